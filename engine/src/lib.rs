@@ -1,1 +1,10 @@
-pub fn a(){}
+//! The engine of the Prefix Workbench: models, adapters, data, training, generation and analysis.
+//!
+//! [`Engine::spawn`](worker::Engine::spawn) starts the one thread that owns the device; a [`Command`](message::Command)
+//! goes in, an [`Event`](message::Event) comes out. It knows no window and no database.
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod device;
+pub mod error;
+pub mod message;

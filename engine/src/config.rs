@@ -1,0 +1,339 @@
+//! What a run is, as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::DeviceChoice;
+use crate::error::{EngineError, Result};
+
+/// Everything that decides what a run computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// What people call the run.
+    #[serde(default)]
+    pub name: String,
+    /// Folder of the base model, in Hugging Face's form.
+    pub model: PathBuf,
+    /// Where it is computed.
+    #[serde(default)]
+    pub device: DeviceChoice,
+    /// Decides initial values, data order, dropout and samples.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// The rows, and how a row becomes tokens.
+    pub data: DataConfig,
+    /// What is trained.
+    #[serde(default)]
+    pub method: MethodConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+/// The rows, and how a row becomes tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Training rows: `.jsonl`, `.json`, `.csv` or `.tsv`.
+    pub train: PathBuf,
+    /// Validation rows; without them, `validation_share` of the training rows.
+    #[serde(default)]
+    pub validation: Option<PathBuf>,
+    /// Share of the training rows kept for validation when there is no file of their own, 0 to 0.9.
+    #[serde(default = "default_validation_share")]
+    pub validation_share: f64,
+    /// Use at most this many validation rows.
+    #[serde(default = "default_validation_rows")]
+    pub validation_rows: usize,
+    /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
+    #[serde(default)]
+    pub source_column: Option<String>,
+    /// Column that is to be learned; `None` takes the first of the usual names that is there.
+    #[serde(default)]
+    pub target_column: Option<String>,
+    /// Text before the target: a minijinja template over `source`, `bos`, `eos` and every column of the row. No loss.
+    #[serde(default = "default_prompt_template")]
+    pub prompt_template: String,
+    /// Text to be learned: a template over `target`, `bos`, `eos` and every column.
+    #[serde(default = "default_target_template")]
+    pub target_template: String,
+    /// Ends every target with the model's end token, which is learned too.
+    #[serde(default = "default_true")]
+    pub append_end_token: bool,
+    /// Longest row in tokens, prompt and target together; longer prompts lose their beginning, then targets their end.
+    /// `None` is what the model has left beside the prefix.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
+}
+
+fn default_validation_share() -> f64 {
+    0.1
+}
+fn default_validation_rows() -> usize {
+    500
+}
+fn default_prompt_template() -> String {
+    "{{ source }}{{ bos }}".to_owned()
+}
+fn default_target_template() -> String {
+    " {{ target }}".to_owned()
+}
+fn default_true() -> bool {
+    true
+}
+
+impl DataConfig {
+    /// The defaults for one file of rows.
+    pub fn new(train: impl Into<PathBuf>) -> Self {
+        Self {
+            train: train.into(),
+            validation: None,
+            validation_share: default_validation_share(),
+            validation_rows: default_validation_rows(),
+            source_column: None,
+            target_column: None,
+            prompt_template: default_prompt_template(),
+            target_template: default_target_template(),
+            append_end_token: true,
+            max_tokens: None,
+        }
+    }
+}
+
+/// The tuning method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MethodConfig {
+    /// Li & Liang 2021.
+    Prefix(PrefixConfig),
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        Self::Prefix(PrefixConfig::default())
+    }
+}
+
+/// Prefix tuning: trained keys and values that every layer attends to before the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrefixConfig {
+    /// Prefix length (PEFT: `num_virtual_tokens`).
+    pub n_virtual: usize,
+    /// Train through a small network that is folded away afterwards (PEFT: `prefix_projection`).
+    pub reparameterisation: Option<Reparameterisation>,
+    /// Dropout on the prefix's keys and values while training, 0 to 1.
+    pub dropout: f64,
+    /// Initial values.
+    pub init: PrefixInit,
+}
+
+impl Default for PrefixConfig {
+    fn default() -> Self {
+        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom }
+    }
+}
+
+/// The network of Li & Liang: embedding, linear, activation, linear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reparameterisation {
+    /// Width of the hidden layer (PEFT: `encoder_hidden_size`).
+    pub width: usize,
+    /// Between the two linear layers; the paper's and PEFT's is tanh.
+    pub activation: MlpActivation,
+}
+
+impl Default for Reparameterisation {
+    fn default() -> Self {
+        Self { width: 512, activation: MlpActivation::Tanh }
+    }
+}
+
+/// Activations offered between the linear layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MlpActivation {
+    /// The paper's.
+    Tanh,
+    /// Rectified linear.
+    Relu,
+    /// Gaussian error linear unit.
+    Gelu,
+}
+
+/// Initial values of a prefix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PrefixInit {
+    /// N(0, 1), as PEFT: about fifty times too large for most models.
+    Random,
+    /// Random with the mean and spread of real keys and values, per layer and head. The default.
+    ScaledRandom,
+    /// Zeros; not the base model, since the slots still take attention.
+    Zero,
+    /// Keys and values of a text run through the model: copied, or with a reparameterisation fitted to.
+    Words {
+        /// The text; it is repeated or cut to the prefix length.
+        text: String,
+    },
+}
+
+/// How a run is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Optimizer steps; 0 means `epochs` decides.
+    pub steps: usize,
+    /// Passes over the training rows, when `steps` is 0.
+    pub epochs: f64,
+    /// Rows in one forward pass.
+    pub batch_size: usize,
+    /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
+    pub accumulation: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate moves after the warm-up.
+    pub schedule: Schedule,
+    /// Steps in which the learning rate rises from 0.
+    pub warmup_steps: usize,
+    /// AdamW.
+    pub optimizer: AdamWConfig,
+    /// Largest norm of the whole gradient; `None` leaves it as it is.
+    pub clip_norm: Option<f64>,
+    /// What the loss of a batch is.
+    pub loss: LossReduction,
+    /// Evaluate every so many steps; 0 means ten times in a run.
+    pub eval_every: usize,
+    /// Rows whose continuation is generated at each evaluation.
+    pub sample_rows: usize,
+    /// Longest sample, in tokens.
+    pub sample_tokens: usize,
+    /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
+    pub patience: Option<usize>,
+    /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
+    pub checkpoint_every: usize,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            epochs: 5.0,
+            batch_size: 8,
+            accumulation: 1,
+            learning_rate: 5e-3,
+            schedule: Schedule::Linear,
+            warmup_steps: 0,
+            optimizer: AdamWConfig::default(),
+            clip_norm: Some(1.0),
+            loss: LossReduction::TokenMean,
+            eval_every: 0,
+            sample_rows: 3,
+            sample_tokens: 60,
+            patience: None,
+            checkpoint_every: 0,
+        }
+    }
+}
+
+/// AdamW's constants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamWConfig {
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squares.
+    pub beta2: f64,
+    /// Added to the root of the mean of squares.
+    pub epsilon: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// How the learning rate moves after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Straight down to 0 at the last step.
+    Linear,
+    /// Half a cosine down to 0 at the last step.
+    Cosine,
+    /// Stays.
+    Constant,
+}
+
+/// What the loss of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReduction {
+    /// Mean over the labelled tokens of the effective batch; PEFT's and the Trainer's.
+    TokenMean,
+    /// Sum over the tokens of a row, mean over rows: the paper's code; its 5e-5 belongs to it.
+    SentenceSum,
+}
+
+impl RunConfig {
+    /// Refuses settings that cannot work, by name and with the reason.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for the first field that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let MethodConfig::Prefix(prefix) = &self.method;
+        let t = &self.training;
+        let finite = |x: f64| x.is_finite();
+        let rules: [(bool, &'static str, &str); 15] = [
+            (prefix.n_virtual >= 1, "method.n_virtual", "the prefix needs at least one virtual token"),
+            (prefix.n_virtual <= 4096, "method.n_virtual", "at most 4096 virtual tokens"),
+            ((0.0..1.0).contains(&prefix.dropout), "method.dropout", "must be at least 0 and below 1"),
+            (
+                prefix.reparameterisation.as_ref().is_none_or(|r| (1..=65_536).contains(&r.width)),
+                "method.reparameterisation.width",
+                "must be between 1 and 65536",
+            ),
+            (t.batch_size >= 1, "training.batch_size", "must be at least 1"),
+            (t.accumulation >= 1, "training.accumulation", "must be at least 1"),
+            (
+                finite(t.learning_rate) && t.learning_rate > 0.0 && t.learning_rate < 1e3,
+                "training.learning_rate",
+                "must be a positive number",
+            ),
+            (t.steps > 0 || (finite(t.epochs) && t.epochs > 0.0), "training.epochs", "must be a positive number"),
+            (t.clip_norm.is_none_or(|c| finite(c) && c > 0.0), "training.clip_norm", "must be a positive number"),
+            (
+                (0.0..1.0).contains(&t.optimizer.beta1) && (0.0..1.0).contains(&t.optimizer.beta2),
+                "training.optimizer.beta1",
+                "betas must be at least 0 and below 1",
+            ),
+            (t.optimizer.epsilon > 0.0 && finite(t.optimizer.epsilon), "training.optimizer.epsilon", "must be positive"),
+            (
+                (0.0..=10.0).contains(&t.optimizer.weight_decay),
+                "training.optimizer.weight_decay",
+                "must be between 0 and 10",
+            ),
+            (
+                (0.0..=0.9).contains(&self.data.validation_share),
+                "data.validation_share",
+                "must be between 0 and 0.9",
+            ),
+            (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
+            (t.patience != Some(0), "training.patience", "must be at least 1"),
+        ];
+        match rules.iter().find(|(ok, ..)| !ok) {
+            None => Ok(()),
+            Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
+        }
+    }
+}

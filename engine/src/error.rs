@@ -1,0 +1,244 @@
+//! What can go wrong in the engine, with the values one needs to act.
+
+use std::path::PathBuf;
+
+/// The engine's result.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+/// An error that a user can cause or meet; a panic, in contrast, is our bug.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried: "read", "write", "create".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model folder lacks a file.
+    #[error("the model folder has no {what}: {path}", path = path.display())]
+    ModelFileMissing {
+        /// The file or the choice of files that was expected.
+        what: &'static str,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A JSON, TOML or other text file does not say what it must.
+    #[error("{what} cannot be understood: {reason} ({path})", path = path.display())]
+    Malformed {
+        /// What the file is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// `config.json` names an architecture we do not compute.
+    #[error("the architecture {found:?} is not supported; supported: {known}")]
+    UnknownArchitecture {
+        /// As the file names it.
+        found: String,
+        /// Those we know.
+        known: &'static str,
+    },
+    /// `config.json` asks for an option we do not compute.
+    #[error("{option} = {value} is not supported for {architecture}")]
+    UnsupportedOption {
+        /// The architecture.
+        architecture: &'static str,
+        /// The key in the file.
+        option: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A weight the architecture needs is not in the files.
+    #[error("the weight {name:?} is missing")]
+    WeightMissing {
+        /// Its name as Hugging Face writes it.
+        name: String,
+    },
+    /// The weights do not fit the architecture named in `config.json`.
+    #[error("weight {name:?} has shape {found:?}, the model needs {expected:?}")]
+    WeightShape {
+        /// Its name.
+        name: String,
+        /// What the configuration implies.
+        expected: Vec<usize>,
+        /// What the file holds.
+        found: Vec<usize>,
+    },
+    /// A weight holds NaN or infinity.
+    #[error("weight {name:?} holds a value that is not a number or infinite")]
+    WeightNotFinite {
+        /// Its name.
+        name: String,
+    },
+    /// A weight is stored in a number format we do not read.
+    #[error("weight {name:?} is stored as {dtype}, which is not supported here")]
+    WeightDtype {
+        /// Its name.
+        name: String,
+        /// The stored format.
+        dtype: String,
+    },
+    /// The tokenizer could not be built or failed on a text.
+    #[error("the tokenizer failed: {0}")]
+    Tokenizer(String),
+    /// A dataset has no usable row.
+    #[error("no row of {path} can be trained on: {reason}", path = path.display())]
+    NoTrainableRow {
+        /// The dataset.
+        path: PathBuf,
+        /// The most frequent cause, in words.
+        reason: String,
+    },
+    /// A dataset does not have a column that was named.
+    #[error("there is no column {column:?} in {path}; it has {found}", path = path.display())]
+    ColumnMissing {
+        /// The column that was asked for.
+        column: String,
+        /// The columns there are, comma separated.
+        found: String,
+        /// The dataset.
+        path: PathBuf,
+    },
+    /// A row of a dataset is broken.
+    #[error("row {row} of {path} cannot be read: {reason}", path = path.display())]
+    BadRow {
+        /// Counted from 1.
+        row: usize,
+        /// The dataset.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A template does not render.
+    #[error("the template cannot be rendered: {0}")]
+    Template(String),
+    /// The prefix and the text do not fit the model's positions.
+    #[error("{n_virtual} virtual tokens and {tokens} tokens of text are {total} positions, the model has {n_positions}", total = n_virtual + tokens)]
+    ContextOverflow {
+        /// Prefix length.
+        n_virtual: usize,
+        /// Tokens of text.
+        tokens: usize,
+        /// Positions of the model.
+        n_positions: usize,
+    },
+    /// A setting is outside of what makes sense.
+    #[error("{field}: {reason}")]
+    Setting {
+        /// The field as the configuration names it.
+        field: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+    /// The loss became NaN or infinite.
+    #[error("the loss is no longer a number at step {step}")]
+    Diverged {
+        /// The step whose loss it is.
+        step: usize,
+    },
+    /// The adapter was made for a model of another shape.
+    #[error("the adapter does not fit this model: {reason}")]
+    AdapterMismatch {
+        /// What differs, with both values.
+        reason: String,
+    },
+    /// The adapter is of a kind we cannot use here.
+    #[error("adapters of type {0:?} are not supported here")]
+    AdapterType(String),
+    /// A device was asked for that is not there.
+    #[error("there is no device {asked:?}; there are: {found}")]
+    NoSuchDevice {
+        /// As the user named it.
+        asked: String,
+        /// Those found.
+        found: String,
+    },
+    /// The device cannot hold the largest tensor.
+    #[error("the largest tensor ({name}, {bytes} bytes) exceeds what {device} can bind ({limit} bytes)")]
+    TensorTooLarge {
+        /// The tensor.
+        name: String,
+        /// Its size.
+        bytes: u64,
+        /// The device.
+        device: String,
+        /// The device's limit.
+        limit: u64,
+    },
+    /// A checkpoint cannot be continued from.
+    #[error("the run cannot be resumed: {0}")]
+    Resume(String),
+    /// A reference case asks for something we do not compute.
+    #[error("{what} {name:?} is not supported")]
+    Unsupported {
+        /// "architecture", "method", "task".
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The computation itself failed: the driver, the device or a bug of ours.
+    #[error("the computation failed: {0}")]
+    Computation(String),
+}
+
+impl EngineError {
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "Check that the file exists, that you may access it, and that the disk is not full",
+            Self::ModelFileMissing { .. } => {
+                "Choose a folder with config.json, model.safetensors and tokenizer.json, as Hugging Face writes them"
+            }
+            Self::Malformed { .. } => "Open the file in an editor and correct it, or fetch it again",
+            Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } | Self::Unsupported { .. } => {
+                "Choose another model or method"
+            }
+            Self::WeightMissing { .. } | Self::WeightShape { .. } => {
+                "The download may be incomplete, or config.json belongs to another model: fetch the folder again"
+            }
+            Self::WeightNotFinite { .. } => "The file is damaged: fetch it again",
+            Self::WeightDtype { .. } => "Convert the model to float32, float16 or bfloat16",
+            Self::Tokenizer(_) => "Check that tokenizer.json belongs to this model",
+            Self::NoTrainableRow { .. } => "Check the columns and the template, or raise the length limit",
+            Self::ColumnMissing { .. } => "Choose one of the columns that are there",
+            Self::BadRow { .. } => "Correct the row, or remove it",
+            Self::Template(_) => "Correct the template; columns are written as {{ name }}",
+            Self::ContextOverflow { .. } => "Shorten the prefix, or lower the length limit of a row",
+            Self::Setting { .. } => "Correct the setting",
+            Self::Diverged { .. } => "Lower the learning rate, then resume from the last checkpoint",
+            Self::AdapterMismatch { .. } => "Choose the model that the adapter was made for",
+            Self::AdapterType(_) => "Choose a prefix-tuning adapter",
+            Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
+            Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
+            Self::Resume(_) => "Start a new run with the same settings",
+            Self::Computation(_) => "Try the CPU; if it happens there too, please report it with the details",
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// An error as it is shown and kept: what happened, what to do, and the technical text behind it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Failure {
+    /// One sentence.
+    pub what: String,
+    /// One sentence.
+    pub advice: String,
+}
+
+impl From<&EngineError> for Failure {
+    fn from(error: &EngineError) -> Self {
+        Self { what: error.to_string(), advice: error.advice().to_owned() }
+    }
+}

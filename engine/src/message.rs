@@ -1,0 +1,678 @@
+//! What is asked of the engine, and what it answers: one enum each way.
+//!
+//! A [`Command`] carries the [`JobId`] its sender chose; every [`Event`] about that work carries it back, so that late
+//! news of a stopped job can be dropped. Events stay small: ids, scalars, pieces of text.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{DataConfig, RunConfig};
+use crate::device::{DeviceChoice, DeviceInfo};
+use crate::error::Failure;
+
+/// Names one piece of work; unique among those its sender has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// What the engine can be asked for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// List the devices: answered by [`Event::Devices`].
+    ListDevices {
+        /// Names the work.
+        job: JobId,
+    },
+    /// Describe a model folder without loading its weights: answered by [`Event::Model`].
+    DescribeModel {
+        /// Names the work.
+        job: JobId,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Tokenise the first rows as training would: answered by [`Event::Preview`].
+    Preview {
+        /// Names the work.
+        job: JobId,
+        /// Model folder whose tokenizer is used.
+        model: PathBuf,
+        /// The rows and their templates.
+        data: DataConfig,
+        /// Prefix length, which takes positions.
+        n_virtual: usize,
+        /// How many rows.
+        rows: usize,
+    },
+    /// Train a run in its folder, or go on with it: [`Event::Phase`] … [`Event::Finished`].
+    Train {
+        /// Names the work.
+        job: JobId,
+        /// The run's folder; it is made if need be.
+        folder: PathBuf,
+        /// What to compute.
+        config: Box<RunConfig>,
+        /// Go on from the last checkpoint.
+        resume: bool,
+    },
+    /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
+    Pause {
+        /// Which.
+        job: JobId,
+    },
+    /// Step a paused job again.
+    Continue {
+        /// Which.
+        job: JobId,
+    },
+    /// End a job. Training writes a checkpoint first; a generation just ends.
+    Stop {
+        /// Which.
+        job: JobId,
+    },
+    /// Write a checkpoint before the next step.
+    Checkpoint {
+        /// Which training job.
+        job: JobId,
+    },
+    /// Continue texts, each with its own adapter: [`Event::Token`] … [`Event::Generated`].
+    Generate {
+        /// Names the work.
+        job: JobId,
+        /// What.
+        request: Box<GenerateRequest>,
+    },
+    /// Loss and perplexity of an adapter on a dataset: answered by [`Event::Score`].
+    Evaluate {
+        /// Names the work.
+        job: JobId,
+        /// Model folder.
+        model: PathBuf,
+        /// Where it is computed.
+        device: DeviceChoice,
+        /// Adapter folder; `None` is the base model.
+        adapter: Option<PathBuf>,
+        /// All rows of `data.train` are scored.
+        data: DataConfig,
+    },
+    /// Norms of a prefix, cell by cell: answered by [`Event::Grid`].
+    DescribePrefix {
+        /// Names the work.
+        job: JobId,
+        /// Adapter folder.
+        adapter: PathBuf,
+    },
+    /// Nearest tokens of prefix cells, with their null: answered by [`Event::Neighbours`].
+    Neighbours {
+        /// Names the work.
+        job: JobId,
+        /// What.
+        request: Box<NeighbourRequest>,
+    },
+    /// Write an adapter in PEFT's format: answered by [`Event::Written`].
+    Export {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// Folder to write.
+        to: PathBuf,
+    },
+    /// Read an adapter of PEFT's format into a run folder: answered by [`Event::Written`].
+    Import {
+        /// Names the work.
+        job: JobId,
+        /// Folder with `adapter_config.json`.
+        adapter: PathBuf,
+        /// The base model it belongs to; shapes are checked against it.
+        model: PathBuf,
+        /// Run folder to make.
+        to: PathBuf,
+    },
+    /// Forget the loaded model, so that its memory is free.
+    Unload,
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sampling {
+    /// Always the most probable token; the settings below are then unused, except the penalty.
+    pub greedy: bool,
+    /// Logits are divided by it.
+    pub temperature: f64,
+    /// Only the k most probable tokens; 0 is all.
+    pub top_k: usize,
+    /// Only the most probable tokens that together reach this probability; 1 is all.
+    pub top_p: f64,
+    /// Divides the logits of tokens that are already there, as in CTRL; 1 changes nothing.
+    pub repetition_penalty: f64,
+    /// Most new tokens.
+    pub max_new_tokens: usize,
+    /// Same seed, same text.
+    pub seed: u64,
+    /// End at the model's end token.
+    pub stop_at_end: bool,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            greedy: true,
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
+            max_new_tokens: 60,
+            seed: 42,
+            stop_at_end: true,
+        }
+    }
+}
+
+/// Several continuations in one batch: one model, a column for each adapter.
+#[derive(Clone, Debug)]
+pub struct GenerateRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// The streams, in order; [`Event::Token::stream`] counts them from 0.
+    pub streams: Vec<Stream>,
+    /// Shared by all.
+    pub sampling: Sampling,
+}
+
+/// One text to continue.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// The prompt as the model gets it (already rendered).
+    pub prompt: String,
+    /// Folder with `adapter_config.json`; `None` is the base model.
+    pub adapter: Option<PathBuf>,
+    /// 1 is the adapter as trained, 0 leaves its slots out and is the base model.
+    pub strength: f64,
+}
+
+/// Which vectors of a prefix are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// What attention is decided by.
+    Key,
+    /// What attention brings.
+    Value,
+}
+
+/// How near two vectors are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Cosine of the angle; the default.
+    Cosine,
+    /// Dot product.
+    Dot,
+    /// Euclidean distance; nearer is smaller.
+    L2,
+}
+
+/// Nearest tokens of some cells of a prefix.
+#[derive(Clone, Debug)]
+pub struct NeighbourRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// Adapter folder (a run's checkpoint has one).
+    pub adapter: PathBuf,
+    /// Adapter folder of the values before training, for the null; `None` when unknown (an imported adapter).
+    pub initial: Option<PathBuf>,
+    /// Layers, from 0; empty is all.
+    pub layers: Vec<usize>,
+    /// Prefix positions, from 0; empty is all.
+    pub positions: Vec<usize>,
+    /// Keys or values.
+    pub side: Side,
+    /// The measure.
+    pub metric: Metric,
+    /// Tokens per list.
+    pub top: usize,
+}
+
+/// One nearest token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Token id.
+    pub token: u32,
+    /// The token as text, with invisible characters escaped.
+    pub text: String,
+    /// In the units of the metric.
+    pub score: f32,
+}
+
+/// The nearest tokens of one cell, beside their null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourList {
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Prefix position, from 0.
+    pub position: usize,
+    /// Nearest first.
+    pub nearest: Vec<Neighbour>,
+    /// The same query on the prefix's initial values, if known.
+    pub initial: Vec<Neighbour>,
+    /// Best scores that random vectors of equal norm reach in this layer: mean and standard deviation.
+    pub random_best: (f32, f32),
+    /// Mean and standard deviation of the scores over the whole vocabulary.
+    pub vocabulary: (f32, f32),
+}
+
+/// What the engine tells.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The devices that are there.
+    Devices {
+        /// Which work.
+        job: JobId,
+        /// CPU last.
+        devices: Vec<DeviceInfo>,
+    },
+    /// A model folder, described.
+    Model {
+        /// Which work.
+        job: JobId,
+        /// Its facts.
+        model: Box<ModelSummary>,
+    },
+    /// Rows as training would see them.
+    Preview {
+        /// Which work.
+        job: JobId,
+        /// The rows and what is odd about the dataset.
+        preview: Box<DataPreview>,
+    },
+    /// What a job is doing before and between its steps.
+    Phase {
+        /// Which work.
+        job: JobId,
+        /// Now.
+        phase: Phase,
+    },
+    /// A training run knows its extent.
+    RunStarted {
+        /// Which work.
+        job: JobId,
+        /// Facts of the run.
+        facts: Box<RunFacts>,
+    },
+    /// One optimizer step is done.
+    Step {
+        /// Which work.
+        job: JobId,
+        /// Its figures.
+        step: StepReport,
+    },
+    /// The validation rows were scored.
+    Evaluated {
+        /// Which work.
+        job: JobId,
+        /// Its figures.
+        evaluation: EvaluationReport,
+    },
+    /// A continuation of a validation row, made at an evaluation.
+    Sample {
+        /// Which work.
+        job: JobId,
+        /// The text.
+        sample: Box<SampleReport>,
+    },
+    /// A checkpoint was written and can be opened.
+    CheckpointWritten {
+        /// Which work.
+        job: JobId,
+        /// The step it belongs to.
+        step: usize,
+        /// Its folder, which holds an adapter in PEFT's format.
+        folder: PathBuf,
+        /// The best validation loss so far belongs to it.
+        best: bool,
+    },
+    /// A job was paused or goes on.
+    Paused {
+        /// Which work.
+        job: JobId,
+        /// Or goes on.
+        paused: bool,
+    },
+    /// A job came to its end.
+    Finished {
+        /// Which work.
+        job: JobId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A job ended with an error.
+    Failed {
+        /// Which work.
+        job: JobId,
+        /// What happened and what to do.
+        failure: Failure,
+    },
+    /// Something worth a line in the log.
+    Notice {
+        /// Which work.
+        job: JobId,
+        /// A sentence.
+        text: String,
+    },
+    /// One more piece of a stream.
+    Token {
+        /// Which work.
+        job: JobId,
+        /// Which stream.
+        stream: usize,
+        /// What it adds; empty while a character is incomplete.
+        text: String,
+    },
+    /// All streams ended.
+    Generated {
+        /// Which work.
+        job: JobId,
+        /// One for each stream.
+        streams: Vec<GeneratedStream>,
+    },
+    /// An adapter was scored.
+    Score {
+        /// Which work.
+        job: JobId,
+        /// Nats per labelled token.
+        loss: f64,
+        /// Its exponential.
+        perplexity: f64,
+        /// Labelled tokens.
+        tokens: usize,
+        /// Rows.
+        rows: usize,
+    },
+    /// Norms of a prefix.
+    Grid {
+        /// Which work.
+        job: JobId,
+        /// Cell by cell.
+        grid: Box<PrefixGrid>,
+    },
+    /// Nearest tokens.
+    Neighbours {
+        /// Which work.
+        job: JobId,
+        /// One for each cell asked for.
+        lists: Vec<NeighbourList>,
+    },
+    /// An import or export is complete.
+    Written {
+        /// Which work.
+        job: JobId,
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+impl Event {
+    /// The work that the event is about.
+    pub fn job(&self) -> JobId {
+        match self {
+            Self::Devices { job, .. }
+            | Self::Model { job, .. }
+            | Self::Preview { job, .. }
+            | Self::Phase { job, .. }
+            | Self::RunStarted { job, .. }
+            | Self::Step { job, .. }
+            | Self::Evaluated { job, .. }
+            | Self::Sample { job, .. }
+            | Self::CheckpointWritten { job, .. }
+            | Self::Paused { job, .. }
+            | Self::Finished { job, .. }
+            | Self::Failed { job, .. }
+            | Self::Notice { job, .. }
+            | Self::Token { job, .. }
+            | Self::Generated { job, .. }
+            | Self::Score { job, .. }
+            | Self::Grid { job, .. }
+            | Self::Neighbours { job, .. }
+            | Self::Written { job, .. } => *job,
+        }
+    }
+}
+
+/// What a job is doing before and between its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// Weights go to the device; share done, 0 to 1.
+    LoadingModel {
+        /// 0 to 1.
+        share: f32,
+    },
+    /// Rows are read and tokenised.
+    PreparingData,
+    /// The adapter gets its initial values.
+    Initialising,
+    /// The first step; on a GPU kernels are compiled.
+    FirstStep,
+    /// Steps follow each other.
+    Training,
+    /// The validation rows are scored; share done, 0 to 1.
+    Evaluating {
+        /// 0 to 1.
+        share: f32,
+    },
+    /// Samples are generated.
+    Sampling,
+    /// A checkpoint is written.
+    Saving,
+    /// Vocabulary vectors are computed; share done, 0 to 1.
+    BuildingVocabulary {
+        /// 0 to 1.
+        share: f32,
+    },
+    /// Tokens are generated.
+    Generating,
+}
+
+/// Facts of a run that are known when it starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// The device, in words.
+    pub device: String,
+    /// Architecture as `config.json` names it.
+    pub architecture: String,
+    /// Layers of the base model.
+    pub n_layers: usize,
+    /// SHA-256 over the names, shapes and bytes of the base weights, in hexadecimal.
+    pub model_hash: String,
+    /// Numbers that the optimizer changes.
+    pub trained_parameters: usize,
+    /// Numbers that the adapter keeps.
+    pub stored_parameters: usize,
+    /// Numbers of the frozen base.
+    pub base_parameters: usize,
+    /// Optimizer steps in all.
+    pub total_steps: usize,
+    /// Steps already done (0, or where a resumed run goes on).
+    pub done_steps: usize,
+    /// Optimizer steps per pass over the rows.
+    pub steps_per_epoch: usize,
+    /// Training rows used.
+    pub train_rows: usize,
+    /// Validation rows used.
+    pub validation_rows: usize,
+    /// Rows cut to the length limit.
+    pub truncated_rows: usize,
+    /// Rows skipped because nothing in them could be learned.
+    pub skipped_rows: usize,
+}
+
+/// Figures of one optimizer step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// From 1.
+    pub step: usize,
+    /// Nats per token, or per row with the sentence sum.
+    pub loss: f64,
+    /// The rate used.
+    pub learning_rate: f64,
+    /// Norm of the whole gradient before clipping.
+    pub grad_norm: f64,
+    /// Tokens with a label.
+    pub labelled_tokens: usize,
+    /// All tokens that went through the model, without padding.
+    pub tokens: usize,
+    /// Wall-clock seconds of this step.
+    pub elapsed_secs: f64,
+}
+
+/// Figures of one evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationReport {
+    /// Steps done before it; 0 is before the first.
+    pub step: usize,
+    /// Nats per labelled token.
+    pub loss: f64,
+    /// The best so far.
+    pub best: bool,
+    /// Wall-clock seconds.
+    pub elapsed_secs: f64,
+}
+
+/// A continuation made at an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleReport {
+    /// Steps done before it.
+    pub step: usize,
+    /// Validation row, from 0.
+    pub row: usize,
+    /// The prompt.
+    pub prompt: String,
+    /// What the row wants.
+    pub reference: String,
+    /// What the model says.
+    pub text: String,
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All steps are done.
+    Completed,
+    /// Early stopping: no better validation loss for `patience` evaluations.
+    StoppedEarly,
+    /// The user stopped it; a checkpoint is there.
+    Stopped,
+}
+
+/// The end of one stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratedStream {
+    /// The whole continuation.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// Short hash of the adapter, or of nothing for the base.
+    pub adapter_hash: String,
+    /// For the base and for strength 0: logits of the first token equal those of the untouched model bit for bit.
+    pub proven_base: Option<bool>,
+    /// Wall-clock seconds from the first step to the end of this stream.
+    pub elapsed_secs: f64,
+}
+
+/// Norms of a prefix, cell by cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrefixGrid {
+    /// Layers.
+    pub n_layers: usize,
+    /// Prefix length.
+    pub n_virtual: usize,
+    /// `[layer][position]` row by row: norm of the key over all heads.
+    pub key_norm: Vec<f32>,
+    /// `[layer][position]` row by row: norm of the value over all heads.
+    pub value_norm: Vec<f32>,
+}
+
+/// A model folder's facts, without its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelSummary {
+    /// The folder.
+    pub folder: PathBuf,
+    /// As `config.json` names it.
+    pub architecture: String,
+    /// Layers.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key and value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Positions.
+    pub n_positions: usize,
+    /// Tokens.
+    pub vocab_size: usize,
+    /// Width of the feed-forward layer.
+    pub d_ff: usize,
+    /// Numbers in the weights.
+    pub parameters: usize,
+    /// Storage format of the weights, such as `F16`.
+    pub dtype: String,
+    /// Bytes of the weight files.
+    pub file_bytes: u64,
+    /// Bytes of the largest tensor as f32.
+    pub largest_tensor_bytes: u64,
+}
+
+/// Rows as training would see them, and what is odd about the dataset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataPreview {
+    /// Columns of the file, in order.
+    pub columns: Vec<String>,
+    /// Column that `source` stands for.
+    pub source_column: String,
+    /// Column that `target` stands for.
+    pub target_column: String,
+    /// The first rows.
+    pub rows: Vec<TokenRow>,
+    /// Rows of the training file.
+    pub total_rows: usize,
+    /// Training rows used after the split.
+    pub train_rows: usize,
+    /// Validation rows used.
+    pub validation_rows: usize,
+    /// Rows cut to the length limit.
+    pub truncated_rows: usize,
+    /// Rows skipped: number from 1 and reason, the first ten.
+    pub skipped: Vec<(usize, String)>,
+    /// How many were skipped in all.
+    pub skipped_rows: usize,
+    /// Tokens of every usable row, before the limit.
+    pub lengths: Vec<u32>,
+    /// The limit in force.
+    pub max_tokens: usize,
+}
+
+/// One row as training would see it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// From 1, as the file counts.
+    pub row: usize,
+    /// The tokens as text, invisible characters escaped.
+    pub tokens: Vec<String>,
+    /// Whether each token has a label.
+    pub labelled: Vec<bool>,
+    /// Cut to the length limit.
+    pub truncated: bool,
+    /// The rendered prompt.
+    pub prompt: String,
+    /// The rendered target.
+    pub target: String,
+}
