@@ -1,0 +1,61 @@
+//! Language models, one file for each architecture, and what all of them offer.
+//!
+//! A model knows two ways to be conditioned and no method by name: keys and values before the text in each layer, and
+//! (in later architectures) embeddings before the tokens.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::nn::LayerKv;
+
+/// The sizes of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelShape {
+    /// As `config.json` names the architecture.
+    pub architecture: &'static str,
+    /// Layers.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Query heads.
+    pub n_heads: usize,
+    /// Key and value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Width of the feed-forward layer.
+    pub d_ff: usize,
+    /// Tokens.
+    pub vocab_size: usize,
+    /// Positions.
+    pub n_positions: usize,
+}
+
+/// One batch of tokens on the device.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Token ids, `[batch, seq]`.
+    pub tokens: Tensor<2, Int>,
+    /// Position of each token, `[batch, seq]`.
+    pub positions: Tensor<2, Int>,
+    /// 1 where a key may be seen, 0 where it is padding, `[batch, past + seq]`; `None` if all may be seen.
+    pub key_mask: Option<Tensor<2>>,
+}
+
+/// A causal language model with frozen weights.
+pub trait CausalModel: Send {
+    /// Its sizes.
+    fn shape(&self) -> &ModelShape;
+
+    /// Hidden states after the last norm, `[batch, seq, d_model]`.
+    ///
+    /// `past` holds keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
+    /// `kv`, if given, receives the keys and values of this call's tokens, one pair per layer,
+    /// `[batch, n_kv_heads, seq, d_head]`: what a cache appends and what a prefix is initialised from.
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
+
+    /// The matrix that makes logits of hidden states, `[vocab_size, d_model]`.
+    fn head(&self) -> &Tensor<2>;
+
+    /// The token embeddings, `[vocab_size, d_model]`.
+    fn embeddings(&self) -> &Tensor<2>;
+}
