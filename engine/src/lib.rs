@@ -8,3 +8,4 @@ pub mod config;
 pub mod device;
 pub mod error;
 pub mod message;
+pub mod nn;
