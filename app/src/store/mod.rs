@@ -1,0 +1,236 @@
+//! The store of runs: SQLite on a thread of its own, spoken to like the engine: [`Request`] in, [`Answer`] out.
+//!
+//! It mirrors what the engine tells into `experiments.db` and answers what the screens ask; nobody waits for it. The
+//! run folders outlive it: when the database is missing or broken, it is read from them again.
+
+mod rows;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender};
+
+use engine::config::RunConfig;
+use engine::error::Failure;
+use engine::message::{Event, JobId, ModelSummary};
+
+pub use self::rows::{
+    CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
+};
+use crate::workspace::{RunId, Workspace};
+
+/// What the store can be asked for. Requests are done in the order in which they are sent.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Put a run into the list as queued, or give one that is there another configuration.
+    Register {
+        /// From [`Workspace::new_run`].
+        run: RunId,
+        /// What it will compute.
+        config: Box<RunConfig>,
+        /// A named group of runs.
+        experiment: Option<String>,
+    },
+    /// The engine is about to be told to train (or resume) a run: its events carry this job. Send it before the
+    /// command, so that no event comes first.
+    Begin {
+        /// As in the command.
+        job: JobId,
+        /// Whose folder the command names.
+        run: RunId,
+    },
+    /// The engine told something. Events of jobs that are no runs are passed over.
+    Record(Event),
+    /// A run that was queued will not be computed.
+    Withdraw(RunId),
+    /// An imported adapter is complete in its run folder.
+    Imported(RunId),
+    /// The engine's thread died: its runs are interrupted.
+    EngineGone,
+    /// Answered by [`Answer::Runs`].
+    ListRuns,
+    /// What is new about a run since a cursor: answered by [`Answer::Detail`].
+    Detail {
+        /// Which.
+        run: RunId,
+        /// From the last answer, or the default for everything.
+        since: Cursor,
+    },
+    /// Give a run another name.
+    Rename {
+        /// Which.
+        run: RunId,
+        /// Not empty.
+        name: String,
+    },
+    /// Delete a run, its row and its files: answered by [`Answer::Deleted`] or [`Answer::Refused`].
+    Delete(RunId),
+    /// Mark a run, or unmark it.
+    Star {
+        /// Which.
+        run: RunId,
+        /// Marked.
+        starred: bool,
+    },
+    /// Replace a run's tags.
+    Tags {
+        /// Which.
+        run: RunId,
+        /// Blank ones are dropped.
+        tags: Vec<String>,
+    },
+    /// Replace what the user wrote about a run.
+    Notes {
+        /// Which.
+        run: RunId,
+        /// Plain text.
+        text: String,
+    },
+    /// Put a run into a named group, or take it out.
+    Experiment {
+        /// Which.
+        run: RunId,
+        /// Made if need be.
+        name: Option<String>,
+    },
+    /// Models and datasets that were used: answered by [`Answer::Library`].
+    ListLibrary,
+    /// Keep a model in the library.
+    RememberModel(Box<ModelSummary>),
+    /// Keep a dataset in the library.
+    RememberDataset {
+        /// Training rows.
+        train: PathBuf,
+        /// Validation rows.
+        validation: Option<PathBuf>,
+    },
+    /// Take a model folder out of the library; its files stay. Refused while runs use it.
+    ForgetModel(PathBuf),
+    /// Take a dataset out of the library by its training file; its files stay. Refused while runs use it.
+    ForgetDataset(PathBuf),
+    /// Look for run folders that came by another way.
+    Rescan,
+    /// Everything sent before is on disk when the other end hears of it.
+    Flush(Sender<()>),
+}
+
+/// What the store tells.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// All runs, newest first.
+    Runs(Vec<RunRow>),
+    /// One run, or what is new about it.
+    Detail(Box<RunDetail>),
+    /// Models and datasets, last used first.
+    Library {
+        /// Folders.
+        models: Vec<ModelRow>,
+        /// Files.
+        datasets: Vec<DatasetRow>,
+    },
+    /// These runs have news: ask again for what is on screen. Sent at most a few times a second.
+    Changed(Vec<RunId>),
+    /// A run is gone. `left` says which files could not be removed, and why.
+    Deleted {
+        /// Which.
+        run: RunId,
+        /// A sentence.
+        left: Option<String>,
+    },
+    /// A request was not done: what happened and what to do.
+    Refused(Failure),
+    /// Something worth showing once, such as a database that was rebuilt.
+    Notice(String),
+    /// Who may write has changed: another instance came to its end, and this one writes now.
+    Access(Access),
+}
+
+/// Who may write the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This instance.
+    ReadWrite,
+    /// Another instance has the workspace open; the sentence says so.
+    ReadOnly(String),
+}
+
+/// Why the store cannot be opened; its text is a sentence with the path last.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer program made the database. It was not touched.
+    #[error("the database is of version {found}, this program knows versions up to {known}: {path}", path = path.display())]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// Ours.
+        known: i64,
+        /// The file.
+        path: PathBuf,
+        /// Where [`set_aside`] would move it.
+        aside: PathBuf,
+    },
+    /// The database cannot be opened or written.
+    #[error("the database cannot be used ({reason}): {path}", path = path.display())]
+    Unusable {
+        /// In words.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Newer { aside, .. } => format!(
+                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
+                 stay in the file): {}",
+                aside.display()
+            ),
+            Self::Unusable { .. } => "Check that the folder can be written and that the disk is not full".to_owned(),
+        }
+    }
+}
+
+/// The other end of the store's thread; clones speak to the same one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    requests: Sender<Request>,
+    access: Access,
+}
+
+impl Store {
+    /// Opens the database of a workspace, makes or migrates it if need be, and starts the thread. `wake` is called on
+    /// that thread after each answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is of a newer version or cannot be used. A broken one is set aside instead.
+    pub fn open(
+        workspace: &Workspace,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<(Self, Receiver<Answer>), StoreError> {
+        todo!()
+    }
+
+    /// Who may write, when the store was opened; later changes come as [`Answer::Access`].
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Never waits. False when the store's thread is gone.
+    pub fn send(&self, request: Request) -> bool {
+        self.requests.send(request).is_ok()
+    }
+
+    /// Waits until everything sent before is on disk: for the end of the program.
+    pub fn flush(&self) {
+        todo!()
+    }
+}
+
+/// Moves a database that cannot be opened out of the way; the next [`Store::open`] reads the run folders anew.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when it cannot be moved.
+pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
+    todo!()
+}
