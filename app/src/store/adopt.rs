@@ -25,7 +25,6 @@ pub(super) struct Followed {
 
 /// What the database says about a run.
 struct Known {
-    key: Key,
     state: RunState,
     synced: Option<String>,
 }
@@ -53,9 +52,9 @@ impl Keeper {
     }
 
     fn known(&self, run: &RunId) -> Result<Option<Known>, Trouble> {
-        let mut find = self.db.prepare_cached("SELECT key, state, synced FROM runs WHERE id = ?1")?;
+        let mut find = self.db.prepare_cached("SELECT state, synced FROM runs WHERE id = ?1")?;
         let known = find.query_row([&run.0], |row| {
-            Ok(Known { key: row.get(0)?, state: RunState::from_name(row.get_ref(1)?.as_str()?), synced: row.get(2)? })
+            Ok(Known { state: RunState::from_name(row.get_ref(0)?.as_str()?), synced: row.get(1)? })
         });
         Ok(known.optional()?)
     }

@@ -71,7 +71,9 @@ pub(super) struct Keeper {
 }
 
 /// The lock of the database; `None` where the file system knows no locks.
-pub(super) struct WriterLock(pub(super) Option<File>);
+pub(super) struct WriterLock {
+    pub(super) _file: Option<File>,
+}
 
 impl Keeper {
     pub(super) fn new(

@@ -284,7 +284,7 @@ impl Store {
         let (done, heard) = channel();
         if self.send(request(done)) {
             // The other end is dropped when it is done; nothing is ever sent.
-            drop(heard.recv());
+            heard.recv().ok();
         }
     }
 }
@@ -304,12 +304,12 @@ pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
 fn writer_lock(workspace: &Workspace) -> Result<Option<WriterLock>, StoreError> {
     let path = workspace.database_lock();
     match folder::lock(&path).map_err(|error| schema::unusable(&path, &error))? {
-        folder::Lock::Ours(file) => Ok(Some(WriterLock(file))),
+        folder::Lock::Ours(file) => Ok(Some(WriterLock { _file: file })),
         folder::Lock::Elsewhere => Ok(None),
     }
 }
 
 fn tell(outbox: &Sender<Answer>, answer: Answer) {
     // The receiver is still in our hands: nothing is lost.
-    drop(outbox.send(answer));
+    outbox.send(answer).ok();
 }

@@ -48,7 +48,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "query_only", true)?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok((connection, found))
+        Ok::<(Connection, i64), rusqlite::Error>((connection, found))
     };
     match open() {
         Ok((connection, VERSION)) => Ok(connection),
