@@ -1,0 +1,30 @@
+//! `verify`: computes a reference case and compares; one JSON line for each group of numbers.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use super::{Global, engine_link};
+
+/// Hold the program against a reference case.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Folder with model, adapter, case.json and tensors.safetensors
+    case: PathBuf,
+    /// Write what this program computes to a safetensors file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Exit code 1 when a group is not within tolerance.
+pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<(), CliError> {
+    global.refuse_set()?;
+    let groups = engine_link::verify(&args.case, args.out.as_deref(), global.device.unwrap_or_default())?;
+    for (line, _) in &groups {
+        println!("{line}");
+    }
+    let outside = groups.iter().filter(|(_, ok)| !ok).count();
+    eprintln!("{} groups compared, {outside} outside of tolerance", groups.len());
+    if outside == 0 { Ok(()) } else { Err(CliError::Negative) }
+}
