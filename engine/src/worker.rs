@@ -12,9 +12,10 @@ use crate::session::Session;
 /// Commands that may wait.
 const INBOX: usize = 64;
 
-/// A handle to the engine thread. Dropping it ends the thread after the present step.
+/// A handle to the engine thread. Dropping it ends the thread after the present step, and waits for that.
 pub struct Engine {
-    commands: SyncSender<Command>,
+    commands: Option<SyncSender<Command>>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 /// A command could not be handed over.
@@ -37,11 +38,11 @@ impl Engine {
     pub fn spawn(cache: impl Into<PathBuf>, outbox: impl Fn(Event) + Send + 'static) -> Result<Self> {
         let (commands, inbox) = sync_channel(INBOX);
         let cache = cache.into();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || run(Worker::new(Session::new(cache), Outbox(Box::new(outbox))), &inbox))
             .map_err(EngineError::io("start", "the engine thread"))?;
-        Ok(Self { commands })
+        Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
     /// Hands a command over.
@@ -49,10 +50,22 @@ impl Engine {
     /// # Errors
     /// Too many wait, or the thread is gone.
     pub fn send(&self, command: Command) -> std::result::Result<(), SendError> {
-        self.commands.try_send(command).map_err(|error| match error {
+        let commands = self.commands.as_ref().ok_or(SendError::Gone)?;
+        commands.try_send(command).map_err(|error| match error {
             TrySendError::Full(_) => SendError::Full,
             TrySendError::Disconnected(_) => SendError::Gone,
         })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the engine thread ended with a panic");
+        }
     }
 }
 

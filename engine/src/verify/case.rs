@@ -103,7 +103,7 @@ impl Case {
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
             ("architecture", facts.architecture.as_str(), &["gpt2"][..]),
-            ("method", facts.method.as_str(), &["prefix", "prefixproj"][..]),
+            ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
             ("task", facts.task.as_str(), &["causal"][..]),
         ];
         for (what, name, known) in supported {

@@ -19,6 +19,7 @@ use crate::models::folder::ModelFolder;
 use crate::models::{CausalModel, Input};
 use crate::nn::positions::{Counting, key_mask, positions};
 use crate::nn::{LayerKv, head_logits};
+use crate::training::loss::summed_nll;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
 use crate::verify::case::{Array, Arrays, Case};
@@ -26,31 +27,43 @@ use crate::verify::case::{Array, Arrays, Case};
 /// PEFT's name for the module that our parameters belong to.
 const MODULE: &str = "prompt_encoder.default.";
 
+/// Where the rows of a case are padded.
+const SIDES: [&str; 2] = ["right", "left"];
+
 struct Setup<'a> {
     case: &'a Case,
     model: Box<dyn CausalModel>,
     device: burn::tensor::Device,
-    shape: PrefixShape,
-    config: PrefixConfig,
+    adapter: Option<(PrefixShape, PrefixConfig)>,
 }
 
 pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (_, device) = device::open(choice, folder.largest_tensor_bytes())?;
     let model = folder.load(&device, &mut |_| ())?;
-    let (shape, config) = adapter(case, &case.folder.join("adapter"), model.as_ref())?;
-    let setup = Setup { case, model, device, shape, config };
+    // Full fine-tuning changes the base, which we do not do: the untouched model is what such a case is held against.
+    let adapter = match case.facts.method.as_str() {
+        "full" => None,
+        _ => Some(adapter(case, &case.folder.join("adapter"), model.as_ref())?),
+    };
+    let setup = Setup { case, model, device, adapter };
     let mut results = Arrays::new();
-    let trainer = setup.trainer()?;
-    let past = setup.shape.layers(trainer.prefix.flat(&Trainables::untracked(&trainer.prefix.parameters)));
-    setup.prefix(&past, &mut results)?;
-    for side in ["right", "left"] {
-        setup.forward(side, &past, &mut results)?;
-        setup.gradients(side, &trainer, &mut results)?;
+    let mut past = None;
+    if let Some((shape, config)) = &setup.adapter {
+        let trainer = setup.trainer(*shape, config)?;
+        let layers = shape.layers(trainer.prefix.flat(&Trainables::untracked(&trainer.prefix.parameters)));
+        setup.prefix(*shape, &layers, &mut results)?;
+        for side in SIDES {
+            setup.gradients(side, &trainer, &mut results)?;
+        }
+        setup.train(trainer, &mut results)?;
+        setup.train_scheduled(setup.trainer(*shape, config)?, &mut results)?;
+        past = Some(layers);
     }
-    setup.train(&mut results)?;
-    setup.train_scheduled(&mut results)?;
-    setup.generate(&past, &mut results)?;
+    for side in SIDES {
+        setup.forward(side, past.as_deref(), &mut results)?;
+    }
+    setup.generate(past.as_deref(), &mut results)?;
     Ok(results)
 }
 
@@ -66,9 +79,9 @@ fn adapter(case: &Case, folder: &Path, model: &dyn CausalModel) -> Result<(Prefi
 }
 
 impl Setup<'_> {
-    fn trainer(&self) -> Result<Trainer> {
+    fn trainer(&self, sizes: PrefixShape, config: &PrefixConfig) -> Result<Trainer> {
         let mut parameters = Vec::new();
-        for (name, shape) in Prefix::parameter_shapes(&self.shape, &self.config) {
+        for (name, shape) in Prefix::parameter_shapes(&sizes, config) {
             let (found, values) = self.case.floats(&format!("param/{MODULE}{name}"))?;
             if found != shape {
                 let (expected, found) = (shape, found.to_vec());
@@ -76,7 +89,7 @@ impl Setup<'_> {
             }
             parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
         }
-        Ok(Trainer::new(Prefix::new(self.shape, &self.config, parameters)))
+        Ok(Trainer::new(Prefix::new(sizes, config, parameters)))
     }
 
     fn batch(&self, side: &str) -> Result<TokenBatch> {
@@ -95,8 +108,8 @@ impl Setup<'_> {
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
-    fn prefix(&self, past: &[LayerKv], results: &mut Arrays) -> Result<()> {
-        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = self.shape;
+    fn prefix(&self, sizes: PrefixShape, past: &[LayerKv], results: &mut Arrays) -> Result<()> {
+        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes;
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
         let keys = Tensor::cat(past.iter().map(|kv| kv.key.clone()).collect(), 0);
         let values = Tensor::cat(past.iter().map(|kv| kv.value.clone()).collect(), 0);
@@ -106,20 +119,20 @@ impl Setup<'_> {
     }
 
     /// Logits of all positions, `[batch * seq, vocab_size]`.
-    fn logits(&self, batch: &TokenBatch, past: &[LayerKv]) -> Tensor<2> {
+    fn logits(&self, batch: &TokenBatch, past: Option<&[LayerKv]>) -> Tensor<2> {
         let shape = [batch.batch, batch.seq];
         let n_positions = self.model.shape().n_positions;
-        let n_virtual = self.shape.n_virtual;
+        let n_virtual = self.adapter.as_ref().map_or(0, |(shape, _)| shape.n_virtual);
         let input = Input {
             tokens: Tensor::from_data(burn::tensor::TensorData::new(batch.tokens.clone(), shape), &self.device),
             positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, &self.device),
             key_mask: key_mask(&batch.mask, shape, n_virtual, &self.device),
         };
-        let hidden = self.model.hidden(&input, Some(past), None);
+        let hidden = self.model.hidden(&input, past, None);
         head_logits(hidden.reshape([batch.batch * batch.seq, self.model.shape().d_model]), self.model.head())
     }
 
-    fn forward(&self, side: &str, past: &[LayerKv], results: &mut Arrays) -> Result<()> {
+    fn forward(&self, side: &str, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
         let batch = self.batch(side)?;
         let vocab_size = self.model.shape().vocab_size;
         let columns = self.case.facts.logits_columns.min(vocab_size);
@@ -131,17 +144,19 @@ impl Setup<'_> {
             last.extend_from_slice(&all[at * vocab_size..(at + 1) * vocab_size]);
         }
         let name = |what: &str| format!("out/{side}/{what}");
+        let (nll, n) = summed_nll(self.model.as_ref(), past, &batch, &self.device);
+        let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
+        results.insert(name("loss"), Array::floats([1], loss));
         results.insert(name("logits"), Array::floats([batch.batch, batch.seq, columns], some));
         results.insert(name("logits_last"), Array::floats([batch.batch, vocab_size], last));
         Ok(())
     }
 
-    /// Loss and gradients of the trainable tensors.
+    /// Gradients of the loss for the trainable tensors.
     fn gradients(&self, side: &str, trainer: &Trainer, results: &mut Arrays) -> Result<()> {
         let batch = self.batch(side)?;
         let weight = 1.0 / batch.n_labels() as f64;
         let gradient = trainer.gradient(self.model.as_ref(), &[(batch, weight)], 0, &self.device)?;
-        results.insert(format!("out/{side}/loss"), Array::floats([1], vec![gradient.loss as f32]));
         for (parameter, values) in trainer.prefix.parameters.iter().zip(gradient.of_parameters) {
             let name = format!("grad/{side}/{MODULE}{}", parameter.name);
             results.insert(name, Array::floats(parameter.shape.clone(), floats(values)?));
@@ -150,9 +165,8 @@ impl Setup<'_> {
     }
 
     /// Plain AdamW steps on the right-padded batch.
-    fn train(&self, results: &mut Arrays) -> Result<()> {
+    fn train(&self, mut trainer: Trainer, results: &mut Arrays) -> Result<()> {
         let training = &self.case.facts.training;
-        let mut trainer = self.trainer()?;
         let batch = self.batch("right")?;
         let weight = 1.0 / batch.n_labels() as f64;
         let batches = [(batch, weight)];
@@ -176,9 +190,8 @@ impl Setup<'_> {
     }
 
     /// Accumulated, clipped and scheduled steps.
-    fn train_scheduled(&self, results: &mut Arrays) -> Result<()> {
+    fn train_scheduled(&self, mut trainer: Trainer, results: &mut Arrays) -> Result<()> {
         let training = &self.case.facts.scheduled_training;
-        let mut trainer = self.trainer()?;
         let mut batches = Vec::new();
         for side in &training.micro_batches {
             let batch = self.batch(side)?;
@@ -212,7 +225,7 @@ impl Setup<'_> {
     }
 
     /// Greedy continuations of the left-padded rows, without and with penalties.
-    fn generate(&self, past: &[LayerKv], results: &mut Arrays) -> Result<()> {
+    fn generate(&self, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
         let options = &self.case.facts.generation_options;
         let columns = self.case.facts.logits_columns.min(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
@@ -231,7 +244,7 @@ impl Setup<'_> {
     /// Tokens and logits of each row, all rows in one batch.
     fn decode(
         &self,
-        past: &[LayerKv],
+        past: Option<&[LayerKv]>,
         sampling: Sampling,
         no_repeat_ngram: usize,
     ) -> Result<(Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>)> {
@@ -241,7 +254,7 @@ impl Setup<'_> {
             let (prompt, padding): (Vec<_>, Vec<_>) = tokens.zip(mask).partition(|(_, real)| **real > 0.0);
             DecoderStream {
                 prompt: prompt.into_iter().map(|(token, _)| token).collect(),
-                past: Some(past.to_vec()),
+                past: past.map(<[LayerKv]>::to_vec),
                 strength: 1.0,
                 also_seen: padding.into_iter().map(|(token, _)| token).collect(),
             }
