@@ -7,4 +7,6 @@
 pub mod config;
 pub mod device;
 pub mod error;
+pub mod generation;
 pub mod message;
+pub mod models;
