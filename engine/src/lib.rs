@@ -4,6 +4,7 @@
 //! goes in, an [`Event`](message::Event) comes out. It knows no window and no database.
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod config;
 pub mod device;
 pub mod error;
