@@ -10,7 +10,6 @@ use super::error::CliError;
 use super::session::{JOB, Session};
 use super::target::{Target, TargetArgs};
 use super::{Global, json};
-use crate::workspace::Workspace;
 
 /// Continue texts with the base model and any runs.
 #[derive(Debug, Args)]

@@ -102,8 +102,14 @@ pub(super) fn watch(
     resume: bool,
     global: &Global,
 ) -> Result<(), CliError> {
-    let session =
-        Session::start(workspace, Some(&store)).inspect_err(|_| drop(store.send(Request::Withdraw(run.clone()))))?;
+    let session = match Session::start(workspace, Some(&store)) {
+        Ok(session) => session,
+        Err(error) => {
+            store.send(Request::Withdraw(run.clone()));
+            store.close();
+            return Err(error);
+        }
+    };
     let folder = workspace.run_folder(run);
     let label = if resume { "Resuming" } else { "Training" };
     if global.json {
