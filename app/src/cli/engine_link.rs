@@ -4,6 +4,8 @@ use std::path::Path;
 
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event};
+use engine::verify::Report;
+use engine::worker::Engine;
 
 use super::error::CliError;
 
@@ -11,21 +13,12 @@ use super::error::CliError;
 pub(super) type Send = Box<dyn Fn(Command) -> bool>;
 
 /// Starts the engine's thread.
-pub(super) fn spawn(_cache: &Path, outbox: impl Fn(Event) + std::marker::Send + 'static) -> Result<Send, CliError> {
-    drop(outbox);
-    Err(CliError::failed("this build has no engine", "Merge the engine"))
+pub(super) fn spawn(cache: &Path, outbox: impl Fn(Event) + std::marker::Send + 'static) -> Result<Send, CliError> {
+    let engine = Engine::spawn(cache, outbox)?;
+    Ok(Box::new(move |command| engine.send(command).is_ok()))
 }
 
-/// One compared group of a reference case: its JSON line, and whether it is within tolerance.
-pub(super) fn verify(
-    _case: &Path,
-    _out: Option<&Path>,
-    _device: DeviceChoice,
-) -> Result<Vec<(serde_json::Value, bool)>, CliError> {
-    Err(CliError::failed("this build has no engine", "Merge the engine"))
-}
-
-/// What is measured, for how many steps.
-pub(super) fn bench(_what: &str, _steps: usize, _device: DeviceChoice) -> Result<Vec<serde_json::Value>, CliError> {
-    Err(CliError::failed("this build has no engine", "Merge the engine"))
+/// Computes a reference case and compares.
+pub(super) fn verify(case: &Path, out: Option<&Path>, device: DeviceChoice) -> Result<Report, CliError> {
+    Ok(engine::verify::run(case, out, device)?)
 }

@@ -37,6 +37,11 @@ fn generated(streams: &[GeneratedStream]) -> Value {
     named("generated", &json!({"streams": streams}))
 }
 
+/// A figure as it is.
+pub(super) fn plain(figure: &impl Serialize) -> Value {
+    serde_json::to_value(figure).unwrap_or_default()
+}
+
 /// Fields under the name of what happened, which comes first.
 pub(super) fn named(name: &str, fields: &impl Serialize) -> Value {
     let mut line = Map::from_iter([("event".to_owned(), Value::from(name))]);

@@ -20,11 +20,11 @@ pub(super) struct VerifyArgs {
 /// Exit code 1 when a group is not within tolerance.
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
-    let groups = engine_link::verify(&args.case, args.out.as_deref(), global.device.unwrap_or_default())?;
-    for (line, _) in &groups {
-        println!("{line}");
+    let report = engine_link::verify(&args.case, args.out.as_deref(), global.device.unwrap_or_default())?;
+    for group in &report.groups {
+        println!("{}", super::json::plain(group));
     }
-    let outside = groups.iter().filter(|(_, ok)| !ok).count();
-    eprintln!("{} groups compared, {outside} outside of tolerance", groups.len());
-    if outside == 0 { Ok(()) } else { Err(CliError::Negative) }
+    let outside = report.groups.iter().filter(|group| !group.ok).count();
+    eprintln!("{} groups compared, {outside} outside of tolerance", report.groups.len());
+    if report.ok() { Ok(()) } else { Err(CliError::Negative) }
 }
