@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use engine::error::{EngineError, Failure};
 
+use super::out;
 use crate::store::StoreError;
 use crate::workspace::WorkspaceError;
 
@@ -55,7 +56,7 @@ impl CliError {
             Self::Negative => {}
             // Help goes to standard output; where that is closed nobody reads it.
             Self::Line(error) => error.print().unwrap_or_default(),
-            Self::Usage(_) | Self::Failed(_) => eprintln!("Error: {self}"),
+            Self::Usage(_) | Self::Failed(_) => out::note(format_args!("Error: {self}")),
         }
     }
 }

@@ -12,6 +12,7 @@ mod generate;
 mod gui;
 mod json;
 mod neighbors;
+mod out;
 mod progress;
 mod resume;
 pub mod run_file;
