@@ -12,7 +12,7 @@ use engine::bench::Measure;
 use serde_json::Value;
 
 use super::error::CliError;
-use super::{Global, json};
+use super::{Global, json, out};
 
 /// Measure training and decoding.
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     if args.here {
         for &one in what {
             for figure in engine::bench::measure(&model, one.measure(), args.steps, device, started)? {
-                println!("{}", json::plain(&figure));
+                out::result(json::plain(&figure));
             }
         }
         return Ok(());
@@ -99,7 +99,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
         }
     }
     for ratio in ratios(&figures) {
-        println!("{ratio}");
+        out::result(ratio);
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ fn figures_of(mut command: Command, program: &Path) -> Result<Vec<Value>, CliErr
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let figures: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    figures.iter().for_each(|figure| println!("{figure}"));
+    figures.iter().for_each(|figure| out::result(figure));
     Ok(figures)
 }
 

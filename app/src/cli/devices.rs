@@ -3,9 +3,9 @@
 use engine::device::DeviceInfo;
 use engine::message::{Command, Event};
 
-use super::Global;
 use super::error::CliError;
 use super::session::{JOB, Session};
+use super::{Global, json, out};
 
 pub(super) fn run(global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
@@ -16,9 +16,9 @@ pub(super) fn run(global: &Global) -> Result<(), CliError> {
     })?;
     for device in devices {
         if global.json {
-            println!("{}", super::json::named("device", &device));
+            out::result(json::named("device", &device));
         } else {
-            println!("{}", sentence(&device));
+            out::result(sentence(&device));
         }
     }
     Ok(())

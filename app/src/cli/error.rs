@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use engine::error::{EngineError, Failure};
 
+use super::out;
 use crate::store::StoreError;
 use crate::workspace::WorkspaceError;
 
@@ -19,6 +20,8 @@ pub enum CliError {
     Failed(Failure),
     /// The answer is no, and it was printed: exit code 1 without a word more.
     Negative,
+    /// The line cannot be read, or asks for help: clap has the words and the code.
+    Line(clap::Error),
 }
 
 impl CliError {
@@ -43,6 +46,17 @@ impl CliError {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) | Self::Negative => ExitCode::from(1),
+            Self::Line(error) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+        }
+    }
+
+    /// Says it, where people look for it.
+    pub(super) fn print(&self) {
+        match self {
+            Self::Negative => {}
+            // Help goes to standard output; where that is closed nobody reads it.
+            Self::Line(error) => error.print().unwrap_or_default(),
+            Self::Usage(_) | Self::Failed(_) => out::note(format_args!("Error: {self}")),
         }
     }
 }
@@ -54,6 +68,7 @@ impl fmt::Display for CliError {
                 write!(f, "{}. {}", failure.what.trim_end_matches('.'), failure.advice)
             }
             Self::Negative => Ok(()),
+            Self::Line(error) => error.fmt(f),
         }
     }
 }
@@ -70,6 +85,12 @@ impl From<EngineError> for CliError {
             | EngineError::Template(_) => Self::Usage(failure),
             _ => Self::Failed(failure),
         }
+    }
+}
+
+impl From<clap::Error> for CliError {
+    fn from(error: clap::Error) -> Self {
+        Self::Line(error)
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::json::named;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
-use super::{Global, run_file, settings};
+use super::{Global, out, run_file, settings};
 
 /// Loss and perplexity on a dataset.
 #[derive(Debug, Args)]
@@ -47,11 +47,11 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
                     let score = json!({
                         "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows
                     });
-                    println!("{}", named("score", &score));
+                    out::result(named("score", &score));
                 } else {
-                    println!(
+                    out::result(format_args!(
                         "{name}: loss {loss:.4} · perplexity {perplexity:.2} · {rows} rows, {tokens} labelled tokens"
-                    );
+                    ));
                 }
                 Some(())
             }

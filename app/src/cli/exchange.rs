@@ -7,11 +7,11 @@ use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event};
 use serde_json::{Value, json};
 
-use super::Global;
 use super::error::CliError;
 use super::json::named;
 use super::session::{JOB, Session, open_store};
 use super::target::TargetArgs;
+use super::{Global, out};
 use crate::store::Request;
 use crate::workspace::{last_name, new_config};
 
@@ -63,10 +63,10 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
     store.send(Request::Imported(run.clone()));
     store.close();
     if global.json {
-        println!("{}", named("imported", &json!({"run": run, "folder": to})));
+        out::result(named("imported", &json!({"run": run, "folder": to})));
     } else {
-        println!("{}", to.display());
-        eprintln!("Imported. Go on with: prefix-workbench generate --run {run} --prompt TEXT");
+        out::result(to.display());
+        out::note(format_args!("Imported. Go on with: prefix-workbench generate --run {run} --prompt TEXT"));
     }
     Ok(())
 }
@@ -99,9 +99,9 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
         _ => None,
     })?;
     if global.json {
-        println!("{}", named("written", &json!({"folder": folder})));
+        out::result(named("written", &json!({"folder": folder})));
     } else {
-        println!("{}", folder.display());
+        out::result(folder.display());
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! `generate`: continues texts with the base model and any adapters, token by token.
 
-use std::io::Write;
-
 use clap::Args;
 use engine::config::DataConfig;
 use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Sampling, Stream};
@@ -9,8 +7,7 @@ use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Sampling
 use super::error::CliError;
 use super::session::{JOB, Session};
 use super::target::{Target, TargetArgs};
-use super::{Global, json};
-use crate::workspace::Workspace;
+use super::{Global, json, out};
 
 /// Continue texts with the base model and any runs.
 #[derive(Debug, Args)]
@@ -116,13 +113,11 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     let command = Command::Generate { job: JOB, request: Box::new(request) };
     let done = session.ask(command, |event| {
         if global.json {
-            println!("{}", json::line(&event));
+            out::result(json::line(&event));
         } else if let Event::Token { text, .. } = &event
             && single
         {
-            print!("{text}");
-            // A closed pipe ends the program at the next line.
-            std::io::stdout().flush().ok();
+            out::piece(text);
         }
         match event {
             Event::Generated { streams, .. } => Some(streams),
@@ -131,7 +126,7 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     })?;
     match (global.json, single) {
         (true, _) => {}
-        (false, true) => println!(),
+        (false, true) => out::result(""),
         (false, false) => print_all(&titles, &done),
     }
     Ok(())
@@ -164,10 +159,10 @@ fn print_all(titles: &[(String, String)], streams: &[GeneratedStream]) {
     let mut said = None;
     for ((name, prompt), stream) in titles.iter().zip(streams) {
         if said != Some(prompt) {
-            println!("{prompt}");
+            out::result(prompt);
             said = Some(prompt);
         }
-        println!("  [{name}] {}", stream.text.trim());
+        out::result(format_args!("  [{name}] {}", stream.text.trim()));
     }
 }
 

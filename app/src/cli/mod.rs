@@ -12,6 +12,7 @@ mod generate;
 mod gui;
 mod json;
 mod neighbors;
+mod out;
 mod progress;
 mod resume;
 pub mod run_file;
@@ -103,20 +104,21 @@ pub fn main(window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>)
     match run(std::env::args_os(), window) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !matches!(error, CliError::Negative) {
-                eprintln!("Error: {error}");
-            }
+            error.print();
             error.exit_code()
         }
     }
 }
 
-fn run(
+/// Does what a command line says; the first word is the program's name.
+///
+/// # Errors
+/// [`CliError`] has the sentence and the exit code.
+pub fn run(
     line: impl IntoIterator<Item = OsString>,
     window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
 ) -> Result<(), CliError> {
-    // clap writes its own sentence and ends with 0 for --help and 2 for bad usage.
-    let Line { global, command } = Line::try_parse_from(line).unwrap_or_else(|error| error.exit());
+    let Line { global, command } = Line::try_parse_from(line)?;
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),

@@ -8,7 +8,7 @@ use engine::message::{Command, Event, Metric, Neighbour, NeighbourList, Neighbou
 use super::error::CliError;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
-use super::{Global, json};
+use super::{Global, json, out};
 
 /// Nearest tokens of a prefix, with their null.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
     let command = Command::Neighbours { job: JOB, request: Box::new(request) };
     let lists = session.ask(command, |event| {
         if global.json {
-            println!("{}", json::line(&event));
+            out::result(json::line(&event));
         }
         match event {
             Event::Neighbours { lists, .. } => Some(lists),
@@ -97,13 +97,15 @@ fn print_list(list: &NeighbourList) {
     let words = |found: &[Neighbour]| {
         found.iter().map(|near| format!("{:?} {:.3}", near.text, near.score)).collect::<Vec<_>>().join("  ")
     };
-    println!("layer {} · position {}", list.layer, list.position);
-    println!("  trained  {}", words(&list.nearest));
+    out::result(format_args!("layer {} · position {}", list.layer, list.position));
+    out::result(format_args!("  trained  {}", words(&list.nearest)));
     if !list.initial.is_empty() {
-        println!("  initial  {}", words(&list.initial));
+        out::result(format_args!("  initial  {}", words(&list.initial)));
     }
     let ((mean, spread), (all, all_spread)) = (list.random_best, list.vocabulary);
-    println!("  random vectors reach {mean:.3} ± {spread:.3}; the whole vocabulary {all:.3} ± {all_spread:.3}");
+    out::result(format_args!(
+        "  random vectors reach {mean:.3} ± {spread:.3}; the whole vocabulary {all:.3} ± {all_spread:.3}"
+    ));
 }
 
 fn write_csv(file: &PathBuf, lists: &[NeighbourList]) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::message::{EvaluationReport, Event, Phase, RunFacts, SampleReport, StepReport};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::json;
+use super::{json, out};
 
 /// Steps that the shown loss and speed are a mean of.
 const WINDOW: usize = 20;
@@ -51,7 +51,7 @@ impl Progress {
     /// Shows an event.
     pub(super) fn show(&mut self, event: &Event) {
         if let View::Json = self.view {
-            println!("{}", json::line(event));
+            out::result(json::line(event));
             return;
         }
         match event {
@@ -69,8 +69,8 @@ impl Progress {
     /// A line above the bar.
     pub(super) fn say(&self, line: &str) {
         match &self.view {
-            View::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            View::Lines { .. } | View::Json => eprintln!("{line}"),
+            View::Bar(bar) => bar.suspend(|| out::note(line)),
+            View::Lines { .. } | View::Json => out::note(line),
         }
     }
 
@@ -90,7 +90,7 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(120));
                 bar.set_message(text);
             }
-            View::Lines { .. } if !same && self.steps == 0 => eprintln!("{text}"),
+            View::Lines { .. } if !same && self.steps == 0 => out::note(text),
             _ => {}
         }
     }
@@ -141,7 +141,7 @@ impl Progress {
                 bar.set_message(text);
             }
             View::Lines { every } if step.step % every == 0 || step.step == 1 => {
-                eprintln!("step {}/{} · {text}", step.step, self.total);
+                out::note(format_args!("step {}/{} · {text}", step.step, self.total));
             }
             View::Lines { .. } | View::Json => {}
         }

@@ -6,11 +6,11 @@ use std::sync::mpsc::Receiver;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::Global;
 use super::error::CliError;
 use super::json::named;
 use super::progress::{duration, grouped};
 use super::session::{ask_store, find_run, list_runs, open_store};
+use super::{Global, out};
 use crate::store::{Answer, Cursor, Request, RunDetail, RunRow, Store};
 use crate::workspace::date_and_time;
 
@@ -63,11 +63,11 @@ pub(super) fn run(args: RunsArgs, global: &Global) -> Result<(), CliError> {
 fn list(store: &(Store, Receiver<Answer>), json: bool) -> Result<(), CliError> {
     let runs = list_runs(store)?;
     if json {
-        runs.iter().for_each(|run| println!("{}", named("run", run)));
+        runs.iter().for_each(|run| out::result(named("run", run)));
     } else if runs.is_empty() {
-        eprintln!("There are no runs yet. Start one with: prefix-workbench train");
+        out::note("There are no runs yet. Start one with: prefix-workbench train");
     } else {
-        print!("{}", table(&runs));
+        out::piece(table(&runs));
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ fn show(store: &(Store, Receiver<Answer>), asked: &str, json: bool) -> Result<()
             "run": detail.row, "config": detail.config, "facts": detail.facts, "evaluations": detail.evaluations,
             "samples": detail.samples, "checkpoints": detail.checkpoints, "log": detail.log, "notes": detail.notes,
         });
-        println!("{}", named("detail", &whole));
+        out::result(named("detail", &whole));
     } else {
         print_detail(&detail);
     }
@@ -123,35 +123,43 @@ fn show(store: &(Store, Receiver<Answer>), asked: &str, json: bool) -> Result<()
 fn print_detail(detail: &RunDetail) {
     let row = &detail.row;
     let parameters = |count: Option<u64>| count.and_then(|n| usize::try_from(n).ok()).map_or("–".to_owned(), grouped);
-    println!("{} ({})", row.name, row.id);
-    println!("state       {}, step {} of {}", row.state.name(), row.step, row.total_steps);
-    println!("model       {} ({})", row.model, row.model_folder.display());
-    println!("dataset     {}", row.dataset);
-    println!("method      {}", row.method);
-    println!("parameters  trains {}, keeps {}", parameters(row.trained_parameters), parameters(row.stored_parameters));
+    out::result(format_args!("{} ({})", row.name, row.id));
+    out::result(format_args!("state       {}, step {} of {}", row.state.name(), row.step, row.total_steps));
+    out::result(format_args!("model       {} ({})", row.model, row.model_folder.display()));
+    out::result(format_args!("dataset     {}", row.dataset));
+    out::result(format_args!("method      {}", row.method));
+    out::result(format_args!(
+        "parameters  trains {}, keeps {}",
+        parameters(row.trained_parameters),
+        parameters(row.stored_parameters)
+    ));
     if let (Some(loss), Some(step)) = (row.best_loss, row.best_step) {
-        println!("best        validation loss {loss:.4} at step {step}");
+        out::result(format_args!("best        validation loss {loss:.4} at step {step}"));
     }
-    println!("created     {} UTC, computed for {}", date_and_time(row.created), duration(row.duration_secs));
-    println!("folder      {}", row.folder.display());
+    out::result(format_args!(
+        "created     {} UTC, computed for {}",
+        date_and_time(row.created),
+        duration(row.duration_secs)
+    ));
+    out::result(format_args!("folder      {}", row.folder.display()));
     for evaluation in &detail.evaluations {
-        println!("  step {:6}  validation loss {:.4}", evaluation.step, evaluation.loss);
+        out::result(format_args!("  step {:6}  validation loss {:.4}", evaluation.step, evaluation.loss));
     }
     for line in &detail.log {
-        println!("  {}  {}", date_and_time(line.at), line.text);
+        out::result(format_args!("  {}  {}", date_and_time(line.at), line.text));
     }
     if let Some(failure) = &row.failure {
-        println!("failed      {}. {}", failure.what, failure.advice);
+        out::result(format_args!("failed      {}. {}", failure.what, failure.advice));
     }
     if !detail.notes.is_empty() {
-        println!("{}", detail.notes);
+        out::result(&detail.notes);
     }
 }
 
 fn delete(store: &(Store, Receiver<Answer>), asked: &str, yes: bool, json: bool) -> Result<(), CliError> {
     let run = find_run(store, asked)?;
     if !yes && !confirmed(&run)? {
-        eprintln!("Nothing was deleted");
+        out::note("Nothing was deleted");
         return Ok(());
     }
     let left = ask_store(store, Request::Delete(run.id.clone()), |answer| match answer {
@@ -159,9 +167,9 @@ fn delete(store: &(Store, Receiver<Answer>), asked: &str, yes: bool, json: bool)
         _ => None,
     })?;
     if json {
-        println!("{}", named("deleted", &json!({"run": run.id, "left": left})));
+        out::result(named("deleted", &json!({"run": run.id, "left": left})));
     }
-    eprintln!("Deleted {} ({})", run.name, run.id);
+    out::note(format_args!("Deleted {} ({})", run.name, run.id));
     match left {
         None => Ok(()),
         Some(left) => Err(CliError::failed(left, "Remove the folder by hand")),
@@ -173,7 +181,7 @@ fn confirmed(run: &RunRow) -> Result<bool, CliError> {
     if !input.is_terminal() {
         return Err(CliError::usage("deleting a run needs a yes", "Add --yes"));
     }
-    eprint!("Delete {} ({}) with all its files? [y/N] ", run.name, run.id);
+    out::ask(format_args!("Delete {} ({}) with all its files? [y/N] ", run.name, run.id));
     let mut answer = String::new();
     input.lock().read_line(&mut answer).map_err(|error| CliError::failed(error.to_string(), "Add --yes"))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -184,9 +192,9 @@ fn rename(store: &(Store, Receiver<Answer>), asked: &str, name: String, json: bo
     store.0.send(Request::Rename { run: run.id.clone(), name });
     let row = find_run(store, &run.id.0)?;
     if json {
-        println!("{}", named("run", &row));
+        out::result(named("run", &row));
     } else {
-        eprintln!("{} is now called {}", row.id, row.name);
+        out::note(format_args!("{} is now called {}", row.id, row.name));
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::message::{Command, Event, JobId};
 
-use super::engine_link;
 use super::error::CliError;
+use super::{engine_link, out};
 use crate::store::{Access, Answer, Request, RunRow, Store};
 use crate::workspace::Workspace;
 
@@ -96,7 +96,7 @@ fn listen_for_interrupts(outbox: Sender<Wake>) {
 pub(super) fn open_store(workspace: &Workspace) -> Result<(Store, Receiver<Answer>), CliError> {
     let (store, answers) = Store::open(workspace, || {})?;
     if let Access::ReadOnly(why) = store.access() {
-        eprintln!("Note: {why}");
+        out::note(format_args!("Note: {why}"));
     }
     Ok((store, answers))
 }
@@ -111,7 +111,7 @@ pub(super) fn ask_store<T>(
     for answer in answers {
         match answer {
             Answer::Refused(failure) => return Err(failure.into()),
-            Answer::Notice(text) => eprintln!("Note: {text}"),
+            Answer::Notice(text) => out::note(format_args!("Note: {text}")),
             other => {
                 if let Some(found) = pick(other) {
                     return Ok(found);

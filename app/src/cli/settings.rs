@@ -249,7 +249,6 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
         put(&mut only, "method.init.text", "text".into());
     }
-    put(&mut only, "method.type", at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into()));
     put(&mut only, key, value.clone());
     serde_json::from_value(only)
 }

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::json::named;
 use super::progress::Progress;
 use super::session::{JOB, Session, Wake, open_store};
-use super::{Global, run_file, settings};
+use super::{Global, out, run_file, settings};
 use crate::store::{Answer, Request, Store};
 use crate::workspace::{RunId, Workspace, default_name};
 
@@ -83,7 +83,7 @@ impl TrainArgs {
 pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
     let config = args.config(global)?;
     if args.print_config {
-        print!("{}", run_file::write(&config));
+        out::piece(run_file::write(&config));
         return Ok(());
     }
     let workspace = global.workspace()?;
@@ -96,22 +96,30 @@ pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
 /// Starts the engine on a registered run, and stays until the run ends.
 pub(super) fn watch(
     workspace: &Workspace,
-    (store, _answers): (Store, Receiver<Answer>),
+    (store, answers): (Store, Receiver<Answer>),
     run: &RunId,
     config: RunConfig,
     resume: bool,
     global: &Global,
 ) -> Result<(), CliError> {
-    let session =
-        Session::start(workspace, Some(&store)).inspect_err(|_| drop(store.send(Request::Withdraw(run.clone()))))?;
+    let session = match Session::start(workspace, Some(&store)) {
+        Ok(session) => session,
+        Err(error) => {
+            store.send(Request::Withdraw(run.clone()));
+            store.close();
+            return Err(error);
+        }
+    };
     let folder = workspace.run_folder(run);
     let label = if resume { "Resuming" } else { "Training" };
     if global.json {
-        println!("{}", named("run", &json!({"run": run, "name": config.name, "folder": folder})));
+        out::result(named("run", &json!({"run": run, "name": config.name, "folder": folder})));
     } else {
-        eprintln!("{label} {} ({run})", config.name);
+        out::note(format_args!("{label} {} ({run})", config.name));
     }
     store.send(Request::Begin { job: JOB, run: run.clone() });
+    store.flush();
+    tell(&answers)?;
     let mut progress = Progress::new(global.json);
     let ended = train(&session, &folder, config, resume, &mut progress);
     progress.end();
@@ -120,9 +128,24 @@ pub(super) fn watch(
         store.send(Request::EngineGone);
     }
     store.close();
+    if let Err(error) = tell(&answers) {
+        out::note(format_args!("Note: {error}"));
+    }
     let end = ended?;
     report(run, &folder, &end, global.json);
     Ok(())
+}
+
+/// Passes on what the store has to say; a refusal is an error.
+fn tell(answers: &Receiver<Answer>) -> Result<(), CliError> {
+    answers.try_iter().try_for_each(|answer| match answer {
+        Answer::Refused(failure) => Err(failure.into()),
+        Answer::Notice(text) => {
+            out::note(format_args!("Note: {text}"));
+            Ok(())
+        }
+        _ => Ok(()),
+    })
 }
 
 /// How a run ended, and the best that it reached.
@@ -173,9 +196,9 @@ fn report(run: &RunId, folder: &Path, end: &End, json: bool) {
         Outcome::StoppedEarly => ("Finished early", format!("prefix-workbench generate --run {run} --prompt TEXT")),
         Outcome::Stopped => ("Stopped", format!("prefix-workbench resume {run}")),
     };
-    eprintln!("{said} after step {}{best}. Go on with: {next}", end.step);
+    out::note(format_args!("{said} after step {}{best}. Go on with: {next}", end.step));
     if !json {
-        println!("{}", folder.display());
+        out::result(folder.display());
     }
 }
 

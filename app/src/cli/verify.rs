@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
-use super::{Global, engine_link};
+use super::{Global, engine_link, json, out};
 
 /// Hold the program against a reference case.
 #[derive(Debug, Args)]
@@ -22,9 +22,9 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let report = engine_link::verify(&args.case, args.out.as_deref(), global.device.unwrap_or_default())?;
     for group in &report.groups {
-        println!("{}", super::json::plain(group));
+        out::result(json::plain(group));
     }
     let outside = report.groups.iter().filter(|group| !group.ok).count();
-    eprintln!("{} groups compared, {outside} outside of tolerance", report.groups.len());
+    out::note(format_args!("{} groups compared, {outside} outside of tolerance", report.groups.len()));
     if report.ok() { Ok(()) } else { Err(CliError::Negative) }
 }
