@@ -11,3 +11,4 @@ pub mod error;
 pub mod generation;
 pub mod message;
 pub mod models;
+pub mod nn;
