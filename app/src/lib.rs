@@ -1,4 +1,11 @@
 //! The Prefix Workbench without its engine: the window, the command line, the store of runs and the workspace folder.
 
+pub mod action;
+pub mod panels;
+pub mod settings;
+pub mod state;
 pub mod store;
+pub mod text;
+pub mod theme;
+pub mod widgets;
 pub mod workspace;
