@@ -131,10 +131,10 @@ impl Workspace {
     /// [`WorkspaceError::Unwritable`] when the folder cannot be made.
     pub fn new_run(&self) -> Result<RunId, WorkspaceError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut suffix = now.subsec_nanos() ^ std::process::id().rotate_left(16);
+        let mut moment = now.subsec_nanos() / 15_259; // 65,536 parts of a second
         loop {
-            suffix = suffix.wrapping_mul(0x9e37_79b1).wrapping_add(0x7f4a_7c15);
-            let id = RunId(format!("{}-{:04x}", stamp(now.as_secs()), suffix >> 16));
+            let id = RunId(format!("{}-{moment:04x}", stamp(now.as_secs())));
+            moment += 1;
             let folder = self.run_folder(&id);
             match fs::create_dir(&folder) {
                 Ok(()) => return Ok(id),

@@ -3,15 +3,26 @@
 //! It mirrors what the engine tells into `experiments.db` and answers what the screens ask; nobody waits for it. The
 //! run folders outlive it: when the database is missing or broken, it is read from them again.
 
+mod adopt;
+mod edit;
+mod folder;
+mod keeper;
+mod query;
+mod record;
 mod rows;
+mod schema;
+mod sparkline;
+mod tables;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::message::{Event, JobId, ModelSummary};
 
+pub use self::folder::{adapter_folder, initial_folder};
+use self::keeper::{Keeper, WriterLock};
 pub use self::rows::{
     CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
@@ -110,6 +121,8 @@ pub enum Request {
     Rescan,
     /// Everything sent before is on disk when the other end hears of it.
     Flush(Sender<()>),
+    /// The thread ends; runs that this program computes are marked as interrupted.
+    Close(Sender<()>),
 }
 
 /// What the store tells.
@@ -208,7 +221,42 @@ impl Store {
         workspace: &Workspace,
         wake: impl Fn() + Send + 'static,
     ) -> Result<(Self, Receiver<Answer>), StoreError> {
-        todo!()
+        let path = workspace.database();
+        let (requests, inbox) = channel();
+        let (outbox, answers) = channel();
+        let writes = writer_lock(workspace)?;
+        let mut fresh = false;
+        let mut access = Access::ReadWrite;
+        let db = if writes.is_none() {
+            access = Access::ReadOnly(
+                "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
+                    .to_owned(),
+            );
+            schema::open_to_read(&path)?
+        } else {
+            match schema::open(&path)? {
+                schema::Opened::Ready { connection, fresh: new } => {
+                    fresh = new;
+                    connection
+                }
+                schema::Opened::Broken => {
+                    fresh = true;
+                    let aside = schema::set_aside(&path, "broken")?;
+                    tell(&outbox, Answer::Notice(keeper::set_aside_notice(&aside)));
+                    keeper::fresh_database(&path)?
+                }
+            }
+        };
+        let mut keeper = Keeper::new(workspace.clone(), db, writes, outbox, Box::new(wake));
+        let thread = move || match keeper.recover(fresh) {
+            Ok(()) => keeper.run(&inbox),
+            Err(error) => keeper.answer(Answer::Refused(Failure { what: error.to_string(), advice: error.advice() })),
+        };
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(thread)
+            .map_err(|error| schema::unusable(&path, &error))?;
+        Ok((Self { requests, access }, answers))
     }
 
     /// Who may write, when the store was opened; later changes come as [`Answer::Access`].
@@ -221,16 +269,47 @@ impl Store {
         self.requests.send(request).is_ok()
     }
 
-    /// Waits until everything sent before is on disk: for the end of the program.
+    /// Waits until everything sent before is on disk.
     pub fn flush(&self) {
-        todo!()
+        self.wait_for(Request::Flush);
+    }
+
+    /// Ends the thread when everything sent before is on disk, and gives the database to the next. Runs that this
+    /// program computes are then interrupted: stop them first.
+    pub fn close(&self) {
+        self.wait_for(Request::Close);
+    }
+
+    fn wait_for(&self, request: impl FnOnce(Sender<()>) -> Request) {
+        let (done, heard) = channel();
+        if self.send(request(done)) {
+            // The other end is dropped when it is done; nothing is ever sent.
+            heard.recv().ok();
+        }
     }
 }
 
 /// Moves a database that cannot be opened out of the way; the next [`Store::open`] reads the run folders anew.
 ///
 /// # Errors
-/// [`StoreError::Unusable`] when it cannot be moved.
+/// [`StoreError::Unusable`] when it cannot be moved, or when another instance uses it.
 pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
-    todo!()
+    match writer_lock(workspace)? {
+        Some(_lock) => schema::set_newer_aside(workspace),
+        None => Err(StoreError::Unusable { reason: "another instance uses it".to_owned(), path: workspace.database() }),
+    }
+}
+
+/// `None` when another instance writes the database.
+fn writer_lock(workspace: &Workspace) -> Result<Option<WriterLock>, StoreError> {
+    let path = workspace.database_lock();
+    match folder::lock(&path).map_err(|error| schema::unusable(&path, &error))? {
+        folder::Lock::Ours(file) => Ok(Some(WriterLock { _file: file })),
+        folder::Lock::Elsewhere => Ok(None),
+    }
+}
+
+fn tell(outbox: &Sender<Answer>, answer: Answer) {
+    // The receiver is still in our hands: nothing is lost.
+    outbox.send(answer).ok();
 }
