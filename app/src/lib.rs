@@ -8,4 +8,5 @@ pub mod store;
 pub mod text;
 pub mod theme;
 pub mod widgets;
+pub mod workbench;
 pub mod workspace;

@@ -89,7 +89,7 @@ pub fn fill(key: &'static str, values: &[(&str, &dyn Display)]) -> String {
     })
 }
 
-/// The sentence of a key, with its values: `say!("training.eta", time = text)`.
+/// The sentence of a key, with its values: `say!("training.left", time = text)`.
 #[macro_export]
 macro_rules! say {
     ($key:literal) => { $crate::text::sentence($key) };

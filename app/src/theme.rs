@@ -166,17 +166,15 @@ pub fn install(ctx: &egui::Context) {
 /// egui's own fonts first; the bundled Chinese subset last, for machines that have no Chinese font.
 fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
-    if let Some(bytes) = CHINESE_FONT {
-        fonts.font_data.insert("chinese".to_owned(), Arc::new(FontData::from_static(bytes)));
-        for family in [FontFamily::Proportional, FontFamily::Monospace] {
-            fonts.families.entry(family).or_default().push("chinese".to_owned());
-        }
+    fonts.font_data.insert("chinese".to_owned(), Arc::new(FontData::from_static(CHINESE_FONT)));
+    for family in [FontFamily::Proportional, FontFamily::Monospace] {
+        fonts.families.entry(family).or_default().push("chinese".to_owned());
     }
     fonts
 }
 
-/// The bundled font.
-const CHINESE_FONT: Option<&[u8]> = None;
+/// Noto Sans SC with the common characters, under the Open Font License.
+const CHINESE_FONT: &[u8] = include_bytes!("../../assets/fonts/NotoSansSC-subset.otf");
 
 fn style(tokens: &Tokens, visuals: egui::Visuals) -> Style {
     let mut style = Style { visuals, ..Style::default() };

@@ -40,7 +40,7 @@ pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize, f3
         for column in 0..map.columns {
             let value = map.values.get(row * map.columns + column).copied().unwrap_or(f32::NAN);
             let place = Rect::from_min_size(pos2(rect.left() + margin_left + column as f32 * cell.x, y), cell);
-            let response = ui.interact(place, ui.id().with((row, column)), Sense::click());
+            let response = ui.interact(place, ui.unique_id().with((row, column)), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name(row, column, value)));
             let fill = if value.is_finite() { blend(t.raised, t.accent, 0.08 + 0.92 * (value - low) / span) } else { t.bad };
             let inset = if cell.x > 10.0 { 1.0 } else { 0.0 };

@@ -9,7 +9,8 @@ use engine::message::Phase;
 
 use self::plots::Plots;
 use self::tabs::Tabs;
-use super::runs::{can_resume, state_words};
+use super::runs::can_resume;
+use super::runs::table::state_words;
 use crate::action::{Action, Screen};
 use crate::say;
 use crate::state::State;
