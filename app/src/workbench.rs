@@ -9,7 +9,7 @@ use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCo
 use engine::config::RunConfig;
 use engine::error::Failure;
 
-pub use self::native::{GuiOptions, run};
+pub use self::native::run;
 use self::link::{Link, News};
 use crate::action::{Action, Leaving, Screen};
 use crate::panels::Panels;
