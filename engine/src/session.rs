@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::adapters::peft::FoldedPrefix;
+use crate::analysis::VocabularyBank;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo};
 use crate::error::Result;
@@ -66,12 +67,13 @@ pub struct Session {
     /// Where what is computed once per model is kept.
     pub cache: PathBuf,
     last: Option<(PathBuf, DeviceChoice, Arc<LoadedModel>)>,
+    bank: Option<(String, Arc<VocabularyBank>)>,
 }
 
 impl Session {
     /// Nothing is loaded yet.
     pub fn new(cache: PathBuf) -> Self {
-        Self { cache, last: None }
+        Self { cache, last: None, bank: None }
     }
 
     /// The model of a folder on a device, loaded if it is not there yet.
@@ -97,8 +99,21 @@ impl Session {
         Ok(model)
     }
 
+    /// The vocabulary's keys and values of the model with this hash, if they were used last.
+    pub fn bank(&self, model_hash: &str) -> Option<Arc<VocabularyBank>> {
+        self.bank.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, bank)| Arc::clone(bank))
+    }
+
+    /// Keeps a checked bank open for the next question.
+    pub fn keep_bank(&mut self, model_hash: String, bank: VocabularyBank) -> Arc<VocabularyBank> {
+        let bank = Arc::new(bank);
+        self.bank = Some((model_hash, Arc::clone(&bank)));
+        bank
+    }
+
     /// Forgets the model that no job uses.
     pub fn unload(&mut self) {
         self.last = None;
+        self.bank = None;
     }
 }

@@ -59,7 +59,7 @@ pub(in crate::nn) fn attention<B: Backend>(
     let visible = visibility(inputs, &sizes);
     let scores = scores(inputs, &sizes, query, key, visible.as_ref());
     let max = B::float_max_dim(scores.clone(), 3); // [batch, n_heads, seq, 1]
-    let pattern = only(B::float_exp(B::float_sub(scores, max.clone())), visible);
+    let pattern = only::<B>(B::float_exp(B::float_sub(scores, max.clone())), visible);
     // Where anything is seen the sum is at least 1, the term of the maximum.
     let sum = B::float_clamp_min(B::float_sum_dim(pattern.clone(), 3), 0.5.into());
     let log_sum_exp = B::float_add(B::float_log(sum.clone()), max);
@@ -87,7 +87,7 @@ pub(in crate::nn) fn attention_backward<B: Backend>(
     let per_query = Shape::new([sizes.batch, sizes.n_heads, sizes.seq, 1]);
     let log_sum_exp = B::float_reshape(log_sum_exp, per_query.clone());
     let scores = scores(inputs, &sizes, query.clone(), key.clone(), visible.as_ref());
-    let pattern = only(B::float_exp(B::float_sub(scores, log_sum_exp)), visible);
+    let pattern = only::<B>(B::float_exp(B::float_sub(scores, log_sum_exp)), visible);
 
     let grad = split_heads::<B>(grad, sizes.n_heads, &sizes); // [batch, n_heads, seq, d_head]
     let output = split_heads::<B>(output, sizes.n_heads, &sizes);

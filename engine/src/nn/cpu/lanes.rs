@@ -9,13 +9,13 @@ pub(super) const LANES: usize = 16;
 
 /// Defines functions whose bodies are compiled once for each instruction set.
 macro_rules! vectorized {
-    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? $body:block)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)? $body:block)*) => {$(
         $(#[$doc])*
         #[cfg_attr(
             target_arch = "x86_64",
             expect(unsafe_code, reason = "calling a function compiled for features that were just detected")
         )]
-        pub(super) fn $name($($arg: $ty),*) $(-> $out)? {
+        $vis fn $name($($arg: $ty),*) $(-> $out)? {
             #[inline(always)]
             fn body($($arg: $ty),*) $(-> $out)? $body
 

@@ -167,14 +167,6 @@ impl<'a> MatrixMut<'a> {
     pub(super) fn shape(&self) -> [usize; 2] {
         [self.rows, self.columns]
     }
-
-    /// The matrix for reading, while `self` waits. It must have no gaps: those belong to someone else.
-    pub(super) fn as_matrix(&self) -> Matrix<'_> {
-        assert!(self.columns == self.row_stride || self.rows <= 1, "a matrix without gaps");
-        // SAFETY: these are the elements of the matrix and nothing else, and `self` is borrowed meanwhile.
-        let data = unsafe { std::slice::from_raw_parts(self.start, self.rows * self.columns) };
-        Matrix::dense(data, self.rows, self.columns)
-    }
 }
 
 /// What becomes of what the destination held.

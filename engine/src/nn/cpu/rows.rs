@@ -6,7 +6,7 @@ use crate::nn::adamw::AdamWStep;
 
 vectorized! {
     /// Layer norm of the rows of `x`; mean and deviation are found in the first-level cache.
-    fn layer_norm(out: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
+    pub(super) fn layer_norm(out: &mut [f32], x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
         let d = gamma.len();
         for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
             let (mean, scale) = moments(x, epsilon);
@@ -17,7 +17,7 @@ vectorized! {
     }
 
     /// The gradient of `x`, row by row.
-    fn layer_norm_backward(out: &mut [f32], grad: &[f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+    pub(super) fn layer_norm_backward(out: &mut [f32], grad: &[f32], x: &[f32], gamma: &[f32], epsilon: f32) {
         let d = gamma.len();
         for ((out, grad), x) in out.chunks_exact_mut(d).zip(grad.chunks_exact(d)).zip(x.chunks_exact(d)) {
             let (mean, scale) = moments(x, epsilon);
@@ -31,7 +31,7 @@ vectorized! {
     }
 
     /// `kind` of every number.
-    fn activation(out: &mut [f32], x: &[f32], kind: Activation) {
+    pub(super) fn activation(out: &mut [f32], x: &[f32], kind: Activation) {
         match kind {
             Activation::GeluTanh => map(out, x, |x| x * sigmoid(2.0 * x * (SCALE + SCALE * CUBIC * x * x))),
             Activation::Gelu => map(out, x, |x| x * normal_cdf(x)),
@@ -42,7 +42,7 @@ vectorized! {
     }
 
     /// `grad` times the slope of `kind` at `x`.
-    fn activation_backward(out: &mut [f32], grad: &[f32], x: &[f32], kind: Activation) {
+    pub(super) fn activation_backward(out: &mut [f32], grad: &[f32], x: &[f32], kind: Activation) {
         match kind {
             Activation::GeluTanh => map2(out, grad, x, |grad, x| {
                 let gate = sigmoid(2.0 * x * (SCALE + SCALE * CUBIC * x * x));
@@ -67,7 +67,7 @@ vectorized! {
     }
 
     /// One optimizer step on as many numbers of parameter, gradient and moments.
-    fn adamw(param: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32], step: &AdamWStep) {
+    pub(super) fn adamw(param: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32], step: &AdamWStep) {
         let (beta1, beta2) = (step.beta1 as f32, step.beta2 as f32);
         let (rest1, rest2) = ((1.0 - step.beta1) as f32, (1.0 - step.beta2) as f32);
         let (keep, step_size) = (step.keep as f32, step.step_size as f32);
@@ -80,7 +80,7 @@ vectorized! {
     }
 
     /// `out[i, ..] = row` for every row.
-    fn fill_rows(out: &mut [f32], row: &[f32]) {
+    pub(super) fn fill_rows(out: &mut [f32], row: &[f32]) {
         for out in out.chunks_exact_mut(row.len()) {
             out.copy_from_slice(row);
         }

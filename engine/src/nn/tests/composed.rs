@@ -13,7 +13,7 @@ fn flex<const D: usize>(numbers: &mut Numbers, shape: [usize; D]) -> FlexTensor 
 }
 
 fn floats(tensor: &FlexTensor) -> Vec<f32> {
-    tensor.to_contiguous().into_data().to_vec().unwrap()
+    tensor.to_contiguous().into_data().try_to_vec().unwrap()
 }
 
 #[track_caller]
@@ -99,5 +99,5 @@ fn attention_kernels_agree() {
 fn other_types_take_the_composed_way() {
     let x = Tensor::<3>::from_data([[[1.0, -2.0]]], &burn::tensor::Device::flex()).cast(burn::tensor::DType::F64);
     let out = crate::nn::activation(x, Activation::Silu).into_data();
-    assert_eq!(out.dtype, burn::tensor::DType::F64);
+    assert_eq!(out.dtype(), burn::tensor::DType::F64);
 }

@@ -47,7 +47,7 @@ impl Numbers {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().expect("the tests use f32")
+    tensor.into_data().try_to_vec().expect("the tests use f32")
 }
 
 /// Equal within `tolerance`, relative to the largest number.
