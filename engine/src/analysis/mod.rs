@@ -6,14 +6,13 @@
 mod bank;
 mod export;
 mod neighbours;
-mod norms;
+pub mod norms;
 mod scan;
 mod vocabulary;
 
 pub use bank::VocabularyBank;
 pub use export::export_neighbours;
 pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
-pub use norms::prefix_grid;
 pub use scan::Table;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 

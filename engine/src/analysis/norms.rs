@@ -11,7 +11,7 @@ use crate::nn::LayerKv;
 ///
 /// # Errors
 /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails.
-pub fn prefix_grid(prefix: &[LayerKv]) -> Result<PrefixGrid> {
+pub fn grid(prefix: &[LayerKv]) -> Result<PrefixGrid> {
     let n_virtual = prefix.first().map_or(0, |slots| slots.key.dims()[2]);
     let (mut key_norm, mut value_norm) = (Vec::new(), Vec::new());
     for slots in prefix {
@@ -31,13 +31,12 @@ fn norm(vector: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::generation::tiny::TinyModel;
 
     #[test]
     fn each_cell_is_the_norm_over_heads() {
         let prefix = TinyModel::new(1).prefix(3, 7);
-        let grid = prefix_grid(&prefix).unwrap();
+        let grid = super::grid(&prefix).unwrap();
         assert_eq!((grid.n_layers, grid.n_virtual, grid.key_norm.len(), grid.value_norm.len()), (2, 3, 6, 6));
         let cell: Vec<f32> = prefix[1].value.clone().slice([0..1, 0..2, 2..3, 0..4]).into_data().try_to_vec().unwrap();
         let expected = cell.iter().map(|x| x * x).sum::<f32>().sqrt();
@@ -46,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_prefix_of_length_zero_has_no_cells() {
-        let grid = prefix_grid(&TinyModel::new(1).prefix(0, 7)).unwrap();
+        let grid = super::grid(&TinyModel::new(1).prefix(0, 7)).unwrap();
         assert_eq!((grid.n_layers, grid.n_virtual, grid.key_norm.len()), (2, 0, 0));
     }
 }

@@ -158,7 +158,11 @@ impl<'a> Scan<'a> {
             Metric::Cosine if row_norm == 0.0 || norm == 0.0 => 0.0,
             Metric::Cosine => dot / (row_norm * norm),
             Metric::Dot => dot,
-            Metric::L2 => -(row_norm * row_norm + norm * norm - 2.0 * dot).max(0.0).sqrt(),
+            Metric::L2 => {
+                let squared = row_norm * row_norm + norm * norm - 2.0 * dot;
+                // Rounding can make it negative; NaN stays NaN.
+                if squared < 0.0 { -0.0 } else { -squared.sqrt() }
+            }
         }
     }
 

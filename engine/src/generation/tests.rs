@@ -18,12 +18,10 @@ fn options(max_new_tokens: usize) -> DecoderOptions {
     DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() }
 }
 
-/// Tokens and logits of each stream.
-fn run(
-    model: &TinyModel,
-    streams: Vec<DecoderStream>,
-    options: DecoderOptions,
-) -> Vec<(Vec<u32>, Vec<Vec<f32>>, Option<EndReason>)> {
+/// A stream's tokens, the logits of each, and its end.
+type Outcome = (Vec<u32>, Vec<Vec<f32>>, Option<EndReason>);
+
+fn run(model: &TinyModel, streams: Vec<DecoderStream>, options: DecoderOptions) -> Vec<Outcome> {
     let count = streams.len();
     let mut decoder = Decoder::new(model.shape(), streams, options).unwrap();
     let mut logits = vec![Vec::new(); count];
