@@ -145,6 +145,8 @@ fn the_main_job_runs_from_the_command_line() {
     assert_eq!((row.state, row.step, row.name.as_str()), (RunState::Finished, 4, "first"));
     assert!(row.best_loss.is_some() && row.sparkline.len() == 4);
 
+    let error = line(&workspace, &["resume", "first"]).unwrap_err();
+    assert!(is_usage(&error) && error.to_string().contains("done 4 of 4 steps"), "{error}");
     line(&workspace, &["resume", "first", "--set", "training.steps=8"]).unwrap();
     let row = runs(&workspace).remove(0);
     assert_eq!((row.state, row.step, row.total_steps), (RunState::Finished, 8, 8));

@@ -118,7 +118,7 @@ impl Progress {
                 bar.set_style(stepping());
                 bar.set_message("first step");
             }
-            View::Lines { every } => *every = (facts.total_steps / 50).max(1),
+            View::Lines { every } => *every = (facts.total_steps / 50).clamp(1, 200),
             View::Json => {}
         }
     }
