@@ -14,6 +14,7 @@ use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
+use crate::widgets::icon::{self, Icon};
 use crate::widgets::surface::{Level, banner_ui, card_frame, card_ui, chip_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
@@ -190,7 +191,8 @@ impl Compare {
                 ui.add(egui::Label::new(RichText::new(&name).text_style(theme::title())).truncate());
                 if let Some(row) = row {
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                        let close = ui.small_button("✖");
+                        let close = ui.small_button("    ");
+                        icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
                         let label = say!("compare.remove", name = name);
                         close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
                         if close.on_hover_text(&label).clicked() {

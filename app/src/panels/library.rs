@@ -90,7 +90,7 @@ impl Library {
 
 fn entry_ui(ui: &mut Ui, name: &str, path: &str, facts: &[String], buttons: impl FnOnce(&mut Ui)) {
     let t = tokens(ui);
-    card_frame(ui).fill(t.raised).inner_margin(12).show(ui, |ui| {
+    card_frame(ui).fill(t.background).inner_margin(12).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal(|ui| {
             ui.vertical(|ui| {

@@ -7,6 +7,7 @@ use crate::action::{Action, Screen};
 use crate::say;
 use crate::state::State;
 use crate::theme::{self, tokens};
+use crate::widgets::icon::{self, Icon};
 
 /// A screen's name.
 pub fn name(screen: Screen) -> &'static str {
@@ -21,15 +22,15 @@ pub fn name(screen: Screen) -> &'static str {
     }
 }
 
-fn icon(screen: Screen) -> &'static str {
+fn icon_of(screen: Screen) -> Icon {
     match screen {
-        Screen::Runs => "☰",
-        Screen::NewRun => "➕",
-        Screen::Training => "📈",
-        Screen::Compare => "⚖",
-        Screen::Explorer => "🔬",
-        Screen::Library => "📚",
-        Screen::Settings => "⚙",
+        Screen::Runs => Icon::Rows,
+        Screen::NewRun => Icon::Plus,
+        Screen::Training => Icon::Curve,
+        Screen::Compare => Icon::Columns,
+        Screen::Explorer => Icon::Grid,
+        Screen::Library => Icon::Shelf,
+        Screen::Settings => Icon::Sliders,
     }
 }
 
@@ -85,7 +86,7 @@ fn item_ui(ui: &mut Ui, screen: Screen, state: &State) -> egui::Response {
     let painter = ui.painter();
     painter.rect_filled(rect, CornerRadius::same(8), fill);
     let middle = rect.left_center();
-    painter.text(middle + vec2(20.0, 0.0), Align2::CENTER_CENTER, icon(screen), FontId::proportional(15.0), ink);
+    icon::paint(painter, middle + vec2(20.0, 0.0), icon_of(screen), ink);
     let text = if chosen { t.accent } else { t.text };
     painter.text(middle + vec2(40.0, 0.0), Align2::LEFT_CENTER, name(screen), FontId::proportional(14.5), text);
     if screen == Screen::Training && !state.live.is_empty() {

@@ -74,7 +74,7 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
 
 fn device_ui(ui: &mut Ui, device: &DeviceInfo, settings: &mut Settings) {
     let t = tokens(ui);
-    card_frame(ui).fill(t.raised).inner_margin(12).show(ui, |ui| {
+    card_frame(ui).fill(t.background).inner_margin(12).show(ui, |ui| {
         ui.set_width(ui.available_width());
         let name = format!("{} ({})", device.name, device.api);
         if ui.radio(settings.device == device.choice, name).clicked() {

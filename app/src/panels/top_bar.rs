@@ -8,6 +8,7 @@ use crate::say;
 use crate::state::State;
 use crate::text;
 use crate::theme::tokens;
+use crate::widgets::icon::{self, Icon};
 use crate::widgets::surface::{Level, chip_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
@@ -104,9 +105,10 @@ fn device_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 
 fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let unread = state.notices.unread;
-    let label = if unread == 0 { "🔔".to_owned() } else { format!("🔔 {unread}") };
+    let label = if unread == 0 { "      ".to_owned() } else { format!("       {unread}") };
     let ink = if unread == 0 { tokens(ui).muted } else { tokens(ui).accent };
     let button = ui.button(RichText::new(label).small().color(ink));
+    icon::paint(ui.painter(), button.rect.left_center() + egui::vec2(20.0, 0.0), Icon::Bell, ink);
     button.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, say!("frame.notices")));
     if button.clicked() {
         out.push(Action::NoticesSeen);

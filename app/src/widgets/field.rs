@@ -12,6 +12,7 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         let label = ui.label(RichText::new(name).small().color(t.muted));
+        let label_id = label.id;
         if !help.is_empty() {
             label.on_hover_text(help);
         }
@@ -23,7 +24,7 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
                         state.bg_stroke = egui::Stroke::new(1.0, t.bad);
                     }
                 }
-                ui.name_inputs(name, add)
+                ui.label_inputs_by(label_id, add)
             })
             .inner;
         if let Some(sentence) = error {
@@ -36,11 +37,23 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
 
 /// A line of text. `true` if it changed.
 pub fn text_ui(ui: &mut Ui, value: &mut String, hint: &str) -> bool {
-    let edit = TextEdit::singleline(value)
-        .desired_width(f32::INFINITY)
-        .margin(egui::Margin::symmetric(8, 6))
-        .hint_text(hint.to_owned());
-    ui.add(edit).changed()
+    let width = ui.available_width();
+    line_ui(ui, value, hint, width).changed()
+}
+
+/// A line of text of a certain width.
+///
+/// The hint is painted and is not the field's name: the name comes from the label.
+pub fn line_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32) -> egui::Response {
+    let edit = TextEdit::singleline(value).desired_width(width).margin(egui::Margin::symmetric(8, 6));
+    let response = ui.add(edit);
+    if value.is_empty() {
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let place = response.rect.left_center() + egui::vec2(9.0, 0.0);
+        let painter = ui.painter_at(response.rect);
+        painter.text(place, egui::Align2::LEFT_CENTER, hint, font, tokens(ui).faint);
+    }
+    response
 }
 
 /// Several lines of text in a fixed-width font. `true` if they changed.
@@ -94,15 +107,11 @@ pub struct PathEdit {
 /// A path, to be typed or chosen in a dialog.
 pub fn path_ui(ui: &mut Ui, value: &mut String, hint: &str, browse: &str) -> PathEdit {
     let mut edit = PathEdit::default();
-    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+    let size = egui::vec2(ui.available_width(), crate::theme::CONTROL_HEIGHT);
+    ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
         edit.browse = ui.button(browse).clicked();
-        let response = ui.add(
-            TextEdit::singleline(value)
-                .desired_width(ui.available_width())
-                .margin(egui::Margin::symmetric(8, 6))
-                .hint_text(hint.to_owned()),
-        );
-        edit.committed = response.lost_focus();
+        let width = ui.available_width() - 18.0;
+        edit.committed = line_ui(ui, value, hint, width).lost_focus();
     });
     edit
 }

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod field;
 pub mod heatmap;
 pub mod histogram;
+pub mod icon;
 pub mod prefix_drawing;
 pub mod series;
 pub mod sparkline;

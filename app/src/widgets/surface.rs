@@ -89,7 +89,7 @@ pub fn chip_ui(ui: &mut Ui, level: Level, text: &str) -> Response {
 /// A word in a grey pill.
 pub fn plain_chip_ui(ui: &mut Ui, text: &str) -> Response {
     let t = tokens(ui);
-    pill_ui(ui, t.muted, t.raised, text)
+    pill_ui(ui, t.muted, t.hover, text)
 }
 
 fn pill_ui(ui: &mut Ui, ink: Color32, tint: Color32, text: &str) -> Response {
@@ -144,12 +144,15 @@ pub fn big_choice_ui(ui: &mut Ui, title: &str, note: &str) -> Response {
     let lit = response.hovered() || response.has_focus();
     let stroke = Stroke::new(if lit { 1.5 } else { 1.0 }, if lit { t.accent } else { t.border });
     ui.painter().rect(rect, CornerRadius::same(theme::CARD_RADIUS), t.surface, stroke, egui::StrokeKind::Inside);
-    let mut inner = ui.new_child(
-        egui::UiBuilder::new().max_rect(rect.shrink(theme::GAP)).layout(egui::Layout::top_down(egui::Align::Min)),
-    );
-    inner.add_space(6.0);
-    inner.label(RichText::new(title).text_style(theme::title()).color(if lit { t.accent } else { t.text }));
-    inner.add(egui::Label::new(RichText::new(note).color(t.muted)).wrap());
+    // Painted, not added: the button is what a screen reader and a test should find.
+    let inner = rect.shrink(theme::GAP);
+    let font = |style: egui::TextStyle| style.resolve(ui.style());
+    let ink = if lit { t.accent } else { t.text };
+    let title = ui.painter().layout(title.to_owned(), font(theme::title()), ink, inner.width());
+    let below = inner.min + vec2(0.0, title.size().y + 8.0);
+    let note = ui.painter().layout(note.to_owned(), font(egui::TextStyle::Body), t.muted, inner.width());
+    ui.painter().galley(inner.min, title, ink);
+    ui.painter().galley(below, note, t.muted);
     response
 }
 

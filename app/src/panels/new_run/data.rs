@@ -18,7 +18,7 @@ use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, plain_chip_ui}
 use crate::widgets::token_strip::{legend_ui, token_strip_ui};
 
 /// Draws the card.
-pub fn data_ui(
+pub(super) fn data_ui(
     ui: &mut Ui,
     draft: &mut Draft,
     shown: &mut usize,

@@ -16,7 +16,7 @@ use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
 use crate::widgets::surface::card_ui;
 
 /// Draws the card.
-pub fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     card_ui(ui, say!("method.title"), |ui| {
         ui.add(egui::Label::new(RichText::new(say!("method.sentence")).color(tokens(ui).muted)).wrap());
         let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);

@@ -15,7 +15,7 @@ use crate::widgets::field;
 use crate::widgets::surface::{card_ui, plain_chip_ui};
 
 /// Draws the card.
-pub fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     card_ui(ui, say!("model.title"), |ui| {
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
         let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty());

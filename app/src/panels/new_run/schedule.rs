@@ -14,7 +14,7 @@ use crate::widgets::field;
 use crate::widgets::surface::card_ui;
 
 /// Draws the card.
-pub fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     card_ui(ui, say!("schedule.title"), |ui| {
         ui.columns(2, |sides| {
             let left = &mut sides[0];

@@ -12,6 +12,7 @@ use crate::say;
 use crate::store::{RunRow, RunState};
 use crate::text;
 use crate::theme::{self, tokens};
+use crate::widgets::icon::{self, Icon};
 use crate::widgets::sparkline::sparkline_in;
 use crate::widgets::surface::Level;
 use crate::workspace::RunId;
@@ -150,7 +151,14 @@ impl Table<'_> {
                 ui.painter().circle_filled(dot.center(), 4.0, ink);
                 RichText::new(word).small().color(t.text)
             }
-            SortBy::Name => RichText::new(&row.name).color(if row.files_missing { t.faint } else { t.text }),
+            SortBy::Name => {
+                // Painted, not added: the row is what a screen reader and a test should find.
+                let ink = if row.files_missing { t.faint } else { t.text };
+                let rect = ui.available_rect_before_wrap();
+                let font = egui::TextStyle::Body.resolve(ui.style());
+                ui.painter_at(rect).text(rect.left_center(), egui::Align2::LEFT_CENTER, &row.name, font, ink);
+                return;
+            }
             SortBy::Model => RichText::new(&row.model).small().color(t.muted),
             SortBy::Method => RichText::new(&row.method).small().color(t.muted),
             SortBy::BestLoss => {
@@ -176,15 +184,17 @@ impl TableDelegate for Table<'_> {
     fn header_cell_ui(&mut self, ui: &mut Ui, cell: &HeaderCellInfo) {
         let t = tokens(ui);
         let (column, _) = COLUMNS[cell.col_range.start];
-        let mut name = title(column).to_owned();
-        if self.sort.by == column {
-            name.push_str(if self.sort.descending { " ⏷" } else { " ⏶" });
-        }
         let response = ui.interact(ui.max_rect(), ui.unique_id().with("sort"), Sense::click());
         let label = say!("runs.sort_by", column = title(column));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         let ink = if response.hovered() || self.sort.by == column { t.text } else { t.muted };
-        padded(ui, |ui| ui.add(Label::new(RichText::new(name).small().color(ink)).truncate()));
+        padded(ui, |ui| {
+            ui.add(Label::new(RichText::new(title(column)).small().color(ink)).truncate());
+            if self.sort.by == column {
+                let (mark, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::empty());
+                icon::paint(ui.painter(), mark.center(), if self.sort.descending { Icon::Down } else { Icon::Up }, ink);
+            }
+        });
         if response.clicked() {
             let descending = if self.sort.by == column { !self.sort.descending } else { false };
             *self.sort = Sort { by: column, descending };

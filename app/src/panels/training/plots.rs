@@ -14,7 +14,7 @@ use crate::workspace::RunId;
 
 /// What was drawn last.
 #[derive(Debug, Default)]
-pub struct Plots {
+pub(super) struct Plots {
     smoothed: Smoothed,
     cache: Cache,
     shown: Option<(RunId, u64)>,
@@ -23,7 +23,7 @@ pub struct Plots {
 
 impl Plots {
     /// Draws them.
-    pub fn ui(&mut self, ui: &mut Ui, view: &RunView, state: &State, out: &mut Vec<Action>) {
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView, state: &State, out: &mut Vec<Action>) {
         let shown = Some((view.id.clone(), view.generation));
         if self.shown != shown {
             *self = Self { shown, smoothing: self.smoothing, ..Self::default() };

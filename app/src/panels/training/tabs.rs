@@ -9,6 +9,7 @@ use crate::store::LogLevel;
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
 use crate::widgets::surface::{card_ui, empty_ui};
 use crate::workspace::date_and_time;
 
@@ -23,7 +24,7 @@ enum Tab {
 
 /// What is chosen.
 #[derive(Debug, Default)]
-pub struct Tabs {
+pub(super) struct Tabs {
     tab: Tab,
     /// Step of the evaluation whose samples are shown; `None` is the last.
     step: Option<usize>,
@@ -32,7 +33,7 @@ pub struct Tabs {
 
 impl Tabs {
     /// Draws them.
-    pub fn ui(&mut self, ui: &mut Ui, view: &RunView) {
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) {
         card_ui(ui, "", |ui| {
             let names =
                 [(Tab::Samples, say!("training.samples")), (Tab::Log, say!("training.log")), (Tab::Config, say!("training.config"))];
@@ -74,8 +75,8 @@ impl Tabs {
 
     fn log_ui(&mut self, ui: &mut Ui, view: &RunView) {
         ui.horizontal(|ui| {
-            let edit = egui::TextEdit::singleline(&mut self.search).desired_width(240.0).hint_text(say!("training.search"));
-            ui.name_inputs(say!("training.search"), |ui| ui.add(edit));
+            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.search, say!("training.search"), 240.0);
+            ui.name_inputs(say!("training.search"), line);
             if ui.button(say!("training.copy_log")).clicked() {
                 let lines = view.log.iter().map(|line| format!("{} {}", date_and_time(line.at), line.text));
                 ui.ctx().copy_text(lines.collect::<Vec<_>>().join("\n"));
