@@ -1,1 +1,13 @@
-pub fn a(){}
+//! The Prefix Workbench without its engine: the window, the command line, the store of runs and the workspace folder.
+
+pub mod action;
+pub mod cli;
+pub mod panels;
+pub mod settings;
+pub mod state;
+pub mod store;
+pub mod text;
+pub mod theme;
+pub mod widgets;
+pub mod workbench;
+pub mod workspace;

@@ -21,6 +21,7 @@ mod label_nll;
 mod layer_norm;
 mod linear;
 mod ops;
+pub mod positions;
 #[cfg(test)]
 mod tests;
 

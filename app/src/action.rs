@@ -1,0 +1,183 @@
+//! What a user can ask for: panels return actions, `State::perform` does them.
+
+use std::path::PathBuf;
+
+use engine::config::{DataConfig, RunConfig};
+use engine::message::{Metric, Side};
+
+use crate::settings::Settings;
+use crate::state::comparison::Wish;
+use crate::workspace::RunId;
+
+/// The screens, in the order of the rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Screen {
+    /// All runs.
+    Runs,
+    /// The form of a new run.
+    NewRun,
+    /// One run: its curves, samples and log.
+    Training,
+    /// Generations side by side.
+    Compare,
+    /// Inside a prefix.
+    Explorer,
+    /// Models and datasets.
+    Library,
+    /// Language, theme, devices.
+    Settings,
+}
+
+impl Screen {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Runs, Self::NewRun, Self::Training, Self::Compare, Self::Explorer, Self::Library, Self::Settings];
+}
+
+/// What a path is chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// The base model of the new run.
+    Model,
+    /// Training rows of the new run.
+    Train,
+    /// Validation rows of the new run.
+    Validation,
+    /// A model folder for the library.
+    LibraryModel,
+    /// A dataset for the library.
+    LibraryDataset,
+    /// Where a list of neighbours is written.
+    NeighboursCsv,
+    /// Where an adapter is written.
+    ExportFolder,
+}
+
+impl Pick {
+    /// A folder is wanted, not a file.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::Model | Self::LibraryModel | Self::ExportFolder)
+    }
+}
+
+/// Something to be done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Show a screen.
+    Show(Screen),
+    /// Show a run on a screen that shows one run.
+    Open(RunId, Screen),
+    /// Begin a run with these settings, or put it into the queue.
+    Start(Box<RunConfig>),
+    /// Go on with a run from its last checkpoint.
+    Resume(RunId),
+    /// Fill the form with a run's settings.
+    Duplicate(RunId),
+    /// Pause or continue a run.
+    Pause(RunId, bool),
+    /// End a run, with a checkpoint.
+    Stop(RunId),
+    /// Write a checkpoint of a run now.
+    Checkpoint(RunId),
+    /// Take a run out of the queue.
+    Withdraw(RunId),
+    /// Give a run another name.
+    Rename(RunId, String),
+    /// Delete a run and its files; the question was answered.
+    Delete(RunId),
+    /// Mark or unmark a run.
+    Star(RunId, bool),
+    /// Learn a model's facts.
+    Describe(PathBuf),
+    /// Tokenise rows for the form.
+    Preview {
+        /// Its tokenizer.
+        model: PathBuf,
+        /// The rows.
+        data: Box<DataConfig>,
+        /// Prefix length.
+        n_virtual: usize,
+    },
+    /// Keep a model in the library.
+    AddModel(PathBuf),
+    /// Keep a dataset in the library.
+    AddDataset(PathBuf),
+    /// Take a model out of the library.
+    ForgetModel(PathBuf),
+    /// Take a dataset out of the library.
+    ForgetDataset(PathBuf),
+    /// Use a model in the form.
+    UseModel(PathBuf),
+    /// Use a dataset in the form.
+    UseDataset(PathBuf, Option<PathBuf>),
+    /// Put a run beside the base, or take it away.
+    ToggleColumn(RunId),
+    /// Use a certain checkpoint of a column's run.
+    ColumnCheckpoint(RunId, Option<PathBuf>),
+    /// Get rows of the compared runs' dataset.
+    CompareRows(usize),
+    /// Continue a prompt in all columns.
+    Generate(Box<Wish>),
+    /// End the generation.
+    StopGenerating,
+    /// Look at a checkpoint.
+    Explore {
+        /// Its folder.
+        checkpoint: PathBuf,
+    },
+    /// Nearest tokens of a cell.
+    Neighbours {
+        /// From 0.
+        layer: usize,
+        /// From 0.
+        position: usize,
+        /// Keys or values.
+        side: Side,
+        /// The measure.
+        metric: Metric,
+    },
+    /// Write an adapter in PEFT's format.
+    Export {
+        /// Run or checkpoint folder.
+        adapter: PathBuf,
+        /// Folder to write.
+        to: PathBuf,
+    },
+    /// Write a text file and say so.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Its text.
+        text: String,
+    },
+    /// Open a dialog; the answer comes as a path.
+    Browse(Pick),
+    /// Keep these settings.
+    Keep(Box<Settings>),
+    /// Look for devices again.
+    ListDevices,
+    /// All notices were seen.
+    NoticesSeen,
+    /// Forget all notices.
+    ClearNotices,
+    /// Take away a banner.
+    DismissBanner,
+    /// What to do when the window is closed while a run goes on.
+    Leave(Leaving),
+}
+
+/// How the program comes to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leaving {
+    /// It does not.
+    #[default]
+    No,
+    /// The window asks, since a run goes on.
+    Asking,
+    /// Out of sight until all runs are done, then it ends.
+    WhenDone,
+    /// Runs are being stopped with a checkpoint; then it ends.
+    WhenStopped,
+    /// Now.
+    Now,
+}

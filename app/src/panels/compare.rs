@@ -1,0 +1,308 @@
+//! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
+
+use egui::{RichText, ScrollArea, Slider, Ui};
+use engine::message::Sampling;
+
+use super::training::phase_line;
+use crate::action::Action;
+use crate::say;
+use crate::state::State;
+use crate::state::comparison::{Column, Wish};
+use crate::store::RunRow;
+use crate::text;
+use crate::theme::{self, tokens};
+use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
+use crate::widgets::diff::{diff_job, words_that_differ};
+use crate::widgets::field;
+use crate::widgets::icon::{self, Icon};
+use crate::widgets::surface::{Level, banner_ui, card_frame, card_ui, chip_ui, heading_ui, plain_chip_ui};
+use crate::workspace::RunId;
+
+/// What is being typed.
+#[derive(Debug, Default)]
+pub struct Compare {
+    prompt: String,
+    reference: String,
+    row: Option<usize>,
+    sampling: Option<Sampling>,
+    strengths: Vec<(Option<RunId>, f64)>,
+    plain: bool,
+}
+
+/// How many rows are offered.
+const ROWS: usize = 50;
+
+impl Compare {
+    /// Draws the screen.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let comparison = &state.comparison;
+        heading_ui(ui, say!("screen.compare"), say!("compare.note"), |ui| {
+            let busy = comparison.job.is_some();
+            let ready = !busy && !self.prompt.trim().is_empty() && !state.engine_gone && model_of(state).is_some();
+            if busy {
+                if quiet_ui(ui, true, say!("compare.stop")).clicked() {
+                    out.push(Action::StopGenerating);
+                }
+                ui.label(RichText::new(comparison.phase.map(phase_line).unwrap_or_default()).color(tokens(ui).muted));
+                ui.spinner();
+            } else if primary_ui(ui, ready, say!("compare.generate")).clicked() {
+                out.push(Action::Generate(Box::new(self.wish(state))));
+            }
+        });
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            if let Some(failure) = &comparison.failure {
+                banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+                ui.add_space(theme::SMALL_GAP);
+            }
+            self.prompt_ui(ui, state, out);
+            ui.add_space(theme::SMALL_GAP);
+            self.columns_ui(ui, state, out);
+            ui.add_space(theme::GAP);
+        });
+    }
+
+    fn strength(&mut self, run: Option<&RunId>) -> &mut f64 {
+        let place = self.strengths.iter().position(|(known, _)| known.as_ref() == run).unwrap_or_else(|| {
+            self.strengths.push((run.cloned(), 1.0));
+            self.strengths.len() - 1
+        });
+        &mut self.strengths[place].1
+    }
+
+    fn wish(&mut self, state: &State) -> Wish {
+        let columns = &state.comparison.columns;
+        let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
+        Wish { prompt: self.prompt.clone(), sampling: self.sampling.clone().unwrap_or_default(), strengths }
+    }
+
+    fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        card_ui(ui, "", |ui| {
+            field::field_ui(ui, say!("compare.prompt"), say!("compare.prompt_help"), None, |ui| {
+                if field::code_ui(ui, &mut self.prompt, 3) {
+                    self.row = None;
+                    self.reference.clear();
+                }
+            });
+            self.row_ui(ui, state, out);
+            if !self.reference.is_empty() {
+                let line = say!("compare.reference", text = self.reference.trim());
+                ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
+            }
+            ui.add_space(4.0);
+            self.sampling_ui(ui);
+        });
+    }
+
+    fn row_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let rows = &state.comparison.rows;
+        ui.horizontal(|ui| {
+            if rows.is_empty() {
+                let waiting = state.comparison.rows_job.is_some();
+                let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
+                if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked() {
+                    out.push(Action::CompareRows(ROWS));
+                }
+                if waiting {
+                    ui.spinner();
+                }
+                return;
+            }
+            let before = self.row;
+            let last = rows.len() - 1;
+            if ui.add_enabled(self.row != Some(0), egui::Button::new(say!("compare.previous"))).clicked() {
+                self.row = Some(self.row.map_or(0, |row| row.saturating_sub(1)));
+            }
+            if ui.add_enabled(self.row != Some(last), egui::Button::new(say!("compare.next"))).clicked() {
+                self.row = Some(self.row.map_or(0, |row| (row + 1).min(last)));
+            }
+            if self.row != before
+                && let Some(row) = self.row.and_then(|row| rows.get(row))
+            {
+                self.prompt.clone_from(&row.prompt);
+                self.reference.clone_from(&row.target);
+            }
+            if let Some(row) = self.row.and_then(|row| rows.get(row)) {
+                ui.label(RichText::new(say!("compare.row", row = row.row)).small().color(tokens(ui).muted));
+            }
+        });
+    }
+
+    fn sampling_ui(&mut self, ui: &mut Ui) {
+        let mut sampling = self.sampling.clone().unwrap_or_default();
+        let before = sampling.clone();
+        ui.columns(6, |c| {
+            field::field_ui(&mut c[0], say!("compare.how"), "", None, |ui| {
+                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
+                segmented_ui(ui, &mut sampling.greedy, &names)
+            });
+            field::field_ui(&mut c[1], say!("compare.tokens"), "", None, |ui| {
+                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
+            });
+            let drawn = !sampling.greedy;
+            c[2].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
+                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
+                });
+            });
+            c[3].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
+                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
+                });
+            });
+            c[4].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
+                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
+                });
+            });
+            field::field_ui(&mut c[5], say!("compare.seed"), "", None, |ui| {
+                let width = ui.available_width();
+                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
+            });
+        });
+        if sampling != before {
+            self.sampling = Some(sampling);
+        }
+    }
+
+    fn columns_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let columns = &state.comparison.columns;
+        ui.horizontal(|ui| {
+            add_run_ui(ui, state, out);
+            ui.checkbox(&mut self.plain, say!("compare.plain"));
+            if columns.len() == 1 {
+                ui.label(RichText::new(say!("compare.add_advice")).color(tokens(ui).muted));
+            }
+        });
+        let base = columns.first().map(|column| column.text.clone()).unwrap_or_default();
+        ui.columns(columns.len().max(2), |sides| {
+            for (i, (ui, column)) in sides.iter_mut().zip(columns).enumerate() {
+                ui.push_id(i, |ui| self.column_ui(ui, column, &base, state, out));
+            }
+        });
+    }
+
+    fn column_ui(&mut self, ui: &mut Ui, column: &Column, base: &str, state: &State, out: &mut Vec<Action>) {
+        let row = column.run.as_ref().and_then(|run| state.row(run));
+        let name = row.map_or(say!("compare.base").to_owned(), |row| row.name.clone());
+        card_frame(ui).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.set_min_height(180.0);
+            ui.horizontal(|ui| {
+                ui.add(egui::Label::new(RichText::new(&name).text_style(theme::title())).truncate());
+                if let Some(row) = row {
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        let close = ui.small_button("    ");
+                        icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
+                        let label = say!("compare.remove", name = name);
+                        close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
+                        if close.on_hover_text(&label).clicked() {
+                            out.push(Action::ToggleColumn(row.id.clone()));
+                        }
+                    });
+                }
+            });
+            match row {
+                None => {
+                    let model = model_of(state).map(|path| crate::workspace::last_name(&path)).unwrap_or_default();
+                    ui.label(RichText::new(model).small().color(tokens(ui).muted));
+                }
+                Some(row) => {
+                    ui.label(RichText::new(&row.method).small().color(tokens(ui).muted));
+                    self.strength_ui(ui, row, column, state, out);
+                }
+            }
+            ui.add_space(4.0);
+            let pieces = if column.run.is_none() || self.plain {
+                vec![(column.text.clone(), false)]
+            } else {
+                words_that_differ(base, &column.text)
+            };
+            let job = diff_job(ui, &pieces);
+            ui.add(egui::Label::new(job).wrap().selectable(true));
+            ui.add_space(4.0);
+            badges_ui(ui, column);
+        });
+    }
+
+    fn strength_ui(&mut self, ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut Vec<Action>) {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(say!("compare.strength")).small().color(tokens(ui).muted));
+            let label = say!("compare.strength_of", name = row.name);
+            let strength = self.strength(Some(&row.id));
+            ui.name_inputs(label, |ui| {
+                ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
+                ui.add(Slider::new(strength, 0.0..=2.0).fixed_decimals(2))
+            })
+            .on_hover_text(say!("compare.strength_help"));
+        });
+        let checkpoints = state.checkpoints.get(&row.id).map_or(&[][..], Vec::as_slice);
+        if checkpoints.len() > 1 {
+            let best = std::iter::once((None, say!("compare.best_checkpoint").to_owned()));
+            let others = checkpoints.iter().map(|c| (Some(c.folder.clone()), say!("compare.checkpoint", step = c.step)));
+            let choices: Vec<_> = best.chain(others).collect();
+            let mut chosen = column.checkpoint.clone();
+            let label = say!("compare.checkpoint_of", name = row.name);
+            let changed = ui.name_inputs(label, |ui| field::choice_ui(ui, "checkpoint", &mut chosen, &choices));
+            if changed {
+                out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
+            }
+        }
+    }
+}
+
+fn model_of(state: &State) -> Option<std::path::PathBuf> {
+    let run = state.comparison.runs().next();
+    run.and_then(|run| state.row(run)).map(|row| row.model_folder.clone()).or_else(|| {
+        state.starter.as_ref().map(|starter| starter.model.clone())
+    })
+}
+
+/// Only runs of one model can stand beside each other.
+fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    let model = state.comparison.runs().next().and_then(|run| state.row(run)).map(|row| row.model_folder.clone());
+    let free: Vec<&RunRow> = state
+        .runs
+        .iter()
+        .flatten()
+        .filter(|row| !row.files_missing && row.step > 0)
+        .filter(|row| model.as_ref().is_none_or(|model| row.model_folder == *model))
+        .filter(|row| !state.comparison.runs().any(|known| *known == row.id))
+        .collect();
+    ui.add_enabled_ui(!free.is_empty() && state.comparison.job.is_none(), |ui| {
+        ui.menu_button(say!("compare.add"), |ui| {
+            ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
+                for row in free {
+                    let loss = row.best_loss.map(text::figure).unwrap_or_default();
+                    if ui.button(format!("{}   {loss}", row.name)).clicked() {
+                        out.push(Action::ToggleColumn(row.id.clone()));
+                        ui.close();
+                    }
+                }
+            });
+        });
+    });
+}
+
+fn badges_ui(ui: &mut Ui, column: &Column) {
+    let Some(done) = &column.done else { return };
+    ui.horizontal_wrapped(|ui| {
+        match done.proven_base {
+            Some(true) => {
+                chip_ui(ui, Level::Good, say!("compare.proven")).on_hover_text(say!("compare.proven_help"));
+            }
+            Some(false) => {
+                chip_ui(ui, Level::Bad, say!("compare.unproven")).on_hover_text(say!("compare.unproven_help"));
+            }
+            None => {}
+        }
+        if !done.adapter_hash.is_empty() {
+            let hash: String = done.adapter_hash.chars().take(10).collect();
+            plain_chip_ui(ui, &say!("compare.hash", hash = hash)).on_hover_text(&done.adapter_hash);
+        }
+        let rate = done.tokens.len() as f64 / done.elapsed_secs.max(1e-9);
+        plain_chip_ui(ui, &say!("compare.rate", n = done.tokens.len(), rate = format!("{rate:.0}")));
+        if (column.strength - 1.0).abs() > 1e-9 {
+            plain_chip_ui(ui, &say!("compare.at_strength", strength = format!("{:.2}", column.strength)));
+        }
+    });
+}

@@ -1,0 +1,65 @@
+//! The screens: each reads `&State` and returns actions; it keeps only what is being typed.
+
+pub mod compare;
+pub mod explorer;
+pub mod library;
+pub mod new_run;
+pub mod rail;
+pub mod runs;
+pub mod settings;
+pub mod top_bar;
+pub mod training;
+
+use std::path::Path;
+
+use egui::Ui;
+use engine::config::RunConfig;
+
+use crate::action::{Action, Pick, Screen};
+use crate::state::State;
+
+/// All screens.
+#[derive(Debug, Default)]
+pub struct Panels {
+    runs: runs::Runs,
+    new_run: new_run::NewRun,
+    training: training::Training,
+    compare: compare::Compare,
+    explorer: explorer::Explorer,
+    library: library::Library,
+}
+
+impl Panels {
+    /// Draws the screen that is shown.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        match state.screen {
+            Screen::Runs => self.runs.ui(ui, state, out),
+            Screen::NewRun => self.new_run.ui(ui, state, out),
+            Screen::Training => self.training.ui(ui, state, out),
+            Screen::Compare => self.compare.ui(ui, state, out),
+            Screen::Explorer => self.explorer.ui(ui, state, out),
+            Screen::Library => self.library.ui(ui, state, out),
+            Screen::Settings => settings::settings_ui(ui, state, out),
+        }
+    }
+
+    /// Takes in a path that was chosen in a dialog.
+    pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
+        match pick {
+            Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
+            Pick::LibraryModel | Pick::LibraryDataset => self.library.picked(pick, path),
+            Pick::NeighboursCsv => self.explorer.picked(path),
+            Pick::ExportFolder => {}
+        }
+    }
+
+    /// Fills the form of a new run from a run's settings.
+    pub fn refill(&mut self, config: &RunConfig) {
+        self.new_run.refill(config);
+    }
+
+    /// Takes in a dataset of the library.
+    pub fn use_dataset(&mut self, train: &Path, validation: Option<&Path>, state: &State) {
+        self.new_run.use_dataset(train, validation, state);
+    }
+}

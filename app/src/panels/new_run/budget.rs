@@ -1,0 +1,123 @@
+//! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
+
+use engine::message::ModelSummary;
+
+use super::draft::Draft;
+
+/// Numbers that are trained, and those that are kept after the network is folded away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Changed by the optimizer.
+    pub trained: usize,
+    /// In the adapter.
+    pub stored: usize,
+}
+
+/// Counts the parameters of a prefix: flat `n * 2 * L * d_kv`; with a network of width `w`
+/// `n * d_kv + (d_kv * w + w) + (w * 2 * L * d_kv + 2 * L * d_kv)`.
+pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
+    let d_kv = model.n_kv_heads * model.d_head;
+    let row = 2 * model.n_layers * d_kv;
+    let stored = draft.n_virtual * row;
+    let trained = if draft.reparameterise {
+        draft.n_virtual * d_kv + (d_kv * draft.width + draft.width) + (draft.width * row + row)
+    } else {
+        stored
+    };
+    Parameters { trained, stored }
+}
+
+/// Bytes that a run needs, by part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The frozen base, as f32.
+    pub weights: u64,
+    /// Prefix, gradients and AdamW's two moments.
+    pub adapter: u64,
+    /// What the forward pass keeps for the backward pass.
+    pub activations: u64,
+    /// Logits of the labelled tokens, in chunks.
+    pub logits: u64,
+}
+
+impl Memory {
+    /// All parts.
+    pub fn total(self) -> u64 {
+        self.weights + self.adapter + self.activations + self.logits
+    }
+}
+
+/// Logits are made for at most so many tokens at once.
+const LOGIT_ROWS: usize = 512;
+
+/// Estimates the memory of a training step with rows of `seq` tokens.
+pub fn memory(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
+    let f32_bytes = |numbers: usize| 4 * numbers as u64;
+    let tokens = draft.training.batch_size * seq;
+    let kv = seq + draft.n_virtual;
+    // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
+    let per_layer = tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
+    Memory {
+        weights: f32_bytes(model.parameters),
+        adapter: 4 * f32_bytes(parameters(draft, model).trained),
+        activations: f32_bytes(model.n_layers * per_layer),
+        logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
+    }
+}
+
+/// The length below which a share of the rows lies.
+pub fn quantile(lengths: &[u32], share: f64) -> usize {
+    let mut sorted = lengths.to_vec();
+    sorted.sort_unstable();
+    let place = (share * sorted.len() as f64) as usize;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).map_or(0, |&length| length as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpt2_small() -> ModelSummary {
+        ModelSummary {
+            folder: "a".into(),
+            architecture: "GPT2LMHeadModel".into(),
+            n_layers: 12,
+            d_model: 768,
+            n_heads: 12,
+            n_kv_heads: 12,
+            d_head: 64,
+            n_positions: 1024,
+            vocab_size: 50_257,
+            d_ff: 3072,
+            parameters: 124_439_808,
+            dtype: "F32".into(),
+            file_bytes: 0,
+            largest_tensor_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
+        let mut draft = Draft { n_virtual: 10, ..Draft::default() };
+        assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 184_320, stored: 184_320 });
+        draft.reparameterise = true;
+        assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 9_857_024, stored: 184_320 });
+    }
+
+    #[test]
+    fn memory_grows_with_the_batch_and_the_weights_do_not() {
+        let small = Draft::default();
+        let mut large = small.clone();
+        large.training.batch_size *= 4;
+        let (a, b) = (memory(&small, &gpt2_small(), 128), memory(&large, &gpt2_small(), 128));
+        assert_eq!(a.weights, b.weights);
+        assert!(b.activations > 3 * a.activations);
+        assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
+    }
+
+    #[test]
+    fn a_quantile_of_nothing_is_zero() {
+        assert_eq!(quantile(&[], 0.5), 0);
+        assert_eq!(quantile(&[5, 1, 3], 1.0), 5);
+    }
+}

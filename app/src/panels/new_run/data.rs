@@ -1,0 +1,204 @@
+//! The card *Data*: files, columns, templates, and real rows as the model will see them.
+
+use std::path::Path;
+
+use egui::{RichText, Ui};
+use engine::message::DataPreview;
+
+use super::draft::{Draft, Field, Issue};
+use super::error_of;
+use crate::action::{Action, Pick};
+use crate::say;
+use crate::state::State;
+use crate::text;
+use crate::theme::tokens;
+use crate::widgets::field;
+use crate::widgets::histogram::histogram_ui;
+use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, plain_chip_ui};
+use crate::widgets::token_strip::{legend_ui, token_strip_ui};
+
+/// Draws the card.
+pub(super) fn data_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    shown: &mut usize,
+    state: &State,
+    issues: &[Issue],
+    out: &mut Vec<Action>,
+) {
+    card_ui(ui, say!("data.title"), |ui| {
+        files_ui(ui, draft, state, issues, out);
+        let columns = state.preview.known.as_deref().map_or(&[][..], |preview| &preview.columns);
+        mapping_ui(ui, draft, columns, state.preview.known.as_deref());
+        templates_ui(ui, draft, issues);
+        limits_ui(ui, draft, state, issues);
+        ui.add_space(4.0);
+        match (&state.preview.known, &state.preview.failure) {
+            (_, Some(failure)) => banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {}),
+            (Some(preview), None) => rows_ui(ui, draft, shown, preview),
+            (None, None) if state.preview.job.is_some() => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label(RichText::new(say!("data.reading")).color(tokens(ui).muted));
+                });
+            }
+            (None, None) => {
+                ui.label(RichText::new(say!("data.no_preview")).color(tokens(ui).muted));
+            }
+        }
+    });
+}
+
+fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+    let error = error_of(issues, Field::Train).filter(|_| !draft.train.trim().is_empty() && state.preview.failure.is_none());
+    let train = field::field_ui(ui, say!("data.train"), say!("data.train_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.train, say!("data.train_hint"), say!("data.browse_train"))
+    });
+    if train.browse {
+        out.push(Action::Browse(Pick::Train));
+    }
+    known_datasets_ui(ui, draft, state);
+    let error = error_of(issues, Field::Validation);
+    let validation = field::field_ui(ui, say!("data.validation"), say!("data.validation_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.validation, say!("data.validation_hint"), say!("data.browse_validation"))
+    });
+    if validation.browse {
+        out.push(Action::Browse(Pick::Validation));
+    }
+}
+
+/// The starter's rows and those that were used, one click away.
+fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+    let show = |path: &Path| path.display().to_string();
+    let starter = state.starter.as_ref().map(|config| &config.data);
+    let mut known: Vec<(String, String)> = starter
+        .map(|data| (show(&data.train), data.validation.as_deref().map(show).unwrap_or_default()))
+        .into_iter()
+        .collect();
+    for row in &state.dataset_rows {
+        let pair = (show(&row.train), row.validation.as_deref().map(show).unwrap_or_default());
+        if !known.iter().any(|(train, _)| *train == pair.0) {
+            known.push(pair);
+        }
+    }
+    known.retain(|(train, _)| *train != draft.train);
+    if known.is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(say!("data.others")).small().color(tokens(ui).muted));
+        for (train, validation) in known.into_iter().take(5) {
+            let name = crate::workspace::dataset_name(Path::new(&train));
+            let label = say!("data.use", name = name);
+            if ui.small_button(label).on_hover_text(&train).clicked() {
+                super::use_dataset(draft, train, validation);
+            }
+        }
+    });
+}
+
+fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], preview: Option<&DataPreview>) {
+    let guess = |found: Option<&str>| match found {
+        Some(name) if !name.is_empty() => say!("data.guessed", column = name),
+        _ => say!("data.guess").to_owned(),
+    };
+    let choices = |guessed: String| -> Vec<(Option<String>, String)> {
+        let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
+        std::iter::once((None, guessed)).chain(named).collect()
+    };
+    ui.columns(2, |sides| {
+        let source = choices(guess(preview.map(|p| p.source_column.as_str())));
+        field::field_ui(&mut sides[0], say!("data.source"), say!("data.source_help"), None, |ui| {
+            field::choice_ui(ui, "source", &mut draft.data.source_column, &source)
+        });
+        let target = choices(guess(preview.map(|p| p.target_column.as_str())));
+        field::field_ui(&mut sides[1], say!("data.target"), say!("data.target_help"), None, |ui| {
+            field::choice_ui(ui, "target", &mut draft.data.target_column, &target)
+        });
+    });
+}
+
+fn templates_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], say!("data.prompt_template"), say!("data.template_help"), None, |ui| {
+            field::code_ui(ui, &mut draft.data.prompt_template, 2)
+        });
+        let error = error_of(issues, Field::Template);
+        field::field_ui(&mut sides[1], say!("data.target_template"), say!("data.template_help"), error, |ui| {
+            field::code_ui(ui, &mut draft.data.target_template, 2)
+        });
+    });
+}
+
+fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    ui.columns(3, |sides| {
+        let share = draft.validation.trim().is_empty();
+        sides[0].add_enabled_ui(share, |ui| {
+            let mut percent = draft.data.validation_share * 100.0;
+            field::field_ui(ui, say!("data.share"), say!("data.share_help"), None, |ui| {
+                if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
+                    draft.data.validation_share = percent / 100.0;
+                }
+            });
+        });
+        field::field_ui(&mut sides[1], say!("data.validation_rows"), say!("data.validation_rows_help"), None, |ui| {
+            field::count_ui(ui, &mut draft.data.validation_rows, 1..=100_000)
+        });
+        let error = error_of(issues, Field::MaxTokens);
+        field::field_ui(&mut sides[2], say!("data.max_tokens"), say!("data.max_tokens_help"), error, |ui| {
+            if draft.limit_tokens {
+                field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
+            } else {
+                let room = state.model(Path::new(draft.model.trim())).map(|m| m.n_positions.saturating_sub(draft.n_virtual));
+                let text = room.map_or_else(|| "–".to_owned(), text::count);
+                ui.add_sized([ui.available_width(), crate::theme::CONTROL_HEIGHT], egui::Label::new(RichText::new(text).color(tokens(ui).muted)));
+            }
+        });
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
+        ui.add_space(12.0);
+        ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end")).on_hover_text(say!("data.append_end_help"));
+    });
+}
+
+fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
+    ui.horizontal_wrapped(|ui| {
+        plain_chip_ui(ui, &say!("data.train_rows", n = text::count(preview.train_rows)));
+        plain_chip_ui(ui, &say!("data.valid_rows", n = text::count(preview.validation_rows)));
+        if preview.truncated_rows > 0 {
+            let share = 100.0 * preview.truncated_rows as f64 / preview.total_rows.max(1) as f64;
+            chip_ui(ui, Level::Warn, &say!("data.truncated", n = text::count(preview.truncated_rows), share = format!("{share:.1}")));
+        }
+        if preview.skipped_rows > 0 {
+            chip_ui(ui, Level::Warn, &say!("data.skipped", n = text::count(preview.skipped_rows)));
+        }
+    });
+    for (row, reason) in preview.skipped.iter().take(4) {
+        let line = say!("data.skipped_row", row = row, reason = reason);
+        ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
+    }
+    let Some(last) = preview.rows.len().checked_sub(1) else { return };
+    *shown = (*shown).min(last);
+    let row = &preview.rows[*shown];
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(say!("data.token_view", row = row.row)).color(tokens(ui).text));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.add_enabled(*shown < last, egui::Button::new(say!("data.next_row"))).clicked() {
+                *shown += 1;
+            }
+            if ui.add_enabled(*shown > 0, egui::Button::new(say!("data.previous_row"))).clicked() {
+                *shown -= 1;
+            }
+            if row.truncated {
+                chip_ui(ui, Level::Warn, say!("data.row_truncated"));
+            }
+        });
+    });
+    token_strip_ui(ui, draft.n_virtual, &row.tokens, &row.labelled);
+    legend_ui(ui, [say!("data.legend_prefix"), say!("data.legend_prompt"), say!("data.legend_target")]);
+    ui.add_space(6.0);
+    ui.label(RichText::new(say!("data.lengths")).small().color(tokens(ui).muted));
+    histogram_ui(ui, &preview.lengths, preview.max_tokens, say!("data.lengths"));
+}

@@ -1,0 +1,383 @@
+//! The form of a new run as it is typed, and what it lacks to be one: [`Draft::check`].
+
+use std::path::{Path, PathBuf};
+
+use engine::config::{
+    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, RunConfig,
+    Schedule, TrainingConfig,
+};
+use engine::device::DeviceChoice;
+use engine::message::{DataPreview, ModelSummary};
+
+use crate::say;
+use crate::workspace::default_name;
+
+/// Learning rate that suits a prefix trained directly.
+pub const FLAT_RATE: f64 = 5e-3;
+/// Learning rate that suits a prefix trained through a network.
+pub const MLP_RATE: f64 = 5e-4;
+
+/// Kinds of initial values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitKind {
+    /// As large as real keys and values.
+    Scaled,
+    /// N(0, 1).
+    Random,
+    /// Zeros.
+    Zero,
+    /// From a text.
+    Words,
+}
+
+/// What decides the length of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Passes over the rows.
+    Epochs,
+    /// Optimizer steps.
+    Steps,
+}
+
+/// A field of the form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is named after its field")]
+pub enum Field {
+    Model,
+    Train,
+    Validation,
+    Template,
+    MaxTokens,
+    Prefix,
+    Words,
+    LearningRate,
+    Epochs,
+}
+
+/// A sentence under a field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issue {
+    /// Which field.
+    pub field: Field,
+    /// What is wrong and what to do.
+    pub sentence: String,
+}
+
+/// What is known about what the form names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// The chosen model.
+    pub model: Option<&'a ModelSummary>,
+    /// Why the chosen model cannot be used.
+    pub model_failure: Option<&'a str>,
+    /// The chosen rows.
+    pub preview: Option<&'a DataPreview>,
+    /// Why the chosen rows cannot be used.
+    pub data_failure: Option<&'a str>,
+}
+
+/// The form as it is typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// Empty takes a name from method and data.
+    pub name: String,
+    /// Folder of the base model.
+    pub model: String,
+    /// Training rows.
+    pub train: String,
+    /// Validation rows, or nothing.
+    pub validation: String,
+    /// Templates, columns and limits; its paths are those above.
+    pub data: DataConfig,
+    /// Whether rows are cut at a limit of the user's.
+    pub limit_tokens: bool,
+    /// That limit.
+    pub max_tokens: usize,
+    /// Prefix length.
+    pub n_virtual: usize,
+    /// Train through a network.
+    pub reparameterise: bool,
+    /// Its width.
+    pub width: usize,
+    /// Its activation.
+    pub activation: MlpActivation,
+    /// Dropout on the prefix.
+    pub dropout: f64,
+    /// Initial values.
+    pub init: InitKind,
+    /// The text of [`InitKind::Words`].
+    pub words: String,
+    /// What decides the length.
+    pub extent: Extent,
+    /// Steps, epochs, batch and everything else that needs no text field.
+    pub training: TrainingConfig,
+    /// The learning rate as it is typed.
+    pub learning_rate: String,
+    /// The user typed it: it no longer follows the method.
+    pub rate_edited: bool,
+    /// Clip the gradient.
+    pub clip: bool,
+    /// Its largest norm.
+    pub clip_norm: f64,
+    /// Stop early.
+    pub early_stopping: bool,
+    /// After so many evaluations.
+    pub patience: usize,
+    /// Decides everything that is random.
+    pub seed: u64,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        let data = DataConfig::new("");
+        Self::from(&crate::workspace::new_config(PathBuf::new(), data))
+    }
+}
+
+impl From<&RunConfig> for Draft {
+    fn from(config: &RunConfig) -> Self {
+        let MethodConfig::Prefix(prefix) = &config.method;
+        let network = prefix.reparameterisation.clone();
+        let reparameterise = network.is_some();
+        let network = network.unwrap_or_default();
+        let (init, words) = match &prefix.init {
+            PrefixInit::ScaledRandom => (InitKind::Scaled, String::new()),
+            PrefixInit::Random => (InitKind::Random, String::new()),
+            PrefixInit::Zero => (InitKind::Zero, String::new()),
+            PrefixInit::Words { text } => (InitKind::Words, text.clone()),
+        };
+        let training = config.training.clone();
+        let usual = if reparameterise { MLP_RATE } else { FLAT_RATE };
+        Self {
+            name: config.name.clone(),
+            model: config.model.display().to_string(),
+            train: config.data.train.display().to_string(),
+            validation: config.data.validation.as_deref().map(Path::display).map(|p| p.to_string()).unwrap_or_default(),
+            limit_tokens: config.data.max_tokens.is_some(),
+            max_tokens: config.data.max_tokens.unwrap_or(256),
+            data: config.data.clone(),
+            n_virtual: prefix.n_virtual,
+            reparameterise,
+            width: network.width,
+            activation: network.activation,
+            dropout: prefix.dropout,
+            init,
+            words,
+            extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
+            learning_rate: crate::text::scientific(training.learning_rate),
+            rate_edited: (training.learning_rate - usual).abs() > 1e-12,
+            clip: training.clip_norm.is_some(),
+            clip_norm: training.clip_norm.unwrap_or(1.0),
+            early_stopping: training.patience.is_some(),
+            patience: training.patience.unwrap_or(3),
+            training,
+            seed: config.seed,
+            device: config.device,
+        }
+    }
+}
+
+impl Draft {
+    /// The rows as the engine is asked for them.
+    pub fn data_config(&self) -> DataConfig {
+        DataConfig {
+            train: PathBuf::from(self.train.trim()),
+            validation: Some(self.validation.trim()).filter(|path| !path.is_empty()).map(PathBuf::from),
+            max_tokens: self.limit_tokens.then_some(self.max_tokens),
+            ..self.data.clone()
+        }
+    }
+
+    /// The method as the engine is asked for it.
+    pub fn prefix_config(&self) -> PrefixConfig {
+        PrefixConfig {
+            n_virtual: self.n_virtual,
+            reparameterisation: self
+                .reparameterise
+                .then_some(Reparameterisation { width: self.width, activation: self.activation }),
+            dropout: self.dropout,
+            init: match self.init {
+                InitKind::Scaled => PrefixInit::ScaledRandom,
+                InitKind::Random => PrefixInit::Random,
+                InitKind::Zero => PrefixInit::Zero,
+                InitKind::Words => PrefixInit::Words { text: self.words.clone() },
+            },
+        }
+    }
+
+    /// The learning rate follows the form of the prefix until the user types one.
+    pub fn follow_method(&mut self) {
+        if !self.rate_edited {
+            self.learning_rate = crate::text::scientific(if self.reparameterise { MLP_RATE } else { FLAT_RATE });
+        }
+    }
+
+    /// The run, or everything that is missing in the order of the form.
+    ///
+    /// # Errors
+    /// The sentences for the fields.
+    pub fn check(&self, facts: Facts<'_>) -> Result<RunConfig, Vec<Issue>> {
+        let mut issues = Vec::new();
+        let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
+        if self.model.trim().is_empty() {
+            issue(Field::Model, say!("issue.no_model").to_owned());
+        } else if let Some(failure) = facts.model_failure {
+            issue(Field::Model, failure.to_owned());
+        }
+        if self.train.trim().is_empty() {
+            issue(Field::Train, say!("issue.no_data").to_owned());
+        } else if let Some(failure) = facts.data_failure {
+            issue(Field::Train, failure.to_owned());
+        }
+        if self.data.target_template.trim().is_empty() {
+            issue(Field::Template, say!("issue.no_target").to_owned());
+        }
+        if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
+            issue(Field::Train, say!("issue.no_rows", skipped = preview.skipped_rows));
+        }
+        if let Some(model) = facts.model
+            && self.n_virtual >= model.n_positions
+        {
+            issue(Field::Prefix, say!("issue.prefix_too_long", prefix = self.n_virtual, positions = model.n_positions));
+        } else if let Some(model) = facts.model
+            && self.limit_tokens
+            && self.n_virtual + self.max_tokens > model.n_positions
+        {
+            let room = model.n_positions - self.n_virtual;
+            issue(Field::MaxTokens, say!("issue.rows_too_long", positions = model.n_positions, room = room));
+        }
+        if self.init == InitKind::Words && self.words.trim().is_empty() {
+            issue(Field::Words, say!("issue.no_words").to_owned());
+        }
+        let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
+        if rate.is_none() {
+            issue(Field::LearningRate, say!("issue.rate").to_owned());
+        }
+        match rate {
+            Some(rate) if issues.is_empty() => self.config(rate).map_err(|issue| vec![issue]),
+            _ => Err(issues),
+        }
+    }
+
+    /// What the engine would refuse is shown at the last field.
+    fn config(&self, learning_rate: f64) -> Result<RunConfig, Issue> {
+        let training = TrainingConfig {
+            steps: if self.extent == Extent::Steps { self.training.steps.max(1) } else { 0 },
+            learning_rate,
+            clip_norm: self.clip.then_some(self.clip_norm),
+            patience: self.early_stopping.then_some(self.patience),
+            ..self.training.clone()
+        };
+        let mut config = RunConfig {
+            name: self.name.trim().to_owned(),
+            model: PathBuf::from(self.model.trim()),
+            device: self.device,
+            seed: self.seed,
+            data: self.data_config(),
+            method: MethodConfig::Prefix(self.prefix_config()),
+            training,
+        };
+        if config.name.is_empty() {
+            config.name = default_name(&config);
+        }
+        config.check().map_err(|error| Issue { field: Field::Epochs, sentence: error.to_string() })?;
+        Ok(config)
+    }
+
+    /// How many settings differ from the defaults, among those that are folded away.
+    pub fn changed_advanced(&self) -> usize {
+        let (mine, usual) = (&self.training, TrainingConfig::default());
+        [
+            mine.accumulation != usual.accumulation,
+            mine.schedule != Schedule::Linear,
+            mine.warmup_steps != usual.warmup_steps,
+            mine.loss != LossReduction::TokenMean,
+            mine.optimizer != usual.optimizer,
+            mine.eval_every != usual.eval_every,
+            mine.sample_rows != usual.sample_rows,
+            mine.sample_tokens != usual.sample_tokens,
+            !self.clip || (self.clip_norm - 1.0).abs() > 1e-9,
+            self.early_stopping,
+            self.seed != 42,
+        ]
+        .into_iter()
+        .filter(|changed| *changed)
+        .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Draft {
+        Draft { model: "/models/a".into(), train: "/data/a.jsonl".into(), ..Draft::default() }
+    }
+
+    fn gpt2() -> ModelSummary {
+        ModelSummary {
+            folder: "/models/a".into(),
+            architecture: "GPT2LMHeadModel".into(),
+            n_layers: 12,
+            d_model: 768,
+            n_heads: 12,
+            n_kv_heads: 12,
+            d_head: 64,
+            n_positions: 1024,
+            vocab_size: 50_257,
+            d_ff: 3072,
+            parameters: 124_439_808,
+            dtype: "F32".into(),
+            file_bytes: 500_000_000,
+            largest_tensor_bytes: 154_389_504,
+        }
+    }
+
+    #[test]
+    fn the_first_thing_missing_is_the_model() {
+        let issues = Draft::default().check(Facts::default()).unwrap_err();
+        assert_eq!(issues[0].field, Field::Model);
+        assert_eq!(issues[1].field, Field::Train);
+    }
+
+    #[test]
+    fn a_complete_form_is_a_run_with_a_name() {
+        let config = ready().check(Facts::default()).unwrap();
+        assert_eq!(config.name, "prefix 20 · a");
+        assert_eq!(config.training.learning_rate, FLAT_RATE);
+        assert_eq!(Draft::from(&config).check(Facts::default()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_learning_rate_follows_the_method_until_it_is_typed() {
+        let mut draft = ready();
+        draft.reparameterise = true;
+        draft.follow_method();
+        assert_eq!(draft.learning_rate, "5e-4");
+        draft.learning_rate = "1e-3".into();
+        draft.rate_edited = true;
+        draft.reparameterise = false;
+        draft.follow_method();
+        assert_eq!(draft.learning_rate, "1e-3");
+    }
+
+    #[test]
+    fn a_prefix_that_leaves_no_room_is_refused_with_the_numbers() {
+        let model = gpt2();
+        let facts = Facts { model: Some(&model), ..Facts::default() };
+        let issues = Draft { n_virtual: 1024, ..ready() }.check(facts).unwrap_err();
+        assert!(issues[0].field == Field::Prefix && issues[0].sentence.contains("1024"));
+        let long = Draft { limit_tokens: true, max_tokens: 1010, ..ready() };
+        assert_eq!(long.check(facts).unwrap_err()[0].field, Field::MaxTokens);
+    }
+
+    #[test]
+    fn a_learning_rate_that_is_no_number_is_named() {
+        for typed in ["", "fast", "-1", "nan", "inf", "0"] {
+            let issues = Draft { learning_rate: typed.into(), ..ready() }.check(Facts::default()).unwrap_err();
+            assert_eq!(issues[0].field, Field::LearningRate, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The card *Method*: what is trained, where it sits, and what it begins as.
+
+use std::path::Path;
+
+use egui::{RichText, Ui};
+use engine::config::MlpActivation;
+
+use super::draft::{Draft, Field, InitKind, Issue};
+use super::error_of;
+use crate::say;
+use crate::state::State;
+use crate::theme::tokens;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
+use crate::widgets::surface::card_ui;
+
+/// Draws the card.
+pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    card_ui(ui, say!("method.title"), |ui| {
+        ui.add(egui::Label::new(RichText::new(say!("method.sentence")).color(tokens(ui).muted)).wrap());
+        let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
+        let captions = Captions {
+            prefix: say!("method.drawing_prefix"),
+            text: say!("method.drawing_text"),
+            layers: say!("method.drawing_layers"),
+            network: say!("method.drawing_network"),
+        };
+        prefix_drawing_ui(ui, layers, draft.reparameterise, captions);
+        ui.columns(2, |sides| {
+            let error = error_of(issues, Field::Prefix);
+            field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {
+                field::count_ui(ui, &mut draft.n_virtual, 1..=4096)
+            });
+            field::field_ui(&mut sides[1], say!("method.dropout"), say!("method.dropout_help"), None, |ui| {
+                field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
+            });
+        });
+        network_ui(ui, draft);
+        init_ui(ui, draft, issues);
+    });
+}
+
+fn network_ui(ui: &mut Ui, draft: &mut Draft) {
+    let toggle = ui.checkbox(&mut draft.reparameterise, say!("method.reparameterise"));
+    if toggle.on_hover_text(say!("method.reparameterise_help")).changed() {
+        draft.follow_method();
+    }
+    if !draft.reparameterise {
+        return;
+    }
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], say!("method.width"), say!("method.width_help"), None, |ui| {
+            field::count_ui(ui, &mut draft.width, 1..=65_536)
+        });
+        field::field_ui(&mut sides[1], say!("method.activation"), "", None, |ui| {
+            let names = [(MlpActivation::Tanh, "tanh"), (MlpActivation::Relu, "ReLU"), (MlpActivation::Gelu, "GELU")];
+            segmented_ui(ui, &mut draft.activation, &names)
+        });
+    });
+}
+
+fn init_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+    field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
+        let names = [
+            (InitKind::Scaled, say!("method.init_scaled")),
+            (InitKind::Random, say!("method.init_random")),
+            (InitKind::Zero, say!("method.init_zero")),
+            (InitKind::Words, say!("method.init_words")),
+        ];
+        segmented_ui(ui, &mut draft.init, &names)
+    });
+    let note = match draft.init {
+        InitKind::Scaled => say!("method.scaled_note"),
+        InitKind::Random => say!("method.random_note"),
+        InitKind::Zero => say!("method.zero_note"),
+        InitKind::Words => say!("method.words_note"),
+    };
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+    if draft.init == InitKind::Words {
+        let error = error_of(issues, Field::Words);
+        field::field_ui(ui, say!("method.words"), "", error, |ui| {
+            field::text_ui(ui, &mut draft.words, say!("method.words_hint"))
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! The screen *New run*: one page, Model · Data · Method · Schedule, with a card at the right that says what the run
+//! will cost and whether it can begin.
+
+pub mod budget;
+mod data;
+pub mod draft;
+mod method;
+mod model;
+mod preview_card;
+mod schedule;
+
+use std::path::PathBuf;
+
+use egui::{Panel, ScrollArea, Ui};
+use engine::config::{DataConfig, RunConfig};
+
+use self::draft::{Draft, Facts, Field, Issue};
+use crate::action::{Action, Pick};
+use crate::say;
+use crate::state::{Described, State};
+use crate::text::Language;
+use crate::theme;
+use crate::widgets::surface::heading_ui;
+
+/// What is being typed.
+#[derive(Debug, Default)]
+pub struct NewRun {
+    draft: Option<Draft>,
+    /// Number of the row that the token view shows.
+    shown_row: usize,
+    /// What the last preview was asked for.
+    asked: Option<(PathBuf, Box<DataConfig>, usize)>,
+    /// When the form last changed, in the window's time: a preview waits until typing pauses.
+    changed_at: f64,
+    lengths: LengthCache,
+    checked: Checked,
+}
+
+/// Lengths of the rows, summed up once for each preview.
+#[derive(Debug, Default)]
+struct LengthCache {
+    key: (usize, usize, usize),
+    /// Nineteen of twenty rows are at most as long.
+    usual: usize,
+    longest: usize,
+}
+
+/// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
+#[derive(Debug, Default)]
+struct Checked {
+    key: Option<(Draft, Language, bool, bool, Option<String>)>,
+    answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
+}
+
+/// A preview is asked for once typing has paused this long.
+const TYPING_PAUSE_SECS: f64 = 0.4;
+
+impl NewRun {
+    /// Fills the form from a run's settings, as a new run.
+    pub fn refill(&mut self, config: &RunConfig) {
+        self.draft = Some(Draft { name: String::new(), ..Draft::from(config) });
+    }
+
+    /// Takes in a path that was chosen in a dialog.
+    pub fn picked(&mut self, pick: Pick, path: &std::path::Path, state: &State) {
+        let draft = self.draft.get_or_insert_with(|| first_draft(state));
+        let text = path.display().to_string();
+        match pick {
+            Pick::Model => draft.model = text,
+            Pick::Train => use_dataset(draft, text, String::new()),
+            Pick::Validation => draft.validation = text,
+            _ => {}
+        }
+    }
+
+    /// Takes in a dataset of the library.
+    pub fn use_dataset(&mut self, train: &std::path::Path, validation: Option<&std::path::Path>, state: &State) {
+        let draft = self.draft.get_or_insert_with(|| first_draft(state));
+        let validation = validation.map(|path| path.display().to_string()).unwrap_or_default();
+        use_dataset(draft, train.display().to_string(), validation);
+    }
+
+    /// Draws the screen.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let mut draft = self.draft.take().unwrap_or_else(|| first_draft(state));
+        let before = draft.clone();
+        self.check(&draft, state);
+        let issues = match &self.checked.answer {
+            Some(Err(issues)) => issues.clone(),
+            _ => Vec::new(),
+        };
+        Panel::right("new_run_side")
+            .exact_size(336.0)
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(egui::Frame::new().inner_margin(egui::Margin { left: 16, ..egui::Margin::ZERO }))
+            .show(ui, |ui| {
+                ScrollArea::vertical().id_salt("preview_card").auto_shrink(false).show(ui, |ui| {
+                    self.preview_card_ui(ui, &draft, state, out);
+                });
+            });
+        ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
+            heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
+            ui.spacing_mut().item_spacing.y = 10.0;
+            model::model_ui(ui, &mut draft, state, &issues, out);
+            ui.add_space(4.0);
+            data::data_ui(ui, &mut draft, &mut self.shown_row, state, &issues, out);
+            ui.add_space(4.0);
+            method::method_ui(ui, &mut draft, state, &issues);
+            ui.add_space(4.0);
+            schedule::schedule_ui(ui, &mut draft, state, &issues);
+            ui.add_space(theme::GAP);
+        });
+        self.ask(ui, &before, &draft, state, out);
+        self.draft = Some(draft);
+    }
+
+    fn check(&mut self, draft: &Draft, state: &State) {
+        let model = state.models.get(std::path::Path::new(draft.model.trim()));
+        let model_failure = match model {
+            Some(Described::Failed(failure)) => Some(failure.what.as_str()),
+            _ => None,
+        };
+        let facts = Facts {
+            model: state.model(std::path::Path::new(draft.model.trim())),
+            model_failure,
+            preview: state.preview.known.as_deref(),
+            data_failure: state.preview.failure.as_ref().map(|failure| failure.what.as_str()),
+        };
+        let key = (
+            draft.clone(),
+            crate::text::spoken(),
+            facts.model.is_some() || model_failure.is_some(),
+            facts.preview.is_some_and(|preview| preview.train_rows > 0),
+            facts.data_failure.or(model_failure).map(str::to_owned),
+        );
+        if self.checked.key.as_ref() != Some(&key) {
+            self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };
+        }
+    }
+
+    /// Asks for what is not known about the model and the rows that the form names, once typing has paused.
+    fn ask(&mut self, ui: &Ui, before: &Draft, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+        let now = ui.input(|input| input.time);
+        if before != draft {
+            self.changed_at = now;
+        }
+        let waited = now - self.changed_at;
+        if waited < TYPING_PAUSE_SECS && self.asked.is_some() {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(TYPING_PAUSE_SECS - waited));
+            return;
+        }
+        let model = PathBuf::from(draft.model.trim());
+        if model.as_os_str().is_empty() {
+            return;
+        }
+        if !state.models.contains_key(&model) {
+            out.push(Action::Describe(model.clone()));
+        }
+        let data = Box::new(draft.data_config());
+        let wanted = (model, data, draft.n_virtual);
+        if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
+            return;
+        }
+        self.asked = Some(wanted.clone());
+        let (model, data, n_virtual) = wanted;
+        out.push(Action::Preview { model, data, n_virtual });
+    }
+}
+
+fn first_draft(state: &State) -> Draft {
+    match &state.starter {
+        Some(config) => Draft { name: String::new(), device: state.settings.device, ..Draft::from(config.as_ref()) },
+        None => Draft { device: state.settings.device, ..Draft::default() },
+    }
+}
+
+/// Other rows have other columns.
+fn use_dataset(draft: &mut Draft, train: String, validation: String) {
+    draft.train = train;
+    draft.validation = validation;
+    draft.data.source_column = None;
+    draft.data.target_column = None;
+}
+
+fn error_of(issues: &[Issue], field: Field) -> Option<&str> {
+    issues.iter().find(|issue| issue.field == field).map(|issue| issue.sentence.as_str())
+}

@@ -1,0 +1,152 @@
+//! The card at the right: whether the run can begin, what it trains and keeps, what it needs.
+
+use std::path::Path;
+
+use egui::{RichText, Ui};
+use engine::message::ModelSummary;
+
+use super::draft::Draft;
+use super::{NewRun, budget};
+use crate::action::Action;
+use crate::say;
+use crate::state::State;
+use crate::text;
+use crate::theme::{self, tokens};
+use crate::widgets::button::primary_ui;
+use crate::widgets::surface::{Level, card_ui, chip_ui, fact_ui, progress_ui};
+
+impl NewRun {
+    pub(super) fn preview_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+        let read_only = matches!(state.access, crate::store::Access::ReadOnly(_));
+        card_ui(ui, "", |ui| {
+            let ready = self.checked.answer.as_ref().and_then(|answer| answer.as_ref().ok());
+            let missing = match &self.checked.answer {
+                Some(Err(issues)) => issues.first().map(|issue| issue.sentence.clone()),
+                _ if read_only => Some(say!("new_run.read_only").to_owned()),
+                _ if state.engine_gone => Some(say!("banner.engine").to_owned()),
+                _ => None,
+            };
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(say!("new_run.this_run")).text_style(theme::title()));
+                ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| match &missing {
+                    None => chip_ui(ui, Level::Good, say!("new_run.ready")),
+                    Some(_) => chip_ui(ui, Level::Warn, say!("new_run.not_ready")),
+                });
+            });
+            if let Some(sentence) = &missing {
+                ui.add(egui::Label::new(RichText::new(sentence).color(tokens(ui).warn)).wrap());
+            }
+            let label = if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") };
+            ui.add_space(4.0);
+            let start = ui.scope(|ui| {
+                ui.spacing_mut().button_padding.x = (ui.available_width() - 110.0).max(24.0) / 2.0;
+                primary_ui(ui, missing.is_none(), label)
+            });
+            if start.inner.clicked()
+                && let Some(config) = ready
+            {
+                out.push(Action::Start(config.clone()));
+            }
+            ui.add_space(6.0);
+            match state.model(Path::new(draft.model.trim())) {
+                None => {
+                    ui.add(egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
+                }
+                Some(model) => self.costs_ui(ui, draft, model, state),
+            }
+        });
+    }
+
+    fn costs_ui(&mut self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
+        self.sum_up_lengths(state);
+        let counts = budget::parameters(draft, model);
+        section_ui(ui, say!("new_run.parameters"));
+        fact_ui(ui, say!("new_run.trained"), &text::count(counts.trained));
+        fact_ui(ui, say!("new_run.stored"), &text::count(counts.stored));
+        let share = 100.0 * counts.stored as f64 / model.parameters.max(1) as f64;
+        fact_ui(ui, say!("new_run.share"), &format!("{share:.3} %"));
+        if draft.reparameterise {
+            ui.add(egui::Label::new(RichText::new(say!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
+        }
+        self.memory_ui(ui, draft, model, state);
+        self.context_ui(ui, draft, model);
+        self.length_ui(ui, draft, state);
+    }
+
+    fn sum_up_lengths(&mut self, state: &State) {
+        let Some(preview) = &state.preview.known else { return };
+        let sum = preview.lengths.iter().map(|&length| length as usize).sum();
+        let key = (preview.lengths.len(), preview.max_tokens, sum);
+        if self.lengths.key != key {
+            let usual = budget::quantile(&preview.lengths, 0.95).min(preview.max_tokens);
+            let longest = preview.lengths.iter().copied().max().unwrap_or(0) as usize;
+            self.lengths = super::LengthCache { key, usual, longest };
+        }
+    }
+
+    fn memory_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
+        let seq = if self.lengths.usual == 0 { 128 } else { self.lengths.usual };
+        let memory = budget::memory(draft, model, seq.min(model.n_positions));
+        section_ui(ui, say!("new_run.memory"));
+        for (name, bytes) in [
+            (say!("new_run.weights"), memory.weights),
+            (say!("new_run.adapter"), memory.adapter),
+            (say!("new_run.activations"), memory.activations),
+            (say!("new_run.logits"), memory.logits),
+        ] {
+            fact_ui(ui, name, &text::bytes(bytes));
+        }
+        let device = state.device(draft.device);
+        match device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
+            Some((device, limit)) => {
+                progress_ui(ui, memory.total() as f32 / limit.max(1) as f32, say!("new_run.memory"));
+                let fits = memory.total() < limit * 9 / 10;
+                let line = say!("new_run.of_memory", total = text::bytes(memory.total()), limit = text::bytes(limit), device = device.name);
+                let ink = if fits { tokens(ui).muted } else { tokens(ui).warn };
+                ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
+                if !fits {
+                    ui.add(egui::Label::new(RichText::new(say!("new_run.too_large")).small().color(ink)).wrap());
+                }
+            }
+            None => fact_ui(ui, say!("new_run.total"), &text::bytes(memory.total())),
+        }
+        if let Some(limit) = device.and_then(|device| device.largest_binding_bytes)
+            && model.largest_tensor_bytes > limit
+        {
+            let line =
+                say!("new_run.binding", tensor = text::bytes(model.largest_tensor_bytes), limit = text::bytes(limit));
+            ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
+        }
+    }
+
+    fn context_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary) {
+        section_ui(ui, say!("new_run.context"));
+        let longest = if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
+        let used = draft.n_virtual + longest;
+        progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, say!("new_run.context"));
+        let line = say!("new_run.context_line", prefix = draft.n_virtual, longest = longest, positions = model.n_positions);
+        let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
+        ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
+        if used > model.n_positions {
+            ui.add(egui::Label::new(RichText::new(say!("new_run.context_cut")).small().color(ink)).wrap());
+        }
+    }
+
+    fn length_ui(&self, ui: &mut Ui, draft: &Draft, state: &State) {
+        let Some(preview) = state.preview.known.as_deref().filter(|preview| preview.train_rows > 0) else { return };
+        let t = &draft.training;
+        let per_epoch = preview.train_rows.div_ceil((t.batch_size * t.accumulation).max(1));
+        let steps = match draft.extent {
+            super::draft::Extent::Steps => t.steps,
+            super::draft::Extent::Epochs => (per_epoch as f64 * t.epochs).ceil() as usize,
+        };
+        section_ui(ui, say!("new_run.length"));
+        fact_ui(ui, say!("new_run.steps"), &text::count(steps));
+        fact_ui(ui, say!("new_run.per_epoch"), &text::count(per_epoch));
+    }
+}
+
+fn section_ui(ui: &mut Ui, name: &str) {
+    ui.add_space(8.0);
+    ui.label(RichText::new(name).small().color(tokens(ui).accent));
+}

@@ -1,0 +1,156 @@
+//! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
+
+use egui::{CollapsingHeader, RichText, Ui};
+use engine::config::{LossReduction, Schedule};
+use engine::device::DeviceChoice;
+
+use super::draft::{Draft, Extent, Field, Issue};
+use super::error_of;
+use crate::say;
+use crate::state::State;
+use crate::theme::tokens;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+use crate::widgets::surface::card_ui;
+
+/// Draws the card.
+pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    card_ui(ui, say!("schedule.title"), |ui| {
+        ui.columns(2, |sides| {
+            let left = &mut sides[0];
+            field::field_ui(left, say!("schedule.extent"), "", None, |ui| {
+                let names = [(Extent::Epochs, say!("schedule.epochs")), (Extent::Steps, say!("schedule.steps"))];
+                segmented_ui(ui, &mut draft.extent, &names)
+            });
+            let right = &mut sides[1];
+            let error = error_of(issues, Field::Epochs);
+            match draft.extent {
+                Extent::Epochs => field::field_ui(right, say!("schedule.n_epochs"), "", error, |ui| {
+                    field::number_ui(ui, &mut draft.training.epochs, 0.01..=10_000.0, 0.1)
+                }),
+                Extent::Steps => field::field_ui(right, say!("schedule.n_steps"), "", error, |ui| {
+                    field::count_ui(ui, &mut draft.training.steps, 1..=100_000_000)
+                }),
+            };
+        });
+        ui.columns(2, |sides| {
+            field::field_ui(&mut sides[0], say!("schedule.batch"), say!("schedule.batch_help"), None, |ui| {
+                field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
+            });
+            rate_ui(&mut sides[1], draft, issues);
+        });
+        ui.columns(2, |sides| {
+            field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
+            field::field_ui(&mut sides[1], say!("schedule.name"), "", None, |ui| {
+                field::text_ui(ui, &mut draft.name, say!("schedule.name_hint"))
+            });
+        });
+        let title = match draft.changed_advanced() {
+            0 => say!("schedule.advanced").to_owned(),
+            n => say!("schedule.advanced_changed", n = n),
+        };
+        CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
+    });
+}
+
+fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+    let error = error_of(issues, Field::LearningRate);
+    field::field_ui(ui, say!("schedule.rate"), say!("schedule.rate_help"), error, |ui| {
+        draft.rate_edited |= field::text_ui(ui, &mut draft.learning_rate, "5e-3");
+    });
+    if draft.rate_edited {
+        let usual = if draft.reparameterise { super::draft::MLP_RATE } else { super::draft::FLAT_RATE };
+        let label = say!("schedule.rate_reset", rate = crate::text::scientific(usual));
+        if ui.small_button(label).clicked() {
+            draft.rate_edited = false;
+            draft.follow_method();
+        }
+    }
+}
+
+fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+    let auto = state.device(DeviceChoice::Auto).map_or_else(
+        || say!("schedule.auto").to_owned(),
+        |device| say!("schedule.auto_is", device = device.name),
+    );
+    let named = state.devices.iter().map(|device| {
+        let name = if device.software {
+            format!("{} ({}; {})", device.name, device.api, say!("settings.software"))
+        } else {
+            format!("{} ({})", device.name, device.api)
+        };
+        (device.choice, name)
+    });
+    let choices: Vec<(DeviceChoice, String)> = std::iter::once((DeviceChoice::Auto, auto)).chain(named).collect();
+    field::choice_ui(ui, "device", &mut draft.device, &choices);
+}
+
+fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
+    ui.add_space(6.0);
+    optimizer_ui(ui, draft);
+    ui.columns(3, |sides| {
+        let t = &mut draft.training;
+        field::field_ui(&mut sides[0], say!("schedule.eval_every"), say!("schedule.eval_every_help"), None, |ui| {
+            field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
+        });
+        field::field_ui(&mut sides[1], say!("schedule.sample_rows"), say!("schedule.sample_rows_help"), None, |ui| {
+            field::count_ui(ui, &mut t.sample_rows, 0..=50)
+        });
+        field::field_ui(&mut sides[2], say!("schedule.sample_tokens"), "", None, |ui| {
+            field::count_ui(ui, &mut t.sample_tokens, 1..=1000)
+        });
+    });
+    ui.columns(3, |sides| {
+        sides[0].checkbox(&mut draft.early_stopping, say!("schedule.early"));
+        if draft.early_stopping {
+            field::field_ui(&mut sides[0], say!("schedule.patience"), say!("schedule.patience_help"), None, |ui| {
+                field::count_ui(ui, &mut draft.patience, 1..=1000)
+            });
+        }
+        sides[1].checkbox(&mut draft.clip, say!("schedule.clip"));
+        if draft.clip {
+            field::field_ui(&mut sides[1], say!("schedule.clip_norm"), "", None, |ui| {
+                field::number_ui(ui, &mut draft.clip_norm, 0.001..=1000.0, 0.05)
+            });
+        }
+        field::field_ui(&mut sides[2], say!("schedule.seed"), say!("schedule.seed_help"), None, |ui| {
+            let width = ui.available_width();
+            ui.add(egui::DragValue::new(&mut draft.seed).min_size(egui::vec2(width, 0.0)))
+        });
+    });
+}
+
+fn optimizer_ui(ui: &mut Ui, draft: &mut Draft) {
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], say!("schedule.schedule"), "", None, |ui| {
+            let names = [
+                (Schedule::Linear, say!("schedule.linear")),
+                (Schedule::Cosine, say!("schedule.cosine")),
+                (Schedule::Constant, say!("schedule.constant")),
+            ];
+            segmented_ui(ui, &mut draft.training.schedule, &names)
+        });
+        field::field_ui(&mut sides[1], say!("schedule.loss"), say!("schedule.loss_help"), None, |ui| {
+            let names = [
+                (LossReduction::TokenMean, say!("schedule.token_mean")),
+                (LossReduction::SentenceSum, say!("schedule.sentence_sum")),
+            ];
+            segmented_ui(ui, &mut draft.training.loss, &names)
+        });
+    });
+    ui.columns(3, |sides| {
+        let t = &mut draft.training;
+        field::field_ui(&mut sides[0], say!("schedule.warmup"), say!("schedule.warmup_help"), None, |ui| {
+            field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
+        });
+        let effective = t.batch_size * t.accumulation;
+        field::field_ui(&mut sides[1], say!("schedule.accumulation"), say!("schedule.accumulation_help"), None, |ui| {
+            field::count_ui(ui, &mut t.accumulation, 1..=1024)
+        });
+        let note = RichText::new(say!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
+        sides[1].label(note);
+        field::field_ui(&mut sides[2], say!("schedule.decay"), "", None, |ui| {
+            field::number_ui(ui, &mut t.optimizer.weight_decay, 0.0..=10.0, 0.005)
+        });
+    });
+}

@@ -1,0 +1,74 @@
+//! What the window remembers from one start to the next: `settings.toml` in the workspace folder.
+
+use std::path::Path;
+
+use engine::device::DeviceChoice;
+use serde::{Deserialize, Serialize};
+
+use crate::text::Language;
+use crate::theme::ThemeChoice;
+
+/// Choices that belong to the person and not to a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What the window speaks.
+    pub language: Language,
+    /// Dark or light.
+    pub theme: ThemeChoice,
+    /// 1 is the system's own size.
+    pub zoom: f32,
+    /// Where new runs and comparisons are computed.
+    pub device: DeviceChoice,
+    /// Weight of the moving average in the loss plot.
+    pub smoothing: f64,
+}
+
+/// The sizes that *Settings* offers.
+pub const ZOOMS: [f32; 7] = [0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0];
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            language: Language::default(),
+            theme: ThemeChoice::default(),
+            zoom: 1.0,
+            device: DeviceChoice::default(),
+            smoothing: 0.6,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file. One that is not there or cannot be understood gives the defaults: nothing in it is worth an error.
+    pub fn load(path: &Path) -> Self {
+        let mut settings: Self =
+            std::fs::read_to_string(path).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default();
+        settings.zoom = if settings.zoom.is_finite() { settings.zoom.clamp(0.5, 3.0) } else { 1.0 };
+        settings.smoothing = if settings.smoothing.is_finite() { settings.smoothing.clamp(0.0, 0.999) } else { 0.6 };
+        settings
+    }
+
+    /// The file's text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_a_restart_and_a_broken_file_is_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        let settings = Settings { zoom: 1.25, language: Language::Chinese, ..Settings::default() };
+        std::fs::write(&path, settings.to_toml()).unwrap();
+        assert_eq!(Settings::load(&path), settings);
+        std::fs::write(&path, "zoom = [").unwrap();
+        assert_eq!(Settings::load(&path), Settings::default());
+        std::fs::write(&path, "zoom = nan").unwrap();
+        assert_eq!(Settings::load(&path), Settings::default());
+    }
+}

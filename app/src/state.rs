@@ -1,0 +1,445 @@
+//! What the window knows. No egui, no files, no threads: events and answers come in, actions are done, and what has to
+//! be sent is put into [`State::outgoing`].
+
+pub mod comparison;
+pub mod exploration;
+pub mod live;
+pub mod notices;
+mod perform;
+pub mod run_view;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use engine::config::RunConfig;
+use engine::device::{DeviceChoice, DeviceInfo};
+use engine::error::Failure;
+use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
+
+use self::comparison::Comparison;
+use self::exploration::Exploration;
+use self::live::Live;
+use self::notices::Notices;
+use self::run_view::RunView;
+use crate::action::{Leaving, Screen};
+use crate::say;
+use crate::settings::Settings;
+use crate::store::{Access, Answer, CheckpointRow, DatasetRow, ModelRow, Request, RunRow};
+use crate::widgets::surface::Level;
+use crate::workspace::RunId;
+
+/// What has to be sent.
+#[derive(Clone, Debug)]
+pub enum Outgoing {
+    /// To the engine.
+    Engine(Command),
+    /// To the store.
+    Store(Request),
+}
+
+/// What a job was asked for.
+#[derive(Clone, Debug, PartialEq)]
+enum Purpose {
+    Devices,
+    Model(PathBuf),
+    Preview,
+    CompareRows,
+    Generate,
+    Grid,
+    Neighbours,
+    Export,
+    Train(RunId),
+}
+
+/// A model folder that somebody asked about.
+#[derive(Clone, Debug)]
+pub enum Described {
+    /// The answer is on its way.
+    Asked,
+    /// Its facts.
+    Known(Box<ModelSummary>),
+    /// Why it cannot be used.
+    Failed(Failure),
+}
+
+/// The token view of the form.
+#[derive(Clone, Debug, Default)]
+pub struct PreviewState {
+    /// The question that is under way.
+    pub job: Option<JobId>,
+    /// The last answer.
+    pub known: Option<Box<DataPreview>>,
+    /// Why there is none.
+    pub failure: Option<Failure>,
+}
+
+/// A run that waits for its turn.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Which.
+    pub run: RunId,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its settings.
+    pub config: Box<RunConfig>,
+    /// It goes on from its last checkpoint.
+    pub resume: bool,
+}
+
+/// What the window knows.
+#[derive(Debug)]
+pub struct State {
+    /// The screen that is shown.
+    pub screen: Screen,
+    /// The workspace folder.
+    pub workspace: PathBuf,
+    /// Who may write the database.
+    pub access: Access,
+    /// The person's choices.
+    pub settings: Settings,
+    /// CPU last; empty until the engine has answered.
+    pub devices: Vec<DeviceInfo>,
+    /// The run that the form begins with.
+    pub starter: Option<Box<RunConfig>>,
+    /// Changes when the form is to be filled anew, with this configuration.
+    pub refill: Option<Box<RunConfig>>,
+    /// Model folders by path.
+    pub models: BTreeMap<PathBuf, Described>,
+    /// The token view of the form.
+    pub preview: PreviewState,
+    /// All runs, newest first; `None` until the store has answered.
+    pub runs: Option<Vec<RunRow>>,
+    /// Models that were used.
+    pub model_rows: Vec<ModelRow>,
+    /// Datasets that were used.
+    pub dataset_rows: Vec<DatasetRow>,
+    /// Checkpoints of the runs that were looked at.
+    pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
+    /// The run that *Training* and *Explorer* show.
+    pub view: Option<RunView>,
+    /// Runs that this program computes.
+    pub live: BTreeMap<JobId, Live>,
+    /// Runs that wait.
+    pub queue: VecDeque<Waiting>,
+    /// The screen *Compare*.
+    pub comparison: Comparison,
+    /// The screen *Explorer*.
+    pub exploration: Exploration,
+    /// The list behind the bell.
+    pub notices: Notices,
+    /// A failure that stays on the screen until it is dismissed.
+    pub banner: Option<Failure>,
+    /// The engine's thread is gone.
+    pub engine_gone: bool,
+    /// How the program comes to its end.
+    pub leaving: Leaving,
+    /// What has to be sent.
+    pub outgoing: Vec<Outgoing>,
+    /// Seconds since 1970.
+    pub now: f64,
+    jobs: BTreeMap<JobId, Purpose>,
+    last_job: u64,
+    after_detail: Option<(RunId, perform::AfterDetail)>,
+}
+
+impl State {
+    /// A window that has just been opened: it asks for devices, runs and library.
+    pub fn new(workspace: PathBuf, settings: Settings, access: Access, starter: Option<Box<RunConfig>>) -> Self {
+        let mut state = Self {
+            screen: Screen::Runs,
+            workspace,
+            access,
+            settings,
+            devices: Vec::new(),
+            starter,
+            refill: None,
+            models: BTreeMap::new(),
+            preview: PreviewState::default(),
+            runs: None,
+            model_rows: Vec::new(),
+            dataset_rows: Vec::new(),
+            checkpoints: BTreeMap::new(),
+            view: None,
+            live: BTreeMap::new(),
+            queue: VecDeque::new(),
+            comparison: Comparison::default(),
+            exploration: Exploration::default(),
+            notices: Notices::default(),
+            banner: None,
+            engine_gone: false,
+            leaving: Leaving::No,
+            outgoing: Vec::new(),
+            now: 0.0,
+            jobs: BTreeMap::new(),
+            last_job: 0,
+            after_detail: None,
+        };
+        state.ask_store(Request::ListRuns);
+        state.ask_store(Request::ListLibrary);
+        state.list_devices();
+        state
+    }
+
+    fn ask_store(&mut self, request: Request) {
+        self.outgoing.push(Outgoing::Store(request));
+    }
+
+    fn command(&mut self, command: Command) {
+        self.outgoing.push(Outgoing::Engine(command));
+    }
+
+    fn job(&mut self, purpose: Purpose) -> JobId {
+        self.last_job += 1;
+        let job = JobId(self.last_job);
+        self.jobs.insert(job, purpose);
+        job
+    }
+
+    fn list_devices(&mut self) {
+        let job = self.job(Purpose::Devices);
+        self.command(Command::ListDevices { job });
+    }
+
+    /// The row of a run.
+    pub fn row(&self, run: &RunId) -> Option<&RunRow> {
+        self.runs.iter().flatten().find(|row| row.id == *run)
+    }
+
+    /// The live job of a run.
+    pub fn live_of(&self, run: &RunId) -> Option<(JobId, &Live)> {
+        self.live.iter().find(|(_, live)| live.run == *run).map(|(job, live)| (*job, live))
+    }
+
+    /// A model's facts, if they are known.
+    pub fn model(&self, folder: &Path) -> Option<&ModelSummary> {
+        match self.models.get(folder) {
+            Some(Described::Known(model)) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// The device that a choice stands for, if it is known.
+    pub fn device(&self, choice: DeviceChoice) -> Option<&DeviceInfo> {
+        match choice {
+            DeviceChoice::Auto => {
+                let gpu = |d: &&DeviceInfo| d.choice != DeviceChoice::Cpu && !d.software;
+                self.devices.iter().find(gpu).or_else(|| self.devices.iter().find(|d| d.choice == DeviceChoice::Cpu))
+            }
+            DeviceChoice::Wgpu(None) => self.devices.iter().find(|d| d.choice != DeviceChoice::Cpu),
+            exact => self.devices.iter().find(|d| d.choice == exact),
+        }
+    }
+
+    /// The adapter folder of a run: its best checkpoint, or what lies in its own folder.
+    pub fn adapter_of(&self, run: &RunId) -> Option<PathBuf> {
+        let checkpoints = self.checkpoints.get(run).map_or(&[][..], Vec::as_slice);
+        let best = checkpoints.iter().rev().find(|c| c.best).or_else(|| checkpoints.last());
+        best.map(|c| c.folder.clone()).or_else(|| self.row(run).map(|row| row.folder.clone()))
+    }
+
+    /// Asks for what is new about the run on screen, unless that was just asked.
+    fn refresh_view(&mut self) {
+        if let Some(view) = self.view.as_mut().filter(|view| !view.asked) {
+            view.asked = true;
+            let request = Request::Detail { run: view.id.clone(), since: view.cursor };
+            self.ask_store(request);
+        }
+    }
+
+    /// Takes in what the store tells.
+    pub fn absorb(&mut self, answer: Answer) {
+        match answer {
+            Answer::Runs(runs) => self.runs = Some(runs),
+            Answer::Detail(detail) => self.absorb_detail(*detail),
+            Answer::Library { models, datasets } => {
+                self.model_rows = models;
+                self.dataset_rows = datasets;
+            }
+            Answer::Changed(runs) => {
+                self.ask_store(Request::ListRuns);
+                if self.view.as_ref().is_some_and(|view| runs.contains(&view.id)) {
+                    if let Some(view) = &mut self.view {
+                        view.stale = true;
+                    }
+                    self.refresh_view();
+                }
+            }
+            Answer::Deleted { run, left } => self.forget(&run, left),
+            Answer::Refused(failure) => self.notices.fail(&failure, self.now),
+            Answer::Notice(text) => self.notices.add(Level::Info, text, "", self.now),
+            Answer::Access(access) => self.access = access,
+        }
+    }
+
+    fn absorb_detail(&mut self, detail: crate::store::RunDetail) {
+        let id = detail.row.id.clone();
+        self.checkpoints.insert(id.clone(), detail.checkpoints.clone());
+        if let Some(view) = self.view.as_mut().filter(|view| view.id == id && view.asked) {
+            view.absorb(detail);
+            if view.stale {
+                self.refresh_view();
+            }
+            self.go_on_with_detail();
+        }
+    }
+
+    fn forget(&mut self, run: &RunId, left: Option<String>) {
+        self.runs.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
+        self.comparison.columns.retain(|column| column.run.as_ref() != Some(run));
+        self.checkpoints.remove(run);
+        if self.view.as_ref().is_some_and(|view| view.id == *run) {
+            self.view = None;
+            self.exploration = Exploration::default();
+        }
+        match left {
+            None => self.notices.add(Level::Info, say!("notice.deleted"), "", self.now),
+            Some(sentence) => self.notices.add(Level::Warn, sentence, "", self.now),
+        }
+        self.ask_store(Request::ListRuns);
+    }
+
+    /// Takes in what the engine tells: the only way in. Late news of work that nobody waits for is dropped.
+    pub fn apply(&mut self, event: Event) {
+        let job = event.job();
+        let Some(purpose) = self.jobs.get(&job).cloned() else { return };
+        match event {
+            Event::Devices { devices, .. } => self.devices = devices,
+            Event::Model { model, .. } => self.learn_model(purpose, model),
+            Event::Preview { preview, .. } => self.take_preview(job, *preview),
+            Event::Phase { phase, .. } => self.enter_phase(job, phase),
+            Event::RunStarted { facts, .. } => self.with_live(job, |live| live.started(&facts)),
+            Event::Step { step, .. } => self.with_live(job, |live| live.stepped(&step)),
+            Event::Evaluated { evaluation, .. } => self.with_live(job, |live| live.evaluated(&evaluation)),
+            Event::Paused { paused, .. } => self.with_live(job, |live| live.paused = paused),
+            Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
+            Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
+            Event::Failed { failure, .. } => self.failed(job, purpose, failure),
+            Event::Notice { text, .. } => self.notices.add(Level::Info, text, "", self.now),
+            Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
+                self.comparison.token(stream, &text);
+            }
+            Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
+            Event::Token { .. } | Event::Generated { .. } | Event::Score { .. } => {}
+            Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
+                self.exploration.grid = Some(grid);
+                self.exploration.grid_job = None;
+            }
+            Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
+            Event::Grid { .. } | Event::Neighbours { .. } => {}
+            Event::Written { folder, .. } => {
+                self.notices.add(Level::Good, say!("notice.written", path = folder.display()), "", self.now);
+            }
+        }
+    }
+
+    fn with_live(&mut self, job: JobId, change: impl FnOnce(&mut Live)) {
+        if let Some(live) = self.live.get_mut(&job) {
+            change(live);
+        }
+    }
+
+    fn enter_phase(&mut self, job: JobId, phase: Phase) {
+        if let Some(live) = self.live.get_mut(&job) {
+            live.phase = Some(phase);
+        } else if self.comparison.job == Some(job) {
+            self.comparison.phase = Some(phase);
+        } else if self.exploration.job == Some(job) {
+            self.exploration.phase = Some(phase);
+        }
+    }
+
+    fn learn_model(&mut self, purpose: Purpose, model: Box<ModelSummary>) {
+        if let Purpose::Model(folder) = purpose {
+            self.ask_store(Request::RememberModel(model.clone()));
+            self.ask_store(Request::ListLibrary);
+            self.models.insert(folder, Described::Known(model));
+        }
+    }
+
+    fn take_preview(&mut self, job: JobId, preview: DataPreview) {
+        if self.preview.job == Some(job) {
+            self.preview = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+        } else if self.comparison.rows_job == Some(job) {
+            self.comparison.rows_job = None;
+            self.comparison.rows = preview.rows;
+        }
+    }
+
+    fn finished(&mut self, job: JobId, purpose: &Purpose, outcome: Outcome) {
+        if let Purpose::Train(run) = purpose {
+            let name = self.row(run).map_or_else(|| run.to_string(), |row| row.name.clone());
+            let sentence = match outcome {
+                Outcome::Completed => say!("notice.completed", name = name),
+                Outcome::StoppedEarly => say!("notice.stopped_early", name = name),
+                Outcome::Stopped => say!("notice.stopped", name = name),
+            };
+            let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
+            self.notices.add(level, sentence, "", self.now);
+        }
+        if self.comparison.job == Some(job) {
+            self.comparison.job = None;
+            self.comparison.phase = None;
+        }
+        self.close(job);
+    }
+
+    fn failed(&mut self, job: JobId, purpose: Purpose, failure: Failure) {
+        match purpose {
+            Purpose::Model(folder) => {
+                self.models.insert(folder, Described::Failed(failure));
+            }
+            Purpose::Preview if self.preview.job == Some(job) => {
+                self.preview = PreviewState { job: None, known: None, failure: Some(failure) };
+            }
+            Purpose::Generate if self.comparison.job == Some(job) => {
+                self.comparison.job = None;
+                self.comparison.phase = None;
+                self.comparison.failure = Some(failure);
+            }
+            Purpose::Grid if self.exploration.grid_job == Some(job) => {
+                self.exploration.grid_job = None;
+                self.exploration.failure = Some(failure);
+            }
+            Purpose::Neighbours if self.exploration.job == Some(job) => {
+                self.exploration.job = None;
+                self.exploration.phase = None;
+                self.exploration.failure = Some(failure);
+            }
+            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
+            Purpose::CompareRows => {
+                self.comparison.rows_job = None;
+                self.notices.fail(&failure, self.now);
+            }
+            Purpose::Train(_) | Purpose::Export | Purpose::Devices => self.notices.fail(&failure, self.now),
+        }
+        self.close(job);
+    }
+
+    fn close(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+        if self.live.remove(&job).is_some() {
+            self.start_next();
+        }
+        let idle = self.live.is_empty() && self.queue.is_empty();
+        if idle && matches!(self.leaving, Leaving::WhenDone | Leaving::WhenStopped) {
+            self.leaving = Leaving::Now;
+        }
+    }
+
+    /// The engine's thread is gone: what it was computing is interrupted.
+    pub fn engine_died(&mut self) {
+        if self.engine_gone {
+            return;
+        }
+        self.engine_gone = true;
+        self.live.clear();
+        self.jobs.clear();
+        self.comparison.job = None;
+        self.exploration.job = None;
+        self.exploration.grid_job = None;
+        self.preview.job = None;
+        self.ask_store(Request::EngineGone);
+        self.banner =
+            Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });
+    }
+}

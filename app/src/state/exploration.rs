@@ -1,0 +1,103 @@
+//! Inside a prefix: the grid of norms and the nearest tokens of its cells.
+
+use std::path::PathBuf;
+
+use engine::error::Failure;
+use engine::message::{JobId, Metric, NeighbourList, Phase, PrefixGrid, Side};
+
+/// What a list of neighbours was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// From 0.
+    pub layer: usize,
+    /// From 0.
+    pub position: usize,
+    /// Keys or values.
+    pub side: Side,
+    /// The measure.
+    pub metric: Metric,
+}
+
+/// The screen *Explorer*.
+#[derive(Clone, Debug, Default)]
+pub struct Exploration {
+    /// The checkpoint that is shown.
+    pub checkpoint: Option<PathBuf>,
+    /// Its norms.
+    pub grid: Option<Box<PrefixGrid>>,
+    /// The question for norms that is under way.
+    pub grid_job: Option<JobId>,
+    /// The cell that was clicked.
+    pub cell: Option<Cell>,
+    /// The question for neighbours that is under way.
+    pub job: Option<JobId>,
+    /// What it is doing.
+    pub phase: Option<Phase>,
+    /// Lists that have come, newest last.
+    pub lists: Vec<(Cell, NeighbourList)>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+}
+
+impl Exploration {
+    /// Begins with another checkpoint.
+    pub fn look_at(&mut self, checkpoint: PathBuf) {
+        *self = Self { checkpoint: Some(checkpoint), ..Self::default() };
+    }
+
+    /// The list of the clicked cell, if it has come.
+    pub fn list(&self) -> Option<&NeighbourList> {
+        let cell = self.cell?;
+        self.lists.iter().rev().find(|(known, _)| *known == cell).map(|(_, list)| list)
+    }
+
+    /// The lists for the clicked cell's question have come.
+    pub fn neighbours(&mut self, lists: Vec<NeighbourList>) {
+        self.job = None;
+        self.phase = None;
+        let Some(asked) = self.cell else { return };
+        self.lists.extend(
+            lists.into_iter().map(|list| (Cell { layer: list.layer, position: list.position, ..asked }, list)),
+        );
+    }
+
+    /// All lists that have come, as a table.
+    pub fn to_csv(&self) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let header =
+            ["side", "metric", "layer", "position", "list", "rank", "token", "text", "score", "random_mean", "random_sd"];
+        let mut written = writer.write_record(header).is_ok();
+        for (cell, list) in &self.lists {
+            for (name, neighbours) in [("trained", &list.nearest), ("initial", &list.initial)] {
+                for (rank, neighbour) in neighbours.iter().enumerate() {
+                    written &= writer
+                        .serialize((
+                            cell.side,
+                            cell.metric,
+                            list.layer,
+                            list.position,
+                            name,
+                            rank + 1,
+                            neighbour.token,
+                            &neighbour.text,
+                            neighbour.score,
+                            list.random_best.0,
+                            list.random_best.1,
+                        ))
+                        .is_ok();
+                }
+            }
+        }
+        debug_assert!(written, "writing into memory does not fail");
+        writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+/// Whether a score says more than a random vector's would: beyond its mean by two standard deviations.
+pub fn above_null(score: f32, metric: Metric, random_best: (f32, f32)) -> bool {
+    let (mean, sd) = random_best;
+    match metric {
+        Metric::Cosine | Metric::Dot => score > mean + 2.0 * sd,
+        Metric::L2 => score < mean - 2.0 * sd,
+    }
+}

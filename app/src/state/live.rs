@@ -1,0 +1,121 @@
+//! A run that this program computes right now: what is shown while it moves, and when it will be done.
+
+use engine::message::{EvaluationReport, Phase, RunFacts, StepReport};
+
+use crate::workspace::RunId;
+
+/// A run that is being computed.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Which.
+    pub run: RunId,
+    /// What it is doing.
+    pub phase: Option<Phase>,
+    /// The user paused it.
+    pub paused: bool,
+    /// The user stopped it; a checkpoint is being written.
+    pub stopping: bool,
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all; 0 while unknown.
+    pub total: usize,
+    /// Steps per pass over the rows.
+    pub steps_per_epoch: usize,
+    /// Steps done in this sitting.
+    seen: usize,
+    /// Seconds per step, a moving average of this sitting.
+    secs_per_step: f64,
+    eval_secs: f64,
+    evaluations: usize,
+}
+
+const STEPS_BEFORE_ETA: usize = 10;
+
+impl Live {
+    /// A run that has just been sent.
+    pub fn new(run: RunId) -> Self {
+        Self {
+            run,
+            phase: None,
+            paused: false,
+            stopping: false,
+            step: 0,
+            total: 0,
+            steps_per_epoch: 0,
+            seen: 0,
+            secs_per_step: 0.0,
+            eval_secs: 0.0,
+            evaluations: 0,
+        }
+    }
+
+    /// It knows its extent.
+    pub fn started(&mut self, facts: &RunFacts) {
+        self.step = facts.done_steps;
+        self.total = facts.total_steps;
+        self.steps_per_epoch = facts.steps_per_epoch;
+    }
+
+    /// One more step.
+    pub fn stepped(&mut self, report: &StepReport) {
+        self.step = report.step;
+        self.seen += 1;
+        let weight = if self.seen <= STEPS_BEFORE_ETA { 1.0 / self.seen as f64 } else { 0.1 };
+        self.secs_per_step += weight * (report.elapsed_secs - self.secs_per_step);
+    }
+
+    /// One more evaluation.
+    pub fn evaluated(&mut self, report: &EvaluationReport) {
+        self.evaluations += 1;
+        self.eval_secs = report.elapsed_secs;
+    }
+
+    /// Steps done, 0 to 1.
+    pub fn share(&self) -> f32 {
+        if self.total == 0 { 0.0 } else { self.step as f32 / self.total as f32 }
+    }
+
+    /// Seconds until the end, once enough steps of this sitting are known and while it moves.
+    pub fn eta_secs(&self) -> Option<f64> {
+        let moving = !self.paused && matches!(self.phase, Some(Phase::Training | Phase::FirstStep) | None);
+        if self.seen < STEPS_BEFORE_ETA || self.total == 0 || !moving {
+            return None;
+        }
+        let left = self.total.saturating_sub(self.step) as f64;
+        let evaluations_left = if self.evaluations == 0 { 0.0 } else { left / self.seen as f64 * self.evaluations as f64 };
+        Some(left * self.secs_per_step + evaluations_left.min(left) * self.eval_secs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: usize) -> StepReport {
+        StepReport {
+            step,
+            loss: 1.0,
+            learning_rate: 1e-3,
+            grad_norm: 1.0,
+            labelled_tokens: 10,
+            tokens: 20,
+            elapsed_secs: 2.0,
+        }
+    }
+
+    #[test]
+    fn after_a_resume_the_time_left_comes_from_this_sitting() {
+        let mut live = Live::new(RunId("a".into()));
+        live.step = 900;
+        live.total = 1000;
+        live.phase = Some(Phase::Training);
+        for i in 901..=909 {
+            live.stepped(&step(i));
+        }
+        assert_eq!(live.eta_secs(), None, "too early to tell");
+        live.stepped(&step(910));
+        assert!((live.eta_secs().unwrap() - 180.0).abs() < 1e-6);
+        live.paused = true;
+        assert_eq!(live.eta_secs(), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! One run as it is shown: put together from the store's answers, whether the run is live, finished or reopened.
+
+use engine::config::RunConfig;
+use engine::message::{EvaluationReport, RunFacts, SampleReport};
+
+use crate::store::{CheckpointRow, Cursor, LogLine, RunDetail, RunRow};
+use crate::widgets::series::Series;
+use crate::workspace::RunId;
+
+/// Everything that is known of a run.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// Which.
+    pub id: RunId,
+    /// Its row; `None` until the store has answered.
+    pub row: Option<RunRow>,
+    /// Its settings.
+    pub config: Option<Box<RunConfig>>,
+    /// What was known when it started.
+    pub facts: Option<Box<RunFacts>>,
+    /// Training loss over steps.
+    pub loss: Series,
+    /// Learning rate over steps.
+    pub learning_rate: Series,
+    /// Norm of the gradient before clipping over steps.
+    pub grad_norm: Series,
+    /// Tokens per second over steps.
+    pub speed: Series,
+    /// By step.
+    pub evaluations: Vec<EvaluationReport>,
+    /// By step and row.
+    pub samples: Vec<SampleReport>,
+    /// By step.
+    pub checkpoints: Vec<CheckpointRow>,
+    /// Oldest first.
+    pub log: Vec<LogLine>,
+    /// Where the next question goes on.
+    pub cursor: Cursor,
+    /// A question is under way.
+    pub asked: bool,
+    /// There is more to ask for.
+    pub stale: bool,
+    /// Changes whenever the curves begin anew.
+    pub generation: u64,
+}
+
+impl RunView {
+    /// Nothing is known yet.
+    pub fn new(id: RunId) -> Self {
+        Self {
+            id,
+            row: None,
+            config: None,
+            facts: None,
+            loss: Series::default(),
+            learning_rate: Series::default(),
+            grad_norm: Series::default(),
+            speed: Series::default(),
+            evaluations: Vec::new(),
+            samples: Vec::new(),
+            checkpoints: Vec::new(),
+            log: Vec::new(),
+            cursor: Cursor::default(),
+            asked: false,
+            stale: true,
+            generation: 0,
+        }
+    }
+
+    /// Takes in an answer about this run.
+    pub fn absorb(&mut self, detail: RunDetail) {
+        if detail.replace {
+            let fresh = Self::new(self.id.clone());
+            *self = Self { generation: self.generation + 1, ..fresh };
+        }
+        self.asked = false;
+        self.stale = detail.more;
+        self.cursor = detail.cursor;
+        for (name, curve) in [
+            ("loss", &mut self.loss),
+            ("learning_rate", &mut self.learning_rate),
+            ("grad_norm", &mut self.grad_norm),
+        ] {
+            for &[step, value] in points(&detail, name) {
+                curve.push(step, value);
+            }
+        }
+        for (&[step, tokens], &[_, secs]) in points(&detail, "tokens").iter().zip(points(&detail, "elapsed_secs")) {
+            self.speed.push(step, tokens / secs);
+        }
+        self.evaluations.extend(detail.evaluations);
+        self.samples.extend(detail.samples);
+        self.log.extend(detail.log);
+        self.checkpoints = detail.checkpoints;
+        self.config = detail.config;
+        self.facts = detail.facts;
+        self.row = Some(detail.row);
+    }
+
+    /// The evaluation with the lowest loss.
+    pub fn best(&self) -> Option<&EvaluationReport> {
+        self.evaluations.iter().filter(|e| e.loss.is_finite()).min_by(|a, b| a.loss.total_cmp(&b.loss))
+    }
+}
+
+fn points<'a>(detail: &'a RunDetail, name: &str) -> &'a [[f64; 2]] {
+    detail.series.iter().find(|series| series.name == name).map_or(&[], |series| &series.points)
+}

@@ -1,0 +1,152 @@
+//! What people change about runs, models and datasets.
+
+use std::fs;
+use std::path::Path;
+
+use engine::message::ModelSummary;
+use rusqlite::params;
+
+use super::Answer;
+use super::folder::{self, RunFile};
+use super::keeper::{Keeper, Trouble};
+use super::record::unknown;
+use super::tables::{self, Key};
+use crate::workspace::{RunId, now};
+
+impl Keeper {
+    fn writable(&self) -> Result<(), Trouble> {
+        match self.writes {
+            Some(_) => Ok(()),
+            None => Err(Trouble::No(
+                "another Prefix Workbench has this workspace open, so nothing can be changed here".to_owned(),
+                "Make the change there, or close it first",
+            )),
+        }
+    }
+
+    fn key(&self, run: &RunId) -> Result<Key, Trouble> {
+        self.writable()?;
+        tables::key_of(&self.db, run)?.ok_or_else(|| unknown(run))
+    }
+
+    pub(super) fn rename(&mut self, run: &RunId, name: &str) -> Result<(), Trouble> {
+        let name = name.trim().to_owned();
+        if name.is_empty() {
+            return Err(Trouble::No("a run needs a name".to_owned(), "Type at least one letter"));
+        }
+        self.change_file(run, |file| file.name = name)
+    }
+
+    pub(super) fn experiment(&mut self, run: &RunId, name: Option<String>) -> Result<(), Trouble> {
+        let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        self.change_file(run, |file| file.experiment = name)
+    }
+
+    /// In `run.json` and in the row, so that it outlives the database.
+    fn change_file(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), Trouble> {
+        let key = self.key(run)?;
+        let folder = self.workspace.run_folder(run);
+        if self.live.contains_key(run) {
+            self.change_live(run, change)?;
+            return Ok(());
+        }
+        let Some(mut file) = RunFile::read(&folder) else {
+            return Err(Trouble::No(
+                "the run's files are not there, so it cannot be changed".to_owned(),
+                "Put the folder back, or delete the run",
+            ));
+        };
+        change(&mut file);
+        file.write(&folder)?;
+        tables::put_state(&self.db, key, &file)?;
+        tables::put_synced(&self.db, key, Some(&folder::fingerprint(&folder)))?;
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, run: &RunId) -> Result<(), Trouble> {
+        let key = self.key(run)?;
+        let folder = self.workspace.run_folder(run);
+        if self.live.contains_key(run) || folder::is_locked(&folder) {
+            return Err(Trouble::No("the run is being computed".to_owned(), "Stop it first, then delete it"));
+        }
+        // Out of sight first: a folder that is half deleted must not come back as a run.
+        let grave = self.workspace.runs().join(format!(".deleted-{run}"));
+        if folder.exists() {
+            fs::rename(&folder, &grave)?;
+        }
+        self.db.execute("DELETE FROM runs WHERE key = ?1", [key])?;
+        let left = match fs::remove_dir_all(&grave) {
+            Ok(()) => None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => Some(format!("Some files could not be removed ({error}): {}", grave.display())),
+        };
+        self.followed.remove(run);
+        self.answer(Answer::Deleted { run: run.clone(), left });
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), Trouble> {
+        let key = self.key(run)?;
+        self.db.execute("UPDATE runs SET starred = ?2 WHERE key = ?1", params![key, starred])?;
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), Trouble> {
+        let key = self.key(run)?;
+        self.begin_transaction()?;
+        self.db.execute("DELETE FROM tags WHERE run = ?1", [key])?;
+        for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+            self.db.execute("INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)", params![key, tag])?;
+        }
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), Trouble> {
+        let key = self.key(run)?;
+        self.db.execute(
+            "INSERT INTO notes (run, text) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET text = excluded.text",
+            params![key, text],
+        )?;
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    pub(super) fn remember_model(&mut self, model: &ModelSummary) -> Result<(), Trouble> {
+        self.writable()?;
+        let key = tables::put_model(&self.db, &model.folder, now())?;
+        self.db.execute(
+            "UPDATE models SET architecture = ?2, parameters = ?3 WHERE key = ?1",
+            params![key, model.architecture, tables::signed(model.parameters)],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), Trouble> {
+        self.writable()?;
+        tables::put_dataset(&self.db, train, validation, now())?;
+        Ok(())
+    }
+
+    pub(super) fn forget_model(&mut self, folder: &Path) -> Result<(), Trouble> {
+        self.forget("DELETE FROM models WHERE folder = ?1", folder, "model")
+    }
+
+    pub(super) fn forget_dataset(&mut self, train: &Path) -> Result<(), Trouble> {
+        self.forget("DELETE FROM datasets WHERE train = ?1", train, "dataset")
+    }
+
+    fn forget(&mut self, sql: &str, path: &Path, what: &str) -> Result<(), Trouble> {
+        self.writable()?;
+        match self.db.execute(sql, [path.to_string_lossy()]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                Err(Trouble::No(format!("there are runs of this {what}"), "Delete its runs first"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

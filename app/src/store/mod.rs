@@ -1,0 +1,315 @@
+//! The store of runs: SQLite on a thread of its own, spoken to like the engine: [`Request`] in, [`Answer`] out.
+//!
+//! It mirrors what the engine tells into `experiments.db` and answers what the screens ask; nobody waits for it. The
+//! run folders outlive it: when the database is missing or broken, it is read from them again.
+
+mod adopt;
+mod edit;
+mod folder;
+mod keeper;
+mod query;
+mod record;
+mod rows;
+mod schema;
+mod sparkline;
+mod tables;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use engine::config::RunConfig;
+use engine::error::Failure;
+use engine::message::{Event, JobId, ModelSummary};
+
+pub use self::folder::{adapter_folder, initial_folder};
+use self::keeper::{Keeper, WriterLock};
+pub use self::rows::{
+    CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
+};
+use crate::workspace::{RunId, Workspace};
+
+/// What the store can be asked for. Requests are done in the order in which they are sent.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Put a run into the list as queued, or give one that is there another configuration.
+    Register {
+        /// From [`Workspace::new_run`].
+        run: RunId,
+        /// What it will compute.
+        config: Box<RunConfig>,
+        /// A named group of runs.
+        experiment: Option<String>,
+    },
+    /// The engine is about to be told to train (or resume) a run: its events carry this job. Send it before the
+    /// command, so that no event comes first.
+    Begin {
+        /// As in the command.
+        job: JobId,
+        /// Whose folder the command names.
+        run: RunId,
+    },
+    /// The engine told something. Events of jobs that are no runs are passed over.
+    Record(Event),
+    /// A run that was queued will not be computed.
+    Withdraw(RunId),
+    /// An imported adapter is complete in its run folder.
+    Imported(RunId),
+    /// The engine's thread died: its runs are interrupted.
+    EngineGone,
+    /// Answered by [`Answer::Runs`].
+    ListRuns,
+    /// What is new about a run since a cursor: answered by [`Answer::Detail`].
+    Detail {
+        /// Which.
+        run: RunId,
+        /// From the last answer, or the default for everything.
+        since: Cursor,
+    },
+    /// Give a run another name.
+    Rename {
+        /// Which.
+        run: RunId,
+        /// Not empty.
+        name: String,
+    },
+    /// Delete a run, its row and its files: answered by [`Answer::Deleted`] or [`Answer::Refused`].
+    Delete(RunId),
+    /// Mark a run, or unmark it.
+    Star {
+        /// Which.
+        run: RunId,
+        /// Marked.
+        starred: bool,
+    },
+    /// Replace a run's tags.
+    Tags {
+        /// Which.
+        run: RunId,
+        /// Blank ones are dropped.
+        tags: Vec<String>,
+    },
+    /// Replace what the user wrote about a run.
+    Notes {
+        /// Which.
+        run: RunId,
+        /// Plain text.
+        text: String,
+    },
+    /// Put a run into a named group, or take it out.
+    Experiment {
+        /// Which.
+        run: RunId,
+        /// Made if need be.
+        name: Option<String>,
+    },
+    /// Models and datasets that were used: answered by [`Answer::Library`].
+    ListLibrary,
+    /// Keep a model in the library.
+    RememberModel(Box<ModelSummary>),
+    /// Keep a dataset in the library.
+    RememberDataset {
+        /// Training rows.
+        train: PathBuf,
+        /// Validation rows.
+        validation: Option<PathBuf>,
+    },
+    /// Take a model folder out of the library; its files stay. Refused while runs use it.
+    ForgetModel(PathBuf),
+    /// Take a dataset out of the library by its training file; its files stay. Refused while runs use it.
+    ForgetDataset(PathBuf),
+    /// Look for run folders that came by another way.
+    Rescan,
+    /// Everything sent before is on disk when the other end hears of it.
+    Flush(Sender<()>),
+    /// The thread ends; runs that this program computes are marked as interrupted.
+    Close(Sender<()>),
+}
+
+/// What the store tells.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// All runs, newest first.
+    Runs(Vec<RunRow>),
+    /// One run, or what is new about it.
+    Detail(Box<RunDetail>),
+    /// Models and datasets, last used first.
+    Library {
+        /// Folders.
+        models: Vec<ModelRow>,
+        /// Files.
+        datasets: Vec<DatasetRow>,
+    },
+    /// These runs have news: ask again for what is on screen. Sent at most a few times a second.
+    Changed(Vec<RunId>),
+    /// A run is gone. `left` says which files could not be removed, and why.
+    Deleted {
+        /// Which.
+        run: RunId,
+        /// A sentence.
+        left: Option<String>,
+    },
+    /// A request was not done: what happened and what to do.
+    Refused(Failure),
+    /// Something worth showing once, such as a database that was rebuilt.
+    Notice(String),
+    /// Who may write has changed: another instance came to its end, and this one writes now.
+    Access(Access),
+}
+
+/// Who may write the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This instance.
+    ReadWrite,
+    /// Another instance has the workspace open; the sentence says so.
+    ReadOnly(String),
+}
+
+/// Why the store cannot be opened; its text is a sentence with the path last.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer program made the database. It was not touched.
+    #[error("the database is of version {found}, this program knows versions up to {known}: {path}", path = path.display())]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// Ours.
+        known: i64,
+        /// The file.
+        path: PathBuf,
+        /// Where [`set_aside`] would move it.
+        aside: PathBuf,
+    },
+    /// The database cannot be opened or written.
+    #[error("the database cannot be used ({reason}): {path}", path = path.display())]
+    Unusable {
+        /// In words.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            Self::Newer { aside, .. } => format!(
+                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
+                 stay in the file): {}",
+                aside.display()
+            ),
+            Self::Unusable { .. } => "Check that the folder can be written and that the disk is not full".to_owned(),
+        }
+    }
+}
+
+/// The other end of the store's thread; clones speak to the same one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    requests: Sender<Request>,
+    access: Access,
+}
+
+impl Store {
+    /// Opens the database of a workspace, makes or migrates it if need be, and starts the thread. `wake` is called on
+    /// that thread after each answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is of a newer version or cannot be used. A broken one is set aside instead.
+    pub fn open(
+        workspace: &Workspace,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<(Self, Receiver<Answer>), StoreError> {
+        let path = workspace.database();
+        let (requests, inbox) = channel();
+        let (outbox, answers) = channel();
+        let writes = writer_lock(workspace)?;
+        let mut fresh = false;
+        let mut access = Access::ReadWrite;
+        let db = if writes.is_none() {
+            access = Access::ReadOnly(
+                "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
+                    .to_owned(),
+            );
+            schema::open_to_read(&path)?
+        } else {
+            match schema::open(&path)? {
+                schema::Opened::Ready { connection, fresh: new } => {
+                    fresh = new;
+                    connection
+                }
+                schema::Opened::Broken => {
+                    fresh = true;
+                    let aside = schema::set_aside(&path, "broken")?;
+                    tell(&outbox, Answer::Notice(keeper::set_aside_notice(&aside)));
+                    keeper::fresh_database(&path)?
+                }
+            }
+        };
+        let mut keeper = Keeper::new(workspace.clone(), db, writes, outbox, Box::new(wake));
+        let thread = move || match keeper.recover(fresh) {
+            Ok(()) => keeper.run(&inbox),
+            Err(error) => keeper.answer(Answer::Refused(Failure { what: error.to_string(), advice: error.advice() })),
+        };
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(thread)
+            .map_err(|error| schema::unusable(&path, &error))?;
+        Ok((Self { requests, access }, answers))
+    }
+
+    /// Who may write, when the store was opened; later changes come as [`Answer::Access`].
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Never waits. False when the store's thread is gone.
+    pub fn send(&self, request: Request) -> bool {
+        self.requests.send(request).is_ok()
+    }
+
+    /// Waits until everything sent before is on disk.
+    pub fn flush(&self) {
+        self.wait_for(Request::Flush);
+    }
+
+    /// Ends the thread when everything sent before is on disk, and gives the database to the next. Runs that this
+    /// program computes are then interrupted: stop them first.
+    pub fn close(&self) {
+        self.wait_for(Request::Close);
+    }
+
+    fn wait_for(&self, request: impl FnOnce(Sender<()>) -> Request) {
+        let (done, heard) = channel();
+        if self.send(request(done)) {
+            // The other end is dropped when it is done; nothing is ever sent.
+            heard.recv().ok();
+        }
+    }
+}
+
+/// Moves a database that cannot be opened out of the way; the next [`Store::open`] reads the run folders anew.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when it cannot be moved, or when another instance uses it.
+pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
+    match writer_lock(workspace)? {
+        Some(_lock) => schema::set_newer_aside(workspace),
+        None => Err(StoreError::Unusable { reason: "another instance uses it".to_owned(), path: workspace.database() }),
+    }
+}
+
+/// `None` when another instance writes the database.
+fn writer_lock(workspace: &Workspace) -> Result<Option<WriterLock>, StoreError> {
+    let path = workspace.database_lock();
+    match folder::lock(&path).map_err(|error| schema::unusable(&path, &error))? {
+        folder::Lock::Ours(file) => Ok(Some(WriterLock { _file: file })),
+        folder::Lock::Elsewhere => Ok(None),
+    }
+}
+
+fn tell(outbox: &Sender<Answer>, answer: Answer) {
+    // The receiver is still in our hands: nothing is lost.
+    outbox.send(answer).ok();
+}

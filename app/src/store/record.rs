@@ -1,0 +1,324 @@
+//! What the engine tells about the runs of this program, written into the database and the run folder.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use engine::config::RunConfig;
+use engine::error::Failure;
+use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+
+use super::folder::{self, Lock, RunFile};
+use super::keeper::{Keeper, Trouble};
+use super::rows::{LogLevel, LogLine, RunState};
+use super::tables::{self, Key, Summary};
+use crate::workspace::{RunId, default_name, now};
+
+/// A run that this program computes or will compute.
+pub(super) struct Live {
+    pub(super) phase: Option<Phase>,
+    folder: PathBuf,
+    /// `None` when another instance writes the database, or when it failed: the folder is read later.
+    key: Option<Key>,
+    file: RunFile,
+    summary: Summary,
+    /// The summary is newer than the row.
+    dirty: bool,
+    /// Tells other programs that the run is being computed.
+    _lock: Option<File>,
+}
+
+impl Live {
+    /// The row may lack something: it is read from the folder when the run has ended.
+    pub(super) fn lose_row(&mut self) {
+        self.key = None;
+    }
+}
+
+impl Keeper {
+    pub(super) fn register(
+        &mut self,
+        run: RunId,
+        config: &RunConfig,
+        experiment: Option<String>,
+    ) -> Result<(), Trouble> {
+        let folder = self.workspace.run_folder(&run);
+        std::fs::create_dir_all(&folder)?;
+        let name = if config.name.trim().is_empty() { default_name(config) } else { config.name.trim().to_owned() };
+        let mut file = RunFile::read(&folder).unwrap_or(RunFile {
+            name,
+            state: RunState::Queued,
+            experiment: None,
+            created: now(),
+            started: None,
+            ended: None,
+            failure: None,
+        });
+        file.state = RunState::Queued;
+        file.experiment = experiment.or(file.experiment);
+        if !folder.join("config.json").exists() {
+            folder::write_json(&folder.join("config.json"), config)?;
+        }
+        let mut live = self.take(&run, file)?;
+        live.file.write(&folder)?;
+        if self.writes.is_some() {
+            live.key = Some(tables::put_run(&self.db, &run, config, &live.file)?);
+        }
+        self.changed.insert(run.clone());
+        self.live.insert(run, live);
+        Ok(())
+    }
+
+    /// Takes the run's lock, so that no other program computes it at the same time.
+    fn take(&mut self, run: &RunId, file: RunFile) -> Result<Live, Trouble> {
+        let folder = self.workspace.run_folder(run);
+        if let Some(mut live) = self.live.remove(run) {
+            live.file = file;
+            return Ok(live);
+        }
+        let Lock::Ours(lock) = folder::lock(&folder.join("lock"))? else {
+            return Err(Trouble::No(
+                format!("the run {} is being computed by another program", file.name),
+                "Wait until it has ended, or stop it there",
+            ));
+        };
+        let key = if self.writes.is_some() { tables::key_of(&self.db, run)? } else { None };
+        Ok(Live { phase: None, folder, key, file, summary: Summary::default(), dirty: false, _lock: lock })
+    }
+
+    pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), Trouble> {
+        let folder = self.workspace.run_folder(&run);
+        let file = match self.live.get(&run) {
+            Some(live) => Some(live.file.clone()),
+            None => RunFile::read(&folder),
+        };
+        let Some(mut file) = file else { return Err(unknown(&run)) };
+        file.state = RunState::Preparing;
+        (file.ended, file.failure) = (None, None);
+        let live = self.take(&run, file)?;
+        self.live.insert(run.clone(), live);
+        self.jobs.insert(job, run.clone());
+        self.put_state(&run)
+    }
+
+    /// One line per kind of event; events of other jobs are none of ours.
+    pub(super) fn record(&mut self, event: &Event) -> Result<(), Trouble> {
+        let Some(run) = self.jobs.get(&event.job()).cloned() else { return Ok(()) };
+        self.changed.insert(run.clone());
+        if self.writes.is_some() {
+            self.begin_transaction()?;
+        }
+        match event {
+            Event::Phase { phase, .. } => self.phase(&run, *phase),
+            Event::RunStarted { facts, .. } => self.started(&run, facts),
+            Event::Step { step, .. } => self.step(&run, step),
+            Event::Evaluated { evaluation, .. } => self.evaluated(&run, evaluation),
+            Event::Sample { sample, .. } => self.sample(&run, sample),
+            Event::CheckpointWritten { step, folder, best, .. } => self.checkpoint(&run, *step, folder, *best),
+            Event::Paused { paused, .. } => self.paused(&run, *paused),
+            Event::Finished { outcome, .. } => self.finished(event.job(), &run, *outcome),
+            Event::Failed { failure, .. } => self.failed(event.job(), &run, failure),
+            Event::Notice { text, .. } => self.log(&run, LogLevel::Warning, text.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn phase(&mut self, run: &RunId, phase: Phase) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        let same = live.phase.is_some_and(|old| std::mem::discriminant(&old) == std::mem::discriminant(&phase));
+        live.phase = Some(phase);
+        let line = match phase {
+            _ if same => return Ok(()),
+            Phase::LoadingModel { .. } => "Loading the model",
+            Phase::PreparingData => "Reading and tokenising the rows",
+            Phase::Initialising => "Setting the initial values",
+            Phase::FirstStep => "Doing the first step",
+            _ => return Ok(()),
+        };
+        self.log(run, LogLevel::Info, line.to_owned())
+    }
+
+    fn started(&mut self, run: &RunId, facts: &RunFacts) -> Result<(), Trouble> {
+        let db = &self.db;
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        live.file.state = RunState::Running;
+        live.file.started.get_or_insert(now());
+        live.summary = Summary::default();
+        if let Some(key) = live.key {
+            tables::drop_after(db, key, facts.done_steps)?;
+            tables::put_facts(db, key, facts)?;
+            live.summary = tables::summarise(db, key)?;
+        }
+        live.summary.step = tables::signed(facts.done_steps);
+        live.dirty = true;
+        self.put_state(run)?;
+        let from = if facts.done_steps > 0 { format!(" from step {}", facts.done_steps) } else { String::new() };
+        self.log(
+            run,
+            LogLevel::Info,
+            format!(
+                "Training{from} to step {} on {}: {} rows, {} to validate; trains {} numbers, keeps {}",
+                facts.total_steps,
+                facts.device,
+                facts.train_rows,
+                facts.validation_rows,
+                facts.trained_parameters,
+                facts.stored_parameters
+            ),
+        )?;
+        let odd = [
+            (facts.truncated_rows, "cut to the length limit"),
+            (facts.skipped_rows, "skipped: nothing to learn in them"),
+        ];
+        for (rows, what) in odd.into_iter().filter(|(rows, _)| *rows > 0) {
+            self.log(run, LogLevel::Warning, format!("{rows} rows were {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, run: &RunId, report: &StepReport) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        if let Some(key) = live.key {
+            tables::add_step(&self.db, key, report)?;
+        }
+        live.summary.step = tables::signed(report.step);
+        live.summary.last_loss = Some(report.loss).filter(|loss| !loss.is_nan());
+        live.summary.duration_secs += report.elapsed_secs;
+        live.summary.sparkline.push(report.loss);
+        live.dirty = true;
+        Ok(())
+    }
+
+    fn evaluated(&mut self, run: &RunId, report: &EvaluationReport) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        if let Some(key) = live.key {
+            tables::add_evaluation(&self.db, key, report)?;
+        }
+        live.summary.duration_secs += report.elapsed_secs;
+        live.dirty = true;
+        let best = if report.best { ", the best so far" } else { "" };
+        self.log(run, LogLevel::Info, format!("Step {}: validation loss {:.4}{best}", report.step, report.loss))
+    }
+
+    fn sample(&mut self, run: &RunId, sample: &SampleReport) -> Result<(), Trouble> {
+        match self.live.get(run).and_then(|live| live.key) {
+            Some(key) => Ok(tables::add_sample(&self.db, key, sample)?),
+            None => Ok(()),
+        }
+    }
+
+    fn checkpoint(&mut self, run: &RunId, step: usize, folder: &Path, best: bool) -> Result<(), Trouble> {
+        let Some(live) = self.live.get(run) else { return Ok(()) };
+        let inside = folder.strip_prefix(&live.folder).unwrap_or(folder);
+        if let Some(key) = live.key {
+            tables::add_checkpoint(&self.db, key, step, &inside.to_string_lossy(), best)?;
+        }
+        self.log(run, LogLevel::Info, format!("Step {step}: checkpoint written"))
+    }
+
+    fn paused(&mut self, run: &RunId, paused: bool) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        live.file.state = if paused { RunState::Paused } else { RunState::Running };
+        self.put_state(run)?;
+        self.log(run, LogLevel::Info, if paused { "Paused" } else { "Going on" }.to_owned())
+    }
+
+    fn finished(&mut self, job: JobId, run: &RunId, outcome: Outcome) -> Result<(), Trouble> {
+        let (state, line) = match outcome {
+            Outcome::Completed => (RunState::Finished, "Finished: all steps are done"),
+            Outcome::StoppedEarly => (RunState::Finished, "Finished early: the validation loss no longer falls"),
+            Outcome::Stopped => (RunState::Stopped, "Stopped; the run can be resumed"),
+        };
+        self.log(run, LogLevel::Info, line.to_owned())?;
+        self.jobs.remove(&job);
+        self.end(run, state, None)
+    }
+
+    fn failed(&mut self, job: JobId, run: &RunId, failure: &Failure) -> Result<(), Trouble> {
+        self.log(run, LogLevel::Error, format!("{}. {}", failure.what, failure.advice))?;
+        self.jobs.remove(&job);
+        self.end(run, RunState::Failed, Some(failure.clone()))
+    }
+
+    pub(super) fn withdraw(&mut self, run: &RunId) -> Result<(), Trouble> {
+        self.jobs.retain(|_, other| other != run);
+        self.log(run, LogLevel::Info, "Taken out of the queue".to_owned())?;
+        self.end(run, RunState::Stopped, None)
+    }
+
+    pub(super) fn imported(&mut self, run: &RunId) -> Result<(), Trouble> {
+        self.log(run, LogLevel::Info, "Imported".to_owned())?;
+        self.end(run, RunState::Finished, None)
+    }
+
+    pub(super) fn engine_gone(&mut self) -> Result<(), Trouble> {
+        self.interrupt_all("The computation ended unexpectedly; resume the run from its last checkpoint")
+    }
+
+    /// The runs of this program will not go on.
+    pub(super) fn interrupt_all(&mut self, why: &str) -> Result<(), Trouble> {
+        self.jobs.clear();
+        let runs: Vec<RunId> = self.live.keys().cloned().collect();
+        runs.iter().try_for_each(|run| {
+            self.log(run, LogLevel::Warning, why.to_owned())?;
+            self.end(run, RunState::Interrupted, None)
+        })
+    }
+
+    /// The last thing written about a run; then others may compute it.
+    fn end(&mut self, run: &RunId, state: RunState, failure: Option<Failure>) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        live.file.state = state;
+        live.file.failure = failure;
+        live.file.ended = Some(now());
+        self.put_state(run)?;
+        let Some(live) = self.live.remove(run) else { return Ok(()) };
+        if let Some(key) = live.key {
+            tables::put_summary(&self.db, key, &live.summary)?;
+            tables::put_synced(&self.db, key, Some(&folder::fingerprint(&live.folder)))?;
+        }
+        Ok(())
+    }
+
+    /// `run.json` and the row say what `live.file` says.
+    fn put_state(&mut self, run: &RunId) -> Result<(), Trouble> {
+        let Some(live) = self.live.get(run) else { return Ok(()) };
+        live.file.write(&live.folder)?;
+        if let Some(key) = live.key {
+            tables::put_state(&self.db, key, &live.file)?;
+        }
+        self.changed.insert(run.clone());
+        Ok(())
+    }
+
+    fn log(&mut self, run: &RunId, level: LogLevel, text: String) -> Result<(), Trouble> {
+        let Some(live) = self.live.get(run) else { return Ok(()) };
+        let line = LogLine { at: now(), level, text };
+        folder::append_log(&live.folder, &line)?;
+        if let Some(key) = live.key {
+            tables::add_log(&self.db, key, &line)?;
+        }
+        Ok(())
+    }
+
+    /// The figures of the rows, once for all events that came together.
+    pub(super) fn write_summaries(&mut self) -> Result<(), Trouble> {
+        for live in self.live.values_mut().filter(|live| live.dirty) {
+            live.dirty = false;
+            if let Some(key) = live.key {
+                tables::put_summary(&self.db, key, &live.summary)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a run that this program computes another name or group.
+    pub(super) fn change_live(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<bool, Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(false) };
+        change(&mut live.file);
+        self.put_state(run).map(|()| true)
+    }
+}
+
+pub(super) fn unknown(run: &RunId) -> Trouble {
+    Trouble::No(format!("there is no run {run}"), "Look at the list of runs for its id")
+}

@@ -1,0 +1,272 @@
+//! What is written into each table: by the engine's events as they come, and by reading a run folder.
+
+use std::path::Path;
+
+use engine::config::{MethodConfig, RunConfig};
+use engine::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::folder::RunFile;
+use super::rows::LogLine;
+use super::sparkline::Sparkline;
+use crate::workspace::{RunId, dataset_name, last_name, method_summary};
+
+/// A run's primary key.
+pub(super) type Key = i64;
+
+/// The figures of a run's row that follow from its metrics.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Summary {
+    pub(super) step: i64,
+    pub(super) last_loss: Option<f64>,
+    pub(super) duration_secs: f64,
+    pub(super) sparkline: Sparkline,
+}
+
+pub(super) fn key_of(db: &Connection, run: &RunId) -> Result<Option<Key>> {
+    db.prepare_cached("SELECT key FROM runs WHERE id = ?1")?.query_row([&run.0], |row| row.get(0)).optional()
+}
+
+/// Inserts a run, or gives one that is there another configuration.
+pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &RunFile) -> Result<Key> {
+    let MethodConfig::Prefix(prefix) = &config.method;
+    let model = put_model(db, &config.model, file.created)?;
+    let dataset = put_dataset(db, &config.data.train, config.data.validation.as_deref(), file.created)?;
+    let text = serde_json::to_string(config).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached(
+        "INSERT INTO runs (id, name, state, model, dataset, method, n_virtual, config, created)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (id) DO UPDATE SET model = excluded.model, dataset = excluded.dataset,
+             method = excluded.method, n_virtual = excluded.n_virtual, config = excluded.config",
+    )?
+    .execute(params![
+        run.0,
+        file.name,
+        file.state.name(),
+        model,
+        dataset,
+        method_summary(&config.method),
+        signed(prefix.n_virtual),
+        text,
+        file.created
+    ])?;
+    let key = key_of(db, run)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    put_state(db, key, file)?;
+    Ok(key)
+}
+
+/// What `run.json` says too: name, state, times, group, failure.
+pub(super) fn put_state(db: &Connection, key: Key, file: &RunFile) -> Result<()> {
+    put_experiment(db, key, file.experiment.as_deref())?;
+    let failure = file.failure.as_ref();
+    db.prepare_cached(
+        "UPDATE runs SET name = ?2, state = ?3, created = ?4, started = ?5, ended = ?6, failure_what = ?7,
+             failure_advice = ?8 WHERE key = ?1",
+    )?
+    .execute(params![
+        key,
+        file.name,
+        file.state.name(),
+        file.created,
+        file.started,
+        file.ended,
+        failure.map(|f| &f.what),
+        failure.map(|f| &f.advice)
+    ])?;
+    Ok(())
+}
+
+fn put_experiment(db: &Connection, key: Key, name: Option<&str>) -> Result<()> {
+    if let Some(name) = name {
+        db.prepare_cached("INSERT OR IGNORE INTO experiments (name) VALUES (?1)")?.execute([name])?;
+    }
+    db.prepare_cached("UPDATE runs SET experiment = (SELECT key FROM experiments WHERE name = ?2) WHERE key = ?1")?
+        .execute(params![key, name])?;
+    Ok(())
+}
+
+pub(super) fn put_model(db: &Connection, folder: &Path, at: i64) -> Result<Key> {
+    db.prepare_cached(
+        "INSERT INTO models (folder, name, last_used) VALUES (?1, ?2, ?3)
+         ON CONFLICT (folder) DO UPDATE SET last_used = max(last_used, excluded.last_used) RETURNING key",
+    )?
+    .query_row(params![folder.to_string_lossy(), last_name(folder), at], |row| row.get(0))
+}
+
+pub(super) fn put_dataset(db: &Connection, train: &Path, validation: Option<&Path>, at: i64) -> Result<Key> {
+    db.prepare_cached(
+        "INSERT INTO datasets (train, validation, name, last_used) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (train) DO UPDATE SET last_used = max(last_used, excluded.last_used),
+             validation = coalesce(excluded.validation, validation) RETURNING key",
+    )?
+    .query_row(
+        params![train.to_string_lossy(), validation.map(Path::to_string_lossy), dataset_name(train), at],
+        |row| row.get(0),
+    )
+}
+
+/// What is known once the run has started.
+pub(super) fn put_facts(db: &Connection, key: Key, facts: &RunFacts) -> Result<()> {
+    let text = serde_json::to_string(facts).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached(
+        "UPDATE runs SET facts = ?2, trained_parameters = ?3, stored_parameters = ?4, total_steps = ?5 WHERE key = ?1",
+    )?
+    .execute(params![
+        key,
+        text,
+        signed(facts.trained_parameters),
+        signed(facts.stored_parameters),
+        signed(facts.total_steps)
+    ])?;
+    db.prepare_cached(
+        "UPDATE models SET architecture = ?2, parameters = ?3, hash = ?4
+         WHERE key = (SELECT model FROM runs WHERE key = ?1)",
+    )?
+    .execute(params![key, facts.architecture, signed(facts.base_parameters), facts.model_hash])?;
+    db.prepare_cached("UPDATE datasets SET rows = ?2 WHERE key = (SELECT dataset FROM runs WHERE key = ?1)")?
+        .execute(params![key, signed(facts.train_rows)])?;
+    Ok(())
+}
+
+pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result<()> {
+    let figures = [
+        ("loss", report.loss),
+        ("learning_rate", report.learning_rate),
+        ("grad_norm", report.grad_norm),
+        ("labelled_tokens", report.labelled_tokens as f64),
+        ("tokens", report.tokens as f64),
+        ("elapsed_secs", report.elapsed_secs),
+    ];
+    let mut insert =
+        db.prepare_cached("INSERT OR REPLACE INTO metrics (run, step, name, value) VALUES (?1, ?2, ?3, ?4)")?;
+    for (name, value) in figures {
+        insert.execute(params![key, signed(report.step), name, value])?;
+    }
+    Ok(())
+}
+
+/// Adds an evaluation and keeps the best of all in the run's row.
+pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationReport) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO evaluations (run, step, loss, best, elapsed_secs) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best",
+    )?
+    .execute(params![key, signed(report.step), report.loss, report.best, report.elapsed_secs])?;
+    put_best(db, key)
+}
+
+fn put_best(db: &Connection, key: Key) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE runs SET (best_loss, best_step) = (NULL, NULL) WHERE key = ?1 AND best_loss IS NOT NULL",
+    )?
+    .execute([key])?;
+    db.prepare_cached(
+        "UPDATE runs SET (best_loss, best_step) = (best.loss, best.step)
+         FROM (SELECT loss, step FROM evaluations WHERE run = ?1 AND loss IS NOT NULL ORDER BY loss, step LIMIT 1)
+             AS best WHERE key = ?1",
+    )?
+    .execute([key])?;
+    Ok(())
+}
+
+pub(super) fn add_sample(db: &Connection, key: Key, sample: &SampleReport) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO samples (run, step, row, prompt, reference, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (run, step, row) DO UPDATE SET text = excluded.text",
+    )?
+    .execute(params![
+        key,
+        signed(sample.step),
+        signed(sample.row),
+        sample.prompt,
+        sample.reference,
+        sample.text
+    ])?;
+    Ok(())
+}
+
+/// `folder` is inside the run's folder.
+pub(super) fn add_checkpoint(db: &Connection, key: Key, step: usize, folder: &str, best: bool) -> Result<()> {
+    if best {
+        db.prepare_cached("UPDATE checkpoints SET best = 0 WHERE run = ?1")?.execute([key])?;
+    }
+    db.prepare_cached("INSERT OR REPLACE INTO checkpoints (run, step, folder, best) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![key, signed(step), folder, best])?;
+    Ok(())
+}
+
+pub(super) fn add_log(db: &Connection, key: Key, line: &LogLine) -> Result<()> {
+    let level = match line.level {
+        super::LogLevel::Info => "info",
+        super::LogLevel::Warning => "warning",
+        super::LogLevel::Error => "error",
+    };
+    db.prepare_cached("INSERT INTO log (run, at, level, text) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![key, line.at, level, line.text])?;
+    Ok(())
+}
+
+/// Forgets what came after a step; readers learn from the revision that what they read is void.
+pub(super) fn drop_after(db: &Connection, key: Key, step: usize) -> Result<()> {
+    let mut dropped = 0;
+    for table in ["metrics", "evaluations", "samples", "checkpoints"] {
+        let sql = format!("DELETE FROM {table} WHERE run = ?1 AND step > ?2");
+        dropped += db.prepare_cached(&sql)?.execute(params![key, signed(step)])?;
+    }
+    if dropped > 0 {
+        db.prepare_cached("UPDATE runs SET revision = revision + 1 WHERE key = ?1")?.execute([key])?;
+        put_best(db, key)?;
+    }
+    Ok(())
+}
+
+/// Forgets everything that a run folder can give back.
+pub(super) fn clear(db: &Connection, key: Key) -> Result<()> {
+    for table in ["metrics", "evaluations", "samples", "checkpoints", "log"] {
+        db.prepare_cached(&format!("DELETE FROM {table} WHERE run = ?1"))?.execute([key])?;
+    }
+    db.prepare_cached("UPDATE runs SET revision = revision + 1 WHERE key = ?1")?.execute([key])?;
+    put_best(db, key)
+}
+
+/// Reads the metrics of a run for the figures of its row.
+pub(super) fn summarise(db: &Connection, key: Key) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let mut read = db.prepare_cached(
+        "SELECT step, name, value FROM metrics WHERE run = ?1 AND name IN ('loss', 'elapsed_secs')
+             ORDER BY step, name",
+    )?;
+    let mut rows = read.query([key])?;
+    while let Some(row) = rows.next()? {
+        let value: Option<f64> = row.get(2)?;
+        if row.get_ref(1)?.as_str()? == "loss" {
+            summary.step = row.get(0)?;
+            summary.last_loss = value;
+            summary.sparkline.push(value.unwrap_or(f64::NAN));
+        } else {
+            summary.duration_secs += value.unwrap_or(0.0);
+        }
+    }
+    summary.duration_secs += db
+        .prepare_cached("SELECT total(elapsed_secs) FROM evaluations WHERE run = ?1")?
+        .query_row([key], |row| row.get::<_, f64>(0))?;
+    Ok(summary)
+}
+
+pub(super) fn put_summary(db: &Connection, key: Key, summary: &Summary) -> Result<()> {
+    let line: Vec<f64> = summary.sparkline.points().into_iter().map(f64::from).collect();
+    let line = serde_json::to_string(&line).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    db.prepare_cached("UPDATE runs SET step = ?2, last_loss = ?3, duration_secs = ?4, sparkline = ?5 WHERE key = ?1")?
+        .execute(params![key, summary.step, summary.last_loss, summary.duration_secs, line])?;
+    Ok(())
+}
+
+pub(super) fn put_synced(db: &Connection, key: Key, fingerprint: Option<&str>) -> Result<()> {
+    db.prepare_cached("UPDATE runs SET synced = ?2 WHERE key = ?1")?.execute(params![key, fingerprint])?;
+    Ok(())
+}
+
+/// SQLite's integers have a sign; no count of ours needs the last bit.
+pub(super) fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

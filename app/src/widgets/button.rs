@@ -1,0 +1,55 @@
+//! Buttons of three weights, and a row of choices.
+
+use egui::accesskit::Role;
+use egui::{Button, CornerRadius, Response, RichText, Stroke, Ui, WidgetInfo};
+
+use crate::theme::{self, tokens};
+
+/// The one thing to press on a screen.
+pub fn primary_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    let t = tokens(ui);
+    let text = RichText::new(label).color(if enabled { t.on_accent } else { t.muted });
+    let fill = if enabled { t.accent } else { t.raised };
+    ui.add_enabled(enabled, Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(96.0, 34.0)))
+}
+
+/// Something to press beside it.
+pub fn quiet_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    ui.add_enabled(enabled, Button::new(label))
+}
+
+/// Something that cannot be undone.
+pub fn danger_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    let t = tokens(ui);
+    let text = RichText::new(label).color(t.bad);
+    ui.add_enabled(enabled, Button::new(text).fill(t.bad_soft).stroke(Stroke::NONE))
+}
+
+/// A word to press inside a text.
+pub fn link_ui(ui: &mut Ui, label: &str) -> Response {
+    ui.add(egui::Link::new(RichText::new(label).color(tokens(ui).accent)))
+}
+
+/// A row of choices of which one holds. `true` if another was taken.
+pub fn segmented_ui<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str)]) -> bool {
+    let t = tokens(ui);
+    let mut changed = false;
+    egui::Frame::new().fill(t.raised).corner_radius(CornerRadius::same(theme::RADIUS + 1)).inner_margin(2).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.x = 2.0;
+        ui.horizontal(|ui| {
+            for &(choice, label) in choices {
+                let chosen = *value == choice;
+                let text = RichText::new(label).color(if chosen { t.accent } else { t.muted });
+                let fill = if chosen { t.surface } else { egui::Color32::TRANSPARENT };
+                let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(0.0, 26.0));
+                let response = ui.add(button);
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, label));
+                if response.clicked() && !chosen {
+                    *value = choice;
+                    changed = true;
+                }
+            }
+        });
+    });
+    changed
+}

@@ -1,0 +1,291 @@
+//! The frame: events in, panels, actions out.
+
+pub mod link;
+mod native;
+
+use std::time::Duration;
+
+use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCommand};
+use engine::config::RunConfig;
+use engine::error::Failure;
+
+pub use self::native::run;
+use self::link::{Link, News};
+use crate::action::{Action, Leaving, Screen};
+use crate::panels::Panels;
+use crate::panels::rail::rail_ui;
+use crate::panels::top_bar::{notice_ui, top_bar_ui};
+use crate::say;
+use crate::settings::Settings;
+use crate::state::{Outgoing, State};
+use crate::store::Access;
+use crate::text;
+use crate::theme::{self, tokens};
+use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
+use crate::widgets::surface::{Level, banner_ui, card_frame};
+
+/// The window: what it knows, what is being typed, and whom it talks to.
+pub struct Workbench {
+    /// What it knows.
+    pub state: State,
+    panels: Panels,
+    link: Box<dyn Link>,
+    /// What was last given to egui.
+    applied: Option<Settings>,
+    title: String,
+    minimised: bool,
+}
+
+impl Workbench {
+    /// A window that has just been opened.
+    pub fn new(ctx: &Context, link: Box<dyn Link>, settings: Settings, starter: Option<Box<RunConfig>>) -> Self {
+        theme::install(ctx);
+        let mut state = State::new(link.workspace(), settings, link.access(), starter);
+        state.now = link.now();
+        Self { state, panels: Panels::default(), link, applied: None, title: String::new(), minimised: false }
+    }
+
+    /// Facts in; what has to be sent goes out. Also while the window is hidden.
+    pub fn receive(&mut self, ctx: &Context) {
+        self.state.now = self.link.now();
+        while let Some(news) = self.link.next() {
+            match news {
+                News::Event(event) => self.state.apply(event),
+                News::Answer(answer) => self.state.absorb(answer),
+                News::EngineGone => self.state.engine_died(),
+                News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
+                News::NoDialog => {
+                    self.state.notices.add(Level::Warn, say!("notice.no_dialog"), say!("notice.no_dialog_advice"), self.state.now);
+                }
+                News::Written(path) => {
+                    let sentence = say!("notice.written", path = path.display());
+                    self.state.notices.add(Level::Good, sentence, "", self.state.now);
+                }
+                News::NotWritten(failure) => self.state.notices.fail(&failure, self.state.now),
+            }
+        }
+        if let Some(config) = self.state.refill.take() {
+            self.panels.refill(&config);
+        }
+        self.send();
+        self.apply_settings(ctx);
+        self.leave(ctx);
+        self.retitle(ctx);
+    }
+
+    fn send(&mut self) {
+        for outgoing in std::mem::take(&mut self.state.outgoing) {
+            match outgoing {
+                Outgoing::Store(request) => self.link.request(request),
+                Outgoing::Engine(command) => {
+                    if let Err(sentence) = self.link.command(command) {
+                        let failure = Failure { what: sentence, advice: say!("notice.busy_advice").to_owned() };
+                        self.state.notices.fail(&failure, self.state.now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply_settings(&mut self, ctx: &Context) {
+        let zoomed = ctx.zoom_factor();
+        if self.applied.as_ref().is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
+        {
+            // Ctrl+plus and Ctrl+minus are egui's own.
+            self.state.settings.zoom = zoomed;
+        }
+        if self.applied.as_ref() != Some(&self.state.settings) {
+            let settings = self.state.settings.clone();
+            ctx.set_theme(egui::ThemePreference::from(settings.theme));
+            ctx.set_zoom_factor(settings.zoom);
+            if self.applied.is_some() {
+                self.link.keep_settings(&settings);
+            }
+            self.applied = Some(settings);
+        }
+        text::speak(self.state.settings.language);
+    }
+
+    /// Closing the window while something is computed asks first.
+    fn leave(&mut self, ctx: &Context) {
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        let busy = !self.state.live.is_empty() || !self.state.queue.is_empty();
+        if asked && busy && self.state.leaving != Leaving::Now {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            if self.state.leaving != Leaving::WhenStopped {
+                self.state.leaving = Leaving::Asking;
+            }
+        }
+        match self.state.leaving {
+            Leaving::Now => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Leaving::WhenDone if !self.minimised => {
+                self.minimised = true;
+                ctx.send_viewport_cmd(ViewportCommand::Minimized(true));
+            }
+            Leaving::No | Leaving::Asking => self.minimised = false,
+            Leaving::WhenDone | Leaving::WhenStopped => {}
+        }
+    }
+
+    fn retitle(&mut self, ctx: &Context) {
+        let title = match self.state.live.values().next() {
+            Some(live) if live.total > 0 => format!("{} / {} · Prefix Workbench", live.step, live.total),
+            _ => "Prefix Workbench".to_owned(),
+        };
+        if title != self.title {
+            self.title.clone_from(&title);
+            ctx.send_viewport_cmd(ViewportCommand::Title(title));
+        }
+    }
+
+    /// Pixels out, wishes back.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        text::speak(self.state.settings.language);
+        let mut out = Vec::new();
+        let t = tokens(ui);
+        let chrome = Frame::new().fill(t.chrome);
+        Panel::left("rail")
+            .exact_size(theme::RAIL_WIDTH)
+            .resizable(false)
+            .frame(chrome.inner_margin(Margin::symmetric(10, 0)))
+            .show(ui, |ui| rail_ui(ui, &self.state, &mut out));
+        Panel::top("top_bar")
+            .exact_size(46.0)
+            .resizable(false)
+            .frame(chrome.inner_margin(Margin::symmetric(16, 0)))
+            .show(ui, |ui| top_bar_ui(ui, &self.state, &mut out));
+        let margin = Margin { left: 20, right: 20, top: 16, bottom: 0 };
+        CentralPanel::default().frame(Frame::new().fill(t.background).inner_margin(margin)).show(ui, |ui| {
+            banners_ui(ui, &self.state, &mut out);
+            self.panels.ui(ui, &self.state, &mut out);
+        });
+        leaving_ui(ui, &self.state, &mut out);
+        toasts_ui(ui, &self.state);
+        for action in out {
+            self.perform(action);
+        }
+        self.send();
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Start(config) => match self.link.new_run() {
+                Ok((run, folder)) => self.state.enqueue(run, folder, config, false),
+                Err(failure) => self.state.banner = Some(failure),
+            },
+            Action::Browse(pick) => self.link.browse(pick),
+            Action::Write { path, text } => self.link.write(path, text),
+            Action::UseModel(folder) => {
+                self.panels.picked(crate::action::Pick::Model, &folder, &self.state);
+                self.state.perform(Action::Show(Screen::NewRun));
+            }
+            Action::UseDataset(train, validation) => {
+                self.panels.use_dataset(&train, validation.as_deref(), &self.state);
+                self.state.perform(Action::Show(Screen::NewRun));
+            }
+            other => self.state.perform(other),
+        }
+        if let Some(config) = self.state.refill.take() {
+            self.panels.refill(&config);
+        }
+    }
+
+    /// The end: what was sent to the store is on disk when this returns.
+    pub fn finish(&mut self) {
+        self.link.finish();
+    }
+}
+
+impl eframe::App for Workbench {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.receive(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        Self::ui(self, ui);
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.finish();
+    }
+}
+
+/// What stays on the screen until it is dealt with.
+fn banners_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    if let Access::ReadOnly(sentence) = &state.access {
+        banner_ui(ui, Level::Warn, sentence, "", "", |_| {});
+        ui.add_space(theme::SMALL_GAP);
+    }
+    if let Some(failure) = &state.banner {
+        banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |ui| {
+            if quiet_ui(ui, true, say!("banner.dismiss")).clicked() {
+                out.push(Action::DismissBanner);
+            }
+        });
+        ui.add_space(theme::SMALL_GAP);
+    }
+    if state.leaving == Leaving::WhenDone {
+        banner_ui(ui, Level::Info, say!("leave.will_close"), "", "", |ui| {
+            if quiet_ui(ui, true, say!("leave.stay")).clicked() {
+                out.push(Action::Leave(Leaving::No));
+            }
+        });
+        ui.add_space(theme::SMALL_GAP);
+    }
+}
+
+fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    if !matches!(state.leaving, Leaving::Asking | Leaving::WhenStopped) {
+        return;
+    }
+    let modal = egui::Modal::new(egui::Id::unique("leaving")).show(ui.ctx(), |ui| {
+        ui.set_width(440.0);
+        if state.leaving == Leaving::WhenStopped {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(say!("leave.saving"));
+            });
+            return;
+        }
+        ui.label(RichText::new(say!("leave.title")).text_style(theme::title()));
+        ui.add(egui::Label::new(RichText::new(say!("leave.note")).color(tokens(ui).muted)).wrap());
+        ui.add_space(theme::SMALL_GAP);
+        ui.vertical(|ui| {
+            if primary_ui(ui, true, say!("leave.keep")).on_hover_text(say!("leave.keep_help")).clicked() {
+                out.push(Action::Leave(Leaving::WhenDone));
+            }
+            if danger_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
+                out.push(Action::Leave(Leaving::WhenStopped));
+            }
+            if quiet_ui(ui, true, say!("frame.cancel")).clicked() {
+                out.push(Action::Leave(Leaving::No));
+            }
+        });
+    });
+    if state.leaving == Leaving::Asking && modal.should_close() {
+        out.push(Action::Leave(Leaving::No));
+    }
+}
+
+/// What has just happened, for a few seconds.
+fn toasts_ui(ui: &mut Ui, state: &State) {
+    let mut shown = state.notices.shown(state.now).peekable();
+    if shown.peek().is_none() {
+        return;
+    }
+    ui.ctx().request_repaint_after(Duration::from_millis(500));
+    let area = egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0]).interactable(false);
+    area.show(ui.ctx(), |ui| {
+        ui.set_width(340.0);
+        for notice in shown {
+            card_frame(ui).inner_margin(12).shadow(ui.visuals().popup_shadow).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                notice_ui(ui, notice, state.now);
+            });
+        }
+    });
+}

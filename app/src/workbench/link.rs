@@ -1,0 +1,62 @@
+//! What the window talks through: the engine, the store, dialogs, files. A test puts its own behind it.
+
+use std::path::PathBuf;
+
+use engine::error::Failure;
+use engine::message::{Command, Event};
+
+use crate::action::Pick;
+use crate::settings::Settings;
+use crate::store::{Access, Answer, Request};
+use crate::workspace::RunId;
+
+/// What comes in.
+#[derive(Debug)]
+pub enum News {
+    /// From the engine.
+    Event(Event),
+    /// From the store.
+    Answer(Answer),
+    /// The engine's thread is gone.
+    EngineGone,
+    /// A path was chosen.
+    Picked(Pick, PathBuf),
+    /// The system offers no dialog.
+    NoDialog,
+    /// A file was written.
+    Written(PathBuf),
+    /// A file could not be written.
+    NotWritten(Failure),
+}
+
+/// The other end of everything. Nothing here waits.
+pub trait Link {
+    /// The next thing that happened.
+    fn next(&mut self) -> Option<News>;
+    /// Hands a command to the engine.
+    ///
+    /// # Errors
+    /// A sentence on why it was not taken.
+    fn command(&mut self, command: Command) -> Result<(), String>;
+    /// Hands a request to the store.
+    fn request(&mut self, request: Request);
+    /// Makes an id and a folder for a run.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure>;
+    /// Opens a dialog; the answer comes as news.
+    fn browse(&mut self, pick: Pick);
+    /// Writes a file; the answer comes as news.
+    fn write(&mut self, path: PathBuf, text: String);
+    /// Remembers the person's choices.
+    fn keep_settings(&mut self, settings: &Settings);
+    /// The workspace folder.
+    fn workspace(&self) -> PathBuf;
+    /// Who may write the database.
+    fn access(&self) -> Access;
+    /// Seconds since 1970.
+    fn now(&self) -> f64;
+    /// The end.
+    fn finish(&mut self);
+}

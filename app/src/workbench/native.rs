@@ -1,0 +1,252 @@
+//! The window on a real screen: the engine's and the store's threads, dialogs, files, and what is said when there is no
+//! screen.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, anyhow};
+use eframe::NativeOptions;
+use engine::error::Failure;
+use engine::message::{Command, Event};
+use engine::worker::Engine;
+
+use super::Workbench;
+use super::link::{Link, News};
+use crate::action::Pick;
+use crate::cli::WindowOptions;
+use crate::say;
+use crate::settings::Settings;
+use crate::store::{Access, Answer, Request, Store};
+use crate::text;
+use crate::workspace::{RunId, Workspace};
+
+/// Frames are drawn at most so often because of news alone.
+const NEWS_FRAME: Duration = Duration::from_millis(33);
+/// A dialog that ends sooner was never there.
+const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
+
+/// Opens the window and returns when it is closed.
+///
+/// # Errors
+/// There is no display, the database cannot be used, or the engine does not start: one sentence each.
+pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
+    let mut settings = Settings::load(&workspace.settings());
+    text::speak(settings.language);
+    if let Some(device) = options.device {
+        settings.device = device;
+    }
+    if !has_display() {
+        return Err(anyhow!(say!("start.no_display").to_owned()));
+    }
+    let starter = options.assets.starter_run().ok().map(Box::new);
+    let native = NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Prefix Workbench")
+            .with_app_id("prefix-workbench")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([900.0, 560.0]),
+        renderer: eframe::Renderer::Glow,
+        persist_window: false,
+        ..NativeOptions::default()
+    };
+    eframe::run_native(
+        "prefix-workbench",
+        native,
+        Box::new(move |cc| {
+            let link = NativeLink::open(&workspace, &cc.egui_ctx)?;
+            Ok(Box::new(Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter)))
+        }),
+    )
+    .map_err(explain)
+}
+
+/// On Linux a display is named by the environment; elsewhere there is one, or the system says so.
+fn has_display() -> bool {
+    if !cfg!(all(unix, not(target_os = "macos"))) {
+        return true;
+    }
+    ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+}
+
+fn explain(error: eframe::Error) -> anyhow::Error {
+    match error {
+        eframe::Error::AppCreation(inner) => anyhow!("{inner}"),
+        other => anyhow!("{}", say!("start.no_window", reason = other)),
+    }
+}
+
+struct NativeLink {
+    workspace: Workspace,
+    engine: Option<Engine>,
+    events: Receiver<Event>,
+    engine_gone: bool,
+    store: Store,
+    answers: Receiver<Answer>,
+    news: Receiver<News>,
+    tell: Sender<News>,
+    ctx: egui::Context,
+    dialog_open: bool,
+}
+
+impl NativeLink {
+    fn open(workspace: &Workspace, ctx: &egui::Context) -> anyhow::Result<Self> {
+        let wake = ctx.clone();
+        let (store, answers) = Store::open(workspace, move || wake.request_repaint_after(NEWS_FRAME))
+            .map_err(|error| anyhow!("{error}. {}", error.advice()))?;
+        let (outbox, events) = channel();
+        let (wake, recorder) = (ctx.clone(), store.clone());
+        let engine = Engine::spawn(workspace.cache(), move |event: Event| {
+            recorder.send(Request::Record(event.clone()));
+            // The window may be gone; the run goes on.
+            outbox.send(event).ok();
+            wake.request_repaint_after(NEWS_FRAME);
+        })
+        .context("the engine does not start")?;
+        let (tell, news) = channel();
+        Ok(Self {
+            workspace: workspace.clone(),
+            engine: Some(engine),
+            events,
+            engine_gone: false,
+            store,
+            answers,
+            news,
+            tell,
+            ctx: ctx.clone(),
+            dialog_open: false,
+        })
+    }
+
+    /// Runs something that may wait on a thread of its own.
+    fn aside(&self, name: &str, work: impl FnOnce() -> Option<News> + Send + 'static) {
+        let (tell, ctx) = (self.tell.clone(), self.ctx.clone());
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Some(news) = work() {
+                // The window may be gone by now.
+                tell.send(news).ok();
+            }
+            ctx.request_repaint();
+        });
+        if let Err(error) = spawned {
+            tracing::warn!("no thread for {name}: {error}");
+        }
+    }
+}
+
+impl Link for NativeLink {
+    fn next(&mut self) -> Option<News> {
+        match self.events.try_recv() {
+            Ok(event) => return Some(News::Event(event)),
+            Err(TryRecvError::Disconnected) if !self.engine_gone => {
+                self.engine_gone = true;
+                return Some(News::EngineGone);
+            }
+            Err(_) => {}
+        }
+        if let Ok(news) = self.news.try_recv() {
+            self.dialog_open &= !matches!(news, News::Picked(..) | News::NoDialog);
+            return Some(news);
+        }
+        self.answers.try_recv().ok().map(News::Answer)
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), String> {
+        match &self.engine {
+            Some(engine) => engine.send(command).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        self.store.send(request);
+    }
+
+    fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure> {
+        match self.workspace.new_run() {
+            Ok(run) => {
+                let folder = self.workspace.run_folder(&run);
+                Ok((run, folder))
+            }
+            Err(error) => Err(Failure { what: error.to_string(), advice: error.advice().to_owned() }),
+        }
+    }
+
+    fn browse(&mut self, pick: Pick) {
+        let dialog = dialog(pick);
+        let ask = move || {
+            let start = Instant::now();
+            let chosen = match pick {
+                pick if pick.is_folder() => dialog.pick_folder(),
+                Pick::NeighboursCsv => dialog.save_file(),
+                _ => dialog.pick_file(),
+            };
+            match chosen {
+                Some(path) => Some(News::Picked(pick, path)),
+                None if start.elapsed() < SHORTEST_DIALOG => Some(News::NoDialog),
+                None => None,
+            }
+        };
+        if cfg!(target_os = "macos") {
+            // There a dialog must be opened by the thread that draws.
+            if let Some(news) = ask() {
+                self.tell.send(news).ok();
+            }
+        } else {
+            self.aside("dialog", ask);
+        }
+    }
+
+    fn write(&mut self, path: PathBuf, text: String) {
+        self.aside("write", move || {
+            Some(match std::fs::write(&path, text) {
+                Ok(()) => News::Written(path),
+                Err(error) => News::NotWritten(Failure {
+                    what: format!("the file cannot be written ({error}): {}", path.display()),
+                    advice: "Choose another place".to_owned(),
+                }),
+            })
+        });
+    }
+
+    fn keep_settings(&mut self, settings: &Settings) {
+        let (path, text) = (self.workspace.settings(), settings.to_toml());
+        self.aside("settings", move || {
+            std::fs::write(&path, text).err().map(|error| {
+                News::NotWritten(Failure {
+                    what: format!("the settings cannot be kept ({error}): {}", path.display()),
+                    advice: "Check that the folder can be written and that the disk is not full".to_owned(),
+                })
+            })
+        });
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.workspace.root().to_owned()
+    }
+
+    fn access(&self) -> Access {
+        self.store.access().clone()
+    }
+
+    fn now(&self) -> f64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+
+    fn finish(&mut self) {
+        self.engine = None;
+        self.store.close();
+    }
+}
+
+fn dialog(pick: Pick) -> rfd::FileDialog {
+    let dialog = rfd::FileDialog::new();
+    let rows = ["jsonl", "json", "csv", "tsv"];
+    match pick {
+        Pick::Model | Pick::LibraryModel => dialog.set_title(say!("dialog.model")),
+        Pick::Train | Pick::LibraryDataset => dialog.set_title(say!("dialog.train")).add_filter(say!("dialog.rows"), &rows),
+        Pick::Validation => dialog.set_title(say!("dialog.validation")).add_filter(say!("dialog.rows"), &rows),
+        Pick::NeighboursCsv => dialog.set_title(say!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"]),
+        Pick::ExportFolder => dialog.set_title(say!("dialog.export")),
+    }
+}

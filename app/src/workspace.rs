@@ -1,0 +1,364 @@
+//! The workspace folder: `experiments.db`, `runs/<id>/`, `cache/`, `settings.toml`; and where the starter set lies.
+//!
+//! In order: what `--workspace` says, what the environment says, the checkout when the program is started in one, the
+//! platform's data folder.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::config::{MethodConfig, RunConfig};
+use serde::{Deserialize, Serialize};
+
+/// Environment variable that names the workspace folder.
+pub const WORKSPACE_VARIABLE: &str = "PREFIX_WORKBENCH_WORKSPACE";
+/// Environment variable that names the folder of the starter set.
+pub const ASSETS_VARIABLE: &str = "PREFIX_WORKBENCH_ASSETS";
+
+/// Name of a run's folder, and of its row: short, sortable by time, unique.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId(pub String);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why there is no workspace; its text is one sentence with the path last.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The platform names no folder for a user's data.
+    #[error("the system names no data folder for you; name one with --workspace DIR")]
+    NoDataFolder,
+    /// The folder cannot be made or written.
+    #[error("the workspace folder cannot be written ({source}): {path}", path = path.display())]
+    Unwritable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A part of the starter set is not where it should be.
+    #[error("the starter {what} is missing; set {ASSETS_VARIABLE} to the folder that has it: {path}", path = path.display())]
+    AssetMissing {
+        /// "model" or "dataset".
+        what: &'static str,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+}
+
+impl WorkspaceError {
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NoDataFolder | Self::Unwritable { .. } => "Choose a folder that you may write with --workspace DIR",
+            Self::AssetMissing { .. } => "Keep the assets folder beside the program, or choose a model and a dataset",
+        }
+    }
+}
+
+/// A folder that can be written, with everything the program keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// Chooses the folder (see the module) and makes it ready.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when there is none or it cannot be written.
+    pub fn locate(asked: Option<&Path>) -> Result<Self, WorkspaceError> {
+        Self::open(&choose_root(asked)?)
+    }
+
+    /// Makes the folder and its parts if need be, and tries whether it can be written.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Unwritable`] names the folder.
+    pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
+        let unwritable = |source| WorkspaceError::Unwritable { path: root.to_owned(), source };
+        let root = std::path::absolute(root).map_err(unwritable)?;
+        for part in [root.join("runs"), root.join("cache")] {
+            fs::create_dir_all(part).map_err(unwritable)?;
+        }
+        tempfile::NamedTempFile::new_in(&root).map_err(unwritable)?;
+        Ok(Self { root })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database: an index of the runs, plus notes and tags.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("experiments.db")
+    }
+
+    /// Locked by the program that writes the database.
+    pub fn database_lock(&self) -> PathBuf {
+        self.root.join("cache").join("experiments.lock")
+    }
+
+    /// The folder with a folder for each run.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// The folder of one run.
+    pub fn run_folder(&self, run: &RunId) -> PathBuf {
+        self.runs().join(&run.0)
+    }
+
+    /// What can be computed again.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// What the window remembers.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("settings.toml")
+    }
+
+    /// A new id, with its empty folder.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Unwritable`] when the folder cannot be made.
+    pub fn new_run(&self) -> Result<RunId, WorkspaceError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut moment = now.subsec_nanos() / 15_259; // 65,536 parts of a second
+        loop {
+            let id = RunId(format!("{}-{moment:04x}", stamp(now.as_secs())));
+            moment += 1;
+            let folder = self.run_folder(&id);
+            match fs::create_dir(&folder) {
+                Ok(()) => return Ok(id),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => {
+                    return Err(WorkspaceError::Unwritable { path: folder, source });
+                }
+            }
+        }
+    }
+}
+
+fn choose_root(asked: Option<&Path>) -> Result<PathBuf, WorkspaceError> {
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    if let Some(named) = std::env::var_os(WORKSPACE_VARIABLE).filter(|v| !v.is_empty()) {
+        return Ok(PathBuf::from(named));
+    }
+    if let Ok(current) = std::env::current_dir()
+        && is_checkout(&current)
+    {
+        return Ok(current);
+    }
+    directories::ProjectDirs::from("", "", "prefix-workbench")
+        .map(|dirs| dirs.data_dir().to_owned())
+        .ok_or(WorkspaceError::NoDataFolder)
+}
+
+fn is_checkout(folder: &Path) -> bool {
+    folder.join("Cargo.toml").is_file() && folder.join("assets").is_dir()
+}
+
+/// `20261121-031502`, in UTC.
+fn stamp(unix_secs: u64) -> String {
+    let ([year, month, day], secs) = (civil(unix_secs / 86_400), unix_secs % 86_400);
+    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", secs / 3600, secs / 60 % 60, secs % 60)
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: u64) -> [u64; 3] {
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153; // months from March
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    [year_of_era + era * 400 + u64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1]
+}
+
+/// Seconds since 1970 as `2026-11-21 03:15:02`, in UTC.
+pub fn date_and_time(unix_secs: i64) -> String {
+    let unix_secs = u64::try_from(unix_secs).unwrap_or(0);
+    let ([year, month, day], secs) = (civil(unix_secs / 86_400), unix_secs % 86_400);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)
+}
+
+/// Seconds since 1970, now.
+pub fn now() -> i64 {
+    let secs = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(secs).unwrap_or(i64::MAX)
+}
+
+/// A name for people from what tells runs apart: `prefix 20 · records`.
+pub fn default_name(config: &RunConfig) -> String {
+    format!("{} · {}", method_summary(&config.method), dataset_name(&config.data.train))
+}
+
+/// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`.
+pub fn method_summary(method: &MethodConfig) -> String {
+    let MethodConfig::Prefix(prefix) = method;
+    match &prefix.reparameterisation {
+        None => format!("prefix {}", prefix.n_virtual),
+        Some(mlp) => format!("prefix {} + MLP {}", prefix.n_virtual, mlp.width),
+    }
+}
+
+/// What people call a dataset: the file's name, or its folder's where the file is just `train`.
+pub fn dataset_name(file: &Path) -> String {
+    let stem = last_name(&file.with_extension(""));
+    match file.parent().map(last_name) {
+        Some(folder) if ["train", "training", "data"].contains(&stem.as_str()) && !folder.is_empty() => folder,
+        _ => stem,
+    }
+}
+
+/// The last part of a path, as text.
+pub fn last_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// What comes with the program, so that the first minute works offline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assets {
+    root: PathBuf,
+}
+
+impl Assets {
+    /// Finds the folder: the environment, beside the program (or above it, in a checkout's `target`), the current
+    /// folder, the checkout that the program was built in. It may still be missing; the questions below say so.
+    pub fn locate() -> Self {
+        if let Some(named) = std::env::var_os(ASSETS_VARIABLE).filter(|v| !v.is_empty()) {
+            return Self { root: PathBuf::from(named) };
+        }
+        let beside = std::env::current_exe().ok();
+        let above = beside.iter().flat_map(|exe| exe.ancestors().skip(1).take(4)).map(Path::to_owned);
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+        let candidates = above.chain(std::env::current_dir().ok()).chain(built_in);
+        let found = candidates.map(|folder| folder.join("assets")).find(|assets| assets.join("datasets").is_dir());
+        Self { root: found.unwrap_or_else(|| PathBuf::from("assets")) }
+    }
+
+    /// The assets in a folder.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The starter model's folder.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::AssetMissing`] says where it was expected.
+    pub fn model(&self) -> Result<PathBuf, WorkspaceError> {
+        let path = self.root.join("models").join("starter");
+        if path.join("config.json").is_file() {
+            Ok(path)
+        } else {
+            Err(WorkspaceError::AssetMissing { what: "model", path })
+        }
+    }
+
+    /// Training and validation file of a starter dataset: `records` or `zh_instructions`.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::AssetMissing`] says where it was expected.
+    pub fn dataset(&self, name: &str) -> Result<(PathBuf, PathBuf), WorkspaceError> {
+        let folder = self.root.join("datasets").join(name);
+        let files = (folder.join("train.jsonl"), folder.join("validation.jsonl"));
+        if files.0.is_file() && files.1.is_file() {
+            Ok(files)
+        } else {
+            Err(WorkspaceError::AssetMissing { what: "dataset", path: files.0 })
+        }
+    }
+
+    /// The run that is ready when the program starts for the first time: starter model, starter dataset, defaults.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::AssetMissing`] when either is not there.
+    pub fn starter_run(&self) -> Result<RunConfig, WorkspaceError> {
+        let (train, validation) = self.dataset("records")?;
+        let mut data = engine::config::DataConfig::new(train);
+        data.validation = Some(validation);
+        let mut config = new_config(self.model()?, data);
+        config.name = default_name(&config);
+        Ok(config)
+    }
+}
+
+/// A run with the defaults of everything but model and data.
+pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig {
+    RunConfig {
+        name: String::new(),
+        model,
+        device: engine::device::DeviceChoice::default(),
+        seed: 42,
+        data,
+        method: MethodConfig::default(),
+        training: engine::config::TrainingConfig::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_are_sortable_and_unique() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let ids: std::collections::BTreeSet<RunId> = (0..50).map(|_| workspace.new_run().unwrap()).collect();
+        assert_eq!(ids.len(), 50);
+        assert!(ids.iter().all(|id| id.0.len() == 20 && workspace.run_folder(id).is_dir()));
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(stamp(0), "19700101-000000");
+        assert_eq!(stamp(951_782_399), "20000228-235959");
+        assert_eq!(stamp(951_782_400), "20000229-000000");
+        assert_eq!(date_and_time(1_795_230_902), "2026-11-21 03:15:02");
+    }
+
+    #[test]
+    fn a_name_tells_runs_apart() {
+        let data = engine::config::DataConfig::new("/sets/records/train.jsonl");
+        let mut config = new_config(PathBuf::from("/models/starter"), data);
+        assert_eq!(default_name(&config), "prefix 20 · records");
+        config.method = MethodConfig::Prefix(engine::config::PrefixConfig {
+            n_virtual: 5,
+            reparameterisation: Some(engine::config::Reparameterisation::default()),
+            ..Default::default()
+        });
+        config.data.train = PathBuf::from("/sets/e2e.csv");
+        assert_eq!(default_name(&config), "prefix 5 + MLP 512 · e2e");
+    }
+
+    #[test]
+    fn a_workspace_in_place_of_a_file_is_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("occupied");
+        fs::write(&file, "x").unwrap();
+        let error = Workspace::open(&file).unwrap_err();
+        assert!(error.to_string().contains("cannot be written") && error.to_string().ends_with("occupied"));
+    }
+
+    #[test]
+    fn missing_assets_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Assets::at(folder.path()).starter_run().unwrap_err();
+        assert!(error.to_string().contains("the starter dataset is missing"));
+    }
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Time PyTorch + PEFT on the work that `prefix-workbench bench` times, for a comparison in one run.
+
+    bench_torch.py [--model DIR] [--steps 5] [--threads 2] [--only prefix prefix_mlp] [--shape 12x768]
+
+GPT-2 small shape with random weights, f32: a training step of batch 4 x 128 with the first half of each row
+unlabelled and 10 virtual tokens, with and without the MLP; the time from the start of the process until the first
+step is done; greedy decoding of 64 tokens after a prompt of 64 at batch 1; peak memory. One JSON line per figure:
+{"bench": "train_step", "impl": "torch", "variant": "prefix", "value": 0.9, "unit": "s", …}. Every variant runs in a
+process of its own, so that its peak memory is its own. `make.py --bench-model DIR` writes a checkpoint for --model,
+which both programs can load; without it the model is made in memory.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def started():
+    """When this process was started, as seen by the kernel: the interpreter's own start counts too."""
+    ticks = int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19])
+    up = float(open("/proc/uptime").read().split()[0])
+    return time.time() - (up - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def peak_bytes():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+
+
+def tell(bench, variant, value, unit, **more):
+    print(json.dumps({"bench": bench, "impl": "torch", "variant": variant, "value": round(value, 6), "unit": unit, **more}), flush=True)
+
+
+def prepare(a, variant):
+    import peft
+    import torch
+    import transformers as tr
+    tr.logging.set_verbosity_error()
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(0)
+    if a.model:
+        model = tr.GPT2LMHeadModel.from_pretrained(a.model, dtype=torch.float32)
+    else:
+        layers, width = map(int, a.shape.split("x"))
+        model = tr.GPT2LMHeadModel(tr.GPT2Config(n_layer=layers, n_embd=width, n_head=width // 64, resid_pdrop=0.0, embd_pdrop=0.0,
+                                                 attn_pdrop=0.0))
+    config = peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=a.virtual, prefix_projection=variant == "prefix_mlp",
+                                     encoder_hidden_size=512 if variant == "prefix_mlp" else None)
+    return torch, peft.get_peft_model(model, config)
+
+
+def train(a, variant):
+    torch, model = prepare(a, variant)
+    model.train()
+    ids = torch.randint(model.config.vocab_size, (a.batch, a.seq))
+    labels = ids.clone()
+    labels[:, :a.seq // 2] = -100
+    mask = torch.ones_like(ids)
+    opt = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-5)
+    times = []
+    for step in range(a.steps + 1):
+        t = time.time()
+        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        loss.item()
+        if step == 0:
+            tell("first_step", variant, time.time() - started(), "s", threads=a.threads)
+        else:
+            times.append(time.time() - t)
+    times.sort()
+    tell("train_step", variant, times[len(times) // 2], "s", best=round(times[0], 6), steps=a.steps, threads=a.threads,
+         batch=a.batch, seq=a.seq, n_virtual=a.virtual)
+    tell("train_peak_memory", variant, peak_bytes(), "bytes")
+
+
+def decode(a, variant):
+    torch, model = prepare(a, variant)
+    model.eval()
+    model.generation_config.eos_token_id = None
+    ids = torch.randint(model.config.vocab_size, (1, 64))
+    run = lambda n: model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=n,
+                                   min_new_tokens=n, pad_token_id=0)
+    run(4)
+    times, firsts = [], []
+    for _ in range(a.decode_runs):
+        t = time.time()
+        run(1)
+        firsts.append(time.time() - t)
+        t = time.time()
+        run(64)
+        times.append(time.time() - t)
+    times.sort()
+    firsts.sort()
+    whole, first = times[len(times) // 2], firsts[len(firsts) // 2]
+    tell("decode_token", variant, whole / 64 * 1000, "ms", threads=a.threads, prompt=64, new=64, cache="DynamicCache",
+         without_prompt=round((whole - first) / 63 * 1000, 4))
+    tell("decode_peak_memory", variant, peak_bytes(), "bytes")
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--model", help="a GPT-2 folder; else random weights")
+    ap.add_argument("--shape", default="12x768", help="layers x width of random weights")
+    ap.add_argument("--steps", type=int, default=5)
+    ap.add_argument("--decode-runs", type=int, default=3)
+    ap.add_argument("--threads", type=int, default=os.cpu_count())
+    ap.add_argument("--batch", type=int, default=4)
+    ap.add_argument("--seq", type=int, default=128)
+    ap.add_argument("--virtual", type=int, default=10)
+    ap.add_argument("--only", nargs="+", default=["prefix", "prefix_mlp", "decode"], choices=["prefix", "prefix_mlp", "decode"])
+    ap.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    a = ap.parse_args()
+    if a.here:
+        decode(a, "prefix") if a.only == ["decode"] else train(a, a.only[0])
+        return
+    for one in a.only:
+        rest = [x for k in ("model", "shape", "steps", "decode_runs", "threads", "batch", "seq", "virtual")
+                if getattr(a, k) is not None for x in (f"--{k.replace('_', '-')}", str(getattr(a, k)))]
+        subprocess.run([sys.executable, os.path.abspath(__file__), "--here", "--only", one, *rest], check=True)
+
+
+if __name__ == "__main__":
+    main()

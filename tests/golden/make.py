@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""Write the golden cases: small random GPT-2 models and what transformers + PEFT compute for them.
+
+    make.py                      write every case to cases/ (their seeds are fixed)
+    make.py --only NAME …        write some
+    make.py --check CASE …       compute a stored case anew and compare it with its tensors
+    make.py --bench-model DIR    save a GPT-2 small of random weights, for timing
+
+README.md describes the files. Needs torch, transformers, peft, tokenizers, safetensors, numpy.
+"""
+import argparse
+import copy
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+
+import peft
+import torch
+import transformers as tr
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+tr.logging.set_verbosity_error()
+warnings.filterwarnings("ignore")
+
+COLUMNS = 48  # of the logits kept for every position
+NEW = 12
+TRAINING = {"batch": "right", "betas": [0.9, 0.999], "eps": 1e-8, "losses": "before each step, then once after the last",
+            "lr": 0.005, "optimizer": "AdamW", "steps": 5, "weight_decay": 0.01}
+SCHEDULED = {"betas": [0.85, 0.95], "clip_grad_norm": 0.3, "eps": 1e-7, "grad_norms": "before clipping",
+             "losses": "mean of the two micro-batches, before the step", "lr": 0.01, "micro_batches": ["right", "left"],
+             "optimizer": "AdamW", "schedule": "linear, 2 warm-up steps, 7 in all", "steps": 6, "weight_decay": 0.1}
+GENERATION = {
+    "beam4": {"eos_token_id": None, "length_penalty": 1.0, "num_beams": 4, "num_return_sequences": 2},
+    "beam4_eos": {"early_stopping": False, "eos_token_id": "notes.generation.beam_eos_token_id", "length_penalty": 0.7,
+                  "num_beams": 4, "num_return_sequences": 2},
+    "greedy": {"eos_token_id": None},
+    "greedy_penalised": {"eos_token_id": None, "no_repeat_ngram_size": 2, "repetition_penalty": 1.4},
+    "max_new_tokens": NEW}
+
+# name: method, configuration, and how the checkpoint lies on the disk
+CASES = {
+    "gpt2-prefix-2x44": {"method": "prefix", "virtual": 5, "config": {"n_layer": 2, "n_embd": 44, "n_head": 4}},
+    "gpt2-prefix-3x64-f16": {"method": "prefix", "virtual": 3, "disk": "float16", "config": {
+        "n_layer": 3, "n_embd": 64, "n_head": 4, "n_inner": 100, "tie_word_embeddings": False}},
+    "gpt2-prefix-1x32-hub": {"method": "prefix", "virtual": 1, "hub_keys": True, "config": {
+        "n_layer": 1, "n_embd": 32, "n_head": 2, "activation_function": "relu"}},
+    "gpt2-prefix-2x32-bf16": {"method": "prefix", "virtual": 7, "disk": "bfloat16", "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 8, "activation_function": "gelu", "layer_norm_epsilon": 2e-5}},
+    "gpt2-prefix-2x40-shards": {"method": "prefix", "virtual": 4, "shards": "60KB", "config": {
+        "n_layer": 2, "n_embd": 40, "n_head": 5, "n_inner": 24}},
+    "gpt2-prefix-2x32-scaled": {"method": "prefix", "virtual": 3, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4, "scale_attn_by_inverse_layer_idx": True, "activation_function": "silu"}},
+    "gpt2-prefix-1x24-long": {"method": "prefix", "virtual": 6, "lengths": [33, 9, 21], "positions": 33 + 6 + NEW, "config": {
+        "n_layer": 1, "n_embd": 24, "n_head": 1}},
+    "gpt2-prefixproj-2x44": {"method": "prefixproj", "virtual": 5, "hidden": 19, "config": {
+        "n_layer": 2, "n_embd": 44, "n_head": 4}},
+    "gpt2-prefixproj-1x32-f16": {"method": "prefixproj", "virtual": 9, "hidden": 48, "disk": "float16", "config": {
+        "n_layer": 1, "n_embd": 32, "n_head": 4, "activation_function": "gelu"}},
+    "gpt2-full-1x24": {"method": "full", "virtual": 0, "config": {"n_layer": 1, "n_embd": 24, "n_head": 3}},
+    "gpt2-full-2x16-untied": {"method": "full", "virtual": 0, "config": {
+        "n_layer": 2, "n_embd": 16, "n_head": 2, "n_inner": 20, "activation_function": "relu", "tie_word_embeddings": False}},
+}
+
+
+def tokenizer(vocab):
+    """A byte-level BPE of exactly this many tokens, trained on a few lines."""
+    tok = Tokenizer(models.BPE())
+    tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tok.decoder = decoders.ByteLevel()
+    tok.post_processor = processors.ByteLevel(trim_offsets=False)
+    text = ["the prefix comes before the text, and the text comes after the prefix", "a model reads a record and writes it"] * 4
+    tok.train_from_iterator(text, trainers.BpeTrainer(
+        vocab_size=vocab, special_tokens=["<unk>", "<pad>", "<s>", "</s>"], min_frequency=1,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    assert tok.get_vocab_size() == vocab
+    return tok
+
+
+def build(spec, seed):
+    torch.manual_seed(seed)
+    config = tr.GPT2Config(
+        vocab_size=270 + seed % 20, n_positions=spec.get("positions", 41), resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        bos_token_id=2, eos_token_id=3, pad_token_id=1, **spec["config"])
+    model = tr.GPT2LMHeadModel(config).eval()
+    with torch.no_grad():  # large enough that every part shows in the logits
+        for name, p in model.named_parameters():
+            noise = torch.randn(p.shape)
+            if p.dim() == 1:
+                p.copy_((1.0 if "ln_" in name and name.endswith("weight") else 0.0) + 0.2 * noise)
+            elif "wte" in name or "wpe" in name or "lm_head" in name:
+                p.copy_(0.5 * noise)
+            else:
+                p.copy_(noise * p.shape[0] ** -0.5)
+        return model.to(getattr(torch, spec.get("disk", "float32"))).float()
+
+
+def inputs(spec, config, seed):
+    r = random.Random(seed)
+    lengths = spec.get("lengths", [11, 7, 9])
+    out, wide = {}, max(lengths)
+    rows = [[r.randrange(4, config.vocab_size) for _ in range(n)] for n in lengths]
+    blind = [max(1, n // 3 - i) for i, n in enumerate(lengths)]
+    for side in ("left", "right"):
+        def pad(row, fill):
+            rest = [fill] * (wide - len(row))
+            return rest + row if side == "left" else row + rest
+        labels = [[-100] * b + row[b:] for row, b in zip(rows, blind)]
+        out[f"in/{side}/input_ids"] = torch.tensor([pad(row, 1) for row in rows])
+        out[f"in/{side}/attention_mask"] = torch.tensor([pad([1] * len(row), 0) for row in rows])
+        out[f"in/{side}/labels"] = torch.tensor([pad(row, -100) for row in labels])
+    return out
+
+
+def wrap(model, method, virtual, hidden, seed):
+    if method == "full":
+        return model
+    torch.manual_seed(seed)
+    return peft.get_peft_model(model, peft.PrefixTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=virtual, prefix_projection=method == "prefixproj", encoder_hidden_size=hidden))
+
+
+def trainable(model):
+    return {n: p for n, p in model.named_parameters() if p.requires_grad}
+
+
+def batch(given, side):
+    return {k: given[f"in/{side}/{k}"] for k in ("input_ids", "attention_mask", "labels")}
+
+
+def gradients(model, given, side):
+    model.zero_grad()
+    out = model(**batch(given, side))
+    out.loss.backward()
+    return out, {n: p.grad.detach().clone() for n, p in trainable(model).items()}
+
+
+def steps(model, given, t, sides, schedule):
+    """AdamW steps from the parameters as they are -> losses, gradient norms, learning rates."""
+    params = list(trainable(model).values())
+    opt = torch.optim.AdamW(params, lr=t["lr"], betas=t["betas"], eps=t["eps"], weight_decay=t["weight_decay"])
+    lr = tr.get_linear_schedule_with_warmup(opt, 2, 7) if schedule else None
+    losses, norms, lrs = [], [], []
+    for _ in range(t["steps"]):
+        opt.zero_grad()
+        total = 0.0
+        for side in sides:
+            loss = model(**batch(given, side)).loss / len(sides)
+            loss.backward()
+            total += loss.item()
+        losses.append(total)
+        if schedule:
+            norms.append(torch.nn.utils.clip_grad_norm_(params, t["clip_grad_norm"]).item())
+            lrs.append(opt.param_groups[0]["lr"])
+        opt.step()
+        if schedule:
+            lr.step()
+    if not schedule:
+        with torch.no_grad():
+            losses.append(model(**batch(given, sides[0])).loss.item())
+    return losses, norms, lrs
+
+
+@torch.no_grad()
+def generate(model, given, **options):
+    model.generation_config.eos_token_id = None
+    options = {k: v for k, v in options.items() if v is not None}
+    ids = given["in/left/input_ids"]
+    out = model.generate(input_ids=ids, attention_mask=given["in/left/attention_mask"], max_new_tokens=NEW, do_sample=False,
+                         pad_token_id=1, return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
+    new = out.sequences[:, ids.shape[1]:]
+    if new.shape[1] < NEW:
+        new = torch.cat([new, new.new_full((len(new), NEW - new.shape[1]), 1)], 1)
+    return new, out
+
+
+def compute(model, given, dtype, note):
+    """Every result of a case, in this precision. `model` is left with its first parameters."""
+    model = model.to(dtype)
+    start = {n: p.detach().clone() for n, p in trainable(model).items()}
+
+    def restart():
+        with torch.no_grad():
+            for n, p in trainable(model).items():
+                p.copy_(start[n])
+
+    out = {}
+    if hasattr(model, "get_prompt"):
+        cache = model.get_prompt(batch_size=1)
+        out["prefix/keys"] = torch.stack([layer.keys[0] for layer in cache.layers]).detach()
+        out["prefix/values"] = torch.stack([layer.values[0] for layer in cache.layers]).detach()
+        note["past_key_values_class"] = type(cache).__name__
+    for side in ("left", "right"):
+        res, grads = gradients(model, given, side)
+        mask = given[f"in/{side}/attention_mask"]
+        last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
+        out[f"out/{side}/loss"] = res.loss.detach().reshape(1)
+        out[f"out/{side}/logits"] = res.logits.detach()[:, :, :COLUMNS].contiguous()
+        out[f"out/{side}/logits_last"] = res.logits.detach()[torch.arange(3), last].contiguous()
+        out.update({f"grad/{side}/{n}": g for n, g in grads.items()})
+    tensor = lambda values: torch.tensor(values, dtype=dtype)
+    out["train/losses"] = tensor(steps(model, given, TRAINING, ["right"], False)[0])
+    out.update({f"param_after/{n}": p.detach().clone() for n, p in trainable(model).items()})
+    restart()
+    losses, norms, lrs = steps(model, given, SCHEDULED, SCHEDULED["micro_batches"], True)
+    out.update({"sched/losses": tensor(losses), "sched/grad_norms": tensor(norms), "sched/lrs": tensor(lrs)})
+    restart()
+
+    new, res = generate(model, given)
+    logits = torch.stack(res.logits, 1)
+    top = logits.topk(2, -1).values
+    generation = note.setdefault("generation", {})
+    generation.setdefault("greedy_min_margin", (top[..., 0] - top[..., 1]).min().item())
+    out["gen/greedy"], out["gen/greedy_logits"] = new, logits[:, :, :COLUMNS].contiguous()
+    out["gen/greedy_penalised"] = generate(model, given, **GENERATION["greedy_penalised"])[0]
+    out["gen/beam4"], res = generate(model, given, **GENERATION["beam4"])
+    out["gen/beam4_scores"] = res.sequences_scores
+    generation.setdefault("beam_eos_token_id", int(out["gen/beam4"][0, 2]))  # a token that ends some beam early
+    options = {**GENERATION["beam4_eos"], "eos_token_id": generation["beam_eos_token_id"]}
+    out["gen/beam4_eos"], res = generate(model, given, **options)
+    out["gen/beam4_eos_scores"] = res.sequences_scores
+    return out
+
+
+def far(a, b):
+    return (a.double() - b.double()).abs().max().item()
+
+
+def noise(single, double):
+    note = {}
+    for side in ("left", "right"):
+        grads = [k for k in single if k.startswith(f"grad/{side}/")]
+        note[side] = {
+            "grad": max(far(single[k], double[k]) for k in grads),
+            "grad_scale": max(single[k].abs().max().item() for k in grads),
+            "logits": far(single[f"out/{side}/logits"], double[f"out/{side}/logits"]),
+            "logits_scale": single[f"out/{side}/logits"].abs().max().item(),
+            "loss": far(single[f"out/{side}/loss"], double[f"out/{side}/loss"])}
+    after = {k[12:]: far(single[k], double[k]) for k in single if k.startswith("param_after/")}
+    # AdamW turns a gradient that is zero but for rounding into a full step: such tensors are listed apart
+    note["param_after_noisy"] = {k: v for k, v in after.items() if v > 1e-4}
+    note["param_after"] = max([v for v in after.values() if v <= 1e-4], default=0.0)
+    note["train_losses"] = far(single["train/losses"], double["train/losses"])
+    note["sched_losses"] = far(single["sched/losses"], double["sched/losses"])
+    note["sched_grad_norms"] = far(single["sched/grad_norms"], double["sched/grad_norms"])
+    for k in ("gen/greedy_logits", "gen/beam4_scores", "gen/beam4_eos_scores"):
+        note[k] = far(single[k], double[k])
+    return note
+
+
+TOKENS = ("gen/greedy", "gen/greedy_penalised", "gen/beam4", "gen/beam4_eos")
+
+
+def save_model(model, spec, folder):
+    disk = getattr(torch, spec.get("disk", "float32"))
+    model = copy.deepcopy(model).to(disk)
+    model.config.dtype = disk
+    model.generation_config.eos_token_id = model.config.eos_token_id
+    model.save_pretrained(folder, max_shard_size=spec.get("shards", "5GB"))
+    if spec.get("hub_keys"):  # as the published GPT-2 files: no `transformer.`, and the mask buffers
+        path = os.path.join(folder, "model.safetensors")
+        n = model.config.n_positions
+        weights = {k.removeprefix("transformer."): v for k, v in load_file(path).items()}
+        for i in range(model.config.n_layer):
+            weights[f"h.{i}.attn.bias"] = torch.tril(torch.ones(n, n)).view(1, 1, n, n)
+        save_file(weights, path, metadata={"format": "pt"})
+    tokenizer(model.config.vocab_size).save(os.path.join(folder, "tokenizer.json"))
+
+
+def make(name, folder):
+    """Try seeds in order until no choice of generation is a close call."""
+    spec = CASES[name]
+    for seed in range(1, 60):
+        seed = 1000 * (sorted(CASES).index(name) + 1) + seed
+        model = build(spec, seed)
+        given = inputs(spec, model.config, seed)
+        wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed)
+        if spec["method"] == "full":
+            for p in wrapped.parameters():
+                p.requires_grad_(True)
+        note = {}
+        params = {f"param/{n}": p.detach().clone() for n, p in trainable(wrapped).items()}
+        single = compute(wrapped, given, torch.float32, note)
+        double = compute(copy.deepcopy(wrapped), given, torch.float64, note)
+        ended = not torch.equal(single["gen/beam4"], single["gen/beam4_eos"])
+        if note["generation"]["greedy_min_margin"] > 0.02 and ended and all(torch.equal(single[k], double[k]) for k in TOKENS):
+            break
+    else:
+        raise SystemExit(f"{name}: no seed gives clear choices")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    save_model(model, spec, os.path.join(folder, "model"))
+    if spec["method"] != "full":
+        wrapped = wrapped.float()
+        wrapped.peft_config["default"].base_model_name_or_path = "model"
+        wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
+        os.remove(os.path.join(folder, "adapter", "README.md"))
+    note.update({"generation_inputs": "left", "logits_start": 0})
+    case = {
+        "architecture": "gpt2", "attn_implementation": "sdpa", "generation_options": GENERATION, "logits_columns": COLUMNS,
+        "method": spec["method"], "model_type": "gpt2", "name": name, "noise_f32_vs_f64": noise(single, double), "notes": note,
+        "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "causal",
+        "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
+        "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}
+    with open(os.path.join(folder, "case.json"), "w") as f:
+        json.dump(case, f, indent=1, sort_keys=True)
+    save_file({**given, **params, **{k: v.contiguous() for k, v in single.items()}}, os.path.join(folder, "tensors.safetensors"))
+    size = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(folder) for f in files)
+    print(f"{name}: seed {seed}, {size / 1000:.0f} kB, margin {note['generation']['greedy_min_margin']:.3f}", flush=True)
+
+
+def check(folder):
+    """Compute a stored case from its files alone; every group within 20 times its noise?"""
+    case = json.load(open(os.path.join(folder, "case.json")))
+    stored = load_file(os.path.join(folder, "tensors.safetensors"))
+    with tempfile.TemporaryDirectory() as copied:  # loading writes nothing, but the samples may be read-only
+        shutil.copytree(os.path.join(folder, "model"), copied, dirs_exist_ok=True)
+        model = tr.AutoModelForCausalLM.from_pretrained(copied, dtype=torch.float32, attn_implementation="sdpa").eval()
+    hidden = None
+    if case["method"] == "prefixproj":
+        hidden = stored["param/prompt_encoder.default.transform.0.weight"].shape[0]
+    model = wrap(model, case["method"], case["num_virtual_tokens"], hidden, 0)
+    with torch.no_grad():
+        for n, p in trainable(model).items():
+            p.copy_(stored[f"param/{n}"])
+    note = {"generation": {"beam_eos_token_id": case["notes"]["generation"]["beam_eos_token_id"]}}
+    ours = compute(model, stored, torch.float32, note)
+    worst, noisy = 0.0, case["noise_f32_vs_f64"]["param_after_noisy"]
+    for k in sorted(k for k in stored if not k.startswith(("in/", "param/"))):
+        if k not in ours:
+            print(f"{k}: not computed")
+            worst = float("inf")
+            continue
+        d = far(ours[k], stored[k])
+        scale = max(1.0, stored[k].double().abs().max().item())
+        if k.removeprefix("param_after/") not in noisy:
+            worst = max(worst, d / scale)
+        if d > 0:
+            print(f"{k}: {d:.2e}")
+    if case["method"] == "prefix":
+        flat = load_file(os.path.join(folder, "adapter", "adapter_model.safetensors"))["prompt_embeddings"]
+        assert torch.equal(flat, stored["param/prompt_encoder.default.embedding.weight"])
+    good = worst < 1e-4
+    print(f"{folder}: largest relative difference {worst:.1e}, {'agrees' if good else 'DIFFERS'}")
+    return good
+
+
+def bench_model(folder):
+    torch.manual_seed(0)
+    model = tr.GPT2LMHeadModel(tr.GPT2Config(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
+    model.save_pretrained(folder)
+    print(f"{folder}: {sum(p.numel() for p in model.parameters()):,} parameters")
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(CASES))
+    ap.add_argument("--check", nargs="+", metavar="CASE", help="a case's folder")
+    ap.add_argument("--bench-model", metavar="DIR")
+    a = ap.parse_args()
+    torch.set_num_threads(1)
+    if a.bench_model:
+        bench_model(a.bench_model)
+    elif a.check:
+        sys.exit(0 if all([check(c) for c in a.check]) else 1)
+    else:
+        for name in a.only or CASES:
+            make(name, os.path.join(here, "cases", name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,550 @@
+//! The store of runs: what the engine tells comes back to the screens, whatever happens to the database in between.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
+
+use app::store::{Access, Answer, Cursor, Request, RunDetail, RunRow, RunState, Store, StoreError};
+use app::workspace::{RunId, Workspace, new_config};
+use engine::config::{DataConfig, RunConfig};
+use engine::error::Failure;
+use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const JOB: JobId = JobId(7);
+
+/// A workspace, its store, and an engine played by hand: it tells events and writes the files that the engine writes.
+struct Bench {
+    _folder: TempDir,
+    workspace: Workspace,
+    store: Store,
+    answers: Receiver<Answer>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let (store, answers) = Store::open(&workspace, || {}).unwrap();
+        Self { _folder: folder, workspace, store, answers }
+    }
+
+    fn reopen(&mut self) {
+        self.store.close();
+        (self.store, self.answers) = Store::open(&self.workspace, || {}).unwrap();
+    }
+
+    fn send(&self, request: Request) {
+        assert!(self.store.send(request));
+    }
+
+    /// The first answer that `pick` wants; others are passed over.
+    fn answer<T>(&self, pick: impl Fn(Answer) -> Option<T>) -> T {
+        pick_from(&self.answers, pick)
+    }
+
+    fn runs(&self) -> Vec<RunRow> {
+        self.send(Request::ListRuns);
+        self.answer(runs)
+    }
+
+    fn detail(&self, run: &RunId, since: Cursor) -> RunDetail {
+        self.send(Request::Detail { run: run.clone(), since });
+        self.answer(|answer| match answer {
+            Answer::Detail(detail) => Some(*detail),
+            _ => None,
+        })
+    }
+
+    fn refusal(&self) -> Failure {
+        self.answer(|answer| match answer {
+            Answer::Refused(failure) => Some(failure),
+            _ => None,
+        })
+    }
+
+    /// A run in the list, about to be trained.
+    fn begin(&self, steps: usize) -> RunId {
+        let run = self.workspace.new_run().unwrap();
+        self.send(Request::Register { run: run.clone(), config: Box::new(config(steps)), experiment: None });
+        self.send(Request::Begin { job: JOB, run: run.clone() });
+        run
+    }
+
+    fn tell(&self, event: Event) {
+        self.send(Request::Record(event));
+    }
+
+    /// Steps `from..=to` of a run of `total`, with an evaluation and a sample after every tenth, as event and as file.
+    fn train(&self, run: &RunId, from: usize, to: usize, total: usize) {
+        let folder = self.workspace.run_folder(run);
+        let facts = facts(total, from - 1);
+        fs::write(folder.join("facts.json"), serde_json::to_string(&facts).unwrap()).unwrap();
+        self.tell(Event::Phase { job: JOB, phase: Phase::LoadingModel { share: 0.5 } });
+        self.tell(Event::RunStarted { job: JOB, facts: Box::new(facts) });
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(folder.join("metrics.jsonl")).unwrap();
+        for step in from..=to {
+            let report = step_report(step);
+            self.tell(Event::Step { job: JOB, step: report });
+            line(&mut file, "step", serde_json::to_value(report).unwrap());
+            if step % 10 == 0 {
+                let evaluation = EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5 };
+                self.tell(Event::Evaluated { job: JOB, evaluation });
+                line(&mut file, "evaluation", serde_json::to_value(evaluation).unwrap());
+                let sample = sample(step);
+                line(&mut file, "sample", serde_json::to_value(&sample).unwrap());
+                self.tell(Event::Sample { job: JOB, sample: Box::new(sample) });
+                self.tell(checkpoint(&folder, step));
+            }
+        }
+    }
+}
+
+fn pick_from<T>(answers: &Receiver<Answer>, pick: impl Fn(Answer) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = pick(answers.recv().expect("the store is alive")) {
+            return found;
+        }
+    }
+}
+
+fn runs(answer: Answer) -> Option<Vec<RunRow>> {
+    match answer {
+        Answer::Runs(runs) => Some(runs),
+        _ => None,
+    }
+}
+
+fn config(steps: usize) -> RunConfig {
+    let mut config = new_config(PathBuf::from("/models/tiny"), DataConfig::new("/sets/records/train.jsonl"));
+    config.training.steps = steps;
+    config
+}
+
+fn facts(total_steps: usize, done_steps: usize) -> RunFacts {
+    RunFacts {
+        device: "CPU".to_owned(),
+        architecture: "gpt2".to_owned(),
+        n_layers: 2,
+        model_hash: "ab".repeat(32),
+        trained_parameters: 9_857_024,
+        stored_parameters: 184_320,
+        base_parameters: 124_439_808,
+        total_steps,
+        done_steps,
+        steps_per_epoch: 10,
+        train_rows: 80,
+        validation_rows: 8,
+        truncated_rows: 1,
+        skipped_rows: 0,
+    }
+}
+
+fn step_report(step: usize) -> StepReport {
+    StepReport {
+        step,
+        loss: 3.0 / (1 << step.min(20)) as f64, // exact in JSON too
+        learning_rate: 1e-3,
+        grad_norm: 1.0,
+        labelled_tokens: 100,
+        tokens: 200,
+        elapsed_secs: 0.25,
+    }
+}
+
+fn sample(step: usize) -> SampleReport {
+    SampleReport {
+        step,
+        row: 0,
+        prompt: "name: Aurora".to_owned(),
+        reference: "The café Aurora.".to_owned(),
+        text: format!("咖啡 {step}"),
+    }
+}
+
+/// Writes what the engine writes with a checkpoint.
+fn checkpoint(folder: &Path, step: usize) -> Event {
+    let name = format!("step-{step:06}");
+    let checkpoint = folder.join("checkpoints").join(&name);
+    fs::create_dir_all(&checkpoint).unwrap();
+    fs::write(checkpoint.join("adapter_config.json"), "{}").unwrap();
+    let all: Vec<String> = (1..=step / 10).map(|n| format!("step-{:06}", n * 10)).collect();
+    let listed = json!({"last": name, "best": name, "all": all});
+    fs::write(folder.join("checkpoints.json"), listed.to_string()).unwrap();
+    Event::CheckpointWritten { job: JOB, step, folder: checkpoint, best: true }
+}
+
+fn line(file: &mut fs::File, kind: &str, mut value: Value) {
+    value["kind"] = json!(kind);
+    writeln!(file, "{value}").unwrap();
+}
+
+fn finish(bench: &Bench, outcome: Outcome) {
+    bench.tell(Event::Finished { job: JOB, outcome });
+}
+
+#[test]
+fn a_run_comes_back_as_it_was() {
+    let mut bench = Bench::new();
+    let run = bench.begin(20);
+    assert_eq!(bench.runs()[0].state, RunState::Preparing);
+    bench.train(&run, 1, 20, 20);
+    let row = bench.runs().remove(0);
+    assert_eq!((row.state, row.step, row.total_steps), (RunState::Running, 20, 20));
+    assert!(matches!(row.phase, Some(Phase::LoadingModel { .. })));
+    finish(&bench, Outcome::Completed);
+    let (before, detail) = (bench.runs(), bench.detail(&run, Cursor::default()));
+    bench.reopen();
+    let row = &bench.runs()[0];
+    assert_eq!(row, &before[0]);
+    assert_eq!((row.state, row.name.as_str()), (RunState::Finished, "prefix 20 · records"));
+    assert_eq!((row.best_loss, row.best_step, row.last_loss), (Some(0.2), Some(20), Some(3.0 / 1_048_576.0)));
+    assert_eq!((row.trained_parameters, row.stored_parameters), (Some(9_857_024), Some(184_320)));
+    assert_eq!(row.duration_secs, 20.0 * 0.25 + 2.0 * 0.5);
+    assert_eq!(row.sparkline.len(), 20);
+    let again = bench.detail(&run, Cursor::default());
+    assert!(again.replace && !again.more);
+    assert_eq!(again.series, detail.series);
+    assert_eq!(again.series.len(), 6);
+    assert_eq!(again.evaluations.len(), 2);
+    assert_eq!(again.samples[1].text, "咖啡 20");
+    assert_eq!(again.checkpoints.iter().map(|c| (c.step, c.best)).collect::<Vec<_>>(), [(10, false), (20, true)]);
+    assert_eq!(again.config.unwrap().training.steps, 20);
+    assert_eq!(again.facts.unwrap().n_layers, 2);
+    assert_eq!(again.log, detail.log);
+    assert!(again.log.iter().any(|line| line.text.contains("1 rows were cut")), "{:?}", again.log);
+}
+
+#[test]
+fn only_what_is_new_is_read() {
+    let bench = Bench::new();
+    let run = bench.begin(40);
+    bench.train(&run, 1, 10, 40);
+    let first = bench.detail(&run, Cursor::default());
+    let nothing = bench.detail(&run, first.cursor);
+    assert!(nothing.series.is_empty() && nothing.evaluations.is_empty() && nothing.log.is_empty() && !nothing.replace);
+    bench.tell(Event::Step { job: JOB, step: step_report(11) });
+    let news = bench.detail(&run, nothing.cursor);
+    assert!(!news.replace);
+    let loss = news.series.iter().find(|series| series.name == "loss").unwrap();
+    assert_eq!(loss.points, [[11.0, 3.0 / 2048.0]]);
+}
+
+#[test]
+fn a_resumed_run_drops_the_steps_after_its_checkpoint() {
+    let bench = Bench::new();
+    let run = bench.begin(30);
+    bench.train(&run, 1, 15, 30);
+    let before = bench.detail(&run, Cursor::default());
+    finish(&bench, Outcome::Stopped);
+    assert_eq!(bench.runs()[0].state, RunState::Stopped);
+    bench.send(Request::Begin { job: JOB, run: run.clone() });
+    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(30, 10)) });
+    let row = bench.runs().remove(0);
+    assert_eq!((row.step, row.state, row.last_loss), (10, RunState::Running, Some(3.0 / 1024.0)));
+    assert_eq!(row.duration_secs, 10.0 * 0.25 + 0.5);
+    bench.tell(Event::Step { job: JOB, step: step_report(11) });
+    let after = bench.detail(&run, before.cursor);
+    assert!(after.replace, "the reader must drop steps 11 to 15");
+    assert_eq!(after.series[0].points.len(), 11);
+    assert_eq!(after.evaluations.len(), 1);
+}
+
+#[test]
+fn a_failed_run_says_what_to_do() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 3, 10);
+    let mut diverged = step_report(4);
+    diverged.loss = f64::NAN;
+    bench.tell(Event::Step { job: JOB, step: diverged });
+    let failure = Failure { what: "the loss is no longer a number at step 4".into(), advice: "Lower the rate".into() };
+    bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
+    bench.tell(Event::Step { job: JOB, step: step_report(5) });
+    let row = bench.runs().remove(0);
+    assert_eq!((row.state, row.step, row.last_loss), (RunState::Failed, 4, None));
+    assert_eq!(row.failure, Some(failure));
+    let detail = bench.detail(&run, Cursor::default());
+    assert!(detail.series.iter().find(|series| series.name == "loss").unwrap().points[3][1].is_nan());
+}
+
+#[test]
+fn a_lost_database_is_made_again_from_the_folders() {
+    let mut bench = Bench::new();
+    let finished = bench.begin(20);
+    bench.train(&finished, 1, 20, 20);
+    finish(&bench, Outcome::StoppedEarly);
+    let stopped = bench.begin(30);
+    bench.train(&stopped, 1, 13, 30);
+    finish(&bench, Outcome::Stopped);
+    bench.send(Request::Rename { run: stopped.clone(), name: "mine".into() });
+    bench.send(Request::Experiment { run: stopped.clone(), name: Some("lengths".into()) });
+    let rows = bench.runs();
+    let details = [&finished, &stopped].map(|run| bench.detail(run, Cursor::default()));
+    bench.store.close();
+    fs::remove_file(bench.workspace.database()).unwrap();
+    bench.reopen();
+    assert_eq!(bench.runs(), rows);
+    for (before, run) in details.iter().zip([&finished, &stopped]) {
+        let after = bench.detail(run, Cursor::default());
+        assert_eq!(after.series, before.series);
+        assert_eq!(after.evaluations, before.evaluations);
+        assert_eq!(after.samples, before.samples);
+        assert_eq!(after.checkpoints, before.checkpoints);
+        assert_eq!(after.log, before.log);
+        assert_eq!((after.config, after.facts), (before.config.clone(), before.facts.clone()));
+    }
+}
+
+#[test]
+fn a_broken_database_is_set_aside() {
+    let mut bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    finish(&bench, Outcome::Completed);
+    bench.store.close();
+    let garbage = b"this is no database, whatever its name says".repeat(100);
+    fs::write(bench.workspace.database(), &garbage).unwrap();
+    bench.reopen();
+    let notice = bench.answer(|answer| match answer {
+        Answer::Notice(text) => Some(text),
+        _ => None,
+    });
+    assert!(notice.contains("damaged"), "{notice}");
+    assert_eq!(bench.runs()[0].id, run);
+    assert_eq!(fs::read(bench.workspace.root().join("experiments.db.broken")).unwrap(), garbage);
+}
+
+#[test]
+fn damaged_pages_are_found_at_the_start() {
+    let mut bench = Bench::new();
+    let run = bench.begin(200);
+    bench.train(&run, 1, 200, 200);
+    finish(&bench, Outcome::Completed);
+    bench.store.close();
+    let mut bytes = fs::read(bench.workspace.database()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    fs::write(bench.workspace.database(), bytes).unwrap();
+    bench.reopen();
+    assert_eq!(bench.runs()[0].step, 200);
+    assert!(bench.workspace.root().join("experiments.db.broken").exists());
+}
+
+#[test]
+fn a_newer_database_is_refused_and_left_alone() {
+    let bench = Bench::new();
+    bench.begin(10);
+    bench.store.close();
+    let path = bench.workspace.database();
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let error = Store::open(&bench.workspace, || {}).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }));
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 1"), "{error}");
+    assert!(error.advice().contains("experiments.db.version-99"), "{}", error.advice());
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    let aside = app::store::set_aside(&bench.workspace).unwrap();
+    assert_eq!(fs::read(aside).unwrap(), bytes);
+    let (store, answers) = Store::open(&bench.workspace, || {}).unwrap();
+    store.send(Request::ListRuns);
+    assert_eq!(pick_from(&answers, runs).len(), 1);
+}
+
+#[test]
+fn a_second_instance_looks_and_takes_over_nothing() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    bench.store.flush();
+    let (second, answers) = Store::open(&bench.workspace, || {}).unwrap();
+    assert!(matches!(second.access(), Access::ReadOnly(why) if why.contains("Another")));
+    second.send(Request::ListRuns);
+    let seen = pick_from(&answers, runs);
+    assert_eq!((seen[0].state, seen[0].step), (RunState::Running, 10), "a live run is not called interrupted");
+    second.send(Request::Star { run: run.clone(), starred: true });
+    second.send(Request::Delete(run.clone()));
+    for _ in 0..2 {
+        let failure = pick_from(&answers, |answer| match answer {
+            Answer::Refused(failure) => Some(failure),
+            _ => None,
+        });
+        assert!(failure.what.contains("another Prefix Workbench"), "{failure:?}");
+    }
+    assert!(!bench.runs()[0].starred);
+}
+
+#[test]
+fn a_run_of_a_second_instance_reaches_the_first() {
+    let mut first = Bench::new();
+    let (store, answers) = Store::open(&first.workspace, || {}).unwrap();
+    let second = Bench { _folder: tempfile::tempdir().unwrap(), workspace: first.workspace.clone(), store, answers };
+    let run = second.begin(20);
+    second.train(&run, 1, 10, 20);
+    second.store.flush();
+    first.send(Request::Rescan);
+    let row = first.runs().remove(0);
+    assert_eq!((row.state, row.step, row.best_loss), (RunState::Running, 10, Some(0.4)));
+    first.send(Request::Delete(run.clone()));
+    assert!(first.refusal().what.contains("being computed"));
+    let seen = first.detail(&run, Cursor::default());
+    // The engine goes on in its file; the first instance reads on where it was.
+    let mut file =
+        fs::OpenOptions::new().append(true).open(first.workspace.run_folder(&run).join("metrics.jsonl")).unwrap();
+    line(&mut file, "step", serde_json::to_value(step_report(11)).unwrap());
+    first.send(Request::Rescan);
+    let news = first.detail(&run, seen.cursor);
+    assert!(!news.replace);
+    assert_eq!(news.series[0].points.len(), 1);
+    finish(&second, Outcome::Stopped);
+    second.store.close();
+    first.send(Request::Rescan);
+    assert_eq!(first.runs()[0].state, RunState::Stopped);
+    first.reopen();
+    assert_eq!(first.runs()[0].step, 11);
+}
+
+#[test]
+fn a_run_is_deleted_with_its_files() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    bench.send(Request::Delete(run.clone()));
+    assert_eq!(bench.refusal().advice, "Stop it first, then delete it");
+    finish(&bench, Outcome::Stopped);
+    bench.send(Request::Delete(run.clone()));
+    let left = bench.answer(|answer| match answer {
+        Answer::Deleted { run: gone, left } => (gone == run).then_some(left),
+        _ => None,
+    });
+    assert_eq!(left, None);
+    assert!(bench.runs().is_empty());
+    assert!(!bench.workspace.run_folder(&run).exists());
+    bench.send(Request::Detail { run, since: Cursor::default() });
+    assert!(bench.refusal().what.contains("there is no run"));
+}
+
+#[test]
+fn a_run_without_files_stays_until_it_is_forgotten() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    finish(&bench, Outcome::Completed);
+    bench.store.flush();
+    fs::remove_dir_all(bench.workspace.run_folder(&run)).unwrap();
+    assert!(bench.runs()[0].files_missing);
+    bench.send(Request::Delete(run));
+    assert!(bench.runs().is_empty());
+}
+
+#[test]
+fn stars_tags_and_notes_stay() {
+    let mut bench = Bench::new();
+    let run = bench.begin(10);
+    bench.send(Request::Star { run: run.clone(), starred: true });
+    bench.send(Request::Tags {
+        run: run.clone(),
+        tags: vec!["paper".into(), " ".into(), "首选".into(), "paper".into()],
+    });
+    bench.send(Request::Notes { run: run.clone(), text: "two lines\nof notes".into() });
+    bench.send(Request::Rename { run: run.clone(), name: "  Aurora ".into() });
+    bench.send(Request::Rename { run: run.clone(), name: " ".into() });
+    assert!(bench.refusal().what.contains("needs a name"));
+    bench.reopen();
+    let row = &bench.runs()[0];
+    assert_eq!((row.starred, row.name.as_str()), (true, "Aurora"));
+    assert_eq!(row.tags, ["paper", "首选"]);
+    assert_eq!(bench.detail(&run, Cursor::default()).notes, "two lines\nof notes");
+}
+
+#[test]
+fn the_library_knows_what_was_used() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 1, 10);
+    bench.send(Request::RememberDataset { train: PathBuf::from("/sets/e2e.csv"), validation: None });
+    bench.send(Request::ForgetModel(PathBuf::from("/models/tiny")));
+    assert!(bench.refusal().what.contains("there are runs of this model"));
+    bench.send(Request::ListLibrary);
+    let (models, datasets) = bench.answer(|answer| match answer {
+        Answer::Library { models, datasets } => Some((models, datasets)),
+        _ => None,
+    });
+    assert_eq!((models[0].name.as_str(), models[0].architecture.as_deref(), models[0].runs), ("tiny", Some("gpt2"), 1));
+    let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+    assert_eq!((names.len(), names.contains(&"e2e"), names.contains(&"records")), (2, true, true));
+}
+
+#[test]
+fn a_hundred_thousand_figures_go_in_and_come_out_in_pieces() {
+    let bench = Bench::new();
+    let run = bench.begin(60_000);
+    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(60_000, 0)) });
+    (1..=60_000).for_each(|step| bench.tell(Event::Step { job: JOB, step: step_report(step) }));
+    let (mut cursor, mut points, mut answers) = (Cursor::default(), 0, 0);
+    loop {
+        let detail = bench.detail(&run, cursor);
+        points += detail.series.iter().map(|series| series.points.len()).sum::<usize>();
+        assert_eq!(detail.replace, answers == 0);
+        answers += 1;
+        cursor = detail.cursor;
+        if !detail.more {
+            break;
+        }
+    }
+    assert_eq!(points, 360_000);
+    assert!(answers > 1);
+    let row = bench.runs().remove(0);
+    assert!(row.sparkline.len() <= 64 && row.step == 60_000);
+}
+
+/// Not a test by itself: the process that is killed below.
+#[test]
+#[ignore = "started by killed_in_mid_transaction_loses_nothing_committed"]
+fn the_process_to_kill() {
+    let root = std::env::var_os("STORE_TEST_WORKSPACE").expect("the parent names the workspace");
+    let workspace = Workspace::open(Path::new(&root)).unwrap();
+    let (store, answers) = Store::open(&workspace, || {}).unwrap();
+    let bench = Bench { _folder: tempfile::tempdir().unwrap(), workspace, store, answers };
+    let run = bench.begin(1000);
+    bench.train(&run, 1, 30, 1000);
+    bench.store.flush();
+    let mut other = rusqlite::Connection::open(bench.workspace.database()).unwrap();
+    let torn = other.transaction().unwrap();
+    torn.execute("INSERT INTO metrics SELECT run, step + 5000, name, value FROM metrics", []).unwrap();
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+#[test]
+fn killed_in_mid_transaction_loses_nothing_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_process_to_kill", "--ignored", "--nocapture"])
+        .env("STORE_TEST_WORKSPACE", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let ready = std::io::BufRead::lines(output).map_while(Result::ok).any(|line| line.contains("ready"));
+    assert!(ready, "the child reached its transaction");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let workspace = Workspace::open(folder.path()).unwrap();
+    let (store, answers) = Store::open(&workspace, || {}).unwrap();
+    let bench = Bench { _folder: folder, workspace, store, answers };
+    let notice = bench.answer(|answer| match answer {
+        Answer::Notice(text) => Some(text),
+        _ => None,
+    });
+    assert_eq!(notice, "1 run was interrupted; it can be resumed");
+    let row = bench.runs().remove(0);
+    assert_eq!((row.state, row.step, row.best_step), (RunState::Interrupted, 30, Some(30)));
+    let detail = bench.detail(&row.id, Cursor::default());
+    assert!(detail.series.iter().all(|series| series.points.len() == 30));
+}

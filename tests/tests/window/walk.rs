@@ -1,0 +1,167 @@
+//! What a person does: screens are walked through in both languages, a run is started, paused, stopped and left.
+
+use app::action::Screen;
+use app::settings::Settings;
+use app::store::{Answer, Request, RunState};
+use app::text::Language;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use engine::error::Failure;
+use engine::message::{Command, Event, Outcome};
+
+use crate::pictures::{click, train_job, training};
+use crate::world::{Bench, Start, detail, row, settings};
+
+#[test]
+fn every_screen_opens_by_its_key_in_both_languages_with_every_control_named() {
+    for language in [Language::English, Language::Chinese] {
+        let settings = Settings { language, ..settings() };
+        let runs = vec![row("a", "甲 run", RunState::Finished)];
+        let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, runs);
+        let keys = [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7];
+        for (screen, key) in Screen::ALL.into_iter().zip(keys) {
+            bench.harness.key_press_modifiers(Modifiers::COMMAND, key);
+            bench.settle();
+            if screen == Screen::Training {
+                bench.answer(Answer::Detail(Box::new(detail(row("a", "甲 run", RunState::Finished), 80))));
+            }
+            if screen == Screen::NewRun {
+                bench.answer_form();
+            }
+            let window = bench.harness.state().as_ref().expect("the window is open");
+            assert_eq!(window.state.screen, screen);
+            // Panics for a control without a name; a character without a glyph panics while drawing.
+            bench.harness.check_accessibility();
+        }
+    }
+}
+
+#[test]
+fn every_character_of_both_languages_has_a_glyph() {
+    for language in [Language::English, Language::Chinese] {
+        let mut harness = egui_kittest::Harness::new_ui(move |ui| {
+            app::theme::install(ui.ctx());
+            for text in app::text::words(language).values() {
+                ui.label(text);
+            }
+        });
+        harness.run_steps(2);
+    }
+}
+
+#[test]
+fn the_starter_run_is_one_click_away() {
+    let mut bench = Bench::with_runs(Start::default(), Vec::new());
+    click(&mut bench, "Train the starter example");
+    let world = bench.world.borrow();
+    let begin = world.requests.iter().position(|r| matches!(r, Request::Begin { .. })).expect("the store is told first");
+    assert!(matches!(world.requests[..begin].iter().rev().find(|r| matches!(r, Request::Register { .. })), Some(_)));
+    assert!(world.commands.iter().any(|c| matches!(c, Command::Train { resume: false, .. })));
+}
+
+#[test]
+fn a_run_is_paused_continued_and_stopped() {
+    let mut bench = training(Start::default());
+    let job = train_job(&bench);
+    click(&mut bench, "Pause");
+    bench.event(Event::Paused { job, paused: true });
+    click(&mut bench, "Continue");
+    bench.event(Event::Paused { job, paused: false });
+    click(&mut bench, "Checkpoint now");
+    click(&mut bench, "Stop");
+    bench.harness.get_by_label("Stopping");
+    let sent: Vec<&str> = bench
+        .world
+        .borrow()
+        .commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Pause { .. } => Some("pause"),
+            Command::Continue { .. } => Some("continue"),
+            Command::Checkpoint { .. } => Some("checkpoint"),
+            Command::Stop { .. } => Some("stop"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, ["pause", "continue", "checkpoint", "stop"]);
+    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    bench.answer(Answer::Runs(vec![row("20261121-031502-beef", "prefix 20 · records", RunState::Stopped)]));
+    bench.harness.get_by_label("Resume");
+    bench.harness.get_by_label("Compare with the base");
+}
+
+#[test]
+fn a_second_run_waits_for_the_first() {
+    let mut bench = training(Start::default());
+    bench.harness.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    bench.settle();
+    bench.answer_form();
+    click(&mut bench, "Add to queue");
+    let trains = |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Train { .. })).count();
+    assert_eq!(trains(&bench), 1);
+    let job = train_job(&bench);
+    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    assert_eq!(trains(&bench), 2);
+}
+
+#[test]
+fn closing_during_a_run_asks_and_can_be_taken_back() {
+    let mut bench = training(Start::default());
+    let window = bench.harness.state_mut().as_mut().expect("the window is open");
+    window.state.leaving = app::action::Leaving::Asking;
+    bench.settle();
+    bench.harness.get_by_label("Keep running until done");
+    click(&mut bench, "Cancel");
+    assert!(bench.harness.query_by_label("Keep running until done").is_none());
+    let window = bench.harness.state_mut().as_mut().expect("the window is open");
+    window.state.leaving = app::action::Leaving::Asking;
+    bench.settle();
+    click(&mut bench, "Pause and quit");
+    let job = train_job(&bench);
+    assert!(bench.last(|c| matches!(c, Command::Stop { .. }).then_some(())).is_some());
+    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    let window = bench.harness.state().as_ref().expect("the window is open");
+    assert_eq!(window.state.leaving, app::action::Leaving::Now);
+}
+
+#[test]
+fn a_model_that_cannot_be_used_is_explained_under_its_field() {
+    let mut bench = Bench::with_runs(Start::default(), Vec::new());
+    click(&mut bench, "Set up a run");
+    bench.answer_form();
+    let job = bench
+        .last(|command| match command {
+            Command::Preview { job, .. } => Some(*job),
+            _ => None,
+        })
+        .expect("rows were asked for");
+    assert!(bench.harness.query_by_label("Ready").is_some());
+    // A late answer of an old question changes nothing.
+    bench.event(Event::Failed { job, failure: Failure { what: "late".into(), advice: "none".into() } });
+    bench.harness.get_by_label("Model folder").focus();
+    bench.harness.get_by_label("Model folder").type_text("x");
+    for _ in 0..8 {
+        bench.harness.run_steps(10);
+    }
+    let asked = bench.last(|command| match command {
+        Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
+        _ => None,
+    });
+    let (job, folder) = asked.expect("the new folder was asked for");
+    assert!(folder.display().to_string().contains('x'));
+    let failure = Failure { what: "the model folder has no config.json".into(), advice: "Choose a folder".into() };
+    bench.event(Event::Failed { job, failure });
+    bench.harness.get_by_label("Not ready");
+    assert!(bench.harness.query_all_by_label("the model folder has no config.json").count() >= 1);
+}
+
+#[test]
+fn another_instance_writes_so_this_one_only_looks() {
+    let sentence = "Another Prefix Workbench has this workspace open".to_owned();
+    let start = Start { read_only: Some(sentence.clone()), ..Start::default() };
+    let mut bench = Bench::with_runs(start, Vec::new());
+    bench.harness.get_by_label(&sentence);
+    click(&mut bench, "Set up a run");
+    bench.answer_form();
+    bench.harness.get_by_label("Not ready");
+}

@@ -1,0 +1,397 @@
+//! The other end of the window, written by hand: what it sends is kept, what it hears is what a test says.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use app::action::Pick;
+use app::settings::Settings;
+use app::store::{
+    Access, Answer, CheckpointRow, Cursor, LogLevel, LogLine, Request, RunDetail, RunRow, RunState, Series,
+};
+use app::workbench::Workbench;
+use app::workbench::link::{Link, News};
+use app::workspace::{RunId, new_config};
+use egui::Theme;
+use egui_kittest::{Harness, SnapshotOptions};
+use engine::config::{DataConfig, RunConfig};
+use engine::device::{DeviceChoice, DeviceInfo};
+use engine::error::Failure;
+use engine::message::{
+    Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
+};
+
+/// 2026-11-21 03:15:02.
+pub(crate) const NOW: i64 = 1_795_230_902;
+
+/// What was sent, and what is still to be heard.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) news: VecDeque<News>,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) browsed: Vec<Pick>,
+    pub(crate) written: Vec<(PathBuf, String)>,
+    pub(crate) kept: Vec<Settings>,
+    pub(crate) read_only: Option<String>,
+    pub(crate) now: f64,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeLink(pub(crate) Rc<RefCell<World>>);
+
+impl Link for FakeLink {
+    fn next(&mut self) -> Option<News> {
+        self.0.borrow_mut().news.pop_front()
+    }
+    fn command(&mut self, command: Command) -> Result<(), String> {
+        self.0.borrow_mut().commands.push(command);
+        Ok(())
+    }
+    fn request(&mut self, request: Request) {
+        self.0.borrow_mut().requests.push(request);
+    }
+    fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure> {
+        Ok((RunId("20261121-031502-beef".into()), PathBuf::from("/workspace/runs/20261121-031502-beef")))
+    }
+    fn browse(&mut self, pick: Pick) {
+        self.0.borrow_mut().browsed.push(pick);
+    }
+    fn write(&mut self, path: PathBuf, text: String) {
+        self.0.borrow_mut().written.push((path, text));
+    }
+    fn keep_settings(&mut self, settings: &Settings) {
+        self.0.borrow_mut().kept.push(settings.clone());
+    }
+    fn workspace(&self) -> PathBuf {
+        PathBuf::from("/workspace")
+    }
+    fn access(&self) -> Access {
+        self.0.borrow().read_only.clone().map_or(Access::ReadWrite, Access::ReadOnly)
+    }
+    fn now(&self) -> f64 {
+        NOW as f64 + self.0.borrow().now
+    }
+    fn finish(&mut self) {}
+}
+
+/// A window and its other end.
+pub(crate) struct Bench {
+    pub(crate) harness: Harness<'static, Option<Workbench>>,
+    pub(crate) world: Rc<RefCell<World>>,
+}
+
+/// How a window begins.
+pub(crate) struct Start {
+    pub(crate) settings: Settings,
+    pub(crate) size: [f32; 2],
+    pub(crate) read_only: Option<String>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { settings: settings(), size: [1280.0, 800.0], read_only: None }
+    }
+}
+
+/// Dark and English, whatever the machine speaks.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        language: app::text::Language::English,
+        theme: app::theme::ThemeChoice::Dark,
+        ..Settings::default()
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(start: Start) -> Self {
+        let link = FakeLink::default();
+        link.0.borrow_mut().read_only = start.read_only;
+        let world = link.0.clone();
+        let settings = start.settings;
+        let mut link = Some(link);
+        let draw = move |ui: &mut egui::Ui, bench: &mut Option<Workbench>| {
+            let window = bench.get_or_insert_with(|| {
+                let link = link.take().expect("one window");
+                Workbench::new(ui.ctx(), Box::new(link), settings.clone(), Some(Box::new(config())))
+            });
+            window.receive(ui.ctx());
+            let whole = ui.ctx().content_rect();
+            window.ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(whole)));
+        };
+        let options = SnapshotOptions::new().output_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+        let harness = Harness::builder()
+            .with_size(start.size)
+            .with_theme(Theme::Dark)
+            .with_options(options)
+            .with_os(egui::os::OperatingSystem::Nix)
+            .with_max_steps(12)
+            .with_render_cursor(false)
+            .build_ui_state(draw, None);
+        let mut bench = Self { harness, world };
+        bench.settle();
+        bench
+    }
+
+    /// A window that knows its devices and has heard of these runs.
+    pub(crate) fn with_runs(start: Start, runs: Vec<RunRow>) -> Self {
+        let mut bench = Self::new(start);
+        bench.hear(News::Event(Event::Devices { job: bench.job_of_devices(), devices: devices() }));
+        bench.hear(News::Answer(Answer::Runs(runs)));
+        bench
+    }
+
+    /// Draws until nothing moves; a spinner may go on.
+    pub(crate) fn settle(&mut self) {
+        self.harness.run_ok();
+    }
+
+    pub(crate) fn hear(&mut self, news: News) {
+        self.world.borrow_mut().news.push_back(news);
+        self.settle();
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.hear(News::Event(event));
+    }
+
+    pub(crate) fn answer(&mut self, answer: Answer) {
+        self.hear(News::Answer(answer));
+    }
+
+    /// The last command that a test looks for.
+    pub(crate) fn last<T>(&self, pick: impl Fn(&Command) -> Option<T>) -> Option<T> {
+        self.world.borrow().commands.iter().rev().find_map(pick)
+    }
+
+    fn job_of_devices(&self) -> JobId {
+        self.last(|command| match command {
+            Command::ListDevices { job } => Some(*job),
+            _ => None,
+        })
+        .expect("devices are asked for at the start")
+    }
+
+    /// Answers what the form asks about its model and its rows.
+    pub(crate) fn answer_form(&mut self) {
+        // The form waits until typing has paused.
+        for _ in 0..8 {
+            self.harness.run_steps(10);
+        }
+        let model = self.last(|command| match command {
+            Command::DescribeModel { job, .. } => Some(*job),
+            _ => None,
+        });
+        if let Some(job) = model {
+            self.event(Event::Model { job, model: Box::new(model_summary()) });
+        }
+        let preview = self.last(|command| match command {
+            Command::Preview { job, .. } => Some(*job),
+            _ => None,
+        });
+        if let Some(job) = preview {
+            self.event(Event::Preview { job, preview: Box::new(preview_rows()) });
+        }
+    }
+}
+
+pub(crate) fn devices() -> Vec<DeviceInfo> {
+    vec![
+        DeviceInfo {
+            choice: DeviceChoice::Wgpu(Some(0)),
+            name: "AMD Radeon RX 7900".into(),
+            api: "Vulkan".into(),
+            memory_bytes: Some(17_163_091_968),
+            largest_binding_bytes: Some(4_294_967_292),
+            software: false,
+        },
+        DeviceInfo {
+            choice: DeviceChoice::Wgpu(Some(1)),
+            name: "llvmpipe (LLVM 19)".into(),
+            api: "Vulkan".into(),
+            memory_bytes: None,
+            largest_binding_bytes: Some(134_217_728),
+            software: true,
+        },
+        DeviceInfo {
+            choice: DeviceChoice::Cpu,
+            name: "AMD Ryzen 9".into(),
+            api: "CPU".into(),
+            memory_bytes: Some(33_554_432_000),
+            largest_binding_bytes: None,
+            software: false,
+        },
+    ]
+}
+
+pub(crate) fn config() -> RunConfig {
+    let mut data = DataConfig::new("/assets/datasets/records/train.jsonl");
+    data.validation = Some("/assets/datasets/records/validation.jsonl".into());
+    let mut config = new_config("/assets/models/starter".into(), data);
+    config.name = "prefix 20 · records".into();
+    config
+}
+
+pub(crate) fn model_summary() -> ModelSummary {
+    ModelSummary {
+        folder: "/assets/models/starter".into(),
+        architecture: "GPT2LMHeadModel".into(),
+        n_layers: 6,
+        d_model: 384,
+        n_heads: 6,
+        n_kv_heads: 6,
+        d_head: 64,
+        n_positions: 512,
+        vocab_size: 8192,
+        d_ff: 1536,
+        parameters: 14_000_000,
+        dtype: "F16".into(),
+        file_bytes: 28_000_000,
+        largest_tensor_bytes: 12_582_912,
+    }
+}
+
+pub(crate) fn preview_rows() -> DataPreview {
+    let prompt = ["name", ":", "·Blue", "·Sp", "ice", "·|", "·food", ":", "·Chinese", "·|", "·area", ":", "·river", "side"];
+    let target = ["·Blue", "·Sp", "ice", "·serves", "·Chinese", "·food", "·by", "·the", "·river", "side", ".", "<|end|>"];
+    let tokens: Vec<String> = prompt.iter().chain(&target).map(|t| (*t).to_owned()).collect();
+    let labelled = (0..tokens.len()).map(|i| i >= prompt.len()).collect();
+    let row = |n: usize| TokenRow {
+        row: n,
+        tokens: tokens.clone(),
+        labelled: Vec::clone(&labelled),
+        truncated: false,
+        prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
+        target: " Blue Spice serves Chinese food by the riverside.".into(),
+    };
+    DataPreview {
+        columns: vec!["record".into(), "text".into()],
+        source_column: "record".into(),
+        target_column: "text".into(),
+        rows: (1..=5).map(row).collect(),
+        total_rows: 1200,
+        train_rows: 1196,
+        validation_rows: 120,
+        truncated_rows: 14,
+        skipped: vec![(17, "the target is empty".into())],
+        skipped_rows: 4,
+        lengths: (0..1196u32).map(|i| 20 + (i * 7919 % 61) + (i * 104_729 % 37)).collect(),
+        max_tokens: 492,
+    }
+}
+
+pub(crate) fn row(id: &str, name: &str, state: RunState) -> RunRow {
+    let done = matches!(state, RunState::Finished | RunState::Stopped);
+    RunRow {
+        id: RunId(id.into()),
+        name: name.into(),
+        state,
+        phase: None,
+        starred: false,
+        tags: Vec::new(),
+        experiment: None,
+        model: "starter".into(),
+        model_folder: "/assets/models/starter".into(),
+        dataset: "records".into(),
+        method: "prefix 20".into(),
+        n_virtual: 20,
+        trained_parameters: Some(92_160),
+        stored_parameters: Some(92_160),
+        best_loss: (state != RunState::Queued).then_some(1.2345),
+        best_step: (state != RunState::Queued).then_some(300),
+        last_loss: (state != RunState::Queued).then_some(1.3012),
+        step: if done { 400 } else { 120 },
+        total_steps: 400,
+        created: NOW - 7200,
+        started: Some(NOW - 7000),
+        ended: done.then_some(NOW - 6000),
+        duration_secs: 95.0,
+        sparkline: (0..64).map(|i| 4.0 / (1.0 + i as f32 * 0.12) + ((i * 37) % 11) as f32 * 0.02).collect(),
+        folder: format!("/workspace/runs/{id}").into(),
+        files_missing: false,
+        failure: (state == RunState::Failed).then(|| Failure {
+            what: "the loss is no longer a number at step 120".into(),
+            advice: "Lower the learning rate, then resume from the last checkpoint".into(),
+        }),
+    }
+}
+
+/// A run in full: `steps` steps of a falling loss.
+pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
+    let wobble = |i: usize| ((i * 7919 % 101) as f64 / 101.0 - 0.5) * 0.5;
+    let loss = |i: usize| 1.1 + 2.6 * (-(i as f64) / 90.0).exp() + wobble(i);
+    let curve = |name: &str, value: &dyn Fn(usize) -> f64| Series {
+        name: name.into(),
+        points: (1..=steps).map(|i| [i as f64, value(i)]).collect(),
+    };
+    let evaluations: Vec<EvaluationReport> = (0..=steps / 40)
+        .map(|i| EvaluationReport {
+            step: i * 40,
+            loss: 1.15 + 2.5 * (-(i as f64 * 40.0) / 90.0).exp(),
+            best: true,
+            elapsed_secs: 1.0,
+        })
+        .collect();
+    let folder = row.folder.clone();
+    let checkpoints = evaluations
+        .iter()
+        .map(|e| CheckpointRow {
+            step: e.step as u64,
+            folder: folder.join(format!("checkpoints/{}", e.step)),
+            best: e.step == evaluations.len().saturating_sub(1) * 40,
+        })
+        .collect();
+    RunDetail {
+        cursor: Cursor::default(),
+        replace: true,
+        more: false,
+        config: Some(Box::new(config())),
+        facts: Some(Box::new(facts())),
+        series: vec![
+            curve("loss", &loss),
+            curve("learning_rate", &|i| 5e-3 * (1.0 - i as f64 / 400.0)),
+            curve("grad_norm", &|i| 0.8 + wobble(i)),
+            curve("tokens", &|i| 900.0 + 200.0 * wobble(i)),
+            curve("elapsed_secs", &|_| 0.11),
+        ],
+        samples: evaluations.iter().map(|e| sample(e.step)).collect(),
+        evaluations,
+        checkpoints,
+        log: vec![
+            LogLine { at: NOW - 7000, level: LogLevel::Info, text: "The model has 14,000,000 parameters".into() },
+            LogLine { at: NOW - 6990, level: LogLevel::Warning, text: "4 rows were skipped".into() },
+        ],
+        notes: String::new(),
+        row,
+    }
+}
+
+fn sample(step: usize) -> SampleReport {
+    SampleReport {
+        step,
+        row: 0,
+        prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
+        reference: "Blue Spice serves Chinese food by the riverside.".into(),
+        text: if step == 0 { "the the of a river in the".into() } else { "Blue Spice is a Chinese restaurant by the riverside.".into() },
+    }
+}
+
+pub(crate) fn facts() -> RunFacts {
+    RunFacts {
+        device: "AMD Radeon RX 7900 (Vulkan)".into(),
+        architecture: "GPT2LMHeadModel".into(),
+        n_layers: 6,
+        model_hash: "0123456789abcdef".into(),
+        trained_parameters: 92_160,
+        stored_parameters: 92_160,
+        base_parameters: 14_000_000,
+        total_steps: 400,
+        done_steps: 0,
+        steps_per_epoch: 150,
+        train_rows: 1196,
+        validation_rows: 120,
+        truncated_rows: 14,
+        skipped_rows: 4,
+    }
+}
