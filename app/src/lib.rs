@@ -1,6 +1,7 @@
 //! The Prefix Workbench without its engine: the window, the command line, the store of runs and the workspace folder.
 
 pub mod action;
+pub mod cli;
 pub mod panels;
 pub mod settings;
 pub mod state;

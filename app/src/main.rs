@@ -1,1 +1,10 @@
-fn main() {}
+//! The binary: the command line, which opens the window when nothing else is asked for.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    app::cli::main(|_workspace, _options| anyhow::bail!("this build has no window"))
+}

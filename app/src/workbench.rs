@@ -22,7 +22,7 @@ use crate::store::Access;
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
-use crate::widgets::surface::{Level, banner_ui, card_frame};
+use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
 
 /// The window: what it knows, what is being typed, and whom it talks to.
 pub struct Workbench {
@@ -242,7 +242,7 @@ fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     if !matches!(state.leaving, Leaving::Asking | Leaving::WhenStopped) {
         return;
     }
-    let modal = egui::Modal::new(egui::Id::unique("leaving")).show(ui.ctx(), |ui| {
+    let modal = egui::Modal::new(egui::Id::unique("leaving")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
         ui.set_width(440.0);
         if state.leaving == Leaving::WhenStopped {
             ui.horizontal(|ui| {

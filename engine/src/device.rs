@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::Device;
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
+use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EngineError, Result};
@@ -73,4 +74,140 @@ pub struct DeviceInfo {
     pub largest_binding_bytes: Option<u64>,
     /// A software rasteriser: slow, chosen only when asked for.
     pub software: bool,
+}
+
+/// Every device of this machine: real GPUs best first, then software rasterisers, then the CPU.
+pub fn enumerate() -> Vec<DeviceInfo> {
+    let mut devices: Vec<DeviceInfo> = adapters().into_iter().map(|adapter| adapter.info).collect();
+    devices.push(describe_cpu());
+    devices
+}
+
+/// What a choice stands for on this machine: a description and the device itself.
+///
+/// `largest_tensor_bytes` is checked against the device's largest binding before anything is allocated.
+///
+/// # Errors
+/// The device is not there, does not start, or cannot bind the largest tensor.
+pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64) -> Result<(DeviceInfo, Device)> {
+    let adapters = match choice {
+        DeviceChoice::Cpu => Vec::new(),
+        DeviceChoice::Auto | DeviceChoice::Wgpu(_) => adapters(),
+    };
+    let chosen = match choice {
+        DeviceChoice::Cpu => None,
+        DeviceChoice::Auto => {
+            let fits = |info: &DeviceInfo| info.largest_binding_bytes.is_none_or(|most| most >= largest_tensor_bytes);
+            adapters.into_iter().find(|adapter| !adapter.info.software && fits(&adapter.info))
+        }
+        DeviceChoice::Wgpu(index) => {
+            let found = adapters.iter().map(|a| format!("{} ({})", a.info.choice, a.info.name));
+            let found = found.chain(["cpu".to_owned()]).collect::<Vec<_>>().join(", ");
+            let adapter = adapters.into_iter().nth(index.unwrap_or(0));
+            Some(adapter.ok_or_else(|| EngineError::NoSuchDevice { asked: choice.to_string(), found })?)
+        }
+    };
+    let Some(adapter) = chosen else {
+        return Ok((describe_cpu(), cpu()));
+    };
+    if let Some(limit) = adapter.info.largest_binding_bytes
+        && largest_tensor_bytes > limit
+    {
+        return Err(EngineError::TensorTooLarge {
+            name: "the token embeddings".to_owned(),
+            bytes: largest_tensor_bytes,
+            device: adapter.info.name,
+            limit,
+        });
+    }
+    let device = Device::wgpu_options()
+        .device_kind(adapter.kind)
+        .graphics_api(adapter.api)
+        .init()
+        .map_err(|error| EngineError::Computation(format!("{} does not start: {error}", adapter.info.name)))?;
+    Ok((adapter.info, device))
+}
+
+/// The CPU.
+pub fn cpu() -> Device {
+    Device::flex()
+}
+
+/// Memory of the machine in bytes; 0 where the system does not say.
+pub fn machine_memory_bytes() -> u64 {
+    sysinfo::System::new().map_or(0, |mut system| {
+        system.refresh_memory();
+        system.total_memory()
+    })
+}
+
+fn describe_cpu() -> DeviceInfo {
+    DeviceInfo {
+        choice: DeviceChoice::Cpu,
+        name: cpu_name(),
+        api: "CPU".to_owned(),
+        memory_bytes: Some(machine_memory_bytes()).filter(|&bytes| bytes > 0),
+        largest_binding_bytes: None,
+        software: false,
+    }
+}
+
+fn cpu_name() -> String {
+    let brand = sysinfo::System::new().ok().and_then(|mut system| {
+        system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
+        system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).filter(|brand| !brand.is_empty())
+    });
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("{}, {threads} threads", brand.unwrap_or_else(|| std::env::consts::ARCH.to_owned()))
+}
+
+/// An adapter as burn is asked for it.
+struct Adapter {
+    info: DeviceInfo,
+    kind: DeviceKind,
+    api: WgpuBackend,
+}
+
+/// The adapters of every graphics API this platform has, best first. A GPU that two APIs offer is listed twice.
+fn adapters() -> Vec<Adapter> {
+    const APIS: [(wgpu::Backends, WgpuBackend, &str); 4] = [
+        (wgpu::Backends::METAL, WgpuBackend::Metal, "Metal"),
+        (wgpu::Backends::VULKAN, WgpuBackend::Vulkan, "Vulkan"),
+        (wgpu::Backends::DX12, WgpuBackend::Dx12, "DX12"),
+        (wgpu::Backends::GL, WgpuBackend::Gl, "OpenGL"),
+    ];
+    let mut found = Vec::new();
+    for (rank, (backends, api, name)) in APIS.into_iter().enumerate() {
+        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+        let instance = wgpu::Instance::new(descriptor);
+        let mut of_kind = [0; 4];
+        for adapter in pollster::block_on(instance.enumerate_adapters(backends)) {
+            let info = adapter.get_info();
+            // burn counts the adapters of a kind within one API, in wgpu's order.
+            let (order, kind) = match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => (0, DeviceKind::DiscreteGpu(of_kind[0])),
+                wgpu::DeviceType::IntegratedGpu => (1, DeviceKind::IntegratedGpu(of_kind[1])),
+                wgpu::DeviceType::VirtualGpu => (2, DeviceKind::VirtualGpu(of_kind[2])),
+                wgpu::DeviceType::Cpu => (3, DeviceKind::Cpu),
+                // OpenGL calls a GPU it knows nothing about "other"; burn cannot be asked for those by number.
+                wgpu::DeviceType::Other => continue,
+            };
+            of_kind[order] += 1;
+            let info = DeviceInfo {
+                choice: DeviceChoice::Wgpu(None),
+                name: info.name,
+                api: name.to_owned(),
+                memory_bytes: None,
+                largest_binding_bytes: Some(adapter.limits().max_storage_buffer_binding_size),
+                software: order == 3,
+            };
+            found.push(((order, rank), Adapter { info, kind, api }));
+        }
+    }
+    found.sort_by_key(|(order, _)| *order);
+    let numbered = found.into_iter().enumerate().map(|(index, (_, mut adapter))| {
+        adapter.info.choice = DeviceChoice::Wgpu(Some(index));
+        adapter
+    });
+    numbered.collect()
 }

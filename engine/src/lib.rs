@@ -4,7 +4,20 @@
 //! goes in, an [`Event`](message::Event) comes out. It knows no window and no database.
 #![warn(missing_docs)]
 
+pub mod adapters;
+pub mod analysis;
+pub mod bench;
 pub mod config;
+pub mod data;
 pub mod device;
 pub mod error;
+pub mod generation;
+mod jobs;
 pub mod message;
+pub mod models;
+pub mod nn;
+pub mod session;
+pub mod training;
+pub mod verify;
+pub mod weights;
+pub mod worker;

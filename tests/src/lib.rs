@@ -1,1 +1,112 @@
+//! What the tests share: a tiny model, rows for it, and an engine whose events are collected.
 
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+
+use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
+use engine::device::DeviceChoice;
+use engine::message::{Command, Event, JobId};
+use engine::worker::Engine;
+
+/// The folder of the golden cases.
+pub fn golden_cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/cases")
+}
+
+/// A GPT-2 of two layers with random weights and a tokenizer.
+pub fn tiny_model() -> PathBuf {
+    golden_cases().join("gpt2-prefix-2x44/model")
+}
+
+/// Rows that the tiny model can overfit.
+pub fn tiny_rows(folder: &Path) -> PathBuf {
+    let path = folder.join("rows.jsonl");
+    let row = |i: usize| {
+        let (a, b) = (["a", "b", "c", "d"][i % 4], ["e", "f", "g"][i % 3]);
+        serde_json::json!({ "source": format!("{a} {b}"), "target": format!("{b} {a}") }).to_string()
+    };
+    let text: Vec<String> = (0..24).map(row).collect();
+    std::fs::write(&path, text.join("\n")).unwrap();
+    path
+}
+
+/// A short run of the tiny model on the tiny rows.
+pub fn tiny_run(folder: &Path) -> RunConfig {
+    RunConfig {
+        name: "tiny".to_owned(),
+        model: tiny_model(),
+        device: DeviceChoice::Cpu,
+        seed: 7,
+        data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
+        method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
+        training: TrainingConfig {
+            steps: 12,
+            batch_size: 4,
+            learning_rate: 0.02,
+            eval_every: 4,
+            sample_rows: 2,
+            sample_tokens: 5,
+            ..TrainingConfig::default()
+        },
+    }
+}
+
+/// An engine and its events.
+pub struct Talk {
+    engine: Engine,
+    events: Receiver<Event>,
+    cache: tempfile::TempDir,
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Talk {
+    /// Starts an engine with a cache of its own.
+    pub fn new() -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let (send, events) = channel();
+        // A test that is over hears no more.
+        let engine = Engine::spawn(cache.path(), move |event| drop(send.send(event))).unwrap();
+        Self { engine, events, cache }
+    }
+
+    /// Where the engine keeps what it computes once per model.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
+    }
+
+    /// Hands a command over.
+    pub fn send(&self, command: Command) {
+        self.engine.send(command).unwrap();
+    }
+
+    /// Everything up to and with the end of a job.
+    pub fn until_end(&self, job: JobId) -> Vec<Event> {
+        self.until(|event| event.job() == job && matches!(event, Event::Finished { .. } | Event::Failed { .. }))
+    }
+
+    /// Everything up to and with the first event that fits.
+    pub fn until(&self, fits: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut heard = Vec::new();
+        loop {
+            heard.push(self.events.recv().expect("the engine goes on until the job ends"));
+            if heard.last().is_some_and(&fits) {
+                return heard;
+            }
+        }
+    }
+
+    /// Runs a command to its end; panics if it fails.
+    pub fn run(&self, command: Command, job: JobId) -> Vec<Event> {
+        self.send(command);
+        let heard = self.until_end(job);
+        if let Some(Event::Failed { failure, .. }) = heard.last() {
+            panic!("{failure:?}");
+        }
+        heard
+    }
+}

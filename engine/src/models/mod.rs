@@ -5,7 +5,10 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::nn::LayerKv;
+use crate::nn::{AttentionShape, LayerKv};
+
+pub mod folder;
+pub mod gpt2;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +61,21 @@ pub trait CausalModel: Send {
 
     /// The token embeddings, `[vocab_size, d_model]`.
     fn embeddings(&self) -> &Tensor<2>;
+}
+
+/// The keys and values in the output of a fused projection.
+///
+/// # Shapes
+/// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
+/// - each result: `[batch, n_kv_heads, seq, d_head]`
+pub(crate) fn keys_and_values(qkv: &Tensor<3>, shape: &AttentionShape) -> LayerKv {
+    let [batch, seq, _] = qkv.dims();
+    let (queries, width) = (shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head);
+    let part = |from: usize| {
+        qkv.clone()
+            .slice([0..batch, 0..seq, from..from + width])
+            .reshape([batch, seq, shape.n_kv_heads, shape.d_head])
+            .swap_dims(1, 2) // [batch, n_kv_heads, seq, d_head]
+    };
+    LayerKv { key: part(queries), value: part(queries + width) }
 }

@@ -1,0 +1,39 @@
+//! `devices`: what can be computed on.
+
+use engine::device::DeviceInfo;
+use engine::message::{Command, Event};
+
+use super::error::CliError;
+use super::session::{JOB, Session};
+use super::{Global, json, out};
+
+pub(super) fn run(global: &Global) -> Result<(), CliError> {
+    global.refuse_set()?;
+    let session = Session::start(&global.workspace()?, None)?;
+    let devices = session.ask(Command::ListDevices { job: JOB }, |event| match event {
+        Event::Devices { devices, .. } => Some(devices),
+        _ => None,
+    })?;
+    for device in devices {
+        if global.json {
+            out::result(json::named("device", &device));
+        } else {
+            out::result(sentence(&device));
+        }
+    }
+    Ok(())
+}
+
+fn sentence(device: &DeviceInfo) -> String {
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+    let memory = device.memory_bytes.map_or("memory unknown".to_owned(), gib);
+    let binding = device.largest_binding_bytes.map(|bytes| format!(", largest tensor {}", gib(bytes)));
+    let software = if device.software { " (software, slow)" } else { "" };
+    format!(
+        "{:8} {} · {} · {memory}{}{software}",
+        device.choice.to_string(),
+        device.name,
+        device.api,
+        binding.unwrap_or_default()
+    )
+}

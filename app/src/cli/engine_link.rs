@@ -1,0 +1,24 @@
+//! Where the command line touches the engine's thread and its functions.
+
+use std::path::Path;
+
+use engine::device::DeviceChoice;
+use engine::message::{Command, Event};
+use engine::verify::Report;
+use engine::worker::Engine;
+
+use super::error::CliError;
+
+/// Hands a command over; false when the thread is gone.
+pub(super) type Send = Box<dyn Fn(Command) -> bool>;
+
+/// Starts the engine's thread.
+pub(super) fn spawn(cache: &Path, outbox: impl Fn(Event) + std::marker::Send + 'static) -> Result<Send, CliError> {
+    let engine = Engine::spawn(cache, outbox)?;
+    Ok(Box::new(move |command| engine.send(command).is_ok()))
+}
+
+/// Computes a reference case and compares.
+pub(super) fn verify(case: &Path, out: Option<&Path>, device: DeviceChoice) -> Result<Report, CliError> {
+    Ok(engine::verify::run(case, out, device)?)
+}

@@ -1,0 +1,113 @@
+//! What goes wrong on the command line, and the exit code for it: in this file only.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use engine::error::{EngineError, Failure};
+
+use super::out;
+use crate::store::StoreError;
+use crate::workspace::WorkspaceError;
+
+/// What happened and what to do; its text is both sentences.
+#[derive(Debug)]
+pub enum CliError {
+    /// The command or a setting cannot be meant: exit code 2.
+    Usage(Failure),
+    /// It was meant, and did not work: exit code 1.
+    Failed(Failure),
+    /// The answer is no, and it was printed: exit code 1 without a word more.
+    Negative,
+    /// The line cannot be read, or asks for help: clap has the words and the code.
+    Line(clap::Error),
+}
+
+impl CliError {
+    /// A command or setting that cannot be meant.
+    pub(super) fn usage(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Usage(Failure { what: what.into(), advice: advice.into() })
+    }
+
+    /// Something that did not work.
+    pub(super) fn failed(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Failed(Failure { what: what.into(), advice: advice.into() })
+    }
+
+    /// A file that could not be read or written.
+    pub(super) fn io(action: &str, path: &Path, error: &io::Error) -> Self {
+        let what = format!("cannot {action} {}: {error}", path.display());
+        Self::failed(what, "Check that the path is right and that you may access it")
+    }
+
+    /// 1 or 2.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) | Self::Negative => ExitCode::from(1),
+            Self::Line(error) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
+        }
+    }
+
+    /// Says it, where people look for it.
+    pub(super) fn print(&self) {
+        match self {
+            Self::Negative => {}
+            // Help goes to standard output; where that is closed nobody reads it.
+            Self::Line(error) => error.print().unwrap_or_default(),
+            Self::Usage(_) | Self::Failed(_) => out::note(format_args!("Error: {self}")),
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(failure) | Self::Failed(failure) => {
+                write!(f, "{}. {}", failure.what.trim_end_matches('.'), failure.advice)
+            }
+            Self::Negative => Ok(()),
+            Self::Line(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CliError {}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        let failure = Failure::from(&error);
+        match error {
+            EngineError::Setting { .. }
+            | EngineError::NoSuchDevice { .. }
+            | EngineError::ColumnMissing { .. }
+            | EngineError::Template(_) => Self::Usage(failure),
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<clap::Error> for CliError {
+    fn from(error: clap::Error) -> Self {
+        Self::Line(error)
+    }
+}
+
+impl From<WorkspaceError> for CliError {
+    fn from(error: WorkspaceError) -> Self {
+        Self::failed(error.to_string(), error.advice())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error.to_string(), error.advice())
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}

@@ -1,0 +1,97 @@
+//! `evaluate`: loss and perplexity of the base model and of adapters on a dataset.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::config::DataConfig;
+use engine::message::{Command, Event};
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::json::named;
+use super::session::{JOB, Session};
+use super::target::TargetArgs;
+use super::{Global, out, run_file, settings};
+
+/// Loss and perplexity on a dataset.
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Rows to score; without it the run's validation rows, or the starter's
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+}
+
+pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let data = match &target.config {
+        Some(config) => config.data.clone(),
+        None => DataConfig::new(""),
+    };
+    let data = chosen_data(data, args.data, global)?;
+    let session = Session::start(&workspace, None)?;
+    for column in target.columns {
+        let command = Command::Evaluate {
+            job: JOB,
+            model: target.model.clone(),
+            device: global.device.unwrap_or_default(),
+            adapter: column.adapter,
+            data: data.clone(),
+        };
+        let name = column.name;
+        session.ask(command, |event| match event {
+            Event::Score { loss, perplexity, tokens, rows, .. } => {
+                if global.json {
+                    let score = json!({
+                        "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows
+                    });
+                    out::result(named("score", &score));
+                } else {
+                    out::result(format_args!(
+                        "{name}: loss {loss:.4} · perplexity {perplexity:.2} · {rows} rows, {tokens} labelled tokens"
+                    ));
+                }
+                Some(())
+            }
+            _ => None,
+        })?;
+    }
+    Ok(())
+}
+
+/// The templates and columns of the run, over the rows asked for.
+fn chosen_data(mut data: DataConfig, file: Option<PathBuf>, global: &Global) -> Result<DataConfig, CliError> {
+    data.train = match (file, data.validation.take()) {
+        (Some(file), _) => std::path::absolute(&file).map_err(|error| CliError::io("find", &file, &error))?,
+        (None, Some(validation)) => validation,
+        (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,
+        (None, None) => data.train,
+    };
+    let mut tree: Value = json!({"model": "", "data": data});
+    global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
+    settings::normalise(&mut tree)?;
+    Ok(settings::to_config(&tree)?.data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::global;
+    use super::*;
+
+    #[test]
+    fn the_rows_asked_for_keep_the_runs_templates() {
+        let mut data = DataConfig::new("/sets/train.jsonl");
+        data.validation = Some(PathBuf::from("/sets/validation.jsonl"));
+        data.prompt_template = "{{ source }}: ".to_owned();
+        let chosen = |file: Option<&str>, set: &[&str]| {
+            chosen_data(data.clone(), file.map(PathBuf::from), &global(set)).unwrap()
+        };
+        assert_eq!(chosen(None, &[]).train, PathBuf::from("/sets/validation.jsonl"));
+        let other = chosen(Some("/other.csv"), &["data.max_tokens=64"]);
+        assert_eq!((other.train.to_str(), other.max_tokens), (Some("/other.csv"), Some(64)));
+        assert_eq!((other.validation, other.prompt_template.as_str()), (None, "{{ source }}: "));
+    }
+}

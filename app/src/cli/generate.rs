@@ -1,0 +1,200 @@
+//! `generate`: continues texts with the base model and any adapters, token by token.
+
+use clap::Args;
+use engine::config::DataConfig;
+use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Sampling, Stream};
+
+use super::error::CliError;
+use super::session::{JOB, Session};
+use super::target::{Target, TargetArgs};
+use super::{Global, json, out};
+
+/// Continue texts with the base model and any runs.
+#[derive(Debug, Args)]
+pub(super) struct GenerateArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// A text, given to the model as it is; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    prompt: Vec<String>,
+    /// A row of the run's dataset, from 1, put into its prompt template; may be repeated
+    #[arg(long, value_name = "N")]
+    row: Vec<usize>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// 1 is the adapter as trained, 0 is the base model
+    #[arg(long, default_value_t = 1.0)]
+    strength: f64,
+}
+
+/// How tokens are chosen. Without any of these: always the most probable one.
+#[derive(Debug, Args)]
+struct SamplingArgs {
+    /// Sample, dividing the logits by this
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// Sample from the k most probable tokens
+    #[arg(long)]
+    top_k: Option<usize>,
+    /// Sample from the most probable tokens that together reach this probability
+    #[arg(long)]
+    top_p: Option<f64>,
+    /// Always the most probable token
+    #[arg(long)]
+    greedy: bool,
+    /// Divides the logits of tokens that are already there; 1 changes nothing
+    #[arg(long, default_value_t = 1.0)]
+    repetition_penalty: f64,
+    /// Most new tokens
+    #[arg(long, default_value_t = 60)]
+    max_new_tokens: usize,
+    /// Same seed, same text
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Go on after the model's end token
+    #[arg(long)]
+    ignore_end: bool,
+}
+
+impl SamplingArgs {
+    fn sampling(&self) -> Result<Sampling, CliError> {
+        let sampled = self.temperature.is_some() || self.top_k.is_some() || self.top_p.is_some();
+        let refused = |option: &str, must: &str| Err(CliError::usage(format!("{option} must be {must}"), "Correct it"));
+        if self.temperature.is_some_and(|t| !t.is_finite() || t <= 0.0) {
+            return refused("--temperature", "a positive number");
+        }
+        if self.top_p.is_some_and(|p| !(0.0..=1.0).contains(&p) || p == 0.0) {
+            return refused("--top-p", "above 0 and at most 1");
+        }
+        if !self.repetition_penalty.is_finite() || self.repetition_penalty <= 0.0 {
+            return refused("--repetition-penalty", "a positive number");
+        }
+        if self.max_new_tokens == 0 {
+            return refused("--max-new-tokens", "at least 1");
+        }
+        Ok(Sampling {
+            greedy: self.greedy || !sampled,
+            temperature: self.temperature.unwrap_or(1.0),
+            top_k: self.top_k.unwrap_or(0),
+            top_p: self.top_p.unwrap_or(1.0),
+            repetition_penalty: self.repetition_penalty,
+            max_new_tokens: self.max_new_tokens,
+            seed: self.seed,
+            stop_at_end: !self.ignore_end,
+        })
+    }
+}
+
+pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
+    global.refuse_set()?;
+    let sampling = args.sampling.sampling()?;
+    if args.prompt.is_empty() && args.row.is_empty() {
+        return Err(CliError::usage(
+            "there is nothing to continue",
+            "Give --prompt TEXT, or --row N of the run's dataset",
+        ));
+    }
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let session = Session::start(&workspace, None)?;
+    let mut prompts = args.prompt;
+    prompts.extend(rows(&args.row, &target, &session)?);
+    let mut titles = Vec::new();
+    let mut streams = Vec::new();
+    for prompt in &prompts {
+        for column in &target.columns {
+            titles.push((column.name.clone(), prompt.clone()));
+            streams.push(Stream { prompt: prompt.clone(), adapter: column.adapter.clone(), strength: args.strength });
+        }
+    }
+    let device = global.device.unwrap_or_default();
+    let request = GenerateRequest { model: target.model, device, streams, sampling };
+    let single = titles.len() == 1;
+    let command = Command::Generate { job: JOB, request: Box::new(request) };
+    let done = session.ask(command, |event| {
+        if global.json {
+            out::result(json::line(&event));
+        } else if let Event::Token { text, .. } = &event
+            && single
+        {
+            out::piece(text);
+        }
+        match event {
+            Event::Generated { streams, .. } => Some(streams),
+            _ => None,
+        }
+    })?;
+    match (global.json, single) {
+        (true, _) => {}
+        (false, true) => out::result(""),
+        (false, false) => print_all(&titles, &done),
+    }
+    Ok(())
+}
+
+/// The prompts of rows, rendered as training would.
+fn rows(asked: &[usize], target: &Target, session: &Session) -> Result<Vec<String>, CliError> {
+    let Some(&last) = asked.iter().max() else { return Ok(Vec::new()) };
+    let Some(config) = &target.config else {
+        return Err(CliError::usage("--row needs a run, whose dataset it is a row of", "Add --run RUN"));
+    };
+    let data: DataConfig = config.data.clone();
+    let command = Command::Preview { job: JOB, model: target.model.clone(), data, n_virtual: 0, rows: last };
+    let preview = session.ask(command, |event| match event {
+        Event::Preview { preview, .. } => Some(preview),
+        _ => None,
+    })?;
+    let find = |row: &usize| {
+        preview.rows.iter().find(|found| found.row == *row).map(|found| found.prompt.clone()).ok_or_else(|| {
+            CliError::usage(
+                format!("there is no row {row} that can be used"),
+                format!("There are {}", preview.total_rows),
+            )
+        })
+    };
+    asked.iter().map(find).collect()
+}
+
+fn print_all(titles: &[(String, String)], streams: &[GeneratedStream]) {
+    let mut said = None;
+    for ((name, prompt), stream) in titles.iter().zip(streams) {
+        if said != Some(prompt) {
+            out::result(prompt);
+            said = Some(prompt);
+        }
+        out::result(format_args!("  [{name}] {}", stream.text.trim()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: GenerateArgs,
+    }
+
+    fn sampling(line: &str) -> Result<Sampling, CliError> {
+        let line = format!("generate --prompt a {line}");
+        Line::try_parse_from(line.split_whitespace()).unwrap().args.sampling.sampling()
+    }
+
+    #[test]
+    fn sampling_begins_with_the_first_option_of_it() {
+        assert_eq!(sampling("").unwrap(), Sampling::default());
+        let sampled = sampling("--top-k 40 --seed 7 --max-new-tokens 5").unwrap();
+        assert!(!sampled.greedy && sampled.top_k == 40 && sampled.seed == 7 && sampled.max_new_tokens == 5);
+        assert!(sampling("--temperature 0.7 --greedy").unwrap().greedy);
+    }
+
+    #[test]
+    fn impossible_sampling_is_bad_usage() {
+        for line in ["--temperature 0", "--top-p 0", "--top-p 1.5", "--repetition-penalty nan", "--max-new-tokens 0"] {
+            assert!(matches!(sampling(line), Err(CliError::Usage(_))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Events as lines for machines: `{"event":"step","step":1,"loss":…}`.
+
+use engine::message::{Event, GeneratedStream};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The line of an event.
+pub(super) fn line(event: &Event) -> Value {
+    match event {
+        Event::Devices { devices, .. } => named("devices", &json!({"devices": devices})),
+        Event::Model { model, .. } => named("model", model),
+        Event::Preview { preview, .. } => named("preview", preview),
+        Event::Phase { phase, .. } => named("phase", phase),
+        Event::RunStarted { facts, .. } => named("started", facts),
+        Event::Step { step, .. } => named("step", step),
+        Event::Evaluated { evaluation, .. } => named("evaluation", evaluation),
+        Event::Sample { sample, .. } => named("sample", sample),
+        Event::CheckpointWritten { step, folder, best, .. } => {
+            named("checkpoint", &json!({"step": step, "folder": folder, "best": best}))
+        }
+        Event::Paused { paused, .. } => named("paused", &json!({"paused": paused})),
+        Event::Finished { outcome, .. } => named("finished", &json!({"outcome": outcome})),
+        Event::Failed { failure, .. } => named("failed", failure),
+        Event::Notice { text, .. } => named("notice", &json!({"text": text})),
+        Event::Token { stream, text, .. } => named("token", &json!({"stream": stream, "text": text})),
+        Event::Generated { streams, .. } => generated(streams),
+        Event::Score { loss, perplexity, tokens, rows, .. } => {
+            named("score", &json!({"loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows}))
+        }
+        Event::Grid { grid, .. } => named("grid", grid),
+        Event::Neighbours { lists, .. } => named("neighbours", &json!({"lists": lists})),
+        Event::Written { folder, .. } => named("written", &json!({"folder": folder})),
+    }
+}
+
+fn generated(streams: &[GeneratedStream]) -> Value {
+    named("generated", &json!({"streams": streams}))
+}
+
+/// A figure as it is.
+pub(super) fn plain(figure: &impl Serialize) -> Value {
+    serde_json::to_value(figure).unwrap_or_default()
+}
+
+/// Fields under the name of what happened, which comes first.
+pub(super) fn named(name: &str, fields: &impl Serialize) -> Value {
+    let mut line = Map::from_iter([("event".to_owned(), Value::from(name))]);
+    if let Ok(Value::Object(fields)) = serde_json::to_value(fields) {
+        line.extend(fields);
+    }
+    Value::Object(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::message::{JobId, Phase, StepReport};
+
+    use super::*;
+
+    #[test]
+    fn the_event_comes_first_and_its_fields_beside_it() {
+        let step = StepReport {
+            step: 3,
+            loss: 1.5,
+            learning_rate: 0.5,
+            grad_norm: f64::NAN,
+            labelled_tokens: 7,
+            tokens: 9,
+            elapsed_secs: 0.25,
+        };
+        assert_eq!(
+            line(&Event::Step { job: JobId(1), step }).to_string(),
+            r#"{"event":"step","step":3,"loss":1.5,"learning_rate":0.5,"grad_norm":null,"labelled_tokens":7,"tokens":9,"elapsed_secs":0.25}"#
+        );
+        let phase = Phase::LoadingModel { share: 0.5 };
+        assert_eq!(
+            line(&Event::Phase { job: JobId(1), phase }).to_string(),
+            r#"{"event":"phase","phase":"loading_model","share":0.5}"#
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! The command line: the same engine, the same commands and the same store as the window.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage).
+
+mod bench;
+mod devices;
+mod engine_link;
+mod error;
+mod evaluate;
+mod exchange;
+mod generate;
+mod gui;
+mod json;
+mod neighbors;
+mod out;
+mod progress;
+mod resume;
+pub mod run_file;
+mod runs;
+mod session;
+mod settings;
+mod target;
+#[cfg(test)]
+mod tests_support;
+mod train;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use engine::device::DeviceChoice;
+
+pub use self::error::CliError;
+pub use self::gui::WindowOptions;
+use crate::workspace::{Assets, Workspace};
+
+/// Prefix tuning of language models: train, compare, look inside
+#[derive(Debug, Parser)]
+#[command(name = "prefix-workbench", version)]
+struct Line {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+struct Global {
+    /// Folder of the runs and their database
+    #[arg(long, global = true, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// auto, cpu, wgpu or wgpu:1
+    #[arg(long, global = true)]
+    device: Option<DeviceChoice>,
+    /// One JSON object a line on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Any setting of a run by its path, as in training.steps=300; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the window (the default)
+    Gui(gui::GuiArgs),
+    /// Train a run
+    Train(train::TrainArgs),
+    /// Go on with a run from its last checkpoint
+    Resume(resume::ResumeArgs),
+    /// Continue texts with the base model and any runs
+    Generate(generate::GenerateArgs),
+    /// Loss and perplexity on a dataset
+    Evaluate(evaluate::EvaluateArgs),
+    /// Nearest tokens of a prefix, with their null
+    Neighbors(neighbors::NeighborsArgs),
+    /// List, show, rename or delete runs
+    Runs(runs::RunsArgs),
+    /// Make a run of an adapter in PEFT's format
+    Import(exchange::ImportArgs),
+    /// Write a run's adapter in PEFT's format
+    Export(exchange::ExportArgs),
+    /// List the devices
+    Devices,
+    /// Hold the program against a reference case
+    Verify(verify::VerifyArgs),
+    /// Measure training and decoding
+    Bench(bench::BenchArgs),
+}
+
+/// The program: reads the command line, does it, and answers with the exit code. `window` opens the window.
+pub fn main(window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing_subscriber::filter::LevelFilter::ERROR.into())
+                .from_env_lossy(),
+        )
+        .init();
+    match run(std::env::args_os(), window) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
+
+/// Does what a command line says; the first word is the program's name.
+///
+/// # Errors
+/// [`CliError`] has the sentence and the exit code.
+pub fn run(
+    line: impl IntoIterator<Item = OsString>,
+    window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
+) -> Result<(), CliError> {
+    let Line { global, command } = Line::try_parse_from(line)?;
+    match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
+        Command::Gui(args) => gui::run(args, &global, window),
+        Command::Train(args) => train::run(args, &global),
+        Command::Resume(args) => resume::run(&args, &global),
+        Command::Generate(args) => generate::run(args, &global),
+        Command::Evaluate(args) => evaluate::run(args, &global),
+        Command::Neighbors(args) => neighbors::run(&args, &global),
+        Command::Runs(args) => runs::run(args, &global),
+        Command::Import(args) => exchange::import(args, &global),
+        Command::Export(args) => exchange::export(args, &global),
+        Command::Devices => devices::run(&global),
+        Command::Verify(args) => verify::run(&args, &global),
+        Command::Bench(args) => bench::run(&args, &global),
+    }
+}
+
+impl Global {
+    fn workspace(&self) -> Result<Workspace, CliError> {
+        Ok(Workspace::locate(self.workspace.as_deref())?)
+    }
+
+    fn assets(&self) -> Assets {
+        Assets::locate()
+    }
+
+    /// For commands that have no run to set anything of.
+    fn refuse_set(&self) -> Result<(), CliError> {
+        match self.set.first() {
+            None => Ok(()),
+            Some(set) => Err(CliError::usage(
+                format!("--set {set} means nothing here"),
+                "It belongs to train, resume and evaluate",
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Line {
+        Line::try_parse_from(line.split_whitespace()).unwrap()
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Line::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_window_opens() {
+        assert!(parse("prefix-workbench").command.is_none());
+        let mut opened = None;
+        let folder = tempfile::tempdir().unwrap();
+        let line = ["prefix-workbench", "--device", "cpu", "--workspace"].map(OsString::from);
+        run(line.into_iter().chain([folder.path().into()]), |workspace, options| {
+            opened = Some((workspace.root().to_owned(), options.device));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(opened, Some((folder.path().to_owned(), Some(DeviceChoice::Cpu))));
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere() {
+        for line in [
+            "prefix-workbench --json --device wgpu:1 --workspace /w train --set seed=1 --set name=a",
+            "prefix-workbench train --set seed=1 --workspace /w --json --set name=a --device wgpu:1",
+        ] {
+            let global = parse(line).global;
+            assert!(global.json && global.workspace == Some(PathBuf::from("/w")));
+            assert_eq!(global.device, Some(DeviceChoice::Wgpu(Some(1))));
+            assert_eq!(global.set, ["seed=1", "name=a"]);
+        }
+    }
+
+    #[test]
+    fn bad_usage_is_exit_code_two() {
+        for line in ["prefix-workbench fly", "prefix-workbench train --device tpu", "prefix-workbench verify"] {
+            assert_eq!(Line::try_parse_from(line.split_whitespace()).unwrap_err().exit_code(), 2);
+        }
+        let workspace = tempfile::tempdir().unwrap();
+        let line = ["prefix-workbench", "--workspace", &workspace.path().to_string_lossy(), "train", "--set", "lr=1"]
+            .map(OsString::from);
+        let error = run(line, |_, _| Ok(())).unwrap_err();
+        assert!(matches!(error, CliError::Usage(_)), "{error}");
+    }
+}

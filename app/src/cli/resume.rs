@@ -1,0 +1,62 @@
+//! `resume`: goes on with a run from its last checkpoint.
+
+use clap::Args;
+use engine::config::RunConfig;
+
+use super::error::CliError;
+use super::session::{find_run, open_store};
+use super::train::watch;
+use super::{Global, settings};
+use crate::store::Request;
+
+/// Go on with a run from its last checkpoint.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The run: its id, the beginning or end of it, or its name
+    run: String,
+}
+
+pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
+    let workspace = global.workspace()?;
+    let store = open_store(&workspace)?;
+    let row = find_run(&store, &args.run)?;
+    if row.state.is_live() {
+        return Err(CliError::failed(format!("the run {} is {}", row.name, row.state.name()), "Stop it first"));
+    }
+    let file = row.folder.join("config.json");
+    let text = std::fs::read_to_string(&file).map_err(|error| CliError::io("read", &file, &error))?;
+    let stored: RunConfig = serde_json::from_str(&text)
+        .map_err(|error| CliError::failed(format!("the run's config.json is damaged: {error}"), "Start a new run"))?;
+    let config = changed(&stored, global)?;
+    store.0.send(Request::Register { run: row.id.clone(), config: Box::new(config.clone()), experiment: None });
+    watch(&workspace, store, &row.id, config, true, global)
+}
+
+/// What the run was, with what the command line says on top.
+fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
+    let mut tree = serde_json::to_value(stored).unwrap_or_default();
+    if let Some(device) = global.device {
+        settings::put(&mut tree, "device", device.to_string().into());
+    }
+    global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    settings::normalise(&mut tree)?;
+    let config = settings::to_config(&tree)?;
+    config.check()?;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests_support::{config, global};
+    use super::*;
+
+    #[test]
+    fn only_what_is_set_changes() {
+        let mut stored = config();
+        stored.training.clip_norm = None;
+        assert_eq!(changed(&stored, &global(&[])).unwrap(), stored);
+        let longer = changed(&stored, &global(&["training.steps=900"])).unwrap();
+        assert_eq!((longer.training.steps, longer.training.clip_norm), (900, None));
+        assert!(changed(&stored, &global(&["training.batch_size=0"])).is_err());
+    }
+}

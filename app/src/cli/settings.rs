@@ -1,0 +1,358 @@
+//! Every setting of a run by its dotted path, as `--set` and run files name it.
+
+use engine::config::RunConfig;
+use serde_json::{Map, Value};
+
+use super::error::CliError;
+
+/// What a setting's value looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Free text: taken as it is.
+    Text,
+    /// A file or folder: relative paths get a base.
+    Path,
+    /// A number, a flag or one of some words: read as TOML reads it, else as text.
+    Value,
+    /// Has settings of its own.
+    Table,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) key: &'static str,
+    pub(super) kind: Kind,
+    /// May be `"none"`: TOML has no word for it.
+    pub(super) optional: bool,
+    pub(super) help: &'static str,
+}
+
+const fn text(key: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind: Kind::Text, optional: false, help }
+}
+const fn path(key: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind: Kind::Path, optional: false, help }
+}
+const fn value(key: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind: Kind::Value, optional: false, help }
+}
+const fn table(key: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind: Kind::Table, optional: false, help }
+}
+const fn or_none(setting: Setting) -> Setting {
+    Setting { optional: true, ..setting }
+}
+
+/// In the order of a run file.
+pub(super) const SETTINGS: [Setting; 45] = [
+    text("name", "What people call the run; empty makes one from what differs"),
+    path("model", "Folder of the base model, in Hugging Face's form"),
+    text("device", "auto, cpu, wgpu or wgpu:1"),
+    value("seed", "Decides initial values, data order, dropout and samples"),
+    table("data", "The rows, and how a row becomes tokens"),
+    path("data.train", "Training rows: .jsonl, .json, .csv or .tsv"),
+    or_none(path("data.validation", "Validation rows; none takes a share of the training rows")),
+    value("data.validation_share", "That share, 0 to 0.9"),
+    value("data.validation_rows", "Use at most this many validation rows"),
+    or_none(text("data.source_column", "Column that the prompt is made of; none takes the first of the usual names")),
+    or_none(text("data.target_column", "Column to be learned; none takes the first of the usual names")),
+    text("data.prompt_template", "Text before the target, over source, bos, eos and every column; no loss"),
+    text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
+    value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
+    or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
+    table("method", "What is trained"),
+    value("method.type", "prefix"),
+    value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
+    value("method.dropout", "Dropout on the prefix's keys and values while training"),
+    or_none(table(
+        "method.reparameterisation",
+        "Train through a small network that is folded away (PEFT: prefix_projection)",
+    )),
+    value("method.reparameterisation.width", "Width of its hidden layer (PEFT: encoder_hidden_size)"),
+    value("method.reparameterisation.activation", "tanh, relu or gelu"),
+    table("method.init", "Initial values"),
+    value("method.init.type", "random, scaled_random, zero or words"),
+    text("method.init.text", "For words: the text whose keys and values are taken"),
+    table("training", "How it is trained"),
+    value("training.steps", "Optimizer steps; 0 lets epochs decide"),
+    value("training.epochs", "Passes over the training rows, when steps is 0"),
+    value("training.batch_size", "Rows in one forward pass"),
+    value("training.accumulation", "Forward passes in one optimizer step"),
+    value("training.learning_rate", "Peak learning rate"),
+    value("training.schedule", "After the warm-up: linear, cosine or constant"),
+    value("training.warmup_steps", "Steps in which the learning rate rises from 0"),
+    or_none(value("training.clip_norm", "Largest norm of the whole gradient; none leaves it as it is")),
+    value("training.loss", "token_mean (PEFT) or sentence_sum (the paper)"),
+    value("training.eval_every", "Evaluate every so many steps; 0 means ten times in a run"),
+    value("training.sample_rows", "Rows whose continuation is generated at each evaluation"),
+    value("training.sample_tokens", "Longest sample, in tokens"),
+    or_none(value(
+        "training.patience",
+        "Stop after so many evaluations without a better loss; none goes on to the end",
+    )),
+    value("training.checkpoint_every", "Checkpoint every so many steps; 0 means at each evaluation"),
+    table("training.optimizer", "AdamW's constants"),
+    value("training.optimizer.beta1", "Decay of the mean of gradients"),
+    value("training.optimizer.beta2", "Decay of the mean of squares"),
+    value("training.optimizer.epsilon", "Added to the root of the mean of squares"),
+    value("training.optimizer.weight_decay", "Decoupled weight decay"),
+];
+
+/// Names of other programs, for the question "did you mean".
+const OTHER_NAMES: [(&str, &str); 12] = [
+    ("lr", "training.learning_rate"),
+    ("prefix_length", "method.n_virtual"),
+    ("num_virtual_tokens", "method.n_virtual"),
+    ("prefix_projection", "method.reparameterisation.width"),
+    ("encoder_hidden_size", "method.reparameterisation.width"),
+    ("mid_dim", "method.reparameterisation.width"),
+    ("warmup", "training.warmup_steps"),
+    ("max_steps", "training.steps"),
+    ("batch", "training.batch_size"),
+    ("gradient_accumulation_steps", "training.accumulation"),
+    ("max_grad_norm", "training.clip_norm"),
+    ("max_length", "data.max_tokens"),
+];
+
+/// The setting of that name.
+pub(super) fn find(key: &str) -> Result<&'static Setting, CliError> {
+    SETTINGS.iter().find(|setting| setting.key == key).ok_or_else(|| {
+        let advice = match nearest(key) {
+            Some(near) => format!("Did you mean {near}?"),
+            None => "prefix-workbench train --print-config lists all settings".to_owned(),
+        };
+        CliError::usage(format!("there is no setting {key:?}"), advice)
+    })
+}
+
+fn nearest(key: &str) -> Option<&'static str> {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let name = last(key);
+    let exact = SETTINGS.iter().map(|setting| setting.key).find(|known| last(known) == name);
+    let other = OTHER_NAMES.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
+    exact.or(other).or_else(|| {
+        let score = |known: &str| similarity(&name, &last(known)).max(similarity(key, known));
+        let best = SETTINGS.iter().map(|setting| (score(setting.key), setting.key));
+        best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 0.6).map(|(_, known)| known)
+    })
+}
+
+fn similarity(a: &str, b: &str) -> f32 {
+    similar::TextDiff::from_chars(a, b).ratio()
+}
+
+/// `key=value` into a tree of settings.
+pub(super) fn assign(tree: &mut Value, assignment: &str) -> Result<(), CliError> {
+    let Some((key, text)) = assignment.split_once('=') else {
+        return Err(CliError::usage(format!("{assignment:?} sets nothing"), "Write --set key=value"));
+    };
+    let (key, text) = (key.trim(), text.trim());
+    let setting = find(key)?;
+    put(tree, key, read_value(setting.kind, text));
+    Ok(())
+}
+
+/// As TOML reads it where that makes sense; quotes are not needed.
+fn read_value(kind: Kind, text: &str) -> Value {
+    let quoted = text.len() >= 2 && (text.starts_with('"') || text.starts_with('\''));
+    let as_toml = || text.parse::<toml::Value>().ok().and_then(|value| serde_json::to_value(value).ok());
+    let as_text = || Value::String(text.to_owned());
+    match kind {
+        Kind::Text | Kind::Path if !quoted => as_text(),
+        _ => as_toml().unwrap_or_else(as_text),
+    }
+}
+
+/// Tables on the way are made; what is no table on the way is replaced.
+pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
+    let mut place = tree;
+    for part in key.split('.') {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        place = &mut place[part];
+    }
+    *place = value;
+}
+
+/// What is at a dotted path.
+pub(super) fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(tree, |place, part| place.get(part))
+}
+
+/// Refuses unknown keys, and brings the short forms into the form of [`RunConfig`]: `"none"`, `init = "zero"`, a
+/// method without its type.
+pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
+    check_keys(tree, "")?;
+    for setting in SETTINGS.iter().filter(|setting| setting.optional) {
+        let says = |word: &str| at(tree, setting.key).and_then(Value::as_str) == Some(word);
+        let off = at(tree, setting.key) == Some(&Value::Bool(false));
+        if says("none") || (setting.kind == Kind::Table && off) {
+            put(tree, setting.key, Value::Null);
+        } else if setting.kind == Kind::Table && at(tree, setting.key) == Some(&Value::Bool(true)) {
+            put(tree, setting.key, Value::Object(Map::new()));
+        }
+    }
+    for key in ["method", "method.init"] {
+        if let Some(Value::String(name)) = at(tree, key) {
+            let name = name.clone();
+            put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
+        }
+    }
+    if at(tree, "method").is_some() && at(tree, "method.type").is_none() {
+        put(tree, "method.type", "prefix".into());
+    }
+    if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
+        put(tree, "method.init.type", "words".into());
+    }
+    Ok(())
+}
+
+fn check_keys(tree: &Value, above: &str) -> Result<(), CliError> {
+    let Value::Object(table) = tree else { return Ok(()) };
+    table.iter().try_for_each(|(name, value)| {
+        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        find(&key)?;
+        check_keys(value, &key)
+    })
+}
+
+/// The tree as a configuration, with the setting's name in the sentence when a value does not fit.
+pub(super) fn to_config(tree: &Value) -> Result<RunConfig, CliError> {
+    serde_json::from_value(tree.clone()).map_err(|error| {
+        let culprit = SETTINGS.iter().filter(|setting| setting.kind != Kind::Table).find_map(|setting| {
+            let value = at(tree, setting.key)?;
+            let error = alone(tree, setting.key, value).err()?;
+            Some(CliError::usage(
+                format!("{} = {value} cannot be: {error}", setting.key),
+                format!("{}: {}", setting.key, setting.help),
+            ))
+        });
+        culprit.unwrap_or_else(|| {
+            CliError::usage(format!("the settings do not fit together: {error}"), "Correct the settings")
+        })
+    })
+}
+
+/// One setting, everything else at its default.
+fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig> {
+    let mut only = serde_json::json!({"model": "", "data": {"train": ""}});
+    for (table, tag) in [("method", "method.type"), ("method.init", "method.init.type")] {
+        if key.starts_with(table) && key != tag {
+            put(&mut only, "method.type", "prefix".into());
+            if let Some(tag_value) = at(tree, tag) {
+                put(&mut only, tag, tag_value.clone());
+            }
+        }
+    }
+    if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
+        put(&mut only, "method.init.text", "text".into());
+    }
+    put(&mut only, key, value.clone());
+    serde_json::from_value(only)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::config::{MethodConfig, PrefixInit};
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(assignments: &[&str]) -> Result<RunConfig, CliError> {
+        let mut tree = json!({"model": "m", "data": {"train": "t.jsonl"}});
+        assignments.iter().try_for_each(|assignment| assign(&mut tree, assignment))?;
+        normalise(&mut tree)?;
+        to_config(&tree)
+    }
+
+    fn sentence(assignments: &[&str]) -> String {
+        set(assignments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn any_setting_can_be_set() {
+        let config = set(&[
+            "training.steps=300",
+            "training.learning_rate = 1e-3",
+            "training.clip_norm=none",
+            "training.schedule=cosine",
+            "data.prompt_template={{ name }}: ",
+            "method.n_virtual=5",
+            "method.reparameterisation.width=64",
+            "name=20",
+            "device=wgpu:1",
+        ])
+        .unwrap();
+        assert_eq!(
+            (config.training.steps, config.training.learning_rate, config.training.clip_norm),
+            (300, 1e-3, None)
+        );
+        assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
+        let MethodConfig::Prefix(prefix) = config.method;
+        assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
+        assert_eq!(config.device.to_string(), "wgpu:1");
+    }
+
+    #[test]
+    fn short_forms_are_understood() {
+        let init = |assignments: &[&str]| {
+            let MethodConfig::Prefix(prefix) = set(assignments).unwrap().method;
+            prefix.init
+        };
+        assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
+        assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
+        let MethodConfig::Prefix(prefix) = set(&["method.reparameterisation=true"]).unwrap().method;
+        assert_eq!(prefix.reparameterisation.unwrap().width, 512);
+    }
+
+    #[test]
+    fn an_unknown_setting_gets_the_nearest_name() {
+        assert_eq!(
+            sentence(&["training.stepps=3"]),
+            "there is no setting \"training.stepps\". Did you mean training.steps?"
+        );
+        assert!(sentence(&["lr=3"]).ends_with("Did you mean training.learning_rate?"));
+        assert!(sentence(&["steps=3"]).ends_with("Did you mean training.steps?"));
+        assert!(sentence(&["num_virtual_tokens=3"]).ends_with("Did you mean method.n_virtual?"));
+        assert!(sentence(&["qqqq=3"]).contains("--print-config"));
+        assert!(sentence(&["training.steps"]).contains("--set key=value"));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named() {
+        for (assignment, key) in [
+            ("training.steps=many", "training.steps"),
+            ("training.steps=-1", "training.steps"),
+            ("training.schedule=wild", "training.schedule"),
+            ("method.init.type=magic", "method.init.type"),
+            ("method.type=telepathy", "method.type"),
+            ("method.reparameterisation.activation=swish", "method.reparameterisation.activation"),
+            ("device=tpu", "device"),
+            ("data.append_end_token=perhaps", "data.append_end_token"),
+        ] {
+            let said = sentence(&["training.epochs=2", assignment]);
+            assert!(said.starts_with(key), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_list_has_every_setting() {
+        let config = set(&[
+            "method.reparameterisation.width=1",
+            "method.init.text=w",
+            "training.patience=1",
+            "data.max_tokens=1",
+            "data.validation=v",
+            "data.source_column=s",
+            "data.target_column=t",
+        ])
+        .unwrap();
+        let tree = serde_json::to_value(&config).unwrap();
+        check_keys(&tree, "").unwrap();
+        for setting in &SETTINGS {
+            assert!(at(&tree, setting.key).is_some(), "{} is no setting", setting.key);
+        }
+    }
+}

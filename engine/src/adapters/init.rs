@@ -1,0 +1,177 @@
+//! Initial values of a prefix, and of the network behind it.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::adapters::fit::least_change;
+use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::prefix::{Prefix, PrefixShape, activate};
+use crate::config::{PrefixConfig, PrefixInit};
+use crate::error::{EngineError, Result};
+use crate::models::{CausalModel, Input};
+use crate::nn::LayerKv;
+
+/// What initial values are taken from, beside the seed.
+#[derive(Clone, Debug, Default)]
+pub struct PrefixTarget {
+    /// Tokens of the text for [`PrefixInit::Words`].
+    pub words: Vec<u32>,
+    /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
+    pub rows: Vec<Vec<u32>>,
+}
+
+/// How many tokens of a row are looked at for the scale.
+const LONGEST_ROW: usize = 64;
+
+impl Prefix {
+    /// A prefix with its initial values. With a reparameterisation the network is first drawn as torch draws it and its
+    /// last layer then fitted to the wanted keys and values (except for [`PrefixInit::Random`], which is PEFT's).
+    ///
+    /// # Errors
+    /// There is no text or row to start from, or the device failed.
+    pub fn initialise(
+        shape: PrefixShape,
+        config: &PrefixConfig,
+        target: &PrefixTarget,
+        model: &dyn CausalModel,
+        device: &Device,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let wanted = wanted(shape, config, target, model, device, &mut random)?;
+        let drawn = |(name, size): (&'static str, Vec<usize>)| {
+            let values = draw(name, &size, config, &mut random);
+            Parameter::new(name, size, values, device)
+        };
+        let parameters = Self::parameter_shapes(&shape, config).into_iter().map(drawn).collect();
+        let mut prefix = Self::new(shape, config, parameters);
+        if let Some(wanted) = wanted {
+            prefix.start_from(&wanted, config, device)?;
+        }
+        Ok(prefix)
+    }
+
+    /// Makes the prefix equal to `flat`: copied, or fitted with the last layer of the network.
+    fn start_from(&mut self, flat: &[f32], config: &PrefixConfig, device: &Device) -> Result<()> {
+        let Some(mlp) = &config.reparameterisation else {
+            self.parameters[0] =
+                Parameter::new("embedding.weight", [self.shape.n_virtual, self.shape.row()], flat.to_vec(), device);
+            return Ok(());
+        };
+        let (n, d_kv, row) = (self.shape.n_virtual, self.shape.d_kv(), self.shape.row());
+        let leaves = Trainables::untracked(&self.parameters);
+        let embedding = leaves.shaped(0, [n, d_kv]);
+        let wide = embedding.matmul(leaves.shaped(1, [mlp.width, d_kv]).transpose()) + leaves.shaped(2, [1, mlp.width]);
+        let hidden = floats(activate(wide, mlp.activation))?;
+        let made = self.fold()?;
+        let residual: Vec<f32> = flat.iter().zip(&made).map(|(want, have)| want - have).collect();
+        let change = least_change(&hidden, &residual, n, mlp.width);
+        let weights = self.parameters[3].to_vec()?.iter().zip(&change).map(|(w, d)| w + d).collect();
+        self.parameters[3] = Parameter::new("transform.2.weight", [row, mlp.width], weights, device);
+        Ok(())
+    }
+}
+
+/// The flat prefix that training should start from; `None` where the drawn parameters are the start.
+fn wanted(
+    shape: PrefixShape,
+    config: &PrefixConfig,
+    target: &PrefixTarget,
+    model: &dyn CausalModel,
+    device: &Device,
+    random: &mut ChaCha8Rng,
+) -> Result<Option<Vec<f32>>> {
+    match &config.init {
+        PrefixInit::Random => Ok(None),
+        PrefixInit::Zero => Ok(Some(vec![0.0; shape.stored()])),
+        PrefixInit::Words { .. } => {
+            if target.words.is_empty() {
+                return Err(EngineError::Setting {
+                    field: "method.init.text",
+                    reason: "the text to start from is empty".to_owned(),
+                });
+            }
+            let tokens: Vec<u32> = target.words.iter().copied().cycle().take(shape.n_virtual).collect();
+            shape.flatten(&keys_and_values_of(model, &tokens, device)).map(Some)
+        }
+        PrefixInit::ScaledRandom => {
+            let scales = scales(shape, &target.rows, model, device)?;
+            let channel = |i: usize| scales[i % shape.row()];
+            let value = |i| {
+                let (mean, deviation) = channel(i);
+                mean + deviation * normal(random)
+            };
+            Ok(Some((0..shape.stored()).map(value).collect()))
+        }
+    }
+}
+
+/// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
+fn scales(
+    shape: PrefixShape,
+    rows: &[Vec<u32>],
+    model: &dyn CausalModel,
+    device: &Device,
+) -> Result<Vec<(f32, f32)>> {
+    let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
+    let mut count = 0;
+    for row in rows.iter().filter(|row| !row.is_empty()) {
+        let tokens = &row[..row.len().min(LONGEST_ROW)];
+        let of_row = PrefixShape { n_virtual: tokens.len(), ..shape };
+        let flat = of_row.flatten(&keys_and_values_of(model, tokens, device))?;
+        for (i, value) in flat.into_iter().enumerate() {
+            let (sum, squares) = &mut sums[i % shape.row()];
+            *sum += f64::from(value);
+            *squares += f64::from(value) * f64::from(value);
+        }
+        count += tokens.len();
+    }
+    if count == 0 {
+        return Err(EngineError::Setting {
+            field: "method.init",
+            reason: "there is no text to take the scale of keys and values from".to_owned(),
+        });
+    }
+    let n = count as f64;
+    let scale = |(sum, squares): (f64, f64)| {
+        let mean = sum / n;
+        (mean as f32, (squares / n - mean * mean).max(0.0).sqrt() as f32)
+    };
+    Ok(sums.into_iter().map(scale).collect())
+}
+
+/// Keys and values of a text at positions 0, 1, …, one pair per layer, `[1, n_kv_heads, seq, d_head]`.
+fn keys_and_values_of(model: &dyn CausalModel, tokens: &[u32], device: &Device) -> Vec<LayerKv> {
+    let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
+    let positions: Vec<i32> = (0..ids.len() as i32).collect();
+    let shape = [1, ids.len()];
+    let on_device = |values| Tensor::<2, Int>::from_data(TensorData::new(values, shape), device);
+    let input = Input { tokens: on_device(ids), positions: on_device(positions), key_mask: None };
+    let mut kv = Vec::new();
+    model.hidden(&input, None, Some(&mut kv));
+    kv
+}
+
+/// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).
+fn draw(name: &str, shape: &[usize], config: &PrefixConfig, random: &mut ChaCha8Rng) -> Vec<f32> {
+    let n = shape.iter().product();
+    if name == "embedding.weight" {
+        return (0..n).map(|_| normal(random)).collect();
+    }
+    let d_in = match name {
+        "transform.0.weight" | "transform.2.weight" => shape[1],
+        // A bias has the bound of its weight.
+        "transform.2.bias" => config.reparameterisation.as_ref().map_or(1, |mlp| mlp.width),
+        _ => shape[0],
+    };
+    let bound = (d_in as f32).sqrt().recip();
+    (0..n).map(|_| random.random_range(-bound..bound)).collect()
+}
+
+/// A draw from N(0, 1) by Box and Muller.
+pub(crate) fn normal(random: &mut ChaCha8Rng) -> f32 {
+    let u: f64 = 1.0 - random.random::<f64>();
+    let v: f64 = random.random();
+    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+}

@@ -1,0 +1,68 @@
+//! Trained tensors by name, kept flat, so that optimizer, clipping and checkpoints need to know nothing of their shapes.
+
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+
+use crate::error::{EngineError, Result};
+
+/// One trained tensor.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// As PEFT names it inside of its prompt encoder: `embedding.weight`, `transform.0.weight`, …
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its numbers, flat, on the device, untracked.
+    pub value: Tensor<1>,
+}
+
+impl Parameter {
+    /// A parameter of these numbers.
+    pub fn new(name: &'static str, shape: impl Into<Vec<usize>>, values: Vec<f32>, device: &Device) -> Self {
+        let shape = shape.into();
+        debug_assert_eq!(shape.iter().product::<usize>(), values.len());
+        let n = values.len();
+        Self { name, shape, value: Tensor::from_data(TensorData::new(values, [n]), device) }
+    }
+
+    /// Its numbers on the host.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        floats(self.value.clone())
+    }
+}
+
+/// The numbers of a tensor on the host, in row order.
+///
+/// # Errors
+/// The device failed.
+pub fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    tensor.into_data().convert::<f32>().to_vec().map_err(|error| EngineError::Computation(format!("{error:?}")))
+}
+
+/// The parameters of one step as leaves of the gradient graph, in the order of the parameters.
+pub struct Trainables(Vec<Tensor<1>>);
+
+impl Trainables {
+    /// Leaves whose gradients can be asked for.
+    pub fn tracked(parameters: &[Parameter]) -> Self {
+        Self(parameters.iter().map(|p| Tensor::from_inner(p.value.clone()).require_grad()).collect())
+    }
+
+    /// The plain values: nothing is recorded.
+    pub fn untracked(parameters: &[Parameter]) -> Self {
+        Self(parameters.iter().map(|p| p.value.clone()).collect())
+    }
+
+    /// The leaf of a parameter in its shape.
+    pub fn shaped<const D: usize>(&self, index: usize, shape: [usize; D]) -> Tensor<D> {
+        self.0[index].clone().reshape(shape)
+    }
+
+    /// Gradients in the order of the parameters; zeros where the loss does not depend on one.
+    pub fn gradients(&self, gradients: &Gradients) -> Vec<Tensor<1>> {
+        let of = |leaf: &Tensor<1>| leaf.grad(gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like());
+        self.0.iter().map(of).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! Prefix tuning: trained keys and values that every layer attends to before the text.
+//! Li & Liang 2021, "Prefix-Tuning: Optimizing Continuous Prompts for Generation".
+//! Layout as in huggingface/peft: src/peft/tuners/prefix_tuning/model.py.
+
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use rand::{Rng, RngExt};
+
+use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
+use crate::error::Result;
+use crate::models::ModelShape;
+use crate::nn::LayerKv;
+
+/// The sizes of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixShape {
+    /// Prefix length.
+    pub n_virtual: usize,
+    /// Layers.
+    pub n_layers: usize,
+    /// Key and value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+}
+
+impl PrefixShape {
+    /// A prefix of this length for a model.
+    pub fn new(n_virtual: usize, model: &ModelShape) -> Self {
+        Self { n_virtual, n_layers: model.n_layers, n_kv_heads: model.n_kv_heads, d_head: model.d_head }
+    }
+
+    /// Width of a key or value over all heads.
+    pub fn d_kv(&self) -> usize {
+        self.n_kv_heads * self.d_head
+    }
+
+    /// Numbers for one virtual token: `K0, V0, K1, V1, …`.
+    pub fn row(&self) -> usize {
+        self.n_layers * 2 * self.d_kv()
+    }
+
+    /// Numbers that the folded prefix keeps.
+    pub fn stored(&self) -> usize {
+        self.n_virtual * self.row()
+    }
+
+    /// Cuts a flat prefix into layers.
+    ///
+    /// # Shapes
+    /// - `flat`: `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`
+    /// - key and value of each layer: `[1, n_kv_heads, n_virtual, d_head]`
+    pub fn layers(&self, flat: Tensor<2>) -> Vec<LayerKv> {
+        let by_slot = flat
+            .reshape([self.n_virtual, self.n_layers * 2, self.n_kv_heads, self.d_head])
+            .permute([1, 2, 0, 3]); // [n_layers * 2, n_kv_heads, n_virtual, d_head]
+        let slot = |index: usize| by_slot.clone().slice([index..index + 1]);
+        (0..self.n_layers).map(|layer| LayerKv { key: slot(2 * layer), value: slot(2 * layer + 1) }).collect()
+    }
+
+    /// The flat prefix that keys and values of a text make: the inverse of [`PrefixShape::layers`] on the host.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn flatten(&self, layers: &[LayerKv]) -> Result<Vec<f32>> {
+        let mut flat = vec![0.0; self.stored()];
+        for (layer, kv) in layers.iter().enumerate() {
+            for (side, tensor) in [&kv.key, &kv.value].into_iter().enumerate() {
+                let values = floats(tensor.clone())?; // [n_kv_heads, n_virtual, d_head]
+                let slot = (2 * layer + side) * self.d_kv();
+                for (head, rows) in values.chunks_exact(self.n_virtual * self.d_head).enumerate() {
+                    for (position, row) in rows.chunks_exact(self.d_head).enumerate() {
+                        let at = position * self.row() + slot + head * self.d_head;
+                        flat[at..at + self.d_head].copy_from_slice(row);
+                    }
+                }
+            }
+        }
+        Ok(flat)
+    }
+}
+
+/// Numbers trained and numbers kept: with a reparameterisation the former are many more.
+pub fn count_parameters(shape: &PrefixShape, config: &PrefixConfig) -> (usize, usize) {
+    let (d_kv, row) = (shape.d_kv(), shape.row());
+    let trained = match &config.reparameterisation {
+        None => shape.stored(),
+        Some(Reparameterisation { width, .. }) => {
+            shape.n_virtual * d_kv + (d_kv * width + width) + (width * row + row)
+        }
+    };
+    (trained, shape.stored())
+}
+
+/// A prefix in training: its parameters, and how they become keys and values.
+pub struct Prefix {
+    /// Its sizes.
+    pub shape: PrefixShape,
+    /// What is trained.
+    pub parameters: Vec<Parameter>,
+    reparameterisation: Option<Reparameterisation>,
+    dropout: f64,
+}
+
+impl Prefix {
+    /// A prefix with the parameters it was given, in the order of [`Prefix::parameter_shapes`].
+    pub fn new(shape: PrefixShape, config: &PrefixConfig, parameters: Vec<Parameter>) -> Self {
+        let reparameterisation = config.reparameterisation.clone();
+        Self { shape, parameters, reparameterisation, dropout: config.dropout }
+    }
+
+    /// Names and shapes of what is trained.
+    ///
+    /// Linear weights are `[d_out, d_in]`. The embedding is as wide as the keys (`n_kv_heads * d_head`), as in PEFT.
+    pub fn parameter_shapes(shape: &PrefixShape, config: &PrefixConfig) -> Vec<(&'static str, Vec<usize>)> {
+        let (n_virtual, d_kv, row) = (shape.n_virtual, shape.d_kv(), shape.row());
+        match &config.reparameterisation {
+            None => vec![("embedding.weight", vec![n_virtual, row])],
+            Some(Reparameterisation { width, .. }) => vec![
+                ("embedding.weight", vec![n_virtual, d_kv]),
+                ("transform.0.weight", vec![*width, d_kv]),
+                ("transform.0.bias", vec![*width]),
+                ("transform.2.weight", vec![row, *width]),
+                ("transform.2.bias", vec![row]),
+            ],
+        }
+    }
+
+    /// The flat prefix, `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`. The network runs once, not once per row.
+    pub fn flat(&self, leaves: &Trainables) -> Tensor<2> {
+        let PrefixShape { n_virtual, .. } = self.shape;
+        let (d_kv, row) = (self.shape.d_kv(), self.shape.row());
+        let Some(Reparameterisation { width, activation }) = self.reparameterisation else {
+            return leaves.shaped(0, [n_virtual, row]);
+        };
+        let embedding = leaves.shaped(0, [n_virtual, d_kv]);
+        let wide = embedding.matmul(leaves.shaped(1, [width, d_kv]).transpose()) + leaves.shaped(2, [1, width]);
+        let hidden = activate(wide, activation); // [n_virtual, width]
+        hidden.matmul(leaves.shaped(3, [row, width]).transpose()) + leaves.shaped(4, [1, row])
+    }
+
+    /// Keys and values of each layer for one step of training, with dropout drawn from `random`.
+    pub fn past_kv(&self, leaves: &Trainables, random: &mut impl Rng) -> Vec<LayerKv> {
+        let mut flat = self.flat(leaves);
+        if self.dropout > 0.0 {
+            let keep = 1.0 - self.dropout;
+            let draw = |_| if random.random_bool(keep) { (1.0 / keep) as f32 } else { 0.0 };
+            let mask: Vec<f32> = (0..self.shape.stored()).map(draw).collect();
+            let shape = [self.shape.n_virtual, self.shape.row()];
+            flat = flat * Tensor::from_data(TensorData::new(mask, shape), &self.device());
+        }
+        self.shape.layers(flat)
+    }
+
+    /// The folded prefix on the host: all that an adapter keeps.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn fold(&self) -> Result<Vec<f32>> {
+        floats(self.flat(&Trainables::untracked(&self.parameters)))
+    }
+
+    fn device(&self) -> Device {
+        self.parameters[0].value.device()
+    }
+}
+
+/// The hidden layer of the reparameterisation.
+pub(crate) fn activate(x: Tensor<2>, kind: MlpActivation) -> Tensor<2> {
+    match kind {
+        MlpActivation::Tanh => activation::tanh(x),
+        MlpActivation::Relu => activation::relu(x),
+        MlpActivation::Gelu => activation::gelu(x),
+    }
+}

@@ -1,0 +1,31 @@
+//! What is inside a learned prefix, one question per file.
+//!
+//! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
+//! solve a task while they project to unrelated text. So every list comes with its null.
+
+mod bank;
+mod export;
+mod neighbours;
+pub mod norms;
+mod scan;
+mod vocabulary;
+
+pub use bank::VocabularyBank;
+pub use export::export_neighbours;
+pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
+pub use scan::Table;
+pub use vocabulary::{VocabularyBuilder, VocabularyStep};
+
+use burn::tensor::Tensor;
+
+use crate::error::{EngineError, Result};
+
+/// Keys or values as rows on the host: `[1 or batch, n_kv_heads, n, d_head]` to `[batch * n, n_kv_heads * d_head]`,
+/// heads outside.
+fn rows(slots: &Tensor<4>) -> Result<Vec<f32>> {
+    to_host(slots.clone().swap_dims(1, 2))
+}
+
+fn to_host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
+}

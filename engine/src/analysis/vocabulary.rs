@@ -1,0 +1,241 @@
+//! The bank: the keys and values that every token of the vocabulary produces in every layer when it is run alone, at
+//! position 0. The space in which a prefix's keys and values have neighbours.
+//!
+//! It is computed block by block and kept in one file per model. A file that is damaged or belongs to something else is
+//! built anew.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Int, Tensor, TensorData};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use tempfile::NamedTempFile;
+
+use super::bank::{Checksum, Layout, VocabularyBank};
+use crate::error::{EngineError, Result};
+use crate::models::{CausalModel, Input, ModelShape};
+
+/// Tokens in one step.
+const BLOCK: usize = 512;
+
+/// Opens a model's bank, or builds it, in bounded steps.
+#[derive(Debug)]
+pub struct VocabularyBuilder {
+    path: PathBuf,
+    layout: Layout,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening,
+    Checking { bank: VocabularyBank, table: usize },
+    Building { file: NamedTempFile, checksums: Vec<Checksum>, tokens: usize },
+    Done,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub enum VocabularyStep {
+    /// Share done, 0 to 1.
+    Share(f32),
+    /// The bank is there.
+    Done(VocabularyBank),
+}
+
+impl VocabularyBuilder {
+    /// Computes nothing yet. `cache` is a folder, made if need be; `model_hash` names the weights.
+    pub fn new(cache: &Path, shape: &ModelShape, model_hash: &str) -> Self {
+        let name: String = model_hash.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        Self {
+            path: cache.join(format!("vocabulary-{name}.safetensors")),
+            layout: Layout::new(shape, model_hash),
+            state: State::Opening,
+        }
+    }
+
+    /// Where the bank is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Checks one table of the file that is there, or computes one block of tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the file cannot be read or written, [`EngineError::Computation`] when the device
+    /// fails.
+    ///
+    /// # Panics
+    /// After it returned the bank.
+    pub fn step(&mut self, model: &dyn CausalModel) -> Result<VocabularyStep> {
+        let n_tables = 2 * self.layout.n_layers;
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Opening => {
+                self.state = match VocabularyBank::open(&self.path, &self.layout)? {
+                    Some(bank) => State::Checking { bank, table: 0 },
+                    None => self.start()?,
+                };
+                Ok(VocabularyStep::Share(0.0))
+            }
+            State::Checking { bank, table } if table == n_tables => Ok(VocabularyStep::Done(bank)),
+            State::Checking { bank, table } if bank.is_intact(table) => {
+                self.state = State::Checking { bank, table: table + 1 };
+                Ok(VocabularyStep::Share((table + 1) as f32 / n_tables as f32))
+            }
+            State::Checking { .. } => {
+                tracing::warn!(path = %self.path.display(), "the vocabulary bank is damaged and is built anew");
+                self.state = self.start()?;
+                Ok(VocabularyStep::Share(0.0))
+            }
+            State::Building { file, checksums, tokens } if tokens == self.layout.vocab_size => {
+                self.finish(file, &checksums).map(VocabularyStep::Done)
+            }
+            State::Building { mut file, mut checksums, tokens } => {
+                let end = (tokens + BLOCK).min(self.layout.vocab_size);
+                self.build(model, &mut file, &mut checksums, tokens..end)?;
+                self.state = State::Building { file, checksums, tokens: end };
+                Ok(VocabularyStep::Share(end as f32 / self.layout.vocab_size as f32))
+            }
+            State::Done => panic!("the bank was handed out"),
+        }
+    }
+
+    fn start(&self) -> Result<State> {
+        let folder = self.path.parent().expect("the path was joined to a folder");
+        std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+        let mut file = NamedTempFile::new_in(folder).map_err(EngineError::io("create", folder))?;
+        file.write_all(&self.layout.header).map_err(EngineError::io("write", file.path()))?;
+        let checksums = vec![Checksum::default(); 2 * self.layout.n_layers];
+        Ok(State::Building { file, checksums, tokens: 0 })
+    }
+
+    fn build(
+        &self,
+        model: &dyn CausalModel,
+        file: &mut NamedTempFile,
+        checksums: &mut [Checksum],
+        tokens: Range<usize>,
+    ) -> Result<()> {
+        let device = model.embeddings().device();
+        let count = tokens.len();
+        let ids: Vec<i64> = tokens.clone().map(|token| token as i64).collect();
+        let input = Input {
+            tokens: Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &device),
+            positions: Tensor::zeros([count, 1], &device),
+            key_mask: None,
+        };
+        let mut kv = Vec::new();
+        drop(model.hidden(&input, None, Some(&mut kv)));
+        let tables = kv.iter().flat_map(|slots| [&slots.key, &slots.value]).zip(checksums).enumerate();
+        for (table, (slots, checksum)) in tables {
+            let mut exact = super::rows(slots)?; // [count, width]
+            let limit = f16::MAX.to_f32();
+            exact.iter_mut().for_each(|x| *x = x.clamp(-limit, limit));
+            let mut numbers = vec![f16::ZERO; exact.len()];
+            numbers.convert_from_f32_slice(&exact);
+            checksum.add(&numbers);
+            let offset = self.layout.offset(table) + tokens.start * self.layout.width * size_of::<f16>();
+            file.seek(SeekFrom::Start(offset as u64))
+                .and_then(|_| file.write_all(bytemuck::cast_slice(&numbers)))
+                .map_err(EngineError::io("write", &self.path))?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, mut file: NamedTempFile, checksums: &[Checksum]) -> Result<VocabularyBank> {
+        let checksums: Vec<u8> = checksums.iter().flat_map(Checksum::bytes).collect();
+        file.seek(SeekFrom::Start(self.layout.offset(2 * self.layout.n_layers) as u64))
+            .and_then(|_| file.write_all(&checksums))
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(EngineError::io("write", &self.path))?;
+        file.persist(&self.path).map_err(|error| EngineError::io("write", &self.path)(error.error))?;
+        let bank = VocabularyBank::open(&self.path, &self.layout)?;
+        bank.ok_or_else(|| EngineError::Malformed {
+            what: "the vocabulary bank",
+            path: self.path.clone(),
+            reason: "it was changed while it was written".into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::tiny::TinyModel;
+    use crate::message::Side;
+
+    fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyBank, PathBuf, usize) {
+        let mut builder = VocabularyBuilder::new(cache, model.shape(), hash);
+        for steps in 1.. {
+            if let VocabularyStep::Done(bank) = builder.step(model).unwrap() {
+                return (bank, builder.path().to_owned(), steps);
+            }
+        }
+        unreachable!()
+    }
+
+    fn large() -> TinyModel {
+        let shape = ModelShape { vocab_size: 1100, ..TinyModel::new(1).shape().clone() };
+        TinyModel::of(shape, 1)
+    }
+
+    #[test]
+    fn each_row_is_what_the_token_produces_alone() {
+        let model = large();
+        let folder = tempfile::tempdir().unwrap();
+        let (bank, path, steps) = build(folder.path(), &model, "abc");
+        assert_eq!(steps, 1 + 3 + 1);
+        for token in [0_usize, 511, 512, 1099] {
+            let device = model.embeddings().device();
+            let input = Input {
+                tokens: Tensor::from_data(TensorData::new(vec![token as i64], [1, 1]), &device),
+                positions: Tensor::zeros([1, 1], &device),
+                key_mask: None,
+            };
+            let mut kv = Vec::new();
+            model.hidden(&input, None, Some(&mut kv));
+            for (layer, slots) in kv.iter().enumerate() {
+                for (side, slots) in [(Side::Key, &slots.key), (Side::Value, &slots.value)] {
+                    let row = &bank.table(layer, side)[token * bank.width()..][..bank.width()];
+                    for (ours, exact) in row.iter().zip(super::super::rows(slots).unwrap()) {
+                        assert!((ours.to_f32() - exact).abs() <= exact.abs() / 1024.0 + 1e-5);
+                    }
+                }
+            }
+        }
+        let bytes = std::fs::read(path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.tensor("layers.1.value").unwrap().shape(), [1100, 8]);
+    }
+
+    #[test]
+    fn an_intact_file_is_used_and_a_damaged_or_foreign_one_is_built_anew() {
+        let model = large();
+        let folder = tempfile::tempdir().unwrap();
+        let (bank, path, built) = build(folder.path(), &model, "abc");
+        let expected = bank.table(1, Side::Value).to_vec();
+        drop(bank);
+        let (_, _, opened) = build(folder.path(), &model, "abc");
+        assert_eq!(opened, 1 + 4 + 1);
+
+        let good = std::fs::read(&path).unwrap();
+        let mut flipped = good.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        let mut swapped = good.clone();
+        let start = good.len() - 1000;
+        swapped[start..start + 4].rotate_left(2);
+        let mut foreign = good.clone();
+        foreign[20] ^= 1;
+        for bad in [&flipped, &swapped, &foreign, &good[..good.len() - 1].to_vec(), &Vec::new()] {
+            std::fs::write(&path, bad).unwrap();
+            let (bank, _, steps) = build(folder.path(), &model, "abc");
+            assert!(steps >= built);
+            assert_eq!(bank.table(1, Side::Value), expected);
+        }
+        let (_, other, _) = build(folder.path(), &model, "abd");
+        assert_ne!(other, path);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file stays");
+    }
+}

@@ -1,0 +1,218 @@
+//! What the program costs: a training step, the first step and decoding, at the shape of GPT-2 small.
+//!
+//! Each measurement is meant to run in a process of its own, so that its peak memory is its own.
+//! `tests/golden/bench_torch.py` measures the same with PyTorch + PEFT.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use crate::adapters::{Prefix, PrefixShape, PrefixTarget, Trainables};
+use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation};
+use crate::data::{NO_LABEL, TokenBatch};
+use crate::device::{self, DeviceChoice};
+use crate::error::{EngineError, Result};
+use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::message::Sampling;
+use crate::models::CausalModel;
+use crate::models::folder::ModelFolder;
+use crate::training::optimizer::{StepSettings, Trainer};
+use crate::weights::{write_floats, write_json};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Optimizer steps of a flat prefix.
+    TrainFlat,
+    /// Optimizer steps of a prefix behind its network of width 512.
+    TrainMlp,
+    /// Greedy tokens, one text.
+    Decode,
+}
+
+/// One figure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// What was measured.
+    pub bench: &'static str,
+    /// Whose program.
+    #[serde(rename = "impl")]
+    pub implementation: &'static str,
+    /// Which method.
+    pub variant: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+}
+
+const N_VIRTUAL: usize = 10;
+const BATCH: usize = 4;
+const SEQ: usize = 128;
+const PROMPT: usize = 64;
+const NEW_TOKENS: usize = 64;
+const WIDTH: usize = 512;
+const SEED: u64 = 7;
+
+/// Measures in this process; `started` is when it began.
+///
+/// # Errors
+/// The checkpoint cannot be read, or the device failed.
+pub fn measure(
+    folder: &Path,
+    what: Measure,
+    steps: usize,
+    choice: DeviceChoice,
+    started: Instant,
+) -> Result<Vec<Figure>> {
+    let files = ModelFolder::open(folder)?;
+    let (_, device) = device::open(choice, files.largest_tensor_bytes())?;
+    let model = files.load(&device, &mut |_| ())?;
+    match what {
+        Measure::TrainFlat => train(model.as_ref(), None, "prefix", steps, &device, started),
+        Measure::TrainMlp => {
+            let mlp = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
+            train(model.as_ref(), Some(mlp), "prefix_mlp", steps, &device, started)
+        }
+        Measure::Decode => decode(model.as_ref(), steps, &device),
+    }
+}
+
+fn train(
+    model: &dyn CausalModel,
+    mlp: Option<Reparameterisation>,
+    variant: &'static str,
+    steps: usize,
+    device: &Device,
+    started: Instant,
+) -> Result<Vec<Figure>> {
+    let mut trainer = Trainer::new(prefix(model, mlp, device)?);
+    let batch = batch(model.shape().vocab_size);
+    let weight = 1.0 / batch.n_labels() as f64;
+    let batches = [(batch, weight)];
+    let settings = StepSettings {
+        optimizer: AdamWConfig::default(),
+        learning_rate: 1e-4,
+        clip_norm: Some(1.0),
+        seed: SEED,
+    };
+    trainer.step(model, &batches, &settings, device)?;
+    let first = started.elapsed().as_secs_f64();
+    let mut seconds = Vec::new();
+    for _ in 0..steps.max(1) {
+        let begun = Instant::now();
+        trainer.step(model, &batches, &settings, device)?;
+        seconds.push(begun.elapsed().as_secs_f64());
+    }
+    let figure = |bench, value, unit| Figure { bench, implementation: "workbench", variant, value, unit };
+    let mut figures = vec![figure("train_step", median(seconds), "s"), figure("first_step", first, "s")];
+    figures.extend(peak_memory_bytes().map(|bytes| figure("train_peak_memory", bytes as f64 / 1e6, "MB")));
+    Ok(figures)
+}
+
+fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
+    let prefix = prefix(model, None, device)?;
+    let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let vocab_size = model.shape().vocab_size as u32;
+    let prompt: Vec<u32> = (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect();
+    let mut milliseconds = Vec::new();
+    for _ in 0..repeats.max(1) {
+        let stream =
+            DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0, also_seen: Vec::new() };
+        let sampling = Sampling { max_new_tokens: NEW_TOKENS, stop_at_end: false, ..Sampling::default() };
+        let options = DecoderOptions { sampling, ..DecoderOptions::default() };
+        let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;
+        let begun = Instant::now();
+        while !decoder.is_done() {
+            decoder.step(model)?;
+        }
+        milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
+    }
+    let figure =
+        |bench, value, unit| Figure { bench, implementation: "workbench", variant: "prefix", value, unit };
+    let mut figures = vec![figure("decode", median(milliseconds), "ms/token")];
+    figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64 / 1e6, "MB")));
+    Ok(figures)
+}
+
+fn prefix(model: &dyn CausalModel, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Prefix> {
+    let config = PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, dropout: 0.0, init: PrefixInit::Random };
+    let shape = PrefixShape::new(N_VIRTUAL, model.shape());
+    Prefix::initialise(shape, &config, &PrefixTarget::default(), model, device, SEED)
+}
+
+/// Rows of random tokens whose first half has no label.
+fn batch(vocab_size: usize) -> TokenBatch {
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let tokens: Vec<i32> = (0..BATCH * SEQ).map(|_| random.random_range(0..vocab_size as i32)).collect();
+    let label = |(at, &token): (usize, &i32)| if at % SEQ < SEQ / 2 { NO_LABEL } else { token };
+    let labels = tokens.iter().enumerate().map(label).collect();
+    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask: vec![1.0; BATCH * SEQ], labels }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The most memory this process has had, where the system says (Linux).
+pub fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Writes a checkpoint of GPT-2 small's shape with random weights, unless the folder has one.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn random_checkpoint(folder: &Path) -> Result<()> {
+    if folder.join("model.safetensors").is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let (vocab, positions, d, layers) = (50_257, 1024, 768, 12);
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let mut tensors = BTreeMap::new();
+    let mut add = |name: String, shape: Vec<usize>| {
+        let n = shape.iter().product();
+        let values = match name.rsplit('.').next() {
+            Some("bias") => vec![0.0; n],
+            _ if name.contains("ln_") => vec![1.0; n],
+            // Uniform with the standard deviation of GPT-2's initial weights.
+            _ => (0..n).map(|_| random.random_range(-0.034_641_f32..0.034_641)).collect(),
+        };
+        tensors.insert(name, (shape, values));
+    };
+    add("wte.weight".to_owned(), vec![vocab, d]);
+    add("wpe.weight".to_owned(), vec![positions, d]);
+    add("ln_f.weight".to_owned(), vec![d]);
+    add("ln_f.bias".to_owned(), vec![d]);
+    for layer in 0..layers {
+        for (name, shape) in [("ln_1", vec![d]), ("ln_2", vec![d])] {
+            add(format!("h.{layer}.{name}.weight"), shape.clone());
+            add(format!("h.{layer}.{name}.bias"), shape);
+        }
+        let linears =
+            [("attn.c_attn", d, 3 * d), ("attn.c_proj", d, d), ("mlp.c_fc", d, 4 * d), ("mlp.c_proj", 4 * d, d)];
+        for (name, d_in, d_out) in linears {
+            add(format!("h.{layer}.{name}.weight"), vec![d_in, d_out]);
+            add(format!("h.{layer}.{name}.bias"), vec![d_out]);
+        }
+    }
+    let config = serde_json::json!({
+        "model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "vocab_size": vocab, "n_positions": positions,
+        "n_embd": d, "n_layer": layers, "n_head": 12, "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5, "bos_token_id": 50_256, "eos_token_id": 50_256,
+        "attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0
+    });
+    write_json(&folder.join("config.json"), &config)?;
+    let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_floats(&folder.join("model.safetensors"), &tensors, Some(metadata))
+}

@@ -1,0 +1,181 @@
+//! Rows of similar length together, and what a model is given of them.
+
+use super::encode::Example;
+use super::order::{Purpose, shuffled};
+
+/// The label of a position that has none, as Hugging Face writes it.
+pub const NO_LABEL: i32 = -100;
+/// Batches whose rows are sorted by length together: enough for little padding, few enough for a random epoch.
+const WINDOW: usize = 50;
+
+/// Rows padded on the right to the longest of them.
+///
+/// # Shapes
+/// `tokens`, `mask` and `labels` are `[batch, seq]`, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenBatch {
+    /// Index of each row among the examples.
+    pub rows: Vec<usize>,
+    /// Rows.
+    pub batch: usize,
+    /// Positions of the longest row.
+    pub seq: usize,
+    /// Token ids, the padding token behind a row's end.
+    pub tokens: Vec<i32>,
+    /// 1 for a token, 0 for padding.
+    pub mask: Vec<f32>,
+    /// At each position the token that is there, if it is to be learned; else [`NO_LABEL`].
+    pub labels: Vec<i32>,
+}
+
+impl TokenBatch {
+    /// Puts the examples with these indices together.
+    pub fn new(examples: &[Example], rows: &[usize], pad: u32) -> Self {
+        let batch = rows.len();
+        let seq = rows.iter().map(|&row| examples[row].tokens.len()).max().unwrap_or(0);
+        let mut tokens = vec![id(pad); batch * seq];
+        let mut mask = vec![0.0; batch * seq];
+        let mut labels = vec![NO_LABEL; batch * seq];
+        for (index, &row) in rows.iter().enumerate() {
+            let example = &examples[row];
+            for (position, &token) in example.tokens.iter().enumerate() {
+                let at = index * seq + position;
+                tokens[at] = id(token);
+                mask[at] = 1.0;
+                if position >= example.n_prompt {
+                    labels[at] = id(token);
+                }
+            }
+        }
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels }
+    }
+
+    /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, which is the
+    /// one before the label's own, and the token. A label at the first position of a row, which a batch from elsewhere
+    /// may have, has no predictor and is left out.
+    pub fn labelled(&self) -> Vec<(usize, i32)> {
+        self.predicted().map(|(at, label)| (at - 1, label)).collect()
+    }
+
+    /// The flat positions with a label and a predictor.
+    fn predicted(&self) -> impl Iterator<Item = (usize, i32)> + '_ {
+        let labels = self.labels.iter().copied().enumerate();
+        labels.filter(|&(at, label)| label != NO_LABEL && at % self.seq.max(1) != 0)
+    }
+
+    /// The row of the batch, from 0, that a flat position lies in.
+    pub fn row_of(&self, position: usize) -> usize {
+        position / self.seq.max(1)
+    }
+
+    /// How many labels [`TokenBatch::labelled`] gives.
+    pub fn n_labels(&self) -> usize {
+        self.predicted().count()
+    }
+
+    /// Tokens in the batch, without padding.
+    pub fn n_tokens(&self) -> usize {
+        self.mask.iter().filter(|&&m| m != 0.0).count()
+    }
+}
+
+/// The id in the form the device takes; vocabularies end far below 2^31.
+fn id(token: u32) -> i32 {
+    i32::try_from(token).unwrap_or(i32::MAX)
+}
+
+/// The batches of one epoch, each row in exactly one. Seed and epoch decide them, so that two numbers, epoch and batch,
+/// are a place in the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batches {
+    batches: Vec<Vec<usize>>,
+}
+
+impl Batches {
+    /// Shuffles the rows, sorts windows of some fifty batches by length, cuts them into batches and shuffles those.
+    /// `lengths` are the tokens of each row; at most one batch has fewer than `batch_size` rows.
+    pub fn new(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Self {
+        let batch_size = batch_size.max(1);
+        let mut order = shuffled(lengths.len(), seed, Purpose::Rows { epoch });
+        let mut sorted: Vec<Vec<usize>> = Vec::new();
+        for window in order.chunks_mut(batch_size.saturating_mul(WINDOW)) {
+            window.sort_by_key(|&row| lengths[row]);
+            sorted.extend(window.chunks(batch_size).map(<[usize]>::to_vec));
+        }
+        let order = shuffled(sorted.len(), seed, Purpose::Batches { epoch });
+        Self { batches: order.into_iter().map(|index| std::mem::take(&mut sorted[index])).collect() }
+    }
+
+    /// How many batches the epoch has.
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The rows of a batch, as indices into `lengths`.
+    pub fn rows(&self, batch: usize) -> &[usize] {
+        &self.batches[batch]
+    }
+}
+
+/// Batches with the least padding, from the shortest row to the longest; always the same.
+pub fn evaluation_batches(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&row| lengths[row]);
+    order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(tokens: &[u32], n_prompt: usize) -> Example {
+        Example {
+            row: 1,
+            tokens: tokens.to_vec(),
+            n_prompt,
+            truncated: false,
+            prompt: String::new(),
+            reference: String::new(),
+        }
+    }
+
+    #[test]
+    fn labels_stand_at_their_own_position_and_are_predicted_from_the_one_before() {
+        let examples = [example(&[1, 2, 3, 4], 2), example(&[5, 6], 1)];
+        let batch = TokenBatch::new(&examples, &[1, 0], 9);
+        assert_eq!((batch.batch, batch.seq), (2, 4));
+        assert_eq!(batch.tokens, [5, 6, 9, 9, 1, 2, 3, 4]);
+        assert_eq!(batch.mask, [1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(batch.labels, [-100, 6, -100, -100, -100, -100, 3, 4]);
+        assert_eq!(batch.labelled(), [(0, 6), (5, 3), (6, 4)]);
+        assert_eq!((batch.row_of(0), batch.row_of(5), batch.n_labels(), batch.n_tokens()), (0, 1, 3, 6));
+        assert_eq!(TokenBatch::new(&examples, &[], 9).labelled(), []);
+        let from_elsewhere = TokenBatch { labels: batch.tokens.clone(), ..batch };
+        assert_eq!((from_elsewhere.labelled()[3], from_elsewhere.n_labels()), ((4, 2), 6));
+    }
+
+    #[test]
+    fn windows_keep_padding_low_and_epochs_differ() {
+        let lengths: Vec<usize> = (0..1003).map(|i| 1 + i * 7919 % 200).collect();
+        let batches = Batches::new(&lengths, 8, 1, 0);
+        assert_eq!(batches.len(), 126);
+        let padded: usize = (0..batches.len())
+            .map(|i| batches.rows(i).len() * batches.rows(i).iter().map(|&r| lengths[r]).max().unwrap())
+            .sum();
+        let real: usize = lengths.iter().sum();
+        assert!(padded < real * 11 / 10, "{padded} positions for {real} tokens");
+        assert_ne!(batches, Batches::new(&lengths, 8, 1, 1));
+        assert_eq!(batches, Batches::new(&lengths, 8, 1, 0));
+    }
+
+    #[test]
+    fn evaluation_is_in_order_of_length() {
+        assert_eq!(evaluation_batches(&[3, 1, 2, 1], 3), [vec![1, 3, 2], vec![0]]);
+        assert!(evaluation_batches(&[], 3).is_empty() && Batches::new(&[], 3, 1, 1).is_empty());
+    }
+}

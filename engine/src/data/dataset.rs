@@ -1,0 +1,246 @@
+//! The rows of a run: read, encoded, split into training and validation, with a report of what happened to them.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::columns::Roles;
+use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::order::{Purpose, shuffled};
+use super::reader::read_table;
+use super::table::{Problem, Table};
+use super::template::Templates;
+use super::tokenizer::Tokenizer;
+use crate::config::DataConfig;
+use crate::error::Result;
+
+/// The rows of a run.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Rows to learn, in the file's order.
+    pub train: Vec<Example>,
+    /// Rows to measure by, in the file's order; empty when the configuration keeps none.
+    pub validation: Vec<Example>,
+    /// What happened to the rows.
+    pub report: DataReport,
+}
+
+/// What happened to the rows on their way into a dataset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataReport {
+    /// Columns of the training file, in order.
+    pub columns: Vec<String>,
+    /// What `source` stands for: a column, several as `instruction + input`, or nothing.
+    pub source_column: String,
+    /// The column `target` stands for.
+    pub target_column: String,
+    /// Rows of the training file, usable or not.
+    pub total_rows: usize,
+    /// Training rows used.
+    pub train_rows: usize,
+    /// Validation rows used.
+    pub validation_rows: usize,
+    /// Rows used that were cut to the length limit.
+    pub truncated_rows: usize,
+    /// The first rows left out; those of a validation file say so and come last.
+    pub skipped: Vec<Problem>,
+    /// Rows left out in all.
+    pub skipped_rows: usize,
+    /// Validation rows that equal a training row, token by token: they measure memory.
+    pub duplicate_rows: usize,
+    /// Tokens of every usable row of the training file, before the limit.
+    pub lengths: Vec<u32>,
+    /// The limit in force, in tokens.
+    pub max_tokens: usize,
+}
+
+/// A training file on its way to a dataset: everything the preview shows too.
+pub(super) struct Prepared {
+    pub(super) table: Table,
+    pub(super) roles: Roles,
+    pub(super) templates: Templates,
+    pub(super) encoded: Encoded,
+    pub(super) max_tokens: usize,
+}
+
+impl Dataset {
+    /// Reads, encodes and splits the rows. A row has at most `max_tokens` tokens, or the configured limit if that is
+    /// lower. The same rows and seed give the same split on every machine.
+    ///
+    /// # Errors
+    /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
+    /// and [`EngineError::NoTrainableRow`](crate::error::EngineError::NoTrainableRow), for either file.
+    pub fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize, seed: u64) -> Result<Self> {
+        let prepared = Prepared::load(config, tokenizer, max_tokens)?;
+        let validation = match &config.validation {
+            Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
+            None => None,
+        };
+        Ok(Self::split(prepared, validation, config, seed))
+    }
+
+    pub(super) fn split(prepared: Prepared, validation: Option<Encoded>, config: &DataConfig, seed: u64) -> Self {
+        let mut report = prepared.report();
+        let Prepared { encoded, .. } = prepared;
+        let (train, validation) = match validation {
+            Some(validation) => {
+                report.add_skipped_validation(&validation);
+                let n = validation.examples.len();
+                let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed);
+                (encoded.examples, kept)
+            }
+            None => {
+                let n = n_validation(encoded.examples.len(), config);
+                part(encoded.examples, n, seed)
+            }
+        };
+        report.train_rows = train.len();
+        report.validation_rows = validation.len();
+        report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
+        let known: HashSet<&[u32]> = train.iter().map(|e| e.tokens.as_slice()).collect();
+        report.duplicate_rows = validation.iter().filter(|e| known.contains(e.tokens.as_slice())).count();
+        Self { train, validation, report }
+    }
+}
+
+impl Prepared {
+    pub(super) fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
+        let templates = Templates::new(config)?;
+        let max_tokens = token_limit(config, max_tokens);
+        let table = read_table(&config.train)?;
+        let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
+        let append_end_token = config.append_end_token;
+        let encoder = Encoder {
+            table: &table,
+            roles: roles.clone(),
+            templates: &templates,
+            tokenizer,
+            append_end_token,
+            max_tokens,
+        };
+        let encoded = encoder.encode()?;
+        Ok(Self { table, roles, templates, encoded, max_tokens })
+    }
+
+    /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
+    pub(super) fn encode_validation(&self, path: &Path, config: &DataConfig, tokenizer: &Tokenizer) -> Result<Encoded> {
+        let table = read_table(path)?;
+        let named = |name: &Option<String>, guessed: String| match name {
+            Some(name) => Some(name.clone()),
+            None => (!guessed.is_empty() && guessed.split(" + ").all(|c| table.column(c).is_some())).then_some(guessed),
+        };
+        let source = named(&config.source_column, self.roles.source_name(&self.table));
+        let target = named(&config.target_column, self.table.columns[self.roles.target].clone());
+        let encoder = Encoder {
+            table: &table,
+            roles: Roles::resolve(&table, source.as_deref(), target.as_deref())?,
+            templates: &self.templates,
+            tokenizer,
+            append_end_token: config.append_end_token,
+            max_tokens: self.max_tokens,
+        };
+        encoder.encode()
+    }
+
+    fn report(&self) -> DataReport {
+        DataReport {
+            columns: self.table.columns.clone(),
+            source_column: self.roles.source_name(&self.table),
+            target_column: self.table.columns[self.roles.target].clone(),
+            total_rows: self.table.total_rows(),
+            skipped: self.encoded.skipped.clone(),
+            skipped_rows: self.encoded.n_skipped,
+            lengths: self.encoded.lengths.clone(),
+            max_tokens: self.max_tokens,
+            ..DataReport::default()
+        }
+    }
+}
+
+impl DataReport {
+    fn add_skipped_validation(&mut self, validation: &Encoded) {
+        self.skipped_rows += validation.n_skipped;
+        let named =
+            validation.skipped.iter().map(|p| Problem { row: p.row, reason: format!("validation: {}", p.reason) });
+        self.skipped.extend(named);
+    }
+}
+
+/// Rows to validate on, out of `n` usable ones: at least one if any are wanted, and never all.
+fn n_validation(n: usize, config: &DataConfig) -> usize {
+    let share = config.validation_share.clamp(0.0, 1.0);
+    if share == 0.0 {
+        return 0;
+    }
+    let wanted = ((n as f64 * share).round() as usize).max(1);
+    wanted.min(config.validation_rows).min(n.saturating_sub(1))
+}
+
+/// The rest, and `n` rows that the seed picks; both in the order they had.
+fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Example>) {
+    let mut is_picked = vec![false; examples.len()];
+    for index in shuffled(examples.len(), seed, Purpose::Split).into_iter().take(n) {
+        is_picked[index] = true;
+    }
+    let (picked, rest): (Vec<_>, Vec<_>) = examples.into_iter().zip(is_picked).partition(|(_, picked)| *picked);
+    let without_mark = |pairs: Vec<(Example, bool)>| pairs.into_iter().map(|(example, _)| example).collect();
+    (without_mark(rest), without_mark(picked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    fn write(folder: &Path, name: &str, rows: &[(&str, &str)]) -> std::path::PathBuf {
+        let lines: Vec<String> =
+            rows.iter().map(|(s, t)| serde_json::json!({"source": s, "target": t}).to_string()).collect();
+        let path = folder.join(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path
+    }
+
+    #[test]
+    fn the_share_is_split_by_the_seed_and_capped() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<String> = (0..40).map(|i| format!("row {i}")).collect();
+        let rows: Vec<(&str, &str)> = texts.iter().map(|t| (t.as_str(), t.as_str())).collect();
+        let mut config = DataConfig::new(write(folder.path(), "a.jsonl", &rows));
+        config.validation_share = 0.25;
+        let load = |config: &DataConfig, seed| Dataset::load(config, &byte_tokenizer(), 100, seed).unwrap();
+        let data = load(&config, 1);
+        assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
+        assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
+        assert_eq!(data.validation, load(&config, 1).validation);
+        assert_ne!(data.validation, load(&config, 2).validation);
+        config.validation_rows = 3;
+        assert_eq!(load(&config, 1).report.validation_rows, 3);
+        config.validation_share = 0.0;
+        assert!(load(&config, 1).validation.is_empty());
+    }
+
+    #[test]
+    fn a_validation_file_keeps_every_training_row_and_twins_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = DataConfig::new(write(folder.path(), "a.jsonl", &[("a", "b"), ("c", "d")]));
+        let validation = folder.path().join("v.json");
+        std::fs::write(
+            &validation,
+            r#"[{"source": "c", "references": ["d", "e"]}, {"source": "c", "references": ["x"]}, {"source": "y"}]"#,
+        )
+        .unwrap();
+        config.validation = Some(validation);
+        let data = Dataset::load(&config, &byte_tokenizer(), 100, 1).unwrap();
+        assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
+        assert_eq!(data.validation[0].reference, " d");
+        assert_eq!(data.report.skipped[0], Problem { row: 3, reason: "validation: the target is empty".to_owned() });
+    }
+
+    #[test]
+    fn one_row_is_kept_for_training() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = DataConfig::new(write(folder.path(), "a.jsonl", &[("a", "b")]));
+        let data = Dataset::load(&config, &byte_tokenizer(), 4, 1).unwrap();
+        assert_eq!((data.train.len(), data.validation.len(), data.report.truncated_rows), (1, 0, 1));
+        assert_eq!((data.report.lengths, data.report.max_tokens), (vec![5], 4));
+    }
+}

@@ -1,0 +1,186 @@
+//! `.csv` and `.tsv`: a header row, then as many fields in each row.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::reader::not_utf8;
+use super::table::{Row, Table};
+use crate::error::{EngineError, Result};
+
+pub(super) fn read_csv(bytes: &[u8], path: &Path) -> Result<Table> {
+    let header = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    // Spreadsheets of half of Europe write semicolons.
+    let delimiter = if !header.contains(&b',') && header.contains(&b';') { b';' } else { b',' };
+    read(bytes, path, delimiter, true)
+}
+
+/// Many `.tsv` files are written without quoting and hold lone quotation marks, which would swallow lines: the reading
+/// with fewer broken rows wins, then that with more rows.
+pub(super) fn read_tsv(bytes: &[u8], path: &Path) -> Result<Table> {
+    let quoted = read(bytes, path, b'\t', true)?;
+    if !bytes.contains(&b'"') {
+        return Ok(quoted);
+    }
+    let plain = read(bytes, path, b'\t', false)?;
+    let rank = |table: &Table| (table.n_problems, usize::MAX - table.rows.len());
+    Ok(if rank(&plain) < rank(&quoted) { plain } else { quoted })
+}
+
+fn read(bytes: &[u8], path: &Path, delimiter: u8, quoting: bool) -> Result<Table> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .quoting(quoting)
+        .from_reader(bytes);
+    let mut table = Table::new(path);
+    let mut record = csv::ByteRecord::new();
+    let mut lines = Lines { bytes, offset: 0, line: 1 };
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(error) => {
+                table.push_problem(lines.line_at(reader.position().byte() as usize), error.to_string());
+                break;
+            }
+        }
+        if record.len() == 1 && record.get(0).is_none_or(|field| field.trim_ascii().is_empty()) {
+            continue;
+        }
+        let line = lines.line_at(record.position().map_or(0, |p| p.byte() as usize));
+        if table.columns.is_empty() {
+            table.columns = header(&record, path)?;
+            continue;
+        }
+        match cells(&record, table.columns.len()) {
+            Ok(cells) => table.rows.push(Row::new(line, cells)),
+            Err(reason) => table.push_problem(line, reason),
+        }
+    }
+    if quoting && ends_inside_a_quote(bytes) {
+        name_the_open_quote(&mut table);
+    }
+    Ok(table)
+}
+
+/// Counts lines as an editor does; the reader's own count begins a row before the end of the line above.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the first character at or after `offset` that is no line end; offsets only grow.
+    fn line_at(&mut self, offset: usize) -> usize {
+        let is_line_end = |b: &u8| matches!(b, b'\n' | b'\r');
+        while let Some(byte) = self.bytes.get(self.offset)
+            && (self.offset < offset || is_line_end(byte))
+        {
+            self.line += usize::from(*byte == b'\n');
+            self.offset += 1;
+        }
+        self.line
+    }
+}
+
+fn header(record: &csv::ByteRecord, path: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::with_capacity(record.len());
+    for (index, field) in record.iter().enumerate() {
+        let name = std::str::from_utf8(field).map_err(|e| EngineError::Malformed {
+            what: "the dataset",
+            path: path.to_owned(),
+            reason: format!("the header: {}", not_utf8(e.valid_up_to())),
+        })?;
+        let mut name = name.trim().to_owned();
+        if name.is_empty() {
+            name = format!("column {}", index + 1);
+        }
+        while names.contains(&name) {
+            name.push_str(" again");
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn cells(record: &csv::ByteRecord, n_columns: usize) -> Result<Vec<(usize, Value)>, String> {
+    if record.len() != n_columns {
+        return Err(format!("it has {} fields, the header has {n_columns}", record.len()));
+    }
+    record
+        .iter()
+        .enumerate()
+        .map(|(column, field)| match std::str::from_utf8(field) {
+            Ok(text) => Ok((column, Value::String(text.to_owned()))),
+            Err(e) => Err(format!("field {}: {}", column + 1, not_utf8(e.valid_up_to()))),
+        })
+        .collect()
+}
+
+/// The last quotation mark that begins a field is never closed: marks are odd in number and none ends the file.
+fn ends_inside_a_quote(bytes: &[u8]) -> bool {
+    bytes.iter().filter(|&&b| b == b'"').count() % 2 == 1 && !bytes.trim_ascii_end().ends_with(b"\"")
+}
+
+/// A field that is never closed swallows the rest of the file, which would pass for one very long row.
+fn name_the_open_quote(table: &mut Table) {
+    let swallowed = table
+        .rows
+        .last()
+        .is_some_and(|row| table.columns.len().checked_sub(1).is_some_and(|c| row.text(c).contains('\n')));
+    if swallowed && let Some(row) = table.rows.pop() {
+        table.push_problem(row.number, "a quotation mark is opened here and never closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(table: &Table) -> Vec<Vec<String>> {
+        let n = table.columns.len();
+        table.rows.iter().map(|row| (0..n).map(|c| row.text(c).into_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn quoted_newlines_and_commas_stay_in_their_field() {
+        let table =
+            read_csv(b"source,target\r\n\"a\nb\",\"say \"\"hi\"\", you\"\r\n\r\nc,d\r\n", Path::new("x.csv")).unwrap();
+        assert_eq!(table.columns, ["source", "target"]);
+        assert_eq!(texts(&table), [["a\nb", "say \"hi\", you"], ["c", "d"]]);
+        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 5]);
+    }
+
+    #[test]
+    fn rows_of_another_width_or_encoding_are_named() {
+        let table = read_csv(b"a,b\n1\n1,2,3\n\xFF,2\nx,y\n", Path::new("x.csv")).unwrap();
+        assert_eq!(texts(&table), [["x", "y"]]);
+        let reasons: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.as_str())).collect();
+        assert_eq!(reasons[0], (2, "it has 1 fields, the header has 2"));
+        assert_eq!(reasons[2], (4, "field 1: byte 1 is not UTF-8 text; save the file as UTF-8"));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named() {
+        let table = read_csv(b"a,b\nx,y\nz,\"open\nq,r\ns,t\n", Path::new("x.csv")).unwrap();
+        assert_eq!(texts(&table), [["x", "y"]]);
+        assert_eq!(table.problems[0].row, 3);
+    }
+
+    #[test]
+    fn tsv_reads_quoted_and_plain_files() {
+        let plain = read_tsv(b"a\tb\n\"x\ty\n5\" nail\tz\n", Path::new("x.tsv")).unwrap();
+        assert_eq!(texts(&plain), [["\"x", "y"], ["5\" nail", "z"]]);
+        let quoted = read_tsv(b"a\tb\n\"x\ty\"\tz\n", Path::new("x.tsv")).unwrap();
+        assert_eq!(texts(&quoted), [["x\ty", "z"]]);
+    }
+
+    #[test]
+    fn headers_get_names_and_semicolons_are_seen() {
+        let table = read_csv(b"a;a;\n1;2;3\n", Path::new("x.csv")).unwrap();
+        assert_eq!(table.columns, ["a", "a again", "column 3"]);
+    }
+}

@@ -1,0 +1,254 @@
+//! One row becomes tokens: rendered, tokenised, cut to the limit, with the place where its labels begin.
+
+use rayon::prelude::*;
+
+use super::columns::Roles;
+use super::table::{Problem, Row, Table};
+use super::template::{Fields, RenderError, Templates};
+use super::tokenizer::Tokenizer;
+use crate::config::DataConfig;
+use crate::error::{EngineError, Result};
+
+/// A row as it trains: the prompt's tokens, then the target's.
+///
+/// Prompt and target are tokenised apart, so that no token crosses the place where the labels begin, and generating from
+/// `tokens[..n_prompt]` starts where training does. A causal model predicts each token from the one before it, so the
+/// prompt is never empty: without one it is the begin token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// From 1, as the file counts.
+    pub row: usize,
+    /// Prompt, target and end token, cut to the limit.
+    pub tokens: Vec<u32>,
+    /// First labelled position, at least 1; every token from here on is a label.
+    pub n_prompt: usize,
+    /// Cut to the limit: prompts at their beginning, targets at their end (and then without the end token).
+    pub truncated: bool,
+    /// The rendered prompt, uncut.
+    pub prompt: String,
+    /// The rendered target, uncut.
+    pub reference: String,
+}
+
+/// How the rows of one table become examples.
+pub(super) struct Encoder<'a> {
+    pub(super) table: &'a Table,
+    pub(super) roles: Roles,
+    pub(super) templates: &'a Templates,
+    pub(super) tokenizer: &'a Tokenizer,
+    pub(super) append_end_token: bool,
+    pub(super) max_tokens: usize,
+}
+
+/// The rows of a table after encoding.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) examples: Vec<Example>,
+    /// Tokens of each example before it was cut.
+    pub(super) lengths: Vec<u32>,
+    /// The first rows that were left out, in the file's order.
+    pub(super) skipped: Vec<Problem>,
+    pub(super) n_skipped: usize,
+}
+
+/// A row's example and its length before the cut, or why there is none.
+type Outcome = Result<(Example, u32), Skip>;
+
+struct Skip {
+    reason: String,
+    /// The template does not fit the row.
+    is_template: bool,
+}
+
+impl Encoder<'_> {
+    /// Encodes every readable row, on all cores.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
+    /// when nothing is left.
+    pub(super) fn encode(&self) -> Result<Encoded> {
+        self.templates.check_names(&self.table.columns)?;
+        let outcomes: Vec<Outcome> =
+            self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
+        if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
+            && let Some(Err(first)) = outcomes.first()
+        {
+            return Err(EngineError::Template(first.reason.clone()));
+        }
+        let mut encoded = Encoded {
+            examples: Vec::with_capacity(outcomes.len()),
+            lengths: Vec::with_capacity(outcomes.len()),
+            skipped: self.table.problems.clone(),
+            n_skipped: self.table.n_problems,
+        };
+        for (row, outcome) in self.table.rows.iter().zip(outcomes) {
+            match outcome {
+                Ok((example, length)) => {
+                    encoded.examples.push(example);
+                    encoded.lengths.push(length);
+                }
+                Err(skip) => {
+                    encoded.n_skipped += 1;
+                    encoded.skipped.push(Problem { row: row.number, reason: skip.reason });
+                }
+            }
+        }
+        encoded.skipped.sort_by_key(|problem| problem.row);
+        if encoded.examples.is_empty() {
+            let reason = most_frequent(&encoded.skipped);
+            return Err(EngineError::NoTrainableRow { path: self.table.path.clone(), reason });
+        }
+        Ok(encoded)
+    }
+
+    /// The outer error ends the encoding of the table.
+    fn encode_row(&self, row: &Row) -> Result<Outcome> {
+        let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
+        let rendered = self.templates.prompt(&fields).and_then(|p| Ok((p, self.templates.target(&fields)?)));
+        let (prompt, target) = match rendered {
+            Ok(texts) => texts,
+            Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
+            Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
+        };
+        if target.trim().is_empty() {
+            return Ok(Err(skip("the target is empty")));
+        }
+        Ok(self.tokens(&prompt, &target).map(|(tokens, n_prompt, length)| {
+            let example = Example {
+                row: row.number,
+                truncated: tokens.len() < length,
+                tokens,
+                n_prompt,
+                prompt,
+                reference: target,
+            };
+            (example, u32::try_from(length).unwrap_or(u32::MAX))
+        }))
+    }
+
+    /// The tokens within the limit, the first labelled position, and the length without the limit.
+    fn tokens(&self, prompt: &str, target: &str) -> Result<(Vec<u32>, usize, usize), Skip> {
+        let failed = |e: EngineError| skip(&e.to_string());
+        let mut tokens = self.tokenizer.encode(prompt).map_err(failed)?;
+        let mut labels = if tokens.is_empty() {
+            tokens.push(self.tokenizer.bos());
+            self.tokenizer.encode(target)
+        } else {
+            self.tokenizer.encode_continuation(target)
+        }
+        .map_err(failed)?;
+        if labels.is_empty() {
+            return Err(skip("the target has no token in this vocabulary"));
+        }
+        if self.append_end_token {
+            labels.push(self.tokenizer.eos());
+        }
+        let length = tokens.len() + labels.len();
+        if self.max_tokens < 2 {
+            return Err(skip("the length limit leaves no room for a target"));
+        }
+        // The last token of the prompt stays: it predicts the first label.
+        let excess = length.saturating_sub(self.max_tokens).min(tokens.len() - 1);
+        tokens.drain(..excess);
+        let n_prompt = tokens.len();
+        tokens.append(&mut labels);
+        tokens.truncate(self.max_tokens);
+        Ok((tokens, n_prompt, length))
+    }
+}
+
+fn skip(reason: &str) -> Skip {
+    Skip { reason: reason.to_owned(), is_template: false }
+}
+
+fn most_frequent(problems: &[Problem]) -> String {
+    let mut reasons: Vec<&str> = problems.iter().map(|p| p.reason.as_str()).collect();
+    reasons.sort_unstable();
+    let groups = reasons.chunk_by(|a, b| a == b);
+    groups.max_by_key(|group| group.len()).map_or("it has no rows", |group| group[0]).to_owned()
+}
+
+/// The limit in force: the configured one, and never more than the model has.
+pub(super) fn token_limit(config: &DataConfig, max_tokens: usize) -> usize {
+    config.max_tokens.unwrap_or(max_tokens).min(max_tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::super::table::ObjectRows;
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    fn encode(config: &DataConfig, max_tokens: usize, rows: &[(&str, &str)]) -> Result<Encoded> {
+        let mut objects = ObjectRows::new(Path::new("x.jsonl"));
+        for (index, (source, target)) in rows.iter().enumerate() {
+            objects.push(index + 1, json!({"source": source, "target": target}))?;
+        }
+        let table = objects.table;
+        let encoder = Encoder {
+            table: &table,
+            roles: Roles::resolve(&table, None, None)?,
+            templates: &Templates::new(config)?,
+            tokenizer: &byte_tokenizer(),
+            append_end_token: config.append_end_token,
+            max_tokens,
+        };
+        encoder.encode()
+    }
+
+    fn bytes(text: &str) -> Vec<u32> {
+        byte_tokenizer().encode(text).unwrap()
+    }
+
+    #[test]
+    fn labels_are_the_target_and_the_end_token() {
+        let encoded = encode(&DataConfig::new("x"), 100, &[("ab", "cd")]).unwrap();
+        let example = &encoded.examples[0];
+        assert_eq!(example.tokens[..example.n_prompt], bytes("ab<|endoftext|>"));
+        assert_eq!(example.tokens[example.n_prompt..], bytes(" cd<|endoftext|>"));
+        assert_eq!((encoded.lengths[0], example.truncated), (7, false));
+    }
+
+    #[test]
+    fn an_empty_prompt_becomes_the_begin_token() {
+        let config = DataConfig { prompt_template: String::new(), append_end_token: false, ..DataConfig::new("x") };
+        let encoded = encode(&config, 100, &[("ab", "cd")]).unwrap();
+        assert_eq!(encoded.examples[0].tokens, bytes("<|endoftext|> cd"));
+        assert_eq!(encoded.examples[0].n_prompt, 1);
+    }
+
+    #[test]
+    fn prompts_lose_their_beginning_then_targets_their_end() {
+        let cut = |max_tokens| {
+            let encoded = encode(&DataConfig::new("x"), max_tokens, &[("abcd", "ef")]).unwrap();
+            let example = encoded.examples.into_iter().next().unwrap();
+            assert!(example.truncated && example.tokens.len() == max_tokens);
+            (example.tokens, example.n_prompt)
+        };
+        assert_eq!(cut(8), (bytes("bcd<|endoftext|> ef<|endoftext|>"), 4));
+        assert_eq!(cut(5), (bytes("<|endoftext|> ef<|endoftext|>"), 1));
+        assert_eq!(cut(3), (bytes("<|endoftext|> e"), 1));
+        let error = encode(&DataConfig::new("x"), 1, &[("a", "b")]).unwrap_err();
+        assert!(error.to_string().contains("no room"), "{error}");
+    }
+
+    #[test]
+    fn rows_without_a_label_are_named() {
+        let encoded = encode(&DataConfig::new("x"), 100, &[("a", " "), ("a", "b"), ("a", "")]).unwrap();
+        assert_eq!(encoded.skipped.iter().map(|p| p.row).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!((encoded.n_skipped, encoded.skipped[0].reason.as_str()), (2, "the target is empty"));
+        let error = encode(&DataConfig::new("x"), 100, &[("a", "")]).unwrap_err();
+        assert!(matches!(error, EngineError::NoTrainableRow { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_template_that_fits_no_row_is_the_templates_fault() {
+        let config = DataConfig { target_template: "{{ target.name.first }}".to_owned(), ..DataConfig::new("x") };
+        let error = encode(&config, 100, &[("a", "b"), ("c", "d")]).unwrap_err();
+        assert!(matches!(error, EngineError::Template(_)), "{error}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Random orders that a seed decides, the same on every machine.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// What an order is for, so that one seed gives each purpose its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// Which rows validate.
+    Split,
+    /// The rows of an epoch, counted from 0.
+    Rows { epoch: u64 },
+    /// The batches of an epoch.
+    Batches { epoch: u64 },
+}
+
+/// The numbers below `n` in random order.
+///
+/// The shuffle is written out here and draws 64 bits each time, so that it depends on no library version and no
+/// platform.
+pub(super) fn shuffled(n: usize, seed: u64, purpose: Purpose) -> Vec<usize> {
+    let mut random = generator(seed, purpose);
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        order.swap(last, below(last + 1, &mut random));
+    }
+    order
+}
+
+fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
+    let (purpose, epoch) = match purpose {
+        Purpose::Split => (1_u64, 0),
+        Purpose::Rows { epoch } => (2, epoch),
+        Purpose::Batches { epoch } => (3, epoch),
+    };
+    let mut bytes = [0; 32];
+    for (slot, value) in bytes.chunks_exact_mut(8).zip([seed, purpose, epoch]) {
+        slot.copy_from_slice(&value.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(bytes)
+}
+
+/// A number below `n`; its bias is below `n / 2^64`.
+fn below(n: usize, random: &mut ChaCha8Rng) -> usize {
+    ((u128::from(random.next_u64()) * n as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_a_seed_never_changes() {
+        assert_eq!(shuffled(8, 42, Purpose::Split), [6, 0, 5, 3, 7, 2, 1, 4]);
+        assert_eq!(shuffled(8, 42, Purpose::Rows { epoch: 1 }), [3, 1, 0, 7, 5, 2, 6, 4]);
+        assert_ne!(shuffled(8, 42, Purpose::Rows { epoch: 0 }), shuffled(8, 42, Purpose::Rows { epoch: 1 }));
+        assert_ne!(shuffled(8, 42, Purpose::Split), shuffled(8, 43, Purpose::Split));
+        assert_eq!(shuffled(0, 1, Purpose::Split), [0; 0]);
+    }
+}

@@ -1,0 +1,78 @@
+//! The first rows as training would see them, and what would become of all of them.
+
+use super::dataset::{Dataset, Prepared};
+use super::encode::Example;
+use super::tokenizer::Tokenizer;
+use crate::config::DataConfig;
+use crate::error::Result;
+use crate::message::{DataPreview, TokenRow};
+
+/// Skipped rows that are named.
+const N_SKIPPED: usize = 10;
+
+/// Loads a dataset as [`Dataset::load`] does and describes it, with the first `n_rows` usable rows of the training file
+/// token by token. A row's tokens are those of the batch that trains.
+///
+/// # Errors
+/// As [`Dataset::load`].
+pub fn preview(
+    config: &DataConfig,
+    tokenizer: &Tokenizer,
+    n_rows: usize,
+    max_tokens: usize,
+    seed: u64,
+) -> Result<DataPreview> {
+    let prepared = Prepared::load(config, tokenizer, max_tokens)?;
+    let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, tokenizer)).collect();
+    let validation = match &config.validation {
+        Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
+        None => None,
+    };
+    let report = Dataset::split(prepared, validation, config, seed).report;
+    Ok(DataPreview {
+        columns: report.columns,
+        source_column: report.source_column,
+        target_column: report.target_column,
+        rows,
+        total_rows: report.total_rows,
+        train_rows: report.train_rows,
+        validation_rows: report.validation_rows,
+        truncated_rows: report.truncated_rows,
+        skipped: report.skipped.into_iter().take(N_SKIPPED).map(|p| (p.row, p.reason)).collect(),
+        skipped_rows: report.skipped_rows,
+        lengths: report.lengths,
+        max_tokens: report.max_tokens,
+    })
+}
+
+fn token_row(example: &Example, tokenizer: &Tokenizer) -> TokenRow {
+    TokenRow {
+        row: example.row,
+        tokens: example.tokens.iter().map(|&id| tokenizer.token_text(id)).collect(),
+        labelled: (0..example.tokens.len()).map(|position| position >= example.n_prompt).collect(),
+        truncated: example.truncated,
+        prompt: example.prompt.clone(),
+        target: example.reference.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    #[test]
+    fn the_token_view_shows_labels_and_what_was_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "source,target\na,é\nb,\nc,d\n").unwrap();
+        let preview = preview(&DataConfig::new(path), &byte_tokenizer(), 1, 100, 1).unwrap();
+        assert_eq!(preview.rows.len(), 1);
+        assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
+        assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);
+        assert_eq!((preview.rows[0].row, preview.rows[0].target.as_str()), (2, " é"));
+        assert_eq!(preview.skipped, [(3, "the target is empty".to_owned())]);
+        assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));
+        assert_eq!(preview.lengths, [6, 5]);
+    }
+}

@@ -1,0 +1,357 @@
+//! A row becomes text: minijinja templates over the row's columns and the roles `source`, `target`, `bos` and `eos`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use minijinja::value::Kwargs;
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests as checks};
+
+use super::columns::Roles;
+use super::table::{Row, Table};
+use super::template_guard::{TICK, guarded};
+use super::tokenizer::Tokenizer;
+use crate::config::DataConfig;
+use crate::error::{EngineError, Result};
+
+/// Longest text a template may give, and longest result of one filter, in bytes.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
+/// Most rounds that the loops of a template may take together, for one row.
+const MAX_ROUNDS: i64 = 100_000;
+/// All columns by name, for those whose names are no identifiers.
+const ROW: &str = "row";
+
+/// The prompt's and the target's template.
+///
+/// Each sees every column by its name, `source` and `target` as the roles say, `bos` and `eos` as the tokenizer writes
+/// them, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
+/// A cell that is missing or null is an empty text. Nothing is escaped; an unknown name is an error.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+    prompt: String,
+    target: String,
+}
+
+/// Why a row could not be rendered.
+#[derive(Debug)]
+pub(super) enum RenderError {
+    /// This row does not fit the template; others may.
+    Row(String),
+    /// The template asks for too much; it is not tried on other rows.
+    Limit(String),
+}
+
+/// The values a template sees.
+#[derive(Clone, Debug)]
+pub(super) struct Fields(BTreeMap<String, Value>);
+
+impl Fields {
+    pub(super) fn of_row(table: &Table, roles: &Roles, row: &Row, tokenizer: &Tokenizer) -> Self {
+        let mut columns = BTreeMap::new();
+        for (index, name) in table.columns.iter().enumerate() {
+            let value = match row.cell(index) {
+                serde_json::Value::Null => Value::from(""),
+                serde_json::Value::String(text) => Value::from(text.as_str()),
+                value => Value::from_serialize(value),
+            };
+            columns.insert(name.clone(), value);
+        }
+        let mut fields = Self(columns.clone());
+        fields.set(ROW, Value::from_serialize(columns));
+        fields.set("source", Value::from(roles.source_text(row)));
+        fields.set("target", Value::from(roles.target_text(row)));
+        fields.set_tokens(tokenizer);
+        fields
+    }
+
+    fn of_source(source: &str, tokenizer: &Tokenizer) -> Self {
+        let mut fields = Self(BTreeMap::new());
+        fields.set("source", Value::from(source));
+        fields.set_tokens(tokenizer);
+        fields
+    }
+
+    fn set_tokens(&mut self, tokenizer: &Tokenizer) {
+        self.set("bos", Value::from(tokenizer.bos_text()));
+        self.set("eos", Value::from(tokenizer.eos_text()));
+    }
+
+    fn set(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
+    }
+}
+
+impl Templates {
+    /// The templates of a configuration, checked for their form.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] with the line for a template that is not well formed or not available here.
+    pub fn new(config: &DataConfig) -> Result<Self> {
+        let guard = |what: &str, source: &str| {
+            guarded(source).map_err(|reason| EngineError::Template(format!("the {what}'s: {reason}")))
+        };
+        let templates = Self {
+            environment: environment(),
+            prompt: guard("prompt", &config.prompt_template)?,
+            target: guard("target", &config.target_template)?,
+        };
+        for (what, source) in templates.sources() {
+            templates
+                .environment
+                .template_from_str(source)
+                .map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
+        }
+        Ok(templates)
+    }
+
+    fn sources(&self) -> [(&'static str, &str); 2] {
+        [("prompt", &self.prompt), ("target", &self.target)]
+    }
+
+    /// Refuses a name that no row can have.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] with the name and those there are.
+    pub fn check_names(&self, columns: &[String]) -> Result<()> {
+        let roles = ["source", "target", "bos", "eos", ROW];
+        for (what, source) in self.sources() {
+            let Ok(template) = self.environment.template_from_str(source) else { continue };
+            let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
+            names.sort();
+            let is_known = |name: &String| name == TICK || roles.contains(&name.as_str()) || columns.contains(name);
+            if let Some(name) = names.iter().find(|name| !is_known(name)) {
+                let known = roles.iter().copied().chain(columns.iter().map(String::as_str)).collect::<Vec<_>>();
+                return Err(EngineError::Template(format!(
+                    "the {what}'s: there is no {name:?}; there are {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The prompt for a source that somebody typed; columns of a dataset are unknown to it.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] when the template needs more than the source, or asks for too much.
+    pub fn prompt_for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<String> {
+        self.prompt(&Fields::of_source(source, tokenizer)).map_err(|e| match e {
+            RenderError::Row(reason) | RenderError::Limit(reason) => EngineError::Template(reason),
+        })
+    }
+
+    pub(super) fn prompt(&self, fields: &Fields) -> Result<String, RenderError> {
+        self.render(&self.prompt, fields).map_err(|e| e.of("prompt"))
+    }
+
+    pub(super) fn target(&self, fields: &Fields) -> Result<String, RenderError> {
+        self.render(&self.target, fields).map_err(|e| e.of("target"))
+    }
+
+    fn render(&self, source: &str, fields: &Fields) -> Result<String, RenderError> {
+        let mut text = LimitedText::default();
+        let rendered = self
+            .environment
+            .template_from_str(source)
+            .and_then(|template| template.render_captured_to(&fields.0, &mut text).map(|_| ()));
+        if text.is_full {
+            return Err(RenderError::Limit(format!("it gives more than {MAX_TEXT} bytes of text")));
+        }
+        match rendered {
+            Ok(()) => String::from_utf8(text.bytes).map_err(|e| RenderError::Row(e.to_string())),
+            Err(e) if e.detail().is_some_and(|d| d.starts_with(TOO_MUCH)) => Err(RenderError::Limit(sentence(&e))),
+            Err(e) => Err(RenderError::Row(sentence(&e))),
+        }
+    }
+}
+
+impl RenderError {
+    fn of(self, what: &str) -> Self {
+        match self {
+            Self::Row(reason) => Self::Row(format!("the {what}'s: {reason}")),
+            Self::Limit(reason) => Self::Limit(format!("the {what}'s: {reason}")),
+        }
+    }
+}
+
+/// Begins the errors that concern the template and not the row.
+const TOO_MUCH: &str = "too much:";
+
+fn too_much(reason: &str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("{TOO_MUCH} {reason}"))
+}
+
+/// The error without the name that minijinja gives a template from a string.
+fn sentence(error: &Error) -> String {
+    let what = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    match error.line() {
+        Some(line) => format!("{what} (line {line})"),
+        None => what,
+    }
+}
+
+/// Filters and tests that make no text much longer than what they are given.
+fn environment() -> Environment<'static> {
+    let mut env = Environment::empty();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_keep_trailing_newline(true);
+    env.set_formatter(|out, state, value| match value.is_none() {
+        true => Ok(()), // a null inside a list or an object
+        false => minijinja::escape_formatter(out, state, value),
+    });
+    env.add_function(TICK, count_round);
+    env.add_filter("lower", filters::lower);
+    env.add_filter("upper", filters::upper);
+    env.add_filter("title", filters::title);
+    env.add_filter("capitalize", filters::capitalize);
+    env.add_filter("trim", filters::trim);
+    env.add_filter("length", filters::length);
+    env.add_filter("default", filters::default);
+    env.add_filter("first", filters::first);
+    env.add_filter("last", filters::last);
+    env.add_filter("int", filters::int);
+    env.add_filter("float", filters::float);
+    env.add_filter("round", filters::round);
+    env.add_filter("string", filters::string);
+    env.add_filter("items", filters::items);
+    env.add_filter("reverse", filters::reverse);
+    env.add_filter("sort", |state: &State, value: Value, kwargs: Kwargs| filters::sort(state, value, kwargs));
+    env.add_filter("split", filters::split);
+    env.add_filter("lines", filters::lines);
+    env.add_filter("join", join);
+    env.add_filter("replace", replace);
+    env.add_filter("tojson", to_json);
+    env.add_test("defined", checks::is_defined);
+    env.add_test("undefined", checks::is_undefined);
+    env.add_test("none", checks::is_none);
+    env.add_test("string", checks::is_string);
+    env.add_test("number", checks::is_number);
+    env.add_test("sequence", checks::is_sequence);
+    env.add_test("mapping", checks::is_mapping);
+    env
+}
+
+fn count_round(state: &State) -> Result<&'static str, Error> {
+    let rounds = state.get_temp(TICK).and_then(|v| v.as_i64()).unwrap_or(0) + 1;
+    if rounds > MAX_ROUNDS {
+        return Err(too_much(&format!("its loops take more than {MAX_ROUNDS} rounds for one row")));
+    }
+    state.set_temp(TICK, Value::from(rounds));
+    Ok("")
+}
+
+fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error> {
+    let mut text = LimitedText::default();
+    for (index, item) in value.try_iter()?.enumerate() {
+        let joiner = if index > 0 { joiner.unwrap_or("") } else { "" };
+        let written = match item.as_str() {
+            Some(item) => write!(text, "{joiner}{item}"),
+            None => write!(text, "{joiner}{item}"),
+        };
+        written.map_err(|e| too_much(&e.to_string()))?;
+    }
+    String::from_utf8(text.bytes).map_err(|e| too_much(&e.to_string()))
+}
+
+fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
+    let longest = value.len() + (value.matches(from).count()).saturating_mul(to.len());
+    if longest > MAX_TEXT {
+        return Err(too_much(&format!("replace gives more than {MAX_TEXT} bytes")));
+    }
+    Ok(value.replace(from, to))
+}
+
+fn to_json(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+}
+
+/// Takes text up to [`MAX_TEXT`].
+#[derive(Debug, Default)]
+struct LimitedText {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl Write for LimitedText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_TEXT {
+            self.is_full = true;
+            return Err(io::Error::other(format!("it gives more than {MAX_TEXT} bytes")));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::table::ObjectRows;
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    fn templates(prompt: &str) -> Result<Templates> {
+        Templates::new(&DataConfig { prompt_template: prompt.to_owned(), ..DataConfig::new("x.jsonl") })
+    }
+
+    fn render(prompt: &str, row: serde_json::Value) -> Result<String, String> {
+        let mut rows = ObjectRows::new(std::path::Path::new("x.jsonl"));
+        rows.push(1, row).unwrap();
+        let table = rows.table;
+        let roles = Roles::resolve(&table, None, None).unwrap();
+        let templates = templates(prompt).map_err(|e| e.to_string())?;
+        templates.check_names(&table.columns).map_err(|e| e.to_string())?;
+        let fields = Fields::of_row(&table, &roles, &table.rows[0], &byte_tokenizer());
+        templates.prompt(&fields).map_err(|e| format!("{e:?}"))
+    }
+
+    #[test]
+    fn roles_and_columns_render_as_they_are() {
+        let row = || json!({"source": "<a> & 'b'\n", "target": "t", "odd name": 2.0, "n": null, "list": [["x", 1], ["y", null]]});
+        let same = |template: &str, text: &str| assert_eq!(render(template, row()).unwrap(), text, "{template}");
+        same("{{ source }}{{ bos }}", "<a> & 'b'\n<|endoftext|>");
+        same("{{ row[\"odd name\"] }}|{{ n }}|\n", "2.0||\n");
+        same("{% for name, value in list %}{{ name|upper }}={{ value }};{% endfor %}", "X=1;Y=;");
+        same("{% if n %}a{% else %}b{% endif %}", "b");
+        same("{{ list|tojson }} {{ list[0]|join(' : ') }}", "[[\"x\",1],[\"y\",null]] x : 1");
+        same("{{ source|replace('a', 'bb')|trim }}", "<bb> & 'b'");
+    }
+
+    #[test]
+    fn unknown_names_and_broken_forms_are_said() {
+        let row = || json!({"source": "a", "target": "b"});
+        let error = render("{{ source }} {{ sorce }}", row()).unwrap_err();
+        assert!(error.contains("\"sorce\"") && error.contains("source, target"), "{error}");
+        assert!(render("{{ source", row()).unwrap_err().contains("line 1"));
+        assert!(render("{{ source|shout }}", row()).unwrap_err().contains("shout"));
+        assert!(render("{{ row['x'] }}", row()).unwrap_err().contains("undefined"));
+    }
+
+    #[test]
+    fn a_template_that_would_never_end_ends() {
+        let row = || json!({"source": "a".repeat(3000), "target": "b"});
+        let loops = "{% for a in source %}{% for b in source %}{% if false %}x{% endif %}{% endfor %}{% endfor %}";
+        assert!(render(loops, row()).unwrap_err().starts_with("Limit"));
+        let growth = "{{ source|replace('a', source)|replace('a', source)|replace('a', source) }}";
+        assert!(render(growth, row()).unwrap_err().starts_with("Limit"));
+        let output = "{% for a in source %}{{ source }}{{ source }}{% endfor %}";
+        assert!(render(output, row()).unwrap_err().starts_with("Limit"));
+        assert!(render(&"{{ (".repeat(4000), row()).is_err());
+        assert!(render(&format!("{{{{ {}1{} }}}}", "(".repeat(4000), ")".repeat(4000)), row()).is_err());
+    }
+
+    #[test]
+    fn a_typed_source_has_no_columns() {
+        let prompt = templates("{{ source }}:").unwrap().prompt_for_source("x", &byte_tokenizer()).unwrap();
+        assert_eq!(prompt, "x:");
+        assert!(templates("{{ category }}").unwrap().prompt_for_source("x", &byte_tokenizer()).is_err());
+    }
+}

@@ -1,0 +1,421 @@
+//! Text to token ids and back, as the model's own tokenizer does it.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper};
+
+use super::special_tokens::{Named, SpecialTokens, read_json};
+use super::token_text::{byte_level_bytes, fallback_byte, visible};
+use crate::error::{EngineError, Result};
+
+/// Ends a text in GPT-2's vocabulary.
+const END_OF_TEXT: &str = "<|endoftext|>";
+/// What usually ends a text, when no file says what does.
+const USUAL_ENDS: [&str; 5] = [END_OF_TEXT, "</s>", "<eos>", "<|end_of_text|>", "[SEP]"];
+/// What usually pads one.
+const USUAL_PADS: [&str; 2] = ["<pad>", "[PAD]"];
+/// What usually begins one.
+const USUAL_BEGINS: [&str; 4] = ["<s>", "<bos>", "<|begin_of_text|>", "[CLS]"];
+
+/// A model's tokenizer with the tokens that begin, end and pad a text. A clone shares the vocabulary.
+#[derive(Clone, Debug)]
+pub struct Tokenizer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tokenizer: tokenizers::Tokenizer,
+    special: BTreeSet<u32>,
+    is_byte_level: bool,
+    /// The tokenizer puts a space before every text (SentencePiece).
+    adds_space: bool,
+    bos: u32,
+    eos: u32,
+    pad: u32,
+    bos_text: String,
+    eos_text: String,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` as GPT-2's byte-level BPE, and the special tokens from
+    /// the files beside it. Without a begin token the end token begins a text too, as in GPT-2; without a padding token
+    /// it pads.
+    ///
+    /// # Errors
+    /// [`EngineError::ModelFileMissing`] when there is neither, [`EngineError::Malformed`] when a file is broken,
+    /// [`EngineError::Tokenizer`] when no end token can be found.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        let special = SpecialTokens::from_folder(folder)?;
+        let tokenizer = match std::fs::read(&path) {
+            Ok(bytes) => from_bytes(&bytes, &path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => from_vocab_and_merges(folder)?,
+            Err(error) => return Err(EngineError::io("read", path)(error)),
+        };
+        Self::new(tokenizer, &special)
+    }
+
+    fn new(mut tokenizer: tokenizers::Tokenizer, special: &SpecialTokens) -> Result<Self> {
+        make_deterministic(&mut tokenizer)?;
+        let eos = ["eos", "sep"]
+            .iter()
+            .find_map(|role| resolve(&mut tokenizer, &special.named(role)))
+            .or_else(|| usual(&tokenizer, &USUAL_ENDS))
+            .ok_or_else(|| {
+                EngineError::Tokenizer(
+                    "no token ends a text: tokenizer_config.json or config.json must name eos_token".to_owned(),
+                )
+            })?;
+        let bos = ["bos", "cls"]
+            .iter()
+            .find_map(|role| resolve(&mut tokenizer, &special.named(role)))
+            .or_else(|| usual(&tokenizer, &USUAL_BEGINS))
+            .unwrap_or(eos);
+        let pad =
+            resolve(&mut tokenizer, &special.named("pad")).or_else(|| usual(&tokenizer, &USUAL_PADS)).unwrap_or(eos);
+        let mut inner = Inner {
+            special: special_ids(&tokenizer),
+            is_byte_level: is_byte_level(&tokenizer),
+            adds_space: false,
+            tokenizer,
+            bos,
+            eos,
+            pad,
+            bos_text: String::new(),
+            eos_text: String::new(),
+        };
+        inner.bos_text = inner.text_of(bos);
+        inner.eos_text = inner.text_of(eos);
+        let probe = inner.encode("a")?;
+        inner.adds_space = probe.first().and_then(|&id| inner.token(id)).is_some_and(|t| t.starts_with('▁'));
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The ids of a text. No special token is added, but the text of one, such as `<|endoftext|>`, becomes it.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] when the vocabulary cannot express the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        self.0.encode(text)
+    }
+
+    /// The ids of a text that follows another. Tokenizers that put a space before every text get theirs from the text's
+    /// own first space, which would otherwise be doubled.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_continuation(&self, text: &str) -> Result<Vec<u32>> {
+        self.0.encode(if self.0.adds_space { text.strip_prefix(' ').unwrap_or(text) } else { text })
+    }
+
+    /// The text of ids, without special tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] when the tokenizer's decoder fails.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.0.decode(ids, true)
+    }
+
+    /// The text of ids, special tokens written out.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn decode_with_special(&self, ids: &[u32]) -> Result<String> {
+        self.0.decode(ids, false)
+    }
+
+    /// One token as people read it: bytes decoded, invisible characters as `\n` or `\u{200b}`, bytes that are not a
+    /// whole character as `\xE4`. An id that is not in the vocabulary is `[id]`.
+    pub fn token_text(&self, id: u32) -> String {
+        let Some(token) = self.0.token(id) else { return format!("[{id}]") };
+        if self.0.special.contains(&id) {
+            return visible(token.as_bytes());
+        }
+        match self.byte_level_bytes(id) {
+            Some(bytes) => visible(&bytes),
+            None => match fallback_byte(&token) {
+                Some(byte) => visible(&[byte]),
+                None => visible(token.replace('▁', " ").as_bytes()),
+            },
+        }
+    }
+
+    /// The bytes of a token; `None` when the vocabulary is not of bytes.
+    pub(super) fn byte_level_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        self.0.is_byte_level.then(|| self.0.token(id).map(|token| byte_level_bytes(&token)).unwrap_or_default())
+    }
+
+    /// Whether an id is a special token, which decoding leaves out.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.0.special.contains(&id)
+    }
+
+    /// The id of a token by its name in the vocabulary.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.0.tokenizer.token_to_id(token)
+    }
+
+    /// One more than the largest id.
+    pub fn vocab_size(&self) -> usize {
+        self.0.tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
+    }
+
+    /// Refuses a tokenizer with ids the model has no embedding for.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] with the token and both sizes.
+    pub fn check_vocab(&self, vocab_size: usize) -> Result<()> {
+        let found = self.vocab_size();
+        if found <= vocab_size {
+            return Ok(());
+        }
+        let last = u32::try_from(found - 1).unwrap_or(u32::MAX);
+        Err(EngineError::Tokenizer(format!(
+            "it has token {last} ({:?}), the model knows only {vocab_size} tokens",
+            self.token_text(last)
+        )))
+    }
+
+    /// Begins a text, and stands between prompt and target; the end token where the model has no other.
+    pub fn bos(&self) -> u32 {
+        self.0.bos
+    }
+
+    /// Ends a text.
+    pub fn eos(&self) -> u32 {
+        self.0.eos
+    }
+
+    /// Fills up a batch; the end token where the model has no other.
+    pub fn pad(&self) -> u32 {
+        self.0.pad
+    }
+
+    /// What encodes to [`Tokenizer::bos`].
+    pub fn bos_text(&self) -> &str {
+        &self.0.bos_text
+    }
+
+    /// What encodes to [`Tokenizer::eos`].
+    pub fn eos_text(&self) -> &str {
+        &self.0.eos_text
+    }
+}
+
+impl Inner {
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        guarded(|| self.tokenizer.decode(ids, skip_special))
+    }
+
+    fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
+    /// The name of an added token; for a plain one what it decodes to.
+    fn text_of(&self, id: u32) -> String {
+        let name = self.token(id).unwrap_or_default();
+        if self.tokenizer.get_added_tokens_decoder().contains_key(&id) {
+            return name;
+        }
+        self.decode(&[id], false).unwrap_or(name)
+    }
+}
+
+/// The crate's own panics on a tokenizer file from a stranger become errors.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| EngineError::Tokenizer(e.to_string())),
+        Err(_) => Err(EngineError::Tokenizer("tokenizer.json contradicts itself".to_owned())),
+    }
+}
+
+fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
+    let malformed = |reason: String| EngineError::Malformed { what: "the tokenizer", path: path.to_owned(), reason };
+    // The crate panics on some files that are not JSON.
+    serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(e.to_string()))?;
+    guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
+        EngineError::Tokenizer(reason) => malformed(reason),
+        other => other,
+    })
+}
+
+/// GPT-2's older pair of files, put into the form of `tokenizer.json`.
+fn from_vocab_and_merges(folder: &Path) -> Result<tokenizers::Tokenizer> {
+    let missing = || EngineError::ModelFileMissing {
+        what: "tokenizer.json, nor vocab.json with merges.txt",
+        path: folder.to_owned(),
+    };
+    let path = folder.join("vocab.json");
+    let vocab = read_json(&path)?.ok_or_else(missing)?;
+    let merges_path = folder.join("merges.txt");
+    let merges = match std::fs::read_to_string(&merges_path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
+        result => result.map_err(EngineError::io("read", merges_path))?,
+    };
+    let merges: Vec<(&str, &str)> =
+        merges.lines().filter(|line| !line.starts_with("#version")).filter_map(|line| line.split_once(' ')).collect();
+    let added: Vec<Value> = vocab.get(END_OF_TEXT).map(|id| added_token(END_OF_TEXT, id)).into_iter().collect();
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let file = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
+        "added_tokens": added, "pre_tokenizer": byte_level, "decoder": byte_level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": merges,
+        },
+    });
+    from_bytes(file.to_string().as_bytes(), &path)
+}
+
+fn added_token(content: &str, id: &Value) -> Value {
+    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": true})
+}
+
+/// Truncation, padding and dropout are settings of a training run that some files were saved with.
+fn make_deterministic(tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
+    guarded(|| tokenizer.with_truncation(None).map(|_| ()))?;
+    tokenizer.with_padding(None);
+    let dropping = match tokenizer.get_model() {
+        ModelWrapper::BPE(bpe) if bpe.dropout.is_some() => Some(bpe.clone()),
+        _ => None,
+    };
+    if let Some(mut bpe) = dropping {
+        bpe.dropout = None;
+        tokenizer.with_model(bpe);
+    }
+    Ok(())
+}
+
+/// The first of the names that the vocabulary has. A token named by its text is made special if the file forgot to, so
+/// that its text is read as the token.
+fn resolve(tokenizer: &mut tokenizers::Tokenizer, names: &[Named]) -> Option<u32> {
+    names.iter().find_map(|name| match name {
+        Named::Id(id) => tokenizer.id_to_token(*id).map(|_| *id),
+        Named::Text(text) => {
+            let id = tokenizer.token_to_id(text)?;
+            if !special_ids(tokenizer).contains(&id) {
+                let token = AddedToken::from(text.clone(), true).normalized(false);
+                guarded(|| tokenizer.add_special_tokens([token])).ok()?;
+            }
+            Some(id)
+        }
+    })
+}
+
+/// The first of the names that is a special token.
+fn usual(tokenizer: &tokenizers::Tokenizer, names: &[&str]) -> Option<u32> {
+    let special = special_ids(tokenizer);
+    names.iter().filter_map(|name| tokenizer.token_to_id(name)).find(|id| special.contains(id))
+}
+
+fn special_ids(tokenizer: &tokenizers::Tokenizer) -> BTreeSet<u32> {
+    tokenizer.get_added_tokens_decoder().iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect()
+}
+
+fn is_byte_level(tokenizer: &tokenizers::Tokenizer) -> bool {
+    match tokenizer.get_decoder() {
+        Some(DecoderWrapper::ByteLevel(_)) => true,
+        Some(DecoderWrapper::Sequence(s)) => matches!(s.get_decoders(), [DecoderWrapper::ByteLevel(_)]),
+        _ => false,
+    }
+}
+
+/// A tokenizer for tests: one token for each byte (its id), and `<|endoftext|>` (256).
+#[cfg(test)]
+pub(super) fn byte_tokenizer() -> Tokenizer {
+    let folder = tempfile::tempdir().unwrap();
+    let mut vocab: serde_json::Map<String, Value> = (0..0x200)
+        .filter_map(char::from_u32)
+        .filter_map(|c| Some((c.to_string(), json!(super::token_text::byte_of(c)?))))
+        .collect();
+    vocab.insert(END_OF_TEXT.to_owned(), json!(256));
+    std::fs::write(folder.path().join("vocab.json"), Value::from(vocab).to_string()).unwrap();
+    std::fs::write(folder.path().join("merges.txt"), "#version: 0.2\n").unwrap();
+    Tokenizer::from_folder(folder.path()).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    const WORDS: &str = r#"{"version":"1.0","added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},
+        "post_processor":null,"decoder":null,"truncation":{"direction":"Right","max_length":1,"strategy":"LongestFirst","stride":0},
+        "model":{"type":"WordLevel","vocab":{"<unk>":0,"a":1,"b":2,"stop":3},"unk_token":"<unk>"}}"#;
+
+    #[test]
+    fn text_round_trips_and_the_end_token_is_read_in_text() {
+        let tokenizer = byte_tokenizer();
+        let ids = tokenizer.encode("hé\n<|endoftext|>").unwrap();
+        assert_eq!(ids, [104, 0xC3, 0xA9, 10, 256]);
+        assert_eq!(tokenizer.decode(&ids).unwrap(), "hé\n");
+        assert_eq!(tokenizer.decode_with_special(&ids).unwrap(), "hé\n<|endoftext|>");
+        assert_eq!((tokenizer.bos(), tokenizer.eos(), tokenizer.pad()), (256, 256, 256));
+        let texts: Vec<_> = [0xC3, 10, 32, 256, 300].iter().map(|&id| tokenizer.token_text(id)).collect();
+        assert_eq!(texts, ["\\xC3", "\\n", " ", "<|endoftext|>", "[300]"]);
+    }
+
+    #[test]
+    fn special_tokens_come_from_the_files_beside_it() {
+        let by_name = folder_of(&[("tokenizer.json", WORDS), ("tokenizer_config.json", r#"{"eos_token": "stop"}"#)]);
+        let tokenizer = Tokenizer::from_folder(by_name.path()).unwrap();
+        assert_eq!((tokenizer.eos(), tokenizer.eos_text()), (3, "stop"));
+        assert_eq!(tokenizer.encode("a b stop").unwrap(), [1, 2, 3], "truncation is off, the end token is read");
+        let by_id =
+            folder_of(&[("tokenizer.json", WORDS), ("config.json", r#"{"eos_token_id": 2, "bos_token_id": 99}"#)]);
+        let tokenizer = Tokenizer::from_folder(by_id.path()).unwrap();
+        assert_eq!((tokenizer.eos(), tokenizer.bos(), tokenizer.eos_text()), (2, 2, "b"));
+    }
+
+    #[test]
+    fn without_a_file_that_names_them_the_usual_tokens_are_taken() {
+        let words = WORDS
+            .replace(
+                r#""added_tokens":[]"#,
+                r#""added_tokens":[{"id":2,"content":"</s>","single_word":false,
+            "lstrip":false,"rstrip":false,"normalized":false,"special":true}]"#,
+            )
+            .replace("\"b\"", "\"</s>\"");
+        let tokenizer = Tokenizer::from_folder(folder_of(&[("tokenizer.json", &words)]).path()).unwrap();
+        assert_eq!((tokenizer.eos_text(), tokenizer.bos_text(), tokenizer.pad()), ("</s>", "</s>", 2));
+    }
+
+    #[test]
+    fn broken_folders_get_a_sentence() {
+        let sentence =
+            |files: &[(&str, &str)]| Tokenizer::from_folder(folder_of(files).path()).unwrap_err().to_string();
+        assert!(sentence(&[]).contains("vocab.json"));
+        assert!(sentence(&[("vocab.json", "{}")]).contains("merges.txt"));
+        assert!(sentence(&[("tokenizer.json", "{")]).contains("cannot be understood"));
+        assert!(sentence(&[("tokenizer.json", WORDS)]).contains("eos_token"));
+        assert!(sentence(&[("tokenizer.json", WORDS), ("config.json", "[")]).contains("config.json"));
+        // A merge longer than every token makes the crate slice out of bounds.
+        assert!(
+            sentence(&[("vocab.json", r#"{"a":0,"b":1}"#), ("merges.txt", "a b")]).contains("cannot be understood")
+        );
+    }
+
+    #[test]
+    fn ids_without_an_embedding_are_refused() {
+        let tokenizer = byte_tokenizer();
+        assert!(tokenizer.check_vocab(257).is_ok() && tokenizer.check_vocab(300).is_ok());
+        let error = tokenizer.check_vocab(256).unwrap_err().to_string();
+        assert!(error.contains("token 256") && error.contains("only 256 tokens"), "{error}");
+    }
+}

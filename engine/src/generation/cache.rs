@@ -1,0 +1,149 @@
+//! Keys and values of the tokens seen so far, for a batch of streams of different lengths.
+//!
+//! Rows end together: what a shorter row lacks is padding on its left, before its prefix, and masked. So all rows
+//! append at the same column, and a row's position is the number of its real keys, prefix included, as in PEFT's
+//! `generate`.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::nn::LayerKv;
+
+/// Columns that a full cache grows by, at least.
+const BLOCK: usize = 64;
+
+/// The keys and values of one row, piece by piece: a prefix, then a text. A piece has one pair per layer,
+/// `[1, n_kv_heads, n, d_head]`.
+pub type Segments = Vec<Vec<LayerKv>>;
+
+/// The cache of a batch.
+#[derive(Debug)]
+pub struct KvCache {
+    /// `[batch, n_kv_heads, capacity, d_head]`, written in place as long as nobody else holds them.
+    layers: Vec<LayerKv>,
+    /// Real keys of each row.
+    lengths: Vec<usize>,
+    /// Columns in use, the same for every row.
+    filled: usize,
+    capacity: usize,
+}
+
+impl KvCache {
+    /// Puts rows side by side and leaves room for `spare` more tokens.
+    ///
+    /// # Panics
+    /// Without a row, or when rows differ in layers or head sizes.
+    pub fn new(rows: &[Segments], spare: usize) -> Self {
+        let length = |row: &Segments| row.iter().map(|piece| piece[0].key.dims()[2]).sum::<usize>();
+        let lengths: Vec<usize> = rows.iter().map(length).collect();
+        let filled = *lengths.iter().max().expect("a cache has a row");
+        let capacity = filled + spare.max(1);
+        let n_layers = rows[0][0].len();
+        let layers = (0..n_layers)
+            .map(|layer| {
+                let [_, n_kv_heads, _, d_head] = rows[0][0][layer].key.dims();
+                let shape = [rows.len(), n_kv_heads, capacity, d_head];
+                let device = rows[0][0][layer].key.device();
+                let mut slots = LayerKv { key: Tensor::zeros(shape, &device), value: Tensor::zeros(shape, &device) };
+                for (row, pieces) in rows.iter().enumerate() {
+                    let mut column = filled - lengths[row];
+                    for piece in pieces {
+                        slots = write(slots, row, column, &piece[layer]);
+                        column += piece[layer].key.dims()[2];
+                    }
+                }
+                slots
+            })
+            .collect();
+        Self { layers, lengths, filled, capacity }
+    }
+
+    /// Real keys of each row: the position of its next token.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Keys and values so far, views of the filled part, `[batch, n_kv_heads, filled, d_head]`. They must be dropped
+    /// before the next [`append`](Self::append), or that has to copy.
+    pub fn past(&self) -> Vec<LayerKv> {
+        let [batch, n_kv_heads, _, d_head] = self.layers[0].key.dims();
+        let part = [0..batch, 0..n_kv_heads, 0..self.filled, 0..d_head];
+        self.layers
+            .iter()
+            .map(|slots| LayerKv {
+                key: slots.key.clone().slice(part.clone()),
+                value: slots.value.clone().slice(part.clone()),
+            })
+            .collect()
+    }
+
+    /// Which keys each row sees when `new` tokens are added, `[batch, filled + new]`; `None` if none is padding.
+    pub fn key_mask(&self, new: usize, device: &Device) -> Option<Tensor<2>> {
+        if self.lengths.iter().all(|&length| length == self.filled) {
+            return None;
+        }
+        let columns = self.filled + new;
+        let mut mask = vec![1.0_f32; self.lengths.len() * columns];
+        for (row, &length) in mask.chunks_exact_mut(columns).zip(&self.lengths) {
+            row[..self.filled - length].fill(0.0);
+        }
+        Some(Tensor::from_data(TensorData::new(mask, [self.lengths.len(), columns]), device))
+    }
+
+    /// Adds the keys and values of new tokens, one pair per layer, `[batch, n_kv_heads, new, d_head]`.
+    pub fn append(&mut self, kv: &[LayerKv]) {
+        let new = kv[0].key.dims()[2];
+        if self.filled + new > self.capacity {
+            let capacity = self.filled + new + BLOCK.max(self.capacity / 2);
+            self.rebuild(None, 0, capacity);
+        }
+        let layers = std::mem::take(&mut self.layers); // moved, so that each is written in place
+        self.layers = layers.into_iter().zip(kv).map(|(slots, kv)| write(slots, 0, self.filled, kv)).collect();
+        self.filled += new;
+        self.lengths.iter_mut().for_each(|length| *length += new);
+    }
+
+    /// Keeps only these rows, in this order, and drops the columns that are padding in all of them.
+    pub fn keep(&mut self, rows: &[usize]) {
+        self.lengths = rows.iter().map(|&row| self.lengths[row]).collect();
+        let longest = *self.lengths.iter().max().expect("a cache has a row");
+        let capacity = longest + (self.capacity - self.filled).max(1);
+        self.rebuild(Some(rows), self.filled - longest, capacity);
+    }
+
+    /// Copies everything from column `first` on into a new allocation.
+    fn rebuild(&mut self, rows: Option<&[usize]>, first: usize, capacity: usize) {
+        let device = self.layers[0].key.device();
+        let index = rows.map(|rows| {
+            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+            let count = rows.len();
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
+        });
+        let filled = self.filled;
+        let copy = |old: Tensor<4>| {
+            let [batch, n_kv_heads, _, d_head] = old.dims();
+            let part = old.slice([0..batch, 0..n_kv_heads, first..filled, 0..d_head]);
+            let part = match &index {
+                Some(index) => part.select(0, index.clone()),
+                None => part,
+            };
+            let [batch, ..] = part.dims();
+            Tensor::zeros([batch, n_kv_heads, capacity, d_head], &device)
+                .slice_assign([0..batch, 0..n_kv_heads, 0..filled - first, 0..d_head], part)
+        };
+        let layers = std::mem::take(&mut self.layers);
+        self.layers =
+            layers.into_iter().map(|slots| LayerKv { key: copy(slots.key), value: copy(slots.value) }).collect();
+        self.filled -= first;
+        self.capacity = capacity;
+    }
+}
+
+/// Writes a piece at a row and a column.
+fn write(slots: LayerKv, row: usize, column: usize, piece: &LayerKv) -> LayerKv {
+    let [rows, n_kv_heads, columns, d_head] = piece.key.dims();
+    let part = [row..row + rows, 0..n_kv_heads, column..column + columns, 0..d_head];
+    LayerKv {
+        key: slots.key.slice_assign(part.clone(), piece.key.clone()),
+        value: slots.value.slice_assign(part, piece.value.clone()),
+    }
+}

@@ -1,0 +1,394 @@
+//! Streams of text that grow by one token per step, many adapters in one batch.
+//!
+//! Each prompt goes through the model alone, without padding or mask, with its own prefix in front: no column is
+//! wasted, and steps stay bounded. Then the streams decode together in one cache, padded on the left.
+//!
+//! A stream without slots (no adapter, or strength 0) is by default a batch of its own for good. Its calls of the
+//! model are then exactly those of the untouched model continuing that prompt alone (same tensors, same shapes, so
+//! the same kernels), and therefore its logits are the same bit for bit. In a larger batch they would not be: a
+//! product of another shape may add in another order.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::cache::{KvCache, Segments};
+use super::sampling::{Chooser, check_sampling};
+use crate::error::{EngineError, Result};
+use crate::message::Sampling;
+use crate::models::{CausalModel, Input, ModelShape};
+use crate::nn::{LayerKv, head_logits};
+
+/// Prompts are read until a step has gone over so many tokens.
+const PROMPT_TOKENS_PER_STEP: usize = 256;
+/// Room for new tokens that a cache starts with, at most.
+const SPARE_TOKENS: usize = 128;
+
+/// One text to continue.
+#[derive(Clone, Debug)]
+pub struct DecoderStream {
+    /// At least one token.
+    pub prompt: Vec<u32>,
+    /// The prefix: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
+    /// The text's positions start at `n_virtual`, as in PEFT.
+    pub past: Option<Vec<LayerKv>>,
+    /// 0 leaves the slots out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
+    /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
+    /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
+    pub strength: f64,
+    /// Tokens that count as seen for the penalties, though the model does not get them: a reference computed with
+    /// transformers counts the padding of its batch.
+    pub also_seen: Vec<u32>,
+}
+
+/// What all streams share.
+#[derive(Clone, Debug)]
+pub struct DecoderOptions {
+    /// How tokens are chosen. Every stream starts from the same seed.
+    pub sampling: Sampling,
+    /// Tokens that end a stream if `sampling.stop_at_end` is on.
+    pub end_tokens: Vec<u32>,
+    /// No n tokens in a row twice; 0 allows everything.
+    pub no_repeat_ngram: usize,
+    /// Hand out the logits of each step, before penalties.
+    pub keep_logits: bool,
+    /// Each stream without slots decodes in a batch of its own, bit for bit as the untouched model. Off saves time
+    /// with many such streams.
+    pub exact_base: bool,
+}
+
+impl Default for DecoderOptions {
+    fn default() -> Self {
+        Self {
+            sampling: Sampling::default(),
+            end_tokens: Vec::new(),
+            no_repeat_ngram: 0,
+            keep_logits: false,
+            exact_base: true,
+        }
+    }
+}
+
+/// Why a stream is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The end token was chosen; it is the stream's last token.
+    EndToken,
+    /// As many tokens as were asked for.
+    MaxTokens,
+    /// The model has no position left.
+    Context,
+}
+
+/// One more token of a stream.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Which stream, in the order they were given.
+    pub stream: usize,
+    /// The token.
+    pub token: u32,
+    /// Set with a stream's last token.
+    pub end: Option<EndReason>,
+    /// The logits it was chosen from, `[vocab_size]`, if they are kept.
+    pub logits: Option<Vec<f32>>,
+}
+
+/// Streams on their way.
+#[derive(Debug)]
+pub struct Decoder {
+    options: DecoderOptions,
+    n_positions: usize,
+    streams: Vec<StreamState>,
+    /// Streams whose prompt was read, with their keys and values, until all have been.
+    ready: Vec<(usize, Segments)>,
+    /// How many streams' prompts were read.
+    read: usize,
+    batches: Vec<Batch>,
+}
+
+#[derive(Debug)]
+struct StreamState {
+    prompt: Vec<u32>,
+    /// The prefix until the prompt is read; `None` without slots.
+    past: Option<Vec<LayerKv>>,
+    n_virtual: usize,
+    /// What the penalties count: `also_seen`, prompt, new tokens.
+    seen: Vec<u32>,
+    tokens: Vec<u32>,
+    chooser: Chooser,
+    end: Option<EndReason>,
+    /// Logits after the prompt, of a stream without slots.
+    base_logits: Option<Vec<f32>>,
+}
+
+/// Streams that go through the model together; those that ended stay as idle rows until half of the rows are idle.
+#[derive(Debug)]
+struct Batch {
+    cache: KvCache,
+    streams: Vec<usize>,
+}
+
+impl Decoder {
+    /// Checks everything, computes nothing.
+    ///
+    /// # Errors
+    /// - [`EngineError::ContextOverflow`] for a prompt that does not fit behind its prefix
+    /// - [`EngineError::AdapterMismatch`] for a prefix of another shape
+    /// - [`EngineError::Setting`] for an empty prompt, an unknown token, a strength or a sampling setting out of range
+    pub fn new(shape: &ModelShape, streams: Vec<DecoderStream>, options: DecoderOptions) -> Result<Self> {
+        check_sampling(&options.sampling)?;
+        let streams = streams.into_iter().map(|stream| StreamState::new(stream, shape, &options));
+        Ok(Self {
+            n_positions: shape.n_positions,
+            streams: streams.collect::<Result<_>>()?,
+            ready: Vec::new(),
+            read: 0,
+            batches: Vec::new(),
+            options,
+        })
+    }
+
+    /// Whether every stream is over.
+    pub fn is_done(&self) -> bool {
+        self.streams.iter().all(|stream| stream.end.is_some())
+    }
+
+    /// A stream's new tokens so far.
+    pub fn tokens(&self, stream: usize) -> &[u32] {
+        &self.streams[stream].tokens
+    }
+
+    /// Why a stream is over, if it is.
+    pub fn end(&self, stream: usize) -> Option<EndReason> {
+        self.streams[stream].end
+    }
+
+    /// Advances: first over the prompts, a few at a time, then every live stream by one token. Every call until the
+    /// end brings at least one token. Dropping the decoder between two calls stops it.
+    ///
+    /// # Errors
+    /// [`EngineError::Computation`] when the device fails or the logits are not numbers.
+    pub fn step(&mut self, model: &dyn CausalModel) -> Result<Vec<NewToken>> {
+        if self.read < self.streams.len() {
+            return self.read_prompts(model);
+        }
+        let mut batches = std::mem::take(&mut self.batches);
+        let mut news = Vec::new();
+        for batch in &mut batches {
+            self.advance(batch, model, &mut news)?;
+        }
+        batches.retain_mut(|batch| batch.drop_idle(&self.streams));
+        self.batches = batches;
+        news.sort_by_key(|new| new.stream);
+        Ok(news)
+    }
+
+    /// For a stream without slots: whether its first logits equal, bit for bit, those of the untouched model, which
+    /// reads the prompt once more for it. `None` for a stream with slots, or one whose prompt was not yet read.
+    ///
+    /// # Errors
+    /// [`EngineError::Computation`] when the device fails.
+    pub fn prove_base(&self, model: &dyn CausalModel, stream: usize) -> Result<Option<bool>> {
+        let stream = &self.streams[stream];
+        let Some(ours) = &stream.base_logits else {
+            return Ok(None);
+        };
+        let plain = plain_logits(model, &stream.prompt)?;
+        let equal = plain.len() == ours.len() && plain.iter().zip(ours).all(|(a, b)| a.to_bits() == b.to_bits());
+        Ok(Some(equal))
+    }
+
+    fn read_prompts(&mut self, model: &dyn CausalModel) -> Result<Vec<NewToken>> {
+        let mut news = Vec::new();
+        let mut gone_over = 0;
+        while self.read < self.streams.len() && gone_over < PROMPT_TOKENS_PER_STEP {
+            let index = self.read;
+            self.read += 1;
+            let stream = &mut self.streams[index];
+            if stream.end.is_some() {
+                continue;
+            }
+            gone_over += stream.prompt.len();
+            let prefix = stream.past.take();
+            let mut text = Vec::new();
+            let logits = read_prompt(model, &stream.prompt, prefix.as_deref(), Some(&mut text))?;
+            if stream.n_virtual == 0 {
+                stream.base_logits = Some(logits.clone());
+            }
+            news.push(self.choose(index, logits)?);
+            if self.streams[index].end.is_none() {
+                self.ready.push((index, prefix.into_iter().chain([text]).collect()));
+            }
+        }
+        if self.read == self.streams.len() {
+            self.form_batches();
+        }
+        Ok(news)
+    }
+
+    fn form_batches(&mut self) {
+        let exact = self.options.exact_base;
+        let alone = |&(index, _): &(usize, Segments)| exact && self.streams[index].n_virtual == 0;
+        let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().partition(alone);
+        let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
+        self.batches = std::iter::once(together)
+            .chain(alone.into_iter().map(|row| vec![row]))
+            .filter(|rows| !rows.is_empty())
+            .map(|rows| {
+                let (streams, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                Batch { cache: KvCache::new(&rows, spare), streams }
+            })
+            .collect();
+    }
+
+    /// One token for each row of a batch.
+    fn advance(&mut self, batch: &mut Batch, model: &dyn CausalModel, news: &mut Vec<NewToken>) -> Result<()> {
+        let rows = batch.streams.len();
+        let device = model.embeddings().device();
+        let tokens = batch.streams.iter().map(|&index| *self.streams[index].tokens.last().expect("the first token"));
+        // An idle row has run out of positions perhaps; what it computes is not used.
+        let positions = batch.cache.lengths().iter().map(|&length| length.min(self.n_positions - 1));
+        let input = Input {
+            tokens: ids(tokens.map(i64::from).collect(), [rows, 1], &device),
+            positions: ids(positions.map(|position| position as i64).collect(), [rows, 1], &device),
+            key_mask: batch.cache.key_mask(1, &device),
+        };
+        let mut kv = Vec::new();
+        let hidden = model.hidden(&input, Some(&batch.cache.past()), Some(&mut kv)); // [rows, 1, d_model]
+        batch.cache.append(&kv);
+        let logits = to_host(head_logits(hidden.squeeze_dim(1), model.head()))?; // [rows, vocab_size]
+        for (row, &index) in logits.chunks_exact(logits.len() / rows).zip(&batch.streams) {
+            if self.streams[index].end.is_none() {
+                news.push(self.choose(index, row.to_vec())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a token from the logits and notes whether the stream is over.
+    fn choose(&mut self, index: usize, mut logits: Vec<f32>) -> Result<NewToken> {
+        let kept = self.options.keep_logits.then(|| logits.clone());
+        let stream = &mut self.streams[index];
+        let token = stream.chooser.choose(&mut logits, &stream.seen)?;
+        stream.seen.push(token);
+        stream.tokens.push(token);
+        let sampling = &self.options.sampling;
+        stream.end = if sampling.stop_at_end && self.options.end_tokens.contains(&token) {
+            Some(EndReason::EndToken)
+        } else if stream.tokens.len() >= sampling.max_new_tokens {
+            Some(EndReason::MaxTokens)
+        } else if stream.n_virtual + stream.prompt.len() + stream.tokens.len() > self.n_positions {
+            Some(EndReason::Context)
+        } else {
+            None
+        };
+        Ok(NewToken { stream: index, token, end: stream.end, logits: kept })
+    }
+}
+
+impl StreamState {
+    fn new(stream: DecoderStream, shape: &ModelShape, options: &DecoderOptions) -> Result<Self> {
+        let setting = |field, reason: String| Err(EngineError::Setting { field, reason });
+        if !(0.0..=2.0).contains(&stream.strength) {
+            return setting("strength", "must be between 0 and 2".into());
+        }
+        if stream.prompt.is_empty() {
+            return setting("prompt", "must have at least one token".into());
+        }
+        if let Some(token) = stream.prompt.iter().find(|&&token| token as usize >= shape.vocab_size) {
+            let known = shape.vocab_size;
+            return setting("prompt", format!("token {token} is unknown to the model, which has {known}"));
+        }
+        if let Some(past) = &stream.past {
+            check_prefix(past, shape)?;
+        }
+        let past = stream.past.filter(|past| stream.strength != 0.0 && past[0].key.dims()[2] > 0).map(|past| {
+            let scale = |value: Tensor<4>| {
+                if stream.strength == 1.0 { value } else { value * stream.strength }
+            };
+            past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect::<Vec<_>>()
+        });
+        let n_virtual = past.as_ref().map_or(0, |past| past[0].key.dims()[2]);
+        if n_virtual + stream.prompt.len() > shape.n_positions {
+            let (tokens, n_positions) = (stream.prompt.len(), shape.n_positions);
+            return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
+        }
+        let mut seen = stream.also_seen;
+        seen.extend(&stream.prompt);
+        Ok(Self {
+            prompt: stream.prompt,
+            past,
+            n_virtual,
+            seen,
+            tokens: Vec::new(),
+            chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
+            end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
+            base_logits: None,
+        })
+    }
+}
+
+impl Batch {
+    /// Drops idle rows when half of them are; `false` when none is live.
+    fn drop_idle(&mut self, streams: &[StreamState]) -> bool {
+        let live: Vec<usize> =
+            (0..self.streams.len()).filter(|&row| streams[self.streams[row]].end.is_none()).collect();
+        if !live.is_empty() && live.len() * 2 <= self.streams.len() {
+            self.cache.keep(&live);
+            self.streams = live.iter().map(|&row| self.streams[row]).collect();
+        }
+        !live.is_empty()
+    }
+}
+
+/// The untouched model's logits after a prompt, `[vocab_size]`: a plain forward pass, without cache, mask or batch.
+///
+/// # Errors
+/// [`EngineError::Computation`] when the device fails.
+pub fn plain_logits(model: &dyn CausalModel, prompt: &[u32]) -> Result<Vec<f32>> {
+    read_prompt(model, prompt, None, None)
+}
+
+/// Logits after the last token of a prompt that stands alone in its batch.
+fn read_prompt(
+    model: &dyn CausalModel,
+    prompt: &[u32],
+    prefix: Option<&[LayerKv]>,
+    kv: Option<&mut Vec<LayerKv>>,
+) -> Result<Vec<f32>> {
+    let device = model.embeddings().device();
+    let seq = prompt.len();
+    let n_virtual = prefix.map_or(0, |prefix| prefix[0].key.dims()[2]);
+    let input = Input {
+        tokens: ids(prompt.iter().map(|&token| i64::from(token)).collect(), [1, seq], &device),
+        positions: ids((n_virtual..n_virtual + seq).map(|position| position as i64).collect(), [1, seq], &device),
+        key_mask: None,
+    };
+    let hidden = model.hidden(&input, prefix, kv); // [1, seq, d_model]
+    let [_, _, d_model] = hidden.dims();
+    let last = hidden.slice([0..1, seq - 1..seq, 0..d_model]).reshape([1, d_model]);
+    to_host(head_logits(last, model.head()))
+}
+
+fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {
+    let mismatch = |reason| Err(EngineError::AdapterMismatch { reason });
+    if past.len() != shape.n_layers {
+        return mismatch(format!("it has {} layers, the model {}", past.len(), shape.n_layers));
+    }
+    let n_virtual = past[0].key.dims()[2];
+    let expected = [1, shape.n_kv_heads, n_virtual, shape.d_head];
+    for slots in past {
+        for found in [slots.key.dims(), slots.value.dims()] {
+            if found != expected {
+                return mismatch(format!("a layer has keys or values {found:?}, the model needs {expected:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn ids(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(ids, shape), device)
+}
+
+fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {
+    logits.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
+}

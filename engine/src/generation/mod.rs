@@ -1,0 +1,16 @@
+//! Continuing texts: what the model computes for one more token, and which token is taken.
+//!
+//! A [`Decoder`] holds any number of streams, each with its own prompt and prefix, and advances them by one token per
+//! step; it owns no model, so a training step fits between two of its own.
+
+mod cache;
+mod decoder;
+mod sampling;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod tiny;
+
+pub use cache::{KvCache, Segments};
+pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
+pub use sampling::{Chooser, check_sampling};

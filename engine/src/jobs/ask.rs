@@ -1,0 +1,66 @@
+//! Questions that one step answers.
+
+use std::path::PathBuf;
+
+use crate::adapters::peft::FoldedPrefix;
+use crate::analysis::prefix_grid;
+use crate::config::DataConfig;
+use crate::data::{Tokenizer, preview as preview_rows};
+use crate::device;
+use crate::error::Result;
+use crate::jobs::once;
+use crate::message::{Event, JobId, Outcome};
+use crate::models::folder::ModelFolder;
+use crate::session::Session;
+use crate::training::room_for_text;
+use crate::worker::{Job, Outbox, Progress};
+
+/// A question whose answer is one event.
+pub(super) struct Once(pub(super) Option<Box<dyn FnOnce() -> Result<Event>>>);
+
+impl Job for Once {
+    fn step(&mut self, _session: &mut Session, out: &Outbox) -> Result<Progress> {
+        if let Some(work) = self.0.take() {
+            out.send(work()?);
+        }
+        Ok(Progress::Done(Outcome::Completed))
+    }
+}
+
+/// Nothing to do.
+pub(super) fn nothing() -> Box<dyn Job> {
+    Box::new(Once(None))
+}
+
+pub(super) fn devices(job: JobId) -> Box<dyn Job> {
+    once(move || Ok(Event::Devices { job, devices: device::enumerate() }))
+}
+
+pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
+    once(move || {
+        // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
+        let model = ModelFolder::open(&folder)?.summary();
+        Tokenizer::from_folder(&folder)?.check_vocab(model.vocab_size)?;
+        Ok(Event::Model { job, model: Box::new(model) })
+    })
+}
+
+/// The split does not matter for looking at rows; runs decide it with their own seed.
+const PREVIEW_SEED: u64 = 42;
+
+pub(super) fn preview(job: JobId, model: PathBuf, data: DataConfig, n_virtual: usize, rows: usize) -> Box<dyn Job> {
+    once(move || {
+        let tokenizer = Tokenizer::from_folder(&model)?;
+        let room = room_for_text(n_virtual, data.max_tokens, &ModelFolder::open(&model)?.shape())?;
+        let preview = preview_rows(&data, &tokenizer, rows, room, PREVIEW_SEED)?;
+        Ok(Event::Preview { job, preview: Box::new(preview) })
+    })
+}
+
+pub(super) fn grid(job: JobId, adapter: PathBuf) -> Box<dyn Job> {
+    once(move || {
+        let prefix = FoldedPrefix::read(&adapter, None)?;
+        let grid = prefix_grid(&prefix.layers(&device::cpu()))?;
+        Ok(Event::Grid { job, grid: Box::new(grid) })
+    })
+}

@@ -1,0 +1,90 @@
+//! Loss and perplexity of an adapter on a dataset, one batch a step.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::DataConfig;
+use crate::data::{Dataset, TokenBatch, evaluation_batches};
+use crate::device::DeviceChoice;
+use crate::error::Result;
+use crate::message::{Event, JobId, Outcome, Phase};
+use crate::nn::LayerKv;
+use crate::session::{LoadedModel, Session};
+use crate::training::loss::summed_nll;
+use crate::training::room_for_text;
+use crate::worker::{Job, Outbox, Progress};
+
+/// Rows in one forward pass.
+const BATCH: usize = 8;
+
+pub(super) struct Evaluate {
+    id: JobId,
+    model: PathBuf,
+    device: DeviceChoice,
+    adapter: Option<PathBuf>,
+    data: DataConfig,
+    running: Option<Running>,
+}
+
+struct Running {
+    model: Arc<LoadedModel>,
+    past: Option<Vec<LayerKv>>,
+    batches: Vec<TokenBatch>,
+    next: usize,
+    rows: usize,
+    nll: f64,
+    tokens: usize,
+}
+
+impl Evaluate {
+    pub(super) fn new(
+        id: JobId,
+        model: PathBuf,
+        device: DeviceChoice,
+        adapter: Option<PathBuf>,
+        data: DataConfig,
+    ) -> Self {
+        Self { id, model, device, adapter, data, running: None }
+    }
+
+    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
+        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
+        let mut heard = |share| tell(Phase::LoadingModel { share });
+        let model = session.model(&self.model, self.device, &mut heard)?;
+        tell(Phase::PreparingData);
+        let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+        let n_virtual = adapter.as_ref().map_or(0, |adapter| adapter.shape.n_virtual);
+        let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
+        // All rows are scored: none is kept back.
+        let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
+        let rows = Dataset::load(&data, &model.tokenizer, room, 0)?.train;
+        let lengths: Vec<usize> = rows.iter().map(|example| example.tokens.len()).collect();
+        let pad = model.tokenizer.pad();
+        let batches = evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad)).collect();
+        let past = adapter.map(|adapter| adapter.layers(&model.device));
+        Ok(Running { model, past, batches, next: 0, rows: rows.len(), nll: 0.0, tokens: 0 })
+    }
+}
+
+impl Job for Evaluate {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let Some(running) = &mut self.running else {
+            self.running = Some(self.start(session, out)?);
+            return Ok(Progress::More);
+        };
+        if let Some(batch) = running.batches.get(running.next) {
+            let share = running.next as f32 / running.batches.len() as f32;
+            out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
+            let model = running.model.model.as_ref();
+            let (nll, tokens) = summed_nll(model, running.past.as_deref(), batch, &running.model.device);
+            running.nll += f64::from(nll.into_scalar::<f32>());
+            running.tokens += tokens;
+            running.next += 1;
+            return Ok(Progress::More);
+        }
+        let loss = running.nll / running.tokens.max(1) as f64;
+        let (tokens, rows) = (running.tokens, running.rows);
+        out.send(Event::Score { job: self.id, loss, perplexity: loss.exp(), tokens, rows });
+        Ok(Progress::Done(Outcome::Completed))
+    }
+}

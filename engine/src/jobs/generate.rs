@@ -1,0 +1,120 @@
+//! Several continuations side by side, one token of each a step.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::data::StreamDecoder;
+use crate::error::Result;
+use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase};
+use crate::session::{LoadedModel, Session};
+use crate::worker::{Job, Outbox, Progress};
+
+pub(super) struct Generate {
+    id: JobId,
+    request: GenerateRequest,
+    running: Option<Running>,
+}
+
+struct Running {
+    model: Arc<LoadedModel>,
+    decoder: Decoder,
+    texts: Vec<StreamText>,
+    begun: Instant,
+}
+
+/// What one stream has said.
+struct StreamText {
+    pieces: StreamDecoder,
+    adapter_hash: String,
+    elapsed_secs: f64,
+}
+
+impl Generate {
+    pub(super) fn new(id: JobId, request: GenerateRequest) -> Self {
+        Self { id, request, running: None }
+    }
+
+    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
+        let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
+        let model = session.model(&self.request.model, self.request.device, &mut heard)?;
+        let (mut streams, mut texts) = (Vec::new(), Vec::new());
+        for stream in &self.request.streams {
+            let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+            // An empty prompt still needs a token to predict from.
+            let mut prompt = model.tokenizer.encode(&stream.prompt)?;
+            if prompt.is_empty() {
+                prompt.push(model.tokenizer.bos());
+            }
+            streams.push(DecoderStream {
+                prompt,
+                past: adapter.as_ref().map(|adapter| adapter.layers(&model.device)),
+                strength: stream.strength,
+                also_seen: Vec::new(),
+            });
+            texts.push(StreamText {
+                pieces: StreamDecoder::new(&model.tokenizer),
+                adapter_hash: adapter.map_or_else(String::new, |adapter| adapter.hash()),
+                elapsed_secs: 0.0,
+            });
+        }
+        let options = DecoderOptions {
+            sampling: self.request.sampling.clone(),
+            end_tokens: vec![model.tokenizer.eos()],
+            ..DecoderOptions::default()
+        };
+        let decoder = Decoder::new(model.model.shape(), streams, options)?;
+        out.send(Event::Phase { job: self.id, phase: Phase::Generating });
+        Ok(Running { model, decoder, texts, begun: Instant::now() })
+    }
+}
+
+impl Job for Generate {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let Some(running) = &mut self.running else {
+            self.running = Some(self.start(session, out)?);
+            return Ok(Progress::More);
+        };
+        if !running.decoder.is_done() {
+            running.advance(self.id, out)?;
+            return Ok(Progress::More);
+        }
+        let streams = running.streams()?;
+        out.send(Event::Generated { job: self.id, streams });
+        Ok(Progress::Done(Outcome::Completed))
+    }
+}
+
+impl Running {
+    fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
+        for new in self.decoder.step(self.model.model.as_ref())? {
+            let text = &mut self.texts[new.stream];
+            let mut piece = String::new();
+            // The end token ends a text, it is no part of it.
+            if new.token != self.model.tokenizer.eos() {
+                piece = text.pieces.push(new.token);
+            }
+            if new.end.is_some() {
+                piece += &text.pieces.finish();
+                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
+            }
+            out.send(Event::Token { job, stream: new.stream, text: piece });
+        }
+        Ok(())
+    }
+
+    fn streams(&self) -> Result<Vec<GeneratedStream>> {
+        let model = &self.model;
+        let stream = |(index, text): (usize, &StreamText)| {
+            let tokens = self.decoder.tokens(index).to_vec();
+            Ok(GeneratedStream {
+                text: model.tokenizer.decode(&tokens)?,
+                tokens,
+                adapter_hash: text.adapter_hash.clone(),
+                proven_base: self.decoder.prove_base(model.model.as_ref(), index)?,
+                elapsed_secs: text.elapsed_secs,
+            })
+        };
+        self.texts.iter().enumerate().map(stream).collect()
+    }
+}

@@ -1,0 +1,40 @@
+//! What each command becomes: a job that advances in bounded steps.
+
+mod ask;
+mod evaluate;
+mod exchange;
+mod generate;
+mod neighbours;
+
+use crate::message::{Command, Event, JobId};
+use crate::training::TrainJob;
+use crate::worker::Job;
+
+/// The job of a command. Commands about other jobs never come here.
+pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
+    match command {
+        Command::ListDevices { job } => (job, ask::devices(job)),
+        Command::DescribeModel { job, folder } => (job, ask::model(job, folder)),
+        Command::Preview { job, model, data, n_virtual, rows } => (job, ask::preview(job, model, data, n_virtual, rows)),
+        Command::DescribePrefix { job, adapter } => (job, ask::grid(job, adapter)),
+        Command::Train { job, folder, config, resume } => {
+            (job, Box::new(TrainJob::new(job, folder, *config, resume)))
+        }
+        Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),
+        Command::Evaluate { job, model, device, adapter, data } => {
+            (job, Box::new(evaluate::Evaluate::new(job, model, device, adapter, data)))
+        }
+        Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
+        Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
+        Command::Import { job, adapter, model, to } => (job, exchange::import(job, adapter, model, to)),
+        Command::Pause { job } | Command::Continue { job } | Command::Stop { job } | Command::Checkpoint { job } => {
+            (job, ask::nothing())
+        }
+        Command::Unload => (JobId(0), ask::nothing()),
+    }
+}
+
+/// A job of one step: its answer is one event.
+fn once(work: impl FnOnce() -> crate::error::Result<Event> + 'static) -> Box<dyn Job> {
+    Box::new(ask::Once(Some(Box::new(work))))
+}

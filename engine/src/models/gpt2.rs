@@ -1,0 +1,250 @@
+//! GPT-2 (Radford et al. 2019), any size its configuration describes.
+//! Layout as in huggingface/transformers: src/transformers/models/gpt2/modeling_gpt2.py.
+
+use std::path::Path;
+
+use burn::tensor::module::embedding;
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
+use crate::weights::WeightFiles;
+
+/// `config.json` of a GPT-2 folder, as far as it changes what is computed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Gpt2Config {
+    vocab_size: usize,
+    n_positions: usize,
+    n_embd: usize,
+    n_layer: usize,
+    n_head: usize,
+    n_inner: Option<usize>,
+    #[serde(default = "default_activation")]
+    activation_function: String,
+    #[serde(default = "default_epsilon")]
+    layer_norm_epsilon: f64,
+    #[serde(default = "default_true")]
+    scale_attn_weights: bool,
+    #[serde(default)]
+    scale_attn_by_inverse_layer_idx: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
+    #[serde(default = "default_true")]
+    tie_word_embeddings: bool,
+}
+
+fn default_activation() -> String {
+    "gelu_new".to_owned()
+}
+fn default_epsilon() -> f64 {
+    1e-5
+}
+fn default_true() -> bool {
+    true
+}
+
+const ARCHITECTURE: &str = "gpt2";
+
+impl Gpt2Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Sizes that contradict each other, or an option that we do not compute, by name.
+    pub fn parse(config: serde_json::Value, path: &Path) -> Result<Self> {
+        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.to_owned(), reason };
+        let config: Self = serde_json::from_value(config).map_err(|error| malformed(error.to_string()))?;
+        let sizes = [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head];
+        if sizes.contains(&0) || config.n_inner == Some(0) {
+            return Err(malformed("a size is 0".to_owned()));
+        }
+        if sizes.iter().any(|&size| size > 1 << 24) || config.n_layer > 4096 {
+            return Err(malformed("a size is beyond any GPT-2".to_owned()));
+        }
+        if !config.n_embd.is_multiple_of(config.n_head) {
+            return Err(malformed(format!("n_embd {} is not a multiple of n_head {}", config.n_embd, config.n_head)));
+        }
+        let unsupported = |option, value: &str| {
+            Err(EngineError::UnsupportedOption { architecture: ARCHITECTURE, option, value: value.to_owned() })
+        };
+        if config.add_cross_attention {
+            return unsupported("add_cross_attention", "true");
+        }
+        if Activation::from_name(&config.activation_function).is_none() {
+            return unsupported("activation_function", &config.activation_function);
+        }
+        Ok(config)
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: ARCHITECTURE,
+            n_layers: self.n_layer,
+            d_model: self.n_embd,
+            n_heads: self.n_head,
+            n_kv_heads: self.n_head,
+            d_head: self.n_embd / self.n_head,
+            d_ff: self.n_inner.unwrap_or(4 * self.n_embd),
+            vocab_size: self.vocab_size,
+            n_positions: self.n_positions,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.n_embd, self.n_inner.unwrap_or(4 * self.n_embd));
+        let block = 4 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * ff + ff) + (ff * d + d);
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d + head
+    }
+}
+
+struct Block {
+    ln_1: LayerNorm,
+    c_attn: FrozenLinear,
+    attn_c_proj: FrozenLinear,
+    ln_2: LayerNorm,
+    c_fc: FrozenLinear,
+    mlp_c_proj: FrozenLinear,
+    attention: AttentionShape,
+}
+
+/// The model with its frozen weights on a device.
+pub struct Gpt2 {
+    shape: ModelShape,
+    wte: Tensor<2>,
+    wpe: Tensor<2>,
+    blocks: Vec<Block>,
+    ln_f: LayerNorm,
+    lm_head: Option<Tensor<2>>,
+    activation: Activation,
+}
+
+impl Gpt2 {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// Names may have the prefix `transformer.` or not; old mask buffers are ignored.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(
+        config: &Gpt2Config,
+        files: &WeightFiles,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
+        let shape = config.shape();
+        let load = Loader {
+            files,
+            device,
+            root: if files.contains("transformer.wte.weight") { "transformer." } else { "" },
+            epsilon: config.layer_norm_epsilon,
+        };
+        let wte = load.tensor("wte.weight", [shape.vocab_size, shape.d_model])?;
+        let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32);
+            blocks.push(load.block(config, &shape, layer)?);
+        }
+        let ln_f = load.layer_norm("ln_f", shape.d_model)?;
+        let lm_head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(files.tensor("lm_head.weight", [shape.vocab_size, shape.d_model], device)?)
+        };
+        progress(1.0);
+        let activation = Activation::from_name(&config.activation_function).ok_or_else(|| EngineError::UnsupportedOption {
+            architecture: ARCHITECTURE,
+            option: "activation_function",
+            value: config.activation_function.clone(),
+        })?;
+        Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, activation })
+    }
+}
+
+struct Loader<'a> {
+    files: &'a WeightFiles,
+    device: &'a Device,
+    root: &'static str,
+    epsilon: f64,
+}
+
+impl Loader<'_> {
+    fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
+    }
+
+    fn layer_norm(&self, name: &str, d_model: usize) -> Result<LayerNorm> {
+        Ok(LayerNorm {
+            gamma: self.tensor(&format!("{name}.weight"), [d_model])?,
+            beta: self.tensor(&format!("{name}.bias"), [d_model])?,
+            epsilon: self.epsilon,
+        })
+    }
+
+    /// GPT-2 stores its linear weights as `[d_in, d_out]`.
+    fn linear(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
+        Ok(FrozenLinear {
+            weight: self.tensor(&format!("{name}.weight"), [d_in, d_out])?,
+            bias: Some(self.tensor(&format!("{name}.bias"), [d_out])?),
+        })
+    }
+
+    fn block(&self, config: &Gpt2Config, shape: &ModelShape, layer: usize) -> Result<Block> {
+        let (d, ff) = (shape.d_model, shape.d_ff);
+        let at = |name: &str| format!("h.{layer}.{name}");
+        let mut scale = if config.scale_attn_weights { (shape.d_head as f32).sqrt().recip() } else { 1.0 };
+        if config.scale_attn_by_inverse_layer_idx {
+            scale /= (layer + 1) as f32;
+        }
+        Ok(Block {
+            ln_1: self.layer_norm(&at("ln_1"), d)?,
+            c_attn: self.linear(&at("attn.c_attn"), d, 3 * d)?,
+            attn_c_proj: self.linear(&at("attn.c_proj"), d, d)?,
+            ln_2: self.layer_norm(&at("ln_2"), d)?,
+            c_fc: self.linear(&at("mlp.c_fc"), d, ff)?,
+            mlp_c_proj: self.linear(&at("mlp.c_proj"), ff, d)?,
+            attention: AttentionShape {
+                n_heads: shape.n_heads,
+                n_kv_heads: shape.n_kv_heads,
+                d_head: shape.d_head,
+                scale,
+                causal: true,
+            },
+        })
+    }
+}
+
+impl CausalModel for Gpt2 {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let mut resid =
+            embedding(self.wte.clone(), input.tokens.clone()) + embedding(self.wpe.clone(), input.positions.clone()); // [batch, seq, d_model]
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &block.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = attention(qkv, past, input.key_mask.as_ref(), &block.attention); // [batch, seq, d_model]
+            resid = resid + block.attn_c_proj.forward(mixed);
+            let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
+            resid = resid + block.mlp_c_proj.forward(activation(wide, self.activation));
+        }
+        self.ln_f.forward(resid)
+    }
+
+    fn head(&self) -> &Tensor<2> {
+        self.lm_head.as_ref().unwrap_or(&self.wte)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.wte
+    }
+}

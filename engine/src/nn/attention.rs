@@ -1,0 +1,88 @@
+//! Attention of a text over itself and over what comes before it: a trained prefix, a cache, or both.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use super::ops::{FrozenOps, Optional, Past};
+
+/// Keys and values before the text in one layer.
+///
+/// # Shapes
+/// - both: `[batch, n_kv_heads, n_past, d_head]`; a `batch` of 1 serves every text of the batch without a copy, and
+///   its gradient is the sum over the batch.
+#[derive(Clone, Debug)]
+pub struct LayerKv {
+    /// Keys, used as stored: never rotated.
+    pub key: Tensor<4>,
+    /// Values.
+    pub value: Tensor<4>,
+}
+
+/// What an attention layer looks like, and how it scales and hides its scores.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionShape {
+    /// Heads of the query.
+    pub n_heads: usize,
+    /// Heads of key and value; divides `n_heads`, and consecutive query heads share one.
+    pub n_kv_heads: usize,
+    /// Size of a head.
+    pub d_head: usize,
+    /// Factor on the scores, usually `1 / sqrt(d_head)`.
+    pub scale: f32,
+    /// Whether query `i` sees the text's keys `0..=i` only. It sees the past either way.
+    pub causal: bool,
+}
+
+/// Attention of every query over the past and the text.
+///
+/// The backward keeps `qkv`, the past, the output and one number per query (its log-sum-exp); the pattern is computed
+/// again. Gradients reach `qkv`, `past.key` and `past.value`, each only when it is tracked. A query that sees no key
+/// at all returns zeros.
+///
+/// # Shapes
+/// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`: queries, keys, values, each with heads outside
+/// - `key_mask`: `[batch, n_past + seq]`, 1.0 for a key that may be seen, 0.0 for one that may not; `None`: all may
+/// - returns `[batch, seq, n_heads * d_head]`
+pub fn attention(
+    qkv: Tensor<3>,
+    past: Option<&LayerKv>,
+    key_mask: Option<&Tensor<2>>,
+    shape: &AttentionShape,
+) -> Tensor<3> {
+    let [batch, seq, width] = qkv.dims();
+    assert_eq!(
+        width,
+        (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head,
+        "the width of qkv is (n_heads + 2 * n_kv_heads) * d_head"
+    );
+    let past = past.filter(|past| past.key.dims()[2] > 0);
+    let n_past = past.map_or(0, |past| {
+        let [past_batch, n_kv_heads, n_past, d_head] = past.key.dims();
+        assert_eq!(past.key.dims(), past.value.dims(), "a past key for every past value");
+        assert!(
+            (past_batch == 1 || past_batch == batch)
+                && n_kv_heads == shape.n_kv_heads
+                && d_head == shape.d_head,
+            "the past is [1 or batch, n_kv_heads, n_past, d_head]"
+        );
+        n_past
+    });
+    if let Some(mask) = key_mask {
+        assert_eq!(mask.dims(), [batch, n_past + seq], "the key mask is [batch, n_past + seq]");
+    }
+    Tensor::from_dispatch(Dispatch::frozen_attention(
+        qkv.into_dispatch(),
+        match past {
+            Some(past) => Past::Some {
+                key: past.key.clone().into_dispatch(),
+                value: past.value.clone().into_dispatch(),
+            },
+            None => Past::None,
+        },
+        match key_mask {
+            Some(mask) => Optional::Some(mask.clone().into_dispatch()),
+            None => Optional::None,
+        },
+        shape.clone(),
+    ))
+}

@@ -1,0 +1,244 @@
+//! The kernels composed from burn's own operations: the default on every backend, and what the hand-written ones are
+//! tested against.
+
+mod attention;
+
+use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_1_SQRT_2};
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{Shape, Slice};
+
+use super::activation::Activation;
+use super::adamw::AdamWStep;
+
+pub(super) use attention::{attention, attention_backward};
+
+/// Logits that may exist at once: 64 MiB of them.
+const MAX_LOGITS: usize = 1 << 24;
+
+pub(super) fn linear<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+) -> FloatTensor<B> {
+    let out = rows_times::<B>(x, weight);
+    match bias {
+        Some(bias) => {
+            let [d_out] = bias.shape().dims();
+            B::float_add(out, B::float_reshape(bias, Shape::new([1, 1, d_out])))
+        }
+        None => out,
+    }
+}
+
+pub(super) fn linear_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    weight: FloatTensor<B>,
+) -> FloatTensor<B> {
+    rows_times::<B>(grad, B::float_transpose(weight))
+}
+
+/// `x [batch, seq, d_in] · matrix [d_in, d_out]` as one product over all rows.
+fn rows_times<B: Backend>(x: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
+    let [batch, seq, d_in] = x.shape().dims();
+    let [_, d_out] = matrix.shape().dims();
+    let rows = B::float_reshape(x, Shape::new([batch * seq, d_in]));
+    B::float_reshape(B::float_matmul(rows, matrix), Shape::new([batch, seq, d_out]))
+}
+
+pub(super) fn layer_norm<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let (normed, _) = normalize::<B>(x, epsilon);
+    B::float_add(
+        B::float_mul(normed, along_last::<B>(gamma)),
+        along_last::<B>(beta),
+    )
+}
+
+pub(super) fn layer_norm_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let (normed, deviation) = normalize::<B>(x, epsilon);
+    let grad = B::float_mul(grad, along_last::<B>(gamma));
+    let mean = B::float_mean_dim(grad.clone(), 2); // [batch, seq, 1]
+    let projection = B::float_mean_dim(B::float_mul(grad.clone(), normed.clone()), 2);
+    let grad = B::float_sub(grad, mean);
+    let grad = B::float_sub(grad, B::float_mul(normed, projection));
+    B::float_div(grad, deviation)
+}
+
+/// `(x - mean) / deviation`, and the deviation `[batch, seq, 1]`.
+fn normalize<B: Backend>(x: FloatTensor<B>, epsilon: f64) -> (FloatTensor<B>, FloatTensor<B>) {
+    let mean = B::float_mean_dim(x.clone(), 2);
+    let centered = B::float_sub(x, mean);
+    let variance = B::float_mean_dim(B::float_mul(centered.clone(), centered.clone()), 2);
+    let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
+    (B::float_div(centered, deviation.clone()), deviation)
+}
+
+/// `[d]` as `[1, 1, d]`.
+fn along_last<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
+    let [d] = vector.shape().dims();
+    B::float_reshape(vector, Shape::new([1, 1, d]))
+}
+
+pub(super) fn activation<B: Backend>(x: FloatTensor<B>, kind: Activation) -> FloatTensor<B> {
+    match kind {
+        Activation::GeluTanh => B::float_mul(x.clone(), gelu_tanh_gate::<B>(x)),
+        Activation::Gelu => B::float_mul(x.clone(), normal_cdf::<B>(x)),
+        Activation::Relu => B::relu(x),
+        Activation::Silu => B::float_mul(x.clone(), sigmoid::<B>(x)),
+        Activation::Tanh => B::float_tanh(x),
+    }
+}
+
+pub(super) fn activation_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    x: FloatTensor<B>,
+    kind: Activation,
+) -> FloatTensor<B> {
+    let slope = match kind {
+        Activation::GeluTanh => {
+            // gate + x · gate · (1 - gate) · 2u'
+            let gate = gelu_tanh_gate::<B>(x.clone());
+            let square = B::float_mul(x.clone(), x.clone());
+            let inner = B::float_mul_scalar(square, (2.0 * 3.0 * GELU_CUBIC * GELU_SCALE).into());
+            let inner = B::float_add_scalar(inner, (2.0 * GELU_SCALE).into());
+            B::float_add(
+                gate.clone(),
+                B::float_mul(B::float_mul(x, inner), sigmoid_slope::<B>(gate)),
+            )
+        }
+        Activation::Gelu => {
+            let square = B::float_mul(x.clone(), x.clone());
+            let density = B::float_exp(B::float_mul_scalar(square, (-0.5).into()));
+            let density = B::float_mul_scalar(density, (FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * 0.5).into());
+            B::float_add(normal_cdf::<B>(x.clone()), B::float_mul(x, density))
+        }
+        Activation::Relu => return B::relu_backward(B::relu(x), grad),
+        Activation::Silu => {
+            let gate = sigmoid::<B>(x.clone());
+            B::float_add(gate.clone(), B::float_mul(x, sigmoid_slope::<B>(gate)))
+        }
+        Activation::Tanh => {
+            let y = B::float_tanh(x);
+            let square = B::float_mul(y.clone(), y);
+            B::float_add_scalar(B::float_neg(square), 1.0.into())
+        }
+    };
+    B::float_mul(grad, slope)
+}
+
+/// `sqrt(2 / π)`
+const GELU_SCALE: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+const GELU_CUBIC: f64 = 0.044715;
+
+/// `(1 + tanh(u)) / 2 = sigmoid(2u)` with `u = sqrt(2/π) (x + 0.044715 x³)`.
+fn gelu_tanh_gate<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let square = B::float_mul(x.clone(), x.clone());
+    let inner = B::float_mul_scalar(square, (2.0 * GELU_CUBIC * GELU_SCALE).into());
+    let inner = B::float_add_scalar(inner, (2.0 * GELU_SCALE).into());
+    sigmoid::<B>(B::float_mul(x, inner))
+}
+
+/// `Φ(x)`
+fn normal_cdf<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let erf = B::float_erf(B::float_mul_scalar(x, FRAC_1_SQRT_2.into()));
+    B::float_mul_scalar(B::float_add_scalar(erf, 1.0.into()), 0.5.into())
+}
+
+fn sigmoid<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let decay = B::float_exp(B::float_neg(x));
+    B::float_recip(B::float_add_scalar(decay, 1.0.into()))
+}
+
+/// `gate · (1 - gate)`
+fn sigmoid_slope<B: Backend>(gate: FloatTensor<B>) -> FloatTensor<B> {
+    let rest = B::float_add_scalar(B::float_neg(gate.clone()), 1.0.into());
+    B::float_mul(gate, rest)
+}
+
+pub(super) fn label_nll<B: Backend>(
+    hidden: FloatTensor<B>,
+    head: FloatTensor<B>,
+    targets: IntTensor<B>,
+    with_grad: bool,
+) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+    let [n, _] = hidden.shape().dims();
+    let [vocab_size, _] = head.shape().dims();
+    let rows = (MAX_LOGITS / vocab_size.max(1)).clamp(1, n.max(1));
+    let (mut losses, mut grads) = (Vec::new(), Vec::new());
+    for start in (0..n.max(1)).step_by(rows) {
+        let block = Slice::from(start..(start + rows).min(n));
+        let hidden = B::float_slice(hidden.clone(), &[block, Slice::full()]);
+        let targets = B::int_slice(targets.clone(), &[block]);
+        let (loss, grad) = label_nll_rows::<B>(hidden, head.clone(), targets, with_grad);
+        losses.push(loss);
+        grads.extend(grad);
+    }
+    let grad = with_grad.then(|| joined::<B>(grads));
+    (joined::<B>(losses), grad)
+}
+
+/// One block of rows, along the first axis.
+fn joined<B: Backend>(mut blocks: Vec<FloatTensor<B>>) -> FloatTensor<B> {
+    if blocks.len() == 1 {
+        blocks.remove(0)
+    } else {
+        B::float_cat(blocks, 0)
+    }
+}
+
+fn label_nll_rows<B: Backend>(
+    hidden: FloatTensor<B>,
+    head: FloatTensor<B>,
+    targets: IntTensor<B>,
+    with_grad: bool,
+) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+    let [n, _] = hidden.shape().dims();
+    let logits = B::float_matmul(hidden, B::float_transpose(head.clone())); // [n, vocab_size]
+    let column = B::int_reshape(targets.clone(), Shape::new([n, 1]));
+    let at_target = B::float_gather(1, logits.clone(), column); // [n, 1]
+    let max = B::float_max_dim(logits.clone(), 1);
+    let exp = B::float_exp(B::float_sub(logits, max.clone()));
+    let sum = B::float_sum_dim(exp.clone(), 1);
+    let log_sum_exp = B::float_add(B::float_log(sum.clone()), max);
+    let loss = B::float_reshape(B::float_sub(log_sum_exp, at_target), Shape::new([n]));
+    let grad = with_grad.then(|| {
+        let expected = B::float_matmul(B::float_div(exp, sum), head.clone()); // [n, d_model]
+        B::float_sub(expected, B::float_select(head, 0, targets))
+    });
+    (loss, grad)
+}
+
+pub(super) fn adamw_step<B: Backend>(
+    param: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    first: FloatTensor<B>,
+    second: FloatTensor<B>,
+    step: AdamWStep,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let first = B::float_add(
+        B::float_mul_scalar(first, step.beta1.into()),
+        B::float_mul_scalar(grad.clone(), (1.0 - step.beta1).into()),
+    );
+    let second = B::float_add(
+        B::float_mul_scalar(second, step.beta2.into()),
+        B::float_mul_scalar(B::float_mul(grad.clone(), grad), (1.0 - step.beta2).into()),
+    );
+    let root = B::float_mul_scalar(B::float_sqrt(second.clone()), step.root_correction.into());
+    let update = B::float_div(
+        B::float_mul_scalar(first.clone(), step.step_size.into()),
+        B::float_add_scalar(root, step.epsilon.into()),
+    );
+    let param = B::float_sub(B::float_mul_scalar(param, step.keep.into()), update);
+    (param, first, second)
+}

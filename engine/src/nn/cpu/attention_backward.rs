@@ -1,0 +1,201 @@
+//! The gradients of attention: one task for each key head of each text, which owns all it writes.
+
+use rayon::prelude::*;
+
+use super::attention::{Attention, hide, times, times_transposed};
+use super::buffer::Buffer;
+use super::lanes::{exp, sum, vectorized};
+use super::matrix::{By, Into, Matrix, MatrixMut, product};
+
+/// The gradients that are wanted, to be written in full.
+pub(super) struct Gradients<'a> {
+    /// In the layout of `qkv`
+    pub(super) qkv: Option<&'a mut [f32]>,
+    /// `[batch, n_kv_heads, n_past, d_head]`, dense, of each text apart
+    pub(super) past_key: Option<&'a mut [f32]>,
+    /// As `past_key`
+    pub(super) past_value: Option<&'a mut [f32]>,
+}
+
+/// What the forward left behind, and the gradient of its output.
+#[derive(Clone, Copy)]
+pub(super) struct Saved<'a> {
+    /// `[batch, seq, n_heads * d_head]`
+    pub(super) grad: &'a [f32],
+    /// `[batch, seq, n_heads * d_head]`
+    pub(super) output: &'a [f32],
+    /// `[batch, n_heads, seq]`
+    pub(super) log_sum_exp: &'a [f32],
+}
+
+/// The part of the gradients that belongs to one key head of one text.
+#[derive(Default)]
+struct Share<'a> {
+    text: Option<TextShare<'a>>,
+    past_key: Option<MatrixMut<'a>>,
+    past_value: Option<MatrixMut<'a>>,
+}
+
+/// Columns of the gradient of `qkv`: the queries of the group side by side, the key, the value.
+struct TextShare<'a> {
+    queries: MatrixMut<'a>,
+    key: MatrixMut<'a>,
+    value: MatrixMut<'a>,
+}
+
+/// Writes every gradient that is wanted.
+pub(super) fn backward(call: &Attention<'_>, saved: Saved<'_>, wanted: Gradients<'_>) {
+    let n_kv_heads = call.shape.n_kv_heads;
+    let count = call.batch * n_kv_heads;
+    let mut shares: Vec<Share<'_>> = Vec::new();
+    shares.resize_with(count, Share::default);
+    if let Some(qkv) = wanted.qkv {
+        for (share, text) in shares.iter_mut().zip(text_shares(call, qkv)) {
+            share.text = Some(text);
+        }
+    }
+    let past = call.n_past * call.shape.d_head;
+    let past_share = |data| MatrixMut::dense(data, call.n_past, call.shape.d_head);
+    if let Some(key) = wanted.past_key {
+        for (share, key) in shares.iter_mut().zip(key.chunks_exact_mut(past)) {
+            share.past_key = Some(past_share(key));
+        }
+    }
+    if let Some(value) = wanted.past_value {
+        for (share, value) in shares.iter_mut().zip(value.chunks_exact_mut(past)) {
+            share.past_value = Some(past_share(value));
+        }
+    }
+    let least = call.least_tasks(count);
+    shares.into_par_iter().enumerate().with_min_len(least).for_each(|(task, share)| {
+        Task { call, saved, text: task / n_kv_heads, kv_head: task % n_kv_heads }.run(share);
+    });
+}
+
+/// The gradient of `qkv`, cut into what each key head of each text writes.
+fn text_shares<'a>(call: &Attention<'_>, qkv: &'a mut [f32]) -> impl Iterator<Item = TextShare<'a>> {
+    let (n_heads, n_kv_heads, d_head) = (call.shape.n_heads, call.shape.n_kv_heads, call.shape.d_head);
+    let (seq, width) = (call.seq, call.width());
+    qkv.chunks_exact_mut(seq * width).flat_map(move |text| {
+        let all = MatrixMut::dense(text, seq, width);
+        let (queries, rest) = all.split_at_column(n_heads * d_head);
+        let (keys, values) = rest.split_at_column(n_kv_heads * d_head);
+        let queries = queries.split_columns(n_heads / n_kv_heads * d_head);
+        let parts = queries.zip(keys.split_columns(d_head)).zip(values.split_columns(d_head));
+        parts.map(|((queries, key), value)| TextShare { queries, key, value })
+    })
+}
+
+/// One key head of one text, with all query heads that share it.
+struct Task<'a> {
+    call: &'a Attention<'a>,
+    saved: Saved<'a>,
+    text: usize,
+    kv_head: usize,
+}
+
+impl Task<'_> {
+    fn run(&self, mut share: Share<'_>) {
+        let call = self.call;
+        let (tile, n_past) = (call.tile(), call.n_past);
+        let (key, value) = (call.key(self.text, self.kv_head), call.value(self.text, self.kv_head));
+        let group = call.shape.n_heads / call.shape.n_kv_heads;
+        let mut pattern = Buffer::any(tile * call.kv());
+        let mut d_scores = Buffer::any(tile * call.kv());
+        let mut into = Into::Fresh;
+        for member in 0..group {
+            let head = self.kv_head * group + member;
+            let query = call.query(self.text, head);
+            // From the last tile, which sees every key and so writes all that the others add to.
+            for start in (0..call.seq).step_by(tile).rev() {
+                let end = (start + tile).min(call.seq);
+                let rows = end - start;
+                // Without the gradient of the text, its columns are not needed.
+                let width = n_past + if share.text.is_some() { call.text_seen(end) } else { 0 };
+                let (query, grad) = (query.rows(start..end), self.of_head(self.saved.grad, head).rows(start..end));
+                let pattern = &mut pattern[..rows * width];
+                let d_scores = &mut d_scores[..rows * width];
+                let mut scores = MatrixMut::dense(pattern, rows, width);
+                times_transposed(&mut scores, call.shape.scale, query, key, n_past);
+                times_transposed(&mut MatrixMut::dense(d_scores, rows, width), 1.0, grad, value, n_past);
+                let output = self.of_head(self.saved.output, head).rows(start..end);
+                let lse = (self.text * call.shape.n_heads + head) * call.seq;
+                let slopes = Slopes {
+                    width,
+                    seen: call.seen(start),
+                    mask: call.mask(self.text),
+                    log_sum_exp: &self.saved.log_sum_exp[lse..][start..end],
+                    scale: call.shape.scale,
+                };
+                score_gradients(pattern, d_scores, grad, output, &slopes);
+                let pattern = Matrix::dense(pattern, rows, width);
+                let d_scores = Matrix::dense(d_scores, rows, width);
+                if let Some(past_key) = &mut share.past_key {
+                    let d_scores = d_scores.columns(0..n_past).transposed();
+                    product(past_key, into, 1.0, d_scores, query, By::OneThread);
+                }
+                if let Some(past_value) = &mut share.past_value {
+                    let pattern = pattern.columns(0..n_past).transposed();
+                    product(past_value, into, 1.0, pattern, grad, By::OneThread);
+                }
+                if let Some(text) = &mut share.text {
+                    let d_head = call.shape.d_head;
+                    let seen = 0..width - n_past;
+                    let columns = n_past..width;
+                    let mut queries = text.queries.columns_mut(member * d_head..(member + 1) * d_head);
+                    times(&mut queries.rows_mut(start..end), d_scores, key, n_past);
+                    let d_key = d_scores.columns(columns.clone()).transposed();
+                    product(&mut text.key.rows_mut(seen.clone()), into, 1.0, d_key, query, By::OneThread);
+                    let d_value = pattern.columns(columns).transposed();
+                    product(&mut text.value.rows_mut(seen), into, 1.0, d_value, grad, By::OneThread);
+                }
+                into = Into::Sum;
+            }
+        }
+    }
+
+    /// The rows and columns of one head in `[batch, seq, n_heads * d_head]`.
+    fn of_head<'a>(&self, data: &'a [f32], head: usize) -> Matrix<'a> {
+        let (seq, d_head) = (self.call.seq, self.call.shape.d_head);
+        let width = self.call.shape.n_heads * d_head;
+        Matrix::new(&data[self.text * seq * width + head * d_head..], [seq, d_head], [width, 1])
+    }
+}
+
+/// How a tile's scores become gradients.
+struct Slopes<'a> {
+    width: usize,
+    /// As in the forward: row `i` sees the first `seen.0 + i * seen.1` keys.
+    seen: (usize, usize),
+    mask: Option<&'a [f32]>,
+    log_sum_exp: &'a [f32],
+    scale: f32,
+}
+
+vectorized! {
+    /// `scores` becomes the pattern, and `d_pattern` the gradient of the unscaled scores.
+    fn score_gradients(
+        scores: &mut [f32],
+        d_pattern: &mut [f32],
+        grad: Matrix<'_>,
+        output: Matrix<'_>,
+        slopes: &Slopes<'_>,
+    ) {
+        let width = slopes.width;
+        let rows = scores.chunks_exact_mut(width).zip(d_pattern.chunks_exact_mut(width)).zip(slopes.log_sum_exp);
+        for (i, ((row, d_row), &log_sum_exp)) in rows.enumerate() {
+            let seen = (slopes.seen.0 + i * slopes.seen.1).min(width);
+            let (row, hidden) = row.split_at_mut(seen);
+            hidden.fill(0.0);
+            let (d_row, hidden) = d_row.split_at_mut(seen);
+            hidden.fill(0.0);
+            hide(row, slopes.mask);
+            let (grad, output) = (grad.row(i), output.row(i));
+            let mean = sum(grad.len().min(output.len()), |i| grad[i] * output[i]);
+            for (score, d) in row.iter_mut().zip(d_row) {
+                *score = exp(*score - log_sum_exp);
+                *d = *score * (*d - mean) * slopes.scale;
+            }
+        }
+    }
+}

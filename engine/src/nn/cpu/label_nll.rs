@@ -1,0 +1,130 @@
+//! The loss at the labels on the CPU: blocks of the vocabulary, a running softmax over them, and the gradient of each
+//! row in the same pass.
+
+use rayon::prelude::*;
+
+use super::buffer::Buffer;
+use super::lanes::{exp, max, sum, vectorized};
+use super::matrix::{By, Into, Matrix, MatrixMut, product};
+
+/// Rows that share a pass over the head.
+const ROWS: usize = 1024;
+
+/// Logits that exist at a time.
+const LOGITS: usize = 1 << 19;
+
+/// What is known of a row after some blocks of the vocabulary.
+#[derive(Clone, Copy)]
+struct Running {
+    target: usize,
+    at_target: f32,
+    /// Largest logit so far.
+    max: f32,
+    /// `Σ e^(logit - max)` so far.
+    sum: f32,
+}
+
+/// The loss of each row, `[n]`, and with `with_grad` its gradient `[n, d_model]`.
+///
+/// `hidden [n, d_model]`, `head [vocab_size, d_model]` in either order.
+pub(super) fn label_nll(
+    hidden: Matrix<'_>,
+    head: Matrix<'_>,
+    targets: &[usize],
+    with_grad: bool,
+) -> (Buffer, Option<Buffer>) {
+    let [n, d_model] = hidden.shape();
+    let mut loss = Buffer::any(n);
+    let mut grad = with_grad.then(|| Buffer::any(n * d_model));
+    for start in (0..n).step_by(ROWS) {
+        let end = (start + ROWS).min(n);
+        let grad = grad.as_mut().map(|grad| &mut grad[start * d_model..end * d_model]);
+        block_of_rows(&mut loss[start..end], grad, hidden.rows(start..end), head, &targets[start..end]);
+    }
+    (loss, grad)
+}
+
+fn block_of_rows(
+    loss: &mut [f32],
+    mut grad: Option<&mut [f32]>,
+    hidden: Matrix<'_>,
+    head: Matrix<'_>,
+    targets: &[usize],
+) {
+    let [rows, d_model] = hidden.shape();
+    let [vocab_size, _] = head.shape();
+    let block = (LOGITS / rows).next_multiple_of(64).min(vocab_size);
+    let mut scratch = Buffer::any(rows * block);
+    let mut running: Vec<Running> = targets
+        .iter()
+        .map(|&target| {
+            assert!(target < vocab_size, "a target is a token of the vocabulary");
+            Running { target, at_target: f32::NAN, max: f32::NEG_INFINITY, sum: 0.0 }
+        })
+        .collect();
+    for start in (0..vocab_size).step_by(block) {
+        let width = block.min(vocab_size - start);
+        let part = head.rows(start..start + width);
+        let logits = &mut scratch[..rows * width];
+        let mut out = MatrixMut::dense(logits, rows, width);
+        product(&mut out, Into::Fresh, 1.0, hidden, part.transposed(), By::AllThreads);
+        let into = if start == 0 { Into::Fresh } else { Into::Sum };
+        let shrink: Vec<f32> = logits
+            .par_chunks_exact_mut(width)
+            .zip(&mut running)
+            .map(|(row, running)| {
+                if let Some(&logit) = running.target.checked_sub(start).and_then(|at| row.get(at)) {
+                    running.at_target = logit;
+                }
+                advance(row, running)
+            })
+            .collect();
+        if let Some(grad) = grad.as_deref_mut() {
+            if into == Into::Sum {
+                scale_rows(grad, &shrink);
+            }
+            let weights = Matrix::dense(logits, rows, width);
+            product(&mut MatrixMut::dense(grad, rows, d_model), into, 1.0, weights, part, By::AllThreads);
+        }
+    }
+    for (loss, running) in loss.iter_mut().zip(&running) {
+        *loss = running.max + running.sum.ln() - running.at_target;
+    }
+    if let Some(grad) = grad {
+        grad.par_chunks_exact_mut(d_model.max(1)).zip(&running).for_each(|(grad, running)| {
+            let factor = 1.0 / running.sum;
+            let target = head.rows(running.target..running.target + 1);
+            let [_, stride] = target.strides();
+            for (grad, weight) in grad.iter_mut().zip(target.flat().iter().step_by(stride)) {
+                *grad = *grad * factor - weight;
+            }
+        });
+    }
+}
+
+vectorized! {
+    /// Takes a row's next logits in; they become `e^(logit - max)`. Returns the factor that brings earlier terms to
+    /// the new maximum.
+    fn advance(row: &mut [f32], running: &mut Running) -> f32 {
+        let most = max(row);
+        let most = if running.max > most { running.max } else { most };
+        for logit in row.iter_mut() {
+            *logit = exp(*logit - most);
+        }
+        let row = &*row;
+        let shrink = exp(running.max - most);
+        running.sum = running.sum * shrink + sum(row.len(), |i| row[i]);
+        running.max = most;
+        shrink
+    }
+
+    /// Each row times its factor, where that is not 1.
+    fn scale_rows(rows: &mut [f32], factors: &[f32]) {
+        let width = rows.len() / factors.len().max(1);
+        for (row, &factor) in rows.chunks_exact_mut(width.max(1)).zip(factors) {
+            if factor != 1.0 {
+                row.iter_mut().for_each(|x| *x *= factor);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The frozen linear layer: a matrix product for many rows, and for the few rows of decoding a product that reads the
+//! weight once, from all threads.
+
+use rayon::prelude::*;
+
+use super::lanes::{LANES, sum, vectorized};
+use super::matrix::{By, Into, Matrix, MatrixMut, product};
+use super::rows::fill_rows;
+
+/// Up to this many rows the weight's way from memory is the cost, and each thread reads a part of it.
+const FEW_ROWS: usize = 4;
+
+/// Parts of a weight when it is read row by row: fixed, so that sums do not depend on the number of threads.
+const PARTS: usize = 8;
+
+/// `out = x · weight + bias`, all of it written.
+///
+/// `x [rows, d_in]`, `weight [d_in, d_out]` in either order, `bias [d_out]`, `out [rows, d_out]`.
+pub(super) fn linear(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f32]>) {
+    let [rows, d_in] = x.shape();
+    let [_, d_out] = weight.shape();
+    if rows == 0 || d_out == 0 {
+        return;
+    }
+    if rows <= FEW_ROWS && d_in > 0 {
+        match weight.strides() {
+            [1, _] => return by_columns(out, x, weight.transposed(), bias),
+            [_, 1] => return by_rows(out, x, weight, bias),
+            _ => {}
+        }
+    }
+    if let Some(bias) = bias {
+        let rows = 1.max(64 * 1024 / d_out);
+        out.par_chunks_mut(rows * d_out).for_each(|out| fill_rows(out, bias));
+    }
+    let into = if bias.is_some() { Into::Sum } else { Into::Fresh };
+    product(&mut MatrixMut::dense(out, rows, d_out), into, 1.0, x, weight, By::AllThreads);
+}
+
+/// Each output is a dot product with a row of `transposed [d_out, d_in]`.
+fn by_columns(out: &mut [f32], x: Matrix<'_>, transposed: Matrix<'_>, bias: Option<&[f32]>) {
+    let [rows, d_in] = x.shape();
+    let [d_out, _] = transposed.shape();
+    let block = (32 * 1024 / d_in).clamp(8, 1024).min(d_out.div_ceil(PARTS).max(1));
+    let columns: Vec<usize> = (0..d_out).step_by(block).collect();
+    let parts: Vec<(usize, Vec<f32>)> = columns
+        .into_par_iter()
+        .map(|start| {
+            let end = (start + block).min(d_out);
+            let mut part = vec![0.0; rows * (end - start)];
+            for (row, part) in part.chunks_exact_mut(end - start).enumerate() {
+                let [stride, _] = transposed.strides();
+                dots(part, x.row(row), transposed.rows(start..end).flat(), stride);
+            }
+            (start, part)
+        })
+        .collect();
+    for (start, part) in parts {
+        let width = part.len() / rows;
+        for (row, part) in part.chunks_exact(width).enumerate() {
+            let out = &mut out[row * d_out + start..][..width];
+            match bias {
+                Some(bias) => {
+                    let bias = &bias[start..start + width];
+                    out.iter_mut().zip(part).zip(bias).for_each(|((out, part), bias)| *out = part + bias);
+                }
+                None => out.copy_from_slice(part),
+            }
+        }
+    }
+}
+
+/// The output is the sum of the weight's rows, each times a number of `x`; each part of the rows is summed apart.
+fn by_rows(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f32]>) {
+    let [rows, d_in] = x.shape();
+    let [_, d_out] = weight.shape();
+    let [stride, _] = weight.strides();
+    let share = d_in.div_ceil(PARTS).next_multiple_of(8);
+    let starts: Vec<usize> = (0..d_in).step_by(share).collect();
+    let parts: Vec<Vec<f32>> = starts
+        .into_par_iter()
+        .map(|start| {
+            let end = (start + share).min(d_in);
+            let mut part = vec![0.0; rows * d_out];
+            for (row, part) in part.chunks_exact_mut(d_out).enumerate() {
+                add_rows(part, &x.row(row)[start..end], weight.rows(start..end).flat(), stride);
+            }
+            part
+        })
+        .collect();
+    match bias {
+        Some(bias) => fill_rows(out, bias),
+        None => out.fill(0.0),
+    }
+    for part in parts {
+        out.iter_mut().zip(part).for_each(|(out, part)| *out += part);
+    }
+}
+
+vectorized! {
+    /// `out[i] = x · rows[i]`, rows `stride` apart.
+    fn dots(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
+        let d = x.len();
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = &rows[i * stride..][..d];
+            *out = sum(d, |i| x[i] * row[i]);
+        }
+    }
+
+    /// `out += Σ x[i] · rows[i]`, rows `stride` apart, eight rows at a time.
+    fn add_rows(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
+        const GROUP: usize = 8;
+        let n = out.len();
+        let mut start = 0;
+        while start + GROUP <= x.len() {
+            let row = |i: usize| &rows[(start + i) * stride..][..n];
+            let group: [&[f32]; GROUP] = std::array::from_fn(row);
+            let x: [f32; GROUP] = std::array::from_fn(|i| x[start + i]);
+            let whole = n / LANES * LANES;
+            for at in (0..whole).step_by(LANES) {
+                let mut lanes: [f32; LANES] = std::array::from_fn(|lane| out[at + lane]);
+                for (x, row) in x.iter().zip(group) {
+                    for (lane, sum) in lanes.iter_mut().enumerate() {
+                        *sum += x * row[at + lane];
+                    }
+                }
+                out[at..at + LANES].copy_from_slice(&lanes);
+            }
+            for at in whole..n {
+                for (x, row) in x.iter().zip(group) {
+                    out[at] += x * row[at];
+                }
+            }
+            start += GROUP;
+        }
+        for (i, &x) in x.iter().enumerate().skip(start) {
+            let row = &rows[i * stride..][..n];
+            out.iter_mut().zip(row).for_each(|(out, row)| *out += x * row);
+        }
+    }
+}

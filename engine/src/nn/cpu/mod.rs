@@ -1,0 +1,316 @@
+//! The kernels written by hand for burn's CPU backend, in f32. Other types take the composed ones.
+//!
+//! Outputs come from a pool of buffers ([`buffer`]), products from the `gemm` crate over strided views ([`matrix`]), and
+//! everything else from plain loops compiled for the processor's vectors ([`lanes`]).
+
+mod attention;
+mod attention_backward;
+mod buffer;
+mod label_nll;
+mod lanes;
+mod linear;
+mod matrix;
+mod rows;
+
+use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::DType;
+use rayon::prelude::*;
+
+use self::attention::{Attention, PastView};
+use self::attention_backward::{Gradients, Saved};
+use self::buffer::Buffer;
+use self::matrix::Matrix;
+use super::activation::Activation;
+use super::adamw::AdamWStep;
+use super::composed;
+use super::kernels::{AttentionInputs, Kernels};
+
+pub use buffer::release_buffers;
+
+/// Numbers that a thread takes at a time from an elementwise loop.
+const SHARE: usize = 16 * 1024;
+
+impl Kernels for Flex {
+    fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
+        if !all_f32([&x, &weight].into_iter().chain(&bias)) {
+            return composed::linear::<Self>(x, weight, bias);
+        }
+        let [batch, seq, _] = x.shape().dims();
+        let [_, d_out] = weight.shape().dims();
+        let bias = bias.map(|bias| bias.to_contiguous());
+        let x = dense(x);
+        let mut out = Buffer::any(batch * seq * d_out);
+        linear::linear(&mut out, rows_of(&x), matrix_of(&weight), bias.as_ref().map(numbers));
+        out.into_tensor([batch, seq, d_out])
+    }
+
+    fn linear_backward(grad: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        if !all_f32([&grad, &weight]) {
+            return composed::linear_backward::<Self>(grad, weight);
+        }
+        let [batch, seq, _] = grad.shape().dims();
+        let [d_in, _] = weight.shape().dims();
+        let grad = dense(grad);
+        let mut out = Buffer::any(batch * seq * d_in);
+        linear::linear(&mut out, rows_of(&grad), matrix_of(&weight).transposed(), None);
+        out.into_tensor([batch, seq, d_in])
+    }
+
+    fn layer_norm_forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
+        if !all_f32([&x, &gamma, &beta]) {
+            return composed::layer_norm::<Self>(x, gamma, beta, epsilon);
+        }
+        let [batch, seq, d_model] = x.shape().dims();
+        let (x, gamma, beta) = (dense(x), dense(gamma), dense(beta));
+        let mut out = Buffer::any(batch * seq * d_model);
+        let share = row_share(d_model);
+        out.par_chunks_mut(share).zip(numbers(&x).par_chunks(share)).for_each(|(out, x)| {
+            rows::layer_norm(out, x, numbers(&gamma), numbers(&beta), epsilon as f32);
+        });
+        out.into_tensor([batch, seq, d_model])
+    }
+
+    fn layer_norm_backward(grad: FlexTensor, x: FlexTensor, gamma: FlexTensor, epsilon: f64) -> FlexTensor {
+        if !all_f32([&grad, &x, &gamma]) {
+            return composed::layer_norm_backward::<Self>(grad, x, gamma, epsilon);
+        }
+        let [batch, seq, d_model] = x.shape().dims();
+        let (grad, x, gamma) = (dense(grad), dense(x), dense(gamma));
+        let mut out = Buffer::any(batch * seq * d_model);
+        let share = row_share(d_model);
+        let inputs = numbers(&grad).par_chunks(share).zip(numbers(&x).par_chunks(share));
+        out.par_chunks_mut(share).zip(inputs).for_each(|(out, (grad, x))| {
+            rows::layer_norm_backward(out, grad, x, numbers(&gamma), epsilon as f32);
+        });
+        out.into_tensor([batch, seq, d_model])
+    }
+
+    fn activation_forward(x: FlexTensor, kind: Activation) -> FlexTensor {
+        if !all_f32([&x]) {
+            return composed::activation::<Self>(x, kind);
+        }
+        let dims: [usize; 3] = x.shape().dims();
+        let x = dense(x);
+        let mut out = Buffer::any(numbers(&x).len());
+        out.par_chunks_mut(SHARE)
+            .zip(numbers(&x).par_chunks(SHARE))
+            .for_each(|(out, x)| rows::activation(out, x, kind));
+        out.into_tensor(dims)
+    }
+
+    fn activation_backward(grad: FlexTensor, x: FlexTensor, kind: Activation) -> FlexTensor {
+        if !all_f32([&grad, &x]) {
+            return composed::activation_backward::<Self>(grad, x, kind);
+        }
+        let dims: [usize; 3] = x.shape().dims();
+        let (grad, x) = (dense(grad), dense(x));
+        let mut out = Buffer::any(numbers(&x).len());
+        let inputs = numbers(&grad).par_chunks(SHARE).zip(numbers(&x).par_chunks(SHARE));
+        out.par_chunks_mut(SHARE)
+            .zip(inputs)
+            .for_each(|(out, (grad, x))| rows::activation_backward(out, grad, x, kind));
+        out.into_tensor(dims)
+    }
+
+    fn attention_forward(inputs: &AttentionInputs<Self>) -> (FlexTensor, FlexTensor) {
+        if !inputs_are_f32(inputs) {
+            return composed::attention::<Self>(inputs);
+        }
+        let held = Held::of(inputs);
+        let call = held.call(inputs);
+        let (n_heads, d_head) = (call.shape.n_heads, call.shape.d_head);
+        let mut output = Buffer::any(call.batch * call.seq * n_heads * d_head);
+        let mut log_sum_exp = Buffer::any(call.batch * n_heads * call.seq);
+        call.forward(&mut output, &mut log_sum_exp);
+        (
+            output.into_tensor([call.batch, call.seq, n_heads * d_head]),
+            log_sum_exp.into_tensor([call.batch, n_heads, call.seq]),
+        )
+    }
+
+    fn attention_backward(
+        grad: FlexTensor,
+        inputs: &AttentionInputs<Self>,
+        output: FlexTensor,
+        log_sum_exp: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        if !inputs_are_f32(inputs) {
+            return composed::attention_backward::<Self>(grad, inputs, output, log_sum_exp, wanted);
+        }
+        let held = Held::of(inputs);
+        let call = held.call(inputs);
+        let (grad, output, log_sum_exp) = (dense(grad), dense(output), dense(log_sum_exp));
+        let past_dims = [call.batch, call.shape.n_kv_heads, call.n_past, call.shape.d_head];
+        let [want_qkv, want_key, want_value] = wanted;
+        let mut qkv = want_qkv.then(|| Buffer::any(numbers(&held.qkv).len()));
+        let mut past_key = want_key.then(|| Buffer::any(past_dims.iter().product()));
+        let mut past_value = want_value.then(|| Buffer::any(past_dims.iter().product()));
+        attention_backward::backward(
+            &call,
+            Saved { grad: numbers(&grad), output: numbers(&output), log_sum_exp: numbers(&log_sum_exp) },
+            Gradients {
+                qkv: qkv.as_deref_mut(),
+                past_key: past_key.as_deref_mut(),
+                past_value: past_value.as_deref_mut(),
+            },
+        );
+        let shared = inputs.past.as_ref().is_some_and(|(key, _)| key.shape()[0] == 1);
+        let finish = |grads: Buffer| if shared { batch_sum(&grads, past_dims) } else { grads.into_tensor(past_dims) };
+        [
+            qkv.map(|qkv| qkv.into_tensor([call.batch, call.seq, call.width()])),
+            past_key.map(finish),
+            past_value.map(finish),
+        ]
+    }
+
+    fn label_nll(
+        hidden: FlexTensor,
+        head: FlexTensor,
+        targets: FlexTensor,
+        with_grad: bool,
+    ) -> (FlexTensor, Option<FlexTensor>) {
+        let Some(targets) = tokens(&targets).filter(|_| all_f32([&hidden, &head])) else {
+            return composed::label_nll::<Self>(hidden, head, targets, with_grad);
+        };
+        let [n, d_model] = hidden.shape().dims();
+        let hidden = dense(hidden);
+        let (loss, grad) = label_nll::label_nll(matrix_of(&hidden), matrix_of(&head), &targets, with_grad);
+        (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
+    }
+
+    fn adamw_step(
+        param: FlexTensor,
+        grad: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        step: AdamWStep,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !all_f32([&param, &grad, &first, &second]) {
+            return composed::adamw_step::<Self>(param, grad, first, second, step);
+        }
+        let grad = dense(grad);
+        let (mut param, mut first, mut second) = (dense(param), dense(first), dense(second));
+        let len = numbers(&grad).len();
+        // `storage_mut` copies what someone else still holds.
+        let state = param.storage_mut::<f32>()[..len]
+            .par_chunks_mut(SHARE)
+            .zip(first.storage_mut::<f32>()[..len].par_chunks_mut(SHARE))
+            .zip(second.storage_mut::<f32>()[..len].par_chunks_mut(SHARE));
+        state
+            .zip(numbers(&grad).par_chunks(SHARE))
+            .for_each(|(((param, first), second), grad)| rows::adamw(param, grad, first, second, &step));
+        (param, first, second)
+    }
+}
+
+fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
+    tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+fn inputs_are_f32(inputs: &AttentionInputs<Flex>) -> bool {
+    let past = inputs.past.iter().flat_map(|(key, value)| [key, value]);
+    all_f32([&inputs.qkv].into_iter().chain(past).chain(&inputs.key_mask))
+}
+
+/// The tensor with its numbers in order from the start of its storage.
+fn dense(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// The numbers of a dense tensor.
+fn numbers(tensor: &FlexTensor) -> &[f32] {
+    &tensor.storage::<f32>()[..tensor.layout().num_elements()]
+}
+
+/// Whole rows that a thread takes at a time, in numbers.
+fn row_share(d_model: usize) -> usize {
+    (SHARE / d_model.max(1)).max(1) * d_model.max(1)
+}
+
+/// A dense `[batch, seq, d]` as `[batch * seq, d]`.
+fn rows_of(tensor: &FlexTensor) -> Matrix<'_> {
+    let [batch, seq, d]: [usize; 3] = tensor.shape().dims();
+    Matrix::dense(numbers(tensor), batch * seq, d)
+}
+
+/// A matrix as it lies in memory.
+fn matrix_of(tensor: &FlexTensor) -> Matrix<'_> {
+    let dims: [usize; 2] = tensor.shape().dims();
+    let layout = tensor.layout();
+    let strides = [layout.strides()[0], layout.strides()[1]].map(|stride| usize::try_from(stride).unwrap_or(0));
+    Matrix::new(&tensor.storage::<f32>()[layout.start_offset()..], dims, strides)
+}
+
+/// Token ids of whichever integer type; `None` for one we do not read.
+fn tokens(tensor: &FlexTensor) -> Option<Vec<usize>> {
+    let tensor = tensor.to_contiguous();
+    let token = |id: i64| usize::try_from(id).unwrap_or(usize::MAX);
+    match tensor.dtype() {
+        DType::I64 => Some(tensor.storage::<i64>().iter().map(|&id| token(id)).collect()),
+        DType::I32 => Some(tensor.storage::<i32>().iter().map(|&id| token(i64::from(id))).collect()),
+        _ => None,
+    }
+}
+
+/// The inputs of attention, made dense where the kernels need it.
+struct Held {
+    qkv: FlexTensor,
+    past: Option<[FlexTensor; 2]>,
+    key_mask: Option<FlexTensor>,
+}
+
+impl Held {
+    fn of(inputs: &AttentionInputs<Flex>) -> Self {
+        // A past may be a part of a longer cache; only the numbers of a head must be neighbours.
+        let usable = |tensor: &FlexTensor| {
+            let strides = tensor.layout().strides();
+            let plain = strides[3] == 1 && strides.iter().all(|&stride| stride >= 0);
+            if plain { tensor.clone() } else { tensor.to_contiguous() }
+        };
+        Self {
+            qkv: dense(inputs.qkv.clone()),
+            past: inputs.past.as_ref().map(|(key, value)| [usable(key), usable(value)]),
+            key_mask: inputs.key_mask.clone().map(dense),
+        }
+    }
+
+    fn call<'a>(&'a self, inputs: &'a AttentionInputs<Flex>) -> Attention<'a> {
+        let [batch, seq, _] = self.qkv.shape().dims();
+        let past = self.past.as_ref().map(|past| past.each_ref().map(past_view));
+        Attention {
+            shape: &inputs.shape,
+            batch,
+            seq,
+            n_past: self.past.as_ref().map_or(0, |[key, _]| key.shape()[2]),
+            qkv: numbers(&self.qkv),
+            past,
+            key_mask: self.key_mask.as_ref().map(numbers),
+        }
+    }
+}
+
+fn past_view(tensor: &FlexTensor) -> PastView<'_> {
+    let layout = tensor.layout();
+    let stride = |axis: usize| usize::try_from(layout.strides()[axis]).unwrap_or(0);
+    PastView {
+        data: &tensor.storage::<f32>()[layout.start_offset()..],
+        strides: [if layout.shape()[0] == 1 { 0 } else { stride(0) }, stride(1), stride(2)],
+    }
+}
+
+/// `[batch, ..]` summed to `[1, ..]`.
+fn batch_sum(grads: &[f32], [batch, n_kv_heads, n_past, d_head]: [usize; 4]) -> FlexTensor {
+    let len = n_kv_heads * n_past * d_head;
+    let mut total = Buffer::any(len);
+    total.fill(0.0);
+    for text in grads.chunks_exact(len).take(batch) {
+        total.iter_mut().zip(text).for_each(|(total, grad)| *total += grad);
+    }
+    total.into_tensor([1, n_kv_heads, n_past, d_head])
+}

@@ -1,0 +1,112 @@
+//! Forward and backward of each operation on plain tensors. The default bodies compose burn's own operations, which
+//! fuse on GPUs; a backend with something faster overrides them.
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, BackendTypes, Cube};
+
+use super::activation::Activation;
+use super::adamw::AdamWStep;
+use super::attention::AttentionShape;
+use super::composed;
+
+/// What attention reads; the backward reads it again.
+#[derive(Clone, Debug)]
+pub(super) struct AttentionInputs<B: BackendTypes> {
+    /// `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
+    pub(super) qkv: FloatTensor<B>,
+    /// Key and value, `[1 or batch, n_kv_heads, n_past, d_head]`
+    pub(super) past: Option<(FloatTensor<B>, FloatTensor<B>)>,
+    /// `[batch, n_past + seq]`
+    pub(super) key_mask: Option<FloatTensor<B>>,
+    pub(super) shape: AttentionShape,
+}
+
+/// The kernels of one backend.
+pub(super) trait Kernels: Backend {
+    /// `x [batch, seq, d_in]`, `weight [d_in, d_out]`, `bias [d_out]` to `[batch, seq, d_out]`.
+    fn linear_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        composed::linear::<Self>(x, weight, bias)
+    }
+
+    /// `grad [batch, seq, d_out]` to the gradient of `x`.
+    fn linear_backward(grad: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        composed::linear_backward::<Self>(grad, weight)
+    }
+
+    /// Over the last axis of `x [batch, seq, d_model]`.
+    fn layer_norm_forward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::layer_norm::<Self>(x, gamma, beta, epsilon)
+    }
+
+    /// The gradient of `x`.
+    fn layer_norm_backward(
+        grad: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::layer_norm_backward::<Self>(grad, x, gamma, epsilon)
+    }
+
+    /// Elementwise.
+    fn activation_forward(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self> {
+        composed::activation::<Self>(x, kind)
+    }
+
+    /// The gradient of `x`.
+    fn activation_backward(
+        grad: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        kind: Activation,
+    ) -> FloatTensor<Self> {
+        composed::activation_backward::<Self>(grad, x, kind)
+    }
+
+    /// The output `[batch, seq, n_heads * d_head]` and the log-sum-exp of each query, `[batch, n_heads, seq]`.
+    fn attention_forward(inputs: &AttentionInputs<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composed::attention::<Self>(inputs)
+    }
+
+    /// The gradients of qkv, past key and past value that are `wanted`, in the shapes of the inputs.
+    fn attention_backward(
+        grad: FloatTensor<Self>,
+        inputs: &AttentionInputs<Self>,
+        output: FloatTensor<Self>,
+        log_sum_exp: FloatTensor<Self>,
+        wanted: [bool; 3],
+    ) -> [Option<FloatTensor<Self>>; 3] {
+        composed::attention_backward::<Self>(grad, inputs, output, log_sum_exp, wanted)
+    }
+
+    /// The loss of each row, `[n]`, and with `with_grad` its gradient by `hidden`, `[n, d_model]`.
+    fn label_nll(
+        hidden: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        with_grad: bool,
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
+        composed::label_nll::<Self>(hidden, head, targets, with_grad)
+    }
+
+    /// Parameter, first and second moment after the step.
+    fn adamw_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composed::adamw_step::<Self>(param, grad, first, second, step)
+    }
+}
+
+impl Kernels for Cube {}

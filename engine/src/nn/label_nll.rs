@@ -1,0 +1,25 @@
+//! The loss at the labelled positions, without ever holding the logits of a batch.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Int, Tensor};
+
+use super::ops::FrozenOps;
+
+/// The negative log-likelihood of each target, in nats.
+///
+/// The vocabulary product is done in blocks. When `hidden` is tracked the same pass computes the gradient of each
+/// row, `softmax · head - head[target]`, so that the backward scales what was saved and no logit is computed twice.
+///
+/// # Shapes
+/// - `hidden`: `[n, d_model]`, the labelled positions only
+/// - `head`: `[vocab_size, d_model]`, a constant, usually the token embedding
+/// - `targets`: `[n]`, in `0..vocab_size`
+/// - returns `[n]`
+pub fn label_nll(hidden: Tensor<2>, head: &Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    assert_eq!(hidden.dims()[0], targets.dims()[0], "one target for each hidden state");
+    Tensor::from_dispatch(Dispatch::frozen_label_nll(
+        hidden.into_dispatch(),
+        head.clone().into_dispatch(),
+        targets.into_dispatch(),
+    ))
+}

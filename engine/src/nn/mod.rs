@@ -1,0 +1,34 @@
+//! What all models must agree on, and where the time goes: the frozen linear layer, attention over past and text,
+//! layer norm, activations, the loss at the labels and the optimizer's step.
+//!
+//! The base model is frozen, so each operation has a backward of its own that saves and computes only what the
+//! gradient of an activation or of a prefix needs. Three layers, from the outside in:
+//!
+//! 1. the public functions of this module, over `Tensor`s of any device, tracked or not;
+//! 2. [`ops`]: where a call enters burn's backends, and where autodiff learns the backward of each operation;
+//! 3. [`kernels`]: forward and backward on plain tensors: [`composed`] from burn's own operations (GPUs, with fusion),
+//!    or written by hand ([`cpu`]).
+//!
+//! Weights are constants: tracking one is a bug of the caller and panics.
+
+mod activation;
+mod adamw;
+mod attention;
+mod composed;
+mod cpu;
+mod kernels;
+mod label_nll;
+mod layer_norm;
+mod linear;
+mod ops;
+pub mod positions;
+#[cfg(test)]
+mod tests;
+
+pub use activation::{Activation, activation};
+pub use adamw::{AdamW, adamw_step};
+pub use attention::{AttentionShape, LayerKv, attention};
+pub use cpu::release_buffers;
+pub use label_nll::label_nll;
+pub use layer_norm::LayerNorm;
+pub use linear::{FrozenLinear, head_logits};

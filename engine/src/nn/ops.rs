@@ -1,0 +1,370 @@
+//! Where our operations enter burn: routed to the backend a tensor lives on, and given their backward under autodiff.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, BackendTypes, Cube, ExtensionType, Flex, TensorMetadata,
+    backend_extension,
+};
+use burn::tensor::Shape;
+
+use super::activation::Activation;
+use super::adamw::AdamWStep;
+use super::attention::AttentionShape;
+use super::kernels::{AttentionInputs, Kernels};
+
+/// A tensor that may be absent: `Option` does not cross burn's dispatch, an enum does.
+#[derive(ExtensionType)]
+pub(super) enum Optional<B: Backend> {
+    None,
+    Some(FloatTensor<B>),
+}
+
+/// Keys and values before the text, or none.
+#[derive(ExtensionType)]
+pub(super) enum Past<B: Backend> {
+    None,
+    Some {
+        key: FloatTensor<B>,
+        value: FloatTensor<B>,
+    },
+}
+
+/// The operations as a model calls them. Weights are constants for autodiff.
+#[backend_extension(Flex, Cube, Autodiff)]
+pub(super) trait FrozenOps: Backend {
+    fn frozen_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Optional<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn frozen_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    fn frozen_activation(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self>;
+
+    fn frozen_attention(
+        qkv: FloatTensor<Self>,
+        #[extension_type] past: Past<Self>,
+        #[extension_type] key_mask: Optional<Self>,
+        shape: AttentionShape,
+    ) -> FloatTensor<Self>;
+
+    fn frozen_label_nll(
+        hidden: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    fn adamw(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// Without autodiff an operation is its forward kernel.
+macro_rules! forward_only {
+    ($backend:ty) => {
+        impl FrozenOps for $backend {
+            fn frozen_linear(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: Optional<Self>,
+            ) -> FloatTensor<Self> {
+                Self::linear_forward(x, weight, bias.into_option())
+            }
+
+            fn frozen_layer_norm(
+                x: FloatTensor<Self>,
+                gamma: FloatTensor<Self>,
+                beta: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> FloatTensor<Self> {
+                Self::layer_norm_forward(x, gamma, beta, epsilon)
+            }
+
+            fn frozen_activation(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self> {
+                Self::activation_forward(x, kind)
+            }
+
+            fn frozen_attention(
+                qkv: FloatTensor<Self>,
+                past: Past<Self>,
+                key_mask: Optional<Self>,
+                shape: AttentionShape,
+            ) -> FloatTensor<Self> {
+                Self::attention_forward(&AttentionInputs {
+                    qkv,
+                    past: past.into_option(),
+                    key_mask: key_mask.into_option(),
+                    shape,
+                })
+                .0
+            }
+
+            fn frozen_label_nll(
+                hidden: FloatTensor<Self>,
+                head: FloatTensor<Self>,
+                targets: IntTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::label_nll(hidden, head, targets, false).0
+            }
+
+            fn adamw(
+                param: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                first: FloatTensor<Self>,
+                second: FloatTensor<Self>,
+                step: AdamWStep,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                Self::adamw_step(param, grad, first, second, step)
+            }
+        }
+    };
+}
+forward_only!(Flex);
+forward_only!(Cube);
+
+impl<B: Backend> Optional<B> {
+    fn into_option(self) -> Option<FloatTensor<B>> {
+        match self {
+            Self::None => None,
+            Self::Some(tensor) => Some(tensor),
+        }
+    }
+}
+
+impl<B: Backend> Past<B> {
+    fn into_option(self) -> Option<(FloatTensor<B>, FloatTensor<B>)> {
+        match self {
+            Self::None => None,
+            Self::Some { key, value } => Some((key, value)),
+        }
+    }
+}
+
+/// The plain tensor of a weight. A tracked weight would silently get no gradient, so it is refused.
+fn constant<B: Backend>(
+    weight: FloatTensor<Autodiff<B>>,
+) -> FloatTensor<B> {
+    assert!(!weight.is_tracked(), "a frozen weight is tracked: it would get no gradient");
+    weight.into_primitive()
+}
+
+#[derive(Debug)]
+struct LinearBackward;
+
+impl<B: Kernels> Backward<B, 1> for LinearBackward {
+    type State = FloatTensor<B>; // weight
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::linear_backward(grad, ops.state));
+    }
+}
+
+#[derive(Debug)]
+struct LayerNormBackward;
+
+impl<B: Kernels> Backward<B, 1> for LayerNormBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>, f64); // x, gamma, epsilon
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, gamma, epsilon) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            B::layer_norm_backward(grad, x, gamma, epsilon)
+        });
+    }
+}
+
+#[derive(Debug)]
+struct ActivationBackward;
+
+impl<B: Kernels> Backward<B, 1> for ActivationBackward {
+    type State = (FloatTensor<B>, Activation); // x
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, kind) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::activation_backward(grad, x, kind));
+    }
+}
+
+/// What the backward of attention needs: the inputs, the output and the log-sum-exp of each query.
+#[derive(Clone, Debug)]
+struct AttentionState<B: BackendTypes> {
+    inputs: AttentionInputs<B>,
+    output: FloatTensor<B>,
+    log_sum_exp: FloatTensor<B>,
+}
+
+/// With `N == 3` the parents are qkv, past key and past value; with `N == 1` there is no past.
+#[derive(Debug)]
+struct AttentionBackward;
+
+impl<B: Kernels, const N: usize> Backward<B, N> for AttentionBackward {
+    type State = AttentionState<B>;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let tracked = |parent: usize| ops.parents.get(parent).is_some_and(Option::is_some);
+        let wanted = [tracked(0), tracked(1), tracked(2)];
+        let AttentionState {
+            inputs,
+            output,
+            log_sum_exp,
+        } = ops.state;
+        let found = B::attention_backward(grad, &inputs, output, log_sum_exp, wanted);
+        for (parent, grad) in ops.parents.into_iter().zip(found) {
+            if let (Some(parent), Some(grad)) = (parent, grad) {
+                grads.register::<B>(parent.id, grad);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LabelNllBackward;
+
+impl<B: Kernels> Backward<B, 1> for LabelNllBackward {
+    type State = FloatTensor<B>; // d nll / d hidden, [n, d_model]
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
+            let [n] = grad.shape().dims();
+            B::float_mul(ops.state, B::float_reshape(grad, Shape::new([n, 1])))
+        });
+    }
+}
+
+impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
+    fn frozen_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Optional<Self>,
+    ) -> FloatTensor<Self> {
+        let weight = constant::<B>(weight);
+        let bias = bias.into_option().map(constant::<B>);
+        let (x, node) = x.into_parts();
+        match LinearBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(weight.clone(), B::linear_forward(x, weight, bias)),
+            OpsKind::UnTracked(prep) => prep.finish(B::linear_forward(x, weight, bias)),
+        }
+    }
+
+    fn frozen_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        let (gamma, beta) = (constant::<B>(gamma), constant::<B>(beta));
+        let (x, node) = x.into_parts();
+        match LayerNormBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(
+                (x.clone(), gamma.clone(), epsilon),
+                B::layer_norm_forward(x, gamma, beta, epsilon),
+            ),
+            OpsKind::UnTracked(prep) => prep.finish(B::layer_norm_forward(x, gamma, beta, epsilon)),
+        }
+    }
+
+    fn frozen_activation(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        match ActivationBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((x.clone(), kind), B::activation_forward(x, kind)),
+            OpsKind::UnTracked(prep) => prep.finish(B::activation_forward(x, kind)),
+        }
+    }
+
+    fn frozen_attention(
+        qkv: FloatTensor<Self>,
+        past: Past<Self>,
+        key_mask: Optional<Self>,
+        shape: AttentionShape,
+    ) -> FloatTensor<Self> {
+        let key_mask = key_mask.into_option().map(constant::<B>);
+        let (qkv, qkv_node) = qkv.into_parts();
+        match past.into_option() {
+            None => {
+                let inputs = AttentionInputs {
+                    qkv,
+                    past: None,
+                    key_mask,
+                    shape,
+                };
+                attend::<B, C, 1>(inputs, [qkv_node])
+            }
+            Some((key, value)) => {
+                let ((key, key_node), (value, value_node)) = (key.into_parts(), value.into_parts());
+                let inputs = AttentionInputs {
+                    qkv,
+                    past: Some((key, value)),
+                    key_mask,
+                    shape,
+                };
+                attend::<B, C, 3>(inputs, [qkv_node, key_node, value_node])
+            }
+        }
+    }
+
+    fn frozen_label_nll(
+        hidden: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let head = constant::<B>(head);
+        let (hidden, node) = hidden.into_parts();
+        match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let (nll, grad) = B::label_nll(hidden, head, targets, true);
+                prep.finish(grad.expect("the gradient was asked for"), nll)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::label_nll(hidden, head, targets, false).0),
+        }
+    }
+
+    fn adamw(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (param, first, second) = B::adamw_step(
+            param.into_primitive(),
+            grad.into_primitive(),
+            first.into_primitive(),
+            second.into_primitive(),
+            step,
+        );
+        (Self::from_inner(param), Self::from_inner(first), Self::from_inner(second))
+    }
+}
+
+/// Attention with its backward registered for `N` parents.
+fn attend<B: Kernels, C: CheckpointStrategy, const N: usize>(
+    inputs: AttentionInputs<B>,
+    nodes: [burn::backend::autodiff::ops::NodeGuard; N],
+) -> FloatTensor<Autodiff<B, C>> {
+    let (output, log_sum_exp) = B::attention_forward(&inputs);
+    match Backward::<B, N>::prepare::<C>(AttentionBackward, nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let state = AttentionState {
+                inputs,
+                output: output.clone(),
+                log_sum_exp,
+            };
+            prep.finish(state, output)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}

@@ -1,0 +1,79 @@
+//! Positions and masks: what every model and every use of a model must agree on.
+//!
+//! Real tokens start at `n_virtual` (the convention of the paper's code and of PEFT); prefix keys carry no position of
+//! their own. huggingface/peft: src/peft/peft_model.py.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// How positions count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// Every column counts, padding too: transformers' `forward` without position ids.
+    Columns,
+    /// Only real tokens count; padding gets the position of the first: transformers' `generate`.
+    RealTokens,
+}
+
+/// Positions of a batch, `[batch, seq]`.
+///
+/// `mask` is 1 for real tokens and 0 for padding, row by row. No position exceeds `n_positions - 1`: padding at the far
+/// end of a row is not looked at.
+pub fn positions(
+    mask: &[f32],
+    [batch, seq]: [usize; 2],
+    n_virtual: usize,
+    n_positions: usize,
+    counting: Counting,
+    device: &Device,
+) -> Tensor<2, Int> {
+    let mut positions = Vec::with_capacity(batch * seq);
+    for row in mask.chunks_exact(seq) {
+        let mut real = 0;
+        for (column, &visible) in row.iter().enumerate() {
+            let position = match counting {
+                Counting::Columns => column,
+                Counting::RealTokens if visible > 0.0 => real,
+                Counting::RealTokens => 0,
+            };
+            real += usize::from(visible > 0.0);
+            positions.push((n_virtual + position).min(n_positions - 1) as i32);
+        }
+    }
+    Tensor::from_data(TensorData::new(positions, [batch, seq]), device)
+}
+
+/// Which keys may be seen, `[batch, n_past + seq]`: everything before the text, and its real tokens.
+/// `None` if nothing is hidden.
+pub fn key_mask(mask: &[f32], [batch, seq]: [usize; 2], n_past: usize, device: &Device) -> Option<Tensor<2>> {
+    if mask.iter().all(|&visible| visible > 0.0) {
+        return None;
+    }
+    let mut keys = Vec::with_capacity(batch * (n_past + seq));
+    for row in mask.chunks_exact(seq) {
+        keys.extend(std::iter::repeat_n(1.0_f32, n_past));
+        keys.extend_from_slice(row);
+    }
+    Some(Tensor::from_data(TensorData::new(keys, [batch, n_past + seq]), device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_counted_in_the_positions() {
+        let device = crate::device::cpu();
+        let mask = [0.0, 0.0, 1.0, 1.0];
+        let of = |counting| positions(&mask, [1, 4], 5, 64, counting, &device).into_data().convert::<i32>();
+        assert_eq!(of(Counting::Columns).to_vec::<i32>().unwrap(), [5, 6, 7, 8]);
+        assert_eq!(of(Counting::RealTokens).to_vec::<i32>().unwrap(), [5, 5, 5, 6]);
+    }
+
+    #[test]
+    fn a_mask_is_made_only_when_something_is_hidden() {
+        let device = crate::device::cpu();
+        assert!(key_mask(&[1.0, 1.0], [1, 2], 3, &device).is_none());
+        let mask = key_mask(&[1.0, 0.0], [1, 2], 1, &device).unwrap();
+        assert_eq!(mask.into_data().to_vec::<f32>().unwrap(), [1.0, 1.0, 0.0]);
+    }
+}

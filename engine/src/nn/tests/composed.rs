@@ -1,0 +1,103 @@
+//! The composed kernels, which other devices use, against the hand-written ones on the CPU.
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{Tensor, TensorData};
+
+use super::{Numbers, assert_close};
+use crate::nn::kernels::{AttentionInputs, Kernels};
+use crate::nn::{Activation, AttentionShape, composed};
+
+fn flex<const D: usize>(numbers: &mut Numbers, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(numbers.data(shape))
+}
+
+fn floats(tensor: &FlexTensor) -> Vec<f32> {
+    tensor.to_contiguous().into_data().try_to_vec().unwrap()
+}
+
+#[track_caller]
+fn same(what: &str, ours: &FlexTensor, composed: &FlexTensor) {
+    assert_eq!(ours.layout().shape(), composed.layout().shape(), "{what}: shapes");
+    assert_close(what, &floats(ours), &floats(composed), 2e-5);
+}
+
+#[test]
+fn row_kernels_agree() {
+    let mut numbers = Numbers::new(31);
+    let (x, grad) = (flex(&mut numbers, [2, 9, 37]), flex(&mut numbers, [2, 9, 37]));
+    let (gamma, beta) = (flex(&mut numbers, [37]), flex(&mut numbers, [37]));
+    same(
+        "layer norm",
+        &Flex::layer_norm_forward(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+        &composed::layer_norm::<Flex>(x.clone(), gamma.clone(), beta, 1e-5),
+    );
+    same(
+        "layer norm backward",
+        &Flex::layer_norm_backward(grad.clone(), x.clone(), gamma.clone(), 1e-5),
+        &composed::layer_norm_backward::<Flex>(grad.clone(), x.clone(), gamma, 1e-5),
+    );
+    for kind in [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh] {
+        same("activation", &Flex::activation_forward(x.clone(), kind), &composed::activation::<Flex>(x.clone(), kind));
+        same(
+            "activation backward",
+            &Flex::activation_backward(grad.clone(), x.clone(), kind),
+            &composed::activation_backward::<Flex>(grad.clone(), x.clone(), kind),
+        );
+    }
+    let (weight, bias) = (flex(&mut numbers, [37, 21]), flex(&mut numbers, [21]));
+    same(
+        "linear",
+        &Flex::linear_forward(x.clone(), weight.clone(), Some(bias.clone())),
+        &composed::linear::<Flex>(x, weight.clone(), Some(bias)),
+    );
+    let grad = flex(&mut numbers, [2, 9, 21]);
+    same(
+        "linear backward",
+        &Flex::linear_backward(grad.clone(), weight.clone()),
+        &composed::linear_backward::<Flex>(grad, weight),
+    );
+}
+
+#[test]
+fn attention_kernels_agree() {
+    for (past_batch, causal, masked) in [(1, true, true), (2, true, false), (1, false, true)] {
+        let mut numbers = Numbers::new(32);
+        let mut mask = vec![1.0_f32; 2 * 76];
+        mask[6..10].fill(0.0);
+        let inputs = AttentionInputs::<Flex> {
+            qkv: flex(&mut numbers, [2, 70, (4 + 2 * 2) * 8]),
+            past: Some((flex(&mut numbers, [past_batch, 2, 6, 8]), flex(&mut numbers, [past_batch, 2, 6, 8]))),
+            key_mask: masked.then(|| FlexTensor::from_data(TensorData::new(mask, [2, 76]))),
+            shape: AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal },
+        };
+        let grad = flex(&mut numbers, [2, 70, 32]);
+        let (out, lse) = Flex::attention_forward(&inputs);
+        let (composed_out, composed_lse) = composed::attention::<Flex>(&inputs);
+        same("output", &out, &composed_out);
+        same("log-sum-exp", &lse, &composed_lse);
+        for wanted in [[true; 3], [false, true, true], [true, false, false], [false, false, true]] {
+            let ours = Flex::attention_backward(grad.clone(), &inputs, out.clone(), lse.clone(), wanted);
+            let theirs = composed::attention_backward::<Flex>(
+                grad.clone(),
+                &inputs,
+                composed_out.clone(),
+                composed_lse.clone(),
+                wanted,
+            );
+            for ((ours, theirs), wanted) in ours.iter().zip(&theirs).zip(wanted) {
+                assert_eq!((ours.is_some(), theirs.is_some()), (wanted, wanted));
+                if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                    same("gradient", ours, theirs);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_types_take_the_composed_way() {
+    let x = Tensor::<3>::from_data([[[1.0, -2.0]]], &burn::tensor::Device::flex()).cast(burn::tensor::DType::F64);
+    let out = crate::nn::activation(x, Activation::Silu).into_data();
+    assert_eq!(out.dtype(), burn::tensor::DType::F64);
+}

@@ -1,0 +1,91 @@
+//! The loss at the labels and the optimizer's step.
+
+use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
+
+use super::{Numbers, assert_close, assert_same, assert_slope, device, values};
+use crate::nn::{AdamW, adamw_step, label_nll};
+
+fn targets(n: usize, vocab_size: usize) -> Tensor<1, Int> {
+    let tokens: Vec<i64> = (0..n).map(|i| (i * 7919 % vocab_size) as i64).collect();
+    Tensor::from_data(TensorData::new(tokens, [n]), &device())
+}
+
+fn theirs(hidden: Tensor<2>, head: &Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let logits = hidden.matmul(Tensor::from_inner(head.clone()).transpose());
+    let log_probs = log_softmax(logits, 1);
+    -log_probs.gather(1, targets.unsqueeze_dim(1)).squeeze_dim(1)
+}
+
+#[test]
+fn label_nll_equals_log_softmax() {
+    for (n, vocab_size, d_model) in [(1, 5, 3), (13, 301, 24), (1100, 70, 8), (40, 20_000, 16)] {
+        let mut numbers = Numbers::new(n as u64);
+        let hidden = numbers.tracked([n, d_model]);
+        let head = numbers.plain([vocab_size, d_model]) * 3.0;
+        let view = numbers.plain([d_model, vocab_size]).transpose();
+        for head in [head, view] {
+            let targets = targets(n, vocab_size);
+            assert_same(&hidden, 2e-5, |hidden| label_nll(hidden, &head, targets.clone()), |hidden| {
+                theirs(hidden, &head, targets.clone())
+            });
+        }
+    }
+}
+
+#[test]
+fn label_nll_slope() {
+    let mut numbers = Numbers::new(21);
+    let head = numbers.plain([17, 6]);
+    let hidden = numbers.tracked([4, 6]);
+    assert_slope(&hidden, |hidden| label_nll(hidden, &head, targets(4, 17)).sum());
+}
+
+#[test]
+fn far_apart_logits_do_not_overflow() {
+    let head = Tensor::<2>::from_data([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], &device());
+    let hidden = Tensor::<2>::from_data([[1e4, 0.0], [-1e4, 3.0]], &device());
+    let nll = values(label_nll(hidden, &head, Tensor::from_data([1, 1], &device())));
+    assert_close("nll", &nll, &[2e4, 0.0], 1e-6);
+}
+
+#[test]
+fn not_a_number_stays_visible() {
+    let head = Numbers::new(22).plain([9, 2]);
+    let hidden = Tensor::<2>::from_data([[f32::NAN, 1.0], [1.0, 1.0]], &device().autodiff()).require_grad();
+    let nll = label_nll(hidden.clone(), &head, Tensor::from_data([1, 2], &device()));
+    let out = values(nll.clone());
+    assert!(out[0].is_nan() && out[1].is_finite(), "{out:?}");
+    assert!(hidden.grad(&nll.sum().backward()).is_some());
+}
+
+/// Ten steps as `torch.optim.AdamW` writes them, in f64.
+#[test]
+fn adamw_equals_torch() {
+    let cfg = AdamW { beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weight_decay: 0.1 };
+    let mut numbers = Numbers::new(23);
+    let shape = [3, 41];
+    let learning_rate = 0.03;
+    let mut param = numbers.plain(shape);
+    let mut moments = (Tensor::<2>::zeros(shape, &device()), Tensor::<2>::zeros(shape, &device()));
+    let mut expected: Vec<[f64; 3]> = values(param.clone()).iter().map(|&p| [f64::from(p), 0.0, 0.0]).collect();
+    for step in 1..=10_u16 {
+        let grad = numbers.plain(shape);
+        for ([p, m, v], g) in expected.iter_mut().zip(values(grad.clone())) {
+            let g = f64::from(g);
+            *p *= 1.0 - learning_rate * cfg.weight_decay;
+            *m = cfg.beta1 * *m + (1.0 - cfg.beta1) * g;
+            *v = cfg.beta2 * *v + (1.0 - cfg.beta2) * g * g;
+            let m_hat = *m / (1.0 - cfg.beta1.powi(i32::from(step)));
+            let v_hat = *v / (1.0 - cfg.beta2.powi(i32::from(step)));
+            *p -= learning_rate * m_hat / (v_hat.sqrt() + cfg.epsilon);
+        }
+        let before = param.clone();
+        let kept = values(before.clone());
+        let (next, first, second) =
+            adamw_step(&cfg, usize::from(step), learning_rate, param, grad, moments.0, moments.1);
+        assert_eq!(values(before), kept, "what the caller still holds does not change");
+        (param, moments) = (next, (first, second));
+    }
+    let expected: Vec<f32> = expected.iter().map(|&[p, _, _]| p as f32).collect();
+    assert_close("parameter", &values(param), &expected, 1e-5);
+}

@@ -1,0 +1,187 @@
+//! Linear layers, layer norm and activations.
+
+use burn::tensor::{Tensor, activation as burn_activation};
+
+use super::{Numbers, assert_close, assert_same, assert_slope, device, probe, values};
+use crate::nn::{Activation, FrozenLinear, LayerNorm, activation, head_logits};
+
+const KINDS: [Activation; 5] =
+    [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh];
+
+/// Sizes around the edges: one row, few rows, many; widths that no vector divides.
+const SIZES: [[usize; 4]; 5] = [[1, 1, 7, 5], [1, 3, 64, 48], [2, 9, 33, 65], [3, 5, 1, 1], [2, 40, 96, 130]];
+
+#[test]
+fn frozen_linear_equals_burns() {
+    for (seed, [batch, seq, d_in, d_out]) in SIZES.into_iter().enumerate() {
+        let mut numbers = Numbers::new(seed as u64);
+        let x = numbers.tracked([batch, seq, d_in]);
+        let dense = numbers.plain([d_in, d_out]);
+        let view = numbers.plain([d_out, d_in]).transpose();
+        for (weight, bias) in [(dense, Some(numbers.plain([d_out]))), (view, None)] {
+            let layer = FrozenLinear { weight, bias };
+            let theirs = |x: Tensor<3>| {
+                let out = x.matmul(Tensor::from_inner(layer.weight.clone()).unsqueeze_dim(0));
+                match layer.bias.clone() {
+                    Some(bias) => out + Tensor::from_inner(bias).unsqueeze::<3>(),
+                    None => out,
+                }
+            };
+            assert_same(&x, 1e-5, |x| layer.forward(x), theirs);
+        }
+    }
+}
+
+#[test]
+fn frozen_linear_reads_parts_of_larger_weights() {
+    let mut numbers = Numbers::new(3);
+    let large = numbers.plain([40, 50]);
+    let weight = large.slice([3..36, 5..45]); // [33, 40], rows 50 apart
+    for seq in [1, 2, 20] {
+        let x = numbers.tracked([1, seq, 33]);
+        let layer = FrozenLinear { weight: weight.clone(), bias: None };
+        assert_same(&x, 1e-5, |x| layer.forward(x), |x| {
+            x.matmul(Tensor::from_inner(weight.clone()).unsqueeze_dim(0))
+        });
+    }
+}
+
+#[test]
+fn linear_slope() {
+    let mut numbers = Numbers::new(4);
+    let layer = FrozenLinear { weight: numbers.plain([6, 9]), bias: Some(numbers.plain([9])) };
+    assert_slope(&numbers.tracked([2, 3, 6]), |x| probe_any(layer.forward(x)));
+}
+
+#[test]
+fn head_logits_equal_a_product() {
+    let mut numbers = Numbers::new(5);
+    let head = numbers.plain([301, 48]);
+    for n in [1, 3, 17] {
+        let hidden = numbers.plain([n, 48]);
+        let ours = head_logits(hidden.clone(), &head);
+        assert_close("logits", &values(ours), &values(hidden.matmul(head.clone().transpose())), 1e-5);
+    }
+}
+
+#[test]
+fn layer_norm_equals_its_definition() {
+    for (seed, [batch, seq, d_model, _]) in SIZES.into_iter().enumerate() {
+        if d_model == 1 {
+            continue; // the output is beta, and nothing has a gradient
+        }
+        let mut numbers = Numbers::new(seed as u64);
+        let x = numbers.tracked([batch, seq, d_model]);
+        let norm = norm(&mut numbers, d_model);
+        assert_same(&x, 2e-5, |x| norm.forward(x), |x| {
+            let mean = x.clone().mean_dim(2);
+            let centered = x - mean;
+            let variance = centered.clone().powi_scalar(2).mean_dim(2);
+            let normed = centered / (variance + norm.epsilon).sqrt();
+            normed * Tensor::from_inner(norm.gamma.clone()).unsqueeze::<3>()
+                + Tensor::from_inner(norm.beta.clone()).unsqueeze::<3>()
+        });
+    }
+}
+
+#[test]
+fn layer_norm_slope() {
+    let mut numbers = Numbers::new(6);
+    let norm = norm(&mut numbers, 12);
+    assert_slope(&numbers.tracked([1, 2, 12]), |x| probe_any(norm.forward(x)));
+}
+
+fn norm(numbers: &mut Numbers, d_model: usize) -> LayerNorm {
+    LayerNorm { gamma: numbers.plain([d_model]), beta: numbers.plain([d_model]), epsilon: 1e-5 }
+}
+
+#[test]
+fn activations_equal_burns() {
+    for kind in KINDS {
+        let x = Numbers::new(7).tracked([2, 5, 37]);
+        assert_same(&x, 1e-5, |x| activation(x * 6.0, kind), |x| theirs(x * 6.0, kind));
+    }
+}
+
+#[test]
+fn activation_slopes() {
+    for kind in KINDS {
+        // Relu has a corner at 0; these numbers are not near it.
+        let x = Numbers::new(8).plain([1, 2, 9]);
+        let x = Tensor::from_inner(x.clone() + x.sign() * 0.1).require_grad();
+        assert_slope(&x, |x| probe_any(activation(x, kind)));
+    }
+}
+
+fn theirs(x: Tensor<3>, kind: Activation) -> Tensor<3> {
+    match kind {
+        Activation::GeluTanh => {
+            let inner = (x.clone() + x.clone().powi_scalar(3) * 0.044715) * (2.0 / std::f64::consts::PI).sqrt();
+            x * (inner.tanh() + 1.0) * 0.5
+        }
+        Activation::Gelu => burn_activation::gelu(x),
+        Activation::Relu => burn_activation::relu(x),
+        Activation::Silu => burn_activation::silu(x),
+        Activation::Tanh => x.tanh(),
+    }
+}
+
+/// `probe` for tracked and plain outputs alike.
+fn probe_any(output: Tensor<3>) -> Tensor<1> {
+    if output.device().is_autodiff() {
+        probe(output, 99)
+    } else {
+        let weights = Numbers::new(99).plain(output.dims());
+        (output * weights).sum()
+    }
+}
+
+#[test]
+fn activations_survive_large_numbers() {
+    for kind in KINDS {
+        let x = Tensor::<3>::from_data([[[-1e4, -100.0, 100.0, 1e4]]], &device());
+        let out = values(activation(x, kind));
+        assert!(out.iter().all(|y| y.is_finite()), "{kind:?}: {out:?}");
+        let expected = match kind {
+            Activation::Tanh => [-1.0, -1.0, 1.0, 1.0],
+            _ => [0.0, 0.0, 100.0, 1e4],
+        };
+        assert_close("large", &out, &expected, 1e-6);
+    }
+}
+
+#[test]
+fn not_a_number_stays_visible() {
+    let data = [[[f32::NAN, 1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 5.0]]];
+    let x = Tensor::<3>::from_data(data, &device().autodiff()).require_grad();
+    let mut numbers = Numbers::new(9);
+    let layer = FrozenLinear { weight: numbers.plain([4, 3]), bias: None };
+    let norm = norm(&mut numbers, 4);
+    let outputs = [
+        layer.forward(x.clone()),
+        norm.forward(x.clone()),
+        activation(x.clone(), Activation::GeluTanh),
+        activation(x.clone(), Activation::Gelu),
+    ];
+    for output in outputs {
+        let [_, _, width] = output.dims();
+        let out = values(output.clone());
+        assert!(out[0].is_nan(), "the first number of the spoilt row");
+        assert!(out[width..].iter().all(|y| y.is_finite()), "the other row");
+        let grads = output.sum().backward();
+        assert!(x.grad(&grads).is_some());
+    }
+}
+
+#[test]
+fn names_are_hugging_faces() {
+    for (name, kind) in [("gelu_new", Activation::GeluTanh), ("gelu_pytorch_tanh", Activation::GeluTanh),
+        ("gelu", Activation::Gelu), ("relu", Activation::Relu), ("silu", Activation::Silu),
+        ("swish", Activation::Silu), ("tanh", Activation::Tanh)]
+    {
+        assert_eq!(Activation::from_name(name), Some(kind));
+        let parsed: Activation = serde_json::from_str(&format!("{name:?}")).unwrap();
+        assert_eq!(parsed, kind);
+    }
+    assert_eq!(Activation::from_name("quick_gelu"), None);
+}

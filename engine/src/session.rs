@@ -1,0 +1,119 @@
+//! What the engine thread owns: loaded models with their tokenizers and devices.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use crate::adapters::peft::FoldedPrefix;
+use crate::analysis::VocabularyBank;
+use crate::data::Tokenizer;
+use crate::device::{self, DeviceChoice, DeviceInfo};
+use crate::error::Result;
+use crate::message::ModelSummary;
+use crate::models::CausalModel;
+use crate::models::folder::ModelFolder;
+
+/// A model on a device, ready to be used.
+pub struct LoadedModel {
+    /// Its frozen weights.
+    pub model: Box<dyn CausalModel>,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Where it is.
+    pub device: Device,
+    /// Where it is, in words.
+    pub device_info: DeviceInfo,
+    /// Its facts.
+    pub summary: ModelSummary,
+    /// SHA-256 of its weights.
+    pub hash: String,
+}
+
+impl LoadedModel {
+    /// Loads a model folder onto a device; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// The folder or the device is not as it must be.
+    pub fn load(folder: &Path, choice: DeviceChoice, progress: &mut dyn FnMut(f32)) -> Result<Self> {
+        let files = ModelFolder::open(folder)?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
+        let summary = files.summary();
+        tokenizer.check_vocab(summary.vocab_size)?;
+        let (device_info, device) = device::open(choice, summary.largest_tensor_bytes)?;
+        // Hashing and loading read the same mapped pages; side by side they take the time of one.
+        let (hash, model) = std::thread::scope(|scope| {
+            let hash = scope.spawn(|| files.hash());
+            let model = files.load(&device, progress);
+            (hash.join(), model)
+        });
+        let hash = hash.unwrap_or_default();
+        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash })
+    }
+
+    /// Reads an adapter folder and refuses one that does not fit this model.
+    ///
+    /// # Errors
+    /// The folder is damaged or belongs to a model of another shape.
+    pub fn adapter(&self, folder: &Path) -> Result<FoldedPrefix> {
+        let adapter = FoldedPrefix::read(folder, Some(self.model.shape()))?;
+        adapter.check_fits(self.model.shape())?;
+        Ok(adapter)
+    }
+}
+
+/// Models stay loaded while they are used, and the one used last a little longer.
+pub struct Session {
+    /// Where what is computed once per model is kept.
+    pub cache: PathBuf,
+    last: Option<(PathBuf, DeviceChoice, Arc<LoadedModel>)>,
+    bank: Option<(String, Arc<VocabularyBank>)>,
+}
+
+impl Session {
+    /// Nothing is loaded yet.
+    pub fn new(cache: PathBuf) -> Self {
+        Self { cache, last: None, bank: None }
+    }
+
+    /// The model of a folder on a device, loaded if it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn model(
+        &mut self,
+        folder: &Path,
+        choice: DeviceChoice,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Arc<LoadedModel>> {
+        if let Some((path, device, model)) = &self.last
+            && path == folder
+            && *device == choice
+        {
+            return Ok(Arc::clone(model));
+        }
+        // Two models at once only while a job still uses the other one.
+        self.last = None;
+        let model = Arc::new(LoadedModel::load(folder, choice, progress)?);
+        self.last = Some((folder.to_owned(), choice, Arc::clone(&model)));
+        Ok(model)
+    }
+
+    /// The vocabulary's keys and values of the model with this hash, if they were used last.
+    pub fn bank(&self, model_hash: &str) -> Option<Arc<VocabularyBank>> {
+        self.bank.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, bank)| Arc::clone(bank))
+    }
+
+    /// Keeps a checked bank open for the next question.
+    pub fn keep_bank(&mut self, model_hash: String, bank: VocabularyBank) -> Arc<VocabularyBank> {
+        let bank = Arc::new(bank);
+        self.bank = Some((model_hash, Arc::clone(&bank)));
+        bank
+    }
+
+    /// Forgets the model that no job uses.
+    pub fn unload(&mut self) {
+        self.last = None;
+        self.bank = None;
+    }
+}

@@ -1,0 +1,132 @@
+//! A checkpoint: an adapter that PEFT reads, and beside it all that an exact continuation needs.
+//!
+//! Random draws and data order follow from the seed and the step, so the step is all there is to remember of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::adapters::parameters::floats;
+use crate::adapters::peft::FoldedPrefix;
+use crate::adapters::{Parameter, Prefix, PrefixShape};
+use crate::config::PrefixConfig;
+use crate::error::{EngineError, Result};
+use crate::training::optimizer::Trainer;
+use crate::weights::{read_floats, write_floats, write_json};
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// Steps done.
+    pub step: usize,
+    /// Best validation loss so far and its step.
+    pub best: Option<(f64, usize)>,
+    /// Evaluations since then.
+    pub without_improvement: usize,
+    /// The last step whose evaluation is complete, samples included.
+    pub evaluated: Option<usize>,
+    /// SHA-256 of the base weights.
+    pub model_hash: String,
+}
+
+impl CheckpointState {
+    /// Before the first step.
+    pub fn new(model_hash: String) -> Self {
+        Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash }
+    }
+}
+
+const TENSORS: &str = "state.safetensors";
+const STATE: &str = "state.json";
+
+/// Writes a checkpoint folder that is whole or not there.
+///
+/// # Errors
+/// The folder cannot be written to, or the device failed.
+pub fn write(
+    folder: &Path,
+    trainer: &Trainer,
+    state: &CheckpointState,
+    config: &PrefixConfig,
+    base_model: &str,
+) -> Result<()> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
+    let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
+    folded(trainer, base_model)?.write(draft.path(), Some(config))?;
+    let mut tensors = BTreeMap::new();
+    for (i, parameter) in trainer.prefix.parameters.iter().enumerate() {
+        let Parameter { name, shape, .. } = parameter;
+        tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
+        tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
+        tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
+    }
+    write_floats(&draft.path().join(TENSORS), &tensors, None)?;
+    write_json(&draft.path().join(STATE), state)?;
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(EngineError::io("replace", folder))?;
+    }
+    let draft = draft.keep();
+    std::fs::rename(&draft, folder).map_err(EngineError::io("write", folder))
+}
+
+/// The prefix as it stands, folded.
+///
+/// # Errors
+/// The device failed.
+pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
+    let Prefix { shape, .. } = trainer.prefix;
+    Ok(FoldedPrefix { shape, flat: trainer.prefix.fold()?, base_model: Some(base_model.to_owned()) })
+}
+
+/// Reads a checkpoint back.
+///
+/// # Errors
+/// A file is missing or damaged, or holds tensors of other shapes.
+pub fn read(
+    folder: &Path,
+    shape: PrefixShape,
+    config: &PrefixConfig,
+    device: &Device,
+) -> Result<(Trainer, CheckpointState)> {
+    let path = folder.join(STATE);
+    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let state: CheckpointState = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
+        what: "the checkpoint",
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    let mut tensors = read_floats(&folder.join(TENSORS))?;
+    let mut take = |kind: &str, name: &'static str, shape: &[usize]| -> Result<Parameter> {
+        let key = format!("{kind}/{name}");
+        let (found, values) = tensors.remove(&key).ok_or(EngineError::WeightMissing { name: key.clone() })?;
+        if found != shape {
+            return Err(EngineError::WeightShape { name: key, expected: shape.to_vec(), found });
+        }
+        Ok(Parameter::new(name, found, values, device))
+    };
+    let (mut parameters, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, shape) in Prefix::parameter_shapes(&shape, config) {
+        parameters.push(take("param", name, &shape)?);
+        first.push(take("first", name, &shape)?.value);
+        second.push(take("second", name, &shape)?.value);
+    }
+    let prefix = Prefix::new(shape, config, parameters);
+    Ok((Trainer { prefix, step: state.step, first, second }, state))
+}
+
+/// Removes what only a continuation needs; the adapter stays, for looking at.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn keep_adapter_only(folder: &Path) -> Result<()> {
+    for name in [TENSORS, STATE] {
+        let path = folder.join(name);
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}

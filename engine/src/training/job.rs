@@ -1,0 +1,62 @@
+//! A training run as a job: load, prepare, start or go on, then one step at a time.
+
+use std::path::PathBuf;
+
+use crate::config::RunConfig;
+use crate::error::Result;
+use crate::message::{JobId, Outcome};
+use crate::session::Session;
+use crate::training::run::Run;
+use crate::worker::{Job, Outbox, Progress};
+
+/// A training run.
+pub struct TrainJob {
+    id: JobId,
+    folder: PathBuf,
+    config: RunConfig,
+    resume: bool,
+    stop: bool,
+    checkpoint: bool,
+    run: Option<Box<Run>>,
+}
+
+impl TrainJob {
+    /// A run in its folder, from the start or from its last checkpoint.
+    pub fn new(id: JobId, folder: PathBuf, config: RunConfig, resume: bool) -> Self {
+        Self { id, folder, config, resume, stop: false, checkpoint: false, run: None }
+    }
+}
+
+impl Job for TrainJob {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let Some(run) = &mut self.run else {
+            if self.stop {
+                return Ok(Progress::Done(Outcome::Stopped));
+            }
+            let run = Run::start(self.id, &self.folder, self.config.clone(), self.resume, session, out)?;
+            self.run = Some(Box::new(run));
+            return Ok(Progress::More);
+        };
+        if std::mem::take(&mut self.checkpoint) || (self.stop && run.unsaved()) {
+            run.save(false, out)?;
+        }
+        if self.stop {
+            run.finish(out)?;
+            return Ok(Progress::Done(Outcome::Stopped));
+        }
+        run.advance(out)
+    }
+
+    fn wind_down(&mut self) -> bool {
+        self.stop = true;
+        true
+    }
+
+    fn checkpoint(&mut self) {
+        self.checkpoint = true;
+    }
+
+    fn is_training(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,15 @@
+//! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
+
+pub mod checkpoint;
+pub mod loss;
+pub mod optimizer;
+pub mod run_folder;
+pub mod schedule;
+
+mod job;
+mod prepare;
+mod run;
+mod samples;
+
+pub use self::job::TrainJob;
+pub use self::prepare::room_for_text;

@@ -1,0 +1,121 @@
+//! What a run needs before its first step: model, rows, initial values, or a checkpoint to go on from.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::adapters::prefix::PrefixShape;
+use crate::adapters::{Prefix, PrefixTarget};
+use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig};
+use crate::data::{DataReport, Dataset, Example};
+use crate::error::{EngineError, Result};
+use crate::message::Phase;
+use crate::models::ModelShape;
+use crate::session::{LoadedModel, Session};
+use crate::training::checkpoint::{self, CheckpointState};
+use crate::training::optimizer::Trainer;
+use crate::training::run_folder::{RunFolder, read_checkpoints};
+
+/// Rows that give the initial values their scale.
+const ROWS_FOR_SCALE: usize = 16;
+
+/// Everything a run starts with.
+pub(super) struct Prepared {
+    pub(super) prefix: PrefixConfig,
+    pub(super) model: Arc<LoadedModel>,
+    pub(super) folder: RunFolder,
+    pub(super) data: Dataset,
+    pub(super) trainer: Trainer,
+    pub(super) state: CheckpointState,
+}
+
+/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
+pub(super) fn prepare(
+    path: &Path,
+    config: &RunConfig,
+    resume: bool,
+    session: &mut Session,
+    tell: &dyn Fn(Phase),
+) -> Result<Prepared> {
+    config.check()?;
+    let MethodConfig::Prefix(prefix) = config.method.clone();
+    tell(Phase::LoadingModel { share: 0.0 });
+    let mut heard = |share| tell(Phase::LoadingModel { share });
+    let model = session.model(&config.model, config.device, &mut heard)?;
+    tell(Phase::PreparingData);
+    let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;
+    let data = Dataset::load(&config.data, &model.tokenizer, room, config.seed)?;
+    tell(Phase::Initialising);
+    let shape = PrefixShape::new(prefix.n_virtual, model.model.shape());
+    let mut folder = RunFolder::open(path)?;
+    folder.write_config(config)?;
+    let last = if resume { read_checkpoints(path)?.last } else { None };
+    let (trainer, state) = match last {
+        Some(name) => restore(&folder.checkpoint(&name), shape, &prefix, &model)?,
+        None => {
+            let trainer = Trainer::new(initial(shape, &prefix, config, &model, &data.train)?);
+            let initial = path.join("initial");
+            checkpoint::folded(&trainer, &config.model.display().to_string())?.write(&initial, Some(&prefix))?;
+            (trainer, CheckpointState::new(model.hash.clone()))
+        }
+    };
+    folder.truncate_after(state.step, state.evaluated)?;
+    Ok(Prepared { prefix, model, folder, data, trainer, state })
+}
+
+/// Tokens of text that fit beside the prefix.
+///
+/// # Errors
+/// The prefix leaves no room, or less than the configuration asks for.
+pub fn room_for_text(n_virtual: usize, max_tokens: Option<usize>, model: &ModelShape) -> Result<usize> {
+    let tokens = max_tokens.unwrap_or(2);
+    let n_positions = model.n_positions;
+    if n_virtual + tokens > n_positions {
+        return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
+    }
+    Ok(max_tokens.unwrap_or(n_positions - n_virtual))
+}
+
+/// What is odd about the rows, a sentence each.
+pub(super) fn notices(report: &DataReport) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if report.truncated_rows > 0 {
+        sentences.push(format!("{} rows were cut to {} tokens", report.truncated_rows, report.max_tokens));
+    }
+    if report.skipped_rows > 0 {
+        let first: Vec<String> = report.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
+        sentences.push(format!("{} rows were left out, first of all {}", report.skipped_rows, first.join("; ")));
+    }
+    if report.duplicate_rows > 0 {
+        sentences.push(format!("{} validation rows are training rows too", report.duplicate_rows));
+    }
+    sentences
+}
+
+fn restore(
+    folder: &Path,
+    shape: PrefixShape,
+    prefix: &PrefixConfig,
+    model: &LoadedModel,
+) -> Result<(Trainer, CheckpointState)> {
+    let (trainer, state) = checkpoint::read(folder, shape, prefix, &model.device)?;
+    if state.model_hash != model.hash {
+        return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
+    }
+    Ok((trainer, state))
+}
+
+fn initial(
+    shape: PrefixShape,
+    prefix: &PrefixConfig,
+    config: &RunConfig,
+    model: &LoadedModel,
+    rows: &[Example],
+) -> Result<Prefix> {
+    let words = match &prefix.init {
+        PrefixInit::Words { text } => model.tokenizer.encode(text)?,
+        PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
+    };
+    let rows = rows.iter().take(ROWS_FOR_SCALE).map(|example| example.tokens.clone()).collect();
+    let target = PrefixTarget { words, rows };
+    Prefix::initialise(shape, prefix, &target, model.model.as_ref(), &model.device, config.seed)
+}

@@ -1,0 +1,317 @@
+//! A run under way: which step, evaluation, sample or checkpoint comes next.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::adapters::{Trainables, count_parameters};
+use crate::config::{PrefixConfig, RunConfig};
+use crate::data::{Batches, Example, TokenBatch, evaluation_batches};
+use crate::error::{EngineError, Result};
+use crate::generation::Decoder;
+use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use crate::session::{LoadedModel, Session};
+use crate::training::checkpoint::{self, CheckpointState};
+use crate::training::loss::{summed_nll, weighted};
+use crate::training::optimizer::{StepSettings, Trainer};
+use crate::training::prepare::{Prepared, notices, prepare};
+use crate::training::run_folder::{Record, RunFolder};
+use crate::training::samples;
+use crate::training::schedule::learning_rate;
+use crate::worker::{Outbox, Progress};
+
+/// What comes next.
+enum Task {
+    Train,
+    Evaluate(Evaluation),
+    Sample(Box<Decoder>),
+    End(Outcome),
+}
+
+/// An evaluation under way.
+struct Evaluation {
+    next_batch: usize,
+    nll: f64,
+    tokens: usize,
+    begun: Instant,
+}
+
+/// A run whose model, rows and adapter are there.
+pub(super) struct Run {
+    id: JobId,
+    config: RunConfig,
+    prefix: PrefixConfig,
+    model: Arc<LoadedModel>,
+    folder: RunFolder,
+    train: Vec<Example>,
+    validation: Vec<Example>,
+    validation_batches: Vec<TokenBatch>,
+    trainer: Trainer,
+    state: CheckpointState,
+    saved_step: Option<usize>,
+    total_steps: usize,
+    eval_every: usize,
+    epoch: Option<(usize, Batches)>,
+    task: Task,
+    first_step: bool,
+}
+
+impl Run {
+    pub(super) fn start(
+        id: JobId,
+        path: &Path,
+        config: RunConfig,
+        resume: bool,
+        session: &mut Session,
+        out: &Outbox,
+    ) -> Result<Self> {
+        let tell = |phase| out.send(Event::Phase { job: id, phase });
+        let Prepared { prefix, model, folder, data, trainer, state } =
+            prepare(path, &config, resume, session, &tell)?;
+        let t = &config.training;
+        let per_epoch = data.train.len().div_ceil(t.batch_size) as f64 / t.accumulation as f64;
+        let total_steps = if t.steps > 0 { t.steps } else { ((t.epochs * per_epoch).ceil() as usize).max(1) };
+        let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
+        let (trained_parameters, stored_parameters) = count_parameters(&trainer.prefix.shape, &prefix);
+        let facts = RunFacts {
+            device: format!("{} ({})", model.device_info.name, model.device_info.api),
+            architecture: model.summary.architecture.clone(),
+            n_layers: model.summary.n_layers,
+            model_hash: model.hash.clone(),
+            trained_parameters,
+            stored_parameters,
+            base_parameters: model.summary.parameters,
+            total_steps,
+            done_steps: trainer.step,
+            steps_per_epoch: (per_epoch.ceil() as usize).max(1),
+            train_rows: data.train.len(),
+            validation_rows: data.validation.len(),
+            truncated_rows: data.report.truncated_rows,
+            skipped_rows: data.report.skipped_rows,
+        };
+        folder.write_facts(&facts)?;
+        out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
+        for text in notices(&data.report) {
+            out.send(Event::Notice { job: id, text });
+        }
+        let lengths: Vec<usize> = data.validation.iter().map(|example| example.tokens.len()).collect();
+        let pad = model.tokenizer.pad();
+        let batches = evaluation_batches(&lengths, t.batch_size);
+        let validation_batches = batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad)).collect();
+        let mut run = Self {
+            id,
+            prefix,
+            saved_step: (trainer.step > 0).then_some(trainer.step),
+            model,
+            folder,
+            train: data.train,
+            validation: data.validation,
+            validation_batches,
+            trainer,
+            state,
+            total_steps,
+            eval_every,
+            epoch: None,
+            task: Task::Train,
+            first_step: true,
+            config,
+        };
+        run.task = run.after_step();
+        Ok(run)
+    }
+
+    /// Whether there are steps that no checkpoint holds.
+    pub(super) fn unsaved(&self) -> bool {
+        self.trainer.step > 0 && self.saved_step != Some(self.trainer.step)
+    }
+
+    /// One bounded piece of work.
+    pub(super) fn advance(&mut self, out: &Outbox) -> Result<Progress> {
+        match std::mem::replace(&mut self.task, Task::Train) {
+            Task::Train => self.train_step(out)?,
+            Task::Evaluate(evaluation) => self.evaluate(evaluation, out)?,
+            Task::Sample(decoder) => self.sample(decoder, out)?,
+            Task::End(outcome) => {
+                self.finish(out)?;
+                return Ok(Progress::Done(outcome));
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// What follows an optimizer step, or the start.
+    fn after_step(&self) -> Task {
+        let step = self.trainer.step;
+        let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;
+        if due && self.state.evaluated != Some(step) {
+            let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now() };
+            return Task::Evaluate(evaluation);
+        }
+        let patience = self.config.training.patience;
+        if patience.is_some_and(|patience| self.state.without_improvement >= patience) {
+            return Task::End(Outcome::StoppedEarly);
+        }
+        if step >= self.total_steps { Task::End(Outcome::Completed) } else { Task::Train }
+    }
+
+    fn train_step(&mut self, out: &Outbox) -> Result<()> {
+        let phase = if self.first_step { Phase::FirstStep } else { Phase::Training };
+        if self.first_step || self.trainer.step == 1 || self.state.evaluated == Some(self.trainer.step) {
+            out.send(Event::Phase { job: self.id, phase });
+        }
+        self.first_step = false;
+        let begun = Instant::now();
+        let batches = weighted(self.config.training.loss, self.next_batches());
+        let t = &self.config.training;
+        let settings = StepSettings {
+            optimizer: t.optimizer,
+            learning_rate: learning_rate(t, self.trainer.step + 1, self.total_steps),
+            clip_norm: t.clip_norm,
+            seed: self.config.seed,
+        };
+        let (loss, grad_norm) =
+            self.trainer.step(self.model.model.as_ref(), &batches, &settings, &self.model.device)?;
+        let report = StepReport {
+            step: self.trainer.step,
+            loss,
+            learning_rate: settings.learning_rate,
+            grad_norm,
+            labelled_tokens: batches.iter().map(|(batch, _)| batch.n_labels()).sum(),
+            tokens: batches.iter().map(|(batch, _)| batch.n_tokens()).sum(),
+            elapsed_secs: begun.elapsed().as_secs_f64(),
+        };
+        self.folder.append(&Record::Step(report))?;
+        out.send(Event::Step { job: self.id, step: report });
+        self.task = self.after_step();
+        let every = self.config.training.checkpoint_every;
+        if every > 0 && report.step.is_multiple_of(every) && !matches!(self.task, Task::Evaluate(_)) {
+            self.save(false, out)?;
+        }
+        Ok(())
+    }
+
+    /// The micro-batches of the next step: their place in the data follows from the step alone.
+    fn next_batches(&mut self) -> Vec<TokenBatch> {
+        let t = &self.config.training;
+        let pad = self.model.tokenizer.pad();
+        let per_epoch = self.train.len().div_ceil(t.batch_size);
+        let from = self.trainer.step * t.accumulation;
+        let mut batches = Vec::with_capacity(t.accumulation);
+        for index in from..from + t.accumulation {
+            let epoch = index / per_epoch;
+            if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
+                let lengths: Vec<usize> = self.train.iter().map(|example| example.tokens.len()).collect();
+                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, self.config.seed, epoch as u64)));
+            }
+            if let Some((_, order)) = &self.epoch {
+                batches.push(TokenBatch::new(&self.train, order.rows(index % per_epoch), pad));
+            }
+        }
+        batches
+    }
+
+    fn evaluate(&mut self, mut evaluation: Evaluation, out: &Outbox) -> Result<()> {
+        let total = self.validation_batches.len();
+        if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
+            let share = evaluation.next_batch as f32 / total as f32;
+            out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
+            let prefix = &self.trainer.prefix;
+            let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
+            let (nll, tokens) = summed_nll(self.model.model.as_ref(), Some(&past), batch, &self.model.device);
+            evaluation.nll += f64::from(nll.into_scalar::<f32>());
+            evaluation.tokens += tokens;
+            evaluation.next_batch += 1;
+            self.task = Task::Evaluate(evaluation);
+            return Ok(());
+        }
+        if total > 0 {
+            self.conclude(&evaluation, out)?;
+        }
+        if self.config.training.sample_rows > 0 && total > 0 {
+            out.send(Event::Phase { job: self.id, phase: Phase::Sampling });
+            let decoder = samples::decoder(&self.model, &self.trainer.prefix, &self.validation, &self.config.training)?;
+            self.task = Task::Sample(Box::new(decoder));
+            return Ok(());
+        }
+        self.close_evaluation(out)
+    }
+
+    fn conclude(&mut self, evaluation: &Evaluation, out: &Outbox) -> Result<()> {
+        let loss = evaluation.nll / evaluation.tokens.max(1) as f64;
+        let step = self.trainer.step;
+        if !loss.is_finite() {
+            return Err(EngineError::Diverged { step });
+        }
+        let best = self.state.best.is_none_or(|(before, _)| loss < before);
+        if best {
+            self.state.best = Some((loss, step));
+            self.state.without_improvement = 0;
+        } else {
+            self.state.without_improvement += 1;
+        }
+        let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
+        let report = EvaluationReport { step, loss, best, elapsed_secs };
+        self.folder.append(&Record::Evaluation(report))?;
+        out.send(Event::Evaluated { job: self.id, evaluation: report });
+        Ok(())
+    }
+
+    fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
+        decoder.step(self.model.model.as_ref())?;
+        if !decoder.is_done() {
+            self.task = Task::Sample(decoder);
+            return Ok(());
+        }
+        let rows = self.config.training.sample_rows.min(self.validation.len());
+        for row in 0..rows {
+            let text = self.model.tokenizer.decode(decoder.tokens(row))?;
+            let example = &self.validation[row];
+            let (prompt, reference) = (example.prompt.clone(), example.reference.clone());
+            let report = SampleReport { step: self.trainer.step, row, prompt, reference, text };
+            self.folder.append(&Record::Sample(report.clone()))?;
+            out.send(Event::Sample { job: self.id, sample: Box::new(report) });
+        }
+        self.close_evaluation(out)
+    }
+
+    /// The evaluation of this step is complete, samples included: keep where we are.
+    fn close_evaluation(&mut self, out: &Outbox) -> Result<()> {
+        let step = self.trainer.step;
+        self.state.evaluated = Some(step);
+        let best = self.state.best.is_some_and(|(_, at)| at == step);
+        let every = self.config.training.checkpoint_every;
+        if step > 0 && (best || every == 0 || step.is_multiple_of(every) || step >= self.total_steps) {
+            self.save(best, out)?;
+        }
+        self.task = self.after_step();
+        Ok(())
+    }
+
+    /// Writes a checkpoint of the present step.
+    pub(super) fn save(&mut self, best: bool, out: &Outbox) -> Result<()> {
+        out.send(Event::Phase { job: self.id, phase: Phase::Saving });
+        let step = self.trainer.step;
+        self.state.step = step;
+        let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
+        checkpoint::write(&folder, &self.trainer, &self.state, &self.prefix, &self.base_name())?;
+        self.folder.note_checkpoint(step, best)?;
+        self.saved_step = Some(step);
+        out.send(Event::CheckpointWritten { job: self.id, step, folder, best });
+        Ok(())
+    }
+
+    /// Copies the best adapter, or the last, to where people look for it.
+    pub(super) fn finish(&mut self, _out: &Outbox) -> Result<()> {
+        let index = self.folder.checkpoints()?;
+        let adapter = self.folder.path.join("adapter");
+        match index.best.or(index.last) {
+            Some(name) => crate::adapters::peft::FoldedPrefix::read(&self.folder.checkpoint(&name), None)?
+                .write(&adapter, Some(&self.prefix)),
+            None => checkpoint::folded(&self.trainer, &self.base_name())?.write(&adapter, Some(&self.prefix)),
+        }
+    }
+
+    fn base_name(&self) -> String {
+        self.config.model.display().to_string()
+    }
+}

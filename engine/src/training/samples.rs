@@ -1,0 +1,32 @@
+//! Continuations of validation rows, made at each evaluation: a loss curve is not quality.
+
+use crate::adapters::{Prefix, Trainables};
+use crate::config::TrainingConfig;
+use crate::data::Example;
+use crate::error::Result;
+use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::message::Sampling;
+use crate::session::LoadedModel;
+
+/// A decoder for the first validation rows, greedy, with the prefix as it stands.
+pub(super) fn decoder(
+    model: &LoadedModel,
+    prefix: &Prefix,
+    rows: &[Example],
+    config: &TrainingConfig,
+) -> Result<Decoder> {
+    let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
+    let longest = model.model.shape().n_positions - prefix.shape.n_virtual - 1;
+    let stream = |example: &Example| {
+        // A row may fill the context with its target; its prompt alone always leaves room for a token.
+        let prompt = &example.tokens[..example.n_prompt.min(longest)];
+        DecoderStream { prompt: prompt.to_vec(), past: Some(past.clone()), strength: 1.0, also_seen: Vec::new() }
+    };
+    let streams = rows.iter().take(config.sample_rows).map(stream).collect();
+    let options = DecoderOptions {
+        sampling: Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() },
+        end_tokens: vec![model.tokenizer.eos()],
+        ..DecoderOptions::default()
+    };
+    Decoder::new(model.model.shape(), streams, options)
+}

@@ -1,0 +1,169 @@
+//! The files of a reference case.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::weights::write_whole;
+
+/// A tensor of a case, on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Values,
+}
+
+/// Its numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Values {
+    Floats(Vec<f32>),
+    Integers(Vec<i64>),
+}
+
+impl Array {
+    pub(super) fn floats(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Self {
+        Self { shape: shape.into(), values: Values::Floats(values) }
+    }
+
+    pub(super) fn integers(shape: impl Into<Vec<usize>>, values: Vec<i64>) -> Self {
+        Self { shape: shape.into(), values: Values::Integers(values) }
+    }
+}
+
+/// Tensors by name.
+pub(super) type Arrays = BTreeMap<String, Array>;
+
+/// `case.json`, as far as it is needed here.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Facts {
+    pub(super) architecture: String,
+    pub(super) method: String,
+    pub(super) task: String,
+    pub(super) logits_columns: usize,
+    pub(super) noise_f32_vs_f64: serde_json::Value,
+    pub(super) training: Training,
+    pub(super) scheduled_training: Scheduled,
+    pub(super) generation_options: Generation,
+}
+
+/// The plain training of a case.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Training {
+    pub(super) betas: [f64; 2],
+    pub(super) eps: f64,
+    pub(super) lr: f64,
+    pub(super) steps: usize,
+    pub(super) weight_decay: f64,
+}
+
+/// The training with accumulation, clipping and a schedule.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Scheduled {
+    pub(super) betas: [f64; 2],
+    pub(super) eps: f64,
+    pub(super) lr: f64,
+    pub(super) steps: usize,
+    pub(super) weight_decay: f64,
+    pub(super) clip_grad_norm: f64,
+    pub(super) micro_batches: Vec<String>,
+    /// In words: "linear, 2 warm-up steps, 7 in all".
+    pub(super) schedule: String,
+}
+
+/// The generations of a case.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Generation {
+    pub(super) max_new_tokens: usize,
+    pub(super) greedy_penalised: Penalised,
+}
+
+/// The penalties of one of them.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Penalised {
+    pub(super) repetition_penalty: f64,
+    pub(super) no_repeat_ngram_size: usize,
+}
+
+/// A case, read.
+pub(super) struct Case {
+    pub(super) folder: PathBuf,
+    pub(super) facts: Facts,
+    pub(super) arrays: Arrays,
+}
+
+impl Case {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("case.json");
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
+        let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let supported = [
+            ("architecture", facts.architecture.as_str(), &["gpt2"][..]),
+            ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
+            ("task", facts.task.as_str(), &["causal"][..]),
+        ];
+        for (what, name, known) in supported {
+            if !known.contains(&name) {
+                return Err(EngineError::Unsupported { what, name: name.to_owned() });
+            }
+        }
+        let arrays = read_tensors(&folder.join("tensors.safetensors"))?;
+        Ok(Self { folder: folder.to_owned(), facts, arrays })
+    }
+
+    /// Integers of an input.
+    pub(super) fn integers(&self, name: &str) -> Result<(&[usize], &[i64])> {
+        match self.arrays.get(name) {
+            Some(Array { shape, values: Values::Integers(values) }) => Ok((shape, values)),
+            _ => Err(EngineError::WeightMissing { name: name.to_owned() }),
+        }
+    }
+
+    /// Numbers of a tensor.
+    pub(super) fn floats(&self, name: &str) -> Result<(&[usize], &[f32])> {
+        match self.arrays.get(name) {
+            Some(Array { shape, values: Values::Floats(values) }) => Ok((shape, values)),
+            _ => Err(EngineError::WeightMissing { name: name.to_owned() }),
+        }
+    }
+}
+
+fn read_tensors(path: &Path) -> Result<Arrays> {
+    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.to_owned(), reason };
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let mut arrays = Arrays::new();
+    for (name, view) in tensors.tensors() {
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                Values::Floats(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+            }
+            Dtype::I64 => {
+                let word = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+                Values::Integers(data.chunks_exact(8).map(word).collect())
+            }
+            other => return Err(malformed(format!("{name} is stored as {other:?}"))),
+        };
+        arrays.insert(name, Array { shape: view.shape().to_vec(), values });
+    }
+    Ok(arrays)
+}
+
+/// Writes results in one file.
+pub(super) fn write_tensors(path: &Path, arrays: &Arrays) -> Result<()> {
+    let failed = |error: safetensors::SafeTensorError| EngineError::Computation(format!("safetensors: {error}"));
+    let mut views = Vec::new();
+    for (name, array) in arrays {
+        let (dtype, bytes) = match &array.values {
+            Values::Floats(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+            Values::Integers(values) => (Dtype::I64, bytemuck::cast_slice(values)),
+        };
+        views.push((name.as_str(), TensorView::new(dtype, array.shape.clone(), bytes).map_err(failed)?));
+    }
+    write_whole(path, &safetensors::serialize(views, None).map_err(failed)?)
+}

@@ -1,0 +1,27 @@
+//! Holds this program against transformers + PEFT: reads a reference case, computes what it asks for, says how far off.
+//!
+//! A case is a folder with a small checkpoint, an adapter, inputs and the reference's results (`tests/golden`).
+
+mod case;
+mod compute;
+mod report;
+
+use std::path::Path;
+
+use crate::device::DeviceChoice;
+use crate::error::Result;
+
+pub use self::report::{Group, Report};
+
+/// Computes a case, writes the results under the reference's names, and compares.
+///
+/// # Errors
+/// The case is damaged, or asks for an architecture or a method that is not supported.
+pub fn run(folder: &Path, out: Option<&Path>, device: DeviceChoice) -> Result<Report> {
+    let case = case::Case::read(folder)?;
+    let computed = compute::compute(&case, device)?;
+    if let Some(path) = out {
+        case::write_tensors(path, &computed)?;
+    }
+    Ok(report::compare(&case, &computed))
+}

@@ -1,0 +1,6 @@
+//! Weights of a Hugging Face folder: `model.safetensors` or its shards, memory-mapped, tensor by tensor onto the device.
+
+mod safetensors;
+
+pub use self::safetensors::{WeightFiles, read_floats, write_floats, write_json};
+pub(crate) use self::safetensors::write_whole;

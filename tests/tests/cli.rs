@@ -1,0 +1,125 @@
+//! The command line as a library: what it refuses and with which exit code, and what it does to the runs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use app::cli::{CliError, run};
+use app::store::{Answer, Request, RunRow, Store};
+use app::workspace::{RunId, Workspace, new_config};
+use engine::config::DataConfig;
+use engine::message::{Event, JobId, Outcome};
+
+fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
+    let head = ["prefix-workbench".into(), "--workspace".into(), workspace.as_os_str().to_owned()];
+    run(head.into_iter().chain(words.iter().map(OsString::from)), |_, _| Ok(()))
+}
+
+fn is_usage(error: &CliError) -> bool {
+    error.exit_code() == ExitCode::from(2)
+}
+
+/// A stopped run without an adapter, as the window would leave it.
+fn stopped_run(workspace: &Path, name: &str) -> RunId {
+    let workspace = Workspace::open(workspace).unwrap();
+    let (store, _answers) = Store::open(&workspace, || {}).unwrap();
+    let run = workspace.new_run().unwrap();
+    let mut config = new_config("/models/tiny".into(), DataConfig::new("/sets/records/train.jsonl"));
+    config.name = name.to_owned();
+    store.send(Request::Register { run: run.clone(), config: Box::new(config), experiment: None });
+    store.send(Request::Begin { job: JobId(1), run: run.clone() });
+    store.send(Request::Record(Event::Finished { job: JobId(1), outcome: Outcome::Stopped }));
+    store.close();
+    run
+}
+
+fn runs(workspace: &Path) -> Vec<RunRow> {
+    let (store, answers) = Store::open(&Workspace::open(workspace).unwrap(), || {}).unwrap();
+    store.send(Request::ListRuns);
+    let rows = answers.iter().find_map(|answer| match answer {
+        Answer::Runs(runs) => Some(runs),
+        _ => None,
+    });
+    store.close();
+    rows.unwrap()
+}
+
+#[test]
+fn bad_lines_and_settings_are_exit_code_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
+    let file = file.to_string_lossy().into_owned();
+    let model = ["--set", "model=m", "--set", "data.train=d"];
+    let cases: [&[&str]; 9] = [
+        &["fly"],
+        &["train", "--set", "training.stepps=3"],
+        &["train", "--device", "tpu"],
+        &["train", &file],
+        &["train", "--set", "nothing"],
+        &["runs", "show", "nobody"],
+        &["generate", "--base"],
+        &["generate", "--base", "--prompt", "a", "--temperature", "-1"],
+        &["devices", "--set", "seed=1"],
+    ];
+    for words in cases {
+        let error = line(folder.path(), words).expect_err(words[0]);
+        assert!(is_usage(&error), "{words:?}: {error}");
+    }
+    let learning_rate = [&["train", "--set", "training.learning_rate=-1"], &model[..]].concat();
+    let error = line(folder.path(), &learning_rate).unwrap_err();
+    assert!(is_usage(&error) && error.to_string().starts_with("training.learning_rate"), "{error}");
+    assert!(runs(folder.path()).is_empty(), "a refused run leaves no trace");
+}
+
+#[test]
+fn help_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [["--help"], ["--version"]] {
+        assert_eq!(line(folder.path(), &words).unwrap_err().exit_code(), ExitCode::SUCCESS);
+    }
+}
+
+#[test]
+fn an_unwritable_workspace_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = line(&file, &["runs"]).unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+    assert!(error.to_string().contains("the workspace folder cannot be written"), "{error}");
+}
+
+#[test]
+fn runs_are_renamed_shown_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = stopped_run(folder.path(), "first");
+    line(folder.path(), &["runs"]).unwrap();
+    line(folder.path(), &["runs", "rename", "first", "Aurora"]).unwrap();
+    assert_eq!(runs(folder.path())[0].name, "Aurora");
+    line(folder.path(), &["runs", "show", "Aurora", "--json"]).unwrap();
+    line(folder.path(), &["runs", "delete", &run.0, "--yes"]).unwrap();
+    assert!(runs(folder.path()).is_empty());
+    assert!(!folder.path().join("runs").join(&run.0).exists());
+}
+
+#[test]
+fn a_run_without_a_checkpoint_has_nothing_to_generate_with() {
+    let folder = tempfile::tempdir().unwrap();
+    stopped_run(folder.path(), "first");
+    let error = line(folder.path(), &["generate", "--run", "first", "--prompt", "a"]).unwrap_err();
+    assert!(error.to_string().starts_with("there is no adapter in"), "{error}");
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    stopped_run(folder.path(), "first");
+    let database = folder.path().join("experiments.db");
+    rusqlite::Connection::open(database).unwrap().pragma_update(None, "user_version", 12).unwrap();
+    let error = line(folder.path(), &["runs"]).unwrap_err();
+    assert!(error.to_string().contains("version 12"), "{error}");
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+}

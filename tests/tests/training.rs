@@ -1,0 +1,177 @@
+//! A run from the outside: it learns, it can be stopped, killed and resumed, and nothing frozen moves.
+
+use std::path::Path;
+
+use engine::config::{MethodConfig, PrefixConfig, PrefixInit, Reparameterisation, RunConfig};
+use engine::message::{Command, Event, JobId, Outcome};
+use engine::training::run_folder::{Record, read_records};
+use tests::{Talk, tiny_run};
+
+const JOB: JobId = JobId(1);
+
+fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
+    let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    talk.run(command, JOB)
+}
+
+/// The figures without what a clock decides.
+fn curve(folder: &Path) -> Vec<Record> {
+    let mut records = read_records(&folder.join("metrics.jsonl")).unwrap();
+    for record in &mut records {
+        match record {
+            Record::Step(report) => report.elapsed_secs = 0.0,
+            Record::Evaluation(report) => report.elapsed_secs = 0.0,
+            Record::Sample(_) => {}
+        }
+    }
+    records
+}
+
+fn bytes(folder: &Path, file: &str) -> Vec<u8> {
+    std::fs::read(folder.join(file)).unwrap()
+}
+
+fn with_mlp(mut config: RunConfig) -> RunConfig {
+    config.method = MethodConfig::Prefix(PrefixConfig {
+        n_virtual: 4,
+        reparameterisation: Some(Reparameterisation { width: 16, ..Reparameterisation::default() }),
+        dropout: 0.1,
+        init: PrefixInit::Words { text: "a b c".to_owned() },
+    });
+    config
+}
+
+#[test]
+fn a_run_learns_and_leaves_everything_in_its_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("run");
+    let events = train(&Talk::new(), &folder, &tiny_run(home.path()), false);
+    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. })));
+    let losses: Vec<f64> = curve(&folder)
+        .iter()
+        .filter_map(|record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None })
+        .collect();
+    assert_eq!(losses.len(), 4, "before the first step and at steps 4, 8 and 12");
+    assert!(losses[3] < losses[0], "{losses:?}");
+    for file in ["config.json", "facts.json", "checkpoints.json", "adapter/adapter_config.json"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+    assert!(folder.join("initial/adapter_model.safetensors").is_file());
+    assert!(folder.join("checkpoints/step-000012/adapter_model.safetensors").is_file());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let home = tempfile::tempdir().unwrap();
+    let (a, b) = (home.path().join("a"), home.path().join("b"));
+    let config = with_mlp(tiny_run(home.path()));
+    train(&Talk::new(), &a, &config, false);
+    train(&Talk::new(), &b, &config, false);
+    assert_eq!(curve(&a), curve(&b));
+    let adapter = "adapter/adapter_model.safetensors";
+    assert_eq!(bytes(&a, adapter), bytes(&b, adapter));
+}
+
+/// Stops after `step` steps, then forgets everything that came after the last checkpoint, as a killed process does.
+fn interrupt(home: &Path, config: &RunConfig, step: usize, folder: &Path) {
+    let talk = Talk::new();
+    let command =
+        Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
+    talk.send(command);
+    talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == step));
+    assert!(home.exists());
+}
+
+#[test]
+fn a_run_killed_in_mid_epoch_goes_on_as_if_nothing_had_happened() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, config) in [("flat", tiny_run(home.path())), ("mlp", with_mlp(tiny_run(home.path())))] {
+        let whole = home.path().join(format!("{name}-whole"));
+        train(&Talk::new(), &whole, &config, false);
+        for step in [1, 5, 7, 10] {
+            let folder = home.path().join(format!("{name}-{step}"));
+            interrupt(home.path(), &config, step, &folder);
+            let events = train(&Talk::new(), &folder, &config, true);
+            assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. })));
+            assert_eq!(curve(&whole), curve(&folder), "{name}, interrupted at {step}");
+            for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
+                assert_eq!(bytes(&whole, file), bytes(&folder, file), "{name}, interrupted at {step}: {file}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stop_lands_between_two_steps_and_the_run_can_be_resumed() {
+    let home = tempfile::tempdir().unwrap();
+    let config = tiny_run(home.path());
+    let (whole, folder) = (home.path().join("whole"), home.path().join("stopped"));
+    train(&Talk::new(), &whole, &config, false);
+    let talk = Talk::new();
+    let config_again = Box::new(config.clone());
+    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: config_again, resume: false });
+    talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == 6));
+    talk.send(Command::Stop { job: JOB });
+    let events = talk.until_end(JOB);
+    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })));
+    train(&talk, &folder, &config, true);
+    assert_eq!(curve(&whole), curve(&folder));
+}
+
+#[test]
+fn a_paused_run_takes_no_step_until_it_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = tiny_run(home.path());
+    config.training.steps = 200;
+    config.training.eval_every = 200;
+    let talk = Talk::new();
+    let folder = home.path().join("run");
+    talk.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
+    talk.until(|event| matches!(event, Event::Step { .. }));
+    talk.send(Command::Pause { job: JOB });
+    talk.until(|event| matches!(event, Event::Paused { paused: true, .. }));
+    // Other work is done meanwhile; no step of the paused run comes between.
+    let asked = JobId(2);
+    talk.send(Command::DescribeModel { job: asked, folder: tests::tiny_model() });
+    let meanwhile = talk.until_end(asked);
+    assert!(!meanwhile.iter().any(|event| matches!(event, Event::Step { .. })));
+    talk.send(Command::Continue { job: JOB });
+    talk.until(|event| matches!(event, Event::Step { .. }));
+    talk.send(Command::Stop { job: JOB });
+    talk.until_end(JOB);
+}
+
+#[test]
+fn early_stopping_ends_a_run_that_no_longer_improves() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = tiny_run(home.path());
+    config.training.steps = 400;
+    config.training.eval_every = 2;
+    config.training.learning_rate = 0.5;
+    config.training.patience = Some(2);
+    let events = train(&Talk::new(), &home.path().join("run"), &config, false);
+    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::StoppedEarly, .. })));
+}
+
+#[test]
+fn accumulation_changes_the_memory_and_not_the_step() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = tiny_run(home.path());
+    config.training.steps = 1;
+    let first = |config: &RunConfig, name: &str| {
+        let folder = home.path().join(name);
+        train(&Talk::new(), &folder, config, false);
+        curve(&folder).iter().find_map(|r| if let Record::Step(report) = r { Some(*report) } else { None }).unwrap()
+    };
+    let whole_epoch = |batch_size, accumulation| {
+        let mut config = config.clone();
+        config.training.batch_size = batch_size;
+        config.training.accumulation = accumulation;
+        config
+    };
+    // 18 training rows: one batch of 18, or three of 6.
+    let (one, three) = (first(&whole_epoch(18, 1), "one"), first(&whole_epoch(6, 3), "three"));
+    assert_eq!(one.labelled_tokens, three.labelled_tokens);
+    assert!((one.loss - three.loss).abs() < 1e-5, "{} {}", one.loss, three.loss);
+    assert!((one.grad_norm - three.grad_norm).abs() < 1e-4 * one.grad_norm.max(1.0));
+}
