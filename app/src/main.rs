@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    app::cli::main(|_workspace, _options| anyhow::bail!("this build has no window"))
+    app::cli::main(app::workbench::run)
 }

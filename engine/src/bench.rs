@@ -111,7 +111,7 @@ fn train(
     }
     let figure = |bench, value, unit| Figure { bench, implementation: "workbench", variant, value, unit };
     let mut figures = vec![figure("train_step", median(seconds), "s"), figure("first_step", first, "s")];
-    figures.extend(peak_memory_bytes().map(|bytes| figure("train_peak_memory", bytes as f64 / 1e6, "MB")));
+    figures.extend(peak_memory_bytes().map(|bytes| figure("train_peak_memory", bytes as f64, "bytes")));
     Ok(figures)
 }
 
@@ -136,8 +136,8 @@ fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Ve
     }
     let figure =
         |bench, value, unit| Figure { bench, implementation: "workbench", variant: "prefix", value, unit };
-    let mut figures = vec![figure("decode", median(milliseconds), "ms/token")];
-    figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64 / 1e6, "MB")));
+    let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
+    figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64, "bytes")));
     Ok(figures)
 }
 

@@ -1,4 +1,5 @@
 //! The command line as a library: what it refuses and with which exit code, and what it does to the runs.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use app::cli::{CliError, run};
-use app::store::{Answer, Request, RunRow, Store};
+use app::store::{Answer, Request, RunRow, RunState, Store};
 use app::workspace::{RunId, Workspace, new_config};
 use engine::config::DataConfig;
 use engine::message::{Event, JobId, Outcome};
@@ -122,4 +123,72 @@ fn a_database_of_a_newer_version_is_named() {
     let error = line(folder.path(), &["runs"]).unwrap_err();
     assert!(error.to_string().contains("version 12"), "{error}");
     assert_eq!(error.exit_code(), ExitCode::from(1));
+}
+
+/// A run file for the tiny model, with paths relative to the file where they can be.
+fn run_file(folder: &Path) -> String {
+    let mut config = tests::tiny_run(folder);
+    config.data.train = "rows.jsonl".into();
+    let file = folder.join("run.toml");
+    fs::write(&file, app::cli::run_file::write(&config)).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_main_job_runs_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    let row = runs(&workspace).remove(0);
+    assert_eq!((row.state, row.step, row.name.as_str()), (RunState::Finished, 4, "first"));
+    assert!(row.best_loss.is_some() && row.sparkline.len() == 4);
+
+    let error = line(&workspace, &["resume", "first"]).unwrap_err();
+    assert!(is_usage(&error) && error.to_string().contains("done 4 of 4 steps"), "{error}");
+    line(&workspace, &["resume", "first", "--set", "training.steps=8"]).unwrap();
+    let row = runs(&workspace).remove(0);
+    assert_eq!((row.state, row.step, row.total_steps), (RunState::Finished, 8, 8));
+
+    line(&workspace, &["generate", "--run", "first", "--base", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    line(&workspace, &["generate", "--run", "first", "--row", "2", "--max-new-tokens", "3", "--json"]).unwrap();
+    line(&workspace, &["evaluate", "--run", "first", "--base", "--data", &place("rows.jsonl")]).unwrap();
+    let neighbors = ["neighbors", "--run", "first", "--layer", "1", "--position", "0", "--top", "3", "--csv"];
+    line(&workspace, &[&neighbors[..], &[&place("near.csv")]].concat()).unwrap();
+    assert_eq!(fs::read_to_string(place("near.csv")).unwrap().lines().count(), 1 + 3 + 3);
+
+    line(&workspace, &["export", "--run", "first", "--to", &place("shared")]).unwrap();
+    assert!(folder.path().join("shared/adapter_model.safetensors").is_file());
+    let model = row.model_folder.to_string_lossy().into_owned();
+    line(&workspace, &["import", &place("shared"), "--model", &model]).unwrap();
+    let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["shared", "first"]);
+    line(&workspace, &["generate", "--run", "shared", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+}
+
+#[test]
+fn a_run_that_cannot_be_is_recorded_as_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    fs::write(folder.path().join("rows.jsonl"), "").unwrap();
+    let error = line(&workspace, &["train", &file]).unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+    let row = runs(&workspace).remove(0);
+    assert_eq!(row.state, RunState::Failed);
+    assert!(row.failure.is_some());
+}
+
+#[test]
+fn a_lost_database_comes_back_from_the_engines_own_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    line(&workspace, &["train", &run_file(folder.path())]).unwrap();
+    let before = runs(&workspace);
+    fs::remove_file(workspace.join("experiments.db")).unwrap();
+    let after = runs(&workspace);
+    assert_eq!((after[0].state, after[0].step, after[0].best_step), (before[0].state, 12, before[0].best_step));
+    assert_eq!(after[0].sparkline.len(), 12);
+    assert_eq!((after[0].trained_parameters, after[0].total_steps), (before[0].trained_parameters, 12));
 }

@@ -1,4 +1,5 @@
 //! The store of runs: what the engine tells comes back to the screens, whatever happens to the database in between.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::fs;
 use std::io::Write;

@@ -118,7 +118,7 @@ impl Progress {
                 bar.set_style(stepping());
                 bar.set_message("first step");
             }
-            View::Lines { every } => *every = (facts.total_steps / 50).max(1),
+            View::Lines { every } => *every = (facts.total_steps / 50).clamp(1, 200),
             View::Json => {}
         }
     }
@@ -140,7 +140,7 @@ impl Progress {
                 bar.set_position(step.step as u64);
                 bar.set_message(text);
             }
-            View::Lines { every } if step.step % every == 0 || step.step == 1 => {
+            View::Lines { every } if step.step.is_multiple_of(*every) || step.step == 1 => {
                 out::note(format_args!("step {}/{} · {text}", step.step, self.total));
             }
             View::Lines { .. } | View::Json => {}
@@ -220,7 +220,7 @@ pub(super) fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use engine::config::RunConfig;
+use engine::training::run_folder::read_checkpoints;
 
 use super::error::CliError;
 use super::session::{find_run, open_store};
 use super::train::watch;
 use super::{Global, settings};
-use crate::store::Request;
+use crate::store::{Request, RunRow};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, Args)]
@@ -28,8 +29,27 @@ pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
     let stored: RunConfig = serde_json::from_str(&text)
         .map_err(|error| CliError::failed(format!("the run's config.json is damaged: {error}"), "Start a new run"))?;
     let config = changed(&stored, global)?;
+    let done = read_checkpoints(&row.folder)?.last.and_then(|name| name.rsplit('-').next()?.parse().ok());
+    refuse_nothing(done, &config, &row, global)?;
     store.0.send(Request::Register { run: row.id.clone(), config: Box::new(config.clone()), experiment: None });
     watch(&workspace, store, &row.id, config, true, global)
+}
+
+/// A run that has all its steps behind it needs more of them.
+fn refuse_nothing(done: Option<u64>, config: &RunConfig, row: &RunRow, global: &Global) -> Result<(), CliError> {
+    let steps = u64::try_from(config.training.steps).unwrap_or(u64::MAX);
+    let total = match steps {
+        0 if global.set.iter().any(|set| set.starts_with("training.epochs")) => return Ok(()),
+        0 => row.total_steps,
+        steps => steps,
+    };
+    match done {
+        Some(done) if total > 0 && done >= total => Err(CliError::usage(
+            format!("the run has done {done} of {total} steps, so there is nothing to go on with"),
+            "Give it more: --set training.steps=N",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What the run was, with what the command line says on top.

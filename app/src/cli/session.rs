@@ -55,7 +55,7 @@ impl Session {
 
     /// The next news.
     pub(super) fn next(&self) -> Result<Wake, CliError> {
-        self.inbox.recv().map_err(|_| gone())
+        self.inbox.recv().ok().ok_or_else(gone)
     }
 
     /// Asks, and waits for the event that `pick` wants; an error of the engine ends it, and so does Ctrl-C.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -284,7 +284,7 @@ impl Keeper {
 }
 
 /// A database that has just been made.
-pub(super) fn fresh_database(path: &std::path::Path) -> Result<Connection, StoreError> {
+pub(super) fn fresh_database(path: &Path) -> Result<Connection, StoreError> {
     match schema::open(path)? {
         schema::Opened::Ready { connection, .. } => Ok(connection),
         schema::Opened::Broken => {
@@ -293,6 +293,6 @@ pub(super) fn fresh_database(path: &std::path::Path) -> Result<Connection, Store
     }
 }
 
-pub(super) fn set_aside_notice(aside: &PathBuf) -> String {
+pub(super) fn set_aside_notice(aside: &Path) -> String {
     format!("The database was damaged; it is kept as {} and was made again from the run folders", last_name(aside))
 }

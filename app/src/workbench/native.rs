@@ -14,18 +14,12 @@ use engine::worker::Engine;
 use super::Workbench;
 use super::link::{Link, News};
 use crate::action::Pick;
+use crate::cli::WindowOptions;
 use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
 use crate::text;
-use crate::workspace::{Assets, RunId, Workspace};
-
-/// What the command line can say about the window.
-#[derive(Clone, Debug, Default)]
-pub struct GuiOptions {
-    /// Where new runs are computed, instead of what was chosen last.
-    pub device: Option<engine::device::DeviceChoice>,
-}
+use crate::workspace::{RunId, Workspace};
 
 /// Frames are drawn at most so often because of news alone.
 const NEWS_FRAME: Duration = Duration::from_millis(33);
@@ -36,7 +30,7 @@ const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// There is no display, the database cannot be used, or the engine does not start: one sentence each.
-pub fn run(workspace: Workspace, options: GuiOptions) -> anyhow::Result<()> {
+pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
     let mut settings = Settings::load(&workspace.settings());
     text::speak(settings.language);
     if let Some(device) = options.device {
@@ -45,7 +39,7 @@ pub fn run(workspace: Workspace, options: GuiOptions) -> anyhow::Result<()> {
     if !has_display() {
         return Err(anyhow!(say!("start.no_display").to_owned()));
     }
-    let starter = Assets::locate().starter_run().ok().map(Box::new);
+    let starter = options.assets.starter_run().ok().map(Box::new);
     let native = NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Prefix Workbench")
@@ -61,7 +55,9 @@ pub fn run(workspace: Workspace, options: GuiOptions) -> anyhow::Result<()> {
         native,
         Box::new(move |cc| {
             let link = NativeLink::open(&workspace, &cc.egui_ctx)?;
-            Ok(Box::new(Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter)))
+            let mut workbench = Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter);
+            workbench.show_run(options.run);
+            Ok(Box::new(workbench))
         }),
     )
     .map_err(explain)

@@ -38,7 +38,7 @@ impl Parameter {
 /// # Errors
 /// The device failed.
 pub fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.into_data().convert::<f32>().to_vec().map_err(|error| EngineError::Computation(format!("{error:?}")))
+    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
 }
 
 /// The parameters of one step as leaves of the gradient graph, in the order of the parameters.

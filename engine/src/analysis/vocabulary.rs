@@ -148,8 +148,8 @@ impl VocabularyBuilder {
         let checksums: Vec<u8> = checksums.iter().flat_map(Checksum::bytes).collect();
         file.seek(SeekFrom::Start(self.layout.offset(2 * self.layout.n_layers) as u64))
             .and_then(|_| file.write_all(&checksums))
-            .and_then(|()| file.as_file().sync_all())
             .map_err(EngineError::io("write", &self.path))?;
+        // Not synced to the disk: that may take long, and after a power cut the checksums tell.
         file.persist(&self.path).map_err(|error| EngineError::io("write", &self.path)(error.error))?;
         let bank = VocabularyBank::open(&self.path, &self.layout)?;
         bank.ok_or_else(|| EngineError::Malformed {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapters::peft::FoldedPrefix;
-use crate::analysis::prefix_grid;
+use crate::analysis::norms;
 use crate::config::DataConfig;
 use crate::data::{Tokenizer, preview as preview_rows};
 use crate::device;
@@ -60,7 +60,7 @@ pub(super) fn preview(job: JobId, model: PathBuf, data: DataConfig, n_virtual: u
 pub(super) fn grid(job: JobId, adapter: PathBuf) -> Box<dyn Job> {
     once(move || {
         let prefix = FoldedPrefix::read(&adapter, None)?;
-        let grid = prefix_grid(&prefix.layers(&device::cpu()))?;
+        let grid = norms::grid(&prefix.layers(&device::cpu()))?;
         Ok(Event::Grid { job, grid: Box::new(grid) })
     })
 }

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::adapters::parameters::floats;
 use crate::adapters::{Parameter, Prefix, Trainables};
 use crate::config::AdamWConfig;
 use crate::data::TokenBatch;
@@ -145,7 +146,6 @@ fn take(tensor: &mut Tensor<1>) -> Tensor<1> {
 
 /// The number in a tensor of one.
 fn scalar(tensor: Tensor<1>) -> Result<f64> {
-    let data = tensor.into_data().convert::<f64>();
-    let values = data.to_vec::<f64>().map_err(|error| EngineError::Computation(format!("{error:?}")))?;
-    values.first().copied().ok_or_else(|| EngineError::Computation("an empty result".to_owned()))
+    let values = floats(tensor)?;
+    values.first().map(|&value| f64::from(value)).ok_or_else(|| EngineError::Computation("an empty result".to_owned()))
 }

@@ -99,7 +99,9 @@ impl WeightFiles {
                 found: entry.shape.clone(),
             });
         }
-        let values = to_f32(name, entry.dtype, &self.files[entry.file].1[entry.bytes.clone()])?;
+        let map = &self.files[entry.file].1;
+        let values = to_f32(name, entry.dtype, &map[entry.bytes.clone()])?;
+        release(map, &entry.bytes);
         if !values.iter().all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
@@ -112,10 +114,27 @@ impl WeightFiles {
         for (name, entry) in &self.entries {
             hash.update(name.as_bytes());
             hash.update(format!("{:?}{:?}", entry.dtype, entry.shape).as_bytes());
-            hash.update(&self.files[entry.file].1[entry.bytes.clone()]);
+            let map = &self.files[entry.file].1;
+            hash.update(&map[entry.bytes.clone()]);
+            release(map, &entry.bytes);
         }
         hex(&hash.finalize())
     }
+}
+
+/// Lets go of pages that were read, so that a loaded model is not in memory twice. They can be read again.
+fn release(map: &Mmap, bytes: &Range<usize>) {
+    #[cfg(unix)]
+    {
+        // SAFETY: the pages are those of a read-only map of a file: what is dropped is read from the file again.
+        let advised =
+            unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        if let Err(error) = advised {
+            tracing::debug!(%error, "pages of a weight file stay in memory");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (map, bytes);
 }
 
 /// Lower-case hexadecimal.

@@ -3,11 +3,7 @@
 use crate::store::RunRow;
 
 /// Whether a run passes a line. What cannot be understood is looked for in the name.
-<<<<<<< HEAD
 pub(super) fn passes(row: &RunRow, line: &str) -> bool {
-=======
-pub fn passes(row: &RunRow, line: &str) -> bool {
->>>>>>> main
     line.split_whitespace().all(|term| term_passes(row, &term.to_lowercase()))
 }
 

@@ -14,10 +14,7 @@ use crate::state::State;
 use crate::store::{RunRow, RunState};
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
-<<<<<<< HEAD
 use crate::widgets::field;
-=======
->>>>>>> main
 use crate::widgets::icon::Icon;
 use crate::widgets::surface::{big_choice_ui, heading_ui, modal_frame};
 use crate::workspace::RunId;
@@ -108,16 +105,8 @@ impl Runs {
         let one = if let [row] = chosen.as_slice() { Some(*row) } else { None };
         let writable = matches!(state.access, crate::store::Access::ReadWrite);
         ui.horizontal_wrapped(|ui| {
-<<<<<<< HEAD
             let line = |ui: &mut Ui| field::line_ui(ui, &mut self.filter, say!("runs.filter_hint"), 200.0);
             ui.name_inputs(say!("runs.filter"), line).on_hover_text(say!("runs.filter_help"));
-=======
-            let edit = egui::TextEdit::singleline(&mut self.filter)
-                .desired_width(250.0)
-                .margin(egui::Margin::symmetric(8, 6))
-                .hint_text(say!("runs.filter_hint"));
-            ui.name_inputs(say!("runs.filter"), |ui| ui.add(edit)).on_hover_text(say!("runs.filter_help"));
->>>>>>> main
             if quiet_ui(ui, one.is_some(), say!("runs.open")).clicked()
                 && let Some(row) = one
             {

@@ -58,10 +58,14 @@ impl<'a> Attention<'a> {
         (TILE_SCORES / self.kv().max(1)).clamp(16, 64)
     }
 
-    /// How many tasks a thread takes at least.
-    pub(super) fn least_tasks(&self, tasks: usize) -> usize {
-        let work = self.batch * self.shape.n_heads * self.seq * self.kv() * self.shape.d_head;
-        if work < WORTH_THREADS { tasks.max(1) } else { 1 }
+    /// Runs the tasks on all threads, or right here when there is too little to do in them.
+    pub(super) fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(usize, T) + Sync) {
+        let cost = self.batch * self.shape.n_heads * self.seq * self.kv() * self.shape.d_head;
+        if cost < WORTH_THREADS {
+            tasks.into_iter().enumerate().for_each(|(index, task)| work(index, task));
+        } else {
+            tasks.into_par_iter().enumerate().for_each(|(index, task)| work(index, task));
+        }
     }
 
     /// Column block `block` of one text's rows in `qkv`, `[seq, d_head]`.
@@ -115,9 +119,8 @@ impl<'a> Attention<'a> {
         let outputs = output
             .chunks_exact_mut(self.seq * heads * d_head)
             .flat_map(|text| MatrixMut::dense(text, self.seq, heads * d_head).split_columns(d_head));
-        let tasks: Vec<_> = outputs.zip(log_sum_exp.chunks_exact_mut(self.seq)).enumerate().collect();
-        let least = self.least_tasks(tasks.len());
-        tasks.into_par_iter().with_min_len(least).for_each(|(task, (mut output, log_sum_exp))| {
+        let tasks: Vec<_> = outputs.zip(log_sum_exp.chunks_exact_mut(self.seq)).collect();
+        self.each(tasks, |task, (mut output, log_sum_exp)| {
             self.forward_head(task / heads, task % heads, &mut output, log_sum_exp);
         });
     }

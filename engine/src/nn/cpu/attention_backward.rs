@@ -1,7 +1,5 @@
 //! The gradients of attention: one task for each key head of each text, which owns all it writes.
 
-use rayon::prelude::*;
-
 use super::attention::{Attention, hide, times, times_transposed};
 use super::buffer::Buffer;
 use super::lanes::{exp, sum, vectorized};
@@ -66,8 +64,7 @@ pub(super) fn backward(call: &Attention<'_>, saved: Saved<'_>, wanted: Gradients
             share.past_value = Some(past_share(value));
         }
     }
-    let least = call.least_tasks(count);
-    shares.into_par_iter().enumerate().with_min_len(least).for_each(|(task, share)| {
+    call.each(shares, |task, share| {
         Task { call, saved, text: task / n_kv_heads, kv_head: task % n_kv_heads }.run(share);
     });
 }

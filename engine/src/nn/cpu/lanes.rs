@@ -56,6 +56,22 @@ pub(super) fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
+/// Asks for the cache line of `data[at]`, which may lie beyond the end: a hint, never an access.
+///
+/// One stream of reads reaches a third of the memory's bandwidth on the machines we measured; with hints, all of it.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the intrinsic takes a raw pointer"))]
+pub(super) fn prefetch(data: &[f32], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing and faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, at);
+}
+
 /// `a * b + c`, fused where the target has it, and never the library call that it else becomes.
 #[inline(always)]
 fn fma(a: f32, b: f32, c: f32) -> f32 {

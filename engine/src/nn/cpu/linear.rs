@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::lanes::{LANES, sum, vectorized};
+use super::lanes::{LANES, prefetch, vectorized};
 use super::matrix::{By, Into, Matrix, MatrixMut, product};
 use super::rows::fill_rows;
 
@@ -97,44 +97,67 @@ fn by_rows(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f3
     }
 }
 
+/// Rows of a weight that are added to the output together.
+const GROUP: usize = 8;
+
+/// Numbers between what is read and what is asked for ahead, where reads follow each other.
+const AHEAD: usize = 1024;
+
 vectorized! {
     /// `out[i] = x · rows[i]`, rows `stride` apart.
     fn dots(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
         let d = x.len();
+        let (x_chunks, x_rest) = x.as_chunks::<{ 4 * LANES }>();
         for (i, out) in out.iter_mut().enumerate() {
             let row = &rows[i * stride..][..d];
-            *out = sum(d, |i| x[i] * row[i]);
+            let mut lanes = [[0.0; LANES]; 4];
+            let (chunks, rest) = row.as_chunks::<{ 4 * LANES }>();
+            for (at, (chunk, x)) in chunks.iter().zip(x_chunks).enumerate() {
+                for (part, lanes) in lanes.iter_mut().enumerate() {
+                    prefetch(row, (4 * at + part) * LANES + AHEAD);
+                    for (lane, sum) in lanes.iter_mut().enumerate() {
+                        *sum += chunk[part * LANES + lane] * x[part * LANES + lane];
+                    }
+                }
+            }
+            let mut total: f32 = rest.iter().zip(x_rest).map(|(row, x)| row * x).sum();
+            for lane in 0..LANES {
+                total += (lanes[0][lane] + lanes[1][lane]) + (lanes[2][lane] + lanes[3][lane]);
+            }
+            *out = total;
         }
     }
 
-    /// `out += Σ x[i] · rows[i]`, rows `stride` apart, eight rows at a time.
+    /// `out += Σ x[i] · rows[i]`, rows `stride` apart, eight rows at a time; the next eight are asked for meanwhile.
     fn add_rows(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
-        const GROUP: usize = 8;
         let n = out.len();
-        let mut start = 0;
-        while start + GROUP <= x.len() {
-            let row = |i: usize| &rows[(start + i) * stride..][..n];
-            let group: [&[f32]; GROUP] = std::array::from_fn(row);
-            let x: [f32; GROUP] = std::array::from_fn(|i| x[start + i]);
-            let whole = n / LANES * LANES;
-            for at in (0..whole).step_by(LANES) {
-                let mut lanes: [f32; LANES] = std::array::from_fn(|lane| out[at + lane]);
-                for (x, row) in x.iter().zip(group) {
-                    for (lane, sum) in lanes.iter_mut().enumerate() {
-                        *sum += x * row[at + lane];
+        let (groups, x_rest) = x.as_chunks::<GROUP>();
+        for (index, x) in groups.iter().enumerate() {
+            let rows = &rows[index * GROUP * stride..];
+            let (chunks, rest) = out.as_chunks_mut::<LANES>();
+            let group: [&[[f32; LANES]]; GROUP] =
+                std::array::from_fn(|i| &rows[i * stride..][..n].as_chunks::<LANES>().0[..chunks.len()]);
+            for (at, out) in chunks.iter_mut().enumerate() {
+                let mut lanes = *out;
+                for (i, x) in x.iter().enumerate() {
+                    prefetch(rows, (GROUP + i) * stride + at * LANES);
+                    let row = &group[i][at];
+                    for lane in 0..LANES {
+                        lanes[lane] += x * row[lane];
                     }
                 }
-                out[at..at + LANES].copy_from_slice(&lanes);
+                *out = lanes;
             }
-            for at in whole..n {
-                for (x, row) in x.iter().zip(group) {
-                    out[at] += x * row[at];
+            let done = n - rest.len();
+            for (at, out) in rest.iter_mut().enumerate() {
+                for (i, x) in x.iter().enumerate() {
+                    *out += x * rows[i * stride + done + at];
                 }
             }
-            start += GROUP;
         }
-        for (i, &x) in x.iter().enumerate().skip(start) {
-            let row = &rows[i * stride..][..n];
+        let done = x.len() - x_rest.len();
+        for (i, x) in x_rest.iter().enumerate() {
+            let row = &rows[(done + i) * stride..][..n];
             out.iter_mut().zip(row).for_each(|(out, row)| *out += x * row);
         }
     }

@@ -64,8 +64,7 @@ impl Kernels for Flex {
         let [batch, seq, d_model] = x.shape().dims();
         let (x, gamma, beta) = (dense(x), dense(gamma), dense(beta));
         let mut out = Buffer::any(batch * seq * d_model);
-        let share = row_share(d_model);
-        out.par_chunks_mut(share).zip(numbers(&x).par_chunks(share)).for_each(|(out, x)| {
+        each_share(&mut out, [numbers(&x)], row_share(d_model), |out, [x]| {
             rows::layer_norm(out, x, numbers(&gamma), numbers(&beta), epsilon as f32);
         });
         out.into_tensor([batch, seq, d_model])
@@ -78,9 +77,7 @@ impl Kernels for Flex {
         let [batch, seq, d_model] = x.shape().dims();
         let (grad, x, gamma) = (dense(grad), dense(x), dense(gamma));
         let mut out = Buffer::any(batch * seq * d_model);
-        let share = row_share(d_model);
-        let inputs = numbers(&grad).par_chunks(share).zip(numbers(&x).par_chunks(share));
-        out.par_chunks_mut(share).zip(inputs).for_each(|(out, (grad, x))| {
+        each_share(&mut out, [numbers(&grad), numbers(&x)], row_share(d_model), |out, [grad, x]| {
             rows::layer_norm_backward(out, grad, x, numbers(&gamma), epsilon as f32);
         });
         out.into_tensor([batch, seq, d_model])
@@ -93,9 +90,7 @@ impl Kernels for Flex {
         let dims: [usize; 3] = x.shape().dims();
         let x = dense(x);
         let mut out = Buffer::any(numbers(&x).len());
-        out.par_chunks_mut(SHARE)
-            .zip(numbers(&x).par_chunks(SHARE))
-            .for_each(|(out, x)| rows::activation(out, x, kind));
+        each_share(&mut out, [numbers(&x)], SHARE, |out, [x]| rows::activation(out, x, kind));
         out.into_tensor(dims)
     }
 
@@ -106,10 +101,9 @@ impl Kernels for Flex {
         let dims: [usize; 3] = x.shape().dims();
         let (grad, x) = (dense(grad), dense(x));
         let mut out = Buffer::any(numbers(&x).len());
-        let inputs = numbers(&grad).par_chunks(SHARE).zip(numbers(&x).par_chunks(SHARE));
-        out.par_chunks_mut(SHARE)
-            .zip(inputs)
-            .for_each(|(out, (grad, x))| rows::activation_backward(out, grad, x, kind));
+        each_share(&mut out, [numbers(&grad), numbers(&x)], SHARE, |out, [grad, x]| {
+            rows::activation_backward(out, grad, x, kind);
+        });
         out.into_tensor(dims)
     }
 
@@ -203,6 +197,23 @@ impl Kernels for Flex {
             .for_each(|(((param, first), second), grad)| rows::adamw(param, grad, first, second, &step));
         (param, first, second)
     }
+}
+
+/// Runs `work` on shares of `out` and the same shares of the inputs: on all threads, or, when there is a single share,
+/// right here, because waking a thread costs more than a row of decoding.
+fn each_share<const N: usize>(
+    out: &mut [f32],
+    inputs: [&[f32]; N],
+    share: usize,
+    work: impl Fn(&mut [f32], [&[f32]; N]) + Sync,
+) {
+    if out.len() <= share {
+        return work(out, inputs);
+    }
+    out.par_chunks_mut(share).enumerate().for_each(|(index, out)| {
+        let start = index * share;
+        work(out, inputs.map(|input| &input[start..start + out.len()]));
+    });
 }
 
 fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
