@@ -18,11 +18,11 @@ use crate::panels::top_bar::{notice_ui, top_bar_ui};
 use crate::say;
 use crate::settings::Settings;
 use crate::state::{Outgoing, State};
-use crate::store::Access;
+use crate::store::{Access, RunRow};
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
-use crate::widgets::surface::{Level, banner_ui, card_frame};
+use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
 
 /// The window: what it knows, what is being typed, and whom it talks to.
 pub struct Workbench {
@@ -34,6 +34,8 @@ pub struct Workbench {
     applied: Option<Settings>,
     title: String,
     minimised: bool,
+    /// A run to show as soon as the runs are known.
+    wanted: Option<String>,
 }
 
 impl Workbench {
@@ -42,7 +44,27 @@ impl Workbench {
         theme::install(ctx);
         let mut state = State::new(link.workspace(), settings, link.access(), starter);
         state.now = link.now();
-        Self { state, panels: Panels::default(), link, applied: None, title: String::new(), minimised: false }
+        Self { state, panels: Panels::default(), link, applied: None, title: String::new(), minimised: false, wanted: None }
+    }
+
+    /// Shows a run as soon as the runs are known: by its id, the beginning or end of it, or its name.
+    pub fn show_run(&mut self, wanted: Option<String>) {
+        self.wanted = wanted;
+    }
+
+    fn open_wanted(&mut self) {
+        let (Some(wanted), Some(runs)) = (&self.wanted, &self.state.runs) else { return };
+        let named = |row: &&RunRow| {
+            row.id.0.starts_with(wanted.as_str()) || row.id.0.ends_with(wanted.as_str()) || row.name == *wanted
+        };
+        match runs.iter().find(named).map(|row| row.id.clone()) {
+            Some(run) => self.state.perform(Action::Open(run, Screen::Training)),
+            None => {
+                let sentence = say!("notice.no_such_run", run = wanted);
+                self.state.notices.add(Level::Warn, sentence, "", self.state.now);
+            }
+        }
+        self.wanted = None;
     }
 
     /// Facts in; what has to be sent goes out. Also while the window is hidden.
@@ -67,6 +89,7 @@ impl Workbench {
         if let Some(config) = self.state.refill.take() {
             self.panels.refill(&config);
         }
+        self.open_wanted();
         self.send();
         self.apply_settings(ctx);
         self.leave(ctx);
@@ -242,7 +265,7 @@ fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     if !matches!(state.leaving, Leaving::Asking | Leaving::WhenStopped) {
         return;
     }
-    let modal = egui::Modal::new(egui::Id::unique("leaving")).show(ui.ctx(), |ui| {
+    let modal = egui::Modal::new(egui::Id::unique("leaving")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
         ui.set_width(440.0);
         if state.leaving == Leaving::WhenStopped {
             ui.horizontal(|ui| {

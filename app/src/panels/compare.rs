@@ -15,7 +15,7 @@ use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
-use crate::widgets::surface::{Level, banner_ui, card_frame, card_ui, chip_ui, heading_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
 /// What is being typed.
@@ -184,8 +184,7 @@ impl Compare {
     fn column_ui(&mut self, ui: &mut Ui, column: &Column, base: &str, state: &State, out: &mut Vec<Action>) {
         let row = column.run.as_ref().and_then(|run| state.row(run));
         let name = row.map_or(say!("compare.base").to_owned(), |row| row.name.clone());
-        card_frame(ui).show(ui, |ui| {
-            ui.set_width(ui.available_width());
+        card_ui(ui, "", |ui| {
             ui.set_min_height(180.0);
             ui.horizontal(|ui| {
                 ui.add(egui::Label::new(RichText::new(&name).text_style(theme::title())).truncate());
@@ -230,6 +229,7 @@ impl Compare {
             let label = say!("compare.strength_of", name = row.name);
             let strength = self.strength(Some(&row.id));
             ui.name_inputs(label, |ui| {
+                ui.spacing_mut().interact_size.y = 22.0;
                 ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
                 ui.add(Slider::new(strength, 0.0..=2.0).fixed_decimals(2))
             })

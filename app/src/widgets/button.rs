@@ -13,6 +13,15 @@ pub fn primary_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
     ui.add_enabled(enabled, Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(96.0, 34.0)))
 }
 
+/// The same over the whole width.
+pub fn primary_wide_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
+    let t = tokens(ui);
+    let text = RichText::new(label).color(if enabled { t.on_accent } else { t.muted });
+    let fill = if enabled { t.accent } else { t.raised };
+    let size = egui::vec2(ui.available_width(), 38.0);
+    ui.add_enabled(enabled, Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(size))
+}
+
 /// Something to press beside it.
 pub fn quiet_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
     ui.add_enabled(enabled, Button::new(label))
@@ -36,6 +45,8 @@ pub fn segmented_ui<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[
     let mut changed = false;
     egui::Frame::new().fill(t.raised).corner_radius(CornerRadius::same(theme::RADIUS + 1)).inner_margin(2).show(ui, |ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
+        ui.spacing_mut().button_padding.y = 2.0;
+        ui.spacing_mut().interact_size.y = 26.0;
         ui.horizontal(|ui| {
             for &(choice, label) in choices {
                 let chosen = *value == choice;

@@ -14,7 +14,7 @@ pub fn words_that_differ(base: &str, text: &str) -> Vec<(String, bool)> {
     let diff = TextDiff::configure().deadline(Instant::now() + Duration::from_millis(4)).diff_slices(&old, &new);
     let mut pieces: Vec<(String, bool)> = Vec::new();
     for change in diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Delete) {
-        let differs = change.tag() == ChangeTag::Insert && !change.value().trim().is_empty();
+        let differs = change.tag() == ChangeTag::Insert;
         match pieces.last_mut() {
             Some((piece, known)) if *known == differs => piece.push_str(change.value()),
             _ => pieces.push((change.value().to_owned(), differs)),

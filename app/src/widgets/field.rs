@@ -110,7 +110,7 @@ pub fn path_ui(ui: &mut Ui, value: &mut String, hint: &str, browse: &str) -> Pat
     let size = egui::vec2(ui.available_width(), crate::theme::CONTROL_HEIGHT);
     ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
         edit.browse = ui.button(browse).clicked();
-        let width = ui.available_width() - 18.0;
+        let width = ui.available_width();
         edit.committed = line_ui(ui, value, hint, width).lost_focus();
     });
     edit

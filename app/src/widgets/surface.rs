@@ -3,6 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};
 
+use super::icon::{self, Icon};
 use crate::theme::{self, tokens};
 
 /// How much something matters.
@@ -50,9 +51,14 @@ pub fn card_ui<R>(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R
                 ui.label(RichText::new(title).text_style(theme::title()));
                 ui.add_space(theme::SMALL_GAP);
             }
-            add(ui)
+            ui.vertical(add).inner
         })
         .inner
+}
+
+/// The frame of a question that has to be answered.
+pub fn modal_frame(ui: &Ui) -> Frame {
+    Frame::popup(ui.style()).inner_margin(20).corner_radius(CornerRadius::same(theme::CARD_RADIUS))
 }
 
 /// A figure with its name above it.
@@ -71,7 +77,12 @@ pub fn tile_ui(ui: &mut Ui, name: &str, value: &str, note: &str) -> Response {
 
 /// One line of a list of facts: name at the left, value at the right.
 pub fn fact_ui(ui: &mut Ui, name: &str, value: &str) {
+    ui.scope(|ui| fact_line_ui(ui, name, value));
+}
+
+fn fact_line_ui(ui: &mut Ui, name: &str, value: &str) {
     let t = tokens(ui);
+    ui.spacing_mut().interact_size.y = 18.0;
     ui.horizontal(|ui| {
         ui.label(RichText::new(name).color(t.muted));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -93,12 +104,13 @@ pub fn plain_chip_ui(ui: &mut Ui, text: &str) -> Response {
 }
 
 fn pill_ui(ui: &mut Ui, ink: Color32, tint: Color32, text: &str) -> Response {
-    Frame::new()
-        .fill(tint)
-        .corner_radius(CornerRadius::same(9))
-        .inner_margin(Margin::symmetric(9, 2))
-        .show(ui, |ui| ui.add(egui::Label::new(RichText::new(text).small().color(ink)).extend()))
-        .inner
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, ink);
+    let (rect, response) = ui.allocate_exact_size(galley.size() + vec2(18.0, 7.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    ui.painter().rect_filled(rect, CornerRadius::same(11), tint);
+    ui.painter().galley(rect.min + vec2(9.0, 3.5), galley, ink);
+    response
 }
 
 /// What happened and what to do, with the technical text behind *Details*, over the whole width.
@@ -107,13 +119,14 @@ pub fn banner_ui(ui: &mut Ui, level: Level, what: &str, advice: &str, details: &
     let text = tokens(ui).text;
     Frame::new().fill(tint).corner_radius(CornerRadius::same(8)).inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| {
         ui.set_width(ui.available_width());
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.horizontal(|ui| {
             let (mark, _) = ui.allocate_exact_size(vec2(10.0, 18.0), Sense::empty());
             ui.painter().circle_filled(mark.center(), 4.5, ink);
             ui.add(egui::Label::new(RichText::new(what).color(text)).wrap());
         });
         if !advice.is_empty() {
-            ui.add(egui::Label::new(RichText::new(advice).color(text)).wrap());
+            ui.vertical(|ui| ui.add(egui::Label::new(RichText::new(advice).color(text)).wrap()));
         }
         ui.horizontal_wrapped(|ui| add(ui));
         if !details.is_empty() {
@@ -136,7 +149,7 @@ pub fn details_ui(ui: &mut Ui, about: &str, details: &str) {
 }
 
 /// A large choice on an empty screen.
-pub fn big_choice_ui(ui: &mut Ui, title: &str, note: &str) -> Response {
+pub fn big_choice_ui(ui: &mut Ui, icon: Icon, title: &str, note: &str) -> Response {
     let t = tokens(ui);
     let width = ui.available_width();
     let (rect, response) = ui.allocate_exact_size(vec2(width, 132.0), Sense::click());
@@ -148,10 +161,12 @@ pub fn big_choice_ui(ui: &mut Ui, title: &str, note: &str) -> Response {
     let inner = rect.shrink(theme::GAP);
     let font = |style: egui::TextStyle| style.resolve(ui.style());
     let ink = if lit { t.accent } else { t.text };
+    icon::paint(ui.painter(), inner.min + vec2(8.0, 10.0), icon, t.accent);
+    let top = inner.min + vec2(0.0, 30.0);
     let title = ui.painter().layout(title.to_owned(), font(theme::title()), ink, inner.width());
-    let below = inner.min + vec2(0.0, title.size().y + 8.0);
+    let below = top + vec2(0.0, title.size().y + 6.0);
     let note = ui.painter().layout(note.to_owned(), font(egui::TextStyle::Body), t.muted, inner.width());
-    ui.painter().galley(inner.min, title, ink);
+    ui.painter().galley(top, title, ink);
     ui.painter().galley(below, note, t.muted);
     response
 }

@@ -55,7 +55,9 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         native,
         Box::new(move |cc| {
             let link = NativeLink::open(&workspace, &cc.egui_ctx)?;
-            Ok(Box::new(Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter)))
+            let mut workbench = Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter);
+            workbench.show_run(options.run);
+            Ok(Box::new(workbench))
         }),
     )
     .map_err(explain)

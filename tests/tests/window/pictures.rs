@@ -122,7 +122,7 @@ fn a_new_run_is_ready_at_once() {
     click(&mut bench, "Set up a run");
     bench.answer_form();
     bench.harness.get_by_label("Ready");
-    bench.harness.get_by_label("92,160");
+    assert_eq!(bench.harness.query_all_by_label("92,160").count(), 2, "as many are trained as are stored");
     picture(&mut bench, "new_run_ready");
 }
 
@@ -130,7 +130,7 @@ fn a_new_run_is_ready_at_once() {
 fn training_while_it_goes_on() {
     let mut bench = training(Start::default());
     for label in ["Pause", "Stop", "Checkpoint now", "Loss over steps", "Smoothing"] {
-        bench.harness.get_by_label(label);
+        assert!(bench.harness.query_all_by_label(label).count() > 0, "{label}");
     }
     picture(&mut bench, "training_busy");
 }

@@ -149,9 +149,9 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
             if draft.limit_tokens {
                 field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
             } else {
-                let room = state.model(Path::new(draft.model.trim())).map(|m| m.n_positions.saturating_sub(draft.n_virtual));
-                let text = room.map_or_else(|| "–".to_owned(), text::count);
-                ui.add_sized([ui.available_width(), crate::theme::CONTROL_HEIGHT], egui::Label::new(RichText::new(text).color(tokens(ui).muted)));
+                let model = state.model(Path::new(draft.model.trim()));
+                let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_virtual));
+                ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
             }
         });
     });

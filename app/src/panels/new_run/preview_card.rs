@@ -12,7 +12,7 @@ use crate::say;
 use crate::state::State;
 use crate::text;
 use crate::theme::{self, tokens};
-use crate::widgets::button::primary_ui;
+use crate::widgets::button::primary_wide_ui;
 use crate::widgets::surface::{Level, card_ui, chip_ui, fact_ui, progress_ui};
 
 impl NewRun {
@@ -38,11 +38,7 @@ impl NewRun {
             }
             let label = if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") };
             ui.add_space(4.0);
-            let start = ui.scope(|ui| {
-                ui.spacing_mut().button_padding.x = (ui.available_width() - 110.0).max(24.0) / 2.0;
-                primary_ui(ui, missing.is_none(), label)
-            });
-            if start.inner.clicked()
+            if primary_wide_ui(ui, missing.is_none(), label).clicked()
                 && let Some(config) = ready
             {
                 out.push(Action::Start(config.clone()));

@@ -15,7 +15,8 @@ use crate::store::{RunRow, RunState};
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{big_choice_ui, heading_ui};
+use crate::widgets::icon::Icon;
+use crate::widgets::surface::{big_choice_ui, heading_ui, modal_frame};
 use crate::workspace::RunId;
 
 /// What is being typed and chosen.
@@ -143,7 +144,7 @@ impl Runs {
     fn rename_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
         let Some((id, name)) = &mut self.renaming else { return };
         let mut done = false;
-        let modal = egui::Modal::new(egui::Id::unique("rename")).show(ui.ctx(), |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("rename")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(380.0);
             ui.label(RichText::new(say!("runs.rename_title")).text_style(theme::title()));
             let entered = ui.name_inputs(say!("runs.new_name"), |ui| {
@@ -170,9 +171,13 @@ impl Runs {
         let rows: Vec<&RunRow> = ids.iter().filter_map(|id| state.row(id)).collect();
         let live = rows.iter().any(|row| row.state.is_live());
         let mut done = false;
-        let modal = egui::Modal::new(egui::Id::unique("delete")).show(ui.ctx(), |ui| {
+        let modal = egui::Modal::new(egui::Id::unique("delete")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
-            ui.label(RichText::new(say!("runs.delete_title", n = rows.len())).text_style(theme::title()));
+            let title = match rows.len() {
+                1 => say!("runs.delete_one").to_owned(),
+                n => say!("runs.delete_title", n = n),
+            };
+            ui.label(RichText::new(title).text_style(theme::title()));
             for row in rows.iter().take(8) {
                 ui.label(&row.name);
                 let folder = RichText::new(row.folder.display().to_string()).small().color(tokens(ui).muted);
@@ -211,17 +216,17 @@ fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             Some(_) => say!("runs.starter_note"),
             None => say!("runs.starter_missing"),
         };
-        if big_choice_ui(first, say!("runs.starter"), note).clicked() {
+        if big_choice_ui(first, Icon::Curve, say!("runs.starter"), note).clicked() {
             match &state.starter {
                 Some(config) => out.push(Action::Start(config.clone())),
                 None => out.push(Action::Show(Screen::NewRun)),
             }
         }
-        if big_choice_ui(second, say!("runs.open_model"), say!("runs.open_model_note")).clicked() {
+        if big_choice_ui(second, Icon::Shelf, say!("runs.open_model"), say!("runs.open_model_note")).clicked() {
             out.push(Action::Show(Screen::NewRun));
             out.push(Action::Browse(Pick::Model));
         }
-        if big_choice_ui(third, say!("runs.new"), say!("runs.new_note")).clicked() {
+        if big_choice_ui(third, Icon::Plus, say!("runs.new"), say!("runs.new_note")).clicked() {
             out.push(Action::Show(Screen::NewRun));
         }
     });

@@ -34,16 +34,16 @@ pub enum SortBy {
 }
 
 const COLUMNS: [(SortBy, f32); 10] = [
-    (SortBy::State, 112.0),
-    (SortBy::Name, 210.0),
-    (SortBy::BestLoss, 128.0),
-    (SortBy::LastLoss, 84.0),
-    (SortBy::Curve, 104.0),
-    (SortBy::Method, 150.0),
-    (SortBy::Model, 110.0),
-    (SortBy::Steps, 110.0),
-    (SortBy::Duration, 104.0),
-    (SortBy::Started, 110.0),
+    (SortBy::State, 100.0),
+    (SortBy::Name, 190.0),
+    (SortBy::BestLoss, 116.0),
+    (SortBy::LastLoss, 76.0),
+    (SortBy::Curve, 92.0),
+    (SortBy::Method, 134.0),
+    (SortBy::Model, 84.0),
+    (SortBy::Steps, 96.0),
+    (SortBy::Duration, 96.0),
+    (SortBy::Started, 80.0),
 ];
 
 /// Which column, and which way.
@@ -128,8 +128,15 @@ pub struct Table<'a> {
 impl Table<'_> {
     /// Draws it.
     pub fn ui(&mut self, ui: &mut Ui) {
-        let columns: Vec<Column> =
-            COLUMNS.iter().map(|(_, width)| Column::new(*width).range(60.0..=600.0).resizable(true)).collect();
+        // The name takes what the others leave.
+        let free = (ui.available_width() - COLUMNS.iter().map(|(_, width)| width).sum::<f32>()).max(0.0);
+        let columns: Vec<Column> = COLUMNS
+            .iter()
+            .map(|(column, width)| width + if *column == SortBy::Name { free.floor() } else { 0.0 })
+            .map(|width| Column::new(width).range(width..=width.max(600.0)).resizable(true))
+            .collect();
+        // No lines between columns: the rows have lines.
+        ui.visuals_mut().widgets.noninteractive.bg_stroke = egui::Stroke::NONE;
         egui_table::Table::new()
             .id_salt("runs")
             .num_rows(self.rows.len() as u64)

@@ -39,6 +39,7 @@ impl Plots {
                 mark_ui(ui, t.good, say!("training.best_mark"));
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     let slider = ui.name_inputs(say!("training.smoothing"), |ui| {
+                        ui.spacing_mut().interact_size.y = 22.0;
                         ui.add(Slider::new(&mut weight, 0.0..=0.99).fixed_decimals(2))
                     });
                     if slider.changed() {
