@@ -9,8 +9,8 @@ use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCo
 use engine::config::RunConfig;
 use engine::error::Failure;
 
-pub use self::native::run;
 use self::link::{Link, News};
+pub use self::native::run;
 use crate::action::{Action, Leaving, Screen};
 use crate::panels::Panels;
 use crate::panels::rail::rail_ui;
@@ -44,7 +44,15 @@ impl Workbench {
         theme::install(ctx);
         let mut state = State::new(link.workspace(), settings, link.access(), starter);
         state.now = link.now();
-        Self { state, panels: Panels::default(), link, applied: None, title: String::new(), minimised: false, wanted: None }
+        Self {
+            state,
+            panels: Panels::default(),
+            link,
+            applied: None,
+            title: String::new(),
+            minimised: false,
+            wanted: None,
+        }
     }
 
     /// Shows a run as soon as the runs are known: by its id, the beginning or end of it, or its name.
@@ -77,7 +85,12 @@ impl Workbench {
                 News::EngineGone => self.state.engine_died(),
                 News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
                 News::NoDialog => {
-                    self.state.notices.add(Level::Warn, say!("notice.no_dialog"), say!("notice.no_dialog_advice"), self.state.now);
+                    self.state.notices.add(
+                        Level::Warn,
+                        say!("notice.no_dialog"),
+                        say!("notice.no_dialog_advice"),
+                        self.state.now,
+                    );
                 }
                 News::Written(path) => {
                     let sentence = say!("notice.written", path = path.display());
@@ -112,7 +125,10 @@ impl Workbench {
 
     fn apply_settings(&mut self, ctx: &Context) {
         let zoomed = ctx.zoom_factor();
-        if self.applied.as_ref().is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
+        if self
+            .applied
+            .as_ref()
+            .is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
         {
             // Ctrl+plus and Ctrl+minus are egui's own.
             self.state.settings.zoom = zoomed;
@@ -301,7 +317,9 @@ fn toasts_ui(ui: &mut Ui, state: &State) {
         return;
     }
     ui.ctx().request_repaint_after(Duration::from_millis(500));
-    let area = egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0]).interactable(false);
+    let area = egui::Area::new(egui::Id::unique("toasts"))
+        .anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0])
+        .interactable(false);
     area.show(ui.ctx(), |ui| {
         ui.set_width(340.0);
         for notice in shown {

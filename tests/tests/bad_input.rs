@@ -96,7 +96,8 @@ fn weights_that_are_not_numbers_are_named() {
 
 #[test]
 fn an_unknown_architecture_or_option_is_refused_by_name() {
-    let sentence = with_damaged_model(|folder| edit_config(folder, "\"model_type\": \"gpt2\"", "\"model_type\": \"mamba\""));
+    let sentence =
+        with_damaged_model(|folder| edit_config(folder, "\"model_type\": \"gpt2\"", "\"model_type\": \"mamba\""));
     assert!(sentence.contains("mamba") && sentence.contains("gpt2"), "{sentence}");
     let sentence = with_damaged_model(|folder| edit_config(folder, "gelu_new", "softsign"));
     assert!(sentence.contains("activation_function") && sentence.contains("softsign"), "{sentence}");
@@ -129,7 +130,8 @@ fn settings_that_cannot_work_are_named() {
 fn rows_that_cannot_be_used_get_a_sentence() {
     let home = tempfile::tempdir().unwrap();
     for (text, word) in [("", "row"), ("not json\nat all", "row"), ("{\"other\": 1}\n", "column")] {
-        let config = tiny_run(home.path());
+        let mut config = tiny_run(home.path());
+        config.data.target_column = Some("target".to_owned());
         std::fs::write(&config.data.train, text).unwrap();
         let sentence = failure(&config, home.path());
         assert!(sentence.to_lowercase().contains(word), "{text:?}: {sentence}");

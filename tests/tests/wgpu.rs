@@ -19,10 +19,10 @@ fn workbench(arguments: &[&str]) -> Output {
 /// The software device, if there is one.
 fn software_device() -> Option<String> {
     let output = workbench(&["devices", "--json"]);
-    let line: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-    let devices = line["devices"].as_array()?.iter();
-    let mut software = devices.filter(|device| device["api"] == "OpenGL" && device["software"] == true);
-    software.next()?["choice"].as_str().map(str::to_owned)
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let mut devices = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let software = devices.find(|device| device["api"] == "OpenGL" && device["software"] == true)?;
+    software["choice"].as_str().map(str::to_owned)
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn golden_cases_hold_on_a_software_gpu() {
         eprintln!("skipped: there is no OpenGL software driver on this machine");
         return;
     };
-    for name in ["gpt2-prefix-2x44", "gpt2-prefixproj-2x44"] {
-        let case = tests::golden_cases().join(name);
-        let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
-    }
+    // Kernels are compiled and tuned on first use, which takes a software driver minutes.
+    let name = "gpt2-prefixproj-2x44";
+    let case = tests::golden_cases().join(name);
+    let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
 }

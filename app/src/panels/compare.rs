@@ -99,7 +99,10 @@ impl Compare {
             if rows.is_empty() {
                 let waiting = state.comparison.rows_job.is_some();
                 let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
-                if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked() {
+                if quiet_ui(ui, possible, say!("compare.load_rows"))
+                    .on_hover_text(say!("compare.load_rows_help"))
+                    .clicked()
+                {
                     out.push(Action::CompareRows(ROWS));
                 }
                 if waiting {
@@ -238,7 +241,8 @@ impl Compare {
         let checkpoints = state.checkpoints.get(&row.id).map_or(&[][..], Vec::as_slice);
         if checkpoints.len() > 1 {
             let best = std::iter::once((None, say!("compare.best_checkpoint").to_owned()));
-            let others = checkpoints.iter().map(|c| (Some(c.folder.clone()), say!("compare.checkpoint", step = c.step)));
+            let others =
+                checkpoints.iter().map(|c| (Some(c.folder.clone()), say!("compare.checkpoint", step = c.step)));
             let choices: Vec<_> = best.chain(others).collect();
             let mut chosen = column.checkpoint.clone();
             let label = say!("compare.checkpoint_of", name = row.name);
@@ -252,9 +256,9 @@ impl Compare {
 
 fn model_of(state: &State) -> Option<std::path::PathBuf> {
     let run = state.comparison.runs().next();
-    run.and_then(|run| state.row(run)).map(|row| row.model_folder.clone()).or_else(|| {
-        state.starter.as_ref().map(|starter| starter.model.clone())
-    })
+    run.and_then(|run| state.row(run))
+        .map(|row| row.model_folder.clone())
+        .or_else(|| state.starter.as_ref().map(|starter| starter.model.clone()))
 }
 
 /// Only runs of one model can stand beside each other.

@@ -243,7 +243,10 @@ fn bar_ui(ui: &mut Ui, neighbour: &Neighbour, share: f32, says_something: bool) 
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, &label));
     let (ink, fill) = if says_something { (t.text, blend(t.surface, t.accent, 0.45)) } else { (t.faint, t.raised) };
     let left = rect.left() + 150.0;
-    let bar = Rect::from_min_max(pos2(left, rect.top() + 4.0), pos2(left + (rect.width() - 216.0).max(20.0) * share, rect.bottom() - 4.0));
+    let bar = Rect::from_min_max(
+        pos2(left, rect.top() + 4.0),
+        pos2(left + (rect.width() - 216.0).max(20.0) * share, rect.bottom() - 4.0),
+    );
     ui.painter().rect_filled(bar, CornerRadius::same(3), fill);
     let font = egui::FontId::monospace(13.0);
     let painter = ui.painter_at(Rect::from_min_max(rect.min, pos2(left - 8.0, rect.bottom())));

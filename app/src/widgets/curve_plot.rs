@@ -109,7 +109,8 @@ fn draw_dots(plot: &mut egui_plot::PlotUi<'_>, dots: &Dots<'_>, best: Color32) {
     plot.line(Line::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).width(1.5));
     plot.points(Points::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).radius(3.5));
     if let Some(point) = dots.best {
-        let mark = Points::new(dots.name, PlotPoints::from(vec![point])).color(best).radius(7.0).shape(MarkerShape::Diamond);
+        let mark =
+            Points::new(dots.name, PlotPoints::from(vec![point])).color(best).radius(7.0).shape(MarkerShape::Diamond);
         plot.points(mark);
     }
 }

@@ -54,7 +54,8 @@ fn the_starter_run_is_one_click_away() {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
     click(&mut bench, "Train the starter example");
     let world = bench.world.borrow();
-    let begin = world.requests.iter().position(|r| matches!(r, Request::Begin { .. })).expect("the store is told first");
+    let begin =
+        world.requests.iter().position(|r| matches!(r, Request::Begin { .. })).expect("the store is told first");
     assert!(matches!(world.requests[..begin].iter().rev().find(|r| matches!(r, Request::Register { .. })), Some(_)));
     assert!(world.commands.iter().any(|c| matches!(c, Command::Train { resume: false, .. })));
 }
@@ -97,7 +98,8 @@ fn a_second_run_waits_for_the_first() {
     bench.settle();
     bench.answer_form();
     click(&mut bench, "Add to queue");
-    let trains = |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Train { .. })).count();
+    let trains =
+        |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Train { .. })).count();
     assert_eq!(trains(&bench), 1);
     let job = train_job(&bench);
     bench.event(Event::Finished { job, outcome: Outcome::Completed });
