@@ -184,18 +184,16 @@ fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn checkpoint_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let checkpoints = state.view.as_ref().map_or(&[][..], |view| &view.checkpoints);
     let best = checkpoints.iter().rposition(|checkpoint| checkpoint.best);
-    let choices: Vec<_> = checkpoints
-        .iter()
-        .enumerate()
-        .map(|(i, checkpoint)| {
-            let name = match checkpoint.step {
-                0 => say!("explorer.step_zero").to_owned(),
-                step if best == Some(i) => say!("explorer.best_step", step = step),
-                step => say!("explorer.step", step = step),
-            };
-            (Some(checkpoint.folder.clone()), name)
-        })
-        .collect();
+    let initial = state.view.as_ref().and_then(RunView::initial).filter(|_| !checkpoints.is_empty());
+    let before = initial.map(|folder| (Some(folder), say!("explorer.step_zero").to_owned()));
+    let written = checkpoints.iter().enumerate().map(|(i, checkpoint)| {
+        let name = match checkpoint.step {
+            step if best == Some(i) => say!("explorer.best_step", step = step),
+            step => say!("explorer.step", step = step),
+        };
+        (Some(checkpoint.folder.clone()), name)
+    });
+    let choices: Vec<_> = before.into_iter().chain(written).collect();
     let mut chosen = state.exploration.checkpoint.clone();
     field::field_ui(ui, say!("explorer.checkpoint"), say!("explorer.checkpoint_help"), None, |ui| {
         if field::choice_ui(ui, "checkpoint", &mut chosen, &choices)
