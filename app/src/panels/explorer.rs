@@ -219,10 +219,10 @@ fn neighbours_ui(ui: &mut Ui, list: &NeighbourList, metric: Metric) {
     ui.spacing_mut().item_spacing.y = 4.0;
     let shares = shares(&list.nearest, metric);
     for (neighbour, share) in list.nearest.iter().zip(shares) {
-        let says_something = above_null(neighbour.score, metric, list.random_best);
+        let says_something = above_null(neighbour.score, metric, list);
         bar_ui(ui, neighbour, share, says_something);
     }
-    if !list.nearest.iter().any(|neighbour| above_null(neighbour.score, metric, list.random_best)) {
+    if !list.nearest.iter().any(|neighbour| above_null(neighbour.score, metric, list)) {
         ui.add(egui::Label::new(RichText::new(say!("explorer.all_grey")).small().color(t.warn)).wrap());
     }
 }
