@@ -281,8 +281,9 @@ def grammar(text):
     return w.capital(text)
 
 
-def row(r):
-    sort = SORTS[r.choice(sorted(SORTS))]
+def tell(r, sorts):
+    """-> a record (name, kind, fields) of one of the sorts, and its description."""
+    sort = sorts[r.choice(sorted(sorts))]
     record = {"name": sort["name"](r)}
     for field, (chance, value) in sort["fields"].items():
         if r.random() < chance:
@@ -307,8 +308,7 @@ def row(r):
         said = said[take:]
     for f, v in record.items():
         out = out.replace("{" + f + "}", v)
-    source = " | ".join(f"{f} : {record[f]}" for f in ["name", "kind"] + fields)
-    return record["name"], {"source": source, "target": ". ".join(map(grammar, out.split(". ")))}
+    return {f: record[f] for f in ["name", "kind"] + fields}, ". ".join(map(grammar, out.split(". ")))
 
 
 def main():
@@ -320,10 +320,10 @@ def main():
     a = ap.parse_args()
     r, names, rows = random.Random(a.seed), set(), []
     while len(rows) < a.train + a.validation:
-        name, one = row(r)
-        if name not in names:
-            names.add(name)
-            rows.append(one)
+        record, target = tell(r, SORTS)
+        if record["name"] not in names:
+            names.add(record["name"])
+            rows.append({"source": " | ".join(f"{f} : {v}" for f, v in record.items()), "target": target})
     os.makedirs(a.out, exist_ok=True)
     for file, part in (("train", rows[:a.train]), ("validation", rows[a.train:])):
         with open(os.path.join(a.out, file + ".jsonl"), "w", encoding="utf-8") as f:

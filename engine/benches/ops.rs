@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use engine::nn::{
-    Activation, AdamW, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, adamw_step, attention, head_logits,
-    label_nll,
+    Activation, AdamW, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, adamw_step, attention,
+    head_logits, label_nll,
 };
 
 const BATCH: usize = 4;
@@ -180,7 +180,10 @@ impl Bench {
         });
         let one = self.plain([1, 1, D_MODEL]);
         let cache: Vec<LayerKv> = (0..N_LAYERS)
-            .map(|_| LayerKv { key: self.plain([1, N_HEADS, 138, D_HEAD]), value: self.plain([1, N_HEADS, 138, D_HEAD]) })
+            .map(|_| LayerKv {
+                key: self.plain([1, N_HEADS, 138, D_HEAD]),
+                value: self.plain([1, N_HEADS, 138, D_HEAD]),
+            })
             .collect();
         self.time("decoding_one_token", || {
             let x = blocks.iter().zip(&cache).fold(one.clone(), |x, (block, past)| block.forward(x, past));

@@ -124,7 +124,7 @@ fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Ve
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
         let stream =
-            DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0, also_seen: Vec::new() };
+            DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0 };
         let sampling = Sampling { max_new_tokens: NEW_TOKENS, stop_at_end: false, ..Sampling::default() };
         let options = DecoderOptions { sampling, ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;

@@ -128,7 +128,7 @@ fn figures_of(mut command: Command, program: &Path) -> Result<Vec<Value>, CliErr
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let figures: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    figures.iter().for_each(|figure| out::result(figure));
+    figures.iter().for_each(out::result);
     Ok(figures)
 }
 

@@ -34,9 +34,6 @@ pub struct DecoderStream {
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
     pub strength: f64,
-    /// Tokens that count as seen for the penalties, though the model does not get them: a reference computed with
-    /// transformers counts the padding of its batch.
-    pub also_seen: Vec<u32>,
 }
 
 /// What all streams share.
@@ -110,7 +107,7 @@ struct StreamState {
     /// The prefix until the prompt is read; `None` without slots.
     past: Option<Vec<LayerKv>>,
     n_virtual: usize,
-    /// What the penalties count: `also_seen`, prompt, new tokens.
+    /// What the penalties count: the prompt and the new tokens; padding does not count, as in transformers.
     seen: Vec<u32>,
     tokens: Vec<u32>,
     chooser: Chooser,
@@ -311,13 +308,11 @@ impl StreamState {
             let (tokens, n_positions) = (stream.prompt.len(), shape.n_positions);
             return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
         }
-        let mut seen = stream.also_seen;
-        seen.extend(&stream.prompt);
         Ok(Self {
+            seen: stream.prompt.clone(),
             prompt: stream.prompt,
             past,
             n_virtual,
-            seen,
             tokens: Vec::new(),
             chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),

@@ -50,7 +50,6 @@ impl Generate {
                 prompt,
                 past: adapter.as_ref().map(|adapter| adapter.layers(&model.device)),
                 strength: stream.strength,
-                also_seen: Vec::new(),
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),

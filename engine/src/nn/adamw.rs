@@ -23,12 +23,7 @@ pub struct AdamW {
 
 impl Default for AdamW {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-        }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
     }
 }
 
@@ -52,11 +47,7 @@ pub fn adamw_step<const D: usize>(
         second.into_dispatch(),
         AdamWStep::new(cfg, step, learning_rate),
     );
-    (
-        Tensor::from_dispatch(param),
-        Tensor::from_dispatch(first),
-        Tensor::from_dispatch(second),
-    )
+    (Tensor::from_dispatch(param), Tensor::from_dispatch(first), Tensor::from_dispatch(second))
 }
 
 /// The numbers of one step, with the bias corrections folded in.

@@ -60,9 +60,7 @@ pub fn attention(
         let [past_batch, n_kv_heads, n_past, d_head] = past.key.dims();
         assert_eq!(past.key.dims(), past.value.dims(), "a past key for every past value");
         assert!(
-            (past_batch == 1 || past_batch == batch)
-                && n_kv_heads == shape.n_kv_heads
-                && d_head == shape.d_head,
+            (past_batch == 1 || past_batch == batch) && n_kv_heads == shape.n_kv_heads && d_head == shape.d_head,
             "the past is [1 or batch, n_kv_heads, n_past, d_head]"
         );
         n_past
@@ -73,10 +71,9 @@ pub fn attention(
     Tensor::from_dispatch(Dispatch::frozen_attention(
         qkv.into_dispatch(),
         match past {
-            Some(past) => Past::Some {
-                key: past.key.clone().into_dispatch(),
-                value: past.value.clone().into_dispatch(),
-            },
+            Some(past) => {
+                Past::Some { key: past.key.clone().into_dispatch(), value: past.value.clone().into_dispatch() }
+            }
             None => Past::None,
         },
         match key_mask {

@@ -63,11 +63,7 @@ pub(super) trait Kernels: Backend {
     }
 
     /// The gradient of `x`.
-    fn activation_backward(
-        grad: FloatTensor<Self>,
-        x: FloatTensor<Self>,
-        kind: Activation,
-    ) -> FloatTensor<Self> {
+    fn activation_backward(grad: FloatTensor<Self>, x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self> {
         composed::activation_backward::<Self>(grad, x, kind)
     }
 

@@ -27,11 +27,7 @@ impl FrozenLinear {
             Some(bias) => Optional::Some(bias.clone().into_dispatch()),
             None => Optional::None,
         };
-        Tensor::from_dispatch(Dispatch::frozen_linear(
-            x.into_dispatch(),
-            self.weight.clone().into_dispatch(),
-            bias,
-        ))
+        Tensor::from_dispatch(Dispatch::frozen_linear(x.into_dispatch(), self.weight.clone().into_dispatch(), bias))
     }
 }
 

@@ -5,8 +5,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{
-    Autodiff, AutodiffBackend, Backend, BackendTypes, Cube, ExtensionType, Flex, TensorMetadata,
-    backend_extension,
+    Autodiff, AutodiffBackend, Backend, BackendTypes, Cube, ExtensionType, Flex, TensorMetadata, backend_extension,
 };
 use burn::tensor::Shape;
 
@@ -26,10 +25,7 @@ pub(super) enum Optional<B: Backend> {
 #[derive(ExtensionType)]
 pub(super) enum Past<B: Backend> {
     None,
-    Some {
-        key: FloatTensor<B>,
-        value: FloatTensor<B>,
-    },
+    Some { key: FloatTensor<B>, value: FloatTensor<B> },
 }
 
 /// The operations as a model calls them. Weights are constants for autodiff.
@@ -154,9 +150,7 @@ impl<B: Backend> Past<B> {
 }
 
 /// The plain tensor of a weight. A tracked weight would silently get no gradient, so it is refused.
-fn constant<B: Backend>(
-    weight: FloatTensor<Autodiff<B>>,
-) -> FloatTensor<B> {
+fn constant<B: Backend>(weight: FloatTensor<Autodiff<B>>) -> FloatTensor<B> {
     assert!(!weight.is_tracked(), "a frozen weight is tracked: it would get no gradient");
     weight.into_primitive()
 }
@@ -180,9 +174,7 @@ impl<B: Kernels> Backward<B, 1> for LayerNormBackward {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (x, gamma, epsilon) = ops.state;
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| {
-            B::layer_norm_backward(grad, x, gamma, epsilon)
-        });
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::layer_norm_backward(grad, x, gamma, epsilon));
     }
 }
 
@@ -217,11 +209,7 @@ impl<B: Kernels, const N: usize> Backward<B, N> for AttentionBackward {
         let grad = grads.consume::<B>(&ops.node);
         let tracked = |parent: usize| ops.parents.get(parent).is_some_and(Option::is_some);
         let wanted = [tracked(0), tracked(1), tracked(2)];
-        let AttentionState {
-            inputs,
-            output,
-            log_sum_exp,
-        } = ops.state;
+        let AttentionState { inputs, output, log_sum_exp } = ops.state;
         let found = B::attention_backward(grad, &inputs, output, log_sum_exp, wanted);
         for (parent, grad) in ops.parents.into_iter().zip(found) {
             if let (Some(parent), Some(grad)) = (parent, grad) {
@@ -246,11 +234,7 @@ impl<B: Kernels> Backward<B, 1> for LabelNllBackward {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
-    fn frozen_linear(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: Optional<Self>,
-    ) -> FloatTensor<Self> {
+    fn frozen_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Optional<Self>) -> FloatTensor<Self> {
         let weight = constant::<B>(weight);
         let bias = bias.into_option().map(constant::<B>);
         let (x, node) = x.into_parts();
@@ -269,10 +253,9 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         let (gamma, beta) = (constant::<B>(gamma), constant::<B>(beta));
         let (x, node) = x.into_parts();
         match LayerNormBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(
-                (x.clone(), gamma.clone(), epsilon),
-                B::layer_norm_forward(x, gamma, beta, epsilon),
-            ),
+            OpsKind::Tracked(prep) => {
+                prep.finish((x.clone(), gamma.clone(), epsilon), B::layer_norm_forward(x, gamma, beta, epsilon))
+            }
             OpsKind::UnTracked(prep) => prep.finish(B::layer_norm_forward(x, gamma, beta, epsilon)),
         }
     }
@@ -295,22 +278,12 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         let (qkv, qkv_node) = qkv.into_parts();
         match past.into_option() {
             None => {
-                let inputs = AttentionInputs {
-                    qkv,
-                    past: None,
-                    key_mask,
-                    shape,
-                };
+                let inputs = AttentionInputs { qkv, past: None, key_mask, shape };
                 attend::<B, C, 1>(inputs, [qkv_node])
             }
             Some((key, value)) => {
                 let ((key, key_node), (value, value_node)) = (key.into_parts(), value.into_parts());
-                let inputs = AttentionInputs {
-                    qkv,
-                    past: Some((key, value)),
-                    key_mask,
-                    shape,
-                };
+                let inputs = AttentionInputs { qkv, past: Some((key, value)), key_mask, shape };
                 attend::<B, C, 3>(inputs, [qkv_node, key_node, value_node])
             }
         }
@@ -358,11 +331,7 @@ fn attend<B: Kernels, C: CheckpointStrategy, const N: usize>(
     let (output, log_sum_exp) = B::attention_forward(&inputs);
     match Backward::<B, N>::prepare::<C>(AttentionBackward, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let state = AttentionState {
-                inputs,
-                output: output.clone(),
-                log_sum_exp,
-            };
+            let state = AttentionState { inputs, output: output.clone(), log_sum_exp };
             prep.finish(state, output)
         }
         OpsKind::UnTracked(prep) => prep.finish(output),

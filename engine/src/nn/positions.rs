@@ -64,9 +64,9 @@ mod tests {
     fn the_prefix_is_counted_in_the_positions() {
         let device = crate::device::cpu();
         let mask = [0.0, 0.0, 1.0, 1.0];
-        let of = |counting| positions(&mask, [1, 4], 5, 64, counting, &device).into_data().convert::<i32>();
-        assert_eq!(of(Counting::Columns).to_vec::<i32>().unwrap(), [5, 6, 7, 8]);
-        assert_eq!(of(Counting::RealTokens).to_vec::<i32>().unwrap(), [5, 5, 5, 6]);
+        let of = |counting| positions(&mask, [1, 4], 5, 64, counting, &device).try_into_vec_as::<i32>().unwrap();
+        assert_eq!(of(Counting::Columns), [5, 6, 7, 8]);
+        assert_eq!(of(Counting::RealTokens), [5, 5, 5, 6]);
     }
 
     #[test]
@@ -74,6 +74,6 @@ mod tests {
         let device = crate::device::cpu();
         assert!(key_mask(&[1.0, 1.0], [1, 2], 3, &device).is_none());
         let mask = key_mask(&[1.0, 0.0], [1, 2], 1, &device).unwrap();
-        assert_eq!(mask.into_data().to_vec::<f32>().unwrap(), [1.0, 1.0, 0.0]);
+        assert_eq!(mask.try_into_vec_as::<f32>().unwrap(), [1.0, 1.0, 0.0]);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn decoder(
     let stream = |example: &Example| {
         // A row may fill the context with its target; its prompt alone always leaves room for a token.
         let prompt = &example.tokens[..example.n_prompt.min(longest)];
-        DecoderStream { prompt: prompt.to_vec(), past: Some(past.clone()), strength: 1.0, also_seen: Vec::new() }
+        DecoderStream { prompt: prompt.to_vec(), past: Some(past.clone()), strength: 1.0 }
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let options = DecoderOptions {

@@ -250,14 +250,9 @@ impl Setup<'_> {
     ) -> Result<(Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>)> {
         let batch = self.batch("left")?;
         let row = |(tokens, mask): (&[i32], &[f32])| {
-            let tokens = tokens.iter().map(|token| token.cast_unsigned());
-            let (prompt, padding): (Vec<_>, Vec<_>) = tokens.zip(mask).partition(|(_, real)| **real > 0.0);
-            DecoderStream {
-                prompt: prompt.into_iter().map(|(token, _)| token).collect(),
-                past: past.map(<[LayerKv]>::to_vec),
-                strength: 1.0,
-                also_seen: padding.into_iter().map(|(token, _)| token).collect(),
-            }
+            let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
+            let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
+            DecoderStream { prompt, past: past.map(<[LayerKv]>::to_vec), strength: 1.0 }
         };
         let rows = batch.tokens.chunks_exact(batch.seq).zip(batch.mask.chunks_exact(batch.seq));
         let streams: Vec<DecoderStream> = rows.map(row).collect();

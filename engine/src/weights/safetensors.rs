@@ -271,7 +271,7 @@ mod tests {
         write_floats(&folder.path().join("model.safetensors"), &sample(), None).unwrap();
         let files = WeightFiles::open(folder.path()).unwrap();
         let tensor = files.tensor("a", [2, 2], &device()).unwrap();
-        assert_eq!(tensor.into_data().to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(tensor.try_into_vec_as::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]

@@ -51,9 +51,7 @@ struct Split<B: Backend> {
     value: FloatTensor<B>,
 }
 
-pub(in crate::nn) fn attention<B: Backend>(
-    inputs: &AttentionInputs<B>,
-) -> (FloatTensor<B>, FloatTensor<B>) {
+pub(in crate::nn) fn attention<B: Backend>(inputs: &AttentionInputs<B>) -> (FloatTensor<B>, FloatTensor<B>) {
     let sizes = Sizes::of(inputs);
     let Split { query, key, value } = split(inputs, &sizes);
     let visible = visibility(inputs, &sizes);
@@ -67,10 +65,7 @@ pub(in crate::nn) fn attention<B: Backend>(
     let output = B::float_matmul(grouped::<B>(pattern, &sizes), value);
     (
         merge_heads::<B>(output, sizes.n_heads, &sizes),
-        B::float_reshape(
-            log_sum_exp,
-            Shape::new([sizes.batch, sizes.n_heads, sizes.seq]),
-        ),
+        B::float_reshape(log_sum_exp, Shape::new([sizes.batch, sizes.n_heads, sizes.seq])),
     )
 }
 
@@ -93,10 +88,7 @@ pub(in crate::nn) fn attention_backward<B: Backend>(
     let output = split_heads::<B>(output, sizes.n_heads, &sizes);
     let mean = B::float_sum_dim(B::float_mul(grad.clone(), output), 3); // [batch, n_heads, seq, 1]
     let grad = grouped::<B>(grad, &sizes);
-    let d_pattern = ungrouped::<B>(
-        B::float_matmul(grad.clone(), B::float_transpose(value)),
-        &sizes,
-    );
+    let d_pattern = ungrouped::<B>(B::float_matmul(grad.clone(), B::float_transpose(value)), &sizes);
     let d_scores = B::float_mul(pattern.clone(), B::float_sub(d_pattern, mean));
     let d_scores = B::float_mul_scalar(d_scores, inputs.shape.scale.into());
     let d_scores = grouped::<B>(d_scores, &sizes);
@@ -150,20 +142,14 @@ fn split<B: Backend>(inputs: &AttentionInputs<B>, sizes: &Sizes) -> Split<B> {
         Some((past_key, past_value)) => (after(past_key, key), after(past_value, value)),
         None => (key, value),
     };
-    Split {
-        query: grouped::<B>(query, sizes),
-        key,
-        value,
-    }
+    Split { query: grouped::<B>(query, sizes), key, value }
 }
 
 /// 1 where a query may see a key and 0 elsewhere, `[1 or batch, 1, 1 or seq, kv]`; `None`: everywhere.
 fn visibility<B: Backend>(inputs: &AttentionInputs<B>, sizes: &Sizes) -> Option<FloatTensor<B>> {
     let kv = sizes.kv();
-    let masked = inputs
-        .key_mask
-        .as_ref()
-        .map(|mask| B::float_reshape(mask.clone(), Shape::new([sizes.batch, 1, 1, kv])));
+    let masked =
+        inputs.key_mask.as_ref().map(|mask| B::float_reshape(mask.clone(), Shape::new([sizes.batch, 1, 1, kv])));
     if !inputs.shape.causal || sizes.seq == 1 {
         return masked;
     }
@@ -239,20 +225,12 @@ fn text_part<B: Backend>(full: FloatTensor<B>, sizes: &Sizes) -> FloatTensor<B> 
 }
 
 /// The past's share of a gradient, summed over the batch where the batch shares it.
-fn past_part<B: Backend>(
-    full: FloatTensor<B>,
-    inputs: &AttentionInputs<B>,
-    sizes: &Sizes,
-) -> FloatTensor<B> {
+fn past_part<B: Backend>(full: FloatTensor<B>, inputs: &AttentionInputs<B>, sizes: &Sizes) -> FloatTensor<B> {
     let past = Slice::from(0..sizes.n_past);
     let part = B::float_slice(full, &[Slice::full(), Slice::full(), past, Slice::full()]);
     let shared = inputs.past.as_ref().is_some_and(|(key, _)| {
         let [past_batch, ..]: [usize; 4] = key.shape().dims();
         past_batch == 1
     });
-    if shared && sizes.batch > 1 {
-        B::float_sum_dim(part, 0)
-    } else {
-        part
-    }
+    if shared && sizes.batch > 1 { B::float_sum_dim(part, 0) } else { part }
 }

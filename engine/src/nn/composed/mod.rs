@@ -3,7 +3,7 @@
 
 mod attention;
 
-use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_1_SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
@@ -32,10 +32,7 @@ pub(super) fn linear<B: Backend>(
     }
 }
 
-pub(super) fn linear_backward<B: Backend>(
-    grad: FloatTensor<B>,
-    weight: FloatTensor<B>,
-) -> FloatTensor<B> {
+pub(super) fn linear_backward<B: Backend>(grad: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
     rows_times::<B>(grad, B::float_transpose(weight))
 }
 
@@ -54,10 +51,7 @@ pub(super) fn layer_norm<B: Backend>(
     epsilon: f64,
 ) -> FloatTensor<B> {
     let (normed, _) = normalize::<B>(x, epsilon);
-    B::float_add(
-        B::float_mul(normed, along_last::<B>(gamma)),
-        along_last::<B>(beta),
-    )
+    B::float_add(B::float_mul(normed, along_last::<B>(gamma)), along_last::<B>(beta))
 }
 
 pub(super) fn layer_norm_backward<B: Backend>(
@@ -112,10 +106,7 @@ pub(super) fn activation_backward<B: Backend>(
             let square = B::float_mul(x.clone(), x.clone());
             let inner = B::float_mul_scalar(square, (2.0 * 3.0 * GELU_CUBIC * GELU_SCALE).into());
             let inner = B::float_add_scalar(inner, (2.0 * GELU_SCALE).into());
-            B::float_add(
-                gate.clone(),
-                B::float_mul(B::float_mul(x, inner), sigmoid_slope::<B>(gate)),
-            )
+            B::float_add(gate.clone(), B::float_mul(B::float_mul(x, inner), sigmoid_slope::<B>(gate)))
         }
         Activation::Gelu => {
             let square = B::float_mul(x.clone(), x.clone());
@@ -190,11 +181,7 @@ pub(super) fn label_nll<B: Backend>(
 
 /// One block of rows, along the first axis.
 fn joined<B: Backend>(mut blocks: Vec<FloatTensor<B>>) -> FloatTensor<B> {
-    if blocks.len() == 1 {
-        blocks.remove(0)
-    } else {
-        B::float_cat(blocks, 0)
-    }
+    if blocks.len() == 1 { blocks.remove(0) } else { B::float_cat(blocks, 0) }
 }
 
 fn label_nll_rows<B: Backend>(

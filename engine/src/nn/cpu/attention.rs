@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
-use super::matrix::{By, Into, Matrix, MatrixMut, product};
+use super::matrix::{Matrix, MatrixMut, Onto, product_here};
 use crate::nn::attention::AttentionShape;
 
 /// Scores of a tile: they stay in the second-level cache.
@@ -137,12 +137,12 @@ impl<'a> Attention<'a> {
             let text_seen = self.text_seen(end);
             let width = self.n_past + text_seen;
             let scores = &mut scratch[..(end - start) * width];
-            let mut into = MatrixMut::dense(scores, end - start, width);
-            times_transposed(&mut into, self.shape.scale, query.rows(start..end), key, self.n_past);
+            let tile_scores = MatrixMut::dense(scores, end - start, width);
+            times_transposed(tile_scores, self.shape.scale, query.rows(start..end), key, self.n_past);
             softmax(scores, width, self.seen(start), self.mask(text), &mut log_sum_exp[start..end], &mut sums);
             let pattern = Matrix::dense(scores, end - start, width);
             let mut output = output.rows_mut(start..end);
-            times(&mut output, pattern, value, self.n_past);
+            times(output.again(), pattern, value, self.n_past);
             for (row, &sum) in sums.iter().enumerate().take(end - start) {
                 let factor = if sum == 0.0 { 0.0 } else { 1.0 / sum };
                 output.row_mut(row).iter_mut().for_each(|out| *out *= factor);
@@ -152,29 +152,29 @@ impl<'a> Attention<'a> {
 }
 
 /// `out = scale · query · keyᵀ`, the past's columns before the text's.
-pub(super) fn times_transposed(out: &mut MatrixMut<'_>, scale: f32, query: Matrix<'_>, key: Head<'_>, n_past: usize) {
+pub(super) fn times_transposed(mut out: MatrixMut<'_>, scale: f32, query: Matrix<'_>, key: Head<'_>, n_past: usize) {
     let [_, width] = out.shape();
     if let Some(past) = key.past {
-        let mut out = out.columns_mut(0..n_past);
-        product(&mut out, Into::Fresh, scale, query, past.transposed(), By::OneThread);
+        let out = out.columns_mut(0..n_past);
+        product_here(out, Onto::Fresh, scale, query, past.transposed());
     }
     if width > n_past {
         let text = key.text.rows(0..width - n_past);
-        let mut out = out.columns_mut(n_past..width);
-        product(&mut out, Into::Fresh, scale, query, text.transposed(), By::OneThread);
+        let out = out.columns_mut(n_past..width);
+        product_here(out, Onto::Fresh, scale, query, text.transposed());
     }
 }
 
 /// `out = pattern · value`, the pattern's first `n_past` columns against the past.
-pub(super) fn times(out: &mut MatrixMut<'_>, pattern: Matrix<'_>, value: Head<'_>, n_past: usize) {
+pub(super) fn times(mut out: MatrixMut<'_>, pattern: Matrix<'_>, value: Head<'_>, n_past: usize) {
     let [_, width] = pattern.shape();
-    let mut into = Into::Fresh;
+    let mut onto = Onto::Fresh;
     if let Some(past) = value.past {
-        product(out, into, 1.0, pattern.columns(0..n_past), past, By::OneThread);
-        into = Into::Sum;
+        product_here(out.again(), onto, 1.0, pattern.columns(0..n_past), past);
+        onto = Onto::Sum;
     }
     let text = value.text.rows(0..width - n_past);
-    product(out, into, 1.0, pattern.columns(n_past..width), text, By::OneThread);
+    product_here(out, onto, 1.0, pattern.columns(n_past..width), text);
 }
 
 vectorized! {

@@ -3,7 +3,7 @@
 use super::attention::{Attention, hide, times, times_transposed};
 use super::buffer::Buffer;
 use super::lanes::{exp, sum, vectorized};
-use super::matrix::{By, Into, Matrix, MatrixMut, product};
+use super::matrix::{Matrix, MatrixMut, Onto, product_here};
 
 /// The gradients that are wanted, to be written in full.
 pub(super) struct Gradients<'a> {
@@ -99,7 +99,7 @@ impl Task<'_> {
         let group = call.shape.n_heads / call.shape.n_kv_heads;
         let mut pattern = Buffer::any(tile * call.kv());
         let mut d_scores = Buffer::any(tile * call.kv());
-        let mut into = Into::Fresh;
+        let mut onto = Onto::Fresh;
         for member in 0..group {
             let head = self.kv_head * group + member;
             let query = call.query(self.text, head);
@@ -112,9 +112,9 @@ impl Task<'_> {
                 let (query, grad) = (query.rows(start..end), self.of_head(self.saved.grad, head).rows(start..end));
                 let pattern = &mut pattern[..rows * width];
                 let d_scores = &mut d_scores[..rows * width];
-                let mut scores = MatrixMut::dense(pattern, rows, width);
-                times_transposed(&mut scores, call.shape.scale, query, key, n_past);
-                times_transposed(&mut MatrixMut::dense(d_scores, rows, width), 1.0, grad, value, n_past);
+                let scores = MatrixMut::dense(pattern, rows, width);
+                times_transposed(scores, call.shape.scale, query, key, n_past);
+                times_transposed(MatrixMut::dense(d_scores, rows, width), 1.0, grad, value, n_past);
                 let output = self.of_head(self.saved.output, head).rows(start..end);
                 let lse = (self.text * call.shape.n_heads + head) * call.seq;
                 let slopes = Slopes {
@@ -129,24 +129,24 @@ impl Task<'_> {
                 let d_scores = Matrix::dense(d_scores, rows, width);
                 if let Some(past_key) = &mut share.past_key {
                     let d_scores = d_scores.columns(0..n_past).transposed();
-                    product(past_key, into, 1.0, d_scores, query, By::OneThread);
+                    product_here(past_key.again(), onto, 1.0, d_scores, query);
                 }
                 if let Some(past_value) = &mut share.past_value {
                     let pattern = pattern.columns(0..n_past).transposed();
-                    product(past_value, into, 1.0, pattern, grad, By::OneThread);
+                    product_here(past_value.again(), onto, 1.0, pattern, grad);
                 }
                 if let Some(text) = &mut share.text {
                     let d_head = call.shape.d_head;
                     let seen = 0..width - n_past;
                     let columns = n_past..width;
                     let mut queries = text.queries.columns_mut(member * d_head..(member + 1) * d_head);
-                    times(&mut queries.rows_mut(start..end), d_scores, key, n_past);
+                    times(queries.rows_mut(start..end), d_scores, key, n_past);
                     let d_key = d_scores.columns(columns.clone()).transposed();
-                    product(&mut text.key.rows_mut(seen.clone()), into, 1.0, d_key, query, By::OneThread);
+                    product_here(text.key.rows_mut(seen.clone()), onto, 1.0, d_key, query);
                     let d_value = pattern.columns(columns).transposed();
-                    product(&mut text.value.rows_mut(seen), into, 1.0, d_value, grad, By::OneThread);
+                    product_here(text.value.rows_mut(seen), onto, 1.0, d_value, grad);
                 }
-                into = Into::Sum;
+                onto = Onto::Sum;
             }
         }
     }

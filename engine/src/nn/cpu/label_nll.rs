@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
-use super::matrix::{By, Into, Matrix, MatrixMut, product};
+use super::matrix::{Matrix, MatrixMut, Onto, product};
 
 /// Rows that share a pass over the head.
 const ROWS: usize = 1024;
@@ -66,9 +66,9 @@ fn block_of_rows(
         let width = block.min(vocab_size - start);
         let part = head.rows(start..start + width);
         let logits = &mut scratch[..rows * width];
-        let mut out = MatrixMut::dense(logits, rows, width);
-        product(&mut out, Into::Fresh, 1.0, hidden, part.transposed(), By::AllThreads);
-        let into = if start == 0 { Into::Fresh } else { Into::Sum };
+        let out = MatrixMut::dense(logits, rows, width);
+        product(out, Onto::Fresh, 1.0, hidden, part.transposed());
+        let onto = if start == 0 { Onto::Fresh } else { Onto::Sum };
         let shrink: Vec<f32> = logits
             .par_chunks_exact_mut(width)
             .zip(&mut running)
@@ -80,11 +80,11 @@ fn block_of_rows(
             })
             .collect();
         if let Some(grad) = grad.as_deref_mut() {
-            if into == Into::Sum {
+            if onto == Onto::Sum {
                 scale_rows(grad, &shrink);
             }
             let weights = Matrix::dense(logits, rows, width);
-            product(&mut MatrixMut::dense(grad, rows, d_model), into, 1.0, weights, part, By::AllThreads);
+            product(MatrixMut::dense(grad, rows, d_model), onto, 1.0, weights, part);
         }
     }
     for (loss, running) in loss.iter_mut().zip(&running) {

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::lanes::{LANES, prefetch, vectorized};
-use super::matrix::{By, Into, Matrix, MatrixMut, product};
+use super::matrix::{Matrix, MatrixMut, Onto, product};
 use super::rows::fill_rows;
 
 /// Up to this many rows the weight's way from memory is the cost, and each thread reads a part of it.
@@ -33,8 +33,8 @@ pub(super) fn linear(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: O
         let rows = 1.max(64 * 1024 / d_out);
         out.par_chunks_mut(rows * d_out).for_each(|out| fill_rows(out, bias));
     }
-    let into = if bias.is_some() { Into::Sum } else { Into::Fresh };
-    product(&mut MatrixMut::dense(out, rows, d_out), into, 1.0, x, weight, By::AllThreads);
+    let onto = if bias.is_some() { Onto::Sum } else { Onto::Fresh };
+    product(MatrixMut::dense(out, rows, d_out), onto, 1.0, x, weight);
 }
 
 /// Each output is a dot product with a row of `transposed [d_out, d_in]`.

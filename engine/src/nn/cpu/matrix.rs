@@ -8,6 +8,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use gemm::Parallelism;
+use rayon::prelude::*;
+
+use super::lanes::LANES;
 
 /// A matrix that is read.
 #[derive(Clone, Copy)]
@@ -116,6 +119,18 @@ impl<'a> MatrixMut<'a> {
         })
     }
 
+    /// Parts of `height` rows, from top to bottom; the last may be lower.
+    pub(super) fn split_rows(self, height: usize) -> impl Iterator<Item = Self> {
+        (0..self.rows).step_by(height).map(move |first| Self {
+            // SAFETY: row `first` exists, and the parts share no row.
+            start: unsafe { self.start.add(first * self.row_stride) },
+            rows: height.min(self.rows - first),
+            columns: self.columns,
+            row_stride: self.row_stride,
+            buffer: PhantomData,
+        })
+    }
+
     /// The columns before `column` and the rest.
     pub(super) fn split_at_column(self, column: usize) -> (Self, Self) {
         assert!(column <= self.columns, "a column of the matrix");
@@ -128,6 +143,11 @@ impl<'a> MatrixMut<'a> {
             buffer: PhantomData,
         };
         (part(0, column), part(column, self.columns - column))
+    }
+
+    /// The same view, while `self` waits.
+    pub(super) fn again(&mut self) -> MatrixMut<'_> {
+        self.rows_mut(0..self.rows)
     }
 
     /// Some of the rows, while `self` waits.
@@ -171,36 +191,60 @@ impl<'a> MatrixMut<'a> {
 
 /// What becomes of what the destination held.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Into {
+pub(super) enum Onto {
     /// It is overwritten, and never read.
     Fresh,
     /// The product is added to it.
     Sum,
 }
 
-/// Who computes a product.
-#[derive(Clone, Copy)]
-pub(super) enum By {
-    /// The calling thread, where the caller has its own parallel loop.
-    OneThread,
-    /// All of rayon's threads.
-    AllThreads,
+/// Multiplications of a product that are worth waking a thread.
+const WORTH_THREADS: usize = 1 << 20;
+
+/// Narrower parts of a product would pack their factors more often than they use them.
+const NARROWEST: usize = 192;
+
+/// As [`NARROWEST`], for rows.
+const LOWEST: usize = 64;
+
+/// `out = scale · left · right`, or `out += …`, computed by all threads.
+///
+/// The destination is cut into parts that one thread computes from start to end, about two for each thread: 8 % faster
+/// than the gemm crate's own threads, which wait for each other at every block.
+pub(super) fn product(out: MatrixMut<'_>, onto: Onto, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
+    let [rows, columns] = out.shape();
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows * columns * left.columns < WORTH_THREADS {
+        return product_here(out, onto, scale, left, right);
+    }
+    let across = (2 * threads).min(columns / NARROWEST).max(1);
+    let down = (2 * threads).div_ceil(across).min(rows / LOWEST).max(1);
+    let width = columns.div_ceil(across).next_multiple_of(LANES);
+    let height = rows.div_ceil(down).next_multiple_of(LANES);
+    let mut parts = Vec::new();
+    for (of_left, out) in out.split_rows(height).enumerate() {
+        let left = left.rows(of_left * height..rows.min((of_left + 1) * height));
+        let mut rest = out;
+        for start in (0..columns).step_by(width) {
+            let end = columns.min(start + width);
+            let (part, after) = rest.split_at_column(end - start);
+            parts.push((part, left, right.columns(start..end)));
+            rest = after;
+        }
+    }
+    parts.into_par_iter().for_each(|(out, left, right)| product_here(out, onto, scale, left, right));
 }
 
-/// `out = scale · left · right`, or `out += …`.
-pub(super) fn product(out: &mut MatrixMut<'_>, into: Into, scale: f32, left: Matrix<'_>, right: Matrix<'_>, by: By) {
+/// `out = scale · left · right`, or `out += …`, computed by the calling thread.
+pub(super) fn product_here(mut out: MatrixMut<'_>, onto: Onto, scale: f32, left: Matrix<'_>, right: Matrix<'_>) {
     assert_eq!([left.rows, right.columns], out.shape(), "the product has the shape of its destination");
     assert_eq!(left.columns, right.rows, "the inner sizes agree");
     if left.columns == 0 || out.rows == 0 || out.columns == 0 {
-        if into == Into::Fresh {
+        if onto == Onto::Fresh {
             (0..out.rows).for_each(|row| out.row_mut(row).fill(0.0));
         }
         return;
     }
-    let parallelism = match by {
-        By::OneThread => Parallelism::None,
-        By::AllThreads => Parallelism::Rayon(0),
-    };
     // SAFETY: each view was checked to lie within its buffer when it was made, the destination is borrowed mutably and
     // so overlaps neither factor, and the shapes agree.
     unsafe {
@@ -211,7 +255,7 @@ pub(super) fn product(out: &mut MatrixMut<'_>, into: Into, scale: f32, left: Mat
             out.start,
             1,
             out.row_stride as isize,
-            into == Into::Sum,
+            onto == Onto::Sum,
             left.data.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,
@@ -223,7 +267,7 @@ pub(super) fn product(out: &mut MatrixMut<'_>, into: Into, scale: f32, left: Mat
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
 }

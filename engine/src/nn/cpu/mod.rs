@@ -227,11 +227,7 @@ fn inputs_are_f32(inputs: &AttentionInputs<Flex>) -> bool {
 
 /// The tensor with its numbers in order from the start of its storage.
 fn dense(tensor: FlexTensor) -> FlexTensor {
-    if tensor.is_contiguous() && tensor.layout().start_offset() == 0 {
-        tensor
-    } else {
-        tensor.to_contiguous()
-    }
+    if tensor.is_contiguous() && tensor.layout().start_offset() == 0 { tensor } else { tensor.to_contiguous() }
 }
 
 /// The numbers of a dense tensor.

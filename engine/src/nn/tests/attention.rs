@@ -85,9 +85,7 @@ impl Case {
         let whole = |first: usize, past: Option<Tensor<4>>| {
             let text = part(first, self.n_kv_heads);
             let all = match past {
-                Some(past) => {
-                    Tensor::cat(vec![past.expand([batch, self.n_kv_heads, self.n_past, d_head]), text], 2)
-                }
+                Some(past) => Tensor::cat(vec![past.expand([batch, self.n_kv_heads, self.n_past, d_head]), text], 2),
                 None => text,
             };
             let group = self.n_heads / self.n_kv_heads;
@@ -138,7 +136,8 @@ impl Case {
             }
             found
         };
-        for (what, (ours, theirs)) in ["qkv", "past key", "past value"].iter().zip(grads(&ours).iter().zip(&grads(&theirs)))
+        for (what, (ours, theirs)) in
+            ["qkv", "past key", "past value"].iter().zip(grads(&ours).iter().zip(&grads(&theirs)))
         {
             assert_close(what, ours, theirs, 2e-5);
         }

@@ -11,10 +11,8 @@ fn gradients_reach_the_prefix_of_every_layer() {
     let (layers, d_model, n_heads, d_head, n_virtual) = (2, 8, 2, 4, 3);
     let mut numbers = Numbers::new(41);
     let shape = AttentionShape { n_heads, n_kv_heads: n_heads, d_head, scale: 0.5, causal: true };
-    let mut linear = |d_in, d_out| FrozenLinear {
-        weight: numbers.plain([d_in, d_out]),
-        bias: Some(numbers.plain([d_out])),
-    };
+    let mut linear =
+        |d_in, d_out| FrozenLinear { weight: numbers.plain([d_in, d_out]), bias: Some(numbers.plain([d_out])) };
     let weights: Vec<_> = (0..layers)
         .map(|_| [linear(d_model, 3 * d_model), linear(d_model, d_model), linear(d_model, 20), linear(20, d_model)])
         .collect();

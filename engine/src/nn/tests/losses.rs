@@ -25,9 +25,12 @@ fn label_nll_equals_log_softmax() {
         let view = numbers.plain([d_model, vocab_size]).transpose();
         for head in [head, view] {
             let targets = targets(n, vocab_size);
-            assert_same(&hidden, 2e-5, |hidden| label_nll(hidden, &head, targets.clone()), |hidden| {
-                theirs(hidden, &head, targets.clone())
-            });
+            assert_same(
+                &hidden,
+                2e-5,
+                |hidden| label_nll(hidden, &head, targets.clone()),
+                |hidden| theirs(hidden, &head, targets.clone()),
+            );
         }
     }
 }

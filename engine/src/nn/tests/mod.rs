@@ -105,4 +105,3 @@ fn assert_slope<const D: usize>(leaf: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tenso
         assert!((slope - grad[i]).abs() < 5e-3 * size, "element {i}: slope {slope}, gradient {}", grad[i]);
     }
 }
-

@@ -40,9 +40,7 @@ fn frozen_linear_reads_parts_of_larger_weights() {
     for seq in [1, 2, 20] {
         let x = numbers.tracked([1, seq, 33]);
         let layer = FrozenLinear { weight: weight.clone(), bias: None };
-        assert_same(&x, 1e-5, |x| layer.forward(x), |x| {
-            x.matmul(Tensor::from_inner(weight.clone()).unsqueeze_dim(0))
-        });
+        assert_same(&x, 1e-5, |x| layer.forward(x), |x| x.matmul(Tensor::from_inner(weight.clone()).unsqueeze_dim(0)));
     }
 }
 
@@ -73,14 +71,19 @@ fn layer_norm_equals_its_definition() {
         let mut numbers = Numbers::new(seed as u64);
         let x = numbers.tracked([batch, seq, d_model]);
         let norm = norm(&mut numbers, d_model);
-        assert_same(&x, 2e-5, |x| norm.forward(x), |x| {
-            let mean = x.clone().mean_dim(2);
-            let centered = x - mean;
-            let variance = centered.clone().powi_scalar(2).mean_dim(2);
-            let normed = centered / (variance + norm.epsilon).sqrt();
-            normed * Tensor::from_inner(norm.gamma.clone()).unsqueeze::<3>()
-                + Tensor::from_inner(norm.beta.clone()).unsqueeze::<3>()
-        });
+        assert_same(
+            &x,
+            2e-5,
+            |x| norm.forward(x),
+            |x| {
+                let mean = x.clone().mean_dim(2);
+                let centered = x - mean;
+                let variance = centered.clone().powi_scalar(2).mean_dim(2);
+                let normed = centered / (variance + norm.epsilon).sqrt();
+                normed * Tensor::from_inner(norm.gamma.clone()).unsqueeze::<3>()
+                    + Tensor::from_inner(norm.beta.clone()).unsqueeze::<3>()
+            },
+        );
     }
 }
 
@@ -175,10 +178,15 @@ fn not_a_number_stays_visible() {
 
 #[test]
 fn names_are_hugging_faces() {
-    for (name, kind) in [("gelu_new", Activation::GeluTanh), ("gelu_pytorch_tanh", Activation::GeluTanh),
-        ("gelu", Activation::Gelu), ("relu", Activation::Relu), ("silu", Activation::Silu),
-        ("swish", Activation::Silu), ("tanh", Activation::Tanh)]
-    {
+    for (name, kind) in [
+        ("gelu_new", Activation::GeluTanh),
+        ("gelu_pytorch_tanh", Activation::GeluTanh),
+        ("gelu", Activation::Gelu),
+        ("relu", Activation::Relu),
+        ("silu", Activation::Silu),
+        ("swish", Activation::Silu),
+        ("tanh", Activation::Tanh),
+    ] {
         assert_eq!(Activation::from_name(name), Some(kind));
         let parsed: Activation = serde_json::from_str(&format!("{name:?}")).unwrap();
         assert_eq!(parsed, kind);

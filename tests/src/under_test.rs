@@ -1,0 +1,7 @@
+//! The program, for tests that need a process of their own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::cli::main(app::workbench::run)
+}

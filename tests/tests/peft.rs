@@ -1,0 +1,69 @@
+//! PEFT's format, both ways, and truths about a prefix that need no reference.
+
+use std::path::Path;
+
+use engine::adapters::peft::FoldedPrefix;
+use engine::device::DeviceChoice;
+use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Sampling, Stream};
+use tests::{Talk, golden_cases, tiny_model};
+
+const JOB: JobId = JobId(1);
+
+fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
+    let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
+    let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+    let events = talk.run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+    let texts = events.into_iter().find_map(|event| match event {
+        Event::Generated { streams, .. } => Some(streams),
+        _ => None,
+    });
+    texts.unwrap()
+}
+
+fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
+    Stream { prompt: prompt.to_owned(), adapter: adapter.map(Path::to_owned), strength }
+}
+
+#[test]
+fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
+    let home = tempfile::tempdir().unwrap();
+    let talk = Talk::new();
+    let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
+    let (run, out) = (home.path().join("run"), home.path().join("out"));
+    let import = Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), to: run.clone() };
+    talk.run(import, JOB);
+    talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
+    let (before, after) = (FoldedPrefix::read(&adapter, None).unwrap(), FoldedPrefix::read(&out, None).unwrap());
+    assert_eq!(before.shape, after.shape);
+    assert_eq!(before.flat, after.flat);
+    let keys = |folder: &Path| {
+        let text = std::fs::read_to_string(folder.join("adapter_config.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&adapter), keys(&out), "the same keys in the same order");
+}
+
+#[test]
+fn strength_zero_is_the_base_model_and_proves_it() {
+    let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
+    let streams =
+        vec![stream("a b c", None, 1.0), stream("a b c", Some(&adapter), 0.0), stream("a b c", Some(&adapter), 1.0)];
+    let said = generate(&Talk::new(), streams);
+    assert_eq!(said[0].tokens, said[1].tokens);
+    assert_eq!([said[0].proven_base, said[1].proven_base, said[2].proven_base], [Some(true), Some(true), None]);
+    assert_ne!(said[0].tokens, said[2].tokens, "a prefix changes what is said");
+}
+
+#[test]
+fn streams_do_not_depend_on_their_neighbours() {
+    let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
+    let one = stream("a b c d e", Some(&adapter), 1.0);
+    let other = stream("f", Some(&adapter), 1.0);
+    let talk = Talk::new();
+    let together = generate(&talk, vec![one.clone(), other.clone()]);
+    let turned = generate(&talk, vec![other, one.clone()]);
+    let alone = generate(&talk, vec![one]);
+    assert_eq!(together[0].tokens, alone[0].tokens);
+    assert_eq!(together[0].tokens, turned[1].tokens);
+}

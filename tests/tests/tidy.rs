@@ -1,0 +1,63 @@
+//! Keeps what ARCHITECTURE.md promises about the code itself.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn rust_files(package: &str) -> Vec<(PathBuf, String)> {
+    let mut paths = Vec::new();
+    sources(&root().join(package), &mut paths);
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn the_engine_knows_no_window_and_no_database() {
+    let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
+    for word in ["egui", "eframe", "rfd", "rusqlite", "clap"] {
+        assert!(!manifest.contains(word), "engine/Cargo.toml names {word}");
+    }
+}
+
+#[test]
+fn panels_and_widgets_see_no_channel_no_file_and_no_table() {
+    for (path, text) in rust_files("app/src/panels").into_iter().chain(rust_files("app/src/widgets")) {
+        for word in ["std::sync::mpsc", "std::fs", "rusqlite", "std::thread"] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_device_file_names_a_backend() {
+    let allowed = ["device.rs", "nn/"];
+    for (path, text) in rust_files("engine/src") {
+        let name = path.strip_prefix(root().join("engine/src")).unwrap().to_string_lossy().into_owned();
+        if allowed.iter().any(|start| name.starts_with(start)) {
+            continue;
+        }
+        for word in ["Device::flex", "Device::wgpu", "Device::vulkan", "burn_flex"] {
+            assert!(!text.contains(word), "{name} names {word}");
+        }
+    }
+}
+
+#[test]
+fn each_file_says_what_it_is_for() {
+    for (path, text) in ["engine", "app", "tests"].iter().flat_map(|package| rust_files(package)) {
+        assert!(text.starts_with("//!"), "{} begins with its purpose", path.display());
+    }
+}
