@@ -112,6 +112,15 @@ pub fn count(number: usize) -> String {
     text
 }
 
+/// A text of at most so many characters.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end_matches([' ', ',', '·']))
+}
+
 /// `9857024` as `9.86 M`.
 pub fn short_count(number: usize) -> String {
     let value = number as f64;

@@ -15,7 +15,7 @@ use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
-use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, heading_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
 /// What is being typed.
@@ -215,9 +215,9 @@ impl Compare {
             }
             ui.add_space(4.0);
             let pieces = if column.run.is_none() || self.plain {
-                vec![(column.text.clone(), false)]
+                vec![(column.text.trim().to_owned(), false)]
             } else {
-                words_that_differ(base, &column.text)
+                words_that_differ(base.trim(), column.text.trim())
             };
             let job = diff_job(ui, &pieces);
             ui.add(egui::Label::new(job).wrap().selectable(true));
@@ -289,7 +289,7 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 
 fn badges_ui(ui: &mut Ui, column: &Column) {
     let Some(done) = &column.done else { return };
-    ui.horizontal_wrapped(|ui| {
+    chips_ui(ui, |ui| {
         match done.proven_base {
             Some(true) => {
                 chip_ui(ui, Level::Good, say!("compare.proven")).on_hover_text(say!("compare.proven_help"));

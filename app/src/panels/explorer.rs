@@ -184,18 +184,16 @@ fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn checkpoint_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let checkpoints = state.view.as_ref().map_or(&[][..], |view| &view.checkpoints);
     let best = checkpoints.iter().rposition(|checkpoint| checkpoint.best);
-    let choices: Vec<_> = checkpoints
-        .iter()
-        .enumerate()
-        .map(|(i, checkpoint)| {
-            let name = match checkpoint.step {
-                0 => say!("explorer.step_zero").to_owned(),
-                step if best == Some(i) => say!("explorer.best_step", step = step),
-                step => say!("explorer.step", step = step),
-            };
-            (Some(checkpoint.folder.clone()), name)
-        })
-        .collect();
+    let initial = state.view.as_ref().and_then(RunView::initial).filter(|_| !checkpoints.is_empty());
+    let before = initial.map(|folder| (Some(folder), say!("explorer.step_zero").to_owned()));
+    let written = checkpoints.iter().enumerate().map(|(i, checkpoint)| {
+        let name = match checkpoint.step {
+            step if best == Some(i) => say!("explorer.best_step", step = step),
+            step => say!("explorer.step", step = step),
+        };
+        (Some(checkpoint.folder.clone()), name)
+    });
+    let choices: Vec<_> = before.into_iter().chain(written).collect();
     let mut chosen = state.exploration.checkpoint.clone();
     field::field_ui(ui, say!("explorer.checkpoint"), say!("explorer.checkpoint_help"), None, |ui| {
         if field::choice_ui(ui, "checkpoint", &mut chosen, &choices)
@@ -221,10 +219,10 @@ fn neighbours_ui(ui: &mut Ui, list: &NeighbourList, metric: Metric) {
     ui.spacing_mut().item_spacing.y = 4.0;
     let shares = shares(&list.nearest, metric);
     for (neighbour, share) in list.nearest.iter().zip(shares) {
-        let says_something = above_null(neighbour.score, metric, list.random_best);
+        let says_something = above_null(neighbour.score, metric, list);
         bar_ui(ui, neighbour, share, says_something);
     }
-    if !list.nearest.iter().any(|neighbour| above_null(neighbour.score, metric, list.random_best)) {
+    if !list.nearest.iter().any(|neighbour| above_null(neighbour.score, metric, list)) {
         ui.add(egui::Label::new(RichText::new(say!("explorer.all_grey")).small().color(t.warn)).wrap());
     }
 }

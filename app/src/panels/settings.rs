@@ -11,7 +11,7 @@ use crate::text::{self, Language};
 use crate::theme::{self, ThemeChoice, tokens};
 use crate::widgets::button::{quiet_ui, segmented_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{Level, card_frame, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, card_frame, card_ui, chip_ui, chips_ui, empty_ui, heading_ui, plain_chip_ui};
 
 /// Draws the screen.
 pub fn settings_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -84,8 +84,8 @@ fn device_ui(ui: &mut Ui, device: &DeviceInfo, settings: &mut Settings) {
         if ui.radio(settings.device == device.choice, name).clicked() {
             settings.device = device.choice;
         }
-        ui.horizontal_wrapped(|ui| {
-            ui.add_space(26.0);
+        chips_ui(ui, |ui| {
+            ui.add_space(22.0);
             plain_chip_ui(ui, &device.choice.to_string());
             let memory = device.memory_bytes.map_or_else(|| say!("settings.unknown").to_owned(), text::bytes);
             plain_chip_ui(ui, &say!("settings.memory", memory = memory));

@@ -88,7 +88,7 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
 fn device_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let device = state.device(state.settings.device);
     let name = device.map_or_else(|| state.settings.device.to_string(), |device| device.name.clone());
-    let short: String = name.chars().take(34).collect();
+    let short = text::shortened(&name, 30);
     let button = ui.button(RichText::new(short).small().color(tokens(ui).muted)).on_hover_ui(|ui| {
         ui.label(say!("frame.device_help"));
         if let Some(device) = device {

@@ -103,11 +103,38 @@ impl Exploration {
     }
 }
 
-/// Whether a score says more than a random vector's would: beyond its mean by two standard deviations.
-pub fn above_null(score: f32, metric: Metric, random_best: (f32, f32)) -> bool {
-    let (mean, sd) = random_best;
+/// Whether a score says more than its null: beyond what random vectors reach by two standard deviations, and beyond the
+/// best that the values before training reached.
+pub fn above_null(score: f32, metric: Metric, list: &NeighbourList) -> bool {
+    let (mean, sd) = list.random_best;
+    let before = list.initial.first().map(|neighbour| neighbour.score);
     match metric {
-        Metric::Cosine | Metric::Dot => score > mean + 2.0 * sd,
-        Metric::L2 => score < mean - 2.0 * sd,
+        Metric::Cosine | Metric::Dot => score > mean + 2.0 * sd && before.is_none_or(|before| score > before),
+        Metric::L2 => score < mean - 2.0 * sd && before.is_none_or(|before| score < before),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::message::Neighbour;
+
+    #[test]
+    fn a_score_has_to_beat_both_nulls() {
+        let near = |score| Neighbour { token: 1, text: "a".into(), score };
+        let mut list = NeighbourList {
+            layer: 0,
+            position: 0,
+            nearest: vec![near(0.9)],
+            initial: vec![near(0.95)],
+            random_best: (0.1, 0.05),
+            vocabulary: (0.0, 0.1),
+        };
+        assert!(!above_null(0.9, Metric::Cosine, &list), "it was nearer before training");
+        assert!(above_null(0.96, Metric::Cosine, &list));
+        list.initial.clear();
+        assert!(above_null(0.9, Metric::Cosine, &list));
+        assert!(!above_null(0.19, Metric::Cosine, &list), "random vectors reach that");
+        assert!(above_null(-0.5, Metric::L2, &list), "nearer is smaller");
     }
 }

@@ -255,11 +255,10 @@ impl State {
 
     fn explore_best(&mut self) {
         let Some(view) = &self.view else { return };
-        if self.exploration.checkpoint.is_none() && !view.checkpoints.is_empty() {
-            let best = view.checkpoints.iter().rev().find(|c| c.best).or_else(|| view.checkpoints.last());
-            if let Some(folder) = best.map(|c| c.folder.clone()) {
-                self.explore(folder);
-            }
+        if self.exploration.checkpoint.is_none()
+            && let Some(folder) = view.adapter()
+        {
+            self.explore(folder);
         }
     }
 
@@ -278,7 +277,7 @@ impl State {
         }
         let (Some(adapter), Some(view)) = (self.exploration.checkpoint.clone(), &self.view) else { return };
         let Some(model) = view.row.as_ref().map(|row| row.model_folder.clone()) else { return };
-        let initial = view.checkpoints.iter().find(|c| c.step == 0).map(|c| c.folder.clone());
+        let initial = view.initial();
         if let Some(job) = self.exploration.job.take() {
             self.command(Command::Stop { job });
         }

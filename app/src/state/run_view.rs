@@ -1,9 +1,11 @@
 //! One run as it is shown: put together from the store's answers, whether the run is live, finished or reopened.
 
+use std::path::PathBuf;
+
 use engine::config::RunConfig;
 use engine::message::{EvaluationReport, RunFacts, SampleReport};
 
-use crate::store::{CheckpointRow, Cursor, LogLine, RunDetail, RunRow};
+use crate::store::{CheckpointRow, Cursor, LogLine, RunDetail, RunRow, RunState};
 use crate::widgets::series::Series;
 use crate::workspace::RunId;
 
@@ -93,6 +95,19 @@ impl RunView {
         self.config = detail.config;
         self.facts = detail.facts;
         self.row = Some(detail.row);
+    }
+
+    /// The adapter before the first step; an imported run has none.
+    pub fn initial(&self) -> Option<PathBuf> {
+        let row = self.row.as_ref().filter(|_| self.facts.is_some())?;
+        Some(row.folder.join("initial"))
+    }
+
+    /// The best checkpoint, the last, or what an imported run has in its folder.
+    pub fn adapter(&self) -> Option<PathBuf> {
+        let best = self.checkpoints.iter().rev().find(|c| c.best).or_else(|| self.checkpoints.last());
+        let imported = self.row.as_ref().filter(|row| self.facts.is_none() && row.state == RunState::Finished);
+        best.map(|c| c.folder.clone()).or_else(|| imported.map(|row| row.folder.clone()))
     }
 
     /// The evaluation with the lowest loss.

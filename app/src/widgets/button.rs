@@ -19,7 +19,7 @@ pub fn primary_wide_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
     let text = RichText::new(label).color(if enabled { t.on_accent } else { t.muted });
     let fill = if enabled { t.accent } else { t.raised };
     let size = egui::vec2(ui.available_width(), 38.0);
-    ui.add_enabled(enabled, Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(size))
+    ui.add_enabled_ui(enabled, |ui| ui.add_sized(size, Button::new(text).fill(fill).stroke(Stroke::NONE))).inner
 }
 
 /// Something to press beside it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::accesskit::Role;
 use egui::{Color32, Id, Ui, WidgetInfo};
-use egui_plot::{HoverPosition, Line, MarkerShape, Plot, PlotMemory, PlotPoints, Points};
+use egui_plot::{AxisHints, HoverPosition, Line, MarkerShape, Plot, PlotMemory, PlotPoints, Points};
 
 use super::series::Series;
 use crate::text::{figure, scientific};
@@ -87,9 +87,13 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         .allow_boxed_zoom(true)
         .show_background(false)
         .grid_color(t.border)
-        .y_axis_min_width(46.0)
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .min_thickness(46.0)
+                .label_spacing(egui::Rangef::new(14.0, 26.0))
+                .formatter(|mark, _| scientific((mark.value * 1e9).round() / 1e9)),
+        ])
         .set_margin_fraction(egui::vec2(0.01, 0.08))
-        .y_axis_formatter(|mark, _| scientific((mark.value * 1e9).round() / 1e9))
         .label_formatter(hover_text)
         .show(ui, |plot| {
             for (curve, pieces) in lines {

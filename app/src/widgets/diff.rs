@@ -13,11 +13,19 @@ pub fn words_that_differ(base: &str, text: &str) -> Vec<(String, bool)> {
     let (old, new) = (words(base), words(text));
     let diff = TextDiff::configure().deadline(Instant::now() + Duration::from_millis(4)).diff_slices(&old, &new);
     let mut pieces: Vec<(String, bool)> = Vec::new();
-    for change in diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Delete) {
-        let differs = change.tag() == ChangeTag::Insert;
+    let kept: Vec<(&str, bool)> = diff
+        .iter_all_changes()
+        .filter(|change| change.tag() != ChangeTag::Delete)
+        .map(|change| (change.value(), change.tag() == ChangeTag::Insert))
+        .collect();
+    for (place, &(value, inserted)) in kept.iter().enumerate() {
+        // Space between two words that differ belongs to them; other space never does.
+        let beside = |other: Option<usize>| other.and_then(|i| kept.get(i)).is_some_and(|(_, inserted)| *inserted);
+        let between = || beside(place.checked_sub(1)) && beside(Some(place + 1));
+        let differs = if value.trim().is_empty() { between() } else { inserted };
         match pieces.last_mut() {
-            Some((piece, known)) if *known == differs => piece.push_str(change.value()),
-            _ => pieces.push((change.value().to_owned(), differs)),
+            Some((piece, known)) if *known == differs => piece.push_str(value),
+            _ => pieces.push((value.to_owned(), differs)),
         }
     }
     pieces

@@ -97,6 +97,15 @@ pub fn chip_ui(ui: &mut Ui, level: Level, text: &str) -> Response {
     pill_ui(ui, ink, tint, text)
 }
 
+/// Pills beside each other, in as many lines as they need.
+pub fn chips_ui(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 22.0;
+        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        ui.horizontal_wrapped(add);
+    });
+}
+
 /// A word in a grey pill.
 pub fn plain_chip_ui(ui: &mut Ui, text: &str) -> Response {
     let t = tokens(ui);

@@ -1,40 +1,70 @@
 //! A row as the model sees it: the prefix's slots, then the tokens; what is learned is coloured.
 
-use egui::text::{LayoutJob, TextFormat};
-use egui::{Color32, FontId, Label, Response, Ui};
+use std::sync::Arc;
+
+use egui::accesskit::Role;
+use egui::{Color32, CornerRadius, FontId, Galley, Response, Sense, Ui, WidgetInfo, vec2};
 
 use crate::theme::tokens;
 
 /// Slots that are drawn one by one; more are written as a number.
 const SLOTS_DRAWN: usize = 24;
+const LINE: f32 = 24.0;
+const GAP: f32 = 3.0;
+const PADDING: f32 = 3.0;
+
+struct Chip {
+    galley: Arc<Galley>,
+    fill: Color32,
+    ink: Color32,
+    x: f32,
+    line: usize,
+}
 
 /// Draws `n_virtual` slots and the tokens, each with or without a label.
 pub fn token_strip_ui(ui: &mut Ui, n_virtual: usize, texts: &[String], labelled: &[bool]) -> Response {
+    let width = ui.available_width();
+    let chips = lay_out(ui, width, n_virtual, texts, labelled);
+    let lines = chips.last().map_or(1, |chip| chip.line + 1);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, lines as f32 * LINE), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, texts.concat()));
+    let painter = ui.painter_at(rect);
+    for chip in chips {
+        let corner = rect.min + vec2(chip.x, chip.line as f32 * LINE);
+        let place = egui::Rect::from_min_size(corner, vec2(chip.galley.size().x + 2.0 * PADDING, LINE - GAP));
+        painter.rect_filled(place, CornerRadius::same(4), chip.fill);
+        let text = place.min + vec2(PADDING, (place.height() - chip.galley.size().y) / 2.0);
+        painter.galley(text, chip.galley, chip.ink);
+    }
+    response
+}
+
+fn lay_out(ui: &Ui, width: f32, n_virtual: usize, texts: &[String], labelled: &[bool]) -> Vec<Chip> {
     let t = tokens(ui);
-    let font = FontId::monospace(12.5);
-    let mut job = LayoutJob::default();
-    job.wrap.max_width = ui.available_width();
-    let format = |color: Color32, background: Color32| TextFormat {
-        font_id: font.clone(),
-        color,
-        background,
-        expand_bg: 2.0,
-        line_height: Some(22.0),
-        ..TextFormat::default()
-    };
-    let slot = format(t.on_accent, t.accent);
-    for i in 0..n_virtual.min(SLOTS_DRAWN) {
-        job.append(&format!("{:>2}", i + 1), if i == 0 { 2.0 } else { 5.0 }, slot.clone());
-    }
+    let mut slots: Vec<String> = (1..=n_virtual.min(SLOTS_DRAWN)).map(|slot| slot.to_string()).collect();
     if n_virtual > SLOTS_DRAWN {
-        job.append(&format!("… {n_virtual}"), 5.0, slot);
+        slots.push(format!("… {n_virtual}"));
     }
-    let (prompt, target) = (format(t.muted, t.raised), format(t.good, t.good_soft));
-    for (i, text) in texts.iter().enumerate() {
+    let slots = slots.into_iter().map(|text| (text, t.accent, t.on_accent));
+    let words = texts.iter().enumerate().map(|(i, text)| {
         let learned = labelled.get(i).copied().unwrap_or(false);
-        job.append(text, if i == 0 { 12.0 } else { 5.0 }, if learned { target.clone() } else { prompt.clone() });
-    }
-    ui.add(Label::new(job).selectable(true))
+        let (fill, ink) = if learned { (t.good_soft, t.good) } else { (t.raised, t.muted) };
+        (text.clone(), fill, ink)
+    });
+    let (mut x, mut line) = (0.0, 0);
+    slots
+        .chain(words)
+        .map(|(text, fill, ink)| {
+            let galley = ui.painter().layout_no_wrap(text, FontId::monospace(12.5), ink);
+            let size = galley.size().x + 2.0 * PADDING;
+            if x > 0.0 && x + size > width {
+                (x, line) = (0.0, line + 1);
+            }
+            let chip = Chip { galley, fill, ink, x, line };
+            x += size + GAP;
+            chip
+        })
+        .collect()
 }
 
 /// What the colours mean.

@@ -14,7 +14,7 @@ use crate::text;
 use crate::theme::tokens;
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
-use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, plain_chip_ui};
 use crate::widgets::token_strip::{legend_ui, token_strip_ui};
 
 /// Draws the card.
@@ -165,7 +165,7 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
 }
 
 fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
-    ui.horizontal_wrapped(|ui| {
+    chips_ui(ui, |ui| {
         plain_chip_ui(ui, &say!("data.train_rows", n = text::count(preview.train_rows)));
         plain_chip_ui(ui, &say!("data.valid_rows", n = text::count(preview.validation_rows)));
         if preview.truncated_rows > 0 {

@@ -12,7 +12,7 @@ use crate::state::{Described, State};
 use crate::text;
 use crate::theme::tokens;
 use crate::widgets::field;
-use crate::widgets::surface::{card_ui, plain_chip_ui};
+use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
 /// Draws the card.
 pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
@@ -34,7 +34,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                 });
             }
             Some(Described::Known(model)) => {
-                ui.horizontal_wrapped(|ui| {
+                chips_ui(ui, |ui| {
                     for fact in [
                         model.architecture.clone(),
                         say!("model.parameters", n = text::short_count(model.parameters)),

@@ -208,7 +208,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             tile_ui(
                 &mut c[2],
                 say!("training.speed"),
-                &format!("{:.0}", speed.unwrap_or(mean_speed)),
+                &text::count(speed.unwrap_or(mean_speed).max(0.0) as usize),
                 say!("training.speed_unit"),
             );
             let trained = facts.map_or_else(|| "–".to_owned(), |f| text::short_count(f.trained_parameters));
@@ -217,7 +217,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             tile_ui(&mut c[3], say!("training.trains"), &trained, &stored);
             let rows = facts.map_or_else(|| "–".to_owned(), |f| text::count(f.train_rows));
             let device = facts.map_or("", |f| f.device.as_str());
-            tile_ui(&mut c[4], say!("training.rows"), &rows, &device.chars().take(28).collect::<String>());
+            tile_ui(&mut c[4], say!("training.rows"), &rows, &text::shortened(device, 26));
         });
     });
     ui.add_space(theme::SMALL_GAP);
