@@ -160,7 +160,7 @@ impl Bench {
         let prefix = self.tracked([N_LAYERS * 2, N_HEADS, N_VIRTUAL, D_HEAD]);
         let run = |x: Tensor<3>, prefix: &Tensor<4>| {
             blocks.iter().enumerate().fold(x, |x, (layer, block)| {
-                let part = |which: usize| prefix.clone().slice([2 * layer + which..2 * layer + which + 1]);
+                let part = |which: usize| prefix.clone().narrow(0, 2 * layer + which, 1);
                 block.forward(x, &LayerKv { key: part(0), value: part(1) })
             })
         };
@@ -175,7 +175,7 @@ impl Bench {
         let targets: Tensor<1, Int> = Tensor::arange(0..n as i64, &self.device);
         self.time("step", || {
             let hidden = norm.forward(run(x.clone(), &prefix)).reshape([BATCH * SEQ, D_MODEL]);
-            let labelled = hidden.slice([BATCH * SEQ - n..BATCH * SEQ]);
+            let labelled = hidden.narrow(0, BATCH * SEQ - n, n);
             drop(label_nll(labelled, &head, targets.clone()).mean().backward());
         });
         let one = self.plain([1, 1, D_MODEL]);

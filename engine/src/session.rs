@@ -1,7 +1,7 @@
 //! What the engine thread owns: loaded models with their tokenizers and devices.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use burn::tensor::Device;
 
@@ -66,8 +66,8 @@ impl LoadedModel {
 pub struct Session {
     /// Where what is computed once per model is kept.
     pub cache: PathBuf,
-    last: Option<(PathBuf, DeviceChoice, Arc<LoadedModel>)>,
-    bank: Option<(String, Arc<VocabularyBank>)>,
+    last: Option<(PathBuf, DeviceChoice, Rc<LoadedModel>)>,
+    bank: Option<(String, Rc<VocabularyBank>)>,
 }
 
 impl Session {
@@ -85,29 +85,29 @@ impl Session {
         folder: &Path,
         choice: DeviceChoice,
         progress: &mut dyn FnMut(f32),
-    ) -> Result<Arc<LoadedModel>> {
+    ) -> Result<Rc<LoadedModel>> {
         if let Some((path, device, model)) = &self.last
             && path == folder
             && *device == choice
         {
-            return Ok(Arc::clone(model));
+            return Ok(Rc::clone(model));
         }
         // Two models at once only while a job still uses the other one.
         self.last = None;
-        let model = Arc::new(LoadedModel::load(folder, choice, progress)?);
-        self.last = Some((folder.to_owned(), choice, Arc::clone(&model)));
+        let model = Rc::new(LoadedModel::load(folder, choice, progress)?);
+        self.last = Some((folder.to_owned(), choice, Rc::clone(&model)));
         Ok(model)
     }
 
     /// The vocabulary's keys and values of the model with this hash, if they were used last.
-    pub fn bank(&self, model_hash: &str) -> Option<Arc<VocabularyBank>> {
-        self.bank.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, bank)| Arc::clone(bank))
+    pub fn bank(&self, model_hash: &str) -> Option<Rc<VocabularyBank>> {
+        self.bank.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, bank)| Rc::clone(bank))
     }
 
     /// Keeps a checked bank open for the next question.
-    pub fn keep_bank(&mut self, model_hash: String, bank: VocabularyBank) -> Arc<VocabularyBank> {
-        let bank = Arc::new(bank);
-        self.bank = Some((model_hash, Arc::clone(&bank)));
+    pub fn keep_bank(&mut self, model_hash: String, bank: VocabularyBank) -> Rc<VocabularyBank> {
+        let bank = Rc::new(bank);
+        self.bank = Some((model_hash, Rc::clone(&bank)));
         bank
     }
 

@@ -1,4 +1,5 @@
 //! What users' files and settings can be, and the sentence each gets: never a panic, nothing lost.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::path::{Path, PathBuf};
 

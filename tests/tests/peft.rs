@@ -1,4 +1,5 @@
 //! PEFT's format, both ways, and truths about a prefix that need no reference.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! Keeps what ARCHITECTURE.md promises about the code itself.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::path::{Path, PathBuf};
 

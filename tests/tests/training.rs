@@ -1,4 +1,5 @@
 //! A run from the outside: it learns, it can be stopped, killed and resumed, and nothing frozen moves.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::path::Path;
 

@@ -2,6 +2,7 @@
 //!
 //! Each case runs in a process of its own, so that a driver that crashes costs a sentence. Where there is no such
 //! driver the test says so and passes, unless `WORKBENCH_REQUIRE_WGPU` is set, as in CI.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::process::{Command, Output};
 

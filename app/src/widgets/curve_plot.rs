@@ -47,14 +47,18 @@ pub struct Canvas<'a> {
     pub group: &'a str,
 }
 
+/// What a thinned curve depends on.
 type Key = (usize, u64, i64, i64, usize);
 
-/// What was thinned for the last frame.
+/// A curve in pieces: figures that are not numbers break it.
+type Pieces = Vec<Vec<[f64; 2]>>;
+
+/// What was thinned for the last frame, by plot and curve.
 #[derive(Debug, Default)]
-pub struct Cache(BTreeMap<(String, String), (Key, Vec<Vec<[f64; 2]>>)>);
+pub struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 
 impl Cache {
-    fn pieces(&mut self, plot: &str, curve: &Curve<'_>, range: (f64, f64), columns: usize) -> Vec<Vec<[f64; 2]>> {
+    fn pieces(&mut self, plot: &str, curve: &Curve<'_>, range: (f64, f64), columns: usize) -> Pieces {
         let last = curve.series.last().map_or(0, |(_, y)| y.to_bits());
         let key = (curve.series.len(), last, range.0 as i64, range.1 as i64, columns);
         let entry = self.0.entry((plot.to_owned(), curve.name.to_owned())).or_default();

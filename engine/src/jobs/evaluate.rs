@@ -1,7 +1,7 @@
 //! Loss and perplexity of an adapter on a dataset, one batch a step.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::config::DataConfig;
 use crate::data::{Dataset, TokenBatch, evaluation_batches};
@@ -27,7 +27,7 @@ pub(super) struct Evaluate {
 }
 
 struct Running {
-    model: Arc<LoadedModel>,
+    model: Rc<LoadedModel>,
     past: Option<Vec<LayerKv>>,
     batches: Vec<TokenBatch>,
     next: usize,

@@ -1,6 +1,6 @@
 //! Several continuations side by side, one token of each a step.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::data::StreamDecoder;
@@ -17,7 +17,7 @@ pub(super) struct Generate {
 }
 
 struct Running {
-    model: Arc<LoadedModel>,
+    model: Rc<LoadedModel>,
     decoder: Decoder,
     texts: Vec<StreamText>,
     begun: Instant,

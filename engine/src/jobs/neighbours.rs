@@ -1,6 +1,6 @@
 //! Nearest tokens of a prefix: first the vocabulary's keys and values, then one layer a step.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::analysis::{NeighbourSearch, VocabularyBank, VocabularyBuilder, VocabularyStep};
 use crate::error::Result;
@@ -16,8 +16,8 @@ pub(super) struct Neighbours {
 
 enum Stage {
     Start,
-    Vocabulary { model: Arc<LoadedModel>, builder: VocabularyBuilder, search: NeighbourSearch },
-    Search { model: Arc<LoadedModel>, bank: Arc<VocabularyBank>, search: NeighbourSearch, lists: Vec<NeighbourList> },
+    Vocabulary { model: Rc<LoadedModel>, builder: VocabularyBuilder, search: NeighbourSearch },
+    Search { model: Rc<LoadedModel>, bank: Rc<VocabularyBank>, search: NeighbourSearch, lists: Vec<NeighbourList> },
 }
 
 impl Neighbours {

@@ -1,7 +1,7 @@
 //! What a run needs before its first step: model, rows, initial values, or a checkpoint to go on from.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::{Prefix, PrefixTarget};
@@ -21,7 +21,7 @@ const ROWS_FOR_SCALE: usize = 16;
 /// Everything a run starts with.
 pub(super) struct Prepared {
     pub(super) prefix: PrefixConfig,
-    pub(super) model: Arc<LoadedModel>,
+    pub(super) model: Rc<LoadedModel>,
     pub(super) folder: RunFolder,
     pub(super) data: Dataset,
     pub(super) trainer: Trainer,

@@ -1,7 +1,7 @@
 //! A run under way: which step, evaluation, sample or checkpoint comes next.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::adapters::{Trainables, count_parameters};
@@ -41,7 +41,7 @@ pub(super) struct Run {
     id: JobId,
     config: RunConfig,
     prefix: PrefixConfig,
-    model: Arc<LoadedModel>,
+    model: Rc<LoadedModel>,
     folder: RunFolder,
     train: Vec<Example>,
     validation: Vec<Example>,

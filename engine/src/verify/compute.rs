@@ -30,6 +30,9 @@ const MODULE: &str = "prompt_encoder.default.";
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
 
+/// Of each row: its tokens, and the logits they were chosen from.
+type Decoded = (Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>);
+
 struct Setup<'a> {
     case: &'a Case,
     model: Box<dyn CausalModel>,
@@ -242,12 +245,7 @@ impl Setup<'_> {
     }
 
     /// Tokens and logits of each row, all rows in one batch.
-    fn decode(
-        &self,
-        past: Option<&[LayerKv]>,
-        sampling: Sampling,
-        no_repeat_ngram: usize,
-    ) -> Result<(Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>)> {
+    fn decode(&self, past: Option<&[LayerKv]>, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
         let batch = self.batch("left")?;
         let row = |(tokens, mask): (&[i32], &[f32])| {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);

@@ -198,11 +198,14 @@ fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
     })
 }
 
+/// Shapes and numbers by name.
+pub type Floats = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// All tensors of a small file as f32, with their shapes. Integer tensors are left out.
 ///
 /// # Errors
 /// The file is missing, damaged, or in a format we do not read.
-pub fn read_floats(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+pub fn read_floats(path: &Path) -> Result<Floats> {
     let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
     let mut floats = BTreeMap::new();
     for (name, view) in parse(&bytes, path)?.tensors() {
@@ -218,11 +221,7 @@ pub fn read_floats(path: &Path) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub fn write_floats(
-    path: &Path,
-    tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    metadata: Option<HashMap<String, String>>,
-) -> Result<()> {
+pub fn write_floats(path: &Path, tensors: &Floats, metadata: Option<HashMap<String, String>>) -> Result<()> {
     let mut views = Vec::new();
     for (name, (shape, values)) in tensors {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))
@@ -262,7 +261,7 @@ mod tests {
         crate::device::cpu()
     }
 
-    fn sample() -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    fn sample() -> Floats {
         BTreeMap::from([("a".to_owned(), (vec![2, 2], vec![1.0, 2.0, 3.0, 4.0]))])
     }
 

@@ -121,8 +121,9 @@ vectorized! {
                 }
             }
             let mut total: f32 = rest.iter().zip(x_rest).map(|(row, x)| row * x).sum();
-            for lane in 0..LANES {
-                total += (lanes[0][lane] + lanes[1][lane]) + (lanes[2][lane] + lanes[3][lane]);
+            let [a, b, c, d] = &lanes;
+            for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+                total += (a + b) + (c + d);
             }
             *out = total;
         }
