@@ -1,5 +1,4 @@
 //! Every number against transformers + PEFT: the cases of `tests/golden`, on the CPU.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use engine::device::DeviceChoice;
 use engine::verify;
