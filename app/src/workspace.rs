@@ -293,6 +293,9 @@ impl Assets {
         let mut data = engine::config::DataConfig::new(train);
         data.validation = Some(validation);
         let mut config = new_config(self.model()?, data);
+        // What teaches this model these rows fastest (assets/README.md).
+        config.training.learning_rate = 1e-2;
+        config.training.schedule = engine::config::Schedule::Cosine;
         config.name = default_name(&config);
         Ok(config)
     }
