@@ -5,9 +5,9 @@
 //! gradient of an activation or of a prefix needs. Three layers, from the outside in:
 //!
 //! 1. the public functions of this module, over `Tensor`s of any device, tracked or not;
-//! 2. [`ops`]: where a call enters burn's backends, and where autodiff learns the backward of each operation;
-//! 3. [`kernels`]: forward and backward on plain tensors: [`composed`] from burn's own operations (GPUs, with fusion),
-//!    or written by hand ([`cpu`]).
+//! 2. `ops`: where a call enters burn's backends, and where autodiff learns the backward of each operation;
+//! 3. `kernels`: forward and backward on plain tensors: `composed` from burn's own operations (GPUs, with fusion),
+//!    or written by hand (`cpu`).
 //!
 //! Weights are constants: tracking one is a bug of the caller and panics.
 

@@ -24,7 +24,7 @@ fn gradients_reach_the_prefix_of_every_layer() {
         let mut x = if prefix.device().is_autodiff() { Tensor::from_inner(x.clone()) } else { x.clone() };
         for (layer, [qkv, project, up, down]) in weights.iter().enumerate() {
             let part = |which: usize| {
-                let kv = prefix.clone().slice([2 * layer + which..2 * layer + which + 1]);
+                let kv = prefix.clone().narrow(0, 2 * layer + which, 1);
                 kv.squeeze_dim::<4>(0).unsqueeze_dim::<5>(0).reshape([1, n_heads, n_virtual, d_head])
             };
             let past = LayerKv { key: part(0), value: part(1) };
