@@ -34,7 +34,8 @@ impl Language {
 }
 
 fn system_language() -> Language {
-    let spoken = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let spoken =
+        ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
     match spoken {
         Some(name) if name.starts_with("zh") => Language::Chinese,
         _ => Language::English,
@@ -84,9 +85,9 @@ pub fn sentence(key: &'static str) -> &'static str {
 
 /// A sentence with `{name}` replaced.
 pub fn fill(key: &'static str, values: &[(&str, &dyn Display)]) -> String {
-    values.iter().fold(sentence(key).to_owned(), |text, (name, value)| {
-        text.replace(&format!("{{{name}}}"), &value.to_string())
-    })
+    values
+        .iter()
+        .fold(sentence(key).to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), &value.to_string()))
 }
 
 /// The sentence of a key, with its values: `say!("training.left", time = text)`.
@@ -143,7 +144,13 @@ pub fn bytes(number: u64) -> String {
 }
 
 fn three_digits(value: f64) -> String {
-    let decimals = if value < 10.0 { 2 } else if value < 100.0 { 1 } else { 0 };
+    let decimals = if value < 10.0 {
+        2
+    } else if value < 100.0 {
+        1
+    } else {
+        0
+    };
     format!("{value:.decimals$}")
 }
 
@@ -154,11 +161,11 @@ pub fn duration(secs: f64) -> String {
     }
     let whole = secs.max(0.0).round() as u64;
     match whole {
-        0..=59 if secs < 10.0 => format!("{secs:.1} s"),
-        0..=59 => format!("{whole} s"),
-        60..=3_599 => format!("{} min {:02} s", whole / 60, whole % 60),
-        3_600..=86_399 => format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} d {:02} h", whole / 86_400, whole % 86_400 / 3_600),
+        0..=59 if secs < 10.0 => say!("time.seconds", n = format!("{secs:.1}")),
+        0..=59 => say!("time.seconds", n = whole),
+        60..=3_599 => say!("time.minutes", n = whole / 60, rest = format!("{:02}", whole % 60)),
+        3_600..=86_399 => say!("time.hours", n = whole / 3_600, rest = format!("{:02}", whole % 3_600 / 60)),
+        _ => say!("time.days", n = whole / 86_400, rest = format!("{:02}", whole % 86_400 / 3_600)),
     }
 }
 
@@ -212,8 +219,11 @@ mod tests {
     #[test]
     fn both_languages_have_the_same_keys_and_the_same_blanks() {
         let blanks = |text: &str| -> Vec<String> {
-            let mut found: Vec<String> =
-                text.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name.to_owned())).collect();
+            let mut found: Vec<String> = text
+                .split('{')
+                .skip(1)
+                .filter_map(|part| part.split_once('}').map(|(name, _)| name.to_owned()))
+                .collect();
             found.sort();
             found
         };

@@ -9,8 +9,8 @@ use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCo
 use engine::config::RunConfig;
 use engine::error::Failure;
 
-pub use self::native::run;
 use self::link::{Link, News};
+pub use self::native::run;
 use crate::action::{Action, Leaving, Screen};
 use crate::panels::Panels;
 use crate::panels::rail::rail_ui;
@@ -21,7 +21,7 @@ use crate::state::{Outgoing, State};
 use crate::store::{Access, RunRow};
 use crate::text;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
 
 /// The window: what it knows, what is being typed, and whom it talks to.
@@ -44,7 +44,15 @@ impl Workbench {
         theme::install(ctx);
         let mut state = State::new(link.workspace(), settings, link.access(), starter);
         state.now = link.now();
-        Self { state, panels: Panels::default(), link, applied: None, title: String::new(), minimised: false, wanted: None }
+        Self {
+            state,
+            panels: Panels::default(),
+            link,
+            applied: None,
+            title: String::new(),
+            minimised: false,
+            wanted: None,
+        }
     }
 
     /// Shows a run as soon as the runs are known: by its id, the beginning or end of it, or its name.
@@ -77,7 +85,12 @@ impl Workbench {
                 News::EngineGone => self.state.engine_died(),
                 News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
                 News::NoDialog => {
-                    self.state.notices.add(Level::Warn, say!("notice.no_dialog"), say!("notice.no_dialog_advice"), self.state.now);
+                    self.state.notices.add(
+                        Level::Warn,
+                        say!("notice.no_dialog"),
+                        say!("notice.no_dialog_advice"),
+                        self.state.now,
+                    );
                 }
                 News::Written(path) => {
                     let sentence = say!("notice.written", path = path.display());
@@ -112,7 +125,10 @@ impl Workbench {
 
     fn apply_settings(&mut self, ctx: &Context) {
         let zoomed = ctx.zoom_factor();
-        if self.applied.as_ref().is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
+        if self
+            .applied
+            .as_ref()
+            .is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
         {
             // Ctrl+plus and Ctrl+minus are egui's own.
             self.state.settings.zoom = zoomed;
@@ -167,11 +183,12 @@ impl Workbench {
         let mut out = Vec::new();
         let t = tokens(ui);
         let chrome = Frame::new().fill(t.chrome);
+        let narrow = ui.available_width() < theme::NARROW_WINDOW;
         Panel::left("rail")
-            .exact_size(theme::RAIL_WIDTH)
+            .exact_size(if narrow { theme::NARROW_RAIL_WIDTH } else { theme::RAIL_WIDTH })
             .resizable(false)
-            .frame(chrome.inner_margin(Margin::symmetric(10, 0)))
-            .show(ui, |ui| rail_ui(ui, &self.state, &mut out));
+            .frame(chrome.inner_margin(Margin::symmetric(if narrow { 8 } else { 10 }, 0)))
+            .show(ui, |ui| rail_ui(ui, &self.state, narrow, &mut out));
         Panel::top("top_bar")
             .exact_size(46.0)
             .resizable(false)
@@ -277,11 +294,11 @@ fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         ui.label(RichText::new(say!("leave.title")).text_style(theme::title()));
         ui.add(egui::Label::new(RichText::new(say!("leave.note")).color(tokens(ui).muted)).wrap());
         ui.add_space(theme::SMALL_GAP);
-        ui.vertical(|ui| {
+        ui.horizontal(|ui| {
             if primary_ui(ui, true, say!("leave.keep")).on_hover_text(say!("leave.keep_help")).clicked() {
                 out.push(Action::Leave(Leaving::WhenDone));
             }
-            if danger_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
+            if quiet_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
                 out.push(Action::Leave(Leaving::WhenStopped));
             }
             if quiet_ui(ui, true, say!("frame.cancel")).clicked() {
@@ -301,7 +318,9 @@ fn toasts_ui(ui: &mut Ui, state: &State) {
         return;
     }
     ui.ctx().request_repaint_after(Duration::from_millis(500));
-    let area = egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0]).interactable(false);
+    let area = egui::Area::new(egui::Id::unique("toasts"))
+        .anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0])
+        .interactable(false);
     area.show(ui.ctx(), |ui| {
         ui.set_width(340.0);
         for notice in shown {

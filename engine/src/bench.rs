@@ -95,12 +95,8 @@ fn train(
     let batch = batch(model.shape().vocab_size);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
-    let settings = StepSettings {
-        optimizer: AdamWConfig::default(),
-        learning_rate: 1e-4,
-        clip_norm: Some(1.0),
-        seed: SEED,
-    };
+    let settings =
+        StepSettings { optimizer: AdamWConfig::default(), learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
     trainer.step(model, &batches, &settings, device)?;
     let first = started.elapsed().as_secs_f64();
     let mut seconds = Vec::new();
@@ -123,8 +119,7 @@ fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Ve
     let prompt: Vec<u32> = (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect();
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
-        let stream =
-            DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0 };
+        let stream = DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0 };
         let sampling = Sampling { max_new_tokens: NEW_TOKENS, stop_at_end: false, ..Sampling::default() };
         let options = DecoderOptions { sampling, ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;
@@ -134,8 +129,7 @@ fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Ve
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }
-    let figure =
-        |bench, value, unit| Figure { bench, implementation: "workbench", variant: "prefix", value, unit };
+    let figure = |bench, value, unit| Figure { bench, implementation: "workbench", variant: "prefix", value, unit };
     let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
     figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64, "bytes")));
     Ok(figures)

@@ -317,17 +317,17 @@ impl RunConfig {
                 "training.optimizer.beta1",
                 "betas must be at least 0 and below 1",
             ),
-            (t.optimizer.epsilon > 0.0 && finite(t.optimizer.epsilon), "training.optimizer.epsilon", "must be positive"),
+            (
+                t.optimizer.epsilon > 0.0 && finite(t.optimizer.epsilon),
+                "training.optimizer.epsilon",
+                "must be positive",
+            ),
             (
                 (0.0..=10.0).contains(&t.optimizer.weight_decay),
                 "training.optimizer.weight_decay",
                 "must be between 0 and 10",
             ),
-            (
-                (0.0..=0.9).contains(&self.data.validation_share),
-                "data.validation_share",
-                "must be between 0 and 0.9",
-            ),
+            ((0.0..=0.9).contains(&self.data.validation_share), "data.validation_share", "must be between 0 and 0.9"),
             (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
             (t.patience != Some(0), "training.patience", "must be at least 1"),
         ];

@@ -36,7 +36,8 @@ impl FromStr for DeviceChoice {
     type Err = EngineError;
 
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || EngineError::NoSuchDevice { asked: text.to_owned(), found: "auto, cpu, wgpu, wgpu:0 …".into() };
+        let unknown =
+            || EngineError::NoSuchDevice { asked: text.to_owned(), found: "auto, cpu, wgpu, wgpu:0 …".into() };
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
@@ -178,7 +179,8 @@ fn adapters() -> Vec<Adapter> {
     ];
     let mut found = Vec::new();
     for (rank, (backends, api, name)) in APIS.into_iter().enumerate() {
-        let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+        let descriptor =
+            wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
         let instance = wgpu::Instance::new(descriptor);
         let mut of_kind = [0; 4];
         for adapter in pollster::block_on(instance.enumerate_adapters(backends)) {

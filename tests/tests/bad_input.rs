@@ -96,7 +96,8 @@ fn weights_that_are_not_numbers_are_named() {
 
 #[test]
 fn an_unknown_architecture_or_option_is_refused_by_name() {
-    let sentence = with_damaged_model(|folder| edit_config(folder, "\"model_type\": \"gpt2\"", "\"model_type\": \"mamba\""));
+    let sentence =
+        with_damaged_model(|folder| edit_config(folder, "\"model_type\": \"gpt2\"", "\"model_type\": \"mamba\""));
     assert!(sentence.contains("mamba") && sentence.contains("gpt2"), "{sentence}");
     let sentence = with_damaged_model(|folder| edit_config(folder, "gelu_new", "softsign"));
     assert!(sentence.contains("activation_function") && sentence.contains("softsign"), "{sentence}");

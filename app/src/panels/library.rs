@@ -112,7 +112,10 @@ fn model_ui(ui: &mut Ui, row: &ModelRow, out: &mut Vec<Action>) {
     let facts = [
         row.architecture.clone().unwrap_or_default(),
         row.parameters.map(|n| say!("model.parameters", n = text::short_count(n as usize))).unwrap_or_default(),
-        row.hash.as_ref().map(|hash| say!("library.hash", hash = hash.chars().take(10).collect::<String>())).unwrap_or_default(),
+        row.hash
+            .as_ref()
+            .map(|hash| say!("library.hash", hash = hash.chars().take(10).collect::<String>()))
+            .unwrap_or_default(),
         say!("library.runs", n = row.runs),
     ];
     entry_ui(ui, &row.name, &row.folder.display().to_string(), &facts, |ui| {
@@ -120,7 +123,8 @@ fn model_ui(ui: &mut Ui, row: &ModelRow, out: &mut Vec<Action>) {
             out.push(Action::UseModel(row.folder.clone()));
         }
         let forget = say!("library.forget", name = row.name);
-        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked() {
+        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
+        {
             out.push(Action::ForgetModel(row.folder.clone()));
         }
     });
@@ -137,7 +141,8 @@ fn dataset_ui(ui: &mut Ui, row: &DatasetRow, out: &mut Vec<Action>) {
             out.push(Action::UseDataset(row.train.clone(), row.validation.clone()));
         }
         let forget = say!("library.forget", name = row.name);
-        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked() {
+        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
+        {
             out.push(Action::ForgetDataset(row.train.clone()));
         }
     });

@@ -35,8 +35,11 @@ pub fn settings_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn looks_ui(ui: &mut Ui, settings: &mut Settings) {
     ui.columns(3, |c| {
         field::field_ui(&mut c[0], say!("settings.language"), "", None, |ui| {
-            let names =
-                [(Language::System, say!("settings.system_language")), (Language::English, "English"), (Language::Chinese, "中文")];
+            let names = [
+                (Language::System, say!("settings.system_language")),
+                (Language::English, "English"),
+                (Language::Chinese, "中文"),
+            ];
             segmented_ui(ui, &mut settings.language, &names)
         });
         field::field_ui(&mut c[1], say!("settings.theme"), "", None, |ui| {
@@ -48,7 +51,8 @@ fn looks_ui(ui: &mut Ui, settings: &mut Settings) {
             segmented_ui(ui, &mut settings.theme, &names)
         });
         field::field_ui(&mut c[2], say!("settings.zoom"), say!("settings.zoom_help"), None, |ui| {
-            let choices: Vec<(f32, String)> = ZOOMS.iter().map(|zoom| (*zoom, format!("{:.0} %", zoom * 100.0))).collect();
+            let choices: Vec<(f32, String)> =
+                ZOOMS.iter().map(|zoom| (*zoom, format!("{:.0} %", zoom * 100.0))).collect();
             field::choice_ui(ui, "zoom", &mut settings.zoom, &choices)
         });
     });

@@ -56,16 +56,26 @@ impl Exploration {
         self.job = None;
         self.phase = None;
         let Some(asked) = self.cell else { return };
-        self.lists.extend(
-            lists.into_iter().map(|list| (Cell { layer: list.layer, position: list.position, ..asked }, list)),
-        );
+        self.lists
+            .extend(lists.into_iter().map(|list| (Cell { layer: list.layer, position: list.position, ..asked }, list)));
     }
 
     /// All lists that have come, as a table.
     pub fn to_csv(&self) -> String {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let header =
-            ["side", "metric", "layer", "position", "list", "rank", "token", "text", "score", "random_mean", "random_sd"];
+        let header = [
+            "side",
+            "metric",
+            "layer",
+            "position",
+            "list",
+            "rank",
+            "token",
+            "text",
+            "score",
+            "random_mean",
+            "random_sd",
+        ];
         let mut written = writer.write_record(header).is_ok();
         for (cell, list) in &self.lists {
             for (name, neighbours) in [("trained", &list.nearest), ("initial", &list.initial)] {

@@ -82,7 +82,8 @@ impl Live {
             return None;
         }
         let left = self.total.saturating_sub(self.step) as f64;
-        let evaluations_left = if self.evaluations == 0 { 0.0 } else { left / self.seen as f64 * self.evaluations as f64 };
+        let evaluations_left =
+            if self.evaluations == 0 { 0.0 } else { left / self.seen as f64 * self.evaluations as f64 };
         Some(left * self.secs_per_step + evaluations_left.min(left) * self.eval_secs)
     }
 }

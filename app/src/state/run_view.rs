@@ -78,11 +78,9 @@ impl RunView {
         self.asked = false;
         self.stale = detail.more;
         self.cursor = detail.cursor;
-        for (name, curve) in [
-            ("loss", &mut self.loss),
-            ("learning_rate", &mut self.learning_rate),
-            ("grad_norm", &mut self.grad_norm),
-        ] {
+        for (name, curve) in
+            [("loss", &mut self.loss), ("learning_rate", &mut self.learning_rate), ("grad_norm", &mut self.grad_norm)]
+        {
             for &[step, value] in points(&detail, name) {
                 curve.push(step, value);
             }

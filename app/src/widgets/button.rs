@@ -43,24 +43,27 @@ pub fn link_ui(ui: &mut Ui, label: &str) -> Response {
 pub fn segmented_ui<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str)]) -> bool {
     let t = tokens(ui);
     let mut changed = false;
-    egui::Frame::new().fill(t.raised).corner_radius(CornerRadius::same(theme::RADIUS + 1)).inner_margin(2).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.x = 2.0;
-        ui.spacing_mut().button_padding.y = 2.0;
-        ui.spacing_mut().interact_size.y = 26.0;
-        ui.horizontal(|ui| {
-            for &(choice, label) in choices {
-                let chosen = *value == choice;
-                let text = RichText::new(label).color(if chosen { t.accent } else { t.muted });
-                let fill = if chosen { t.surface } else { egui::Color32::TRANSPARENT };
-                let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(0.0, 26.0));
-                let response = ui.add(button);
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, label));
-                if response.clicked() && !chosen {
-                    *value = choice;
-                    changed = true;
+    egui::Frame::new().fill(t.raised).corner_radius(CornerRadius::same(theme::RADIUS + 1)).inner_margin(2).show(
+        ui,
+        |ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            ui.spacing_mut().button_padding.y = 2.0;
+            ui.spacing_mut().interact_size.y = 26.0;
+            ui.horizontal(|ui| {
+                for &(choice, label) in choices {
+                    let chosen = *value == choice;
+                    let text = RichText::new(label).color(if chosen { t.accent } else { t.muted });
+                    let fill = if chosen { t.surface } else { egui::Color32::TRANSPARENT };
+                    let button = Button::new(text).fill(fill).stroke(Stroke::NONE).min_size(egui::vec2(0.0, 26.0));
+                    let response = ui.add(button);
+                    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, label));
+                    if response.clicked() && !chosen {
+                        *value = choice;
+                        changed = true;
+                    }
                 }
-            }
-        });
-    });
+            });
+        },
+    );
     changed
 }

@@ -47,14 +47,17 @@ pub struct Canvas<'a> {
     pub group: &'a str,
 }
 
+/// What a thinned curve depends on: points, last value, range, columns.
 type Key = (usize, u64, i64, i64, usize);
+/// Unbroken parts of a curve.
+type Pieces = Vec<Vec<[f64; 2]>>;
 
 /// What was thinned for the last frame.
 #[derive(Debug, Default)]
-pub struct Cache(BTreeMap<(String, String), (Key, Vec<Vec<[f64; 2]>>)>);
+pub struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 
 impl Cache {
-    fn pieces(&mut self, plot: &str, curve: &Curve<'_>, range: (f64, f64), columns: usize) -> Vec<Vec<[f64; 2]>> {
+    fn pieces(&mut self, plot: &str, curve: &Curve<'_>, range: (f64, f64), columns: usize) -> Pieces {
         let last = curve.series.last().map_or(0, |(_, y)| y.to_bits());
         let key = (curve.series.len(), last, range.0 as i64, range.1 as i64, columns);
         let entry = self.0.entry((plot.to_owned(), curve.name.to_owned())).or_default();
@@ -76,7 +79,7 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         (bounds.min()[0], bounds.max()[0])
     });
     let columns = (ui.available_width().max(50.0) as usize).min(1500);
-    let lines: Vec<(&Curve<'_>, Vec<Vec<[f64; 2]>>)> =
+    let lines: Vec<(&Curve<'_>, Pieces)> =
         curves.iter().map(|curve| (curve, cache.pieces(canvas.label, curve, range, columns))).collect();
     let response = Plot::new(canvas.label)
         .id(id)
@@ -113,7 +116,8 @@ fn draw_dots(plot: &mut egui_plot::PlotUi<'_>, dots: &Dots<'_>, best: Color32) {
     plot.line(Line::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).width(1.5));
     plot.points(Points::new(dots.name, PlotPoints::from(dots.points.clone())).color(dots.color).radius(3.5));
     if let Some(point) = dots.best {
-        let mark = Points::new(dots.name, PlotPoints::from(vec![point])).color(best).radius(7.0).shape(MarkerShape::Diamond);
+        let mark =
+            Points::new(dots.name, PlotPoints::from(vec![point])).color(best).radius(7.0).shape(MarkerShape::Diamond);
         plot.points(mark);
     }
 }

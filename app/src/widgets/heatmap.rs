@@ -19,7 +19,11 @@ pub struct Heatmap<'a> {
 }
 
 /// Draws the grid; `name` says what a cell is called. The cell that was clicked: row and column.
-pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize, f32) -> String) -> Option<(usize, usize)> {
+pub fn heatmap_ui(
+    ui: &mut Ui,
+    map: &Heatmap<'_>,
+    name: impl Fn(usize, usize, f32) -> String,
+) -> Option<(usize, usize)> {
     let t = tokens(ui);
     let (margin_left, margin_bottom) = (34.0, 20.0);
     let wide = (ui.available_width() - margin_left - 4.0) / map.columns.max(1) as f32;
@@ -42,7 +46,8 @@ pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize, f3
             let place = Rect::from_min_size(pos2(rect.left() + margin_left + column as f32 * cell.x, y), cell);
             let response = ui.interact(place, ui.unique_id().with((row, column)), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name(row, column, value)));
-            let fill = if value.is_finite() { blend(t.raised, t.accent, 0.08 + 0.92 * (value - low) / span) } else { t.bad };
+            let fill =
+                if value.is_finite() { blend(t.raised, t.accent, 0.08 + 0.92 * (value - low) / span) } else { t.bad };
             let inset = if cell.x > 10.0 { 1.0 } else { 0.0 };
             ui.painter().rect_filled(place.shrink(inset), CornerRadius::same(2), fill);
             if map.chosen == Some((row, column)) || response.hovered() || response.has_focus() {
@@ -55,7 +60,8 @@ pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize, f3
         }
     }
     for column in (0..map.columns).step_by(label_every(cell.x, 22.0)) {
-        let place = pos2(rect.left() + margin_left + (column as f32 + 0.5) * cell.x, rect.bottom() - margin_bottom + 5.0);
+        let place =
+            pos2(rect.left() + margin_left + (column as f32 + 0.5) * cell.x, rect.bottom() - margin_bottom + 5.0);
         ui.painter().text(place, Align2::CENTER_TOP, (column + 1).to_string(), font.clone(), t.muted);
     }
     clicked

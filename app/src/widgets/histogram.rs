@@ -41,7 +41,13 @@ pub fn histogram_ui(ui: &mut Ui, lengths: &[u32], cut_off: usize, label: &str) -
         let x = plot.left() + plot.width() * cut_off as f32 / shown as f32;
         painter.vline(x, plot.y_range(), Stroke::new(1.5, t.warn));
         let align = if x > plot.center().x { Align2::RIGHT_TOP } else { Align2::LEFT_TOP };
-        painter.text(pos2(x, plot.top()) + vec2(if x > plot.center().x { -4.0 } else { 4.0 }, 0.0), align, cut_off.to_string(), font, t.warn);
+        painter.text(
+            pos2(x, plot.top()) + vec2(if x > plot.center().x { -4.0 } else { 4.0 }, 0.0),
+            align,
+            cut_off.to_string(),
+            font,
+            t.warn,
+        );
     }
     response
 }

@@ -18,7 +18,11 @@ impl Block {
     const EMPTY: Self = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, broken: false };
 
     fn of(value: f64) -> Self {
-        if value.is_finite() { Self { low: value, high: value, broken: false } } else { Self { broken: true, ..Self::EMPTY } }
+        if value.is_finite() {
+            Self { low: value, high: value, broken: false }
+        } else {
+            Self { broken: true, ..Self::EMPTY }
+        }
     }
 
     fn with(self, other: Self) -> Self {

@@ -11,8 +11,10 @@ pub fn sparkline_in(ui: &Ui, rect: Rect, values: &[f32], color: Color32) {
     }
     let span = (high - low).max(f32::EPSILON);
     let step = rect.width() / (values.len() - 1) as f32;
-    let points = values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| {
-        pos2(rect.left() + i as f32 * step, rect.bottom() - (v - low) / span * rect.height())
-    });
+    let points = values
+        .iter()
+        .enumerate()
+        .filter(|(_, v)| v.is_finite())
+        .map(|(i, v)| pos2(rect.left() + i as f32 * step, rect.bottom() - (v - low) / span * rect.height()));
     ui.painter().add(Shape::line(points.collect(), Stroke::new(1.5, color)));
 }

@@ -126,22 +126,25 @@ fn pill_ui(ui: &mut Ui, ink: Color32, tint: Color32, text: &str) -> Response {
 pub fn banner_ui(ui: &mut Ui, level: Level, what: &str, advice: &str, details: &str, add: impl FnOnce(&mut Ui)) {
     let (ink, tint) = level.colors(ui);
     let text = tokens(ui).text;
-    Frame::new().fill(tint).corner_radius(CornerRadius::same(8)).inner_margin(Margin::symmetric(14, 10)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.horizontal(|ui| {
-            let (mark, _) = ui.allocate_exact_size(vec2(10.0, 18.0), Sense::empty());
-            ui.painter().circle_filled(mark.center(), 4.5, ink);
-            ui.add(egui::Label::new(RichText::new(what).color(text)).wrap());
-        });
-        if !advice.is_empty() {
-            ui.vertical(|ui| ui.add(egui::Label::new(RichText::new(advice).color(text)).wrap()));
-        }
-        ui.horizontal_wrapped(|ui| add(ui));
-        if !details.is_empty() {
-            details_ui(ui, what, details);
-        }
-    });
+    Frame::new().fill(tint).corner_radius(CornerRadius::same(8)).inner_margin(Margin::symmetric(14, 10)).show(
+        ui,
+        |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().interact_size.y = 0.0;
+            ui.horizontal(|ui| {
+                let (mark, _) = ui.allocate_exact_size(vec2(10.0, 18.0), Sense::empty());
+                ui.painter().circle_filled(mark.center(), 4.5, ink);
+                ui.add(egui::Label::new(RichText::new(what).color(text)).wrap());
+            });
+            if !advice.is_empty() {
+                ui.vertical(|ui| ui.add(egui::Label::new(RichText::new(advice).color(text)).wrap()));
+            }
+            ui.horizontal_wrapped(|ui| add(ui));
+            if !details.is_empty() {
+                details_ui(ui, what, details);
+            }
+        },
+    );
 }
 
 /// Technical text, folded away, to be copied.

@@ -68,7 +68,9 @@ fn has_display() -> bool {
     if !cfg!(all(unix, not(target_os = "macos"))) {
         return true;
     }
-    ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
+    ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()))
 }
 
 fn explain(error: eframe::Error) -> anyhow::Error {
@@ -246,9 +248,13 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     let rows = ["jsonl", "json", "csv", "tsv"];
     match pick {
         Pick::Model | Pick::LibraryModel => dialog.set_title(say!("dialog.model")),
-        Pick::Train | Pick::LibraryDataset => dialog.set_title(say!("dialog.train")).add_filter(say!("dialog.rows"), &rows),
+        Pick::Train | Pick::LibraryDataset => {
+            dialog.set_title(say!("dialog.train")).add_filter(say!("dialog.rows"), &rows)
+        }
         Pick::Validation => dialog.set_title(say!("dialog.validation")).add_filter(say!("dialog.rows"), &rows),
-        Pick::NeighboursCsv => dialog.set_title(say!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"]),
+        Pick::NeighboursCsv => {
+            dialog.set_title(say!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"])
+        }
         Pick::ExportFolder => dialog.set_title(say!("dialog.export")),
     }
 }

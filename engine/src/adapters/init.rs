@@ -108,12 +108,7 @@ fn wanted(
 }
 
 /// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
-fn scales(
-    shape: PrefixShape,
-    rows: &[Vec<u32>],
-    model: &dyn CausalModel,
-    device: &Device,
-) -> Result<Vec<(f32, f32)>> {
+fn scales(shape: PrefixShape, rows: &[Vec<u32>], model: &dyn CausalModel, device: &Device) -> Result<Vec<(f32, f32)>> {
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
     let mut count = 0;
     for row in rows.iter().filter(|row| !row.is_empty()) {

@@ -73,11 +73,8 @@ impl FoldedPrefix {
     pub fn read(folder: &Path, like: Option<&ModelShape>) -> Result<Self> {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        let malformed = |path: &Path, reason: String| EngineError::Malformed {
-            what: "the adapter",
-            path: path.to_owned(),
-            reason,
-        };
+        let malformed =
+            |path: &Path, reason: String| EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason };
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         let kind = json.get("peft_type").and_then(|value| value.as_str()).unwrap_or("without a peft_type");
         if kind != "PREFIX_TUNING" {

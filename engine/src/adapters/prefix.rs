@@ -51,9 +51,8 @@ impl PrefixShape {
     /// - `flat`: `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`
     /// - key and value of each layer: `[1, n_kv_heads, n_virtual, d_head]`
     pub fn layers(&self, flat: Tensor<2>) -> Vec<LayerKv> {
-        let by_slot = flat
-            .reshape([self.n_virtual, self.n_layers * 2, self.n_kv_heads, self.d_head])
-            .permute([1, 2, 0, 3]); // [n_layers * 2, n_kv_heads, n_virtual, d_head]
+        let by_slot =
+            flat.reshape([self.n_virtual, self.n_layers * 2, self.n_kv_heads, self.d_head]).permute([1, 2, 0, 3]); // [n_layers * 2, n_kv_heads, n_virtual, d_head]
         let slot = |index: usize| by_slot.clone().slice([index..index + 1]);
         (0..self.n_layers).map(|layer| LayerKv { key: slot(2 * layer), value: slot(2 * layer + 1) }).collect()
     }
@@ -85,9 +84,7 @@ pub fn count_parameters(shape: &PrefixShape, config: &PrefixConfig) -> (usize, u
     let (d_kv, row) = (shape.d_kv(), shape.row());
     let trained = match &config.reparameterisation {
         None => shape.stored(),
-        Some(Reparameterisation { width, .. }) => {
-            shape.n_virtual * d_kv + (d_kv * width + width) + (width * row + row)
-        }
+        Some(Reparameterisation { width, .. }) => shape.n_virtual * d_kv + (d_kv * width + width) + (width * row + row),
     };
     (trained, shape.stored())
 }

@@ -156,11 +156,12 @@ impl Gpt2 {
             Some(files.tensor("lm_head.weight", [shape.vocab_size, shape.d_model], device)?)
         };
         progress(1.0);
-        let activation = Activation::from_name(&config.activation_function).ok_or_else(|| EngineError::UnsupportedOption {
-            architecture: ARCHITECTURE,
-            option: "activation_function",
-            value: config.activation_function.clone(),
-        })?;
+        let activation =
+            Activation::from_name(&config.activation_function).ok_or_else(|| EngineError::UnsupportedOption {
+                architecture: ARCHITECTURE,
+                option: "activation_function",
+                value: config.activation_function.clone(),
+            })?;
         Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, activation })
     }
 }

@@ -54,7 +54,8 @@ pub fn write(
 ) -> Result<()> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
-    let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
+    let draft =
+        tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
     folded(trainer, base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
     for (i, parameter) in trainer.prefix.parameters.iter().enumerate() {

@@ -82,7 +82,8 @@ pub(super) fn notices(report: &DataReport) -> Vec<String> {
         sentences.push(format!("{} rows were cut to {} tokens", report.truncated_rows, report.max_tokens));
     }
     if report.skipped_rows > 0 {
-        let first: Vec<String> = report.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
+        let first: Vec<String> =
+            report.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
         sentences.push(format!("{} rows were left out, first of all {}", report.skipped_rows, first.join("; ")));
     }
     if report.duplicate_rows > 0 {

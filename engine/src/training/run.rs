@@ -66,8 +66,7 @@ impl Run {
         out: &Outbox,
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
-        let Prepared { prefix, model, folder, data, trainer, state } =
-            prepare(path, &config, resume, session, &tell)?;
+        let Prepared { prefix, model, folder, data, trainer, state } = prepare(path, &config, resume, session, &tell)?;
         let t = &config.training;
         let per_epoch = data.train.len().div_ceil(t.batch_size) as f64 / t.accumulation as f64;
         let total_steps = if t.steps > 0 { t.steps } else { ((t.epochs * per_epoch).ceil() as usize).max(1) };

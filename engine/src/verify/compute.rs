@@ -10,7 +10,7 @@ use crate::adapters::{Parameter, Prefix, PrefixShape, Trainables};
 use crate::config::{
     AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, TrainingConfig,
 };
-use crate::data::{TokenBatch, NO_LABEL};
+use crate::data::{NO_LABEL, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};

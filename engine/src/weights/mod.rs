@@ -2,5 +2,5 @@
 
 mod safetensors;
 
-pub use self::safetensors::{WeightFiles, read_floats, write_floats, write_json};
 pub(crate) use self::safetensors::write_whole;
+pub use self::safetensors::{WeightFiles, read_floats, write_floats, write_json};

@@ -148,7 +148,8 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         weight_map: BTreeMap<String, String>,
     }
     let text = std::fs::read_to_string(index).map_err(EngineError::io("read", index))?;
-    let malformed = |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
+    let malformed =
+        |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
     let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let mut names: Vec<String> = parsed.weight_map.into_values().collect();
     names.sort();

@@ -4,8 +4,8 @@
 use std::sync::OnceLock;
 
 use app::store::{Answer, RunState};
-use app::theme::ThemeChoice;
 use app::text::Language;
+use app::theme::ThemeChoice;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::message::{
@@ -18,14 +18,17 @@ use crate::world::{Bench, Start, detail, devices, facts, row, settings};
 fn can_draw() -> bool {
     static DRAWS: OnceLock<bool> = OnceLock::new();
     *DRAWS.get_or_init(|| {
-        let drawn = std::panic::catch_unwind(|| egui_kittest::Harness::new_ui(|ui| drop(ui.label("?"))).render().is_ok());
+        let drawn =
+            std::panic::catch_unwind(|| egui_kittest::Harness::new_ui(|ui| drop(ui.label("?"))).render().is_ok());
         let draws = drawn.unwrap_or(false);
         assert!(
             draws || std::env::var_os("PREFIX_WORKBENCH_REQUIRE_WGPU").is_none(),
             "wgpu is required and there is no adapter"
         );
         if !draws {
-            eprintln!("there is no wgpu adapter (apt install mesa-vulkan-drivers): pictures are skipped, labels are checked");
+            eprintln!(
+                "there is no wgpu adapter (apt install mesa-vulkan-drivers): pictures are skipped, labels are checked"
+            );
         }
         draws
     })
@@ -215,10 +218,12 @@ fn explorer_greys_what_random_vectors_reach_too() {
         }
         _ => None,
     });
-    let words = ["·river", "·restaurant", "·food", "·near", "·serves", "·cheap", "·the", "·of", "\\n", "·a", "·in", "·it"];
+    let words =
+        ["·river", "·restaurant", "·food", "·near", "·serves", "·cheap", "·the", "·of", "\\n", "·a", "·in", "·it"];
     let near = |scale: f32| -> Vec<Neighbour> {
         let list = words.iter().enumerate();
-        list.map(|(i, text)| Neighbour { token: i as u32, text: (*text).into(), score: scale - 0.04 * i as f32 }).collect()
+        list.map(|(i, text)| Neighbour { token: i as u32, text: (*text).into(), score: scale - 0.04 * i as f32 })
+            .collect()
     };
     let list = NeighbourList {
         layer: 2,
@@ -252,4 +257,14 @@ fn chinese_and_large_is_still_whole() {
     bench.answer_form();
     bench.harness.get_by_label("就绪");
     picture(&mut bench, "new_run_chinese_light");
+}
+
+#[test]
+fn large_type_puts_the_card_above_the_form() {
+    let settings = app::settings::Settings { zoom: 1.5, ..settings() };
+    let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, Vec::new());
+    click(&mut bench, "Set up a run");
+    bench.answer_form();
+    bench.harness.get_by_label("Ready");
+    picture(&mut bench, "new_run_large");
 }

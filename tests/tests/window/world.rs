@@ -97,11 +97,7 @@ impl Default for Start {
 
 /// Dark and English, whatever the machine speaks.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        language: app::text::Language::English,
-        theme: app::theme::ThemeChoice::Dark,
-        ..Settings::default()
-    }
+    Settings { language: app::text::Language::English, theme: app::theme::ThemeChoice::Dark, ..Settings::default() }
 }
 
 impl Bench {
@@ -253,8 +249,10 @@ pub(crate) fn model_summary() -> ModelSummary {
 }
 
 pub(crate) fn preview_rows() -> DataPreview {
-    let prompt = ["name", ":", "·Blue", "·Sp", "ice", "·|", "·food", ":", "·Chinese", "·|", "·area", ":", "·river", "side"];
-    let target = ["·Blue", "·Sp", "ice", "·serves", "·Chinese", "·food", "·by", "·the", "·river", "side", ".", "<|end|>"];
+    let prompt =
+        ["name", ":", "·Blue", "·Sp", "ice", "·|", "·food", ":", "·Chinese", "·|", "·area", ":", "·river", "side"];
+    let target =
+        ["·Blue", "·Sp", "ice", "·serves", "·Chinese", "·food", "·by", "·the", "·river", "side", ".", "<|end|>"];
     let tokens: Vec<String> = prompt.iter().chain(&target).map(|t| (*t).to_owned()).collect();
     let labelled = (0..tokens.len()).map(|i| i >= prompt.len()).collect();
     let row = |n: usize| TokenRow {
@@ -373,7 +371,11 @@ fn sample(step: usize) -> SampleReport {
         row: 0,
         prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
         reference: "Blue Spice serves Chinese food by the riverside.".into(),
-        text: if step == 0 { "the the of a river in the".into() } else { "Blue Spice is a Chinese restaurant by the riverside.".into() },
+        text: if step == 0 {
+            "the the of a river in the".into()
+        } else {
+            "Blue Spice is a Chinese restaurant by the riverside.".into()
+        },
     }
 }
 

@@ -56,7 +56,8 @@ pub fn memory(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     let tokens = draft.training.batch_size * seq;
     let kv = seq + draft.n_virtual;
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
-    let per_layer = tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
+    let per_layer =
+        tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
     Memory {
         weights: f32_bytes(model.parameters),
         adapter: 4 * f32_bytes(parameters(draft, model).trained),

@@ -50,7 +50,8 @@ pub(super) fn data_ui(
 }
 
 fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
-    let error = error_of(issues, Field::Train).filter(|_| !draft.train.trim().is_empty() && state.preview.failure.is_none());
+    let error =
+        error_of(issues, Field::Train).filter(|_| !draft.train.trim().is_empty() && state.preview.failure.is_none());
     let train = field::field_ui(ui, say!("data.train"), say!("data.train_help"), error, |ui| {
         field::path_ui(ui, &mut draft.train, say!("data.train_hint"), say!("data.browse_train"))
     });
@@ -158,7 +159,8 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     ui.horizontal_wrapped(|ui| {
         ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
         ui.add_space(12.0);
-        ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end")).on_hover_text(say!("data.append_end_help"));
+        ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
+            .on_hover_text(say!("data.append_end_help"));
     });
 }
 
@@ -168,7 +170,11 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
         plain_chip_ui(ui, &say!("data.valid_rows", n = text::count(preview.validation_rows)));
         if preview.truncated_rows > 0 {
             let share = 100.0 * preview.truncated_rows as f64 / preview.total_rows.max(1) as f64;
-            chip_ui(ui, Level::Warn, &say!("data.truncated", n = text::count(preview.truncated_rows), share = format!("{share:.1}")));
+            chip_ui(
+                ui,
+                Level::Warn,
+                &say!("data.truncated", n = text::count(preview.truncated_rows), share = format!("{share:.1}")),
+            );
         }
         if preview.skipped_rows > 0 {
             chip_ui(ui, Level::Warn, &say!("data.skipped", n = text::count(preview.skipped_rows)));

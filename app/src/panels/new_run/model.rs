@@ -60,8 +60,12 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
 fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let starter = state.starter.as_ref().map(|config| config.model.display().to_string());
     let used = state.model_rows.iter().map(|row| row.folder.display().to_string());
-    let others: Vec<String> =
-        starter.clone().into_iter().chain(used.filter(|path| Some(path) != starter.as_ref())).filter(|path| *path != draft.model).collect();
+    let others: Vec<String> = starter
+        .clone()
+        .into_iter()
+        .chain(used.filter(|path| Some(path) != starter.as_ref()))
+        .filter(|path| *path != draft.model)
+        .collect();
     if others.is_empty() {
         return;
     }

@@ -46,7 +46,9 @@ impl NewRun {
             ui.add_space(6.0);
             match state.model(Path::new(draft.model.trim())) {
                 None => {
-                    ui.add(egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
+                    ui.add(
+                        egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap(),
+                    );
                 }
                 Some(model) => self.costs_ui(ui, draft, model, state),
             }
@@ -97,7 +99,12 @@ impl NewRun {
             Some((device, limit)) => {
                 progress_ui(ui, memory.total() as f32 / limit.max(1) as f32, say!("new_run.memory"));
                 let fits = memory.total() < limit * 9 / 10;
-                let line = say!("new_run.of_memory", total = text::bytes(memory.total()), limit = text::bytes(limit), device = device.name);
+                let line = say!(
+                    "new_run.of_memory",
+                    total = text::bytes(memory.total()),
+                    limit = text::bytes(limit),
+                    device = device.name
+                );
                 let ink = if fits { tokens(ui).muted } else { tokens(ui).warn };
                 ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
                 if !fits {
@@ -117,10 +124,12 @@ impl NewRun {
 
     fn context_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary) {
         section_ui(ui, say!("new_run.context"));
-        let longest = if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
+        let longest =
+            if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
         let used = draft.n_virtual + longest;
         progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, say!("new_run.context"));
-        let line = say!("new_run.context_line", prefix = draft.n_virtual, longest = longest, positions = model.n_positions);
+        let line =
+            say!("new_run.context_line", prefix = draft.n_virtual, longest = longest, positions = model.n_positions);
         let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
         ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
         if used > model.n_positions {

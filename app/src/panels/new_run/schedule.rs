@@ -69,10 +69,9 @@ fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
 }
 
 fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
-    let auto = state.device(DeviceChoice::Auto).map_or_else(
-        || say!("schedule.auto").to_owned(),
-        |device| say!("schedule.auto_is", device = device.name),
-    );
+    let auto = state
+        .device(DeviceChoice::Auto)
+        .map_or_else(|| say!("schedule.auto").to_owned(), |device| say!("schedule.auto_is", device = device.name));
     let named = state.devices.iter().map(|device| {
         let name = if device.software {
             format!("{} ({}; {})", device.name, device.api, say!("settings.software"))

@@ -69,8 +69,14 @@ impl Runs {
         if rows.is_empty() {
             crate::widgets::surface::empty_ui(ui, say!("runs.none_match"), say!("runs.none_match_advice"));
         } else {
-            let mut table =
-                table::Table { rows: &rows, now: state.now, sort: &mut self.sort, selected: &self.selected, clicked: None, out };
+            let mut table = table::Table {
+                rows: &rows,
+                now: state.now,
+                sort: &mut self.sort,
+                selected: &self.selected,
+                clicked: None,
+                out,
+            };
             table.ui(ui);
             if let Some((index, modifiers)) = table.clicked {
                 self.select(&rows, index, modifiers);

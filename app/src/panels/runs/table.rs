@@ -181,7 +181,9 @@ impl Table<'_> {
             SortBy::Steps if row.total_steps == 0 => number("–".to_owned()),
             SortBy::Steps => number(format!("{} / {}", row.step, row.total_steps)),
             SortBy::Duration => number(text::duration(row.duration_secs)),
-            SortBy::Started => RichText::new(text::ago(row.started.unwrap_or(row.created) as f64, self.now)).small().color(t.muted),
+            SortBy::Started => {
+                RichText::new(text::ago(row.started.unwrap_or(row.created) as f64, self.now)).small().color(t.muted)
+            }
         };
         ui.add(Label::new(cell).truncate());
     }

@@ -20,7 +20,9 @@ use crate::store::RunRow;
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui};
+use crate::widgets::surface::{
+    Level, banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui,
+};
 
 /// What is being chosen, and what was drawn last.
 #[derive(Debug, Default)]
@@ -203,9 +205,15 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
         ui.columns(5, |c| {
             tile_ui(&mut c[0], say!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
             tile_ui(&mut c[1], say!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
-            tile_ui(&mut c[2], say!("training.speed"), &text::count(speed.unwrap_or(mean_speed).max(0.0) as usize), say!("training.speed_unit"));
+            tile_ui(
+                &mut c[2],
+                say!("training.speed"),
+                &text::count(speed.unwrap_or(mean_speed).max(0.0) as usize),
+                say!("training.speed_unit"),
+            );
             let trained = facts.map_or_else(|| "–".to_owned(), |f| text::short_count(f.trained_parameters));
-            let stored = facts.map_or_else(String::new, |f| say!("training.keeps", n = text::short_count(f.stored_parameters)));
+            let stored =
+                facts.map_or_else(String::new, |f| say!("training.keeps", n = text::short_count(f.stored_parameters)));
             tile_ui(&mut c[3], say!("training.trains"), &trained, &stored);
             let rows = facts.map_or_else(|| "–".to_owned(), |f| text::count(f.train_rows));
             let device = facts.map_or("", |f| f.device.as_str());

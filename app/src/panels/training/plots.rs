@@ -54,14 +54,23 @@ impl Plots {
             });
             if view.loss.is_empty() && view.evaluations.is_empty() {
                 ui.allocate_ui(egui::vec2(ui.available_width(), 250.0), |ui| {
-                    crate::widgets::surface::empty_ui(ui, say!("training.no_points"), say!("training.no_points_advice"));
+                    crate::widgets::surface::empty_ui(
+                        ui,
+                        say!("training.no_points"),
+                        say!("training.no_points_advice"),
+                    );
                 });
                 return;
             }
             self.smoothed.follow(&view.loss, weight);
             let dots = Dots {
                 name: say!("training.validation"),
-                points: view.evaluations.iter().filter(|e| e.loss.is_finite()).map(|e| [e.step as f64, e.loss]).collect(),
+                points: view
+                    .evaluations
+                    .iter()
+                    .filter(|e| e.loss.is_finite())
+                    .map(|e| [e.step as f64, e.loss])
+                    .collect(),
                 best: view.best().map(|e| [e.step as f64, e.loss]),
                 color: t.second,
             };

@@ -35,8 +35,11 @@ impl Tabs {
     /// Draws them.
     pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) {
         card_ui(ui, "", |ui| {
-            let names =
-                [(Tab::Samples, say!("training.samples")), (Tab::Log, say!("training.log")), (Tab::Config, say!("training.config"))];
+            let names = [
+                (Tab::Samples, say!("training.samples")),
+                (Tab::Log, say!("training.log")),
+                (Tab::Config, say!("training.config")),
+            ];
             segmented_ui(ui, &mut self.tab, &names);
             ui.add_space(theme::SMALL_GAP);
             match self.tab {
@@ -89,11 +92,12 @@ impl Tabs {
         }
         let t = tokens(ui);
         let height = ui.text_style_height(&egui::TextStyle::Monospace) + 4.0;
-        ScrollArea::vertical().id_salt("log").max_height(320.0).stick_to_bottom(true).auto_shrink([false, true]).show_rows(
-            ui,
-            height,
-            lines.len(),
-            |ui, range| {
+        ScrollArea::vertical()
+            .id_salt("log")
+            .max_height(320.0)
+            .stick_to_bottom(true)
+            .auto_shrink([false, true])
+            .show_rows(ui, height, lines.len(), |ui, range| {
                 ui.spacing_mut().item_spacing.y = 4.0;
                 for line in &lines[range] {
                     let ink = match line.level {
@@ -104,8 +108,7 @@ impl Tabs {
                     let text = RichText::new(format!("{}  {}", &date_and_time(line.at)[11..], line.text));
                     ui.add(egui::Label::new(text.monospace().color(ink)).truncate().selectable(true));
                 }
-            },
-        );
+            });
     }
 }
 
