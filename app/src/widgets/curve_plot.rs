@@ -47,13 +47,12 @@ pub struct Canvas<'a> {
     pub group: &'a str,
 }
 
-/// What a thinned curve depends on.
+/// What a thinned curve depends on: points, last value, range, columns.
 type Key = (usize, u64, i64, i64, usize);
-
-/// A curve in pieces: figures that are not numbers break it.
+/// Unbroken parts of a curve.
 type Pieces = Vec<Vec<[f64; 2]>>;
 
-/// What was thinned for the last frame, by plot and curve.
+/// What was thinned for the last frame.
 #[derive(Debug, Default)]
 pub struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 
@@ -80,7 +79,7 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         (bounds.min()[0], bounds.max()[0])
     });
     let columns = (ui.available_width().max(50.0) as usize).min(1500);
-    let lines: Vec<(&Curve<'_>, Vec<Vec<[f64; 2]>>)> =
+    let lines: Vec<(&Curve<'_>, Pieces)> =
         curves.iter().map(|curve| (curve, cache.pieces(canvas.label, curve, range, columns))).collect();
     let response = Plot::new(canvas.label)
         .id(id)
