@@ -260,7 +260,7 @@ def main():
     ap.add_argument("--every", type=int, default=300)
     ap.add_argument("--amx", action="store_true", help="weight products in bfloat16 on AMX tiles: twice as fast where there are any")
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--keep", default="/tmp/starter", help="folder for the state of the run")
+    ap.add_argument("--keep", default="starter-state", help="folder for the state of the run")
     ap.add_argument("--from-kept", action="store_true", help="go on from that state")
     ap.add_argument("--dataset", default=os.path.join(here, "../datasets/records/validation.jsonl"))
     a = ap.parse_args()

@@ -53,7 +53,7 @@ impl PrefixShape {
     pub fn layers(&self, flat: Tensor<2>) -> Vec<LayerKv> {
         let by_slot =
             flat.reshape([self.n_virtual, self.n_layers * 2, self.n_kv_heads, self.d_head]).permute([1, 2, 0, 3]); // [n_layers * 2, n_kv_heads, n_virtual, d_head]
-        let slot = |index: usize| by_slot.clone().slice([index..index + 1]);
+        let slot = |index: usize| by_slot.clone().narrow(0, index, 1);
         (0..self.n_layers).map(|layer| LayerKv { key: slot(2 * layer), value: slot(2 * layer + 1) }).collect()
     }
 

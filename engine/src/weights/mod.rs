@@ -3,4 +3,4 @@
 mod safetensors;
 
 pub(crate) use self::safetensors::write_whole;
-pub use self::safetensors::{WeightFiles, read_floats, write_floats, write_json};
+pub use self::safetensors::{Floats, WeightFiles, read_floats, write_floats, write_json};
