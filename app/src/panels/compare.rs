@@ -133,14 +133,35 @@ impl Compare {
     fn sampling_ui(&mut self, ui: &mut Ui) {
         let mut sampling = self.sampling.clone().unwrap_or_default();
         let before = sampling.clone();
-        let per_row = if ui.available_width() < theme::NARROW_SCREEN { 3 } else { 6 };
-        for first in (0..6).step_by(per_row) {
-            ui.columns(per_row, |columns| {
-                for (i, ui) in columns.iter_mut().enumerate() {
-                    sampling_field_ui(ui, first + i, &mut sampling);
-                }
+        ui.columns(6, |c| {
+            field::field_ui(&mut c[0], say!("compare.how"), "", None, |ui| {
+                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
+                segmented_ui(ui, &mut sampling.greedy, &names)
             });
-        }
+            field::field_ui(&mut c[1], say!("compare.tokens"), "", None, |ui| {
+                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
+            });
+            let drawn = !sampling.greedy;
+            c[2].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
+                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
+                });
+            });
+            c[3].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
+                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
+                });
+            });
+            c[4].add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
+                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
+                });
+            });
+            field::field_ui(&mut c[5], say!("compare.seed"), "", None, |ui| {
+                let width = ui.available_width();
+                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
+            });
+        });
         if sampling != before {
             self.sampling = Some(sampling);
         }
@@ -229,51 +250,6 @@ impl Compare {
             if changed {
                 out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
             }
-        }
-    }
-}
-
-/// One of the six settings of a generation.
-fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
-    let drawn = !sampling.greedy;
-    match which {
-        0 => {
-            field::field_ui(ui, say!("compare.how"), "", None, |ui| {
-                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
-                segmented_ui(ui, &mut sampling.greedy, &names)
-            });
-        }
-        1 => {
-            field::field_ui(ui, say!("compare.tokens"), "", None, |ui| {
-                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
-            });
-        }
-        2 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
-                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
-                })
-            });
-        }
-        3 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
-                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
-                })
-            });
-        }
-        4 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
-                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
-                })
-            });
-        }
-        _ => {
-            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
-                let width = ui.available_width();
-                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
-            });
         }
     }
 }

@@ -47,12 +47,13 @@ pub struct Canvas<'a> {
     pub group: &'a str,
 }
 
-/// What a thinned curve depends on: points, last value, range, columns.
+/// What a thinned curve depends on.
 type Key = (usize, u64, i64, i64, usize);
-/// Unbroken parts of a curve.
+
+/// A curve in pieces: figures that are not numbers break it.
 type Pieces = Vec<Vec<[f64; 2]>>;
 
-/// What was thinned for the last frame.
+/// What was thinned for the last frame, by plot and curve.
 #[derive(Debug, Default)]
 pub struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 
@@ -79,7 +80,7 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         (bounds.min()[0], bounds.max()[0])
     });
     let columns = (ui.available_width().max(50.0) as usize).min(1500);
-    let lines: Vec<(&Curve<'_>, Pieces)> =
+    let lines: Vec<(&Curve<'_>, Vec<Vec<[f64; 2]>>)> =
         curves.iter().map(|curve| (curve, cache.pieces(canvas.label, curve, range, columns))).collect();
     let response = Plot::new(canvas.label)
         .id(id)

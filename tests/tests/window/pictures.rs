@@ -258,13 +258,3 @@ fn chinese_and_large_is_still_whole() {
     bench.harness.get_by_label("就绪");
     picture(&mut bench, "new_run_chinese_light");
 }
-
-#[test]
-fn large_type_puts_the_card_above_the_form() {
-    let settings = app::settings::Settings { zoom: 1.5, ..settings() };
-    let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, Vec::new());
-    click(&mut bench, "Set up a run");
-    bench.answer_form();
-    bench.harness.get_by_label("Ready");
-    picture(&mut bench, "new_run_large");
-}
