@@ -115,7 +115,7 @@ pub enum Action {
     /// Use a certain checkpoint of a column's run.
     ColumnCheckpoint(RunId, Option<PathBuf>),
     /// Get rows of the compared runs' dataset.
-    CompareRows(usize),
+    FindPrompts,
     /// Continue a prompt in all columns.
     Generate(Box<Wish>),
     /// End the generation.

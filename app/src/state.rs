@@ -43,7 +43,7 @@ enum Purpose {
     Devices,
     Model(PathBuf),
     Preview,
-    CompareRows,
+    FindPrompts,
     Generate,
     Grid,
     Neighbours,
@@ -115,6 +115,8 @@ pub struct State {
     pub dataset_rows: Vec<DatasetRow>,
     /// Checkpoints of the runs that were looked at.
     pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
+    /// Settings of the runs that were looked at.
+    pub configs: BTreeMap<RunId, Box<RunConfig>>,
     /// The run that *Training* and *Explorer* show.
     pub view: Option<RunView>,
     /// Runs that this program computes.
@@ -159,6 +161,7 @@ impl State {
             model_rows: Vec::new(),
             dataset_rows: Vec::new(),
             checkpoints: BTreeMap::new(),
+            configs: BTreeMap::new(),
             view: None,
             live: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -222,7 +225,7 @@ impl State {
     pub fn device(&self, choice: DeviceChoice) -> Option<&DeviceInfo> {
         match choice {
             DeviceChoice::Auto => {
-                let gpu = |d: &&DeviceInfo| d.choice != DeviceChoice::Cpu && !d.software;
+                let gpu = |d: &&DeviceInfo| d.choice != DeviceChoice::Cpu && !d.software && d.trouble.is_none();
                 self.devices.iter().find(gpu).or_else(|| self.devices.iter().find(|d| d.choice == DeviceChoice::Cpu))
             }
             DeviceChoice::Wgpu(None) => self.devices.iter().find(|d| d.choice != DeviceChoice::Cpu),
@@ -274,6 +277,12 @@ impl State {
     fn absorb_detail(&mut self, detail: crate::store::RunDetail) {
         let id = detail.row.id.clone();
         self.checkpoints.insert(id.clone(), detail.checkpoints.clone());
+        if let Some(config) = &detail.config {
+            self.configs.insert(id.clone(), config.clone());
+        }
+        if self.screen == Screen::Compare {
+            self.find_prompts();
+        }
         if let Some(view) = self.view.as_mut().filter(|view| view.id == id && view.asked) {
             view.absorb(detail);
             if view.stale {
@@ -287,6 +296,7 @@ impl State {
         self.runs.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
         self.comparison.columns.retain(|column| column.run.as_ref() != Some(run));
         self.checkpoints.remove(run);
+        self.configs.remove(run);
         if self.view.as_ref().is_some_and(|view| view.id == *run) {
             self.view = None;
             self.exploration = Exploration::default();
@@ -406,7 +416,7 @@ impl State {
                 self.exploration.failure = Some(failure);
             }
             Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
-            Purpose::CompareRows => {
+            Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
             }

@@ -161,11 +161,11 @@ pub fn duration(secs: f64) -> String {
     }
     let whole = secs.max(0.0).round() as u64;
     match whole {
-        0..=59 if secs < 10.0 => format!("{secs:.1} s"),
-        0..=59 => format!("{whole} s"),
-        60..=3_599 => format!("{} min {:02} s", whole / 60, whole % 60),
-        3_600..=86_399 => format!("{} h {:02} min", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} d {:02} h", whole / 86_400, whole % 86_400 / 3_600),
+        0..=59 if secs < 10.0 => say!("time.seconds", n = format!("{secs:.1}")),
+        0..=59 => say!("time.seconds", n = whole),
+        60..=3_599 => say!("time.minutes", n = whole / 60, rest = format!("{:02}", whole % 60)),
+        3_600..=86_399 => say!("time.hours", n = whole / 3_600, rest = format!("{:02}", whole % 3_600 / 60)),
+        _ => say!("time.days", n = whole / 86_400, rest = format!("{:02}", whole % 86_400 / 3_600)),
     }
 }
 

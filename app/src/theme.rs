@@ -142,6 +142,12 @@ pub const RADIUS: u8 = 6;
 pub const CONTROL_HEIGHT: f32 = 30.0;
 /// Width of the rail.
 pub const RAIL_WIDTH: f32 = 176.0;
+/// Width of the rail in a window that has little room: icons only.
+pub const NARROW_RAIL_WIDTH: f32 = 56.0;
+/// Below this width the rail has icons only.
+pub const NARROW_WINDOW: f32 = 1000.0;
+/// Below this width a screen puts things below each other that otherwise stand side by side.
+pub const NARROW_SCREEN: f32 = 880.0;
 
 /// Text of a card's title.
 pub fn title() -> TextStyle {

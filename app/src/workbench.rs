@@ -21,7 +21,7 @@ use crate::state::{Outgoing, State};
 use crate::store::{Access, RunRow};
 use crate::text;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
 
 /// The window: what it knows, what is being typed, and whom it talks to.
@@ -183,11 +183,12 @@ impl Workbench {
         let mut out = Vec::new();
         let t = tokens(ui);
         let chrome = Frame::new().fill(t.chrome);
+        let narrow = ui.available_width() < theme::NARROW_WINDOW;
         Panel::left("rail")
-            .exact_size(theme::RAIL_WIDTH)
+            .exact_size(if narrow { theme::NARROW_RAIL_WIDTH } else { theme::RAIL_WIDTH })
             .resizable(false)
-            .frame(chrome.inner_margin(Margin::symmetric(10, 0)))
-            .show(ui, |ui| rail_ui(ui, &self.state, &mut out));
+            .frame(chrome.inner_margin(Margin::symmetric(if narrow { 8 } else { 10 }, 0)))
+            .show(ui, |ui| rail_ui(ui, &self.state, narrow, &mut out));
         Panel::top("top_bar")
             .exact_size(46.0)
             .resizable(false)
@@ -293,11 +294,11 @@ fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         ui.label(RichText::new(say!("leave.title")).text_style(theme::title()));
         ui.add(egui::Label::new(RichText::new(say!("leave.note")).color(tokens(ui).muted)).wrap());
         ui.add_space(theme::SMALL_GAP);
-        ui.vertical(|ui| {
+        ui.horizontal(|ui| {
             if primary_ui(ui, true, say!("leave.keep")).on_hover_text(say!("leave.keep_help")).clicked() {
                 out.push(Action::Leave(Leaving::WhenDone));
             }
-            if danger_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
+            if quiet_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
                 out.push(Action::Leave(Leaving::WhenStopped));
             }
             if quiet_ui(ui, true, say!("frame.cancel")).clicked() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::config::{MethodConfig, RunConfig};
+use engine::device::Trials;
 use serde::{Deserialize, Serialize};
 
 /// Environment variable that names the workspace folder.
@@ -118,6 +119,11 @@ impl Workspace {
     /// What can be computed again.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
+    }
+
+    /// How a GPU is tried before its first use: by this program, in a process of its own.
+    pub fn trials(&self) -> Option<Trials> {
+        std::env::current_exe().ok().map(|program| Trials::new(program, &self.cache()))
     }
 
     /// What the window remembers.

@@ -95,8 +95,10 @@ impl Bench {
         for (d_in, d_out) in [(D_MODEL, 3 * D_MODEL), (D_MODEL, D_MODEL), (D_MODEL, D_FF), (D_FF, D_MODEL)] {
             let layer = self.frozen_linear(d_in, d_out);
             self.both(&format!("linear_{d_in}x{d_out}"), &self.tracked([BATCH, SEQ, d_in]), |x| layer.forward(x));
-            let one = self.plain([1, 1, d_in]);
-            self.time(&format!("linear_{d_in}x{d_out}_one_row"), || drop(layer.forward(one.clone())));
+            for rows in [1, 2, 4, 8, 16] {
+                let few = self.plain([1, rows, d_in]);
+                self.time(&format!("linear_{d_in}x{d_out}_{rows}_rows"), || drop(layer.forward(few.clone())));
+            }
         }
     }
 
@@ -133,8 +135,10 @@ impl Bench {
         self.time("label_nll_forward_backward", || {
             drop(label_nll(hidden.clone(), &head, targets.clone()).sum().backward());
         });
-        let one = self.plain([1, D_MODEL]);
-        self.time("head_logits_one_row", || drop(head_logits(one.clone(), &head)));
+        for n in [1, 2, 4, 8] {
+            let hidden = self.plain([n, D_MODEL]);
+            self.time(&format!("head_logits_{n}_rows"), || drop(head_logits(hidden.clone(), &head)));
+        }
     }
 
     fn optimizer(&self) {
@@ -152,7 +156,7 @@ impl Bench {
 
     /// Twelve blocks: the work of a training step but for embeddings and optimizer.
     fn stack(&self) {
-        if !self.wants("stack") && !self.wants("step") && !self.wants("decoding") {
+        if !["stack_forward_backward", "step", "decoding_1_streams"].iter().any(|name| self.wants(name)) {
             return;
         }
         let blocks: Vec<Block> = (0..N_LAYERS).map(|_| Block::new(self)).collect();
@@ -178,17 +182,15 @@ impl Bench {
             let labelled = hidden.narrow(0, BATCH * SEQ - n, n);
             drop(label_nll(labelled, &head, targets.clone()).mean().backward());
         });
-        let one = self.plain([1, 1, D_MODEL]);
-        let cache: Vec<LayerKv> = (0..N_LAYERS)
-            .map(|_| LayerKv {
-                key: self.plain([1, N_HEADS, 138, D_HEAD]),
-                value: self.plain([1, N_HEADS, 138, D_HEAD]),
-            })
-            .collect();
-        self.time("decoding_one_token", || {
-            let x = blocks.iter().zip(&cache).fold(one.clone(), |x, (block, past)| block.forward(x, past));
-            drop(head_logits(norm.forward(x).reshape([1, D_MODEL]), &head));
-        });
+        let kv = || self.plain([1, N_HEADS, 138, D_HEAD]);
+        let cache: Vec<LayerKv> = (0..N_LAYERS).map(|_| LayerKv { key: kv(), value: kv() }).collect();
+        for streams in [1, 2, 4, 8] {
+            let tokens = self.plain([streams, 1, D_MODEL]);
+            self.time(&format!("decoding_{streams}_streams"), || {
+                let x = blocks.iter().zip(&cache).fold(tokens.clone(), |x, (block, past)| block.forward(x, past));
+                drop(head_logits(norm.forward(x).reshape([streams, D_MODEL]), &head));
+            });
+        }
     }
 
     fn decoding(&self) {

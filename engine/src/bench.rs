@@ -71,7 +71,7 @@ pub fn measure(
     started: Instant,
 ) -> Result<Vec<Figure>> {
     let files = ModelFolder::open(folder)?;
-    let (_, device) = device::open(choice, files.largest_tensor_bytes())?;
+    let (_, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
     let model = files.load(&device, &mut |_| ())?;
     match what {
         Measure::TrainFlat => train(model.as_ref(), None, "prefix", steps, &device, started),

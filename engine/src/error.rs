@@ -172,6 +172,16 @@ pub enum EngineError {
         /// The device's limit.
         limit: u64,
     },
+    /// A device crashed, hung or computed wrongly when it was tried.
+    #[error("{device} cannot be used: {reason} (kept in {path})", path = verdicts.display())]
+    DeviceFails {
+        /// The device with its API.
+        device: String,
+        /// What happened.
+        reason: String,
+        /// The file in which that is kept.
+        verdicts: PathBuf,
+    },
     /// A checkpoint cannot be continued from.
     #[error("the run cannot be resumed: {0}")]
     Resume(String),
@@ -217,6 +227,7 @@ impl EngineError {
             Self::AdapterType(_) => "Choose a prefix-tuning adapter",
             Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
             Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
+            Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",
             Self::Resume(_) => "Start a new run with the same settings",
             Self::Computation(_) => "Try the CPU; if it happens there too, please report it with the details",
         }

@@ -185,12 +185,26 @@ pub struct GenerateRequest {
 /// One text to continue.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    /// The prompt as the model gets it (already rendered).
-    pub prompt: String,
+    /// What is continued.
+    pub prompt: Prompt,
     /// Folder with `adapter_config.json`; `None` is the base model.
     pub adapter: Option<PathBuf>,
     /// 1 is the adapter as trained, 0 leaves its slots out and is the base model.
     pub strength: f64,
+}
+
+/// What is to be continued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// The text as the model gets it.
+    Text(String),
+    /// A source, to be put into a prompt template.
+    Source {
+        /// What stands for `source` in the template.
+        text: String,
+        /// As in [`DataConfig::prompt_template`].
+        template: String,
+    },
 }
 
 /// Which vectors of a prefix are compared.

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use crate::adapters::peft::FoldedPrefix;
 use crate::analysis::VocabularyBank;
 use crate::data::Tokenizer;
-use crate::device::{self, DeviceChoice, DeviceInfo};
+use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::Result;
 use crate::message::ModelSummary;
 use crate::models::CausalModel;
@@ -31,16 +31,21 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads a model folder onto a device; `progress` hears the share done.
+    /// Loads a model folder onto a device, which is tried first if it is new; `progress` hears the share done.
     ///
     /// # Errors
     /// The folder or the device is not as it must be.
-    pub fn load(folder: &Path, choice: DeviceChoice, progress: &mut dyn FnMut(f32)) -> Result<Self> {
+    pub fn load(
+        folder: &Path,
+        choice: DeviceChoice,
+        trials: Option<&Trials>,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
         let files = ModelFolder::open(folder)?;
         let tokenizer = Tokenizer::from_folder(folder)?;
         let summary = files.summary();
         tokenizer.check_vocab(summary.vocab_size)?;
-        let (device_info, device) = device::open(choice, summary.largest_tensor_bytes)?;
+        let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {
             let hash = scope.spawn(|| files.hash());
@@ -66,14 +71,16 @@ impl LoadedModel {
 pub struct Session {
     /// Where what is computed once per model is kept.
     pub cache: PathBuf,
+    /// How adapters are tried before they are used.
+    pub trials: Option<Trials>,
     last: Option<(PathBuf, DeviceChoice, Rc<LoadedModel>)>,
     bank: Option<(String, Rc<VocabularyBank>)>,
 }
 
 impl Session {
     /// Nothing is loaded yet.
-    pub fn new(cache: PathBuf) -> Self {
-        Self { cache, last: None, bank: None }
+    pub fn new(cache: PathBuf, trials: Option<Trials>) -> Self {
+        Self { cache, trials, last: None, bank: None }
     }
 
     /// The model of a folder on a device, loaded if it is not there yet.
@@ -94,7 +101,7 @@ impl Session {
         }
         // Two models at once only while a job still uses the other one.
         self.last = None;
-        let model = Rc::new(LoadedModel::load(folder, choice, progress)?);
+        let model = Rc::new(LoadedModel::load(folder, choice, self.trials.as_ref(), progress)?);
         self.last = Some((folder.to_owned(), choice, Rc::clone(&model)));
         Ok(model)
     }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
+use crate::device::Trials;
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs;
 use crate::message::{Command, Event, JobId, Outcome};
@@ -30,17 +31,21 @@ pub enum SendError {
 }
 
 impl Engine {
-    /// Starts the thread. `cache` is where what is computed once per model is kept; `outbox` is called on the thread for
-    /// each event and must not block.
+    /// Starts the thread. `cache` is where what is computed once per model is kept; with `trials`, GPUs are tried before
+    /// their first use; `outbox` is called on the thread for each event and must not block.
     ///
     /// # Errors
     /// The system cannot start a thread.
-    pub fn spawn(cache: impl Into<PathBuf>, outbox: impl Fn(Event) + Send + 'static) -> Result<Self> {
+    pub fn spawn(
+        cache: impl Into<PathBuf>,
+        trials: Option<Trials>,
+        outbox: impl Fn(Event) + Send + 'static,
+    ) -> Result<Self> {
         let (commands, inbox) = sync_channel(INBOX);
         let cache = cache.into();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || run(Worker::new(Session::new(cache), Outbox(Box::new(outbox))), &inbox))
+            .spawn(move || run(Worker::new(Session::new(cache, trials), Outbox(Box::new(outbox))), &inbox))
             .map_err(EngineError::io("start", "the engine thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }

@@ -71,7 +71,7 @@ impl Talk {
         let cache = tempfile::tempdir().unwrap();
         let (send, events) = channel();
         // A test that is over hears no more.
-        let engine = Engine::spawn(cache.path(), move |event| drop(send.send(event))).unwrap();
+        let engine = Engine::spawn(cache.path(), None, move |event| drop(send.send(event))).unwrap();
         Self { engine, events, cache }
     }
 

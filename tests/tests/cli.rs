@@ -152,6 +152,8 @@ fn the_main_job_runs_from_the_command_line() {
     assert_eq!((row.state, row.step, row.total_steps), (RunState::Finished, 8, 8));
 
     line(&workspace, &["generate", "--run", "first", "--base", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    line(&workspace, &["generate", "--run", "first", "--source", "a e", "--max-new-tokens", "3"]).unwrap();
+    assert!(is_usage(&line(&workspace, &["generate", "--source", "a e"]).unwrap_err()), "there is no template");
     line(&workspace, &["generate", "--run", "first", "--row", "2", "--max-new-tokens", "3", "--json"]).unwrap();
     line(&workspace, &["evaluate", "--run", "first", "--base", "--data", &place("rows.jsonl")]).unwrap();
     let neighbors = ["neighbors", "--run", "first", "--layer", "1", "--position", "0", "--top", "3", "--csv"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::adapters::peft::FoldedPrefix;
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Sampling, Stream};
+use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
 use tests::{Talk, golden_cases, tiny_model};
 
 const JOB: JobId = JobId(1);
@@ -22,7 +22,7 @@ fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
-    Stream { prompt: prompt.to_owned(), adapter: adapter.map(Path::to_owned), strength }
+    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength }
 }
 
 #[test]
@@ -54,6 +54,28 @@ fn strength_zero_is_the_base_model_and_proves_it() {
     assert_eq!(said[0].tokens, said[1].tokens);
     assert_eq!([said[0].proven_base, said[1].proven_base, said[2].proven_base], [Some(true), Some(true), None]);
     assert_ne!(said[0].tokens, said[2].tokens, "a prefix changes what is said");
+}
+
+#[test]
+fn a_source_becomes_the_prompt_that_its_template_makes() {
+    let source = |template: &str| {
+        let prompt = Prompt::Source { text: "b c".to_owned(), template: template.to_owned() };
+        Stream { prompt, ..stream("", None, 1.0) }
+    };
+    let said = generate(&Talk::new(), vec![source("a {{ source }} d"), stream("a b c d", None, 1.0)]);
+    assert_eq!(said[0].tokens, said[1].tokens);
+    let talk = Talk::new();
+    let request = GenerateRequest {
+        model: tiny_model(),
+        device: DeviceChoice::Cpu,
+        streams: vec![source("{{ category }}")],
+        sampling: Sampling::default(),
+    };
+    talk.send(Command::Generate { job: JOB, request: Box::new(request) });
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("template"), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

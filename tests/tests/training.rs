@@ -176,3 +176,20 @@ fn accumulation_changes_the_memory_and_not_the_step() {
     assert!((one.loss - three.loss).abs() < 1e-5, "{} {}", one.loss, three.loss);
     assert!((one.grad_norm - three.grad_norm).abs() < 1e-4 * one.grad_norm.max(1.0));
 }
+
+#[test]
+fn fewer_steps_than_are_done_are_refused_and_nothing_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, folder) = (tiny_run(home.path()), home.path().join("run"));
+    let talk = Talk::new();
+    train(&talk, &folder, &config, false);
+    let before = (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl"));
+    let mut shorter = config;
+    shorter.training.steps = 5;
+    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(shorter), resume: true });
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("12 steps"), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(before, (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl")));
+}

@@ -1,6 +1,7 @@
-//! `devices`: what can be computed on.
+//! `devices`: what can be computed on; `try-device`: the process in which a GPU is used for the first time.
 
-use engine::device::DeviceInfo;
+use clap::Args;
+use engine::device::{DeviceChoice, DeviceInfo};
 use engine::message::{Command, Event};
 
 use super::error::CliError;
@@ -24,16 +25,30 @@ pub(super) fn run(global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Compute a little on a device, and hold it against the CPU.
+#[derive(Debug, Args)]
+pub(super) struct TryDeviceArgs {
+    /// cpu or wgpu:1
+    choice: DeviceChoice,
+}
+
+/// Its exit code, or how it crashes, is the verdict on the device.
+pub(super) fn try_device(args: &TryDeviceArgs) -> Result<(), CliError> {
+    Ok(engine::device::try_out(args.choice)?)
+}
+
 fn sentence(device: &DeviceInfo) -> String {
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
     let memory = device.memory_bytes.map_or("memory unknown".to_owned(), gib);
     let binding = device.largest_binding_bytes.map(|bytes| format!(", largest tensor {}", gib(bytes)));
     let software = if device.software { " (software, slow)" } else { "" };
+    let trouble = device.trouble.as_ref().map(|trouble| format!(" (fails: {trouble})"));
     format!(
-        "{:8} {} · {} · {memory}{}{software}",
+        "{:8} {} · {} · {memory}{}{software}{}",
         device.choice.to_string(),
         device.name,
         device.api,
-        binding.unwrap_or_default()
+        binding.unwrap_or_default(),
+        trouble.unwrap_or_default()
     )
 }

@@ -8,13 +8,17 @@ use engine::verify::Report;
 use engine::worker::Engine;
 
 use super::error::CliError;
+use crate::workspace::Workspace;
 
 /// Hands a command over; false when the thread is gone.
 pub(super) type Send = Box<dyn Fn(Command) -> bool>;
 
 /// Starts the engine's thread.
-pub(super) fn spawn(cache: &Path, outbox: impl Fn(Event) + std::marker::Send + 'static) -> Result<Send, CliError> {
-    let engine = Engine::spawn(cache, outbox)?;
+pub(super) fn spawn(
+    workspace: &Workspace,
+    outbox: impl Fn(Event) + std::marker::Send + 'static,
+) -> Result<Send, CliError> {
+    let engine = Engine::spawn(workspace.cache(), workspace.trials(), outbox)?;
     Ok(Box::new(move |command| engine.send(command).is_ok()))
 }
 

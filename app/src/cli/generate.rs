@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::config::DataConfig;
-use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Sampling, Stream};
+use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Prompt, Sampling, Stream};
 
 use super::error::CliError;
 use super::session::{JOB, Session};
@@ -17,6 +17,9 @@ pub(super) struct GenerateArgs {
     /// A text, given to the model as it is; may be repeated
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
+    /// A text, put into the run's prompt template as its source; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    source: Vec<String>,
     /// A row of the run's dataset, from 1, put into its prompt template; may be repeated
     #[arg(long, value_name = "N")]
     row: Vec<usize>,
@@ -88,22 +91,24 @@ impl SamplingArgs {
 pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let sampling = args.sampling.sampling()?;
-    if args.prompt.is_empty() && args.row.is_empty() {
+    if args.prompt.is_empty() && args.source.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
-            "Give --prompt TEXT, or --row N of the run's dataset",
+            "Give --source TEXT, --prompt TEXT, or --row N of the run's dataset",
         ));
     }
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
     let session = Session::start(&workspace, None)?;
-    let mut prompts = args.prompt;
-    prompts.extend(rows(&args.row, &target, &session)?);
+    let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
+    prompts.extend(sources(args.source, &target)?);
+    prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
     let mut titles = Vec::new();
     let mut streams = Vec::new();
     for prompt in &prompts {
         for column in &target.columns {
-            titles.push((column.name.clone(), prompt.clone()));
+            let (Prompt::Text(text) | Prompt::Source { text, .. }) = prompt;
+            titles.push((column.name.clone(), text.clone()));
             streams.push(Stream { prompt: prompt.clone(), adapter: column.adapter.clone(), strength: args.strength });
         }
     }
@@ -130,6 +135,19 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
         (false, false) => print_all(&titles, &done),
     }
     Ok(())
+}
+
+/// Texts for the prompt template of the run.
+fn sources(texts: Vec<String>, target: &Target) -> Result<Vec<Prompt>, CliError> {
+    match &target.config {
+        None if !texts.is_empty() => {
+            Err(CliError::usage("--source needs a run, whose template it is put into", "Add --run RUN"))
+        }
+        config => {
+            let template = config.as_ref().map(|config| config.data.prompt_template.clone()).unwrap_or_default();
+            Ok(texts.into_iter().map(|text| Prompt::Source { text, template: template.clone() }).collect())
+        }
+    }
 }
 
 /// The prompts of rows, rendered as training would.

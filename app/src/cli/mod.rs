@@ -85,6 +85,9 @@ enum Command {
     Export(exchange::ExportArgs),
     /// List the devices
     Devices,
+    /// Compute a little on a device, and hold it against the CPU
+    #[command(name = engine::device::TRY_DEVICE)]
+    TryDevice(devices::TryDeviceArgs),
     /// Hold the program against a reference case
     Verify(verify::VerifyArgs),
     /// Measure training and decoding
@@ -130,6 +133,7 @@ pub fn run(
         Command::Import(args) => exchange::import(args, &global),
         Command::Export(args) => exchange::export(args, &global),
         Command::Devices => devices::run(&global),
+        Command::TryDevice(args) => devices::try_device(&args),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Bench(args) => bench::run(&args, &global),
     }
@@ -195,6 +199,22 @@ mod tests {
             assert!(global.json && global.workspace == Some(PathBuf::from("/w")));
             assert_eq!(global.device, Some(DeviceChoice::Wgpu(Some(1))));
             assert_eq!(global.set, ["seed=1", "name=a"]);
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_readme_can_be_typed() {
+        let readme = include_str!("../../../README.md");
+        let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("prefix-workbench ")).collect();
+        assert!(lines.len() > 5, "{lines:?}");
+        for line in lines {
+            // What stands between quotation marks is one word; a comment is none.
+            let command = line.split(" #").next().unwrap_or_default();
+            let words: String =
+                command.split('"').enumerate().map(|(i, part)| if i % 2 == 0 { part } else { "text" }).collect();
+            if let Err(error) = Line::try_parse_from(words.split_whitespace()) {
+                panic!("{line}: {error}");
+            }
         }
     }
 

@@ -165,12 +165,12 @@ fn stepping() -> ProgressStyle {
     ProgressStyle::with_template("{bar:30} step {pos}/{len} · {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `loss 1.2345 · 18.2 k tokens/s · 4 min left`.
+/// `mean loss 1.2345 · 18.2 k tokens/s · 4 min left`.
 fn figures(recent: &VecDeque<StepReport>, left_secs: Option<f64>) -> String {
     let loss = recent.iter().map(|step| step.loss).sum::<f64>() / recent.len().max(1) as f64;
     let tokens: usize = recent.iter().map(|step| step.tokens).sum();
     let secs: f64 = recent.iter().map(|step| step.elapsed_secs).sum();
-    let mut text = format!("loss {loss:.4}");
+    let mut text = format!("mean loss {loss:.4}");
     if secs > 0.0 {
         text += &format!(" · {} tokens/s", short(tokens as f64 / secs));
     }
@@ -254,6 +254,6 @@ mod tests {
             tokens: 2000,
             elapsed_secs: 0.5,
         };
-        assert_eq!(figures(&VecDeque::from([step]), Some(30.0)), "loss 1.5000 · 4.0 k tokens/s · 30 s left");
+        assert_eq!(figures(&VecDeque::from([step]), Some(30.0)), "mean loss 1.5000 · 4.0 k tokens/s · 30 s left");
     }
 }

@@ -33,7 +33,7 @@ impl Session {
         let (outbox, inbox) = channel();
         listen_for_interrupts(outbox.clone());
         let store = store.cloned();
-        let send = engine_link::spawn(&workspace.cache(), move |event| {
+        let send = engine_link::spawn(workspace, move |event| {
             if let Some(store) = &store {
                 store.send(Request::Record(event.clone()));
             }

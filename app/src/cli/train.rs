@@ -192,8 +192,8 @@ fn report(run: &RunId, folder: &Path, end: &End, json: bool) {
     let best =
         end.best.map(|(step, loss)| format!("; best validation loss {loss:.4} at step {step}")).unwrap_or_default();
     let (said, next) = match end.outcome {
-        Outcome::Completed => ("Finished", format!("prefix-workbench generate --run {run} --prompt TEXT")),
-        Outcome::StoppedEarly => ("Finished early", format!("prefix-workbench generate --run {run} --prompt TEXT")),
+        Outcome::Completed => ("Finished", format!("prefix-workbench generate --run {run} --source TEXT")),
+        Outcome::StoppedEarly => ("Finished early", format!("prefix-workbench generate --run {run} --source TEXT")),
         Outcome::Stopped => ("Stopped", format!("prefix-workbench resume {run}")),
     };
     out::note(format_args!("{said} after step {}{best}. Go on with: {next}", end.step));

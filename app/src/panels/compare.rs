@@ -1,7 +1,7 @@
 //! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
 
 use egui::{RichText, ScrollArea, Slider, Ui};
-use engine::message::Sampling;
+use engine::message::{Prompt, Sampling, TokenRow};
 
 use super::training::phase_line;
 use crate::action::Action;
@@ -23,14 +23,15 @@ use crate::workspace::RunId;
 pub struct Compare {
     prompt: String,
     reference: String,
+    /// The prompt is a source for the run's template.
+    as_source: bool,
     row: Option<usize>,
+    /// Somebody has typed a prompt: none is put there any more without a click.
+    typed: bool,
     sampling: Option<Sampling>,
     strengths: Vec<(Option<RunId>, f64)>,
     plain: bool,
 }
-
-/// How many rows are offered.
-const ROWS: usize = 50;
 
 impl Compare {
     /// Draws the screen.
@@ -72,7 +73,12 @@ impl Compare {
     fn wish(&mut self, state: &State) -> Wish {
         let columns = &state.comparison.columns;
         let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
-        Wish { prompt: self.prompt.clone(), sampling: self.sampling.clone().unwrap_or_default(), strengths }
+        let text = self.prompt.clone();
+        let prompt = match state.compared().filter(|_| self.as_source) {
+            Some(config) => Prompt::Source { text, template: config.data.prompt_template.clone() },
+            None => Prompt::Text(text),
+        };
+        Wish { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
     }
 
     fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -80,9 +86,11 @@ impl Compare {
             field::field_ui(ui, say!("compare.prompt"), say!("compare.prompt_help"), None, |ui| {
                 if field::code_ui(ui, &mut self.prompt, 3) {
                     self.row = None;
+                    self.typed = true;
                     self.reference.clear();
                 }
             });
+            self.source_ui(ui, state);
             self.row_ui(ui, state, out);
             if !self.reference.is_empty() {
                 let line = say!("compare.reference", text = self.reference.trim());
@@ -90,6 +98,16 @@ impl Compare {
             }
             ui.add_space(4.0);
             self.sampling_ui(ui);
+        });
+    }
+
+    /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
+    fn source_ui(&mut self, ui: &mut Ui, state: &State) {
+        let Some(config) = state.compared() else { return };
+        ui.horizontal_wrapped(|ui| {
+            ui.checkbox(&mut self.as_source, say!("compare.as_source")).on_hover_text(say!("compare.as_source_help"));
+            let template = text::shortened(&config.data.prompt_template.replace('\n', " "), 80);
+            ui.label(RichText::new(template).monospace().small().color(tokens(ui).muted));
         });
     }
 
@@ -103,26 +121,22 @@ impl Compare {
                     .on_hover_text(say!("compare.load_rows_help"))
                     .clicked()
                 {
-                    out.push(Action::CompareRows(ROWS));
+                    out.push(Action::FindPrompts);
                 }
                 if waiting {
                     ui.spinner();
                 }
                 return;
             }
-            let before = self.row;
             let last = rows.len() - 1;
+            if self.row.is_none() && !self.typed {
+                self.take_row(rows, 0);
+            }
             if ui.add_enabled(self.row != Some(0), egui::Button::new(say!("compare.previous"))).clicked() {
-                self.row = Some(self.row.map_or(0, |row| row.saturating_sub(1)));
+                self.take_row(rows, self.row.map_or(0, |row| row.saturating_sub(1)));
             }
             if ui.add_enabled(self.row != Some(last), egui::Button::new(say!("compare.next"))).clicked() {
-                self.row = Some(self.row.map_or(0, |row| (row + 1).min(last)));
-            }
-            if self.row != before
-                && let Some(row) = self.row.and_then(|row| rows.get(row))
-            {
-                self.prompt.clone_from(&row.prompt);
-                self.reference.clone_from(&row.target);
+                self.take_row(rows, self.row.map_or(0, |row| (row + 1).min(last)));
             }
             if let Some(row) = self.row.and_then(|row| rows.get(row)) {
                 ui.label(RichText::new(say!("compare.row", row = row.row)).small().color(tokens(ui).muted));
@@ -130,38 +144,26 @@ impl Compare {
         });
     }
 
+    fn take_row(&mut self, rows: &[TokenRow], index: usize) {
+        if let Some(row) = rows.get(index) {
+            self.row = Some(index);
+            self.prompt.clone_from(&row.prompt);
+            self.reference.clone_from(&row.target);
+            self.as_source = false;
+        }
+    }
+
     fn sampling_ui(&mut self, ui: &mut Ui) {
         let mut sampling = self.sampling.clone().unwrap_or_default();
         let before = sampling.clone();
-        ui.columns(6, |c| {
-            field::field_ui(&mut c[0], say!("compare.how"), "", None, |ui| {
-                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
-                segmented_ui(ui, &mut sampling.greedy, &names)
+        let per_row = if ui.available_width() < theme::NARROW_SCREEN { 3 } else { 6 };
+        for first in (0..6).step_by(per_row) {
+            ui.columns(per_row, |columns| {
+                for (i, ui) in columns.iter_mut().enumerate() {
+                    sampling_field_ui(ui, first + i, &mut sampling);
+                }
             });
-            field::field_ui(&mut c[1], say!("compare.tokens"), "", None, |ui| {
-                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
-            });
-            let drawn = !sampling.greedy;
-            c[2].add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
-                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
-                });
-            });
-            c[3].add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
-                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
-                });
-            });
-            c[4].add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
-                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
-                });
-            });
-            field::field_ui(&mut c[5], say!("compare.seed"), "", None, |ui| {
-                let width = ui.available_width();
-                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
-            });
-        });
+        }
         if sampling != before {
             self.sampling = Some(sampling);
         }
@@ -250,6 +252,51 @@ impl Compare {
             if changed {
                 out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
             }
+        }
+    }
+}
+
+/// One of the six settings of a generation.
+fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
+    let drawn = !sampling.greedy;
+    match which {
+        0 => {
+            field::field_ui(ui, say!("compare.how"), "", None, |ui| {
+                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
+                segmented_ui(ui, &mut sampling.greedy, &names)
+            });
+        }
+        1 => {
+            field::field_ui(ui, say!("compare.tokens"), "", None, |ui| {
+                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
+            });
+        }
+        2 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
+                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
+                })
+            });
+        }
+        3 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
+                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
+                })
+            });
+        }
+        4 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
+                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
+                })
+            });
+        }
+        _ => {
+            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
+                let width = ui.available_width();
+                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
+            });
         }
     }
 }

@@ -73,27 +73,39 @@ impl Explorer {
 
     fn choices_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         card_ui(ui, "", |ui| {
-            ui.columns(4, |c| {
-                run_choice_ui(&mut c[0], state, out);
-                checkpoint_choice_ui(&mut c[1], state, out);
-                field::field_ui(&mut c[2], say!("explorer.side"), say!("explorer.side_help"), None, |ui| {
-                    let names = [(Side::Key, say!("explorer.keys")), (Side::Value, say!("explorer.values"))];
-                    if segmented_ui(ui, &mut self.side, &names) {
-                        self.ask_again(state, out);
+            let per_row = if ui.available_width() < theme::NARROW_SCREEN { 2 } else { 4 };
+            for first in (0..4).step_by(per_row) {
+                ui.columns(per_row, |columns| {
+                    for (i, ui) in columns.iter_mut().enumerate() {
+                        self.choice_ui(ui, first + i, state, out);
                     }
                 });
-                field::field_ui(&mut c[3], say!("explorer.metric"), say!("explorer.metric_help"), None, |ui| {
-                    let names = [
-                        (Metric::Cosine, say!("explorer.cosine")),
-                        (Metric::Dot, say!("explorer.dot")),
-                        (Metric::L2, say!("explorer.l2")),
-                    ];
-                    if segmented_ui(ui, &mut self.metric, &names) {
-                        self.ask_again(state, out);
-                    }
-                });
-            });
+            }
         });
+    }
+
+    /// One of the four choices above the grid.
+    fn choice_ui(&mut self, ui: &mut Ui, which: usize, state: &State, out: &mut Vec<Action>) {
+        match which {
+            0 => run_choice_ui(ui, state, out),
+            1 => checkpoint_choice_ui(ui, state, out),
+            2 => field::field_ui(ui, say!("explorer.side"), say!("explorer.side_help"), None, |ui| {
+                let names = [(Side::Key, say!("explorer.keys")), (Side::Value, say!("explorer.values"))];
+                if segmented_ui(ui, &mut self.side, &names) {
+                    self.ask_again(state, out);
+                }
+            }),
+            _ => field::field_ui(ui, say!("explorer.metric"), say!("explorer.metric_help"), None, |ui| {
+                let names = [
+                    (Metric::Cosine, say!("explorer.cosine")),
+                    (Metric::Dot, say!("explorer.dot")),
+                    (Metric::L2, say!("explorer.l2")),
+                ];
+                if segmented_ui(ui, &mut self.metric, &names) {
+                    self.ask_again(state, out);
+                }
+            }),
+        }
     }
 
     fn ask_again(&self, state: &State, out: &mut Vec<Action>) {

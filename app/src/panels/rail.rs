@@ -47,8 +47,8 @@ fn shortcut(screen: Screen) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-/// Draws the rail and listens to its keys.
-pub fn rail_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+/// Draws the rail, with icons only if it is to be narrow, and listens to its keys.
+pub fn rail_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Vec<Action>) {
     let t = tokens(ui);
     ui.add_space(14.0);
     ui.horizontal(|ui| {
@@ -58,21 +58,23 @@ pub fn rail_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             let slot = egui::Rect::from_min_size(mark.min + vec2(i as f32 * 6.5, 1.0), vec2(4.5, 16.0));
             ui.painter().rect_filled(slot, CornerRadius::same(2), theme::blend(t.chrome, t.accent, share));
         }
-        ui.label(RichText::new("Prefix Workbench").size(14.5).color(t.text));
+        if !narrow {
+            ui.label(RichText::new("Prefix Workbench").size(14.5).color(t.text));
+        }
     });
     ui.add_space(18.0);
     ui.spacing_mut().item_spacing.y = 3.0;
     for screen in Screen::ALL {
-        let response = item_ui(ui, screen, state);
+        let response = item_ui(ui, screen, state, narrow);
         if response.clicked() || ui.input_mut(|input| input.consume_shortcut(&shortcut(screen))) {
             out.push(Action::Show(screen));
         }
         let keys = ui.ctx().format_shortcut(&shortcut(screen));
-        response.on_hover_text(keys);
+        response.on_hover_text(format!("{}   {keys}", name(screen)));
     }
 }
 
-fn item_ui(ui: &mut Ui, screen: Screen, state: &State) -> egui::Response {
+fn item_ui(ui: &mut Ui, screen: Screen, state: &State, narrow: bool) -> egui::Response {
     let t = tokens(ui);
     let chosen = state.screen == screen;
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 36.0), Sense::click());
@@ -88,9 +90,12 @@ fn item_ui(ui: &mut Ui, screen: Screen, state: &State) -> egui::Response {
     let middle = rect.left_center();
     icon::paint(painter, middle + vec2(20.0, 0.0), icon_of(screen), ink);
     let text = if chosen { t.accent } else { t.text };
-    painter.text(middle + vec2(40.0, 0.0), Align2::LEFT_CENTER, name(screen), FontId::proportional(14.5), text);
+    if !narrow {
+        painter.text(middle + vec2(40.0, 0.0), Align2::LEFT_CENTER, name(screen), FontId::proportional(14.5), text);
+    }
     if screen == Screen::Training && !state.live.is_empty() {
-        painter.circle_filled(rect.right_center() - vec2(14.0, 0.0), 4.0, t.good);
+        let inset = if narrow { vec2(5.0, 9.0) } else { vec2(14.0, 0.0) };
+        painter.circle_filled(rect.right_center() - inset, 4.0, t.good);
     }
     response
 }

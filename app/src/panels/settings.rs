@@ -95,6 +95,10 @@ fn device_ui(ui: &mut Ui, device: &DeviceInfo, settings: &mut Settings) {
             if device.software {
                 chip_ui(ui, Level::Warn, say!("settings.software")).on_hover_text(say!("settings.software_help"));
             }
+            if let Some(trouble) = &device.trouble {
+                let help = say!("settings.fails_help", trouble = trouble);
+                chip_ui(ui, Level::Bad, say!("settings.fails")).on_hover_text(help);
+            }
         });
     });
 }

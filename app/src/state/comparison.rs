@@ -1,11 +1,18 @@
 //! Generations side by side: what is asked for and what has come so far.
 
-use engine::device::DeviceChoice;
-use engine::error::Failure;
-use engine::message::{GenerateRequest, GeneratedStream, JobId, Phase, Sampling, Stream, TokenRow};
 use std::path::PathBuf;
 
+use engine::config::{DataConfig, MethodConfig, RunConfig};
+use engine::device::DeviceChoice;
+use engine::error::Failure;
+use engine::message::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Sampling, Stream, TokenRow};
+
+use super::{Purpose, State};
+use crate::store::{Cursor, Request, RunRow};
 use crate::workspace::RunId;
+
+/// How many rows of a dataset are offered as prompts.
+const PROMPTS: usize = 50;
 
 /// One column: the base, or a run.
 #[derive(Clone, Debug)]
@@ -32,8 +39,8 @@ impl Column {
 /// What is typed on the screen: the same for all columns, but for the strengths.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// The prompt as the model gets it.
-    pub prompt: String,
+    /// What is continued.
+    pub prompt: Prompt,
     /// Shared by all columns.
     pub sampling: Sampling,
     /// One for each column.
@@ -53,6 +60,8 @@ pub struct Comparison {
     pub failure: Option<Failure>,
     /// Rows of the runs' dataset, to choose a prompt from.
     pub rows: Vec<TokenRow>,
+    /// The dataset that rows were asked of.
+    pub prompts_of: Option<DataConfig>,
     /// The question for rows that is under way.
     pub rows_job: Option<JobId>,
 }
@@ -65,6 +74,7 @@ impl Default for Comparison {
             phase: None,
             failure: None,
             rows: Vec::new(),
+            prompts_of: None,
             rows_job: None,
         }
     }
@@ -128,5 +138,76 @@ impl Comparison {
             column.text.clone_from(&stream.text);
             column.done = Some(stream);
         }
+    }
+}
+
+impl State {
+    /// Whoever comes here first finds a run beside the base, and prompts to try.
+    pub(super) fn begin_comparison(&mut self) {
+        if self.comparison.runs().next().is_none() {
+            let viewed = self.view.as_ref().and_then(|view| self.row(&view.id));
+            let has_adapter = |row: &&RunRow| !row.files_missing && row.best_loss.is_some();
+            let run = viewed.into_iter().chain(self.runs.iter().flatten()).find(has_adapter).map(|row| row.id.clone());
+            if let Some(run) = run {
+                self.compare_with(&run);
+            }
+        }
+        self.find_prompts();
+    }
+
+    /// Puts a run beside the others, which make room if they have another model.
+    pub(super) fn compare_with(&mut self, run: &RunId) {
+        let model = |id: &RunId| self.row(id).map(|row| row.model_folder.clone());
+        let same_model = self.comparison.runs().next().is_none_or(|other| model(other) == model(run));
+        if !same_model {
+            self.comparison = Comparison::default();
+        }
+        if !self.comparison.runs().any(|known| known == run) {
+            self.comparison.toggle(run);
+        }
+        self.ask_store(Request::Detail { run: run.clone(), since: Cursor::default() });
+    }
+
+    /// How the first of the compared runs was set up, or the starter run while there is none.
+    pub fn compared(&self) -> Option<&RunConfig> {
+        match self.comparison.runs().next() {
+            Some(run) => self.configs.get(run).map(Box::as_ref),
+            None => self.starter.as_deref(),
+        }
+    }
+
+    /// Asks for rows to choose a prompt from, once for each dataset.
+    pub(super) fn find_prompts(&mut self) {
+        let Some(config) = self.compared() else { return };
+        let (model, MethodConfig::Prefix(prefix)) = (config.model.clone(), &config.method);
+        let (mut data, n_virtual) = (config.data.clone(), prefix.n_virtual);
+        if let Some(validation) = data.validation.take() {
+            data.train = validation;
+        }
+        data.validation_share = 0.0;
+        if self.comparison.prompts_of.as_ref() == Some(&data) {
+            return;
+        }
+        self.comparison.prompts_of = Some(data.clone());
+        self.comparison.rows.clear();
+        let job = self.job(Purpose::FindPrompts);
+        self.comparison.rows_job = Some(job);
+        self.command(Command::Preview { job, model, data, n_virtual, rows: PROMPTS });
+    }
+
+    /// Starts the columns on what is typed.
+    pub(super) fn generate(&mut self, wish: Wish) {
+        let run = self.comparison.runs().next().cloned();
+        let folder = run.as_ref().and_then(|run| self.row(run)).map(|row| row.model_folder.clone());
+        let Some(model) = folder.or_else(|| self.starter.as_ref().map(|s| s.model.clone())) else { return };
+        let mut comparison = std::mem::take(&mut self.comparison);
+        let request = comparison.request(model, self.settings.device, wish, |column| {
+            let run = column.run.as_ref()?;
+            column.checkpoint.clone().or_else(|| self.adapter_of(run))
+        });
+        let job = self.job(Purpose::Generate);
+        comparison.job = Some(job);
+        self.comparison = comparison;
+        self.command(Command::Generate { job, request: Box::new(request) });
     }
 }

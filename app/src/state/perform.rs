@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::config::{MethodConfig, RunConfig};
+use engine::config::RunConfig;
 use engine::message::{Command, NeighbourRequest};
 
 use super::exploration::{Cell, Exploration};
@@ -13,7 +13,7 @@ use crate::action::{Action, Leaving, Screen};
 use crate::store::{Cursor, Request};
 use crate::workspace::RunId;
 
-/// How many rows *New run* shows, and how many *Compare* offers.
+/// How many rows *New run* shows.
 const PREVIEW_ROWS: usize = 40;
 
 impl State {
@@ -50,13 +50,17 @@ impl State {
             Action::ToggleColumn(run) => {
                 self.comparison.toggle(&run);
                 self.ask_store(Request::Detail { run, since: Cursor::default() });
+                self.find_prompts();
             }
             Action::ColumnCheckpoint(run, checkpoint) => {
                 for column in self.comparison.columns.iter_mut().filter(|c| c.run.as_ref() == Some(&run)) {
                     column.checkpoint.clone_from(&checkpoint);
                 }
             }
-            Action::CompareRows(rows) => self.compare_rows(rows),
+            Action::FindPrompts => {
+                self.comparison.prompts_of = None;
+                self.find_prompts();
+            }
             Action::Generate(wish) => self.generate(*wish),
             Action::StopGenerating => {
                 if let Some(job) = self.comparison.job.take() {
@@ -97,8 +101,10 @@ impl State {
                 self.refresh_view();
             }
         }
-        if screen == Screen::Explorer {
-            self.explore_best();
+        match screen {
+            Screen::Explorer => self.explore_best(),
+            Screen::Compare => self.begin_comparison(),
+            _ => {}
         }
     }
 
@@ -111,18 +117,6 @@ impl State {
             self.refresh_view();
         }
         self.show(screen);
-    }
-
-    fn compare_with(&mut self, run: &RunId) {
-        let model = |id: &RunId| self.row(id).map(|row| row.model_folder.clone());
-        let same_model = self.comparison.runs().next().is_none_or(|other| model(other) == model(run));
-        if !same_model {
-            self.comparison = super::Comparison::default();
-        }
-        if !self.comparison.runs().any(|known| known == run) {
-            self.comparison.toggle(run);
-        }
-        self.ask_store(Request::Detail { run: run.clone(), since: Cursor::default() });
     }
 
     /// Puts a run into the queue; it begins at once if nothing else is computed.
@@ -220,37 +214,6 @@ impl State {
             self.models.insert(folder.clone(), Described::Asked);
             self.command(Command::DescribeModel { job, folder });
         }
-    }
-
-    fn compare_rows(&mut self, rows: usize) {
-        let run = self.comparison.runs().next().cloned();
-        let view = self.view.as_ref().filter(|view| Some(&view.id) == run.as_ref());
-        let config = view.and_then(|view| view.config.clone()).or_else(|| self.starter.clone());
-        let Some(config) = config else { return };
-        let mut data = config.data.clone();
-        if let Some(validation) = data.validation.take() {
-            data.train = validation;
-        }
-        data.validation_share = 0.0;
-        let MethodConfig::Prefix(prefix) = &config.method;
-        let job = self.job(Purpose::CompareRows);
-        self.comparison.rows_job = Some(job);
-        self.command(Command::Preview { job, model: config.model.clone(), data, n_virtual: prefix.n_virtual, rows });
-    }
-
-    fn generate(&mut self, wish: super::comparison::Wish) {
-        let run = self.comparison.runs().next().cloned();
-        let folder = run.as_ref().and_then(|run| self.row(run)).map(|row| row.model_folder.clone());
-        let Some(model) = folder.or_else(|| self.starter.as_ref().map(|s| s.model.clone())) else { return };
-        let mut comparison = std::mem::take(&mut self.comparison);
-        let request = comparison.request(model, self.settings.device, wish, |column| {
-            let run = column.run.as_ref()?;
-            column.checkpoint.clone().or_else(|| self.adapter_of(run))
-        });
-        let job = self.job(Purpose::Generate);
-        comparison.job = Some(job);
-        self.comparison = comparison;
-        self.command(Command::Generate { job, request: Box::new(request) });
     }
 
     fn explore_best(&mut self) {

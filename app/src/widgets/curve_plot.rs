@@ -47,7 +47,7 @@ pub struct Canvas<'a> {
     pub group: &'a str,
 }
 
-/// What a thinned curve depends on.
+/// What a thinned curve depends on: points, last value, range, columns.
 type Key = (usize, u64, i64, i64, usize);
 
 /// A curve in pieces: figures that are not numbers break it.
@@ -80,7 +80,7 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         (bounds.min()[0], bounds.max()[0])
     });
     let columns = (ui.available_width().max(50.0) as usize).min(1500);
-    let lines: Vec<(&Curve<'_>, Vec<Vec<[f64; 2]>>)> =
+    let lines: Vec<(&Curve<'_>, Pieces)> =
         curves.iter().map(|curve| (curve, cache.pieces(canvas.label, curve, range, columns))).collect();
     let response = Plot::new(canvas.label)
         .id(id)

@@ -21,8 +21,9 @@ use crate::store::{Access, Answer, Request, Store};
 use crate::text;
 use crate::workspace::{RunId, Workspace};
 
-/// Frames are drawn at most so often because of news alone.
-const NEWS_FRAME: Duration = Duration::from_millis(33);
+/// Frames are drawn at most so often because of news alone: where a program imitates the graphics card, each one costs
+/// time that training needs.
+const NEWS_FRAME: Duration = Duration::from_millis(100);
 /// A dialog that ends sooner was never there.
 const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
 
@@ -100,7 +101,7 @@ impl NativeLink {
             .map_err(|error| anyhow!("{error}. {}", error.advice()))?;
         let (outbox, events) = channel();
         let (wake, recorder) = (ctx.clone(), store.clone());
-        let engine = Engine::spawn(workspace.cache(), move |event: Event| {
+        let engine = Engine::spawn(workspace.cache(), workspace.trials(), move |event: Event| {
             recorder.send(Request::Record(event.clone()));
             // The window may be gone; the run goes on.
             outbox.send(event).ok();

@@ -15,13 +15,16 @@ use crate::session::Session;
 use crate::training::room_for_text;
 use crate::worker::{Job, Outbox, Progress};
 
+/// How a question is answered.
+type Answer = Box<dyn FnOnce(&Session) -> Result<Event>>;
+
 /// A question whose answer is one event.
-pub(super) struct Once(pub(super) Option<Box<dyn FnOnce() -> Result<Event>>>);
+pub(super) struct Once(pub(super) Option<Answer>);
 
 impl Job for Once {
-    fn step(&mut self, _session: &mut Session, out: &Outbox) -> Result<Progress> {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         if let Some(work) = self.0.take() {
-            out.send(work()?);
+            out.send(work(session)?);
         }
         Ok(Progress::Done(Outcome::Completed))
     }
@@ -33,11 +36,11 @@ pub(super) fn nothing() -> Box<dyn Job> {
 }
 
 pub(super) fn devices(job: JobId) -> Box<dyn Job> {
-    once(move || Ok(Event::Devices { job, devices: device::enumerate() }))
+    once(move |session| Ok(Event::Devices { job, devices: device::enumerate(session.trials.as_ref()) }))
 }
 
 pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
-    once(move || {
+    once(move |_| {
         // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
         let model = ModelFolder::open(&folder)?.summary();
         Tokenizer::from_folder(&folder)?.check_vocab(model.vocab_size)?;
@@ -49,7 +52,7 @@ pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
 const PREVIEW_SEED: u64 = 42;
 
 pub(super) fn preview(job: JobId, model: PathBuf, data: DataConfig, n_virtual: usize, rows: usize) -> Box<dyn Job> {
-    once(move || {
+    once(move |_| {
         let tokenizer = Tokenizer::from_folder(&model)?;
         let room = room_for_text(n_virtual, data.max_tokens, &ModelFolder::open(&model)?.shape())?;
         let preview = preview_rows(&data, &tokenizer, rows, room, PREVIEW_SEED)?;
@@ -58,7 +61,7 @@ pub(super) fn preview(job: JobId, model: PathBuf, data: DataConfig, n_virtual: u
 }
 
 pub(super) fn grid(job: JobId, adapter: PathBuf) -> Box<dyn Job> {
-    once(move || {
+    once(move |_| {
         let prefix = FoldedPrefix::read(&adapter, None)?;
         let grid = norms::grid(&prefix.layers(&device::cpu()))?;
         Ok(Event::Grid { job, grid: Box::new(grid) })

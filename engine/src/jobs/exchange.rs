@@ -12,7 +12,7 @@ use crate::worker::Job;
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
-    once(move || {
+    once(move |_| {
         FoldedPrefix::read(&adapter_folder(adapter), None)?.write(&to, None)?;
         Ok(Event::Written { job, folder: to })
     })
@@ -20,7 +20,7 @@ pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> 
 
 /// Reads an adapter into a run folder, where it looks like a finished run.
 pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
-    once(move || {
+    once(move |_| {
         let model_folder = ModelFolder::open(&model)?;
         let mut prefix = FoldedPrefix::read(&adapter, Some(&model_folder.shape()))?;
         prefix.check_fits(&model_folder.shape())?;

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::data::StreamDecoder;
+use crate::config::DataConfig;
+use crate::data::{StreamDecoder, Templates, Tokenizer};
 use crate::error::Result;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
-use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase};
+use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -42,7 +43,7 @@ impl Generate {
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
             // An empty prompt still needs a token to predict from.
-            let mut prompt = model.tokenizer.encode(&stream.prompt)?;
+            let mut prompt = model.tokenizer.encode(&text_of(&stream.prompt, &model.tokenizer)?)?;
             if prompt.is_empty() {
                 prompt.push(model.tokenizer.bos());
             }
@@ -65,6 +66,17 @@ impl Generate {
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
         Ok(Running { model, decoder, texts, begun: Instant::now() })
+    }
+}
+
+/// The text that the model gets.
+fn text_of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<String> {
+    match prompt {
+        Prompt::Text(text) => Ok(text.clone()),
+        Prompt::Source { text, template } => {
+            let config = DataConfig { prompt_template: template.clone(), ..DataConfig::new("") };
+            Templates::new(&config)?.prompt_for_source(text, tokenizer)
+        }
     }
 }
 

@@ -6,7 +6,9 @@ mod exchange;
 mod generate;
 mod neighbours;
 
+use crate::error::Result;
 use crate::message::{Command, Event, JobId};
+use crate::session::Session;
 use crate::training::TrainJob;
 use crate::worker::Job;
 
@@ -35,6 +37,6 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
 }
 
 /// A job of one step: its answer is one event.
-fn once(work: impl FnOnce() -> crate::error::Result<Event> + 'static) -> Box<dyn Job> {
+fn once(work: impl FnOnce(&Session) -> Result<Event> + 'static) -> Box<dyn Job> {
     Box::new(ask::Once(Some(Box::new(work))))
 }

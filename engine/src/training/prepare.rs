@@ -26,6 +26,7 @@ pub(super) struct Prepared {
     pub(super) data: Dataset,
     pub(super) trainer: Trainer,
     pub(super) state: CheckpointState,
+    pub(super) total_steps: usize,
 }
 
 /// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
@@ -47,7 +48,6 @@ pub(super) fn prepare(
     tell(Phase::Initialising);
     let shape = PrefixShape::new(prefix.n_virtual, model.model.shape());
     let mut folder = RunFolder::open(path)?;
-    folder.write_config(config)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
         Some(name) => restore(&folder.checkpoint(&name), shape, &prefix, &model)?,
@@ -58,8 +58,25 @@ pub(super) fn prepare(
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
+    let total_steps = total_steps(config, data.train.len());
+    if trainer.step > total_steps {
+        let done = trainer.step;
+        return Err(EngineError::Resume(format!("it has done {done} steps, and {total_steps} are asked for")));
+    }
+    folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { prefix, model, folder, data, trainer, state })
+    Ok(Prepared { prefix, model, folder, data, trainer, state, total_steps })
+}
+
+/// Optimizer steps of a run on so many rows.
+fn total_steps(config: &RunConfig, rows: usize) -> usize {
+    let t = &config.training;
+    if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }
+}
+
+/// The last step of an epoch may reach into the next one.
+pub(super) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
+    rows.div_ceil(config.training.batch_size) as f64 / config.training.accumulation as f64
 }
 
 /// Tokens of text that fit beside the prefix.

@@ -14,7 +14,7 @@ use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::loss::{summed_nll, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Prepared, notices, prepare};
+use crate::training::prepare::{Prepared, notices, prepare, steps_per_epoch};
 use crate::training::run_folder::{Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
@@ -66,10 +66,9 @@ impl Run {
         out: &Outbox,
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
-        let Prepared { prefix, model, folder, data, trainer, state } = prepare(path, &config, resume, session, &tell)?;
+        let prepared = prepare(path, &config, resume, session, &tell)?;
+        let Prepared { prefix, model, folder, data, trainer, state, total_steps } = prepared;
         let t = &config.training;
-        let per_epoch = data.train.len().div_ceil(t.batch_size) as f64 / t.accumulation as f64;
-        let total_steps = if t.steps > 0 { t.steps } else { ((t.epochs * per_epoch).ceil() as usize).max(1) };
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
         let (trained_parameters, stored_parameters) = count_parameters(&trainer.prefix.shape, &prefix);
         let facts = RunFacts {
@@ -82,7 +81,7 @@ impl Run {
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,
-            steps_per_epoch: (per_epoch.ceil() as usize).max(1),
+            steps_per_epoch: (steps_per_epoch(&config, data.train.len()).ceil() as usize).max(1),
             train_rows: data.train.len(),
             validation_rows: data.validation.len(),
             truncated_rows: data.report.truncated_rows,

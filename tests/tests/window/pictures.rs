@@ -157,7 +157,7 @@ fn compare_marks_what_the_prefix_changes() {
     click(&mut bench, "Compare side by side");
     let paper = row("20261121-020000-0002", "Paper setting", RunState::Finished);
     bench.answer(Answer::Detail(Box::new(detail(paper, 400))));
-    click(&mut bench, "Take prompts from the dataset");
+    // Prompts come by themselves, and the first is already there.
     let rows = bench.last(|command| match command {
         Command::Preview { job, .. } => Some(*job),
         _ => None,
@@ -257,4 +257,14 @@ fn chinese_and_large_is_still_whole() {
     bench.answer_form();
     bench.harness.get_by_label("就绪");
     picture(&mut bench, "new_run_chinese_light");
+}
+
+#[test]
+fn large_type_puts_the_card_above_the_form() {
+    let settings = app::settings::Settings { zoom: 1.5, ..settings() };
+    let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, Vec::new());
+    click(&mut bench, "Set up a run");
+    bench.answer_form();
+    bench.harness.get_by_label("Ready");
+    picture(&mut bench, "new_run_large");
 }

@@ -5,7 +5,7 @@ use app::settings::Settings;
 use app::store::{Answer, Request, RunState};
 use app::text::Language;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;
 use engine::message::{Command, Event, Outcome};
 
@@ -32,6 +32,34 @@ fn every_screen_opens_by_its_key_in_both_languages_with_every_control_named() {
             assert_eq!(window.state.screen, screen);
             // Panics for a control without a name; a character without a glyph panics while drawing.
             bench.harness.check_accessibility();
+        }
+    }
+}
+
+#[test]
+fn at_one_and_a_half_times_the_size_no_control_leaves_the_window() {
+    for language in [Language::English, Language::Chinese] {
+        let settings = Settings { language, zoom: 1.5, ..settings() };
+        let runs = vec![row("a", "A run", RunState::Finished)];
+        let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, runs);
+        // The table of runs scrolls sideways; nothing else does.
+        let keys = [Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7];
+        for key in keys {
+            bench.harness.key_press_modifiers(Modifiers::COMMAND, key);
+            bench.settle();
+            if key == Key::Num2 {
+                bench.answer_form();
+            }
+            if key == Key::Num3 {
+                bench.answer(Answer::Detail(Box::new(detail(row("a", "A run", RunState::Finished), 80))));
+            }
+            let width = bench.harness.ctx.content_rect().width();
+            assert!(width < 900.0, "the window is {width} wide");
+            let inputs = bench.harness.root().children_recursive();
+            for node in inputs.filter(|node| egui::accessibility::is_input(node.accesskit_node().role())) {
+                let rect = node.rect();
+                assert!(rect.min.x >= -1.0 && rect.max.x <= width + 1.0, "{key:?}: {node:?} is at {rect:?}");
+            }
         }
     }
 }

@@ -89,18 +89,25 @@ impl NewRun {
             Some(Err(issues)) => issues.clone(),
             _ => Vec::new(),
         };
-        Panel::right("new_run_side")
-            .exact_size(336.0)
-            .resizable(false)
-            .show_separator_line(false)
-            .frame(egui::Frame::new().inner_margin(egui::Margin { left: 16, ..egui::Margin::ZERO }))
-            .show(ui, |ui| {
-                ScrollArea::vertical().id_salt("preview_card").auto_shrink(false).show(ui, |ui| {
-                    self.preview_card_ui(ui, &draft, state, out);
+        let narrow = ui.available_width() < theme::NARROW_SCREEN;
+        if !narrow {
+            Panel::right("new_run_side")
+                .exact_size(336.0)
+                .resizable(false)
+                .show_separator_line(false)
+                .frame(egui::Frame::new().inner_margin(egui::Margin { left: 16, ..egui::Margin::ZERO }))
+                .show(ui, |ui| {
+                    ScrollArea::vertical().id_salt("preview_card").auto_shrink(false).show(ui, |ui| {
+                        self.preview_card_ui(ui, &draft, state, out);
+                    });
                 });
-            });
+        }
         ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
             heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
+            if narrow {
+                self.preview_card_ui(ui, &draft, state, out);
+                ui.add_space(4.0);
+            }
             ui.spacing_mut().item_spacing.y = 10.0;
             model::model_ui(ui, &mut draft, state, &issues, out);
             ui.add_space(4.0);

@@ -8,7 +8,10 @@ use super::matrix::{Matrix, MatrixMut, Onto, product};
 use super::rows::fill_rows;
 
 /// Up to this many rows the weight's way from memory is the cost, and each thread reads a part of it.
-const FEW_ROWS: usize = 4;
+const FEW_FOR_COLUMNS: usize = 8;
+
+/// As [`FEW_FOR_COLUMNS`], for a weight whose rows are read whole: there the general product needs no copy.
+const FEW_FOR_ROWS: usize = 1;
 
 /// Parts of a weight when it is read row by row: fixed, so that sums do not depend on the number of threads.
 const PARTS: usize = 8;
@@ -22,12 +25,10 @@ pub(super) fn linear(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: O
     if rows == 0 || d_out == 0 {
         return;
     }
-    if rows <= FEW_ROWS && d_in > 0 {
-        match weight.strides() {
-            [1, _] => return by_columns(out, x, weight.transposed(), bias),
-            [_, 1] => return by_rows(out, x, weight, bias),
-            _ => {}
-        }
+    match weight.strides() {
+        [1, _] if rows <= FEW_FOR_COLUMNS && d_in > 0 => return by_columns(out, x, weight.transposed(), bias),
+        [_, 1] if rows <= FEW_FOR_ROWS && d_in > 0 => return by_rows(out, x, weight, bias),
+        _ => {}
     }
     if let Some(bias) = bias {
         let rows = 1.max(64 * 1024 / d_out);
@@ -143,8 +144,8 @@ vectorized! {
                 for (i, x) in x.iter().enumerate() {
                     prefetch(rows, (GROUP + i) * stride + at * LANES);
                     let row = &group[i][at];
-                    for lane in 0..LANES {
-                        lanes[lane] += x * row[lane];
+                    for (sum, weight) in lanes.iter_mut().zip(row) {
+                        *sum += x * weight;
                     }
                 }
                 *out = lanes;

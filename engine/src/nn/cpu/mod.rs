@@ -38,8 +38,7 @@ impl Kernels for Flex {
         }
         let [batch, seq, _] = x.shape().dims();
         let [_, d_out] = weight.shape().dims();
-        let bias = bias.map(|bias| bias.to_contiguous());
-        let x = dense(x);
+        let (x, weight, bias) = (dense(x), forwards(weight), bias.map(dense));
         let mut out = Buffer::any(batch * seq * d_out);
         linear::linear(&mut out, rows_of(&x), matrix_of(&weight), bias.as_ref().map(numbers));
         out.into_tensor([batch, seq, d_out])
@@ -51,7 +50,7 @@ impl Kernels for Flex {
         }
         let [batch, seq, _] = grad.shape().dims();
         let [d_in, _] = weight.shape().dims();
-        let grad = dense(grad);
+        let (grad, weight) = (dense(grad), forwards(weight));
         let mut out = Buffer::any(batch * seq * d_in);
         linear::linear(&mut out, rows_of(&grad), matrix_of(&weight).transposed(), None);
         out.into_tensor([batch, seq, d_in])
@@ -169,7 +168,7 @@ impl Kernels for Flex {
             return composed::label_nll::<Self>(hidden, head, targets, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
-        let hidden = dense(hidden);
+        let (hidden, head) = (dense(hidden), forwards(head));
         let (loss, grad) = label_nll::label_nll(matrix_of(&hidden), matrix_of(&head), &targets, with_grad);
         (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
     }
@@ -230,6 +229,11 @@ fn dense(tensor: FlexTensor) -> FlexTensor {
     if tensor.is_contiguous() && tensor.layout().start_offset() == 0 { tensor } else { tensor.to_contiguous() }
 }
 
+/// The tensor in any order of its axes, but none backwards.
+fn forwards(tensor: FlexTensor) -> FlexTensor {
+    if tensor.layout().strides().iter().all(|&stride| stride > 0) { tensor } else { tensor.to_contiguous() }
+}
+
 /// The numbers of a dense tensor.
 fn numbers(tensor: &FlexTensor) -> &[f32] {
     &tensor.storage::<f32>()[..tensor.layout().num_elements()]
@@ -246,11 +250,12 @@ fn rows_of(tensor: &FlexTensor) -> Matrix<'_> {
     Matrix::dense(numbers(tensor), batch * seq, d)
 }
 
-/// A matrix as it lies in memory.
+/// A matrix as it lies in memory, [`forwards`].
 fn matrix_of(tensor: &FlexTensor) -> Matrix<'_> {
     let dims: [usize; 2] = tensor.shape().dims();
     let layout = tensor.layout();
-    let strides = [layout.strides()[0], layout.strides()[1]].map(|stride| usize::try_from(stride).unwrap_or(0));
+    let strides = [layout.strides()[0], layout.strides()[1]]
+        .map(|stride| usize::try_from(stride).expect("no axis runs backwards"));
     Matrix::new(&tensor.storage::<f32>()[layout.start_offset()..], dims, strides)
 }
 

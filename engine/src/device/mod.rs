@@ -1,5 +1,7 @@
 //! Where tensors live. The only file that names a backend.
 
+mod trial;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +9,7 @@ use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
 
+pub use self::trial::{TRY_DEVICE, Trials, try_out};
 use crate::error::{EngineError, Result};
 
 /// Which device a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
@@ -69,28 +72,35 @@ pub struct DeviceInfo {
     pub name: String,
     /// "CPU", "Vulkan", "Metal", "DX12", "OpenGL".
     pub api: String,
+    /// The driver and its version, where the system says; empty for the CPU.
+    pub driver: String,
     /// Memory in bytes, where it is known: the device's, or for the CPU the machine's.
     pub memory_bytes: Option<u64>,
     /// Largest single binding in bytes, where there is such a limit.
     pub largest_binding_bytes: Option<u64>,
     /// A software rasteriser: slow, chosen only when asked for.
     pub software: bool,
+    /// What went wrong when it was tried, if anything did.
+    pub trouble: Option<String>,
 }
 
 /// Every device of this machine: real GPUs best first, then software rasterisers, then the CPU.
-pub fn enumerate() -> Vec<DeviceInfo> {
-    let mut devices: Vec<DeviceInfo> = adapters().into_iter().map(|adapter| adapter.info).collect();
+pub fn enumerate(trials: Option<&Trials>) -> Vec<DeviceInfo> {
+    let known = |info: DeviceInfo| DeviceInfo { trouble: trials.and_then(|trials| trials.trouble(&info)), ..info };
+    let mut devices: Vec<DeviceInfo> = adapters().into_iter().map(|adapter| known(adapter.info)).collect();
     devices.push(describe_cpu());
     devices
 }
 
 /// What a choice stands for on this machine: a description and the device itself.
 ///
-/// `largest_tensor_bytes` is checked against the device's largest binding before anything is allocated.
+/// `largest_tensor_bytes` is checked against the device's largest binding before anything is allocated. With `trials`
+/// an adapter that is new here is tried first.
 ///
 /// # Errors
-/// The device is not there, does not start, or cannot bind the largest tensor.
-pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64) -> Result<(DeviceInfo, Device)> {
+/// The device is not there, does not start, fails its trial, or cannot bind the largest tensor.
+pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64, trials: Option<&Trials>) -> Result<(DeviceInfo, Device)> {
+    let tried = |info: &DeviceInfo| trials.map_or(Ok(()), |trials| trials.check(info));
     let adapters = match choice {
         DeviceChoice::Cpu => Vec::new(),
         DeviceChoice::Auto | DeviceChoice::Wgpu(_) => adapters(),
@@ -99,13 +109,16 @@ pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64) -> Result<(DeviceIn
         DeviceChoice::Cpu => None,
         DeviceChoice::Auto => {
             let fits = |info: &DeviceInfo| info.largest_binding_bytes.is_none_or(|most| most >= largest_tensor_bytes);
-            adapters.into_iter().find(|adapter| !adapter.info.software && fits(&adapter.info))
+            let mut real = adapters.into_iter().filter(|adapter| !adapter.info.software && fits(&adapter.info));
+            real.find(|adapter| tried(&adapter.info).inspect_err(|error| tracing::warn!(%error, "not used")).is_ok())
         }
         DeviceChoice::Wgpu(index) => {
             let found = adapters.iter().map(|a| format!("{} ({})", a.info.choice, a.info.name));
             let found = found.chain(["cpu".to_owned()]).collect::<Vec<_>>().join(", ");
             let adapter = adapters.into_iter().nth(index.unwrap_or(0));
-            Some(adapter.ok_or_else(|| EngineError::NoSuchDevice { asked: choice.to_string(), found })?)
+            let adapter = adapter.ok_or_else(|| EngineError::NoSuchDevice { asked: choice.to_string(), found })?;
+            tried(&adapter.info)?;
+            Some(adapter)
         }
     };
     let Some(adapter) = chosen else {
@@ -147,9 +160,11 @@ fn describe_cpu() -> DeviceInfo {
         choice: DeviceChoice::Cpu,
         name: cpu_name(),
         api: "CPU".to_owned(),
+        driver: String::new(),
         memory_bytes: Some(machine_memory_bytes()).filter(|&bytes| bytes > 0),
         largest_binding_bytes: None,
         software: false,
+        trouble: None,
     }
 }
 
@@ -199,9 +214,11 @@ fn adapters() -> Vec<Adapter> {
                 choice: DeviceChoice::Wgpu(None),
                 name: info.name,
                 api: name.to_owned(),
+                driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
                 memory_bytes: None,
                 largest_binding_bytes: Some(adapter.limits().max_storage_buffer_binding_size),
                 software: order == 3,
+                trouble: None,
             };
             found.push(((order, rank), Adapter { info, kind, api }));
         }
