@@ -43,3 +43,29 @@ fn golden_cases_hold_on_a_software_gpu() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
 }
+
+#[test]
+fn a_driver_that_crashes_costs_a_sentence() {
+    // With Vulkan's software driver, which some versions of Mesa crash in.
+    let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_workbench-under-test")).args(arguments).output();
+    let output = run(&["devices", "--json"]).unwrap();
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let devices = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let Some(device) = devices.into_iter().find(|device| device["api"] == "Vulkan" && device["software"] == true)
+    else {
+        eprintln!("skipped: there is no Vulkan software driver on this machine");
+        return;
+    };
+    let workspace = tempfile::tempdir().unwrap();
+    let place = workspace.path().to_str().unwrap();
+    let (model, device) = (tests::tiny_model(), device["choice"].as_str().unwrap());
+    let model = model.to_str().unwrap();
+    let line = ["--workspace", place, "--device", device, "generate", "--prompt", "a", "--model", model];
+    let output = run(&[&line[..], &["--max-new-tokens", "1"]].concat()).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        Some(0) => {}
+        Some(1) => assert!(said.contains("cannot be used"), "{said}"),
+        _ => panic!("{}: {said}", output.status),
+    }
+}
