@@ -130,12 +130,10 @@ impl Prefix {
         let Some(Reparameterisation { width, activation }) = self.reparameterisation else {
             return leaves.shaped(0, [n_virtual, row]);
         };
-        // Weights stand on the left, so that neither they nor their gradients, the largest tensors here, are turned.
-        let linear = |weight: Tensor<2>, x: Tensor<2>| weight.matmul(x.transpose()).transpose();
         let embedding = leaves.shaped(0, [n_virtual, d_kv]);
-        let wide = linear(leaves.shaped(1, [width, d_kv]), embedding) + leaves.shaped(2, [1, width]);
+        let wide = embedding.matmul(leaves.shaped(1, [width, d_kv]).transpose()) + leaves.shaped(2, [1, width]);
         let hidden = activate(wide, activation); // [n_virtual, width]
-        linear(leaves.shaped(3, [row, width]), hidden) + leaves.shaped(4, [1, row])
+        hidden.matmul(leaves.shaped(3, [row, width]).transpose()) + leaves.shaped(4, [1, row])
     }
 
     /// Keys and values of each layer for one step of training, with dropout drawn from `random`.

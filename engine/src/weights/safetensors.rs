@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use half::{bf16, f16};
 use memmap2::Mmap;
+use rayon::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -102,7 +103,7 @@ impl WeightFiles {
         let map = &self.files[entry.file].1;
         let values = to_f32(name, entry.dtype, &map[entry.bytes.clone()])?;
         release(map, &entry.bytes);
-        if !values.iter().all(|x| x.is_finite()) {
+        if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
@@ -189,11 +190,18 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
     })
 }
 
+/// Numbers that a thread takes at a time: for a large tensor, getting memory from the system is most of the work.
+const SHARE: usize = 256 * 1024;
+
 fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
+    fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
+        let (numbers, _) = bytes.as_chunks::<N>();
+        numbers.par_iter().with_min_len(SHARE).map(|&bytes| number(bytes)).collect()
+    }
     Ok(match dtype {
-        Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        Dtype::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        Dtype::BF16 => bytes.chunks_exact(2).map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        Dtype::F32 => each(bytes, f32::from_le_bytes),
+        Dtype::F16 => each(bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => each(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
         other => return Err(EngineError::WeightDtype { name: name.to_owned(), dtype: format!("{other:?}") }),
     })
 }
