@@ -112,6 +112,12 @@ pub fn count(number: usize) -> String {
     text
 }
 
+/// What went wrong begins with a capital where it stands alone.
+pub fn as_sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A text of at most so many characters.
 pub fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

@@ -10,7 +10,7 @@ use engine::config::RunConfig;
 use engine::error::Failure;
 
 use self::link::{Link, News};
-pub use self::native::run;
+pub use self::native::{open, run};
 use crate::action::{Action, Leaving, Screen};
 use crate::panels::Panels;
 use crate::panels::rail::rail_ui;

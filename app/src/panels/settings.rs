@@ -63,8 +63,9 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
     if state.devices.is_empty() {
         empty_ui(ui, say!("settings.looking"), "");
     }
-    let auto = state.device(DeviceChoice::Auto).map_or_else(String::new, |device| device.name.clone());
-    let label = say!("schedule.auto_is", device = auto);
+    let label = state
+        .device(DeviceChoice::Auto)
+        .map_or_else(|| say!("schedule.auto").to_owned(), |device| say!("schedule.auto_is", device = device.name));
     if ui.radio(settings.device == DeviceChoice::Auto, label).clicked() {
         settings.device = DeviceChoice::Auto;
     }

@@ -138,7 +138,7 @@ pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64) 
         ui.painter().circle_filled(mark.center(), 4.0, ink);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
-            ui.add(egui::Label::new(&notice.what).wrap().selectable(true));
+            ui.add(egui::Label::new(text::as_sentence(&notice.what)).wrap().selectable(true));
             if !notice.advice.is_empty() {
                 ui.add(egui::Label::new(RichText::new(&notice.advice).small().color(t.muted)).wrap());
             }

@@ -4,6 +4,7 @@
 
 use egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
 
+use crate::text::as_sentence;
 use crate::theme::tokens;
 
 /// A named control. `error` frames it and is written below.
@@ -28,7 +29,7 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
             })
             .inner;
         if let Some(sentence) = error {
-            ui.add(egui::Label::new(RichText::new(sentence).small().color(t.bad)).wrap());
+            ui.add(egui::Label::new(RichText::new(as_sentence(sentence)).small().color(t.bad)).wrap());
         }
         result
     })

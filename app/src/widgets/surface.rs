@@ -4,6 +4,7 @@ use egui::accesskit::Role;
 use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::icon::{self, Icon};
+use crate::text::as_sentence;
 use crate::theme::{self, tokens};
 
 /// How much something matters.
@@ -134,7 +135,7 @@ pub fn banner_ui(ui: &mut Ui, level: Level, what: &str, advice: &str, details: &
             ui.horizontal(|ui| {
                 let (mark, _) = ui.allocate_exact_size(vec2(10.0, 18.0), Sense::empty());
                 ui.painter().circle_filled(mark.center(), 4.5, ink);
-                ui.add(egui::Label::new(RichText::new(what).color(text)).wrap());
+                ui.add(egui::Label::new(RichText::new(as_sentence(what)).color(text)).wrap());
             });
             if !advice.is_empty() {
                 ui.vertical(|ui| ui.add(egui::Label::new(RichText::new(advice).color(text)).wrap()));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use eframe::NativeOptions;
+use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::message::{Command, Event};
 use engine::worker::Engine;
@@ -55,13 +56,26 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         "prefix-workbench",
         native,
         Box::new(move |cc| {
-            let link = NativeLink::open(&workspace, &cc.egui_ctx)?;
-            let mut workbench = Workbench::new(&cc.egui_ctx, Box::new(link), settings, starter);
+            let mut workbench = open(&workspace, &cc.egui_ctx, settings, starter)?;
             workbench.show_run(options.run);
             Ok(Box::new(workbench))
         }),
     )
     .map_err(explain)
+}
+
+/// The window with its engine and its store, whoever draws it.
+///
+/// # Errors
+/// The database cannot be used, or the engine does not start.
+pub fn open(
+    workspace: &Workspace,
+    ctx: &egui::Context,
+    settings: Settings,
+    starter: Option<Box<RunConfig>>,
+) -> anyhow::Result<Workbench> {
+    let link = NativeLink::open(workspace, ctx)?;
+    Ok(Workbench::new(ctx, Box::new(link), settings, starter))
 }
 
 /// On Linux a display is named by the environment; elsewhere there is one, or the system says so.

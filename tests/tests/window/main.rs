@@ -1,5 +1,6 @@
-//! The window, driven by its accessible labels, with hand-written events behind it; and what it looks like.
+//! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
 mod pictures;
 mod walk;
+mod whole;
 mod world;

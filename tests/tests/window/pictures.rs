@@ -3,16 +3,20 @@
 
 use std::sync::OnceLock;
 
+use app::action::{Action, Screen};
+use app::say;
 use app::store::{Answer, RunState};
 use app::text::Language;
 use app::theme::ThemeChoice;
-use egui::accesskit::Role;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use app::workbench::link::News;
+use egui_kittest::SnapshotResults;
+use egui_kittest::kittest::Queryable as _;
+use engine::error::Failure;
 use engine::message::{
     Command, Event, GeneratedStream, JobId, Neighbour, NeighbourList, Phase, PrefixGrid, StepReport,
 };
 
-use crate::world::{Bench, Start, detail, devices, facts, row, settings};
+use crate::world::{Bench, Start, detail, devices, facts, press, row, settings};
 
 /// Pictures need a graphics adapter; Mesa's lavapipe will do.
 fn can_draw() -> bool {
@@ -22,7 +26,7 @@ fn can_draw() -> bool {
             std::panic::catch_unwind(|| egui_kittest::Harness::new_ui(|ui| drop(ui.label("?"))).render().is_ok());
         let draws = drawn.unwrap_or(false);
         assert!(
-            draws || std::env::var_os("PREFIX_WORKBENCH_REQUIRE_WGPU").is_none(),
+            draws || std::env::var_os("WORKBENCH_REQUIRE_WGPU").is_none(),
             "wgpu is required and there is no adapter"
         );
         if !draws {
@@ -41,13 +45,18 @@ fn picture(bench: &mut Bench, name: &str) {
     }
 }
 
-/// Presses the control of that name. A screen may say the same word elsewhere, as text.
+/// Pictures of several windows; all that differ are named.
+fn pictures<const N: usize>(windows: [(Bench, &str); N]) {
+    let mut results = SnapshotResults::new();
+    for (mut bench, name) in windows {
+        picture(&mut bench, name);
+        results.extend(bench.harness.take_snapshot_results());
+    }
+}
+
+/// Presses the control of that name.
 pub(crate) fn click(bench: &mut Bench, label: &str) {
-    let named: Vec<_> = bench.harness.query_all_by_label(label).collect();
-    let mut controls = named.iter().filter(|node| node.accesskit_node().role() != Role::Label);
-    let control = controls.next().unwrap_or_else(|| panic!("no control is called {label:?}"));
-    assert!(controls.next().is_none(), "two controls are called {label:?}");
-    control.click();
+    press(&bench.harness, label);
     bench.settle();
 }
 
@@ -150,13 +159,9 @@ fn training_that_failed_says_what_to_do() {
     picture(&mut bench, "training_failed_light");
 }
 
-#[test]
-fn compare_marks_what_the_prefix_changes() {
-    let mut bench = Bench::with_runs(Start::default(), runs());
-    click(&mut bench, "Paper setting");
-    click(&mut bench, "Compare side by side");
-    let paper = row("20261121-020000-0002", "Paper setting", RunState::Finished);
-    bench.answer(Answer::Detail(Box::new(detail(paper, 400))));
+/// A window that compares a run with the base, and has asked for a text.
+fn comparing(start: Start) -> (Bench, JobId) {
+    let mut bench = chosen(start, Screen::Compare);
     // Prompts come by themselves, and the first is already there.
     let rows = bench.last(|command| match command {
         Command::Preview { job, .. } => Some(*job),
@@ -164,8 +169,10 @@ fn compare_marks_what_the_prefix_changes() {
     });
     let preview = Box::new(crate::world::preview_rows());
     bench.event(Event::Preview { job: rows.expect("rows were asked for"), preview });
-    click(&mut bench, "Next row");
-    click(&mut bench, "Generate");
+    let window = bench.harness.state().as_ref().expect("the window is open");
+    assert_eq!(window.state.comparison.rows.len(), 5);
+    click(&mut bench, say!("compare.next"));
+    click(&mut bench, say!("compare.generate"));
     let job = bench
         .last(|command| match command {
             Command::Generate { job, request } => {
@@ -176,7 +183,31 @@ fn compare_marks_what_the_prefix_changes() {
             _ => None,
         })
         .expect("the generation was sent");
+    bench.event(Event::Token { job, stream: 0, text: " The river was".into() });
     bench.event(Event::Token { job, stream: 1, text: " Blue".into() });
+    (bench, job)
+}
+
+/// A window whose second run is chosen and shown on that screen.
+fn chosen(start: Start, screen: Screen) -> Bench {
+    let mut bench = perform(Bench::with_runs(start, runs()), Action::Open(runs()[2].id.clone(), screen));
+    bench.answer(Answer::Detail(Box::new(detail(runs().remove(2), 400))));
+    bench
+}
+
+/// A window without runs on that screen.
+fn shown(screen: Screen) -> Bench {
+    perform(Bench::with_runs(Start::default(), Vec::new()), Action::Show(screen))
+}
+
+fn perform(mut bench: Bench, action: Action) -> Bench {
+    let window = bench.harness.state_mut().as_mut().expect("the window is open");
+    window.state.perform(action);
+    bench.settle();
+    bench
+}
+
+fn generated(bench: &mut Bench, job: JobId) {
     let stream = |text: &str, hash: &str, proven| GeneratedStream {
         text: text.into(),
         tokens: vec![1; 14],
@@ -184,24 +215,40 @@ fn compare_marks_what_the_prefix_changes() {
         proven_base: proven,
         elapsed_secs: 0.21,
     };
-    bench.event(Event::Generated {
-        job,
-        streams: vec![
-            stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
-            stream(" Blue Spice is a Chinese restaurant by the river.", "9f3ac1d2e4", None),
-        ],
-    });
+    let streams = vec![
+        stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
+        stream(" Blue Spice is a Chinese restaurant by the river.", "9f3ac1d2e4", None),
+    ];
+    bench.event(Event::Generated { job, streams });
+}
+
+fn failure() -> Failure {
+    Failure {
+        what: "the model folder has no tokenizer.json: /models/tiny".into(),
+        advice: "Choose a folder as Hugging Face writes it".into(),
+    }
+}
+
+#[test]
+fn compare_marks_what_the_prefix_changes() {
+    let (mut bench, job) = comparing(Start::default());
+    picture(&mut bench, "compare_busy");
+    generated(&mut bench, job);
     bench.harness.get_by_label("Base proven");
     picture(&mut bench, "compare_done");
 }
 
 #[test]
-fn explorer_greys_what_random_vectors_reach_too() {
-    let mut bench = Bench::with_runs(Start::default(), runs());
-    click(&mut bench, "Paper setting");
-    click(&mut bench, "Look inside");
-    let paper = row("20261121-020000-0002", "Paper setting", RunState::Finished);
-    bench.answer(Answer::Detail(Box::new(detail(paper, 400))));
+fn compare_says_why_it_cannot_and_where_to_begin() {
+    let (mut bench, job) = comparing(Start::default());
+    bench.event(Event::Failed { job, failure: failure() });
+    bench.harness.get_by_label_contains("no tokenizer.json");
+    pictures([(bench, "compare_failed"), (shown(Screen::Compare), "compare_empty")]);
+}
+
+/// A window that has asked for the nearest tokens of a cell.
+fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
+    let mut bench = chosen(start, Screen::Explorer);
     let grid = bench.last(|command| match command {
         Command::DescribePrefix { job, .. } => Some(*job),
         _ => None,
@@ -209,7 +256,7 @@ fn explorer_greys_what_random_vectors_reach_too() {
     let norms: Vec<f32> = (0..120).map(|i| 3.0 + ((i * 37) % 41) as f32 * 0.15).collect();
     let norms = PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms };
     bench.event(Event::Grid { job: grid.expect("norms were asked for"), grid: Box::new(norms) });
-    bench.harness.get_by_label_contains("Layer 3, position 5,").click();
+    bench.harness.get_by_label_contains(cell).click();
     bench.settle();
     let job = bench.last(|command| match command {
         Command::Neighbours { job, request } => {
@@ -218,6 +265,10 @@ fn explorer_greys_what_random_vectors_reach_too() {
         }
         _ => None,
     });
+    (bench, job.expect("neighbours were asked for"))
+}
+
+fn neighbours(bench: &mut Bench, job: JobId) {
     let words =
         ["·river", "·restaurant", "·food", "·near", "·serves", "·cheap", "·the", "·of", "\\n", "·a", "·in", "·it"];
     let near = |scale: f32| -> Vec<Neighbour> {
@@ -233,20 +284,81 @@ fn explorer_greys_what_random_vectors_reach_too() {
         random_best: (0.29, 0.03),
         vocabulary: (0.01, 0.08),
     };
-    bench.event(Event::Neighbours { job: job.expect("neighbours were asked for"), lists: vec![list] });
+    bench.event(Event::Neighbours { job, lists: vec![list] });
+}
+
+#[test]
+fn explorer_greys_what_random_vectors_reach_too() {
+    let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
+    bench.event(Event::Phase { job, phase: Phase::BuildingVocabulary { share: 0.4 } });
+    picture(&mut bench, "explorer_busy");
+    neighbours(&mut bench, job);
     bench.harness.get_by_label_contains("·river 0.620");
     picture(&mut bench, "explorer_cell");
 }
 
 #[test]
+fn explorer_says_why_it_cannot_and_where_to_begin() {
+    let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
+    bench.event(Event::Failed { job, failure: failure() });
+    bench.harness.get_by_label_contains("no tokenizer.json");
+    pictures([(bench, "explorer_failed"), (shown(Screen::Explorer), "explorer_empty")]);
+}
+
+#[test]
 fn library_and_settings_have_something_to_say() {
+    let (library, settings) = (shown(Screen::Library), shown(Screen::Settings));
+    library.harness.get_by_label("Add a model folder");
+    settings.harness.get_by_label_contains(&devices()[1].name);
+    let mut looking = Bench::new(Start::default());
+    click(&mut looking, "Settings");
+    looking.harness.get_by_label("Looking for devices");
+    pictures([(library, "library_empty"), (settings, "settings"), (looking, "settings_busy")]);
+}
+
+#[test]
+fn a_new_run_says_what_it_waits_for_and_what_is_missing() {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
-    click(&mut bench, "Library");
-    bench.harness.get_by_label("Add a model folder");
-    picture(&mut bench, "library_empty");
-    click(&mut bench, "Settings");
-    bench.harness.get_by_label_contains(&devices()[1].name);
-    picture(&mut bench, "settings");
+    click(&mut bench, "Set up a run");
+    picture(&mut bench, "new_run_busy");
+    for _ in 0..8 {
+        bench.harness.run_steps(10);
+    }
+    let asked = bench.last(|command| match command {
+        Command::DescribeModel { job, .. } => Some(*job),
+        _ => None,
+    });
+    bench.event(Event::Failed { job: asked.expect("the model was asked for"), failure: failure() });
+    bench.harness.get_by_label("Not ready");
+    picture(&mut bench, "new_run_failed");
+}
+
+#[test]
+fn a_screen_without_a_run_says_so_and_a_lost_engine_too() {
+    let mut lost = Bench::with_runs(Start::default(), runs());
+    lost.hear(News::EngineGone);
+    pictures([(shown(Screen::Training), "training_empty"), (lost, "runs_failed")]);
+}
+
+/// Every screen with something on it, in Chinese and in the light.
+#[test]
+fn each_screen_in_chinese() {
+    let start = || {
+        let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
+        Start { settings, ..Start::default() }
+    };
+    let (mut compare, job) = comparing(start());
+    generated(&mut compare, job);
+    let (mut explorer, job) = exploring(start(), "第 3 层，位置 5");
+    neighbours(&mut explorer, job);
+    pictures([
+        (Bench::with_runs(start(), runs()), "chinese_runs"),
+        (chosen(start(), Screen::Training), "chinese_training"),
+        (compare, "chinese_compare"),
+        (explorer, "chinese_explorer"),
+        (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Library)), "chinese_library"),
+        (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Settings)), "chinese_settings"),
+    ]);
 }
 
 #[test]

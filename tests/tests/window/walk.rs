@@ -182,7 +182,7 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
     let failure = Failure { what: "the model folder has no config.json".into(), advice: "Choose a folder".into() };
     bench.event(Event::Failed { job, failure });
     bench.harness.get_by_label("Not ready");
-    assert!(bench.harness.query_all_by_label("the model folder has no config.json").count() >= 1);
+    assert!(bench.harness.query_all_by_label("The model folder has no config.json").count() >= 1);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use app::workbench::Workbench;
 use app::workbench::link::{Link, News};
 use app::workspace::{RunId, new_config};
 use egui::Theme;
+use egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use engine::config::{DataConfig, RunConfig};
 use engine::device::{DeviceChoice, DeviceInfo};
@@ -80,6 +82,15 @@ impl Link for FakeLink {
 pub(crate) struct Bench {
     pub(crate) harness: Harness<'static, Option<Workbench>>,
     pub(crate) world: Rc<RefCell<World>>,
+}
+
+/// Presses the control of that name. A screen may say the same word elsewhere, as text.
+pub(crate) fn press<S>(harness: &Harness<'_, S>, label: &str) {
+    let named: Vec<_> = harness.query_all_by_label(label).collect();
+    let mut controls = named.iter().filter(|node| node.accesskit_node().role() != Role::Label);
+    let control = controls.next().unwrap_or_else(|| panic!("no control is called {label:?}"));
+    assert!(controls.next().is_none(), "two controls are called {label:?}");
+    control.click();
 }
 
 /// How a window begins.

@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::text;
+use crate::text::as_sentence;
 use crate::theme::{self, tokens};
 use crate::widgets::button::primary_wide_ui;
 use crate::widgets::surface::{Level, card_ui, chip_ui, fact_ui, progress_ui};
@@ -34,7 +35,7 @@ impl NewRun {
                 });
             });
             if let Some(sentence) = &missing {
-                ui.add(egui::Label::new(RichText::new(sentence).color(tokens(ui).warn)).wrap());
+                ui.add(egui::Label::new(RichText::new(as_sentence(sentence)).color(tokens(ui).warn)).wrap());
             }
             let label = if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") };
             ui.add_space(4.0);
