@@ -106,11 +106,6 @@ impl Progress {
             grouped(facts.trained_parameters),
             grouped(facts.stored_parameters)
         ));
-        for (rows, what) in [(facts.truncated_rows, "cut to the length limit"), (facts.skipped_rows, "skipped")] {
-            if rows > 0 {
-                self.say(&format!("Note: {rows} rows were {what}"));
-            }
-        }
         match &mut self.view {
             View::Bar(bar) => {
                 bar.set_length(facts.total_steps as u64);

@@ -39,9 +39,21 @@ pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
     }
 }
 
-/// The configuration of a tree: what it does not say is the default, model and dataset the starter's.
+/// The configuration of a tree. One that names neither model nor rows is the starter run with other settings; in any
+/// other, what is not said is the default, and the model or the dataset the starter's.
 pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, CliError> {
     settings::normalise(&mut tree)?;
+    if settings::at(&tree, "model").is_none() && settings::at(&tree, "data.train").is_none() {
+        let starter = serde_json::to_value(assets.starter_run()?).unwrap_or_default();
+        for setting in SETTINGS.iter().filter(|setting| setting.key != "name") {
+            // What was switched off has no parts.
+            let whole = setting.key.rsplit_once('.').and_then(|(whole, _)| settings::at(&tree, whole));
+            let unsaid = settings::at(&tree, setting.key).is_none() && whole.is_none_or(Value::is_object);
+            if let Some(value) = settings::at(&starter, setting.key).filter(|_| unsaid) {
+                settings::put(&mut tree, setting.key, value.clone());
+            }
+        }
+    }
     if settings::at(&tree, "model").is_none() {
         settings::put(&mut tree, "model", assets.model()?.to_string_lossy().into());
     }
@@ -89,10 +101,14 @@ pub fn command(config: &RunConfig, assets: &Assets) -> String {
     let plain = crate::workspace::new_config(PathBuf::new(), engine::config::DataConfig::new(""));
     let plain = serde_json::to_value(plain).unwrap_or_default();
     let tree = serde_json::to_value(config).unwrap_or_default();
-    let own_data = settings::at(&tree, "data.train") != settings::at(&starter, "data.train");
+    let own = |key: &str| settings::at(&tree, key) != settings::at(&starter, key);
+    let (own_model, own_data) = (own("model"), own("data.train"));
     let mut text = String::from("prefix-workbench train");
     for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table || setting.optional) {
-        let is_starters = setting.key == "model" || (setting.key.starts_with("data.") && !own_data);
+        let is_starters = match setting.key {
+            "model" => true,
+            key => !own_data && (!own_model || key.starts_with("data.")),
+        };
         let default = settings::at(if is_starters { &starter } else { &plain }, setting.key);
         let value = settings::at(&tree, setting.key);
         let assigned = match value {
@@ -188,6 +204,22 @@ mod tests {
             let error = read(&file, &Assets::at(folder.path())).unwrap_err();
             assert!(matches!(error, CliError::Usage(_)) && error.to_string().contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn without_model_and_rows_it_is_the_starter_run() {
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let starter = assets.starter_run().unwrap();
+        let none = complete(Value::Object(Map::new()), &assets).unwrap();
+        assert_eq!((&none.training, &none.method, &none.data), (&starter.training, &starter.method, &starter.data));
+        assert_eq!(command(&starter, &assets), "prefix-workbench train");
+        let tree = serde_json::json!({ "method": { "reparameterisation": "none" }, "training": { "steps": 9 } });
+        let changed = complete(tree, &assets).unwrap();
+        let MethodConfig::Prefix(method) = &changed.method;
+        assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
+        assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
+        let rows = serde_json::json!({ "data": { "train": "/d.csv" } });
+        assert_eq!(complete(rows, &assets).unwrap().training, engine::config::TrainingConfig::default());
     }
 
     #[test]
