@@ -34,9 +34,6 @@ pub(super) fn run(
     global.refuse_set()?;
     let options = WindowOptions { device: global.device, run: args.run, assets: global.assets() };
     window(global.workspace()?, options).map_err(|error| {
-        CliError::failed(
-            format!("the window cannot be opened: {error:#}"),
-            "Check that there is a display, or use the commands: prefix-workbench help",
-        )
+        CliError::failed(format!("{error:#}"), "The commands that need no window are listed by: prefix-workbench help")
     })
 }

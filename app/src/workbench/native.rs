@@ -91,6 +91,12 @@ fn has_display() -> bool {
 fn explain(error: eframe::Error) -> anyhow::Error {
     match error {
         eframe::Error::AppCreation(inner) => anyhow!("{inner}"),
+        // The words before the last colon are about the library's source.
+        eframe::Error::WinitEventLoop(inner) => {
+            let words = inner.to_string();
+            let reason = words.rsplit(": ").next().unwrap_or_default();
+            anyhow!("{}", say!("start.no_window", reason = reason))
+        }
         other => anyhow!("{}", say!("start.no_window", reason = other)),
     }
 }
