@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the golden cases: small random GPT-2 models and what transformers + PEFT compute for them.
+"""Write the golden cases: small random models and what transformers + PEFT compute for them.
 
     make.py                      write every case to cases/ (their seeds are fixed)
     make.py --only NAME …        write some
@@ -64,7 +64,28 @@ CASES = {
     "gpt2-full-1x24": {"method": "full", "virtual": 0, "config": {"n_layer": 1, "n_embd": 24, "n_head": 3}},
     "gpt2-full-2x16-untied": {"method": "full", "virtual": 0, "config": {
         "n_layer": 2, "n_embd": 16, "n_head": 2, "n_inner": 20, "activation_function": "relu", "tie_word_embeddings": False}},
+    "llama-prefix-2x48": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 48, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 10,
+        "intermediate_size": 76, "rms_norm_eps": 4e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0}}},
+    "llama-prefixproj-2x32-llama3": {"method": "prefixproj", "virtual": 6, "hidden": 21, "disk": "bfloat16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 4,
+        "intermediate_size": 40, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "rope_parameters": {
+            "rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 20}}},
+    "mistral-prefix-1x32-linear": {"method": "prefix", "virtual": 3, "config": {
+        "num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 1,
+        "intermediate_size": 24, "sliding_window": None, "hidden_act": "gelu",
+        "rope_parameters": {"rope_type": "linear", "rope_theta": 100.0, "factor": 2.5}}},
+    "qwen2-prefix-2x40": {"method": "prefix", "virtual": 5, "shards": "60KB", "config": {
+        "num_hidden_layers": 2, "hidden_size": 40, "num_attention_heads": 5, "num_key_value_heads": 5,
+        "intermediate_size": 44, "use_sliding_window": False, "tie_word_embeddings": True}},
+    "qwen3-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "intermediate_size": 50, "attention_bias": True, "tie_word_embeddings": False}},
 }
+FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfig, tr.LlamaForCausalLM),
+            "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
+            "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM)}
 
 
 def tokenizer(vocab):
@@ -81,22 +102,26 @@ def tokenizer(vocab):
     return tok
 
 
-def build(spec, seed):
+def build(family, spec, seed):
     torch.manual_seed(seed)
-    config = tr.GPT2Config(
-        vocab_size=270 + seed % 20, n_positions=spec.get("positions", 41), resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
-        bos_token_id=2, eos_token_id=3, pad_token_id=1, **spec["config"])
-    model = tr.GPT2LMHeadModel(config).eval()
+    make_config, make_model = FAMILIES[family]
+    positions = spec.get("positions", 41)
+    own = ({"n_positions": positions, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if family == "gpt2"
+           else {"max_position_embeddings": positions})
+    config = make_config(
+        vocab_size=270 + seed % 20, bos_token_id=2, eos_token_id=3, pad_token_id=1, **own, **spec["config"])
+    model = make_model(config).eval()
     with torch.no_grad():  # large enough that every part shows in the logits
         for name, p in model.named_parameters():
             noise = torch.randn(p.shape)
             if p.dim() == 1:
-                p.copy_((1.0 if "ln_" in name and name.endswith("weight") else 0.0) + 0.2 * noise)
-            elif "wte" in name or "wpe" in name or "lm_head" in name:
+                p.copy_((1.0 if ("ln_" in name or "norm" in name) and name.endswith("weight") else 0.0) + 0.2 * noise)
+            elif "wte" in name or "wpe" in name or "embed" in name or "lm_head" in name:
                 p.copy_(0.5 * noise)
             else:
-                p.copy_(noise * p.shape[0] ** -0.5)
-        return model.to(getattr(torch, spec.get("disk", "float32"))).float()
+                p.copy_(noise * p.shape[0 if family == "gpt2" else 1] ** -0.5)  # by the number of inputs
+            p.copy_(p.to(getattr(torch, spec.get("disk", "float32"))))  # rounded as on the disk; buffers are not
+        return model
 
 
 def inputs(spec, config, seed):
@@ -276,7 +301,7 @@ def make(name, folder):
     spec = CASES[name]
     for seed in range(1, 60):
         seed = 1000 * (sorted(CASES).index(name) + 1) + seed
-        model = build(spec, seed)
+        model = build(name.split("-")[0], spec, seed)
         given = inputs(spec, model.config, seed)
         wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed)
         if spec["method"] == "full":
@@ -301,8 +326,8 @@ def make(name, folder):
         os.remove(os.path.join(folder, "adapter", "README.md"))
     note.update({"generation_inputs": "left", "logits_start": 0})
     case = {
-        "architecture": "gpt2", "attn_implementation": "sdpa", "generation_options": GENERATION, "logits_columns": COLUMNS,
-        "method": spec["method"], "model_type": "gpt2", "name": name, "noise_f32_vs_f64": noise(single, double), "notes": note,
+        "architecture": model.config.model_type, "attn_implementation": "sdpa", "generation_options": GENERATION, "logits_columns": COLUMNS,
+        "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double), "notes": note,
         "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "causal",
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
         "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}

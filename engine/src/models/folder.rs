@@ -7,14 +7,16 @@ use burn::tensor::Device;
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
 use crate::models::gpt2::{Gpt2, Gpt2Config};
+use crate::models::llama::{self, Llama, LlamaConfig};
 use crate::models::{CausalModel, ModelShape};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
-const KNOWN: &str = "gpt2";
+const KNOWN: &str = "gpt2, llama, mistral, qwen2, qwen3";
 
 enum Architecture {
     Gpt2(Gpt2Config),
+    Llama(Box<LlamaConfig>),
 }
 
 /// A model folder whose configuration is understood; weights are mapped, not read.
@@ -43,6 +45,9 @@ impl ModelFolder {
         };
         let architecture = match model_type {
             "gpt2" => Architecture::Gpt2(Gpt2Config::parse(config.clone(), &file)?),
+            family if llama::MODEL_TYPES.contains(&family) => {
+                Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
+            }
             other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
         };
         Ok(Self { path: path.to_owned(), architecture, files: WeightFiles::open(path)? })
@@ -52,6 +57,7 @@ impl ModelFolder {
     pub fn shape(&self) -> ModelShape {
         match &self.architecture {
             Architecture::Gpt2(config) => config.shape(),
+            Architecture::Llama(config) => config.shape(),
         }
     }
 
@@ -59,6 +65,7 @@ impl ModelFolder {
     pub fn parameters(&self) -> usize {
         match &self.architecture {
             Architecture::Gpt2(config) => config.parameters(),
+            Architecture::Llama(config) => config.parameters(),
         }
     }
 
@@ -100,6 +107,7 @@ impl ModelFolder {
     pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Box<dyn CausalModel>> {
         match &self.architecture {
             Architecture::Gpt2(config) => Ok(Box::new(Gpt2::load(config, &self.files, device, progress)?)),
+            Architecture::Llama(config) => Ok(Box::new(Llama::load(config, &self.files, device, progress)?)),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::nn::{AttentionShape, LayerKv};
 
 pub mod folder;
 pub mod gpt2;
+pub mod llama;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

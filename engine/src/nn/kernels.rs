@@ -8,6 +8,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
+use super::rotary::RotaryShape;
 
 /// What attention reads; the backward reads it again.
 #[derive(Clone, Debug)]
@@ -55,6 +56,32 @@ pub(super) trait Kernels: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self> {
         composed::layer_norm_backward::<Self>(grad, x, gamma, epsilon)
+    }
+
+    /// Over the last axis of `x [batch, seq, d]`, which `gamma [d]` scales.
+    fn rms_norm_forward(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        composed::rms_norm::<Self>(x, gamma, epsilon)
+    }
+
+    /// The gradient of `x`.
+    fn rms_norm_backward(
+        grad: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        composed::rms_norm_backward::<Self>(grad, x, gamma, epsilon)
+    }
+
+    /// The first heads of `x [batch, seq, heads * d_head]` turned by the angles whose `cos` and `sin` are
+    /// `[batch, seq, d_rotary / 2]`.
+    fn rotate(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        shape: RotaryShape,
+    ) -> FloatTensor<Self> {
+        composed::rotate::<Self>(x, cos, sin, shape)
     }
 
     /// Elementwise.

@@ -1,5 +1,5 @@
 //! What all models must agree on, and where the time goes: the frozen linear layer, attention over past and text,
-//! layer norm, activations, the loss at the labels and the optimizer's step.
+//! norms, rotary positions, activations, the loss at the labels and the optimizer's step.
 //!
 //! The base model is frozen, so each operation has a backward of its own that saves and computes only what the
 //! gradient of an activation or of a prefix needs. Three layers, from the outside in:
@@ -22,6 +22,8 @@ mod layer_norm;
 mod linear;
 mod ops;
 pub mod positions;
+mod rms_norm;
+mod rotary;
 #[cfg(test)]
 mod tests;
 
@@ -32,3 +34,5 @@ pub use cpu::release_buffers;
 pub use label_nll::label_nll;
 pub use layer_norm::LayerNorm;
 pub use linear::{FrozenLinear, head_logits};
+pub use rms_norm::RmsNorm;
+pub use rotary::{Angles, Rotary};

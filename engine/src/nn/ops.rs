@@ -13,6 +13,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::kernels::{AttentionInputs, Kernels};
+use super::rotary::RotaryShape;
 
 /// A tensor that may be absent: `Option` does not cross burn's dispatch, an enum does.
 #[derive(ExtensionType)]
@@ -42,6 +43,15 @@ pub(super) trait FrozenOps: Backend {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         epsilon: f64,
+    ) -> FloatTensor<Self>;
+
+    fn frozen_rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self>;
+
+    fn rotary(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        shape: RotaryShape,
     ) -> FloatTensor<Self>;
 
     fn frozen_activation(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self>;
@@ -87,6 +97,19 @@ macro_rules! forward_only {
                 epsilon: f64,
             ) -> FloatTensor<Self> {
                 Self::layer_norm_forward(x, gamma, beta, epsilon)
+            }
+
+            fn frozen_rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+                Self::rms_norm_forward(x, gamma, epsilon)
+            }
+
+            fn rotary(
+                x: FloatTensor<Self>,
+                cos: FloatTensor<Self>,
+                sin: FloatTensor<Self>,
+                shape: RotaryShape,
+            ) -> FloatTensor<Self> {
+                Self::rotate(x, cos, sin, shape)
             }
 
             fn frozen_activation(x: FloatTensor<Self>, kind: Activation) -> FloatTensor<Self> {
@@ -179,6 +202,31 @@ impl<B: Kernels> Backward<B, 1> for LayerNormBackward {
 }
 
 #[derive(Debug)]
+struct RmsNormBackward;
+
+impl<B: Kernels> Backward<B, 1> for RmsNormBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>, f64); // x, gamma, epsilon
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (x, gamma, epsilon) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::rms_norm_backward(grad, x, gamma, epsilon));
+    }
+}
+
+#[derive(Debug)]
+struct RotaryBackward;
+
+impl<B: Kernels> Backward<B, 1> for RotaryBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>, RotaryShape); // cos, sin
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (cos, sin, shape) = ops.state;
+        // A gradient is turned the other way.
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::rotate(grad, cos, B::float_neg(sin), shape));
+    }
+}
+
+#[derive(Debug)]
 struct ActivationBackward;
 
 impl<B: Kernels> Backward<B, 1> for ActivationBackward {
@@ -257,6 +305,33 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
                 prep.finish((x.clone(), gamma.clone(), epsilon), B::layer_norm_forward(x, gamma, beta, epsilon))
             }
             OpsKind::UnTracked(prep) => prep.finish(B::layer_norm_forward(x, gamma, beta, epsilon)),
+        }
+    }
+
+    fn frozen_rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        let gamma = constant::<B>(gamma);
+        let (x, node) = x.into_parts();
+        match RmsNormBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((x.clone(), gamma.clone(), epsilon), B::rms_norm_forward(x, gamma, epsilon))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::rms_norm_forward(x, gamma, epsilon)),
+        }
+    }
+
+    fn rotary(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        shape: RotaryShape,
+    ) -> FloatTensor<Self> {
+        let (cos, sin) = (constant::<B>(cos), constant::<B>(sin));
+        let (x, node) = x.into_parts();
+        match RotaryBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((cos.clone(), sin.clone(), shape.clone()), B::rotate(x, cos, sin, shape))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::rotate(x, cos, sin, shape)),
         }
     }
 

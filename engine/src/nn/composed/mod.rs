@@ -11,6 +11,7 @@ use burn::tensor::{Shape, Slice};
 
 use super::activation::Activation;
 use super::adamw::AdamWStep;
+use super::rotary::RotaryShape;
 
 pub(super) use attention::{attention, attention_backward};
 
@@ -76,6 +77,64 @@ fn normalize<B: Backend>(x: FloatTensor<B>, epsilon: f64) -> (FloatTensor<B>, Fl
     let variance = B::float_mean_dim(B::float_mul(centered.clone(), centered.clone()), 2);
     let deviation = B::float_sqrt(B::float_add_scalar(variance, epsilon.into()));
     (B::float_div(centered, deviation.clone()), deviation)
+}
+
+pub(super) fn rms_norm<B: Backend>(x: FloatTensor<B>, gamma: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
+    let root = root_mean_square::<B>(x.clone(), epsilon);
+    B::float_mul(B::float_div(x, root), along_last::<B>(gamma))
+}
+
+pub(super) fn rms_norm_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    epsilon: f64,
+) -> FloatTensor<B> {
+    let root = root_mean_square::<B>(x.clone(), epsilon);
+    let normed = B::float_div(x, root.clone());
+    let grad = B::float_mul(grad, along_last::<B>(gamma));
+    let projection = B::float_mean_dim(B::float_mul(grad.clone(), normed.clone()), 2);
+    B::float_div(B::float_sub(grad, B::float_mul(normed, projection)), root)
+}
+
+/// `[batch, seq, 1]`
+fn root_mean_square<B: Backend>(x: FloatTensor<B>, epsilon: f64) -> FloatTensor<B> {
+    let mean = B::float_mean_dim(B::float_mul(x.clone(), x), 2);
+    B::float_sqrt(B::float_add_scalar(mean, epsilon.into()))
+}
+
+pub(super) fn rotate<B: Backend>(
+    x: FloatTensor<B>,
+    cos: FloatTensor<B>,
+    sin: FloatTensor<B>,
+    shape: RotaryShape,
+) -> FloatTensor<B> {
+    let [batch, seq, width] = x.shape().dims();
+    let [_, _, half] = cos.shape().dims();
+    let RotaryShape { n_heads, d_head } = shape;
+    let last = |x: &FloatTensor<B>, from: usize, to: usize| {
+        B::float_slice(x.clone(), &[Slice::full(), Slice::full(), Slice::full(), Slice::from(from..to)])
+    };
+    let turned = B::float_slice(x.clone(), &[Slice::full(), Slice::full(), Slice::from(0..n_heads * d_head)]);
+    let heads = B::float_reshape(turned, Shape::new([batch, seq, n_heads, d_head]));
+    let (cos, sin) = (
+        B::float_reshape(cos, Shape::new([batch, seq, 1, half])),
+        B::float_reshape(sin, Shape::new([batch, seq, 1, half])),
+    );
+    let (a, b) = (last(&heads, 0, half), last(&heads, half, 2 * half));
+    let mut parts = vec![
+        B::float_sub(B::float_mul(a.clone(), cos.clone()), B::float_mul(b.clone(), sin.clone())),
+        B::float_add(B::float_mul(b, cos), B::float_mul(a, sin)),
+    ];
+    if 2 * half < d_head {
+        parts.push(last(&heads, 2 * half, d_head));
+    }
+    let turned = B::float_reshape(B::float_cat(parts, 3), Shape::new([batch, seq, n_heads * d_head]));
+    if n_heads * d_head == width {
+        return turned;
+    }
+    let rest = B::float_slice(x, &[Slice::full(), Slice::full(), Slice::from(n_heads * d_head..width)]);
+    B::float_cat(vec![turned, rest], 2)
 }
 
 /// `[d]` as `[1, 1, d]`.

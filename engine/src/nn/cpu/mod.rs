@@ -25,6 +25,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::composed;
 use super::kernels::{AttentionInputs, Kernels};
+use super::rotary::RotaryShape;
 
 pub use buffer::release_buffers;
 
@@ -80,6 +81,51 @@ impl Kernels for Flex {
             rows::layer_norm_backward(out, grad, x, numbers(&gamma), epsilon as f32);
         });
         out.into_tensor([batch, seq, d_model])
+    }
+
+    fn rms_norm_forward(x: FlexTensor, gamma: FlexTensor, epsilon: f64) -> FlexTensor {
+        if !all_f32([&x, &gamma]) {
+            return composed::rms_norm::<Self>(x, gamma, epsilon);
+        }
+        let [batch, seq, d] = x.shape().dims();
+        let (x, gamma) = (dense(x), dense(gamma));
+        let mut out = Buffer::any(batch * seq * d);
+        each_share(&mut out, [numbers(&x)], row_share(d), |out, [x]| {
+            rows::rms_norm(out, x, numbers(&gamma), epsilon as f32);
+        });
+        out.into_tensor([batch, seq, d])
+    }
+
+    fn rms_norm_backward(grad: FlexTensor, x: FlexTensor, gamma: FlexTensor, epsilon: f64) -> FlexTensor {
+        if !all_f32([&grad, &x, &gamma]) {
+            return composed::rms_norm_backward::<Self>(grad, x, gamma, epsilon);
+        }
+        let [batch, seq, d] = x.shape().dims();
+        let (grad, x, gamma) = (dense(grad), dense(x), dense(gamma));
+        let mut out = Buffer::any(batch * seq * d);
+        each_share(&mut out, [numbers(&grad), numbers(&x)], row_share(d), |out, [grad, x]| {
+            rows::rms_norm_backward(out, grad, x, numbers(&gamma), epsilon as f32);
+        });
+        out.into_tensor([batch, seq, d])
+    }
+
+    fn rotate(x: FlexTensor, cos: FlexTensor, sin: FlexTensor, shape: RotaryShape) -> FlexTensor {
+        if !all_f32([&x, &cos, &sin]) {
+            return composed::rotate::<Self>(x, cos, sin, shape);
+        }
+        let [batch, seq, width] = x.shape().dims();
+        let [_, _, half] = cos.shape().dims();
+        let (x, cos, sin) = (dense(x), dense(cos), dense(sin));
+        let mut out = Buffer::any(batch * seq * width);
+        out.par_chunks_mut(row_share(width)).enumerate().for_each(|(index, out)| {
+            let first = index * row_share(width) / width;
+            for (at, row) in (first..).zip(out.chunks_exact_mut(width)) {
+                row.copy_from_slice(&numbers(&x)[at * width..(at + 1) * width]);
+                let angles = at * half..(at + 1) * half;
+                rows::rotate(row, &numbers(&cos)[angles.clone()], &numbers(&sin)[angles], &shape);
+            }
+        });
+        out.into_tensor([batch, seq, width])
     }
 
     fn activation_forward(x: FlexTensor, kind: Activation) -> FlexTensor {

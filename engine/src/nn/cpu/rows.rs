@@ -1,8 +1,9 @@
-//! The loops over rows: layer norm, activations, the optimizer's step. Each is one pass over memory.
+//! The loops over rows: norms, rotation, activations, the optimizer's step. Each is one pass over memory.
 
 use super::lanes::{erf, exp, sigmoid, sum, vectorized};
 use crate::nn::activation::Activation;
 use crate::nn::adamw::AdamWStep;
+use crate::nn::rotary::RotaryShape;
 
 vectorized! {
     /// Layer norm of the rows of `x`; mean and deviation are found in the first-level cache.
@@ -26,6 +27,41 @@ vectorized! {
             let projection = sum(d, |i| grad[i] * gamma[i] * ((x[i] - mean) * scale)) / d as f32;
             for (((out, &x), &grad), &gamma) in out.iter_mut().zip(x).zip(grad).zip(gamma) {
                 *out = scale * (grad * gamma - mean_grad - (x - mean) * scale * projection);
+            }
+        }
+    }
+
+    /// RMS norm of the rows of `x`.
+    pub(super) fn rms_norm(out: &mut [f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+        let d = gamma.len();
+        for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+            let scale = 1.0 / (sum(d, |i| x[i] * x[i]) / d as f32 + epsilon).sqrt();
+            for ((out, &x), &gamma) in out.iter_mut().zip(x).zip(gamma) {
+                *out = x * scale * gamma;
+            }
+        }
+    }
+
+    /// The gradient of `x`, row by row.
+    pub(super) fn rms_norm_backward(out: &mut [f32], grad: &[f32], x: &[f32], gamma: &[f32], epsilon: f32) {
+        let d = gamma.len();
+        for ((out, grad), x) in out.chunks_exact_mut(d).zip(grad.chunks_exact(d)).zip(x.chunks_exact(d)) {
+            let scale = 1.0 / (sum(d, |i| x[i] * x[i]) / d as f32 + epsilon).sqrt();
+            let (grad, x) = (&grad[..d], &x[..d]);
+            let projection = sum(d, |i| grad[i] * gamma[i] * x[i]) / d as f32 * scale * scale;
+            for (((out, &x), &grad), &gamma) in out.iter_mut().zip(x).zip(grad).zip(gamma) {
+                *out = scale * (grad * gamma - x * projection);
+            }
+        }
+    }
+
+    /// Turns one row: in each head, pairs of numbers half a rotary width apart.
+    pub(super) fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], shape: &RotaryShape) {
+        let half = cos.len();
+        for head in row[..shape.n_heads * shape.d_head].chunks_exact_mut(shape.d_head) {
+            let (a, b) = head[..2 * half].split_at_mut(half);
+            for (((a, b), &cos), &sin) in a.iter_mut().zip(b).zip(cos).zip(sin) {
+                (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
             }
         }
     }

@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{Numbers, assert_close};
 use crate::nn::kernels::{AttentionInputs, Kernels};
+use crate::nn::rotary::RotaryShape;
 use crate::nn::{Activation, AttentionShape, composed};
 
 fn flex<const D: usize>(numbers: &mut Numbers, shape: [usize; D]) -> FlexTensor {
@@ -35,8 +36,27 @@ fn row_kernels_agree() {
     same(
         "layer norm backward",
         &Flex::layer_norm_backward(grad.clone(), x.clone(), gamma.clone(), 1e-5),
-        &composed::layer_norm_backward::<Flex>(grad.clone(), x.clone(), gamma, 1e-5),
+        &composed::layer_norm_backward::<Flex>(grad.clone(), x.clone(), gamma.clone(), 1e-5),
     );
+    same(
+        "rms norm",
+        &Flex::rms_norm_forward(x.clone(), gamma.clone(), 1e-5),
+        &composed::rms_norm::<Flex>(x.clone(), gamma.clone(), 1e-5),
+    );
+    same(
+        "rms norm backward",
+        &Flex::rms_norm_backward(grad.clone(), x.clone(), gamma.clone(), 1e-5),
+        &composed::rms_norm_backward::<Flex>(grad.clone(), x.clone(), gamma, 1e-5),
+    );
+    let (cos, sin) = (flex(&mut numbers, [2, 9, 4]), flex(&mut numbers, [2, 9, 4]));
+    for (n_heads, d_head) in [(3, 12), (4, 9), (4, 8)] {
+        let shape = RotaryShape { n_heads, d_head };
+        same(
+            "rotation",
+            &Flex::rotate(x.clone(), cos.clone(), sin.clone(), shape.clone()),
+            &composed::rotate::<Flex>(x.clone(), cos.clone(), sin.clone(), shape),
+        );
+    }
     for kind in [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh] {
         same("activation", &Flex::activation_forward(x.clone(), kind), &composed::activation::<Flex>(x.clone(), kind));
         same(

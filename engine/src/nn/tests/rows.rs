@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation as burn_activation};
 
 use super::{Numbers, assert_close, assert_same, assert_slope, device, probe, values};
-use crate::nn::{Activation, FrozenLinear, LayerNorm, activation, head_logits};
+use crate::nn::{Activation, Angles, FrozenLinear, LayerNorm, RmsNorm, Rotary, activation, head_logits};
 
 const KINDS: [Activation; 5] =
     [Activation::GeluTanh, Activation::Gelu, Activation::Relu, Activation::Silu, Activation::Tanh];
@@ -96,6 +96,76 @@ fn layer_norm_slope() {
 
 fn norm(numbers: &mut Numbers, d_model: usize) -> LayerNorm {
     LayerNorm { gamma: numbers.plain([d_model]), beta: numbers.plain([d_model]), epsilon: 1e-5 }
+}
+
+#[test]
+fn rms_norm_equals_its_definition() {
+    for (seed, [batch, seq, d_model, _]) in SIZES.into_iter().enumerate() {
+        let mut numbers = Numbers::new(seed as u64);
+        let x = numbers.tracked([batch, seq, d_model]);
+        let norm = RmsNorm { gamma: numbers.plain([d_model]), epsilon: 1e-2 };
+        let theirs = |x: Tensor<3>| {
+            let root = (x.clone().powi_scalar(2).mean_dim(2) + norm.epsilon).sqrt();
+            x / root * Tensor::from_inner(norm.gamma.clone()).unsqueeze::<3>()
+        };
+        assert_same(&x, 2e-5, |x| norm.forward(x), theirs);
+    }
+}
+
+#[test]
+fn rms_norm_slope() {
+    let mut numbers = Numbers::new(10);
+    let norm = RmsNorm { gamma: numbers.plain([12]), epsilon: 1e-5 };
+    assert_slope(&numbers.tracked([1, 2, 12]), |x| probe_any(norm.forward(x)));
+}
+
+/// Two heads of three are turned, each in its first six numbers of eight.
+fn rotary() -> (Rotary, Angles) {
+    let rotary = Rotary::new(vec![1.0, 0.3, 0.02], 2, 8, &device());
+    let positions = Tensor::<2, burn::tensor::Int>::from_data([[0, 1, 2, 40], [7, 8, 9, 3]], &device());
+    let angles = rotary.angles(positions);
+    (rotary, angles)
+}
+
+#[test]
+fn rotation_equals_its_definition() {
+    let (rotary, angles) = rotary();
+    let x = Numbers::new(11).tracked([2, 4, 24]);
+    let position = [[0.0, 1.0, 2.0, 40.0], [7.0, 8.0, 9.0, 3.0_f32]];
+    let theirs = |x: Tensor<3>| {
+        let mut rows = Vec::new();
+        for (batch, row) in position.iter().enumerate() {
+            for (at, position) in row.iter().enumerate() {
+                let number = |i: usize| x.clone().slice([batch..batch + 1, at..at + 1, i..i + 1]);
+                let mut turned: Vec<Tensor<3>> = (0..24).map(number).collect();
+                for head in 0..2 {
+                    for (pair, frequency) in [1.0, 0.3, 0.02_f32].into_iter().enumerate() {
+                        let (sin, cos) = (position * frequency).sin_cos();
+                        let (i, j) = (head * 8 + pair, head * 8 + pair + 3);
+                        let (a, b) = (number(i), number(j));
+                        turned[i] = a.clone() * cos - b.clone() * sin;
+                        turned[j] = b * cos + a * sin;
+                    }
+                }
+                rows.push(Tensor::cat(turned, 2));
+            }
+        }
+        Tensor::cat(rows, 1).reshape([2, 4, 24])
+    };
+    assert_same(&x, 1e-5, |x| rotary.forward(x, &angles), theirs);
+}
+
+#[test]
+fn rotation_keeps_lengths_and_depends_on_differences_only() {
+    let rotary = Rotary::new(vec![1.0, 0.1], 1, 4, &device());
+    let (q, k) = (Numbers::new(12).plain::<3>([1, 1, 4]), Numbers::new(13).plain::<3>([1, 1, 4]));
+    let at = |x: &Tensor<3>, position: i32| {
+        rotary.forward(x.clone(), &rotary.angles(Tensor::from_data([[position]], &device())))
+    };
+    let score = |i: i32, j: i32| values((at(&q, i) * at(&k, j)).sum())[0];
+    assert!((score(3, 1) - score(103, 101)).abs() < 1e-4);
+    assert!((score(3, 1) - score(3, 2)).abs() > 1e-3);
+    assert_close("length", &values((at(&q, 9) * at(&q, 9)).sum()), &values((q.clone() * q).sum()), 1e-5);
 }
 
 #[test]

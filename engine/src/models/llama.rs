@@ -1,0 +1,476 @@
+//! LLaMA and its relatives: RMS norm before each part, rotary positions, gated feed-forward, shared key and value heads.
+//!
+//! `model_type` llama, mistral, qwen2 and qwen3. They differ in biases, in Qwen3's norms of queries and keys, and in
+//! their defaults. Positions: `input.positions` as given; keys of a prefix are used as stored, never turned.
+//! huggingface/transformers: src/transformers/models/{llama,mistral,qwen2,qwen3}/modeling_*.py.
+
+use std::path::Path;
+
+use burn::tensor::module::embedding;
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
+use crate::weights::WeightFiles;
+
+/// `config.json` of this family; fields as Hugging Face names them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LlamaConfig {
+    model_type: String,
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    max_position_embeddings: usize,
+    #[serde(default = "silu")]
+    hidden_act: String,
+    #[serde(default = "rms_norm_eps")]
+    rms_norm_eps: f64,
+    rope_theta: Option<f64>,
+    rope_parameters: Option<Rope>,
+    rope_scaling: Option<Rope>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    sliding_window: Option<usize>,
+    use_sliding_window: Option<bool>,
+    #[serde(default)]
+    layer_types: Vec<String>,
+}
+
+fn silu() -> String {
+    "silu".to_owned()
+}
+
+fn rms_norm_eps() -> f64 {
+    1e-6
+}
+
+/// How positions become angles, under the older (`rope_scaling`) and the newer name (`rope_parameters`).
+#[derive(Clone, Debug, Deserialize)]
+struct Rope {
+    #[serde(alias = "type")]
+    rope_type: Option<String>,
+    rope_theta: Option<f64>,
+    factor: Option<f64>,
+    low_freq_factor: Option<f64>,
+    high_freq_factor: Option<f64>,
+    original_max_position_embeddings: Option<usize>,
+    partial_rotary_factor: Option<f64>,
+}
+
+/// The model types that this file computes, as `config.json` names them.
+pub const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+
+impl LlamaConfig {
+    /// Checks what we compute.
+    ///
+    /// # Errors
+    /// A size that cannot be, or an option that is refused by name.
+    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
+        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
+        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+        let (heads, kv_heads) = (config.num_attention_heads, config.n_kv_heads());
+        let sizes = [
+            config.vocab_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            heads,
+            kv_heads,
+            config.max_position_embeddings,
+        ];
+        if sizes.contains(&0) || config.head_dim == Some(0) {
+            return Err(malformed("a size is 0".to_owned()));
+        }
+        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
+            return Err(malformed("a size is beyond any model of this family".to_owned()));
+        }
+        if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
+            return Err(malformed(format!("hidden_size {} is not a multiple of {heads} heads", config.hidden_size)));
+        }
+        if !heads.is_multiple_of(kv_heads) || !config.d_head().is_multiple_of(2) {
+            return Err(malformed(format!(
+                "{heads} heads of width {} cannot share {kv_heads} key and value heads",
+                config.d_head()
+            )));
+        }
+        config.check_options()?;
+        Ok(config)
+    }
+
+    /// What would be computed otherwise than the reference does is refused.
+    fn check_options(&self) -> Result<()> {
+        let unsupported = |option, value: &str| {
+            Err(EngineError::UnsupportedOption { architecture: self.name(), option, value: value.to_owned() })
+        };
+        if Activation::from_name(&self.hidden_act).is_none() {
+            return unsupported("hidden_act", &self.hidden_act);
+        }
+        let window = self.sliding_window.filter(|_| self.use_sliding_window != Some(false));
+        if let Some(window) = window.filter(|&window| window < self.max_position_embeddings)
+            && self.model_type != "llama"
+        {
+            return unsupported("sliding_window", &window.to_string());
+        }
+        if let Some(kind) = self.layer_types.iter().find(|kind| *kind != "full_attention") {
+            return unsupported("layer_types", kind);
+        }
+        for rope in [&self.rope_parameters, &self.rope_scaling].into_iter().flatten() {
+            let kind = rope.rope_type.as_deref().unwrap_or("default");
+            let complete = match kind {
+                "default" => true,
+                "linear" => rope.factor.is_some_and(|factor| factor > 0.0),
+                "llama3" => rope.llama3().is_some(),
+                _ => false,
+            };
+            if !complete {
+                return unsupported("rope_type", kind);
+            }
+            if let Some(share) = rope.partial_rotary_factor.filter(|&share| share != 1.0) {
+                return unsupported("partial_rotary_factor", &share.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> &'static str {
+        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("llama")
+    }
+
+    fn n_kv_heads(&self) -> usize {
+        self.num_key_value_heads.unwrap_or(self.num_attention_heads)
+    }
+
+    fn d_head(&self) -> usize {
+        self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads.max(1))
+    }
+
+    /// Qwen2 always has biases here, Mistral never; the others say.
+    fn qkv_bias(&self) -> bool {
+        self.model_type == "qwen2" || self.o_bias()
+    }
+
+    fn o_bias(&self) -> bool {
+        self.attention_bias && ["llama", "qwen3"].contains(&self.name())
+    }
+
+    /// Only LLaMA's `mlp_bias` is looked at by the reference.
+    fn ff_bias(&self) -> bool {
+        self.mlp_bias && self.model_type == "llama"
+    }
+
+    /// Whether queries and keys are normed head by head.
+    fn qk_norm(&self) -> bool {
+        self.model_type == "qwen3"
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: self.name(),
+            n_layers: self.num_hidden_layers,
+            d_model: self.hidden_size,
+            n_heads: self.num_attention_heads,
+            n_kv_heads: self.n_kv_heads(),
+            d_head: self.d_head(),
+            d_ff: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            n_positions: self.max_position_embeddings,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.hidden_size, self.intermediate_size);
+        let (q, kv) = (self.num_attention_heads * self.d_head(), self.n_kv_heads() * self.d_head());
+        let qkv_bias = if self.qkv_bias() { q + 2 * kv } else { 0 };
+        let out_bias = if self.o_bias() { d } else { 0 };
+        let mlp_bias = if self.ff_bias() { 2 * ff + d } else { 0 };
+        let norms = 2 * d + if self.qk_norm() { 2 * self.d_head() } else { 0 };
+        let block = norms + d * (q + 2 * kv) + qkv_bias + q * d + out_bias + 3 * d * ff + mlp_bias;
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        self.vocab_size * d + self.num_hidden_layers * block + d + head
+    }
+
+    /// Angle per position of each pair of numbers of a head.
+    fn frequencies(&self) -> Vec<f32> {
+        let named = [&self.rope_parameters, &self.rope_scaling];
+        let theta = named.into_iter().flatten().find_map(|rope| rope.rope_theta).or(self.rope_theta);
+        let (theta, d_head) = (theta.unwrap_or(10_000.0) as f32, self.d_head());
+        let plain = (0..d_head / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / d_head as f32));
+        match named.into_iter().flatten().find(|rope| rope.rope_type.as_deref().is_some_and(|kind| kind != "default")) {
+            Some(rope) => plain.map(|frequency| rope.scaled(frequency)).collect(),
+            None => plain.collect(),
+        }
+    }
+}
+
+impl Rope {
+    /// Factor, low and high frequency factor, original context: all that LLaMA 3.1's scaling needs.
+    fn llama3(&self) -> Option<[f32; 4]> {
+        let context = self.original_max_position_embeddings.filter(|&context| context > 0)? as f32;
+        let (factor, low, high) = (self.factor?, self.low_freq_factor?, self.high_freq_factor?);
+        (factor > 0.0 && high > low).then_some([factor as f32, low as f32, high as f32, context])
+    }
+
+    fn scaled(&self, frequency: f32) -> f32 {
+        let Some([factor, low, high, context]) = self.llama3().filter(|_| self.rope_type.as_deref() == Some("llama3"))
+        else {
+            return frequency / self.factor.unwrap_or(1.0) as f32;
+        };
+        // Long waves are stretched, short ones are not, and between them it goes over smoothly.
+        let wave = 2.0 * std::f32::consts::PI / frequency;
+        if wave > context / low {
+            frequency / factor
+        } else if wave < context / high {
+            frequency
+        } else {
+            let smooth = (context / wave - low) / (high - low);
+            (1.0 - smooth) * frequency / factor + smooth * frequency
+        }
+    }
+}
+
+struct Block {
+    input_norm: RmsNorm,
+    qkv: FrozenLinear,
+    /// Of queries and of keys, where the architecture has them.
+    qk_norm: Option<(RmsNorm, RmsNorm)>,
+    o_proj: FrozenLinear,
+    post_norm: RmsNorm,
+    gate_proj: FrozenLinear,
+    up_proj: FrozenLinear,
+    down_proj: FrozenLinear,
+}
+
+/// The model with its frozen weights on a device.
+pub struct Llama {
+    shape: ModelShape,
+    embed_tokens: Tensor<2>,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    lm_head: Option<Tensor<2>>,
+    attention: AttentionShape,
+    rotary: Rotary,
+    activation: Activation,
+}
+
+impl Llama {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(
+        config: &LlamaConfig,
+        files: &WeightFiles,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
+        let shape = config.shape();
+        let root = if files.contains("model.embed_tokens.weight") { "model." } else { "" };
+        let load = Loader { files, device, root, config };
+        let embed_tokens = load.tensor("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32);
+            blocks.push(load.block(layer)?);
+        }
+        let norm = load.norm("norm", shape.d_model)?;
+        let lm_head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(files.tensor("lm_head.weight", [shape.vocab_size, shape.d_model], device)?)
+        };
+        progress(1.0);
+        let activation = Activation::from_name(&config.hidden_act).ok_or_else(|| EngineError::UnsupportedOption {
+            architecture: config.name(),
+            option: "hidden_act",
+            value: config.hidden_act.clone(),
+        })?;
+        let attention = AttentionShape {
+            n_heads: shape.n_heads,
+            n_kv_heads: shape.n_kv_heads,
+            d_head: shape.d_head,
+            scale: (shape.d_head as f32).sqrt().recip(),
+            causal: true,
+        };
+        let rotary = Rotary::new(config.frequencies(), shape.n_heads + shape.n_kv_heads, shape.d_head, device);
+        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
+    }
+}
+
+struct Loader<'a> {
+    files: &'a WeightFiles,
+    device: &'a Device,
+    root: &'static str,
+    config: &'a LlamaConfig,
+}
+
+impl Loader<'_> {
+    fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
+    }
+
+    fn norm(&self, name: &str, d: usize) -> Result<RmsNorm> {
+        Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon: self.config.rms_norm_eps })
+    }
+
+    /// Linear layers side by side as one; weights are stored as `[d_out, d_in]`.
+    fn linear(&self, names: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
+        let weights: Result<Vec<Tensor<2>>> =
+            names.iter().map(|(name, d_out)| self.tensor(&format!("{name}.weight"), [*d_out, d_in])).collect();
+        let biases: Result<Vec<Tensor<1>>> =
+            names.iter().filter(|_| bias).map(|(name, d_out)| self.tensor(&format!("{name}.bias"), [*d_out])).collect();
+        Ok(FrozenLinear {
+            weight: joined(weights?).transpose(), // [d_in, d_out], a view
+            bias: biases.map(|biases| bias.then(|| joined(biases)))?,
+        })
+    }
+
+    fn block(&self, layer: usize) -> Result<Block> {
+        let config = self.config;
+        let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
+        let at = |name: &str| format!("layers.{layer}.{name}");
+        let (queries, keys) = (n_heads * d_head, n_kv_heads * d_head);
+        let qkv =
+            [("q", queries), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
+        let one = |name: &str, d_in: usize, d_out: usize, bias: bool| self.linear(&[(at(name), d_out)], d_in, bias);
+        let qk_norm = if config.qk_norm() {
+            Some((self.norm(&at("self_attn.q_norm"), d_head)?, self.norm(&at("self_attn.k_norm"), d_head)?))
+        } else {
+            None
+        };
+        Ok(Block {
+            input_norm: self.norm(&at("input_layernorm"), d_model)?,
+            qkv: self.linear(&qkv, d_model, config.qkv_bias())?,
+            qk_norm,
+            o_proj: one("self_attn.o_proj", queries, d_model, config.o_bias())?,
+            post_norm: self.norm(&at("post_attention_layernorm"), d_model)?,
+            gate_proj: one("mlp.gate_proj", d_model, d_ff, config.ff_bias())?,
+            up_proj: one("mlp.up_proj", d_model, d_ff, config.ff_bias())?,
+            down_proj: one("mlp.down_proj", d_ff, d_model, config.ff_bias())?,
+        })
+    }
+}
+
+/// Along the first axis; a single tensor is not copied.
+fn joined<const D: usize>(mut tensors: Vec<Tensor<D>>) -> Tensor<D> {
+    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, 0) }
+}
+
+impl Block {
+    /// Queries and keys normed head by head; values stay.
+    fn normed(&self, qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+        let Some((q_norm, k_norm)) = &self.qk_norm else { return qkv };
+        let [batch, seq, width] = qkv.dims();
+        let (queries, keys) = (shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head);
+        let part = |from: usize, to: usize| qkv.clone().slice([0..batch, 0..seq, from..to]);
+        let by_head = |norm: &RmsNorm, x: Tensor<3>, n_heads: usize| {
+            let heads = x.reshape([batch, seq * n_heads, shape.d_head]);
+            norm.forward(heads).reshape([batch, seq, n_heads * shape.d_head])
+        };
+        let q = by_head(q_norm, part(0, queries), shape.n_heads);
+        let k = by_head(k_norm, part(queries, queries + keys), shape.n_kv_heads);
+        Tensor::cat(vec![q, k, part(queries + keys, width)], 2)
+    }
+}
+
+impl CausalModel for Llama {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let mut resid = embedding(self.embed_tokens.clone(), input.tokens.clone()); // [batch, seq, d_model]
+        let angles = self.rotary.angles(input.positions.clone());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));
+            let qkv = self.rotary.forward(block.normed(qkv, &self.attention), &angles);
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = attention(qkv, past, input.key_mask.as_ref(), &self.attention);
+            resid = resid + block.o_proj.forward(mixed);
+            let normed = block.post_norm.forward(resid.clone());
+            let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);
+            resid = resid + block.down_proj.forward(gate * block.up_proj.forward(normed));
+        }
+        self.norm.forward(resid)
+    }
+
+    fn head(&self) -> &Tensor<2> {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.embed_tokens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(changes: Value) -> Result<LlamaConfig> {
+        let mut json = json!({
+            "model_type": "llama", "vocab_size": 50, "hidden_size": 24, "intermediate_size": 30, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,
+        });
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            json[key] = value.clone();
+        }
+        LlamaConfig::parse(json, Path::new("config.json"))
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        let cases = [
+            (json!({ "rope_scaling": { "type": "yarn", "factor": 4.0 } }), "rope_type = yarn"),
+            (json!({ "rope_parameters": { "rope_type": "llama3", "factor": 4.0 } }), "rope_type = llama3"),
+            (json!({ "model_type": "mistral", "sliding_window": 32 }), "sliding_window = 32"),
+            (json!({ "layer_types": ["full_attention", "sliding_attention"] }), "layer_types = sliding_attention"),
+            (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
+            (json!({ "num_key_value_heads": 3 }), "share 3 key and value heads"),
+            (json!({ "head_dim": 7 }), "width 7"),
+            (json!({ "hidden_size": 0 }), "a size is 0"),
+        ];
+        for (changes, said) in cases {
+            let error = parse(changes).expect_err(said).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_window_as_wide_as_the_context_or_switched_off_hides_nothing() {
+        assert!(parse(json!({ "model_type": "mistral", "sliding_window": 64 })).is_ok());
+        assert!(parse(json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": false })).is_ok());
+    }
+
+    #[test]
+    fn the_prefix_is_as_wide_as_the_key_heads() {
+        let shape = parse(json!({ "head_dim": 10 })).expect("it is a model").shape();
+        assert_eq!((shape.n_heads, shape.n_kv_heads, shape.d_head), (4, 2, 10));
+        assert_eq!(crate::adapters::PrefixShape::new(3, &shape).stored(), 3 * 2 * 2 * 2 * 10);
+    }
+
+    #[test]
+    fn both_names_of_the_rotary_settings_are_read() {
+        let old = parse(json!({ "rope_theta": 500.0, "rope_scaling": { "type": "linear", "factor": 2.0 } }));
+        let new = parse(json!({ "rope_parameters": { "rope_type": "linear", "rope_theta": 500.0, "factor": 2.0 } }));
+        let (old, new) = (old.expect("old").frequencies(), new.expect("new").frequencies());
+        assert_eq!((old.len(), old[0]), (3, 0.5));
+        assert_eq!(old, new);
+    }
+}
