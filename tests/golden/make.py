@@ -64,6 +64,12 @@ CASES = {
     "gpt2-full-1x24": {"method": "full", "virtual": 0, "config": {"n_layer": 1, "n_embd": 24, "n_head": 3}},
     "gpt2-full-2x16-untied": {"method": "full", "virtual": 0, "config": {
         "n_layer": 2, "n_embd": 16, "n_head": 2, "n_inner": 20, "activation_function": "relu", "tie_word_embeddings": False}},
+    "neox-prefix-2x48": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 48, "num_attention_heads": 4, "intermediate_size": 60,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 700.0, "partial_rotary_factor": 0.5}}},
+    "neox-prefixproj-2x32-sequential": {"method": "prefixproj", "virtual": 3, "hidden": 18, "disk": "float16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 40, "hidden_act": "relu",
+        "use_parallel_residual": False, "attention_bias": False}},
     "llama-prefix-2x48": {"method": "prefix", "virtual": 4, "config": {
         "num_hidden_layers": 2, "hidden_size": 48, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 10,
         "intermediate_size": 76, "rms_norm_eps": 4e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0}}},
@@ -84,7 +90,7 @@ CASES = {
         "intermediate_size": 50, "attention_bias": True, "tie_word_embeddings": False}},
 }
 FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfig, tr.LlamaForCausalLM),
-            "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
+            "neox": (tr.GPTNeoXConfig, tr.GPTNeoXForCausalLM), "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
             "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM)}
 
 

@@ -6,16 +6,18 @@ use burn::tensor::Device;
 
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
+use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
 use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
 use crate::models::{CausalModel, ModelShape};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
-const KNOWN: &str = "gpt2, llama, mistral, qwen2, qwen3";
+const KNOWN: &str = "gpt2, gpt_neox, llama, mistral, qwen2, qwen3";
 
 enum Architecture {
     Gpt2(Gpt2Config),
+    GptNeox(Box<GptNeoxConfig>),
     Llama(Box<LlamaConfig>),
 }
 
@@ -45,6 +47,7 @@ impl ModelFolder {
         };
         let architecture = match model_type {
             "gpt2" => Architecture::Gpt2(Gpt2Config::parse(config.clone(), &file)?),
+            "gpt_neox" => Architecture::GptNeox(Box::new(GptNeoxConfig::parse(config.clone(), &file)?)),
             family if llama::MODEL_TYPES.contains(&family) => {
                 Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
             }
@@ -57,6 +60,7 @@ impl ModelFolder {
     pub fn shape(&self) -> ModelShape {
         match &self.architecture {
             Architecture::Gpt2(config) => config.shape(),
+            Architecture::GptNeox(config) => config.shape(),
             Architecture::Llama(config) => config.shape(),
         }
     }
@@ -65,6 +69,7 @@ impl ModelFolder {
     pub fn parameters(&self) -> usize {
         match &self.architecture {
             Architecture::Gpt2(config) => config.parameters(),
+            Architecture::GptNeox(config) => config.parameters(),
             Architecture::Llama(config) => config.parameters(),
         }
     }
@@ -107,6 +112,7 @@ impl ModelFolder {
     pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Box<dyn CausalModel>> {
         match &self.architecture {
             Architecture::Gpt2(config) => Ok(Box::new(Gpt2::load(config, &self.files, device, progress)?)),
+            Architecture::GptNeox(config) => Ok(Box::new(GptNeox::load(config, &self.files, device, progress)?)),
             Architecture::Llama(config) => Ok(Box::new(Llama::load(config, &self.files, device, progress)?)),
         }
     }

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::loader::Loader;
 use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
 use crate::weights::WeightFiles;
@@ -136,25 +137,17 @@ impl Gpt2 {
         progress: &mut dyn FnMut(f32),
     ) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader {
-            files,
-            device,
-            root: if files.contains("transformer.wte.weight") { "transformer." } else { "" },
-            epsilon: config.layer_norm_epsilon,
-        };
+        let load = Loader::new(files, device, "transformer.", "wte.weight");
         let wte = load.tensor("wte.weight", [shape.vocab_size, shape.d_model])?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32);
-            blocks.push(load.block(config, &shape, layer)?);
+            blocks.push(block(&load, config, layer)?);
         }
-        let ln_f = load.layer_norm("ln_f", shape.d_model)?;
-        let lm_head = if config.tie_word_embeddings {
-            None
-        } else {
-            Some(files.tensor("lm_head.weight", [shape.vocab_size, shape.d_model], device)?)
-        };
+        let ln_f = load.layer_norm("ln_f", shape.d_model, config.layer_norm_epsilon)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
         let activation =
             Activation::from_name(&config.activation_function).ok_or_else(|| EngineError::UnsupportedOption {
@@ -166,57 +159,32 @@ impl Gpt2 {
     }
 }
 
-struct Loader<'a> {
-    files: &'a WeightFiles,
-    device: &'a Device,
-    root: &'static str,
-    epsilon: f64,
+/// GPT-2 stores its linear weights as `[d_in, d_out]`.
+fn linear(load: &Loader<'_>, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
+    Ok(FrozenLinear {
+        weight: load.tensor(&format!("{name}.weight"), [d_in, d_out])?,
+        bias: Some(load.tensor(&format!("{name}.bias"), [d_out])?),
+    })
 }
 
-impl Loader<'_> {
-    fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
+fn block(load: &Loader<'_>, config: &Gpt2Config, layer: usize) -> Result<Block> {
+    let shape = config.shape();
+    let (d, ff) = (shape.d_model, shape.d_ff);
+    let at = |name: &str| format!("h.{layer}.{name}");
+    let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_epsilon);
+    let mut scale = if config.scale_attn_weights { (shape.d_head as f32).sqrt().recip() } else { 1.0 };
+    if config.scale_attn_by_inverse_layer_idx {
+        scale /= (layer + 1) as f32;
     }
-
-    fn layer_norm(&self, name: &str, d_model: usize) -> Result<LayerNorm> {
-        Ok(LayerNorm {
-            gamma: self.tensor(&format!("{name}.weight"), [d_model])?,
-            beta: self.tensor(&format!("{name}.bias"), [d_model])?,
-            epsilon: self.epsilon,
-        })
-    }
-
-    /// GPT-2 stores its linear weights as `[d_in, d_out]`.
-    fn linear(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
-        Ok(FrozenLinear {
-            weight: self.tensor(&format!("{name}.weight"), [d_in, d_out])?,
-            bias: Some(self.tensor(&format!("{name}.bias"), [d_out])?),
-        })
-    }
-
-    fn block(&self, config: &Gpt2Config, shape: &ModelShape, layer: usize) -> Result<Block> {
-        let (d, ff) = (shape.d_model, shape.d_ff);
-        let at = |name: &str| format!("h.{layer}.{name}");
-        let mut scale = if config.scale_attn_weights { (shape.d_head as f32).sqrt().recip() } else { 1.0 };
-        if config.scale_attn_by_inverse_layer_idx {
-            scale /= (layer + 1) as f32;
-        }
-        Ok(Block {
-            ln_1: self.layer_norm(&at("ln_1"), d)?,
-            c_attn: self.linear(&at("attn.c_attn"), d, 3 * d)?,
-            attn_c_proj: self.linear(&at("attn.c_proj"), d, d)?,
-            ln_2: self.layer_norm(&at("ln_2"), d)?,
-            c_fc: self.linear(&at("mlp.c_fc"), d, ff)?,
-            mlp_c_proj: self.linear(&at("mlp.c_proj"), ff, d)?,
-            attention: AttentionShape {
-                n_heads: shape.n_heads,
-                n_kv_heads: shape.n_kv_heads,
-                d_head: shape.d_head,
-                scale,
-                causal: true,
-            },
-        })
-    }
+    Ok(Block {
+        ln_1: norm("ln_1")?,
+        c_attn: linear(load, &at("attn.c_attn"), d, 3 * d)?,
+        attn_c_proj: linear(load, &at("attn.c_proj"), d, d)?,
+        ln_2: norm("ln_2")?,
+        c_fc: linear(load, &at("mlp.c_fc"), d, ff)?,
+        mlp_c_proj: linear(load, &at("mlp.c_proj"), ff, d)?,
+        attention: AttentionShape { scale, ..shape.causal_attention() },
+    })
 }
 
 impl CausalModel for Gpt2 {

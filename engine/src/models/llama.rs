@@ -11,6 +11,8 @@ use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::loader::Loader;
+use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
 use crate::weights::WeightFiles;
@@ -31,9 +33,8 @@ pub struct LlamaConfig {
     hidden_act: String,
     #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f64,
-    rope_theta: Option<f64>,
-    rope_parameters: Option<Rope>,
-    rope_scaling: Option<Rope>,
+    #[serde(flatten)]
+    rope: RopeSettings,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
@@ -52,19 +53,6 @@ fn silu() -> String {
 
 fn rms_norm_eps() -> f64 {
     1e-6
-}
-
-/// How positions become angles, under the older (`rope_scaling`) and the newer name (`rope_parameters`).
-#[derive(Clone, Debug, Deserialize)]
-struct Rope {
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    rope_theta: Option<f64>,
-    factor: Option<f64>,
-    low_freq_factor: Option<f64>,
-    high_freq_factor: Option<f64>,
-    original_max_position_embeddings: Option<usize>,
-    partial_rotary_factor: Option<f64>,
 }
 
 /// The model types that this file computes, as `config.json` names them.
@@ -124,22 +112,11 @@ impl LlamaConfig {
         if let Some(kind) = self.layer_types.iter().find(|kind| *kind != "full_attention") {
             return unsupported("layer_types", kind);
         }
-        for rope in [&self.rope_parameters, &self.rope_scaling].into_iter().flatten() {
-            let kind = rope.rope_type.as_deref().unwrap_or("default");
-            let complete = match kind {
-                "default" => true,
-                "linear" => rope.factor.is_some_and(|factor| factor > 0.0),
-                "llama3" => rope.llama3().is_some(),
-                _ => false,
-            };
-            if !complete {
-                return unsupported("rope_type", kind);
-            }
-            if let Some(share) = rope.partial_rotary_factor.filter(|&share| share != 1.0) {
-                return unsupported("partial_rotary_factor", &share.to_string());
-            }
+        let share = self.rope.share(1.0);
+        if share != 1.0 {
+            return unsupported("partial_rotary_factor", &share.to_string());
         }
-        Ok(())
+        self.rope.check(self.name())
     }
 
     fn name(&self) -> &'static str {
@@ -200,44 +177,6 @@ impl LlamaConfig {
         let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
         self.vocab_size * d + self.num_hidden_layers * block + d + head
     }
-
-    /// Angle per position of each pair of numbers of a head.
-    fn frequencies(&self) -> Vec<f32> {
-        let named = [&self.rope_parameters, &self.rope_scaling];
-        let theta = named.into_iter().flatten().find_map(|rope| rope.rope_theta).or(self.rope_theta);
-        let (theta, d_head) = (theta.unwrap_or(10_000.0) as f32, self.d_head());
-        let plain = (0..d_head / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / d_head as f32));
-        match named.into_iter().flatten().find(|rope| rope.rope_type.as_deref().is_some_and(|kind| kind != "default")) {
-            Some(rope) => plain.map(|frequency| rope.scaled(frequency)).collect(),
-            None => plain.collect(),
-        }
-    }
-}
-
-impl Rope {
-    /// Factor, low and high frequency factor, original context: all that LLaMA 3.1's scaling needs.
-    fn llama3(&self) -> Option<[f32; 4]> {
-        let context = self.original_max_position_embeddings.filter(|&context| context > 0)? as f32;
-        let (factor, low, high) = (self.factor?, self.low_freq_factor?, self.high_freq_factor?);
-        (factor > 0.0 && high > low).then_some([factor as f32, low as f32, high as f32, context])
-    }
-
-    fn scaled(&self, frequency: f32) -> f32 {
-        let Some([factor, low, high, context]) = self.llama3().filter(|_| self.rope_type.as_deref() == Some("llama3"))
-        else {
-            return frequency / self.factor.unwrap_or(1.0) as f32;
-        };
-        // Long waves are stretched, short ones are not, and between them it goes over smoothly.
-        let wave = 2.0 * std::f32::consts::PI / frequency;
-        if wave > context / low {
-            frequency / factor
-        } else if wave < context / high {
-            frequency
-        } else {
-            let smooth = (context / wave - low) / (high - low);
-            (1.0 - smooth) * frequency / factor + smooth * frequency
-        }
-    }
 }
 
 struct Block {
@@ -276,95 +215,51 @@ impl Llama {
         progress: &mut dyn FnMut(f32),
     ) -> Result<Self> {
         let shape = config.shape();
-        let root = if files.contains("model.embed_tokens.weight") { "model." } else { "" };
-        let load = Loader { files, device, root, config };
+        let load = Loader::new(files, device, "model.", "embed_tokens.weight");
         let embed_tokens = load.tensor("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32);
-            blocks.push(load.block(layer)?);
+            blocks.push(block(&load, config, layer)?);
         }
-        let norm = load.norm("norm", shape.d_model)?;
-        let lm_head = if config.tie_word_embeddings {
-            None
-        } else {
-            Some(files.tensor("lm_head.weight", [shape.vocab_size, shape.d_model], device)?)
-        };
+        let norm = load.rms_norm("norm", shape.d_model, config.rms_norm_eps)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
         let activation = Activation::from_name(&config.hidden_act).ok_or_else(|| EngineError::UnsupportedOption {
             architecture: config.name(),
             option: "hidden_act",
             value: config.hidden_act.clone(),
         })?;
-        let attention = AttentionShape {
-            n_heads: shape.n_heads,
-            n_kv_heads: shape.n_kv_heads,
-            d_head: shape.d_head,
-            scale: (shape.d_head as f32).sqrt().recip(),
-            causal: true,
-        };
-        let rotary = Rotary::new(config.frequencies(), shape.n_heads + shape.n_kv_heads, shape.d_head, device);
+        let attention = shape.causal_attention();
+        let rotary =
+            Rotary::new(config.rope.frequencies(shape.d_head), shape.n_heads + shape.n_kv_heads, shape.d_head, device);
         Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
     }
 }
 
-struct Loader<'a> {
-    files: &'a WeightFiles,
-    device: &'a Device,
-    root: &'static str,
-    config: &'a LlamaConfig,
-}
-
-impl Loader<'_> {
-    fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
-    }
-
-    fn norm(&self, name: &str, d: usize) -> Result<RmsNorm> {
-        Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon: self.config.rms_norm_eps })
-    }
-
-    /// Linear layers side by side as one; weights are stored as `[d_out, d_in]`.
-    fn linear(&self, names: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
-        let weights: Result<Vec<Tensor<2>>> =
-            names.iter().map(|(name, d_out)| self.tensor(&format!("{name}.weight"), [*d_out, d_in])).collect();
-        let biases: Result<Vec<Tensor<1>>> =
-            names.iter().filter(|_| bias).map(|(name, d_out)| self.tensor(&format!("{name}.bias"), [*d_out])).collect();
-        Ok(FrozenLinear {
-            weight: joined(weights?).transpose(), // [d_in, d_out], a view
-            bias: biases.map(|biases| bias.then(|| joined(biases)))?,
-        })
-    }
-
-    fn block(&self, layer: usize) -> Result<Block> {
-        let config = self.config;
-        let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
-        let at = |name: &str| format!("layers.{layer}.{name}");
-        let (queries, keys) = (n_heads * d_head, n_kv_heads * d_head);
-        let qkv =
-            [("q", queries), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
-        let one = |name: &str, d_in: usize, d_out: usize, bias: bool| self.linear(&[(at(name), d_out)], d_in, bias);
-        let qk_norm = if config.qk_norm() {
-            Some((self.norm(&at("self_attn.q_norm"), d_head)?, self.norm(&at("self_attn.k_norm"), d_head)?))
-        } else {
-            None
-        };
-        Ok(Block {
-            input_norm: self.norm(&at("input_layernorm"), d_model)?,
-            qkv: self.linear(&qkv, d_model, config.qkv_bias())?,
-            qk_norm,
-            o_proj: one("self_attn.o_proj", queries, d_model, config.o_bias())?,
-            post_norm: self.norm(&at("post_attention_layernorm"), d_model)?,
-            gate_proj: one("mlp.gate_proj", d_model, d_ff, config.ff_bias())?,
-            up_proj: one("mlp.up_proj", d_model, d_ff, config.ff_bias())?,
-            down_proj: one("mlp.down_proj", d_ff, d_model, config.ff_bias())?,
-        })
-    }
-}
-
-/// Along the first axis; a single tensor is not copied.
-fn joined<const D: usize>(mut tensors: Vec<Tensor<D>>) -> Tensor<D> {
-    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, 0) }
+fn block(load: &Loader<'_>, config: &LlamaConfig, layer: usize) -> Result<Block> {
+    let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
+    let at = |name: &str| format!("layers.{layer}.{name}");
+    let (queries, keys) = (n_heads * d_head, n_kv_heads * d_head);
+    let qkv = [("q", queries), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
+    let one = |name: &str, d_in: usize, d_out: usize, bias: bool| load.linear(&at(name), d_in, d_out, bias);
+    let norm = |name: &str, d: usize| load.rms_norm(&at(name), d, config.rms_norm_eps);
+    let qk_norm = if config.qk_norm() {
+        Some((norm("self_attn.q_norm", d_head)?, norm("self_attn.k_norm", d_head)?))
+    } else {
+        None
+    };
+    Ok(Block {
+        input_norm: norm("input_layernorm", d_model)?,
+        qkv: load.linear_of_parts(&qkv, d_model, config.qkv_bias())?,
+        qk_norm,
+        o_proj: one("self_attn.o_proj", queries, d_model, config.o_bias())?,
+        post_norm: norm("post_attention_layernorm", d_model)?,
+        gate_proj: one("mlp.gate_proj", d_model, d_ff, config.ff_bias())?,
+        up_proj: one("mlp.up_proj", d_model, d_ff, config.ff_bias())?,
+        down_proj: one("mlp.down_proj", d_ff, d_model, config.ff_bias())?,
+    })
 }
 
 impl Block {
@@ -469,7 +364,7 @@ mod tests {
     fn both_names_of_the_rotary_settings_are_read() {
         let old = parse(json!({ "rope_theta": 500.0, "rope_scaling": { "type": "linear", "factor": 2.0 } }));
         let new = parse(json!({ "rope_parameters": { "rope_type": "linear", "rope_theta": 500.0, "factor": 2.0 } }));
-        let (old, new) = (old.expect("old").frequencies(), new.expect("new").frequencies());
+        let (old, new) = (old.expect("old").rope.frequencies(6), new.expect("new").rope.frequencies(6));
         assert_eq!((old.len(), old[0]), (3, 0.5));
         assert_eq!(old, new);
     }

@@ -9,7 +9,10 @@ use crate::nn::{AttentionShape, LayerKv};
 
 pub mod folder;
 pub mod gpt2;
+pub mod gpt_neox;
 pub mod llama;
+mod loader;
+mod rope;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,19 @@ pub struct ModelShape {
     pub vocab_size: usize,
     /// Positions.
     pub n_positions: usize,
+}
+
+impl ModelShape {
+    /// Attention as most architectures have it.
+    pub(crate) fn causal_attention(&self) -> AttentionShape {
+        AttentionShape {
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_kv_heads,
+            d_head: self.d_head,
+            scale: (self.d_head as f32).sqrt().recip(),
+            causal: true,
+        }
+    }
 }
 
 /// One batch of tokens on the device.

@@ -102,7 +102,11 @@ impl Case {
         let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
-            ("architecture", facts.architecture.as_str(), &["gpt2", "llama", "mistral", "qwen2", "qwen3"][..]),
+            (
+                "architecture",
+                facts.architecture.as_str(),
+                &["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"][..],
+            ),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
             ("task", facts.task.as_str(), &["causal"][..]),
         ];

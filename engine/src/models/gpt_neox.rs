@@ -1,0 +1,259 @@
+//! GPT-NeoX and Pythia: rotary positions in a part of each head, attention and feed-forward beside each other or in turn.
+//!
+//! huggingface/transformers: src/transformers/models/gpt_neox/modeling_gpt_neox.py.
+
+use std::path::Path;
+
+use burn::tensor::module::embedding;
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::loader::Loader;
+use crate::models::rope::RopeSettings;
+use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention};
+use crate::weights::WeightFiles;
+
+const ARCHITECTURE: &str = "gpt_neox";
+
+/// `config.json` of GPT-NeoX; fields as Hugging Face names them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GptNeoxConfig {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "gelu")]
+    hidden_act: String,
+    #[serde(default = "layer_norm_eps")]
+    layer_norm_eps: f64,
+    #[serde(default = "yes")]
+    use_parallel_residual: bool,
+    #[serde(default = "yes")]
+    attention_bias: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    #[serde(flatten)]
+    rope: RopeSettings,
+}
+
+fn gelu() -> String {
+    "gelu".to_owned()
+}
+
+fn layer_norm_eps() -> f64 {
+    1e-5
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Share of a head that is turned where nothing is said.
+const ROTARY_SHARE: f64 = 0.25;
+
+impl GptNeoxConfig {
+    /// Checks what we compute.
+    ///
+    /// # Errors
+    /// A size that cannot be, or an option that is refused by name.
+    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
+        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
+        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+        let heads = config.num_attention_heads;
+        let sizes = [
+            config.vocab_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            heads,
+            config.max_position_embeddings,
+        ];
+        if sizes.contains(&0) {
+            return Err(malformed("a size is 0".to_owned()));
+        }
+        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
+            return Err(malformed("a size is beyond any GPT-NeoX".to_owned()));
+        }
+        if !config.hidden_size.is_multiple_of(heads) {
+            return Err(malformed(format!("hidden_size {} is not a multiple of {heads} heads", config.hidden_size)));
+        }
+        if config.d_rotary() > config.d_head() || !config.d_rotary().is_multiple_of(2) {
+            return Err(malformed(format!(
+                "{} of {} numbers of a head cannot be turned",
+                config.d_rotary(),
+                config.d_head()
+            )));
+        }
+        if Activation::from_name(&config.hidden_act).is_none() {
+            return Err(config.unsupported_activation());
+        }
+        config.rope.check(ARCHITECTURE)?;
+        Ok(config)
+    }
+
+    fn unsupported_activation(&self) -> EngineError {
+        EngineError::UnsupportedOption {
+            architecture: ARCHITECTURE,
+            option: "hidden_act",
+            value: self.hidden_act.clone(),
+        }
+    }
+
+    fn d_head(&self) -> usize {
+        self.hidden_size / self.num_attention_heads.max(1)
+    }
+
+    fn d_rotary(&self) -> usize {
+        (self.d_head() as f64 * self.rope.share(ROTARY_SHARE)) as usize
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: ARCHITECTURE,
+            n_layers: self.num_hidden_layers,
+            d_model: self.hidden_size,
+            n_heads: self.num_attention_heads,
+            n_kv_heads: self.num_attention_heads,
+            d_head: self.d_head(),
+            d_ff: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            n_positions: self.max_position_embeddings,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.hidden_size, self.intermediate_size);
+        let attention_bias = if self.attention_bias { 4 * d } else { 0 };
+        let block = 4 * d + 4 * d * d + attention_bias + (d * ff + ff) + (ff * d + d);
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        self.vocab_size * d + self.num_hidden_layers * block + 2 * d + head
+    }
+}
+
+struct Block {
+    input_norm: LayerNorm,
+    post_norm: LayerNorm,
+    qkv: FrozenLinear,
+    dense: FrozenLinear,
+    h_to_4h: FrozenLinear,
+    back_to_h: FrozenLinear,
+}
+
+/// The model with its frozen weights on a device.
+pub struct GptNeox {
+    shape: ModelShape,
+    embed_in: Tensor<2>,
+    blocks: Vec<Block>,
+    final_norm: LayerNorm,
+    embed_out: Option<Tensor<2>>,
+    attention: AttentionShape,
+    rotary: Rotary,
+    activation: Activation,
+    parallel: bool,
+}
+
+impl GptNeox {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(
+        config: &GptNeoxConfig,
+        files: &WeightFiles,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
+        let shape = config.shape();
+        let load = Loader::new(files, device, "gpt_neox.", "embed_in.weight");
+        let embed_in = load.tensor("embed_in.weight", [shape.vocab_size, shape.d_model])?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32);
+            blocks.push(block(&load, config, layer)?);
+        }
+        let final_norm = load.layer_norm("final_layer_norm", shape.d_model, config.layer_norm_eps)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings)?;
+        progress(1.0);
+        let activation = Activation::from_name(&config.hidden_act).ok_or_else(|| config.unsupported_activation())?;
+        let frequencies = config.rope.frequencies(config.d_rotary());
+        Ok(Self {
+            attention: shape.causal_attention(),
+            rotary: Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, device),
+            parallel: config.use_parallel_residual,
+            shape,
+            embed_in,
+            blocks,
+            final_norm,
+            embed_out,
+            activation,
+        })
+    }
+}
+
+fn block(load: &Loader<'_>, config: &GptNeoxConfig, layer: usize) -> Result<Block> {
+    let (d, ff, bias) = (config.hidden_size, config.intermediate_size, config.attention_bias);
+    let at = |name: &str| format!("layers.{layer}.{name}");
+    let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_eps);
+    Ok(Block {
+        input_norm: norm("input_layernorm")?,
+        post_norm: norm("post_attention_layernorm")?,
+        qkv: heads_outside(load.linear(&at("attention.query_key_value"), d, 3 * d, bias)?, config),
+        dense: load.linear(&at("attention.dense"), d, d, bias)?,
+        h_to_4h: load.linear(&at("mlp.dense_h_to_4h"), d, ff, true)?,
+        back_to_h: load.linear(&at("mlp.dense_4h_to_h"), ff, d, true)?,
+    })
+}
+
+/// Stored is query, key and value of the first head, then of the second; we keep all queries, all keys, all values.
+fn heads_outside(stored: FrozenLinear, config: &GptNeoxConfig) -> FrozenLinear {
+    let (d, heads, d_head) = (config.hidden_size, config.num_attention_heads, config.d_head());
+    let weight = stored.weight.transpose().reshape([heads, 3, d_head, d]).swap_dims(0, 1).reshape([3 * d, d]);
+    let bias = stored.bias.map(|bias| bias.reshape([heads, 3, d_head]).swap_dims(0, 1).reshape([3 * d]));
+    FrozenLinear { weight: weight.transpose(), bias }
+}
+
+impl CausalModel for GptNeox {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let mut resid = embedding(self.embed_in.clone(), input.tokens.clone()); // [batch, seq, d_model]
+        let angles = self.rotary.angles(input.positions.clone());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = block.dense.forward(attention(qkv, past, input.key_mask.as_ref(), &self.attention));
+            let feed = |x: Tensor<3>| {
+                let wide = block.h_to_4h.forward(block.post_norm.forward(x));
+                block.back_to_h.forward(activation(wide, self.activation))
+            };
+            resid = if self.parallel {
+                let fed = feed(resid.clone());
+                resid + mixed + fed
+            } else {
+                let after = resid + mixed;
+                after.clone() + feed(after)
+            };
+        }
+        self.final_norm.forward(resid)
+    }
+
+    fn head(&self) -> &Tensor<2> {
+        self.embed_out.as_ref().unwrap_or(&self.embed_in)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.embed_in
+    }
+}
