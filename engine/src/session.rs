@@ -10,9 +10,10 @@ use crate::analysis::VocabularyBank;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::Result;
-use crate::message::ModelSummary;
-use crate::models::CausalModel;
+use crate::generation::DecoderOptions;
+use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
+use crate::models::{CausalModel, GenerationConfig};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
@@ -28,6 +29,8 @@ pub struct LoadedModel {
     pub summary: ModelSummary,
     /// SHA-256 of its weights.
     pub hash: String,
+    /// What its makers say about decoding.
+    pub generation: GenerationConfig,
 }
 
 impl LoadedModel {
@@ -53,7 +56,16 @@ impl LoadedModel {
             (hash.join(), model)
         });
         let hash = hash.unwrap_or_default();
-        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash })
+        let generation = GenerationConfig::read(folder)?;
+        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation })
+    }
+
+    /// How it decodes: the tokenizer's end token ends a text, and so do those that the model's makers name.
+    pub fn decoding(&self, sampling: Sampling) -> DecoderOptions {
+        let mut end_tokens = self.generation.end_tokens.clone();
+        end_tokens.push(self.tokenizer.eos());
+        let suppress_tokens = self.generation.suppress_tokens.clone();
+        DecoderOptions { sampling, end_tokens, suppress_tokens, ..DecoderOptions::default() }
     }
 
     /// Reads an adapter folder and refuses one that does not fit this model.

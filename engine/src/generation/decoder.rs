@@ -43,6 +43,8 @@ pub struct DecoderOptions {
     pub sampling: Sampling,
     /// Tokens that end a stream if `sampling.stop_at_end` is on.
     pub end_tokens: Vec<u32>,
+    /// Tokens that are never chosen.
+    pub suppress_tokens: Vec<u32>,
     /// No n tokens in a row twice; 0 allows everything.
     pub no_repeat_ngram: usize,
     /// Hand out the logits of each step, before penalties.
@@ -57,6 +59,7 @@ impl Default for DecoderOptions {
         Self {
             sampling: Sampling::default(),
             end_tokens: Vec::new(),
+            suppress_tokens: Vec::new(),
             no_repeat_ngram: 0,
             keep_logits: false,
             exact_base: true,
@@ -263,6 +266,11 @@ impl Decoder {
     /// Takes a token from the logits and notes whether the stream is over.
     fn choose(&mut self, index: usize, mut logits: Vec<f32>) -> Result<NewToken> {
         let kept = self.options.keep_logits.then(|| logits.clone());
+        for &token in &self.options.suppress_tokens {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
         let stream = &mut self.streams[index];
         let token = stream.chooser.choose(&mut logits, &stream.seen)?;
         stream.seen.push(token);

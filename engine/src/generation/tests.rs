@@ -186,6 +186,15 @@ fn the_end_token_ends_a_stream() {
 }
 
 #[test]
+fn suppressed_tokens_are_never_chosen() {
+    let model = TinyModel::new(8);
+    let (free, ..) = run(&model, vec![stream(PROMPTS[3], None)], options(10)).remove(0);
+    let suppressed = DecoderOptions { suppress_tokens: vec![free[0], 1 << 30], ..options(10) };
+    let (tokens, ..) = run(&model, vec![stream(PROMPTS[3], None)], suppressed).remove(0);
+    assert!(!tokens.contains(&free[0]), "{tokens:?}");
+}
+
+#[test]
 fn stopping_in_the_middle_leaves_the_first_tokens() {
     let model = TinyModel::new(9);
     let full = run(&model, mixed(&model), options(10));

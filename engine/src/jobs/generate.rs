@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::config::DataConfig;
 use crate::data::{StreamDecoder, Templates, Tokenizer};
 use crate::error::Result;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::generation::{Decoder, DecoderStream};
 use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
@@ -19,6 +19,7 @@ pub(super) struct Generate {
 
 struct Running {
     model: Rc<LoadedModel>,
+    end_tokens: Vec<u32>,
     decoder: Decoder,
     texts: Vec<StreamText>,
     begun: Instant,
@@ -58,14 +59,11 @@ impl Generate {
                 elapsed_secs: 0.0,
             });
         }
-        let options = DecoderOptions {
-            sampling: self.request.sampling.clone(),
-            end_tokens: vec![model.tokenizer.eos()],
-            ..DecoderOptions::default()
-        };
+        let options = model.decoding(self.request.sampling.clone());
+        let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
-        Ok(Running { model, decoder, texts, begun: Instant::now() })
+        Ok(Running { model, end_tokens, decoder, texts, begun: Instant::now() })
     }
 }
 
@@ -102,7 +100,7 @@ impl Running {
             let text = &mut self.texts[new.stream];
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
-            if new.token != self.model.tokenizer.eos() {
+            if !self.end_tokens.contains(&new.token) {
                 piece = text.pieces.push(new.token);
             }
             if new.end.is_some() {

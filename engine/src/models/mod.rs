@@ -5,9 +5,11 @@
 
 use burn::tensor::{Int, Tensor};
 
+pub use self::generation_config::GenerationConfig;
 use crate::nn::{AttentionShape, LayerKv};
 
 pub mod folder;
+mod generation_config;
 pub mod gpt2;
 pub mod gpt_neox;
 pub mod llama;

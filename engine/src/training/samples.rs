@@ -4,7 +4,7 @@ use crate::adapters::{Prefix, Trainables};
 use crate::config::TrainingConfig;
 use crate::data::Example;
 use crate::error::Result;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::generation::{Decoder, DecoderStream};
 use crate::message::Sampling;
 use crate::session::LoadedModel;
 
@@ -23,10 +23,6 @@ pub(super) fn decoder(
         DecoderStream { prompt: prompt.to_vec(), past: Some(past.clone()), strength: 1.0 }
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
-    let options = DecoderOptions {
-        sampling: Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() },
-        end_tokens: vec![model.tokenizer.eos()],
-        ..DecoderOptions::default()
-    };
-    Decoder::new(model.model.shape(), streams, options)
+    let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };
+    Decoder::new(model.model.shape(), streams, model.decoding(sampling))
 }
