@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::config::{MethodConfig, RunConfig};
+use engine::config::{MethodConfig, Reparameterisation, RunConfig};
 use engine::device::Trials;
 use serde::{Deserialize, Serialize};
 
@@ -300,7 +300,9 @@ impl Assets {
         data.validation = Some(validation);
         let mut config = new_config(self.model()?, data);
         // What teaches this model these rows fastest (assets/README.md).
-        config.training.learning_rate = 1e-2;
+        let MethodConfig::Prefix(method) = &mut config.method;
+        method.reparameterisation = Some(Reparameterisation::default());
+        config.training.learning_rate = 2e-3;
         config.training.schedule = engine::config::Schedule::Cosine;
         config.name = default_name(&config);
         Ok(config)

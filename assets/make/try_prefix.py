@@ -73,7 +73,7 @@ def mentioned(model, data, tokenizer, new=90):
             values += len(row)
             texts.append(text)
     model.train()
-    return said / values, texts
+    return said / max(1, values), texts
 
 
 @torch.no_grad()
