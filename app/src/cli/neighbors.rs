@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use engine::analysis::export_neighbours;
 use engine::message::{Command, Event, Metric, Neighbour, NeighbourList, NeighbourRequest, Side};
 
 use super::error::CliError;
@@ -55,6 +56,15 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no prefix", "Name a run or an adapter: --run RUN"));
     };
+    let side = match args.side {
+        SideArg::Key => Side::Key,
+        SideArg::Value => Side::Value,
+    };
+    let metric = match args.metric {
+        MetricArg::Cosine => Metric::Cosine,
+        MetricArg::Dot => Metric::Dot,
+        MetricArg::L2 => Metric::L2,
+    };
     let request = NeighbourRequest {
         model,
         device: global.device.unwrap_or_default(),
@@ -62,15 +72,8 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
         initial: column.initial,
         layers: args.layer.clone(),
         positions: args.position.clone(),
-        side: match args.side {
-            SideArg::Key => Side::Key,
-            SideArg::Value => Side::Value,
-        },
-        metric: match args.metric {
-            MetricArg::Cosine => Metric::Cosine,
-            MetricArg::Dot => Metric::Dot,
-            MetricArg::L2 => Metric::L2,
-        },
+        side,
+        metric,
         top: args.top.max(1),
     };
     let session = Session::start(&workspace, None)?;
@@ -85,7 +88,7 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
         }
     })?;
     if let Some(file) = &args.csv {
-        write_csv(file, &lists)?;
+        export_neighbours(file, lists.iter().map(|list| (side, metric, list)))?;
     }
     if !global.json {
         lists.iter().for_each(print_list);
@@ -106,45 +109,4 @@ fn print_list(list: &NeighbourList) {
     out::result(format_args!(
         "  random vectors reach {mean:.3} ± {spread:.3}; the whole vocabulary {all:.3} ± {all_spread:.3}"
     ));
-}
-
-fn write_csv(file: &PathBuf, lists: &[NeighbourList]) -> Result<(), CliError> {
-    let failed = |error: csv::Error| CliError::io("write", file, &std::io::Error::other(error));
-    let mut writer = csv::Writer::from_path(file).map_err(failed)?;
-    writer.write_record(["layer", "position", "values", "rank", "token", "text", "score"]).map_err(failed)?;
-    for list in lists {
-        for (values, found) in [("trained", &list.nearest), ("initial", &list.initial)] {
-            for (rank, near) in (1..).zip(found) {
-                let row = (list.layer, list.position, values, rank, near.token, &near.text, near.score);
-                writer.serialize(row).map_err(failed)?;
-            }
-        }
-    }
-    writer.flush().map_err(|error| CliError::io("write", file, &error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_become_a_table() {
-        let near = |token: u32, text: &str| Neighbour { token, text: text.to_owned(), score: 0.5 };
-        let list = NeighbourList {
-            layer: 1,
-            position: 2,
-            nearest: vec![near(5, " the"), near(6, "a,\"b\"")],
-            initial: vec![near(7, "x")],
-            random_best: (0.25, 0.01),
-            vocabulary: (0.0, 0.1),
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("near.csv");
-        write_csv(&file, &[list]).unwrap();
-        let text = std::fs::read_to_string(&file).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "layer,position,values,rank,token,text,score");
-        assert_eq!(lines[2], "1,2,trained,2,6,\"a,\"\"b\"\"\",0.5");
-        assert_eq!(lines.len(), 4);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engine::analysis::neighbours_table;
 use engine::error::Failure;
 use engine::message::{JobId, Metric, NeighbourList, Phase, PrefixGrid, Side};
 
@@ -62,44 +63,7 @@ impl Exploration {
 
     /// All lists that have come, as a table.
     pub fn to_csv(&self) -> String {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let header = [
-            "side",
-            "metric",
-            "layer",
-            "position",
-            "list",
-            "rank",
-            "token",
-            "text",
-            "score",
-            "random_mean",
-            "random_sd",
-        ];
-        let mut written = writer.write_record(header).is_ok();
-        for (cell, list) in &self.lists {
-            for (name, neighbours) in [("trained", &list.nearest), ("initial", &list.initial)] {
-                for (rank, neighbour) in neighbours.iter().enumerate() {
-                    written &= writer
-                        .serialize((
-                            cell.side,
-                            cell.metric,
-                            list.layer,
-                            list.position,
-                            name,
-                            rank + 1,
-                            neighbour.token,
-                            &neighbour.text,
-                            neighbour.score,
-                            list.random_best.0,
-                            list.random_best.1,
-                        ))
-                        .is_ok();
-                }
-            }
-        }
-        debug_assert!(written, "writing into memory does not fail");
-        writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+        neighbours_table(self.lists.iter().map(|(cell, list)| (cell.side, cell.metric, list)))
     }
 }
 

@@ -11,7 +11,7 @@ mod scan;
 mod vocabulary;
 
 pub use bank::VocabularyBank;
-pub use export::export_neighbours;
+pub use export::{export_neighbours, neighbours_table};
 pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
 pub use scan::Table;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};

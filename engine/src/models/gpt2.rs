@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
 use crate::weights::WeightFiles;
 
@@ -72,10 +72,12 @@ impl Gpt2Config {
         if config.add_cross_attention {
             return unsupported("add_cross_attention", "true");
         }
-        if Activation::from_name(&config.activation_function).is_none() {
-            return unsupported("activation_function", &config.activation_function);
-        }
+        config.activation()?;
         Ok(config)
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        activation_named(ARCHITECTURE, "activation_function", &self.activation_function)
     }
 
     /// The sizes.
@@ -149,12 +151,7 @@ impl Gpt2 {
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
-        let activation =
-            Activation::from_name(&config.activation_function).ok_or_else(|| EngineError::UnsupportedOption {
-                architecture: ARCHITECTURE,
-                option: "activation_function",
-                value: config.activation_function.clone(),
-            })?;
+        let activation = config.activation()?;
         Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, activation })
     }
 }

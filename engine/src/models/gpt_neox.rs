@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention};
 use crate::weights::WeightFiles;
 
@@ -88,19 +88,13 @@ impl GptNeoxConfig {
                 config.d_head()
             )));
         }
-        if Activation::from_name(&config.hidden_act).is_none() {
-            return Err(config.unsupported_activation());
-        }
+        config.activation()?;
         config.rope.check(ARCHITECTURE)?;
         Ok(config)
     }
 
-    fn unsupported_activation(&self) -> EngineError {
-        EngineError::UnsupportedOption {
-            architecture: ARCHITECTURE,
-            option: "hidden_act",
-            value: self.hidden_act.clone(),
-        }
+    fn activation(&self) -> Result<Activation> {
+        activation_named(ARCHITECTURE, "hidden_act", &self.hidden_act)
     }
 
     fn d_head(&self) -> usize {
@@ -181,7 +175,7 @@ impl GptNeox {
         let head = [shape.vocab_size, shape.d_model];
         let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
-        let activation = Activation::from_name(&config.hidden_act).ok_or_else(|| config.unsupported_activation())?;
+        let activation = config.activation()?;
         let frequencies = config.rope.frequencies(config.d_rotary());
         Ok(Self {
             attention: shape.causal_attention(),

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, ModelShape, keys_and_values};
+use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
 use crate::weights::WeightFiles;
 
@@ -100,9 +100,7 @@ impl LlamaConfig {
         let unsupported = |option, value: &str| {
             Err(EngineError::UnsupportedOption { architecture: self.name(), option, value: value.to_owned() })
         };
-        if Activation::from_name(&self.hidden_act).is_none() {
-            return unsupported("hidden_act", &self.hidden_act);
-        }
+        self.activation()?;
         let window = self.sliding_window.filter(|_| self.use_sliding_window != Some(false));
         if let Some(window) = window.filter(|&window| window < self.max_position_embeddings)
             && self.model_type != "llama"
@@ -117,6 +115,10 @@ impl LlamaConfig {
             return unsupported("partial_rotary_factor", &share.to_string());
         }
         self.rope.check(self.name())
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        activation_named(self.name(), "hidden_act", &self.hidden_act)
     }
 
     fn name(&self) -> &'static str {
@@ -226,11 +228,7 @@ impl Llama {
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
-        let activation = Activation::from_name(&config.hidden_act).ok_or_else(|| EngineError::UnsupportedOption {
-            architecture: config.name(),
-            option: "hidden_act",
-            value: config.hidden_act.clone(),
-        })?;
+        let activation = config.activation()?;
         let attention = shape.causal_attention();
         let rotary =
             Rotary::new(config.rope.frequencies(shape.d_head), shape.n_heads + shape.n_kv_heads, shape.d_head, device);

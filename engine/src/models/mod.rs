@@ -6,7 +6,8 @@
 use burn::tensor::{Int, Tensor};
 
 pub use self::generation_config::GenerationConfig;
-use crate::nn::{AttentionShape, LayerKv};
+use crate::error::{EngineError, Result};
+use crate::nn::{Activation, AttentionShape, LayerKv};
 
 pub mod folder;
 mod generation_config;
@@ -80,6 +81,15 @@ pub trait CausalModel: Send {
 
     /// The token embeddings, `[vocab_size, d_model]`.
     fn embeddings(&self) -> &Tensor<2>;
+}
+
+/// The activation that `config.json` names under `option`.
+pub(crate) fn activation_named(architecture: &'static str, option: &'static str, name: &str) -> Result<Activation> {
+    Activation::from_name(name).ok_or_else(|| EngineError::UnsupportedOption {
+        architecture,
+        option,
+        value: name.to_owned(),
+    })
 }
 
 /// The keys and values in the output of a fused projection.
