@@ -117,11 +117,11 @@ impl Bench {
         let plain = LayerKv { key: past.key.clone().inner(), value: past.value.clone().inner() };
         self.both("attention", &qkv, |qkv| {
             let past = if qkv.device().is_autodiff() { &past } else { &plain };
-            attention(qkv, Some(past), None, &shape())
+            attention(qkv, Some(past), None, None, &shape())
         });
         let first = qkv.inner();
         self.time("attention_first_layer_forward_backward", || {
-            drop(attention(first.clone(), Some(&past), None, &shape()).sum().backward());
+            drop(attention(first.clone(), Some(&past), None, None, &shape()).sum().backward());
         });
     }
 
@@ -196,12 +196,12 @@ impl Bench {
     fn decoding(&self) {
         let qkv = self.plain([1, 1, 3 * D_MODEL]);
         let past = LayerKv { key: self.plain([1, N_HEADS, 138, D_HEAD]), value: self.plain([1, N_HEADS, 138, D_HEAD]) };
-        self.time("attention_one_query", || drop(attention(qkv.clone(), Some(&past), None, &shape())));
+        self.time("attention_one_query", || drop(attention(qkv.clone(), Some(&past), None, None, &shape())));
     }
 }
 
 fn shape() -> AttentionShape {
-    AttentionShape { n_heads: N_HEADS, n_kv_heads: N_HEADS, d_head: D_HEAD, scale: 0.125, causal: true }
+    AttentionShape { n_heads: N_HEADS, n_kv_heads: N_HEADS, d_head: D_HEAD, scale: 0.125, causal: true, own_keys: true }
 }
 
 struct Block {
@@ -225,7 +225,7 @@ impl Block {
 
     fn forward(&self, x: Tensor<3>, past: &LayerKv) -> Tensor<3> {
         let qkv = self.qkv.forward(self.norms[0].forward(x.clone()));
-        let x = x + self.project.forward(attention(qkv, Some(past), None, &shape()));
+        let x = x + self.project.forward(attention(qkv, Some(past), None, None, &shape()));
         let inner = activation(self.up.forward(self.norms[1].forward(x.clone())), Activation::GeluTanh);
         x + self.down.forward(inner)
     }

@@ -85,7 +85,7 @@ impl CausalModel for TinyModel {
         };
         let mut x = rows(&self.embeddings, &input.tokens) + rows(&self.positions, &input.positions);
         let scale = (d_head as f32).sqrt().recip();
-        let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true };
+        let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true, own_keys: true };
         for (index, layer) in self.layers.iter().enumerate() {
             let qkv = layer.qkv.forward(x.clone().tanh());
             if let Some(kv) = kv.as_deref_mut() {
@@ -96,7 +96,7 @@ impl CausalModel for TinyModel {
                 };
                 kv.push(LayerKv { key: part(n_heads), value: part(n_heads + n_kv_heads) });
             }
-            let attended = attention(qkv, past.map(|past| &past[index]), input.key_mask.as_ref(), &shape);
+            let attended = attention(qkv, past.map(|past| &past[index]), input.key_mask.as_ref(), None, &shape);
             x = x + layer.out.forward(attended);
             x = x.clone() + layer.down.forward(layer.up.forward(x).tanh());
         }

@@ -292,7 +292,7 @@ impl CausalModel for Llama {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), &self.attention);
+            let mixed = attention(qkv, past, input.key_mask.as_ref(), None, &self.attention);
             resid = resid + block.o_proj.forward(mixed);
             let normed = block.post_norm.forward(resid.clone());
             let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);

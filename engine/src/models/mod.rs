@@ -49,6 +49,7 @@ impl ModelShape {
             d_head: self.d_head,
             scale: (self.d_head as f32).sqrt().recip(),
             causal: true,
+            own_keys: true,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Attention of a text over itself and over what comes before it: a trained prefix, a cache, or both.
+//! Attention of a text over itself and over what comes before it: a trained prefix, a cache, or both; or over another
+//! text alone.
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -31,7 +32,26 @@ pub struct AttentionShape {
     pub scale: f32,
     /// Whether query `i` sees the text's keys `0..=i` only. It sees the past either way.
     pub causal: bool,
+    /// Whether the text has keys and values too. Without, the queries see the past alone: cross-attention, whose past is
+    /// what the encoder made.
+    pub own_keys: bool,
 }
+
+impl AttentionShape {
+    /// Width of what the projections make of a text.
+    pub fn width(&self) -> usize {
+        let own = if self.own_keys { 2 * self.n_kv_heads } else { 0 };
+        (self.n_heads + own) * self.d_head
+    }
+
+    /// Keys of a text with `seq` tokens.
+    pub(crate) fn n_text(&self, seq: usize) -> usize {
+        if self.own_keys { seq } else { 0 }
+    }
+}
+
+/// In a bias: a key that is not to be seen. Finite, so that a query for which nothing is left makes no NaN.
+pub const HIDDEN: f32 = -1e30;
 
 /// Attention of every query over the past and the text.
 ///
@@ -40,21 +60,23 @@ pub struct AttentionShape {
 /// at all returns zeros.
 ///
 /// # Shapes
-/// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`: queries, keys, values, each with heads outside
-/// - `key_mask`: `[batch, n_past + seq]`, 1.0 for a key that may be seen, 0.0 for one that may not; `None`: all may
+/// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`: queries, keys, values, each with heads outside; the
+///   queries alone if the text has no keys of its own
+/// - `key_mask`: `[batch, kv]`, 1.0 for a key that may be seen, 0.0 for one that may not; `None`: all may. `kv` is
+///   `n_past + seq`, or `n_past` without own keys
+/// - `bias`: `[1 or batch, 1 or n_heads, 1 or seq, kv]`, added to the scaled scores: relative positions, ALiBi, a window
+///   ([`HIDDEN`]). A constant
 /// - returns `[batch, seq, n_heads * d_head]`
 pub fn attention(
     qkv: Tensor<3>,
     past: Option<&LayerKv>,
     key_mask: Option<&Tensor<2>>,
+    bias: Option<&Tensor<4>>,
     shape: &AttentionShape,
 ) -> Tensor<3> {
     let [batch, seq, width] = qkv.dims();
-    assert_eq!(
-        width,
-        (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head,
-        "the width of qkv is (n_heads + 2 * n_kv_heads) * d_head"
-    );
+    assert_eq!(width, shape.width(), "the width of qkv is that of queries, keys and values");
+    assert!(shape.own_keys || !shape.causal, "only the keys of a text can be hidden from those before them");
     let past = past.filter(|past| past.key.dims()[2] > 0);
     let n_past = past.map_or(0, |past| {
         let [past_batch, n_kv_heads, n_past, d_head] = past.key.dims();
@@ -65,9 +87,19 @@ pub fn attention(
         );
         n_past
     });
+    let kv = n_past + shape.n_text(seq);
     if let Some(mask) = key_mask {
-        assert_eq!(mask.dims(), [batch, n_past + seq], "the key mask is [batch, n_past + seq]");
+        assert_eq!(mask.dims(), [batch, kv], "the key mask is [batch, kv]");
     }
+    if let Some(bias) = bias {
+        let full = [batch, shape.n_heads, seq, kv];
+        let fits = bias.dims().iter().zip(full).enumerate().all(|(axis, (&n, all))| n == all || (n == 1 && axis < 3));
+        assert!(fits, "the bias is [1 or batch, 1 or n_heads, 1 or seq, kv]");
+    }
+    let optional = |tensor: Option<burn::backend::DispatchTensor>| match tensor {
+        Some(tensor) => Optional::Some(tensor),
+        None => Optional::None,
+    };
     Tensor::from_dispatch(Dispatch::frozen_attention(
         qkv.into_dispatch(),
         match past {
@@ -76,10 +108,8 @@ pub fn attention(
             }
             None => Past::None,
         },
-        match key_mask {
-            Some(mask) => Optional::Some(mask.clone().into_dispatch()),
-            None => Optional::None,
-        },
+        optional(key_mask.map(|mask| mask.clone().into_dispatch())),
+        optional(bias.map(|bias| bias.clone().into_dispatch())),
         shape.clone(),
     ))
 }

@@ -13,12 +13,14 @@ use super::rotary::RotaryShape;
 /// What attention reads; the backward reads it again.
 #[derive(Clone, Debug)]
 pub(super) struct AttentionInputs<B: BackendTypes> {
-    /// `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
+    /// `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`, or the queries alone
     pub(super) qkv: FloatTensor<B>,
     /// Key and value, `[1 or batch, n_kv_heads, n_past, d_head]`
     pub(super) past: Option<(FloatTensor<B>, FloatTensor<B>)>,
-    /// `[batch, n_past + seq]`
+    /// `[batch, kv]`
     pub(super) key_mask: Option<FloatTensor<B>>,
+    /// `[1 or batch, 1 or n_heads, 1 or seq, kv]`
+    pub(super) bias: Option<FloatTensor<B>>,
     pub(super) shape: AttentionShape,
 }
 

@@ -29,7 +29,7 @@ mod tests;
 
 pub use activation::{Activation, activation};
 pub use adamw::{AdamW, adamw_step};
-pub use attention::{AttentionShape, LayerKv, attention};
+pub use attention::{AttentionShape, HIDDEN, LayerKv, attention};
 pub use cpu::release_buffers;
 pub use label_nll::label_nll;
 pub use layer_norm::LayerNorm;

@@ -60,6 +60,7 @@ pub(super) trait FrozenOps: Backend {
         qkv: FloatTensor<Self>,
         #[extension_type] past: Past<Self>,
         #[extension_type] key_mask: Optional<Self>,
+        #[extension_type] bias: Optional<Self>,
         shape: AttentionShape,
     ) -> FloatTensor<Self>;
 
@@ -120,12 +121,14 @@ macro_rules! forward_only {
                 qkv: FloatTensor<Self>,
                 past: Past<Self>,
                 key_mask: Optional<Self>,
+                bias: Optional<Self>,
                 shape: AttentionShape,
             ) -> FloatTensor<Self> {
                 Self::attention_forward(&AttentionInputs {
                     qkv,
                     past: past.into_option(),
                     key_mask: key_mask.into_option(),
+                    bias: bias.into_option(),
                     shape,
                 })
                 .0
@@ -347,18 +350,20 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         qkv: FloatTensor<Self>,
         past: Past<Self>,
         key_mask: Optional<Self>,
+        bias: Optional<Self>,
         shape: AttentionShape,
     ) -> FloatTensor<Self> {
         let key_mask = key_mask.into_option().map(constant::<B>);
+        let bias = bias.into_option().map(constant::<B>);
         let (qkv, qkv_node) = qkv.into_parts();
         match past.into_option() {
             None => {
-                let inputs = AttentionInputs { qkv, past: None, key_mask, shape };
+                let inputs = AttentionInputs { qkv, past: None, key_mask, bias, shape };
                 attend::<B, C, 1>(inputs, [qkv_node])
             }
             Some((key, value)) => {
                 let ((key, key_node), (value, value_node)) = (key.into_parts(), value.into_parts());
-                let inputs = AttentionInputs { qkv, past: Some((key, value)), key_mask, shape };
+                let inputs = AttentionInputs { qkv, past: Some((key, value)), key_mask, bias, shape };
                 attend::<B, C, 3>(inputs, [qkv_node, key_node, value_node])
             }
         }

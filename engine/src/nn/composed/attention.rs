@@ -12,6 +12,8 @@ struct Sizes {
     batch: usize,
     seq: usize,
     n_past: usize,
+    /// Keys of the text.
+    n_text: usize,
     n_heads: usize,
     n_kv_heads: usize,
     d_head: usize,
@@ -28,6 +30,7 @@ impl Sizes {
             batch,
             seq,
             n_past,
+            n_text: inputs.shape.n_text(seq),
             n_heads: inputs.shape.n_heads,
             n_kv_heads: inputs.shape.n_kv_heads,
             d_head: inputs.shape.d_head,
@@ -35,7 +38,7 @@ impl Sizes {
     }
 
     fn kv(&self) -> usize {
-        self.n_past + self.seq
+        self.n_past + self.n_text
     }
 
     /// Query rows that share one key head.
@@ -110,14 +113,13 @@ pub(in crate::nn) fn attention_backward<B: Backend>(
     let d_qkv = match (want_qkv, d_key, d_value) {
         (true, Some(d_key), Some(d_value)) => {
             let d_query = ungrouped::<B>(B::float_matmul(d_scores, key), &sizes);
-            Some(B::float_cat(
-                vec![
-                    merge_heads::<B>(d_query, sizes.n_heads, &sizes),
-                    merge_heads::<B>(text_part::<B>(d_key, &sizes), sizes.n_kv_heads, &sizes),
-                    merge_heads::<B>(text_part::<B>(d_value, &sizes), sizes.n_kv_heads, &sizes),
-                ],
-                2,
-            ))
+            let d_query = merge_heads::<B>(d_query, sizes.n_heads, &sizes);
+            Some(if sizes.n_text == 0 {
+                d_query
+            } else {
+                let text = |d: FloatTensor<B>| merge_heads::<B>(text_part::<B>(d, &sizes), sizes.n_kv_heads, &sizes);
+                B::float_cat(vec![d_query, text(d_key), text(d_value)], 2)
+            })
         }
         _ => None,
     };
@@ -131,18 +133,23 @@ fn split<B: Backend>(inputs: &AttentionInputs<B>, sizes: &Sizes) -> Split<B> {
         let part = B::float_slice(inputs.qkv.clone(), &[Slice::full(), Slice::full(), columns]);
         split_heads::<B>(part, heads, sizes)
     };
-    let query = part(0, sizes.n_heads);
+    let query = grouped::<B>(part(0, sizes.n_heads), sizes);
+    let whole = |past: &FloatTensor<B>| {
+        let shape = [sizes.batch, sizes.n_kv_heads, sizes.n_past, sizes.d_head];
+        B::float_expand(past.clone(), Shape::new(shape))
+    };
+    if sizes.n_text == 0 {
+        let (key, value) = inputs.past.as_ref().expect("without keys of its own a text has a past");
+        return Split { query, key: whole(key), value: whole(value) };
+    }
     let key = part(width(sizes.n_heads), sizes.n_kv_heads);
     let value = part(width(sizes.n_heads + sizes.n_kv_heads), sizes.n_kv_heads);
-    let after = |past: &FloatTensor<B>, text: FloatTensor<B>| {
-        let shape = [sizes.batch, sizes.n_kv_heads, sizes.n_past, sizes.d_head];
-        B::float_cat(vec![B::float_expand(past.clone(), Shape::new(shape)), text], 2)
-    };
+    let after = |past: &FloatTensor<B>, text: FloatTensor<B>| B::float_cat(vec![whole(past), text], 2);
     let (key, value) = match &inputs.past {
         Some((past_key, past_value)) => (after(past_key, key), after(past_value, value)),
         None => (key, value),
     };
-    Split { query: grouped::<B>(query, sizes), key, value }
+    Split { query, key, value }
 }
 
 /// 1 where a query may see a key and 0 elsewhere, `[1 or batch, 1, 1 or seq, kv]`; `None`: everywhere.
@@ -178,6 +185,10 @@ fn scores<B: Backend>(
 ) -> FloatTensor<B> {
     let query = B::float_mul_scalar(query, inputs.shape.scale.into());
     let scores = ungrouped::<B>(B::float_matmul(query, B::float_transpose(key)), sizes);
+    let scores = match &inputs.bias {
+        Some(bias) => B::float_add(scores, bias.clone()),
+        None => scores,
+    };
     let Some(visible) = visible else {
         return scores;
     };

@@ -22,11 +22,38 @@ pub(super) struct Attention<'a> {
     pub(super) batch: usize,
     pub(super) seq: usize,
     pub(super) n_past: usize,
-    /// `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`, dense
+    /// `[batch, seq, width]`, dense
     pub(super) qkv: &'a [f32],
     pub(super) past: Option<[PastView<'a>; 2]>,
-    /// `[batch, n_past + seq]`, dense
+    /// `[batch, kv]`, dense
     pub(super) key_mask: Option<&'a [f32]>,
+    pub(super) bias: Option<Bias<'a>>,
+}
+
+/// What is added to the scores, `[1 or batch, 1 or n_heads, 1 or seq, kv]`, dense.
+#[derive(Clone, Copy)]
+pub(super) struct Bias<'a> {
+    data: &'a [f32],
+    kv: usize,
+    /// Of batch, head and query; 0 where all share.
+    strides: [usize; 3],
+}
+
+impl<'a> Bias<'a> {
+    pub(super) fn new(data: &'a [f32], [batch, n_heads, seq, kv]: [usize; 4]) -> Self {
+        let stride = |n: usize, stride: usize| if n == 1 { 0 } else { stride };
+        let strides = [stride(batch, n_heads * seq * kv), stride(n_heads, seq * kv), stride(seq, kv)];
+        Self { data, kv, strides }
+    }
+
+    /// Onto the scores of a tile whose first query is `first`, `width` keys wide.
+    fn add_to(self, scores: &mut [f32], width: usize, text: usize, head: usize, first: usize) {
+        let [of_text, of_head, of_query] = self.strides;
+        for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+            let bias = &self.data[text * of_text + head * of_head + (first + i) * of_query..][..self.kv];
+            row.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
+        }
+    }
 }
 
 /// Past keys or values `[batch, n_kv_heads, n_past, d_head]`, neighbours along `d_head` only.
@@ -41,16 +68,28 @@ pub(super) struct PastView<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) past: Option<Matrix<'a>>,
-    pub(super) text: Matrix<'a>,
+    pub(super) text: Option<Matrix<'a>>,
 }
 
 impl<'a> Attention<'a> {
     pub(super) fn width(&self) -> usize {
-        (self.shape.n_heads + 2 * self.shape.n_kv_heads) * self.shape.d_head
+        self.shape.width()
     }
 
     pub(super) fn kv(&self) -> usize {
-        self.n_past + self.seq
+        self.n_past + self.n_text()
+    }
+
+    /// Keys of the text.
+    fn n_text(&self) -> usize {
+        self.shape.n_text(self.seq)
+    }
+
+    /// The bias onto the scores of a tile.
+    pub(super) fn add_bias(&self, scores: &mut [f32], width: usize, text: usize, head: usize, first: usize) {
+        if let Some(bias) = self.bias {
+            bias.add_to(scores, width, text, head, first);
+        }
     }
 
     /// Queries of a tile.
@@ -93,7 +132,8 @@ impl<'a> Attention<'a> {
             let data = &past[which].data[text * of_text + kv_head * of_head..];
             Matrix::new(data, [self.n_past, self.shape.d_head], [of_position, 1])
         });
-        Head { past, text: self.columns(text, first_block + kv_head) }
+        let text = self.shape.own_keys.then(|| self.columns(text, first_block + kv_head));
+        Head { past, text }
     }
 
     pub(super) fn mask(&self, text: usize) -> Option<&'a [f32]> {
@@ -102,7 +142,7 @@ impl<'a> Attention<'a> {
 
     /// The text keys that some query before `end` sees.
     pub(super) fn text_seen(&self, end: usize) -> usize {
-        if self.shape.causal { end } else { self.seq }
+        if self.shape.causal { end } else { self.n_text() }
     }
 
     /// The keys that query `first` of a tile sees, and by how many that grows from query to query.
@@ -139,6 +179,7 @@ impl<'a> Attention<'a> {
             let scores = &mut scratch[..(end - start) * width];
             let tile_scores = MatrixMut::dense(scores, end - start, width);
             times_transposed(tile_scores, self.shape.scale, query.rows(start..end), key, self.n_past);
+            self.add_bias(scores, width, text, head, start);
             softmax(scores, width, self.seen(start), self.mask(text), &mut log_sum_exp[start..end], &mut sums);
             let pattern = Matrix::dense(scores, end - start, width);
             let mut output = output.rows_mut(start..end);
@@ -158,8 +199,8 @@ pub(super) fn times_transposed(mut out: MatrixMut<'_>, scale: f32, query: Matrix
         let out = out.columns_mut(0..n_past);
         product_here(out, Onto::Fresh, scale, query, past.transposed());
     }
-    if width > n_past {
-        let text = key.text.rows(0..width - n_past);
+    if let Some(text) = key.text.filter(|_| width > n_past) {
+        let text = text.rows(0..width - n_past);
         let out = out.columns_mut(n_past..width);
         product_here(out, Onto::Fresh, scale, query, text.transposed());
     }
@@ -173,8 +214,9 @@ pub(super) fn times(mut out: MatrixMut<'_>, pattern: Matrix<'_>, value: Head<'_>
         product_here(out.again(), onto, 1.0, pattern.columns(0..n_past), past);
         onto = Onto::Sum;
     }
-    let text = value.text.rows(0..width - n_past);
-    product_here(out, onto, 1.0, pattern.columns(n_past..width), text);
+    if let Some(text) = value.text {
+        product_here(out, onto, 1.0, pattern.columns(n_past..width), text.rows(0..width - n_past));
+    }
 }
 
 vectorized! {

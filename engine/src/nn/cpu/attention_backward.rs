@@ -34,11 +34,10 @@ struct Share<'a> {
     past_value: Option<MatrixMut<'a>>,
 }
 
-/// Columns of the gradient of `qkv`: the queries of the group side by side, the key, the value.
+/// Columns of the gradient of `qkv`: the queries of the group side by side; key and value, if the text has them.
 struct TextShare<'a> {
     queries: MatrixMut<'a>,
-    key: MatrixMut<'a>,
-    value: MatrixMut<'a>,
+    own: Option<(MatrixMut<'a>, MatrixMut<'a>)>,
 }
 
 /// Writes every gradient that is wanted.
@@ -48,8 +47,9 @@ pub(super) fn backward(call: &Attention<'_>, saved: Saved<'_>, wanted: Gradients
     let mut shares: Vec<Share<'_>> = Vec::new();
     shares.resize_with(count, Share::default);
     if let Some(qkv) = wanted.qkv {
-        for (share, text) in shares.iter_mut().zip(text_shares(call, qkv)) {
-            share.text = Some(text);
+        for (text, columns) in qkv.chunks_exact_mut(call.seq * call.width()).enumerate() {
+            let shares = &mut shares[text * n_kv_heads..][..n_kv_heads];
+            share_out(call, MatrixMut::dense(columns, call.seq, call.width()), shares);
         }
     }
     let past = call.n_past * call.shape.d_head;
@@ -69,18 +69,22 @@ pub(super) fn backward(call: &Attention<'_>, saved: Saved<'_>, wanted: Gradients
     });
 }
 
-/// The gradient of `qkv`, cut into what each key head of each text writes.
-fn text_shares<'a>(call: &Attention<'_>, qkv: &'a mut [f32]) -> impl Iterator<Item = TextShare<'a>> {
+/// The gradient of one text's `qkv`, cut into what each key head writes.
+fn share_out<'a>(call: &Attention<'_>, all: MatrixMut<'a>, shares: &mut [Share<'a>]) {
     let (n_heads, n_kv_heads, d_head) = (call.shape.n_heads, call.shape.n_kv_heads, call.shape.d_head);
-    let (seq, width) = (call.seq, call.width());
-    qkv.chunks_exact_mut(seq * width).flat_map(move |text| {
-        let all = MatrixMut::dense(text, seq, width);
-        let (queries, rest) = all.split_at_column(n_heads * d_head);
-        let (keys, values) = rest.split_at_column(n_kv_heads * d_head);
-        let queries = queries.split_columns(n_heads / n_kv_heads * d_head);
-        let parts = queries.zip(keys.split_columns(d_head)).zip(values.split_columns(d_head));
-        parts.map(|((queries, key), value)| TextShare { queries, key, value })
-    })
+    let (queries, rest) = all.split_at_column(n_heads * d_head);
+    let queries = queries.split_columns(n_heads / n_kv_heads * d_head);
+    if !call.shape.own_keys {
+        for (share, queries) in shares.iter_mut().zip(queries) {
+            share.text = Some(TextShare { queries, own: None });
+        }
+        return;
+    }
+    let (keys, values) = rest.split_at_column(n_kv_heads * d_head);
+    let own = keys.split_columns(d_head).zip(values.split_columns(d_head));
+    for ((share, queries), own) in shares.iter_mut().zip(queries).zip(own) {
+        share.text = Some(TextShare { queries, own: Some(own) });
+    }
 }
 
 /// One key head of one text, with all query heads that share it.
@@ -114,6 +118,7 @@ impl Task<'_> {
                 let d_scores = &mut d_scores[..rows * width];
                 let scores = MatrixMut::dense(pattern, rows, width);
                 times_transposed(scores, call.shape.scale, query, key, n_past);
+                call.add_bias(pattern, width, self.text, head, start);
                 times_transposed(MatrixMut::dense(d_scores, rows, width), 1.0, grad, value, n_past);
                 let output = self.of_head(self.saved.output, head).rows(start..end);
                 let lse = (self.text * call.shape.n_heads + head) * call.seq;
@@ -137,14 +142,15 @@ impl Task<'_> {
                 }
                 if let Some(text) = &mut share.text {
                     let d_head = call.shape.d_head;
-                    let seen = 0..width - n_past;
-                    let columns = n_past..width;
                     let mut queries = text.queries.columns_mut(member * d_head..(member + 1) * d_head);
                     times(queries.rows_mut(start..end), d_scores, key, n_past);
-                    let d_key = d_scores.columns(columns.clone()).transposed();
-                    product_here(text.key.rows_mut(seen.clone()), onto, 1.0, d_key, query);
-                    let d_value = pattern.columns(columns).transposed();
-                    product_here(text.value.rows_mut(seen), onto, 1.0, d_value, grad);
+                    if let Some((own_key, own_value)) = &mut text.own {
+                        let (seen, columns) = (0..width - n_past, n_past..width);
+                        let d_key = d_scores.columns(columns.clone()).transposed();
+                        product_here(own_key.rows_mut(seen.clone()), onto, 1.0, d_key, query);
+                        let d_value = pattern.columns(columns).transposed();
+                        product_here(own_value.rows_mut(seen), onto, 1.0, d_value, grad);
+                    }
                 }
                 onto = Onto::Sum;
             }

@@ -17,7 +17,7 @@ use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::DType;
 use rayon::prelude::*;
 
-use self::attention::{Attention, PastView};
+use self::attention::{Attention, Bias, PastView};
 use self::attention_backward::{Gradients, Saved};
 use self::buffer::Buffer;
 use self::matrix::Matrix;
@@ -267,7 +267,7 @@ fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
 
 fn inputs_are_f32(inputs: &AttentionInputs<Flex>) -> bool {
     let past = inputs.past.iter().flat_map(|(key, value)| [key, value]);
-    all_f32([&inputs.qkv].into_iter().chain(past).chain(&inputs.key_mask))
+    all_f32([&inputs.qkv].into_iter().chain(past).chain(&inputs.key_mask).chain(&inputs.bias))
 }
 
 /// The tensor with its numbers in order from the start of its storage.
@@ -321,6 +321,7 @@ struct Held {
     qkv: FlexTensor,
     past: Option<[FlexTensor; 2]>,
     key_mask: Option<FlexTensor>,
+    bias: Option<FlexTensor>,
 }
 
 impl Held {
@@ -335,6 +336,7 @@ impl Held {
             qkv: dense(inputs.qkv.clone()),
             past: inputs.past.as_ref().map(|(key, value)| [usable(key), usable(value)]),
             key_mask: inputs.key_mask.clone().map(dense),
+            bias: inputs.bias.clone().map(dense),
         }
     }
 
@@ -349,6 +351,7 @@ impl Held {
             qkv: numbers(&self.qkv),
             past,
             key_mask: self.key_mask.as_ref().map(numbers),
+            bias: self.bias.as_ref().map(|bias| Bias::new(numbers(bias), bias.shape().dims())),
         }
     }
 }

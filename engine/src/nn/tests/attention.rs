@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, activation::softmax};
 
 use super::{Numbers, assert_close, assert_slope, device, probe, values};
-use crate::nn::{AttentionShape, LayerKv, attention};
+use crate::nn::{AttentionShape, HIDDEN, LayerKv, attention};
 
 /// One case: sizes, and what hides keys.
 #[derive(Clone, Debug)]
@@ -16,8 +16,11 @@ struct Case {
     n_kv_heads: usize,
     d_head: usize,
     causal: bool,
+    own_keys: bool,
     /// Hidden text keys at the left of each text.
     left_padding: Option<Vec<usize>>,
+    /// Whether batch, heads and queries each have a bias of their own.
+    bias: Option<[bool; 3]>,
 }
 
 impl Case {
@@ -31,7 +34,9 @@ impl Case {
             n_kv_heads: 4,
             d_head: 5,
             causal: true,
+            own_keys: true,
             left_padding: None,
+            bias: None,
         }
     }
 
@@ -42,11 +47,26 @@ impl Case {
             d_head: self.d_head,
             scale: (self.d_head as f32).sqrt().recip(),
             causal: self.causal,
+            own_keys: self.own_keys,
         }
     }
 
+    fn kv(&self) -> usize {
+        self.n_past + if self.own_keys { self.seq } else { 0 }
+    }
+
+    /// Some numbers, and a key in five that is hidden.
+    fn bias(&self) -> Option<Tensor<4>> {
+        let [batch, heads, queries] = self.bias?;
+        let size = |of_its_own: bool, n: usize| if of_its_own { n } else { 1 };
+        let shape = [size(batch, self.batch), size(heads, self.n_heads), size(queries, self.seq), self.kv()];
+        let mut numbers = values(Numbers::new(21).plain(shape));
+        numbers.iter_mut().step_by(5).for_each(|bias| *bias = HIDDEN);
+        Some(Tensor::from_data(TensorData::new(numbers, shape), &device()))
+    }
+
     fn mask(&self) -> Option<Tensor<2>> {
-        let kv = self.n_past + self.seq;
+        let kv = self.kv();
         let mut mask = vec![1.0_f32; self.batch * kv];
         for (text, &padding) in self.left_padding.as_ref()?.iter().enumerate() {
             mask[text * kv + self.n_past..][..padding].fill(0.0);
@@ -55,7 +75,7 @@ impl Case {
     }
 
     fn qkv_shape(&self) -> [usize; 3] {
-        [self.batch, self.seq, (self.n_heads + 2 * self.n_kv_heads) * self.d_head]
+        [self.batch, self.seq, self.shape().width()]
     }
 
     fn past_shape(&self) -> [usize; 4] {
@@ -74,7 +94,7 @@ impl Case {
     /// The definition, through burn's own operations.
     fn written_out(&self, qkv: Tensor<3>, past: Option<&LayerKv>) -> Tensor<3> {
         let (batch, seq, d_head) = (self.batch, self.seq, self.d_head);
-        let kv = self.n_past + seq;
+        let kv = self.kv();
         let part = |start: usize, heads: usize| {
             qkv.clone()
                 .slice([0..batch, 0..seq, start * d_head..(start + heads) * d_head])
@@ -83,11 +103,9 @@ impl Case {
         };
         let query = part(0, self.n_heads);
         let whole = |first: usize, past: Option<Tensor<4>>| {
-            let text = part(first, self.n_kv_heads);
-            let all = match past {
-                Some(past) => Tensor::cat(vec![past.expand([batch, self.n_kv_heads, self.n_past, d_head]), text], 2),
-                None => text,
-            };
+            let past = past.map(|past| past.expand([batch, self.n_kv_heads, self.n_past, d_head]));
+            let text = self.own_keys.then(|| part(first, self.n_kv_heads));
+            let all = Tensor::cat(past.into_iter().chain(text).collect(), 2);
             let group = self.n_heads / self.n_kv_heads;
             all.reshape([batch, self.n_kv_heads, 1, kv, d_head])
                 .expand([batch, self.n_kv_heads, group, kv, d_head])
@@ -96,6 +114,10 @@ impl Case {
         let key = whole(self.n_heads, past.map(|past| past.key.clone()));
         let value = whole(self.n_heads + self.n_kv_heads, past.map(|past| past.value.clone()));
         let scores = query.matmul(key.swap_dims(2, 3)) * self.shape().scale; // [batch, n_heads, seq, kv]
+        let scores = match self.bias() {
+            Some(bias) => scores + Tensor::from_inner(bias),
+            None => scores,
+        };
         let hidden = self.hidden();
         let penalty = hidden.clone() * -1e9;
         let pattern = softmax(scores + Tensor::from_inner(penalty), 3);
@@ -105,7 +127,7 @@ impl Case {
 
     /// 1 at hidden keys, `[batch, 1, seq, kv]`.
     fn hidden(&self) -> Tensor<4> {
-        let (seq, kv) = (self.seq, self.n_past + self.seq);
+        let (seq, kv) = (self.seq, self.kv());
         let mask = self.mask().map(values);
         let mut hidden = Vec::new();
         for text in 0..self.batch {
@@ -124,7 +146,7 @@ impl Case {
     fn check(&self) {
         let (qkv, past) = self.leaves();
         let mask = self.mask();
-        let ours = attention(qkv.clone(), past.as_ref(), mask.as_ref(), &self.shape());
+        let ours = attention(qkv.clone(), past.as_ref(), mask.as_ref(), self.bias().as_ref(), &self.shape());
         let theirs = self.written_out(qkv.clone(), past.as_ref());
         assert_close("output", &values(ours.clone()), &values(theirs.clone()), 1e-5);
         let (ours, theirs) = (probe(ours, 5).backward(), probe(theirs, 5).backward());
@@ -183,11 +205,29 @@ fn left_padding_is_never_seen() {
 }
 
 #[test]
+fn a_bias_is_added_to_the_scores() {
+    for bias in [[true, true, true], [false, true, true], [true, true, false], [false, false, true]] {
+        Case { bias: Some(bias), ..Case::plain() }.check();
+        let left_padding = Some(vec![2, 0]);
+        Case { bias: Some(bias), left_padding, n_heads: 6, n_kv_heads: 2, seq: 70, ..Case::plain() }.check();
+    }
+    Case { bias: Some([false, true, true]), causal: false, n_past: 0, ..Case::plain() }.check();
+}
+
+#[test]
+fn a_text_without_keys_of_its_own_sees_the_past_alone() {
+    let cross = Case { own_keys: false, causal: false, past_batch: 2, ..Case::plain() };
+    cross.check();
+    Case { n_past: 90, seq: 70, n_heads: 6, n_kv_heads: 2, d_head: 16, ..cross.clone() }.check();
+    Case { past_batch: 1, bias: Some([true, true, true]), ..cross }.check();
+}
+
+#[test]
 fn a_query_that_sees_no_key_returns_zeros() {
     let case = Case { n_past: 0, left_padding: Some(vec![3, 0]), ..Case::plain() };
     case.check();
     let (qkv, _) = case.leaves();
-    let out = values(attention(qkv, None, case.mask().as_ref(), &case.shape()));
+    let out = values(attention(qkv, None, case.mask().as_ref(), None, &case.shape()));
     assert!(out[..3 * case.n_heads * case.d_head].iter().all(|&x| x == 0.0));
 }
 
@@ -197,8 +237,8 @@ fn a_past_of_length_zero_is_no_past() {
     let (qkv, _) = case.leaves();
     let empty = Tensor::<4>::zeros(case.past_shape(), &device());
     let past = LayerKv { key: empty.clone(), value: empty };
-    let with = attention(qkv.clone(), Some(&past), None, &case.shape());
-    assert_eq!(values(with), values(attention(qkv, None, None, &case.shape())));
+    let with = attention(qkv.clone(), Some(&past), None, None, &case.shape());
+    assert_eq!(values(with), values(attention(qkv, None, None, None, &case.shape())));
 }
 
 #[test]
@@ -206,10 +246,10 @@ fn only_tracked_parents_get_gradients() {
     let case = Case { seq: 70, ..Case::plain() };
     let (qkv, past) = case.leaves();
     let past = past.unwrap();
-    let expected = probe(attention(qkv.clone(), Some(&past), None, &case.shape()), 5).backward();
+    let expected = probe(attention(qkv.clone(), Some(&past), None, None, &case.shape()), 5).backward();
     let expected = values(past.key.grad(&expected).unwrap());
     let frozen = LayerKv { key: past.key.clone(), value: past.value.clone().inner() };
-    let grads = probe(attention(qkv.clone().inner(), Some(&frozen), None, &case.shape()), 5).backward();
+    let grads = probe(attention(qkv.clone().inner(), Some(&frozen), None, None, &case.shape()), 5).backward();
     assert!(qkv.grad(&grads).is_none());
     assert_close("past key", &values(past.key.grad(&grads).unwrap()), &expected, 1e-5);
 }
@@ -220,7 +260,7 @@ fn one_query_after_a_cache_equals_the_last_of_many() {
     let (qkv, past) = case.leaves();
     let (qkv, past) = (qkv.inner(), past.unwrap());
     let past = LayerKv { key: past.key.inner().repeat_dim(0, 2), value: past.value.inner().repeat_dim(0, 2) };
-    let full = attention(qkv.clone(), Some(&past), None, &case.shape());
+    let full = attention(qkv.clone(), Some(&past), None, None, &case.shape());
     let width = case.n_heads * case.d_head;
     let cached = |first: usize, past: &Tensor<4>| {
         let columns = first * width..(first + 1) * width;
@@ -233,7 +273,7 @@ fn one_query_after_a_cache_equals_the_last_of_many() {
     let part = |kv: &Tensor<4>| Tensor::cat(vec![kv.clone(), room.clone()], 2).slice([0..2, 0..4, 0..11, 0..5]);
     let roomy = LayerKv { key: part(&cache.key), value: part(&cache.value) };
     for cache in [cache, roomy] {
-        let last = attention(qkv.clone().slice([0..2, 8..9]), Some(&cache), None, &case.shape());
+        let last = attention(qkv.clone().slice([0..2, 8..9]), Some(&cache), None, None, &case.shape());
         assert_close("last", &values(last), &values(full.clone().slice([0..2, 8..9])), 1e-5);
     }
 }
@@ -247,11 +287,11 @@ fn attention_slope() {
     let weights = Numbers::new(12).plain([2, 7, 10]);
     assert_slope(&qkv, |qkv| {
         let plain = LayerKv { key: past.key.clone().inner(), value: past.value.clone().inner() };
-        weigh(attention(qkv, Some(&plain), mask.as_ref(), &case.shape()), &weights)
+        weigh(attention(qkv, Some(&plain), mask.as_ref(), None, &case.shape()), &weights)
     });
     assert_slope(&past.key, |key| {
         let past = LayerKv { key, value: past.value.clone().inner() };
-        weigh(attention(qkv.clone().inner(), Some(&past), mask.as_ref(), &case.shape()), &weights)
+        weigh(attention(qkv.clone().inner(), Some(&past), mask.as_ref(), None, &case.shape()), &weights)
     });
 }
 
@@ -266,7 +306,7 @@ fn not_a_number_stays_visible() {
     let (qkv, past) = case.leaves();
     let spoilt = qkv.inner().slice_fill([1..2, 6..7], f32::NAN);
     let past = past.map(|past| LayerKv { key: past.key.inner(), value: past.value.inner() });
-    let out = values(attention(spoilt, past.as_ref(), None, &case.shape()));
+    let out = values(attention(spoilt, past.as_ref(), None, None, &case.shape()));
     let width = case.n_heads * case.d_head;
     assert!(out[13 * width..].iter().all(|x| x.is_nan()), "the last query of the second text");
     assert!(out[..7 * width].iter().all(|x| x.is_finite()), "the first text");

@@ -10,7 +10,7 @@ use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, ac
 fn gradients_reach_the_prefix_of_every_layer() {
     let (layers, d_model, n_heads, d_head, n_virtual) = (2, 8, 2, 4, 3);
     let mut numbers = Numbers::new(41);
-    let shape = AttentionShape { n_heads, n_kv_heads: n_heads, d_head, scale: 0.5, causal: true };
+    let shape = AttentionShape { n_heads, n_kv_heads: n_heads, d_head, scale: 0.5, causal: true, own_keys: true };
     let mut linear =
         |d_in, d_out| FrozenLinear { weight: numbers.plain([d_in, d_out]), bias: Some(numbers.plain([d_out])) };
     let weights: Vec<_> = (0..layers)
@@ -28,7 +28,7 @@ fn gradients_reach_the_prefix_of_every_layer() {
                 kv.squeeze_dim::<4>(0).unsqueeze_dim::<5>(0).reshape([1, n_heads, n_virtual, d_head])
             };
             let past = LayerKv { key: part(0), value: part(1) };
-            let attended = attention(qkv.forward(norm.forward(x.clone())), Some(&past), None, &shape);
+            let attended = attention(qkv.forward(norm.forward(x.clone())), Some(&past), None, None, &shape);
             x = x + project.forward(attended);
             x = x.clone() + down.forward(activation(up.forward(norm.forward(x)), Activation::GeluTanh));
         }
@@ -52,8 +52,8 @@ fn a_tracked_weight_is_refused() {
 fn the_same_step_twice_is_bit_equal() {
     let mut numbers = Numbers::new(44);
     let qkv = numbers.plain([2, 140, 3 * 32]);
-    let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head: 16, scale: 0.25, causal: true };
-    let once = || values(attention(qkv.clone(), None, None, &shape));
+    let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head: 16, scale: 0.25, causal: true, own_keys: true };
+    let once = || values(attention(qkv.clone(), None, None, None, &shape));
     assert_eq!(once(), once());
     assert_eq!(qkv.device(), device());
 }

@@ -81,15 +81,19 @@ fn row_kernels_agree() {
 
 #[test]
 fn attention_kernels_agree() {
-    for (past_batch, causal, masked) in [(1, true, true), (2, true, false), (1, false, true)] {
+    let cases = [(1, true, true, true), (2, true, true, false), (1, false, true, true), (2, false, false, true)];
+    for (past_batch, causal, own_keys, masked) in cases {
         let mut numbers = Numbers::new(32);
-        let mut mask = vec![1.0_f32; 2 * 76];
-        mask[6..10].fill(0.0);
+        let shape = AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal, own_keys };
+        let kv = 6 + shape.n_text(70);
+        let mut mask = vec![1.0_f32; 2 * kv];
+        mask[2..5].fill(0.0);
         let inputs = AttentionInputs::<Flex> {
-            qkv: flex(&mut numbers, [2, 70, (4 + 2 * 2) * 8]),
+            qkv: flex(&mut numbers, [2, 70, shape.width()]),
             past: Some((flex(&mut numbers, [past_batch, 2, 6, 8]), flex(&mut numbers, [past_batch, 2, 6, 8]))),
-            key_mask: masked.then(|| FlexTensor::from_data(TensorData::new(mask, [2, 76]))),
-            shape: AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal },
+            key_mask: masked.then(|| FlexTensor::from_data(TensorData::new(mask, [2, kv]))),
+            bias: masked.then(|| flex(&mut numbers, [1, 4, 70, kv])),
+            shape,
         };
         let grad = flex(&mut numbers, [2, 70, 32]);
         let (out, lse) = Flex::attention_forward(&inputs);
