@@ -12,15 +12,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{Prefix, PrefixShape, PrefixTarget, Trainables};
+use crate::adapters::{Adapter, Prefix, PrefixShape, PrefixTarget, Trainables};
 use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation};
 use crate::data::{NO_LABEL, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::message::Sampling;
-use crate::models::CausalModel;
 use crate::models::folder::ModelFolder;
+use crate::models::{CausalModel, Model};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::{write_floats, write_json};
 
@@ -74,24 +74,24 @@ pub fn measure(
     let (_, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
     let model = files.load(&device, &mut |_| ())?;
     match what {
-        Measure::TrainFlat => train(model.as_ref(), None, "prefix", steps, &device, started),
+        Measure::TrainFlat => train(&model, None, "prefix", steps, &device, started),
         Measure::TrainMlp => {
             let mlp = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
-            train(model.as_ref(), Some(mlp), "prefix_mlp", steps, &device, started)
+            train(&model, Some(mlp), "prefix_mlp", steps, &device, started)
         }
-        Measure::Decode => decode(model.as_ref(), steps, &device),
+        Measure::Decode => decode(model.causal()?, steps, &device),
     }
 }
 
 fn train(
-    model: &dyn CausalModel,
+    model: &Model,
     mlp: Option<Reparameterisation>,
     variant: &'static str,
     steps: usize,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let mut trainer = Trainer::new(prefix(model, mlp, device)?);
+    let mut trainer = Trainer::new(Adapter::causal(prefix(model.causal()?, mlp, device)?));
     let batch = batch(model.shape().vocab_size);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];

@@ -45,6 +45,14 @@ pub enum EngineError {
         /// Those we know.
         known: &'static str,
     },
+    /// A model of another task shape is needed.
+    #[error("the architecture {architecture} is not {wanted}")]
+    TaskShape {
+        /// As `config.json` names it.
+        architecture: &'static str,
+        /// With its article: "a causal model".
+        wanted: &'static str,
+    },
     /// `config.json` asks for an option we do not compute.
     #[error("{option} = {value} is not supported for {architecture}")]
     UnsupportedOption {
@@ -207,9 +215,10 @@ impl EngineError {
                 "Choose a folder with config.json, model.safetensors and tokenizer.json, as Hugging Face writes them"
             }
             Self::Malformed { .. } => "Open the file in an editor and correct it, or fetch it again",
-            Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } | Self::Unsupported { .. } => {
-                "Choose another model or method"
-            }
+            Self::UnknownArchitecture { .. }
+            | Self::TaskShape { .. }
+            | Self::UnsupportedOption { .. }
+            | Self::Unsupported { .. } => "Choose another model or method",
             Self::WeightMissing { .. } | Self::WeightShape { .. } => {
                 "The download may be incomplete, or config.json belongs to another model: fetch the folder again"
             }

@@ -13,12 +13,12 @@ use crate::error::Result;
 use crate::generation::DecoderOptions;
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
-use crate::models::{CausalModel, GenerationConfig};
+use crate::models::{GenerationConfig, Model};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
     /// Its frozen weights.
-    pub model: Box<dyn CausalModel>,
+    pub model: Model,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Where it is.

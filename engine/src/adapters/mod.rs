@@ -4,9 +4,11 @@ pub mod parameters;
 pub mod peft;
 pub mod prefix;
 
+mod adapter;
 mod fit;
 mod init;
 
+pub use self::adapter::{Adapter, Leaves};
 pub use self::init::PrefixTarget;
 pub use self::parameters::{Parameter, Trainables};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};

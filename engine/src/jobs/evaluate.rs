@@ -8,7 +8,7 @@ use crate::data::{Dataset, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
-use crate::nn::LayerKv;
+use crate::models::Conditioning;
 use crate::session::{LoadedModel, Session};
 use crate::training::loss::summed_nll;
 use crate::training::room_for_text;
@@ -28,7 +28,7 @@ pub(super) struct Evaluate {
 
 struct Running {
     model: Rc<LoadedModel>,
-    past: Option<Vec<LayerKv>>,
+    conditioning: Conditioning,
     batches: Vec<TokenBatch>,
     next: usize,
     rows: usize,
@@ -61,8 +61,9 @@ impl Evaluate {
         let lengths: Vec<usize> = rows.iter().map(|example| example.tokens.len()).collect();
         let pad = model.tokenizer.pad();
         let batches = evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad)).collect();
-        let past = adapter.map(|adapter| adapter.layers(&model.device));
-        Ok(Running { model, past, batches, next: 0, rows: rows.len(), nll: 0.0, tokens: 0 })
+        let decoder = adapter.map(|adapter| adapter.layers(&model.device));
+        let conditioning = Conditioning { decoder, ..Conditioning::default() };
+        Ok(Running { model, conditioning, batches, next: 0, rows: rows.len(), nll: 0.0, tokens: 0 })
     }
 }
 
@@ -75,8 +76,8 @@ impl Job for Evaluate {
         if let Some(batch) = running.batches.get(running.next) {
             let share = running.next as f32 / running.batches.len() as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
-            let model = running.model.model.as_ref();
-            let (nll, tokens) = summed_nll(model, running.past.as_deref(), batch, &running.model.device);
+            let LoadedModel { model, device, .. } = running.model.as_ref();
+            let (nll, tokens) = summed_nll(model, &running.conditioning, batch, device)?;
             running.nll += f64::from(nll.into_scalar::<f32>());
             running.tokens += tokens;
             running.next += 1;

@@ -96,7 +96,7 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
-        for new in self.decoder.step(self.model.model.as_ref())? {
+        for new in self.decoder.step(self.model.model.causal()?)? {
             let text = &mut self.texts[new.stream];
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
@@ -120,7 +120,7 @@ impl Running {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
-                proven_base: self.decoder.prove_base(model.model.as_ref(), index)?,
+                proven_base: self.decoder.prove_base(model.model.causal()?, index)?,
                 elapsed_secs: text.elapsed_secs,
             })
         };

@@ -9,7 +9,7 @@ use crate::message::ModelSummary;
 use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
 use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
-use crate::models::{CausalModel, ModelShape};
+use crate::models::{CausalModel, Model, ModelShape};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
@@ -109,11 +109,13 @@ impl ModelFolder {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Box<dyn CausalModel>> {
-        match &self.architecture {
-            Architecture::Gpt2(config) => Ok(Box::new(Gpt2::load(config, &self.files, device, progress)?)),
-            Architecture::GptNeox(config) => Ok(Box::new(GptNeox::load(config, &self.files, device, progress)?)),
-            Architecture::Llama(config) => Ok(Box::new(Llama::load(config, &self.files, device, progress)?)),
-        }
+    pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Model> {
+        let files = &self.files;
+        let causal: Box<dyn CausalModel> = match &self.architecture {
+            Architecture::Gpt2(config) => Box::new(Gpt2::load(config, files, device, progress)?),
+            Architecture::GptNeox(config) => Box::new(GptNeox::load(config, files, device, progress)?),
+            Architecture::Llama(config) => Box::new(Llama::load(config, files, device, progress)?),
+        };
+        Ok(Model::Causal(causal))
     }
 }

@@ -5,10 +5,12 @@
 
 use burn::tensor::{Int, Tensor};
 
+pub use self::conditioning::{Conditioning, Site, n_virtual};
 pub use self::generation_config::GenerationConfig;
 use crate::error::{EngineError, Result};
 use crate::nn::{Activation, AttentionShape, LayerKv};
 
+mod conditioning;
 pub mod folder;
 mod generation_config;
 pub mod gpt2;
@@ -50,6 +52,31 @@ impl ModelShape {
             scale: (self.d_head as f32).sqrt().recip(),
             causal: true,
             own_keys: true,
+        }
+    }
+}
+
+/// A model by what it does with a text.
+pub enum Model {
+    /// Goes on with it.
+    Causal(Box<dyn CausalModel>),
+}
+
+impl Model {
+    /// Its sizes.
+    pub fn shape(&self) -> &ModelShape {
+        match self {
+            Self::Causal(model) => model.shape(),
+        }
+    }
+
+    /// The model, if it is causal.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskShape`] otherwise.
+    pub fn causal(&self) -> Result<&dyn CausalModel> {
+        match self {
+            Self::Causal(model) => Ok(model.as_ref()),
         }
     }
 }

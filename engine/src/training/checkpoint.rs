@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
 use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Parameter, Prefix, PrefixShape};
+use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
 use crate::config::PrefixConfig;
 use crate::error::{EngineError, Result};
 use crate::training::optimizer::Trainer;
@@ -58,7 +58,7 @@ pub fn write(
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
     folded(trainer, base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
-    for (i, parameter) in trainer.prefix.parameters.iter().enumerate() {
+    for (i, parameter) in trainer.adapter.parameters().enumerate() {
         let Parameter { name, shape, .. } = parameter;
         tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
         tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
@@ -78,8 +78,8 @@ pub fn write(
 /// # Errors
 /// The device failed.
 pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
-    let Prefix { shape, .. } = trainer.prefix;
-    Ok(FoldedPrefix { shape, flat: trainer.prefix.fold()?, base_model: Some(base_model.to_owned()) })
+    let (_, prefix) = trainer.adapter.prefixes.first().expect("an adapter has a prefix");
+    Ok(FoldedPrefix { shape: prefix.shape, flat: prefix.fold()?, base_model: Some(base_model.to_owned()) })
 }
 
 /// Reads a checkpoint back.
@@ -114,8 +114,8 @@ pub fn read(
         first.push(take("first", name, &shape)?.value);
         second.push(take("second", name, &shape)?.value);
     }
-    let prefix = Prefix::new(shape, config, parameters);
-    Ok((Trainer { prefix, step: state.step, first, second }, state))
+    let adapter = Adapter::causal(Prefix::new(shape, config, parameters));
+    Ok((Trainer { adapter, step: state.step, first, second }, state))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

@@ -4,9 +4,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::LossReduction;
 use crate::data::TokenBatch;
-use crate::models::{CausalModel, Input};
+use crate::error::Result;
+use crate::models::{Conditioning, Input, Model, n_virtual};
+use crate::nn::label_nll;
 use crate::nn::positions::{Counting, key_mask, positions};
-use crate::nn::{LayerKv, label_nll};
 
 /// The micro-batches of an effective batch, each with what one of its labelled tokens counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -20,15 +21,18 @@ pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(Toke
 
 /// Sum of the negative log-likelihoods of a batch's labels in nats, `[1]`, and how many labels there are.
 ///
-/// `past` is the prefix, if any, `[1 or batch, n_kv_heads, n_virtual, d_head]` in each layer.
+/// # Errors
+/// The model has another task shape.
 pub fn summed_nll(
-    model: &dyn CausalModel,
-    past: Option<&[LayerKv]>,
+    model: &Model,
+    conditioning: &Conditioning,
     batch: &TokenBatch,
     device: &Device,
-) -> (Tensor<1>, usize) {
+) -> Result<(Tensor<1>, usize)> {
+    let model = model.causal()?;
+    let past = conditioning.decoder.as_deref();
     let shape = [batch.batch, batch.seq];
-    let n_virtual = past.and_then(<[LayerKv]>::first).map_or(0, |kv| kv.key.dims()[2]);
+    let n_virtual = n_virtual(past);
     let n_positions = model.shape().n_positions;
     let input = Input {
         tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
@@ -42,5 +46,5 @@ pub fn summed_nll(
     let (at, targets): (Vec<i32>, Vec<i32>) = labelled.into_iter().map(|(at, token)| (at as i32, token)).unzip();
     let on_device = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(values, [n]), device);
     let predictors = rows.select(0, on_device(at)); // [n, d_model]
-    (label_nll(predictors, model.head(), on_device(targets)).sum(), n)
+    Ok((label_nll(predictors, model.head(), on_device(targets)).sum(), n))
 }

@@ -5,18 +5,18 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::parameters::floats;
-use crate::adapters::{Parameter, Prefix, Trainables};
+use crate::adapters::{Adapter, Parameter};
 use crate::config::AdamWConfig;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
-use crate::models::CausalModel;
+use crate::models::Model;
 use crate::nn::{AdamW, adamw_step};
 use crate::training::loss::summed_nll;
 
-/// A prefix in training with its optimizer's memory.
+/// An adapter in training with its optimizer's memory.
 pub struct Trainer {
     /// What is trained.
-    pub prefix: Prefix,
+    pub adapter: Adapter,
     /// Steps done.
     pub step: usize,
     /// Means of gradients, flat, in the order of the parameters.
@@ -50,11 +50,11 @@ pub struct Gradient {
 
 impl Trainer {
     /// A trainer before its first step.
-    pub fn new(prefix: Prefix) -> Self {
+    pub fn new(adapter: Adapter) -> Self {
         let zeros = |p: &Parameter| p.value.zeros_like();
-        let first = prefix.parameters.iter().map(zeros).collect();
-        let second = prefix.parameters.iter().map(zeros).collect();
-        Self { prefix, step: 0, first, second }
+        let first = adapter.parameters().map(zeros).collect();
+        let second = adapter.parameters().map(zeros).collect();
+        Self { adapter, step: 0, first, second }
     }
 
     /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
@@ -63,7 +63,7 @@ impl Trainer {
     /// The device failed, or the loss is not finite.
     pub fn gradient(
         &self,
-        model: &dyn CausalModel,
+        model: &Model,
         batches: &[(TokenBatch, f64)],
         seed: u64,
         device: &Device,
@@ -74,9 +74,9 @@ impl Trainer {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(self.step as u64 + 1);
         for (batch, token_weight) in batches {
-            let leaves = Trainables::tracked(&self.prefix.parameters);
-            let past = self.prefix.past_kv(&leaves, &mut random);
-            let (nll, _) = summed_nll(model, Some(&past), batch, device);
+            let leaves = self.adapter.tracked();
+            let conditioning = self.adapter.conditioning(&leaves, &mut random);
+            let (nll, _) = summed_nll(model, &conditioning, batch, device)?;
             let weighted = nll * *token_weight;
             let gradients = weighted.backward();
             let of_batch = leaves.gradients(&gradients);
@@ -99,7 +99,7 @@ impl Trainer {
     /// The device failed, or the run diverged.
     pub fn step(
         &mut self,
-        model: &dyn CausalModel,
+        model: &Model,
         batches: &[(TokenBatch, f64)],
         settings: &StepSettings,
         device: &Device,
@@ -119,9 +119,9 @@ impl Trainer {
         let factor = settings.clip_norm.map_or(1.0, |most| (most / (gradient.norm + 1e-6)).min(1.0));
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = settings.optimizer;
         let adamw = AdamW { beta1, beta2, epsilon, weight_decay };
-        for (i, grad) in gradient.of_parameters.into_iter().enumerate() {
+        let parameters = self.adapter.parameters_mut().zip(gradient.of_parameters);
+        for (i, (parameter, grad)) in parameters.enumerate() {
             let grad = if factor < 1.0 { grad * factor } else { grad };
-            let parameter = &mut self.prefix.parameters[i];
             let (value, first, second) = adamw_step(
                 &adamw,
                 self.step,

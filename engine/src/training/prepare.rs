@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{Prefix, PrefixTarget};
+use crate::adapters::{Adapter, Prefix, PrefixTarget};
 use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -52,7 +52,7 @@ pub(super) fn prepare(
     let (trainer, state) = match last {
         Some(name) => restore(&folder.checkpoint(&name), shape, &prefix, &model)?,
         None => {
-            let trainer = Trainer::new(initial(shape, &prefix, config, &model, &data.train)?);
+            let trainer = Trainer::new(Adapter::causal(initial(shape, &prefix, config, &model, &data.train)?));
             let initial = path.join("initial");
             checkpoint::folded(&trainer, &config.model.display().to_string())?.write(&initial, Some(&prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
@@ -135,5 +135,5 @@ fn initial(
     };
     let rows = rows.iter().take(ROWS_FOR_SCALE).map(|example| example.tokens.clone()).collect();
     let target = PrefixTarget { words, rows };
-    Prefix::initialise(shape, prefix, &target, model.model.as_ref(), &model.device, config.seed)
+    Prefix::initialise(shape, prefix, &target, model.model.causal()?, &model.device, config.seed)
 }

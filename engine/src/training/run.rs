@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{Trainables, count_parameters};
+use crate::adapters::{PrefixShape, count_parameters};
 use crate::config::{PrefixConfig, RunConfig};
 use crate::data::{Batches, Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
@@ -70,7 +70,8 @@ impl Run {
         let Prepared { prefix, model, folder, data, trainer, state, total_steps } = prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
-        let (trained_parameters, stored_parameters) = count_parameters(&trainer.prefix.shape, &prefix);
+        let (trained_parameters, stored_parameters) =
+            count_parameters(&PrefixShape::new(prefix.n_virtual, model.model.shape()), &prefix);
         let facts = RunFacts {
             device: format!("{} ({})", model.device_info.name, model.device_info.api),
             architecture: model.summary.architecture.clone(),
@@ -167,8 +168,7 @@ impl Run {
             clip_norm: t.clip_norm,
             seed: self.config.seed,
         };
-        let (loss, grad_norm) =
-            self.trainer.step(self.model.model.as_ref(), &batches, &settings, &self.model.device)?;
+        let (loss, grad_norm) = self.trainer.step(&self.model.model, &batches, &settings, &self.model.device)?;
         let report = StepReport {
             step: self.trainer.step,
             loss,
@@ -213,9 +213,8 @@ impl Run {
         if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
-            let prefix = &self.trainer.prefix;
-            let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
-            let (nll, tokens) = summed_nll(self.model.model.as_ref(), Some(&past), batch, &self.model.device);
+            let conditioning = self.trainer.adapter.as_it_stands();
+            let (nll, tokens) = summed_nll(&self.model.model, &conditioning, batch, &self.model.device)?;
             evaluation.nll += f64::from(nll.into_scalar::<f32>());
             evaluation.tokens += tokens;
             evaluation.next_batch += 1;
@@ -227,7 +226,8 @@ impl Run {
         }
         if self.config.training.sample_rows > 0 && total > 0 {
             out.send(Event::Phase { job: self.id, phase: Phase::Sampling });
-            let decoder = samples::decoder(&self.model, &self.trainer.prefix, &self.validation, &self.config.training)?;
+            let decoder =
+                samples::decoder(&self.model, &self.trainer.adapter, &self.validation, &self.config.training)?;
             self.task = Task::Sample(Box::new(decoder));
             return Ok(());
         }
@@ -255,7 +255,7 @@ impl Run {
     }
 
     fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
-        decoder.step(self.model.model.as_ref())?;
+        decoder.step(self.model.model.causal()?)?;
         if !decoder.is_done() {
             self.task = Task::Sample(decoder);
             return Ok(());

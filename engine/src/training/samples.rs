@@ -1,6 +1,6 @@
 //! Continuations of validation rows, made at each evaluation: a loss curve is not quality.
 
-use crate::adapters::{Prefix, Trainables};
+use crate::adapters::Adapter;
 use crate::config::TrainingConfig;
 use crate::data::Example;
 use crate::error::Result;
@@ -11,16 +11,16 @@ use crate::session::LoadedModel;
 /// A decoder for the first validation rows, greedy, with the prefix as it stands.
 pub(super) fn decoder(
     model: &LoadedModel,
-    prefix: &Prefix,
+    adapter: &Adapter,
     rows: &[Example],
     config: &TrainingConfig,
 ) -> Result<Decoder> {
-    let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
-    let longest = model.model.shape().n_positions - prefix.shape.n_virtual - 1;
+    let past = adapter.as_it_stands().decoder;
+    let longest = model.model.shape().n_positions - adapter.n_virtual() - 1;
     let stream = |example: &Example| {
         // A row may fill the context with its target; its prompt alone always leaves room for a token.
         let prompt = &example.tokens[..example.n_prompt.min(longest)];
-        DecoderStream { prompt: prompt.to_vec(), past: Some(past.clone()), strength: 1.0 }
+        DecoderStream { prompt: prompt.to_vec(), past: past.clone(), strength: 1.0 }
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Parameter, Prefix, PrefixShape, Trainables};
+use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
 use crate::config::{
     AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, TrainingConfig,
 };
@@ -16,7 +16,7 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{CausalModel, Input};
+use crate::models::{Conditioning, Input, Model, n_virtual};
 use crate::nn::positions::{Counting, key_mask, positions};
 use crate::nn::{LayerKv, head_logits};
 use crate::training::loss::summed_nll;
@@ -35,7 +35,7 @@ type Decoded = (Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>);
 
 struct Setup<'a> {
     case: &'a Case,
-    model: Box<dyn CausalModel>,
+    model: Model,
     device: burn::tensor::Device,
     adapter: Option<(PrefixShape, PrefixConfig)>,
 }
@@ -47,31 +47,30 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     // Full fine-tuning changes the base, which we do not do: the untouched model is what such a case is held against.
     let adapter = match case.facts.method.as_str() {
         "full" => None,
-        _ => Some(adapter(case, &case.folder.join("adapter"), model.as_ref())?),
+        _ => Some(adapter(case, &case.folder.join("adapter"), &model)?),
     };
     let setup = Setup { case, model, device, adapter };
     let mut results = Arrays::new();
-    let mut past = None;
+    let mut conditioning = Conditioning::default();
     if let Some((shape, config)) = &setup.adapter {
         let trainer = setup.trainer(*shape, config)?;
-        let layers = shape.layers(trainer.prefix.flat(&Trainables::untracked(&trainer.prefix.parameters)));
-        setup.prefix(*shape, &layers, &mut results)?;
+        conditioning = trainer.adapter.as_it_stands();
+        setup.prefix(*shape, &conditioning, &mut results)?;
         for side in SIDES {
             setup.gradients(side, &trainer, &mut results)?;
         }
         setup.train(trainer, &mut results)?;
         setup.train_scheduled(setup.trainer(*shape, config)?, &mut results)?;
-        past = Some(layers);
     }
     for side in SIDES {
-        setup.forward(side, past.as_deref(), &mut results)?;
+        setup.forward(side, &conditioning, &mut results)?;
     }
-    setup.generate(past.as_deref(), &mut results)?;
+    setup.generate(conditioning.decoder.as_deref(), &mut results)?;
     Ok(results)
 }
 
 /// The sizes and the kind of the adapter, read from its files and its trainable tensors.
-fn adapter(case: &Case, folder: &Path, model: &dyn CausalModel) -> Result<(PrefixShape, PrefixConfig)> {
+fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<(PrefixShape, PrefixConfig)> {
     let folded = FoldedPrefix::read(folder, Some(model.shape()))?;
     folded.check_fits(model.shape())?;
     let width = case.floats(&format!("param/{MODULE}transform.0.weight")).ok().map(|(shape, _)| shape[0]);
@@ -92,7 +91,7 @@ impl Setup<'_> {
             }
             parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
         }
-        Ok(Trainer::new(Prefix::new(sizes, config, parameters)))
+        Ok(Trainer::new(Adapter::causal(Prefix::new(sizes, config, parameters))))
     }
 
     fn batch(&self, side: &str) -> Result<TokenBatch> {
@@ -111,35 +110,38 @@ impl Setup<'_> {
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
-    fn prefix(&self, sizes: PrefixShape, past: &[LayerKv], results: &mut Arrays) -> Result<()> {
+    fn prefix(&self, sizes: PrefixShape, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes;
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
-        let keys = Tensor::cat(past.iter().map(|kv| kv.key.clone()).collect(), 0);
-        let values = Tensor::cat(past.iter().map(|kv| kv.value.clone()).collect(), 0);
+        let past = conditioning.decoder.iter().flatten();
+        let keys = Tensor::cat(past.clone().map(|kv| kv.key.clone()).collect(), 0);
+        let values = Tensor::cat(past.map(|kv| kv.value.clone()).collect(), 0);
         results.insert("prefix/keys".to_owned(), Array::floats(shape, floats(keys)?));
         results.insert("prefix/values".to_owned(), Array::floats(shape, floats(values)?));
         Ok(())
     }
 
     /// Logits of all positions, `[batch * seq, vocab_size]`.
-    fn logits(&self, batch: &TokenBatch, past: Option<&[LayerKv]>) -> Tensor<2> {
+    fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
+        let model = self.model.causal()?;
         let shape = [batch.batch, batch.seq];
-        let n_positions = self.model.shape().n_positions;
-        let n_virtual = self.adapter.as_ref().map_or(0, |(shape, _)| shape.n_virtual);
+        let n_positions = model.shape().n_positions;
+        let past = conditioning.decoder.as_deref();
+        let n_virtual = n_virtual(past);
         let input = Input {
             tokens: Tensor::from_data(burn::tensor::TensorData::new(batch.tokens.clone(), shape), &self.device),
             positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, &self.device),
             key_mask: key_mask(&batch.mask, shape, n_virtual, &self.device),
         };
-        let hidden = self.model.hidden(&input, past, None);
-        head_logits(hidden.reshape([batch.batch * batch.seq, self.model.shape().d_model]), self.model.head())
+        let hidden = model.hidden(&input, past, None);
+        Ok(head_logits(hidden.reshape([batch.batch * batch.seq, model.shape().d_model]), model.head()))
     }
 
-    fn forward(&self, side: &str, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
+    fn forward(&self, side: &str, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let batch = self.batch(side)?;
         let vocab_size = self.model.shape().vocab_size;
         let columns = self.case.facts.logits_columns.min(vocab_size);
-        let all = floats(self.logits(&batch, past))?;
+        let all = floats(self.logits(&batch, conditioning)?)?;
         let some = all.chunks_exact(vocab_size).flat_map(|row| row[..columns].iter().copied()).collect();
         let mut last = Vec::new();
         for (row, mask) in batch.mask.chunks_exact(batch.seq).enumerate() {
@@ -147,7 +149,7 @@ impl Setup<'_> {
             last.extend_from_slice(&all[at * vocab_size..(at + 1) * vocab_size]);
         }
         let name = |what: &str| format!("out/{side}/{what}");
-        let (nll, n) = summed_nll(self.model.as_ref(), past, &batch, &self.device);
+        let (nll, n) = summed_nll(&self.model, conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
         results.insert(name("logits"), Array::floats([batch.batch, batch.seq, columns], some));
@@ -159,8 +161,8 @@ impl Setup<'_> {
     fn gradients(&self, side: &str, trainer: &Trainer, results: &mut Arrays) -> Result<()> {
         let batch = self.batch(side)?;
         let weight = 1.0 / batch.n_labels() as f64;
-        let gradient = trainer.gradient(self.model.as_ref(), &[(batch, weight)], 0, &self.device)?;
-        for (parameter, values) in trainer.prefix.parameters.iter().zip(gradient.of_parameters) {
+        let gradient = trainer.gradient(&self.model, &[(batch, weight)], 0, &self.device)?;
+        for (parameter, values) in trainer.adapter.parameters().zip(gradient.of_parameters) {
             let name = format!("grad/{side}/{MODULE}{}", parameter.name);
             results.insert(name, Array::floats(parameter.shape.clone(), floats(values)?));
         }
@@ -181,11 +183,11 @@ impl Setup<'_> {
         };
         let mut losses = Vec::new();
         for _ in 0..training.steps {
-            losses.push(trainer.step(self.model.as_ref(), &batches, &settings, &self.device)?.0 as f32);
+            losses.push(trainer.step(&self.model, &batches, &settings, &self.device)?.0 as f32);
         }
-        losses.push(trainer.gradient(self.model.as_ref(), &batches, 0, &self.device)?.loss as f32);
+        losses.push(trainer.gradient(&self.model, &batches, 0, &self.device)?.loss as f32);
         results.insert("train/losses".to_owned(), Array::floats([losses.len()], losses));
-        for parameter in &trainer.prefix.parameters {
+        for parameter in trainer.adapter.parameters() {
             let name = format!("param_after/{MODULE}{}", parameter.name);
             results.insert(name, Array::floats(parameter.shape.clone(), parameter.to_vec()?));
         }
@@ -216,7 +218,7 @@ impl Setup<'_> {
                 clip_norm: Some(training.clip_grad_norm),
                 seed: 0,
             };
-            let (loss, norm) = trainer.step(self.model.as_ref(), &batches, &settings, &self.device)?;
+            let (loss, norm) = trainer.step(&self.model, &batches, &settings, &self.device)?;
             losses.push(loss as f32);
             norms.push(norm as f32);
             used.push(settings.learning_rate as f32);
@@ -259,7 +261,7 @@ impl Setup<'_> {
         let mut decoder = Decoder::new(self.model.shape(), streams, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
-            for new in decoder.step(self.model.as_ref())? {
+            for new in decoder.step(self.model.causal()?)? {
                 tokens[new.stream].push(i64::from(new.token));
                 logits[new.stream].extend(new.logits);
             }

@@ -1,0 +1,59 @@
+//! How an adapter conditions a model: keys and values before the text, wherever the model attends.
+
+use burn::tensor::Tensor;
+
+use crate::nn::LayerKv;
+
+/// A place where a model attends and a prefix can stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// Self-attention of the stack that reads in both directions.
+    Encoder,
+    /// Self-attention of the stack that writes; the only site of a causal model.
+    Decoder,
+    /// The decoder's attention to what the encoder read.
+    Cross,
+}
+
+/// What an adapter gives a model for one batch: at each site one pair per layer,
+/// `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without any it is the base model.
+#[derive(Clone, Debug, Default)]
+pub struct Conditioning {
+    /// For [`Site::Encoder`].
+    pub encoder: Option<Vec<LayerKv>>,
+    /// For [`Site::Decoder`].
+    pub decoder: Option<Vec<LayerKv>>,
+    /// For [`Site::Cross`].
+    pub cross: Option<Vec<LayerKv>>,
+}
+
+impl Conditioning {
+    /// A prefix at one site.
+    pub fn at(site: Site, layers: Vec<LayerKv>) -> Self {
+        let mut conditioning = Self::default();
+        *conditioning.place(site) = Some(layers);
+        conditioning
+    }
+
+    /// A prefix for a causal model.
+    pub fn causal(layers: Vec<LayerKv>) -> Self {
+        Self::at(Site::Decoder, layers)
+    }
+
+    /// Where the prefix of a site is kept.
+    pub fn place(&mut self, site: Site) -> &mut Option<Vec<LayerKv>> {
+        match site {
+            Site::Encoder => &mut self.encoder,
+            Site::Decoder => &mut self.decoder,
+            Site::Cross => &mut self.cross,
+        }
+    }
+}
+
+/// Slots of a prefix; 0 without one.
+pub fn n_virtual(layers: Option<&[LayerKv]>) -> usize {
+    layers.and_then(<[LayerKv]>::first).map_or(0, |kv| {
+        let key: &Tensor<4> = &kv.key;
+        key.dims()[2]
+    })
+}
