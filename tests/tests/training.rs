@@ -120,6 +120,23 @@ fn a_stop_lands_between_two_steps_and_the_run_can_be_resumed() {
 }
 
 #[test]
+fn a_stop_in_the_middle_of_an_evaluation_forgets_it_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = tiny_run(home.path());
+    config.training.patience = Some(1);
+    let (whole, folder) = (home.path().join("whole"), home.path().join("stopped"));
+    train(&Talk::new(), &whole, &config, false);
+    let talk = Talk::new();
+    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config.clone()), resume: false });
+    // The samples of this evaluation are still to come.
+    talk.until(|event| matches!(event, Event::Evaluated { evaluation, .. } if evaluation.step == 8));
+    talk.send(Command::Stop { job: JOB });
+    talk.until_end(JOB);
+    train(&talk, &folder, &config, true);
+    assert_eq!(curve(&whole), curve(&folder));
+}
+
+#[test]
 fn a_paused_run_takes_no_step_until_it_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let mut config = tiny_run(home.path());

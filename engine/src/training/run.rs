@@ -53,6 +53,8 @@ pub(super) struct Run {
     eval_every: usize,
     epoch: Option<(usize, Batches)>,
     task: Task,
+    /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
+    verdict: Option<(f64, bool)>,
     first_step: bool,
 }
 
@@ -112,6 +114,7 @@ impl Run {
             eval_every,
             epoch: None,
             task: Task::Train,
+            verdict: None,
             first_step: true,
             config,
         };
@@ -241,12 +244,7 @@ impl Run {
             return Err(EngineError::Diverged { step });
         }
         let best = self.state.best.is_none_or(|(before, _)| loss < before);
-        if best {
-            self.state.best = Some((loss, step));
-            self.state.without_improvement = 0;
-        } else {
-            self.state.without_improvement += 1;
-        }
+        self.verdict = Some((loss, best));
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
         let report = EvaluationReport { step, loss, best, elapsed_secs };
         self.folder.append(&Record::Evaluation(report))?;
@@ -276,6 +274,14 @@ impl Run {
     fn close_evaluation(&mut self, out: &Outbox) -> Result<()> {
         let step = self.trainer.step;
         self.state.evaluated = Some(step);
+        match self.verdict.take() {
+            Some((loss, true)) => {
+                self.state.best = Some((loss, step));
+                self.state.without_improvement = 0;
+            }
+            Some(_) => self.state.without_improvement += 1,
+            None => {}
+        }
         let best = self.state.best.is_some_and(|(_, at)| at == step);
         let every = self.config.training.checkpoint_every;
         if step > 0 && (best || every == 0 || step.is_multiple_of(every) || step >= self.total_steps) {
