@@ -27,16 +27,16 @@ pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
     Parameters { trained, stored }
 }
 
-/// Bytes that a run needs, by part.
+/// Bytes that training or generating needs, by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// The frozen base, as f32.
     pub weights: u64,
-    /// Prefix, gradients and AdamW's two moments.
+    /// The prefix; in training with the network behind it, gradients and AdamW's two moments.
     pub adapter: u64,
-    /// What the forward pass keeps for the backward pass.
+    /// In training what the forward pass keeps for the backward pass, in generating the cache of keys and values.
     pub activations: u64,
-    /// Logits of the labelled tokens, in chunks.
+    /// Logits of the labelled tokens, in chunks; of one token in generating.
     pub logits: u64,
 }
 
@@ -50,8 +50,19 @@ impl Memory {
 /// Logits are made for at most so many tokens at once.
 const LOGIT_ROWS: usize = 512;
 
+/// Estimates the memory of generating a text that fills the context.
+pub fn generating(draft: &Draft, model: &ModelSummary) -> Memory {
+    let f32_bytes = |numbers: usize| 4 * numbers as u64;
+    Memory {
+        weights: f32_bytes(model.parameters),
+        adapter: f32_bytes(parameters(draft, model).stored),
+        activations: f32_bytes(2 * model.n_layers * model.n_kv_heads * model.d_head * model.n_positions),
+        logits: f32_bytes(model.vocab_size),
+    }
+}
+
 /// Estimates the memory of a training step with rows of `seq` tokens.
-pub fn memory(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
+pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     let tokens = draft.training.batch_size * seq;
     let kv = seq + draft.n_virtual;
@@ -110,10 +121,18 @@ mod tests {
         let small = Draft::default();
         let mut large = small.clone();
         large.training.batch_size *= 4;
-        let (a, b) = (memory(&small, &gpt2_small(), 128), memory(&large, &gpt2_small(), 128));
+        let (a, b) = (training(&small, &gpt2_small(), 128), training(&large, &gpt2_small(), 128));
         assert_eq!(a.weights, b.weights);
         assert!(b.activations > 3 * a.activations);
         assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
+    }
+
+    #[test]
+    fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
+        let need = generating(&Draft { n_virtual: 10, ..Draft::default() }, &gpt2_small());
+        assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
+        assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
+        assert!(need.total() < training(&Draft::default(), &gpt2_small(), 128).total());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
+use engine::message::ModelSummary;
 
 use super::draft::{Draft, Field, Issue};
 use super::error_of;
@@ -40,6 +41,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                         say!("model.parameters", n = text::short_count(model.parameters)),
                         say!("model.layers", n = model.n_layers),
                         say!("model.width", n = model.d_model),
+                        heads(model),
                         say!("model.positions", n = text::count(model.n_positions)),
                         say!("model.vocabulary", n = text::count(model.vocab_size)),
                         format!("{} · {}", model.dtype, text::bytes(model.file_bytes)),
@@ -54,6 +56,15 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
             None => {}
         }
     });
+}
+
+/// Heads, and those of keys and values where they are fewer.
+fn heads(model: &ModelSummary) -> String {
+    if model.n_kv_heads == model.n_heads {
+        say!("model.heads", n = model.n_heads)
+    } else {
+        say!("model.shared_heads", n = model.n_heads, kv = model.n_kv_heads)
+    }
 }
 
 /// The starter and the models that were used, one click away.

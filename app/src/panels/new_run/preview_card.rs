@@ -85,34 +85,21 @@ impl NewRun {
 
     fn memory_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
         let seq = if self.lengths.usual == 0 { 128 } else { self.lengths.usual };
-        let memory = budget::memory(draft, model, seq.min(model.n_positions));
+        let needs = [
+            (say!("new_run.training"), budget::training(draft, model, seq.min(model.n_positions))),
+            (say!("new_run.generating"), budget::generating(draft, model)),
+        ];
         section_ui(ui, say!("new_run.memory"));
-        for (name, bytes) in [
-            (say!("new_run.weights"), memory.weights),
-            (say!("new_run.adapter"), memory.adapter),
-            (say!("new_run.activations"), memory.activations),
-            (say!("new_run.logits"), memory.logits),
-        ] {
-            fact_ui(ui, name, &text::bytes(bytes));
-        }
+        memory_table_ui(ui, &needs);
         let device = state.device(draft.device);
-        match device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
-            Some((device, limit)) => {
-                progress_ui(ui, memory.total() as f32 / limit.max(1) as f32, say!("new_run.memory"));
-                let fits = memory.total() < limit * 9 / 10;
-                let line = say!(
-                    "new_run.of_memory",
-                    total = text::bytes(memory.total()),
-                    limit = text::bytes(limit),
-                    device = device.name
-                );
-                let ink = if fits { tokens(ui).muted } else { tokens(ui).warn };
-                ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
-                if !fits {
-                    ui.add(egui::Label::new(RichText::new(say!("new_run.too_large")).small().color(ink)).wrap());
-                }
+        if let Some((device, limit)) = device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
+            for (name, need) in &needs {
+                fit_ui(ui, name, need.total(), limit, &device.name);
             }
-            None => fact_ui(ui, say!("new_run.total"), &text::bytes(memory.total())),
+            if !fits(needs[0].1.total(), limit) && fits(needs[1].1.total(), limit) {
+                let ink = tokens(ui).warn;
+                ui.add(egui::Label::new(RichText::new(say!("new_run.too_large")).small().color(ink)).wrap());
+            }
         }
         if let Some(limit) = device.and_then(|device| device.largest_binding_bytes)
             && model.largest_tensor_bytes > limit
@@ -150,6 +137,63 @@ impl NewRun {
         fact_ui(ui, say!("new_run.steps"), &text::count(steps));
         fact_ui(ui, say!("new_run.per_epoch"), &text::count(per_epoch));
     }
+}
+
+/// The parts of training and of generating side by side.
+fn memory_table_ui(ui: &mut Ui, needs: &[(&str, budget::Memory)]) {
+    type Part = (&'static str, fn(&budget::Memory) -> u64);
+    let parts: [Part; 5] = [
+        (say!("new_run.weights"), |need| need.weights),
+        (say!("new_run.adapter"), |need| need.adapter),
+        (say!("new_run.activations"), |need| need.activations),
+        (say!("new_run.logits"), |need| need.logits),
+        (say!("new_run.total"), |need| need.total()),
+    ];
+    let ink = tokens(ui).muted;
+    let muted = |words: &str| RichText::new(words).color(ink);
+    row_ui(ui, muted(""), needs.iter().map(|(name, _)| muted(name).small()));
+    for (name, bytes) in parts {
+        row_ui(ui, muted(name), needs.iter().map(|(_, need)| RichText::new(text::bytes(bytes(need))).monospace()));
+    }
+}
+
+/// Width of a figure's column.
+const FIGURE_WIDTH: f32 = 82.0;
+
+/// A name, and figures in columns at the right.
+fn row_ui(ui: &mut Ui, name: RichText, figures: impl DoubleEndedIterator<Item = RichText>) {
+    let height = ui.text_style_height(&egui::TextStyle::Body);
+    let row = egui::vec2(ui.available_width(), height);
+    ui.allocate_ui_with_layout(row, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let cell = egui::vec2(FIGURE_WIDTH, height);
+        for figure in figures.rev() {
+            ui.allocate_ui_with_layout(cell, *ui.layout(), |ui| {
+                ui.set_min_size(cell);
+                ui.label(figure);
+            });
+        }
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.add(egui::Label::new(name).truncate());
+        });
+    });
+}
+
+/// A tenth of a device's memory is left to others.
+fn fits(need: u64, limit: u64) -> bool {
+    need < limit / 10 * 9
+}
+
+/// A bar and a sentence: what is needed of which memory.
+fn fit_ui(ui: &mut Ui, name: &str, need: u64, limit: u64, device: &str) {
+    let memory = text::bytes(limit);
+    let (line, ink) = if fits(need, limit) {
+        (say!("new_run.fits", what = name, limit = memory, device = device), tokens(ui).muted)
+    } else {
+        (say!("new_run.does_not_fit", what = name, limit = memory, device = device), tokens(ui).warn)
+    };
+    progress_ui(ui, need as f32 / limit.max(1) as f32, name);
+    ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
 }
 
 fn section_ui(ui: &mut Ui, name: &str) {
