@@ -93,6 +93,14 @@ pub enum EngineError {
         /// The stored format.
         dtype: String,
     },
+    /// A weight file of PyTorch calls functions that no tensor needs.
+    #[error("the weight file asks to run {name}, which is refused; nothing of it was run ({path})", path = path.display())]
+    WeightsRun {
+        /// The function or class with its module.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The tokenizer could not be built or failed on a text.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
@@ -212,7 +220,7 @@ impl EngineError {
         match self {
             Self::Io { .. } => "Check that the file exists, that you may access it, and that the disk is not full",
             Self::ModelFileMissing { .. } => {
-                "Choose a folder with config.json, model.safetensors and tokenizer.json, as Hugging Face writes them"
+                "Choose a folder with config.json, weights and a tokenizer, as Hugging Face writes them"
             }
             Self::Malformed { .. } => "Open the file in an editor and correct it, or fetch it again",
             Self::UnknownArchitecture { .. }
@@ -223,7 +231,8 @@ impl EngineError {
                 "The download may be incomplete, or config.json belongs to another model: fetch the folder again"
             }
             Self::WeightNotFinite { .. } => "The file is damaged: fetch it again",
-            Self::WeightDtype { .. } => "Convert the model to float32, float16 or bfloat16",
+            Self::WeightsRun { .. } => "Do not open the file elsewhere; fetch the model as safetensors",
+            Self::WeightDtype { .. } => "Convert the model to float64, float32, float16 or bfloat16",
             Self::Tokenizer(_) => "Check that tokenizer.json belongs to this model",
             Self::NoTrainableRow { .. } => "Check the columns and the template, or raise the length limit",
             Self::ColumnMissing { .. } => "Choose one of the columns that are there",

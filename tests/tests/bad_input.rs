@@ -77,6 +77,20 @@ fn weights_cut_short_or_lying_about_their_size_are_refused() {
     assert!(sentence.contains("cannot be understood"), "{sentence}");
 }
 
+/// A file as PyTorch wrote them before 1.6: a number, a version, the system, and a pickle that calls the system.
+const HOSTILE: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.\
+    \x80\x02cposix\nsystem\nX\x0b\0\0\0touch ownedq\0\x85R.";
+
+#[test]
+fn a_pickle_that_would_run_something_is_refused_by_name() {
+    let sentence = with_damaged_model(|folder| {
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        std::fs::write(folder.join("pytorch_model.bin"), HOSTILE).unwrap();
+    });
+    assert!(sentence.contains("posix.system") && sentence.contains("refused"), "{sentence}");
+    assert!(!Path::new("owned").exists());
+}
+
 #[test]
 fn weights_of_another_shape_are_named() {
     let sentence = with_damaged_model(|folder| edit_config(folder, "\"n_positions\": 41", "\"n_positions\": 42"));

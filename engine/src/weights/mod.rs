@@ -1,6 +1,11 @@
-//! Weights of a Hugging Face folder: `model.safetensors` or its shards, memory-mapped, tensor by tensor onto the device.
+//! Weights of a Hugging Face folder, safetensors or PyTorch's own files: memory-mapped, tensor by tensor onto the device.
 
+mod files;
+mod numbers;
+mod pickle;
 mod safetensors;
+mod torch;
 
+pub use self::files::WeightFiles;
 pub(crate) use self::safetensors::write_whole;
-pub use self::safetensors::{Floats, WeightFiles, read_floats, write_floats, write_json};
+pub use self::safetensors::{Floats, read_floats, write_floats, write_json};

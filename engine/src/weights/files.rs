@@ -1,0 +1,276 @@
+//! The weight files of a model folder: found, memory-mapped, checked, and read tensor by tensor onto the device.
+#![expect(unsafe_code, reason = "memory-mapping a file is unsafe: another process could change it underneath us")]
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use memmap2::Mmap;
+use rayon::prelude::*;
+use safetensors::Dtype;
+use sha2::{Digest, Sha256};
+
+use super::numbers::{SHARE, gathered, is_float, to_f32};
+use super::pickle::PickleError;
+use super::{safetensors as safe, torch};
+use crate::error::{EngineError, Result};
+
+/// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
+const FORMATS: [(&str, &str, Format); 2] = [
+    ("model.safetensors", "model.safetensors.index.json", Format::Safetensors),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json", Format::Torch),
+];
+
+#[derive(Clone, Copy)]
+enum Format {
+    Safetensors,
+    Torch,
+}
+
+/// The weight files of one model folder, open and checked, nothing read yet.
+pub struct WeightFiles {
+    files: Vec<(PathBuf, Mmap)>,
+    entries: BTreeMap<String, Entry>,
+}
+
+/// Where a tensor lies, checked to be inside of its file.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Index of the file.
+    pub(super) file: usize,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// From its first number to its last.
+    pub(super) bytes: Range<usize>,
+    /// In numbers, for a view whose numbers do not lie as they are read.
+    pub(super) strides: Option<Vec<usize>>,
+}
+
+impl WeightFiles {
+    /// Opens `model.safetensors` or the shards that its index names; without them `pytorch_model.bin` or its shards,
+    /// of which the descriptions of tensors are read and nothing is run.
+    ///
+    /// # Errors
+    /// A missing or damaged file, an index that names files outside of the folder, or a pickle that asks for more than
+    /// tensors.
+    pub fn open(folder: &Path) -> Result<Self> {
+        for (single, index, format) in FORMATS {
+            let (single, index) = (folder.join(single), folder.join(index));
+            let paths = if single.is_file() {
+                vec![single]
+            } else if index.is_file() {
+                shard_paths(folder, &index)?
+            } else {
+                continue;
+            };
+            let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+            for path in paths {
+                weights.add(path, format)?;
+            }
+            return Ok(weights);
+        }
+        let what = "model.safetensors, nor pytorch_model.bin";
+        Err(EngineError::ModelFileMissing { what, path: folder.to_owned() })
+    }
+
+    fn add(&mut self, path: PathBuf, format: Format) -> Result<()> {
+        let map = map_file(&path)?;
+        let entries = match format {
+            Format::Safetensors => safe::entries(&map, &path)?,
+            Format::Torch => torch::entries(&map).map_err(|error| refusal(error, &path))?,
+        };
+        let file = self.files.len();
+        self.entries.extend(entries.into_iter().map(|(name, entry)| (name, Entry { file, ..entry })));
+        self.files.push((path, map));
+        Ok(())
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// Names and shapes, sorted by name.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// Storage format of the largest weight, such as `F16`.
+    pub fn dtype(&self) -> String {
+        let weights = self.entries.values().filter(|entry| is_float(entry.dtype));
+        let largest = weights.max_by_key(|entry| entry.bytes.len());
+        largest.map_or_else(String::new, |entry| format!("{:?}", entry.dtype))
+    }
+
+    /// Bytes of all files.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|(_, map)| map.len() as u64).sum()
+    }
+
+    /// One tensor as f32 on the device.
+    ///
+    /// # Errors
+    /// It is missing, has another shape or format, or holds values that are not finite.
+    pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
+        let entry = self.entries.get(name).ok_or_else(|| EngineError::WeightMissing { name: name.to_owned() })?;
+        if entry.shape != shape {
+            return Err(EngineError::WeightShape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: entry.shape.clone(),
+            });
+        }
+        let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
+        release(&self.files[entry.file].1, &entry.bytes);
+        if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
+            return Err(EngineError::WeightNotFinite { name: name.to_owned() });
+        }
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// SHA-256 over names, shapes, formats and bytes of all tensors in the order of their names, in hexadecimal. The
+    /// same tensors in another kind of file have the same.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, entry) in &self.entries {
+            hash.update(name.as_bytes());
+            hash.update(format!("{:?}{:?}", entry.dtype, entry.shape).as_bytes());
+            hash.update(self.bytes(entry));
+            release(&self.files[entry.file].1, &entry.bytes);
+        }
+        hex(&hash.finalize())
+    }
+
+    /// The numbers of a tensor in the order in which they are read.
+    fn bytes(&self, entry: &Entry) -> Cow<'_, [u8]> {
+        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        gathered(bytes, entry.dtype.bitsize() / 8, &entry.shape, entry.strides.as_deref())
+    }
+}
+
+/// Lets go of pages that were read, so that a loaded model is not in memory twice. They can be read again.
+fn release(map: &Mmap, bytes: &Range<usize>) {
+    #[cfg(unix)]
+    {
+        // SAFETY: the pages are those of a read-only map of a file: what is dropped is read from the file again.
+        let advised =
+            unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        if let Err(error) = advised {
+            tracing::debug!(%error, "pages of a weight file stay in memory");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (map, bytes);
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(index).map_err(EngineError::io("read", index))?;
+    let malformed =
+        |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
+    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let mut names: Vec<String> = parsed.weight_map.into_values().collect();
+    names.sort();
+    names.dedup();
+    for name in &names {
+        // A name from a stranger's file must stay a name.
+        if Path::new(name).file_name().is_none_or(|file| file != name.as_str()) {
+            return Err(malformed(format!("{name:?} is not a file name")));
+        }
+    }
+    if names.is_empty() {
+        return Err(malformed("it names no files".to_owned()));
+    }
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+fn map_file(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let length = file.metadata().map_err(EngineError::io("read", path))?.len();
+    if length == 0 {
+        return Err(EngineError::Malformed {
+            what: "the weight file",
+            path: path.to_owned(),
+            reason: "it is empty".to_owned(),
+        });
+    }
+    // SAFETY: the map is read-only; a file cut short by another process while we read it would end the program,
+    // which every memory-mapping reader accepts. Values are checked after they are copied.
+    unsafe { Mmap::map(&file) }.map_err(EngineError::io("read", path))
+}
+
+fn refusal(error: PickleError, path: &Path) -> EngineError {
+    match error {
+        PickleError::Damaged(reason) => {
+            EngineError::Malformed { what: "the weight file", path: path.to_owned(), reason }
+        }
+        PickleError::Forbidden(name) => EngineError::WeightsRun { name, path: path.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Floats, write_floats};
+    use super::*;
+
+    fn device() -> Device {
+        crate::device::cpu()
+    }
+
+    fn sample() -> Floats {
+        BTreeMap::from([("a".to_owned(), (vec![2, 2], vec![1.0, 2.0, 3.0, 4.0]))])
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        write_floats(&folder.path().join("model.safetensors"), &sample(), None).unwrap();
+        let files = WeightFiles::open(folder.path()).unwrap();
+        let tensor = files.tensor("a", [2, 2], &device()).unwrap();
+        assert_eq!(tensor.try_into_vec_as::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        write_floats(&path, &sample(), None).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for end in 0..whole.len() {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            assert!(WeightFiles::open(folder.path()).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn wrong_shapes_and_values_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let mut tensors = sample();
+        tensors.insert("b".to_owned(), (vec![1], vec![f32::NAN]));
+        write_floats(&path, &tensors, None).unwrap();
+        let files = WeightFiles::open(folder.path()).unwrap();
+        assert!(matches!(files.tensor("a", [4], &device()), Err(EngineError::WeightShape { .. })));
+        assert!(matches!(files.tensor("b", [1], &device()), Err(EngineError::WeightNotFinite { .. })));
+        assert!(matches!(files.tensor("c", [1], &device()), Err(EngineError::WeightMissing { .. })));
+    }
+
+    #[test]
+    fn an_index_cannot_name_files_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = r#"{"weight_map": {"a": "../secret.safetensors"}}"#;
+        std::fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
+        assert!(matches!(WeightFiles::open(folder.path()), Err(EngineError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,517 @@
+//! A pickle as a description: the tensors that `torch.save` wrote down, read without running anything.
+//!
+//! A pickle is a program for a small machine that may call any function by its name. The machine here has a list of
+//! what a state dictionary needs, builds a description where the original would call, and refuses every other name.
+//! What it holds is kept flat and by index, so that a file cannot nest or multiply what it says.
+//! Opcodes as in python/cpython: Lib/pickle.py; what tensors are made of as in pytorch/pytorch: torch/_utils.py.
+
+use std::collections::BTreeMap;
+
+use safetensors::Dtype;
+
+/// Axes of a tensor at most: no weight has more, and a shape is copied once for each mention.
+const MAX_RANK: usize = 8;
+
+/// Why a pickle is not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PickleError {
+    /// It is cut short or contradicts itself.
+    Damaged(String),
+    /// It calls what no tensor needs, by its full name.
+    Forbidden(String),
+}
+
+type Result<T> = std::result::Result<T, PickleError>;
+
+pub(super) fn damaged<T>(reason: impl Into<String>) -> Result<T> {
+    Err(PickleError::Damaged(reason.into()))
+}
+
+/// What a pickle describes.
+#[derive(Debug, Default)]
+pub(super) struct Description<'a> {
+    /// Tensors of the outermost dictionary by name; the last of a name counts. Other entries are left out.
+    pub(super) tensors: BTreeMap<&'a str, TensorAt<'a>>,
+    /// Every storage that is mentioned, by its key.
+    pub(super) storages: BTreeMap<&'a str, Storage<'a>>,
+    /// The outermost dictionary says that numbers begin with their largest byte: the older format.
+    pub(super) is_big_endian: bool,
+    /// Texts of the outermost list, if it is a list: the keys of the older format.
+    pub(super) texts: Vec<&'a str>,
+    /// Bytes of the pickle, the stop included.
+    pub(super) length: usize,
+}
+
+/// Where a tensor lies in its storage; nothing about it is checked yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TensorAt<'a> {
+    pub(super) storage: Storage<'a>,
+    /// In numbers, as the strides.
+    pub(super) offset: usize,
+    pub(super) shape: Vec<usize>,
+    pub(super) strides: Vec<usize>,
+}
+
+/// Numbers in a row that tensors look into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Storage<'a> {
+    pub(super) key: &'a str,
+    pub(super) dtype: Dtype,
+    pub(super) len: usize,
+}
+
+/// Reads one pickle from the beginning of the bytes.
+///
+/// # Errors
+/// It is damaged, or asks for anything but tensors.
+pub(super) fn describe(bytes: &[u8]) -> Result<Description<'_>> {
+    let mut machine = Machine { bytes, ..Machine::default() };
+    while !machine.step()? {}
+    let root = machine.pop()?;
+    let mut found = Description { length: machine.at, ..Description::default() };
+    match root {
+        Value::Node(id) => match &machine.nodes[id] {
+            Node::Dict(pairs) => pairs.iter().for_each(|pair| match *pair {
+                (Value::Text(name), Value::Tensor(id)) => {
+                    found.tensors.insert(name, machine.tensors[id].clone());
+                }
+                (Value::Text("little_endian"), Value::Truth(false)) => found.is_big_endian = true,
+                _ => {}
+            }),
+            Node::List(items) | Node::Tuple(items) => found.texts.extend(items.iter().filter_map(|item| match item {
+                Value::Text(text) => Some(*text),
+                _ => None,
+            })),
+        },
+        // The older format begins with a few plain numbers.
+        Value::Other | Value::Int(_) => {}
+        _ => return damaged("it does not hold a dictionary of tensors"),
+    }
+    found.storages = machine.storages;
+    Ok(found)
+}
+
+/// What lies on the machine's stack; what is not small is elsewhere, by index.
+#[derive(Clone, Copy, Debug)]
+enum Value<'a> {
+    /// None, fractions, bytes: nothing that tells of a tensor.
+    Other,
+    Truth(bool),
+    Int(i64),
+    Text(&'a str),
+    Global(Global),
+    Node(usize),
+    Storage(Storage<'a>),
+    Tensor(usize),
+}
+
+#[derive(Debug)]
+enum Node<'a> {
+    Tuple(Vec<Value<'a>>),
+    List(Vec<Value<'a>>),
+    Dict(Vec<(Value<'a>, Value<'a>)>),
+}
+
+/// The names a state dictionary needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Global {
+    OrderedDict,
+    RebuildTensor,
+    RebuildParameter,
+    Storage(Dtype),
+}
+
+impl Global {
+    fn find(module: &str, name: &str) -> Result<Self> {
+        Ok(match (module, name) {
+            ("collections", "OrderedDict") => Self::OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2") => Self::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter") => Self::RebuildParameter,
+            ("torch", "DoubleStorage") => Self::Storage(Dtype::F64),
+            ("torch", "FloatStorage") => Self::Storage(Dtype::F32),
+            ("torch", "HalfStorage") => Self::Storage(Dtype::F16),
+            ("torch", "BFloat16Storage") => Self::Storage(Dtype::BF16),
+            ("torch", "LongStorage") => Self::Storage(Dtype::I64),
+            ("torch", "IntStorage") => Self::Storage(Dtype::I32),
+            ("torch", "ShortStorage") => Self::Storage(Dtype::I16),
+            ("torch", "CharStorage") => Self::Storage(Dtype::I8),
+            ("torch", "ByteStorage") => Self::Storage(Dtype::U8),
+            ("torch", "BoolStorage") => Self::Storage(Dtype::BOOL),
+            _ => return Err(PickleError::Forbidden(format!("{module}.{name}"))),
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    stack: Vec<Value<'a>>,
+    /// Heights of the stack at its marks.
+    marks: Vec<usize>,
+    memo: BTreeMap<u32, Value<'a>>,
+    nodes: Vec<Node<'a>>,
+    tensors: Vec<TensorAt<'a>>,
+    storages: BTreeMap<&'a str, Storage<'a>>,
+}
+
+impl<'a> Machine<'a> {
+    /// One opcode; whether it was the last.
+    fn step(&mut self) -> Result<bool> {
+        let opcode = self.byte()?;
+        match opcode {
+            b'.' => return Ok(true),
+            0x80 => drop(self.take(1)?), // the protocol's number
+            0x95 => drop(self.take(8)?), // the length of a frame
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'q' | b'r' | 0x94 => self.memoize(opcode)?,
+            b'h' | b'j' => self.recall(opcode)?,
+            b'c' | 0x93 => self.global(opcode)?,
+            b'R' => self.call()?,
+            b'b' => self.build()?,
+            b'Q' => self.persistent()?,
+            b't' | b')' | b']' | b'}' | 0x85..=0x87 => self.container(opcode)?,
+            b's' | b'u' | b'a' | b'e' => self.fill(opcode)?,
+            _ => self.literal(opcode)?,
+        }
+        Ok(false)
+    }
+
+    fn literal(&mut self, opcode: u8) -> Result<()> {
+        let value = match opcode {
+            b'N' => Value::Other,
+            0x88 | 0x89 => Value::Truth(opcode == 0x88),
+            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'K' => Value::Int(i64::from(self.byte()?)),
+            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            0x8a => self.long()?,
+            b'G' => {
+                self.take(8)?;
+                Value::Other
+            }
+            b'X' => self.text(4)?,
+            0x8c => self.text(1)?,
+            0x8d => self.text(8)?,
+            b'C' | b'U' => self.raw(1)?,
+            b'B' | b'T' => self.raw(4)?,
+            0x8e => self.raw(8)?,
+            _ => return damaged(format!("its opcode {opcode:#04x} belongs to no state dictionary")),
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    /// A whole number of any length; one that no size can be says nothing.
+    fn long(&mut self) -> Result<Value<'a>> {
+        let n = usize::from(self.byte()?);
+        let digits = self.take(n)?;
+        if n > 8 {
+            return Ok(Value::Other);
+        }
+        let fill = if digits.last().is_some_and(|&top| top >= 0x80) { 0xFF } else { 0 };
+        let mut number = [fill; 8];
+        number[..n].copy_from_slice(digits);
+        Ok(Value::Int(i64::from_le_bytes(number)))
+    }
+
+    fn text(&mut self, width: usize) -> Result<Value<'a>> {
+        let n = self.length(width)?;
+        match std::str::from_utf8(self.take(n)?) {
+            Ok(text) => Ok(Value::Text(text)),
+            Err(error) => damaged(format!("a name in it is no text: {error}")),
+        }
+    }
+
+    fn raw(&mut self, width: usize) -> Result<Value<'a>> {
+        let n = self.length(width)?;
+        self.take(n)?;
+        Ok(Value::Other)
+    }
+
+    fn container(&mut self, opcode: u8) -> Result<()> {
+        let node = match opcode {
+            b')' => Node::Tuple(Vec::new()),
+            b']' => Node::List(Vec::new()),
+            b'}' => Node::Dict(Vec::new()),
+            b't' => Node::Tuple(self.since_mark()?),
+            _ => {
+                let mut items = Vec::new();
+                for _ in 0x85..=opcode {
+                    items.push(self.pop()?);
+                }
+                items.reverse();
+                Node::Tuple(items)
+            }
+        };
+        self.push_node(node);
+        Ok(())
+    }
+
+    fn fill(&mut self, opcode: u8) -> Result<()> {
+        let items = match opcode {
+            b'a' => vec![self.pop()?],
+            b's' => {
+                let value = self.pop()?;
+                vec![self.pop()?, value]
+            }
+            _ => self.since_mark()?,
+        };
+        let Some(Value::Node(id)) = self.stack.last() else { return damaged("it fills what cannot be filled") };
+        match (&mut self.nodes[*id], opcode) {
+            (Node::List(list), b'a' | b'e') => list.extend(items),
+            (Node::Dict(dict), b's' | b'u') => {
+                let (pairs, odd) = items.as_chunks::<2>();
+                if !odd.is_empty() {
+                    return damaged("a name in it has no value");
+                }
+                dict.extend(pairs.iter().map(|&[name, value]| (name, value)));
+            }
+            _ => return damaged("it fills what cannot be filled"),
+        }
+        Ok(())
+    }
+
+    fn memoize(&mut self, opcode: u8) -> Result<()> {
+        let key = match opcode {
+            b'q' => u32::from(self.byte()?),
+            b'r' => u32::from_le_bytes(self.array()?),
+            _ => u32::try_from(self.memo.len()).unwrap_or(u32::MAX),
+        };
+        let Some(&value) = self.stack.last() else { return damaged("it keeps what is not there") };
+        self.memo.insert(key, value);
+        Ok(())
+    }
+
+    fn recall(&mut self, opcode: u8) -> Result<()> {
+        let key = if opcode == b'h' { u32::from(self.byte()?) } else { u32::from_le_bytes(self.array()?) };
+        match self.memo.get(&key) {
+            Some(&value) => self.stack.push(value),
+            None => return damaged("it recalls what it never kept"),
+        }
+        Ok(())
+    }
+
+    fn global(&mut self, opcode: u8) -> Result<()> {
+        let (module, name) = if opcode == b'c' {
+            (self.line()?, self.line()?)
+        } else {
+            let name = self.pop()?;
+            match (self.pop()?, name) {
+                (Value::Text(module), Value::Text(name)) => (module, name),
+                _ => return damaged("it asks for something without a name"),
+            }
+        };
+        self.stack.push(Value::Global(Global::find(module, name)?));
+        Ok(())
+    }
+
+    /// Where the original would call a function: the description of what it would return.
+    fn call(&mut self) -> Result<()> {
+        let arguments = self.pop()?;
+        let Value::Global(global) = self.pop()? else { return damaged("it calls what is no function") };
+        let arguments = self.tuple(arguments)?;
+        let made = match (global, arguments) {
+            (Global::OrderedDict, []) => {
+                self.push_node(Node::Dict(Vec::new()));
+                return Ok(());
+            }
+            (Global::RebuildParameter, [tensor @ Value::Tensor(_), ..]) => *tensor,
+            (Global::RebuildTensor, &[Value::Storage(storage), offset, shape, strides, ..]) => {
+                let tensor = TensorAt {
+                    storage,
+                    offset: size(offset)?,
+                    shape: self.sizes(shape)?,
+                    strides: self.sizes(strides)?,
+                };
+                self.tensors.push(tensor);
+                Value::Tensor(self.tensors.len() - 1)
+            }
+            _ => return damaged(format!("it calls {global:?} with what that does not take")),
+        };
+        self.stack.push(made);
+        Ok(())
+    }
+
+    /// A dictionary's attributes, such as the versions of its modules, tell of no tensor.
+    fn build(&mut self) -> Result<()> {
+        self.pop()?;
+        match self.stack.last() {
+            Some(Value::Node(id)) if matches!(self.nodes[*id], Node::Dict(_)) => Ok(()),
+            _ => damaged("it gives attributes to what has none"),
+        }
+    }
+
+    /// `("storage", type, key, device, numbers)`, and in the older format which part of another it is: none.
+    fn persistent(&mut self) -> Result<()> {
+        let id = self.pop()?;
+        let storage = match self.tuple(id)? {
+            &[Value::Text("storage"), Value::Global(Global::Storage(dtype)), Value::Text(key), _, len]
+            | &[
+                Value::Text("storage"),
+                Value::Global(Global::Storage(dtype)),
+                Value::Text(key),
+                _,
+                len,
+                Value::Other,
+            ] => Storage { key, dtype, len: size(len)? },
+            _ => return damaged("a storage in it is described in a way that is not known here"),
+        };
+        self.storages.insert(storage.key, storage);
+        self.stack.push(Value::Storage(storage));
+        Ok(())
+    }
+
+    fn tuple(&self, value: Value<'a>) -> Result<&[Value<'a>]> {
+        match value {
+            Value::Node(id) => match &self.nodes[id] {
+                Node::Tuple(items) => Ok(items),
+                _ => damaged("a list of arguments in it is none"),
+            },
+            _ => damaged("a list of arguments in it is none"),
+        }
+    }
+
+    fn sizes(&self, value: Value<'a>) -> Result<Vec<usize>> {
+        let sizes = self.tuple(value)?;
+        if sizes.len() > MAX_RANK {
+            return damaged(format!("a tensor in it has {} axes", sizes.len()));
+        }
+        sizes.iter().map(|&value| size(value)).collect()
+    }
+
+    fn push_node(&mut self, node: Node<'a>) {
+        self.nodes.push(node);
+        self.stack.push(Value::Node(self.nodes.len() - 1));
+    }
+
+    /// What lies above the last mark stays where it is for [`Machine::since_mark`].
+    fn pop(&mut self) -> Result<Value<'a>> {
+        if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
+            return damaged("it takes what is not there");
+        }
+        self.stack.pop().ok_or_else(|| PickleError::Damaged("it takes what is not there".to_owned()))
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Value<'a>>> {
+        match self.marks.pop() {
+            Some(height) if height <= self.stack.len() => Ok(self.stack.split_off(height)),
+            _ => damaged("a mark in it is missing"),
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            Some(&array) => {
+                self.at += N;
+                Ok(array)
+            }
+            None => damaged("it is cut short"),
+        }
+    }
+
+    fn length(&mut self, width: usize) -> Result<usize> {
+        let mut number = [0; 8];
+        number[..width].copy_from_slice(self.take(width)?);
+        usize::try_from(u64::from_le_bytes(number)).or_else(|_| damaged("it is cut short"))
+    }
+
+    fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+        match self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end)) {
+            Some(taken) => {
+                self.at += n;
+                Ok(taken)
+            }
+            None => damaged("it is cut short"),
+        }
+    }
+
+    fn line(&mut self) -> Result<&'a str> {
+        let rest = &self.bytes[self.at..];
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return damaged("it is cut short") };
+        self.at += end + 1;
+        std::str::from_utf8(&rest[..end]).or_else(|_| damaged("a name in it is no text"))
+    }
+}
+
+fn size(value: Value<'_>) -> Result<usize> {
+    match value {
+        Value::Int(number) => usize::try_from(number).or_else(|_| damaged(format!("a size in it is {number}"))),
+        _ => damaged("a size in it is no number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> PickleError {
+        describe(bytes).unwrap_err()
+    }
+
+    #[test]
+    fn a_call_of_the_system_is_refused_by_its_name() {
+        let wanted = |name: &str| PickleError::Forbidden(name.to_owned());
+        assert_eq!(refusal(b"\x80\x02cposix\nsystem\nX\x06\0\0\0rm -rf\x85R."), wanted("posix.system"));
+        // The same in protocol 4, where the name lies on the stack.
+        let stacked = b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.";
+        assert_eq!(refusal(stacked), wanted("builtins.eval"));
+        // A name that only begins as an allowed one.
+        assert_eq!(refusal(b"\x80\x02ctorch._utils\n_rebuild_tensor_v2.__globals__\n."), {
+            wanted("torch._utils._rebuild_tensor_v2.__globals__")
+        });
+        // Opcodes that make objects or call classes: INST, OBJ, NEWOBJ, EXT1, REDUCE on what is no function.
+        for program in [&b"(ios\nsystem\n."[..], b"(o.", b")\x81.", b"\x82\x01.", b"K\x01)R."] {
+            assert!(matches!(refusal(program), PickleError::Damaged(_)));
+        }
+    }
+
+    #[test]
+    fn a_memo_bomb_stays_as_small_as_its_file() {
+        // Each tuple holds the one before it eight times: 8^10000 items if they were copied.
+        let mut program = b"\x80\x02)".to_vec();
+        for _ in 0..10_000 {
+            program.extend_from_slice(b"q\0(h\0h\0h\0h\0h\0h\0h\0h\0t");
+        }
+        program.push(b'.');
+        let described = describe(&program).unwrap();
+        assert!(described.tensors.is_empty() && described.length == program.len());
+        // A long shape that many tensors mention.
+        let mut program = b"\x80\x02(".to_vec();
+        program.extend(std::iter::repeat_n(*b"K\x01", 1000).flatten());
+        program.extend_from_slice(b"tq\0ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n");
+        program.extend_from_slice(b"X\x01\0\0\x000NK\x01tQK\0h\0h\0tR.");
+        assert_eq!(refusal(&program), PickleError::Damaged("a tensor in it has 1000 axes".to_owned()));
+    }
+
+    #[test]
+    fn what_takes_more_than_there_is_is_damaged() {
+        for program in [
+            &b""[..],
+            b"\x80",
+            b"\x80\x02",
+            b".",
+            b"t.",
+            b"(0.",
+            b"u.",
+            b"(K\x01u.",
+            b"}(K\x01u.",
+            b"](K\x01K\x02u.",
+            b"h\0.",
+            b"q\0.",
+            b"X\xFF\xFF\xFF\xFFabc.",
+            b"\x8d\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFFabc.",
+            b"X\x01\0\0\0\xFF.",
+            b"cposix",
+            b"}b.",
+            b"K\x01Nb.",
+            b"K\x01Q.",
+        ] {
+            assert!(matches!(refusal(program), PickleError::Damaged(_)), "{program:?}");
+        }
+    }
+}
