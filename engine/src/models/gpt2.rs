@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
 use crate::weights::WeightFiles;
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
@@ -140,7 +139,7 @@ impl Gpt2 {
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "transformer.", "wte.weight");
-        let wte = load.tensor("wte.weight", [shape.vocab_size, shape.d_model])?;
+        let wte = load.matrix("wte.weight", [shape.vocab_size, shape.d_model])?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
@@ -159,7 +158,7 @@ impl Gpt2 {
 /// GPT-2 stores its linear weights as `[d_in, d_out]`.
 fn linear(load: &Loader<'_>, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
     Ok(FrozenLinear {
-        weight: load.tensor(&format!("{name}.weight"), [d_in, d_out])?,
+        weight: load.matrix(&format!("{name}.weight"), [d_in, d_out])?,
         bias: Some(load.tensor(&format!("{name}.bias"), [d_out])?),
     })
 }
@@ -190,8 +189,7 @@ impl CausalModel for Gpt2 {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid =
-            embedding(self.wte.clone(), input.tokens.clone()) + embedding(self.wpe.clone(), input.positions.clone()); // [batch, seq, d_model]
+        let mut resid = embed(&self.wte, input.tokens.clone()) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
@@ -12,7 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention, embed};
 use crate::weights::WeightFiles;
 
 const ARCHITECTURE: &str = "gpt_neox";
@@ -165,7 +164,7 @@ impl GptNeox {
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "gpt_neox.", "embed_in.weight");
-        let embed_in = load.tensor("embed_in.weight", [shape.vocab_size, shape.d_model])?;
+        let embed_in = load.matrix("embed_in.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32);
@@ -219,7 +218,7 @@ impl CausalModel for GptNeox {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = embedding(self.embed_in.clone(), input.tokens.clone()); // [batch, seq, d_model]
+        let mut resid = embed(&self.embed_in, input.tokens.clone()); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);

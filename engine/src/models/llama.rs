@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 
@@ -14,7 +13,7 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention, embed};
 use crate::weights::WeightFiles;
 
 /// `config.json` of this family; fields as Hugging Face names them.
@@ -218,7 +217,7 @@ impl Llama {
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "model.", "embed_tokens.weight");
-        let embed_tokens = load.tensor("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
+        let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32);
@@ -283,7 +282,7 @@ impl CausalModel for Llama {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = embedding(self.embed_tokens.clone(), input.tokens.clone()); // [batch, seq, d_model]
+        let mut resid = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));

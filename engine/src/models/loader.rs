@@ -1,6 +1,6 @@
 //! Weights as the architectures ask for them, by the names of Hugging Face's checkpoints.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::error::Result;
 use crate::nn::{FrozenLinear, LayerNorm, RmsNorm};
@@ -25,9 +25,14 @@ impl<'a> Loader<'a> {
         self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
     }
 
+    /// A matrix in the bits it is stored in: what a linear layer, an embedding or a head takes.
+    pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        self.files.matrix(&format!("{}{name}", self.root), shape, self.device)
+    }
+
     /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
     pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
-        if tied { Ok(None) } else { self.files.tensor(name, shape, self.device).map(Some) }
+        if tied { Ok(None) } else { self.files.matrix(name, shape, self.device).map(Some) }
     }
 
     pub(super) fn layer_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<LayerNorm> {
@@ -49,15 +54,23 @@ impl<'a> Loader<'a> {
 
     /// Linear layers with the same input as one, side by side.
     pub(super) fn linear_of_parts(&self, parts: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
-        let weight = |(name, d_out): &(String, usize)| self.tensor(&format!("{name}.weight"), [*d_out, d_in]);
+        let weight = |(name, d_out): &(String, usize)| self.matrix(&format!("{name}.weight"), [*d_out, d_in]);
         let shift = |(name, d_out): &(String, usize)| self.tensor(&format!("{name}.bias"), [*d_out]);
         let weights: Vec<Tensor<2>> = parts.iter().map(weight).collect::<Result<_>>()?;
         let biases: Vec<Tensor<1>> = parts.iter().filter(|_| bias).map(shift).collect::<Result<_>>()?;
         Ok(FrozenLinear {
-            weight: joined(weights).transpose(), // [d_in, d_out], a view
+            weight: joined(of_one_type(weights)).transpose(), // [d_in, d_out], a view
             bias: bias.then(|| joined(biases)),
         })
     }
+}
+
+/// Matrices that are stored in different types become f32.
+fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+    if matrices.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype()) {
+        return matrices;
+    }
+    matrices.into_iter().map(|matrix| matrix.cast(DType::F32)).collect()
 }
 
 /// Along the first axis; a single tensor is not copied.

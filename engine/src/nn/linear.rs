@@ -1,11 +1,12 @@
 //! Linear layers whose weights are never trained, and the vocabulary head for decoding.
 
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::module::embedding;
+use burn::tensor::{DType, Int, Tensor};
 
 use super::ops::{FrozenOps, Optional};
 
-/// The weights of a linear layer that is never trained.
+/// The weights of a linear layer that is never trained. The matrix may be stored in 16 bits; products are in f32.
 ///
 /// Its backward is one product, `grad · weightᵀ`, and saves no activation.
 #[derive(Clone, Debug)]
@@ -29,6 +30,16 @@ impl FrozenLinear {
         };
         Tensor::from_dispatch(Dispatch::frozen_linear(x.into_dispatch(), self.weight.clone().into_dispatch(), bias))
     }
+}
+
+/// Rows of a table of embeddings, in f32 however it is stored.
+///
+/// # Shapes
+/// - `table`: `[vocab_size, d_model]`
+/// - `ids`: `[batch, seq]`
+/// - returns `[batch, seq, d_model]`
+pub fn embed(table: &Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
+    embedding(table.clone(), ids).cast(DType::F32)
 }
 
 /// The logits of every token for each hidden state, for decoding; training uses [`label_nll`](super::label_nll).

@@ -33,6 +33,6 @@ pub use attention::{AttentionShape, HIDDEN, LayerKv, attention};
 pub use cpu::release_buffers;
 pub use label_nll::label_nll;
 pub use layer_norm::LayerNorm;
-pub use linear::{FrozenLinear, head_logits};
+pub use linear::{FrozenLinear, embed, head_logits};
 pub use rms_norm::RmsNorm;
 pub use rotary::{Angles, Rotary};

@@ -7,13 +7,14 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::{bf16, f16};
 use memmap2::Mmap;
 use rayon::prelude::*;
 use safetensors::Dtype;
 use sha2::{Digest, Sha256};
 
-use super::numbers::{SHARE, gathered, is_float, to_f32};
+use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, Result};
@@ -115,20 +116,48 @@ impl WeightFiles {
     /// # Errors
     /// It is missing, has another shape or format, or holds values that are not finite.
     pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
-        let entry = self.entries.get(name).ok_or_else(|| EngineError::WeightMissing { name: name.to_owned() })?;
-        if entry.shape != shape {
-            return Err(EngineError::WeightShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: entry.shape.clone(),
-            });
-        }
+        let entry = self.entry(name, &shape)?;
         let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
         release(&self.files[entry.file].1, &entry.bytes);
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+
+    /// A matrix on the device: in the 16 bits it is stored in, if the device has that type, else as f32.
+    ///
+    /// # Errors
+    /// As [`WeightFiles::tensor`].
+    pub fn matrix(&self, name: &str, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
+        let entry = self.entry(name, &shape)?;
+        let narrow = match entry.dtype {
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            _ => return self.tensor(name, shape, device),
+        };
+        if !device.supports_dtype(narrow) {
+            return self.tensor(name, shape, device);
+        }
+        let bytes = self.bytes(entry);
+        if !is_finite(entry.dtype, &bytes) {
+            return Err(EngineError::WeightNotFinite { name: name.to_owned() });
+        }
+        let data = match narrow {
+            DType::F16 => TensorData::new(numbers_of(&bytes, f16::from_le_bytes), shape),
+            _ => TensorData::new(numbers_of(&bytes, bf16::from_le_bytes), shape),
+        };
+        release(&self.files[entry.file].1, &entry.bytes);
+        Ok(Tensor::from_data(data, (device, narrow)))
+    }
+
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
+        let entry = self.entries.get(name).ok_or_else(|| EngineError::WeightMissing { name: name.to_owned() })?;
+        if entry.shape == shape {
+            return Ok(entry);
+        }
+        let (expected, found) = (shape.to_vec(), entry.shape.clone());
+        Err(EngineError::WeightShape { name: name.to_owned(), expected, found })
     }
 
     /// SHA-256 over names, shapes, formats and bytes of all tensors in the order of their names, in hexadecimal. The

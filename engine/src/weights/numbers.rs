@@ -17,17 +17,27 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
 }
 
 pub(super) fn to_f32(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>> {
-    fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
-        let (numbers, _) = bytes.as_chunks::<N>();
-        numbers.par_iter().with_min_len(SHARE).map(|&bytes| number(bytes)).collect()
-    }
     Ok(match dtype {
-        Dtype::F64 => each(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
-        Dtype::BF16 => each(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+        Dtype::F64 => numbers_of(bytes, |bytes| f64::from_le_bytes(bytes) as f32),
+        Dtype::F32 => numbers_of(bytes, f32::from_le_bytes),
+        Dtype::F16 => numbers_of(bytes, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => numbers_of(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32()),
         other => return Err(EngineError::WeightDtype { name: name.to_owned(), dtype: format!("{other:?}") }),
     })
+}
+
+/// Numbers of `N` bytes each.
+pub(super) fn numbers_of<const N: usize, T: Send>(bytes: &[u8], number: impl Fn([u8; N]) -> T + Sync) -> Vec<T> {
+    let (numbers, _) = bytes.as_chunks::<N>();
+    numbers.par_iter().with_min_len(SHARE).map(|&bytes| number(bytes)).collect()
+}
+
+/// Whether numbers stored in 16 bits are all finite.
+pub(super) fn is_finite(dtype: Dtype, bytes: &[u8]) -> bool {
+    // A number whose exponent is all ones is infinite or none.
+    let exponent: u16 = if dtype == Dtype::F16 { 0x7c00 } else { 0x7f80 };
+    let (numbers, _) = bytes.as_chunks::<2>();
+    numbers.par_iter().with_min_len(SHARE).all(|&bytes| u16::from_le_bytes(bytes) & exponent != exponent)
 }
 
 /// The numbers of a view side by side, `width` bytes each; without strides they are already.
@@ -55,6 +65,19 @@ pub(super) fn gathered<'a>(bytes: &'a [u8], width: usize, shape: &[usize], strid
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_not_finite_are_found_in_sixteen_bits() {
+        let bytes = |numbers: &[u16]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        for x in [0, 1, 0x8001, 0x3c00, 0x7bff, 0xfbff] {
+            assert!(is_finite(Dtype::F16, &bytes(&[x])) && f16::from_bits(x).is_finite());
+        }
+        let spoilt = [f16::INFINITY, f16::NEG_INFINITY, f16::NAN].map(f16::to_bits);
+        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::F16, &bytes(&[0x3c00, x]))));
+        let spoilt = [bf16::INFINITY, bf16::NEG_INFINITY, bf16::NAN].map(bf16::to_bits);
+        assert!(spoilt.iter().all(|&x| !is_finite(Dtype::BF16, &bytes(&[0x3f80, x]))));
+        assert!(is_finite(Dtype::BF16, &bytes(&[0x7f7f, 0x0001])));
+    }
 
     #[test]
     fn a_transposed_view_is_read_in_its_own_order() {

@@ -39,10 +39,16 @@ pub(super) fn linear_backward<B: Backend>(grad: FloatTensor<B>, weight: FloatTen
 
 /// `x [batch, seq, d_in] · matrix [d_in, d_out]` as one product over all rows.
 fn rows_times<B: Backend>(x: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
+    let matrix = like::<B>(matrix, &x);
     let [batch, seq, d_in] = x.shape().dims();
     let [_, d_out] = matrix.shape().dims();
     let rows = B::float_reshape(x, Shape::new([batch * seq, d_in]));
     B::float_reshape(B::float_matmul(rows, matrix), Shape::new([batch, seq, d_out]))
+}
+
+/// A weight in the type of what it is multiplied with: it may be stored in fewer bits.
+fn like<B: Backend>(weight: FloatTensor<B>, x: &FloatTensor<B>) -> FloatTensor<B> {
+    if weight.dtype() == x.dtype() { weight } else { B::float_cast(weight, x.dtype().into()) }
 }
 
 pub(super) fn layer_norm<B: Backend>(
@@ -224,6 +230,7 @@ pub(super) fn label_nll<B: Backend>(
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let [n, _] = hidden.shape().dims();
     let [vocab_size, _] = head.shape().dims();
+    let head = like::<B>(head, &hidden);
     let rows = (MAX_LOGITS / vocab_size.max(1)).clamp(1, n.max(1));
     let (mut losses, mut grads) = (Vec::new(), Vec::new());
     for start in (0..n.max(1)).step_by(rows) {

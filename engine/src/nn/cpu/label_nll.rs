@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::lanes::{exp, max, sum, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product};
+use super::stored::Stored;
 
 /// Rows that share a pass over the head.
 const ROWS: usize = 1024;
@@ -27,9 +28,9 @@ struct Running {
 /// The loss of each row, `[n]`, and with `with_grad` its gradient `[n, d_model]`.
 ///
 /// `hidden [n, d_model]`, `head [vocab_size, d_model]` in either order.
-pub(super) fn label_nll(
+pub(super) fn label_nll<T: Stored>(
     hidden: Matrix<'_>,
-    head: Matrix<'_>,
+    head: Matrix<'_, T>,
     targets: &[usize],
     with_grad: bool,
 ) -> (Buffer, Option<Buffer>) {
@@ -44,17 +45,18 @@ pub(super) fn label_nll(
     (loss, grad)
 }
 
-fn block_of_rows(
+fn block_of_rows<T: Stored>(
     loss: &mut [f32],
     mut grad: Option<&mut [f32]>,
     hidden: Matrix<'_>,
-    head: Matrix<'_>,
+    head: Matrix<'_, T>,
     targets: &[usize],
 ) {
     let [rows, d_model] = hidden.shape();
     let [vocab_size, _] = head.shape();
     let block = (LOGITS / rows).next_multiple_of(64).min(vocab_size);
     let mut scratch = Buffer::any(rows * block);
+    let mut wide = Vec::new();
     let mut running: Vec<Running> = targets
         .iter()
         .map(|&target| {
@@ -64,7 +66,7 @@ fn block_of_rows(
         .collect();
     for start in (0..vocab_size).step_by(block) {
         let width = block.min(vocab_size - start);
-        let part = head.rows(start..start + width);
+        let part = T::widened(head.rows(start..start + width), &mut wide);
         let logits = &mut scratch[..rows * width];
         let out = MatrixMut::dense(logits, rows, width);
         product(out, Onto::Fresh, 1.0, hidden, part.transposed());
@@ -93,7 +95,8 @@ fn block_of_rows(
     if let Some(grad) = grad {
         grad.par_chunks_exact_mut(d_model.max(1)).zip(&running).for_each(|(grad, running)| {
             let factor = 1.0 / running.sum;
-            let target = head.rows(running.target..running.target + 1);
+            let mut wide = Vec::new();
+            let target = T::widened(head.rows(running.target..running.target + 1), &mut wide);
             let [_, stride] = target.strides();
             for (grad, weight) in grad.iter_mut().zip(target.flat().iter().step_by(stride)) {
                 *grad = *grad * factor - weight;

@@ -61,7 +61,7 @@ pub(super) fn has_avx2() -> bool {
 /// One stream of reads reaches a third of the memory's bandwidth on the machines we measured; with hints, all of it.
 #[inline(always)]
 #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "the intrinsic takes a raw pointer"))]
-pub(super) fn prefetch(data: &[f32], at: usize) {
+pub(super) fn prefetch<T>(data: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

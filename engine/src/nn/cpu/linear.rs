@@ -3,9 +3,9 @@
 
 use rayon::prelude::*;
 
-use super::lanes::{LANES, prefetch, vectorized};
 use super::matrix::{Matrix, MatrixMut, Onto, product};
 use super::rows::fill_rows;
+use super::stored::Stored;
 
 /// Up to this many rows the weight's way from memory is the cost, and each thread reads a part of it.
 const FEW_FOR_COLUMNS: usize = 8;
@@ -18,8 +18,8 @@ const PARTS: usize = 8;
 
 /// `out = x · weight + bias`, all of it written.
 ///
-/// `x [rows, d_in]`, `weight [d_in, d_out]` in either order, `bias [d_out]`, `out [rows, d_out]`.
-pub(super) fn linear(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f32]>) {
+/// `x [rows, d_in]`, `weight [d_in, d_out]` in either order (in 16 bits it is widened by blocks of columns), `bias [d_out]`, `out [rows, d_out]`.
+pub(super) fn linear<T: Stored>(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_, T>, bias: Option<&[f32]>) {
     let [rows, d_in] = x.shape();
     let [_, d_out] = weight.shape();
     if rows == 0 || d_out == 0 {
@@ -35,11 +35,16 @@ pub(super) fn linear(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: O
         out.par_chunks_mut(rows * d_out).for_each(|out| fill_rows(out, bias));
     }
     let onto = if bias.is_some() { Onto::Sum } else { Onto::Fresh };
-    product(MatrixMut::dense(out, rows, d_out), onto, 1.0, x, weight);
+    let (mut out, mut scratch) = (MatrixMut::dense(out, rows, d_out), Vec::new());
+    for start in (0..d_out).step_by(T::BLOCK) {
+        let end = start.saturating_add(T::BLOCK).min(d_out);
+        let part = T::widened(weight.columns(start..end), &mut scratch);
+        product(out.columns_mut(start..end), onto, 1.0, x, part);
+    }
 }
 
 /// Each output is a dot product with a row of `transposed [d_out, d_in]`.
-fn by_columns(out: &mut [f32], x: Matrix<'_>, transposed: Matrix<'_>, bias: Option<&[f32]>) {
+fn by_columns<T: Stored>(out: &mut [f32], x: Matrix<'_>, transposed: Matrix<'_, T>, bias: Option<&[f32]>) {
     let [rows, d_in] = x.shape();
     let [d_out, _] = transposed.shape();
     let block = (32 * 1024 / d_in).clamp(8, 1024).min(d_out.div_ceil(PARTS).max(1));
@@ -51,7 +56,7 @@ fn by_columns(out: &mut [f32], x: Matrix<'_>, transposed: Matrix<'_>, bias: Opti
             let mut part = vec![0.0; rows * (end - start)];
             for (row, part) in part.chunks_exact_mut(end - start).enumerate() {
                 let [stride, _] = transposed.strides();
-                dots(part, x.row(row), transposed.rows(start..end).flat(), stride);
+                T::dots(part, x.row(row), transposed.rows(start..end).flat(), stride);
             }
             (start, part)
         })
@@ -72,7 +77,7 @@ fn by_columns(out: &mut [f32], x: Matrix<'_>, transposed: Matrix<'_>, bias: Opti
 }
 
 /// The output is the sum of the weight's rows, each times a number of `x`; each part of the rows is summed apart.
-fn by_rows(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f32]>) {
+fn by_rows<T: Stored>(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_, T>, bias: Option<&[f32]>) {
     let [rows, d_in] = x.shape();
     let [_, d_out] = weight.shape();
     let [stride, _] = weight.strides();
@@ -84,7 +89,7 @@ fn by_rows(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f3
             let end = (start + share).min(d_in);
             let mut part = vec![0.0; rows * d_out];
             for (row, part) in part.chunks_exact_mut(d_out).enumerate() {
-                add_rows(part, &x.row(row)[start..end], weight.rows(start..end).flat(), stride);
+                T::add_rows(part, &x.row(row)[start..end], weight.rows(start..end).flat(), stride);
             }
             part
         })
@@ -95,72 +100,5 @@ fn by_rows(out: &mut [f32], x: Matrix<'_>, weight: Matrix<'_>, bias: Option<&[f3
     }
     for part in parts {
         out.iter_mut().zip(part).for_each(|(out, part)| *out += part);
-    }
-}
-
-/// Rows of a weight that are added to the output together.
-const GROUP: usize = 8;
-
-/// Numbers between what is read and what is asked for ahead, where reads follow each other.
-const AHEAD: usize = 1024;
-
-vectorized! {
-    /// `out[i] = x · rows[i]`, rows `stride` apart.
-    fn dots(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
-        let d = x.len();
-        let (x_chunks, x_rest) = x.as_chunks::<{ 4 * LANES }>();
-        for (i, out) in out.iter_mut().enumerate() {
-            let row = &rows[i * stride..][..d];
-            let mut lanes = [[0.0; LANES]; 4];
-            let (chunks, rest) = row.as_chunks::<{ 4 * LANES }>();
-            for (at, (chunk, x)) in chunks.iter().zip(x_chunks).enumerate() {
-                for (part, lanes) in lanes.iter_mut().enumerate() {
-                    prefetch(row, (4 * at + part) * LANES + AHEAD);
-                    for (lane, sum) in lanes.iter_mut().enumerate() {
-                        *sum += chunk[part * LANES + lane] * x[part * LANES + lane];
-                    }
-                }
-            }
-            let mut total: f32 = rest.iter().zip(x_rest).map(|(row, x)| row * x).sum();
-            let [a, b, c, d] = &lanes;
-            for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-                total += (a + b) + (c + d);
-            }
-            *out = total;
-        }
-    }
-
-    /// `out += Σ x[i] · rows[i]`, rows `stride` apart, eight rows at a time; the next eight are asked for meanwhile.
-    fn add_rows(out: &mut [f32], x: &[f32], rows: &[f32], stride: usize) {
-        let n = out.len();
-        let (groups, x_rest) = x.as_chunks::<GROUP>();
-        for (index, x) in groups.iter().enumerate() {
-            let rows = &rows[index * GROUP * stride..];
-            let (chunks, rest) = out.as_chunks_mut::<LANES>();
-            let group: [&[[f32; LANES]]; GROUP] =
-                std::array::from_fn(|i| &rows[i * stride..][..n].as_chunks::<LANES>().0[..chunks.len()]);
-            for (at, out) in chunks.iter_mut().enumerate() {
-                let mut lanes = *out;
-                for (i, x) in x.iter().enumerate() {
-                    prefetch(rows, (GROUP + i) * stride + at * LANES);
-                    let row = &group[i][at];
-                    for (sum, weight) in lanes.iter_mut().zip(row) {
-                        *sum += x * weight;
-                    }
-                }
-                *out = lanes;
-            }
-            let done = n - rest.len();
-            for (at, out) in rest.iter_mut().enumerate() {
-                for (i, x) in x.iter().enumerate() {
-                    *out += x * rows[i * stride + done + at];
-                }
-            }
-        }
-        let done = x.len() - x_rest.len();
-        for (i, x) in x_rest.iter().enumerate() {
-            let row = &rows[(done + i) * stride..][..n];
-            out.iter_mut().zip(row).for_each(|(out, row)| *out += x * row);
-        }
     }
 }

@@ -14,17 +14,17 @@ use super::lanes::LANES;
 
 /// A matrix that is read.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    data: &'a [f32],
+pub(super) struct Matrix<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     columns: usize,
     row_stride: usize,
     column_stride: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T: Copy> Matrix<'a, T> {
     /// `data` starts at the first element.
-    pub(super) fn new(data: &'a [f32], [rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> Self {
+    pub(super) fn new(data: &'a [T], [rows, columns]: [usize; 2], [row_stride, column_stride]: [usize; 2]) -> Self {
         if rows > 0 && columns > 0 {
             let last = (rows - 1) * row_stride + (columns - 1) * column_stride;
             assert!(last < data.len(), "the matrix lies within its buffer");
@@ -33,7 +33,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows of `columns` numbers, one after the other.
-    pub(super) fn dense(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(super) fn dense(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self::new(data, [rows, columns], [columns, 1])
     }
 
@@ -66,13 +66,13 @@ impl<'a> Matrix<'a> {
     }
 
     /// The buffer from the first element on, to be read with the strides.
-    pub(super) fn flat(self) -> &'a [f32] {
+    pub(super) fn flat(self) -> &'a [T] {
         self.data
     }
 
     /// A row whose numbers are neighbours.
     #[inline]
-    pub(super) fn row(self, row: usize) -> &'a [f32] {
+    pub(super) fn row(self, row: usize) -> &'a [T] {
         assert!(self.column_stride == 1 && row < self.rows, "a dense row within the matrix");
         &self.data[row * self.row_stride..][..self.columns]
     }

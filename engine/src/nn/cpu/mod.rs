@@ -1,4 +1,5 @@
-//! The kernels written by hand for burn's CPU backend, in f32. Other types take the composed ones.
+//! The kernels written by hand for burn's CPU backend, in f32; weights may be stored in 16 bits. Other types take the
+//! composed ones.
 //!
 //! Outputs come from a pool of buffers ([`buffer`]), products from the `gemm` crate over strided views ([`matrix`]), and
 //! everything else from plain loops compiled for the processor's vectors ([`lanes`]).
@@ -11,16 +12,19 @@ mod lanes;
 mod linear;
 mod matrix;
 mod rows;
+mod stored;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::DType;
+use burn::tensor::{DType, Element};
+use half::{bf16, f16};
 use rayon::prelude::*;
 
 use self::attention::{Attention, Bias, PastView};
 use self::attention_backward::{Gradients, Saved};
 use self::buffer::Buffer;
 use self::matrix::Matrix;
+use self::stored::Stored;
 use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::composed;
@@ -34,27 +38,24 @@ const SHARE: usize = 16 * 1024;
 
 impl Kernels for Flex {
     fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
-        if !all_f32([&x, &weight].into_iter().chain(&bias)) {
+        if !all_f32([&x].into_iter().chain(&bias)) || !is_stored(&weight) {
             return composed::linear::<Self>(x, weight, bias);
         }
         let [batch, seq, _] = x.shape().dims();
         let [_, d_out] = weight.shape().dims();
         let (x, weight, bias) = (dense(x), forwards(weight), bias.map(dense));
+        let (rows, bias) = (rows_of(&x), bias.as_ref().map(numbers));
         let mut out = Buffer::any(batch * seq * d_out);
-        linear::linear(&mut out, rows_of(&x), matrix_of(&weight), bias.as_ref().map(numbers));
+        match weight.dtype() {
+            DType::BF16 => linear::linear(&mut out, rows, matrix_of::<bf16>(&weight), bias),
+            DType::F16 => linear::linear(&mut out, rows, matrix_of::<f16>(&weight), bias),
+            _ => linear::linear(&mut out, rows, matrix_of::<f32>(&weight), bias),
+        }
         out.into_tensor([batch, seq, d_out])
     }
 
     fn linear_backward(grad: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        if !all_f32([&grad, &weight]) {
-            return composed::linear_backward::<Self>(grad, weight);
-        }
-        let [batch, seq, _] = grad.shape().dims();
-        let [d_in, _] = weight.shape().dims();
-        let (grad, weight) = (dense(grad), forwards(weight));
-        let mut out = Buffer::any(batch * seq * d_in);
-        linear::linear(&mut out, rows_of(&grad), matrix_of(&weight).transposed(), None);
-        out.into_tensor([batch, seq, d_in])
+        Self::linear_forward(grad, weight.transpose(0, 1), None)
     }
 
     fn layer_norm_forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
@@ -210,12 +211,17 @@ impl Kernels for Flex {
         targets: FlexTensor,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        let Some(targets) = tokens(&targets).filter(|_| all_f32([&hidden, &head])) else {
+        let Some(targets) = tokens(&targets).filter(|_| all_f32([&hidden]) && is_stored(&head)) else {
             return composed::label_nll::<Self>(hidden, head, targets, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
         let (hidden, head) = (dense(hidden), forwards(head));
-        let (loss, grad) = label_nll::label_nll(matrix_of(&hidden), matrix_of(&head), &targets, with_grad);
+        let rows = matrix_of(&hidden);
+        let (loss, grad) = match head.dtype() {
+            DType::BF16 => label_nll::label_nll(rows, matrix_of::<bf16>(&head), &targets, with_grad),
+            DType::F16 => label_nll::label_nll(rows, matrix_of::<f16>(&head), &targets, with_grad),
+            _ => label_nll::label_nll(rows, matrix_of::<f32>(&head), &targets, with_grad),
+        };
         (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
     }
 
@@ -265,6 +271,11 @@ fn all_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
     tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
+/// Whether a weight is stored in one of the forms that the kernels read.
+fn is_stored(weight: &FlexTensor) -> bool {
+    matches!(weight.dtype(), DType::F32 | DType::F16 | DType::BF16)
+}
+
 fn inputs_are_f32(inputs: &AttentionInputs<Flex>) -> bool {
     let past = inputs.past.iter().flat_map(|(key, value)| [key, value]);
     all_f32([&inputs.qkv].into_iter().chain(past).chain(&inputs.key_mask).chain(&inputs.bias))
@@ -297,12 +308,12 @@ fn rows_of(tensor: &FlexTensor) -> Matrix<'_> {
 }
 
 /// A matrix as it lies in memory, [`forwards`].
-fn matrix_of(tensor: &FlexTensor) -> Matrix<'_> {
+fn matrix_of<T: Stored + Element + bytemuck::Pod>(tensor: &FlexTensor) -> Matrix<'_, T> {
     let dims: [usize; 2] = tensor.shape().dims();
     let layout = tensor.layout();
     let strides = [layout.strides()[0], layout.strides()[1]]
         .map(|stride| usize::try_from(stride).expect("no axis runs backwards"));
-    Matrix::new(&tensor.storage::<f32>()[layout.start_offset()..], dims, strides)
+    Matrix::new(&tensor.storage::<T>()[layout.start_offset()..], dims, strides)
 }
 
 /// Token ids of whichever integer type; `None` for one we do not read.

@@ -7,6 +7,7 @@ mod blocks;
 mod composed;
 mod losses;
 mod rows;
+mod stored;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
