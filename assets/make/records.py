@@ -306,6 +306,7 @@ def tell(r, sorts):
         take = min(len(said), r.choice((1, 2, 2, 3)))
         out += f" {they} {w.listing(said[:take])}."
         said = said[take:]
+    fields.sort(key=lambda f: out.index("{" + f + "}"))  # a record lists its fields in the order of their mention
     for f, v in record.items():
         out = out.replace("{" + f + "}", v)
     return {f: record[f] for f in ["name", "kind"] + fields}, ". ".join(map(grammar, out.split(". ")))
