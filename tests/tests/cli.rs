@@ -53,8 +53,9 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 10] = [
         &["fly"],
+        &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
         &["train", "--device", "tpu"],
         &["train", &file],
