@@ -676,6 +676,10 @@ pub struct DataPreview {
     pub lengths: Vec<u32>,
     /// The limit in force.
     pub max_tokens: usize,
+    /// The model says how it wants conversations written, so that rows can be turns of one.
+    pub has_chat_template: bool,
+    /// What stands in for tokens that the tokenizer does not name.
+    pub tokenizer_notes: Vec<String>,
 }
 
 /// One row as training would see it.

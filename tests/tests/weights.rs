@@ -1,5 +1,4 @@
 //! Weights as PyTorch keeps them are those that safetensors keeps, and no file can do more than be refused.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 
