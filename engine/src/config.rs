@@ -66,10 +66,31 @@ pub struct DataConfig {
     /// Ends every target with the model's end token, which is learned too.
     #[serde(default = "default_true")]
     pub append_end_token: bool,
+    /// What puts the begin token before a prompt.
+    #[serde(default)]
+    pub begin_token: BeginToken,
+    /// Writes the prompt as one turn of the user in the model's chat template and the target as the model's answer,
+    /// with the token that ends a turn there.
+    #[serde(default)]
+    pub chat: bool,
     /// Longest row in tokens, prompt and target together; longer prompts lose their beginning, then targets their end.
     /// `None` is what the model has left beside the prefix.
     #[serde(default)]
     pub max_tokens: Option<usize>,
+}
+
+/// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
+pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
+
+/// What puts the begin token before a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BeginToken {
+    /// The tokenizer, if it does so for every text (LLaMA, OPT); the default for a new run.
+    Tokenizer,
+    /// The prompt template alone. Run folders that do not say were made so.
+    #[default]
+    Template,
 }
 
 fn default_validation_share() -> f64 {
@@ -79,7 +100,7 @@ fn default_validation_rows() -> usize {
     500
 }
 fn default_prompt_template() -> String {
-    "{{ source }}{{ bos }}".to_owned()
+    DEFAULT_PROMPT_TEMPLATE.to_owned()
 }
 fn default_target_template() -> String {
     " {{ target }}".to_owned()
@@ -101,6 +122,8 @@ impl DataConfig {
             prompt_template: default_prompt_template(),
             target_template: default_target_template(),
             append_end_token: true,
+            begin_token: BeginToken::Tokenizer,
+            chat: false,
             max_tokens: None,
         }
     }

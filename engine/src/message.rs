@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DataConfig, RunConfig};
+use crate::config::{BeginToken, DataConfig, RunConfig};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 
@@ -196,7 +196,7 @@ pub struct Stream {
 /// What is to be continued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// The text as the model gets it.
+    /// A text, begun as the tokenizer begins every text.
     Text(String),
     /// A source, to be put into a prompt template.
     Source {
@@ -204,6 +204,10 @@ pub enum Prompt {
         text: String,
         /// As in [`DataConfig::prompt_template`].
         template: String,
+        /// As in [`DataConfig::begin_token`].
+        begin_token: BeginToken,
+        /// As in [`DataConfig::chat`].
+        chat: bool,
     },
 }
 
@@ -672,6 +676,10 @@ pub struct DataPreview {
     pub lengths: Vec<u32>,
     /// The limit in force.
     pub max_tokens: usize,
+    /// The model says how it wants conversations written, so that rows can be turns of one.
+    pub has_chat_template: bool,
+    /// What stands in for tokens that the tokenizer does not name.
+    pub tokenizer_notes: Vec<String>,
 }
 
 /// One row as training would see it.

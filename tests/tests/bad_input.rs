@@ -77,6 +77,15 @@ fn weights_cut_short_or_lying_about_their_size_are_refused() {
     assert!(sentence.contains("cannot be understood"), "{sentence}");
 }
 
+#[test]
+fn a_folder_with_a_broken_model_of_sentences_says_so() {
+    let sentence = with_damaged_model(|folder| {
+        std::fs::remove_file(folder.join("tokenizer.json")).unwrap();
+        std::fs::write(folder.join("tokenizer.model"), b"\x0a\xFF\xFF\xFF\xFF\x0F").unwrap();
+    });
+    assert!(sentence.contains("tokenizer.model") && sentence.contains("cut short"), "{sentence}");
+}
+
 /// A file as PyTorch wrote them before 1.6: a number, a version, the system, and a pickle that calls the system.
 const HOSTILE: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}.\
     \x80\x02cposix\nsystem\nX\x0b\0\0\0touch ownedq\0\x85R.";

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use engine::adapters::peft::FoldedPrefix;
+use engine::config::BeginToken;
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
 use tests::{Talk, golden_cases, tiny_model};
@@ -59,7 +60,12 @@ fn strength_zero_is_the_base_model_and_proves_it() {
 #[test]
 fn a_source_becomes_the_prompt_that_its_template_makes() {
     let source = |template: &str| {
-        let prompt = Prompt::Source { text: "b c".to_owned(), template: template.to_owned() };
+        let prompt = Prompt::Source {
+            text: "b c".to_owned(),
+            template: template.to_owned(),
+            begin_token: BeginToken::Tokenizer,
+            chat: false,
+        };
         Stream { prompt, ..stream("", None, 1.0) }
     };
     let said = generate(&Talk::new(), vec![source("a {{ source }} d"), stream("a b c d", None, 1.0)]);

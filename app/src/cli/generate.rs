@@ -144,8 +144,14 @@ fn sources(texts: Vec<String>, target: &Target) -> Result<Vec<Prompt>, CliError>
             Err(CliError::usage("--source needs a run, whose template it is put into", "Add --run RUN"))
         }
         config => {
-            let template = config.as_ref().map(|config| config.data.prompt_template.clone()).unwrap_or_default();
-            Ok(texts.into_iter().map(|text| Prompt::Source { text, template: template.clone() }).collect())
+            let data = config.as_ref().map(|config| config.data.clone()).unwrap_or_else(|| DataConfig::new(""));
+            let prompt = |text| Prompt::Source {
+                text,
+                template: data.prompt_template.clone(),
+                begin_token: data.begin_token,
+                chat: data.chat,
+            };
+            Ok(texts.into_iter().map(prompt).collect())
         }
     }
 }

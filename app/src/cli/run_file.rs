@@ -54,6 +54,10 @@ pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, Cl
             }
         }
     }
+    if settings::at(&tree, "data.begin_token").is_none() {
+        // What is not said means another thing in the folder of a run: there it was made before this could be said.
+        settings::put(&mut tree, "data.begin_token", "tokenizer".into());
+    }
     if settings::at(&tree, "model").is_none() {
         settings::put(&mut tree, "model", assets.model()?.to_string_lossy().into());
     }

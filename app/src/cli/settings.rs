@@ -45,7 +45,7 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 45] = [
+pub(super) const SETTINGS: [Setting; 47] = [
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
@@ -60,6 +60,11 @@ pub(super) const SETTINGS: [Setting; 45] = [
     text("data.prompt_template", "Text before the target, over source, bos, eos and every column; no loss"),
     text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
     value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
+    text(
+        "data.begin_token",
+        "tokenizer (before a prompt, if it is before every text) or template (only where that says)",
+    ),
+    value("data.chat", "Writes rows as turns of the model's chat template"),
     or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
     table("method", "What is trained"),
     value("method.type", "prefix"),

@@ -75,7 +75,12 @@ impl Compare {
         let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
         let text = self.prompt.clone();
         let prompt = match state.compared().filter(|_| self.as_source) {
-            Some(config) => Prompt::Source { text, template: config.data.prompt_template.clone() },
+            Some(config) => Prompt::Source {
+                text,
+                template: config.data.prompt_template.clone(),
+                begin_token: config.data.begin_token,
+                chat: config.data.chat,
+            },
             None => Prompt::Text(text),
         };
         Wish { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }

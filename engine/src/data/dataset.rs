@@ -6,9 +6,9 @@ use std::path::Path;
 use super::columns::Roles;
 use super::encode::{Encoded, Encoder, Example, token_limit};
 use super::order::{Purpose, shuffled};
+use super::prompts::Prompts;
 use super::reader::read_table;
 use super::table::{Problem, Table};
-use super::template::Templates;
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::Result;
@@ -57,7 +57,7 @@ pub struct DataReport {
 pub(super) struct Prepared {
     pub(super) table: Table,
     pub(super) roles: Roles,
-    pub(super) templates: Templates,
+    pub(super) prompts: Prompts,
     pub(super) encoded: Encoded,
     pub(super) max_tokens: usize,
 }
@@ -104,21 +104,13 @@ impl Dataset {
 
 impl Prepared {
     pub(super) fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
-        let templates = Templates::new(config)?;
+        let prompts = Prompts::new(config, tokenizer)?;
         let max_tokens = token_limit(config, max_tokens);
         let table = read_table(&config.train)?;
         let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
-        let append_end_token = config.append_end_token;
-        let encoder = Encoder {
-            table: &table,
-            roles: roles.clone(),
-            templates: &templates,
-            tokenizer,
-            append_end_token,
-            max_tokens,
-        };
+        let encoder = Encoder { table: &table, roles: roles.clone(), prompts: &prompts, tokenizer, max_tokens };
         let encoded = encoder.encode()?;
-        Ok(Self { table, roles, templates, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, encoded, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -133,9 +125,8 @@ impl Prepared {
         let encoder = Encoder {
             table: &table,
             roles: Roles::resolve(&table, source.as_deref(), target.as_deref())?,
-            templates: &self.templates,
+            prompts: &self.prompts,
             tokenizer,
-            append_end_token: config.append_end_token,
             max_tokens: self.max_tokens,
         };
         encoder.encode()

@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::columns::Roles;
+use super::prompts::{Prompts, Texts};
 use super::table::{Problem, Row, Table};
-use super::template::{Fields, RenderError, Templates};
+use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
@@ -34,9 +35,8 @@ pub struct Example {
 pub(super) struct Encoder<'a> {
     pub(super) table: &'a Table,
     pub(super) roles: Roles,
-    pub(super) templates: &'a Templates,
+    pub(super) prompts: &'a Prompts,
     pub(super) tokenizer: &'a Tokenizer,
-    pub(super) append_end_token: bool,
     pub(super) max_tokens: usize,
 }
 
@@ -67,7 +67,7 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        self.templates.check_names(&self.table.columns)?;
+        self.prompts.templates.check_names(&self.table.columns)?;
         let outcomes: Vec<Outcome> =
             self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
         if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
@@ -104,32 +104,31 @@ impl Encoder<'_> {
     /// The outer error ends the encoding of the table.
     fn encode_row(&self, row: &Row) -> Result<Outcome> {
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
-        let rendered = self.templates.prompt(&fields).and_then(|p| Ok((p, self.templates.target(&fields)?)));
-        let (prompt, target) = match rendered {
+        let texts = match self.prompts.texts(&fields) {
             Ok(texts) => texts,
             Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
             Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
         };
-        if target.trim().is_empty() {
+        if texts.reference.trim().is_empty() {
             return Ok(Err(skip("the target is empty")));
         }
-        Ok(self.tokens(&prompt, &target).map(|(tokens, n_prompt, length)| {
+        Ok(self.tokens(&texts).map(|(tokens, n_prompt, length)| {
             let example = Example {
                 row: row.number,
                 truncated: tokens.len() < length,
                 tokens,
                 n_prompt,
-                prompt,
-                reference: target,
+                prompt: texts.prompt,
+                reference: texts.reference,
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
     }
 
     /// The tokens within the limit, the first labelled position, and the length without the limit.
-    fn tokens(&self, prompt: &str, target: &str) -> Result<(Vec<u32>, usize, usize), Skip> {
+    fn tokens(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<(Vec<u32>, usize, usize), Skip> {
         let failed = |e: EngineError| skip(&e.to_string());
-        let mut tokens = self.tokenizer.encode(prompt).map_err(failed)?;
+        let mut tokens = self.prompts.tokens(prompt, self.tokenizer).map_err(failed)?;
         let mut labels = if tokens.is_empty() {
             tokens.push(self.tokenizer.bos());
             self.tokenizer.encode(target)
@@ -140,7 +139,7 @@ impl Encoder<'_> {
         if labels.is_empty() {
             return Err(skip("the target has no token in this vocabulary"));
         }
-        if self.append_end_token {
+        if *is_ended {
             labels.push(self.tokenizer.eos());
         }
         let length = tokens.len() + labels.len();
@@ -192,9 +191,8 @@ mod tests {
         let encoder = Encoder {
             table: &table,
             roles: Roles::resolve(&table, None, None)?,
-            templates: &Templates::new(config)?,
+            prompts: &Prompts::new(config, &byte_tokenizer())?,
             tokenizer: &byte_tokenizer(),
-            append_end_token: config.append_end_token,
             max_tokens,
         };
         encoder.encode()

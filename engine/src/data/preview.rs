@@ -42,6 +42,8 @@ pub fn preview(
         skipped_rows: report.skipped_rows,
         lengths: report.lengths,
         max_tokens: report.max_tokens,
+        has_chat_template: tokenizer.chat_template().is_some(),
+        tokenizer_notes: tokenizer.notes().to_vec(),
     })
 }
 

@@ -158,7 +158,7 @@ impl Templates {
             return Err(RenderError::Limit(format!("it gives more than {MAX_TEXT} bytes of text")));
         }
         match rendered {
-            Ok(()) => String::from_utf8(text.bytes).map_err(|e| RenderError::Row(e.to_string())),
+            Ok(()) => text.into_string().map_err(RenderError::Row),
             Err(e) if e.detail().is_some_and(|d| d.starts_with(TOO_MUCH)) => Err(RenderError::Limit(sentence(&e))),
             Err(e) => Err(RenderError::Row(sentence(&e))),
         }
@@ -182,7 +182,7 @@ fn too_much(reason: &str) -> Error {
 }
 
 /// The error without the name that minijinja gives a template from a string.
-fn sentence(error: &Error) -> String {
+pub(super) fn sentence(error: &Error) -> String {
     let what = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
@@ -243,7 +243,7 @@ fn count_round(state: &State) -> Result<&'static str, Error> {
     Ok("")
 }
 
-fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error> {
+pub(super) fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error> {
     let mut text = LimitedText::default();
     for (index, item) in value.try_iter()?.enumerate() {
         let joiner = if index > 0 { joiner.unwrap_or("") } else { "" };
@@ -253,10 +253,10 @@ fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error> {
         };
         written.map_err(|e| too_much(&e.to_string()))?;
     }
-    String::from_utf8(text.bytes).map_err(|e| too_much(&e.to_string()))
+    text.into_string().map_err(|e| too_much(&e))
 }
 
-fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
+pub(super) fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
     let longest = value.len() + (value.matches(from).count()).saturating_mul(to.len());
     if longest > MAX_TEXT {
         return Err(too_much(&format!("replace gives more than {MAX_TEXT} bytes")));
@@ -270,9 +270,15 @@ fn to_json(value: &Value) -> Result<String, Error> {
 
 /// Takes text up to [`MAX_TEXT`].
 #[derive(Debug, Default)]
-struct LimitedText {
+pub(super) struct LimitedText {
     bytes: Vec<u8>,
-    is_full: bool,
+    pub(super) is_full: bool,
+}
+
+impl LimitedText {
+    pub(super) fn into_string(self) -> Result<String, String> {
+        String::from_utf8(self.bytes).map_err(|error| error.to_string())
+    }
 }
 
 impl Write for LimitedText {

@@ -49,20 +49,20 @@ pub(super) fn guarded(source: &str) -> Result<String, String> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TagKind {
+pub(super) enum TagKind {
     Expression,
     Statement,
     Comment,
 }
 
 /// A tag and everything after it.
-struct Tag<'a> {
-    kind: TagKind,
-    source: &'a str,
+pub(super) struct Tag<'a> {
+    pub(super) kind: TagKind,
+    pub(super) source: &'a str,
 }
 
 /// The text before the next tag, and the tag.
-fn next_tag(source: &str) -> Option<(&str, Tag<'_>)> {
+pub(super) fn next_tag(source: &str) -> Option<(&str, Tag<'_>)> {
     let starts = [("{{", TagKind::Expression), ("{%", TagKind::Statement), ("{#", TagKind::Comment)];
     let (start, kind) =
         starts.into_iter().filter_map(|(mark, kind)| Some((source.find(mark)?, kind))).min_by_key(|(at, _)| *at)?;
@@ -72,7 +72,7 @@ fn next_tag(source: &str) -> Option<(&str, Tag<'_>)> {
 
 impl<'a> Tag<'a> {
     /// Bytes up to and with the closing mark.
-    fn end(&self) -> Option<usize> {
+    pub(super) fn end(&self) -> Option<usize> {
         let closing = match self.kind {
             TagKind::Expression => "}}",
             TagKind::Statement => "%}",
@@ -82,7 +82,7 @@ impl<'a> Tag<'a> {
     }
 
     /// Bytes of the tag that are not inside a quoted text, with their offsets.
-    fn code(&self) -> impl Iterator<Item = (usize, u8)> + 'a {
+    pub(super) fn code(&self) -> impl Iterator<Item = (usize, u8)> + 'a {
         let mut quote = None;
         let mut escaped = false;
         self.source.bytes().enumerate().skip(2).filter(move |&(_, byte)| match quote {
@@ -104,7 +104,12 @@ impl<'a> Tag<'a> {
         })
     }
 
-    fn keyword(&self) -> &'a str {
+    /// What is between the marks and their dashes, for a tag that ends there.
+    pub(super) fn body(&self, end: usize) -> &'a str {
+        self.source[2..end - 2].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim()
+    }
+
+    pub(super) fn keyword(&self) -> &'a str {
         let body = self.source[2..].trim_start_matches(['-', '+']).trim_start();
         body.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::config::DataConfig;
-use crate::data::{StreamDecoder, Templates, Tokenizer};
+use crate::data::{Prompts, StreamDecoder, Tokenizer, plain_prompt};
 use crate::error::Result;
 use crate::generation::{Decoder, DecoderStream};
 use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
@@ -43,13 +43,8 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-            // An empty prompt still needs a token to predict from.
-            let mut prompt = model.tokenizer.encode(&text_of(&stream.prompt, &model.tokenizer)?)?;
-            if prompt.is_empty() {
-                prompt.push(model.tokenizer.bos());
-            }
             streams.push(DecoderStream {
-                prompt,
+                prompt: tokens_of(&stream.prompt, &model.tokenizer)?,
                 past: adapter.as_ref().map(|adapter| adapter.layers(&model.device)),
                 strength: stream.strength,
             });
@@ -67,13 +62,14 @@ impl Generate {
     }
 }
 
-/// The text that the model gets.
-fn text_of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<String> {
+/// What the model gets. An empty prompt still needs a token to predict from.
+fn tokens_of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     match prompt {
-        Prompt::Text(text) => Ok(text.clone()),
-        Prompt::Source { text, template } => {
-            let config = DataConfig { prompt_template: template.clone(), ..DataConfig::new("") };
-            Templates::new(&config)?.prompt_for_source(text, tokenizer)
+        Prompt::Text(text) => plain_prompt(text, tokenizer),
+        Prompt::Source { text, template, begin_token, chat } => {
+            let (prompt_template, begin_token, chat) = (template.clone(), *begin_token, *chat);
+            let config = DataConfig { prompt_template, begin_token, chat, ..DataConfig::new("") };
+            Prompts::new(&config, tokenizer)?.for_source(text, tokenizer)
         }
     }
 }

@@ -293,6 +293,8 @@ pub(crate) fn preview_rows() -> DataPreview {
         skipped_rows: 4,
         lengths: (0..1196u32).map(|i| 20 + (i * 7919 % 61) + (i * 104_729 % 37)).collect(),
         max_tokens: 492,
+        has_chat_template: false,
+        tokenizer_notes: Vec::new(),
     }
 }
 

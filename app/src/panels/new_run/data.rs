@@ -161,7 +161,15 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         ui.add_space(12.0);
         ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
             .on_hover_text(say!("data.append_end_help"));
+        let preview = state.preview.known.as_deref();
+        if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
+            ui.add_space(12.0);
+            ui.checkbox(&mut draft.data.chat, say!("data.chat")).on_hover_text(say!("data.chat_help"));
+        }
     });
+    for note in state.preview.known.iter().flat_map(|preview| &preview.tokenizer_notes) {
+        ui.label(RichText::new(note).small().color(tokens(ui).muted));
+    }
 }
 
 fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {

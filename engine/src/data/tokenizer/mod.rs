@@ -1,14 +1,26 @@
 //! Text to token ids and back, as the model's own tokenizer does it.
 
+mod around;
+mod chat;
+mod chat_guard;
+mod class;
+mod encoding;
+mod files;
+mod sentence_model;
+mod sentence_piece;
+mod special;
+mod vocab_files;
+
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper};
+use tokenizers::{DecoderWrapper, ModelWrapper};
 
-use super::special_tokens::{Named, SpecialTokens, read_json};
+pub use self::chat::{ChatTemplate, Message, Turn};
+pub use self::encoding::Encoded;
+use self::files::guarded;
+use self::special::{Named, ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
 
@@ -35,62 +47,65 @@ struct Inner {
     bos: u32,
     eos: u32,
     pad: u32,
+    /// The token of each of [`ROLES`] that the model has.
+    roles: [Option<u32>; ROLES.len()],
+    /// The begin token, where the tokenizer puts it before every text.
+    begins: Option<u32>,
     bos_text: String,
     eos_text: String,
+    chat: Option<ChatTemplate>,
+    notes: Vec<String>,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` as GPT-2's byte-level BPE, and the special tokens from
-    /// the files beside it. Without a begin token the end token begins a text too, as in GPT-2; without a padding token
-    /// it pads.
+    /// Reads `tokenizer.json`, or else `vocab.json` with `merges.txt`, `vocab.txt`, or SentencePiece's model file, as the
+    /// tokenizer class that the files beside it name; from those also the special and the added tokens and the chat
+    /// template. Without a begin token the end token begins a text too, as in GPT-2; without a padding token it pads.
     ///
     /// # Errors
-    /// [`EngineError::ModelFileMissing`] when there is neither, [`EngineError::Malformed`] when a file is broken,
-    /// [`EngineError::Tokenizer`] when no end token can be found.
+    /// [`EngineError::ModelFileMissing`] when there is no vocabulary, [`EngineError::Malformed`] when a file is broken,
+    /// [`EngineError::Tokenizer`] when no end token can be found, or the class is one whose older files are not read.
     pub fn from_folder(folder: &Path) -> Result<Self> {
-        let path = folder.join("tokenizer.json");
-        let special = SpecialTokens::from_folder(folder)?;
-        let tokenizer = match std::fs::read(&path) {
-            Ok(bytes) => from_bytes(&bytes, &path)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => from_vocab_and_merges(folder)?,
-            Err(error) => return Err(EngineError::io("read", path)(error)),
-        };
-        Self::new(tokenizer, &special)
+        let mut settings = Settings::from_folder(folder)?;
+        let tokenizer = files::open(folder, &mut settings)?;
+        let chat = ChatTemplate::from_folder(folder, &settings)?;
+        Self::new(tokenizer, &settings, chat)
     }
 
-    fn new(mut tokenizer: tokenizers::Tokenizer, special: &SpecialTokens) -> Result<Self> {
+    fn new(mut tokenizer: tokenizers::Tokenizer, settings: &Settings, chat: Option<ChatTemplate>) -> Result<Self> {
         make_deterministic(&mut tokenizer)?;
-        let eos = ["eos", "sep"]
-            .iter()
-            .find_map(|role| resolve(&mut tokenizer, &special.named(role)))
-            .or_else(|| usual(&tokenizer, &USUAL_ENDS))
-            .ok_or_else(|| {
-                EngineError::Tokenizer(
-                    "no token ends a text: tokenizer_config.json or config.json must name eos_token".to_owned(),
-                )
-            })?;
-        let bos = ["bos", "cls"]
-            .iter()
-            .find_map(|role| resolve(&mut tokenizer, &special.named(role)))
-            .or_else(|| usual(&tokenizer, &USUAL_BEGINS))
-            .unwrap_or(eos);
-        let pad =
-            resolve(&mut tokenizer, &special.named("pad")).or_else(|| usual(&tokenizer, &USUAL_PADS)).unwrap_or(eos);
+        let roles = ROLES.map(|role| resolve(&mut tokenizer, &settings.named(role)));
+        let [own_bos, own_eos, _, sep, own_pad, cls, _] = roles;
+        let eos = own_eos.or(sep).or_else(|| usual(&tokenizer, &USUAL_ENDS)).ok_or_else(|| {
+            EngineError::Tokenizer(
+                "no token ends a text: tokenizer_config.json or config.json must name eos_token".to_owned(),
+            )
+        })?;
+        let own_bos = own_bos.or(cls).or_else(|| usual(&tokenizer, &USUAL_BEGINS));
+        let own_pad = own_pad.or_else(|| usual(&tokenizer, &USUAL_PADS));
         let mut inner = Inner {
             special: special_ids(&tokenizer),
             is_byte_level: is_byte_level(&tokenizer),
             adds_space: false,
             tokenizer,
-            bos,
+            bos: own_bos.unwrap_or(eos),
             eos,
-            pad,
+            pad: own_pad.unwrap_or(eos),
+            roles,
+            begins: None,
             bos_text: String::new(),
             eos_text: String::new(),
+            chat,
+            notes: Vec::new(),
         };
-        inner.bos_text = inner.text_of(bos);
+        inner.roles[4] = own_pad;
+        inner.bos_text = inner.text_of(inner.bos);
         inner.eos_text = inner.text_of(eos);
+        inner.notes = notes(own_bos, own_pad, &inner.eos_text);
         let probe = inner.encode("a")?;
         inner.adds_space = probe.first().and_then(|&id| inner.token(id)).is_some_and(|t| t.starts_with('▁'));
+        let around = guarded(|| inner.tokenizer.encode_fast("a", true))?;
+        inner.begins = around.get_ids().first().copied().filter(|&id| id == inner.bos && probe.first() != Some(&id));
         Ok(Self(Arc::new(inner)))
     }
 
@@ -194,6 +209,50 @@ impl Tokenizer {
         self.0.pad
     }
 
+    /// The begin token, where the tokenizer puts it before every text (LLaMA, OPT); `None` where it does not (GPT-2).
+    pub fn begins_texts(&self) -> Option<u32> {
+        self.0.begins
+    }
+
+    /// The token that a whole text is classified by (`[CLS]`).
+    pub fn cls(&self) -> Option<u32> {
+        self.role("cls")
+    }
+
+    /// The token that ends each of two texts (`[SEP]`).
+    pub fn sep(&self) -> Option<u32> {
+        self.role("sep")
+    }
+
+    /// The token that stands for one that is to be guessed.
+    pub fn mask(&self) -> Option<u32> {
+        self.role("mask")
+    }
+
+    /// The token for what the vocabulary cannot express.
+    pub fn unk(&self) -> Option<u32> {
+        self.role("unk")
+    }
+
+    /// The padding token, where the model has one of its own.
+    pub fn own_pad(&self) -> Option<u32> {
+        self.role("pad")
+    }
+
+    fn role(&self, role: &str) -> Option<u32> {
+        ROLES.iter().zip(self.0.roles).find(|(name, _)| **name == role).and_then(|(_, id)| id)
+    }
+
+    /// How the model wants a conversation written, if it says so.
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.0.chat.as_ref()
+    }
+
+    /// What stands in for what the files do not name, in sentences for people.
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+
     /// What encodes to [`Tokenizer::bos`].
     pub fn bos_text(&self) -> &str {
         &self.0.bos_text
@@ -229,55 +288,10 @@ impl Inner {
     }
 }
 
-/// The crate's own panics on a tokenizer file from a stranger become errors.
-fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|e| EngineError::Tokenizer(e.to_string())),
-        Err(_) => Err(EngineError::Tokenizer("tokenizer.json contradicts itself".to_owned())),
-    }
-}
-
-fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
-    let malformed = |reason: String| EngineError::Malformed { what: "the tokenizer", path: path.to_owned(), reason };
-    // The crate panics on some files that are not JSON.
-    serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(e.to_string()))?;
-    guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
-        EngineError::Tokenizer(reason) => malformed(reason),
-        other => other,
-    })
-}
-
-/// GPT-2's older pair of files, put into the form of `tokenizer.json`.
-fn from_vocab_and_merges(folder: &Path) -> Result<tokenizers::Tokenizer> {
-    let missing = || EngineError::ModelFileMissing {
-        what: "tokenizer.json, nor vocab.json with merges.txt",
-        path: folder.to_owned(),
-    };
-    let path = folder.join("vocab.json");
-    let vocab = read_json(&path)?.ok_or_else(missing)?;
-    let merges_path = folder.join("merges.txt");
-    let merges = match std::fs::read_to_string(&merges_path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing()),
-        result => result.map_err(EngineError::io("read", merges_path))?,
-    };
-    let merges: Vec<(&str, &str)> =
-        merges.lines().filter(|line| !line.starts_with("#version")).filter_map(|line| line.split_once(' ')).collect();
-    let added: Vec<Value> = vocab.get(END_OF_TEXT).map(|id| added_token(END_OF_TEXT, id)).into_iter().collect();
-    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    let file = json!({
-        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
-        "added_tokens": added, "pre_tokenizer": byte_level, "decoder": byte_level,
-        "model": {
-            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": merges,
-        },
-    });
-    from_bytes(file.to_string().as_bytes(), &path)
-}
-
-fn added_token(content: &str, id: &Value) -> Value {
-    json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-        "special": true})
+fn notes(bos: Option<u32>, pad: Option<u32>, end: &str) -> Vec<String> {
+    let begins = bos.is_none().then(|| format!("The tokenizer has no begin token; its end token {end:?} begins texts"));
+    let pads = pad.is_none().then(|| format!("The tokenizer has no padding token; its end token {end:?} pads, masked"));
+    begins.into_iter().chain(pads).collect()
 }
 
 /// Truncation, padding and dropout are settings of a training run that some files were saved with.
@@ -300,11 +314,10 @@ fn make_deterministic(tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
 fn resolve(tokenizer: &mut tokenizers::Tokenizer, names: &[Named]) -> Option<u32> {
     names.iter().find_map(|name| match name {
         Named::Id(id) => tokenizer.id_to_token(*id).map(|_| *id),
-        Named::Text(text) => {
-            let id = tokenizer.token_to_id(text)?;
+        Named::Text(token) => {
+            let id = tokenizer.token_to_id(&token.content)?;
             if !special_ids(tokenizer).contains(&id) {
-                let token = AddedToken::from(text.clone(), true).normalized(false);
-                guarded(|| tokenizer.add_special_tokens([token])).ok()?;
+                guarded(|| tokenizer.add_special_tokens([token.clone()])).ok()?;
             }
             Some(id)
         }
@@ -332,6 +345,7 @@ fn is_byte_level(tokenizer: &tokenizers::Tokenizer) -> bool {
 /// A tokenizer for tests: one token for each byte (its id), and `<|endoftext|>` (256).
 #[cfg(test)]
 pub(super) fn byte_tokenizer() -> Tokenizer {
+    use serde_json::{Value, json};
     let folder = tempfile::tempdir().unwrap();
     let mut vocab: serde_json::Map<String, Value> = (0..0x200)
         .filter_map(char::from_u32)

@@ -1,0 +1,121 @@
+//! What a row's prompt and target are before they are tokens: rendered by the run's templates, written as a turn of a
+//! conversation if the run asks for that, begun as the tokenizer begins every text.
+
+use super::template::{Fields, RenderError, Templates};
+use super::tokenizer::{ChatTemplate, Message, Tokenizer, Turn};
+use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig};
+use crate::error::{EngineError, Result};
+
+/// The default prompt where the begin token stands before it, or a chat template sets it apart from the target.
+const PLAIN_PROMPT: &str = "{{ source }}";
+
+/// How one model's prompts are made for one run.
+#[derive(Debug)]
+pub struct Prompts {
+    pub(super) templates: Templates,
+    begin: Option<u32>,
+    chat: Option<(ChatTemplate, Turn)>,
+    append_end_token: bool,
+}
+
+/// A row in words.
+pub(super) struct Texts {
+    pub(super) prompt: String,
+    /// What is to be learned, without what ends it.
+    pub(super) reference: String,
+    /// What the labels are the tokens of.
+    pub(super) target: String,
+    /// The end token follows the target.
+    pub(super) is_ended: bool,
+}
+
+impl Prompts {
+    /// The templates of a configuration, checked for their form, and what this tokenizer adds to them.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] for a template that is not well formed, or a chat without a template of the model.
+    pub fn new(config: &DataConfig, tokenizer: &Tokenizer) -> Result<Self> {
+        let chat = match (config.chat, tokenizer.chat_template()) {
+            (false, _) => None,
+            (true, Some(template)) => Some((template.clone(), template.turn()?)),
+            (true, None) => {
+                return Err(EngineError::Template(
+                    "the model has no chat template; data.chat must be false for it".to_owned(),
+                ));
+            }
+        };
+        // A chat template writes the begin token itself where the model wants one.
+        let follows = config.begin_token == BeginToken::Tokenizer && chat.is_none();
+        let begin = tokenizer.begins_texts().filter(|_| follows);
+        let mut config = config.clone();
+        if (begin.is_some() || chat.is_some()) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
+            config.prompt_template = PLAIN_PROMPT.to_owned();
+        }
+        Ok(Self { templates: Templates::new(&config)?, begin, chat, append_end_token: config.append_end_token })
+    }
+
+    /// The tokens of the prompt for a source that somebody typed, at least one.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] when the template needs more than the source, or asks for too much.
+    pub fn for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        let text = self.templates.prompt_for_source(source, tokenizer)?;
+        let text = self.as_turn(text)?;
+        let mut tokens = self.tokens(&text, tokenizer)?;
+        if tokens.is_empty() {
+            tokens.push(tokenizer.bos());
+        }
+        Ok(tokens)
+    }
+
+    /// The outer error ends the encoding of the table.
+    pub(super) fn texts(&self, fields: &Fields) -> Result<Texts, RenderError> {
+        let (prompt, target) = (self.templates.prompt(fields)?, self.templates.target(fields)?);
+        let prompt = self.as_turn(prompt).map_err(|error| RenderError::Row(error.to_string()))?;
+        Ok(match &self.chat {
+            None => Texts { prompt, target: target.clone(), reference: target, is_ended: self.append_end_token },
+            Some((_, turn)) => {
+                let said = target.trim();
+                let after = if self.append_end_token { turn.after.as_str() } else { "" };
+                Texts {
+                    prompt,
+                    target: format!("{}{said}{after}", turn.before),
+                    reference: said.to_owned(),
+                    is_ended: self.append_end_token && after.is_empty(),
+                }
+            }
+        })
+    }
+
+    /// The prompt's tokens; none for an empty prompt that nothing begins.
+    pub(super) fn tokens(&self, prompt: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        Ok(begun(tokenizer.encode(prompt)?, self.begin))
+    }
+
+    fn as_turn(&self, prompt: String) -> Result<String> {
+        match &self.chat {
+            Some((template, _)) => template.render(&[Message::user(prompt)], true),
+            None => Ok(prompt),
+        }
+    }
+}
+
+/// The tokens of a text that is the whole prompt, begun as the tokenizer begins every text, at least one.
+///
+/// # Errors
+/// [`EngineError::Tokenizer`] when the vocabulary cannot express the text.
+pub fn plain_prompt(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let mut tokens = begun(tokenizer.encode(text)?, tokenizer.begins_texts());
+    if tokens.is_empty() {
+        tokens.push(tokenizer.bos());
+    }
+    Ok(tokens)
+}
+
+/// The begin token stands there once, also if the text has it already.
+fn begun(mut tokens: Vec<u32>, begin: Option<u32>) -> Vec<u32> {
+    if let Some(begin) = begin.filter(|begin| tokens.first() != Some(begin)) {
+        tokens.insert(0, begin);
+    }
+    tokens
+}

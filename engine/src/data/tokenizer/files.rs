@@ -1,0 +1,160 @@
+//! Which files of a folder make its tokenizer: `tokenizer.json` first, then the older ones.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tokenizers::PostProcessorWrapper;
+
+use super::around::{Part, around};
+use super::class::Class;
+use super::special::{Settings, read_json};
+use super::{sentence_piece, vocab_files};
+use crate::error::{EngineError, Result};
+
+/// Names of SentencePiece's model file.
+const SENTENCE_MODELS: [&str; 3] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
+/// Largest file of a vocabulary. The largest known have 17 MB.
+const MAX_FILE: u64 = 256 * 1024 * 1024;
+
+/// Builds the tokenizer of a folder with every token it was given, and what stands around a text.
+///
+/// # Errors
+/// [`EngineError::ModelFileMissing`] when no file holds a vocabulary, [`EngineError::Malformed`] when one is broken,
+/// [`EngineError::Tokenizer`] when the files contradict each other or are for a class that is not known here.
+pub(super) fn open(folder: &Path, settings: &mut Settings) -> Result<tokenizers::Tokenizer> {
+    let path = folder.join("tokenizer.json");
+    let (mut tokenizer, class) = match read(&path)? {
+        // Here the class decides no more than whether the switches are heeded, and most are not known by name.
+        Some(bytes) => (from_bytes(&bytes, &path)?, Class::of(settings).unwrap_or(None)),
+        None => {
+            let named = Class::of(settings)?;
+            let (tokenizer, class) = from_older_files(folder, named, settings)?;
+            (tokenizer, class)
+        }
+    };
+    add_tokens(&mut tokenizer, settings)?;
+    if class.is_none_or(Class::heeds_switches) {
+        heed_switches(&mut tokenizer, settings)?;
+    }
+    Ok(tokenizer)
+}
+
+fn from_older_files(
+    folder: &Path,
+    named: Option<Class>,
+    settings: &mut Settings,
+) -> Result<(tokenizers::Tokenizer, Option<Class>)> {
+    let text = |path: &Path| -> Result<Option<String>> {
+        read(path)?.map(|bytes| String::from_utf8(bytes).map_err(|e| malformed(path, e.to_string()))).transpose()
+    };
+    let mut class_or = |usual: Class| {
+        let class = named.unwrap_or(usual);
+        settings.defaults = class.defaults();
+        class
+    };
+    let merges = text(&folder.join("merges.txt"))?;
+    let path = folder.join("vocab.json");
+    if let (Some(vocab), Some(merges)) = (read_json(&path)?, &merges) {
+        let class = class_or(Class::Gpt2);
+        let file = vocab_files::byte_level(&vocab, merges, class, settings)?;
+        return Ok((from_bytes(file.to_string().as_bytes(), &path)?, Some(class)));
+    }
+    let path = folder.join("vocab.txt");
+    if let Some(lines) = text(&path)? {
+        let class = class_or(Class::Bert);
+        let file = vocab_files::word_piece(&lines, class, settings)?;
+        return Ok((from_bytes(file.to_string().as_bytes(), &path)?, Some(class)));
+    }
+    for name in SENTENCE_MODELS {
+        let path = folder.join(name);
+        if let Some(bytes) = read(&path)? {
+            settings.defaults = named.map_or(Class::Llama, |class| class).defaults();
+            return Ok((sentence_piece::from_model(&bytes, &path, named, settings)?, named));
+        }
+    }
+    Err(EngineError::ModelFileMissing {
+        what: "tokenizer.json, nor vocab.json with merges.txt, vocab.txt, spiece.model or tokenizer.model",
+        path: folder.to_owned(),
+    })
+}
+
+/// Tokens that other files give an id or name as special, where the tokenizer does not have them yet.
+fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
+    let (added, unnamed) = settings.added();
+    let known = tokenizer.get_added_tokens_decoder();
+    for (id, token) in added {
+        if known.values().any(|other| other.content == token.content) {
+            continue;
+        }
+        let content = token.content.clone();
+        let add = |tokenizer: &mut tokenizers::Tokenizer| match token.special {
+            true => tokenizer.add_special_tokens([token]),
+            false => tokenizer.add_tokens([token]),
+        };
+        guarded(|| add(tokenizer))?;
+        let found = tokenizer.token_to_id(&content);
+        if found != Some(id) {
+            let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            return Err(EngineError::Tokenizer(format!("the added token {content:?} has id {found} instead of {id}")));
+        }
+    }
+    let known = tokenizer.get_added_tokens_decoder();
+    let unnamed = unnamed.into_iter().filter(|token| !known.values().any(|other| other.content == token.content));
+    guarded(|| tokenizer.add_special_tokens(unnamed)).map(|_| ())
+}
+
+/// `add_bos_token` and `add_eos_token`: said for one of them, both decide what stands around a text.
+fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
+    let (bos, eos) = (settings.switch("add_bos_token"), settings.switch("add_eos_token"));
+    if bos.is_none() && eos.is_none() {
+        return Ok(());
+    }
+    let token = |role: &str, is_on: Option<bool>, type_id: u32| {
+        let text = settings.text(role).filter(|_| is_on == Some(true))?;
+        let id = tokenizer.token_to_id(&text)?;
+        Some(Part::Token(text, id, type_id))
+    };
+    let side = |text: Part, type_id: u32| [token("bos", bos, type_id), Some(text), token("eos", eos, type_id)];
+    let single: Vec<Part> = side(Part::A(0), 0).into_iter().flatten().collect();
+    let pair: Vec<Part> = single.iter().cloned().chain(side(Part::B(1), 1).into_iter().flatten()).collect();
+    let processor: PostProcessorWrapper = serde_json::from_value(around(&single, &pair))
+        .map_err(|error| EngineError::Tokenizer(format!("add_bos_token cannot be followed: {error}")))?;
+    tokenizer.with_post_processor(Some(processor));
+    Ok(())
+}
+
+/// The file's bytes, `None` when there is no such file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::metadata(path) {
+        Ok(facts) if facts.len() > MAX_FILE => {
+            return Err(malformed(path, format!("it has {} bytes, more than {MAX_FILE}", facts.len())));
+        }
+        _ => {}
+    }
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some).map_err(EngineError::io("read", path)),
+    }
+}
+
+fn malformed(path: &Path, reason: String) -> EngineError {
+    EngineError::Malformed { what: "the tokenizer", path: PathBuf::from(path), reason }
+}
+
+pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
+    // The crate panics on some files that are not JSON.
+    serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, e.to_string()))?;
+    guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
+        EngineError::Tokenizer(reason) => malformed(path, reason),
+        other => other,
+    })
+}
+
+/// The crate's own panics on a tokenizer file from a stranger become errors.
+pub(super) fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| EngineError::Tokenizer(e.to_string())),
+        Err(_) => Err(EngineError::Tokenizer("its files contradict themselves".to_owned())),
+    }
+}

@@ -1,0 +1,229 @@
+//! Tokenizers from SentencePiece's model file, unigram or BPE, as transformers' classes build them.
+//! As in huggingface/transformers: src/transformers/convert_slow_tokenizer.py and
+//! src/transformers/models/{t5,llama,albert,xlm_roberta}/tokenization_*.py.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use tokenizers::NormalizerWrapper;
+use tokenizers::normalizers::{Precompiled, Sequence};
+
+use super::around::{Part, around};
+use super::class::Class;
+use super::files::{from_bytes, guarded};
+use super::sentence_model::{Kind, Role, SentenceModel};
+use super::special::Settings;
+use super::vocab_files::{named, of_another_kind};
+use crate::error::{EngineError, Result};
+
+/// Longest piece, in bytes; SentencePiece's own limit is 16 characters, and the longest known have 48 spaces.
+const MAX_PIECE: usize = 1024;
+/// Stands for a space.
+const SPACE: &str = "▁";
+
+/// Builds the tokenizer of a model file.
+///
+/// # Errors
+/// [`EngineError::Malformed`] for a damaged file, [`EngineError::Tokenizer`] where the class and the file contradict.
+pub(super) fn from_model(
+    bytes: &[u8],
+    path: &Path,
+    class: Option<Class>,
+    settings: &Settings,
+) -> Result<tokenizers::Tokenizer> {
+    let malformed = |reason: String| EngineError::Malformed { what: "the tokenizer", path: path.to_owned(), reason };
+    let model = SentenceModel::parse(bytes).map_err(malformed)?;
+    if let Some(piece) = model.pieces.iter().find(|piece| piece.text.len() > MAX_PIECE) {
+        return Err(malformed(format!("a piece in it has {} bytes", piece.text.len())));
+    }
+    let vocab = vocabulary(&model, class, settings);
+    let special = |role: &str| {
+        let id = |text: &str| vocab.iter().rposition(|(piece, _)| piece == text).and_then(|id| u64::try_from(id).ok());
+        named(role, settings, id)
+    };
+    let mut file = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "model": chosen(&model, class, &vocab)?, "pre_tokenizer": pieces(class, settings),
+        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special)?,
+    });
+    let added: Vec<Value> = controls(&model, &vocab);
+    file["added_tokens"] = added.into();
+    let mut tokenizer = from_bytes(file.to_string().as_bytes(), path)?;
+    if let Some(normalizer) = normalizer(&model, class, settings).map_err(malformed)? {
+        guarded(|| tokenizer.with_normalizer(Some(normalizer)).map(|_| ()))?;
+    }
+    Ok(tokenizer)
+}
+
+/// Pieces and scores by id. Some classes put tokens of their own before or after those of the file.
+fn vocabulary(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings) -> Vec<(String, f64)> {
+    let pieces = model.pieces.iter().map(|piece| (piece.text.to_owned(), f64::from(piece.score)));
+    match class {
+        Some(Class::T5) => {
+            let n = settings.setting("extra_ids").and_then(Value::as_u64).unwrap_or(100).min(10_000);
+            pieces.chain((0..n).rev().map(|id| (format!("<extra_id_{id}>"), 0.0))).collect()
+        }
+        Some(Class::XlmRoberta) => {
+            let text = |role: &str| (settings.text(role).unwrap_or_default(), 0.0);
+            let own = ["bos", "pad", "eos", "unk"].map(text);
+            own.into_iter().chain(pieces.skip(3)).chain([text("mask")]).collect()
+        }
+        _ => pieces.collect(),
+    }
+}
+
+/// The part that chooses the pieces of a text.
+fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64)]) -> Result<Value> {
+    match (model.kind, class) {
+        (Kind::Unigram, None | Some(Class::T5 | Class::Albert | Class::XlmRoberta)) => {
+            let unk_id = match class {
+                Some(Class::Albert) => 1,
+                Some(Class::XlmRoberta) => 3,
+                _ => model.unk_id,
+            };
+            let byte_fallback = class.is_none() && model.byte_fallback;
+            Ok(json!({"type": "Unigram", "unk_id": unk_id, "byte_fallback": byte_fallback, "vocab": vocab}))
+        }
+        (Kind::Bpe, None | Some(Class::Llama)) => {
+            let unk = vocab.get(model.unk_id).filter(|_| class.is_none()).map(|(piece, _)| piece);
+            let byte_fallback = class.is_some() || model.byte_fallback;
+            let ids: Map<String, Value> =
+                vocab.iter().enumerate().map(|(id, (piece, _))| (piece.clone(), id.into())).collect();
+            Ok(json!({
+                "type": "BPE", "dropout": null, "unk_token": unk, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": byte_fallback, "vocab": ids,
+                "merges": merges(vocab),
+            }))
+        }
+        (Kind::Other(kind), _) => {
+            Err(EngineError::Tokenizer(format!("SentencePiece models of kind {kind} are not read")))
+        }
+        (_, Some(class)) => Err(of_another_kind(class, "a SentencePiece model of this kind")),
+    }
+}
+
+/// A merge for every way to make a piece of two others: first the pieces of low ids, of one piece first the short
+/// beginnings.
+fn merges(vocab: &[(String, f64)]) -> Vec<(&str, &str)> {
+    let ids: HashMap<&str, usize> = vocab.iter().enumerate().map(|(id, (piece, _))| (piece.as_str(), id)).collect();
+    let mut merges = Vec::new();
+    for (id, (piece, _)) in vocab.iter().enumerate().filter(|(id, (piece, _))| ids[piece.as_str()] == *id) {
+        for (at, _) in piece.char_indices().skip(1) {
+            let (left, right) = piece.split_at(at);
+            if ids.contains_key(left) && ids.contains_key(right) {
+                merges.push((id, left, right));
+            }
+        }
+    }
+    merges.into_iter().map(|(_, left, right)| (left, right)).collect()
+}
+
+/// Tokens that a text is searched for before it is cut. Those that SentencePiece itself adds never come from a text
+/// there; transformers reads them all the same.
+fn controls(model: &SentenceModel<'_>, vocab: &[(String, f64)]) -> Vec<Value> {
+    let own = |text: &str, is_special: bool| {
+        let id = vocab.iter().position(|(piece, _)| piece == text)?;
+        Some(json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": is_special}))
+    };
+    let mut added: Vec<Value> = Vec::new();
+    for piece in model.pieces.iter().filter(|piece| piece.role != Role::Plain) {
+        added.extend(own(piece.text, piece.role == Role::Control));
+    }
+    for (text, _) in vocab.iter().filter(|(text, _)| text.starts_with("<extra_id_")) {
+        added.extend(own(text, true));
+    }
+    added.sort_by_key(|token| token["id"].as_u64());
+    added.dedup_by_key(|token| token["id"].as_u64());
+    added
+}
+
+fn normalizer(
+    model: &SentenceModel<'_>,
+    class: Option<Class>,
+    settings: &Settings,
+) -> Result<Option<NormalizerWrapper>, String> {
+    let plain = |value: Value| serde_json::from_value::<NormalizerWrapper>(value).map_err(|e| e.to_string());
+    let replace = |from: &str, to: &str| plain(json!({"type": "Replace", "pattern": {"String": from}, "content": to}));
+    let mut steps = Vec::new();
+    if class == Some(Class::Albert) {
+        steps.extend([replace("``", "\"")?, replace("''", "\"")?]);
+        if !settings.switch("keep_accents").unwrap_or(false) {
+            steps.extend([plain(json!({"type": "NFKD"}))?, plain(json!({"type": "StripAccents"}))?]);
+        }
+        if settings.switch("do_lower_case").unwrap_or(true) {
+            steps.push(plain(json!({"type": "Lowercase"}))?);
+        }
+    }
+    if !model.charsmap.is_empty() && class != Some(Class::Llama) {
+        // The crate slices by sizes that the file claims.
+        let charsmap = guarded(|| Ok(Precompiled::from(model.charsmap)?)).map_err(|e| e.to_string())?;
+        steps.push(NormalizerWrapper::Precompiled(charsmap));
+    }
+    if class.is_none() {
+        steps.push(replace(" ", SPACE)?);
+    }
+    Ok((!steps.is_empty()).then(|| NormalizerWrapper::Sequence(Sequence::new(steps))))
+}
+
+fn pieces(class: Option<Class>, settings: &Settings) -> Value {
+    let is_space_added = settings.switch("add_prefix_space").unwrap_or(true);
+    let metaspace = |scheme: &str, split: bool| {
+        let scheme = if is_space_added { scheme } else { "never" };
+        json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split})
+    };
+    match class {
+        None => Value::Null,
+        Some(Class::Llama) => {
+            let is_legacy = settings.switch("legacy").unwrap_or(false);
+            metaspace(if is_legacy { "always" } else { "first" }, false)
+        }
+        Some(_) => {
+            json!({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace("always", true)]})
+        }
+    }
+}
+
+fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings) -> Value {
+    let is_space_added = settings.switch("add_prefix_space").unwrap_or(true);
+    let spaces = json!({"type": "Replace", "pattern": {"String": SPACE}, "content": " "});
+    let mut steps = vec![spaces];
+    match class {
+        None if !model.byte_fallback => {}
+        None | Some(Class::Llama) => {
+            steps.extend([json!({"type": "ByteFallback"}), json!({"type": "Fuse"})]);
+            if class.is_some() && is_space_added {
+                steps.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
+            }
+        }
+        Some(_) => {
+            let scheme = if is_space_added { "always" } else { "never" };
+            return json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
+        }
+    }
+    json!({"type": "Sequence", "decoders": steps})
+}
+
+/// What stands around a text, where the class says so and not a switch.
+fn affixes(class: Option<Class>, special: impl Fn(&str) -> Result<(String, u32)>) -> Result<Value> {
+    let token = |role: &str, type_id: u32| special(role).map(|(text, id)| Part::Token(text, id, type_id));
+    let (a, b) = (Part::A(0), Part::B(0));
+    Ok(match class {
+        Some(Class::T5) => {
+            let end = token("eos", 0)?;
+            around(&[a.clone(), end.clone()], &[a, end.clone(), b, end])
+        }
+        Some(Class::Albert) => {
+            let (cls, sep) = (token("cls", 0)?, token("sep", 0)?);
+            let pair = [cls.clone(), a.clone(), sep.clone(), Part::B(1), token("sep", 1)?];
+            around(&[cls, a, sep], &pair)
+        }
+        Some(Class::XlmRoberta) => {
+            let (begin, end) = (token("bos", 0)?, token("eos", 0)?);
+            let pair = [begin.clone(), a.clone(), end.clone(), end.clone(), b, end.clone()];
+            around(&[begin, a, end], &pair)
+        }
+        _ => Value::Null,
+    })
+}
