@@ -100,6 +100,14 @@ pub enum Action {
     },
     /// Keep a model in the library.
     AddModel(PathBuf),
+    /// Ask the hub which files a model has and how large they are.
+    LookUp(String),
+    /// Fetch what was looked up and shown.
+    Download,
+    /// End the look-up or the download, or take its list away.
+    CancelDownload,
+    /// Keep a token for gated models; empty takes it away.
+    KeepToken(Secret),
     /// Keep a dataset in the library.
     AddDataset(PathBuf),
     /// Take a model out of the library.
@@ -164,6 +172,16 @@ pub enum Action {
     DismissBanner,
     /// What to do when the window is closed while a run goes on.
     Leave(Leaving),
+}
+
+/// What was typed into a field of a secret: it prints as dots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// How the program comes to its end.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// Weight of the moving average in the loss plot.
     pub smoothing: f64,
+    /// Address of the hub or of a mirror; empty follows the environment.
+    pub hub_endpoint: String,
 }
 
 /// The sizes that *Settings* offers.
@@ -35,6 +37,7 @@ impl Default for Settings {
             zoom: 1.0,
             device: DeviceChoice::default(),
             smoothing: 0.6,
+            hub_endpoint: String::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod comparison;
 pub mod exploration;
+pub mod hub;
 pub mod live;
 pub mod notices;
 mod perform;
@@ -14,10 +15,12 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
+use engine::hub::HubCommand;
 use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
 
 use self::comparison::Comparison;
 use self::exploration::Exploration;
+use self::hub::HubState;
 use self::live::Live;
 use self::notices::Notices;
 use self::run_view::RunView;
@@ -35,6 +38,8 @@ pub enum Outgoing {
     Engine(Command),
     /// To the store.
     Store(Request),
+    /// To the hub's thread.
+    Hub(HubCommand),
 }
 
 /// What a job was asked for.
@@ -127,6 +132,8 @@ pub struct State {
     pub comparison: Comparison,
     /// The screen *Explorer*.
     pub exploration: Exploration,
+    /// Models of the hub.
+    pub hub: HubState,
     /// The list behind the bell.
     pub notices: Notices,
     /// A failure that stays on the screen until it is dismissed.
@@ -167,6 +174,7 @@ impl State {
             queue: VecDeque::new(),
             comparison: Comparison::default(),
             exploration: Exploration::default(),
+            hub: HubState::default(),
             notices: Notices::default(),
             banner: None,
             engine_gone: false,
@@ -180,11 +188,16 @@ impl State {
         state.ask_store(Request::ListRuns);
         state.ask_store(Request::ListLibrary);
         state.list_devices();
+        state.describe_hub();
         state
     }
 
     fn ask_store(&mut self, request: Request) {
         self.outgoing.push(Outgoing::Store(request));
+    }
+
+    fn ask_hub(&mut self, command: HubCommand) {
+        self.outgoing.push(Outgoing::Hub(command));
     }
 
     fn command(&mut self, command: Command) {

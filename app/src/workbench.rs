@@ -82,6 +82,7 @@ impl Workbench {
             match news {
                 News::Event(event) => self.state.apply(event),
                 News::Answer(answer) => self.state.absorb(answer),
+                News::Hub(event) => self.state.hear_hub(event),
                 News::EngineGone => self.state.engine_died(),
                 News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
                 News::NoDialog => {
@@ -113,6 +114,7 @@ impl Workbench {
         for outgoing in std::mem::take(&mut self.state.outgoing) {
             match outgoing {
                 Outgoing::Store(request) => self.link.request(request),
+                Outgoing::Hub(command) => self.link.hub(command),
                 Outgoing::Engine(command) => {
                     if let Err(sentence) = self.link.command(command) {
                         let failure = Failure { what: sentence, advice: say!("notice.busy_advice").to_owned() };

@@ -153,6 +153,11 @@ impl Workspace {
     }
 }
 
+/// Where this program keeps a token for the hub: outside of the workspace, so that no copy of one carries it along.
+pub fn kept_token() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "prefix-workbench").map(|dirs| dirs.config_dir().join("hub-token"))
+}
+
 fn choose_root(asked: Option<&Path>) -> Result<PathBuf, WorkspaceError> {
     if let Some(asked) = asked {
         return Ok(asked.to_owned());
@@ -225,6 +230,11 @@ pub fn dataset_name(file: &Path) -> String {
         Some(folder) if ["train", "training", "data"].contains(&stem.as_str()) && !folder.is_empty() => folder,
         _ => stem,
     }
+}
+
+/// What people call a model: its id where its folder is one of the hub's cache, else the folder's name.
+pub fn model_name(folder: &Path) -> String {
+    engine::hub::id_of_snapshot(folder).map_or_else(|| last_name(folder), |id| id.to_string())
 }
 
 /// The last part of a path, as text.

@@ -12,6 +12,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod generation;
+pub mod hub;
 mod jobs;
 pub mod message;
 pub mod models;

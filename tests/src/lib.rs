@@ -1,6 +1,8 @@
 //! What the tests share: a tiny model, rows for it, and an engine whose events are collected.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+pub mod hub_server;
+
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 

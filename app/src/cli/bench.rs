@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use engine::bench::Measure;
 use serde_json::Value;
 
+use super::download::found_model;
 use super::error::CliError;
 use super::{Global, json, out};
 
@@ -74,7 +75,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let device = global.device.unwrap_or_default();
     let model = match &args.model {
-        Some(model) => model.clone(),
+        Some(model) => found_model(model)?,
         None => global.workspace()?.cache().join("bench-gpt2-small"),
     };
     if args.model.is_none() {

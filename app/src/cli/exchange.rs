@@ -7,6 +7,7 @@ use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event};
 use serde_json::{Value, json};
 
+use super::download::found_model;
 use super::error::CliError;
 use super::json::named;
 use super::session::{JOB, Session, open_store};
@@ -20,7 +21,7 @@ use crate::workspace::{last_name, new_config};
 pub(super) struct ImportArgs {
     /// Folder with adapter_config.json and adapter_model.safetensors
     adapter: PathBuf,
-    /// Folder of the base model it was made for; without it the starter model
+    /// Folder of the base model it was made for, or the id of one that was downloaded; without it the starter model
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// What people call the run; without it the folder's name
@@ -43,7 +44,7 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| CliError::io("find", path, &error));
     let adapter = absolute(&args.adapter)?;
     let model = match &args.model {
-        Some(model) => absolute(model)?,
+        Some(model) => found_model(model)?,
         None => global.assets().model()?,
     };
     let config = imported_config(&adapter, model.clone(), args.name)?;

@@ -4,6 +4,7 @@
 
 mod bench;
 mod devices;
+mod download;
 mod engine_link;
 mod error;
 mod evaluate;
@@ -83,6 +84,8 @@ enum Command {
     Import(exchange::ImportArgs),
     /// Write a run's adapter in PEFT's format
     Export(exchange::ExportArgs),
+    /// Fetch a model from the hub: names files and sizes first, and asks
+    Download(download::DownloadArgs),
     /// List the devices
     Devices,
     /// Compute a little on a device, and hold it against the CPU
@@ -132,6 +135,7 @@ pub fn run(
         Command::Runs(args) => runs::run(args, &global),
         Command::Import(args) => exchange::import(args, &global),
         Command::Export(args) => exchange::export(args, &global),
+        Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),
         Command::Verify(args) => verify::run(&args, &global),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use serde_json::{Map, Value};
 
+use super::download::model_folder;
 use super::error::CliError;
 use super::settings::{self, Kind, SETTINGS};
 use crate::workspace::Assets;
@@ -28,13 +29,14 @@ pub(super) fn read_tree(file: Option<&Path>) -> Result<Value, CliError> {
     Ok(tree)
 }
 
-/// Puts a base before the relative paths of a tree.
+/// Puts a base before the relative paths of a tree; a model may be named by its id on the hub.
 pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
     for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Path) {
         let path = settings::at(tree, setting.key).and_then(Value::as_str).map(PathBuf::from);
         let keeps = |path: &PathBuf| path.as_os_str().is_empty() || (setting.optional && path == Path::new("none"));
         if let Some(path) = path.filter(|path| path.is_relative() && !keeps(path)) {
-            settings::put(tree, setting.key, base.join(path).to_string_lossy().into());
+            let found = if setting.key == "model" { model_folder(&path, base) } else { base.join(path) };
+            settings::put(tree, setting.key, found.to_string_lossy().into());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine, the store and Ctrl-C in one inbox, for a command that asks something and waits for the end of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 
 use engine::message::{Command, Event, JobId};
 
@@ -31,7 +31,8 @@ impl Session {
     /// Starts the engine. Its events go to the store too, when there is one.
     pub(super) fn start(workspace: &Workspace, store: Option<&Store>) -> Result<Self, CliError> {
         let (outbox, inbox) = channel();
-        listen_for_interrupts(outbox.clone());
+        let interrupts = outbox.clone();
+        listen_for_interrupts(move || interrupts.send(Wake::Interrupt).is_ok());
         let store = store.cloned();
         let send = engine_link::spawn(workspace, move |event| {
             if let Some(store) = &store {
@@ -79,11 +80,11 @@ fn gone() -> CliError {
     CliError::failed("the computation ended unexpectedly", "Start again with RUST_LOG=debug for details")
 }
 
-/// The first Ctrl-C is a wish, the second ends the program at once.
-fn listen_for_interrupts(outbox: Sender<Wake>) {
+/// The first Ctrl-C is a wish, the second ends the program at once, and so does the first if nobody hears it.
+pub(super) fn listen_for_interrupts(tell: impl Fn() -> bool + Send + 'static) {
     let asked = AtomicBool::new(false);
     let listening = ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::SeqCst) || outbox.send(Wake::Interrupt).is_err() {
+        if asked.swap(true, Ordering::SeqCst) || !tell() {
             std::process::exit(1);
         }
     });

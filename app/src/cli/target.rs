@@ -6,6 +6,7 @@ use clap::Args;
 use engine::config::RunConfig;
 
 use super::Global;
+use super::download::found_model;
 use super::error::CliError;
 use super::session::{find_run, open_store};
 use crate::store::{adapter_folder, initial_folder};
@@ -14,7 +15,7 @@ use crate::workspace::{Workspace, last_name};
 /// Model and adapters, as several commands take them.
 #[derive(Debug, Default, Args)]
 pub(super) struct TargetArgs {
-    /// Folder of the base model; without it that of the run, or the starter model
+    /// Folder of the base model, or the id of one that was downloaded; without it that of the run, or the starter model
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// A run: its id, the beginning or end of it, or its name; may be repeated
@@ -80,7 +81,7 @@ impl TargetArgs {
             columns.push(self.column(last_name(folder), folder)?);
         }
         let model = match model {
-            Some(model) => std::path::absolute(model).unwrap_or_default(),
+            Some(model) => found_model(&model)?,
             None => global.assets().model()?,
         };
         Ok(Target { model, columns, config })

@@ -8,6 +8,7 @@ use engine::config::RunConfig;
 use engine::message::{Command, Event, Outcome};
 use serde_json::json;
 
+use super::download::require_model;
 use super::error::CliError;
 use super::json::named;
 use super::progress::Progress;
@@ -22,7 +23,7 @@ pub(super) struct TrainArgs {
     /// Settings as TOML; relative paths in it are relative to the file
     #[arg(value_name = "RUN.toml")]
     file: Option<PathBuf>,
-    /// Folder of the base model
+    /// Folder of the base model, or the id of one that was downloaded
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Training rows: .jsonl, .json, .csv or .tsv
@@ -73,6 +74,7 @@ impl TrainArgs {
         let here = std::env::current_dir().unwrap_or_default();
         run_file::make_absolute(&mut tree, &here);
         let mut config = run_file::complete(tree, &global.assets())?;
+        require_model(&config.model, &here)?;
         if config.name.trim().is_empty() {
             config.name = default_name(&config);
         }

@@ -212,7 +212,7 @@ impl Compare {
             });
             match row {
                 None => {
-                    let model = model_of(state).map(|path| crate::workspace::last_name(&path)).unwrap_or_default();
+                    let model = model_of(state).map(|path| crate::workspace::model_name(&path)).unwrap_or_default();
                     ui.label(RichText::new(model).small().color(tokens(ui).muted));
                 }
                 Some(row) => {

@@ -1,4 +1,6 @@
-//! The screen *Library*: models and datasets that were used or chosen.
+//! The screen *Library*: models and datasets that were used or chosen, and models of the hub.
+
+mod hub;
 
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use crate::widgets::surface::{Level, banner_ui, card_frame, card_ui, empty_ui, h
 #[derive(Debug, Default)]
 pub struct Library {
     model: String,
+    hub_id: String,
     dataset: String,
     /// The folder that was asked for last: what is wrong with it is shown.
     asked: Option<PathBuf>,
@@ -38,6 +41,8 @@ impl Library {
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         heading_ui(ui, say!("screen.library"), say!("library.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            card_ui(ui, say!("hub.title"), |ui| hub::hub_ui(ui, &mut self.hub_id, state, out));
+            ui.add_space(theme::SMALL_GAP);
             card_ui(ui, say!("library.models"), |ui| self.models_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
             card_ui(ui, say!("library.datasets"), |ui| self.datasets_ui(ui, state, out));

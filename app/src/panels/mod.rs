@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod explorer;
+pub mod hub_settings;
 pub mod library;
 pub mod new_run;
 pub mod rail;
@@ -27,6 +28,7 @@ pub struct Panels {
     compare: compare::Compare,
     explorer: explorer::Explorer,
     library: library::Library,
+    hub_settings: hub_settings::HubSettings,
 }
 
 impl Panels {
@@ -39,7 +41,7 @@ impl Panels {
             Screen::Compare => self.compare.ui(ui, state, out),
             Screen::Explorer => self.explorer.ui(ui, state, out),
             Screen::Library => self.library.ui(ui, state, out),
-            Screen::Settings => settings::settings_ui(ui, state, out),
+            Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
         }
     }
 

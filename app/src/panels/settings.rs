@@ -1,8 +1,9 @@
-//! The screen *Settings*: language, theme, size, devices, where things are kept.
+//! The screen *Settings*: language, theme, size, devices, the hub, where things are kept.
 
 use egui::{RichText, ScrollArea, Ui};
 use engine::device::{DeviceChoice, DeviceInfo};
 
+use super::hub_settings::HubSettings;
 use crate::action::Action;
 use crate::say;
 use crate::settings::{Settings, ZOOMS};
@@ -14,13 +15,15 @@ use crate::widgets::field;
 use crate::widgets::surface::{Level, card_frame, card_ui, chip_ui, chips_ui, empty_ui, heading_ui, plain_chip_ui};
 
 /// Draws the screen.
-pub fn settings_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+pub fn settings_ui(ui: &mut Ui, hub: &mut HubSettings, state: &State, out: &mut Vec<Action>) {
     let mut settings = state.settings.clone();
     heading_ui(ui, say!("screen.settings"), "", |_| {});
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         card_ui(ui, say!("settings.looks"), |ui| looks_ui(ui, &mut settings));
         ui.add_space(theme::SMALL_GAP);
         card_ui(ui, say!("settings.devices"), |ui| devices_ui(ui, state, &mut settings, out));
+        ui.add_space(theme::SMALL_GAP);
+        card_ui(ui, say!("hub.settings_title"), |ui| hub.ui(ui, state, &mut settings, out));
         ui.add_space(theme::SMALL_GAP);
         card_ui(ui, say!("settings.workspace"), |ui| workspace_ui(ui, state));
         ui.add_space(theme::SMALL_GAP);

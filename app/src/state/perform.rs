@@ -10,6 +10,7 @@ use super::live::Live;
 use super::run_view::RunView;
 use super::{Described, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
+use crate::settings::Settings;
 use crate::store::{Cursor, Request};
 use crate::workspace::RunId;
 
@@ -76,13 +77,25 @@ impl State {
                 let job = self.job(Purpose::Export);
                 self.command(Command::Export { job, adapter, to });
             }
-            Action::Keep(settings) => self.settings = *settings,
+            Action::LookUp(id) => self.look_up(&id),
+            Action::Download => self.download(),
+            Action::CancelDownload => self.cancel_download(),
+            Action::KeepToken(text) => self.keep_token(&text.0),
+            Action::Keep(settings) => self.keep(*settings),
             Action::ListDevices => self.list_devices(),
             Action::NoticesSeen => self.notices.unread = 0,
             Action::ClearNotices => self.notices.clear(),
             Action::DismissBanner => self.banner = None,
             Action::Leave(leaving) => self.leave(leaving),
             Action::Start(_) | Action::Browse(_) | Action::Write { .. } => {}
+        }
+    }
+
+    fn keep(&mut self, settings: Settings) {
+        let moved = settings.hub_endpoint != self.settings.hub_endpoint;
+        self.settings = settings;
+        if moved {
+            self.describe_hub();
         }
     }
 
@@ -208,7 +221,7 @@ impl State {
         self.ask_store(Request::ListRuns);
     }
 
-    fn describe(&mut self, folder: PathBuf) {
+    pub(super) fn describe(&mut self, folder: PathBuf) {
         if !matches!(self.models.get(&folder), Some(Described::Asked)) {
             let job = self.job(Purpose::Model(folder.clone()));
             self.models.insert(folder.clone(), Described::Asked);

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::folder::RunFile;
 use super::rows::LogLine;
 use super::sparkline::Sparkline;
-use crate::workspace::{RunId, dataset_name, last_name, method_summary};
+use crate::workspace::{RunId, dataset_name, method_summary, model_name};
 
 /// A run's primary key.
 pub(super) type Key = i64;
@@ -90,7 +90,7 @@ pub(super) fn put_model(db: &Connection, folder: &Path, at: i64) -> Result<Key> 
         "INSERT INTO models (folder, name, last_used) VALUES (?1, ?2, ?3)
          ON CONFLICT (folder) DO UPDATE SET last_used = max(last_used, excluded.last_used) RETURNING key",
     )?
-    .query_row(params![folder.to_string_lossy(), last_name(folder), at], |row| row.get(0))
+    .query_row(params![folder.to_string_lossy(), model_name(folder), at], |row| row.get(0))
 }
 
 pub(super) fn put_dataset(db: &Connection, train: &Path, validation: Option<&Path>, at: i64) -> Result<Key> {

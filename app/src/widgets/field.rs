@@ -46,8 +46,12 @@ pub fn text_ui(ui: &mut Ui, value: &mut String, hint: &str) -> bool {
 ///
 /// The hint is painted and is not the field's name: the name comes from the label.
 pub fn line_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32) -> egui::Response {
-    let edit = TextEdit::singleline(value).desired_width(width).margin(egui::Margin::symmetric(8, 6));
-    let response = ui.add(edit);
+    edit_ui(ui, value, hint, width, false)
+}
+
+fn edit_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32, secret: bool) -> egui::Response {
+    let margin = egui::Margin::symmetric(8, 6);
+    let response = ui.add(TextEdit::singleline(value).password(secret).desired_width(width).margin(margin));
     if value.is_empty() {
         let font = egui::TextStyle::Body.resolve(ui.style());
         let place = response.rect.left_center() + egui::vec2(9.0, 0.0);
@@ -55,6 +59,11 @@ pub fn line_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32) -> egui:
         painter.text(place, egui::Align2::LEFT_CENTER, hint, font, tokens(ui).faint);
     }
     response
+}
+
+/// A line of a certain width that shows dots.
+pub fn secret_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32) -> egui::Response {
+    edit_ui(ui, value, hint, width, true)
 }
 
 /// Several lines of text in a fixed-width font. `true` if they changed.

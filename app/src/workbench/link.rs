@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use engine::error::Failure;
+use engine::hub::{HubCommand, HubEvent};
 use engine::message::{Command, Event};
 
 use crate::action::Pick;
@@ -17,6 +18,8 @@ pub enum News {
     Event(Event),
     /// From the store.
     Answer(Answer),
+    /// From the hub's thread.
+    Hub(HubEvent),
     /// The engine's thread is gone.
     EngineGone,
     /// A path was chosen.
@@ -38,6 +41,8 @@ pub trait Link {
     /// # Errors
     /// A sentence on why it was not taken.
     fn command(&mut self, command: Command) -> Result<(), String>;
+    /// Hands a command to the hub's thread.
+    fn hub(&mut self, command: HubCommand);
     /// Hands a request to the store.
     fn request(&mut self, request: Request);
     /// Makes an id and a folder for a run.

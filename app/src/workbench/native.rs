@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use eframe::NativeOptions;
 use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
 use engine::message::{Command, Event};
 use engine::worker::Engine;
 
@@ -20,7 +21,7 @@ use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
 use crate::text;
-use crate::workspace::{RunId, Workspace};
+use crate::workspace::{RunId, Workspace, kept_token};
 
 /// Frames are drawn at most so often because of news alone: where a program imitates the graphics card, each one costs
 /// time that training needs.
@@ -106,6 +107,7 @@ struct NativeLink {
     engine: Option<Engine>,
     events: Receiver<Event>,
     engine_gone: bool,
+    hub: Option<Hub>,
     store: Store,
     answers: Receiver<Answer>,
     news: Receiver<News>,
@@ -129,11 +131,20 @@ impl NativeLink {
         })
         .context("the engine does not start")?;
         let (tell, news) = channel();
+        let (wake, hub_news) = (ctx.clone(), tell.clone());
+        let wishes = Wishes { kept_token: kept_token(), ..Wishes::default() };
+        let hub = Hub::spawn(wishes, Patience::default(), move |event: HubEvent| {
+            // The window may be gone; what was fetched is kept.
+            hub_news.send(News::Hub(event)).ok();
+            wake.request_repaint_after(NEWS_FRAME);
+        })
+        .context("the hub's thread does not start")?;
         Ok(Self {
             workspace: workspace.clone(),
             engine: Some(engine),
             events,
             engine_gone: false,
+            hub: Some(hub),
             store,
             answers,
             news,
@@ -180,6 +191,12 @@ impl Link for NativeLink {
         match &self.engine {
             Some(engine) => engine.send(command).map_err(|error| error.to_string()),
             None => Ok(()),
+        }
+    }
+
+    fn hub(&mut self, command: HubCommand) {
+        if let Some(hub) = &self.hub {
+            hub.send(command);
         }
     }
 
@@ -259,6 +276,7 @@ impl Link for NativeLink {
     }
 
     fn finish(&mut self) {
+        self.hub = None;
         self.engine = None;
         self.store.close();
     }

@@ -12,11 +12,12 @@ use app::workbench::link::News;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
+use engine::hub::{HubCommand, HubEvent, HubProgress};
 use engine::message::{
     Command, Event, GeneratedStream, JobId, Neighbour, NeighbourList, Phase, PrefixGrid, StepReport,
 };
 
-use crate::world::{Bench, Start, detail, devices, facts, press, row, settings};
+use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
 
 /// Pictures need a graphics adapter; Mesa's lavapipe will do.
 fn can_draw() -> bool {
@@ -314,6 +315,81 @@ fn library_and_settings_have_something_to_say() {
     click(&mut looking, "Settings");
     looking.harness.get_by_label("Looking for devices");
     pictures([(library, "library_empty"), (settings, "settings"), (looking, "settings_busy")]);
+}
+
+/// The library of a window that has heard what the cache has, with an id typed.
+fn asking_hub(start: Start, field: &str) -> Bench {
+    let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Library));
+    bench.hear(News::Hub(hub_facts()));
+    bench.harness.get_by_label(field).focus();
+    bench.harness.get_by_label(field).type_text("Langboat/bloom-389m-zh");
+    bench.settle();
+    bench
+}
+
+/// The same after the list has come.
+fn listed(start: Start, field: &str, look_up: &str) -> Bench {
+    let mut bench = asking_hub(start, field);
+    click(&mut bench, look_up);
+    let job = bench.last_of_hub(|command| match command {
+        HubCommand::LookUp { job, .. } => Some(*job),
+        _ => None,
+    });
+    let listing = Box::new(listing());
+    bench.hear(News::Hub(HubEvent::Listed { job: job.expect("the press asks the hub"), listing }));
+    bench
+}
+
+fn fetching(start: Start) -> (Bench, JobId) {
+    let mut bench = listed(start, "Id of a model", "Look up");
+    click(&mut bench, "Download 664 MB");
+    let job = bench.last_of_hub(|command| match command {
+        HubCommand::Download { job, listing: sent } => {
+            assert_eq!(**sent, listing(), "what was shown is what is fetched");
+            Some(*job)
+        }
+        _ => None,
+    });
+    let job = job.expect("the press fetches");
+    let progress = HubProgress {
+        file: "model.safetensors".into(),
+        bytes: 402_000_000,
+        total_bytes: listing().total_bytes(),
+        bytes_per_sec: 12_300_000.0,
+    };
+    bench.hear(News::Hub(HubEvent::Progress { job, progress }));
+    (bench, job)
+}
+
+#[test]
+fn the_library_names_files_and_sizes_before_it_fetches() {
+    let typed = asking_hub(Start::default(), "Id of a model");
+    assert!(typed.last_of_hub(|c| (!matches!(c, HubCommand::Describe { .. })).then_some(())).is_none());
+    let bench = listed(Start::default(), "Id of a model", "Look up");
+    assert!(bench.last_of_hub(|c| matches!(c, HubCommand::Download { .. }).then_some(())).is_none());
+    bench.harness.get_by_label("gated");
+    let start = || {
+        let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
+        Start { settings, ..Start::default() }
+    };
+    pictures([(bench, "library_listed"), (listed(start(), "模型 ID", "查询"), "chinese_library_listed")]);
+}
+
+#[test]
+fn the_library_shows_how_far_a_download_is_and_why_it_ended() {
+    let (busy, _) = fetching(Start::default());
+    let (mut failed, job) = fetching(Start::default());
+    let failure = Failure {
+        what: "the connection was cut after 396.0 MB of 777.6 MB of model.safetensors: timeout".into(),
+        advice: "Start the download again: it goes on from there".into(),
+    };
+    let mut kept = Box::new(listing());
+    kept.files[1].here_bytes = kept.files[1].bytes;
+    kept.files[2].here_bytes = 396_000_000;
+    failed.hear(News::Hub(HubEvent::Kept { job, listing: kept }));
+    failed.hear(News::Hub(HubEvent::Failed { job, failure }));
+    failed.harness.get_by_label("Download 382 MB");
+    pictures([(busy, "library_busy"), (failed, "library_failed")]);
 }
 
 #[test]

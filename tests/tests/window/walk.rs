@@ -4,13 +4,15 @@ use app::action::Screen;
 use app::settings::Settings;
 use app::store::{Answer, Request, RunState};
 use app::text::Language;
+use app::workbench::link::News;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;
-use engine::message::{Command, Event, Outcome};
+use engine::hub::{HubCommand, HubEvent, Token};
+use engine::message::{Command, Event, JobId, Outcome};
 
 use crate::pictures::{click, train_job, training};
-use crate::world::{Bench, Start, detail, row, settings};
+use crate::world::{Bench, Start, detail, hub_facts, listing, model_summary, row, settings};
 
 #[test]
 fn every_screen_opens_by_its_key_in_both_languages_with_every_control_named() {
@@ -183,6 +185,108 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
     bench.event(Event::Failed { job, failure });
     bench.harness.get_by_label("Not ready");
     assert!(bench.harness.query_all_by_label("The model folder has no config.json").count() >= 1);
+}
+
+/// The window with a list of files, and a download of them under way.
+fn downloading() -> (Bench, JobId) {
+    let mut bench = Bench::with_runs(Start::default(), Vec::new());
+    bench.hear(News::Hub(hub_facts()));
+    click(&mut bench, "Library");
+    bench.harness.get_by_label("Id of a model").focus();
+    bench.harness.get_by_label("Id of a model").type_text("Langboat/bloom-389m-zh");
+    bench.settle();
+    click(&mut bench, "Look up");
+    let job = last_job(&bench);
+    bench.hear(News::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
+    click(&mut bench, "Download 664 MB");
+    let job = last_job(&bench);
+    (bench, job)
+}
+
+/// Of what was last asked of the hub.
+fn last_job(bench: &Bench) -> JobId {
+    let job = bench.last_of_hub(|command| match command {
+        HubCommand::LookUp { job, .. } | HubCommand::Download { job, .. } => Some(*job),
+        _ => None,
+    });
+    job.expect("the hub was asked")
+}
+
+#[test]
+fn a_downloaded_model_is_read_and_can_be_trained_with() {
+    let (mut bench, job) = downloading();
+    let folder = listing().folder;
+    bench.hear(News::Hub(HubEvent::Fetched { job, folder: folder.clone() }));
+    // As a banner in its card, and as a notice on any other screen.
+    assert_eq!(bench.harness.query_all_by_label_contains("Langboat/bloom-389m-zh is here").count(), 2);
+    let asked = bench.last(|command| match command {
+        Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
+        _ => None,
+    });
+    let (job, read) = asked.expect("its facts are read");
+    assert_eq!(read, folder);
+    let model = Box::new(engine::message::ModelSummary { folder: folder.clone(), ..model_summary() });
+    bench.event(Event::Model { job, model });
+    let remembered =
+        bench.world.borrow().requests.iter().any(|r| matches!(r, Request::RememberModel(m) if m.folder == folder));
+    assert!(remembered, "the library keeps it");
+}
+
+#[test]
+fn a_download_is_cancelled_and_its_late_news_change_nothing() {
+    let (mut bench, job) = downloading();
+    click(&mut bench, "Cancel the download");
+    assert_eq!(bench.last_of_hub(|c| matches!(c, HubCommand::Cancel { .. }).then_some(())), Some(()));
+    bench.harness.get_by_label("Stopping");
+    bench.hear(News::Hub(HubEvent::Cancelled { job }));
+    bench.harness.get_by_label("Download 664 MB");
+    bench.hear(News::Hub(HubEvent::Fetched { job, folder: "/late".into() }));
+    bench.harness.get_by_label("Download 664 MB");
+    click(&mut bench, "Not now");
+    assert!(bench.harness.query_by_label("Download 664 MB").is_none());
+}
+
+#[test]
+fn an_id_that_is_none_never_reaches_the_hub() {
+    let mut bench = Bench::with_runs(Start::default(), Vec::new());
+    click(&mut bench, "Library");
+    bench.harness.get_by_label("Id of a model").focus();
+    bench.harness.get_by_label("Id of a model").type_text("../etc");
+    bench.settle();
+    click(&mut bench, "Look up");
+    bench.harness.get_by_label_contains("is no model id");
+    assert!(bench.last_of_hub(|c| matches!(c, HubCommand::LookUp { .. }).then_some(())).is_none());
+}
+
+#[test]
+fn address_and_token_are_set_without_the_token_being_kept_anywhere_else() {
+    // Tall enough for the card to be in sight: what is not cannot be pressed.
+    let mut bench = Bench::with_runs(Start { size: [1280.0, 1400.0], ..Start::default() }, Vec::new());
+    bench.hear(News::Hub(hub_facts()));
+    click(&mut bench, "Settings");
+    bench.harness.get_by_label("Address of the hub").focus();
+    bench.harness.get_by_label("Address of the hub").type_text("https://mirror.example");
+    bench.settle();
+    assert!(bench.world.borrow().kept.is_empty(), "an address that is half typed is none");
+    bench.harness.get_by_label("Access token").focus();
+    bench.settle();
+    bench.harness.get_by_label("Access token").type_text("hf_secret");
+    bench.settle();
+    assert_eq!(bench.world.borrow().kept.last().unwrap().hub_endpoint, "https://mirror.example");
+    let described = bench.last_of_hub(|command| match command {
+        HubCommand::Describe { endpoint } => Some(endpoint.clone()),
+        _ => None,
+    });
+    assert_eq!(described, Some(Some("https://mirror.example".to_owned())));
+    click(&mut bench, "Keep it");
+    let kept = bench.last_of_hub(|command| match command {
+        HubCommand::KeepToken(token) => Some(token.clone()),
+        _ => None,
+    });
+    assert_eq!(kept, Some(Token::new("hf_secret")));
+    let world = bench.world.borrow();
+    let said = format!("{:?} {:?} {:?} {:?}", world.asked_hub, world.kept, world.requests, world.commands);
+    assert!(!said.contains("hf_secret"));
 }
 
 #[test]

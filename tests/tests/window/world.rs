@@ -20,6 +20,9 @@ use egui_kittest::{Harness, SnapshotOptions};
 use engine::config::{DataConfig, RunConfig};
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
+use engine::hub::{
+    AccessFacts, CachedModel, Destination, FileHash, HubCommand, HubEvent, ListedFile, Listing, ModelId, TokenSource,
+};
 use engine::message::{
     Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
 };
@@ -33,6 +36,7 @@ pub(crate) struct World {
     pub(crate) news: VecDeque<News>,
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
+    pub(crate) asked_hub: Vec<HubCommand>,
     pub(crate) browsed: Vec<Pick>,
     pub(crate) written: Vec<(PathBuf, String)>,
     pub(crate) kept: Vec<Settings>,
@@ -50,6 +54,9 @@ impl Link for FakeLink {
     fn command(&mut self, command: Command) -> Result<(), String> {
         self.0.borrow_mut().commands.push(command);
         Ok(())
+    }
+    fn hub(&mut self, command: HubCommand) {
+        self.0.borrow_mut().asked_hub.push(command);
     }
     fn request(&mut self, request: Request) {
         self.0.borrow_mut().requests.push(request);
@@ -170,6 +177,11 @@ impl Bench {
     /// The last command that a test looks for.
     pub(crate) fn last<T>(&self, pick: impl Fn(&Command) -> Option<T>) -> Option<T> {
         self.world.borrow().commands.iter().rev().find_map(pick)
+    }
+
+    /// The last that the hub was asked for.
+    pub(crate) fn last_of_hub<T>(&self, pick: impl Fn(&HubCommand) -> Option<T>) -> Option<T> {
+        self.world.borrow().asked_hub.iter().rev().find_map(pick)
     }
 
     fn job_of_devices(&self) -> JobId {
@@ -396,6 +408,43 @@ fn sample(step: usize) -> SampleReport {
             "Blue Spice is a Chinese restaurant by the riverside.".into()
         },
     }
+}
+
+/// What the hub says of a model of 548 MB, half of which is here.
+pub(crate) fn listing() -> Listing {
+    let file = |name: &str, bytes: u64, here_bytes: u64| ListedFile {
+        name: name.into(),
+        bytes,
+        here_bytes,
+        hash: FileHash::Git("0".repeat(40)),
+    };
+    Listing {
+        id: ModelId::parse("Langboat/bloom-389m-zh").expect("an id"),
+        commit: "607a30d783dfa663caf39e06633721c8d4cfcd7e".into(),
+        endpoint: "https://huggingface.co".into(),
+        model_type: Some("bloom".into()),
+        gated: true,
+        files: vec![
+            file("config.json", 665, 665),
+            file("tokenizer.json", 6_010_000, 0),
+            file("model.safetensors", 777_600_000, 120_000_000),
+        ],
+        to: Destination::Cache,
+        folder: "/home/ada/.cache/huggingface/hub/models--Langboat--bloom-389m-zh/snapshots/607a30d7".into(),
+        free_bytes: Some(91_300_000_000),
+    }
+}
+
+/// What the hub's thread says at the start.
+pub(crate) fn hub_facts() -> HubEvent {
+    let cache = PathBuf::from("/home/ada/.cache/huggingface/hub");
+    let cached = CachedModel {
+        id: ModelId::parse("gpt2").expect("an id"),
+        folder: cache.join("models--gpt2/snapshots/607a30d7"),
+        bytes: 551_000_000,
+    };
+    let facts = AccessFacts { endpoint: "https://huggingface.co".into(), token: TokenSource::None, cache };
+    HubEvent::Facts { facts, cached: vec![cached] }
 }
 
 pub(crate) fn facts() -> RunFacts {

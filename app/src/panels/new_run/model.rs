@@ -83,7 +83,7 @@ fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(say!("model.others")).small().color(tokens(ui).muted));
         for path in others.into_iter().take(5) {
-            let name = crate::workspace::last_name(Path::new(&path));
+            let name = crate::workspace::model_name(Path::new(&path));
             let label = say!("model.use", name = name);
             if ui.small_button(label).on_hover_text(&path).clicked() {
                 draft.model = path;

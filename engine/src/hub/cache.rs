@@ -1,0 +1,215 @@
+//! The cache that all programs of this machine share, laid out as Python's client has it:
+//! `models--org--name/{blobs,refs,snapshots}`. What was fetched there is found here, and the other way round.
+//!
+//! A file's content is a blob, named by the hub's hash; a snapshot is a folder of links to blobs, named by the commit;
+//! a reference is a file that says which commit a branch or tag was. As described in
+//! huggingface/huggingface_hub: docs/source/en/guides/manage-cache.md.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{HubError, ModelId};
+
+/// Any of these, beside `config.json`, is a model.
+const WEIGHTS: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// A model that is in the shared cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CachedModel {
+    /// At its main branch.
+    pub id: ModelId,
+    /// A folder as any other with a model in it.
+    pub folder: PathBuf,
+    /// Of all its files.
+    pub bytes: u64,
+}
+
+/// The folder of a model that is in the cache with its weights; nothing is fetched.
+pub fn find_cached(cache: &Path, id: &ModelId) -> Option<PathBuf> {
+    let home = cache.join(id.folder());
+    let commit = fs::read_to_string(home.join("refs").join(id.revision())).ok();
+    // Without a reference the revision may be the commit itself.
+    let commit = commit.map_or_else(|| id.revision().to_owned(), |text| text.trim().to_owned());
+    let folder = home.join("snapshots").join(Some(commit).filter(|commit| is_plain(commit))?);
+    is_model(&folder).then_some(folder)
+}
+
+/// All models of the cache, by name.
+pub fn list_cached(cache: &Path) -> Vec<CachedModel> {
+    let Ok(entries) = fs::read_dir(cache) else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| ModelId::of_folder(&entry.file_name().to_string_lossy()));
+    let mut models: Vec<CachedModel> = ids
+        .filter_map(|id| {
+            let folder = find_cached(cache, &id)?;
+            let sizes = fs::read_dir(&folder).ok()?.flatten().filter_map(|file| fs::metadata(file.path()).ok());
+            let bytes = sizes.map(|facts| facts.len()).sum();
+            Some(CachedModel { id, folder, bytes })
+        })
+        .collect();
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    models
+}
+
+/// The id of the model that lies in such a folder of a cache: `…/models--gpt2/snapshots/<commit>`.
+pub fn id_of_snapshot(folder: &Path) -> Option<ModelId> {
+    let snapshots = folder.parent()?;
+    let home = snapshots.parent()?.file_name()?.to_string_lossy().into_owned();
+    (snapshots.file_name()? == "snapshots").then(|| ModelId::of_folder(&home))?
+}
+
+fn is_model(folder: &Path) -> bool {
+    folder.join("config.json").is_file() && WEIGHTS.iter().any(|name| folder.join(name).is_file())
+}
+
+/// A hash as a name: nothing in it leads elsewhere.
+pub(super) fn is_plain(hash: &str) -> bool {
+    (7..=128).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// The folder of one model in a cache.
+pub(super) struct Home {
+    locks: PathBuf,
+    home: PathBuf,
+}
+
+impl Home {
+    pub(super) fn new(cache: &Path, id: &ModelId) -> Self {
+        Self { locks: cache.join(".locks").join(id.folder()), home: cache.join(id.folder()) }
+    }
+
+    pub(super) fn blob(&self, hash: &str) -> PathBuf {
+        self.home.join("blobs").join(hash)
+    }
+
+    /// What has arrived so far of a blob.
+    pub(super) fn part(&self, hash: &str) -> PathBuf {
+        self.home.join("blobs").join(format!("{hash}.incomplete"))
+    }
+
+    pub(super) fn lock(&self, hash: &str) -> PathBuf {
+        self.locks.join(format!("{hash}.lock"))
+    }
+
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
+        self.home.join("snapshots").join(commit)
+    }
+
+    /// Puts a blob into a snapshot under its name. Where the system has no links the blob itself goes there, or a copy
+    /// of one that other snapshots may need.
+    pub(super) fn link(&self, commit: &str, name: &str, hash: &str, fresh: bool) -> Result<(), HubError> {
+        let (blob, place) = (self.blob(hash), self.snapshot(commit).join(name));
+        if same_length(&place, &blob) {
+            return Ok(());
+        }
+        fs::create_dir_all(self.snapshot(commit)).map_err(HubError::io("create", &place))?;
+        if place.symlink_metadata().is_ok() {
+            fs::remove_file(&place).map_err(HubError::io("replace", &place))?;
+        }
+        if symlink(&Path::new("../../blobs").join(hash), &place).is_ok() {
+            return Ok(());
+        }
+        if fresh {
+            return fs::rename(&blob, &place).map_err(HubError::io("write", &place));
+        }
+        // Under its name it is whole or not there.
+        let copy = place.with_extension("copying");
+        fs::copy(&blob, &copy).map_err(HubError::io("write", &copy))?;
+        fs::rename(&copy, &place).map_err(HubError::io("write", &place))
+    }
+
+    /// Remembers which commit a branch or tag is.
+    pub(super) fn refer(&self, revision: &str, commit: &str) -> Result<(), HubError> {
+        if revision == commit {
+            return Ok(());
+        }
+        let path = self.home.join("refs").join(revision);
+        if fs::read_to_string(&path).is_ok_and(|known| known.trim() == commit) {
+            return Ok(());
+        }
+        let folder = path.parent().unwrap_or(&self.home);
+        fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
+        // Whole or not there; a temporary file of the system's would be readable by its owner alone.
+        let mut begun = path.clone().into_os_string();
+        begun.push(format!(".{}.tmp", std::process::id()));
+        fs::write(&begun, commit).map_err(HubError::io("write", &path))?;
+        fs::rename(&begun, &path).map_err(HubError::io("write", &path))
+    }
+}
+
+/// Two files of the same length under names that belong to the same hash.
+fn same_length(a: &Path, b: &Path) -> bool {
+    let length = |path: &Path| fs::metadata(path).ok().map(|facts| facts.len());
+    length(a).is_some() && length(a) == length(b)
+}
+
+#[cfg(unix)]
+fn symlink(to: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(to, at)
+}
+
+#[cfg(windows)]
+fn symlink(to: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(to, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
+
+    fn cached(cache: &Path, id: &ModelId, names: &[&str]) -> Home {
+        let home = Home::new(cache, id);
+        fs::create_dir_all(home.blob("x").parent().unwrap()).unwrap();
+        for (i, name) in names.iter().enumerate() {
+            let hash = format!("{i:040}");
+            fs::write(home.blob(&hash), name).unwrap();
+            home.link(COMMIT, name, &hash, true).unwrap();
+        }
+        home.refer(id.revision(), COMMIT).unwrap();
+        home
+    }
+
+    #[test]
+    fn a_model_is_found_by_branch_and_by_commit_once_its_weights_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = ModelId::parse("org/name").unwrap();
+        cached(folder.path(), &id, &["config.json"]);
+        assert_eq!(find_cached(folder.path(), &id), None);
+        let home = cached(folder.path(), &id, &["config.json", "model.safetensors"]);
+        assert_eq!(find_cached(folder.path(), &id), Some(home.snapshot(COMMIT)));
+        let commit = ModelId::parse(&format!("org/name@{COMMIT}")).unwrap();
+        assert_eq!(find_cached(folder.path(), &commit), Some(home.snapshot(COMMIT)));
+        assert_eq!(find_cached(folder.path(), &ModelId::parse("org/name@v2").unwrap()), None);
+        let listed = list_cached(folder.path());
+        assert_eq!((listed.len(), listed[0].bytes), (1, 28));
+        assert_eq!(id_of_snapshot(&listed[0].folder), Some(id));
+        assert_eq!(id_of_snapshot(Path::new("/models/gpt2")), None);
+    }
+
+    #[test]
+    fn a_reference_that_leads_out_of_the_cache_finds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = ModelId::parse("gpt2").unwrap();
+        let refs = folder.path().join("models--gpt2/refs");
+        fs::create_dir_all(&refs).unwrap();
+        fs::create_dir_all(folder.path().join("models--gpt2/snapshots")).unwrap();
+        for name in ["config.json", "model.safetensors"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        fs::write(refs.join("main"), "../..").unwrap();
+        assert_eq!(find_cached(folder.path(), &id), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_snapshot_links_to_its_blobs_with_relative_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = cached(folder.path(), &ModelId::parse("gpt2").unwrap(), &["config.json"]);
+        let link = fs::read_link(home.snapshot(COMMIT).join("config.json")).unwrap();
+        assert_eq!(link, Path::new("../../blobs").join(format!("{:040}", 0)));
+    }
+}
