@@ -233,7 +233,7 @@ impl EngineError {
             Self::WeightNotFinite { .. } => "The file is damaged: fetch it again",
             Self::WeightsRun { .. } => "Do not open the file elsewhere; fetch the model as safetensors",
             Self::WeightDtype { .. } => "Convert the model to float64, float32, float16 or bfloat16",
-            Self::Tokenizer(_) => "Check that tokenizer.json belongs to this model",
+            Self::Tokenizer(_) => "Check that the files of the tokenizer belong to this model",
             Self::NoTrainableRow { .. } => "Check the columns and the template, or raise the length limit",
             Self::ColumnMissing { .. } => "Choose one of the columns that are there",
             Self::BadRow { .. } => "Correct the row, or remove it",

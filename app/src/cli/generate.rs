@@ -14,7 +14,7 @@ use super::{Global, json, out};
 pub(super) struct GenerateArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// A text, given to the model as it is; may be repeated
+    /// A text, begun as the tokenizer begins every text; may be repeated
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
     /// A text, put into the run's prompt template as its source; may be repeated
