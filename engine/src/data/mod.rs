@@ -5,9 +5,12 @@
 
 mod batch;
 mod columns;
+mod conll;
 mod dataset;
 mod delimited;
 mod encode;
+mod framed;
+mod labelled;
 mod order;
 mod preview;
 mod reader;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokenizers::{AddedToken, DecoderWrapper, ModelWrapper};
+use tokenizers::{AddedToken, DecoderWrapper, EncodeInput, ModelWrapper};
 
+use super::framed::Framed;
 use super::special_tokens::{Named, SpecialTokens, read_json};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
@@ -20,6 +21,8 @@ const USUAL_ENDS: [&str; 5] = [END_OF_TEXT, "</s>", "<eos>", "<|end_of_text|>", 
 const USUAL_PADS: [&str; 2] = ["<pad>", "[PAD]"];
 /// What usually begins one.
 const USUAL_BEGINS: [&str; 4] = ["<s>", "<bos>", "<|begin_of_text|>", "[CLS]"];
+/// What usually hides one of its tokens.
+const USUAL_MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// A model's tokenizer with the tokens that begin, end and pad a text. A clone shares the vocabulary.
 #[derive(Clone, Debug)]
@@ -35,6 +38,7 @@ struct Inner {
     bos: u32,
     eos: u32,
     pad: u32,
+    mask: Option<u32>,
     bos_text: String,
     eos_text: String,
 }
@@ -76,6 +80,7 @@ impl Tokenizer {
             .unwrap_or(eos);
         let pad =
             resolve(&mut tokenizer, &special.named("pad")).or_else(|| usual(&tokenizer, &USUAL_PADS)).unwrap_or(eos);
+        let mask = resolve(&mut tokenizer, &special.named("mask")).or_else(|| usual(&tokenizer, &USUAL_MASKS));
         let mut inner = Inner {
             special: special_ids(&tokenizer),
             is_byte_level: is_byte_level(&tokenizer),
@@ -84,6 +89,7 @@ impl Tokenizer {
             bos,
             eos,
             pad,
+            mask,
             bos_text: String::new(),
             eos_text: String::new(),
         };
@@ -109,6 +115,33 @@ impl Tokenizer {
     /// As [`Tokenizer::encode`].
     pub fn encode_continuation(&self, text: &str) -> Result<Vec<u32>> {
         self.0.encode(if self.0.adds_space { text.strip_prefix(' ').unwrap_or(text) } else { text })
+    }
+
+    /// The tokens of a text between those that the tokenizer puts around it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub(super) fn frame(&self, text: &str) -> Result<Framed> {
+        self.0.frame(text)
+    }
+
+    /// The tokens of two texts, with those that the tokenizer puts around and between them.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub(super) fn frame_pair(&self, first: &str, second: &str) -> Result<Framed> {
+        self.0.frame((first, second))
+    }
+
+    /// The tokens of a text that is already cut into words. Words are told apart by spaces, so where a space is part of a
+    /// token each gets its own.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub(super) fn frame_words(&self, words: &[String]) -> Result<Framed> {
+        let space = if self.0.is_byte_level { " " } else { "" };
+        let words: Vec<String> = words.iter().map(|word| format!("{space}{word}")).collect();
+        self.0.frame(words)
     }
 
     /// The text of ids, without special tokens.
@@ -194,6 +227,16 @@ impl Tokenizer {
         self.0.pad
     }
 
+    /// Hides a token that is to be told, where the model knows such a thing.
+    pub fn mask(&self) -> Option<u32> {
+        self.0.mask
+    }
+
+    /// What encodes to [`Tokenizer::mask`]; empty without one.
+    pub fn mask_text(&self) -> String {
+        self.0.mask.and_then(|mask| self.0.token(mask)).unwrap_or_default()
+    }
+
     /// What encodes to [`Tokenizer::bos`].
     pub fn bos_text(&self) -> &str {
         &self.0.bos_text
@@ -209,6 +252,12 @@ impl Inner {
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    fn frame<'s>(&self, input: impl Into<EncodeInput<'s>>) -> Result<Framed> {
+        // The fast way forgets which word a token comes from.
+        let encoding = guarded(|| self.tokenizer.encode(input, true))?;
+        Ok(Framed::from(&encoding))
     }
 
     fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
