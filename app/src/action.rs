@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::config::{DataConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig, Task};
 use engine::message::{Metric, Side};
 
 use crate::settings::Settings;
@@ -95,6 +95,8 @@ pub enum Action {
         model: PathBuf,
         /// The rows.
         data: Box<DataConfig>,
+        /// What is learned of a row.
+        task: Option<Task>,
         /// Prefix length.
         n_virtual: usize,
     },

@@ -327,6 +327,7 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         model,
         device: engine::device::DeviceChoice::default(),
         seed: 42,
+        task: None,
         data,
         method: MethodConfig::default(),
         training: engine::config::TrainingConfig::default(),

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::adapters::{Adapter, Prefix, PrefixShape, PrefixTarget, Trainables};
-use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation};
+use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation, Task};
 use crate::data::{NO_LABEL, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
@@ -147,7 +147,16 @@ fn batch(vocab_size: usize) -> TokenBatch {
     let tokens: Vec<i32> = (0..BATCH * SEQ).map(|_| random.random_range(0..vocab_size as i32)).collect();
     let label = |(at, &token): (usize, &i32)| if at % SEQ < SEQ / 2 { NO_LABEL } else { token };
     let labels = tokens.iter().enumerate().map(label).collect();
-    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask: vec![1.0; BATCH * SEQ], labels }
+    TokenBatch {
+        rows: (0..BATCH).collect(),
+        batch: BATCH,
+        seq: SEQ,
+        tokens,
+        mask: vec![1.0; BATCH * SEQ],
+        labels,
+        types: None,
+        task: Task::Causal,
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

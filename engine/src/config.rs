@@ -22,6 +22,9 @@ pub struct RunConfig {
     /// Decides initial values, data order, dropout and samples.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// What is learned of a row; `None` is what the model does.
+    #[serde(default)]
+    pub task: Option<Task>,
     /// The rows, and how a row becomes tokens.
     pub data: DataConfig,
     /// What is trained.
@@ -36,11 +39,60 @@ fn default_seed() -> u64 {
     42
 }
 
+/// What is learned of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// How its text goes on.
+    #[default]
+    Causal,
+    /// The class of its text, or of a pair of texts.
+    SequenceClassification,
+    /// The class of each of its words.
+    TokenClassification,
+    /// The token that a mask hides.
+    MaskedFill,
+}
+
+impl Task {
+    /// Whether rows carry the names of classes, which a trained head tells apart.
+    pub fn has_classes(self) -> bool {
+        matches!(self, Self::SequenceClassification | Self::TokenClassification)
+    }
+
+    /// As configurations name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Causal => "causal",
+            Self::SequenceClassification => "sequence_classification",
+            Self::TokenClassification => "token_classification",
+            Self::MaskedFill => "masked_fill",
+        }
+    }
+}
+
+/// A task with what its rows settle: `task.json` of an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// Which.
+    pub task: Task,
+    /// Names of the classes, in the order of the head's scores; empty where there are none, or not yet.
+    #[serde(default)]
+    pub classes: Vec<String>,
+}
+
+impl TaskRecord {
+    /// A task whose classes the rows will tell.
+    pub fn of(task: Task) -> Self {
+        Self { task, classes: Vec::new() }
+    }
+}
+
 /// The rows, and how a row becomes tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Training rows: `.jsonl`, `.json`, `.csv` or `.tsv`.
+    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
     pub train: PathBuf,
     /// Validation rows; without them, `validation_share` of the training rows.
     #[serde(default)]
@@ -54,7 +106,10 @@ pub struct DataConfig {
     /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
     #[serde(default)]
     pub source_column: Option<String>,
-    /// Column that is to be learned; `None` takes the first of the usual names that is there.
+    /// Column of the second text, where pairs are classified.
+    #[serde(default)]
+    pub second_column: Option<String>,
+    /// Column that is to be learned, the class in classification; `None` takes the first of the usual names that is there.
     #[serde(default)]
     pub target_column: Option<String>,
     /// Text before the target: a minijinja template over `source`, `bos`, `eos` and every column of the row. No loss.
@@ -118,6 +173,7 @@ impl DataConfig {
             validation_share: default_validation_share(),
             validation_rows: default_validation_rows(),
             source_column: None,
+            second_column: None,
             target_column: None,
             prompt_template: default_prompt_template(),
             target_template: default_target_template(),

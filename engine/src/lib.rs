@@ -17,6 +17,7 @@ mod jobs;
 pub mod message;
 pub mod models;
 pub mod nn;
+mod random;
 pub mod session;
 pub mod training;
 pub mod verify;

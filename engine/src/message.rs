@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{BeginToken, DataConfig, RunConfig};
+use crate::config::{BeginToken, DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 
@@ -38,6 +38,8 @@ pub enum Command {
         model: PathBuf,
         /// The rows and their templates.
         data: DataConfig,
+        /// What is learned of a row; `None` is what the model does.
+        task: Option<Task>,
         /// Prefix length, which takes positions.
         n_virtual: usize,
         /// How many rows.
@@ -93,6 +95,8 @@ pub enum Command {
         adapter: Option<PathBuf>,
         /// All rows of `data.train` are scored.
         data: DataConfig,
+        /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
+        task: Option<Task>,
     },
     /// Norms of a prefix, cell by cell: answered by [`Event::Grid`].
     DescribePrefix {
@@ -410,6 +414,8 @@ pub enum Event {
         tokens: usize,
         /// Rows.
         rows: usize,
+        /// How often the predictions are right, where there are some.
+        figures: Option<TaskFigures>,
     },
     /// Norms of a prefix.
     Grid {
@@ -527,6 +533,12 @@ pub struct RunFacts {
     pub truncated_rows: usize,
     /// Rows skipped because nothing in them could be learned.
     pub skipped_rows: usize,
+    /// What is learned of a row.
+    #[serde(default)]
+    pub task: Task,
+    /// Names of the classes, where there are some.
+    #[serde(default)]
+    pub classes: Vec<String>,
 }
 
 /// Figures of one optimizer step.
@@ -559,6 +571,25 @@ pub struct EvaluationReport {
     pub best: bool,
     /// Wall-clock seconds.
     pub elapsed_secs: f64,
+    /// How often the predictions are right, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<TaskFigures>,
+}
+
+/// How often predicted classes or tokens are right, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskFigures {
+    /// Share of the labels.
+    pub accuracy: f64,
+    /// Mean of the classes' F1, without `O`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_f1: Option<f64>,
+    /// F1 over all labels, without `O`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
+    /// F1 over entities, where classes are `B-…` and `I-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity_f1: Option<f64>,
 }
 
 /// A continuation made at an evaluation.
@@ -647,6 +678,9 @@ pub struct ModelSummary {
     pub file_bytes: u64,
     /// Bytes of the largest tensor as f32.
     pub largest_tensor_bytes: u64,
+    /// What can be learned with it; first what it does by itself.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
 }
 
 /// Rows as training would see them, and what is odd about the dataset.
@@ -680,6 +714,12 @@ pub struct DataPreview {
     pub has_chat_template: bool,
     /// What stands in for tokens that the tokenizer does not name.
     pub tokenizer_notes: Vec<String>,
+    /// What is learned of a row.
+    #[serde(default)]
+    pub task: Task,
+    /// Names of the classes, where there are some.
+    #[serde(default)]
+    pub classes: Vec<String>,
 }
 
 /// One row as training would see it.
@@ -691,6 +731,9 @@ pub struct TokenRow {
     pub tokens: Vec<String>,
     /// Whether each token has a label.
     pub labelled: Vec<bool>,
+    /// The class of each token that has one; empty where there are no classes of tokens.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// Cut to the length limit.
     pub truncated: bool,
     /// The rendered prompt.

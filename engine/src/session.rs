@@ -7,13 +7,14 @@ use burn::tensor::Device;
 
 use crate::adapters::peft::FoldedPrefix;
 use crate::analysis::VocabularyBank;
+use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::Result;
 use crate::generation::DecoderOptions;
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
-use crate::models::{GenerationConfig, Model};
+use crate::models::{Conditioning, GenerationConfig, Model, cannot};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
@@ -76,6 +77,27 @@ impl LoadedModel {
         let adapter = FoldedPrefix::read(folder, Some(self.model.shape()))?;
         adapter.check_fits(self.model.shape())?;
         Ok(adapter)
+    }
+
+    /// An adapter as it is put before this model.
+    ///
+    /// # Errors
+    /// Its head does not fit the model.
+    pub fn conditioning(&self, adapter: &FoldedPrefix) -> Result<Conditioning> {
+        let head = adapter.class_head(&self.model, &self.device)?;
+        Ok(Conditioning { head, ..Conditioning::at(self.model.site(), adapter.layers(&self.device)) })
+    }
+
+    /// The task asked for, or what the model does.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
+    pub fn task(&self, asked: Option<Task>) -> Result<Task> {
+        let tasks = &self.summary.tasks;
+        match asked.or_else(|| tasks.first().copied()) {
+            Some(task) if tasks.contains(&task) => Ok(task),
+            other => Err(cannot(&self.summary.architecture, other.unwrap_or_default())),
+        }
     }
 }
 

@@ -390,7 +390,8 @@ def bench_model(folder):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--only", nargs="+", metavar="NAME", choices=sorted(CASES))
+    import encoders  # which uses what is above
+    ap.add_argument("--only", nargs="+", metavar="NAME", choices=sorted([*CASES, *encoders.CASES]))
     ap.add_argument("--check", nargs="+", metavar="CASE", help="a case's folder")
     ap.add_argument("--bench-model", metavar="DIR")
     a = ap.parse_args()
@@ -398,10 +399,11 @@ def main():
     if a.bench_model:
         bench_model(a.bench_model)
     elif a.check:
-        sys.exit(0 if all([check(c) for c in a.check]) else 1)
+        kinds = [(encoders.check if encoders.is_encoder(c) else check)(c) for c in a.check]
+        sys.exit(0 if all(kinds) else 1)
     else:
-        for name in a.only or CASES:
-            make(name, os.path.join(here, "cases", name))
+        for name in a.only or [*CASES, *encoders.CASES]:
+            (encoders.make if name in encoders.CASES else make)(name, os.path.join(here, "cases", name))
 
 
 if __name__ == "__main__":

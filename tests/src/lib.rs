@@ -40,6 +40,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
         model: tiny_model(),
         device: DeviceChoice::Cpu,
         seed: 7,
+        task: None,
         data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
         training: TrainingConfig {

@@ -12,8 +12,10 @@ fn every_golden_case_is_within_tolerance() {
     let mut far = Vec::new();
     for case in &cases {
         let report = verify::run(case, None, DeviceChoice::Cpu).unwrap();
-        assert!(report.groups.len() >= 8, "{} computes its groups", case.display());
         let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        // Of an encoder as it is there are losses and logits alone.
+        let least = if name.ends_with("-full-masked") { 4 } else { 8 };
+        assert!(report.groups.len() >= least, "{name} computes its groups");
         far.extend(report.groups.into_iter().filter(|group| !group.ok).map(|group| (name.clone(), group)));
     }
     assert!(far.is_empty(), "{far:#?}");

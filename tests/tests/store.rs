@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 
 use app::store::{Access, Answer, Cursor, Request, RunDetail, RunRow, RunState, Store, StoreError};
 use app::workspace::{RunId, Workspace, new_config};
-use engine::config::{DataConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig, Task};
 use engine::error::Failure;
 use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 use serde_json::{Value, json};
@@ -92,7 +92,8 @@ impl Bench {
             self.tell(Event::Step { job: JOB, step: report });
             line(&mut file, "step", serde_json::to_value(report).unwrap());
             if step % 10 == 0 {
-                let evaluation = EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5 };
+                let evaluation =
+                    EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5, figures: None };
                 self.tell(Event::Evaluated { job: JOB, evaluation });
                 line(&mut file, "evaluation", serde_json::to_value(evaluation).unwrap());
                 let sample = sample(step);
@@ -141,6 +142,8 @@ fn facts(total_steps: usize, done_steps: usize) -> RunFacts {
         validation_rows: 8,
         truncated_rows: 1,
         skipped_rows: 0,
+        task: Task::Causal,
+        classes: Vec::new(),
     }
 }
 
@@ -345,7 +348,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     let bytes = fs::read(&path).unwrap();
     let error = Store::open(&bench.workspace, || {}).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }));
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 1"), "{error}");
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 2"), "{error}");
     assert!(error.advice().contains("experiments.db.version-99"), "{}", error.advice());
     assert_eq!(fs::read(&path).unwrap(), bytes);
     let aside = app::store::set_aside(&bench.workspace).unwrap();

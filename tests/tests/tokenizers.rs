@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{BeginToken, DataConfig};
+use engine::config::{BeginToken, DataConfig, TaskRecord};
 use engine::data::{Dataset, Message, Prompts, Tokenizer, plain_prompt};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -136,13 +136,13 @@ fn rows_become_turns_of_the_models_chat_template() {
     let written = tokenizer.chat_template().unwrap().render(&[Message::user("the prefix")], true).unwrap();
     assert_eq!(written, "<|im_start|>user\nthe prefix<|im_end|>\n<|im_start|>assistant\n");
     let config = DataConfig { chat: true, validation_share: 0.0, ..DataConfig::new(&rows) };
-    let example = Dataset::load(&config, &tokenizer, 200, 1).unwrap().train.remove(0);
+    let example = Dataset::load(&config, &TaskRecord::default(), &tokenizer, 200, 1).unwrap().train.remove(0);
     assert_eq!(example.prompt, written);
     assert_eq!(example.reference, "a layer");
     let (prompt, target) = example.tokens.split_at(example.n_prompt);
     assert_eq!(prompt, tokenizer.encode(&written).unwrap());
     assert_eq!(target, tokenizer.encode("a layer<|im_end|>").unwrap());
-    let error = Dataset::load(&config, &open("gpt2"), 200, 1).unwrap_err().to_string();
+    let error = Dataset::load(&config, &TaskRecord::default(), &open("gpt2"), 200, 1).unwrap_err().to_string();
     assert!(error.contains("no chat template"), "{error}");
 }
 

@@ -37,11 +37,19 @@ fn golden_cases_hold_on_a_software_gpu() {
         return;
     };
     // Kernels are compiled and tuned on first use, which takes a software driver minutes.
-    let name = "gpt2-prefixproj-2x44";
-    let case = tests::golden_cases().join(name);
-    let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
+    let encoders = [
+        "bert-prefixproj-seq",
+        "roberta-prefix-seq",
+        "electra-prefix-tok",
+        "distilbert-prefix-tok",
+        "albert-prefix-seq",
+    ];
+    for name in ["gpt2-prefixproj-2x44"].into_iter().chain(encoders) {
+        let case = tests::golden_cases().join(name);
+        let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
+    }
 }
 
 #[test]

@@ -1,19 +1,20 @@
-//! `evaluate`: loss and perplexity of the base model and of adapters on a dataset.
+//! `evaluate`: loss, perplexity and accuracy of the base model and of adapters on a dataset.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::config::DataConfig;
+use engine::config::{DataConfig, Task};
 use engine::message::{Command, Event};
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::json::named;
+use super::json::{named, plain};
+use super::progress::figures_line;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
 use super::{Global, out, run_file, settings};
 
-/// Loss and perplexity on a dataset.
+/// Loss, perplexity and, where labels are predicted, accuracy and F1 on a dataset.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     #[command(flatten)]
@@ -26,11 +27,11 @@ pub(super) struct EvaluateArgs {
 pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
-    let data = match &target.config {
-        Some(config) => config.data.clone(),
-        None => DataConfig::new(""),
+    let (data, task) = match &target.config {
+        Some(config) => (config.data.clone(), config.task),
+        None => (DataConfig::new(""), None),
     };
-    let data = chosen_data(data, args.data, global)?;
+    let (data, task) = chosen_data((data, task), args.data, global)?;
     let session = Session::start(&workspace, None)?;
     for column in target.columns {
         let command = Command::Evaluate {
@@ -39,18 +40,26 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
             device: global.device.unwrap_or_default(),
             adapter: column.adapter,
             data: data.clone(),
+            task,
         };
         let name = column.name;
         session.ask(command, |event| match event {
-            Event::Score { loss, perplexity, tokens, rows, .. } => {
+            Event::Score { loss, perplexity, tokens, rows, figures, .. } => {
                 if global.json {
-                    let score = json!({
+                    let mut score = json!({
                         "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows
                     });
+                    if let Some(figures) = figures {
+                        score["figures"] = plain(&figures);
+                    }
                     out::result(named("score", &score));
                 } else {
+                    let quality = match &figures {
+                        Some(figures) => figures_line(figures),
+                        None => format!("perplexity {perplexity:.2}"),
+                    };
                     out::result(format_args!(
-                        "{name}: loss {loss:.4} · perplexity {perplexity:.2} · {rows} rows, {tokens} labelled tokens"
+                        "{name}: loss {loss:.4} · {quality} · {rows} rows, {tokens} labelled tokens"
                     ));
                 }
                 Some(())
@@ -62,18 +71,23 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
 }
 
 /// The templates and columns of the run, over the rows asked for.
-fn chosen_data(mut data: DataConfig, file: Option<PathBuf>, global: &Global) -> Result<DataConfig, CliError> {
+fn chosen_data(
+    (mut data, task): (DataConfig, Option<Task>),
+    file: Option<PathBuf>,
+    global: &Global,
+) -> Result<(DataConfig, Option<Task>), CliError> {
     data.train = match (file, data.validation.take()) {
         (Some(file), _) => std::path::absolute(&file).map_err(|error| CliError::io("find", &file, &error))?,
         (None, Some(validation)) => validation,
         (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,
         (None, None) => data.train,
     };
-    let mut tree: Value = json!({"model": "", "data": data});
+    let mut tree: Value = json!({"model": "", "task": task, "data": data});
     global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalise(&mut tree)?;
-    Ok(settings::to_config(&tree)?.data)
+    let config = settings::to_config(&tree)?;
+    Ok((config.data, config.task))
 }
 
 #[cfg(test)]
@@ -87,7 +101,7 @@ mod tests {
         data.validation = Some(PathBuf::from("/sets/validation.jsonl"));
         data.prompt_template = "{{ source }}: ".to_owned();
         let chosen = |file: Option<&str>, set: &[&str]| {
-            chosen_data(data.clone(), file.map(PathBuf::from), &global(set)).unwrap()
+            chosen_data((data.clone(), None), file.map(PathBuf::from), &global(set)).unwrap().0
         };
         assert_eq!(chosen(None, &[]).train, PathBuf::from("/sets/validation.jsonl"));
         let other = chosen(Some("/other.csv"), &["data.max_tokens=64"]);

@@ -163,7 +163,8 @@ fn rows(asked: &[usize], target: &Target, session: &Session) -> Result<Vec<Strin
         return Err(CliError::usage("--row needs a run, whose dataset it is a row of", "Add --run RUN"));
     };
     let data: DataConfig = config.data.clone();
-    let command = Command::Preview { job: JOB, model: target.model.clone(), data, n_virtual: 0, rows: last };
+    let (model, task) = (target.model.clone(), config.task);
+    let command = Command::Preview { job: JOB, model, data, task, n_virtual: 0, rows: last };
     let preview = session.ask(command, |event| match event {
         Event::Preview { preview, .. } => Some(preview),
         _ => None,

@@ -24,8 +24,12 @@ pub(super) fn line(event: &Event) -> Value {
         Event::Notice { text, .. } => named("notice", &json!({"text": text})),
         Event::Token { stream, text, .. } => named("token", &json!({"stream": stream, "text": text})),
         Event::Generated { streams, .. } => generated(streams),
-        Event::Score { loss, perplexity, tokens, rows, .. } => {
-            named("score", &json!({"loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows}))
+        Event::Score { loss, perplexity, tokens, rows, figures, .. } => {
+            let mut score = json!({"loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows});
+            if let Some(figures) = figures {
+                score["figures"] = plain(figures);
+            }
+            named("score", &score)
         }
         Event::Grid { grid, .. } => named("grid", grid),
         Event::Neighbours { lists, .. } => named("neighbours", &json!({"lists": lists})),

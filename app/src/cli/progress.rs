@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use engine::message::{EvaluationReport, Event, Phase, RunFacts, SampleReport, StepReport};
+use engine::message::{EvaluationReport, Event, Phase, RunFacts, SampleReport, StepReport, TaskFigures};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{json, out};
@@ -34,6 +34,8 @@ pub(super) struct Progress {
     steps: usize,
     since: Option<Instant>,
     phase: Option<Phase>,
+    /// Samples are predictions.
+    predicts: bool,
 }
 
 impl Progress {
@@ -45,7 +47,7 @@ impl Progress {
         } else {
             View::Lines { every: 1 }
         };
-        Self { view, total: 0, recent: VecDeque::new(), steps: 0, since: None, phase: None }
+        Self { view, total: 0, recent: VecDeque::new(), steps: 0, since: None, phase: None, predicts: false }
     }
 
     /// Shows an event.
@@ -142,13 +144,17 @@ impl Progress {
         }
     }
 
-    fn evaluated(&self, evaluation: &EvaluationReport) {
+    fn evaluated(&mut self, evaluation: &EvaluationReport) {
         let best = if evaluation.best { " · best so far" } else { "" };
-        self.say(&format!("step {}: validation loss {:.4}{best}", evaluation.step, evaluation.loss));
+        let quality = evaluation.figures.map(|figures| format!(" · {}", figures_line(&figures))).unwrap_or_default();
+        self.predicts |= evaluation.figures.is_some();
+        self.say(&format!("step {}: validation loss {:.4}{quality}{best}", evaluation.step, evaluation.loss));
     }
 
     fn sample(&self, sample: &SampleReport) {
-        self.say(&format!("  {} → {}", one_line(&sample.prompt), one_line(&sample.text)));
+        // A class is of interest beside the one that was wanted; a continuation speaks for itself.
+        let wanted = if self.predicts { format!(" (wanted {})", one_line(&sample.reference)) } else { String::new() };
+        self.say(&format!("  {} → {}{wanted}", one_line(&sample.prompt), one_line(&sample.text)));
     }
 }
 
@@ -158,6 +164,18 @@ fn waiting() -> ProgressStyle {
 
 fn stepping() -> ProgressStyle {
     ProgressStyle::with_template("{bar:30} step {pos}/{len} · {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `accuracy 91.2 % · macro F1 90.8 %`, entities first where there are some.
+pub(super) fn figures_line(figures: &TaskFigures) -> String {
+    let percent = |name: &str, share: f64| format!("{name} {:.1} %", 100.0 * share);
+    let mut parts = vec![percent("accuracy", figures.accuracy)];
+    if let Some(share) = figures.entity_f1 {
+        parts.insert(0, percent("entity F1", share));
+    }
+    parts.extend(figures.macro_f1.map(|share| percent("macro F1", share)));
+    parts.extend(figures.micro_f1.filter(|_| figures.entity_f1.is_some()).map(|share| percent("micro F1", share)));
+    parts.join(" · ")
 }
 
 /// `mean loss 1.2345 · 18.2 k tokens/s · 4 min left`.

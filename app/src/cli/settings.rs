@@ -45,19 +45,27 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 47] = [
+pub(super) const SETTINGS: [Setting; 49] = [
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
     value("seed", "Decides initial values, data order, dropout and samples"),
+    or_none(value(
+        "task",
+        "causal, sequence_classification, token_classification or masked_fill; none is what the model does",
+    )),
     table("data", "The rows, and how a row becomes tokens"),
-    path("data.train", "Training rows: .jsonl, .json, .csv or .tsv"),
+    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
     or_none(path("data.validation", "Validation rows; none takes a share of the training rows")),
     value("data.validation_share", "That share, 0 to 0.9"),
     value("data.validation_rows", "Use at most this many validation rows"),
     or_none(text("data.source_column", "Column that the prompt is made of; none takes the first of the usual names")),
-    or_none(text("data.target_column", "Column to be learned; none takes the first of the usual names")),
-    text("data.prompt_template", "Text before the target, over source, bos, eos and every column; no loss"),
+    or_none(text("data.second_column", "Column of the second text, where pairs are classified")),
+    or_none(text(
+        "data.target_column",
+        "Column to be learned, or of the class; none takes the first of the usual names",
+    )),
+    text("data.prompt_template", "Text before the target, over source, bos, eos, mask and every column; no loss"),
     text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
     value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
     text(
@@ -352,6 +360,8 @@ mod tests {
             "data.validation=v",
             "data.source_column=s",
             "data.target_column=t",
+            "data.second_column=u",
+            "task=causal",
         ])
         .unwrap();
         let tree = serde_json::to_value(&config).unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
 use clap::Args;
-use engine::config::RunConfig;
+use engine::config::{RunConfig, Task};
 use engine::message::{Command, Event, Outcome};
 use serde_json::json;
 
@@ -156,6 +156,7 @@ struct End {
     outcome: Outcome,
     step: usize,
     best: Option<(usize, f64)>,
+    task: Task,
 }
 
 fn train(
@@ -165,7 +166,7 @@ fn train(
     resume: bool,
     progress: &mut Progress,
 ) -> Result<End, CliError> {
-    let mut end = End { outcome: Outcome::Stopped, step: 0, best: None };
+    let mut end = End { outcome: Outcome::Stopped, step: 0, best: None, task: Task::Causal };
     session.send(Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config), resume })?;
     loop {
         let event = match session.next()? {
@@ -178,7 +179,7 @@ fn train(
         };
         progress.show(&event);
         match event {
-            Event::RunStarted { facts, .. } => end.step = facts.done_steps,
+            Event::RunStarted { facts, .. } => (end.step, end.task) = (facts.done_steps, facts.task),
             Event::Step { step, .. } => end.step = step.step,
             Event::Evaluated { evaluation, .. } if evaluation.best => {
                 end.best = Some((evaluation.step, evaluation.loss));
@@ -193,9 +194,14 @@ fn train(
 fn report(run: &RunId, folder: &Path, end: &End, json: bool) {
     let best =
         end.best.map(|(step, loss)| format!("; best validation loss {loss:.4} at step {step}")).unwrap_or_default();
+    // What only reads has nothing to generate.
+    let use_it = match end.task {
+        Task::Causal => format!("prefix-workbench generate --run {run} --source TEXT"),
+        _ => format!("prefix-workbench evaluate --run {run} --data FILE"),
+    };
     let (said, next) = match end.outcome {
-        Outcome::Completed => ("Finished", format!("prefix-workbench generate --run {run} --source TEXT")),
-        Outcome::StoppedEarly => ("Finished early", format!("prefix-workbench generate --run {run} --source TEXT")),
+        Outcome::Completed => ("Finished", use_it),
+        Outcome::StoppedEarly => ("Finished early", use_it),
         Outcome::Stopped => ("Stopped", format!("prefix-workbench resume {run}")),
     };
     out::note(format_args!("{said} after step {}{best}. Go on with: {next}", end.step));
@@ -256,13 +262,16 @@ mod tests {
     #[test]
     fn a_run_is_watched_to_its_end() {
         let (session, heard) = played(|outbox| {
-            let evaluation = EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1 };
+            let evaluation = EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1, figures: None };
             outbox.send(step(1)).unwrap();
             outbox.send(step(2)).unwrap();
             outbox.send(Wake::Engine(Event::Evaluated { job: JOB, evaluation })).unwrap();
             outbox.send(Wake::Engine(Event::Finished { job: JOB, outcome: Outcome::Completed })).unwrap();
         });
-        assert_eq!(watched(&session).unwrap(), End { outcome: Outcome::Completed, step: 2, best: Some((2, 0.5)) });
+        assert_eq!(
+            watched(&session).unwrap(),
+            End { outcome: Outcome::Completed, step: 2, best: Some((2, 0.5)), task: Task::Causal }
+        );
         assert_eq!(*heard.borrow(), ["Train"]);
     }
 

@@ -1,6 +1,7 @@
 //! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
 
 use egui::{RichText, ScrollArea, Slider, Ui};
+use engine::config::Task;
 use engine::message::{Prompt, Sampling, TokenRow};
 
 use super::training::phase_line;
@@ -53,6 +54,12 @@ impl Compare {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             if let Some(failure) = &comparison.failure {
                 banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+                ui.add_space(theme::SMALL_GAP);
+            }
+            let reads_only = model_of(state).and_then(|folder| state.model(&folder));
+            let reads_only = reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.contains(&Task::Causal));
+            if reads_only {
+                banner_ui(ui, Level::Info, say!("compare.encoder"), say!("compare.encoder_advice"), "", |_| {});
                 ui.add_space(theme::SMALL_GAP);
             }
             self.prompt_ui(ui, state, out);

@@ -180,7 +180,7 @@ impl State {
     pub(super) fn find_prompts(&mut self) {
         let Some(config) = self.compared() else { return };
         let (model, MethodConfig::Prefix(prefix)) = (config.model.clone(), &config.method);
-        let (mut data, n_virtual) = (config.data.clone(), prefix.n_virtual);
+        let (mut data, task, n_virtual) = (config.data.clone(), config.task, prefix.n_virtual);
         if let Some(validation) = data.validation.take() {
             data.train = validation;
         }
@@ -192,7 +192,7 @@ impl State {
         self.comparison.rows.clear();
         let job = self.job(Purpose::FindPrompts);
         self.comparison.rows_job = Some(job);
-        self.command(Command::Preview { job, model, data, n_virtual, rows: PROMPTS });
+        self.command(Command::Preview { job, model, data, task, n_virtual, rows: PROMPTS });
     }
 
     /// Starts the columns on what is typed.

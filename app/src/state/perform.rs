@@ -37,10 +37,10 @@ impl State {
             Action::Delete(run) => self.ask_store(Request::Delete(run)),
             Action::Star(run, starred) => self.ask_store(Request::Star { run, starred }),
             Action::Describe(folder) | Action::AddModel(folder) => self.describe(folder),
-            Action::Preview { model, data, n_virtual } => {
+            Action::Preview { model, data, task, n_virtual } => {
                 let job = self.job(Purpose::Preview);
                 self.preview.job = Some(job);
-                self.command(Command::Preview { job, model, data: *data, n_virtual, rows: PREVIEW_ROWS });
+                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
             }
             Action::AddDataset(train) => {
                 self.ask_library(Request::RememberDataset { train, validation: None });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use engine::error::Failure;
-use engine::message::{EvaluationReport, SampleReport, StepReport};
+use engine::message::{EvaluationReport, SampleReport, StepReport, TaskFigures};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,8 @@ pub(super) struct EvaluationLine {
     #[serde(default)]
     best: bool,
     elapsed_secs: Option<f64>,
+    #[serde(default)]
+    figures: Option<TaskFigures>,
 }
 
 impl From<EvaluationLine> for EvaluationReport {
@@ -95,6 +97,7 @@ impl From<EvaluationLine> for EvaluationReport {
             loss: line.loss.unwrap_or(f64::NAN),
             best: line.best,
             elapsed_secs: line.elapsed_secs.unwrap_or(0.0),
+            figures: line.figures,
         }
     }
 }

@@ -142,14 +142,14 @@ impl Keeper {
     }
 
     fn evaluations(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<EvaluationReport>> {
-        let sql =
-            "SELECT key, step, loss, best, elapsed_secs FROM evaluations WHERE run = ?1 AND key > ?2 ORDER BY key";
+        let sql = "SELECT key, step, loss, best, elapsed_secs, figures FROM evaluations WHERE run = ?1 AND key > ?2 ORDER BY key";
         collect(self.db.prepare_cached(sql)?, key, &mut cursor.evaluation, |row| {
             Ok(EvaluationReport {
                 step: count(row, "step")?.unwrap_or(0),
                 loss: row.get::<_, Option<f64>>("loss")?.unwrap_or(f64::NAN),
                 best: row.get("best")?,
                 elapsed_secs: row.get::<_, Option<f64>>("elapsed_secs")?.unwrap_or(0.0),
+                figures: row.get::<_, Option<String>>("figures")?.and_then(|text| serde_json::from_str(&text).ok()),
             })
         })
     }

@@ -147,11 +147,12 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
 
 /// Adds an evaluation and keeps the best of all in the run's row.
 pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationReport) -> Result<()> {
+    let figures = report.figures.and_then(|figures| serde_json::to_string(&figures).ok());
     db.prepare_cached(
-        "INSERT INTO evaluations (run, step, loss, best, elapsed_secs) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best",
+        "INSERT INTO evaluations (run, step, loss, best, elapsed_secs, figures) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best, figures = excluded.figures",
     )?
-    .execute(params![key, signed(report.step), report.loss, report.best, report.elapsed_secs])?;
+    .execute(params![key, signed(report.step), report.loss, report.best, report.elapsed_secs, figures])?;
     put_best(db, key)
 }
 

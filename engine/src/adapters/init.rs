@@ -1,6 +1,6 @@
 //! Initial values of a prefix, and of the network behind it.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,8 +9,9 @@ use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::adapters::prefix::{Prefix, PrefixShape, activate};
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
-use crate::models::{CausalModel, Input};
+use crate::models::KeysAndValues;
 use crate::nn::LayerKv;
+use crate::random::normal;
 
 /// What initial values are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +35,7 @@ impl Prefix {
         shape: PrefixShape,
         config: &PrefixConfig,
         target: &PrefixTarget,
-        model: &dyn CausalModel,
+        model: &(impl KeysAndValues + ?Sized),
         device: &Device,
         seed: u64,
     ) -> Result<Self> {
@@ -78,7 +79,7 @@ fn wanted(
     shape: PrefixShape,
     config: &PrefixConfig,
     target: &PrefixTarget,
-    model: &dyn CausalModel,
+    model: &(impl KeysAndValues + ?Sized),
     device: &Device,
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {
@@ -108,7 +109,12 @@ fn wanted(
 }
 
 /// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
-fn scales(shape: PrefixShape, rows: &[Vec<u32>], model: &dyn CausalModel, device: &Device) -> Result<Vec<(f32, f32)>> {
+fn scales(
+    shape: PrefixShape,
+    rows: &[Vec<u32>],
+    model: &(impl KeysAndValues + ?Sized),
+    device: &Device,
+) -> Result<Vec<(f32, f32)>> {
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
     let mut count = 0;
     for row in rows.iter().filter(|row| !row.is_empty()) {
@@ -136,16 +142,11 @@ fn scales(shape: PrefixShape, rows: &[Vec<u32>], model: &dyn CausalModel, device
     Ok(sums.into_iter().map(scale).collect())
 }
 
-/// Keys and values of a text at positions 0, 1, …, one pair per layer, `[1, n_kv_heads, seq, d_head]`.
-fn keys_and_values_of(model: &dyn CausalModel, tokens: &[u32], device: &Device) -> Vec<LayerKv> {
+/// Keys and values of a text at its first positions, one pair per layer, `[1, n_kv_heads, seq, d_head]`.
+fn keys_and_values_of(model: &(impl KeysAndValues + ?Sized), tokens: &[u32], device: &Device) -> Vec<LayerKv> {
     let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
-    let positions: Vec<i32> = (0..ids.len() as i32).collect();
     let shape = [1, ids.len()];
-    let on_device = |values| Tensor::<2, Int>::from_data(TensorData::new(values, shape), device);
-    let input = Input { tokens: on_device(ids), positions: on_device(positions), key_mask: None };
-    let mut kv = Vec::new();
-    model.hidden(&input, None, Some(&mut kv));
-    kv
+    model.read_alone(Tensor::from_data(TensorData::new(ids, shape), device))
 }
 
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).
@@ -162,11 +163,4 @@ fn draw(name: &str, shape: &[usize], config: &PrefixConfig, random: &mut ChaCha8
     };
     let bound = (d_in as f32).sqrt().recip();
     (0..n).map(|_| random.random_range(-bound..bound)).collect()
-}
-
-/// A draw from N(0, 1) by Box and Muller.
-pub(crate) fn normal(random: &mut ChaCha8Rng) -> f32 {
-    let u: f64 = 1.0 - random.random::<f64>();
-    let v: f64 = random.random();
-    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
-use crate::config::PrefixConfig;
+use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::ModelShape;
+use crate::models::{ClassHead, Model, ModelShape};
 use crate::nn::LayerKv;
-use crate::weights::{read_floats, write_floats};
+use crate::weights::{Floats, read_floats, write_floats};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +63,19 @@ pub struct FoldedPrefix {
     pub flat: Vec<f32>,
     /// The base model, as whoever saved it named it.
     pub base_model: Option<String>,
+    /// What it was trained for.
+    pub task: TaskRecord,
+    /// The trained head of a task with classes.
+    pub head: Vec<HeadTensor>,
 }
+
+/// Its name below the model, its shape, its numbers.
+pub type HeadTensor = (String, Vec<usize>, Vec<f32>);
+
+/// Names and order of an adapter's classes, which PEFT's files do not have.
+const TASK: &str = "task.json";
+/// Before the names of a head's tensors.
+const HEAD: &str = "base_model.";
 
 impl FoldedPrefix {
     /// Reads an adapter folder; its shape is what the files say, and where they say nothing, that of `like`.
@@ -102,7 +114,33 @@ impl FoldedPrefix {
         let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
             malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
         })?;
-        Ok(Self { shape, flat, base_model: config.base_model_name_or_path })
+        let head = read_head(&path, tensors)?;
+        let task = read_task(folder, &config, &head)?;
+        Ok(Self { shape, flat, base_model: config.base_model_name_or_path, task, head })
+    }
+
+    /// The head as this model has it; `None` for a task without classes.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`] when the adapter has no head, or one of other layers or sizes.
+    pub fn class_head(&self, model: &Model, device: &Device) -> Result<Option<ClassHead>> {
+        if !self.task.task.has_classes() {
+            return Ok(None);
+        }
+        let kind = model.head_kind(self.task.task)?;
+        let n_classes = self.task.classes.len();
+        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
+        let mut weights = Vec::new();
+        for (name, shape) in kind.parameter_shapes(model.shape().d_model, n_classes) {
+            let found = self.head.iter().find(|(found, ..)| found == name);
+            let (_, found, values) = found.ok_or_else(|| mismatch(format!("its head has no {name:?}")))?;
+            if *found != shape {
+                return Err(mismatch(format!("{name:?} of its head has shape {found:?}, the model needs {shape:?}")));
+            }
+            let n = values.len();
+            weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
+        }
+        Ok(Some(ClassHead { kind, n_classes, weights }))
     }
 
     /// Refuses a model of another shape, with the numbers.
@@ -142,7 +180,10 @@ impl FoldedPrefix {
 
     /// Names the adapter: the first 12 hexadecimal digits of the SHA-256 of its numbers.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(bytemuck::cast_slice::<f32, u8>(&self.flat));
+        let mut digest = Sha256::new();
+        digest.update(bytemuck::cast_slice::<f32, u8>(&self.flat));
+        self.head.iter().for_each(|(.., values)| digest.update(bytemuck::cast_slice::<f32, u8>(values)));
+        let digest = digest.finalize();
         digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -159,7 +200,9 @@ impl FoldedPrefix {
             encoder_hidden_size: Some(mlp.map_or(self.shape.d_kv(), |mlp| mlp.width)),
             inference_mode: true,
             init_weights: None,
-            modules_to_save: None,
+            // PEFT names both twice, whichever of them there is.
+            modules_to_save: (!self.head.is_empty())
+                .then(|| ["classifier", "score", "classifier", "score"].map(str::to_owned).to_vec()),
             num_attention_heads: Some(self.shape.n_kv_heads),
             num_layers: Some(self.shape.n_layers),
             num_transformer_submodules: Some(1),
@@ -168,15 +211,75 @@ impl FoldedPrefix {
             peft_version: Some(PEFT_VERSION.to_owned()),
             prefix_projection: mlp.is_some(),
             revision: None,
-            task_type: Some("CAUSAL_LM".to_owned()),
+            task_type: task_type(self.task.task).map(str::to_owned),
             token_dim: Some(self.shape.d_kv()),
         };
         let dims = vec![self.shape.n_virtual, self.shape.row()];
-        let tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (dims, self.flat.clone()))]);
+        let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (dims, self.flat.clone()))]);
+        for (name, shape, values) in &self.head {
+            tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
+        }
+        if self.task.task != Task::Causal {
+            crate::weights::write_json(&folder.join(TASK), &self.task)?;
+        }
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
         crate::weights::write_json(&folder.join("adapter_config.json"), &config)
     }
+}
+
+/// The name of a parameter while PEFT trains it, the adapter being called `default`.
+pub(crate) fn name_in_training(parameter: &str) -> String {
+    match parameter.split_once('.') {
+        Some((module @ ("classifier" | "pre_classifier" | "score"), rest)) => {
+            format!("{HEAD}{module}.modules_to_save.default.{rest}")
+        }
+        _ => format!("prompt_encoder.default.{parameter}"),
+    }
+}
+
+/// PEFT's name of a task; it has none for filling masks.
+fn task_type(task: Task) -> Option<&'static str> {
+    match task {
+        Task::Causal => Some("CAUSAL_LM"),
+        Task::SequenceClassification => Some("SEQ_CLS"),
+        Task::TokenClassification => Some("TOKEN_CLS"),
+        Task::MaskedFill => None,
+    }
+}
+
+fn read_head(path: &Path, tensors: Floats) -> Result<Vec<HeadTensor>> {
+    let mut head = Vec::new();
+    for (name, (shape, values)) in tensors {
+        let Some(name) = name.strip_prefix(HEAD) else { continue };
+        if values.iter().any(|x| !x.is_finite()) {
+            let reason = format!("{name:?} holds a number that is not finite");
+            return Err(EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason });
+        }
+        head.push((name.to_owned(), shape, values));
+    }
+    Ok(head)
+}
+
+/// What the folder says about the task; classes that only PEFT knows get transformers' names for them.
+fn read_task(folder: &Path, config: &PeftConfig, head: &[HeadTensor]) -> Result<TaskRecord> {
+    let path = folder.join(TASK);
+    if path.is_file() {
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        return serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
+            what: "the adapter's task",
+            path,
+            reason: error.to_string(),
+        });
+    }
+    let tasks = [Task::SequenceClassification, Task::TokenClassification];
+    let Some(task) = tasks.into_iter().find(|task| config.task_type.as_deref() == task_type(*task)) else {
+        return Ok(TaskRecord::default());
+    };
+    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
+    let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
+    let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
+    Ok(TaskRecord { task, classes: (0..n_classes).map(|class| format!("LABEL_{class}")).collect() })
 }
 
 /// The sizes a config implies; PEFT fills missing ones from the model.

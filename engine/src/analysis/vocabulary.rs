@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::bank::{Checksum, Layout, VocabularyBank};
 use crate::error::{EngineError, Result};
-use crate::models::{CausalModel, Input, ModelShape};
+use crate::models::{KeysAndValues, ModelShape};
 
 /// Tokens in one step.
 const BLOCK: usize = 512;
@@ -69,7 +69,7 @@ impl VocabularyBuilder {
     ///
     /// # Panics
     /// After it returned the bank.
-    pub fn step(&mut self, model: &dyn CausalModel) -> Result<VocabularyStep> {
+    pub fn step(&mut self, model: &(impl KeysAndValues + ?Sized)) -> Result<VocabularyStep> {
         let n_tables = 2 * self.layout.n_layers;
         match std::mem::replace(&mut self.state, State::Done) {
             State::Opening => {
@@ -113,21 +113,14 @@ impl VocabularyBuilder {
 
     fn build(
         &self,
-        model: &dyn CausalModel,
+        model: &(impl KeysAndValues + ?Sized),
         file: &mut NamedTempFile,
         checksums: &mut [Checksum],
         tokens: Range<usize>,
     ) -> Result<()> {
-        let device = model.embeddings().device();
         let count = tokens.len();
         let ids: Vec<i64> = tokens.clone().map(|token| token as i64).collect();
-        let input = Input {
-            tokens: Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &device),
-            positions: Tensor::zeros([count, 1], &device),
-            key_mask: None,
-        };
-        let mut kv = Vec::new();
-        drop(model.hidden(&input, None, Some(&mut kv)));
+        let kv = model.read_alone(Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &model.device()));
         let tables = kv.iter().flat_map(|slots| [&slots.key, &slots.value]).zip(checksums).enumerate();
         for (table, (slots, checksum)) in tables {
             let mut exact = super::rows(slots)?; // [count, width]
@@ -165,6 +158,7 @@ mod tests {
     use super::*;
     use crate::generation::tiny::TinyModel;
     use crate::message::Side;
+    use crate::models::{CausalModel, Input};
 
     fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyBank, PathBuf, usize) {
         let mut builder = VocabularyBuilder::new(cache, model.shape(), hash);

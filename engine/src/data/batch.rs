@@ -2,6 +2,7 @@
 
 use super::encode::Example;
 use super::order::{Purpose, shuffled};
+use crate::config::Task;
 
 /// The label of a position that has none, as Hugging Face writes it.
 pub const NO_LABEL: i32 = -100;
@@ -24,18 +25,25 @@ pub struct TokenBatch {
     pub tokens: Vec<i32>,
     /// 1 for a token, 0 for padding.
     pub mask: Vec<f32>,
-    /// At each position the token that is there, if it is to be learned; else [`NO_LABEL`].
+    /// In the causal task the token that is there, if it is to be learned; in the others the class or the token that is
+    /// to be told there; else [`NO_LABEL`].
     pub labels: Vec<i32>,
+    /// Which text of a pair each token belongs to, `[batch, seq]`; `None` when there is one.
+    pub types: Option<Vec<i32>>,
+    /// What the labels are.
+    pub task: Task,
 }
 
 impl TokenBatch {
     /// Puts the examples with these indices together.
-    pub fn new(examples: &[Example], rows: &[usize], pad: u32) -> Self {
+    pub fn new(examples: &[Example], rows: &[usize], pad: u32, task: Task) -> Self {
         let batch = rows.len();
         let seq = rows.iter().map(|&row| examples[row].tokens.len()).max().unwrap_or(0);
         let mut tokens = vec![id(pad); batch * seq];
         let mut mask = vec![0.0; batch * seq];
         let mut labels = vec![NO_LABEL; batch * seq];
+        let has_types = rows.iter().any(|&row| !examples[row].types.is_empty());
+        let mut types = has_types.then(|| vec![0; batch * seq]);
         for (index, &row) in rows.iter().enumerate() {
             let example = &examples[row];
             for (position, &token) in example.tokens.iter().enumerate() {
@@ -46,21 +54,36 @@ impl TokenBatch {
                     labels[at] = id(token);
                 }
             }
+            for &(position, label) in &example.labels {
+                labels[index * seq + position] = label;
+            }
+            if let Some(types) = &mut types {
+                for (position, &of) in example.types.iter().enumerate() {
+                    types[index * seq + position] = id(of);
+                }
+            }
         }
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels }
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, task }
     }
 
-    /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, which is the
-    /// one before the label's own, and the token. A label at the first position of a row, which a batch from elsewhere
-    /// may have, has no predictor and is left out.
+    /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.
+    /// In the causal task that is the position before the label's own, in the others its own. A causal label at the first
+    /// position of a row, which a batch from elsewhere may have, has no predictor and is left out.
     pub fn labelled(&self) -> Vec<(usize, i32)> {
-        self.predicted().map(|(at, label)| (at - 1, label)).collect()
+        let before = usize::from(self.task == Task::Causal);
+        self.predicted().map(|(at, label)| (at - before, label)).collect()
     }
 
     /// The flat positions with a label and a predictor.
     fn predicted(&self) -> impl Iterator<Item = (usize, i32)> + '_ {
         let labels = self.labels.iter().copied().enumerate();
-        labels.filter(|&(at, label)| label != NO_LABEL && at % self.seq.max(1) != 0)
+        let causal = self.task == Task::Causal;
+        labels.filter(move |&(at, label)| label != NO_LABEL && (!causal || at % self.seq.max(1) != 0))
+    }
+
+    /// The position of the last token of a row of the batch, padding not counted.
+    pub fn last_of(&self, row: usize) -> usize {
+        self.mask[row * self.seq..(row + 1) * self.seq].iter().rposition(|&real| real > 0.0).unwrap_or(0)
     }
 
     /// The row of the batch, from 0, that a flat position lies in.
@@ -141,22 +164,38 @@ mod tests {
             truncated: false,
             prompt: String::new(),
             reference: String::new(),
+            types: Vec::new(),
+            labels: Vec::new(),
         }
     }
 
     #[test]
     fn labels_stand_at_their_own_position_and_are_predicted_from_the_one_before() {
         let examples = [example(&[1, 2, 3, 4], 2), example(&[5, 6], 1)];
-        let batch = TokenBatch::new(&examples, &[1, 0], 9);
+        let batch = TokenBatch::new(&examples, &[1, 0], 9, Task::Causal);
         assert_eq!((batch.batch, batch.seq), (2, 4));
         assert_eq!(batch.tokens, [5, 6, 9, 9, 1, 2, 3, 4]);
         assert_eq!(batch.mask, [1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
         assert_eq!(batch.labels, [-100, 6, -100, -100, -100, -100, 3, 4]);
         assert_eq!(batch.labelled(), [(0, 6), (5, 3), (6, 4)]);
         assert_eq!((batch.row_of(0), batch.row_of(5), batch.n_labels(), batch.n_tokens()), (0, 1, 3, 6));
-        assert_eq!(TokenBatch::new(&examples, &[], 9).labelled(), []);
+        assert_eq!(TokenBatch::new(&examples, &[], 9, Task::Causal).labelled(), []);
         let from_elsewhere = TokenBatch { labels: batch.tokens.clone(), ..batch };
         assert_eq!((from_elsewhere.labelled()[3], from_elsewhere.n_labels()), ((4, 2), 6));
+    }
+
+    #[test]
+    fn a_class_stands_where_it_is_told() {
+        let labelled = |tokens: &[u32], labels: &[(usize, i32)], types: &[u32]| Example {
+            labels: labels.to_vec(),
+            types: types.to_vec(),
+            ..example(tokens, tokens.len())
+        };
+        let examples = [labelled(&[1, 2, 3], &[(0, 4), (2, 5)], &[]), labelled(&[6], &[(0, 7)], &[1])];
+        let batch = TokenBatch::new(&examples, &[0, 1], 9, Task::TokenClassification);
+        assert_eq!(batch.labelled(), [(0, 4), (2, 5), (3, 7)]);
+        assert_eq!((batch.n_labels(), batch.last_of(0), batch.last_of(1)), (3, 2, 0));
+        assert_eq!(batch.types, Some(vec![0, 0, 0, 1, 0, 0]));
     }
 
     #[test]

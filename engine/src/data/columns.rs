@@ -21,6 +21,9 @@ const TARGETS: &[&str] = &[
     "highlights",
     "translation",
     "label",
+    "labels",
+    "tags",
+    "class",
     "目标",
     "输出",
     "回答",
@@ -50,6 +53,8 @@ const SOURCES: &[&str] = &[
     "sentence",
     "sentence1",
     "text",
+    "tokens",
+    "words",
     "content",
     "title",
     "topic",
@@ -127,7 +132,11 @@ fn named_columns(table: &Table, name: &str) -> Result<Vec<usize>> {
     }
 }
 
-fn column(table: &Table, name: &str) -> Result<usize> {
+/// The column of this name.
+///
+/// # Errors
+/// [`EngineError::ColumnMissing`].
+pub(super) fn column(table: &Table, name: &str) -> Result<usize> {
     table.column(name).ok_or_else(|| missing(table, name))
 }
 

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::columns::Roles;
+use super::columns::{self, Roles};
 use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::labelled::classes_of;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
 use super::table::{Problem, Table};
 use super::tokenizer::Tokenizer;
-use crate::config::DataConfig;
-use crate::error::Result;
+use crate::config::{DataConfig, Task, TaskRecord};
+use crate::error::{EngineError, Result};
 
 /// The rows of a run.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Dataset {
     pub train: Vec<Example>,
     /// Rows to measure by, in the file's order; empty when the configuration keeps none.
     pub validation: Vec<Example>,
+    /// What is learned of them, with the names of the classes.
+    pub task: TaskRecord,
     /// What happened to the rows.
     pub report: DataReport,
 }
@@ -58,19 +61,26 @@ pub(super) struct Prepared {
     pub(super) table: Table,
     pub(super) roles: Roles,
     pub(super) prompts: Prompts,
+    pub(super) task: TaskRecord,
     pub(super) encoded: Encoded,
     pub(super) max_tokens: usize,
 }
 
 impl Dataset {
     /// Reads, encodes and splits the rows. A row has at most `max_tokens` tokens, or the configured limit if that is
-    /// lower. The same rows and seed give the same split on every machine.
+    /// lower. The same rows and seed give the same split on every machine. Where `task` names no classes, the rows do.
     ///
     /// # Errors
     /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
     /// and [`EngineError::NoTrainableRow`](crate::error::EngineError::NoTrainableRow), for either file.
-    pub fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize, seed: u64) -> Result<Self> {
-        let prepared = Prepared::load(config, tokenizer, max_tokens)?;
+    pub fn load(
+        config: &DataConfig,
+        task: &TaskRecord,
+        tokenizer: &Tokenizer,
+        max_tokens: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let prepared = Prepared::load(config, task, tokenizer, max_tokens)?;
         let validation = match &config.validation {
             Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
             None => None,
@@ -80,7 +90,7 @@ impl Dataset {
 
     pub(super) fn split(prepared: Prepared, validation: Option<Encoded>, config: &DataConfig, seed: u64) -> Self {
         let mut report = prepared.report();
-        let Prepared { encoded, .. } = prepared;
+        let Prepared { encoded, task, .. } = prepared;
         let (train, validation) = match validation {
             Some(validation) => {
                 report.add_skipped_validation(&validation);
@@ -98,19 +108,40 @@ impl Dataset {
         report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
         let known: HashSet<&[u32]> = train.iter().map(|e| e.tokens.as_slice()).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(e.tokens.as_slice())).count();
-        Self { train, validation, report }
+        Self { train, validation, task, report }
     }
 }
 
 impl Prepared {
-    pub(super) fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
+    pub(super) fn load(
+        config: &DataConfig,
+        task: &TaskRecord,
+        tokenizer: &Tokenizer,
+        max_tokens: usize,
+    ) -> Result<Self> {
+        if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
+            return Err(EngineError::Tokenizer("it has no mask token".to_owned()));
+        }
         let prompts = Prompts::new(config, tokenizer)?;
         let max_tokens = token_limit(config, max_tokens);
         let table = read_table(&config.train)?;
         let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
-        let encoder = Encoder { table: &table, roles: roles.clone(), prompts: &prompts, tokenizer, max_tokens };
+        let mut task = task.clone();
+        if task.task.has_classes() && task.classes.is_empty() {
+            task.classes = classes_of(&table, roles.target, task.task)?;
+        }
+        let encoder = Encoder {
+            table: &table,
+            roles: roles.clone(),
+            prompts: &prompts,
+            tokenizer,
+            task: task.task,
+            classes: &task.classes,
+            second: second_column(config, &table)?,
+            max_tokens,
+        };
         let encoded = encoder.encode()?;
-        Ok(Self { table, roles, prompts, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, task, encoded, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -127,6 +158,9 @@ impl Prepared {
             roles: Roles::resolve(&table, source.as_deref(), target.as_deref())?,
             prompts: &self.prompts,
             tokenizer,
+            task: self.task.task,
+            classes: &self.task.classes,
+            second: second_column(config, &table)?,
             max_tokens: self.max_tokens,
         };
         encoder.encode()
@@ -154,6 +188,12 @@ impl DataReport {
             validation.skipped.iter().map(|p| Problem { row: p.row, reason: format!("validation: {}", p.reason) });
         self.skipped.extend(named);
     }
+}
+
+/// The column of the second text of a pair, where one is named.
+fn second_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
+    let name = config.second_column.as_deref().filter(|name| !name.is_empty());
+    name.map(|name| columns::column(table, name)).transpose()
 }
 
 /// Rows to validate on, out of `n` usable ones: at least one if any are wanted, and never all.
@@ -197,7 +237,9 @@ mod tests {
         let rows: Vec<(&str, &str)> = texts.iter().map(|t| (t.as_str(), t.as_str())).collect();
         let mut config = DataConfig::new(write(folder.path(), "a.jsonl", &rows));
         config.validation_share = 0.25;
-        let load = |config: &DataConfig, seed| Dataset::load(config, &byte_tokenizer(), 100, seed).unwrap();
+        let load = |config: &DataConfig, seed| {
+            Dataset::load(config, &TaskRecord::default(), &byte_tokenizer(), 100, seed).unwrap()
+        };
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
         assert!(data.validation.is_sorted_by_key(|e| e.row) && data.train.is_sorted_by_key(|e| e.row));
@@ -220,7 +262,7 @@ mod tests {
         )
         .unwrap();
         config.validation = Some(validation);
-        let data = Dataset::load(&config, &byte_tokenizer(), 100, 1).unwrap();
+        let data = Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 100, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
         assert_eq!(data.validation[0].reference, " d");
         assert_eq!(data.report.skipped[0], Problem { row: 3, reason: "validation: the target is empty".to_owned() });
@@ -230,7 +272,7 @@ mod tests {
     fn one_row_is_kept_for_training() {
         let folder = tempfile::tempdir().unwrap();
         let config = DataConfig::new(write(folder.path(), "a.jsonl", &[("a", "b")]));
-        let data = Dataset::load(&config, &byte_tokenizer(), 4, 1).unwrap();
+        let data = Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 4, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.truncated_rows), (1, 0, 1));
         assert_eq!((data.report.lengths, data.report.max_tokens), (vec![5], 4));
     }

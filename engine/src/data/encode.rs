@@ -7,7 +7,7 @@ use super::prompts::{Prompts, Texts};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Task};
 use crate::error::{EngineError, Result};
 
 /// A row as it trains: the prompt's tokens, then the target's.
@@ -29,6 +29,11 @@ pub struct Example {
     pub prompt: String,
     /// The rendered target, uncut.
     pub reference: String,
+    /// Which text of a pair each token belongs to, 0 or 1; empty when there is one.
+    pub types: Vec<u32>,
+    /// For every task but the causal one: positions, and the class or the token that is to be told there. The class of a
+    /// whole text stands at position 0.
+    pub labels: Vec<(usize, i32)>,
 }
 
 /// How the rows of one table become examples.
@@ -37,6 +42,11 @@ pub(super) struct Encoder<'a> {
     pub(super) roles: Roles,
     pub(super) prompts: &'a Prompts,
     pub(super) tokenizer: &'a Tokenizer,
+    pub(super) task: Task,
+    /// Names of the classes, where the task has some.
+    pub(super) classes: &'a [String],
+    /// The column of the second text of a pair.
+    pub(super) second: Option<usize>,
     pub(super) max_tokens: usize,
 }
 
@@ -52,12 +62,12 @@ pub(super) struct Encoded {
 }
 
 /// A row's example and its length before the cut, or why there is none.
-type Outcome = Result<(Example, u32), Skip>;
+pub(super) type Outcome = Result<(Example, u32), Skip>;
 
-struct Skip {
-    reason: String,
+pub(super) struct Skip {
+    pub(super) reason: String,
     /// The template does not fit the row.
-    is_template: bool,
+    pub(super) is_template: bool,
 }
 
 impl Encoder<'_> {
@@ -67,7 +77,9 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        self.prompts.templates.check_names(&self.table.columns)?;
+        if matches!(self.task, Task::Causal | Task::MaskedFill) {
+            self.prompts.templates.check_names(&self.table.columns)?;
+        }
         let outcomes: Vec<Outcome> =
             self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
         if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
@@ -103,6 +115,15 @@ impl Encoder<'_> {
 
     /// The outer error ends the encoding of the table.
     fn encode_row(&self, row: &Row) -> Result<Outcome> {
+        match self.task {
+            Task::Causal => self.causal_row(row),
+            Task::SequenceClassification => Ok(self.text_row(row)),
+            Task::TokenClassification => Ok(self.word_row(row)),
+            Task::MaskedFill => self.masked_row(row),
+        }
+    }
+
+    fn causal_row(&self, row: &Row) -> Result<Outcome> {
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let texts = match self.prompts.texts(&fields) {
             Ok(texts) => texts,
@@ -120,6 +141,8 @@ impl Encoder<'_> {
                 n_prompt,
                 prompt: texts.prompt,
                 reference: texts.reference,
+                types: Vec::new(),
+                labels: Vec::new(),
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
@@ -156,7 +179,7 @@ impl Encoder<'_> {
     }
 }
 
-fn skip(reason: &str) -> Skip {
+pub(super) fn skip(reason: &str) -> Skip {
     Skip { reason: reason.to_owned(), is_template: false }
 }
 
@@ -193,6 +216,9 @@ mod tests {
             roles: Roles::resolve(&table, None, None)?,
             prompts: &Prompts::new(config, &byte_tokenizer())?,
             tokenizer: &byte_tokenizer(),
+            task: Task::Causal,
+            classes: &[],
+            second: None,
             max_tokens,
         };
         encoder.encode()

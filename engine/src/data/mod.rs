@@ -5,9 +5,11 @@
 
 mod batch;
 mod columns;
+mod conll;
 mod dataset;
 mod delimited;
 mod encode;
+mod labelled;
 mod order;
 mod preview;
 mod prompts;

@@ -3,7 +3,7 @@
 use super::dataset::{Dataset, Prepared};
 use super::encode::Example;
 use super::tokenizer::Tokenizer;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
 use crate::message::{DataPreview, TokenRow};
 
@@ -17,13 +17,15 @@ const N_SKIPPED: usize = 10;
 /// As [`Dataset::load`].
 pub fn preview(
     config: &DataConfig,
+    task: &TaskRecord,
     tokenizer: &Tokenizer,
     n_rows: usize,
     max_tokens: usize,
     seed: u64,
 ) -> Result<DataPreview> {
-    let prepared = Prepared::load(config, tokenizer, max_tokens)?;
-    let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, tokenizer)).collect();
+    let prepared = Prepared::load(config, task, tokenizer, max_tokens)?;
+    let task = prepared.task.clone();
+    let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, &task, tokenizer)).collect();
     let validation = match &config.validation {
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
         None => None,
@@ -44,14 +46,31 @@ pub fn preview(
         max_tokens: report.max_tokens,
         has_chat_template: tokenizer.chat_template().is_some(),
         tokenizer_notes: tokenizer.notes().to_vec(),
+        task: task.task,
+        classes: task.classes,
     })
 }
 
-fn token_row(example: &Example, tokenizer: &Tokenizer) -> TokenRow {
+fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> TokenRow {
+    let n = example.tokens.len();
+    let mut labelled: Vec<bool> = (0..n).map(|position| position >= example.n_prompt).collect();
+    let mut classes = Vec::new();
+    match task.task {
+        Task::Causal | Task::SequenceClassification => {}
+        Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labelled[at] = true),
+        Task::TokenClassification => {
+            classes = vec![String::new(); n];
+            for &(at, class) in &example.labels {
+                labelled[at] = true;
+                classes[at] = task.classes[class as usize].clone();
+            }
+        }
+    }
     TokenRow {
         row: example.row,
         tokens: example.tokens.iter().map(|&id| tokenizer.token_text(id)).collect(),
-        labelled: (0..example.tokens.len()).map(|position| position >= example.n_prompt).collect(),
+        labelled,
+        classes,
         truncated: example.truncated,
         prompt: example.prompt.clone(),
         target: example.reference.clone(),
@@ -68,7 +87,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "source,target\na,é\nb,\nc,d\n").unwrap();
-        let preview = preview(&DataConfig::new(path), &byte_tokenizer(), 1, 100, 1).unwrap();
+        let preview = preview(&DataConfig::new(path), &TaskRecord::default(), &byte_tokenizer(), 1, 100, 1).unwrap();
         assert_eq!(preview.rows.len(), 1);
         assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
         assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);

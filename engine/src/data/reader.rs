@@ -1,16 +1,17 @@
-//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`. A broken row is named and left out; only a file in which nothing
+//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`. A broken row is named and left out; only a file in which nothing
 //! can be read is refused.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::delimited;
 use super::table::{ObjectRows, Table};
+use super::{conll, delimited};
 use crate::error::{EngineError, Result};
 
 /// Reads the rows of a file, whose ending decides the format: `.jsonl` and `.ndjson` (an object a line), `.json`
-/// (an array of objects, or an object that holds one), `.csv` and `.tsv` (with a header).
+/// (an array of objects, or an object that holds one), `.csv` and `.tsv` (with a header), `.conll`, `.bio` and `.iob2` (a
+/// token and its label a line).
 ///
 /// # Errors
 /// [`EngineError::Io`] when the file cannot be read, [`EngineError::Malformed`] when it is not what its ending says or
@@ -24,7 +25,8 @@ pub fn read_table(path: &Path) -> Result<Table> {
         "json" => read_json(bytes, path),
         "csv" => delimited::read_csv(bytes, path),
         "tsv" | "tab" => delimited::read_tsv(bytes, path),
-        _ => Err(malformed(path, "its name must end in .jsonl, .json, .csv or .tsv")),
+        "conll" | "bio" | "iob2" => conll::read(bytes, path),
+        _ => Err(malformed(path, "its name must end in .jsonl, .json, .csv, .tsv or .conll")),
     }?;
     table.check_readable()
 }

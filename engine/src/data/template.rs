@@ -22,8 +22,8 @@ const ROW: &str = "row";
 
 /// The prompt's and the target's template.
 ///
-/// Each sees every column by its name, `source` and `target` as the roles say, `bos` and `eos` as the tokenizer writes
-/// them, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
+/// Each sees every column by its name, `source` and `target` as the roles say, `bos`, `eos` and `mask` as the tokenizer
+/// writes them, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
 /// A cell that is missing or null is an empty text. Nothing is escaped; an unknown name is an error.
 #[derive(Debug)]
 pub struct Templates {
@@ -74,6 +74,7 @@ impl Fields {
     fn set_tokens(&mut self, tokenizer: &Tokenizer) {
         self.set("bos", Value::from(tokenizer.bos_text()));
         self.set("eos", Value::from(tokenizer.eos_text()));
+        self.set("mask", Value::from(tokenizer.mask_text()));
     }
 
     fn set(&mut self, name: &str, value: Value) {
@@ -113,7 +114,7 @@ impl Templates {
     /// # Errors
     /// [`EngineError::Template`] with the name and those there are.
     pub fn check_names(&self, columns: &[String]) -> Result<()> {
-        let roles = ["source", "target", "bos", "eos", ROW];
+        let roles = ["source", "target", "bos", "eos", "mask", ROW];
         for (what, source) in self.sources() {
             let Ok(template) = self.environment.template_from_str(source) else { continue };
             let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();

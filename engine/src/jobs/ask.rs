@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapters::peft::FoldedPrefix;
 use crate::analysis::norms;
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Tokenizer, preview as preview_rows};
 use crate::device;
 use crate::error::Result;
@@ -51,11 +51,20 @@ pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
 /// The split does not matter for looking at rows; runs decide it with their own seed.
 const PREVIEW_SEED: u64 = 42;
 
-pub(super) fn preview(job: JobId, model: PathBuf, data: DataConfig, n_virtual: usize, rows: usize) -> Box<dyn Job> {
+pub(super) fn preview(
+    job: JobId,
+    model: PathBuf,
+    data: DataConfig,
+    task: Option<Task>,
+    n_virtual: usize,
+    rows: usize,
+) -> Box<dyn Job> {
     once(move |_| {
         let tokenizer = Tokenizer::from_folder(&model)?;
-        let room = room_for_text(n_virtual, data.max_tokens, &ModelFolder::open(&model)?.shape())?;
-        let preview = preview_rows(&data, &tokenizer, rows, room, PREVIEW_SEED)?;
+        let folder = ModelFolder::open(&model)?;
+        let task = TaskRecord::of(folder.task(task)?);
+        let room = room_for_text(n_virtual, data.max_tokens, &folder.shape())?;
+        let preview = preview_rows(&data, &task, &tokenizer, rows, room, PREVIEW_SEED)?;
         Ok(Event::Preview { job, preview: Box::new(preview) })
     })
 }

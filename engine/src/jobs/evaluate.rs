@@ -1,16 +1,17 @@
-//! Loss and perplexity of an adapter on a dataset, one batch a step.
+//! Loss, perplexity and how often predictions are right, of an adapter on a dataset, one batch a step.
 
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::config::DataConfig;
+use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Dataset, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
 use crate::models::Conditioning;
 use crate::session::{LoadedModel, Session};
-use crate::training::loss::summed_nll;
+use crate::training::figures::Tally;
+use crate::training::loss::score;
 use crate::training::room_for_text;
 use crate::worker::{Job, Outbox, Progress};
 
@@ -23,6 +24,7 @@ pub(super) struct Evaluate {
     device: DeviceChoice,
     adapter: Option<PathBuf>,
     data: DataConfig,
+    task: Option<Task>,
     running: Option<Running>,
 }
 
@@ -34,17 +36,19 @@ struct Running {
     rows: usize,
     nll: f64,
     tokens: usize,
+    record: TaskRecord,
+    tally: Tally,
 }
 
 impl Evaluate {
     pub(super) fn new(
         id: JobId,
-        model: PathBuf,
-        device: DeviceChoice,
+        (model, device): (PathBuf, DeviceChoice),
         adapter: Option<PathBuf>,
         data: DataConfig,
+        task: Option<Task>,
     ) -> Self {
-        Self { id, model, device, adapter, data, running: None }
+        Self { id, model, device, adapter, data, task, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
@@ -57,13 +61,22 @@ impl Evaluate {
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
-        let rows = Dataset::load(&data, &model.tokenizer, room, 0)?.train;
+        let record = match &adapter {
+            Some(adapter) => adapter.task.clone(),
+            None => TaskRecord::of(model.task(self.task)?),
+        };
+        let dataset = Dataset::load(&data, &record, &model.tokenizer, room, 0)?;
+        let (rows, record) = (dataset.train, dataset.task);
         let lengths: Vec<usize> = rows.iter().map(|example| example.tokens.len()).collect();
         let pad = model.tokenizer.pad();
-        let batches = evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad)).collect();
-        let decoder = adapter.map(|adapter| adapter.layers(&model.device));
-        let conditioning = Conditioning { decoder, ..Conditioning::default() };
-        Ok(Running { model, conditioning, batches, next: 0, rows: rows.len(), nll: 0.0, tokens: 0 })
+        let batches =
+            evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad, record.task)).collect();
+        let conditioning = match &adapter {
+            Some(adapter) => model.conditioning(adapter)?,
+            None => Conditioning::default(),
+        };
+        let (rows, tally) = (rows.len(), Tally::default());
+        Ok(Running { model, conditioning, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
 }
 
@@ -77,15 +90,17 @@ impl Job for Evaluate {
             let share = running.next as f32 / running.batches.len() as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
             let LoadedModel { model, device, .. } = running.model.as_ref();
-            let (nll, tokens) = summed_nll(model, &running.conditioning, batch, device)?;
-            running.nll += f64::from(nll.into_scalar::<f32>());
-            running.tokens += tokens;
+            let scored = score(model, &running.conditioning, batch, device)?;
+            running.nll += scored.nll;
+            running.tokens += scored.labels;
+            running.tally.add(batch, &scored.predicted);
             running.next += 1;
             return Ok(Progress::More);
         }
         let loss = running.nll / running.tokens.max(1) as f64;
         let (tokens, rows) = (running.tokens, running.rows);
-        out.send(Event::Score { job: self.id, loss, perplexity: loss.exp(), tokens, rows });
+        let figures = running.tally.figures(&running.record);
+        out.send(Event::Score { job: self.id, loss, perplexity: loss.exp(), tokens, rows, figures });
         Ok(Progress::Done(Outcome::Completed))
     }
 }

@@ -40,6 +40,7 @@ impl Generate {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
         let model = session.model(&self.request.model, self.request.device, &mut heard)?;
+        model.model.causal()?;
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;

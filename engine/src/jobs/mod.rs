@@ -17,14 +17,14 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
     match command {
         Command::ListDevices { job } => (job, ask::devices(job)),
         Command::DescribeModel { job, folder } => (job, ask::model(job, folder)),
-        Command::Preview { job, model, data, n_virtual, rows } => {
-            (job, ask::preview(job, model, data, n_virtual, rows))
+        Command::Preview { job, model, data, task, n_virtual, rows } => {
+            (job, ask::preview(job, model, data, task, n_virtual, rows))
         }
         Command::DescribePrefix { job, adapter } => (job, ask::grid(job, adapter)),
         Command::Train { job, folder, config, resume } => (job, Box::new(TrainJob::new(job, folder, *config, resume))),
         Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),
-        Command::Evaluate { job, model, device, adapter, data } => {
-            (job, Box::new(evaluate::Evaluate::new(job, model, device, adapter, data)))
+        Command::Evaluate { job, model, device, adapter, data, task } => {
+            (job, Box::new(evaluate::Evaluate::new(job, (model, device), adapter, data, task)))
         }
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),

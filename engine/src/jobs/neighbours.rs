@@ -52,7 +52,7 @@ impl Job for Neighbours {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => self.stage = self.start(session, out)?,
             Stage::Vocabulary { model, mut builder, search } => {
-                self.stage = match builder.step(model.model.causal()?)? {
+                self.stage = match builder.step(&model.model)? {
                     VocabularyStep::Share(share) => {
                         out.send(Event::Phase { job: self.id, phase: Phase::BuildingVocabulary { share } });
                         Stage::Vocabulary { model, builder, search }

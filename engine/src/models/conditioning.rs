@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::models::head::ClassHead;
 use crate::nn::LayerKv;
 
 /// A place where a model attends and a prefix can stand.
@@ -25,6 +26,8 @@ pub struct Conditioning {
     pub decoder: Option<Vec<LayerKv>>,
     /// For [`Site::Cross`].
     pub cross: Option<Vec<LayerKv>>,
+    /// What names the class of a text or a token, where a task has classes.
+    pub head: Option<ClassHead>,
 }
 
 impl Conditioning {

@@ -4,21 +4,28 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
+use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
 use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
 use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
-use crate::models::{CausalModel, Model, ModelShape};
+use crate::models::post_norm::EncoderConfig;
+use crate::models::{CausalModel, Model, ModelShape, albert, bert, cannot, distilbert, electra, roberta};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
-const KNOWN: &str = "gpt2, gpt_neox, llama, mistral, qwen2, qwen3";
+const KNOWN: &str =
+    "gpt2, gpt_neox, llama, mistral, qwen2, qwen3; encoders: albert, bert, distilbert, electra, roberta";
+
+/// Encoders whose options have BERT's names.
+const ENCODERS: [&str; 4] = ["albert", "bert", "electra", "roberta"];
 
 enum Architecture {
     Gpt2(Gpt2Config),
     GptNeox(Box<GptNeoxConfig>),
     Llama(Box<LlamaConfig>),
+    Encoder(Box<EncoderConfig>),
 }
 
 /// A model folder whose configuration is understood; weights are mapped, not read.
@@ -27,6 +34,8 @@ pub struct ModelFolder {
     pub path: PathBuf,
     architecture: Architecture,
     files: WeightFiles,
+    /// What can be learned with it; first what it does by itself.
+    tasks: Vec<Task>,
 }
 
 impl ModelFolder {
@@ -51,9 +60,35 @@ impl ModelFolder {
             family if llama::MODEL_TYPES.contains(&family) => {
                 Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
             }
+            "distilbert" => Architecture::Encoder(Box::new(distilbert::parse(&config, &file)?)),
+            family if let Some(family) = ENCODERS.iter().find(|known| **known == family) => {
+                Architecture::Encoder(Box::new(EncoderConfig::parse(family, config.clone(), &file)?))
+            }
             other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
         };
-        Ok(Self { path: path.to_owned(), architecture, files: WeightFiles::open(path)? })
+        let files = WeightFiles::open(path)?;
+        let tasks = match &architecture {
+            Architecture::Encoder(_) => encoder_tasks(&config, &files),
+            _ => vec![Task::Causal, Task::SequenceClassification],
+        };
+        Ok(Self { path: path.to_owned(), architecture, files, tasks })
+    }
+
+    /// What can be learned with it; first what it does by itself.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The task asked for, or what the model does.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] when the model cannot do it.
+    pub fn task(&self, asked: Option<Task>) -> Result<Task> {
+        match asked {
+            Some(task) if !self.tasks.contains(&task) => Err(cannot(self.shape().architecture, task)),
+            Some(task) => Ok(task),
+            None => Ok(self.tasks[0]),
+        }
     }
 
     /// The sizes.
@@ -62,6 +97,7 @@ impl ModelFolder {
             Architecture::Gpt2(config) => config.shape(),
             Architecture::GptNeox(config) => config.shape(),
             Architecture::Llama(config) => config.shape(),
+            Architecture::Encoder(config) => config.shape(),
         }
     }
 
@@ -71,6 +107,11 @@ impl ModelFolder {
             Architecture::Gpt2(config) => config.parameters(),
             Architecture::GptNeox(config) => config.parameters(),
             Architecture::Llama(config) => config.parameters(),
+            // What the files hold, heads too; position ids are no weights.
+            Architecture::Encoder(_) => {
+                let weights = self.files.shapes().filter(|(name, _)| !name.ends_with("position_ids"));
+                weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+            }
         }
     }
 
@@ -102,6 +143,7 @@ impl ModelFolder {
             dtype: self.files.dtype(),
             file_bytes: self.files.file_bytes(),
             largest_tensor_bytes: self.largest_tensor_bytes(),
+            tasks: self.tasks.clone(),
         }
     }
 
@@ -115,7 +157,44 @@ impl ModelFolder {
             Architecture::Gpt2(config) => Box::new(Gpt2::load(config, files, device, progress)?),
             Architecture::GptNeox(config) => Box::new(GptNeox::load(config, files, device, progress)?),
             Architecture::Llama(config) => Box::new(Llama::load(config, files, device, progress)?),
+            Architecture::Encoder(config) => {
+                let load = match config.shape().architecture {
+                    "albert" => albert::load,
+                    "distilbert" => distilbert::load,
+                    "electra" => electra::load,
+                    "roberta" => roberta::load,
+                    _ => bert::load,
+                };
+                let model = load(config, files, device, progress)?;
+                progress(1.0);
+                return Ok(Model::Encoder(Box::new(model)));
+            }
         };
         Ok(Model::Causal(causal))
     }
+}
+
+/// Where checkpoints keep the head that fills masks.
+const MASK_HEADS: [&str; 5] = [
+    "cls.predictions.transform.dense.weight",
+    "lm_head.dense.weight",
+    "vocab_transform.weight",
+    "generator_predictions.dense.weight",
+    "predictions.dense.weight",
+];
+
+/// An encoder classifies; it fills masks if its checkpoint has the head. What it was saved as comes first.
+fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
+    let mut tasks = vec![Task::SequenceClassification, Task::TokenClassification];
+    if MASK_HEADS.iter().any(|name| files.contains(name)) {
+        tasks.push(Task::MaskedFill);
+    }
+    let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
+    let first = match saved {
+        name if name.ends_with("ForMaskedLM") => Task::MaskedFill,
+        name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
+        _ => Task::SequenceClassification,
+    };
+    tasks.sort_by_key(|task| *task != first);
+    tasks
 }

@@ -21,6 +21,19 @@ impl<'a> Loader<'a> {
         Self { files, device, root }
     }
 
+    /// The same files without what stands before the names: where the heads are.
+    pub(super) fn outside(&self) -> Self {
+        Self { files: self.files, device: self.device, root: "" }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        self.device
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.files.contains(&format!("{}{name}", self.root))
+    }
+
     pub(super) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
     }
@@ -35,10 +48,13 @@ impl<'a> Loader<'a> {
         if tied { Ok(None) } else { self.files.matrix(name, shape, self.device).map(Some) }
     }
 
+    /// Checkpoints that were once TensorFlow's call the weight `gamma` and the bias `beta`.
     pub(super) fn layer_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<LayerNorm> {
+        let [weight, bias] =
+            if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
         Ok(LayerNorm {
-            gamma: self.tensor(&format!("{name}.weight"), [d])?,
-            beta: self.tensor(&format!("{name}.bias"), [d])?,
+            gamma: self.tensor(&format!("{name}.{weight}"), [d])?,
+            beta: self.tensor(&format!("{name}.{bias}"), [d])?,
             epsilon,
         })
     }

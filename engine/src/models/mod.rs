@@ -3,20 +3,32 @@
 //! A model knows two ways to be conditioned and no method by name: keys and values before the text in each layer, and
 //! (in later architectures) embeddings before the tokens.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 pub use self::conditioning::{Conditioning, Site, n_virtual};
+pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
+pub use self::head::{ClassHead, HeadKind};
+use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::nn::positions::{Counting, positions};
 use crate::nn::{Activation, AttentionShape, LayerKv};
 
+mod albert;
+mod bert;
 mod conditioning;
+mod distilbert;
+mod electra;
+mod encoder;
 pub mod folder;
 mod generation_config;
 pub mod gpt2;
 pub mod gpt_neox;
+mod head;
 pub mod llama;
 mod loader;
+mod post_norm;
+mod roberta;
 mod rope;
 
 /// The sizes of a model.
@@ -60,6 +72,8 @@ impl ModelShape {
 pub enum Model {
     /// Goes on with it.
     Causal(Box<dyn CausalModel>),
+    /// Reads it in both directions.
+    Encoder(Box<dyn EncoderModel>),
 }
 
 impl Model {
@@ -67,6 +81,28 @@ impl Model {
     pub fn shape(&self) -> &ModelShape {
         match self {
             Self::Causal(model) => model.shape(),
+            Self::Encoder(model) => model.shape(),
+        }
+    }
+
+    /// Where the prefix of PEFT's format stands.
+    pub fn site(&self) -> Site {
+        match self {
+            Self::Causal(_) => Site::Decoder,
+            Self::Encoder(_) => Site::Encoder,
+        }
+    }
+
+    /// The layers of a head that names classes.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] when the model cannot do the task.
+    pub fn head_kind(&self, task: Task) -> Result<HeadKind> {
+        match (self, task) {
+            (Self::Encoder(model), Task::SequenceClassification) => Ok(model.text_head()),
+            (Self::Encoder(_), Task::TokenClassification) => Ok(HeadKind::Linear),
+            (Self::Causal(_), Task::SequenceClassification) => Ok(HeadKind::Score),
+            _ => Err(cannot(self.shape().architecture, task)),
         }
     }
 
@@ -77,8 +113,94 @@ impl Model {
     pub fn causal(&self) -> Result<&dyn CausalModel> {
         match self {
             Self::Causal(model) => Ok(model.as_ref()),
+            other => Err(EngineError::TaskShape {
+                architecture: other.shape().architecture,
+                wanted: "a causal model: it reads a text and does not go on with it",
+            }),
         }
     }
+
+    /// The model, if it is an encoder.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskShape`] otherwise.
+    pub fn encoder(&self) -> Result<&dyn EncoderModel> {
+        match self {
+            Self::Encoder(model) => Ok(model.as_ref()),
+            other => Err(EngineError::TaskShape { architecture: other.shape().architecture, wanted: "an encoder" }),
+        }
+    }
+}
+
+/// The refusal of a task that an architecture cannot do.
+pub(crate) fn cannot(architecture: &str, task: Task) -> EngineError {
+    EngineError::Setting { field: "task", reason: format!("{architecture} cannot do {}", task.name()) }
+}
+
+/// A model as a source of real keys and values: what a prefix is initialised from and compared with.
+pub trait KeysAndValues {
+    /// The sizes.
+    fn sizes(&self) -> &ModelShape;
+
+    /// Keys and values of texts that stand alone, from the first position on: one pair per layer.
+    ///
+    /// # Shapes
+    /// - `tokens`: `[batch, seq]`
+    /// - key and value of each layer: `[batch, n_kv_heads, seq, d_head]`
+    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv>;
+
+    /// Where its weights are.
+    fn device(&self) -> Device;
+}
+
+impl<M: CausalModel + ?Sized> KeysAndValues for M {
+    fn sizes(&self) -> &ModelShape {
+        self.shape()
+    }
+
+    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
+        let input = alone(tokens, self.shape(), Counting::Columns);
+        let mut kv = Vec::new();
+        drop(self.hidden(&input, None, Some(&mut kv)));
+        kv
+    }
+
+    fn device(&self) -> Device {
+        self.embeddings().device()
+    }
+}
+
+impl KeysAndValues for Model {
+    fn sizes(&self) -> &ModelShape {
+        self.shape()
+    }
+
+    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
+        match self {
+            Self::Causal(model) => model.read_alone(tokens),
+            Self::Encoder(model) => {
+                let input = alone(tokens, model.shape(), model.counting());
+                let mut kv = Vec::new();
+                drop(model.hidden(&input, None, None, Some(&mut kv)));
+                kv
+            }
+        }
+    }
+
+    fn device(&self) -> Device {
+        match self {
+            Self::Causal(model) => model.device(),
+            Self::Encoder(model) => model.embeddings().device(),
+        }
+    }
+}
+
+/// Texts without padding and without anything before them.
+fn alone(tokens: Tensor<2, Int>, shape: &ModelShape, counting: Counting) -> Input {
+    let [batch, seq] = tokens.dims();
+    let mask = vec![1.0; batch * seq];
+    let positions = positions(&mask, [batch, seq], 0, shape.n_positions, counting, &tokens.device());
+    Input { tokens, positions, key_mask: None }
 }
 
 /// One batch of tokens on the device.

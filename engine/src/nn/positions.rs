@@ -12,6 +12,11 @@ pub enum Counting {
     Columns,
     /// Only real tokens count; padding gets the position of the first: transformers' `generate`.
     RealTokens,
+    /// Real tokens count from `padding + 1` on, and padding stays at `padding`: RoBERTa.
+    Numbered {
+        /// The padding token's id.
+        padding: usize,
+    },
 }
 
 /// Positions of a batch, `[batch, seq]`.
@@ -30,13 +35,16 @@ pub fn positions(
     for row in mask.chunks_exact(seq) {
         let mut real = 0;
         for (column, &visible) in row.iter().enumerate() {
+            let last = n_positions - 1;
             let position = match counting {
-                Counting::Columns => column,
-                Counting::RealTokens if visible > 0.0 => real,
-                Counting::RealTokens => 0,
+                Counting::Columns => (n_virtual + column).min(last),
+                Counting::RealTokens if visible > 0.0 => (n_virtual + real).min(last),
+                Counting::RealTokens => n_virtual.min(last),
+                Counting::Numbered { padding } if visible > 0.0 => padding + 1 + (n_virtual + real).min(last),
+                Counting::Numbered { padding } => padding,
             };
             real += usize::from(visible > 0.0);
-            positions.push((n_virtual + position).min(n_positions - 1) as i32);
+            positions.push(position as i32);
         }
     }
     Tensor::from_data(TensorData::new(positions, [batch, seq]), device)
@@ -67,6 +75,17 @@ mod tests {
         let of = |counting| positions(&mask, [1, 4], 5, 64, counting, &device).try_into_vec_as::<i32>().unwrap();
         assert_eq!(of(Counting::Columns), [5, 6, 7, 8]);
         assert_eq!(of(Counting::RealTokens), [5, 5, 5, 6]);
+    }
+
+    #[test]
+    fn roberta_positions_are_offset_and_shifted() {
+        let device = crate::device::cpu();
+        let counting = Counting::Numbered { padding: 1 };
+        let of = |mask: &[f32], n_virtual| {
+            positions(mask, [1, 4], n_virtual, 512, counting, &device).try_into_vec_as::<i32>().unwrap()
+        };
+        assert_eq!(of(&[1.0, 1.0, 1.0, 0.0], 0), [2, 3, 4, 1]);
+        assert_eq!(of(&[0.0, 1.0, 1.0, 1.0], 5), [1, 7, 8, 9]);
     }
 
     #[test]

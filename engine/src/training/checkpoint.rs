@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
 use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
-use crate::config::PrefixConfig;
+use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
+use crate::config::{PrefixConfig, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::models::Site;
 use crate::training::optimizer::Trainer;
 use crate::weights::{read_floats, write_floats, write_json};
 
@@ -36,6 +37,19 @@ impl CheckpointState {
     pub fn new(model_hash: String) -> Self {
         Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash }
     }
+}
+
+/// The sizes of what a run trains, before any number is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterPlan {
+    /// Where the prefix stands.
+    pub site: Site,
+    /// Its sizes.
+    pub prefix: PrefixShape,
+    /// For tasks with classes.
+    pub head: Option<HeadShape>,
+    /// What is learned.
+    pub task: TaskRecord,
 }
 
 const TENSORS: &str = "state.safetensors";
@@ -79,7 +93,15 @@ pub fn write(
 /// The device failed.
 pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
     let (_, prefix) = trainer.adapter.prefixes.first().expect("an adapter has a prefix");
-    Ok(FoldedPrefix { shape: prefix.shape, flat: prefix.fold()?, base_model: Some(base_model.to_owned()) })
+    let kept = |p: &Parameter| Ok((p.name.to_owned(), p.shape.clone(), p.to_vec()?));
+    let head = trainer.adapter.head.iter().flat_map(|head| &head.parameters).map(kept).collect::<Result<_>>()?;
+    Ok(FoldedPrefix {
+        shape: prefix.shape,
+        flat: prefix.fold()?,
+        base_model: Some(base_model.to_owned()),
+        task: trainer.adapter.task.clone(),
+        head,
+    })
 }
 
 /// Reads a checkpoint back.
@@ -88,7 +110,7 @@ pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
 /// A file is missing or damaged, or holds tensors of other shapes.
 pub fn read(
     folder: &Path,
-    shape: PrefixShape,
+    plan: &AdapterPlan,
     config: &PrefixConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
@@ -108,13 +130,22 @@ pub fn read(
         }
         Ok(Parameter::new(name, found, values, device))
     };
-    let (mut parameters, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, shape) in Prefix::parameter_shapes(&shape, config) {
-        parameters.push(take("param", name, &shape)?);
-        first.push(take("first", name, &shape)?.value);
-        second.push(take("second", name, &shape)?.value);
-    }
-    let adapter = Adapter::causal(Prefix::new(shape, config, parameters));
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let mut taken = |parts: Vec<(&'static str, Vec<usize>)>| -> Result<Vec<Parameter>> {
+        let mut parameters = Vec::new();
+        for (name, shape) in parts {
+            parameters.push(take("param", name, &shape)?);
+            first.push(take("first", name, &shape)?.value);
+            second.push(take("second", name, &shape)?.value);
+        }
+        Ok(parameters)
+    };
+    let prefix = Prefix::new(plan.prefix, config, taken(Prefix::parameter_shapes(&plan.prefix, config))?);
+    let head = match plan.head {
+        Some(shape) => Some(Head { shape, parameters: taken(shape.parameter_shapes())? }),
+        None => None,
+    };
+    let adapter = Adapter { prefixes: vec![(plan.site, prefix)], head, task: plan.task.clone() };
     Ok((Trainer { adapter, step: state.step, first, second }, state))
 }
 

@@ -1,6 +1,7 @@
 //! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
 
 pub mod checkpoint;
+pub mod figures;
 pub mod loss;
 pub mod optimizer;
 pub mod run_folder;

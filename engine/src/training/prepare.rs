@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::adapters::peft::FoldedPrefix;
 use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{Adapter, Prefix, PrefixTarget};
-use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig};
+use crate::adapters::{Adapter, Head, HeadShape, Prefix, PrefixTarget};
+use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig, Task, TaskRecord};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::ModelShape;
+use crate::models::{Model, ModelShape};
 use crate::session::{LoadedModel, Session};
-use crate::training::checkpoint::{self, CheckpointState};
+use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::optimizer::Trainer;
 use crate::training::run_folder::{RunFolder, read_checkpoints};
 
@@ -44,15 +45,16 @@ pub(super) fn prepare(
     let model = session.model(&config.model, config.device, &mut heard)?;
     tell(Phase::PreparingData);
     let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;
-    let data = Dataset::load(&config.data, &model.tokenizer, room, config.seed)?;
+    let task = TaskRecord::of(model.task(config.task)?);
+    let data = Dataset::load(&config.data, &task, &model.tokenizer, room, config.seed)?;
     tell(Phase::Initialising);
-    let shape = PrefixShape::new(prefix.n_virtual, model.model.shape());
+    let plan = plan(&prefix, &model, &data.task)?;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), shape, &prefix, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), &plan, &prefix, &model)?,
         None => {
-            let trainer = Trainer::new(Adapter::causal(initial(shape, &prefix, config, &model, &data.train)?));
+            let trainer = Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?);
             let initial = path.join("initial");
             checkpoint::folded(&trainer, &config.model.display().to_string())?.write(&initial, Some(&prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
@@ -109,31 +111,74 @@ pub(super) fn notices(report: &DataReport) -> Vec<String> {
     sentences
 }
 
+/// What is drawn because the checkpoint does not have it, a sentence each.
+pub(super) fn head_notices(model: &LoadedModel, task: &TaskRecord) -> Vec<String> {
+    if !task.task.has_classes() {
+        return Vec::new();
+    }
+    let fresh = format!("a fresh head for {} classes is trained with the prefix", task.classes.len());
+    let pooler = match &model.model {
+        Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
+        _ => None,
+    };
+    std::iter::once(fresh).chain(pooler.map(str::to_owned)).collect()
+}
+
+/// The sizes of what is trained.
+fn plan(prefix: &PrefixConfig, model: &LoadedModel, task: &TaskRecord) -> Result<AdapterPlan> {
+    let shape = model.model.shape();
+    let head = match task.task.has_classes() {
+        true => Some(HeadShape {
+            kind: model.model.head_kind(task.task)?,
+            d_model: shape.d_model,
+            n_classes: task.classes.len(),
+        }),
+        false => None,
+    };
+    let prefix = PrefixShape::new(prefix.n_virtual, shape);
+    Ok(AdapterPlan { site: model.model.site(), prefix, head, task: task.clone() })
+}
+
 fn restore(
     folder: &Path,
-    shape: PrefixShape,
+    plan: &AdapterPlan,
     prefix: &PrefixConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
-    let (trainer, state) = checkpoint::read(folder, shape, prefix, &model.device)?;
+    let before = FoldedPrefix::read(folder, Some(model.model.shape()))?.task;
+    if before != plan.task {
+        return Err(EngineError::Resume(
+            "the task or the classes of the rows are not those the run began with".to_owned(),
+        ));
+    }
+    let (trainer, state) = checkpoint::read(folder, plan, prefix, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
     Ok((trainer, state))
 }
 
+/// Standard deviation of a fresh head where the checkpoint does not say.
+const HEAD_DEVIATION: f64 = 0.02;
+
 fn initial(
-    shape: PrefixShape,
+    plan: &AdapterPlan,
     prefix: &PrefixConfig,
     config: &RunConfig,
     model: &LoadedModel,
     rows: &[Example],
-) -> Result<Prefix> {
+) -> Result<Adapter> {
     let words = match &prefix.init {
         PrefixInit::Words { text } => model.tokenizer.encode(text)?,
         PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
     };
     let rows = rows.iter().take(ROWS_FOR_SCALE).map(|example| example.tokens.clone()).collect();
     let target = PrefixTarget { words, rows };
-    Prefix::initialise(shape, prefix, &target, model.model.causal()?, &model.device, config.seed)
+    let prefix = Prefix::initialise(plan.prefix, prefix, &target, &model.model, &model.device, config.seed)?;
+    let deviation = match &model.model {
+        Model::Encoder(encoder) => encoder.initializer_range(),
+        Model::Causal(_) => HEAD_DEVIATION,
+    };
+    let head = plan.head.map(|shape| Head::fresh(shape, deviation, &model.device, config.seed));
+    Ok(Adapter { prefixes: vec![(plan.site, prefix)], head, task: plan.task.clone() })
 }

@@ -5,23 +5,24 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::adapters::{PrefixShape, count_parameters};
-use crate::config::{PrefixConfig, RunConfig};
+use crate::config::{PrefixConfig, RunConfig, Task};
 use crate::data::{Batches, Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
 use crate::generation::Decoder;
 use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
-use crate::training::loss::{summed_nll, weighted};
+use crate::training::figures::Tally;
+use crate::training::loss::{score, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Prepared, notices, prepare, steps_per_epoch};
+use crate::training::prepare::{Prepared, head_notices, notices, prepare, steps_per_epoch};
 use crate::training::run_folder::{Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
 use crate::worker::{Outbox, Progress};
 
 /// What comes next.
-enum Task {
+enum Next {
     Train,
     Evaluate(Evaluation),
     Sample(Box<Decoder>),
@@ -34,6 +35,15 @@ struct Evaluation {
     nll: f64,
     tokens: usize,
     begun: Instant,
+    tally: Tally,
+    /// What is said about the first rows, where labels are predicted.
+    said: Vec<Said>,
+}
+
+/// The predictions for a validation row, in the order of its labels.
+struct Said {
+    row: usize,
+    predicted: Vec<i32>,
 }
 
 /// A run whose model, rows and adapter are there.
@@ -52,10 +62,24 @@ pub(super) struct Run {
     total_steps: usize,
     eval_every: usize,
     epoch: Option<(usize, Batches)>,
-    task: Task,
+    next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
     first_step: bool,
+}
+
+impl Evaluation {
+    /// Keeps the predictions for the first rows, to be shown.
+    fn note(&mut self, batch: &TokenBatch, predicted: &[i32], rows: usize) {
+        if predicted.is_empty() {
+            return;
+        }
+        for (index, &row) in batch.rows.iter().enumerate().filter(|(_, row)| **row < rows) {
+            let labels = batch.labelled().into_iter().zip(predicted);
+            let predicted = labels.filter(|((at, _), _)| batch.row_of(*at) == index).map(|(_, guess)| *guess).collect();
+            self.said.push(Said { row, predicted });
+        }
+    }
 }
 
 impl Run {
@@ -74,13 +98,14 @@ impl Run {
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
         let (trained_parameters, stored_parameters) =
             count_parameters(&PrefixShape::new(prefix.n_virtual, model.model.shape()), &prefix);
+        let in_head = trainer.adapter.head.as_ref().map_or(0, |head| head.shape.count());
         let facts = RunFacts {
             device: format!("{} ({})", model.device_info.name, model.device_info.api),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
-            trained_parameters,
-            stored_parameters,
+            trained_parameters: trained_parameters + in_head,
+            stored_parameters: stored_parameters + in_head,
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,
@@ -89,16 +114,20 @@ impl Run {
             validation_rows: data.validation.len(),
             truncated_rows: data.report.truncated_rows,
             skipped_rows: data.report.skipped_rows,
+            task: data.task.task,
+            classes: data.task.classes.clone(),
         };
         folder.write_facts(&facts)?;
         out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
-        for text in notices(&data.report) {
+        for text in notices(&data.report).into_iter().chain(head_notices(&model, &data.task)) {
             out.send(Event::Notice { job: id, text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(|example| example.tokens.len()).collect();
         let pad = model.tokenizer.pad();
+        let task = data.task.task;
         let batches = evaluation_batches(&lengths, t.batch_size);
-        let validation_batches = batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad)).collect();
+        let validation_batches =
+            batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad, task)).collect();
         let mut run = Self {
             id,
             prefix,
@@ -113,13 +142,18 @@ impl Run {
             total_steps,
             eval_every,
             epoch: None,
-            task: Task::Train,
+            next: Next::Train,
             verdict: None,
             first_step: true,
             config,
         };
-        run.task = run.after_step();
+        run.next = run.after_step();
         Ok(run)
+    }
+
+    /// What is learned.
+    fn task(&self) -> Task {
+        self.trainer.adapter.task.task
     }
 
     /// Whether there are steps that no checkpoint holds.
@@ -129,11 +163,11 @@ impl Run {
 
     /// One bounded piece of work.
     pub(super) fn advance(&mut self, out: &Outbox) -> Result<Progress> {
-        match std::mem::replace(&mut self.task, Task::Train) {
-            Task::Train => self.train_step(out)?,
-            Task::Evaluate(evaluation) => self.evaluate(evaluation, out)?,
-            Task::Sample(decoder) => self.sample(decoder, out)?,
-            Task::End(outcome) => {
+        match std::mem::replace(&mut self.next, Next::Train) {
+            Next::Train => self.train_step(out)?,
+            Next::Evaluate(evaluation) => self.evaluate(evaluation, out)?,
+            Next::Sample(decoder) => self.sample(decoder, out)?,
+            Next::End(outcome) => {
                 self.finish(out)?;
                 return Ok(Progress::Done(outcome));
             }
@@ -142,18 +176,19 @@ impl Run {
     }
 
     /// What follows an optimizer step, or the start.
-    fn after_step(&self) -> Task {
+    fn after_step(&self) -> Next {
         let step = self.trainer.step;
         let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;
         if due && self.state.evaluated != Some(step) {
-            let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now() };
-            return Task::Evaluate(evaluation);
+            let (tally, said) = (Tally::default(), Vec::new());
+            let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
+            return Next::Evaluate(evaluation);
         }
         let patience = self.config.training.patience;
         if patience.is_some_and(|patience| self.state.without_improvement >= patience) {
-            return Task::End(Outcome::StoppedEarly);
+            return Next::End(Outcome::StoppedEarly);
         }
-        if step >= self.total_steps { Task::End(Outcome::Completed) } else { Task::Train }
+        if step >= self.total_steps { Next::End(Outcome::Completed) } else { Next::Train }
     }
 
     fn train_step(&mut self, out: &Outbox) -> Result<()> {
@@ -183,9 +218,9 @@ impl Run {
         };
         self.folder.append(&Record::Step(report))?;
         out.send(Event::Step { job: self.id, step: report });
-        self.task = self.after_step();
+        self.next = self.after_step();
         let every = self.config.training.checkpoint_every;
-        if every > 0 && report.step.is_multiple_of(every) && !matches!(self.task, Task::Evaluate(_)) {
+        if every > 0 && report.step.is_multiple_of(every) && !matches!(self.next, Next::Evaluate(_)) {
             self.save(false, out)?;
         }
         Ok(())
@@ -194,7 +229,7 @@ impl Run {
     /// The micro-batches of the next step: their place in the data follows from the step alone.
     fn next_batches(&mut self) -> Vec<TokenBatch> {
         let t = &self.config.training;
-        let pad = self.model.tokenizer.pad();
+        let (pad, task) = (self.model.tokenizer.pad(), self.task());
         let per_epoch = self.train.len().div_ceil(t.batch_size);
         let from = self.trainer.step * t.accumulation;
         let mut batches = Vec::with_capacity(t.accumulation);
@@ -205,7 +240,7 @@ impl Run {
                 self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, self.config.seed, epoch as u64)));
             }
             if let Some((_, order)) = &self.epoch {
-                batches.push(TokenBatch::new(&self.train, order.rows(index % per_epoch), pad));
+                batches.push(TokenBatch::new(&self.train, order.rows(index % per_epoch), pad, task));
             }
         }
         batches
@@ -217,21 +252,33 @@ impl Run {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
             let conditioning = self.trainer.adapter.as_it_stands();
-            let (nll, tokens) = summed_nll(&self.model.model, &conditioning, batch, &self.model.device)?;
-            evaluation.nll += f64::from(nll.into_scalar::<f32>());
-            evaluation.tokens += tokens;
+            let scored = score(&self.model.model, &conditioning, batch, &self.model.device)?;
+            evaluation.nll += scored.nll;
+            evaluation.tokens += scored.labels;
+            evaluation.tally.add(batch, &scored.predicted);
+            evaluation.note(batch, &scored.predicted, self.config.training.sample_rows);
             evaluation.next_batch += 1;
-            self.task = Task::Evaluate(evaluation);
+            self.next = Next::Evaluate(evaluation);
             return Ok(());
         }
         if total > 0 {
             self.conclude(&evaluation, out)?;
         }
+        if self.task() != Task::Causal {
+            evaluation.said.sort_by_key(|said| said.row);
+            for said in &evaluation.said {
+                let report =
+                    samples::labels(&self.model, &self.trainer, &self.validation[said.row], said.row, &said.predicted)?;
+                self.folder.append(&Record::Sample(report.clone()))?;
+                out.send(Event::Sample { job: self.id, sample: Box::new(report) });
+            }
+            return self.close_evaluation(out);
+        }
         if self.config.training.sample_rows > 0 && total > 0 {
             out.send(Event::Phase { job: self.id, phase: Phase::Sampling });
             let decoder =
                 samples::decoder(&self.model, &self.trainer.adapter, &self.validation, &self.config.training)?;
-            self.task = Task::Sample(Box::new(decoder));
+            self.next = Next::Sample(Box::new(decoder));
             return Ok(());
         }
         self.close_evaluation(out)
@@ -246,7 +293,8 @@ impl Run {
         let best = self.state.best.is_none_or(|(before, _)| loss < before);
         self.verdict = Some((loss, best));
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
-        let report = EvaluationReport { step, loss, best, elapsed_secs };
+        let figures = evaluation.tally.figures(&self.trainer.adapter.task);
+        let report = EvaluationReport { step, loss, best, elapsed_secs, figures };
         self.folder.append(&Record::Evaluation(report))?;
         out.send(Event::Evaluated { job: self.id, evaluation: report });
         Ok(())
@@ -255,7 +303,7 @@ impl Run {
     fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
         decoder.step(self.model.model.causal()?)?;
         if !decoder.is_done() {
-            self.task = Task::Sample(decoder);
+            self.next = Next::Sample(decoder);
             return Ok(());
         }
         let rows = self.config.training.sample_rows.min(self.validation.len());
@@ -287,7 +335,7 @@ impl Run {
         if step > 0 && (best || every == 0 || step.is_multiple_of(every) || step >= self.total_steps) {
             self.save(best, out)?;
         }
-        self.task = self.after_step();
+        self.next = self.after_step();
         Ok(())
     }
 

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn evaluation(step: usize) -> Record {
-        Record::Evaluation(EvaluationReport { step, loss: 1.5, best: false, elapsed_secs: 0.1 })
+        Record::Evaluation(EvaluationReport { step, loss: 1.5, best: false, elapsed_secs: 0.1, figures: None })
     }
 
     #[test]

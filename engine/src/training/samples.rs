@@ -1,12 +1,35 @@
-//! Continuations of validation rows, made at each evaluation: a loss curve is not quality.
+//! What the model says about validation rows at each evaluation: a loss curve is not quality.
 
 use crate::adapters::Adapter;
-use crate::config::TrainingConfig;
+use crate::config::{Task, TrainingConfig};
 use crate::data::Example;
 use crate::error::Result;
 use crate::generation::{Decoder, DecoderStream};
-use crate::message::Sampling;
+use crate::message::{SampleReport, Sampling};
 use crate::session::LoadedModel;
+use crate::training::figures::name;
+use crate::training::optimizer::Trainer;
+
+/// The predictions for a row beside its labels, in words.
+pub(super) fn labels(
+    model: &LoadedModel,
+    trainer: &Trainer,
+    example: &Example,
+    row: usize,
+    predicted: &[i32],
+) -> Result<SampleReport> {
+    let record = &trainer.adapter.task;
+    let classes = &record.classes;
+    let text = match record.task {
+        Task::MaskedFill => {
+            let tokens: Vec<u32> = predicted.iter().map(|token| token.cast_unsigned()).collect();
+            model.tokenizer.decode(&tokens)?.trim().to_owned()
+        }
+        _ => predicted.iter().map(|&class| name(classes, class)).collect::<Vec<_>>().join(" "),
+    };
+    let (prompt, reference) = (example.prompt.clone(), example.reference.clone());
+    Ok(SampleReport { step: trainer.step, row, prompt, reference, text })
+}
 
 /// A decoder for the first validation rows, greedy, with the prefix as it stands.
 pub(super) fn decoder(

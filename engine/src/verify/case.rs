@@ -7,6 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
+use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::weights::write_whole;
 
@@ -43,11 +44,37 @@ pub(super) struct Facts {
     pub(super) architecture: String,
     pub(super) method: String,
     pub(super) task: String,
-    pub(super) logits_columns: usize,
+    pub(super) logits_columns: Columns,
     pub(super) noise_f32_vs_f64: serde_json::Value,
     pub(super) training: Training,
     pub(super) scheduled_training: Scheduled,
-    pub(super) generation_options: Generation,
+    /// Absent where nothing is generated.
+    pub(super) generation_options: Option<Generation>,
+}
+
+/// How many of the logits a case keeps for each position: a number, or "all".
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Columns {
+    First(usize),
+    Named(AllColumns),
+}
+
+/// The word for it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) enum AllColumns {
+    #[serde(rename = "all")]
+    All,
+}
+
+impl Columns {
+    /// Of so many.
+    pub(super) fn of(&self, width: usize) -> usize {
+        match self {
+            Self::First(n) => (*n).min(width),
+            Self::Named(AllColumns::All) => width,
+        }
+    }
 }
 
 /// The plain training of a case.
@@ -105,10 +132,23 @@ impl Case {
             (
                 "architecture",
                 facts.architecture.as_str(),
-                &["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"][..],
+                &[
+                    "gpt2",
+                    "gpt_neox",
+                    "llama",
+                    "mistral",
+                    "qwen2",
+                    "qwen3",
+                    "albert",
+                    "bert",
+                    "bert_tok",
+                    "distilbert",
+                    "electra",
+                    "roberta",
+                ][..],
             ),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
-            ("task", facts.task.as_str(), &["causal"][..]),
+            ("task", facts.task.as_str(), &["causal", "seq_cls", "token_cls", "masked_lm"][..]),
         ];
         for (what, name, known) in supported {
             if !known.contains(&name) {
@@ -117,6 +157,16 @@ impl Case {
         }
         let arrays = read_tensors(&folder.join("tensors.safetensors"))?;
         Ok(Self { folder: folder.to_owned(), facts, arrays })
+    }
+
+    /// What is learned.
+    pub(super) fn task(&self) -> Task {
+        match self.facts.task.as_str() {
+            "seq_cls" => Task::SequenceClassification,
+            "token_cls" => Task::TokenClassification,
+            "masked_lm" => Task::MaskedFill,
+            _ => Task::Causal,
+        }
     }
 
     /// Integers of an input.

@@ -5,10 +5,11 @@ use std::path::Path;
 use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
+use crate::adapters::peft::{FoldedPrefix, name_in_training};
+use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
 use crate::config::{
-    AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, TrainingConfig,
+    AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task, TaskRecord,
+    TrainingConfig,
 };
 use crate::data::{NO_LABEL, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -16,16 +17,12 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, Input, Model, n_virtual};
-use crate::nn::positions::{Counting, key_mask, positions};
+use crate::models::{Conditioning, Model};
 use crate::nn::{LayerKv, head_logits};
-use crate::training::loss::summed_nll;
+use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
-use crate::verify::case::{Array, Arrays, Case};
-
-/// PEFT's name for the module that our parameters belong to.
-const MODULE: &str = "prompt_encoder.default.";
+use crate::verify::case::{Array, Arrays, Case, Generation};
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -37,7 +34,14 @@ struct Setup<'a> {
     case: &'a Case,
     model: Model,
     device: burn::tensor::Device,
-    adapter: Option<(PrefixShape, PrefixConfig)>,
+    adapter: Option<Sizes>,
+}
+
+/// The sizes and the kind of an adapter.
+struct Sizes {
+    prefix: PrefixShape,
+    config: PrefixConfig,
+    head: Option<HeadShape>,
 }
 
 pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
@@ -52,46 +56,69 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     let setup = Setup { case, model, device, adapter };
     let mut results = Arrays::new();
     let mut conditioning = Conditioning::default();
-    if let Some((shape, config)) = &setup.adapter {
-        let trainer = setup.trainer(*shape, config)?;
+    if let Some(sizes) = &setup.adapter {
+        let trainer = setup.trainer(sizes)?;
         conditioning = trainer.adapter.as_it_stands();
-        setup.prefix(*shape, &conditioning, &mut results)?;
+        setup.prefix(sizes.prefix, &conditioning, &mut results)?;
         for side in SIDES {
             setup.gradients(side, &trainer, &mut results)?;
         }
         setup.train(trainer, &mut results)?;
-        setup.train_scheduled(setup.trainer(*shape, config)?, &mut results)?;
+        setup.train_scheduled(setup.trainer(sizes)?, &mut results)?;
     }
     for side in SIDES {
         setup.forward(side, &conditioning, &mut results)?;
     }
-    setup.generate(conditioning.decoder.as_deref(), &mut results)?;
+    if let Some(options) = &case.facts.generation_options {
+        setup.generate(options, conditioning.decoder.as_deref(), &mut results)?;
+    }
     Ok(results)
 }
 
 /// The sizes and the kind of the adapter, read from its files and its trainable tensors.
-fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<(PrefixShape, PrefixConfig)> {
+fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<Sizes> {
     let folded = FoldedPrefix::read(folder, Some(model.shape()))?;
     folded.check_fits(model.shape())?;
-    let width = case.floats(&format!("param/{MODULE}transform.0.weight")).ok().map(|(shape, _)| shape[0]);
+    let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
+    let width = width.ok().map(|(shape, _)| shape[0]);
     let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
     let n_virtual = folded.shape.n_virtual;
     let config = PrefixConfig { n_virtual, reparameterisation, dropout: 0.0, init: PrefixInit::Random };
-    Ok((folded.shape, config))
+    let head = match case.task() {
+        task if task.has_classes() => Some(HeadShape {
+            kind: model.head_kind(task)?,
+            d_model: model.shape().d_model,
+            n_classes: folded.task.classes.len(),
+        }),
+        _ => None,
+    };
+    Ok(Sizes { prefix: folded.shape, config, head })
 }
 
 impl Setup<'_> {
-    fn trainer(&self, sizes: PrefixShape, config: &PrefixConfig) -> Result<Trainer> {
+    fn trainer(&self, sizes: &Sizes) -> Result<Trainer> {
+        let Sizes { prefix, config, head } = sizes;
+        let parameters = self.parameters(Prefix::parameter_shapes(prefix, config))?;
+        let prefix = Prefix::new(*prefix, config, parameters);
+        let head = match *head {
+            Some(shape) => Some(Head { shape, parameters: self.parameters(shape.parameter_shapes())? }),
+            None => None,
+        };
+        let task = TaskRecord::of(self.case.task());
+        Ok(Trainer::new(Adapter { prefixes: vec![(self.model.site(), prefix)], head, task }))
+    }
+
+    fn parameters(&self, parts: Vec<(&'static str, Vec<usize>)>) -> Result<Vec<Parameter>> {
         let mut parameters = Vec::new();
-        for (name, shape) in Prefix::parameter_shapes(&sizes, config) {
-            let (found, values) = self.case.floats(&format!("param/{MODULE}{name}"))?;
+        for (name, shape) in parts {
+            let (found, values) = self.case.floats(&format!("param/{}", name_in_training(name)))?;
             if found != shape {
                 let (expected, found) = (shape, found.to_vec());
                 return Err(EngineError::WeightShape { name: name.to_owned(), expected, found });
             }
             parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
         }
-        Ok(Trainer::new(Adapter::causal(Prefix::new(sizes, config, parameters))))
+        Ok(parameters)
     }
 
     fn batch(&self, side: &str) -> Result<TokenBatch> {
@@ -103,17 +130,28 @@ impl Setup<'_> {
         };
         let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect();
         let mask = mask.iter().map(|&x| x as f32).collect();
+        let task = self.case.task();
         let mut labels: Vec<i32> = small(labels);
-        // The first token of a row has no predictor; the reference's shift drops its label too.
-        labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL);
-        Ok(TokenBatch { rows: (0..batch).collect(), batch, seq, tokens: small(tokens), mask, labels })
+        match task {
+            // The first token of a row has no predictor; the reference's shift drops its label too.
+            Task::Causal => labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL),
+            Task::SequenceClassification => {
+                let row = |class| std::iter::once(class).chain(std::iter::repeat_n(NO_LABEL, seq - 1));
+                labels = labels.into_iter().flat_map(row).collect();
+            }
+            Task::TokenClassification | Task::MaskedFill => {}
+        }
+        let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok().map(|(_, types)| small(types));
+        Ok(TokenBatch { rows: (0..batch).collect(), batch, seq, tokens: small(tokens), mask, labels, types, task })
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
     fn prefix(&self, sizes: PrefixShape, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes;
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
-        let past = conditioning.decoder.iter().flatten();
+        let mut conditioning = conditioning.clone();
+        let past = conditioning.place(self.model.site()).take();
+        let past = past.iter().flatten();
         let keys = Tensor::cat(past.clone().map(|kv| kv.key.clone()).collect(), 0);
         let values = Tensor::cat(past.map(|kv| kv.value.clone()).collect(), 0);
         results.insert("prefix/keys".to_owned(), Array::floats(shape, floats(keys)?));
@@ -121,39 +159,41 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// Logits of all positions, `[batch * seq, vocab_size]`.
+    /// Logits of all positions, `[batch * seq, width]`; of a classifier of texts `[batch, n_classes]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
-        let model = self.model.causal()?;
-        let shape = [batch.batch, batch.seq];
-        let n_positions = model.shape().n_positions;
-        let past = conditioning.decoder.as_deref();
-        let n_virtual = n_virtual(past);
-        let input = Input {
-            tokens: Tensor::from_data(burn::tensor::TensorData::new(batch.tokens.clone(), shape), &self.device),
-            positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, &self.device),
-            key_mask: key_mask(&batch.mask, shape, n_virtual, &self.device),
+        if batch.task == Task::Causal {
+            let model = self.model.causal()?;
+            let hidden = loss::hidden(&self.model, conditioning, batch, &self.device);
+            return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, model.shape().d_model]), model.head()));
+        }
+        let everywhere = match batch.task {
+            Task::SequenceClassification => batch.labels.clone(),
+            _ => vec![0; batch.batch * batch.seq],
         };
-        let hidden = model.hidden(&input, past, None);
-        Ok(head_logits(hidden.reshape([batch.batch * batch.seq, model.shape().d_model]), model.head()))
+        loss::logits(&self.model, conditioning, &TokenBatch { labels: everywhere, ..batch.clone() }, &self.device)
     }
 
     fn forward(&self, side: &str, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let batch = self.batch(side)?;
-        let vocab_size = self.model.shape().vocab_size;
-        let columns = self.case.facts.logits_columns.min(vocab_size);
-        let all = floats(self.logits(&batch, conditioning)?)?;
-        let some = all.chunks_exact(vocab_size).flat_map(|row| row[..columns].iter().copied()).collect();
-        let mut last = Vec::new();
-        for (row, mask) in batch.mask.chunks_exact(batch.seq).enumerate() {
-            let at = row * batch.seq + mask.iter().rposition(|&real| real > 0.0).unwrap_or(0);
-            last.extend_from_slice(&all[at * vocab_size..(at + 1) * vocab_size]);
-        }
+        let logits = self.logits(&batch, conditioning)?;
+        let [_, width] = logits.dims();
+        let columns = self.case.facts.logits_columns.of(width);
+        let all = floats(logits)?;
+        let some = all.chunks_exact(width).flat_map(|row| row[..columns].iter().copied()).collect();
         let name = |what: &str| format!("out/{side}/{what}");
         let (nll, n) = summed_nll(&self.model, conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
+        if batch.task == Task::SequenceClassification {
+            results.insert(name("logits"), Array::floats([batch.batch, columns], some));
+            return Ok(());
+        }
+        let last = (0..batch.batch).flat_map(|row| {
+            let at = row * batch.seq + batch.last_of(row);
+            all[at * width..(at + 1) * width].iter().copied()
+        });
+        results.insert(name("logits_last"), Array::floats([batch.batch, width], last.collect()));
         results.insert(name("logits"), Array::floats([batch.batch, batch.seq, columns], some));
-        results.insert(name("logits_last"), Array::floats([batch.batch, vocab_size], last));
         Ok(())
     }
 
@@ -163,7 +203,7 @@ impl Setup<'_> {
         let weight = 1.0 / batch.n_labels() as f64;
         let gradient = trainer.gradient(&self.model, &[(batch, weight)], 0, &self.device)?;
         for (parameter, values) in trainer.adapter.parameters().zip(gradient.of_parameters) {
-            let name = format!("grad/{side}/{MODULE}{}", parameter.name);
+            let name = format!("grad/{side}/{}", name_in_training(parameter.name));
             results.insert(name, Array::floats(parameter.shape.clone(), floats(values)?));
         }
         Ok(())
@@ -188,7 +228,7 @@ impl Setup<'_> {
         losses.push(trainer.gradient(&self.model, &batches, 0, &self.device)?.loss as f32);
         results.insert("train/losses".to_owned(), Array::floats([losses.len()], losses));
         for parameter in trainer.adapter.parameters() {
-            let name = format!("param_after/{MODULE}{}", parameter.name);
+            let name = format!("param_after/{}", name_in_training(parameter.name));
             results.insert(name, Array::floats(parameter.shape.clone(), parameter.to_vec()?));
         }
         Ok(())
@@ -230,9 +270,8 @@ impl Setup<'_> {
     }
 
     /// Greedy continuations of the left-padded rows, without and with penalties.
-    fn generate(&self, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
-        let options = &self.case.facts.generation_options;
-        let columns = self.case.facts.logits_columns.min(self.model.shape().vocab_size);
+    fn generate(&self, options: &Generation, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
+        let columns = self.case.facts.logits_columns.of(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
         let repetition_penalty = options.greedy_penalised.repetition_penalty;
         let penalised = Sampling { repetition_penalty, ..plain.clone() };

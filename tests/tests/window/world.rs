@@ -17,7 +17,7 @@ use egui::Theme;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
-use engine::config::{DataConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig, Task};
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
 use engine::hub::{
@@ -274,6 +274,7 @@ pub(crate) fn model_summary() -> ModelSummary {
         dtype: "F16".into(),
         file_bytes: 28_000_000,
         largest_tensor_bytes: 12_582_912,
+        tasks: vec![Task::Causal],
     }
 }
 
@@ -288,6 +289,7 @@ pub(crate) fn preview_rows() -> DataPreview {
         row: n,
         tokens: tokens.clone(),
         labelled: Vec::clone(&labelled),
+        classes: Vec::new(),
         truncated: false,
         prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),
         target: " Blue Spice serves Chinese food by the riverside.".into(),
@@ -307,6 +309,8 @@ pub(crate) fn preview_rows() -> DataPreview {
         max_tokens: 492,
         has_chat_template: false,
         tokenizer_notes: Vec::new(),
+        task: Task::Causal,
+        classes: Vec::new(),
     }
 }
 
@@ -360,6 +364,7 @@ pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
             loss: 1.15 + 2.5 * (-(i as f64 * 40.0) / 90.0).exp(),
             best: true,
             elapsed_secs: 1.0,
+            figures: None,
         })
         .collect();
     let folder = row.folder.clone();
@@ -463,5 +468,7 @@ pub(crate) fn facts() -> RunFacts {
         validation_rows: 120,
         truncated_rows: 14,
         skipped_rows: 4,
+        task: Task::Causal,
+        classes: Vec::new(),
     }
 }

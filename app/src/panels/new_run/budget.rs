@@ -105,6 +105,7 @@ mod tests {
             dtype: "F32".into(),
             file_bytes: 0,
             largest_tensor_bytes: 0,
+            tasks: Vec::new(),
         }
     }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
-use engine::message::DataPreview;
+use engine::config::Task;
+use engine::message::{DataPreview, TokenRow};
 
 use super::draft::{Draft, Field, Issue};
 use super::error_of;
@@ -17,6 +18,9 @@ use crate::widgets::histogram::histogram_ui;
 use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, plain_chip_ui};
 use crate::widgets::token_strip::{legend_ui, token_strip_ui};
 
+/// Classes that are named; the number says how many there are.
+const CLASSES_SHOWN: usize = 24;
+
 /// Draws the card.
 pub(super) fn data_ui(
     ui: &mut Ui,
@@ -29,8 +33,14 @@ pub(super) fn data_ui(
     card_ui(ui, say!("data.title"), |ui| {
         files_ui(ui, draft, state, issues, out);
         let columns = state.preview.known.as_deref().map_or(&[][..], |preview| &preview.columns);
-        mapping_ui(ui, draft, columns, state.preview.known.as_deref());
-        templates_ui(ui, draft, issues);
+        let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+        mapping_ui(ui, draft, columns, task, state.preview.known.as_deref());
+        match task {
+            Task::Causal => templates_ui(ui, draft, issues),
+            Task::MaskedFill => mask_ui(ui, draft),
+            Task::SequenceClassification => second_ui(ui, draft, columns),
+            Task::TokenClassification => {}
+        }
         limits_ui(ui, draft, state, issues);
         ui.add_space(4.0);
         match (&state.preview.known, &state.preview.failure) {
@@ -98,7 +108,16 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     });
 }
 
-fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], preview: Option<&DataPreview>) {
+fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, preview: Option<&DataPreview>) {
+    let [source_name, source_help, target_name, target_help] = match task {
+        Task::Causal => [say!("data.source"), say!("data.source_help"), say!("data.target"), say!("data.target_help")],
+        Task::SequenceClassification | Task::TokenClassification => {
+            [say!("data.text"), say!("data.text_help"), say!("data.label"), say!("data.label_help")]
+        }
+        Task::MaskedFill => {
+            [say!("data.source"), say!("data.source_help"), say!("data.answer"), say!("data.answer_help")]
+        }
+    };
     let guess = |found: Option<&str>| match found {
         Some(name) if !name.is_empty() => say!("data.guessed", column = name),
         _ => say!("data.guess").to_owned(),
@@ -109,13 +128,29 @@ fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], preview: Optio
     };
     ui.columns(2, |sides| {
         let source = choices(guess(preview.map(|p| p.source_column.as_str())));
-        field::field_ui(&mut sides[0], say!("data.source"), say!("data.source_help"), None, |ui| {
+        field::field_ui(&mut sides[0], source_name, source_help, None, |ui| {
             field::choice_ui(ui, "source", &mut draft.data.source_column, &source)
         });
         let target = choices(guess(preview.map(|p| p.target_column.as_str())));
-        field::field_ui(&mut sides[1], say!("data.target"), say!("data.target_help"), None, |ui| {
+        field::field_ui(&mut sides[1], target_name, target_help, None, |ui| {
             field::choice_ui(ui, "target", &mut draft.data.target_column, &target)
         });
+    });
+}
+
+/// The second text of a pair.
+fn second_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String]) {
+    let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
+    let choices: Vec<_> = std::iter::once((None, say!("data.no_second").to_owned())).chain(named).collect();
+    field::field_ui(ui, say!("data.second"), say!("data.second_help"), None, |ui| {
+        field::choice_ui(ui, "second", &mut draft.data.second_column, &choices)
+    });
+}
+
+/// The text around the mask.
+fn mask_ui(ui: &mut Ui, draft: &mut Draft) {
+    field::field_ui(ui, say!("data.mask_template"), say!("data.mask_help"), None, |ui| {
+        field::code_ui(ui, &mut draft.data.prompt_template, 2)
     });
 }
 
@@ -172,6 +207,28 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     }
 }
 
+/// The tokens of a row, each class behind its token.
+fn with_classes(row: &TokenRow) -> Vec<String> {
+    let class = |at: usize| row.classes.get(at).filter(|class| !class.is_empty());
+    let shown = |(at, token): (usize, &String)| match class(at) {
+        Some(class) => format!("{token} {class}"),
+        None => token.clone(),
+    };
+    row.tokens.iter().enumerate().map(shown).collect()
+}
+
+fn classes_ui(ui: &mut Ui, classes: &[String]) {
+    if classes.is_empty() {
+        return;
+    }
+    ui.label(RichText::new(say!("data.classes", n = classes.len())).small().color(tokens(ui).muted));
+    chips_ui(ui, |ui| {
+        for class in classes.iter().take(CLASSES_SHOWN) {
+            plain_chip_ui(ui, class);
+        }
+    });
+}
+
 fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
     chips_ui(ui, |ui| {
         plain_chip_ui(ui, &say!("data.train_rows", n = text::count(preview.train_rows)));
@@ -188,6 +245,7 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
             chip_ui(ui, Level::Warn, &say!("data.skipped", n = text::count(preview.skipped_rows)));
         }
     });
+    classes_ui(ui, &preview.classes);
     for (row, reason) in preview.skipped.iter().take(4) {
         let line = say!("data.skipped_row", row = row, reason = reason);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
@@ -210,8 +268,12 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
             }
         });
     });
-    token_strip_ui(ui, draft.n_virtual, &row.tokens, &row.labelled);
+    token_strip_ui(ui, draft.n_virtual, &with_classes(row), &row.labelled);
     legend_ui(ui, [say!("data.legend_prefix"), say!("data.legend_prompt"), say!("data.legend_target")]);
+    if preview.task != Task::Causal {
+        let line = say!("data.row_label", label = row.target);
+        ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());
+    }
     ui.add_space(6.0);
     ui.label(RichText::new(say!("data.lengths")).small().color(tokens(ui).muted));
     histogram_ui(ui, &preview.lengths, preview.max_tokens, say!("data.lengths"));

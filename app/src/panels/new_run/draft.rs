@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{
     DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, RunConfig,
-    Schedule, TrainingConfig,
+    Schedule, Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
@@ -83,6 +83,8 @@ pub struct Draft {
     pub name: String,
     /// Folder of the base model.
     pub model: String,
+    /// What is learned of a row; `None` is what the model does.
+    pub task: Option<Task>,
     /// Training rows.
     pub train: String,
     /// Validation rows, or nothing.
@@ -153,6 +155,7 @@ impl From<&RunConfig> for Draft {
         Self {
             name: config.name.clone(),
             model: config.model.display().to_string(),
+            task: config.task,
             train: config.data.train.display().to_string(),
             validation: config.data.validation.as_deref().map(Path::display).map(|p| p.to_string()).unwrap_or_default(),
             limit_tokens: config.data.max_tokens.is_some(),
@@ -180,6 +183,11 @@ impl From<&RunConfig> for Draft {
 }
 
 impl Draft {
+    /// The task asked for, or what the model does.
+    pub fn shown_task(&self, model: Option<&ModelSummary>) -> Task {
+        self.task.or_else(|| model.and_then(|model| model.tasks.first().copied())).unwrap_or_default()
+    }
+
     /// The rows as the engine is asked for them.
     pub fn data_config(&self) -> DataConfig {
         DataConfig {
@@ -231,7 +239,7 @@ impl Draft {
         } else if let Some(failure) = facts.data_failure {
             issue(Field::Train, failure.to_owned());
         }
-        if self.data.target_template.trim().is_empty() {
+        if self.shown_task(facts.model) == Task::Causal && self.data.target_template.trim().is_empty() {
             issue(Field::Template, say!("issue.no_target").to_owned());
         }
         if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
@@ -275,6 +283,7 @@ impl Draft {
             model: PathBuf::from(self.model.trim()),
             device: self.device,
             seed: self.seed,
+            task: self.task,
             data: self.data_config(),
             method: MethodConfig::Prefix(self.prefix_config()),
             training,
@@ -332,6 +341,7 @@ mod tests {
             dtype: "F32".into(),
             file_bytes: 500_000_000,
             largest_tensor_bytes: 154_389_504,
+            tasks: Vec::new(),
         }
     }
 

@@ -12,7 +12,7 @@ mod schedule;
 use std::path::PathBuf;
 
 use egui::{Panel, ScrollArea, Ui};
-use engine::config::{DataConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig, Task};
 
 use self::draft::{Draft, Facts, Field, Issue};
 use crate::action::{Action, Pick};
@@ -29,7 +29,7 @@ pub struct NewRun {
     /// Number of the row that the token view shows.
     shown_row: usize,
     /// What the last preview was asked for.
-    asked: Option<(PathBuf, Box<DataConfig>, usize)>,
+    asked: Option<(PathBuf, Box<DataConfig>, Option<Task>, usize)>,
     /// When the form last changed, in the window's time: a preview waits until typing pauses.
     changed_at: f64,
     lengths: LengthCache,
@@ -165,13 +165,13 @@ impl NewRun {
             out.push(Action::Describe(model.clone()));
         }
         let data = Box::new(draft.data_config());
-        let wanted = (model, data, draft.n_virtual);
+        let wanted = (model, data, draft.task, draft.n_virtual);
         if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
             return;
         }
         self.asked = Some(wanted.clone());
-        let (model, data, n_virtual) = wanted;
-        out.push(Action::Preview { model, data, n_virtual });
+        let (model, data, task, n_virtual) = wanted;
+        out.push(Action::Preview { model, data, task, n_virtual });
     }
 }
 
@@ -187,6 +187,7 @@ fn use_dataset(draft: &mut Draft, train: String, validation: String) {
     draft.train = train;
     draft.validation = validation;
     draft.data.source_column = None;
+    draft.data.second_column = None;
     draft.data.target_column = None;
 }
 

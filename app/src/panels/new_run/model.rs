@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
+use engine::config::Task;
 use engine::message::ModelSummary;
 
 use super::draft::{Draft, Field, Issue};
@@ -12,6 +13,7 @@ use crate::say;
 use crate::state::{Described, State};
 use crate::text;
 use crate::theme::tokens;
+use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
@@ -49,6 +51,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                         plain_chip_ui(ui, &fact);
                     }
                 });
+                task_ui(ui, draft, model);
             }
             Some(Described::Failed(failure)) => {
                 ui.add(egui::Label::new(RichText::new(&failure.advice).color(tokens(ui).muted)).wrap());
@@ -64,6 +67,42 @@ fn heads(model: &ModelSummary) -> String {
         say!("model.heads", n = model.n_heads)
     } else {
         say!("model.shared_heads", n = model.n_heads, kv = model.n_kv_heads)
+    }
+}
+
+/// What can be learned with the model, where there is a choice.
+fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
+    if draft.task.is_some_and(|task| !model.tasks.contains(&task)) {
+        draft.task = None;
+    }
+    if model.tasks.len() < 2 {
+        return;
+    }
+    let mut task = draft.shown_task(Some(model));
+    let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
+    field::field_ui(ui, say!("task.title"), say!("task.help"), None, |ui| {
+        if segmented_ui(ui, &mut task, &choices) {
+            draft.task = Some(task);
+        }
+    });
+    ui.add(egui::Label::new(RichText::new(task_note(task)).small().color(tokens(ui).muted)).wrap());
+}
+
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Causal => say!("task.causal"),
+        Task::SequenceClassification => say!("task.sequence"),
+        Task::TokenClassification => say!("task.token"),
+        Task::MaskedFill => say!("task.masked"),
+    }
+}
+
+fn task_note(task: Task) -> &'static str {
+    match task {
+        Task::Causal => say!("task.causal_note"),
+        Task::SequenceClassification => say!("task.sequence_note"),
+        Task::TokenClassification => say!("task.token_note"),
+        Task::MaskedFill => say!("task.masked_note"),
     }
 }
 

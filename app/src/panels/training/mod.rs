@@ -202,7 +202,8 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     };
     let facts = view.facts.as_deref();
     card_ui(ui, "", |ui| {
-        ui.columns(5, |c| {
+        let figures = best.and_then(|best| best.figures);
+        ui.columns(5 + usize::from(figures.is_some()), |c| {
             tile_ui(&mut c[0], say!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
             tile_ui(&mut c[1], say!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
             tile_ui(
@@ -218,6 +219,15 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             let rows = facts.map_or_else(|| "–".to_owned(), |f| text::count(f.train_rows));
             let device = facts.map_or("", |f| f.device.as_str());
             tile_ui(&mut c[4], say!("training.rows"), &rows, &text::shortened(device, 26));
+            if let Some(figures) = figures {
+                let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+                let (name, share) = match figures.entity_f1 {
+                    Some(share) => (say!("training.entity_f1"), share),
+                    None => (say!("training.accuracy"), figures.accuracy),
+                };
+                let note = figures.macro_f1.map(|share| say!("training.macro_f1", share = percent(share)));
+                tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
+            }
         });
     });
     ui.add_space(theme::SMALL_GAP);

@@ -68,7 +68,11 @@ impl Tabs {
             }
             let evaluation = view.evaluations.iter().find(|e| e.step == shown);
             let loss = evaluation.map_or_else(|| "–".to_owned(), |e| text::figure(e.loss));
-            let line = say!("training.samples_at", step = shown, loss = loss);
+            let mut line = say!("training.samples_at", step = shown, loss = loss);
+            if let Some(figures) = evaluation.and_then(|e| e.figures) {
+                let accuracy = format!("{:.1}", 100.0 * figures.accuracy);
+                line.push_str(&say!("training.samples_accuracy", accuracy = accuracy));
+            }
             ui.label(RichText::new(line).color(tokens(ui).muted));
         });
         for sample in view.samples.iter().filter(|sample| sample.step == shown) {

@@ -16,6 +16,8 @@ pub struct Encoded {
     /// For each token the word it is part of, from 0; `None` for a special token. Words are those that were given, or
     /// those that the tokenizer cuts a text into, of either text from 0.
     pub words: Vec<Option<u32>>,
+    /// For each token which of the texts it is from, 0 or 1; for a special token 0.
+    pub texts: Vec<usize>,
     /// For each token the bytes of its text that it stands for, as begin and end.
     pub offsets: Vec<(usize, usize)>,
 }
@@ -54,7 +56,72 @@ impl Tokenizer {
             ids: encoding.get_ids().to_vec(),
             type_ids: encoding.get_type_ids().to_vec(),
             words: encoding.get_word_ids().to_vec(),
+            texts: encoding.get_sequence_ids().into_iter().map(Option::unwrap_or_default).collect(),
             offsets: encoding.get_offsets().to_vec(),
         })
+    }
+}
+
+impl Encoded {
+    /// Takes tokens from the end of the longer text until the limit is kept; special tokens stay.
+    pub(in crate::data) fn cut(&mut self, max_tokens: usize) {
+        while self.ids.len() > max_tokens {
+            let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
+            let places = 0..self.ids.len();
+            let length = |text| places.clone().filter(|&at| is_of(at, text)).count();
+            let longer = usize::from(length(1) > length(0));
+            let Some(last) = places.clone().rev().find(|&at| is_of(at, longer)) else { return };
+            self.ids.remove(last);
+            self.type_ids.remove(last);
+            self.words.remove(last);
+            self.texts.remove(last);
+            self.offsets.remove(last);
+        }
+    }
+
+    /// Where each word begins: the position of its first token, and which word of its text it is.
+    pub(in crate::data) fn word_begins(&self) -> Vec<(usize, u32)> {
+        let mut before = None;
+        let mut begins = Vec::new();
+        for (at, (&text, &word)) in self.texts.iter().zip(&self.words).enumerate() {
+            let origin = word.map(|word| (text, word));
+            if let Some((_, word)) = origin
+                && before != origin
+            {
+                begins.push((at, word));
+            }
+            before = origin;
+        }
+        begins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> Encoded {
+        Encoded {
+            ids: vec![101, 1, 2, 3, 102, 4, 5, 102],
+            type_ids: vec![0, 0, 0, 0, 0, 1, 1, 1],
+            words: vec![None, Some(0), Some(0), Some(1), None, Some(0), Some(1), None],
+            texts: vec![0, 0, 0, 0, 0, 1, 1, 0],
+            offsets: vec![(0, 0); 8],
+        }
+    }
+
+    #[test]
+    fn the_longer_text_is_cut_and_the_frame_stays() {
+        let mut cut = pair();
+        cut.cut(6);
+        assert_eq!((cut.ids, cut.type_ids), (vec![101, 1, 2, 102, 4, 102], vec![0, 0, 0, 0, 1, 1]));
+        let mut cut = pair();
+        cut.cut(1);
+        assert_eq!(cut.ids, [101, 102, 102], "the frame is never cut");
+    }
+
+    #[test]
+    fn a_word_begins_at_its_first_piece() {
+        assert_eq!(pair().word_begins(), [(1, 0), (3, 1), (5, 0), (6, 1)]);
     }
 }

@@ -32,6 +32,8 @@ const USUAL_ENDS: [&str; 5] = [END_OF_TEXT, "</s>", "<eos>", "<|end_of_text|>", 
 const USUAL_PADS: [&str; 2] = ["<pad>", "[PAD]"];
 /// What usually begins one.
 const USUAL_BEGINS: [&str; 4] = ["<s>", "<bos>", "<|begin_of_text|>", "[CLS]"];
+/// What usually hides one of its tokens.
+const USUAL_MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// A model's tokenizer with the tokens that begin, end and pad a text. A clone shares the vocabulary.
 #[derive(Clone, Debug)]
@@ -75,7 +77,7 @@ impl Tokenizer {
     fn new(mut tokenizer: tokenizers::Tokenizer, settings: &Settings, chat: Option<ChatTemplate>) -> Result<Self> {
         make_deterministic(&mut tokenizer)?;
         let roles = ROLES.map(|role| resolve(&mut tokenizer, &settings.named(role)));
-        let [own_bos, own_eos, _, sep, own_pad, cls, _] = roles;
+        let [own_bos, own_eos, _, sep, own_pad, cls, own_mask] = roles;
         let eos = own_eos.or(sep).or_else(|| usual(&tokenizer, &USUAL_ENDS)).ok_or_else(|| {
             EngineError::Tokenizer(
                 "no token ends a text: tokenizer_config.json or config.json must name eos_token".to_owned(),
@@ -99,6 +101,7 @@ impl Tokenizer {
             notes: Vec::new(),
         };
         inner.roles[4] = own_pad;
+        inner.roles[6] = own_mask.or_else(|| usual(&inner.tokenizer, &USUAL_MASKS));
         inner.bos_text = inner.text_of(inner.bos);
         inner.eos_text = inner.text_of(eos);
         inner.notes = notes(own_bos, own_pad, &inner.eos_text);
@@ -251,6 +254,11 @@ impl Tokenizer {
     /// What stands in for what the files do not name, in sentences for people.
     pub fn notes(&self) -> &[String] {
         &self.0.notes
+    }
+
+    /// What encodes to [`Tokenizer::mask`]; empty without one.
+    pub fn mask_text(&self) -> String {
+        self.mask().and_then(|mask| self.0.token(mask)).unwrap_or_default()
     }
 
     /// What encodes to [`Tokenizer::bos`].

@@ -1,0 +1,244 @@
+//! Rows with labels of their own: the class of a text, of each word, or the token under a mask.
+
+use serde_json::Value;
+
+use super::encode::{Encoder, Example, Outcome, Skip, skip};
+use super::table::{Row, Table};
+use super::template::{Fields, RenderError};
+use super::tokenizer::Encoded;
+use crate::config::Task;
+use crate::error::{EngineError, Result};
+
+/// More classes than this are no classes: the column holds something else.
+const MAX_CLASSES: usize = 1000;
+
+/// Names of the classes in a column, sorted: as numbers if all are, else as text.
+///
+/// # Errors
+/// [`EngineError::Setting`] when there are fewer than two or too many.
+pub(super) fn classes_of(table: &Table, column: usize, task: Task) -> Result<Vec<String>> {
+    let mut found = std::collections::BTreeSet::new();
+    for row in &table.rows {
+        match task {
+            Task::TokenClassification => found.extend(list(row.cell(column)).unwrap_or_default()),
+            _ => drop(found.insert(row.text(column).trim().to_owned())),
+        }
+        if found.len() > MAX_CLASSES + 1 {
+            break;
+        }
+    }
+    found.remove("");
+    let name = &table.columns[column];
+    let refused = |reason: String| Err(EngineError::Setting { field: "data.target_column", reason });
+    match found.len() {
+        0 | 1 => {
+            return refused(format!(
+                "the column {name:?} has {} class, which leaves nothing to tell apart",
+                found.len()
+            ));
+        }
+        n if n > MAX_CLASSES => return refused(format!("the column {name:?} has more than {MAX_CLASSES} classes")),
+        _ => {}
+    }
+    let mut classes: Vec<String> = found.into_iter().collect();
+    let numbers: Option<Vec<i64>> = classes.iter().map(|class| class.parse().ok()).collect();
+    if let Some(mut numbers) = numbers {
+        numbers.sort_unstable();
+        classes = numbers.iter().map(i64::to_string).collect();
+    }
+    Ok(classes)
+}
+
+/// The entries of a list of words or labels.
+fn list(cell: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    cell.as_array()?.iter().map(text).collect()
+}
+
+impl Encoder<'_> {
+    /// The class of a text, or of a pair of texts.
+    pub(super) fn text_row(&self, row: &Row) -> Outcome {
+        let prompt = self.roles.source_text(row);
+        let class = row.text(self.roles.target).trim().to_owned();
+        if prompt.trim().is_empty() {
+            return Err(skip("the text is empty"));
+        }
+        let label = self.class(&class)?;
+        let second = self.second.map(|column| row.text(column).into_owned());
+        let framed = match &second {
+            Some(second) => self.tokenizer.encode_pair(&prompt, second),
+            None => self.tokenizer.encode_with_special(&prompt),
+        };
+        let shown = match second {
+            Some(second) => format!("{prompt}\n{second}"),
+            None => prompt,
+        };
+        self.example(row, framed, (shown, class), |_| vec![(0, label)])
+    }
+
+    /// The class of each word; only the first piece of a word carries it.
+    pub(super) fn word_row(&self, row: &Row) -> Outcome {
+        let column = self.roles.source.first().ok_or_else(|| skip("it has no column of words"))?;
+        let words = list(row.cell(*column)).ok_or_else(|| skip("its words are no list"))?;
+        let names = list(row.cell(self.roles.target)).ok_or_else(|| skip("its labels are no list"))?;
+        if words.len() != names.len() {
+            return Err(skip(&format!("it has {} words and {} labels", words.len(), names.len())));
+        }
+        if words.is_empty() {
+            return Err(skip("it has no words"));
+        }
+        let classes: Vec<i32> = names.iter().map(|name| self.class(name)).collect::<Result<_, _>>()?;
+        let given: Vec<&str> = words.iter().map(String::as_str).collect();
+        let framed = self.tokenizer.encode_words(&given);
+        let shown = (words.join(" "), names.join(" "));
+        self.example(row, framed, shown, |framed| {
+            framed.word_begins().into_iter().map(|(at, word)| (at, classes[word as usize])).collect()
+        })
+    }
+
+    /// The token that the mask of the template hides. The outer error ends the encoding of the table.
+    pub(super) fn masked_row(&self, row: &Row) -> Result<Outcome> {
+        let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
+        let prompt = match self.prompts.templates.prompt(&fields) {
+            Ok(prompt) => prompt,
+            Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
+            Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
+        };
+        let answer = self.roles.target_text(row).trim().to_owned();
+        Ok(self.answer_token(&answer).and_then(|token| {
+            let framed = self.tokenizer.encode_with_special(&prompt).map_err(|e| skip(&e.to_string()))?;
+            let masks: Vec<usize> =
+                (0..framed.ids.len()).filter(|&at| Some(framed.ids[at]) == self.tokenizer.mask()).collect();
+            let &[at] = masks.as_slice() else {
+                return Err(skip(&format!("its text has {} masks, not one: write {{{{ mask }}}}", masks.len())));
+            };
+            if framed.ids.len() > self.max_tokens {
+                return Err(skip(&format!("it is longer than {} tokens", self.max_tokens)));
+            }
+            self.example(row, Ok(framed), (prompt, answer), |_| vec![(at, token)])
+        }))
+    }
+
+    /// The one token of an answer, as it stands after a space.
+    fn answer_token(&self, answer: &str) -> Result<i32, Skip> {
+        if answer.is_empty() {
+            return Err(skip("the answer is empty"));
+        }
+        let tokens = |text: &str| self.tokenizer.encode(text).map_err(|e| skip(&e.to_string()));
+        let (spaced, plain) = (tokens(&format!(" {answer}"))?, tokens(answer)?);
+        match (spaced.as_slice(), plain.as_slice()) {
+            ([token], _) | (_, [token]) => Ok(token.cast_signed()),
+            _ => Err(skip(&format!("the answer {answer:?} is {} tokens, not one", plain.len()))),
+        }
+    }
+
+    fn class(&self, name: &str) -> Result<i32, Skip> {
+        if name.is_empty() {
+            return Err(skip("the label is empty"));
+        }
+        let class = self.classes.iter().position(|class| class == name);
+        class.map(|class| class as i32).ok_or_else(|| skip(&format!("the class {name:?} is not in the training rows")))
+    }
+
+    fn example(
+        &self,
+        row: &Row,
+        framed: Result<Encoded>,
+        (prompt, reference): (String, String),
+        labels: impl FnOnce(&Encoded) -> Vec<(usize, i32)>,
+    ) -> Outcome {
+        let mut framed = framed.map_err(|e| skip(&e.to_string()))?;
+        let length = framed.ids.len();
+        framed.cut(self.max_tokens);
+        if framed.ids.len() > self.max_tokens || framed.words.iter().all(Option::is_none) {
+            return Err(skip("no token of the text is left within the length limit"));
+        }
+        let labels = labels(&framed);
+        if labels.is_empty() {
+            return Err(skip("none of its words has a token in this vocabulary"));
+        }
+        let types = if framed.type_ids.iter().any(|&kind| kind != 0) { framed.type_ids } else { Vec::new() };
+        let example = Example {
+            row: row.number,
+            n_prompt: framed.ids.len(),
+            truncated: framed.ids.len() < length,
+            tokens: framed.ids,
+            prompt,
+            reference,
+            types,
+            labels,
+        };
+        Ok((example, u32::try_from(length).unwrap_or(u32::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::super::columns::Roles;
+    use super::super::encode::Encoded as Rows;
+    use super::super::prompts::Prompts;
+    use super::super::table::ObjectRows;
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+    use crate::config::DataConfig;
+
+    fn encode(task: Task, rows: &[Value], max_tokens: usize) -> Result<Rows> {
+        let mut objects = ObjectRows::new(Path::new("x.jsonl"));
+        for (index, row) in rows.iter().enumerate() {
+            objects.push(index + 1, row.clone())?;
+        }
+        let table = objects.table;
+        let roles = Roles::resolve(&table, None, None)?;
+        let classes = classes_of(&table, roles.target, task)?;
+        let encoder = Encoder {
+            table: &table,
+            roles,
+            prompts: &Prompts::new(&DataConfig::new("x"), &byte_tokenizer())?,
+            tokenizer: &byte_tokenizer(),
+            task,
+            classes: &classes,
+            second: None,
+            max_tokens,
+        };
+        encoder.encode()
+    }
+
+    #[test]
+    fn each_word_is_labelled_at_its_first_piece() {
+        let row = |words: Value, labels: Value| json!({"tokens": words, "labels": labels});
+        let rows = [
+            row(json!(["ab", "c"]), json!(["B-x", "O"])),
+            row(json!(["a"]), json!(["O", "O"])),
+            row(json!("a"), json!(["O"])),
+        ];
+        let encoded = encode(Task::TokenClassification, &rows, 100).unwrap();
+        let example = &encoded.examples[0];
+        assert_eq!(example.tokens, byte_tokenizer().encode(" ab c").unwrap());
+        assert_eq!(example.labels, [(0, 0), (3, 1)]);
+        let reasons: Vec<_> = encoded.skipped.iter().map(|p| p.reason.as_str()).collect();
+        assert_eq!(reasons, ["it has 1 words and 2 labels", "its words are no list"]);
+        let cut = encode(Task::TokenClassification, &rows, 3).unwrap();
+        assert_eq!((cut.examples[0].labels.len(), cut.examples[0].truncated), (1, true));
+    }
+
+    #[test]
+    fn numbers_are_classes_in_the_order_of_numbers() {
+        let rows: Vec<Value> = [10, 9, 2].iter().map(|class| json!({"text": "a", "label": class})).collect();
+        let encoded = encode(Task::SequenceClassification, &rows, 100).unwrap();
+        let labels: Vec<_> = encoded.examples.iter().map(|example| example.labels[0]).collect();
+        assert_eq!(labels, [(0, 2), (0, 1), (0, 0)]);
+        let one = encode(Task::SequenceClassification, &rows[..1], 100).unwrap_err();
+        assert!(one.to_string().contains("nothing to tell apart"), "{one}");
+        let many: Vec<Value> = (0..1100).map(|class| json!({"text": "a", "label": class})).collect();
+        let many = encode(Task::SequenceClassification, &many, 100).unwrap_err();
+        assert!(many.to_string().contains("more than 1000"), "{many}");
+    }
+}

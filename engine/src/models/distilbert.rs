@@ -1,0 +1,69 @@
+//! DistilBERT (Sanh et al. 2019): BERT's blocks under other names, without token types and pooler.
+//! Layout as in huggingface/transformers: src/transformers/models/distilbert/modeling_distilbert.py.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde_json::{Map, Value};
+
+use crate::error::Result;
+use crate::models::head::HeadKind;
+use crate::models::loader::Loader;
+use crate::models::post_norm::{BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
+use crate::weights::WeightFiles;
+
+/// The options of `config.json` under the names of BERT's.
+const NAMES: [(&str, &str); 5] = [
+    ("dim", "hidden_size"),
+    ("n_layers", "num_hidden_layers"),
+    ("n_heads", "num_attention_heads"),
+    ("hidden_dim", "intermediate_size"),
+    ("activation", "hidden_act"),
+];
+
+const BLOCK: BlockNames = BlockNames {
+    query_key_value: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    attention_out: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    up: "ffn.lin1",
+    down: "ffn.lin2",
+    out_norm: "output_layer_norm",
+};
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// As [`EncoderConfig::parse`].
+pub(super) fn parse(config: &Value, path: &Path) -> Result<EncoderConfig> {
+    let mut renamed: Map<String, Value> = config.as_object().cloned().unwrap_or_default();
+    for (theirs, ours) in NAMES {
+        if let Some(value) = renamed.remove(theirs) {
+            renamed.insert(ours.to_owned(), value);
+        }
+    }
+    renamed.insert("type_vocab_size".to_owned(), 0.into());
+    EncoderConfig::parse("distilbert", renamed.into(), path)
+}
+
+/// Brings the weights onto the device; names may have the prefix `distilbert.` or not.
+///
+/// # Errors
+/// A weight that is missing, has another shape, or is not finite.
+pub(super) fn load(
+    config: &EncoderConfig,
+    files: &WeightFiles,
+    device: &Device,
+    progress: &mut dyn FnMut(f32),
+) -> Result<PostNorm> {
+    let load = Loader::new(files, device, "distilbert.", "embeddings.word_embeddings.weight");
+    let embeddings = Embeddings::load(&load, config, None)?;
+    let (blocks, order) = own_blocks(&load, config, "transformer.layer", &BLOCK, progress)?;
+    let mask_head = MaskNames {
+        dense: "vocab_transform",
+        norm: "vocab_layer_norm",
+        decoder: "vocab_projector",
+        bias: ["vocab_projector.bias", "vocab_projector.bias"],
+        activation: None,
+    };
+    PostNorm::new(config, &load, (embeddings, blocks, order), TextHead::First(HeadKind::DenseRelu), &mask_head)
+}

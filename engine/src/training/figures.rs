@@ -1,0 +1,164 @@
+//! How often predicted classes are right: accuracy, F1 over classes, F1 over entities.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Task, TaskRecord};
+use crate::data::TokenBatch;
+use crate::message::TaskFigures;
+
+/// Outside of every entity, in the labels of CoNLL files.
+const OUTSIDE: &str = "O";
+
+/// Predictions gathered batch by batch.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Of each row, in the order they came: place in the batch, label, prediction.
+    rows: Vec<Vec<(i32, i32)>>,
+}
+
+impl Tally {
+    /// Takes in what was predicted at the labelled places of a batch.
+    pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
+        let from = self.rows.len();
+        self.rows.resize_with(from + batch.batch, Vec::new);
+        for ((at, label), &guess) in batch.labelled().into_iter().zip(predicted) {
+            self.rows[from + batch.row_of(at)].push((label, guess));
+        }
+    }
+
+    /// The figures of a task with predictions; `None` for one without, or without any label.
+    ///
+    /// F1 leaves out the class `O` where there is one: most tokens belong to no entity. A class that is neither there nor
+    /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
+    /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
+    pub fn figures(&self, record: &TaskRecord) -> Option<TaskFigures> {
+        let pairs: Vec<(i32, i32)> = self.rows.iter().flatten().copied().collect();
+        if pairs.is_empty() || record.task == Task::Causal {
+            return None;
+        }
+        let right = pairs.iter().filter(|(label, guess)| label == guess).count();
+        let accuracy = right as f64 / pairs.len() as f64;
+        if record.task == Task::MaskedFill {
+            return Some(TaskFigures { accuracy, ..TaskFigures::default() });
+        }
+        let outside = record.classes.iter().position(|class| class == OUTSIDE);
+        let counted: Vec<i32> =
+            (0..record.classes.len()).filter(|class| Some(*class) != outside).map(|class| class as i32).collect();
+        let counts: Vec<Counts> = counted.iter().map(|&class| Counts::of(&pairs, class)).collect();
+        let seen: Vec<f64> = counts.iter().filter(|c| c.wanted + c.given > 0).map(Counts::f1).collect();
+        let all = counts.iter().fold(Counts::default(), |sum, c| Counts {
+            right: sum.right + c.right,
+            wanted: sum.wanted + c.wanted,
+            given: sum.given + c.given,
+        });
+        let is_iob = outside.is_some() && record.classes.iter().any(|class| class.starts_with("B-"));
+        Some(TaskFigures {
+            accuracy,
+            macro_f1: Some(seen.iter().sum::<f64>() / seen.len().max(1) as f64),
+            micro_f1: Some(all.f1()),
+            entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| self.entity_f1(&record.classes)),
+        })
+    }
+
+    fn entity_f1(&self, classes: &[String]) -> f64 {
+        let mut counts = Counts::default();
+        for row in &self.rows {
+            let wanted = entities(row.iter().map(|(label, _)| name(classes, *label)));
+            let given = entities(row.iter().map(|(_, guess)| name(classes, *guess)));
+            counts.right += wanted.intersection(&given).count();
+            counts.wanted += wanted.len();
+            counts.given += given.len();
+        }
+        counts.f1()
+    }
+}
+
+/// The name of a class.
+pub(crate) fn name(classes: &[String], class: i32) -> &str {
+    usize::try_from(class).ok().and_then(|class| classes.get(class)).map_or("", String::as_str)
+}
+
+#[derive(Default)]
+struct Counts {
+    right: usize,
+    wanted: usize,
+    given: usize,
+}
+
+impl Counts {
+    fn of(pairs: &[(i32, i32)], class: i32) -> Self {
+        let count = |fits: &dyn Fn(&(i32, i32)) -> bool| pairs.iter().filter(|pair| fits(pair)).count();
+        Self {
+            right: count(&|&(label, guess)| label == class && guess == class),
+            wanted: count(&|&(label, _)| label == class),
+            given: count(&|&(_, guess)| guess == class),
+        }
+    }
+
+    /// The harmonic mean of precision and recall; 0 when nothing is right.
+    fn f1(&self) -> f64 {
+        2.0 * self.right as f64 / ((self.wanted + self.given).max(1)) as f64
+    }
+}
+
+/// First and last place and type of each entity.
+fn entities<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<(usize, usize, &'a str)> {
+    let mut found = BTreeSet::new();
+    let mut open: Option<(usize, usize, &str)> = None;
+    for (place, label) in labels.enumerate() {
+        match (label.split_once('-'), &mut open) {
+            (Some(("I", kind)), Some((_, last, begun))) if *begun == kind => *last = place,
+            (begin, _) => {
+                found.extend(open.take());
+                open = begin.filter(|(mark, _)| *mark == "B").map(|(_, kind)| (place, place, kind));
+            }
+        }
+    }
+    found.extend(open);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(rows: &[&[(i32, i32)]]) -> Tally {
+        Tally { rows: rows.iter().map(|row| row.to_vec()).collect() }
+    }
+
+    fn record(task: Task, classes: &[&str]) -> TaskRecord {
+        TaskRecord { task, classes: classes.iter().map(|&class| class.to_owned()).collect() }
+    }
+
+    #[test]
+    fn accuracy_and_f1_are_those_of_scikit_learn() {
+        // f1_score([0, 0, 1, 1, 2], [0, 1, 1, 1, 0]): of each class 0.5, 0.8, 0.0.
+        let tally = tally(&[&[(0, 0)], &[(0, 1)], &[(1, 1)], &[(1, 1)], &[(2, 0)]]);
+        let figures = tally.figures(&record(Task::SequenceClassification, &["a", "b", "c"])).unwrap();
+        assert!((figures.accuracy - 0.6).abs() < 1e-12);
+        assert!((figures.macro_f1.unwrap() - 1.3 / 3.0).abs() < 1e-12);
+        assert!((figures.micro_f1.unwrap() - 0.6).abs() < 1e-12);
+        assert_eq!(figures.entity_f1, None);
+    }
+
+    #[test]
+    fn an_entity_is_right_when_its_span_and_type_are() {
+        let classes = ["B-x", "B-y", "I-x", "I-y", "O"];
+        let record = record(Task::TokenClassification, &classes);
+        // Wanted x[0..1], y[3]; given x[0..1], then I-x out of nothing, which is no entity, and x[3].
+        let found = tally(&[&[(0, 0), (2, 2), (4, 2), (1, 0)]]).figures(&record).unwrap();
+        // After `B-x I-x` the third `I-x` belongs to the first entity, so that its span is wrong.
+        assert_eq!(found.entity_f1, Some(0.0));
+        let found = tally(&[&[(0, 0), (2, 2), (4, 4), (1, 0)]]).figures(&record).unwrap();
+        assert_eq!(found.entity_f1, Some(0.5));
+        assert!((found.accuracy - 0.75).abs() < 1e-12);
+        let lost = tally(&[&[(4, 2), (0, 4)]]).figures(&record).unwrap();
+        assert_eq!(lost.entity_f1, Some(0.0), "an inside without a beginning is no entity");
+    }
+
+    #[test]
+    fn nothing_labelled_has_no_figures() {
+        assert!(tally(&[&[]]).figures(&record(Task::SequenceClassification, &["a", "b"])).is_none());
+        assert!(tally(&[&[(1, 1)]]).figures(&TaskRecord::default()).is_none());
+    }
+}

@@ -1,0 +1,23 @@
+//! Each token from the one before it: the loss of a language model.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{hidden, on_device, rows_at};
+use crate::data::TokenBatch;
+use crate::error::Result;
+use crate::models::{Conditioning, Model};
+use crate::nn::label_nll;
+
+pub(super) fn summed_nll(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<(Tensor<1>, usize)> {
+    let head = model.causal()?.head();
+    let labelled = batch.labelled();
+    let hidden = hidden(model, conditioning, batch, device); // [batch, seq, d_model]
+    let predictors = rows_at(hidden, labelled.iter().map(|(at, _)| *at), device); // [n, d_model]
+    let targets = on_device(labelled.iter().map(|(_, token)| *token).collect(), device);
+    Ok((label_nll(predictors, head, targets).sum(), labelled.len()))
+}

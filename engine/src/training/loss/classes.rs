@@ -1,0 +1,35 @@
+//! The class of a text or of a token: the scores that the trained head gives.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{hidden, on_device, rows_at};
+use crate::config::Task;
+use crate::data::TokenBatch;
+use crate::error::{EngineError, Result};
+use crate::models::{Conditioning, Model};
+
+pub(super) fn logits(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<Tensor<2>> {
+    let Some(head) = &conditioning.head else {
+        return Err(EngineError::AdapterMismatch { reason: "it has no head that names classes".to_owned() });
+    };
+    let hidden = hidden(model, conditioning, batch, device);
+    let places = batch.labelled().into_iter().map(|(at, _)| at);
+    let rows = places.clone().map(|at| batch.row_of(at));
+    let vectors = match (model, batch.task) {
+        (Model::Encoder(model), Task::SequenceClassification) => {
+            let rows = rows.map(|row| row as i32).collect();
+            model.text_vector(hidden).select(0, on_device(rows, device))
+        }
+        // Only the last token of a text has seen all of it.
+        (Model::Causal(_), Task::SequenceClassification) => {
+            rows_at(hidden, rows.map(|row| row * batch.seq + batch.last_of(row)), device)
+        }
+        _ => rows_at(hidden, places, device),
+    };
+    Ok(head.logits(vectors))
+}

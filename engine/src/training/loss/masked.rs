@@ -1,0 +1,25 @@
+//! The token under a mask: the scores of the checkpoint's own head.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{hidden, rows_at};
+use crate::data::TokenBatch;
+use crate::error::{EngineError, Result};
+use crate::models::{Conditioning, Model};
+
+pub(super) fn logits(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<Tensor<2>> {
+    let encoder = model.encoder()?;
+    let Some(head) = encoder.mask_head() else {
+        return Err(EngineError::TaskShape {
+            architecture: encoder.shape().architecture,
+            wanted: "a model that fills masks: its checkpoint has no such head",
+        });
+    };
+    let hidden = hidden(model, conditioning, batch, device);
+    Ok(head.logits(rows_at(hidden, batch.labelled().into_iter().map(|(at, _)| at), device)))
+}

@@ -1,0 +1,130 @@
+//! The loss of a batch, at labelled positions only. A file for each kind of label.
+
+mod causal;
+mod classes;
+mod masked;
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::adapters::parameters::floats;
+use crate::config::{LossReduction, Task};
+use crate::data::TokenBatch;
+use crate::error::Result;
+use crate::models::{Conditioning, Input, Model, n_virtual};
+use crate::nn::positions::{Counting, key_mask, positions};
+
+/// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
+pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
+    let count: usize = match reduction {
+        LossReduction::TokenMean => batches.iter().map(TokenBatch::n_labels).sum(),
+        LossReduction::SentenceSum => batches.iter().map(|batch| batch.batch).sum(),
+    };
+    let weight = 1.0 / count.max(1) as f64;
+    batches.into_iter().map(|batch| (batch, weight)).collect()
+}
+
+/// Sum of the negative log-likelihoods of a batch's labels in nats, `[1]`, and how many labels there are.
+///
+/// # Errors
+/// The model cannot do the batch's task.
+pub fn summed_nll(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<(Tensor<1>, usize)> {
+    if batch.task == Task::Causal {
+        return causal::summed_nll(model, conditioning, batch, device);
+    }
+    let labels = batch.labelled();
+    let logits = logits(model, conditioning, batch, device)?;
+    Ok((nll(logits, &labels, device), labels.len()))
+}
+
+/// A batch, scored.
+pub struct Scored {
+    /// Sum over the labels, in nats.
+    pub nll: f64,
+    /// How many there are.
+    pub labels: usize,
+    /// The most probable label at each place of [`TokenBatch::labelled`]; empty for the causal task.
+    pub predicted: Vec<i32>,
+}
+
+/// The loss of a batch, and where the labels are few enough to be looked at, what the model takes for them.
+///
+/// # Errors
+/// The model cannot do the batch's task, or the device failed.
+pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
+    if batch.task == Task::Causal {
+        let (nll, labels) = causal::summed_nll(model, conditioning, batch, device)?;
+        return Ok(Scored { nll: f64::from(nll.into_scalar::<f32>()), labels, predicted: Vec::new() });
+    }
+    let labels = batch.labelled();
+    let logits = logits(model, conditioning, batch, device)?;
+    let [_, width] = logits.dims();
+    let nll = f64::from(nll(logits.clone(), &labels, device).into_scalar::<f32>());
+    let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as i32;
+    let predicted = floats(logits)?.chunks_exact(width.max(1)).map(best).collect();
+    Ok(Scored { nll, labels: labels.len(), predicted })
+}
+
+/// Hidden states of a batch's tokens, `[batch, seq, d_model]`. Positions count columns as `forward` of transformers does,
+/// unless the architecture numbers its tokens.
+pub(crate) fn hidden(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Tensor<3> {
+    let past = match model {
+        Model::Causal(_) => conditioning.decoder.as_deref(),
+        Model::Encoder(_) => conditioning.encoder.as_deref(),
+    };
+    let counting = match model {
+        Model::Causal(_) => Counting::Columns,
+        Model::Encoder(model) => model.counting(),
+    };
+    let shape = [batch.batch, batch.seq];
+    let n_virtual = n_virtual(past);
+    let input = Input {
+        tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
+        positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, counting, device),
+        key_mask: key_mask(&batch.mask, shape, n_virtual, device),
+    };
+    match model {
+        Model::Causal(model) => model.hidden(&input, past, None),
+        Model::Encoder(model) => {
+            let types = batch.types.as_ref();
+            let types = types.map(|types| Tensor::from_data(TensorData::new(types.clone(), shape), device));
+            model.hidden(&input, types.as_ref(), past, None)
+        }
+    }
+}
+
+/// Scores of every class or token at the labelled places, `[n, classes]`.
+pub(crate) fn logits(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<Tensor<2>> {
+    match batch.task {
+        Task::MaskedFill => masked::logits(model, conditioning, batch, device),
+        _ => classes::logits(model, conditioning, batch, device),
+    }
+}
+
+fn nll(logits: Tensor<2>, labels: &[(usize, i32)], device: &Device) -> Tensor<1> {
+    let targets = labels.iter().map(|(_, label)| *label).collect();
+    let targets: Tensor<2, Int> = on_device(targets, device).reshape([labels.len(), 1]);
+    log_softmax(logits, 1).gather(1, targets).sum().neg()
+}
+
+fn on_device(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+/// The hidden states at some flat positions, `[n, d_model]`.
+fn rows_at(hidden: Tensor<3>, places: impl Iterator<Item = usize>, device: &Device) -> Tensor<2> {
+    let [batch, seq, d_model] = hidden.dims();
+    let places = places.map(|place| place as i32).collect();
+    hidden.reshape([batch * seq, d_model]).select(0, on_device(places, device))
+}

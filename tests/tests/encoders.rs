@@ -1,0 +1,305 @@
+//! Encoders from the outside: classes of texts and words, masks, heads that are kept, and what does not apply to them.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::path::{Path, PathBuf};
+
+use engine::adapters::peft::FoldedPrefix;
+use engine::config::{DataConfig, RunConfig, Task};
+use engine::data::{NO_LABEL, TokenBatch};
+use engine::device::DeviceChoice;
+use engine::message::{
+    Command, EvaluationReport, Event, GenerateRequest, JobId, Metric, NeighbourRequest, Prompt, SampleReport, Sampling,
+    Side, Stream, TaskFigures,
+};
+use engine::session::LoadedModel;
+use engine::training::loss::score;
+use engine::training::run_folder::{Record, read_records};
+use tests::{Talk, golden_cases, tiny_run};
+
+const JOB: JobId = JobId(1);
+
+fn model_of(case: &str) -> PathBuf {
+    golden_cases().join(case).join("model")
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Texts whose first letter decides the class, and a second text that does not matter.
+fn texts(folder: &Path) -> PathBuf {
+    let row = |i: usize| {
+        let (class, letter) = [("yes", "a"), ("no", "b")][i % 2];
+        let rest = ["c", "d d", "e e e"][i % 3];
+        serde_json::json!({"text": format!("{letter} {rest}"), "other": "f", "label": class}).to_string()
+    };
+    write(folder, "texts.jsonl", &(0..24).map(row).collect::<Vec<_>>().join("\n"))
+}
+
+/// Sentences in which `ab` begins an entity that `ac` goes on with.
+fn sentences(folder: &Path) -> PathBuf {
+    let sentence = |i: usize| match i % 3 {
+        0 => "the O\nab B-x\nac I-x\nis O\n\n",
+        1 => "ab B-x\nis O\nthe O\n\n",
+        _ => "the O\nis O\n\n",
+    };
+    write(folder, "words.conll", &(0..24).map(sentence).collect::<String>())
+}
+
+fn run_of(case: &str, task: Task, data: DataConfig, home: &Path) -> RunConfig {
+    let mut config = tiny_run(home);
+    config.model = model_of(case);
+    config.task = Some(task);
+    config.data = DataConfig { validation_share: 0.25, ..data };
+    config.training.steps = 24;
+    config.training.eval_every = 8;
+    config.training.learning_rate = 0.03;
+    config
+}
+
+fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
+    let config = Box::new(config.clone());
+    Talk::new().run(Command::Train { job: JOB, folder: folder.to_owned(), config, resume }, JOB)
+}
+
+fn evaluations(folder: &Path) -> Vec<EvaluationReport> {
+    let records = read_records(&folder.join("metrics.jsonl")).unwrap();
+    records.into_iter().filter_map(|r| if let Record::Evaluation(report) = r { Some(report) } else { None }).collect()
+}
+
+fn samples(folder: &Path) -> Vec<SampleReport> {
+    let records = read_records(&folder.join("metrics.jsonl")).unwrap();
+    records.into_iter().filter_map(|r| if let Record::Sample(report) = r { Some(report) } else { None }).collect()
+}
+
+/// Loss and figures of an adapter on all rows of a file.
+fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
+    let command = Command::Evaluate {
+        job: JOB,
+        model: config.model.clone(),
+        device: DeviceChoice::Cpu,
+        adapter,
+        data: config.data.clone(),
+        task: config.task,
+    };
+    let scored = Talk::new().run(command, JOB).into_iter().find_map(|event| match event {
+        Event::Score { loss, figures, .. } => Some((loss, figures)),
+        _ => None,
+    });
+    scored.unwrap()
+}
+
+#[test]
+fn classes_of_texts_are_learned_and_kept_with_their_head() {
+    let home = tempfile::tempdir().unwrap();
+    for case in ["bert-prefix-seq", "roberta-prefix-seq", "distilbert-prefix-seq"] {
+        let folder = home.path().join(case);
+        let config = run_of(case, Task::SequenceClassification, DataConfig::new(texts(home.path())), home.path());
+        train(&folder, &config, false);
+        let found = evaluations(&folder);
+        let (first, last) = (found[0], found[found.len() - 1]);
+        assert!(last.loss < first.loss / 2.0, "{case}: {first:?} {last:?}");
+        let figures = last.figures.unwrap();
+        assert!((figures.accuracy - 1.0).abs() < 1e-9 && figures.macro_f1 == Some(1.0), "{case}: {figures:?}");
+        let adapter = FoldedPrefix::read(&folder.join("adapter"), None).unwrap();
+        assert_eq!(adapter.task.classes, ["no", "yes"]);
+        assert!(!adapter.head.is_empty(), "{case}");
+        let said = samples(&folder);
+        assert_eq!((said.len(), said[said.len() - 1].text.as_str()), (8, said[said.len() - 1].reference.as_str()));
+        let (loss, figures) = score_of(&config, Some(folder.join("adapter")));
+        assert!(loss < first.loss && figures.unwrap().accuracy > 0.9, "{case}: {loss}");
+    }
+}
+
+#[test]
+fn a_second_text_of_a_pair_has_a_type_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig { second_column: Some("other".to_owned()), ..DataConfig::new(texts(home.path())) };
+    let folder = home.path().join("run");
+    let config = run_of("bert-prefix-seq", Task::SequenceClassification, data, home.path());
+    train(&folder, &config, false);
+    assert!(samples(&folder)[0].prompt.ends_with("\nf"));
+    let mut alone = config.clone();
+    alone.data.second_column = None;
+    assert_ne!(score_of(&config, Some(folder.join("adapter"))), score_of(&alone, Some(folder.join("adapter"))));
+}
+
+#[test]
+fn a_causal_model_classifies_by_its_last_token() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("run");
+    let data = DataConfig::new(texts(home.path()));
+    let config = run_of("gpt2-prefix-2x44", Task::SequenceClassification, data, home.path());
+    train(&folder, &config, false);
+    let found = evaluations(&folder);
+    assert!(found[found.len() - 1].loss < found[0].loss, "{found:?}");
+    let adapter = FoldedPrefix::read(&folder.join("adapter"), None).unwrap();
+    assert_eq!(adapter.head[0].0, "score.weight");
+}
+
+#[test]
+fn words_are_classified_and_entities_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("run");
+    let data = DataConfig::new(sentences(home.path()));
+    let config = run_of("electra-prefix-tok", Task::TokenClassification, data, home.path());
+    train(&folder, &config, false);
+    let last = evaluations(&folder).pop().unwrap();
+    assert_eq!(last.figures.unwrap().entity_f1, Some(1.0), "{last:?}");
+    let said = samples(&folder).pop().unwrap();
+    assert_eq!(said.text, said.reference, "each word has its class");
+    assert_eq!(FoldedPrefix::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
+}
+
+#[test]
+fn a_mask_is_filled_by_the_checkpoints_own_head() {
+    let home = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        let (x, y) = [("a", "b"), ("c", "d")][i % 2];
+        serde_json::json!({"subject": x, "object": y}).to_string()
+    };
+    let path = write(home.path(), "facts.jsonl", &(0..16).map(row).collect::<Vec<_>>().join("\n"));
+    let data = DataConfig {
+        prompt_template: "{{ subject }} is {{ mask }} .".to_owned(),
+        target_column: Some("object".to_owned()),
+        ..DataConfig::new(path)
+    };
+    for case in ["bert-full-masked", "albert-full-masked"] {
+        let folder = home.path().join(case);
+        let config = run_of(case, Task::MaskedFill, data.clone(), home.path());
+        train(&folder, &config, false);
+        let found = evaluations(&folder);
+        let (first, last) = (found[0], found[found.len() - 1]);
+        assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
+        assert!(FoldedPrefix::read(&folder.join("adapter"), None).unwrap().head.is_empty());
+        assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
+    }
+    let config = run_of("bert-prefix-seq", Task::MaskedFill, data, home.path());
+    let refused = Command::Train { job: JOB, folder: home.path().join("x"), config: Box::new(config), resume: false };
+    let talk = Talk::new();
+    talk.send(refused);
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => {
+            assert!(failure.what.contains("bert cannot do masked_fill"), "{failure:?}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_run_with_a_head_goes_on_as_if_nothing_had_happened() {
+    let home = tempfile::tempdir().unwrap();
+    let data = DataConfig::new(texts(home.path()));
+    let mut config = run_of("roberta-prefix-seq", Task::SequenceClassification, data, home.path());
+    config.training.steps = 12;
+    config.training.eval_every = 4;
+    let whole = home.path().join("whole");
+    train(&whole, &config, false);
+    for step in [5, 8] {
+        let folder = home.path().join(format!("at-{step}"));
+        let talk = Talk::new();
+        let first = Box::new(config.clone());
+        talk.send(Command::Train { job: JOB, folder: folder.clone(), config: first, resume: false });
+        talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == step));
+        drop(talk);
+        train(&folder, &config, true);
+        for file in
+            ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors", "adapter/task.json"]
+        {
+            let bytes = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
+            assert_eq!(bytes(&whole), bytes(&folder), "interrupted at {step}: {file}");
+        }
+    }
+}
+
+#[test]
+fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
+    let home = tempfile::tempdir().unwrap();
+    let talk = Talk::new();
+    let adapter = golden_cases().join("roberta-prefix-seq/adapter");
+    let (run, out) = (home.path().join("run"), home.path().join("out"));
+    let model = model_of("roberta-prefix-seq");
+    talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model, to: run.clone() }, JOB);
+    talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
+    let (before, after) = (FoldedPrefix::read(&adapter, None).unwrap(), FoldedPrefix::read(&out, None).unwrap());
+    assert_eq!((before.flat, before.head, before.task), (after.flat, after.head, after.task));
+    let config = |folder: &Path| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
+    };
+    for key in ["task_type", "modules_to_save", "token_dim"] {
+        assert_eq!(config(&adapter)[key], config(&out)[key], "{key}");
+    }
+}
+
+/// The loss of each row's class, alone or padded to this many columns.
+fn losses(model: &LoadedModel, adapter: &FoldedPrefix, rows: &[(&[i32], i32)], seq: usize) -> f64 {
+    let pad = |values: &[i32], fill| -> Vec<i32> {
+        values.iter().copied().chain(std::iter::repeat_n(fill, seq - values.len())).collect()
+    };
+    let batch = TokenBatch {
+        rows: (0..rows.len()).collect(),
+        batch: rows.len(),
+        seq,
+        tokens: rows.iter().flat_map(|(tokens, _)| pad(tokens, 1)).collect(),
+        mask: rows.iter().flat_map(|(tokens, _)| (0..seq).map(|at| f32::from(u8::from(at < tokens.len())))).collect(),
+        labels: rows.iter().flat_map(|(_, class)| pad(&[*class], NO_LABEL)).collect(),
+        types: None,
+        task: Task::SequenceClassification,
+    };
+    let conditioning = model.conditioning(adapter).unwrap();
+    score(&model.model, &conditioning, &batch, &model.device).unwrap().nll
+}
+
+#[test]
+fn padding_changes_no_class_logit() {
+    let rows: [(&[i32], i32); 2] = [(&[2, 9, 14, 30, 41, 3], 0), (&[2, 11, 3], 2)];
+    for case in ["bert", "roberta", "electra", "distilbert", "albert"] {
+        let folder = golden_cases().join(format!("{case}-prefix-seq"));
+        let model = LoadedModel::load(&folder.join("model"), DeviceChoice::Cpu, None, &mut |_| ()).unwrap();
+        let adapter = model.adapter(&folder.join("adapter")).unwrap();
+        let alone: f64 = rows.iter().map(|row| losses(&model, &adapter, &[*row], row.0.len())).sum();
+        let padded = losses(&model, &adapter, &rows, 9);
+        assert!((alone - padded).abs() < 1e-5, "{case}: {alone} {padded}");
+    }
+}
+
+#[test]
+fn an_encoder_does_not_generate_and_says_so() {
+    let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0 };
+    let request = GenerateRequest {
+        model: model_of("bert-prefix-seq"),
+        device: DeviceChoice::Cpu,
+        streams: vec![stream],
+        sampling: Sampling::default(),
+    };
+    let talk = Talk::new();
+    talk.send(Command::Generate { job: JOB, request: Box::new(request) });
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("does not go on with it"), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_prefix_of_an_encoder_has_neighbours_too() {
+    let folder = golden_cases().join("roberta-prefix-seq");
+    let request = NeighbourRequest {
+        model: folder.join("model"),
+        device: DeviceChoice::Cpu,
+        adapter: folder.join("adapter"),
+        initial: None,
+        layers: vec![],
+        positions: vec![],
+        side: Side::Key,
+        metric: Metric::Cosine,
+        top: 3,
+    };
+    let events = Talk::new().run(Command::Neighbours { job: JOB, request: Box::new(request) }, JOB);
+    let lists = events.into_iter().find_map(|event| match event {
+        Event::Neighbours { lists, .. } => Some(lists),
+        _ => None,
+    });
+    assert_eq!(lists.unwrap().len(), 8, "two layers of four positions");
+}
