@@ -6,19 +6,27 @@ use burn::tensor::Device;
 
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
+use crate::models::bloom::{Bloom, BloomConfig};
+use crate::models::glm::{self, Glm, GlmConfig};
+use crate::models::gpt_neo::{GptNeo, GptNeoConfig};
 use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
 use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
+use crate::models::opt::{Opt, OptConfig};
 use crate::models::{CausalModel, ModelShape};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
-const KNOWN: &str = "gpt2, gpt_neox, llama, mistral, qwen2, qwen3";
+const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3";
 
 enum Architecture {
+    Bloom(BloomConfig),
+    Glm(Box<GlmConfig>),
     Gpt2(Gpt2Config),
+    GptNeo(Box<GptNeoConfig>),
     GptNeox(Box<GptNeoxConfig>),
     Llama(Box<LlamaConfig>),
+    Opt(OptConfig),
 }
 
 /// A model folder whose configuration is understood; weights are mapped, not read.
@@ -46,8 +54,14 @@ impl ModelFolder {
             return Err(malformed("it has no model_type".to_owned()));
         };
         let architecture = match model_type {
+            "bloom" => Architecture::Bloom(BloomConfig::parse(config.clone(), &file)?),
             "gpt2" => Architecture::Gpt2(Gpt2Config::parse(config.clone(), &file)?),
+            "gpt_neo" => Architecture::GptNeo(Box::new(GptNeoConfig::parse(config.clone(), &file)?)),
             "gpt_neox" => Architecture::GptNeox(Box::new(GptNeoxConfig::parse(config.clone(), &file)?)),
+            "opt" => Architecture::Opt(OptConfig::parse(config.clone(), &file)?),
+            family if glm::MODEL_TYPES.contains(&family) => {
+                Architecture::Glm(Box::new(GlmConfig::parse(config.clone(), &file)?))
+            }
             family if llama::MODEL_TYPES.contains(&family) => {
                 Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
             }
@@ -59,18 +73,26 @@ impl ModelFolder {
     /// The sizes.
     pub fn shape(&self) -> ModelShape {
         match &self.architecture {
+            Architecture::Bloom(config) => config.shape(),
+            Architecture::Glm(config) => config.shape(),
             Architecture::Gpt2(config) => config.shape(),
+            Architecture::GptNeo(config) => config.shape(),
             Architecture::GptNeox(config) => config.shape(),
             Architecture::Llama(config) => config.shape(),
+            Architecture::Opt(config) => config.shape(),
         }
     }
 
     /// Numbers in the weights.
     pub fn parameters(&self) -> usize {
         match &self.architecture {
+            Architecture::Bloom(config) => config.parameters(),
+            Architecture::Glm(config) => config.parameters(),
             Architecture::Gpt2(config) => config.parameters(),
+            Architecture::GptNeo(config) => config.parameters(),
             Architecture::GptNeox(config) => config.parameters(),
             Architecture::Llama(config) => config.parameters(),
+            Architecture::Opt(config) => config.parameters(),
         }
     }
 
@@ -111,9 +133,13 @@ impl ModelFolder {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Box<dyn CausalModel>> {
         match &self.architecture {
+            Architecture::Bloom(config) => Ok(Box::new(Bloom::load(config, &self.files, device, progress)?)),
+            Architecture::Glm(config) => Ok(Box::new(Glm::load(config, &self.files, device, progress)?)),
             Architecture::Gpt2(config) => Ok(Box::new(Gpt2::load(config, &self.files, device, progress)?)),
+            Architecture::GptNeo(config) => Ok(Box::new(GptNeo::load(config, &self.files, device, progress)?)),
             Architecture::GptNeox(config) => Ok(Box::new(GptNeox::load(config, &self.files, device, progress)?)),
             Architecture::Llama(config) => Ok(Box::new(Llama::load(config, &self.files, device, progress)?)),
+            Architecture::Opt(config) => Ok(Box::new(Opt::load(config, &self.files, device, progress)?)),
         }
     }
 }

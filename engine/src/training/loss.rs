@@ -5,8 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::LossReduction;
 use crate::data::TokenBatch;
 use crate::models::{CausalModel, Input};
-use crate::nn::positions::{Counting, key_mask, positions};
-use crate::nn::{LayerKv, label_nll};
+use crate::nn::positions::{key_mask, positions};
+use crate::nn::{LayerKv, label_nll, past_length};
 
 /// The micro-batches of an effective batch, each with what one of its labelled tokens counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -28,19 +28,20 @@ pub fn summed_nll(
     device: &Device,
 ) -> (Tensor<1>, usize) {
     let shape = [batch.batch, batch.seq];
-    let n_virtual = past.and_then(<[LayerKv]>::first).map_or(0, |kv| kv.key.dims()[2]);
+    let n_virtual = past_length(past);
     let n_positions = model.shape().n_positions;
     let input = Input {
         tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
-        positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, device),
+        positions: positions(&batch.mask, shape, n_virtual, n_positions, model.counting(), device),
         key_mask: key_mask(&batch.mask, shape, n_virtual, device),
     };
     let labelled = batch.labelled();
     let n = labelled.len();
-    let hidden = model.hidden(&input, past, None); // [batch, seq, d_model]
-    let rows = hidden.reshape([batch.batch * batch.seq, model.shape().d_model]);
+    let hidden = model.hidden(&input, past, None); // [batch, seq, d_out]
+    let [_, d_out] = model.head().dims();
+    let rows = hidden.reshape([batch.batch * batch.seq, d_out]);
     let (at, targets): (Vec<i32>, Vec<i32>) = labelled.into_iter().map(|(at, token)| (at as i32, token)).unzip();
     let on_device = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(values, [n]), device);
-    let predictors = rows.select(0, on_device(at)); // [n, d_model]
+    let predictors = rows.select(0, on_device(at)); // [n, d_out]
     (label_nll(predictors, model.head(), on_device(targets)).sum(), n)
 }

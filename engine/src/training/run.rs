@@ -89,7 +89,7 @@ impl Run {
         };
         folder.write_facts(&facts)?;
         out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
-        for text in notices(&data.report) {
+        for text in notices(&data.report, model.model.window()) {
             out.send(Event::Notice { job: id, text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(|example| example.tokens.len()).collect();

@@ -34,6 +34,10 @@ impl Array {
     }
 }
 
+/// The architectures that cases are known for.
+const CAUSAL: [&str; 11] =
+    ["bloom", "glm", "glm4", "gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3"];
+
 /// Tensors by name.
 pub(super) type Arrays = BTreeMap<String, Array>;
 
@@ -102,11 +106,7 @@ impl Case {
         let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
-            (
-                "architecture",
-                facts.architecture.as_str(),
-                &["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"][..],
-            ),
+            ("architecture", facts.architecture.as_str(), &CAUSAL[..]),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
             ("task", facts.task.as_str(), &["causal"][..]),
         ];

@@ -17,7 +17,7 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
 use crate::models::{CausalModel, Input};
-use crate::nn::positions::{Counting, key_mask, positions};
+use crate::nn::positions::{key_mask, positions};
 use crate::nn::{LayerKv, head_logits};
 use crate::training::loss::summed_nll;
 use crate::training::optimizer::{StepSettings, Trainer};
@@ -128,11 +128,12 @@ impl Setup<'_> {
         let n_virtual = self.adapter.as_ref().map_or(0, |(shape, _)| shape.n_virtual);
         let input = Input {
             tokens: Tensor::from_data(burn::tensor::TensorData::new(batch.tokens.clone(), shape), &self.device),
-            positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, &self.device),
+            positions: positions(&batch.mask, shape, n_virtual, n_positions, self.model.counting(), &self.device),
             key_mask: key_mask(&batch.mask, shape, n_virtual, &self.device),
         };
         let hidden = self.model.hidden(&input, past, None);
-        head_logits(hidden.reshape([batch.batch * batch.seq, self.model.shape().d_model]), self.model.head())
+        let [_, d_out] = self.model.head().dims();
+        head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), self.model.head())
     }
 
     fn forward(&self, side: &str, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
