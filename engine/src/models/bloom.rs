@@ -1,7 +1,7 @@
 //! BLOOM (Scao et al. 2022): no positions in the embeddings, scores that grow with the key's position instead (ALiBi).
 //!
-//! What counts for ALiBi are the keys that may be seen, slots of a prefix and a cache among them; positions of the input
-//! are not looked at. huggingface/transformers: src/transformers/models/bloom/modeling_bloom.py.
+//! What counts for ALiBi are the keys that may be seen, slots of a prefix and a cache among them; positions of the
+//! input are not looked at. huggingface/transformers: src/transformers/models/bloom/modeling_bloom.py.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! GLM-4 (Zeng et al. 2024): as LLaMA, with neighbouring numbers of each head's first half turned, and the feed-forward's
-//! gate beside its input in one matrix. `model_type` glm4 has norms after each part too.
+//! GLM-4 (Zeng et al. 2024): as LLaMA, with neighbouring numbers of each head's first half turned, and the gate of the
+//! feed-forward in one matrix with its input. `model_type` glm4 has norms after each part too.
 //!
 //! Keys of a prefix are used as stored, never turned.
 //! huggingface/transformers: src/transformers/models/{glm,glm4}/modeling_*.py.

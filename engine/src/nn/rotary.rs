@@ -1,7 +1,8 @@
 //! Rotary positions: queries and keys turned by angles that grow with the position.
 //!
 //! The convention is that of transformers (`rotate_half`): of each head the first `d_rotary` numbers are turned, number
-//! `i` with number `i + d_rotary / 2`, unless it is said that neighbours turn together. Keys of a prefix are used as stored and never pass through here.
+//! `i` with number `i + d_rotary / 2`, unless it is said that neighbours turn together. Keys of a prefix are used as
+//! stored and never pass through here.
 //! huggingface/transformers: src/transformers/models/llama/modeling_llama.py.
 
 use burn::backend::Dispatch;

@@ -139,8 +139,8 @@ pub(super) fn rotate<B: Backend>(
     B::float_cat(vec![turned, rest], 2)
 }
 
-/// The last axis read as `[rows, columns]` and written as `[columns, rows]`: brings the first numbers of all pairs together,
-/// or pairs together again.
+/// The last axis read as `[rows, columns]` and written as `[columns, rows]`: brings the first numbers of all pairs
+/// together, or pairs together again.
 fn swapped<B: Backend>(x: FloatTensor<B>, [rows, columns]: [usize; 2]) -> FloatTensor<B> {
     let [batch, seq, n_heads, last] = x.shape().dims();
     let table = B::float_reshape(x, Shape::new([batch, seq, n_heads, rows, columns]));
