@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+import zlib
 
 import peft
 import torch
@@ -88,10 +89,48 @@ CASES = {
     "qwen3-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
         "intermediate_size": 50, "attention_bias": True, "tie_word_embeddings": False}},
+    "bloom-prefix-2x40": {"method": "prefix", "virtual": 4, "config": {"n_layer": 2, "hidden_size": 40, "n_head": 5}},
+    "bloom-prefixproj-2x32-hub": {"method": "prefixproj", "virtual": 5, "hidden": 17, "disk": "float16", "hub_keys": True, "config": {
+        "n_layer": 2, "hidden_size": 32, "n_head": 4, "apply_residual_connection_post_layernorm": True, "layer_norm_epsilon": 3e-5}},
+    "opt-prefix-2x36": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 36, "num_attention_heads": 3, "ffn_dim": 50}},
+    "opt-prefixproj-2x32-post": {"method": "prefixproj", "virtual": 3, "hidden": 15, "disk": "bfloat16", "hub_keys": True, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "ffn_dim": 40, "do_layer_norm_before": False,
+        "word_embed_proj_dim": 20}},
+    "opt-prefix-1x24-bare": {"method": "prefix", "virtual": 6, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 2, "ffn_dim": 30, "enable_bias": False,
+        "layer_norm_elementwise_affine": False, "_remove_final_layer_norm": True, "activation_function": "gelu",
+        "tie_word_embeddings": False}},
+    "gptneo-prefix-2x32": {"method": "prefix", "virtual": 3, "config": {
+        "num_layers": 2, "hidden_size": 32, "num_heads": 4, "attention_types": [[["global", "local"], 1]], "window_size": 4}},
+    "gptneo-prefixproj-2x24-local": {"method": "prefixproj", "virtual": 4, "hidden": 14, "disk": "float16", "config": {
+        "num_layers": 2, "hidden_size": 24, "num_heads": 3, "intermediate_size": 40, "attention_types": [[["local"], 2]],
+        "window_size": 7, "activation_function": "relu"}},
+    "mistral-prefix-2x32-window": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "intermediate_size": 36, "sliding_window": 6, "tie_word_embeddings": True}},
+    "qwen2-prefixproj-2x24-window": {"method": "prefixproj", "virtual": 3, "hidden": 13, "config": {
+        "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "intermediate_size": 32, "use_sliding_window": True, "sliding_window": 5, "max_window_layers": 1,
+        "tie_word_embeddings": True}},
+    "glm-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "intermediate_size": 30, "rope_parameters": {"rope_type": "default", "rope_theta": 300.0, "partial_rotary_factor": 0.5}}},
+    "glm4-prefixproj-2x24": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "bfloat16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8,
+        "intermediate_size": 30, "attention_bias": False}},
 }
+# The first cases took their seeds from their places in the sorted list; a later one takes it from its name.
+FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
+         "gpt2-prefix-2x32-scaled", "gpt2-prefix-2x40-shards", "gpt2-prefix-2x44", "gpt2-prefix-3x64-f16",
+         "gpt2-prefixproj-1x32-f16", "gpt2-prefixproj-2x44", "llama-prefix-2x48", "llama-prefixproj-2x32-llama3",
+         "mistral-prefix-1x32-linear", "neox-prefix-2x48", "neox-prefixproj-2x32-sequential", "qwen2-prefix-2x40",
+         "qwen3-prefix-2x32"]
 FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfig, tr.LlamaForCausalLM),
             "neox": (tr.GPTNeoXConfig, tr.GPTNeoXForCausalLM), "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
-            "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM)}
+            "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM), "bloom": (tr.BloomConfig, tr.BloomForCausalLM),
+            "opt": (tr.OPTConfig, tr.OPTForCausalLM), "gptneo": (tr.GPTNeoConfig, tr.GPTNeoForCausalLM),
+            "glm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM)}
 
 
 def tokenizer(vocab):
@@ -113,7 +152,7 @@ def build(family, spec, seed):
     make_config, make_model = FAMILIES[family]
     positions = spec.get("positions", 41)
     own = ({"n_positions": positions, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if family == "gpt2"
-           else {"max_position_embeddings": positions})
+           else {} if family == "bloom" else {"max_position_embeddings": positions})
     config = make_config(
         vocab_size=270 + seed % 20, bos_token_id=2, eos_token_id=3, pad_token_id=1, **own, **spec["config"])
     model = make_model(config).eval()
@@ -196,17 +235,29 @@ def steps(model, given, t, sides, schedule):
     return losses, norms, lrs
 
 
+def windowed(config):
+    """Whether some layer sees only the last columns."""
+    return "local" in getattr(config, "attention_layers", []) or getattr(config, "sliding_window", None) is not None
+
+
 @torch.no_grad()
 def generate(model, given, **options):
+    """-> new tokens, logits [row, step, vocabulary], scores of the sequences."""
     model.generation_config.eos_token_id = None
     options = {k: v for k, v in options.items() if v is not None}
-    ids = given["in/left/input_ids"]
-    out = model.generate(input_ids=ids, attention_mask=given["in/left/attention_mask"], max_new_tokens=NEW, do_sample=False,
-                         pad_token_id=1, return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
-    new = out.sequences[:, ids.shape[1]:]
-    if new.shape[1] < NEW:
-        new = torch.cat([new, new.new_full((len(new), NEW - new.shape[1]), 1)], 1)
-    return new, out
+    ids, mask = given["in/left/input_ids"], given["in/left/attention_mask"]
+    # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
+    parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if windowed(model.config) else [(ids, mask)]
+    news, logits, scores = [], [], []
+    for i, m in parts:
+        out = model.generate(input_ids=i, attention_mask=m, max_new_tokens=NEW, do_sample=False, pad_token_id=1,
+                             return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
+        new = out.sequences[:, i.shape[1]:]
+        news.append(torch.cat([new, new.new_full((len(new), NEW - new.shape[1]), 1)], 1))
+        logits.append(torch.stack(out.logits, 1))
+        scores.append(getattr(out, "sequences_scores", None))
+    joined = lambda parts: None if parts[0] is None else torch.cat(parts)
+    return torch.cat(news), joined(logits) if options.get("num_beams") is None else None, joined(scores)
 
 
 def compute(model, given, dtype, note):
@@ -241,19 +292,16 @@ def compute(model, given, dtype, note):
     out.update({"sched/losses": tensor(losses), "sched/grad_norms": tensor(norms), "sched/lrs": tensor(lrs)})
     restart()
 
-    new, res = generate(model, given)
-    logits = torch.stack(res.logits, 1)
+    new, logits, _ = generate(model, given)
     top = logits.topk(2, -1).values
     generation = note.setdefault("generation", {})
     generation.setdefault("greedy_min_margin", (top[..., 0] - top[..., 1]).min().item())
     out["gen/greedy"], out["gen/greedy_logits"] = new, logits[:, :, :COLUMNS].contiguous()
     out["gen/greedy_penalised"] = generate(model, given, **GENERATION["greedy_penalised"])[0]
-    out["gen/beam4"], res = generate(model, given, **GENERATION["beam4"])
-    out["gen/beam4_scores"] = res.sequences_scores
+    out["gen/beam4"], _, out["gen/beam4_scores"] = generate(model, given, **GENERATION["beam4"])
     generation.setdefault("beam_eos_token_id", int(out["gen/beam4"][0, 2]))  # a token that ends some beam early
     options = {**GENERATION["beam4_eos"], "eos_token_id": generation["beam_eos_token_id"]}
-    out["gen/beam4_eos"], res = generate(model, given, **options)
-    out["gen/beam4_eos_scores"] = res.sequences_scores
+    out["gen/beam4_eos"], _, out["gen/beam4_eos_scores"] = generate(model, given, **options)
     return out
 
 
@@ -261,14 +309,15 @@ def far(a, b):
     return (a.double() - b.double()).abs().max().item()
 
 
-def noise(single, double):
+def noise(single, double, given):
     note = {}
     for side in ("left", "right"):
+        real = given[f"in/{side}/attention_mask"].bool()  # a padding query that sees nothing is nobody's concern
         grads = [k for k in single if k.startswith(f"grad/{side}/")]
         note[side] = {
             "grad": max(far(single[k], double[k]) for k in grads),
             "grad_scale": max(single[k].abs().max().item() for k in grads),
-            "logits": far(single[f"out/{side}/logits"], double[f"out/{side}/logits"]),
+            "logits": far(single[f"out/{side}/logits"][real], double[f"out/{side}/logits"][real]),
             "logits_scale": single[f"out/{side}/logits"].abs().max().item(),
             "loss": far(single[f"out/{side}/loss"], double[f"out/{side}/loss"])}
     after = {k[12:]: far(single[k], double[k]) for k in single if k.startswith("param_after/")}
@@ -292,11 +341,11 @@ def save_model(model, spec, folder):
     model.config.dtype = disk
     model.generation_config.eos_token_id = model.config.eos_token_id
     model.save_pretrained(folder, max_shard_size=spec.get("shards", "5GB"))
-    if spec.get("hub_keys"):  # as the published GPT-2 files: no `transformer.`, and the mask buffers
+    if spec.get("hub_keys"):  # as published files: no `transformer.` or `model.`, and GPT-2's mask buffers
         path = os.path.join(folder, "model.safetensors")
-        n = model.config.n_positions
-        weights = {k.removeprefix("transformer."): v for k, v in load_file(path).items()}
-        for i in range(model.config.n_layer):
+        weights = {k.removeprefix(model.base_model_prefix + "."): v for k, v in load_file(path).items()}
+        for i in range(model.config.n_layer if model.config.model_type == "gpt2" else 0):
+            n = model.config.n_positions
             weights[f"h.{i}.attn.bias"] = torch.tril(torch.ones(n, n)).view(1, 1, n, n)
         save_file(weights, path, metadata={"format": "pt"})
     tokenizer(model.config.vocab_size).save(os.path.join(folder, "tokenizer.json"))
@@ -305,8 +354,9 @@ def save_model(model, spec, folder):
 def make(name, folder):
     """Try seeds in order until no choice of generation is a close call."""
     spec = CASES[name]
+    place = FIRST.index(name) + 1 if name in FIRST else zlib.crc32(name.encode()) % 1_000_000
     for seed in range(1, 60):
-        seed = 1000 * (sorted(CASES).index(name) + 1) + seed
+        seed = 1000 * place + seed
         model = build(name.split("-")[0], spec, seed)
         given = inputs(spec, model.config, seed)
         wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed)
@@ -330,10 +380,10 @@ def make(name, folder):
         wrapped.peft_config["default"].base_model_name_or_path = "model"
         wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
         os.remove(os.path.join(folder, "adapter", "README.md"))
-    note.update({"generation_inputs": "left", "logits_start": 0})
+    note.update({"generation_inputs": "each row alone" if windowed(model.config) else "left", "logits_start": 0})
     case = {
-        "architecture": model.config.model_type, "attn_implementation": "sdpa", "generation_options": GENERATION, "logits_columns": COLUMNS,
-        "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double), "notes": note,
+        "architecture": model.config.model_type, "attn_implementation": model.config._attn_implementation, "generation_options": GENERATION, "logits_columns": COLUMNS,
+        "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
         "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "causal",
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
         "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}
@@ -350,7 +400,7 @@ def check(folder):
     stored = load_file(os.path.join(folder, "tensors.safetensors"))
     with tempfile.TemporaryDirectory() as copied:  # loading writes nothing, but the samples may be read-only
         shutil.copytree(os.path.join(folder, "model"), copied, dirs_exist_ok=True)
-        model = tr.AutoModelForCausalLM.from_pretrained(copied, dtype=torch.float32, attn_implementation="sdpa").eval()
+        model = tr.AutoModelForCausalLM.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
     hidden = None
     if case["method"] == "prefixproj":
         hidden = stored["param/prompt_encoder.default.transform.0.weight"].shape[0]

@@ -36,15 +36,21 @@ fn golden_cases_hold_on_a_software_gpu() {
         eprintln!("skipped: there is no OpenGL software driver on this machine");
         return;
     };
-    // Kernels are compiled and tuned on first use, which takes a software driver minutes.
-    let encoders = [
+    // Kernels are compiled and tuned on first use, which takes a software driver minutes: one case of each family.
+    let families = [
+        "gpt2-prefixproj-2x44",
+        "bloom-prefix-2x40",
+        "opt-prefixproj-2x32-post",
+        "gptneo-prefix-2x32",
+        "mistral-prefix-2x32-window",
+        "glm-prefix-2x32",
         "bert-prefixproj-seq",
         "roberta-prefix-seq",
         "electra-prefix-tok",
         "distilbert-prefix-tok",
         "albert-prefix-seq",
     ];
-    for name in ["gpt2-prefixproj-2x44"].into_iter().chain(encoders) {
+    for name in families {
         let case = tests::golden_cases().join(name);
         let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,7 +1,5 @@
 //! How an adapter conditions a model: keys and values before the text, wherever the model attends.
 
-use burn::tensor::Tensor;
-
 use crate::models::head::ClassHead;
 use crate::nn::LayerKv;
 
@@ -51,12 +49,4 @@ impl Conditioning {
             Site::Cross => &mut self.cross,
         }
     }
-}
-
-/// Slots of a prefix; 0 without one.
-pub fn n_virtual(layers: Option<&[LayerKv]>) -> usize {
-    layers.and_then(<[LayerKv]>::first).map_or(0, |kv| {
-        let key: &Tensor<4> = &kv.key;
-        key.dims()[2]
-    })
 }

@@ -7,24 +7,32 @@ use burn::tensor::Device;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
+use crate::models::bloom::{Bloom, BloomConfig};
+use crate::models::glm::{self, Glm, GlmConfig};
+use crate::models::gpt_neo::{GptNeo, GptNeoConfig};
 use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
 use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
+use crate::models::opt::{Opt, OptConfig};
 use crate::models::post_norm::EncoderConfig;
 use crate::models::{CausalModel, Model, ModelShape, albert, bert, cannot, distilbert, electra, roberta};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
-const KNOWN: &str =
-    "gpt2, gpt_neox, llama, mistral, qwen2, qwen3; encoders: albert, bert, distilbert, electra, roberta";
+const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3; \
+    encoders: albert, bert, distilbert, electra, roberta";
 
 /// Encoders whose options have BERT's names.
 const ENCODERS: [&str; 4] = ["albert", "bert", "electra", "roberta"];
 
 enum Architecture {
+    Bloom(BloomConfig),
+    Glm(Box<GlmConfig>),
     Gpt2(Gpt2Config),
+    GptNeo(Box<GptNeoConfig>),
     GptNeox(Box<GptNeoxConfig>),
     Llama(Box<LlamaConfig>),
+    Opt(OptConfig),
     Encoder(Box<EncoderConfig>),
 }
 
@@ -55,8 +63,14 @@ impl ModelFolder {
             return Err(malformed("it has no model_type".to_owned()));
         };
         let architecture = match model_type {
+            "bloom" => Architecture::Bloom(BloomConfig::parse(config.clone(), &file)?),
             "gpt2" => Architecture::Gpt2(Gpt2Config::parse(config.clone(), &file)?),
+            "gpt_neo" => Architecture::GptNeo(Box::new(GptNeoConfig::parse(config.clone(), &file)?)),
             "gpt_neox" => Architecture::GptNeox(Box::new(GptNeoxConfig::parse(config.clone(), &file)?)),
+            "opt" => Architecture::Opt(OptConfig::parse(config.clone(), &file)?),
+            family if glm::MODEL_TYPES.contains(&family) => {
+                Architecture::Glm(Box::new(GlmConfig::parse(config.clone(), &file)?))
+            }
             family if llama::MODEL_TYPES.contains(&family) => {
                 Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
             }
@@ -94,9 +108,13 @@ impl ModelFolder {
     /// The sizes.
     pub fn shape(&self) -> ModelShape {
         match &self.architecture {
+            Architecture::Bloom(config) => config.shape(),
+            Architecture::Glm(config) => config.shape(),
             Architecture::Gpt2(config) => config.shape(),
+            Architecture::GptNeo(config) => config.shape(),
             Architecture::GptNeox(config) => config.shape(),
             Architecture::Llama(config) => config.shape(),
+            Architecture::Opt(config) => config.shape(),
             Architecture::Encoder(config) => config.shape(),
         }
     }
@@ -104,9 +122,13 @@ impl ModelFolder {
     /// Numbers in the weights.
     pub fn parameters(&self) -> usize {
         match &self.architecture {
+            Architecture::Bloom(config) => config.parameters(),
+            Architecture::Glm(config) => config.parameters(),
             Architecture::Gpt2(config) => config.parameters(),
+            Architecture::GptNeo(config) => config.parameters(),
             Architecture::GptNeox(config) => config.parameters(),
             Architecture::Llama(config) => config.parameters(),
+            Architecture::Opt(config) => config.parameters(),
             // What the files hold, heads too; position ids are no weights.
             Architecture::Encoder(_) => {
                 let weights = self.files.shapes().filter(|(name, _)| !name.ends_with("position_ids"));
@@ -154,9 +176,13 @@ impl ModelFolder {
     pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Model> {
         let files = &self.files;
         let causal: Box<dyn CausalModel> = match &self.architecture {
+            Architecture::Bloom(config) => Box::new(Bloom::load(config, files, device, progress)?),
+            Architecture::Glm(config) => Box::new(Glm::load(config, files, device, progress)?),
             Architecture::Gpt2(config) => Box::new(Gpt2::load(config, files, device, progress)?),
+            Architecture::GptNeo(config) => Box::new(GptNeo::load(config, files, device, progress)?),
             Architecture::GptNeox(config) => Box::new(GptNeox::load(config, files, device, progress)?),
             Architecture::Llama(config) => Box::new(Llama::load(config, files, device, progress)?),
+            Architecture::Opt(config) => Box::new(Opt::load(config, files, device, progress)?),
             Architecture::Encoder(config) => {
                 let load = match config.shape().architecture {
                     "albert" => albert::load,

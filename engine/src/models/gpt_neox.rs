@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, ModelShape, activation_named, heads_outside, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention, embed};
 use crate::weights::WeightFiles;
 
@@ -194,22 +194,15 @@ fn block(load: &Loader<'_>, config: &GptNeoxConfig, layer: usize) -> Result<Bloc
     let (d, ff, bias) = (config.hidden_size, config.intermediate_size, config.attention_bias);
     let at = |name: &str| format!("layers.{layer}.{name}");
     let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_eps);
+    let qkv = load.linear(&at("attention.query_key_value"), d, 3 * d, bias)?;
     Ok(Block {
         input_norm: norm("input_layernorm")?,
         post_norm: norm("post_attention_layernorm")?,
-        qkv: heads_outside(load.linear(&at("attention.query_key_value"), d, 3 * d, bias)?, config),
+        qkv: heads_outside(qkv, config.num_attention_heads, config.d_head()),
         dense: load.linear(&at("attention.dense"), d, d, bias)?,
         h_to_4h: load.linear(&at("mlp.dense_h_to_4h"), d, ff, true)?,
         back_to_h: load.linear(&at("mlp.dense_4h_to_h"), ff, d, true)?,
     })
-}
-
-/// Stored is query, key and value of the first head, then of the second; we keep all queries, all keys, all values.
-fn heads_outside(stored: FrozenLinear, config: &GptNeoxConfig) -> FrozenLinear {
-    let (d, heads, d_head) = (config.hidden_size, config.num_attention_heads, config.d_head());
-    let weight = stored.weight.transpose().reshape([heads, 3, d_head, d]).swap_dims(0, 1).reshape([3 * d, d]);
-    let bias = stored.bias.map(|bias| bias.reshape([heads, 3, d_head]).swap_dims(0, 1).reshape([3 * d]));
-    FrozenLinear { weight: weight.transpose(), bias }
 }
 
 impl CausalModel for GptNeox {

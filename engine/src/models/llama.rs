@@ -13,7 +13,10 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention, embed};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention, embed,
+    past_length,
+};
 use crate::weights::WeightFiles;
 
 /// `config.json` of this family; fields as Hugging Face names them.
@@ -40,10 +43,13 @@ pub struct LlamaConfig {
     mlp_bias: bool,
     #[serde(default)]
     tie_word_embeddings: bool,
+    #[serde(default = "sliding_window")]
     sliding_window: Option<usize>,
-    use_sliding_window: Option<bool>,
     #[serde(default)]
-    layer_types: Vec<String>,
+    use_sliding_window: bool,
+    #[serde(default = "max_window_layers")]
+    max_window_layers: usize,
+    layer_types: Option<Vec<String>>,
 }
 
 fn silu() -> String {
@@ -54,8 +60,20 @@ fn rms_norm_eps() -> f64 {
     1e-6
 }
 
+/// Where nothing is said; `null` says that there is none.
+fn sliding_window() -> Option<usize> {
+    Some(4096)
+}
+
+fn max_window_layers() -> usize {
+    28
+}
+
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+
+/// A kind of layer.
+const SLIDING: &str = "sliding_attention";
 
 impl LlamaConfig {
     /// Checks what we compute.
@@ -91,6 +109,16 @@ impl LlamaConfig {
             )));
         }
         config.check_options()?;
+        let kinds = config.layer_types.iter().filter(|_| config.is_qwen());
+        if kinds.clone().any(|kinds| kinds.len() != config.num_hidden_layers) {
+            return Err(malformed("layer_types does not name each layer's kind".to_owned()));
+        }
+        if kinds.flatten().any(|kind| kind == SLIDING) && config.sliding_columns().is_none() {
+            return Err(malformed("layer_types has a sliding window, and there is none".to_owned()));
+        }
+        if config.sliding_columns() == Some(0) {
+            return Err(malformed("sliding_window is 0".to_owned()));
+        }
         Ok(config)
     }
 
@@ -100,13 +128,8 @@ impl LlamaConfig {
             Err(EngineError::UnsupportedOption { architecture: self.name(), option, value: value.to_owned() })
         };
         self.activation()?;
-        let window = self.sliding_window.filter(|_| self.use_sliding_window != Some(false));
-        if let Some(window) = window.filter(|&window| window < self.max_position_embeddings)
-            && self.model_type != "llama"
-        {
-            return unsupported("sliding_window", &window.to_string());
-        }
-        if let Some(kind) = self.layer_types.iter().find(|kind| *kind != "full_attention") {
+        let known: &[&str] = if self.is_qwen() { &["full_attention", SLIDING] } else { &["full_attention"] };
+        if let Some(kind) = self.layer_types.iter().flatten().find(|kind| !known.contains(&kind.as_str())) {
             return unsupported("layer_types", kind);
         }
         let share = self.rope.share(1.0);
@@ -122,6 +145,27 @@ impl LlamaConfig {
 
     fn name(&self) -> &'static str {
         MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("llama")
+    }
+
+    fn is_qwen(&self) -> bool {
+        self.name().starts_with("qwen")
+    }
+
+    /// The width of the window, where the architecture looks at it.
+    fn sliding_columns(&self) -> Option<usize> {
+        let looked_at = self.name() == "mistral" || (self.is_qwen() && self.use_sliding_window);
+        self.sliding_window.filter(|_| looked_at)
+    }
+
+    /// The window and the layers that have one: all of Mistral's, those of Qwen that it names or counts.
+    fn window(&self) -> Option<SlidingWindow> {
+        let columns = self.sliding_columns().filter(|&columns| columns < self.max_position_embeddings)?;
+        let layers: Vec<bool> = match &self.layer_types {
+            _ if !self.is_qwen() => vec![true; self.num_hidden_layers],
+            Some(kinds) => kinds.iter().map(|kind| kind == SLIDING).collect(),
+            None => (0..self.num_hidden_layers).map(|layer| layer >= self.max_window_layers).collect(),
+        };
+        Some(SlidingWindow { columns, layers }).filter(|window| window.n_layers() > 0)
     }
 
     fn n_kv_heads(&self) -> usize {
@@ -181,6 +225,7 @@ impl LlamaConfig {
 }
 
 struct Block {
+    is_windowed: bool,
     input_norm: RmsNorm,
     qkv: FrozenLinear,
     /// Of queries and of keys, where the architecture has them.
@@ -200,6 +245,7 @@ pub struct Llama {
     norm: RmsNorm,
     lm_head: Option<Tensor<2>>,
     attention: AttentionShape,
+    window: Option<SlidingWindow>,
     rotary: Rotary,
     activation: Activation,
 }
@@ -227,11 +273,11 @@ impl Llama {
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
         progress(1.0);
-        let activation = config.activation()?;
+        let (activation, window) = (config.activation()?, config.window());
         let attention = shape.causal_attention();
         let rotary =
             Rotary::new(config.rope.frequencies(shape.d_head), shape.n_heads + shape.n_kv_heads, shape.d_head, device);
-        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
+        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, window, rotary, activation })
     }
 }
 
@@ -248,6 +294,7 @@ fn block(load: &Loader<'_>, config: &LlamaConfig, layer: usize) -> Result<Block>
         None
     };
     Ok(Block {
+        is_windowed: config.window().is_some_and(|window| window.layers[layer]),
         input_norm: norm("input_layernorm", d_model)?,
         qkv: load.linear_of_parts(&qkv, d_model, config.qkv_bias())?,
         qk_norm,
@@ -281,7 +328,14 @@ impl CausalModel for Llama {
         &self.shape
     }
 
+    fn window(&self) -> Option<&SlidingWindow> {
+        self.window.as_ref()
+    }
+
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let [_, seq] = input.tokens.dims();
+        let device = self.embed_tokens.device();
+        let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
         let mut resid = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -291,7 +345,8 @@ impl CausalModel for Llama {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), None, &self.attention);
+            let far = far.as_ref().filter(|_| block.is_windowed);
+            let mixed = attention(qkv, past, input.key_mask.as_ref(), far, &self.attention);
             resid = resid + block.o_proj.forward(mixed);
             let normed = block.post_norm.forward(resid.clone());
             let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);
@@ -331,7 +386,10 @@ mod tests {
         let cases = [
             (json!({ "rope_scaling": { "type": "yarn", "factor": 4.0 } }), "rope_type = yarn"),
             (json!({ "rope_parameters": { "rope_type": "llama3", "factor": 4.0 } }), "rope_type = llama3"),
-            (json!({ "model_type": "mistral", "sliding_window": 32 }), "sliding_window = 32"),
+            (json!({ "model_type": "mistral", "sliding_window": 0 }), "sliding_window is 0"),
+            (json!({ "model_type": "qwen2", "layer_types": ["full_attention"] }), "each layer's kind"),
+            (json!({ "model_type": "qwen2", "layer_types": ["full_attention", SLIDING] }), "and there is none"),
+            (json!({ "model_type": "qwen3", "layer_types": ["chunked_attention"] }), "layer_types = chunked_attention"),
             (json!({ "layer_types": ["full_attention", "sliding_attention"] }), "layer_types = sliding_attention"),
             (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
             (json!({ "num_key_value_heads": 3 }), "share 3 key and value heads"),
@@ -345,9 +403,31 @@ mod tests {
     }
 
     #[test]
+    fn the_layers_with_a_window_are_those_of_the_reference() {
+        let layers = |changes| parse(changes).expect("it is a model").window().map(|window| window.layers);
+        let qwen = |changes: Value| {
+            let mut json = json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": true });
+            for (key, value) in changes.as_object().into_iter().flatten() {
+                json[key] = value.clone();
+            }
+            layers(json)
+        };
+        assert_eq!(layers(json!({ "model_type": "mistral", "sliding_window": 8 })), Some(vec![true, true]));
+        assert_eq!(qwen(json!({ "max_window_layers": 1 })), Some(vec![false, true]));
+        assert_eq!(qwen(json!({ "layer_types": [SLIDING, "full_attention"] })), Some(vec![true, false]));
+        assert_eq!(qwen(json!({ "max_window_layers": 2 })), None);
+        assert_eq!(qwen(json!({})), None, "the first 28 layers have none");
+        assert_eq!(layers(json!({ "model_type": "llama", "sliding_window": 8 })), None, "it is not looked at");
+    }
+
+    #[test]
     fn a_window_as_wide_as_the_context_or_switched_off_hides_nothing() {
-        assert!(parse(json!({ "model_type": "mistral", "sliding_window": 64 })).is_ok());
-        assert!(parse(json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": false })).is_ok());
+        let window = |changes| parse(changes).expect("it is a model").window();
+        assert_eq!(window(json!({ "model_type": "mistral", "sliding_window": 64 })), None);
+        assert_eq!(window(json!({ "model_type": "mistral", "sliding_window": null })), None);
+        assert_eq!(window(json!({ "model_type": "qwen2", "sliding_window": 8, "use_sliding_window": false })), None);
+        let long = json!({ "model_type": "mistral", "max_position_embeddings": 32768 });
+        assert_eq!(window(long).map(|window| window.columns), Some(4096), "where nothing is said");
     }
 
     #[test]

@@ -5,31 +5,37 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-pub use self::conditioning::{Conditioning, Site, n_virtual};
+pub use self::conditioning::{Conditioning, Site};
 pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, positions};
-use crate::nn::{Activation, AttentionShape, LayerKv};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, SlidingWindow};
 
 mod albert;
 mod bert;
+pub mod bloom;
 mod conditioning;
 mod distilbert;
 mod electra;
 mod encoder;
 pub mod folder;
 mod generation_config;
+pub mod glm;
 pub mod gpt2;
+pub mod gpt_neo;
 pub mod gpt_neox;
 mod head;
 pub mod llama;
 mod loader;
+pub mod opt;
 mod post_norm;
 mod roberta;
 mod rope;
+#[cfg(test)]
+mod tests;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +88,22 @@ impl Model {
         match self {
             Self::Causal(model) => model.shape(),
             Self::Encoder(model) => model.shape(),
+        }
+    }
+
+    /// How a batch that is read at once counts its positions.
+    pub fn counting(&self) -> Counting {
+        match self {
+            Self::Causal(model) => model.counting(),
+            Self::Encoder(model) => model.counting(),
+        }
+    }
+
+    /// The layers that see only the last columns, if there are any.
+    pub fn window(&self) -> Option<&SlidingWindow> {
+        match self {
+            Self::Causal(model) => model.window(),
+            Self::Encoder(_) => None,
         }
     }
 
@@ -219,17 +241,29 @@ pub trait CausalModel: Send {
     /// Its sizes.
     fn shape(&self) -> &ModelShape;
 
-    /// Hidden states after the last norm, `[batch, seq, d_model]`.
+    /// How a batch that is read at once counts its positions, in training and evaluation: as transformers' `forward`
+    /// does when it is given none. Generation counts real tokens in every architecture.
+    fn counting(&self) -> Counting {
+        Counting::Columns
+    }
+
+    /// The layers that see only the last columns, if there are any.
+    fn window(&self) -> Option<&SlidingWindow> {
+        None
+    }
+
+    /// Hidden states as the head takes them, after the last norm: `[batch, seq, d_out]`, where `d_out` is `d_model` but
+    /// for models that project them to narrower embeddings.
     ///
     /// `past` holds keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
     /// `kv`, if given, receives the keys and values of this call's tokens, one pair per layer,
     /// `[batch, n_kv_heads, seq, d_head]`: what a cache appends and what a prefix is initialised from.
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
 
-    /// The matrix that makes logits of hidden states, `[vocab_size, d_model]`.
+    /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.
     fn head(&self) -> &Tensor<2>;
 
-    /// The token embeddings, `[vocab_size, d_model]`.
+    /// The token embeddings, `[vocab_size, d_out]`.
     fn embeddings(&self) -> &Tensor<2>;
 }
 
@@ -257,4 +291,14 @@ pub(crate) fn keys_and_values(qkv: &Tensor<3>, shape: &AttentionShape) -> LayerK
             .swap_dims(1, 2) // [batch, n_kv_heads, seq, d_head]
     };
     LayerKv { key: part(queries), value: part(queries + width) }
+}
+
+/// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
+/// the first head, then those of the second, and so on.
+pub(crate) fn heads_outside(stored: FrozenLinear, n_heads: usize, d_head: usize) -> FrozenLinear {
+    let d = n_heads * d_head;
+    let [d_in, _] = stored.weight.dims();
+    let weight = stored.weight.transpose().reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([3 * d, d_in]);
+    let bias = stored.bias.map(|bias| bias.reshape([n_heads, 3, d_head]).swap_dims(0, 1).reshape([3 * d]));
+    FrozenLinear { weight: weight.transpose(), bias }
 }

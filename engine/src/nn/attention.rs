@@ -19,6 +19,11 @@ pub struct LayerKv {
     pub value: Tensor<4>,
 }
 
+/// Columns before the text, the same in every layer.
+pub fn past_length(past: Option<&[LayerKv]>) -> usize {
+    past.and_then(<[LayerKv]>::first).map_or(0, |kv| kv.key.dims()[2])
+}
+
 /// What an attention layer looks like, and how it scales and hides its scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionShape {

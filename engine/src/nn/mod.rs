@@ -13,6 +13,7 @@
 
 mod activation;
 mod adamw;
+mod alibi;
 mod attention;
 mod composed;
 mod cpu;
@@ -26,13 +27,16 @@ mod rms_norm;
 mod rotary;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use activation::{Activation, activation};
 pub use adamw::{AdamW, adamw_step};
-pub use attention::{AttentionShape, HIDDEN, LayerKv, attention};
+pub use alibi::Alibi;
+pub use attention::{AttentionShape, HIDDEN, LayerKv, attention, past_length};
 pub use cpu::release_buffers;
 pub use label_nll::label_nll;
 pub use layer_norm::LayerNorm;
 pub use linear::{FrozenLinear, embed, head_logits};
 pub use rms_norm::RmsNorm;
 pub use rotary::{Angles, Rotary};
+pub use window::SlidingWindow;

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 pub enum Counting {
     /// Every column counts, padding too: transformers' `forward` without position ids.
     Columns,
-    /// Only real tokens count; padding gets the position of the first: transformers' `generate`.
+    /// Only real tokens count; padding gets the position of the first: transformers' `generate`, and OPT's `forward`.
     RealTokens,
     /// Real tokens count from `padding + 1` on, and padding stays at `padding`: RoBERTa.
     Numbered {

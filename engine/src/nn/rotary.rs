@@ -1,7 +1,8 @@
 //! Rotary positions: queries and keys turned by angles that grow with the position.
 //!
 //! The convention is that of transformers (`rotate_half`): of each head the first `d_rotary` numbers are turned, number
-//! `i` with number `i + d_rotary / 2`. Keys of a prefix are used as stored and never pass through here.
+//! `i` with number `i + d_rotary / 2`, unless it is said that neighbours turn together. Keys of a prefix are used as
+//! stored and never pass through here.
 //! huggingface/transformers: src/transformers/models/llama/modeling_llama.py.
 
 use burn::backend::Dispatch;
@@ -16,6 +17,8 @@ pub(super) struct RotaryShape {
     pub(super) n_heads: usize,
     /// Width of a head.
     pub(super) d_head: usize,
+    /// Whether a pair is two neighbours instead of two numbers half a rotary width apart.
+    pub(super) neighbours: bool,
 }
 
 /// How fast each pair of numbers turns, and which heads do.
@@ -39,7 +42,13 @@ impl Rotary {
         assert!(2 * frequencies.len() <= d_head, "no more than a whole head is turned");
         let n = frequencies.len();
         let frequencies = Tensor::from_data(TensorData::new(frequencies, [n]), device);
-        Self { frequencies, shape: RotaryShape { n_heads, d_head } }
+        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbours: false } }
+    }
+
+    /// Turns number `2i` with number `2i + 1`, as GLM does.
+    pub fn of_neighbours(mut self) -> Self {
+        self.shape.neighbours = true;
+        self
     }
 
     /// The angles of `positions`, `[batch, seq]`.

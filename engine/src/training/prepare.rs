@@ -11,6 +11,7 @@ use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
 use crate::models::{Model, ModelShape};
+use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::optimizer::Trainer;
@@ -95,8 +96,18 @@ pub fn room_for_text(n_virtual: usize, max_tokens: Option<usize>, model: &ModelS
 }
 
 /// What is odd about the rows, a sentence each.
-pub(super) fn notices(report: &DataReport) -> Vec<String> {
+pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<String> {
     let mut sentences = Vec::new();
+    let longest = report.lengths.iter().max().map_or(0, |&tokens| (tokens as usize).min(report.max_tokens));
+    // Token t (from 1) is t columns behind the last slot.
+    if let Some(window) = window.filter(|window| longest >= window.columns) {
+        sentences.push(format!(
+            "In {} of {} layers a token sees the last {} columns: from token {2} of a row on, none sees the prefix there",
+            window.n_layers(),
+            window.layers.len(),
+            window.columns
+        ));
+    }
     if report.truncated_rows > 0 {
         sentences.push(format!("{} rows were cut to {} tokens", report.truncated_rows, report.max_tokens));
     }
@@ -181,4 +192,23 @@ fn initial(
     };
     let head = plan.head.map(|shape| Head::fresh(shape, deviation, &model.device, config.seed));
     Ok(Adapter { prefixes: vec![(plan.site, prefix)], head, task: plan.task.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_out_of_sight_is_said() {
+        let window = SlidingWindow { columns: 6, layers: vec![true, false, true] };
+        let said = |lengths: &[u32], max_tokens| {
+            let report = DataReport { lengths: lengths.to_vec(), max_tokens, ..DataReport::default() };
+            notices(&report, Some(&window))
+        };
+        let sentence =
+            "In 2 of 3 layers a token sees the last 6 columns: from token 6 of a row on, none sees the prefix there";
+        assert_eq!(said(&[4, 9], 20), [sentence]);
+        assert!(said(&[4, 5], 20).is_empty());
+        assert!(said(&[4, 9], 5).is_empty(), "rows are cut before that");
+    }
 }

@@ -35,6 +35,27 @@ impl Array {
     }
 }
 
+/// The architectures that are computed; `bert_tok` is what a BERT that classifies tokens is called.
+const ARCHITECTURES: [&str; 17] = [
+    "bloom",
+    "glm",
+    "glm4",
+    "gpt2",
+    "gpt_neo",
+    "gpt_neox",
+    "llama",
+    "mistral",
+    "opt",
+    "qwen2",
+    "qwen3",
+    "albert",
+    "bert",
+    "bert_tok",
+    "distilbert",
+    "electra",
+    "roberta",
+];
+
 /// Tensors by name.
 pub(super) type Arrays = BTreeMap<String, Array>;
 
@@ -129,24 +150,7 @@ impl Case {
         let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
-            (
-                "architecture",
-                facts.architecture.as_str(),
-                &[
-                    "gpt2",
-                    "gpt_neox",
-                    "llama",
-                    "mistral",
-                    "qwen2",
-                    "qwen3",
-                    "albert",
-                    "bert",
-                    "bert_tok",
-                    "distilbert",
-                    "electra",
-                    "roberta",
-                ][..],
-            ),
+            ("architecture", facts.architecture.as_str(), &ARCHITECTURES[..]),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
             ("task", facts.task.as_str(), &["causal", "seq_cls", "token_cls", "masked_lm"][..]),
         ];

@@ -162,9 +162,10 @@ impl Setup<'_> {
     /// Logits of all positions, `[batch * seq, width]`; of a classifier of texts `[batch, n_classes]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
         if batch.task == Task::Causal {
-            let model = self.model.causal()?;
+            let head = self.model.causal()?.head();
+            let [_, d_out] = head.dims();
             let hidden = loss::hidden(&self.model, conditioning, batch, &self.device);
-            return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, model.shape().d_model]), model.head()));
+            return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }
         let everywhere = match batch.task {
             Task::SequenceClassification => batch.labels.clone(),

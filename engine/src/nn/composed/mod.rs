@@ -117,7 +117,7 @@ pub(super) fn rotate<B: Backend>(
 ) -> FloatTensor<B> {
     let [batch, seq, width] = x.shape().dims();
     let [_, _, half] = cos.shape().dims();
-    let RotaryShape { n_heads, d_head } = shape;
+    let RotaryShape { n_heads, d_head, neighbours } = shape;
     let last = |x: &FloatTensor<B>, from: usize, to: usize| {
         B::float_slice(x.clone(), &[Slice::full(), Slice::full(), Slice::full(), Slice::from(from..to)])
     };
@@ -127,11 +127,13 @@ pub(super) fn rotate<B: Backend>(
         B::float_reshape(cos, Shape::new([batch, seq, 1, half])),
         B::float_reshape(sin, Shape::new([batch, seq, 1, half])),
     );
-    let (a, b) = (last(&heads, 0, half), last(&heads, half, 2 * half));
-    let mut parts = vec![
+    let turning = if neighbours { swapped::<B>(last(&heads, 0, 2 * half), [half, 2]) } else { heads.clone() };
+    let (a, b) = (last(&turning, 0, half), last(&turning, half, 2 * half));
+    let turned = vec![
         B::float_sub(B::float_mul(a.clone(), cos.clone()), B::float_mul(b.clone(), sin.clone())),
         B::float_add(B::float_mul(b, cos), B::float_mul(a, sin)),
     ];
+    let mut parts = if neighbours { vec![swapped::<B>(B::float_cat(turned, 3), [2, half])] } else { turned };
     if 2 * half < d_head {
         parts.push(last(&heads, 2 * half, d_head));
     }
@@ -141,6 +143,14 @@ pub(super) fn rotate<B: Backend>(
     }
     let rest = B::float_slice(x, &[Slice::full(), Slice::full(), Slice::from(n_heads * d_head..width)]);
     B::float_cat(vec![turned, rest], 2)
+}
+
+/// The last axis read as `[rows, columns]` and written as `[columns, rows]`: brings the first numbers of all pairs
+/// together, or pairs together again.
+fn swapped<B: Backend>(x: FloatTensor<B>, [rows, columns]: [usize; 2]) -> FloatTensor<B> {
+    let [batch, seq, n_heads, last] = x.shape().dims();
+    let table = B::float_reshape(x, Shape::new([batch, seq, n_heads, rows, columns]));
+    B::float_reshape(B::float_swap_dims(table, 3, 4), Shape::new([batch, seq, n_heads, last]))
 }
 
 /// `[d]` as `[1, 1, d]`.

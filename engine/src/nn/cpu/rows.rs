@@ -55,10 +55,16 @@ vectorized! {
         }
     }
 
-    /// Turns one row: in each head, pairs of numbers half a rotary width apart.
+    /// Turns one row: in each head, pairs of neighbours or of numbers half a rotary width apart.
     pub(super) fn rotate(row: &mut [f32], cos: &[f32], sin: &[f32], shape: &RotaryShape) {
         let half = cos.len();
         for head in row[..shape.n_heads * shape.d_head].chunks_exact_mut(shape.d_head) {
+            if shape.neighbours {
+                for ((pair, &cos), &sin) in head[..2 * half].chunks_exact_mut(2).zip(cos).zip(sin) {
+                    (pair[0], pair[1]) = (pair[0] * cos - pair[1] * sin, pair[1] * cos + pair[0] * sin);
+                }
+                continue;
+            }
             let (a, b) = head[..2 * half].split_at_mut(half);
             for (((a, b), &cos), &sin) in a.iter_mut().zip(b).zip(cos).zip(sin) {
                 (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);

@@ -49,8 +49,9 @@ fn row_kernels_agree() {
         &composed::rms_norm_backward::<Flex>(grad.clone(), x.clone(), gamma, 1e-5),
     );
     let (cos, sin) = (flex(&mut numbers, [2, 9, 4]), flex(&mut numbers, [2, 9, 4]));
-    for (n_heads, d_head) in [(3, 12), (4, 9), (4, 8)] {
-        let shape = RotaryShape { n_heads, d_head };
+    let heads = [(3, 12, false), (4, 9, false), (4, 8, false), (3, 12, true), (4, 9, true)];
+    for (n_heads, d_head, neighbours) in heads {
+        let shape = RotaryShape { n_heads, d_head, neighbours };
         same(
             "rotation",
             &Flex::rotate(x.clone(), cos.clone(), sin.clone(), shape.clone()),

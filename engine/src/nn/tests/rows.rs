@@ -130,6 +130,12 @@ fn rotary() -> (Rotary, Angles) {
 #[test]
 fn rotation_equals_its_definition() {
     let (rotary, angles) = rotary();
+    check_rotation(&rotary, &angles, |pair| (pair, pair + 3));
+    check_rotation(&rotary.of_neighbours(), &angles, |pair| (2 * pair, 2 * pair + 1));
+}
+
+/// `places` says where the numbers of a pair are in their head.
+fn check_rotation(rotary: &Rotary, angles: &Angles, places: impl Fn(usize) -> (usize, usize)) {
     let x = Numbers::new(11).tracked([2, 4, 24]);
     let position = [[0.0, 1.0, 2.0, 40.0], [7.0, 8.0, 9.0, 3.0_f32]];
     let theirs = |x: Tensor<3>| {
@@ -141,7 +147,8 @@ fn rotation_equals_its_definition() {
                 for head in 0..2 {
                     for (pair, frequency) in [1.0, 0.3, 0.02_f32].into_iter().enumerate() {
                         let (sin, cos) = (position * frequency).sin_cos();
-                        let (i, j) = (head * 8 + pair, head * 8 + pair + 3);
+                        let (i, j) = places(pair);
+                        let (i, j) = (head * 8 + i, head * 8 + j);
                         let (a, b) = (number(i), number(j));
                         turned[i] = a.clone() * cos - b.clone() * sin;
                         turned[j] = b * cos + a * sin;
@@ -152,7 +159,7 @@ fn rotation_equals_its_definition() {
         }
         Tensor::cat(rows, 1).reshape([2, 4, 24])
     };
-    assert_same(&x, 1e-5, |x| rotary.forward(x, &angles), theirs);
+    assert_same(&x, 1e-5, |x| rotary.forward(x, angles), theirs);
 }
 
 #[test]

@@ -11,8 +11,9 @@ use crate::adapters::parameters::floats;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{Conditioning, Input, Model, n_virtual};
-use crate::nn::positions::{Counting, key_mask, positions};
+use crate::models::{Conditioning, Input, Model};
+use crate::nn::past_length;
+use crate::nn::positions::{key_mask, positions};
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -77,15 +78,11 @@ pub(crate) fn hidden(model: &Model, conditioning: &Conditioning, batch: &TokenBa
         Model::Causal(_) => conditioning.decoder.as_deref(),
         Model::Encoder(_) => conditioning.encoder.as_deref(),
     };
-    let counting = match model {
-        Model::Causal(_) => Counting::Columns,
-        Model::Encoder(model) => model.counting(),
-    };
     let shape = [batch.batch, batch.seq];
-    let n_virtual = n_virtual(past);
+    let n_virtual = past_length(past);
     let input = Input {
         tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
-        positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, counting, device),
+        positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, model.counting(), device),
         key_mask: key_mask(&batch.mask, shape, n_virtual, device),
     };
     match model {

@@ -1,0 +1,311 @@
+//! GLM-4 (Zeng et al. 2024): as LLaMA, with neighbouring numbers of each head's first half turned, and the gate of the
+//! feed-forward in one matrix with its input. `model_type` glm4 has norms after each part too.
+//!
+//! Keys of a prefix are used as stored, never turned.
+//! huggingface/transformers: src/transformers/models/{glm,glm4}/modeling_*.py.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::loader::Loader;
+use crate::models::rope::RopeSettings;
+use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention, embed};
+use crate::weights::WeightFiles;
+
+/// The model types that this file computes, as `config.json` names them.
+pub const MODEL_TYPES: [&str; 2] = ["glm", "glm4"];
+
+/// Share of a head that is turned where nothing is said.
+const ROTARY_SHARE: f64 = 0.5;
+
+/// `config.json` of GLM-4; fields as Hugging Face names them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GlmConfig {
+    model_type: String,
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    #[serde(default = "num_key_value_heads")]
+    num_key_value_heads: usize,
+    #[serde(default = "head_dim")]
+    head_dim: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "silu")]
+    hidden_act: String,
+    #[serde(default = "rms_norm_eps")]
+    rms_norm_eps: f64,
+    #[serde(default = "yes")]
+    attention_bias: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    #[serde(flatten)]
+    rope: RopeSettings,
+}
+
+fn num_key_value_heads() -> usize {
+    2
+}
+
+fn head_dim() -> usize {
+    128
+}
+
+fn silu() -> String {
+    "silu".to_owned()
+}
+
+fn rms_norm_eps() -> f64 {
+    1.5625e-7
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl GlmConfig {
+    /// Checks what we compute.
+    ///
+    /// # Errors
+    /// A size that cannot be, or an option that is refused by name.
+    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
+        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
+        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+        let (heads, kv_heads, d_head) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
+        let sizes = [
+            config.vocab_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            heads,
+            kv_heads,
+            d_head,
+            config.max_position_embeddings,
+        ];
+        if sizes.contains(&0) {
+            return Err(malformed("a size is 0".to_owned()));
+        }
+        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
+            return Err(malformed("a size is beyond any GLM".to_owned()));
+        }
+        if !heads.is_multiple_of(kv_heads) {
+            return Err(malformed(format!("{heads} heads cannot share {kv_heads} key and value heads")));
+        }
+        if config.d_rotary() > d_head || !config.d_rotary().is_multiple_of(2) {
+            return Err(malformed(format!("{} of {d_head} numbers of a head cannot be turned", config.d_rotary())));
+        }
+        config.activation()?;
+        config.rope.check(config.name())?;
+        Ok(config)
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        activation_named(self.name(), "hidden_act", &self.hidden_act)
+    }
+
+    fn name(&self) -> &'static str {
+        if self.has_outer_norms() { "glm4" } else { "glm" }
+    }
+
+    fn has_outer_norms(&self) -> bool {
+        self.model_type == "glm4"
+    }
+
+    fn d_rotary(&self) -> usize {
+        (self.head_dim as f64 * self.rope.share(ROTARY_SHARE)) as usize
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: self.name(),
+            n_layers: self.num_hidden_layers,
+            d_model: self.hidden_size,
+            n_heads: self.num_attention_heads,
+            n_kv_heads: self.num_key_value_heads,
+            d_head: self.head_dim,
+            d_ff: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            n_positions: self.max_position_embeddings,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.hidden_size, self.intermediate_size);
+        let (q, kv) = (self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim);
+        let bias = if self.attention_bias { q + 2 * kv } else { 0 };
+        let norms = if self.has_outer_norms() { 4 * d } else { 2 * d };
+        let block = norms + d * (q + 2 * kv) + bias + q * d + 3 * d * ff;
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        self.vocab_size * d + self.num_hidden_layers * block + d + head
+    }
+}
+
+struct Block {
+    input_norm: RmsNorm,
+    qkv: FrozenLinear,
+    o_proj: FrozenLinear,
+    /// After attention and after the feed-forward, before they are added to the stream.
+    outer_norms: Option<(RmsNorm, RmsNorm)>,
+    post_norm: RmsNorm,
+    gate_up_proj: FrozenLinear,
+    down_proj: FrozenLinear,
+}
+
+/// The model with its frozen weights on a device.
+pub struct Glm {
+    shape: ModelShape,
+    embed_tokens: Tensor<2>,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    lm_head: Option<Tensor<2>>,
+    attention: AttentionShape,
+    rotary: Rotary,
+    activation: Activation,
+}
+
+impl Glm {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(
+        config: &GlmConfig,
+        files: &WeightFiles,
+        device: &Device,
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<Self> {
+        let shape = config.shape();
+        let load = Loader::new(files, device, "model.", "embed_tokens.weight");
+        let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32);
+            blocks.push(block(&load, config, layer)?);
+        }
+        let norm = load.rms_norm("norm", shape.d_model, config.rms_norm_eps)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
+        progress(1.0);
+        let (activation, attention) = (config.activation()?, shape.causal_attention());
+        let frequencies = config.rope.frequencies(config.d_rotary());
+        let rotary = Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, device).of_neighbours();
+        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
+    }
+}
+
+fn block(load: &Loader<'_>, config: &GlmConfig, layer: usize) -> Result<Block> {
+    let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
+    let at = |name: &str| format!("layers.{layer}.{name}");
+    let (queries, keys) = (n_heads * d_head, n_kv_heads * d_head);
+    let qkv = [("q", queries), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
+    let plain = |name: &str, d_in: usize, d_out: usize| load.linear(&at(name), d_in, d_out, false);
+    let norm = |name: &str| load.rms_norm(&at(name), d_model, config.rms_norm_eps);
+    let outer_norms = if config.has_outer_norms() {
+        Some((norm("post_self_attn_layernorm")?, norm("post_mlp_layernorm")?))
+    } else {
+        None
+    };
+    Ok(Block {
+        input_norm: norm("input_layernorm")?,
+        qkv: load.linear_of_parts(&qkv, d_model, config.attention_bias)?,
+        o_proj: plain("self_attn.o_proj", queries, d_model)?,
+        outer_norms,
+        post_norm: norm("post_attention_layernorm")?,
+        gate_up_proj: plain("mlp.gate_up_proj", d_model, 2 * d_ff)?,
+        down_proj: plain("mlp.down_proj", d_ff, d_model)?,
+    })
+}
+
+impl Block {
+    fn feed_forward(&self, x: Tensor<3>, kind: Activation) -> Tensor<3> {
+        let gate_up = self.gate_up_proj.forward(self.post_norm.forward(x)); // [batch, seq, 2 * d_ff]
+        let [batch, seq, width] = gate_up.dims();
+        let gate = gate_up.clone().slice([0..batch, 0..seq, 0..width / 2]);
+        let up = gate_up.slice([0..batch, 0..seq, width / 2..width]);
+        self.down_proj.forward(activation(gate, kind) * up)
+    }
+}
+
+impl CausalModel for Glm {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let mut resid = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_model]
+        let angles = self.rotary.angles(input.positions.clone());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = block.o_proj.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention));
+            resid = match &block.outer_norms {
+                Some((after_attention, after_feed)) => {
+                    let resid = resid + after_attention.forward(mixed);
+                    resid.clone() + after_feed.forward(block.feed_forward(resid, self.activation))
+                }
+                None => {
+                    let resid = resid + mixed;
+                    resid.clone() + block.feed_forward(resid, self.activation)
+                }
+            };
+        }
+        self.norm.forward(resid)
+    }
+
+    fn head(&self) -> &Tensor<2> {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.embed_tokens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(changes: Value) -> Result<GlmConfig> {
+        let mut json = json!({
+            "model_type": "glm", "vocab_size": 50, "hidden_size": 24, "intermediate_size": 30, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 64,
+        });
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            json[key] = value.clone();
+        }
+        GlmConfig::parse(json, Path::new("config.json"))
+    }
+
+    #[test]
+    fn half_of_a_head_is_turned_where_nothing_is_said() {
+        assert_eq!(parse(json!({})).expect("it is a model").d_rotary(), 4);
+        assert_eq!(parse(json!({ "partial_rotary_factor": 0.25 })).expect("it is a model").d_rotary(), 2);
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        let cases = [
+            (json!({ "rope_scaling": { "type": "yarn", "factor": 4.0 } }), "rope_type = yarn"),
+            (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
+            (json!({ "num_key_value_heads": 3 }), "cannot share 3 key and value heads"),
+            (json!({ "partial_rotary_factor": 2.0 }), "16 of 8 numbers"),
+            (json!({ "head_dim": 0 }), "a size is 0"),
+        ];
+        for (changes, said) in cases {
+            let error = parse(changes).expect_err(said).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

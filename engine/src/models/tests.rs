@@ -1,0 +1,183 @@
+//! Truths about every causal architecture that need no reference, on the models of the golden cases.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::folder::ModelFolder;
+use super::*;
+use crate::data::TokenBatch;
+use crate::generation::tiny::random;
+use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::message::Sampling;
+use crate::nn::head_logits;
+use crate::nn::positions::{key_mask, positions};
+use crate::training::loss::summed_nll;
+
+fn cases() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases")
+}
+
+fn load(case: &str) -> Model {
+    let folder = ModelFolder::open(&cases().join(case).join("model")).unwrap();
+    folder.load(&crate::device::cpu(), &mut |_| ()).unwrap()
+}
+
+/// The causal models of the golden cases, by the names of their cases.
+fn every_model() -> Vec<(String, Model)> {
+    let names = std::fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let causal = |name: &String| {
+        let text = std::fs::read_to_string(cases().join(name).join("case.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["task"] == "causal"
+    };
+    let models: Vec<_> = names.filter(causal).map(|name| (name.clone(), load(&name))).collect();
+    assert!(models.len() >= 29);
+    models
+}
+
+fn prefix(model: &dyn CausalModel, n_virtual: usize) -> Vec<LayerKv> {
+    let ModelShape { n_layers, n_kv_heads, d_head, .. } = *model.shape();
+    let mut rng = ChaCha8Rng::seed_from_u64(n_virtual as u64);
+    let mut slots = || random(&mut rng, [1, n_kv_heads, n_virtual, d_head], 2.0);
+    (0..n_layers).map(|_| LayerKv { key: slots(), value: slots() }).collect()
+}
+
+fn text(seq: usize, first: i32) -> Vec<i32> {
+    (0..seq as i32).map(|i| (first + 37 * i) % 251).collect()
+}
+
+/// Logits of rows that are padded where `mask` is 0, `[batch * seq, vocab_size]`, row by row.
+fn logits(
+    model: &dyn CausalModel,
+    tokens: &[i32],
+    mask: &[f32],
+    shape: [usize; 2],
+    past: Option<&[LayerKv]>,
+    n_virtual: usize,
+) -> Vec<Vec<f32>> {
+    let device = crate::device::cpu();
+    let n_past = crate::nn::past_length(past);
+    let input = Input {
+        tokens: Tensor::<2, Int>::from_data(TensorData::new(tokens.to_vec(), shape), &device),
+        positions: positions(mask, shape, n_virtual, model.shape().n_positions, Counting::RealTokens, &device),
+        key_mask: key_mask(mask, shape, n_past, &device),
+    };
+    let hidden = model.hidden(&input, past, None);
+    let [batch, seq, d_out] = hidden.dims();
+    let logits = head_logits(hidden.reshape([batch * seq, d_out]), model.head());
+    let numbers: Vec<f32> = logits.try_into_vec_as().unwrap();
+    numbers.chunks_exact(model.shape().vocab_size).map(<[f32]>::to_vec).collect()
+}
+
+/// Logits of one text behind a prefix.
+fn alone(model: &dyn CausalModel, tokens: &[i32], past: Option<&[LayerKv]>) -> Vec<Vec<f32>> {
+    let seq = tokens.len();
+    logits(model, tokens, &vec![1.0; seq], [1, seq], past, crate::nn::past_length(past))
+}
+
+fn distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_later_token_moves_no_earlier_logit() {
+    for (name, model) in every_model() {
+        let past = prefix(model.causal().unwrap(), 3);
+        let (before, mut changed) = (text(12, 5), text(12, 5));
+        changed[8] += 1;
+        let before = alone(model.causal().unwrap(), &before, Some(&past));
+        let after = alone(model.causal().unwrap(), &changed, Some(&past));
+        assert_eq!(before[..8], after[..8], "{name}");
+        assert!(distance(&before[8..], &after[8..]) > 1e-3, "{name} reads its text");
+    }
+}
+
+#[test]
+fn left_padding_changes_nothing() {
+    for (name, model) in every_model() {
+        // Between a prefix and a text padding counts as columns of a window, in the reference too.
+        let slots = prefix(model.causal().unwrap(), 3);
+        let past = model.window().is_none().then_some(&slots[..]);
+        let n_virtual = crate::nn::past_length(past);
+        let (long, short) = (text(9, 4), text(5, 11));
+        let tokens = [&long[..], &[0; 4], &short].concat();
+        let mask = [&[1.0; 9][..], &[0.0; 4], &[1.0; 5]].concat();
+        let both = logits(model.causal().unwrap(), &tokens, &mask, [2, 9], past, n_virtual);
+        assert!(distance(&both[..9], &alone(model.causal().unwrap(), &long, past)) < 2e-4, "{name}");
+        assert!(distance(&both[13..], &alone(model.causal().unwrap(), &short, past)) < 2e-4, "{name}");
+    }
+}
+
+#[test]
+fn cached_decoding_equals_the_full_pass() {
+    for (name, model) in every_model() {
+        let model = model.causal().unwrap();
+        let given = [(text(7, 3), 4), (text(2, 90), 1), (text(4, 30), 0), (text(5, 8), 6)];
+        let past = |n_virtual: usize| (n_virtual > 0).then(|| prefix(model, n_virtual));
+        let stream = |(tokens, n_virtual): &(Vec<i32>, usize)| {
+            let prompt = tokens.iter().map(|token| token.cast_unsigned()).collect();
+            DecoderStream { prompt, past: past(*n_virtual), strength: 1.0 }
+        };
+        let sampling = Sampling { max_new_tokens: 12, ..Sampling::default() };
+        // All in one batch, so that rows are padded.
+        let options = DecoderOptions { sampling, keep_logits: true, exact_base: false, ..DecoderOptions::default() };
+        let mut decoder = Decoder::new(model.shape(), given.iter().map(stream).collect(), options).unwrap();
+        let mut cached = vec![Vec::new(); given.len()];
+        while !decoder.is_done() {
+            for new in decoder.step(model).unwrap() {
+                cached[new.stream].extend(new.logits);
+            }
+        }
+        for (stream, (prompt, n_virtual)) in given.iter().enumerate() {
+            let new = decoder.tokens(stream).iter().map(|token| token.cast_signed());
+            let whole: Vec<i32> = prompt.iter().copied().chain(new).collect();
+            let full = alone(model, &whole[..whole.len() - 1], past(*n_virtual).as_deref());
+            assert!(distance(&cached[stream], &full[prompt.len() - 1..]) < 3e-4, "{name}, stream {stream}");
+        }
+    }
+}
+
+/// The loss of one row, padded on its left and on its right.
+fn losses(model: &Model) -> [f32; 2] {
+    let conditioning = Conditioning::causal(prefix(model.causal().unwrap(), 4));
+    let device = crate::device::cpu();
+    let row = text(6, 20);
+    let batch = |tokens: Vec<i32>, mask: Vec<f32>| {
+        let labels = tokens.iter().zip(&mask).map(|(&token, &real)| if real > 0.0 { token } else { -100 });
+        let mut labels: Vec<i32> = labels.collect();
+        labels[mask.iter().position(|&real| real > 0.0).unwrap()] = -100;
+        TokenBatch { task: Task::Causal, rows: vec![0], batch: 1, seq: 9, tokens, mask, types: None, labels }
+    };
+    let left = batch([&[0; 3][..], &row].concat(), [&[0.0; 3][..], &[1.0; 6]].concat());
+    let right = batch([&row[..], &[0; 3]].concat(), [&[1.0; 6][..], &[0.0; 3]].concat());
+    [left, right].map(|batch| {
+        let (nll, _) = summed_nll(model, &conditioning, &batch, &device).unwrap();
+        nll.into_scalar::<f32>()
+    })
+}
+
+#[test]
+fn opt_positions_come_from_the_mask() {
+    let moved = |case: &str| {
+        let model = load(case);
+        let [left, right] = losses(&model);
+        (left - right).abs()
+    };
+    assert!(moved("opt-prefix-2x36") < 1e-4, "padding is not counted, in training neither");
+    assert!(moved("opt-prefixproj-2x32-post") < 1e-4);
+    assert!(moved("bloom-prefix-2x40") < 1e-4, "nor is it in ALiBi");
+    assert!(moved("gpt2-prefix-2x44") > 1e-2, "others count columns");
+}
+
+#[test]
+fn a_window_hides_the_prefix_from_late_tokens() {
+    // Two layers with a window of 6 columns reach 10 columns back.
+    let model = load("mistral-prefix-2x32-window");
+    let model = model.causal().unwrap();
+    let tokens = text(14, 7);
+    let with = alone(model, &tokens, Some(&prefix(model, 4)));
+    let without = logits(model, &tokens, &[1.0; 14], [1, 14], None, 4);
+    assert!(distance(&with[9..10], &without[9..10]) > 1e-4, "the tenth token sees it through the layer below");
+    assert!(distance(&with[10..], &without[10..]) < 1e-5);
+}

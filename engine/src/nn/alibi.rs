@@ -1,0 +1,72 @@
+//! ALiBi: scores that grow with the key's position, for each head at its own rate (Press et al. 2022, "Train Short,
+//! Test Long").
+//!
+//! The paper lowers the score by the distance from query to key. A constant per query does not change a softmax, so
+//! the position of the key alone is enough. huggingface/transformers: src/transformers/models/bloom/modeling_bloom.py.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// The rates of the heads.
+#[derive(Clone, Debug)]
+pub struct Alibi {
+    slopes: Tensor<4>, // [1, n_heads, 1, 1]
+}
+
+impl Alibi {
+    /// For any number of heads.
+    pub fn new(n_heads: usize, device: &Device) -> Self {
+        Self { slopes: Tensor::from_data(TensorData::new(slopes(n_heads), [1, n_heads, 1, 1]), device) }
+    }
+
+    /// The bias for the scores, `[1 or batch, n_heads, 1, kv]`: made once and used by every layer.
+    ///
+    /// Keys are counted from 0, slots of a prefix and a cache among them; those that `key_mask` (`[batch, kv]`) hides
+    /// are not counted. Without a mask all are.
+    pub fn bias(&self, key_mask: Option<&Tensor<2>>, kv: usize) -> Tensor<4> {
+        let positions = match key_mask {
+            Some(mask) => {
+                let [batch, _] = mask.dims();
+                ((mask.clone().cumsum(1) - 1.0) * mask.clone()).reshape([batch, 1, 1, kv])
+            }
+            None => Tensor::<1, Int>::arange(0..kv as i64, &self.slopes.device()).float().reshape([1, 1, 1, kv]),
+        };
+        self.slopes.clone() * positions
+    }
+}
+
+/// A geometric sequence that ends at 2⁻⁸; between two powers of two, every other rate of the next one fills up.
+fn slopes(n_heads: usize) -> Vec<f32> {
+    let power = 1 << n_heads.ilog2();
+    let rate = |of: usize, i: usize| (-8.0 * i as f64 / of as f64).exp2() as f32;
+    let own = (1..=power).map(|i| rate(power, i));
+    let between = (1..).step_by(2).map(|i| rate(2 * power, i));
+    own.chain(between.take(n_heads - power)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_heads_has_its_rates() {
+        assert_eq!(slopes(4), [0.25, 0.0625, 0.015_625, 0.003_906_25]);
+        assert_eq!(slopes(1), [0.003_906_25]);
+        let six = slopes(6);
+        assert_eq!(six[..4], slopes(4));
+        assert_eq!(six[4..], [0.5, 0.125]);
+    }
+
+    #[test]
+    fn bloom_alibi_counts_the_prefix_slots() {
+        let device = crate::device::cpu();
+        let alibi = Alibi::new(1, &device);
+        let counted = |mask: Option<&Tensor<2>>| -> Vec<f32> {
+            let positions = alibi.bias(mask, 6) / alibi.slopes.clone();
+            positions.try_into_vec_as().unwrap()
+        };
+        // Two slots, two columns of padding, two tokens.
+        let mask = Tensor::from_data([[1.0, 1.0, 0.0, 0.0, 1.0, 1.0]], &device);
+        assert_eq!(counted(Some(&mask)), [0.0, 1.0, 0.0, 0.0, 2.0, 3.0]);
+        assert_eq!(counted(None), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+}
