@@ -63,13 +63,14 @@ impl Tokenizer {
 }
 
 impl Encoded {
-    /// Takes tokens from the end of the longer text until the limit is kept; special tokens stay.
+    /// Takes tokens from the end of the longer text, of equal ones the second, until the limit is kept; special tokens
+    /// stay.
     pub(in crate::data) fn cut(&mut self, max_tokens: usize) {
         while self.ids.len() > max_tokens {
             let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
             let places = 0..self.ids.len();
             let length = |text| places.clone().filter(|&at| is_of(at, text)).count();
-            let longer = usize::from(length(1) > length(0));
+            let longer = usize::from(length(1) >= length(0));
             let Some(last) = places.clone().rev().find(|&at| is_of(at, longer)) else { return };
             self.ids.remove(last);
             self.type_ids.remove(last);
