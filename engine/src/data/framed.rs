@@ -27,11 +27,11 @@ impl From<&Encoding> for Framed {
 }
 
 impl Framed {
-    /// Takes tokens from the end of the longer text until the limit is kept; special tokens stay.
+    /// Takes tokens from the end of the longer text, of equal ones the second, until the limit is kept; special tokens stay.
     pub(super) fn cut(&mut self, max_tokens: usize) {
         while self.ids.len() > max_tokens {
             let length = |text| self.origins.iter().flatten().filter(|(from, _)| *from == text).count();
-            let longer = usize::from(length(1) > length(0));
+            let longer = usize::from(length(1) >= length(0));
             let last = self.origins.iter().rposition(|origin| origin.is_some_and(|(text, _)| text == longer));
             let Some(last) = last else { return };
             self.ids.remove(last);
