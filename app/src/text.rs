@@ -112,8 +112,11 @@ pub fn count(number: usize) -> String {
     text
 }
 
-/// What went wrong begins with a capital where it stands alone.
+/// What went wrong begins with a capital where it stands alone, unless its first word is the name of a setting.
 pub fn as_sentence(text: &str) -> String {
+    if text.split_whitespace().next().is_some_and(|word| word.trim_end_matches(['.', ':']).contains(['.', '_'])) {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -220,6 +223,13 @@ mod tests {
         assert_eq!(scientific(5e-3), "5e-3");
         assert_eq!(scientific(5e-5), "5e-5");
         assert_eq!(scientific(0.05), "0.05");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_and_a_setting_does_not() {
+        assert_eq!(as_sentence("the file is empty"), "The file is empty");
+        assert_eq!(as_sentence("data.max_tokens: must be at least 1"), "data.max_tokens: must be at least 1");
+        assert_eq!(as_sentence("no"), "No");
     }
 
     #[test]
