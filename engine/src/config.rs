@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::PrefixShape;
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
+use crate::models::{ModelShape, Site};
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,11 +134,38 @@ pub struct PrefixConfig {
     pub dropout: f64,
     /// Initial values.
     pub init: PrefixInit,
+    /// Where the model gets a prefix; `None` is everywhere it can, which for a causal model is one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<Site>>,
 }
 
 impl Default for PrefixConfig {
     fn default() -> Self {
-        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom }
+        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom, sites: None }
+    }
+}
+
+impl PrefixConfig {
+    /// Those of a model's sites that get a prefix, in the model's order.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] if none is left, or one is named that the model does not have.
+    pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
+        let wrong = |reason: String| Err(EngineError::Setting { field: "method.sites", reason });
+        let known = |site: &Site| model.iter().any(|(other, _)| other == site);
+        if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
+            return wrong(format!("this model has no {}; leave the setting out", site.name()));
+        }
+        let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
+        let sites: Vec<_> = model
+            .iter()
+            .filter(|(site, _)| chosen(site))
+            .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
+            .collect();
+        if sites.is_empty() {
+            return wrong("at least one place needs a prefix".to_owned());
+        }
+        Ok(sites)
     }
 }
 

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 
-use crate::adapters::peft::FoldedPrefix;
+use crate::adapters::{AdapterTask, FoldedAdapter};
 use crate::analysis::VocabularyBank;
-use crate::data::Tokenizer;
+use crate::data::{RowForm, Tokenizer, source_tokens};
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::Result;
-use crate::generation::DecoderOptions;
+use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
 use crate::models::{GenerationConfig, Model};
@@ -65,16 +65,49 @@ impl LoadedModel {
         let mut end_tokens = self.generation.end_tokens.clone();
         end_tokens.push(self.tokenizer.eos());
         let suppress_tokens = self.generation.suppress_tokens.clone();
-        DecoderOptions { sampling, end_tokens, suppress_tokens, ..DecoderOptions::default() }
+        let source = self.source_options();
+        DecoderOptions { sampling, end_tokens, suppress_tokens, source, ..DecoderOptions::default() }
+    }
+
+    /// How a target begins and ends where there is a source: as `generation_config.json` says, without the file as the
+    /// model's configuration does.
+    fn source_options(&self) -> Option<SourceOptions> {
+        let Model::Seq2Seq(model) = &self.model else { return None };
+        Some(SourceOptions::of(model.as_ref(), &self.generation, self.tokenizer.bos()))
+    }
+
+    /// The form in which the model takes rows.
+    pub fn row_form(&self) -> RowForm {
+        self.model.row_form()
+    }
+
+    /// What its adapters are for.
+    pub fn adapter_task(&self) -> AdapterTask {
+        AdapterTask::of(&self.model)
+    }
+
+    /// The tokens of a prompt; at least one.
+    ///
+    /// # Errors
+    /// The tokenizer cannot express the text.
+    pub fn prompt_tokens(&self, text: &str) -> Result<Vec<u32>> {
+        if let Model::Seq2Seq(_) = self.model {
+            return source_tokens(text, &self.tokenizer, usize::MAX).map(|(tokens, _)| tokens);
+        }
+        let mut tokens = self.tokenizer.encode(text)?;
+        if tokens.is_empty() {
+            tokens.push(self.tokenizer.bos()); // a token to predict from
+        }
+        Ok(tokens)
     }
 
     /// Reads an adapter folder and refuses one that does not fit this model.
     ///
     /// # Errors
-    /// The folder is damaged or belongs to a model of another shape.
-    pub fn adapter(&self, folder: &Path) -> Result<FoldedPrefix> {
-        let adapter = FoldedPrefix::read(folder, Some(self.model.shape()))?;
-        adapter.check_fits(self.model.shape())?;
+    /// The folder is damaged or belongs to a model of another kind or shape.
+    pub fn adapter(&self, folder: &Path) -> Result<FoldedAdapter> {
+        let adapter = FoldedAdapter::read(folder, Some(self.model.shape()))?;
+        adapter.check_fits(&self.model.sites())?;
         Ok(adapter)
     }
 }

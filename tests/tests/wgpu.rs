@@ -37,11 +37,12 @@ fn golden_cases_hold_on_a_software_gpu() {
         return;
     };
     // Kernels are compiled and tuned on first use, which takes a software driver minutes.
-    let name = "gpt2-prefixproj-2x44";
-    let case = tests::golden_cases().join(name);
-    let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
+    for name in ["gpt2-prefixproj-2x44", "t5-prefix-3x32-gated", "bart-prefix-3x32"] {
+        let case = tests::golden_cases().join(name);
+        let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
+    }
 }
 
 #[test]

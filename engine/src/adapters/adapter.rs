@@ -2,12 +2,17 @@
 
 use rand::Rng;
 
+use crate::adapters::folded::{AdapterTask, FoldedAdapter};
 use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::peft::FoldedPrefix;
 use crate::adapters::prefix::Prefix;
+use crate::error::Result;
 use crate::models::{Conditioning, Site};
 
 /// The trained parts, and the order of their parameters: site by site, each prefix's own order.
 pub struct Adapter {
+    /// For which kind of model.
+    pub task: AdapterTask,
     /// One site each, at least one.
     pub prefixes: Vec<(Site, Prefix)>,
 }
@@ -20,12 +25,30 @@ pub struct Leaves {
 impl Adapter {
     /// For a causal model.
     pub fn causal(prefix: Prefix) -> Self {
-        Self { prefixes: vec![(Site::Decoder, prefix)] }
+        Self { task: AdapterTask::Causal, prefixes: vec![(Site::Decoder, prefix)] }
+    }
+
+    /// For a model that reads a source and writes a target.
+    pub fn seq2seq(prefixes: Vec<(Site, Prefix)>) -> Self {
+        Self { task: AdapterTask::Seq2Seq, prefixes }
     }
 
     /// What is trained, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         self.prefixes.iter().flat_map(|(_, prefix)| &prefix.parameters)
+    }
+
+    /// What is trained as checkpoints name it, in order. The decoder's prefix, if it is the only one, needs no site.
+    pub fn named_parameters(&self) -> impl Iterator<Item = (String, &Parameter)> {
+        let alone = matches!(self.prefixes.as_slice(), [(Site::Decoder, _)]);
+        self.prefixes.iter().flat_map(move |(site, prefix)| {
+            prefix.parameters.iter().map(move |parameter| (Self::name(*site, alone, parameter.name), parameter))
+        })
+    }
+
+    /// How checkpoints name a parameter of a site.
+    pub fn name(site: Site, alone: bool, name: &str) -> String {
+        if alone { name.to_owned() } else { format!("{}.{name}", site.name()) }
     }
 
     /// What is trained, to be written over.
@@ -36,6 +59,18 @@ impl Adapter {
     /// The most virtual tokens of a site.
     pub fn n_virtual(&self) -> usize {
         self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
+    }
+
+    /// The adapter as it stands, folded.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn fold(&self, base_model: &str) -> Result<FoldedAdapter> {
+        let fold = |(site, prefix): &(Site, Prefix)| {
+            let base_model = Some(base_model.to_owned());
+            Ok((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()?, base_model }))
+        };
+        Ok(FoldedAdapter { task: self.task, prefixes: self.prefixes.iter().map(fold).collect::<Result<_>>()? })
     }
 
     /// Leaves whose gradients can be asked for.
@@ -56,8 +91,7 @@ impl Adapter {
     pub fn as_it_stands(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for (site, prefix) in &self.prefixes {
-            let flat = prefix.flat(&Trainables::untracked(&prefix.parameters));
-            *conditioning.place(*site) = Some(prefix.shape.layers(flat));
+            *conditioning.place(*site) = Some(prefix.as_it_stands());
         }
         conditioning
     }

@@ -9,7 +9,7 @@ use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::adapters::prefix::{Prefix, PrefixShape, activate};
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
-use crate::models::{CausalModel, Input};
+use crate::models::{Conditioning, Input, Model, Seq2SeqModel, Site, n_virtual, read_source};
 use crate::nn::LayerKv;
 
 /// What initial values are taken from, beside the seed.
@@ -18,7 +18,27 @@ pub struct PrefixTarget {
     /// Tokens of the text for [`PrefixInit::Words`].
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
-    pub rows: Vec<Vec<u32>>,
+    pub rows: Vec<TargetRow>,
+}
+
+/// The tokens of a row.
+#[derive(Clone, Debug, Default)]
+pub struct TargetRow {
+    /// What an encoder reads; empty where there is none.
+    pub source: Vec<u32>,
+    /// What the model goes on with or writes.
+    pub tokens: Vec<u32>,
+}
+
+/// Where a prefix stands, and in which model.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// One of its sites.
+    pub site: Site,
+    /// Where it is.
+    pub device: &'a Device,
 }
 
 /// How many tokens of a row are looked at for the scale.
@@ -34,12 +54,18 @@ impl Prefix {
         shape: PrefixShape,
         config: &PrefixConfig,
         target: &PrefixTarget,
-        model: &dyn CausalModel,
-        device: &Device,
+        place: Place<'_>,
         seed: u64,
     ) -> Result<Self> {
+        let device = place.device;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let wanted = wanted(shape, config, target, model, device, &mut random)?;
+        // Each site draws numbers of its own; the decoder those that a causal model's only site draws.
+        random.set_stream(match place.site {
+            Site::Decoder => 0,
+            Site::Encoder => 1,
+            Site::Cross => 2,
+        });
+        let wanted = wanted(shape, config, target, place, &mut random)?;
         let drawn = |(name, size): (&'static str, Vec<usize>)| {
             let values = draw(name, &size, config, &mut random);
             Parameter::new(name, size, values, device)
@@ -78,8 +104,7 @@ fn wanted(
     shape: PrefixShape,
     config: &PrefixConfig,
     target: &PrefixTarget,
-    model: &dyn CausalModel,
-    device: &Device,
+    place: Place<'_>,
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {
     match &config.init {
@@ -93,10 +118,14 @@ fn wanted(
                 });
             }
             let tokens: Vec<u32> = target.words.iter().copied().cycle().take(shape.n_virtual).collect();
-            shape.flatten(&keys_and_values_of(model, &tokens, device)).map(Some)
+            let row = match place.model {
+                Model::Causal(_) => TargetRow { source: Vec::new(), tokens },
+                Model::Seq2Seq(_) => TargetRow { source: tokens.clone(), tokens },
+            };
+            shape.flatten(&keys_and_values_of(place, &row)).map(Some)
         }
         PrefixInit::ScaledRandom => {
-            let scales = scales(shape, &target.rows, model, device)?;
+            let scales = scales(shape, &target.rows, place)?;
             let channel = |i: usize| scales[i % shape.row()];
             let value = |i| {
                 let (mean, deviation) = channel(i);
@@ -108,19 +137,21 @@ fn wanted(
 }
 
 /// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
-fn scales(shape: PrefixShape, rows: &[Vec<u32>], model: &dyn CausalModel, device: &Device) -> Result<Vec<(f32, f32)>> {
+fn scales(shape: PrefixShape, rows: &[TargetRow], place: Place<'_>) -> Result<Vec<(f32, f32)>> {
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
     let mut count = 0;
-    for row in rows.iter().filter(|row| !row.is_empty()) {
-        let tokens = &row[..row.len().min(LONGEST_ROW)];
-        let of_row = PrefixShape { n_virtual: tokens.len(), ..shape };
-        let flat = of_row.flatten(&keys_and_values_of(model, tokens, device))?;
+    for row in rows.iter().filter(|row| !row.tokens.is_empty()) {
+        let begin = |tokens: &[u32]| tokens[..tokens.len().min(LONGEST_ROW)].to_vec();
+        let row = TargetRow { source: begin(&row.source), tokens: begin(&row.tokens) };
+        let layers = keys_and_values_of(place, &row);
+        let seen = n_virtual(Some(&layers));
+        let flat = PrefixShape { n_virtual: seen, ..shape }.flatten(&layers)?;
         for (i, value) in flat.into_iter().enumerate() {
             let (sum, squares) = &mut sums[i % shape.row()];
             *sum += f64::from(value);
             *squares += f64::from(value) * f64::from(value);
         }
-        count += tokens.len();
+        count += seen;
     }
     if count == 0 {
         return Err(EngineError::Setting {
@@ -136,16 +167,42 @@ fn scales(shape: PrefixShape, rows: &[Vec<u32>], model: &dyn CausalModel, device
     Ok(sums.into_iter().map(scale).collect())
 }
 
-/// Keys and values of a text at positions 0, 1, …, one pair per layer, `[1, n_kv_heads, seq, d_head]`.
-fn keys_and_values_of(model: &dyn CausalModel, tokens: &[u32], device: &Device) -> Vec<LayerKv> {
+/// Keys and values of a row at positions 0, 1, …, one pair per layer of the site, `[1, n_kv_heads, seq, d_head]`.
+fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
+    let mut kv = Vec::new();
+    match place.model {
+        Model::Causal(model) => {
+            model.hidden(&input(&row.tokens, place.device), None, Some(&mut kv));
+        }
+        Model::Seq2Seq(model) => return keys_and_values_at(place.site, model.as_ref(), row, place.device),
+    }
+    kv
+}
+
+/// The same, where the row has a source.
+fn keys_and_values_at(site: Site, model: &dyn Seq2SeqModel, row: &TargetRow, device: &Device) -> Vec<LayerKv> {
+    let source = input(&row.source, device);
+    let mut kv = Vec::new();
+    match site {
+        Site::Encoder => {
+            model.encode(&source, None, Some(&mut kv));
+        }
+        Site::Cross => kv = model.cross(model.encode(&source, None, None)),
+        Site::Decoder => {
+            let encoded = read_source(model, source.tokens, source.positions, None, &Conditioning::default());
+            model.hidden(&input(&row.tokens, device), &encoded, None, Some(&mut kv));
+        }
+    }
+    kv
+}
+
+/// A text at positions 0, 1, …
+fn input(tokens: &[u32], device: &Device) -> Input {
     let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
     let positions: Vec<i32> = (0..ids.len() as i32).collect();
     let shape = [1, ids.len()];
     let on_device = |values| Tensor::<2, Int>::from_data(TensorData::new(values, shape), device);
-    let input = Input { tokens: on_device(ids), positions: on_device(positions), key_mask: None };
-    let mut kv = Vec::new();
-    model.hidden(&input, None, Some(&mut kv));
-    kv
+    Input { tokens: on_device(ids), positions: on_device(positions), key_mask: None }
 }
 
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).

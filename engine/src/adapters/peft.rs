@@ -13,7 +13,7 @@ use crate::config::PrefixConfig;
 use crate::error::{EngineError, Result};
 use crate::models::ModelShape;
 use crate::nn::LayerKv;
-use crate::weights::{read_floats, write_floats};
+use crate::weights::{Floats, read_floats, write_floats};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,38 +71,35 @@ impl FoldedPrefix {
     /// # Errors
     /// A file is missing or damaged, or the adapter is not a prefix for a causal model.
     pub fn read(folder: &Path, like: Option<&ModelShape>) -> Result<Self> {
+        let (prefix, n_submodules) = Self::read_stored(folder, like)?;
+        if n_submodules != 1 {
+            return Err(EngineError::AdapterType("PREFIX_TUNING of an encoder-decoder model".to_owned()));
+        }
+        Ok(prefix)
+    }
+
+    /// The pairs as they are stored, and for how many parts of a model they are: 2 for an encoder and a decoder.
+    pub(super) fn read_stored(folder: &Path, like: Option<&ModelShape>) -> Result<(Self, usize)> {
         let path = folder.join("adapter_config.json");
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let json = read_config(&path)?;
         let malformed =
             |path: &Path, reason: String| EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason };
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         let kind = json.get("peft_type").and_then(|value| value.as_str()).unwrap_or("without a peft_type");
         if kind != "PREFIX_TUNING" {
             return Err(EngineError::AdapterType(kind.to_owned()));
         }
         let config: PeftConfig = serde_json::from_value(json).map_err(|e| malformed(&path, e.to_string()))?;
-        if config.num_transformer_submodules.is_some_and(|n| n != 1) {
-            return Err(EngineError::AdapterType("PREFIX_TUNING of an encoder-decoder model".to_owned()));
-        }
         let path = folder.join("adapter_model.safetensors");
-        let mut tensors = read_floats(&path)?;
-        let (dims, flat) = tensors
-            .remove("prompt_embeddings")
-            .ok_or_else(|| malformed(&path, "it has no tensor prompt_embeddings".to_owned()))?;
-        let &[n_virtual, row] = dims.as_slice() else {
-            return Err(malformed(&path, format!("prompt_embeddings has shape {dims:?}, not two axes")));
-        };
-        if n_virtual == 0 || n_virtual != config.num_virtual_tokens {
+        let (n_virtual, row, flat) = embeddings(&mut read_floats(&path)?, "prompt_embeddings", &path)?;
+        if n_virtual != config.num_virtual_tokens {
             let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
             return Err(malformed(&path, reason));
-        }
-        if let Some(index) = flat.iter().position(|x| !x.is_finite()) {
-            return Err(malformed(&path, format!("number {index} is not finite")));
         }
         let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
             malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
         })?;
-        Ok(Self { shape, flat, base_model: config.base_model_name_or_path })
+        let n_submodules = config.num_transformer_submodules.unwrap_or(1);
+        Ok((Self { shape, flat, base_model: config.base_model_name_or_path }, n_submodules))
     }
 
     /// Refuses a model of another shape, with the numbers.
@@ -151,6 +148,11 @@ impl FoldedPrefix {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&self, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
+        self.write_for(folder, config, 1)
+    }
+
+    /// For so many parts of a model.
+    pub(super) fn write_for(&self, folder: &Path, config: Option<&PrefixConfig>, n_submodules: usize) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
         let mlp = config.and_then(|config| config.reparameterisation.as_ref());
         let config = PeftConfig {
@@ -162,13 +164,13 @@ impl FoldedPrefix {
             modules_to_save: None,
             num_attention_heads: Some(self.shape.n_kv_heads),
             num_layers: Some(self.shape.n_layers),
-            num_transformer_submodules: Some(1),
+            num_transformer_submodules: Some(n_submodules),
             num_virtual_tokens: self.shape.n_virtual,
             peft_type: "PREFIX_TUNING".to_owned(),
             peft_version: Some(PEFT_VERSION.to_owned()),
             prefix_projection: mlp.is_some(),
             revision: None,
-            task_type: Some("CAUSAL_LM".to_owned()),
+            task_type: Some(if n_submodules == 1 { "CAUSAL_LM" } else { "SEQ_2_SEQ_LM" }.to_owned()),
             token_dim: Some(self.shape.d_kv()),
         };
         let dims = vec![self.shape.n_virtual, self.shape.row()];
@@ -177,6 +179,32 @@ impl FoldedPrefix {
         write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
         crate::weights::write_json(&folder.join("adapter_config.json"), &config)
     }
+}
+
+/// `adapter_config.json`, whatever it says.
+pub(super) fn read_config(path: &Path) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(path).map_err(EngineError::io("read", path))?;
+    serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
+        what: "the adapter",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// A flat prefix of a file: its rows, their width and its numbers.
+pub(super) fn embeddings(tensors: &mut Floats, name: &str, path: &Path) -> Result<(usize, usize, Vec<f32>)> {
+    let malformed = |reason: String| EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason };
+    let (dims, flat) = tensors.remove(name).ok_or_else(|| malformed(format!("it has no tensor {name}")))?;
+    let &[n_virtual, row] = dims.as_slice() else {
+        return Err(malformed(format!("{name} has shape {dims:?}, not two axes")));
+    };
+    if n_virtual == 0 || row == 0 {
+        return Err(malformed(format!("{name} is empty")));
+    }
+    if let Some(index) = flat.iter().position(|x| !x.is_finite()) {
+        return Err(malformed(format!("number {index} is not finite")));
+    }
+    Ok((n_virtual, row, flat))
 }
 
 /// The sizes a config implies; PEFT fills missing ones from the model.

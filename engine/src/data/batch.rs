@@ -26,6 +26,20 @@ pub struct TokenBatch {
     pub mask: Vec<f32>,
     /// At each position the token that is there, if it is to be learned; else [`NO_LABEL`].
     pub labels: Vec<i32>,
+    /// For a model that reads a source and writes a target: the sources. The fields above are then the targets', each
+    /// after the token that starts it.
+    pub source: Option<SourceBatch>,
+}
+
+/// Sources padded on the right to the longest of them; a batch from elsewhere may have them padded on the left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceBatch {
+    /// Positions of the longest source.
+    pub seq: usize,
+    /// Token ids, `[batch, seq]`, row by row.
+    pub tokens: Vec<i32>,
+    /// 1 for a token, 0 for padding.
+    pub mask: Vec<f32>,
 }
 
 impl TokenBatch {
@@ -47,7 +61,7 @@ impl TokenBatch {
                 }
             }
         }
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels }
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, source: SourceBatch::new(examples, rows, pad) }
     }
 
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, which is the
@@ -75,7 +89,24 @@ impl TokenBatch {
 
     /// Tokens in the batch, without padding.
     pub fn n_tokens(&self) -> usize {
-        self.mask.iter().filter(|&&m| m != 0.0).count()
+        let source = self.source.iter().flat_map(|source| &source.mask);
+        self.mask.iter().chain(source).filter(|&&m| m != 0.0).count()
+    }
+}
+
+impl SourceBatch {
+    /// `None` where the examples have no source.
+    fn new(examples: &[Example], rows: &[usize], pad: u32) -> Option<Self> {
+        let seq = rows.iter().map(|&row| examples[row].source.len()).max().filter(|&longest| longest > 0)?;
+        let mut tokens = vec![id(pad); rows.len() * seq];
+        let mut mask = vec![0.0; rows.len() * seq];
+        for (index, &row) in rows.iter().enumerate() {
+            for (position, &token) in examples[row].source.iter().enumerate() {
+                tokens[index * seq + position] = id(token);
+                mask[index * seq + position] = 1.0;
+            }
+        }
+        Some(Self { seq, tokens, mask })
     }
 }
 
@@ -136,6 +167,7 @@ mod tests {
     fn example(tokens: &[u32], n_prompt: usize) -> Example {
         Example {
             row: 1,
+            source: Vec::new(),
             tokens: tokens.to_vec(),
             n_prompt,
             truncated: false,
@@ -157,6 +189,16 @@ mod tests {
         assert_eq!(TokenBatch::new(&examples, &[], 9).labelled(), []);
         let from_elsewhere = TokenBatch { labels: batch.tokens.clone(), ..batch };
         assert_eq!((from_elsewhere.labelled()[3], from_elsewhere.n_labels()), ((4, 2), 6));
+    }
+
+    #[test]
+    fn sources_are_padded_apart_from_targets() {
+        let with_source = |source: &[u32]| Example { source: source.to_vec(), ..example(&[0, 7], 1) };
+        let batch = TokenBatch::new(&[with_source(&[1, 2, 3]), with_source(&[4])], &[0, 1], 9);
+        let source = batch.source.clone().unwrap();
+        assert_eq!((source.seq, source.tokens), (3, vec![1, 2, 3, 4, 9, 9]));
+        assert_eq!(source.mask, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!((batch.seq, batch.labelled(), batch.n_tokens()), (2, vec![(0, 7), (2, 7)], 8));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::columns::Roles;
 use super::encode::{Encoded, Encoder, Example, token_limit};
 use super::order::{Purpose, shuffled};
 use super::reader::read_table;
+use super::source_target::RowForm;
 use super::table::{Problem, Table};
 use super::template::Templates;
 use super::tokenizer::Tokenizer;
@@ -60,6 +61,7 @@ pub(super) struct Prepared {
     pub(super) templates: Templates,
     pub(super) encoded: Encoded,
     pub(super) max_tokens: usize,
+    pub(super) form: RowForm,
 }
 
 impl Dataset {
@@ -70,7 +72,21 @@ impl Dataset {
     /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
     /// and [`EngineError::NoTrainableRow`](crate::error::EngineError::NoTrainableRow), for either file.
     pub fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize, seed: u64) -> Result<Self> {
-        let prepared = Prepared::load(config, tokenizer, max_tokens)?;
+        Self::load_as(RowForm::OneText, config, tokenizer, max_tokens, seed)
+    }
+
+    /// The same for a model that takes its rows in another form.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_as(
+        form: RowForm,
+        config: &DataConfig,
+        tokenizer: &Tokenizer,
+        max_tokens: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let prepared = Prepared::load(form, config, tokenizer, max_tokens)?;
         let validation = match &config.validation {
             Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
             None => None,
@@ -96,14 +112,14 @@ impl Dataset {
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
-        let known: HashSet<&[u32]> = train.iter().map(|e| e.tokens.as_slice()).collect();
-        report.duplicate_rows = validation.iter().filter(|e| known.contains(e.tokens.as_slice())).count();
+        let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
+        report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
         Self { train, validation, report }
     }
 }
 
 impl Prepared {
-    pub(super) fn load(config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
+    pub(super) fn load(form: RowForm, config: &DataConfig, tokenizer: &Tokenizer, max_tokens: usize) -> Result<Self> {
         let templates = Templates::new(config)?;
         let max_tokens = token_limit(config, max_tokens);
         let table = read_table(&config.train)?;
@@ -116,9 +132,10 @@ impl Prepared {
             tokenizer,
             append_end_token,
             max_tokens,
+            form,
         };
         let encoded = encoder.encode()?;
-        Ok(Self { table, roles, templates, encoded, max_tokens })
+        Ok(Self { table, roles, templates, encoded, max_tokens, form })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -137,6 +154,7 @@ impl Prepared {
             tokenizer,
             append_end_token: config.append_end_token,
             max_tokens: self.max_tokens,
+            form: self.form,
         };
         encoder.encode()
     }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::columns::Roles;
+use super::source_target::{RowForm, source_tokens, target_tokens};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError, Templates};
 use super::tokenizer::Tokenizer;
@@ -18,6 +19,8 @@ use crate::error::{EngineError, Result};
 pub struct Example {
     /// From 1, as the file counts.
     pub row: usize,
+    /// For a model that reads a source and writes a target: the prompt. `tokens` is then the start token and the target.
+    pub source: Vec<u32>,
     /// Prompt, target and end token, cut to the limit.
     pub tokens: Vec<u32>,
     /// First labelled position, at least 1; every token from here on is a label.
@@ -38,6 +41,14 @@ pub(super) struct Encoder<'a> {
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) append_end_token: bool,
     pub(super) max_tokens: usize,
+    pub(super) form: RowForm,
+}
+
+impl Example {
+    /// Tokens that a model goes over.
+    pub fn length(&self) -> usize {
+        self.source.len() + self.tokens.len()
+    }
 }
 
 /// The rows of a table after encoding.
@@ -53,6 +64,16 @@ pub(super) struct Encoded {
 
 /// A row's example and its length before the cut, or why there is none.
 type Outcome = Result<(Example, u32), Skip>;
+
+/// The tokens of a row, cut to the limit.
+struct Cut {
+    source: Vec<u32>,
+    tokens: Vec<u32>,
+    n_prompt: usize,
+    truncated: bool,
+    /// Before the cut.
+    length: usize,
+}
 
 struct Skip {
     reason: String,
@@ -113,17 +134,37 @@ impl Encoder<'_> {
         if target.trim().is_empty() {
             return Ok(Err(skip("the target is empty")));
         }
-        Ok(self.tokens(&prompt, &target).map(|(tokens, n_prompt, length)| {
-            let example = Example {
-                row: row.number,
+        let cut = match self.form {
+            RowForm::OneText => self.tokens(&prompt, &target).map(|(tokens, n_prompt, length)| Cut {
+                source: Vec::new(),
                 truncated: tokens.len() < length,
                 tokens,
                 n_prompt,
-                prompt,
-                reference: target,
-            };
+                length,
+            }),
+            RowForm::SourceAndTarget { start, first } => self.two_texts(&prompt, &target, (start, first)),
+        };
+        Ok(cut.map(|Cut { source, tokens, n_prompt, truncated, length }| {
+            let reference = target;
+            let example = Example { row: row.number, source, tokens, n_prompt, truncated, prompt, reference };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
+    }
+
+    /// Source and target, each within the limit. The length is that of the longer one, which the limit is about.
+    fn two_texts(&self, prompt: &str, target: &str, begins: (Option<u32>, Option<u32>)) -> Result<Cut, Skip> {
+        let failed = |e: EngineError| skip(&e.to_string());
+        if self.max_tokens < 2 {
+            return Err(skip("the length limit leaves no room for a target"));
+        }
+        let (source, n_source) = source_tokens(prompt, self.tokenizer, self.max_tokens).map_err(failed)?;
+        let (tokens, n_target) =
+            target_tokens(target, self.tokenizer, begins, self.append_end_token, self.max_tokens).map_err(failed)?;
+        if tokens.len() < 2 {
+            return Err(skip("the target has no token in this vocabulary"));
+        }
+        let truncated = source.len() < n_source || tokens.len() < n_target;
+        Ok(Cut { source, tokens, n_prompt: 1, truncated, length: n_source.max(n_target) })
     }
 
     /// The tokens within the limit, the first labelled position, and the length without the limit.
@@ -196,6 +237,7 @@ mod tests {
             tokenizer: &byte_tokenizer(),
             append_end_token: config.append_end_token,
             max_tokens,
+            form: RowForm::OneText,
         };
         encoder.encode()
     }

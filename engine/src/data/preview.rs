@@ -2,6 +2,7 @@
 
 use super::dataset::{Dataset, Prepared};
 use super::encode::Example;
+use super::source_target::RowForm;
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::Result;
@@ -22,7 +23,22 @@ pub fn preview(
     max_tokens: usize,
     seed: u64,
 ) -> Result<DataPreview> {
-    let prepared = Prepared::load(config, tokenizer, max_tokens)?;
+    preview_as(RowForm::OneText, config, tokenizer, n_rows, max_tokens, seed)
+}
+
+/// The same for a model that takes its rows in another form.
+///
+/// # Errors
+/// As [`Dataset::load`].
+pub fn preview_as(
+    form: RowForm,
+    config: &DataConfig,
+    tokenizer: &Tokenizer,
+    n_rows: usize,
+    max_tokens: usize,
+    seed: u64,
+) -> Result<DataPreview> {
+    let prepared = Prepared::load(form, config, tokenizer, max_tokens)?;
     let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, tokenizer)).collect();
     let validation = match &config.validation {
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
@@ -48,8 +64,8 @@ pub fn preview(
 fn token_row(example: &Example, tokenizer: &Tokenizer) -> TokenRow {
     TokenRow {
         row: example.row,
-        tokens: example.tokens.iter().map(|&id| tokenizer.token_text(id)).collect(),
-        labelled: (0..example.tokens.len()).map(|position| position >= example.n_prompt).collect(),
+        tokens: example.source.iter().chain(&example.tokens).map(|&id| tokenizer.token_text(id)).collect(),
+        labelled: (0..example.length()).map(|at| at >= example.source.len() + example.n_prompt).collect(),
         truncated: example.truncated,
         prompt: example.prompt.clone(),
         target: example.reference.clone(),

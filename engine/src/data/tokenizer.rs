@@ -111,6 +111,15 @@ impl Tokenizer {
         self.0.encode(if self.0.adds_space { text.strip_prefix(' ').unwrap_or(text) } else { text })
     }
 
+    /// The ids of a text with the special tokens that the tokenizer puts around one: `</s>` behind it for T5.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_with_special(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = guarded(|| self.0.tokenizer.encode_fast(text, true))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
     /// The text of ids, without special tokens.
     ///
     /// # Errors

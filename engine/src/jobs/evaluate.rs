@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use crate::adapters::FoldedAdapter;
 use crate::config::DataConfig;
-use crate::data::{Dataset, TokenBatch, evaluation_batches};
+use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
@@ -53,16 +54,15 @@ impl Evaluate {
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-        let n_virtual = adapter.as_ref().map_or(0, |adapter| adapter.shape.n_virtual);
+        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual);
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
-        let rows = Dataset::load(&data, &model.tokenizer, room, 0)?.train;
-        let lengths: Vec<usize> = rows.iter().map(|example| example.tokens.len()).collect();
+        let rows = Dataset::load_as(model.row_form(), &data, &model.tokenizer, room, 0)?.train;
+        let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
         let batches = evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad)).collect();
-        let decoder = adapter.map(|adapter| adapter.layers(&model.device));
-        let conditioning = Conditioning { decoder, ..Conditioning::default() };
+        let conditioning = adapter.map(|adapter| adapter.conditioning(&model.device)).unwrap_or_default();
         Ok(Running { model, conditioning, batches, next: 0, rows: rows.len(), nll: 0.0, tokens: 0 })
     }
 }

@@ -43,14 +43,9 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-            // An empty prompt still needs a token to predict from.
-            let mut prompt = model.tokenizer.encode(&text_of(&stream.prompt, &model.tokenizer)?)?;
-            if prompt.is_empty() {
-                prompt.push(model.tokenizer.bos());
-            }
             streams.push(DecoderStream {
-                prompt,
-                past: adapter.as_ref().map(|adapter| adapter.layers(&model.device)),
+                prompt: model.prompt_tokens(&text_of(&stream.prompt, &model.tokenizer)?)?,
+                conditioning: adapter.as_ref().map(|adapter| adapter.conditioning(&model.device)).unwrap_or_default(),
                 strength: stream.strength,
             });
             texts.push(StreamText {
@@ -96,7 +91,7 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
-        for new in self.decoder.step(self.model.model.causal()?)? {
+        for new in self.decoder.step(&self.model.model)? {
             let text = &mut self.texts[new.stream];
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
@@ -120,7 +115,7 @@ impl Running {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
-                proven_base: self.decoder.prove_base(model.model.causal()?, index)?,
+                proven_base: self.decoder.prove_base(&model.model, index)?,
                 elapsed_secs: text.elapsed_secs,
             })
         };

@@ -1,11 +1,13 @@
 //! How an adapter conditions a model: keys and values before the text, wherever the model attends.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::nn::LayerKv;
 
 /// A place where a model attends and a prefix can stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Site {
     /// Self-attention of the stack that reads in both directions.
     Encoder,
@@ -13,6 +15,20 @@ pub enum Site {
     Decoder,
     /// The decoder's attention to what the encoder read.
     Cross,
+}
+
+impl Site {
+    /// Every site that there is, in the order of a model's work.
+    pub const ALL: [Self; 3] = [Self::Encoder, Self::Decoder, Self::Cross];
+
+    /// As files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+            Self::Cross => "cross",
+        }
+    }
 }
 
 /// What an adapter gives a model for one batch: at each site one pair per layer,
@@ -38,6 +54,15 @@ impl Conditioning {
     /// A prefix for a causal model.
     pub fn causal(layers: Vec<LayerKv>) -> Self {
         Self::at(Site::Decoder, layers)
+    }
+
+    /// The prefix of a site.
+    pub fn of(&self, site: Site) -> Option<&[LayerKv]> {
+        match site {
+            Site::Encoder => self.encoder.as_deref(),
+            Site::Decoder => self.decoder.as_deref(),
+            Site::Cross => self.cross.as_deref(),
+        }
     }
 
     /// Where the prefix of a site is kept.

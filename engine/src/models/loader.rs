@@ -21,6 +21,14 @@ impl<'a> Loader<'a> {
         Self { files, device, root }
     }
 
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.files.contains(&format!("{}{name}", self.root))
+    }
+
+    pub(super) fn device(&self) -> &'a Device {
+        self.device
+    }
+
     pub(super) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
     }

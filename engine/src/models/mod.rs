@@ -7,9 +7,12 @@ use burn::tensor::{Int, Tensor};
 
 pub use self::conditioning::{Conditioning, Site, n_virtual};
 pub use self::generation_config::GenerationConfig;
+pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
+use crate::data::RowForm;
 use crate::error::{EngineError, Result};
 use crate::nn::{Activation, AttentionShape, LayerKv};
 
+pub mod bart;
 mod conditioning;
 pub mod folder;
 mod generation_config;
@@ -18,6 +21,10 @@ pub mod gpt_neox;
 pub mod llama;
 mod loader;
 mod rope;
+mod seq2seq;
+#[cfg(test)]
+mod seq2seq_tests;
+pub mod t5;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +67,40 @@ impl ModelShape {
 pub enum Model {
     /// Goes on with it.
     Causal(Box<dyn CausalModel>),
+    /// Reads it, then writes another.
+    Seq2Seq(Box<dyn Seq2SeqModel>),
 }
 
 impl Model {
-    /// Its sizes.
+    /// Its sizes; the decoder's, where there is an encoder too.
     pub fn shape(&self) -> &ModelShape {
         match self {
             Self::Causal(model) => model.shape(),
+            Self::Seq2Seq(model) => model.shape(),
+        }
+    }
+
+    /// The sizes of each site that a prefix can have.
+    pub fn sites(&self) -> Vec<(Site, ModelShape)> {
+        match self {
+            Self::Causal(model) => vec![(Site::Decoder, model.shape().clone())],
+            Self::Seq2Seq(model) => model.sites(),
+        }
+    }
+
+    /// The form in which it takes rows.
+    pub fn row_form(&self) -> RowForm {
+        match self {
+            Self::Causal(_) => RowForm::OneText,
+            Self::Seq2Seq(model) => model.target_tokens().row_form(),
+        }
+    }
+
+    /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
+    pub fn head(&self) -> &Tensor<2> {
+        match self {
+            Self::Causal(model) => model.head(),
+            Self::Seq2Seq(model) => model.head(),
         }
     }
 
@@ -77,6 +111,9 @@ impl Model {
     pub fn causal(&self) -> Result<&dyn CausalModel> {
         match self {
             Self::Causal(model) => Ok(model.as_ref()),
+            Self::Seq2Seq(model) => {
+                Err(EngineError::TaskShape { architecture: model.shape().architecture, wanted: "a causal model" })
+            }
         }
     }
 }

@@ -9,10 +9,10 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
+use crate::adapters::{Adapter, AdapterTask, Parameter, Prefix, PrefixShape};
 use crate::config::PrefixConfig;
 use crate::error::{EngineError, Result};
+use crate::models::Site;
 use crate::training::optimizer::Trainer;
 use crate::weights::{read_floats, write_floats, write_json};
 
@@ -56,10 +56,10 @@ pub fn write(
     std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
     let draft =
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
-    folded(trainer, base_model)?.write(draft.path(), Some(config))?;
+    trainer.adapter.fold(base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
-    for (i, parameter) in trainer.adapter.parameters().enumerate() {
-        let Parameter { name, shape, .. } = parameter;
+    for (i, (name, parameter)) in trainer.adapter.named_parameters().enumerate() {
+        let shape = &parameter.shape;
         tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
         tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
         tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
@@ -73,22 +73,14 @@ pub fn write(
     std::fs::rename(&draft, folder).map_err(EngineError::io("write", folder))
 }
 
-/// The prefix as it stands, folded.
-///
-/// # Errors
-/// The device failed.
-pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
-    let (_, prefix) = trainer.adapter.prefixes.first().expect("an adapter has a prefix");
-    Ok(FoldedPrefix { shape: prefix.shape, flat: prefix.fold()?, base_model: Some(base_model.to_owned()) })
-}
-
-/// Reads a checkpoint back.
+/// Reads a checkpoint back, for the sites that the run trains.
 ///
 /// # Errors
 /// A file is missing or damaged, or holds tensors of other shapes.
 pub fn read(
     folder: &Path,
-    shape: PrefixShape,
+    task: AdapterTask,
+    sites: &[(Site, PrefixShape)],
     config: &PrefixConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
@@ -100,21 +92,26 @@ pub fn read(
         reason: error.to_string(),
     })?;
     let mut tensors = read_floats(&folder.join(TENSORS))?;
-    let mut take = |kind: &str, name: &'static str, shape: &[usize]| -> Result<Parameter> {
-        let key = format!("{kind}/{name}");
+    let alone = matches!(sites, [(Site::Decoder, _)]);
+    let mut take = |kind: &str, site: Site, name: &'static str, shape: &[usize]| -> Result<Parameter> {
+        let key = format!("{kind}/{}", Adapter::name(site, alone, name));
         let (found, values) = tensors.remove(&key).ok_or(EngineError::WeightMissing { name: key.clone() })?;
         if found != shape {
             return Err(EngineError::WeightShape { name: key, expected: shape.to_vec(), found });
         }
         Ok(Parameter::new(name, found, values, device))
     };
-    let (mut parameters, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, shape) in Prefix::parameter_shapes(&shape, config) {
-        parameters.push(take("param", name, &shape)?);
-        first.push(take("first", name, &shape)?.value);
-        second.push(take("second", name, &shape)?.value);
+    let (mut prefixes, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    for &(site, sizes) in sites {
+        let mut parameters = Vec::new();
+        for (name, shape) in Prefix::parameter_shapes(&sizes, config) {
+            parameters.push(take("param", site, name, &shape)?);
+            first.push(take("first", site, name, &shape)?.value);
+            second.push(take("second", site, name, &shape)?.value);
+        }
+        prefixes.push((site, Prefix::new(sizes, config, parameters)));
     }
-    let adapter = Adapter::causal(Prefix::new(shape, config, parameters));
+    let adapter = Adapter { task, prefixes };
     Ok((Trainer { adapter, step: state.step, first, second }, state))
 }
 

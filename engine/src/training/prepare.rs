@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{Adapter, Prefix, PrefixTarget};
+use crate::adapters::{Adapter, Place, Prefix, PrefixShape, PrefixTarget, TargetRow};
 use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::ModelShape;
+use crate::models::{ModelShape, Site};
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::optimizer::Trainer;
@@ -21,6 +20,7 @@ const ROWS_FOR_SCALE: usize = 16;
 /// Everything a run starts with.
 pub(super) struct Prepared {
     pub(super) prefix: PrefixConfig,
+    pub(super) sites: Vec<(Site, PrefixShape)>,
     pub(super) model: Rc<LoadedModel>,
     pub(super) folder: RunFolder,
     pub(super) data: Dataset,
@@ -42,19 +42,19 @@ pub(super) fn prepare(
     tell(Phase::LoadingModel { share: 0.0 });
     let mut heard = |share| tell(Phase::LoadingModel { share });
     let model = session.model(&config.model, config.device, &mut heard)?;
+    let sites = prefix.sites_of(&model.model.sites())?;
     tell(Phase::PreparingData);
     let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;
-    let data = Dataset::load(&config.data, &model.tokenizer, room, config.seed)?;
+    let data = Dataset::load_as(model.row_form(), &config.data, &model.tokenizer, room, config.seed)?;
     tell(Phase::Initialising);
-    let shape = PrefixShape::new(prefix.n_virtual, model.model.shape());
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), shape, &prefix, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), &sites, &prefix, &model)?,
         None => {
-            let trainer = Trainer::new(Adapter::causal(initial(shape, &prefix, config, &model, &data.train)?));
+            let trainer = Trainer::new(initial(&sites, &prefix, config, &model, &data.train)?);
             let initial = path.join("initial");
-            checkpoint::folded(&trainer, &config.model.display().to_string())?.write(&initial, Some(&prefix))?;
+            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -65,7 +65,7 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { prefix, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { prefix, sites, model, folder, data, trainer, state, total_steps })
 }
 
 /// Optimizer steps of a run on so many rows.
@@ -111,11 +111,11 @@ pub(super) fn notices(report: &DataReport) -> Vec<String> {
 
 fn restore(
     folder: &Path,
-    shape: PrefixShape,
+    sites: &[(Site, PrefixShape)],
     prefix: &PrefixConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
-    let (trainer, state) = checkpoint::read(folder, shape, prefix, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, model.adapter_task(), sites, prefix, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
@@ -123,17 +123,21 @@ fn restore(
 }
 
 fn initial(
-    shape: PrefixShape,
+    sites: &[(Site, PrefixShape)],
     prefix: &PrefixConfig,
     config: &RunConfig,
     model: &LoadedModel,
     rows: &[Example],
-) -> Result<Prefix> {
+) -> Result<Adapter> {
     let words = match &prefix.init {
         PrefixInit::Words { text } => model.tokenizer.encode(text)?,
         PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
     };
-    let rows = rows.iter().take(ROWS_FOR_SCALE).map(|example| example.tokens.clone()).collect();
-    let target = PrefixTarget { words, rows };
-    Prefix::initialise(shape, prefix, &target, model.model.causal()?, &model.device, config.seed)
+    let row = |example: &Example| TargetRow { source: example.source.clone(), tokens: example.tokens.clone() };
+    let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+    let at = |&(site, shape): &(Site, PrefixShape)| {
+        let place = Place { model: &model.model, site, device: &model.device };
+        Ok((site, Prefix::initialise(shape, prefix, &target, place, config.seed)?))
+    };
+    Ok(Adapter { task: model.adapter_task(), prefixes: sites.iter().map(at).collect::<Result<_>>()? })
 }

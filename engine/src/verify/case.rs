@@ -105,10 +105,10 @@ impl Case {
             (
                 "architecture",
                 facts.architecture.as_str(),
-                &["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"][..],
+                &["gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "t5", "mt5", "bart", "mbart", "pegasus"][..],
             ),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
-            ("task", facts.task.as_str(), &["causal"][..]),
+            ("task", facts.task.as_str(), &["causal", "seq2seq"][..]),
         ];
         for (what, name, known) in supported {
             if !known.contains(&name) {

@@ -5,21 +5,19 @@ use std::path::Path;
 use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::{Adapter, Parameter, Prefix, PrefixShape};
+use crate::adapters::{Adapter, AdapterTask, FoldedAdapter, Parameter, Prefix, PrefixShape};
 use crate::config::{
     AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, TrainingConfig,
 };
-use crate::data::{NO_LABEL, TokenBatch};
+use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, Input, Model, n_virtual};
-use crate::nn::positions::{Counting, key_mask, positions};
-use crate::nn::{LayerKv, head_logits};
-use crate::training::loss::summed_nll;
+use crate::models::{Conditioning, GenerationConfig, Model, Site};
+use crate::nn::head_logits;
+use crate::training::loss::{hidden, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
 use crate::verify::case::{Array, Arrays, Case};
@@ -65,18 +63,19 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     for side in SIDES {
         setup.forward(side, &conditioning, &mut results)?;
     }
-    setup.generate(conditioning.decoder.as_deref(), &mut results)?;
+    setup.generate(&conditioning, &mut results)?;
     Ok(results)
 }
 
 /// The sizes and the kind of the adapter, read from its files and its trainable tensors.
 fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<(PrefixShape, PrefixConfig)> {
-    let folded = FoldedPrefix::read(folder, Some(model.shape()))?;
-    folded.check_fits(model.shape())?;
+    let adapter = FoldedAdapter::read(folder, Some(model.shape()))?;
+    adapter.check_fits(&model.sites())?;
+    let folded = adapter.at(Site::Decoder).ok_or_else(|| EngineError::AdapterType("none of PEFT's".to_owned()))?;
     let width = case.floats(&format!("param/{MODULE}transform.0.weight")).ok().map(|(shape, _)| shape[0]);
     let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
     let n_virtual = folded.shape.n_virtual;
-    let config = PrefixConfig { n_virtual, reparameterisation, dropout: 0.0, init: PrefixInit::Random };
+    let config = PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
     Ok((folded.shape, config))
 }
 
@@ -91,7 +90,11 @@ impl Setup<'_> {
             }
             parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
         }
-        Ok(Trainer::new(Adapter::causal(Prefix::new(sizes, config, parameters))))
+        let prefix = Prefix::new(sizes, config, parameters);
+        Ok(Trainer::new(match AdapterTask::of(&self.model) {
+            AdapterTask::Causal => Adapter::causal(prefix),
+            AdapterTask::Seq2Seq => Adapter::seq2seq(vec![(Site::Decoder, prefix.with_peft_pairs())]),
+        }))
     }
 
     fn batch(&self, side: &str) -> Result<TokenBatch> {
@@ -103,10 +106,29 @@ impl Setup<'_> {
         };
         let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect();
         let mask = mask.iter().map(|&x| x as f32).collect();
+        if let Model::Seq2Seq(model) = &self.model {
+            let source = SourceBatch { seq, tokens: small(tokens), mask };
+            let tokens = (model.target_tokens().start, self.padding()?);
+            return Ok(targets(tokens, source, batch, &small(labels)));
+        }
         let mut labels: Vec<i32> = small(labels);
         // The first token of a row has no predictor; the reference's shift drops its label too.
         labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL);
-        Ok(TokenBatch { rows: (0..batch).collect(), batch, seq, tokens: small(tokens), mask, labels })
+        let (rows, tokens) = ((0..batch).collect(), small(tokens));
+        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, source: None })
+    }
+
+    /// What stands in a target where there is no label.
+    fn padding(&self) -> Result<i32> {
+        let path = self.case.folder.join("model/config.json");
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
+        padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {
+            what: "config.json",
+            path,
+            reason: "it has no pad_token_id".to_owned(),
+        })
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
@@ -123,18 +145,9 @@ impl Setup<'_> {
 
     /// Logits of all positions, `[batch * seq, vocab_size]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
-        let model = self.model.causal()?;
-        let shape = [batch.batch, batch.seq];
-        let n_positions = model.shape().n_positions;
-        let past = conditioning.decoder.as_deref();
-        let n_virtual = n_virtual(past);
-        let input = Input {
-            tokens: Tensor::from_data(burn::tensor::TensorData::new(batch.tokens.clone(), shape), &self.device),
-            positions: positions(&batch.mask, shape, n_virtual, n_positions, Counting::Columns, &self.device),
-            key_mask: key_mask(&batch.mask, shape, n_virtual, &self.device),
-        };
-        let hidden = model.hidden(&input, past, None);
-        Ok(head_logits(hidden.reshape([batch.batch * batch.seq, model.shape().d_model]), model.head()))
+        let hidden = hidden(&self.model, conditioning, batch, &self.device)?;
+        let [_, _, width] = hidden.dims();
+        Ok(head_logits(hidden.reshape([batch.batch * batch.seq, width]), self.model.head()))
     }
 
     fn forward(&self, side: &str, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
@@ -142,17 +155,20 @@ impl Setup<'_> {
         let vocab_size = self.model.shape().vocab_size;
         let columns = self.case.facts.logits_columns.min(vocab_size);
         let all = floats(self.logits(&batch, conditioning)?)?;
-        let some = all.chunks_exact(vocab_size).flat_map(|row| row[..columns].iter().copied()).collect();
+        // A target stands behind its start token; its last token predicts nothing the reference computes.
+        let seq = if batch.source.is_some() { batch.seq - 1 } else { batch.seq };
+        let by_row = all.chunks_exact(batch.seq * vocab_size).map(|row| &row[..seq * vocab_size]);
+        let some = by_row.clone().flat_map(|row| row.chunks_exact(vocab_size)).flat_map(|at| &at[..columns]);
         let mut last = Vec::new();
-        for (row, mask) in batch.mask.chunks_exact(batch.seq).enumerate() {
-            let at = row * batch.seq + mask.iter().rposition(|&real| real > 0.0).unwrap_or(0);
-            last.extend_from_slice(&all[at * vocab_size..(at + 1) * vocab_size]);
+        for (row, mask) in by_row.clone().zip(batch.mask.chunks_exact(batch.seq)) {
+            let at = mask[..seq].iter().rposition(|&real| real > 0.0).unwrap_or(0);
+            last.extend_from_slice(&row[at * vocab_size..(at + 1) * vocab_size]);
         }
         let name = |what: &str| format!("out/{side}/{what}");
         let (nll, n) = summed_nll(&self.model, conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
-        results.insert(name("logits"), Array::floats([batch.batch, batch.seq, columns], some));
+        results.insert(name("logits"), Array::floats([batch.batch, seq, columns], some.copied().collect()));
         results.insert(name("logits_last"), Array::floats([batch.batch, vocab_size], last));
         Ok(())
     }
@@ -229,45 +245,72 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// Greedy continuations of the left-padded rows, without and with penalties.
-    fn generate(&self, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
+    /// Greedy continuations, or targets, of the rows, without and with penalties.
+    fn generate(&self, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let options = &self.case.facts.generation_options;
         let columns = self.case.facts.logits_columns.min(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
         let repetition_penalty = options.greedy_penalised.repetition_penalty;
         let penalised = Sampling { repetition_penalty, ..plain.clone() };
-        let (tokens, logits) = self.decode(past, plain, 0)?;
+        let (tokens, logits) = self.decode(conditioning, plain, 0)?;
         let shape = [tokens.len(), options.max_new_tokens];
         let some = logits.iter().flatten().flat_map(|row| row[..columns].iter().copied()).collect();
         results.insert("gen/greedy".to_owned(), Array::integers(shape, tokens.concat()));
         results.insert("gen/greedy_logits".to_owned(), Array::floats([shape[0], shape[1], columns], some));
-        let (tokens, _) = self.decode(past, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
+        let (tokens, _) = self.decode(conditioning, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
         results.insert("gen/greedy_penalised".to_owned(), Array::integers(shape, tokens.concat()));
         Ok(())
     }
 
     /// Tokens and logits of each row, all rows in one batch.
-    fn decode(&self, past: Option<&[LayerKv]>, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
+    fn decode(&self, conditioning: &Conditioning, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
         let batch = self.batch("left")?;
+        let (tokens, mask, seq) = match &batch.source {
+            Some(source) => (&source.tokens, &source.mask, source.seq),
+            None => (&batch.tokens, &batch.mask, batch.seq),
+        };
         let row = |(tokens, mask): (&[i32], &[f32])| {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
             let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
-            DecoderStream { prompt, past: past.map(<[LayerKv]>::to_vec), strength: 1.0 }
+            DecoderStream { prompt, conditioning: conditioning.clone(), strength: 1.0 }
         };
-        let rows = batch.tokens.chunks_exact(batch.seq).zip(batch.mask.chunks_exact(batch.seq));
-        let streams: Vec<DecoderStream> = rows.map(row).collect();
+        let streams: Vec<DecoderStream> = tokens.chunks_exact(seq).zip(mask.chunks_exact(seq)).map(row).collect();
         let n = streams.len();
-        let options = DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, ..DecoderOptions::default() };
+        let source = match &self.model {
+            Model::Causal(_) => None,
+            Model::Seq2Seq(model) => {
+                let file = GenerationConfig::read(&self.case.folder.join("model"))?;
+                Some(SourceOptions::of(model.as_ref(), &file, 0))
+            }
+        };
+        let options =
+            DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, source, ..DecoderOptions::default() };
         let mut decoder = Decoder::new(self.model.shape(), streams, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
-            for new in decoder.step(self.model.causal()?)? {
+            for new in decoder.step(&self.model)? {
                 tokens[new.stream].push(i64::from(new.token));
                 logits[new.stream].extend(new.logits);
             }
         }
         Ok((tokens, logits))
     }
+}
+
+/// A case's labels behind what starts a target: a token, or each row's own last one.
+fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usize, labels: &[i32]) -> TokenBatch {
+    let seq = labels.len() / batch + 1;
+    let (mut tokens, mut mask, mut shifted) = (Vec::new(), Vec::new(), Vec::new());
+    for row in labels.chunks_exact(seq - 1) {
+        let last = row.iter().rev().find(|&&label| label != NO_LABEL).copied().unwrap_or(0);
+        tokens.push(start.map_or(last, u32::cast_signed));
+        tokens.extend(row.iter().map(|&label| if label == NO_LABEL { padding } else { label }));
+        // The reference sees the padding of a target; what comes after it is looked at in the last column only.
+        mask.extend(vec![1.0; seq]);
+        shifted.push(NO_LABEL);
+        shifted.extend_from_slice(row);
+    }
+    TokenBatch { rows: (0..batch).collect(), batch, seq, tokens, mask, labels: shifted, source: Some(source) }
 }
 
 fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> AdamWConfig {
