@@ -240,6 +240,10 @@ fn read_by_site(folder: &Path, config: BySiteConfig) -> Result<FoldedAdapter> {
             let at = site.name();
             return Err(malformed(format!("rows of {row} numbers do not fit the layers and heads of the {at}")));
         }
+        if n_virtual != config.num_virtual_tokens {
+            let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
+            return Err(malformed(reason));
+        }
         let shape = PrefixShape { n_virtual, n_layers: num_layers, n_kv_heads: num_attention_heads, d_head: head_dim };
         prefixes.push((site, FoldedPrefix { shape, flat, base_model: config.base_model_name_or_path.clone() }));
     }

@@ -167,9 +167,14 @@ impl BartConfig {
 
     /// Tokens that are put in. mBART's targets end with their language, which starts them too.
     pub fn target_tokens(&self) -> TargetTokens {
-        let default = if self.name() == "pegasus" { 0 } else { 2 };
+        let default = match self.name() {
+            "bart" => Some(2),
+            "pegasus" => Some(0),
+            _ => None,
+        };
         TargetTokens {
-            start: (self.name() != "mbart").then_some(self.decoder_start_token_id.unwrap_or(default)),
+            start: self.decoder_start_token_id.or(default),
+            last_starts: self.name() == "mbart",
             forced_first: self.forced_bos_token_id,
             forced_last: self.forced_eos_token_id,
         }
@@ -482,7 +487,7 @@ mod tests {
 
     #[test]
     fn a_target_starts_as_its_architecture_says() {
-        let start = |changes| parse(changes).unwrap().target_tokens().start;
+        let start = |changes| parse(changes).unwrap().target_tokens().before_labels();
         assert_eq!(start(json!({})), Some(2));
         assert_eq!(start(json!({ "model_type": "pegasus" })), Some(0));
         assert_eq!(start(json!({ "model_type": "mbart", "decoder_start_token_id": 5 })), None, "its last token does");

@@ -63,6 +63,7 @@ impl GenerationConfig {
         })?;
         let target = TargetTokens {
             start: file.decoder_start_token_id.or(file.bos_token_id),
+            last_starts: false,
             forced_first: file.forced_bos_token_id,
             forced_last: OneOrMore::all(file.forced_eos_token_id).first().copied(),
         };
@@ -94,7 +95,7 @@ mod tests {
         let nothing = GenerationConfig { target: Some(TargetTokens::default()), ..GenerationConfig::default() };
         assert_eq!(read("{}").expect("nothing is said"), nothing);
         let target = read(r#"{"decoder_start_token_id": 2, "bos_token_id": 0, "forced_eos_token_id": [5, 6]}"#);
-        let expected = TargetTokens { start: Some(2), forced_first: None, forced_last: Some(5) };
+        let expected = TargetTokens { start: Some(2), forced_last: Some(5), ..TargetTokens::default() };
         assert_eq!(target.expect("it begins and ends").target, Some(expected));
         assert!(read(r#"{"eos_token_id": "end"}"#).is_err());
     }

@@ -9,8 +9,10 @@ use crate::nn::{AttentionShape, FrozenLinear, LayerKv};
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetTokens {
-    /// Stands before the target; `None` if the target's own last token does (mBART, where that is the language).
+    /// Stands before what is generated.
     pub start: Option<u32>,
+    /// Before a target that is learned stands its own last token instead (mBART, where that may be the language).
+    pub last_starts: bool,
     /// The first token that is generated, whatever the logits say.
     pub forced_first: Option<u32>,
     /// The last token that is generated when a text is cut off.
@@ -20,7 +22,12 @@ pub struct TargetTokens {
 impl TargetTokens {
     /// The form in which the model takes rows.
     pub fn row_form(&self) -> RowForm {
-        RowForm::SourceAndTarget { start: self.start, first: self.forced_first }
+        RowForm::SourceAndTarget { start: self.before_labels(), first: self.forced_first }
+    }
+
+    /// What stands before a target that is learned; `None`: its last token.
+    pub fn before_labels(&self) -> Option<u32> {
+        self.start.filter(|_| !self.last_starts)
     }
 }
 

@@ -151,6 +151,7 @@ impl T5Config {
     pub fn target_tokens(&self) -> TargetTokens {
         TargetTokens {
             start: Some(self.decoder_start_token_id.or(self.pad_token_id).unwrap_or(0)),
+            last_starts: false,
             forced_first: self.forced_bos_token_id,
             forced_last: self.forced_eos_token_id,
         }

@@ -108,7 +108,7 @@ impl Setup<'_> {
         let mask = mask.iter().map(|&x| x as f32).collect();
         if let Model::Seq2Seq(model) = &self.model {
             let source = SourceBatch { seq, tokens: small(tokens), mask };
-            let tokens = (model.target_tokens().start, self.padding()?);
+            let tokens = (model.target_tokens().before_labels(), self.padding()?);
             return Ok(targets(tokens, source, batch, &small(labels)));
         }
         let mut labels: Vec<i32> = small(labels);
