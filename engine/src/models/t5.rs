@@ -198,28 +198,25 @@ impl Buckets {
     }
 }
 
-enum Widening {
-    Plain(FrozenLinear),
-    Gated { gate: FrozenLinear, up: FrozenLinear },
-}
-
 struct FeedForward {
     norm: RmsNorm,
-    widening: Widening,
-    narrowing: FrozenLinear,
+    /// What the activation is applied to.
+    wide: FrozenLinear,
+    /// What that gates, where it is a gate.
+    up: Option<FrozenLinear>,
+    narrow: FrozenLinear,
     activation: Activation,
 }
 
 impl FeedForward {
     fn forward(&self, resid: Tensor<3>) -> Tensor<3> {
         let normed = self.norm.forward(resid.clone());
-        let wide = match &self.widening {
-            Widening::Plain(linear) => activation(linear.forward(normed), self.activation),
-            Widening::Gated { gate, up } => {
-                activation(gate.forward(normed.clone()), self.activation) * up.forward(normed)
-            }
+        let wide = activation(self.wide.forward(normed.clone()), self.activation);
+        let wide = match &self.up {
+            Some(up) => wide * up.forward(normed),
+            None => wide,
         };
-        resid + self.narrowing.forward(wide)
+        resid + self.narrow.forward(wide)
     }
 }
 
@@ -359,15 +356,15 @@ fn block(load: &Loader<'_>, config: &T5Config, at: &str, writes: bool) -> Result
     let last = if writes { 2 } else { 1 };
     let wide = |name: &str| load.linear(&format!("{at}.{last}.DenseReluDense.{name}"), d, ff, false);
     let (activation, gated) = config.feed_forward()?;
-    let widening =
-        if gated { Widening::Gated { gate: wide("wi_0")?, up: wide("wi_1")? } } else { Widening::Plain(wide("wi")?) };
-    let narrowing = load.linear(&format!("{at}.{last}.DenseReluDense.wo"), ff, d, false)?;
+    let up = gated.then(|| wide("wi_1")).transpose()?;
+    let wide = wide(if gated { "wi_0" } else { "wi" })?;
+    let narrow = load.linear(&format!("{at}.{last}.DenseReluDense.wo"), ff, d, false)?;
     Ok(Block {
         norm: norm(0)?,
         qkv: side_by_side(own, &["q", "k", "v"])?,
         out: out(own)?,
         cross,
-        feed_forward: FeedForward { norm: norm(last)?, widening, narrowing, activation },
+        feed_forward: FeedForward { norm: norm(last)?, wide, up, narrow, activation },
     })
 }
 
