@@ -312,7 +312,7 @@ impl Assets {
         // What teaches this model these rows fastest (assets/README.md).
         let MethodConfig::Prefix(method) = &mut config.method;
         method.reparameterisation = Some(Reparameterisation::default());
-        config.training.epochs = 3.0;
+        config.training.epochs = 5.0;
         config.training.learning_rate = 2e-3;
         config.training.schedule = engine::config::Schedule::Cosine;
         config.name = default_name(&config);

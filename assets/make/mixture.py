@@ -1,8 +1,8 @@
 """Records and sentences for pretraining: the text from which a model learns to copy out of a record.
 
 Many kinds of things, many ways to write a record, many ways to say it; the names are made up. The starter
-dataset (`records.py`) has sorts and openings of its own, and none of them occurs here (a few everyday phrases such
-as "costs …" are in both): what prefix tuning has to teach is missing on purpose.
+dataset (`records.py`) has sorts, a record format and openings of its own, and none of them occurs here (a few
+everyday phrases such as "costs …" are in both): what prefix tuning has to teach is missing on purpose.
 
     python mixture.py --seed 1 --documents 5     prints a few documents
 """
@@ -85,7 +85,6 @@ class Mixture:
         if r.random() < 0.2:
             key, v = self.words(2), self.words(2) if r.random() < 0.5 else w.made_up(r)
             fields.append((key, v, f"has {v} as its {key}", f"with {v} as {key}"))
-        r.shuffle(fields)
         return name, kind, fields
 
     def pairs(self, name, kind, fields, style):
@@ -106,8 +105,8 @@ class Mixture:
             return ", ".join(f"{k}: {v}" for k, v in pairs) + tail
         if form == "brackets":
             return ", ".join(f"{k}[{v}]" for k, v in pairs)
-        if form in ("spaced", "dashed", "bars", "open"):
-            mark, gap = {"spaced": (" : ", style["gap"]), "dashed": (" - ", " | "), "bars": (": ", " | "), "open": (" : ", " | ")}[form]
+        if form in ("spaced", "dashed", "bars"):
+            mark, gap = {"spaced": (" : ", style["gap"]), "dashed": (" - ", " | "), "bars": (": ", " | ")}[form]
             return gap.join(f"{k}{mark}{v}" for k, v in pairs)
         if form == "values":
             return " | ".join(v for _, v in pairs)
@@ -128,16 +127,19 @@ class Mixture:
     def style(self):
         r = self.r
         return {
-            "form": r.choice("lines lines equals comma comma brackets spaced open open open open dashed bars values bullets json arrows triples pipes slashes tags".split()),
+            "form": r.choice("lines lines equals comma comma brackets spaced spaced dashed bars values bullets json arrows triples pipes slashes tags".split()),
             "bullet": r.choice("-*+"), "gap": r.choice(("\n", " ; ", ", ", " / ", " || ", " . ")), "tail": r.choice(("", ".", ";")), "name_key": r.choice(NAME_KEYS),
-            "kind_key": r.choice(KIND_KEYS), "head_first": r.random() < 0.8, "shuffle": r.random() < 0.2,
+            "kind_key": r.choice(KIND_KEYS), "head_first": r.random() < 0.8, "shuffle": r.random() < 0.5,
             "between": r.choice(("\n", "\n", "\n\n", " => ", "\nText: ", "\nIn words: ", "\n-> ", " # ", END + " ")),
             "plan": r.randint(0, 5),
         }
 
     def say(self, name, kind, fields, plan):
-        """One to three sentences that mention the name, the kind and every field, in this order."""
+        """One to three sentences that mention the name, the kind and every field."""
         r = self.r
+        fields = list(fields)
+        if r.random() < 0.5:
+            r.shuffle(fields)
         it = "It" if r.random() < 0.7 else f"The {kind}"
         verbs = [f[2] for f in fields]
         if plan == 0:
@@ -169,7 +171,7 @@ class Mixture:
         """Several records in one style, each followed by its sentences."""
         style = self.style()
         out = []
-        for _ in range(self.r.choice((1, 1, 1, 2, 2, 3))):
+        for _ in range(self.r.choice((1, 1, 2, 2, 3))):
             if self.r.random() < 0.6:  # told in the words of its sort
                 record, said = tell(self.r, sorts.SORTS)
                 name, kind = record.pop("name"), record.pop("kind")

@@ -288,7 +288,7 @@ def tell(r, sorts):
     for field, (chance, value) in sort["fields"].items():
         if r.random() < chance:
             record[field] = value(r)
-    while len(record) > 7:
+    while len(record) > 5:
         del record[r.choice([f for f in record if f != "name" and sort["fields"][f][0] < 1])]
     fields = [f for f in record if f not in ("name", "kind")]
     if r.random() < 0.4:

@@ -94,9 +94,13 @@ fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFi
 #[test]
 fn classes_of_texts_are_learned_and_kept_with_their_head() {
     let home = tempfile::tempdir().unwrap();
-    for case in ["bert-prefix-seq", "roberta-prefix-seq", "distilbert-prefix-seq"] {
+    for case in ["bert-prefix-seq", "roberta-prefix-seq"] {
         let folder = home.path().join(case);
-        let config = run_of(case, Task::SequenceClassification, DataConfig::new(texts(home.path())), home.path());
+        let mut config = run_of(case, Task::SequenceClassification, DataConfig::new(texts(home.path())), home.path());
+        // Frozen random layers take their time.
+        config.training.steps = 120;
+        config.training.eval_every = 40;
+        config.training.learning_rate = 0.1;
         train(&folder, &config, false);
         let found = evaluations(&folder);
         let (first, last) = (found[0], found[found.len() - 1]);
