@@ -12,15 +12,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{Adapter, Prefix, PrefixShape, PrefixTarget, Trainables};
-use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation, Task};
-use crate::data::{NO_LABEL, TokenBatch};
+use crate::adapters::{Adapter, Place, Prefix, PrefixTarget};
+use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
+use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{CausalModel, Model};
+use crate::models::{GenerationConfig, Model};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::{write_floats, write_json};
 
@@ -79,7 +79,7 @@ pub fn measure(
             let mlp = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
             train(&model, Some(mlp), "prefix_mlp", steps, &device, started)
         }
-        Measure::Decode => decode(model.causal()?, steps, &device),
+        Measure::Decode => decode(&model, steps, &device),
     }
 }
 
@@ -91,8 +91,8 @@ fn train(
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let mut trainer = Trainer::new(Adapter::causal(prefix(model.causal()?, mlp, device)?));
-    let batch = batch(model.shape().vocab_size);
+    let mut trainer = Trainer::new(adapter(model, mlp, device)?);
+    let batch = batch(model);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings =
@@ -111,21 +111,25 @@ fn train(
     Ok(figures)
 }
 
-fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
-    let prefix = prefix(model, None, device)?;
-    let past = prefix.shape.layers(prefix.flat(&Trainables::untracked(&prefix.parameters)));
+fn decode(model: &Model, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
+    let conditioning = adapter(model, None, device)?.as_it_stands();
+    let writer = Writer::try_from(model)?;
+    let source = match model {
+        Model::Causal(_) | Model::Encoder(_) => None,
+        Model::Seq2Seq(model) => Some(SourceOptions::of(model.as_ref(), &GenerationConfig::default(), 0)),
+    };
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let vocab_size = model.shape().vocab_size as u32;
     let prompt: Vec<u32> = (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect();
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
-        let stream = DecoderStream { prompt: prompt.clone(), past: Some(past.clone()), strength: 1.0 };
+        let stream = DecoderStream { prompt: prompt.clone(), conditioning: conditioning.clone(), strength: 1.0 };
         let sampling = Sampling { max_new_tokens: NEW_TOKENS, stop_at_end: false, ..Sampling::default() };
-        let options = DecoderOptions { sampling, ..DecoderOptions::default() };
+        let options = DecoderOptions { sampling, source: source.clone(), ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;
         let begun = Instant::now();
         while !decoder.is_done() {
-            decoder.step(model)?;
+            decoder.step(writer)?;
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }
@@ -135,28 +139,32 @@ fn decode(model: &dyn CausalModel, repeats: usize, device: &Device) -> Result<Ve
     Ok(figures)
 }
 
-fn prefix(model: &dyn CausalModel, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Prefix> {
-    let config = PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, dropout: 0.0, init: PrefixInit::Random };
-    let shape = PrefixShape::new(N_VIRTUAL, model.shape());
-    Prefix::initialise(shape, &config, &PrefixTarget::default(), model, device, SEED)
+fn adapter(model: &Model, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Adapter> {
+    let config =
+        PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
+    let at = |(site, shape)| {
+        let place = Place { model, site, device };
+        Ok((site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
+    };
+    let prefixes = config.sites_of(&model.sites())?.into_iter().map(at).collect::<Result<_>>()?;
+    Ok(Adapter { prefixes, head: None, task: TaskRecord::default() })
 }
 
-/// Rows of random tokens whose first half has no label.
-fn batch(vocab_size: usize) -> TokenBatch {
+/// Rows of random tokens whose first half has no label; a model that reads a source gets one of as many tokens.
+fn batch(model: &Model) -> TokenBatch {
+    let vocab_size = model.shape().vocab_size;
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let tokens: Vec<i32> = (0..BATCH * SEQ).map(|_| random.random_range(0..vocab_size as i32)).collect();
     let label = |(at, &token): (usize, &i32)| if at % SEQ < SEQ / 2 { NO_LABEL } else { token };
     let labels = tokens.iter().enumerate().map(label).collect();
-    TokenBatch {
-        rows: (0..BATCH).collect(),
-        batch: BATCH,
-        seq: SEQ,
-        tokens,
-        mask: vec![1.0; BATCH * SEQ],
-        labels,
-        types: None,
-        task: Task::Causal,
-    }
+    let mask = vec![1.0; BATCH * SEQ];
+    let (task, source) = match model {
+        Model::Seq2Seq(_) => {
+            (Task::Seq2Seq, Some(SourceBatch { seq: SEQ, tokens: tokens.clone(), mask: mask.clone() }))
+        }
+        _ => (Task::Causal, None),
+    };
+    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask, labels, types: None, source, task }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::PrefixShape;
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
+use crate::models::{ModelShape, Site};
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub enum Task {
     /// How its text goes on.
     #[default]
     Causal,
+    /// The text that is written from a source.
+    #[serde(rename = "seq2seq")]
+    Seq2Seq,
     /// The class of its text, or of a pair of texts.
     SequenceClassification,
     /// The class of each of its words.
@@ -55,6 +60,11 @@ pub enum Task {
 }
 
 impl Task {
+    /// Whether a text is learned, token by token: one that can be generated afterwards.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Causal | Self::Seq2Seq)
+    }
+
     /// Whether rows carry the names of classes, which a trained head tells apart.
     pub fn has_classes(self) -> bool {
         matches!(self, Self::SequenceClassification | Self::TokenClassification)
@@ -64,6 +74,7 @@ impl Task {
     pub fn name(self) -> &'static str {
         match self {
             Self::Causal => "causal",
+            Self::Seq2Seq => "seq2seq",
             Self::SequenceClassification => "sequence_classification",
             Self::TokenClassification => "token_classification",
             Self::MaskedFill => "masked_fill",
@@ -211,11 +222,38 @@ pub struct PrefixConfig {
     pub dropout: f64,
     /// Initial values.
     pub init: PrefixInit,
+    /// Where the model gets a prefix; `None` is everywhere it can, which for a causal model is one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<Site>>,
 }
 
 impl Default for PrefixConfig {
     fn default() -> Self {
-        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom }
+        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom, sites: None }
+    }
+}
+
+impl PrefixConfig {
+    /// Those of a model's sites that get a prefix, in the model's order.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] if none is left, or one is named that the model does not have.
+    pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
+        let wrong = |reason: String| Err(EngineError::Setting { field: "method.sites", reason });
+        let known = |site: &Site| model.iter().any(|(other, _)| other == site);
+        if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
+            return wrong(format!("this model has no {}; leave the setting out", site.name()));
+        }
+        let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
+        let sites: Vec<_> = model
+            .iter()
+            .filter(|(site, _)| chosen(site))
+            .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
+            .collect();
+        if sites.is_empty() {
+            return wrong("at least one place needs a prefix".to_owned());
+        }
+        Ok(sites)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{BeginToken, DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
+use crate::models::Site;
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -645,6 +646,9 @@ pub struct PrefixGrid {
     pub key_norm: Vec<f32>,
     /// `[layer][position]` row by row: norm of the value over all heads.
     pub value_norm: Vec<f32>,
+    /// The places of a sequence-to-sequence model's prefix in the order of the layers, each with how many are its.
+    #[serde(default)]
+    pub sites: Vec<(Site, usize)>,
 }
 
 /// A model folder's facts, without its weights.
@@ -654,8 +658,11 @@ pub struct ModelSummary {
     pub folder: PathBuf,
     /// As `config.json` names it.
     pub architecture: String,
-    /// Layers.
+    /// Layers; the decoder's, where there is an encoder too.
     pub n_layers: usize,
+    /// Layers of the encoder; 0 without one.
+    #[serde(default)]
+    pub encoder_layers: usize,
     /// Width of the residual stream.
     pub d_model: usize,
     /// Query heads.

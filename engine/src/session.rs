@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use burn::tensor::Device;
 
-use crate::adapters::peft::FoldedPrefix;
+use crate::adapters::FoldedAdapter;
 use crate::analysis::VocabularyBank;
 use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::Result;
-use crate::generation::DecoderOptions;
+use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
 use crate::models::{Conditioning, GenerationConfig, Model, cannot};
@@ -66,16 +66,25 @@ impl LoadedModel {
         let mut end_tokens = self.generation.end_tokens.clone();
         end_tokens.push(self.tokenizer.eos());
         let suppress_tokens = self.generation.suppress_tokens.clone();
-        DecoderOptions { sampling, end_tokens, suppress_tokens, ..DecoderOptions::default() }
+        let source = self.source_options();
+        DecoderOptions { sampling, end_tokens, suppress_tokens, source, ..DecoderOptions::default() }
+    }
+
+    /// How a target begins and ends where there is a source: as `generation_config.json` says, without the file as the
+    /// model's configuration does.
+    fn source_options(&self) -> Option<SourceOptions> {
+        let Model::Seq2Seq(model) = &self.model else { return None };
+        Some(SourceOptions::of(model.as_ref(), &self.generation, self.tokenizer.bos()))
     }
 
     /// Reads an adapter folder and refuses one that does not fit this model.
     ///
     /// # Errors
-    /// The folder is damaged or belongs to a model of another shape.
-    pub fn adapter(&self, folder: &Path) -> Result<FoldedPrefix> {
-        let adapter = FoldedPrefix::read(folder, Some(self.model.shape()))?;
-        adapter.check_fits(self.model.shape())?;
+    /// The folder is damaged or belongs to a model of another kind or shape.
+    pub fn adapter(&self, folder: &Path) -> Result<FoldedAdapter> {
+        let sites = self.model.sites();
+        let adapter = FoldedAdapter::read(folder, Some(&sites))?;
+        adapter.check_fits(&sites)?;
         Ok(adapter)
     }
 
@@ -83,9 +92,8 @@ impl LoadedModel {
     ///
     /// # Errors
     /// Its head does not fit the model.
-    pub fn conditioning(&self, adapter: &FoldedPrefix) -> Result<Conditioning> {
-        let head = adapter.class_head(&self.model, &self.device)?;
-        Ok(Conditioning { head, ..Conditioning::at(self.model.site(), adapter.layers(&self.device)) })
+    pub fn conditioning(&self, adapter: &FoldedAdapter) -> Result<Conditioning> {
+        adapter.conditioning(&self.model, &self.device)
     }
 
     /// The task asked for, or what the model does.

@@ -86,6 +86,33 @@ CASES = {
     "qwen2-prefix-2x40": {"method": "prefix", "virtual": 5, "shards": "60KB", "config": {
         "num_hidden_layers": 2, "hidden_size": 40, "num_attention_heads": 5, "num_key_value_heads": 5,
         "intermediate_size": 44, "use_sliding_window": False, "tie_word_embeddings": True}},
+    "t5-prefix-2x40": {"method": "prefix", "virtual": 5, "config": {
+        "num_layers": 2, "d_model": 40, "num_heads": 5, "d_kv": 8, "d_ff": 66, "layer_norm_epsilon": 2e-6,
+        "relative_attention_num_buckets": 10, "relative_attention_max_distance": 21, "decoder_start_token_id": 1}},
+    "t5-prefix-3x32-gated": {"method": "prefix", "virtual": 4, "own_head": True, "disk": "float16", "config": {
+        "num_layers": 3, "d_model": 32, "num_heads": 3, "d_kv": 10, "d_ff": 44, "feed_forward_proj": "gated-gelu",
+        "tie_word_embeddings": False, "decoder_start_token_id": 1, "relative_attention_num_buckets": 8,
+        "relative_attention_max_distance": 12}},
+    "t5-prefixproj-2x24": {"method": "prefixproj", "virtual": 3, "hidden": 17, "config": {
+        "num_layers": 2, "d_model": 24, "num_heads": 4, "d_kv": 6, "d_ff": 30, "decoder_start_token_id": 1}},
+    "mt5-prefix-1x24": {"method": "prefix", "virtual": 3, "own_head": True, "config": {
+        "num_layers": 1, "d_model": 24, "num_heads": 2, "d_kv": 12, "d_ff": 28, "decoder_start_token_id": 1,
+        "relative_attention_num_buckets": 12, "relative_attention_max_distance": 9}},
+    "bart-prefix-3x32": {"method": "prefix", "virtual": 4, "logits_bias": True, "config": {
+        "d_model": 32, "encoder_layers": 3, "decoder_layers": 3, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 40, "decoder_ffn_dim": 36, "decoder_start_token_id": 2}, "generation": {"forced_bos_token_id": 2, "forced_eos_token_id": 3}},
+    "bart-prefixproj-2x24": {"method": "prefixproj", "virtual": 5, "hidden": 14, "disk": "bfloat16", "config": {
+        "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 30, "decoder_ffn_dim": 30, "decoder_start_token_id": 3,
+        "scale_embedding": True, "activation_function": "gelu_new"}},
+    "mbart-prefix-2x24": {"method": "prefix", "virtual": 3, "config": {
+        "d_model": 24, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3, "decoder_attention_heads": 3,
+        "encoder_ffn_dim": 28, "decoder_ffn_dim": 32, "decoder_start_token_id": 3, "scale_embedding": True},
+        "generation": {"forced_bos_token_id": 9}},
+    "pegasus-prefix-2x28": {"method": "prefix", "virtual": 6, "logits_bias": True, "config": {
+        "d_model": 28, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 36, "decoder_ffn_dim": 24, "decoder_start_token_id": 1,
+        "scale_embedding": True, "activation_function": "relu"}, "generation": {"forced_eos_token_id": 3}},
     "qwen3-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
         "intermediate_size": 50, "attention_bias": True, "tie_word_embeddings": False}},
@@ -120,7 +147,7 @@ CASES = {
         "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8,
         "intermediate_size": 30, "attention_bias": False}},
 }
-# The first cases took their seeds from their places in the sorted list; a later one takes it from its name.
+# The first cases took their seeds from their places in this sorted list; a later one takes it from its name.
 FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
          "gpt2-prefix-2x32-scaled", "gpt2-prefix-2x40-shards", "gpt2-prefix-2x44", "gpt2-prefix-3x64-f16",
          "gpt2-prefixproj-1x32-f16", "gpt2-prefixproj-2x44", "llama-prefix-2x48", "llama-prefixproj-2x32-llama3",
@@ -131,6 +158,23 @@ FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfi
             "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM), "bloom": (tr.BloomConfig, tr.BloomForCausalLM),
             "opt": (tr.OPTConfig, tr.OPTForCausalLM), "gptneo": (tr.GPTNeoConfig, tr.GPTNeoForCausalLM),
             "glm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM)}
+# read a source and write a target
+PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Config, tr.MT5ForConditionalGeneration),
+         "bart": (tr.BartConfig, tr.BartForConditionalGeneration), "mbart": (tr.MBartConfig, tr.MBartForConditionalGeneration),
+         "pegasus": (tr.PegasusConfig, tr.PegasusForConditionalGeneration)}
+FAMILIES.update(PAIRS)
+
+
+def place(name):
+    """Where the seeds of a case begin, in thousands."""
+    if name in FIRST:
+        return FIRST.index(name) + 1
+    named = zlib.crc32(name.encode())
+    return 100 + named % 100_000 if name.split("-")[0] in PAIRS else named % 1_000_000
+
+
+def reads_a_source(model):
+    return model.config.is_encoder_decoder
 
 
 def tokenizer(vocab):
@@ -152,17 +196,29 @@ def build(family, spec, seed):
     make_config, make_model = FAMILIES[family]
     positions = spec.get("positions", 41)
     own = ({"n_positions": positions, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0} if family == "gpt2"
-           else {} if family == "bloom" else {"max_position_embeddings": positions})
+           else {} if family == "bloom"
+           else {"dropout_rate": 0.0} if family in ("t5", "mt5")
+           else {"max_position_embeddings": positions, "dropout": 0.0} if family in PAIRS
+           else {"max_position_embeddings": positions})
     config = make_config(
         vocab_size=270 + seed % 20, bos_token_id=2, eos_token_id=3, pad_token_id=1, **own, **spec["config"])
     model = make_model(config).eval()
+    if family in PAIRS:
+        model.generation_config.update(**{"forced_bos_token_id": None, "forced_eos_token_id": None, **spec.get("generation", {})})
+    if spec.get("own_head"):
+        model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.shared.weight))
     with torch.no_grad():  # large enough that every part shows in the logits
+        if spec.get("logits_bias"):
+            model.final_logits_bias.copy_(0.3 * torch.randn(model.final_logits_bias.shape))
         for name, p in model.named_parameters():
+            if family == "pegasus" and "embed_positions" in name:
+                continue
             noise = torch.randn(p.shape)
             if p.dim() == 1:
                 p.copy_((1.0 if ("ln_" in name or "norm" in name) and name.endswith("weight") else 0.0) + 0.2 * noise)
-            elif "wte" in name or "wpe" in name or "embed" in name or "lm_head" in name:
-                p.copy_(0.5 * noise)
+            elif "shared" in name or "wte" in name or "wpe" in name or "embed" in name or "lm_head" in name:
+                scaled = getattr(config, "scale_embedding", False) and "shared" in name  # the model does it
+                p.copy_((0.5 if not scaled else 0.8 * config.d_model**-0.5) * noise)
             else:
                 p.copy_(noise * p.shape[0 if family == "gpt2" else 1] ** -0.5)  # by the number of inputs
             p.copy_(p.to(getattr(torch, spec.get("disk", "float32"))))  # rounded as on the disk; buffers are not
@@ -174,6 +230,16 @@ def inputs(spec, config, seed):
     lengths = spec.get("lengths", [11, 7, 9])
     out, wide = {}, max(lengths)
     rows = [[r.randrange(4, config.vocab_size) for _ in range(n)] for n in lengths]
+    if config.is_encoder_decoder:
+        targets = [[r.randrange(4, config.vocab_size) for _ in range(n)] + [3] for n in (5, 7, 4)]
+        for side in ("left", "right"):
+            rest = [[1] * (wide - n) for n in lengths]
+            place = lambda real, fill: fill + real if side == "left" else real + fill
+            out[f"in/{side}/input_ids"] = torch.tensor([place(row, fill) for row, fill in zip(rows, rest)])
+            out[f"in/{side}/attention_mask"] = torch.tensor(
+                [place([1] * len(row), [0] * len(fill)) for row, fill in zip(rows, rest)])
+            out[f"in/{side}/labels"] = torch.tensor([row + [-100] * (8 - len(row)) for row in targets])
+        return out
     blind = [max(1, n // 3 - i) for i, n in enumerate(lengths)]
     for side in ("left", "right"):
         def pad(row, fill):
@@ -190,8 +256,11 @@ def wrap(model, method, virtual, hidden, seed):
     if method == "full":
         return model
     torch.manual_seed(seed)
+    own = {}
+    if model.config.model_type in ("t5", "mt5"):  # PEFT would take d_model
+        own = {"token_dim": model.config.num_heads * model.config.d_kv}
     return peft.get_peft_model(model, peft.PrefixTuningConfig(
-        task_type="CAUSAL_LM", num_virtual_tokens=virtual, prefix_projection=method == "prefixproj", encoder_hidden_size=hidden))
+        task_type="SEQ_2_SEQ_LM" if reads_a_source(model) else "CAUSAL_LM", **own, num_virtual_tokens=virtual, prefix_projection=method == "prefixproj", encoder_hidden_size=hidden))
 
 
 def trainable(model):
@@ -245,19 +314,26 @@ def generate(model, given, **options):
     """-> new tokens, logits [row, step, vocabulary], scores of the sequences."""
     model.generation_config.eos_token_id = None
     options = {k: v for k, v in options.items() if v is not None}
-    ids, mask = given["in/left/input_ids"], given["in/left/attention_mask"]
+    side = "right" if reads_a_source(model) else "left"
+    ids, mask = given[f"in/{side}/input_ids"], given[f"in/{side}/attention_mask"]
     # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
     parts = [(i[m == 1][None], m[m == 1][None]) for i, m in zip(ids, mask)] if windowed(model.config) else [(ids, mask)]
     news, logits, scores = [], [], []
     for i, m in parts:
         out = model.generate(input_ids=i, attention_mask=m, max_new_tokens=NEW, do_sample=False, pad_token_id=1,
                              return_dict_in_generate=True, output_logits=True, output_scores=True, **options)
-        new = out.sequences[:, i.shape[1]:]
+        new = out.sequences[:, 1 if reads_a_source(model) else i.shape[1]:]
         news.append(torch.cat([new, new.new_full((len(new), NEW - new.shape[1]), 1)], 1))
         logits.append(torch.stack(out.logits, 1))
         scores.append(getattr(out, "sequences_scores", None))
     joined = lambda parts: None if parts[0] is None else torch.cat(parts)
     return torch.cat(news), joined(logits) if options.get("num_beams") is None else None, joined(scores)
+
+
+def visible(given, side):
+    """1 where logits count: at real tokens, and at every column of a target, which no padding is before."""
+    mask, labels = given[f"in/{side}/attention_mask"], given[f"in/{side}/labels"]
+    return mask if mask.shape == labels.shape else torch.ones_like(labels)
 
 
 def compute(model, given, dtype, note):
@@ -273,12 +349,13 @@ def compute(model, given, dtype, note):
     out = {}
     if hasattr(model, "get_prompt"):
         cache = model.get_prompt(batch_size=1)
-        out["prefix/keys"] = torch.stack([layer.keys[0] for layer in cache.layers]).detach()
-        out["prefix/values"] = torch.stack([layer.values[0] for layer in cache.layers]).detach()
+        layers = (cache.self_attention_cache if reads_a_source(model) else cache).layers
+        out["prefix/keys"] = torch.stack([layer.keys[0] for layer in layers]).detach()
+        out["prefix/values"] = torch.stack([layer.values[0] for layer in layers]).detach()
         note["past_key_values_class"] = type(cache).__name__
     for side in ("left", "right"):
         res, grads = gradients(model, given, side)
-        mask = given[f"in/{side}/attention_mask"]
+        mask = visible(given, side)
         last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
         out[f"out/{side}/loss"] = res.loss.detach().reshape(1)
         out[f"out/{side}/logits"] = res.logits.detach()[:, :, :COLUMNS].contiguous()
@@ -312,7 +389,7 @@ def far(a, b):
 def noise(single, double, given):
     note = {}
     for side in ("left", "right"):
-        real = given[f"in/{side}/attention_mask"].bool()  # a padding query that sees nothing is nobody's concern
+        real = visible(given, side).bool()  # a padding query that sees nothing is nobody's concern
         grads = [k for k in single if k.startswith(f"grad/{side}/")]
         note[side] = {
             "grad": max(far(single[k], double[k]) for k in grads),
@@ -354,9 +431,8 @@ def save_model(model, spec, folder):
 def make(name, folder):
     """Try seeds in order until no choice of generation is a close call."""
     spec = CASES[name]
-    place = FIRST.index(name) + 1 if name in FIRST else zlib.crc32(name.encode()) % 1_000_000
     for seed in range(1, 60):
-        seed = 1000 * place + seed
+        seed = 1000 * place(name) + seed
         model = build(name.split("-")[0], spec, seed)
         given = inputs(spec, model.config, seed)
         wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed)
@@ -380,11 +456,12 @@ def make(name, folder):
         wrapped.peft_config["default"].base_model_name_or_path = "model"
         wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
         os.remove(os.path.join(folder, "adapter", "README.md"))
-    note.update({"generation_inputs": "each row alone" if windowed(model.config) else "left", "logits_start": 0})
+    inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
+    note.update({"generation_inputs": inputs_of, "logits_start": 0})
     case = {
         "architecture": model.config.model_type, "attn_implementation": model.config._attn_implementation, "generation_options": GENERATION, "logits_columns": COLUMNS,
         "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
-        "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "causal",
+        "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "seq2seq" if reads_a_source(model) else "causal",
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
         "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}
     with open(os.path.join(folder, "case.json"), "w") as f:
@@ -400,7 +477,8 @@ def check(folder):
     stored = load_file(os.path.join(folder, "tensors.safetensors"))
     with tempfile.TemporaryDirectory() as copied:  # loading writes nothing, but the samples may be read-only
         shutil.copytree(os.path.join(folder, "model"), copied, dirs_exist_ok=True)
-        model = tr.AutoModelForCausalLM.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
+        auto = tr.AutoModelForSeq2SeqLM if case["task"] == "seq2seq" else tr.AutoModelForCausalLM
+        model = auto.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
     hidden = None
     if case["method"] == "prefixproj":
         hidden = stored["param/prompt_encoder.default.transform.0.weight"].shape[0]

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use engine::config::{DataConfig, Task, TaskRecord};
 use engine::data::{
-    Batches, Dataset, NO_LABEL, StreamDecoder, Templates, TokenBatch, Tokenizer, evaluation_batches, preview,
-    read_table,
+    Batches, Dataset, NO_LABEL, StreamDecoder, TargetStart, Templates, TokenBatch, Tokenizer, evaluation_batches,
+    preview, read_table,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -98,7 +98,7 @@ proptest! {
         }
         // The whole way to batches holds too: an example or a sentence.
         let config = DataConfig::new(folder.path().join(name));
-        match Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 50, 1) {
+        match Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 50, 1) {
             Ok(data) => prop_assert!(!data.train.is_empty()),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -139,7 +139,7 @@ proptest! {
         let mut config = DataConfig::new(rows_file(folder.path(), &rows));
         config.validation_share = share;
         config.validation_rows = cap;
-        let data = Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 50, seed).unwrap();
+        let data = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 50, seed).unwrap();
         let mut all: Vec<usize> = data.train.iter().chain(&data.validation).map(|e| e.row).collect();
         all.sort_unstable();
         prop_assert_eq!(all, (1..=n).collect::<Vec<_>>());
@@ -167,7 +167,7 @@ proptest! {
         config.validation_share = 0.0;
         config.append_end_token = end;
         let tokenizer = byte_tokenizer();
-        let Ok(data) = Dataset::load(&config, &TaskRecord::default(), &tokenizer, max_tokens, 1) else {
+        let Ok(data) = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &tokenizer, max_tokens, 1) else {
             prop_assert!(rows.iter().all(|(_, target)| target.trim().is_empty()));
             return Ok(());
         };
@@ -218,8 +218,8 @@ fn the_preview_is_what_trains() {
     let folder = tempfile::tempdir().unwrap();
     let config = DataConfig::new(rows_file(folder.path(), &rows));
     let tokenizer = byte_tokenizer();
-    let preview = preview(&config, &TaskRecord::default(), &tokenizer, 100, 24, 7).unwrap();
-    let data = Dataset::load(&config, &TaskRecord::default(), &tokenizer, 24, 7).unwrap();
+    let preview = preview(&config, &TaskRecord::default(), TargetStart::default(), &tokenizer, 100, 24, 7).unwrap();
+    let data = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &tokenizer, 24, 7).unwrap();
     assert_eq!((preview.train_rows, preview.validation_rows), (data.train.len(), data.validation.len()));
     assert_eq!((preview.total_rows, preview.skipped_rows, preview.rows.len()), (20, 1, 19));
     assert_eq!(preview.truncated_rows, preview.rows.iter().filter(|r| r.truncated).count());

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::peft::FoldedPrefix;
+use engine::adapters::FoldedAdapter;
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
@@ -107,7 +107,7 @@ fn classes_of_texts_are_learned_and_kept_with_their_head() {
         assert!(last.loss < first.loss / 2.0, "{case}: {first:?} {last:?}");
         let figures = last.figures.unwrap();
         assert!((figures.accuracy - 1.0).abs() < 1e-9 && figures.macro_f1 == Some(1.0), "{case}: {figures:?}");
-        let adapter = FoldedPrefix::read(&folder.join("adapter"), None).unwrap();
+        let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
         assert_eq!(adapter.task.classes, ["no", "yes"]);
         assert!(!adapter.head.is_empty(), "{case}");
         let said = samples(&folder);
@@ -139,7 +139,7 @@ fn a_causal_model_classifies_by_its_last_token() {
     train(&folder, &config, false);
     let found = evaluations(&folder);
     assert!(found[found.len() - 1].loss < found[0].loss, "{found:?}");
-    let adapter = FoldedPrefix::read(&folder.join("adapter"), None).unwrap();
+    let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
     assert_eq!(adapter.head[0].0, "score.weight");
 }
 
@@ -154,7 +154,7 @@ fn words_are_classified_and_entities_counted() {
     assert_eq!(last.figures.unwrap().entity_f1, Some(1.0), "{last:?}");
     let said = samples(&folder).pop().unwrap();
     assert_eq!(said.text, said.reference, "each word has its class");
-    assert_eq!(FoldedPrefix::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
+    assert_eq!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         let found = evaluations(&folder);
         let (first, last) = (found[0], found[found.len() - 1]);
         assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
-        assert!(FoldedPrefix::read(&folder.join("adapter"), None).unwrap().head.is_empty());
+        assert!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().head.is_empty());
         assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
     }
     let config = run_of("bert-prefix-seq", Task::MaskedFill, data, home.path());
@@ -227,8 +227,9 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
     let model = model_of("roberta-prefix-seq");
     talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model, to: run.clone() }, JOB);
     talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
-    let (before, after) = (FoldedPrefix::read(&adapter, None).unwrap(), FoldedPrefix::read(&out, None).unwrap());
-    assert_eq!((before.flat, before.head, before.task), (after.flat, after.head, after.task));
+    let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
+    let flat = |adapter: &FoldedAdapter| adapter.prefixes[0].1.flat.clone();
+    assert_eq!((flat(&before), before.head, before.task), (flat(&after), after.head, after.task));
     let config = |folder: &Path| -> serde_json::Value {
         serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
     };
@@ -238,7 +239,7 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
 }
 
 /// The loss of each row's class, alone or padded to this many columns.
-fn losses(model: &LoadedModel, adapter: &FoldedPrefix, rows: &[(&[i32], i32)], seq: usize) -> f64 {
+fn losses(model: &LoadedModel, adapter: &FoldedAdapter, rows: &[(&[i32], i32)], seq: usize) -> f64 {
     let pad = |values: &[i32], fill| -> Vec<i32> {
         values.iter().copied().chain(std::iter::repeat_n(fill, seq - values.len())).collect()
     };
@@ -250,6 +251,7 @@ fn losses(model: &LoadedModel, adapter: &FoldedPrefix, rows: &[(&[i32], i32)], s
         mask: rows.iter().flat_map(|(tokens, _)| (0..seq).map(|at| f32::from(u8::from(at < tokens.len())))).collect(),
         labels: rows.iter().flat_map(|(_, class)| pad(&[*class], NO_LABEL)).collect(),
         types: None,
+        source: None,
         task: Task::SequenceClassification,
     };
     let conditioning = model.conditioning(adapter).unwrap();

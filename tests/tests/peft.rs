@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use engine::adapters::peft::FoldedPrefix;
+use engine::adapters::FoldedAdapter;
 use engine::config::BeginToken;
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
@@ -35,7 +35,8 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
     let import = Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), to: run.clone() };
     talk.run(import, JOB);
     talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
-    let (before, after) = (FoldedPrefix::read(&adapter, None).unwrap(), FoldedPrefix::read(&out, None).unwrap());
+    let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
+    let (before, after) = (&before.prefixes[0].1, &after.prefixes[0].1);
     assert_eq!(before.shape, after.shape);
     assert_eq!(before.flat, after.flat);
     let keys = |folder: &Path| {

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{BeginToken, DataConfig, TaskRecord};
-use engine::data::{Dataset, Message, Prompts, Tokenizer, plain_prompt};
+use engine::config::{BeginToken, DataConfig, Task, TaskRecord};
+use engine::data::{Dataset, Message, Prompts, TargetStart, Tokenizer, plain_prompt};
 use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -108,7 +108,7 @@ fn the_begin_token_stands_before_a_prompt_once_where_the_tokenizer_puts_it() {
     }
     let (llama, gpt2) = (open("llama"), open("gpt2"));
     let prompt = |config: &DataConfig, tokenizer: &Tokenizer| {
-        Prompts::new(config, tokenizer).unwrap().for_source("the prefix", tokenizer).unwrap()
+        Prompts::new(config, Task::Causal, tokenizer).unwrap().for_source("the prefix", tokenizer).unwrap()
     };
     let plain = DataConfig::new("x");
     let text = llama.encode("the prefix").unwrap();
@@ -136,13 +136,18 @@ fn rows_become_turns_of_the_models_chat_template() {
     let written = tokenizer.chat_template().unwrap().render(&[Message::user("the prefix")], true).unwrap();
     assert_eq!(written, "<|im_start|>user\nthe prefix<|im_end|>\n<|im_start|>assistant\n");
     let config = DataConfig { chat: true, validation_share: 0.0, ..DataConfig::new(&rows) };
-    let example = Dataset::load(&config, &TaskRecord::default(), &tokenizer, 200, 1).unwrap().train.remove(0);
+    let example = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &tokenizer, 200, 1)
+        .unwrap()
+        .train
+        .remove(0);
     assert_eq!(example.prompt, written);
     assert_eq!(example.reference, "a layer");
     let (prompt, target) = example.tokens.split_at(example.n_prompt);
     assert_eq!(prompt, tokenizer.encode(&written).unwrap());
     assert_eq!(target, tokenizer.encode("a layer<|im_end|>").unwrap());
-    let error = Dataset::load(&config, &TaskRecord::default(), &open("gpt2"), 200, 1).unwrap_err().to_string();
+    let error = Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &open("gpt2"), 200, 1)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no chat template"), "{error}");
 }
 

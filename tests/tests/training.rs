@@ -38,6 +38,7 @@ fn with_mlp(mut config: RunConfig) -> RunConfig {
         reparameterisation: Some(Reparameterisation { width: 16, ..Reparameterisation::default() }),
         dropout: 0.1,
         init: PrefixInit::Words { text: "a b c".to_owned() },
+        sites: None,
     });
     config
 }

@@ -49,6 +49,8 @@ fn golden_cases_hold_on_a_software_gpu() {
         "electra-prefix-tok",
         "distilbert-prefix-tok",
         "albert-prefix-seq",
+        "t5-prefix-3x32-gated",
+        "bart-prefix-3x32",
     ];
     for name in families {
         let case = tests::golden_cases().join(name);

@@ -97,6 +97,10 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
     let session = Session::start(&workspace, None)?;
     let folder = session.ask(Command::Export { job: JOB, adapter, to }, |event| match event {
         Event::Written { folder, .. } => Some(folder),
+        Event::Notice { text, .. } => {
+            out::note(format_args!("Note: {text}"));
+            None
+        }
         _ => None,
     })?;
     if global.json {

@@ -165,6 +165,7 @@ mod tests {
             reparameterisation: Some(Reparameterisation::default()),
             dropout: 0.1,
             init: PrefixInit::Words { text: "表 to text".to_owned() },
+            sites: Some(vec![engine::models::Site::Encoder, engine::models::Site::Cross]),
         });
         config
     }

@@ -45,14 +45,14 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 49] = [
+pub(super) const SETTINGS: [Setting; 50] = [
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
     value("seed", "Decides initial values, data order, dropout and samples"),
     or_none(value(
         "task",
-        "causal, sequence_classification, token_classification or masked_fill; none is what the model does",
+        "causal, seq2seq, sequence_classification, token_classification or masked_fill; none is what the model does",
     )),
     table("data", "The rows, and how a row becomes tokens"),
     path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
@@ -78,6 +78,10 @@ pub(super) const SETTINGS: [Setting; 49] = [
     value("method.type", "prefix"),
     value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
     value("method.dropout", "Dropout on the prefix's keys and values while training"),
+    or_none(value(
+        "method.sites",
+        "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
+    )),
     or_none(table(
         "method.reparameterisation",
         "Train through a small network that is folded away (PEFT: prefix_projection)",
@@ -269,6 +273,7 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 #[cfg(test)]
 mod tests {
     use engine::config::{MethodConfig, PrefixInit};
+    use engine::models::Site;
     use serde_json::json;
 
     use super::*;
@@ -294,6 +299,7 @@ mod tests {
             "data.prompt_template={{ name }}: ",
             "method.n_virtual=5",
             "method.reparameterisation.width=64",
+            "method.sites=[\"encoder\", \"cross\"]",
             "name=20",
             "device=wgpu:1",
         ])
@@ -305,6 +311,7 @@ mod tests {
         assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
         let MethodConfig::Prefix(prefix) = config.method;
         assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
+        assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
     }
 
@@ -340,6 +347,7 @@ mod tests {
             ("training.steps=-1", "training.steps"),
             ("training.schedule=wild", "training.schedule"),
             ("method.init.type=magic", "method.init.type"),
+            ("method.sites=[\"middle\"]", "method.sites"),
             ("method.type=telepathy", "method.type"),
             ("method.reparameterisation.activation=swish", "method.reparameterisation.activation"),
             ("device=tpu", "device"),
@@ -355,6 +363,7 @@ mod tests {
         let config = set(&[
             "method.reparameterisation.width=1",
             "method.init.text=w",
+            "method.sites=[\"encoder\"]",
             "training.patience=1",
             "data.max_tokens=1",
             "data.validation=v",

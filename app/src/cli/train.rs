@@ -196,7 +196,7 @@ fn report(run: &RunId, folder: &Path, end: &End, json: bool) {
         end.best.map(|(step, loss)| format!("; best validation loss {loss:.4} at step {step}")).unwrap_or_default();
     // What only reads has nothing to generate.
     let use_it = match end.task {
-        Task::Causal => format!("prefix-workbench generate --run {run} --source TEXT"),
+        task if task.writes() => format!("prefix-workbench generate --run {run} --source TEXT"),
         _ => format!("prefix-workbench evaluate --run {run} --data FILE"),
     };
     let (said, next) = match end.outcome {

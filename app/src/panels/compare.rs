@@ -1,7 +1,6 @@
 //! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
 
 use egui::{RichText, ScrollArea, Slider, Ui};
-use engine::config::Task;
 use engine::message::{Prompt, Sampling, TokenRow};
 
 use super::training::phase_line;
@@ -57,7 +56,8 @@ impl Compare {
                 ui.add_space(theme::SMALL_GAP);
             }
             let reads_only = model_of(state).and_then(|folder| state.model(&folder));
-            let reads_only = reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.contains(&Task::Causal));
+            let reads_only =
+                reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.iter().any(|task| task.writes()));
             if reads_only {
                 banner_ui(ui, Level::Info, say!("compare.encoder"), say!("compare.encoder_advice"), "", |_| {});
                 ui.add_space(theme::SMALL_GAP);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 use engine::message::{Metric, Neighbour, NeighbourList, PrefixGrid, Side};
+use engine::models::Site;
 
 use super::training::phase_line;
 use crate::action::{Action, Pick, Screen};
@@ -133,6 +134,9 @@ impl Explorer {
         let low = finite().fold(f32::INFINITY, f32::min);
         let high = finite().fold(f32::NEG_INFINITY, f32::max);
         ui.label(RichText::new(say!("explorer.axes")).small().color(tokens(ui).muted));
+        if grid.sites.len() > 1 {
+            ui.label(RichText::new(sites_line(&grid.sites)).small().color(tokens(ui).muted));
+        }
         scale_ui(ui, &format!("{low:.2}"), &format!("{high:.2}"));
         if let Some((layer, position)) = clicked {
             out.push(self.ask(layer, position));
@@ -264,4 +268,20 @@ fn bar_ui(ui: &mut Ui, neighbour: &Neighbour, share: f32, says_something: bool) 
     let score = format!("{:.3}", neighbour.score);
     ui.painter().text(rect.right_center(), egui::Align2::RIGHT_CENTER, score, font, ink);
     response.on_hover_text(say!("explorer.token", id = text::count(neighbour.token as usize)));
+}
+
+/// Which layers of the grid stand where: "Encoder 1–6 · Decoder 7–12".
+fn sites_line(sites: &[(Site, usize)]) -> String {
+    let mut first = 1;
+    let of_site = |(site, n_layers): &(Site, usize)| {
+        let name = match site {
+            Site::Encoder => say!("method.site_encoder"),
+            Site::Decoder => say!("method.site_decoder"),
+            Site::Cross => say!("method.site_cross"),
+        };
+        let range = format!("{name} {first}–{}", first + n_layers - 1);
+        first += n_layers;
+        range
+    };
+    sites.iter().map(of_site).collect::<Vec<_>>().join(" · ")
 }

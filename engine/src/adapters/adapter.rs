@@ -2,10 +2,12 @@
 
 use rand::Rng;
 
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix};
 use crate::adapters::head::Head;
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::adapters::prefix::Prefix;
 use crate::config::TaskRecord;
+use crate::error::Result;
 use crate::models::{Conditioning, Site};
 
 /// The trained parts, and the order of their parameters: site by site, each prefix's own order, then the head.
@@ -36,6 +38,21 @@ impl Adapter {
         self.prefixes.iter().flat_map(|(_, prefix)| &prefix.parameters).chain(head)
     }
 
+    /// What is trained as checkpoints name it, in order. A prefix that is the only one needs no site.
+    pub fn named_parameters(&self) -> impl Iterator<Item = (String, &Parameter)> {
+        let alone = self.prefixes.len() == 1;
+        let of_prefixes = self.prefixes.iter().flat_map(move |(site, prefix)| {
+            prefix.parameters.iter().map(move |parameter| (Self::name(*site, alone, parameter.name), parameter))
+        });
+        let of_head = self.head.iter().flat_map(|head| &head.parameters);
+        of_prefixes.chain(of_head.map(|parameter| (parameter.name.to_owned(), parameter)))
+    }
+
+    /// How checkpoints name a parameter of a site.
+    pub fn name(site: Site, alone: bool, name: &str) -> String {
+        if alone { name.to_owned() } else { format!("{}.{name}", site.name()) }
+    }
+
     /// What is trained, to be written over.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         let head = self.head.iter_mut().flat_map(|head| &mut head.parameters);
@@ -45,6 +62,22 @@ impl Adapter {
     /// The most virtual tokens of a site.
     pub fn n_virtual(&self) -> usize {
         self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
+    }
+
+    /// The adapter as it stands, folded.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn fold(&self, base_model: &str) -> Result<FoldedAdapter> {
+        let fold =
+            |(site, prefix): &(Site, Prefix)| Ok((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()? }));
+        let kept = |p: &Parameter| Ok((p.name.to_owned(), p.shape.clone(), p.to_vec()?));
+        Ok(FoldedAdapter {
+            prefixes: self.prefixes.iter().map(fold).collect::<Result<_>>()?,
+            head: self.head.iter().flat_map(|head| &head.parameters).map(kept).collect::<Result<_>>()?,
+            task: self.task.clone(),
+            base_model: Some(base_model.to_owned()),
+        })
     }
 
     /// Leaves whose gradients can be asked for.
@@ -69,8 +102,7 @@ impl Adapter {
     pub fn as_it_stands(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for (site, prefix) in &self.prefixes {
-            let flat = prefix.flat(&Trainables::untracked(&prefix.parameters));
-            *conditioning.place(*site) = Some(prefix.shape.layers(flat));
+            *conditioning.place(*site) = Some(prefix.as_it_stands());
         }
         conditioning.head = self.head.as_ref().map(|head| head.with(&Trainables::untracked(&head.parameters)));
         conditioning

@@ -1,6 +1,6 @@
 //! Initial values of a prefix, and of the network behind it.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,8 +9,8 @@ use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::adapters::prefix::{Prefix, PrefixShape, activate};
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
-use crate::models::KeysAndValues;
-use crate::nn::LayerKv;
+use crate::models::{Model, Site};
+use crate::nn::{LayerKv, past_length};
 use crate::random::normal;
 
 /// What initial values are taken from, beside the seed.
@@ -19,7 +19,27 @@ pub struct PrefixTarget {
     /// Tokens of the text for [`PrefixInit::Words`].
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
-    pub rows: Vec<Vec<u32>>,
+    pub rows: Vec<TargetRow>,
+}
+
+/// The tokens of a row.
+#[derive(Clone, Debug, Default)]
+pub struct TargetRow {
+    /// What an encoder reads; empty where there is none.
+    pub source: Vec<u32>,
+    /// What the model goes on with or writes.
+    pub tokens: Vec<u32>,
+}
+
+/// Where a prefix stands, and in which model.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// One of its sites.
+    pub site: Site,
+    /// Where it is.
+    pub device: &'a Device,
 }
 
 /// How many tokens of a row are looked at for the scale.
@@ -35,12 +55,18 @@ impl Prefix {
         shape: PrefixShape,
         config: &PrefixConfig,
         target: &PrefixTarget,
-        model: &(impl KeysAndValues + ?Sized),
-        device: &Device,
+        place: Place<'_>,
         seed: u64,
     ) -> Result<Self> {
+        let device = place.device;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let wanted = wanted(shape, config, target, model, device, &mut random)?;
+        // Where a model has several sites, each draws numbers of its own.
+        random.set_stream(match (place.model, place.site) {
+            (Model::Causal(_) | Model::Encoder(_), _) | (_, Site::Decoder) => 0,
+            (_, Site::Encoder) => 1,
+            (_, Site::Cross) => 2,
+        });
+        let wanted = wanted(shape, config, target, place, &mut random)?;
         let drawn = |(name, size): (&'static str, Vec<usize>)| {
             let values = draw(name, &size, config, &mut random);
             Parameter::new(name, size, values, device)
@@ -79,8 +105,7 @@ fn wanted(
     shape: PrefixShape,
     config: &PrefixConfig,
     target: &PrefixTarget,
-    model: &(impl KeysAndValues + ?Sized),
-    device: &Device,
+    place: Place<'_>,
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {
     match &config.init {
@@ -94,10 +119,11 @@ fn wanted(
                 });
             }
             let tokens: Vec<u32> = target.words.iter().copied().cycle().take(shape.n_virtual).collect();
-            shape.flatten(&keys_and_values_of(model, &tokens, device)).map(Some)
+            let row = TargetRow { source: tokens.clone(), tokens };
+            shape.flatten(&keys_and_values_of(place, &row)).map(Some)
         }
         PrefixInit::ScaledRandom => {
-            let scales = scales(shape, &target.rows, model, device)?;
+            let scales = scales(shape, &target.rows, place)?;
             let channel = |i: usize| scales[i % shape.row()];
             let value = |i| {
                 let (mean, deviation) = channel(i);
@@ -109,24 +135,21 @@ fn wanted(
 }
 
 /// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
-fn scales(
-    shape: PrefixShape,
-    rows: &[Vec<u32>],
-    model: &(impl KeysAndValues + ?Sized),
-    device: &Device,
-) -> Result<Vec<(f32, f32)>> {
+fn scales(shape: PrefixShape, rows: &[TargetRow], place: Place<'_>) -> Result<Vec<(f32, f32)>> {
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
     let mut count = 0;
-    for row in rows.iter().filter(|row| !row.is_empty()) {
-        let tokens = &row[..row.len().min(LONGEST_ROW)];
-        let of_row = PrefixShape { n_virtual: tokens.len(), ..shape };
-        let flat = of_row.flatten(&keys_and_values_of(model, tokens, device))?;
+    for row in rows.iter().filter(|row| !row.tokens.is_empty()) {
+        let begin = |tokens: &[u32]| tokens[..tokens.len().min(LONGEST_ROW)].to_vec();
+        let row = TargetRow { source: begin(&row.source), tokens: begin(&row.tokens) };
+        let layers = keys_and_values_of(place, &row);
+        let seen = past_length(Some(&layers));
+        let flat = PrefixShape { n_virtual: seen, ..shape }.flatten(&layers)?;
         for (i, value) in flat.into_iter().enumerate() {
             let (sum, squares) = &mut sums[i % shape.row()];
             *sum += f64::from(value);
             *squares += f64::from(value) * f64::from(value);
         }
-        count += tokens.len();
+        count += seen;
     }
     if count == 0 {
         return Err(EngineError::Setting {
@@ -142,11 +165,16 @@ fn scales(
     Ok(sums.into_iter().map(scale).collect())
 }
 
-/// Keys and values of a text at its first positions, one pair per layer, `[1, n_kv_heads, seq, d_head]`.
-fn keys_and_values_of(model: &(impl KeysAndValues + ?Sized), tokens: &[u32], device: &Device) -> Vec<LayerKv> {
-    let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
-    let shape = [1, ids.len()];
-    model.read_alone(Tensor::from_data(TensorData::new(ids, shape), device))
+/// Keys and values of a row that stands alone, one pair per layer of the site, `[1, n_kv_heads, seq, d_head]`.
+fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
+    let text = |tokens: &[u32]| {
+        let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
+        let shape = [1, ids.len()];
+        Tensor::<2, Int>::from_data(TensorData::new(ids, shape), place.device)
+    };
+    // A device may refuse a tensor without numbers.
+    let source = if row.source.is_empty() { &row.tokens } else { &row.source };
+    place.model.keys_and_values(place.site, text(source), text(&row.tokens))
 }
 
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).

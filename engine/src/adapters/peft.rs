@@ -1,19 +1,19 @@
 //! PEFT's adapter folder, in and out: `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! PEFT stores one prefix. For an encoder with a decoder it is the decoder's, and layer i reads pair 2i mod L.
 //! Layout as in huggingface/peft: src/peft/utils/save_and_load.py.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::adapters::prefix::PrefixShape;
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, HeadTensor, malformed};
+use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{ClassHead, Model, ModelShape};
-use crate::nn::LayerKv;
-use crate::weights::{Floats, read_floats, write_floats};
+use crate::models::{ModelShape, Site};
+use crate::weights::{Floats, read_floats, write_floats, write_json};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,178 +54,135 @@ pub struct PeftConfig {
 /// The version of PEFT whose files ours equal.
 const PEFT_VERSION: &str = "0.21.2";
 
-/// A folded prefix, as an adapter folder holds it.
-#[derive(Clone, Debug)]
-pub struct FoldedPrefix {
-    /// Its sizes.
-    pub shape: PrefixShape,
-    /// `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`, row by row.
-    pub flat: Vec<f32>,
-    /// The base model, as whoever saved it named it.
-    pub base_model: Option<String>,
-    /// What it was trained for.
-    pub task: TaskRecord,
-    /// The trained head of a task with classes.
-    pub head: Vec<HeadTensor>,
-}
-
-/// Its name below the model, its shape, its numbers.
-pub type HeadTensor = (String, Vec<usize>, Vec<f32>);
-
+/// The `peft_type`.
+pub(super) const KIND: &str = "PREFIX_TUNING";
 /// Names and order of an adapter's classes, which PEFT's files do not have.
 const TASK: &str = "task.json";
 /// Before the names of a head's tensors.
 const HEAD: &str = "base_model.";
 
-impl FoldedPrefix {
-    /// Reads an adapter folder; its shape is what the files say, and where they say nothing, that of `like`.
-    ///
-    /// # Errors
-    /// A file is missing or damaged, or the adapter is not a prefix for a causal model.
-    pub fn read(folder: &Path, like: Option<&ModelShape>) -> Result<Self> {
-        let path = folder.join("adapter_config.json");
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        let malformed =
-            |path: &Path, reason: String| EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason };
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
-        let kind = json.get("peft_type").and_then(|value| value.as_str()).unwrap_or("without a peft_type");
-        if kind != "PREFIX_TUNING" {
-            return Err(EngineError::AdapterType(kind.to_owned()));
-        }
-        let config: PeftConfig = serde_json::from_value(json).map_err(|e| malformed(&path, e.to_string()))?;
-        if config.num_transformer_submodules.is_some_and(|n| n != 1) {
-            return Err(EngineError::AdapterType("PREFIX_TUNING of an encoder-decoder model".to_owned()));
-        }
-        let path = folder.join("adapter_model.safetensors");
-        let mut tensors = read_floats(&path)?;
-        let (dims, flat) = tensors
-            .remove("prompt_embeddings")
-            .ok_or_else(|| malformed(&path, "it has no tensor prompt_embeddings".to_owned()))?;
-        let &[n_virtual, row] = dims.as_slice() else {
-            return Err(malformed(&path, format!("prompt_embeddings has shape {dims:?}, not two axes")));
-        };
-        if n_virtual == 0 || n_virtual != config.num_virtual_tokens {
-            let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
-            return Err(malformed(&path, reason));
-        }
-        if let Some(index) = flat.iter().position(|x| !x.is_finite()) {
-            return Err(malformed(&path, format!("number {index} is not finite")));
-        }
-        let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
-            malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
-        })?;
-        let head = read_head(&path, tensors)?;
-        let task = read_task(folder, &config, &head)?;
-        Ok(Self { shape, flat, base_model: config.base_model_name_or_path, task, head })
+/// Reads the folder of a configuration; `like` are the sites of the model it is for.
+pub(super) fn read(
+    folder: &Path,
+    json: serde_json::Value,
+    like: Option<&[(Site, ModelShape)]>,
+) -> Result<FoldedAdapter> {
+    let path = folder.join("adapter_config.json");
+    let config: PeftConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
+    let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
+    let n_submodules = config.num_transformer_submodules.unwrap_or(if seq2seq { 2 } else { 1 });
+    if !(1..=2).contains(&n_submodules) {
+        return Err(EngineError::AdapterType(format!("{KIND} of {n_submodules} submodules")));
     }
+    let site = match like {
+        Some([(site, _)]) => *site,
+        _ => Site::Decoder,
+    };
+    let like = like.into_iter().flatten().find(|(other, _)| *other == site).map(|(_, shape)| shape);
+    let path = folder.join("adapter_model.safetensors");
+    let mut tensors = read_floats(&path)?;
+    let (n_virtual, row, flat) = embeddings(&mut tensors, "prompt_embeddings", &path)?;
+    if n_virtual != config.num_virtual_tokens {
+        let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
+        return Err(malformed(&path, reason));
+    }
+    let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
+        malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
+    })?;
+    let mut prefix = FoldedPrefix { shape, flat };
+    let head = read_head(&path, tensors)?;
+    let mut task = read_task(folder, &config, &head)?;
+    if n_submodules == 2 {
+        if task.task.has_classes() {
+            return Err(EngineError::AdapterType(format!(
+                "{KIND} of {} with an encoder and a decoder",
+                task.task.name()
+            )));
+        }
+        let n_layers = like.map_or(shape.n_layers, |model| model.n_layers);
+        if n_layers > shape.n_layers {
+            let reason = format!("it has {} layers, the decoder {n_layers}", shape.n_layers);
+            return Err(EngineError::AdapterMismatch { reason });
+        }
+        prefix = spread(&prefix, n_layers);
+        task = TaskRecord::of(Task::Seq2Seq);
+    }
+    Ok(FoldedAdapter { prefixes: vec![(site, prefix)], head, task, base_model: config.base_model_name_or_path })
+}
 
-    /// The head as this model has it; `None` for a task without classes.
-    ///
-    /// # Errors
-    /// [`EngineError::AdapterMismatch`] when the adapter has no head, or one of other layers or sizes.
-    pub fn class_head(&self, model: &Model, device: &Device) -> Result<Option<ClassHead>> {
-        if !self.task.task.has_classes() {
-            return Ok(None);
-        }
-        let kind = model.head_kind(self.task.task)?;
-        let n_classes = self.task.classes.len();
-        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
-        let mut weights = Vec::new();
-        for (name, shape) in kind.parameter_shapes(model.shape().d_model, n_classes) {
-            let found = self.head.iter().find(|(found, ..)| found == name);
-            let (_, found, values) = found.ok_or_else(|| mismatch(format!("its head has no {name:?}")))?;
-            if *found != shape {
-                return Err(mismatch(format!("{name:?} of its head has shape {found:?}, the model needs {shape:?}")));
-            }
-            let n = values.len();
-            weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
-        }
-        Ok(Some(ClassHead { kind, n_classes, weights }))
+/// Writes the folder as PEFT's `save_pretrained` does: same keys, names, shapes and formats. `prefix` is what is stored of
+/// the adapter's only one.
+pub(super) fn write(
+    adapter: &FoldedAdapter,
+    prefix: &FoldedPrefix,
+    folder: &Path,
+    config: Option<&PrefixConfig>,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let mlp = config.and_then(|config| config.reparameterisation.as_ref());
+    let task = adapter.task.task;
+    let PrefixShape { n_virtual, n_layers, n_kv_heads, .. } = prefix.shape;
+    let config = PeftConfig {
+        auto_mapping: None,
+        base_model_name_or_path: adapter.base_model.clone(),
+        encoder_hidden_size: Some(mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
+        inference_mode: true,
+        init_weights: None,
+        // PEFT names both twice, whichever of them there is.
+        modules_to_save: (!adapter.head.is_empty())
+            .then(|| ["classifier", "score", "classifier", "score"].map(str::to_owned).to_vec()),
+        num_attention_heads: Some(n_kv_heads),
+        num_layers: Some(n_layers),
+        num_transformer_submodules: Some(if task == Task::Seq2Seq { 2 } else { 1 }),
+        num_virtual_tokens: n_virtual,
+        peft_type: KIND.to_owned(),
+        peft_version: Some(PEFT_VERSION.to_owned()),
+        prefix_projection: mlp.is_some(),
+        revision: None,
+        task_type: task_type(task).map(str::to_owned),
+        token_dim: Some(prefix.shape.d_kv()),
+    };
+    let dims = vec![n_virtual, prefix.shape.row()];
+    let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (dims, prefix.flat.clone()))]);
+    for (name, shape, values) in &adapter.head {
+        tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
     }
+    if !task.writes() {
+        write_json(&folder.join(TASK), &adapter.task)?;
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
+    write_json(&folder.join("adapter_config.json"), &config)
+}
 
-    /// Refuses a model of another shape, with the numbers.
-    ///
-    /// # Errors
-    /// [`EngineError::AdapterMismatch`].
-    pub fn check_fits(&self, model: &ModelShape) -> Result<()> {
-        let wants = PrefixShape::new(self.shape.n_virtual, model);
-        // A config without sizes says only how wide a row is.
-        if wants.row() != self.shape.row() {
-            return Err(EngineError::AdapterMismatch {
-                reason: format!(
-                    "it has {} numbers for each virtual token, the model needs {} ({} layers × 2 × {})",
-                    self.shape.row(),
-                    wants.row(),
-                    wants.n_layers,
-                    wants.d_kv()
-                ),
-            });
-        }
-        if wants != self.shape {
-            return Err(EngineError::AdapterMismatch {
-                reason: format!(
-                    "it has {} layers of {} heads, the model {} layers of {}",
-                    self.shape.n_layers, self.shape.n_kv_heads, wants.n_layers, wants.n_kv_heads
-                ),
-            });
-        }
-        Ok(())
-    }
+/// Gives each of `n_layers` layers the pair that PEFT gives it.
+fn spread(stored: &FoldedPrefix, n_layers: usize) -> FoldedPrefix {
+    let width = 2 * stored.shape.d_kv();
+    let pairs = peft_pairs(n_layers, stored.shape.n_layers);
+    let of_row = |row: &[f32]| pairs.iter().flat_map(|&pair| row[pair * width..(pair + 1) * width].to_vec()).collect();
+    let flat: Vec<Vec<f32>> = stored.flat.chunks_exact(stored.shape.row()).map(of_row).collect();
+    FoldedPrefix { shape: PrefixShape { n_layers, ..stored.shape }, flat: flat.concat() }
+}
 
-    /// Keys and values of each layer, `[1, n_kv_heads, n_virtual, d_head]`.
-    pub fn layers(&self, device: &Device) -> Vec<LayerKv> {
-        let dims = [self.shape.n_virtual, self.shape.row()];
-        self.shape.layers(Tensor::from_data(TensorData::new(self.flat.clone(), dims), device))
-    }
-
-    /// Names the adapter: the first 12 hexadecimal digits of the SHA-256 of its numbers.
-    pub fn hash(&self) -> String {
-        let mut digest = Sha256::new();
-        digest.update(bytemuck::cast_slice::<f32, u8>(&self.flat));
-        self.head.iter().for_each(|(.., values)| digest.update(bytemuck::cast_slice::<f32, u8>(values)));
-        let digest = digest.finalize();
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Writes the folder as PEFT's `save_pretrained` does: same keys, names, shapes and formats.
-    ///
-    /// # Errors
-    /// The folder cannot be written to.
-    pub fn write(&self, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
-        let mlp = config.and_then(|config| config.reparameterisation.as_ref());
-        let config = PeftConfig {
-            auto_mapping: None,
-            base_model_name_or_path: self.base_model.clone(),
-            encoder_hidden_size: Some(mlp.map_or(self.shape.d_kv(), |mlp| mlp.width)),
-            inference_mode: true,
-            init_weights: None,
-            // PEFT names both twice, whichever of them there is.
-            modules_to_save: (!self.head.is_empty())
-                .then(|| ["classifier", "score", "classifier", "score"].map(str::to_owned).to_vec()),
-            num_attention_heads: Some(self.shape.n_kv_heads),
-            num_layers: Some(self.shape.n_layers),
-            num_transformer_submodules: Some(1),
-            num_virtual_tokens: self.shape.n_virtual,
-            peft_type: "PREFIX_TUNING".to_owned(),
-            peft_version: Some(PEFT_VERSION.to_owned()),
-            prefix_projection: mlp.is_some(),
-            revision: None,
-            task_type: task_type(self.task.task).map(str::to_owned),
-            token_dim: Some(self.shape.d_kv()),
-        };
-        let dims = vec![self.shape.n_virtual, self.shape.row()];
-        let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (dims, self.flat.clone()))]);
-        for (name, shape, values) in &self.head {
-            tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
+/// The pairs that PEFT would have to hold, and whether that is exact. A pair that no layer takes is zero.
+pub(super) fn gather(prefix: &FoldedPrefix) -> (FoldedPrefix, bool) {
+    let n_layers = prefix.shape.n_layers;
+    let width = 2 * prefix.shape.d_kv();
+    let pairs = peft_pairs(n_layers, n_layers);
+    let mut flat = Vec::with_capacity(prefix.flat.len());
+    for row in prefix.flat.chunks_exact(prefix.shape.row()) {
+        for stored in 0..n_layers {
+            let takers: Vec<usize> = (0..n_layers).filter(|&layer| pairs[layer] == stored).collect();
+            let mean = |at: usize| {
+                let sum: f32 = takers.iter().map(|layer| row[layer * width + at]).sum();
+                sum / takers.len().max(1) as f32
+            };
+            flat.extend((0..width).map(mean));
         }
-        if self.task.task != Task::Causal {
-            crate::weights::write_json(&folder.join(TASK), &self.task)?;
-        }
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
-        crate::weights::write_json(&folder.join("adapter_config.json"), &config)
     }
+    let stored = FoldedPrefix { shape: prefix.shape, flat };
+    let exact = spread(&stored, n_layers).flat == prefix.flat;
+    (stored, exact)
 }
 
 /// The name of a parameter while PEFT trains it, the adapter being called `default`.
@@ -239,9 +196,10 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
 }
 
 /// PEFT's name of a task; it has none for filling masks.
-fn task_type(task: Task) -> Option<&'static str> {
+pub(super) fn task_type(task: Task) -> Option<&'static str> {
     match task {
         Task::Causal => Some("CAUSAL_LM"),
+        Task::Seq2Seq => Some("SEQ_2_SEQ_LM"),
         Task::SequenceClassification => Some("SEQ_CLS"),
         Task::TokenClassification => Some("TOKEN_CLS"),
         Task::MaskedFill => None,
@@ -253,8 +211,7 @@ fn read_head(path: &Path, tensors: Floats) -> Result<Vec<HeadTensor>> {
     for (name, (shape, values)) in tensors {
         let Some(name) = name.strip_prefix(HEAD) else { continue };
         if values.iter().any(|x| !x.is_finite()) {
-            let reason = format!("{name:?} holds a number that is not finite");
-            return Err(EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason });
+            return Err(malformed(path, format!("{name:?} holds a number that is not finite")));
         }
         head.push((name.to_owned(), shape, values));
     }
@@ -282,6 +239,22 @@ fn read_task(folder: &Path, config: &PeftConfig, head: &[HeadTensor]) -> Result<
     Ok(TaskRecord { task, classes: (0..n_classes).map(|class| format!("LABEL_{class}")).collect() })
 }
 
+/// A flat prefix of a file: its rows, their width and its numbers.
+pub(super) fn embeddings(tensors: &mut Floats, name: &str, path: &Path) -> Result<(usize, usize, Vec<f32>)> {
+    let malformed = |reason: String| malformed(path, reason);
+    let (dims, flat) = tensors.remove(name).ok_or_else(|| malformed(format!("it has no tensor {name}")))?;
+    let &[n_virtual, row] = dims.as_slice() else {
+        return Err(malformed(format!("{name} has shape {dims:?}, not two axes")));
+    };
+    if n_virtual == 0 || row == 0 {
+        return Err(malformed(format!("{name} is empty")));
+    }
+    if let Some(index) = flat.iter().position(|x| !x.is_finite()) {
+        return Err(malformed(format!("number {index} is not finite")));
+    }
+    Ok((n_virtual, row, flat))
+}
+
 /// The sizes a config implies; PEFT fills missing ones from the model.
 fn shape_of(config: &PeftConfig, n_virtual: usize, row: usize, like: Option<&ModelShape>) -> Option<PrefixShape> {
     let n_layers = config.num_layers.or(like.map(|model| model.n_layers)).filter(|&n| n > 0)?;
@@ -289,4 +262,22 @@ fn shape_of(config: &PeftConfig, n_virtual: usize, row: usize, like: Option<&Mod
     let n_kv_heads = config.num_attention_heads.or(like.map(|model| model.n_kv_heads)).filter(|&n| n > 0)?;
     let fits = n_layers.checked_mul(2)?.checked_mul(d_kv)? == row && d_kv.is_multiple_of(n_kv_heads);
     fits.then(|| PrefixShape { n_virtual, n_layers, n_kv_heads, d_head: d_kv / n_kv_heads })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peft_seq2seq_layers_read_pair_2i_mod_l() {
+        assert_eq!(peft_pairs(2, 2), [0, 0]);
+        assert_eq!(peft_pairs(3, 3), [0, 2, 1]);
+        assert_eq!(peft_pairs(12, 12)[..8], [0, 2, 4, 6, 8, 10, 0, 2]);
+        let shape = PrefixShape { n_virtual: 2, n_layers: 3, n_kv_heads: 1, d_head: 2 };
+        let stored = &FoldedPrefix { shape, flat: (0..shape.stored()).map(|i| i as f32).collect() };
+        let first_key = |prefix: &FoldedPrefix, layer: usize| prefix.flat[layer * 4];
+        let taken = spread(stored, 3);
+        assert_eq!([0, 1, 2].map(|layer| first_key(&taken, layer)), [0, 2, 1].map(|pair| first_key(stored, pair)));
+        assert_eq!(spread(stored, 2).flat.len(), 2 * 2 * 4, "a shorter decoder takes what it needs");
+    }
 }

@@ -97,13 +97,39 @@ pub struct Prefix {
     pub parameters: Vec<Parameter>,
     reparameterisation: Option<Reparameterisation>,
     dropout: f64,
+    /// Which stored pair each layer takes; `None`: its own.
+    pairs: Option<Vec<usize>>,
+}
+
+/// Which of `n_stored` pairs each layer of a sequence-to-sequence model takes from a prefix of PEFT:
+/// `(2 * layer) mod n_stored`. With an even number half of the pairs serve two layers each, and the other half none.
+pub fn peft_pairs(n_layers: usize, n_stored: usize) -> Vec<usize> {
+    (0..n_layers).map(|layer| 2 * layer % n_stored).collect()
 }
 
 impl Prefix {
     /// A prefix with the parameters it was given, in the order of [`Prefix::parameter_shapes`].
     pub fn new(shape: PrefixShape, config: &PrefixConfig, parameters: Vec<Parameter>) -> Self {
         let reparameterisation = config.reparameterisation.clone();
-        Self { shape, parameters, reparameterisation, dropout: config.dropout }
+        Self { shape, parameters, reparameterisation, dropout: config.dropout, pairs: None }
+    }
+
+    /// The same parameters as PEFT gives them to a sequence-to-sequence model.
+    pub fn with_peft_pairs(self) -> Self {
+        Self { pairs: Some(peft_pairs(self.shape.n_layers, self.shape.n_layers)), ..self }
+    }
+
+    /// Keys and values of each layer as the parameters stand.
+    pub fn as_it_stands(&self) -> Vec<LayerKv> {
+        self.layers(self.flat(&Trainables::untracked(&self.parameters)))
+    }
+
+    fn layers(&self, flat: Tensor<2>) -> Vec<LayerKv> {
+        let stored = self.shape.layers(flat);
+        match &self.pairs {
+            None => stored,
+            Some(pairs) => pairs.iter().map(|&pair| stored[pair].clone()).collect(),
+        }
     }
 
     /// Names and shapes of what is trained.
@@ -146,7 +172,7 @@ impl Prefix {
             let shape = [self.shape.n_virtual, self.shape.row()];
             flat = flat * Tensor::from_data(TensorData::new(mask, shape), &self.device());
         }
-        self.shape.layers(flat)
+        self.layers(flat)
     }
 
     /// The folded prefix on the host: all that an adapter keeps.

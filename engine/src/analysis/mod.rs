@@ -8,12 +8,14 @@ mod export;
 mod neighbours;
 pub mod norms;
 mod scan;
+mod sites;
 mod vocabulary;
 
 pub use bank::VocabularyBank;
 pub use export::{export_neighbours, neighbours_table};
 pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
 pub use scan::Table;
+pub use sites::SiteStack;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 
 use burn::tensor::Tensor;

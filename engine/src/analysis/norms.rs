@@ -22,7 +22,7 @@ pub fn grid(prefix: &[LayerKv]) -> Result<PrefixGrid> {
             }
         }
     }
-    Ok(PrefixGrid { n_layers: prefix.len(), n_virtual, key_norm, value_norm })
+    Ok(PrefixGrid { n_layers: prefix.len(), n_virtual, key_norm, value_norm, sites: Vec::new() })
 }
 
 fn norm(vector: &[f32]) -> f32 {

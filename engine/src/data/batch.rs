@@ -25,13 +25,27 @@ pub struct TokenBatch {
     pub tokens: Vec<i32>,
     /// 1 for a token, 0 for padding.
     pub mask: Vec<f32>,
-    /// In the causal task the token that is there, if it is to be learned; in the others the class or the token that is
+    /// In a task that writes the token that is there, if it is to be learned; in the others the class or the token that is
     /// to be told there; else [`NO_LABEL`].
     pub labels: Vec<i32>,
     /// Which text of a pair each token belongs to, `[batch, seq]`; `None` when there is one.
     pub types: Option<Vec<i32>>,
+    /// For a model that reads a source and writes a target: the sources. The fields above are then the targets', each
+    /// after the token that starts it.
+    pub source: Option<SourceBatch>,
     /// What the labels are.
     pub task: Task,
+}
+
+/// Sources padded on the right to the longest of them; a batch from elsewhere may have them padded on the left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceBatch {
+    /// Positions of the longest source.
+    pub seq: usize,
+    /// Token ids, `[batch, seq]`, row by row.
+    pub tokens: Vec<i32>,
+    /// 1 for a token, 0 for padding.
+    pub mask: Vec<f32>,
 }
 
 impl TokenBatch {
@@ -63,22 +77,23 @@ impl TokenBatch {
                 }
             }
         }
-        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, task }
+        let source = SourceBatch::new(examples, rows, pad);
+        Self { rows: rows.to_vec(), batch, seq, tokens, mask, labels, types, source, task }
     }
 
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.
-    /// In the causal task that is the position before the label's own, in the others its own. A causal label at the first
+    /// In a task that writes that is the position before the label's own, in the others its own. Such a label at the first
     /// position of a row, which a batch from elsewhere may have, has no predictor and is left out.
     pub fn labelled(&self) -> Vec<(usize, i32)> {
-        let before = usize::from(self.task == Task::Causal);
+        let before = usize::from(self.task.writes());
         self.predicted().map(|(at, label)| (at - before, label)).collect()
     }
 
     /// The flat positions with a label and a predictor.
     fn predicted(&self) -> impl Iterator<Item = (usize, i32)> + '_ {
         let labels = self.labels.iter().copied().enumerate();
-        let causal = self.task == Task::Causal;
-        labels.filter(move |&(at, label)| label != NO_LABEL && (!causal || at % self.seq.max(1) != 0))
+        let writes = self.task.writes();
+        labels.filter(move |&(at, label)| label != NO_LABEL && (!writes || at % self.seq.max(1) != 0))
     }
 
     /// The position of the last token of a row of the batch, padding not counted.
@@ -98,7 +113,24 @@ impl TokenBatch {
 
     /// Tokens in the batch, without padding.
     pub fn n_tokens(&self) -> usize {
-        self.mask.iter().filter(|&&m| m != 0.0).count()
+        let source = self.source.iter().flat_map(|source| &source.mask);
+        self.mask.iter().chain(source).filter(|&&m| m != 0.0).count()
+    }
+}
+
+impl SourceBatch {
+    /// `None` where the examples have no source.
+    fn new(examples: &[Example], rows: &[usize], pad: u32) -> Option<Self> {
+        let seq = rows.iter().map(|&row| examples[row].source.len()).max().filter(|&longest| longest > 0)?;
+        let mut tokens = vec![id(pad); rows.len() * seq];
+        let mut mask = vec![0.0; rows.len() * seq];
+        for (index, &row) in rows.iter().enumerate() {
+            for (position, &token) in examples[row].source.iter().enumerate() {
+                tokens[index * seq + position] = id(token);
+                mask[index * seq + position] = 1.0;
+            }
+        }
+        Some(Self { seq, tokens, mask })
     }
 }
 
@@ -159,6 +191,7 @@ mod tests {
     fn example(tokens: &[u32], n_prompt: usize) -> Example {
         Example {
             row: 1,
+            source: Vec::new(),
             tokens: tokens.to_vec(),
             n_prompt,
             truncated: false,
@@ -196,6 +229,16 @@ mod tests {
         assert_eq!(batch.labelled(), [(0, 4), (2, 5), (3, 7)]);
         assert_eq!((batch.n_labels(), batch.last_of(0), batch.last_of(1)), (3, 2, 0));
         assert_eq!(batch.types, Some(vec![0, 0, 0, 1, 0, 0]));
+    }
+
+    #[test]
+    fn sources_are_padded_apart_from_targets() {
+        let with_source = |source: &[u32]| Example { source: source.to_vec(), ..example(&[0, 7], 1) };
+        let batch = TokenBatch::new(&[with_source(&[1, 2, 3]), with_source(&[4])], &[0, 1], 9, Task::Seq2Seq);
+        let source = batch.source.clone().unwrap();
+        assert_eq!((source.seq, source.tokens), (3, vec![1, 2, 3, 4, 9, 9]));
+        assert_eq!(source.mask, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+        assert_eq!((batch.seq, batch.labelled(), batch.n_tokens()), (2, vec![(0, 7), (2, 7)], 8));
     }
 
     #[test]

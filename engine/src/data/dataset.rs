@@ -9,6 +9,7 @@ use super::labelled::classes_of;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
+use super::source_target::TargetStart;
 use super::table::{Problem, Table};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task, TaskRecord};
@@ -62,6 +63,7 @@ pub(super) struct Prepared {
     pub(super) roles: Roles,
     pub(super) prompts: Prompts,
     pub(super) task: TaskRecord,
+    pub(super) start: TargetStart,
     pub(super) encoded: Encoded,
     pub(super) max_tokens: usize,
 }
@@ -69,6 +71,7 @@ pub(super) struct Prepared {
 impl Dataset {
     /// Reads, encodes and splits the rows. A row has at most `max_tokens` tokens, or the configured limit if that is
     /// lower. The same rows and seed give the same split on every machine. Where `task` names no classes, the rows do.
+    /// `start` is what stands before a target that is written from a source.
     ///
     /// # Errors
     /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
@@ -76,11 +79,12 @@ impl Dataset {
     pub fn load(
         config: &DataConfig,
         task: &TaskRecord,
+        start: TargetStart,
         tokenizer: &Tokenizer,
         max_tokens: usize,
         seed: u64,
     ) -> Result<Self> {
-        let prepared = Prepared::load(config, task, tokenizer, max_tokens)?;
+        let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
         let validation = match &config.validation {
             Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
             None => None,
@@ -106,8 +110,8 @@ impl Dataset {
         report.train_rows = train.len();
         report.validation_rows = validation.len();
         report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
-        let known: HashSet<&[u32]> = train.iter().map(|e| e.tokens.as_slice()).collect();
-        report.duplicate_rows = validation.iter().filter(|e| known.contains(e.tokens.as_slice())).count();
+        let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
+        report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
         Self { train, validation, task, report }
     }
 }
@@ -116,13 +120,14 @@ impl Prepared {
     pub(super) fn load(
         config: &DataConfig,
         task: &TaskRecord,
+        start: TargetStart,
         tokenizer: &Tokenizer,
         max_tokens: usize,
     ) -> Result<Self> {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
             return Err(EngineError::Tokenizer("it has no mask token".to_owned()));
         }
-        let prompts = Prompts::new(config, tokenizer)?;
+        let prompts = Prompts::new(config, task.task, tokenizer)?;
         let max_tokens = token_limit(config, max_tokens);
         let table = read_table(&config.train)?;
         let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
@@ -136,12 +141,13 @@ impl Prepared {
             prompts: &prompts,
             tokenizer,
             task: task.task,
+            start,
             classes: &task.classes,
             second: second_column(config, &table)?,
             max_tokens,
         };
         let encoded = encoder.encode()?;
-        Ok(Self { table, roles, prompts, task, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -159,6 +165,7 @@ impl Prepared {
             prompts: &self.prompts,
             tokenizer,
             task: self.task.task,
+            start: self.start,
             classes: &self.task.classes,
             second: second_column(config, &table)?,
             max_tokens: self.max_tokens,
@@ -238,7 +245,7 @@ mod tests {
         let mut config = DataConfig::new(write(folder.path(), "a.jsonl", &rows));
         config.validation_share = 0.25;
         let load = |config: &DataConfig, seed| {
-            Dataset::load(config, &TaskRecord::default(), &byte_tokenizer(), 100, seed).unwrap()
+            Dataset::load(config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, seed).unwrap()
         };
         let data = load(&config, 1);
         assert_eq!((data.train.len(), data.validation.len(), data.report.total_rows), (30, 10, 40));
@@ -262,7 +269,8 @@ mod tests {
         )
         .unwrap();
         config.validation = Some(validation);
-        let data = Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 100, 1).unwrap();
+        let data =
+            Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
         assert_eq!(data.validation[0].reference, " d");
         assert_eq!(data.report.skipped[0], Problem { row: 3, reason: "validation: the target is empty".to_owned() });
@@ -272,7 +280,8 @@ mod tests {
     fn one_row_is_kept_for_training() {
         let folder = tempfile::tempdir().unwrap();
         let config = DataConfig::new(write(folder.path(), "a.jsonl", &[("a", "b")]));
-        let data = Dataset::load(&config, &TaskRecord::default(), &byte_tokenizer(), 4, 1).unwrap();
+        let data =
+            Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 4, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.truncated_rows), (1, 0, 1));
         assert_eq!((data.report.lengths, data.report.max_tokens), (vec![5], 4));
     }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::columns::Roles;
 use super::prompts::{Prompts, Texts};
+use super::source_target::{TargetStart, source_tokens, target_tokens};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
@@ -19,6 +20,8 @@ use crate::error::{EngineError, Result};
 pub struct Example {
     /// From 1, as the file counts.
     pub row: usize,
+    /// For a model that reads a source and writes a target: the prompt. `tokens` is then the start token and the target.
+    pub source: Vec<u32>,
     /// Prompt, target and end token, cut to the limit.
     pub tokens: Vec<u32>,
     /// First labelled position, at least 1; every token from here on is a label.
@@ -31,7 +34,7 @@ pub struct Example {
     pub reference: String,
     /// Which text of a pair each token belongs to, 0 or 1; empty when there is one.
     pub types: Vec<u32>,
-    /// For every task but the causal one: positions, and the class or the token that is to be told there. The class of a
+    /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
 }
@@ -43,11 +46,20 @@ pub(super) struct Encoder<'a> {
     pub(super) prompts: &'a Prompts,
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) task: Task,
+    /// What stands before a target that is written from a source.
+    pub(super) start: TargetStart,
     /// Names of the classes, where the task has some.
     pub(super) classes: &'a [String],
     /// The column of the second text of a pair.
     pub(super) second: Option<usize>,
     pub(super) max_tokens: usize,
+}
+
+impl Example {
+    /// Tokens that a model goes over.
+    pub fn length(&self) -> usize {
+        self.source.len() + self.tokens.len()
+    }
 }
 
 /// The rows of a table after encoding.
@@ -64,6 +76,16 @@ pub(super) struct Encoded {
 /// A row's example and its length before the cut, or why there is none.
 pub(super) type Outcome = Result<(Example, u32), Skip>;
 
+/// The tokens of a row, cut to the limit.
+struct Cut {
+    source: Vec<u32>,
+    tokens: Vec<u32>,
+    n_prompt: usize,
+    truncated: bool,
+    /// Before the cut.
+    length: usize,
+}
+
 pub(super) struct Skip {
     pub(super) reason: String,
     /// The template does not fit the row.
@@ -77,7 +99,7 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        if matches!(self.task, Task::Causal | Task::MaskedFill) {
+        if self.task.writes() || self.task == Task::MaskedFill {
             self.prompts.templates.check_names(&self.table.columns)?;
         }
         let outcomes: Vec<Outcome> =
@@ -116,14 +138,14 @@ impl Encoder<'_> {
     /// The outer error ends the encoding of the table.
     fn encode_row(&self, row: &Row) -> Result<Outcome> {
         match self.task {
-            Task::Causal => self.causal_row(row),
+            Task::Causal | Task::Seq2Seq => self.written_row(row),
             Task::SequenceClassification => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
         }
     }
 
-    fn causal_row(&self, row: &Row) -> Result<Outcome> {
+    fn written_row(&self, row: &Row) -> Result<Outcome> {
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let texts = match self.prompts.texts(&fields) {
             Ok(texts) => texts,
@@ -133,12 +155,17 @@ impl Encoder<'_> {
         if texts.reference.trim().is_empty() {
             return Ok(Err(skip("the target is empty")));
         }
-        Ok(self.tokens(&texts).map(|(tokens, n_prompt, length)| {
+        let cut = match self.task {
+            Task::Seq2Seq => self.two_texts(&texts),
+            _ => self.one_text(&texts),
+        };
+        Ok(cut.map(|Cut { source, tokens, n_prompt, truncated, length }| {
             let example = Example {
                 row: row.number,
-                truncated: tokens.len() < length,
+                source,
                 tokens,
                 n_prompt,
+                truncated,
                 prompt: texts.prompt,
                 reference: texts.reference,
                 types: Vec::new(),
@@ -148,8 +175,24 @@ impl Encoder<'_> {
         }))
     }
 
-    /// The tokens within the limit, the first labelled position, and the length without the limit.
-    fn tokens(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<(Vec<u32>, usize, usize), Skip> {
+    /// Source and target, each within the limit. The length is that of the longer one, which the limit is about.
+    fn two_texts(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
+        let failed = |e: EngineError| skip(&e.to_string());
+        if self.max_tokens < 2 {
+            return Err(skip("the length limit leaves no room for a target"));
+        }
+        let (source, n_source) = source_tokens(prompt, self.tokenizer, self.max_tokens).map_err(failed)?;
+        let (tokens, n_target) =
+            target_tokens(target, self.tokenizer, self.start, *is_ended, self.max_tokens).map_err(failed)?;
+        if tokens.len() < 2 {
+            return Err(skip("the target has no token in this vocabulary"));
+        }
+        let truncated = source.len() < n_source || tokens.len() < n_target;
+        Ok(Cut { source, tokens, n_prompt: 1, truncated, length: n_source.max(n_target) })
+    }
+
+    /// Prompt and target one behind the other, within the limit.
+    fn one_text(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
         let failed = |e: EngineError| skip(&e.to_string());
         let mut tokens = self.prompts.tokens(prompt, self.tokenizer).map_err(failed)?;
         let mut labels = if tokens.is_empty() {
@@ -175,7 +218,7 @@ impl Encoder<'_> {
         let n_prompt = tokens.len();
         tokens.append(&mut labels);
         tokens.truncate(self.max_tokens);
-        Ok((tokens, n_prompt, length))
+        Ok(Cut { source: Vec::new(), truncated: tokens.len() < length, tokens, n_prompt, length })
     }
 }
 
@@ -214,9 +257,10 @@ mod tests {
         let encoder = Encoder {
             table: &table,
             roles: Roles::resolve(&table, None, None)?,
-            prompts: &Prompts::new(config, &byte_tokenizer())?,
+            prompts: &Prompts::new(config, Task::Causal, &byte_tokenizer())?,
             tokenizer: &byte_tokenizer(),
             task: Task::Causal,
+            start: TargetStart::default(),
             classes: &[],
             second: None,
             max_tokens,

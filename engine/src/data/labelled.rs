@@ -164,6 +164,7 @@ impl Encoder<'_> {
         let types = if framed.type_ids.iter().any(|&kind| kind != 0) { framed.type_ids } else { Vec::new() };
         let example = Example {
             row: row.number,
+            source: Vec::new(),
             n_prompt: framed.ids.len(),
             truncated: framed.ids.len() < length,
             tokens: framed.ids,
@@ -185,6 +186,7 @@ mod tests {
     use super::super::columns::Roles;
     use super::super::encode::Encoded as Rows;
     use super::super::prompts::Prompts;
+    use super::super::source_target::TargetStart;
     use super::super::table::ObjectRows;
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
@@ -201,9 +203,10 @@ mod tests {
         let encoder = Encoder {
             table: &table,
             roles,
-            prompts: &Prompts::new(&DataConfig::new("x"), &byte_tokenizer())?,
+            prompts: &Prompts::new(&DataConfig::new("x"), task, &byte_tokenizer())?,
             tokenizer: &byte_tokenizer(),
             task,
+            start: TargetStart::default(),
             classes: &classes,
             second: None,
             max_tokens,

@@ -2,6 +2,7 @@
 
 use super::dataset::{Dataset, Prepared};
 use super::encode::Example;
+use super::source_target::TargetStart;
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
@@ -18,12 +19,13 @@ const N_SKIPPED: usize = 10;
 pub fn preview(
     config: &DataConfig,
     task: &TaskRecord,
+    start: TargetStart,
     tokenizer: &Tokenizer,
     n_rows: usize,
     max_tokens: usize,
     seed: u64,
 ) -> Result<DataPreview> {
-    let prepared = Prepared::load(config, task, tokenizer, max_tokens)?;
+    let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
     let task = prepared.task.clone();
     let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, &task, tokenizer)).collect();
     let validation = match &config.validation {
@@ -44,7 +46,7 @@ pub fn preview(
         skipped_rows: report.skipped_rows,
         lengths: report.lengths,
         max_tokens: report.max_tokens,
-        has_chat_template: tokenizer.chat_template().is_some(),
+        has_chat_template: tokenizer.chat_template().is_some() && task.task != Task::Seq2Seq,
         tokenizer_notes: tokenizer.notes().to_vec(),
         task: task.task,
         classes: task.classes,
@@ -52,11 +54,11 @@ pub fn preview(
 }
 
 fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> TokenRow {
-    let n = example.tokens.len();
-    let mut labelled: Vec<bool> = (0..n).map(|position| position >= example.n_prompt).collect();
+    let n = example.length();
+    let mut labelled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::SequenceClassification => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labelled[at] = true),
         Task::TokenClassification => {
             classes = vec![String::new(); n];
@@ -68,7 +70,7 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     }
     TokenRow {
         row: example.row,
-        tokens: example.tokens.iter().map(|&id| tokenizer.token_text(id)).collect(),
+        tokens: example.source.iter().chain(&example.tokens).map(|&id| tokenizer.token_text(id)).collect(),
         labelled,
         classes,
         truncated: example.truncated,
@@ -87,7 +89,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "source,target\na,é\nb,\nc,d\n").unwrap();
-        let preview = preview(&DataConfig::new(path), &TaskRecord::default(), &byte_tokenizer(), 1, 100, 1).unwrap();
+        let (task, start) = (TaskRecord::default(), TargetStart::default());
+        let preview = preview(&DataConfig::new(path), &task, start, &byte_tokenizer(), 1, 100, 1).unwrap();
         assert_eq!(preview.rows.len(), 1);
         assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
         assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);

@@ -1,12 +1,14 @@
 //! What a row's prompt and target are before they are tokens: rendered by the run's templates, written as a turn of a
 //! conversation if the run asks for that, begun as the tokenizer begins every text.
 
+use super::source_target::source_tokens;
 use super::template::{Fields, RenderError, Templates};
 use super::tokenizer::{ChatTemplate, Message, Tokenizer, Turn};
-use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig};
+use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};
 use crate::error::{EngineError, Result};
 
-/// The default prompt where the begin token stands before it, or a chat template sets it apart from the target.
+/// The default prompt where the begin token stands before it, or something else sets it apart from the target: a chat
+/// template, or that the target is a text of its own.
 const PLAIN_PROMPT: &str = "{{ source }}";
 
 /// How one model's prompts are made for one run.
@@ -16,6 +18,8 @@ pub struct Prompts {
     begin: Option<u32>,
     chat: Option<(ChatTemplate, Turn)>,
     append_end_token: bool,
+    /// A prompt is a source, framed as the tokenizer frames a text.
+    is_source: bool,
 }
 
 /// A row in words.
@@ -34,9 +38,16 @@ impl Prompts {
     ///
     /// # Errors
     /// [`EngineError::Template`] for a template that is not well formed, or a chat without a template of the model.
-    pub fn new(config: &DataConfig, tokenizer: &Tokenizer) -> Result<Self> {
+    pub fn new(config: &DataConfig, task: Task, tokenizer: &Tokenizer) -> Result<Self> {
+        let is_source = task == Task::Seq2Seq;
         let chat = match (config.chat, tokenizer.chat_template()) {
             (false, _) => None,
+            (true, _) if is_source => {
+                return Err(EngineError::Template(
+                    "the model writes from a source and holds no conversation; data.chat must be false for it"
+                        .to_owned(),
+                ));
+            }
             (true, Some(template)) => Some((template.clone(), template.turn()?)),
             (true, None) => {
                 return Err(EngineError::Template(
@@ -45,13 +56,14 @@ impl Prompts {
             }
         };
         // A chat template writes the begin token itself where the model wants one.
-        let follows = config.begin_token == BeginToken::Tokenizer && chat.is_none();
+        let follows = config.begin_token == BeginToken::Tokenizer && chat.is_none() && !is_source;
         let begin = tokenizer.begins_texts().filter(|_| follows);
         let mut config = config.clone();
-        if (begin.is_some() || chat.is_some()) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
+        if (begin.is_some() || chat.is_some() || is_source) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
             config.prompt_template = PLAIN_PROMPT.to_owned();
         }
-        Ok(Self { templates: Templates::new(&config)?, begin, chat, append_end_token: config.append_end_token })
+        let append_end_token = config.append_end_token;
+        Ok(Self { templates: Templates::new(&config)?, begin, chat, append_end_token, is_source })
     }
 
     /// The tokens of the prompt for a source that somebody typed, at least one.
@@ -60,6 +72,9 @@ impl Prompts {
     /// [`EngineError::Template`] when the template needs more than the source, or asks for too much.
     pub fn for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         let text = self.templates.prompt_for_source(source, tokenizer)?;
+        if self.is_source {
+            return source_tokens(&text, tokenizer, usize::MAX).map(|(tokens, _)| tokens);
+        }
         let text = self.as_turn(text)?;
         let mut tokens = self.tokens(&text, tokenizer)?;
         if tokens.is_empty() {

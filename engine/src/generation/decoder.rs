@@ -3,33 +3,37 @@
 //! Each prompt goes through the model alone, without padding or mask, with its own prefix in front: no column is
 //! wasted, and steps stay bounded. Then the streams decode together in one cache, padded on the left.
 //!
+//! A model that reads a source reads each prompt alone too, and what its decoder sees of it is cached like a prompt: rows of
+//! different lengths are padded on the left and masked.
+//!
 //! A stream without slots (no adapter, or strength 0) is by default a batch of its own for good. Its calls of the
 //! model are then exactly those of the untouched model continuing that prompt alone (same tensors, same shapes, so
 //! the same kernels), and therefore its logits are the same bit for bit. In a larger batch they would not be: a
 //! product of another shape may add in another order.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::cache::{KvCache, Segments};
 use super::sampling::{Chooser, check_sampling};
+use super::writer::{SourceOptions, Writer, cross_cache};
 use crate::error::{EngineError, Result};
 use crate::message::Sampling;
-use crate::models::{CausalModel, Input, ModelShape};
-use crate::nn::{LayerKv, head_logits};
+use crate::models::{CausalModel, Conditioning, ModelShape, Site};
+use crate::nn::{LayerKv, past_length};
 
 /// Prompts are read until a step has gone over so many tokens.
 const PROMPT_TOKENS_PER_STEP: usize = 256;
 /// Room for new tokens that a cache starts with, at most.
 const SPARE_TOKENS: usize = 128;
 
-/// One text to continue.
+/// One text to continue, or one source to write a text from.
 #[derive(Clone, Debug)]
 pub struct DecoderStream {
     /// At least one token.
     pub prompt: Vec<u32>,
-    /// The prefix: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
-    /// The text's positions start at `n_virtual`, as in PEFT.
-    pub past: Option<Vec<LayerKv>>,
+    /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
+    /// The text's positions start at the decoder's `n_virtual`, as in PEFT.
+    pub conditioning: Conditioning,
     /// 0 leaves the slots out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
@@ -52,6 +56,8 @@ pub struct DecoderOptions {
     /// Each stream without slots decodes in a batch of its own, bit for bit as the untouched model. Off saves time
     /// with many such streams.
     pub exact_base: bool,
+    /// For a model that reads the prompts and writes from them.
+    pub source: Option<SourceOptions>,
 }
 
 impl Default for DecoderOptions {
@@ -63,6 +69,7 @@ impl Default for DecoderOptions {
             no_repeat_ngram: 0,
             keep_logits: false,
             exact_base: true,
+            source: None,
         }
     }
 }
@@ -98,19 +105,30 @@ pub struct Decoder {
     n_positions: usize,
     streams: Vec<StreamState>,
     /// Streams whose prompt was read, with their keys and values, until all have been.
-    ready: Vec<(usize, Segments)>,
+    ready: Vec<Ready>,
     /// How many streams' prompts were read.
     read: usize,
     batches: Vec<Batch>,
 }
 
 #[derive(Debug)]
+struct Ready {
+    stream: usize,
+    /// The prefix, then the text.
+    own: Segments,
+    cross: Option<Vec<LayerKv>>,
+}
+
+#[derive(Debug)]
 struct StreamState {
     prompt: Vec<u32>,
-    /// The prefix until the prompt is read; `None` without slots.
-    past: Option<Vec<LayerKv>>,
-    n_virtual: usize,
-    /// What the penalties count: the prompt and the new tokens; padding does not count, as in transformers.
+    /// The prefixes until the prompt is read.
+    conditioning: Conditioning,
+    has_slots: bool,
+    /// Positions taken when the first new token is chosen: the decoder's slots, and the prompt or the start token.
+    n_before: usize,
+    /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
+    /// transformers.
     seen: Vec<u32>,
     tokens: Vec<u32>,
     chooser: Chooser,
@@ -123,6 +141,8 @@ struct StreamState {
 #[derive(Debug)]
 struct Batch {
     cache: KvCache,
+    /// What cross-attention sees.
+    cross: Option<KvCache>,
     streams: Vec<usize>,
 }
 
@@ -166,7 +186,8 @@ impl Decoder {
     ///
     /// # Errors
     /// [`EngineError::Computation`] when the device fails or the logits are not numbers.
-    pub fn step(&mut self, model: &dyn CausalModel) -> Result<Vec<NewToken>> {
+    pub fn step<'a>(&mut self, model: impl Into<Writer<'a>>) -> Result<Vec<NewToken>> {
+        let model = model.into();
         if self.read < self.streams.len() {
             return self.read_prompts(model);
         }
@@ -186,17 +207,22 @@ impl Decoder {
     ///
     /// # Errors
     /// [`EngineError::Computation`] when the device fails.
-    pub fn prove_base(&self, model: &dyn CausalModel, stream: usize) -> Result<Option<bool>> {
+    pub fn prove_base<'a>(&self, model: impl Into<Writer<'a>>, stream: usize) -> Result<Option<bool>> {
         let stream = &self.streams[stream];
         let Some(ours) = &stream.base_logits else {
             return Ok(None);
         };
-        let plain = plain_logits(model, &stream.prompt)?;
+        let plain = model.into().read(&stream.prompt, &Conditioning::default(), self.start())?.logits;
         let equal = plain.len() == ours.len() && plain.iter().zip(ours).all(|(a, b)| a.to_bits() == b.to_bits());
         Ok(Some(equal))
     }
 
-    fn read_prompts(&mut self, model: &dyn CausalModel) -> Result<Vec<NewToken>> {
+    fn start(&self) -> Option<u32> {
+        self.options.source.as_ref().map(|source| source.start)
+    }
+
+    fn read_prompts(&mut self, model: Writer<'_>) -> Result<Vec<NewToken>> {
+        let start = self.start();
         let mut news = Vec::new();
         let mut gone_over = 0;
         while self.read < self.streams.len() && gone_over < PROMPT_TOKENS_PER_STEP {
@@ -207,15 +233,15 @@ impl Decoder {
                 continue;
             }
             gone_over += stream.prompt.len();
-            let prefix = stream.past.take();
-            let mut text = Vec::new();
-            let logits = read_prompt(model, &stream.prompt, prefix.as_deref(), Some(&mut text))?;
-            if stream.n_virtual == 0 {
-                stream.base_logits = Some(logits.clone());
+            let conditioning = std::mem::take(&mut stream.conditioning);
+            let read = model.read(&stream.prompt, &conditioning, start)?;
+            if !stream.has_slots {
+                stream.base_logits = Some(read.logits.clone());
             }
-            news.push(self.choose(index, logits)?);
+            news.push(self.choose(index, read.logits)?);
             if self.streams[index].end.is_none() {
-                self.ready.push((index, prefix.into_iter().chain([text]).collect()));
+                let own = conditioning.decoder.into_iter().chain([read.text]).collect();
+                self.ready.push(Ready { stream: index, own, cross: read.cross });
             }
         }
         if self.read == self.streams.len() {
@@ -226,35 +252,32 @@ impl Decoder {
 
     fn form_batches(&mut self) {
         let exact = self.options.exact_base;
-        let alone = |&(index, _): &(usize, Segments)| exact && self.streams[index].n_virtual == 0;
+        let alone = |ready: &Ready| exact && !self.streams[ready.stream].has_slots;
         let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().partition(alone);
         let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
         self.batches = std::iter::once(together)
             .chain(alone.into_iter().map(|row| vec![row]))
             .filter(|rows| !rows.is_empty())
             .map(|rows| {
-                let (streams, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-                Batch { cache: KvCache::new(&rows, spare), streams }
+                let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
+                for row in rows {
+                    streams.push(row.stream);
+                    own.push(row.own);
+                    cross.push(row.cross);
+                }
+                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), streams }
             })
             .collect();
     }
 
     /// One token for each row of a batch.
-    fn advance(&mut self, batch: &mut Batch, model: &dyn CausalModel, news: &mut Vec<NewToken>) -> Result<()> {
+    fn advance(&mut self, batch: &mut Batch, model: Writer<'_>, news: &mut Vec<NewToken>) -> Result<()> {
         let rows = batch.streams.len();
-        let device = model.embeddings().device();
         let tokens = batch.streams.iter().map(|&index| *self.streams[index].tokens.last().expect("the first token"));
+        let tokens = tokens.map(i64::from).collect();
         // An idle row has run out of positions perhaps; what it computes is not used.
-        let positions = batch.cache.lengths().iter().map(|&length| length.min(self.n_positions - 1));
-        let input = Input {
-            tokens: ids(tokens.map(i64::from).collect(), [rows, 1], &device),
-            positions: ids(positions.map(|position| position as i64).collect(), [rows, 1], &device),
-            key_mask: batch.cache.key_mask(1, &device),
-        };
-        let mut kv = Vec::new();
-        let hidden = model.hidden(&input, Some(&batch.cache.past()), Some(&mut kv)); // [rows, 1, d_model]
-        batch.cache.append(&kv);
-        let logits = to_host(head_logits(hidden.squeeze_dim(1), model.head()))?; // [rows, vocab_size]
+        let positions = batch.cache.lengths().iter().map(|&length| length.min(self.n_positions - 1) as i64).collect();
+        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [rows, vocab_size]
         for (row, &index) in logits.chunks_exact(logits.len() / rows).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
                 news.push(self.choose(index, row.to_vec())?);
@@ -271,8 +294,12 @@ impl Decoder {
                 *logit = f32::NEG_INFINITY;
             }
         }
+        let forced = self.forced(index);
         let stream = &mut self.streams[index];
-        let token = stream.chooser.choose(&mut logits, &stream.seen)?;
+        let token = match forced {
+            Some(token) => token,
+            None => stream.chooser.choose(&mut logits, &stream.seen)?,
+        };
         stream.seen.push(token);
         stream.tokens.push(token);
         let sampling = &self.options.sampling;
@@ -280,12 +307,20 @@ impl Decoder {
             Some(EndReason::EndToken)
         } else if stream.tokens.len() >= sampling.max_new_tokens {
             Some(EndReason::MaxTokens)
-        } else if stream.n_virtual + stream.prompt.len() + stream.tokens.len() > self.n_positions {
+        } else if stream.n_before + stream.tokens.len() > self.n_positions {
             Some(EndReason::Context)
         } else {
             None
         };
         Ok(NewToken { stream: index, token, end: stream.end, logits: kept })
+    }
+
+    /// The next token of a stream, where the model leaves no choice.
+    fn forced(&self, index: usize) -> Option<u32> {
+        let source = self.options.source.as_ref()?;
+        let n = self.streams[index].tokens.len();
+        let last = source.forced_last.filter(|_| n + 1 == self.options.sampling.max_new_tokens);
+        last.or(source.forced_first.filter(|_| n == 0))
     }
 }
 
@@ -302,31 +337,60 @@ impl StreamState {
             let known = shape.vocab_size;
             return setting("prompt", format!("token {token} is unknown to the model, which has {known}"));
         }
-        if let Some(past) = &stream.past {
-            check_prefix(past, shape)?;
-        }
-        let past = stream.past.filter(|past| stream.strength != 0.0 && past[0].key.dims()[2] > 0).map(|past| {
-            let scale = |value: Tensor<4>| {
-                if stream.strength == 1.0 { value } else { value * stream.strength }
-            };
-            past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect::<Vec<_>>()
-        });
-        let n_virtual = past.as_ref().map_or(0, |past| past[0].key.dims()[2]);
-        if n_virtual + stream.prompt.len() > shape.n_positions {
-            let (tokens, n_positions) = (stream.prompt.len(), shape.n_positions);
-            return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
+        let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
+        let n_virtual = past_length(conditioning.decoder.as_deref());
+        let has_slots = Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
+        let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
+        let begins = match &options.source {
+            None => stream.prompt.clone(),
+            Some(source) => {
+                let (tokens, n_positions) = (stream.prompt.len(), source.encoder.n_positions);
+                if tokens > n_positions {
+                    return Err(overflow(0, tokens, n_positions));
+                }
+                vec![source.start]
+            }
+        };
+        let n_before = n_virtual + begins.len();
+        if n_before > shape.n_positions {
+            return Err(overflow(n_virtual, begins.len(), shape.n_positions));
         }
         Ok(Self {
-            seen: stream.prompt.clone(),
+            seen: begins,
             prompt: stream.prompt,
-            past,
-            n_virtual,
+            conditioning,
+            has_slots,
+            n_before,
             tokens: Vec::new(),
             chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
         })
     }
+}
+
+/// The slots that are there at this strength, with their values scaled.
+fn scaled(
+    mut conditioning: Conditioning,
+    strength: f64,
+    shape: &ModelShape,
+    options: &DecoderOptions,
+) -> Result<Conditioning> {
+    for site in Site::ALL {
+        let Some(past) = conditioning.place(site).take() else { continue };
+        let wanted = match (&options.source, site) {
+            (Some(source), Site::Encoder) => &source.encoder,
+            _ => shape,
+        };
+        check_prefix(&past, wanted)?;
+        if strength == 0.0 || past_length(Some(&past)) == 0 {
+            continue;
+        }
+        let scale = |value: Tensor<4>| if strength == 1.0 { value } else { value * strength };
+        let scaled = past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect();
+        *conditioning.place(site) = Some(scaled);
+    }
+    Ok(conditioning)
 }
 
 impl Batch {
@@ -336,6 +400,9 @@ impl Batch {
             (0..self.streams.len()).filter(|&row| streams[self.streams[row]].end.is_none()).collect();
         if !live.is_empty() && live.len() * 2 <= self.streams.len() {
             self.cache.keep(&live);
+            if let Some(cross) = &mut self.cross {
+                cross.keep(&live);
+            }
             self.streams = live.iter().map(|&row| self.streams[row]).collect();
         }
         !live.is_empty()
@@ -347,28 +414,7 @@ impl Batch {
 /// # Errors
 /// [`EngineError::Computation`] when the device fails.
 pub fn plain_logits(model: &dyn CausalModel, prompt: &[u32]) -> Result<Vec<f32>> {
-    read_prompt(model, prompt, None, None)
-}
-
-/// Logits after the last token of a prompt that stands alone in its batch.
-fn read_prompt(
-    model: &dyn CausalModel,
-    prompt: &[u32],
-    prefix: Option<&[LayerKv]>,
-    kv: Option<&mut Vec<LayerKv>>,
-) -> Result<Vec<f32>> {
-    let device = model.embeddings().device();
-    let seq = prompt.len();
-    let n_virtual = prefix.map_or(0, |prefix| prefix[0].key.dims()[2]);
-    let input = Input {
-        tokens: ids(prompt.iter().map(|&token| i64::from(token)).collect(), [1, seq], &device),
-        positions: ids((n_virtual..n_virtual + seq).map(|position| position as i64).collect(), [1, seq], &device),
-        key_mask: None,
-    };
-    let hidden = model.hidden(&input, prefix, kv); // [1, seq, d_model]
-    let [_, _, d_model] = hidden.dims();
-    let last = hidden.slice([0..1, seq - 1..seq, 0..d_model]).reshape([1, d_model]);
-    to_host(head_logits(last, model.head()))
+    Ok(Writer::Causal(model).read(prompt, &Conditioning::default(), None)?.logits)
 }
 
 fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {
@@ -386,12 +432,4 @@ fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn ids(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
-    Tensor::from_data(TensorData::new(ids, shape), device)
-}
-
-fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {
-    logits.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
 }

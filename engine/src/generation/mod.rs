@@ -10,7 +10,9 @@ mod sampling;
 mod tests;
 #[cfg(test)]
 pub(crate) mod tiny;
+mod writer;
 
 pub use cache::{KvCache, Segments};
 pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
 pub use sampling::{Chooser, check_sampling};
+pub use writer::{SourceOptions, Writer};

@@ -6,11 +6,15 @@ use super::tiny::TinyModel;
 use super::*;
 use crate::error::EngineError;
 use crate::message::Sampling;
-use crate::models::{CausalModel, Input};
+use crate::models::{CausalModel, Conditioning, Input};
 use crate::nn::{LayerKv, head_logits};
 
 fn stream(prompt: &[u32], past: Option<Vec<LayerKv>>) -> DecoderStream {
-    DecoderStream { prompt: prompt.to_vec(), past, strength: 1.0 }
+    DecoderStream {
+        prompt: prompt.to_vec(),
+        conditioning: past.map(Conditioning::causal).unwrap_or_default(),
+        strength: 1.0,
+    }
 }
 
 fn options(max_new_tokens: usize) -> DecoderOptions {
@@ -81,7 +85,8 @@ fn cached_decoding_equals_the_full_pass_whatever_the_padding_and_the_prefix() {
     for exact_base in [true, false] {
         let results = run(&model, mixed(&model), DecoderOptions { exact_base, ..options(20) });
         for (stream, (tokens, logits, end)) in mixed(&model).iter().zip(&results) {
-            let (expected, expected_logits) = uncached(&model, &stream.prompt, stream.past.as_deref(), 20);
+            let (expected, expected_logits) =
+                uncached(&model, &stream.prompt, stream.conditioning.decoder.as_deref(), 20);
             assert_eq!(tokens, &expected);
             assert_near(logits, &expected_logits);
             assert_eq!(*end, Some(EndReason::MaxTokens));
@@ -163,10 +168,11 @@ fn streams_end_one_by_one_and_the_others_go_on_unchanged() {
         .collect();
     let results = run(&model, streams.clone(), options(1000));
     for (stream, (tokens, logits, end)) in streams.iter().zip(&results) {
-        let n_virtual = stream.past.as_ref().unwrap()[0].key.dims()[2];
+        let n_virtual = stream.conditioning.decoder.as_ref().unwrap()[0].key.dims()[2];
         let expected = model.shape().n_positions + 1 - n_virtual - stream.prompt.len();
         assert_eq!((tokens.len(), *end), (expected, Some(EndReason::Context)));
-        let (expected, expected_logits) = uncached(&model, &stream.prompt, stream.past.as_deref(), expected);
+        let (expected, expected_logits) =
+            uncached(&model, &stream.prompt, stream.conditioning.decoder.as_deref(), expected);
         assert_eq!(tokens, &expected);
         assert_near(logits, &expected_logits);
     }

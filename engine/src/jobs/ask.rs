@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::adapters::peft::FoldedPrefix;
+use crate::adapters::FoldedAdapter;
 use crate::analysis::norms;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Tokenizer, preview as preview_rows};
@@ -16,7 +16,7 @@ use crate::training::room_for_text;
 use crate::worker::{Job, Outbox, Progress};
 
 /// How a question is answered.
-type Answer = Box<dyn FnOnce(&Session) -> Result<Event>>;
+type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Event>>;
 
 /// A question whose answer is one event.
 pub(super) struct Once(pub(super) Option<Answer>);
@@ -24,7 +24,7 @@ pub(super) struct Once(pub(super) Option<Answer>);
 impl Job for Once {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         if let Some(work) = self.0.take() {
-            out.send(work(session)?);
+            out.send(work(session, out)?);
         }
         Ok(Progress::Done(Outcome::Completed))
     }
@@ -64,15 +64,18 @@ pub(super) fn preview(
         let folder = ModelFolder::open(&model)?;
         let task = TaskRecord::of(folder.task(task)?);
         let room = room_for_text(n_virtual, data.max_tokens, &folder.shape())?;
-        let preview = preview_rows(&data, &task, &tokenizer, rows, room, PREVIEW_SEED)?;
+        let preview = preview_rows(&data, &task, folder.target_start(), &tokenizer, rows, room, PREVIEW_SEED)?;
         Ok(Event::Preview { job, preview: Box::new(preview) })
     })
 }
 
 pub(super) fn grid(job: JobId, adapter: PathBuf) -> Box<dyn Job> {
     once(move |_| {
-        let prefix = FoldedPrefix::read(&adapter, None)?;
-        let grid = norms::grid(&prefix.layers(&device::cpu()))?;
+        let folded = FoldedAdapter::read(&adapter, None)?;
+        let mut grid = norms::grid(&folded.layers(&device::cpu()))?;
+        if folded.task.task == Task::Seq2Seq {
+            grid.sites = folded.prefixes.iter().map(|(site, prefix)| (*site, prefix.shape.n_layers)).collect();
+        }
         Ok(Event::Grid { job, grid: Box::new(grid) })
     })
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task, TaskRecord};
-use crate::data::{Dataset, TokenBatch, evaluation_batches};
+use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
@@ -57,7 +58,7 @@ impl Evaluate {
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-        let n_virtual = adapter.as_ref().map_or(0, |adapter| adapter.shape.n_virtual);
+        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual);
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
@@ -65,9 +66,9 @@ impl Evaluate {
             Some(adapter) => adapter.task.clone(),
             None => TaskRecord::of(model.task(self.task)?),
         };
-        let dataset = Dataset::load(&data, &record, &model.tokenizer, room, 0)?;
+        let dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
         let (rows, record) = (dataset.train, dataset.task);
-        let lengths: Vec<usize> = rows.iter().map(|example| example.tokens.len()).collect();
+        let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
         let batches =
             evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad, record.task)).collect();

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::config::DataConfig;
-use crate::data::{Prompts, StreamDecoder, Tokenizer, plain_prompt};
+use crate::config::{DataConfig, Task};
+use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
 use crate::error::Result;
-use crate::generation::{Decoder, DecoderStream};
+use crate::generation::{Decoder, DecoderStream, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
+use crate::models::Conditioning;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -40,13 +41,16 @@ impl Generate {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
         let model = session.model(&self.request.model, self.request.device, &mut heard)?;
-        model.model.causal()?;
+        Writer::try_from(&model.model)?;
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
             streams.push(DecoderStream {
-                prompt: tokens_of(&stream.prompt, &model.tokenizer)?,
-                past: adapter.as_ref().map(|adapter| adapter.layers(&model.device)),
+                prompt: tokens_of(&stream.prompt, &model)?,
+                conditioning: match &adapter {
+                    Some(adapter) => model.conditioning(adapter)?,
+                    None => Conditioning::default(),
+                },
                 strength: stream.strength,
             });
             texts.push(StreamText {
@@ -64,13 +68,15 @@ impl Generate {
 }
 
 /// What the model gets. An empty prompt still needs a token to predict from.
-fn tokens_of(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+fn tokens_of(prompt: &Prompt, model: &LoadedModel) -> Result<Vec<u32>> {
+    let (task, tokenizer) = (model.task(None)?, &model.tokenizer);
     match prompt {
+        Prompt::Text(text) if task == Task::Seq2Seq => Ok(source_tokens(text, tokenizer, usize::MAX)?.0),
         Prompt::Text(text) => plain_prompt(text, tokenizer),
         Prompt::Source { text, template, begin_token, chat } => {
             let (prompt_template, begin_token, chat) = (template.clone(), *begin_token, *chat);
             let config = DataConfig { prompt_template, begin_token, chat, ..DataConfig::new("") };
-            Prompts::new(&config, tokenizer)?.for_source(text, tokenizer)
+            Prompts::new(&config, task, tokenizer)?.for_source(text, tokenizer)
         }
     }
 }
@@ -93,7 +99,7 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
-        for new in self.decoder.step(self.model.model.causal()?)? {
+        for new in self.decoder.step(Writer::try_from(&self.model.model)?)? {
             let text = &mut self.texts[new.stream];
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
@@ -117,7 +123,7 @@ impl Running {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
-                proven_base: self.decoder.prove_base(model.model.causal()?, index)?,
+                proven_base: self.decoder.prove_base(Writer::try_from(&model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
             })
         };

@@ -38,5 +38,5 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
 
 /// A job of one step: its answer is one event.
 fn once(work: impl FnOnce(&Session) -> Result<Event> + 'static) -> Box<dyn Job> {
-    Box::new(ask::Once(Some(Box::new(work))))
+    Box::new(ask::Once(Some(Box::new(move |session, _| work(session)))))
 }

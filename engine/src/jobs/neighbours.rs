@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::analysis::{NeighbourSearch, VocabularyBank, VocabularyBuilder, VocabularyStep};
+use crate::analysis::{NeighbourSearch, SiteStack, VocabularyBank, VocabularyBuilder, VocabularyStep};
 use crate::error::Result;
 use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase};
+use crate::models::{KeysAndValues, Model, Site};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -16,7 +17,7 @@ pub(super) struct Neighbours {
 
 enum Stage {
     Start,
-    Vocabulary { model: Rc<LoadedModel>, builder: VocabularyBuilder, search: NeighbourSearch },
+    Vocabulary { model: Rc<LoadedModel>, sites: Vec<Site>, builder: VocabularyBuilder, search: NeighbourSearch },
     Search { model: Rc<LoadedModel>, bank: Rc<VocabularyBank>, search: NeighbourSearch, lists: Vec<NeighbourList> },
 }
 
@@ -29,7 +30,8 @@ impl Neighbours {
         let request = &self.request;
         let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
         let model = session.model(&request.model, request.device, &mut heard)?;
-        let prefix = model.adapter(&request.adapter)?.layers(&model.device);
+        let adapter = model.adapter(&request.adapter)?;
+        let (prefix, sites) = (adapter.layers(&model.device), adapter.sites());
         let initial = match &request.initial {
             Some(folder) => Some(model.adapter(folder)?.layers(&model.device)),
             None => None,
@@ -37,13 +39,27 @@ impl Neighbours {
         let NeighbourRequest { layers, positions, side, metric, top, .. } = request;
         let search =
             NeighbourSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
-        Ok(match session.bank(&model.hash) {
+        let name = bank_name(&model, &sites);
+        Ok(match session.bank(&name) {
             Some(bank) => Stage::Search { model, bank, search, lists: Vec::new() },
             None => {
-                let builder = VocabularyBuilder::new(&session.cache, model.model.shape(), &model.hash);
-                Stage::Vocabulary { model, builder, search }
+                let builder =
+                    VocabularyBuilder::new(&session.cache, SiteStack::new(&model.model, &sites).sizes(), &name);
+                Stage::Vocabulary { model, sites, builder, search }
             }
         })
+    }
+}
+
+/// Which bank a question needs: that of the weights and, where there are several sites, of those asked about.
+fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
+    match model.model {
+        Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
+        // File names keep the beginning, so that the sites come first.
+        Model::Seq2Seq(_) => {
+            let initials: String = sites.iter().map(|site| &site.name()[..1]).collect();
+            format!("{initials}{}", model.hash)
+        }
     }
 }
 
@@ -51,14 +67,14 @@ impl Job for Neighbours {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => self.stage = self.start(session, out)?,
-            Stage::Vocabulary { model, mut builder, search } => {
-                self.stage = match builder.step(&model.model)? {
+            Stage::Vocabulary { model, sites, mut builder, search } => {
+                self.stage = match builder.step(&SiteStack::new(&model.model, &sites))? {
                     VocabularyStep::Share(share) => {
                         out.send(Event::Phase { job: self.id, phase: Phase::BuildingVocabulary { share } });
-                        Stage::Vocabulary { model, builder, search }
+                        Stage::Vocabulary { model, sites, builder, search }
                     }
                     VocabularyStep::Done(bank) => {
-                        let bank = session.keep_bank(model.hash.clone(), bank);
+                        let bank = session.keep_bank(bank_name(&model, &sites), bank);
                         Stage::Search { model, bank, search, lists: Vec::new() }
                     }
                 };

@@ -1,17 +1,34 @@
 //! How an adapter conditions a model: keys and values before the text, wherever the model attends.
 
+use serde::{Deserialize, Serialize};
+
 use crate::models::head::ClassHead;
 use crate::nn::LayerKv;
 
 /// A place where a model attends and a prefix can stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Site {
-    /// Self-attention of the stack that reads in both directions.
+    /// Self-attention of the stack that reads in both directions; the only site of an encoder.
     Encoder,
     /// Self-attention of the stack that writes; the only site of a causal model.
     Decoder,
     /// The decoder's attention to what the encoder read.
     Cross,
+}
+
+impl Site {
+    /// Every site that there is, in the order of a model's work.
+    pub const ALL: [Self; 3] = [Self::Encoder, Self::Decoder, Self::Cross];
+
+    /// As files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+            Self::Cross => "cross",
+        }
+    }
 }
 
 /// What an adapter gives a model for one batch: at each site one pair per layer,
@@ -39,6 +56,15 @@ impl Conditioning {
     /// A prefix for a causal model.
     pub fn causal(layers: Vec<LayerKv>) -> Self {
         Self::at(Site::Decoder, layers)
+    }
+
+    /// The prefix of a site.
+    pub fn of(&self, site: Site) -> Option<&[LayerKv]> {
+        match site {
+            Site::Encoder => self.encoder.as_deref(),
+            Site::Decoder => self.decoder.as_deref(),
+            Site::Cross => self.cross.as_deref(),
+        }
     }
 
     /// Where the prefix of a site is kept.

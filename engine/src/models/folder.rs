@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use crate::config::Task;
+use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
+use crate::models::bart::{self, Bart, BartConfig};
 use crate::models::bloom::{Bloom, BloomConfig};
 use crate::models::glm::{self, Glm, GlmConfig};
 use crate::models::gpt_neo::{GptNeo, GptNeoConfig};
@@ -15,12 +17,14 @@ use crate::models::gpt2::{Gpt2, Gpt2Config};
 use crate::models::llama::{self, Llama, LlamaConfig};
 use crate::models::opt::{Opt, OptConfig};
 use crate::models::post_norm::EncoderConfig;
-use crate::models::{CausalModel, Model, ModelShape, albert, bert, cannot, distilbert, electra, roberta};
+use crate::models::t5::{self, T5, T5Config};
+use crate::models::{CausalModel, Model, ModelShape, Site, albert, bert, cannot, distilbert, electra, roberta};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
 const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3; \
-    encoders: albert, bert, distilbert, electra, roberta";
+    encoders: albert, bert, distilbert, electra, roberta; \
+    encoders with a decoder: bart, mbart, mt5, pegasus, t5";
 
 /// Encoders whose options have BERT's names.
 const ENCODERS: [&str; 4] = ["albert", "bert", "electra", "roberta"];
@@ -34,6 +38,8 @@ enum Architecture {
     Llama(Box<LlamaConfig>),
     Opt(OptConfig),
     Encoder(Box<EncoderConfig>),
+    T5(Box<T5Config>),
+    Bart(Box<BartConfig>),
 }
 
 /// A model folder whose configuration is understood; weights are mapped, not read.
@@ -74,6 +80,12 @@ impl ModelFolder {
             family if llama::MODEL_TYPES.contains(&family) => {
                 Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
             }
+            family if t5::MODEL_TYPES.contains(&family) => {
+                Architecture::T5(Box::new(T5Config::parse(config.clone(), &file)?))
+            }
+            family if bart::MODEL_TYPES.contains(&family) => {
+                Architecture::Bart(Box::new(BartConfig::parse(config.clone(), &file)?))
+            }
             "distilbert" => Architecture::Encoder(Box::new(distilbert::parse(&config, &file)?)),
             family if let Some(family) = ENCODERS.iter().find(|known| **known == family) => {
                 Architecture::Encoder(Box::new(EncoderConfig::parse(family, config.clone(), &file)?))
@@ -83,6 +95,7 @@ impl ModelFolder {
         let files = WeightFiles::open(path)?;
         let tasks = match &architecture {
             Architecture::Encoder(_) => encoder_tasks(&config, &files),
+            Architecture::T5(_) | Architecture::Bart(_) => vec![Task::Seq2Seq],
             _ => vec![Task::Causal, Task::SequenceClassification],
         };
         Ok(Self { path: path.to_owned(), architecture, files, tasks })
@@ -116,6 +129,29 @@ impl ModelFolder {
             Architecture::Llama(config) => config.shape(),
             Architecture::Opt(config) => config.shape(),
             Architecture::Encoder(config) => config.shape(),
+            Architecture::T5(config) => config.shape(),
+            Architecture::Bart(config) => config.shape(),
+        }
+    }
+
+    /// The sizes of each site that a prefix can have.
+    pub fn sites(&self) -> Vec<(Site, ModelShape)> {
+        let shape = self.shape();
+        let encoder = match &self.architecture {
+            Architecture::Encoder(_) => return vec![(Site::Encoder, shape)],
+            Architecture::T5(config) => config.encoder_shape(),
+            Architecture::Bart(config) => config.encoder_shape(),
+            _ => return vec![(Site::Decoder, shape)],
+        };
+        vec![(Site::Encoder, encoder), (Site::Decoder, shape.clone()), (Site::Cross, shape)]
+    }
+
+    /// What stands before a target; nothing where there is no source.
+    pub fn target_start(&self) -> TargetStart {
+        match &self.architecture {
+            Architecture::T5(config) => config.target_tokens().before_labels(),
+            Architecture::Bart(config) => config.target_tokens().before_labels(),
+            _ => TargetStart::default(),
         }
     }
 
@@ -134,7 +170,15 @@ impl ModelFolder {
                 let weights = self.files.shapes().filter(|(name, _)| !name.ends_with("position_ids"));
                 weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
             }
+            Architecture::T5(config) => config.parameters() + self.own_head(),
+            Architecture::Bart(config) => config.parameters(),
         }
+    }
+
+    /// Numbers in a head that the files hold beside the embeddings.
+    fn own_head(&self) -> usize {
+        let shape = self.shape();
+        if self.files.contains("lm_head.weight") { shape.vocab_size * shape.d_model } else { 0 }
     }
 
     /// Bytes of the largest tensor as f32: what a device must be able to bind.
@@ -150,10 +194,14 @@ impl ModelFolder {
     /// Its facts.
     pub fn summary(&self) -> ModelSummary {
         let shape = self.shape();
+        let sites = self.sites();
+        let encoder = sites.iter().find(|(site, _)| *site == Site::Encoder && sites.len() > 1);
+        let encoder_layers = encoder.map_or(0, |(_, shape)| shape.n_layers);
         ModelSummary {
             folder: self.path.clone(),
             architecture: shape.architecture.to_owned(),
             n_layers: shape.n_layers,
+            encoder_layers,
             d_model: shape.d_model,
             n_heads: shape.n_heads,
             n_kv_heads: shape.n_kv_heads,
@@ -194,6 +242,12 @@ impl ModelFolder {
                 let model = load(config, files, device, progress)?;
                 progress(1.0);
                 return Ok(Model::Encoder(Box::new(model)));
+            }
+            Architecture::T5(config) => {
+                return Ok(Model::Seq2Seq(Box::new(T5::load(config, files, device, progress)?)));
+            }
+            Architecture::Bart(config) => {
+                return Ok(Model::Seq2Seq(Box::new(Bart::load(config, files, device, progress)?)));
             }
         };
         Ok(Model::Causal(causal))

@@ -26,7 +26,7 @@ impl<'a> Loader<'a> {
         Self { files: self.files, device: self.device, root: "" }
     }
 
-    pub(super) fn device(&self) -> &Device {
+    pub(super) fn device(&self) -> &'a Device {
         self.device
     }
 
@@ -82,7 +82,7 @@ impl<'a> Loader<'a> {
 }
 
 /// Matrices that are stored in different types become f32.
-fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+pub(super) fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     if matrices.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype()) {
         return matrices;
     }

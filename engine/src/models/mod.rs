@@ -9,12 +9,15 @@ pub use self::conditioning::{Conditioning, Site};
 pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
+pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 use crate::config::Task;
+use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, positions};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, SlidingWindow};
 
 mod albert;
+pub mod bart;
 mod bert;
 pub mod bloom;
 mod conditioning;
@@ -34,6 +37,10 @@ pub mod opt;
 mod post_norm;
 mod roberta;
 mod rope;
+mod seq2seq;
+#[cfg(test)]
+mod seq2seq_tests;
+pub mod t5;
 #[cfg(test)]
 mod tests;
 
@@ -80,14 +87,17 @@ pub enum Model {
     Causal(Box<dyn CausalModel>),
     /// Reads it in both directions.
     Encoder(Box<dyn EncoderModel>),
+    /// Reads it, then writes another.
+    Seq2Seq(Box<dyn Seq2SeqModel>),
 }
 
 impl Model {
-    /// Its sizes.
+    /// Its sizes; the decoder's, where there is an encoder too.
     pub fn shape(&self) -> &ModelShape {
         match self {
             Self::Causal(model) => model.shape(),
             Self::Encoder(model) => model.shape(),
+            Self::Seq2Seq(model) => model.shape(),
         }
     }
 
@@ -96,6 +106,7 @@ impl Model {
         match self {
             Self::Causal(model) => model.counting(),
             Self::Encoder(model) => model.counting(),
+            Self::Seq2Seq(model) => model.counting(),
         }
     }
 
@@ -103,15 +114,36 @@ impl Model {
     pub fn window(&self) -> Option<&SlidingWindow> {
         match self {
             Self::Causal(model) => model.window(),
-            Self::Encoder(_) => None,
+            Self::Encoder(_) | Self::Seq2Seq(_) => None,
         }
     }
 
-    /// Where the prefix of PEFT's format stands.
-    pub fn site(&self) -> Site {
+    /// The sizes of each site that a prefix can have.
+    pub fn sites(&self) -> Vec<(Site, ModelShape)> {
         match self {
-            Self::Causal(_) => Site::Decoder,
-            Self::Encoder(_) => Site::Encoder,
+            Self::Causal(model) => vec![(Site::Decoder, model.shape().clone())],
+            Self::Encoder(model) => vec![(Site::Encoder, model.shape().clone())],
+            Self::Seq2Seq(model) => model.sites(),
+        }
+    }
+
+    /// What stands before a target; nothing where there is no source.
+    pub fn target_start(&self) -> TargetStart {
+        match self {
+            Self::Causal(_) | Self::Encoder(_) => TargetStart::default(),
+            Self::Seq2Seq(model) => model.target_tokens().before_labels(),
+        }
+    }
+
+    /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskShape`] for a model that writes nothing.
+    pub fn head(&self) -> Result<&Tensor<2>> {
+        match self {
+            Self::Causal(model) => Ok(model.head()),
+            Self::Seq2Seq(model) => Ok(model.head()),
+            Self::Encoder(_) => Err(self.writes_nothing()),
         }
     }
 
@@ -135,10 +167,10 @@ impl Model {
     pub fn causal(&self) -> Result<&dyn CausalModel> {
         match self {
             Self::Causal(model) => Ok(model.as_ref()),
-            other => Err(EngineError::TaskShape {
-                architecture: other.shape().architecture,
-                wanted: "a causal model: it reads a text and does not go on with it",
-            }),
+            Self::Encoder(_) => Err(self.writes_nothing()),
+            Self::Seq2Seq(model) => {
+                Err(EngineError::TaskShape { architecture: model.shape().architecture, wanted: "a causal model" })
+            }
         }
     }
 
@@ -151,6 +183,42 @@ impl Model {
             Self::Encoder(model) => Ok(model.as_ref()),
             other => Err(EngineError::TaskShape { architecture: other.shape().architecture, wanted: "an encoder" }),
         }
+    }
+
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Causal(model) => model.embeddings().device(),
+            Self::Encoder(model) => model.embeddings().device(),
+            Self::Seq2Seq(model) => model.embeddings().device(),
+        }
+    }
+
+    /// The refusal to write, of an encoder.
+    pub(crate) fn writes_nothing(&self) -> EngineError {
+        EngineError::TaskShape {
+            architecture: self.shape().architecture,
+            wanted: "a model that writes: it reads a text and does not go on with it",
+        }
+    }
+
+    /// Keys and values of texts that stand alone, one pair per layer of a site. A model that reads a source and writes a
+    /// target has read `source` and writes `text`; any other reads `text`.
+    ///
+    /// # Shapes
+    /// - `source` and `text`: `[batch, seq]`
+    /// - key and value of each layer: `[batch, n_kv_heads, seq, d_head]`
+    pub fn keys_and_values(&self, site: Site, source: Tensor<2, Int>, text: Tensor<2, Int>) -> Vec<LayerKv> {
+        let mut kv = Vec::new();
+        match self {
+            Self::Causal(model) => return model.read_alone(text),
+            Self::Encoder(model) => {
+                let input = alone(text, model.shape(), model.counting());
+                drop(model.hidden(&input, None, None, Some(&mut kv)));
+            }
+            Self::Seq2Seq(model) => return model.keys_and_values(site, source, text),
+        }
+        kv
     }
 }
 
@@ -189,31 +257,6 @@ impl<M: CausalModel + ?Sized> KeysAndValues for M {
 
     fn device(&self) -> Device {
         self.embeddings().device()
-    }
-}
-
-impl KeysAndValues for Model {
-    fn sizes(&self) -> &ModelShape {
-        self.shape()
-    }
-
-    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
-        match self {
-            Self::Causal(model) => model.read_alone(tokens),
-            Self::Encoder(model) => {
-                let input = alone(tokens, model.shape(), model.counting());
-                let mut kv = Vec::new();
-                drop(model.hidden(&input, None, None, Some(&mut kv)));
-                kv
-            }
-        }
-    }
-
-    fn device(&self) -> Device {
-        match self {
-            Self::Causal(model) => model.device(),
-            Self::Encoder(model) => model.embeddings().device(),
-        }
     }
 }
 

@@ -117,7 +117,8 @@ fn cached_decoding_equals_the_full_pass() {
         let past = |n_virtual: usize| (n_virtual > 0).then(|| prefix(model, n_virtual));
         let stream = |(tokens, n_virtual): &(Vec<i32>, usize)| {
             let prompt = tokens.iter().map(|token| token.cast_unsigned()).collect();
-            DecoderStream { prompt, past: past(*n_virtual), strength: 1.0 }
+            let conditioning = past(*n_virtual).map(Conditioning::causal).unwrap_or_default();
+            DecoderStream { prompt, conditioning, strength: 1.0 }
         };
         let sampling = Sampling { max_new_tokens: 12, ..Sampling::default() };
         // All in one batch, so that rows are padded.
@@ -147,7 +148,17 @@ fn losses(model: &Model) -> [f32; 2] {
         let labels = tokens.iter().zip(&mask).map(|(&token, &real)| if real > 0.0 { token } else { -100 });
         let mut labels: Vec<i32> = labels.collect();
         labels[mask.iter().position(|&real| real > 0.0).unwrap()] = -100;
-        TokenBatch { task: Task::Causal, rows: vec![0], batch: 1, seq: 9, tokens, mask, types: None, labels }
+        TokenBatch {
+            task: Task::Causal,
+            rows: vec![0],
+            batch: 1,
+            seq: 9,
+            tokens,
+            mask,
+            types: None,
+            source: None,
+            labels,
+        }
     };
     let left = batch([&[0; 3][..], &row].concat(), [&[0.0; 3][..], &[1.0; 6]].concat());
     let right = batch([&row[..], &[0; 3]].concat(), [&[1.0; 6][..], &[0.0; 3]].concat());

@@ -9,7 +9,6 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::FoldedPrefix;
 use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
 use crate::config::{PrefixConfig, TaskRecord};
 use crate::error::{EngineError, Result};
@@ -42,10 +41,8 @@ impl CheckpointState {
 /// The sizes of what a run trains, before any number is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterPlan {
-    /// Where the prefix stands.
-    pub site: Site,
-    /// Its sizes.
-    pub prefix: PrefixShape,
+    /// Where a prefix stands, and its sizes.
+    pub sites: Vec<(Site, PrefixShape)>,
     /// For tasks with classes.
     pub head: Option<HeadShape>,
     /// What is learned.
@@ -70,10 +67,10 @@ pub fn write(
     std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
     let draft =
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
-    folded(trainer, base_model)?.write(draft.path(), Some(config))?;
+    trainer.adapter.fold(base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
-    for (i, parameter) in trainer.adapter.parameters().enumerate() {
-        let Parameter { name, shape, .. } = parameter;
+    for (i, (name, parameter)) in trainer.adapter.named_parameters().enumerate() {
+        let shape = &parameter.shape;
         tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
         tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
         tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
@@ -85,23 +82,6 @@ pub fn write(
     }
     let draft = draft.keep();
     std::fs::rename(&draft, folder).map_err(EngineError::io("write", folder))
-}
-
-/// The prefix as it stands, folded.
-///
-/// # Errors
-/// The device failed.
-pub fn folded(trainer: &Trainer, base_model: &str) -> Result<FoldedPrefix> {
-    let (_, prefix) = trainer.adapter.prefixes.first().expect("an adapter has a prefix");
-    let kept = |p: &Parameter| Ok((p.name.to_owned(), p.shape.clone(), p.to_vec()?));
-    let head = trainer.adapter.head.iter().flat_map(|head| &head.parameters).map(kept).collect::<Result<_>>()?;
-    Ok(FoldedPrefix {
-        shape: prefix.shape,
-        flat: prefix.fold()?,
-        base_model: Some(base_model.to_owned()),
-        task: trainer.adapter.task.clone(),
-        head,
-    })
 }
 
 /// Reads a checkpoint back.
@@ -122,30 +102,39 @@ pub fn read(
         reason: error.to_string(),
     })?;
     let mut tensors = read_floats(&folder.join(TENSORS))?;
-    let mut take = |kind: &str, name: &'static str, shape: &[usize]| -> Result<Parameter> {
-        let key = format!("{kind}/{name}");
+    let alone = plan.sites.len() == 1;
+    let mut take = |kind: &str, key: &str, name: &'static str, shape: &[usize]| -> Result<Parameter> {
+        let key = format!("{kind}/{key}");
         let (found, values) = tensors.remove(&key).ok_or(EngineError::WeightMissing { name: key.clone() })?;
         if found != shape {
             return Err(EngineError::WeightShape { name: key, expected: shape.to_vec(), found });
         }
         Ok(Parameter::new(name, found, values, device))
     };
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    let mut taken = |parts: Vec<(&'static str, Vec<usize>)>| -> Result<Vec<Parameter>> {
+    let (mut prefixes, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken = |parts: Vec<(String, &'static str, Vec<usize>)>| -> Result<Vec<Parameter>> {
         let mut parameters = Vec::new();
-        for (name, shape) in parts {
-            parameters.push(take("param", name, &shape)?);
-            first.push(take("first", name, &shape)?.value);
-            second.push(take("second", name, &shape)?.value);
+        for (key, name, shape) in parts {
+            parameters.push(take("param", &key, name, &shape)?);
+            first.push(take("first", &key, name, &shape)?.value);
+            second.push(take("second", &key, name, &shape)?.value);
         }
         Ok(parameters)
     };
-    let prefix = Prefix::new(plan.prefix, config, taken(Prefix::parameter_shapes(&plan.prefix, config))?);
+    for &(site, sizes) in &plan.sites {
+        let parts = Prefix::parameter_shapes(&sizes, config).into_iter();
+        let parts = parts.map(|(name, shape)| (Adapter::name(site, alone, name), name, shape)).collect();
+        prefixes.push((site, Prefix::new(sizes, config, taken(parts)?)));
+    }
     let head = match plan.head {
-        Some(shape) => Some(Head { shape, parameters: taken(shape.parameter_shapes())? }),
+        Some(shape) => {
+            let parts = shape.parameter_shapes().into_iter();
+            let parts = parts.map(|(name, shape)| (name.to_owned(), name, shape)).collect();
+            Some(Head { shape, parameters: taken(parts)? })
+        }
         None => None,
     };
-    let adapter = Adapter { prefixes: vec![(plan.site, prefix)], head, task: plan.task.clone() };
+    let adapter = Adapter { prefixes, head, task: plan.task.clone() };
     Ok((Trainer { adapter, step: state.step, first, second }, state))
 }
 

@@ -33,7 +33,7 @@ impl Tally {
     /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
     pub fn figures(&self, record: &TaskRecord) -> Option<TaskFigures> {
         let pairs: Vec<(i32, i32)> = self.rows.iter().flatten().copied().collect();
-        if pairs.is_empty() || record.task == Task::Causal {
+        if pairs.is_empty() || record.task.writes() {
             return None;
         }
         let right = pairs.iter().filter(|(label, guess)| label == guess).count();

@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::adapters::peft::FoldedPrefix;
-use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{Adapter, Head, HeadShape, Prefix, PrefixTarget};
+use crate::adapters::{Adapter, FoldedAdapter, Head, HeadShape, Place, Prefix, PrefixShape, PrefixTarget, TargetRow};
 use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig, Task, TaskRecord};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{Model, ModelShape};
+use crate::models::{Model, ModelShape, Site};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -23,6 +21,7 @@ const ROWS_FOR_SCALE: usize = 16;
 /// Everything a run starts with.
 pub(super) struct Prepared {
     pub(super) prefix: PrefixConfig,
+    pub(super) plan: AdapterPlan,
     pub(super) model: Rc<LoadedModel>,
     pub(super) folder: RunFolder,
     pub(super) data: Dataset,
@@ -44,12 +43,14 @@ pub(super) fn prepare(
     tell(Phase::LoadingModel { share: 0.0 });
     let mut heard = |share| tell(Phase::LoadingModel { share });
     let model = session.model(&config.model, config.device, &mut heard)?;
+    let sites = prefix.sites_of(&model.model.sites())?;
     tell(Phase::PreparingData);
     let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;
     let task = TaskRecord::of(model.task(config.task)?);
-    let data = Dataset::load(&config.data, &task, &model.tokenizer, room, config.seed)?;
+    let start = model.model.target_start();
+    let data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
     tell(Phase::Initialising);
-    let plan = plan(&prefix, &model, &data.task)?;
+    let plan = AdapterPlan { sites, head: head_shape(&model, &data.task)?, task: data.task.clone() };
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
@@ -57,7 +58,7 @@ pub(super) fn prepare(
         None => {
             let trainer = Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?);
             let initial = path.join("initial");
-            checkpoint::folded(&trainer, &config.model.display().to_string())?.write(&initial, Some(&prefix))?;
+            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -68,7 +69,7 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { prefix, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { prefix, plan, model, folder, data, trainer, state, total_steps })
 }
 
 /// Optimizer steps of a run on so many rows.
@@ -135,19 +136,13 @@ pub(super) fn head_notices(model: &LoadedModel, task: &TaskRecord) -> Vec<String
     std::iter::once(fresh).chain(pooler.map(str::to_owned)).collect()
 }
 
-/// The sizes of what is trained.
-fn plan(prefix: &PrefixConfig, model: &LoadedModel, task: &TaskRecord) -> Result<AdapterPlan> {
-    let shape = model.model.shape();
-    let head = match task.task.has_classes() {
-        true => Some(HeadShape {
-            kind: model.model.head_kind(task.task)?,
-            d_model: shape.d_model,
-            n_classes: task.classes.len(),
-        }),
-        false => None,
-    };
-    let prefix = PrefixShape::new(prefix.n_virtual, shape);
-    Ok(AdapterPlan { site: model.model.site(), prefix, head, task: task.clone() })
+/// The sizes of the head, where the task has classes.
+fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape>> {
+    if !task.task.has_classes() {
+        return Ok(None);
+    }
+    let (kind, d_model) = (model.model.head_kind(task.task)?, model.model.shape().d_model);
+    Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
 }
 
 fn restore(
@@ -156,7 +151,7 @@ fn restore(
     prefix: &PrefixConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
-    let before = FoldedPrefix::read(folder, Some(model.model.shape()))?.task;
+    let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
         return Err(EngineError::Resume(
             "the task or the classes of the rows are not those the run began with".to_owned(),
@@ -183,15 +178,19 @@ fn initial(
         PrefixInit::Words { text } => model.tokenizer.encode(text)?,
         PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
     };
-    let rows = rows.iter().take(ROWS_FOR_SCALE).map(|example| example.tokens.clone()).collect();
-    let target = PrefixTarget { words, rows };
-    let prefix = Prefix::initialise(plan.prefix, prefix, &target, &model.model, &model.device, config.seed)?;
+    let row = |example: &Example| TargetRow { source: example.source.clone(), tokens: example.tokens.clone() };
+    let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+    let at = |&(site, shape): &(Site, PrefixShape)| {
+        let place = Place { model: &model.model, site, device: &model.device };
+        Ok((site, Prefix::initialise(shape, prefix, &target, place, config.seed)?))
+    };
+    let prefixes = plan.sites.iter().map(at).collect::<Result<_>>()?;
     let deviation = match &model.model {
         Model::Encoder(encoder) => encoder.initializer_range(),
-        Model::Causal(_) => HEAD_DEVIATION,
+        Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
     };
     let head = plan.head.map(|shape| Head::fresh(shape, deviation, &model.device, config.seed));
-    Ok(Adapter { prefixes: vec![(plan.site, prefix)], head, task: plan.task.clone() })
+    Ok(Adapter { prefixes, head, task: plan.task.clone() })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{PrefixShape, count_parameters};
+use crate::adapters::{FoldedAdapter, count_parameters};
 use crate::config::{PrefixConfig, RunConfig, Task};
 use crate::data::{Batches, Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
-use crate::generation::Decoder;
+use crate::generation::{Decoder, Writer};
 use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
@@ -93,12 +93,12 @@ impl Run {
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
         let prepared = prepare(path, &config, resume, session, &tell)?;
-        let Prepared { prefix, model, folder, data, trainer, state, total_steps } = prepared;
+        let Prepared { prefix, plan, model, folder, data, trainer, state, total_steps } = prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
-        let (trained_parameters, stored_parameters) =
-            count_parameters(&PrefixShape::new(prefix.n_virtual, model.model.shape()), &prefix);
-        let in_head = trainer.adapter.head.as_ref().map_or(0, |head| head.shape.count());
+        let counts = plan.sites.iter().map(|(_, shape)| count_parameters(shape, &prefix));
+        let (trained_parameters, stored_parameters) = counts.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        let in_head = plan.head.map_or(0, |head| head.count());
         let facts = RunFacts {
             device: format!("{} ({})", model.device_info.name, model.device_info.api),
             architecture: model.summary.architecture.clone(),
@@ -122,7 +122,7 @@ impl Run {
         for text in notices(&data.report, model.model.window()).into_iter().chain(head_notices(&model, &data.task)) {
             out.send(Event::Notice { job: id, text });
         }
-        let lengths: Vec<usize> = data.validation.iter().map(|example| example.tokens.len()).collect();
+        let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
         let task = data.task.task;
         let batches = evaluation_batches(&lengths, t.batch_size);
@@ -236,7 +236,7 @@ impl Run {
         for index in from..from + t.accumulation {
             let epoch = index / per_epoch;
             if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
-                let lengths: Vec<usize> = self.train.iter().map(|example| example.tokens.len()).collect();
+                let lengths: Vec<usize> = self.train.iter().map(Example::length).collect();
                 self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, self.config.seed, epoch as u64)));
             }
             if let Some((_, order)) = &self.epoch {
@@ -264,7 +264,7 @@ impl Run {
         if total > 0 {
             self.conclude(&evaluation, out)?;
         }
-        if self.task() != Task::Causal {
+        if !self.task().writes() {
             evaluation.said.sort_by_key(|said| said.row);
             for said in &evaluation.said {
                 let report =
@@ -301,7 +301,7 @@ impl Run {
     }
 
     fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
-        decoder.step(self.model.model.causal()?)?;
+        decoder.step(Writer::try_from(&self.model.model)?)?;
         if !decoder.is_done() {
             self.next = Next::Sample(decoder);
             return Ok(());
@@ -357,9 +357,10 @@ impl Run {
         let index = self.folder.checkpoints()?;
         let adapter = self.folder.path.join("adapter");
         match index.best.or(index.last) {
-            Some(name) => crate::adapters::peft::FoldedPrefix::read(&self.folder.checkpoint(&name), None)?
-                .write(&adapter, Some(&self.prefix)),
-            None => checkpoint::folded(&self.trainer, &self.base_name())?.write(&adapter, Some(&self.prefix)),
+            Some(name) => {
+                FoldedAdapter::read(&self.folder.checkpoint(&name), None)?.write(&adapter, Some(&self.prefix))
+            }
+            None => self.trainer.adapter.fold(&self.base_name())?.write(&adapter, Some(&self.prefix)),
         }
     }
 

@@ -38,12 +38,15 @@ pub(super) fn decoder(
     rows: &[Example],
     config: &TrainingConfig,
 ) -> Result<Decoder> {
-    let past = adapter.as_it_stands().decoder;
+    let conditioning = adapter.as_it_stands();
     let longest = model.model.shape().n_positions - adapter.n_virtual() - 1;
     let stream = |example: &Example| {
         // A row may fill the context with its target; its prompt alone always leaves room for a token.
-        let prompt = &example.tokens[..example.n_prompt.min(longest)];
-        DecoderStream { prompt: prompt.to_vec(), past: past.clone(), strength: 1.0 }
+        let prompt = match example.source.as_slice() {
+            [] => &example.tokens[..example.n_prompt.min(longest)],
+            source => source,
+        };
+        DecoderStream { prompt: prompt.to_vec(), conditioning: conditioning.clone(), strength: 1.0 }
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };

@@ -36,24 +36,29 @@ impl Array {
 }
 
 /// The architectures that are computed; `bert_tok` is what a BERT that classifies tokens is called.
-const ARCHITECTURES: [&str; 17] = [
+const ARCHITECTURES: [&str; 22] = [
+    "albert",
+    "bart",
+    "bert",
+    "bert_tok",
     "bloom",
+    "distilbert",
+    "electra",
     "glm",
     "glm4",
     "gpt2",
     "gpt_neo",
     "gpt_neox",
     "llama",
+    "mbart",
     "mistral",
+    "mt5",
     "opt",
+    "pegasus",
     "qwen2",
     "qwen3",
-    "albert",
-    "bert",
-    "bert_tok",
-    "distilbert",
-    "electra",
     "roberta",
+    "t5",
 ];
 
 /// Tensors by name.
@@ -152,7 +157,7 @@ impl Case {
         let supported = [
             ("architecture", facts.architecture.as_str(), &ARCHITECTURES[..]),
             ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
-            ("task", facts.task.as_str(), &["causal", "seq_cls", "token_cls", "masked_lm"][..]),
+            ("task", facts.task.as_str(), &["causal", "masked_lm", "seq2seq", "seq_cls", "token_cls"][..]),
         ];
         for (what, name, known) in supported {
             if !known.contains(&name) {
@@ -166,6 +171,7 @@ impl Case {
     /// What is learned.
     pub(super) fn task(&self) -> Task {
         match self.facts.task.as_str() {
+            "seq2seq" => Task::Seq2Seq,
             "seq_cls" => Task::SequenceClassification,
             "token_cls" => Task::TokenClassification,
             "masked_lm" => Task::MaskedFill,

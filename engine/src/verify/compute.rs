@@ -5,20 +5,20 @@ use std::path::Path;
 use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::{FoldedPrefix, name_in_training};
-use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
+use crate::adapters::peft::name_in_training;
+use crate::adapters::{Adapter, FoldedAdapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
 use crate::config::{
     AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task, TaskRecord,
     TrainingConfig,
 };
-use crate::data::{NO_LABEL, TokenBatch};
+use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderOptions, DecoderStream};
+use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, Model};
-use crate::nn::{LayerKv, head_logits};
+use crate::models::{Conditioning, GenerationConfig, Model, Site};
+use crate::nn::head_logits;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
@@ -39,6 +39,7 @@ struct Setup<'a> {
 
 /// The sizes and the kind of an adapter.
 struct Sizes {
+    site: Site,
     prefix: PrefixShape,
     config: PrefixConfig,
     head: Option<HeadShape>,
@@ -59,7 +60,7 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     if let Some(sizes) = &setup.adapter {
         let trainer = setup.trainer(sizes)?;
         conditioning = trainer.adapter.as_it_stands();
-        setup.prefix(sizes.prefix, &conditioning, &mut results)?;
+        setup.prefix(sizes, &conditioning, &mut results)?;
         for side in SIDES {
             setup.gradients(side, &trainer, &mut results)?;
         }
@@ -70,42 +71,49 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
         setup.forward(side, &conditioning, &mut results)?;
     }
     if let Some(options) = &case.facts.generation_options {
-        setup.generate(options, conditioning.decoder.as_deref(), &mut results)?;
+        setup.generate(options, &conditioning, &mut results)?;
     }
     Ok(results)
 }
 
 /// The sizes and the kind of the adapter, read from its files and its trainable tensors.
 fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<Sizes> {
-    let folded = FoldedPrefix::read(folder, Some(model.shape()))?;
-    folded.check_fits(model.shape())?;
+    let sites = model.sites();
+    let adapter = FoldedAdapter::read(folder, Some(&sites))?;
+    adapter.check_fits(&sites)?;
+    let [(site, folded)] = adapter.prefixes.as_slice() else {
+        return Err(EngineError::AdapterType("none of PEFT's".to_owned()));
+    };
     let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
     let width = width.ok().map(|(shape, _)| shape[0]);
     let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
     let n_virtual = folded.shape.n_virtual;
-    let config = PrefixConfig { n_virtual, reparameterisation, dropout: 0.0, init: PrefixInit::Random };
+    let config = PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
     let head = match case.task() {
         task if task.has_classes() => Some(HeadShape {
             kind: model.head_kind(task)?,
             d_model: model.shape().d_model,
-            n_classes: folded.task.classes.len(),
+            n_classes: adapter.task.classes.len(),
         }),
         _ => None,
     };
-    Ok(Sizes { prefix: folded.shape, config, head })
+    Ok(Sizes { site: *site, prefix: folded.shape, config, head })
 }
 
 impl Setup<'_> {
     fn trainer(&self, sizes: &Sizes) -> Result<Trainer> {
-        let Sizes { prefix, config, head } = sizes;
+        let Sizes { site, prefix, config, head } = sizes;
         let parameters = self.parameters(Prefix::parameter_shapes(prefix, config))?;
-        let prefix = Prefix::new(*prefix, config, parameters);
+        let mut prefix = Prefix::new(*prefix, config, parameters);
+        if self.case.task() == Task::Seq2Seq {
+            prefix = prefix.with_peft_pairs();
+        }
         let head = match *head {
             Some(shape) => Some(Head { shape, parameters: self.parameters(shape.parameter_shapes())? }),
             None => None,
         };
         let task = TaskRecord::of(self.case.task());
-        Ok(Trainer::new(Adapter { prefixes: vec![(self.model.site(), prefix)], head, task }))
+        Ok(Trainer::new(Adapter { prefixes: vec![(*site, prefix)], head, task }))
     }
 
     fn parameters(&self, parts: Vec<(&'static str, Vec<usize>)>) -> Result<Vec<Parameter>> {
@@ -132,9 +140,14 @@ impl Setup<'_> {
         let mask = mask.iter().map(|&x| x as f32).collect();
         let task = self.case.task();
         let mut labels: Vec<i32> = small(labels);
+        if let Model::Seq2Seq(model) = &self.model {
+            let source = SourceBatch { seq, tokens: small(tokens), mask };
+            let tokens = (model.target_tokens().before_labels().token, self.padding()?);
+            return Ok(targets(tokens, source, batch, &labels));
+        }
         match task {
             // The first token of a row has no predictor; the reference's shift drops its label too.
-            Task::Causal => labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL),
+            Task::Causal | Task::Seq2Seq => labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL),
             Task::SequenceClassification => {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(NO_LABEL, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
@@ -142,16 +155,28 @@ impl Setup<'_> {
             Task::TokenClassification | Task::MaskedFill => {}
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok().map(|(_, types)| small(types));
-        Ok(TokenBatch { rows: (0..batch).collect(), batch, seq, tokens: small(tokens), mask, labels, types, task })
+        let (rows, tokens) = ((0..batch).collect(), small(tokens));
+        Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
+    }
+
+    /// What stands in a target where there is no label.
+    fn padding(&self) -> Result<i32> {
+        let path = self.case.folder.join("model/config.json");
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
+        padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {
+            what: "config.json",
+            path,
+            reason: "it has no pad_token_id".to_owned(),
+        })
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
-    fn prefix(&self, sizes: PrefixShape, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
-        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes;
+    fn prefix(&self, sizes: &Sizes, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
+        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes.prefix;
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
-        let mut conditioning = conditioning.clone();
-        let past = conditioning.place(self.model.site()).take();
-        let past = past.iter().flatten();
+        let past = conditioning.of(sizes.site).into_iter().flatten();
         let keys = Tensor::cat(past.clone().map(|kv| kv.key.clone()).collect(), 0);
         let values = Tensor::cat(past.map(|kv| kv.value.clone()).collect(), 0);
         results.insert("prefix/keys".to_owned(), Array::floats(shape, floats(keys)?));
@@ -161,10 +186,10 @@ impl Setup<'_> {
 
     /// Logits of all positions, `[batch * seq, width]`; of a classifier of texts `[batch, n_classes]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
-        if batch.task == Task::Causal {
-            let head = self.model.causal()?.head();
+        if batch.task.writes() {
+            let head = self.model.head()?;
             let [_, d_out] = head.dims();
-            let hidden = loss::hidden(&self.model, conditioning, batch, &self.device);
+            let hidden = loss::hidden(&self.model, conditioning, batch, &self.device)?;
             return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }
         let everywhere = match batch.task {
@@ -180,21 +205,25 @@ impl Setup<'_> {
         let [_, width] = logits.dims();
         let columns = self.case.facts.logits_columns.of(width);
         let all = floats(logits)?;
-        let some = all.chunks_exact(width).flat_map(|row| row[..columns].iter().copied()).collect();
         let name = |what: &str| format!("out/{side}/{what}");
         let (nll, n) = summed_nll(&self.model, conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
+        let first = |logits: &[f32]| logits.chunks_exact(width).flat_map(|at| at[..columns].to_vec()).collect();
         if batch.task == Task::SequenceClassification {
-            results.insert(name("logits"), Array::floats([batch.batch, columns], some));
+            results.insert(name("logits"), Array::floats([batch.batch, columns], first(&all)));
             return Ok(());
         }
-        let last = (0..batch.batch).flat_map(|row| {
-            let at = row * batch.seq + batch.last_of(row);
-            all[at * width..(at + 1) * width].iter().copied()
-        });
-        results.insert(name("logits_last"), Array::floats([batch.batch, width], last.collect()));
-        results.insert(name("logits"), Array::floats([batch.batch, batch.seq, columns], some));
+        // A target stands behind its start token; its last token predicts nothing the reference computes.
+        let seq = if batch.source.is_some() { batch.seq - 1 } else { batch.seq };
+        let (mut some, mut last) = (Vec::<f32>::new(), Vec::new());
+        for (row, of_row) in all.chunks_exact(batch.seq * width).enumerate() {
+            let at = batch.last_of(row).min(seq - 1);
+            some.extend::<Vec<f32>>(first(&of_row[..seq * width]));
+            last.extend_from_slice(&of_row[at * width..(at + 1) * width]);
+        }
+        results.insert(name("logits_last"), Array::floats([batch.batch, width], last));
+        results.insert(name("logits"), Array::floats([batch.batch, seq, columns], some));
         Ok(())
     }
 
@@ -270,44 +299,72 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// Greedy continuations of the left-padded rows, without and with penalties.
-    fn generate(&self, options: &Generation, past: Option<&[LayerKv]>, results: &mut Arrays) -> Result<()> {
+    /// Greedy continuations, or targets, of the rows, without and with penalties.
+    fn generate(&self, options: &Generation, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let columns = self.case.facts.logits_columns.of(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
         let repetition_penalty = options.greedy_penalised.repetition_penalty;
         let penalised = Sampling { repetition_penalty, ..plain.clone() };
-        let (tokens, logits) = self.decode(past, plain, 0)?;
+        let (tokens, logits) = self.decode(conditioning, plain, 0)?;
         let shape = [tokens.len(), options.max_new_tokens];
         let some = logits.iter().flatten().flat_map(|row| row[..columns].iter().copied()).collect();
         results.insert("gen/greedy".to_owned(), Array::integers(shape, tokens.concat()));
         results.insert("gen/greedy_logits".to_owned(), Array::floats([shape[0], shape[1], columns], some));
-        let (tokens, _) = self.decode(past, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
+        let (tokens, _) = self.decode(conditioning, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
         results.insert("gen/greedy_penalised".to_owned(), Array::integers(shape, tokens.concat()));
         Ok(())
     }
 
     /// Tokens and logits of each row, all rows in one batch.
-    fn decode(&self, past: Option<&[LayerKv]>, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
+    fn decode(&self, conditioning: &Conditioning, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
         let batch = self.batch("left")?;
+        let (tokens, mask, seq) = match &batch.source {
+            Some(source) => (&source.tokens, &source.mask, source.seq),
+            None => (&batch.tokens, &batch.mask, batch.seq),
+        };
         let row = |(tokens, mask): (&[i32], &[f32])| {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
             let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
-            DecoderStream { prompt, past: past.map(<[LayerKv]>::to_vec), strength: 1.0 }
+            DecoderStream { prompt, conditioning: conditioning.clone(), strength: 1.0 }
         };
-        let rows = batch.tokens.chunks_exact(batch.seq).zip(batch.mask.chunks_exact(batch.seq));
-        let streams: Vec<DecoderStream> = rows.map(row).collect();
+        let streams: Vec<DecoderStream> = tokens.chunks_exact(seq).zip(mask.chunks_exact(seq)).map(row).collect();
         let n = streams.len();
-        let options = DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, ..DecoderOptions::default() };
+        let source = match &self.model {
+            Model::Causal(_) | Model::Encoder(_) => None,
+            Model::Seq2Seq(model) => {
+                let file = GenerationConfig::read(&self.case.folder.join("model"))?;
+                Some(SourceOptions::of(model.as_ref(), &file, 0))
+            }
+        };
+        let options =
+            DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, source, ..DecoderOptions::default() };
         let mut decoder = Decoder::new(self.model.shape(), streams, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
-            for new in decoder.step(self.model.causal()?)? {
+            for new in decoder.step(Writer::try_from(&self.model)?)? {
                 tokens[new.stream].push(i64::from(new.token));
                 logits[new.stream].extend(new.logits);
             }
         }
         Ok((tokens, logits))
     }
+}
+
+/// A case's labels behind what starts a target: a token, or each row's own last one.
+fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usize, labels: &[i32]) -> TokenBatch {
+    let seq = labels.len() / batch + 1;
+    let (mut tokens, mut mask, mut shifted) = (Vec::new(), Vec::new(), Vec::new());
+    for row in labels.chunks_exact(seq - 1) {
+        let last = row.iter().rev().find(|&&label| label != NO_LABEL).copied().unwrap_or(0);
+        tokens.push(start.map_or(last, u32::cast_signed));
+        tokens.extend(row.iter().map(|&label| if label == NO_LABEL { padding } else { label }));
+        // The reference sees the padding of a target; what comes after it is looked at in the last column only.
+        mask.extend(vec![1.0; seq]);
+        shifted.push(NO_LABEL);
+        shifted.extend_from_slice(row);
+    }
+    let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);
+    TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task }
 }
 
 fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> AdamWConfig {

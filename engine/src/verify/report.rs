@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::Task;
 use crate::verify::case::{Arrays, Case, Values};
 
 /// One tensor, compared.
@@ -71,6 +72,10 @@ fn visible(case: &Case, name: &str) -> Option<Vec<bool>> {
     let side = name.strip_prefix("out/")?.strip_suffix("/logits")?;
     // A classifier of texts has no logits for each position.
     case.arrays.get(name).filter(|logits| logits.shape.len() == 3)?;
+    if case.task() == Task::Seq2Seq {
+        let (_, labels) = case.integers(&format!("in/{side}/labels")).ok()?;
+        return Some(labels.iter().map(|&label| label >= 0).collect());
+    }
     let (_, mask) = case.integers(&format!("in/{side}/attention_mask")).ok()?;
     Some(mask.iter().map(|&real| real == 1).collect())
 }

@@ -255,7 +255,7 @@ fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
         _ => None,
     });
     let norms: Vec<f32> = (0..120).map(|i| 3.0 + ((i * 37) % 41) as f32 * 0.15).collect();
-    let norms = PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms };
+    let norms = PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms, sites: vec![] };
     bench.event(Event::Grid { job: grid.expect("norms were asked for"), grid: Box::new(norms) });
     bench.harness.get_by_label_contains(cell).click();
     bench.settle();

@@ -263,6 +263,7 @@ pub(crate) fn model_summary() -> ModelSummary {
         folder: "/assets/models/starter".into(),
         architecture: "GPT2LMHeadModel".into(),
         n_layers: 6,
+        encoder_layers: 0,
         d_model: 384,
         n_heads: 6,
         n_kv_heads: 6,

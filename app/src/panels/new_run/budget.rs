@@ -1,6 +1,7 @@
 //! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
 use engine::message::ModelSummary;
+use engine::models::Site;
 
 use super::draft::Draft;
 
@@ -14,17 +15,26 @@ pub struct Parameters {
 }
 
 /// Counts the parameters of a prefix: flat `n * 2 * L * d_kv`; with a network of width `w`
-/// `n * d_kv + (d_kv * w + w) + (w * 2 * L * d_kv + 2 * L * d_kv)`.
+/// `n * d_kv + (d_kv * w + w) + (w * 2 * L * d_kv + 2 * L * d_kv)`. Where the model has an encoder there is one at each
+/// place that was chosen.
 pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
     let d_kv = model.n_kv_heads * model.d_head;
-    let row = 2 * model.n_layers * d_kv;
-    let stored = draft.n_virtual * row;
-    let trained = if draft.reparameterise {
-        draft.n_virtual * d_kv + (d_kv * draft.width + draft.width) + (draft.width * row + row)
-    } else {
-        stored
+    let at_place = |layers: usize| {
+        let row = 2 * layers * d_kv;
+        let stored = draft.n_virtual * row;
+        let trained = if draft.reparameterise {
+            draft.n_virtual * d_kv + (d_kv * draft.width + draft.width) + (draft.width * row + row)
+        } else {
+            stored
+        };
+        Parameters { trained, stored }
     };
-    Parameters { trained, stored }
+    if model.encoder_layers == 0 {
+        return at_place(model.n_layers);
+    }
+    let of_site = |site: &Site| at_place(if *site == Site::Encoder { model.encoder_layers } else { model.n_layers });
+    let sum = |a: Parameters, b: Parameters| Parameters { trained: a.trained + b.trained, stored: a.stored + b.stored };
+    draft.sites.iter().map(of_site).fold(Parameters { trained: 0, stored: 0 }, sum)
 }
 
 /// Bytes that training or generating needs, by part.
@@ -72,7 +82,7 @@ pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     Memory {
         weights: f32_bytes(model.parameters),
         adapter: 4 * f32_bytes(parameters(draft, model).trained),
-        activations: f32_bytes(model.n_layers * per_layer),
+        activations: f32_bytes((model.n_layers + model.encoder_layers) * per_layer),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
     }
 }
@@ -94,6 +104,7 @@ mod tests {
             folder: "a".into(),
             architecture: "GPT2LMHeadModel".into(),
             n_layers: 12,
+            encoder_layers: 0,
             d_model: 768,
             n_heads: 12,
             n_kv_heads: 12,
@@ -115,6 +126,18 @@ mod tests {
         assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 184_320, stored: 184_320 });
         draft.reparameterise = true;
         assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 9_857_024, stored: 184_320 });
+    }
+
+    #[test]
+    fn each_place_of_a_model_with_an_encoder_counts() {
+        let model = ModelSummary { n_layers: 4, encoder_layers: 6, ..gpt2_small() };
+        let count = |sites: &[Site]| {
+            parameters(&Draft { n_virtual: 10, sites: sites.to_vec(), ..Draft::default() }, &model).stored
+        };
+        let layer = 10 * 2 * 768;
+        assert_eq!(count(&Site::ALL), (6 + 4 + 4) * layer);
+        assert_eq!(count(&[Site::Encoder]), 6 * layer);
+        assert_eq!(count(&[Site::Decoder, Site::Cross]), 8 * layer);
     }
 
     #[test]

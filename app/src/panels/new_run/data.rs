@@ -36,7 +36,7 @@ pub(super) fn data_ui(
         let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
         mapping_ui(ui, draft, columns, task, state.preview.known.as_deref());
         match task {
-            Task::Causal => templates_ui(ui, draft, issues),
+            Task::Causal | Task::Seq2Seq => templates_ui(ui, draft, issues),
             Task::MaskedFill => mask_ui(ui, draft),
             Task::SequenceClassification => second_ui(ui, draft, columns),
             Task::TokenClassification => {}
@@ -110,7 +110,9 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
 
 fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, preview: Option<&DataPreview>) {
     let [source_name, source_help, target_name, target_help] = match task {
-        Task::Causal => [say!("data.source"), say!("data.source_help"), say!("data.target"), say!("data.target_help")],
+        Task::Causal | Task::Seq2Seq => {
+            [say!("data.source"), say!("data.source_help"), say!("data.target"), say!("data.target_help")]
+        }
         Task::SequenceClassification | Task::TokenClassification => {
             [say!("data.text"), say!("data.text_help"), say!("data.label"), say!("data.label_help")]
         }
@@ -270,7 +272,7 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     });
     token_strip_ui(ui, draft.n_virtual, &with_classes(row), &row.labelled);
     legend_ui(ui, [say!("data.legend_prefix"), say!("data.legend_prompt"), say!("data.legend_target")]);
-    if preview.task != Task::Causal {
+    if !preview.task.writes() {
         let line = say!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());
     }

@@ -8,6 +8,7 @@ use engine::config::{
 };
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
+use engine::models::Site;
 
 use crate::say;
 use crate::workspace::default_name;
@@ -49,6 +50,7 @@ pub enum Field {
     Template,
     MaxTokens,
     Prefix,
+    Sites,
     Words,
     LearningRate,
     Epochs,
@@ -109,6 +111,8 @@ pub struct Draft {
     pub init: InitKind,
     /// The text of [`InitKind::Words`].
     pub words: String,
+    /// Where a model with an encoder gets a prefix.
+    pub sites: Vec<Site>,
     /// What decides the length.
     pub extent: Extent,
     /// Steps, epochs, batch and everything else that needs no text field.
@@ -168,6 +172,7 @@ impl From<&RunConfig> for Draft {
             dropout: prefix.dropout,
             init,
             words,
+            sites: prefix.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
             extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
             learning_rate: crate::text::scientific(training.learning_rate),
             rate_edited: (training.learning_rate - usual).abs() > 1e-12,
@@ -198,7 +203,14 @@ impl Draft {
         }
     }
 
-    /// The method as the engine is asked for it.
+    /// The method as the engine is asked for it, for a model with so many layers in its encoder.
+    fn method(&self, encoder_layers: usize) -> MethodConfig {
+        let everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
+        let sites = (!everywhere).then(|| self.sites.clone());
+        MethodConfig::Prefix(PrefixConfig { sites, ..self.prefix_config() })
+    }
+
+    /// The prefix at each place as the engine is asked for it.
     pub fn prefix_config(&self) -> PrefixConfig {
         PrefixConfig {
             n_virtual: self.n_virtual,
@@ -212,6 +224,7 @@ impl Draft {
                 InitKind::Zero => PrefixInit::Zero,
                 InitKind::Words => PrefixInit::Words { text: self.words.clone() },
             },
+            sites: None,
         }
     }
 
@@ -239,7 +252,7 @@ impl Draft {
         } else if let Some(failure) = facts.data_failure {
             issue(Field::Train, failure.to_owned());
         }
-        if self.shown_task(facts.model) == Task::Causal && self.data.target_template.trim().is_empty() {
+        if self.shown_task(facts.model).writes() && self.data.target_template.trim().is_empty() {
             issue(Field::Template, say!("issue.no_target").to_owned());
         }
         if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
@@ -256,6 +269,9 @@ impl Draft {
             let room = model.n_positions - self.n_virtual;
             issue(Field::MaxTokens, say!("issue.rows_too_long", positions = model.n_positions, room = room));
         }
+        if facts.model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
+            issue(Field::Sites, say!("issue.no_site").to_owned());
+        }
         if self.init == InitKind::Words && self.words.trim().is_empty() {
             issue(Field::Words, say!("issue.no_words").to_owned());
         }
@@ -264,13 +280,16 @@ impl Draft {
             issue(Field::LearningRate, say!("issue.rate").to_owned());
         }
         match rate {
-            Some(rate) if issues.is_empty() => self.config(rate).map_err(|issue| vec![issue]),
+            Some(rate) if issues.is_empty() => {
+                let encoder_layers = facts.model.map_or(0, |model| model.encoder_layers);
+                self.config(rate, encoder_layers).map_err(|issue| vec![issue])
+            }
             _ => Err(issues),
         }
     }
 
     /// What the engine would refuse is shown at the last field.
-    fn config(&self, learning_rate: f64) -> Result<RunConfig, Issue> {
+    fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
         let training = TrainingConfig {
             steps: if self.extent == Extent::Steps { self.training.steps.max(1) } else { 0 },
             learning_rate,
@@ -285,7 +304,7 @@ impl Draft {
             seed: self.seed,
             task: self.task,
             data: self.data_config(),
-            method: MethodConfig::Prefix(self.prefix_config()),
+            method: self.method(encoder_layers),
             training,
         };
         if config.name.is_empty() {
@@ -330,6 +349,7 @@ mod tests {
             folder: "/models/a".into(),
             architecture: "GPT2LMHeadModel".into(),
             n_layers: 12,
+            encoder_layers: 0,
             d_model: 768,
             n_heads: 12,
             n_kv_heads: 12,
@@ -381,6 +401,23 @@ mod tests {
         assert!(issues[0].field == Field::Prefix && issues[0].sentence.contains("1024"));
         let long = Draft { limit_tokens: true, max_tokens: 1010, ..ready() };
         assert_eq!(long.check(facts).unwrap_err()[0].field, Field::MaxTokens);
+    }
+
+    #[test]
+    fn places_count_only_where_the_model_has_an_encoder() {
+        let sites = |draft: &Draft, model: &ModelSummary| {
+            let facts = Facts { model: Some(model), ..Facts::default() };
+            draft.check(facts).map(|config| {
+                let MethodConfig::Prefix(prefix) = config.method;
+                prefix.sites
+            })
+        };
+        let t5 = ModelSummary { encoder_layers: 12, ..gpt2() };
+        let two = Draft { sites: vec![Site::Encoder, Site::Cross], ..ready() };
+        assert_eq!(sites(&ready(), &t5), Ok(None), "all of them is what happens anyway");
+        assert_eq!(sites(&two, &t5), Ok(Some(vec![Site::Encoder, Site::Cross])));
+        assert_eq!(sites(&two, &gpt2()), Ok(None));
+        assert_eq!(sites(&Draft { sites: vec![], ..ready() }, &t5).unwrap_err()[0].field, Field::Sites);
     }
 
     #[test]

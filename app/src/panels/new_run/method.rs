@@ -4,6 +4,7 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 use engine::config::MlpActivation;
+use engine::models::Site;
 
 use super::draft::{Draft, Field, InitKind, Issue};
 use super::error_of;
@@ -36,8 +37,31 @@ pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
                 field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
             });
         });
+        sites_ui(ui, draft, state, issues);
         network_ui(ui, draft);
         init_ui(ui, draft, issues);
+    });
+}
+
+/// The places of a prefix, where the model has more than one.
+fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    if state.model(Path::new(draft.model.trim())).is_none_or(|model| model.encoder_layers == 0) {
+        return;
+    }
+    let error = error_of(issues, Field::Sites);
+    field::field_ui(ui, say!("method.sites"), say!("method.sites_help"), error, |ui| {
+        let words = [say!("method.site_encoder"), say!("method.site_decoder"), say!("method.site_cross")];
+        ui.horizontal_wrapped(|ui| {
+            for (site, word) in Site::ALL.into_iter().zip(words) {
+                let mut chosen = draft.sites.contains(&site);
+                if ui.checkbox(&mut chosen, word).changed() {
+                    draft.sites.retain(|other| *other != site);
+                    draft.sites.extend(chosen.then_some(site));
+                    draft.sites.sort();
+                }
+            }
+        })
+        .response
     });
 }
 

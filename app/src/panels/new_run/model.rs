@@ -91,6 +91,7 @@ fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
 fn task_name(task: Task) -> &'static str {
     match task {
         Task::Causal => say!("task.causal"),
+        Task::Seq2Seq => say!("task.seq2seq"),
         Task::SequenceClassification => say!("task.sequence"),
         Task::TokenClassification => say!("task.token"),
         Task::MaskedFill => say!("task.masked"),
@@ -100,6 +101,7 @@ fn task_name(task: Task) -> &'static str {
 fn task_note(task: Task) -> &'static str {
     match task {
         Task::Causal => say!("task.causal_note"),
+        Task::Seq2Seq => say!("task.seq2seq_note"),
         Task::SequenceClassification => say!("task.sequence_note"),
         Task::TokenClassification => say!("task.token_note"),
         Task::MaskedFill => say!("task.masked_note"),

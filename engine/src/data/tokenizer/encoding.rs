@@ -66,18 +66,19 @@ impl Encoded {
     /// Takes tokens from the end of the longer text, of equal ones the second, until the limit is kept; special tokens
     /// stay.
     pub(in crate::data) fn cut(&mut self, max_tokens: usize) {
-        while self.ids.len() > max_tokens {
-            let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
-            let places = 0..self.ids.len();
-            let length = |text| places.clone().filter(|&at| is_of(at, text)).count();
-            let longer = usize::from(length(1) >= length(0));
-            let Some(last) = places.clone().rev().find(|&at| is_of(at, longer)) else { return };
-            self.ids.remove(last);
-            self.type_ids.remove(last);
-            self.words.remove(last);
-            self.texts.remove(last);
-            self.offsets.remove(last);
+        let is_of = |at: usize, text| self.words[at].is_some() && self.texts[at] == text;
+        let mut places = [0, 1].map(|text| (0..self.ids.len()).filter(|&at| is_of(at, text)).collect::<Vec<_>>());
+        let mut stays = vec![true; self.ids.len()];
+        for _ in max_tokens..self.ids.len() {
+            let longer = usize::from(places[1].len() >= places[0].len());
+            let Some(last) = places[longer].pop() else { break };
+            stays[last] = false;
         }
+        keep(&mut self.ids, &stays);
+        keep(&mut self.type_ids, &stays);
+        keep(&mut self.words, &stays);
+        keep(&mut self.texts, &stays);
+        keep(&mut self.offsets, &stays);
     }
 
     /// Where each word begins: the position of its first token, and which word of its text it is.
@@ -95,6 +96,11 @@ impl Encoded {
         }
         begins
     }
+}
+
+fn keep<T>(of_tokens: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    of_tokens.retain(|_| stays.next().copied().unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) fn logits(
     let Some(head) = &conditioning.head else {
         return Err(EngineError::AdapterMismatch { reason: "it has no head that names classes".to_owned() });
     };
-    let hidden = hidden(model, conditioning, batch, device);
+    let hidden = hidden(model, conditioning, batch, device)?;
     let places = batch.labelled().into_iter().map(|(at, _)| at);
     let rows = places.clone().map(|at| batch.row_of(at));
     let vectors = match (model, batch.task) {

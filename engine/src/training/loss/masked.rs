@@ -20,6 +20,6 @@ pub(super) fn logits(
             wanted: "a model that fills masks: its checkpoint has no such head",
         });
     };
-    let hidden = hidden(model, conditioning, batch, device);
+    let hidden = hidden(model, conditioning, batch, device)?;
     Ok(head.logits(rows_at(hidden, batch.labelled().into_iter().map(|(at, _)| at), device)))
 }

@@ -1,8 +1,9 @@
 //! The loss of a batch, at labelled positions only. A file for each kind of label.
 
-mod causal;
 mod classes;
 mod masked;
+mod seq2seq;
+mod written;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -35,8 +36,8 @@ pub fn summed_nll(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
-    if batch.task == Task::Causal {
-        return causal::summed_nll(model, conditioning, batch, device);
+    if batch.task.writes() {
+        return written::summed_nll(model, conditioning, batch, device);
     }
     let labels = batch.labelled();
     let logits = logits(model, conditioning, batch, device)?;
@@ -49,7 +50,7 @@ pub struct Scored {
     pub nll: f64,
     /// How many there are.
     pub labels: usize,
-    /// The most probable label at each place of [`TokenBatch::labelled`]; empty for the causal task.
+    /// The most probable label at each place of [`TokenBatch::labelled`]; empty for a task that writes.
     pub predicted: Vec<i32>,
 }
 
@@ -58,8 +59,8 @@ pub struct Scored {
 /// # Errors
 /// The model cannot do the batch's task, or the device failed.
 pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
-    if batch.task == Task::Causal {
-        let (nll, labels) = causal::summed_nll(model, conditioning, batch, device)?;
+    if batch.task.writes() {
+        let (nll, labels) = written::summed_nll(model, conditioning, batch, device)?;
         return Ok(Scored { nll: f64::from(nll.into_scalar::<f32>()), labels, predicted: Vec::new() });
     }
     let labels = batch.labelled();
@@ -71,12 +72,21 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
     Ok(Scored { nll, labels: labels.len(), predicted })
 }
 
-/// Hidden states of a batch's tokens, `[batch, seq, d_model]`. Positions count columns as `forward` of transformers does,
-/// unless the architecture numbers its tokens.
-pub(crate) fn hidden(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Tensor<3> {
+/// Hidden states of a batch's tokens, of its targets where there are sources, `[batch, seq, d_model]`. Positions count
+/// columns as `forward` of transformers does, unless the architecture numbers its tokens.
+///
+/// # Errors
+/// The batch is made for another kind of model.
+pub(crate) fn hidden(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    device: &Device,
+) -> Result<Tensor<3>> {
     let past = match model {
         Model::Causal(_) => conditioning.decoder.as_deref(),
         Model::Encoder(_) => conditioning.encoder.as_deref(),
+        Model::Seq2Seq(model) => return seq2seq::hidden(model.as_ref(), conditioning, batch, device),
     };
     let shape = [batch.batch, batch.seq];
     let n_virtual = past_length(past);
@@ -85,14 +95,12 @@ pub(crate) fn hidden(model: &Model, conditioning: &Conditioning, batch: &TokenBa
         positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, model.counting(), device),
         key_mask: key_mask(&batch.mask, shape, n_virtual, device),
     };
-    match model {
-        Model::Causal(model) => model.hidden(&input, past, None),
-        Model::Encoder(model) => {
-            let types = batch.types.as_ref();
-            let types = types.map(|types| Tensor::from_data(TensorData::new(types.clone(), shape), device));
-            model.hidden(&input, types.as_ref(), past, None)
-        }
+    if let Model::Encoder(encoder) = model {
+        let types = batch.types.as_ref();
+        let types = types.map(|types| Tensor::from_data(TensorData::new(types.clone(), shape), device));
+        return Ok(encoder.hidden(&input, types.as_ref(), past, None));
     }
+    Ok(model.causal()?.hidden(&input, past, None))
 }
 
 /// Scores of every class or token at the labelled places, `[n, classes]`.

@@ -1,4 +1,4 @@
-//! Each token from the one before it: the loss of a language model.
+//! Each token from the one before it: the loss of a model that goes on with a text or writes one from a source.
 
 use burn::tensor::{Device, Tensor};
 
@@ -14,10 +14,10 @@ pub(super) fn summed_nll(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
-    let head = model.causal()?.head();
+    let head = model.head()?;
     let labelled = batch.labelled();
-    let hidden = hidden(model, conditioning, batch, device); // [batch, seq, d_model]
-    let predictors = rows_at(hidden, labelled.iter().map(|(at, _)| *at), device); // [n, d_model]
+    let hidden = hidden(model, conditioning, batch, device)?; // [batch, seq, head width]
+    let predictors = rows_at(hidden, labelled.iter().map(|(at, _)| *at), device); // [n, head width]
     let targets = on_device(labelled.iter().map(|(_, token)| *token).collect(), device);
     Ok((label_nll(predictors, head, targets).sum(), labelled.len()))
 }

@@ -1,0 +1,281 @@
+//! An adapter as a folder holds it: a folded prefix for each site, and the head of a task with classes.
+//!
+//! Two forms of folder: PEFT's (`peft.rs`), which has room for one site, and one of ours for several (`by_site.rs`).
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use sha2::{Digest, Sha256};
+
+use crate::adapters::prefix::PrefixShape;
+use crate::adapters::{by_site, peft};
+use crate::config::{PrefixConfig, Task, TaskRecord};
+use crate::error::{EngineError, Result};
+use crate::models::{ClassHead, Conditioning, Model, ModelShape, Site};
+use crate::nn::LayerKv;
+
+/// A folded prefix for each site that has one, and what was trained beside them.
+#[derive(Clone, Debug)]
+pub struct FoldedAdapter {
+    /// At least one, in the order of [`Site::ALL`]; each layer has the pair of its own number.
+    pub prefixes: Vec<(Site, FoldedPrefix)>,
+    /// The trained head of a task with classes.
+    pub head: Vec<HeadTensor>,
+    /// What it was trained for.
+    pub task: TaskRecord,
+    /// The base model, as whoever saved it named it.
+    pub base_model: Option<String>,
+}
+
+/// The folded prefix of one site.
+#[derive(Clone, Debug)]
+pub struct FoldedPrefix {
+    /// Its sizes.
+    pub shape: PrefixShape,
+    /// `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`, row by row.
+    pub flat: Vec<f32>,
+}
+
+/// Its name below the model, its shape, its numbers.
+pub type HeadTensor = (String, Vec<usize>, Vec<f32>);
+
+impl FoldedAdapter {
+    /// Reads an adapter folder of either form. `like` are the sites of the model it is for; they say what the files do not:
+    /// sizes, and whether PEFT's prefix stands in an encoder. Where nobody says, it stands in a decoder.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, or the adapter is not a prefix.
+    pub fn read(folder: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
+        let path = folder.join("adapter_config.json");
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
+        match json.get("peft_type").and_then(serde_json::Value::as_str) {
+            Some(by_site::KIND) => by_site::read(folder, json),
+            Some(peft::KIND) => peft::read(folder, json, like),
+            other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
+        }
+    }
+
+    /// Refuses a model of another kind or shape, with the numbers.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`].
+    pub fn check_fits(&self, sites: &[(Site, ModelShape)]) -> Result<()> {
+        let seq2seq = sites.len() > 1;
+        if seq2seq != (self.task.task == Task::Seq2Seq) {
+            let kind = |seq2seq| if seq2seq { "an encoder with a decoder" } else { "a model of one stack" };
+            let reason = format!("it is for {}, this is {}", kind(!seq2seq), kind(seq2seq));
+            return Err(EngineError::AdapterMismatch { reason });
+        }
+        for (site, prefix) in &self.prefixes {
+            let Some((_, shape)) = sites.iter().find(|(other, _)| other == site) else {
+                let reason = format!("it has a prefix for the {}, which this model does not have", site.name());
+                return Err(EngineError::AdapterMismatch { reason });
+            };
+            prefix.check_fits(shape)?;
+        }
+        Ok(())
+    }
+
+    /// The most virtual tokens of a site.
+    pub fn n_virtual(&self) -> usize {
+        self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
+    }
+
+    /// What this model is given.
+    ///
+    /// # Errors
+    /// Its head does not fit the model.
+    pub fn conditioning(&self, model: &Model, device: &Device) -> Result<Conditioning> {
+        let mut conditioning = Conditioning { head: self.class_head(model, device)?, ..Conditioning::default() };
+        for (site, prefix) in &self.prefixes {
+            *conditioning.place(*site) = Some(prefix.layers(device));
+        }
+        Ok(conditioning)
+    }
+
+    /// The head as this model has it; `None` for a task without classes.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`] when the adapter has no head, or one of other layers or sizes.
+    pub fn class_head(&self, model: &Model, device: &Device) -> Result<Option<ClassHead>> {
+        if !self.task.task.has_classes() {
+            return Ok(None);
+        }
+        let kind = model.head_kind(self.task.task)?;
+        let n_classes = self.task.classes.len();
+        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
+        let mut weights = Vec::new();
+        for (name, shape) in kind.parameter_shapes(model.shape().d_model, n_classes) {
+            let found = self.head.iter().find(|(found, ..)| found == name);
+            let (_, found, values) = found.ok_or_else(|| mismatch(format!("its head has no {name:?}")))?;
+            if *found != shape {
+                return Err(mismatch(format!("{name:?} of its head has shape {found:?}, the model needs {shape:?}")));
+            }
+            let n = values.len();
+            weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
+        }
+        Ok(Some(ClassHead { kind, n_classes, weights }))
+    }
+
+    /// Where it stands, in order.
+    pub fn sites(&self) -> Vec<Site> {
+        self.prefixes.iter().map(|(site, _)| *site).collect()
+    }
+
+    /// Keys and values of all layers of all sites, site after site.
+    pub fn layers(&self, device: &Device) -> Vec<LayerKv> {
+        self.prefixes.iter().flat_map(|(_, prefix)| prefix.layers(device)).collect()
+    }
+
+    /// Names the adapter: the first 12 hexadecimal digits of the SHA-256 of its numbers, where there are several sites of
+    /// such names of each.
+    pub fn hash(&self) -> String {
+        let mut digest = Sha256::new();
+        match self.prefixes.as_slice() {
+            [(_, alone)] => digest.update(bytes(&alone.flat)),
+            several => {
+                several.iter().for_each(|(_, prefix)| digest.update(short(&Sha256::digest(bytes(&prefix.flat)))))
+            }
+        }
+        self.head.iter().for_each(|(.., values)| digest.update(bytes(values)));
+        short(&digest.finalize())
+    }
+
+    /// Writes the folder exactly: in PEFT's form, for an encoder with a decoder in ours.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn write(&self, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
+        match (self.task.task, self.prefixes.as_slice()) {
+            (Task::Seq2Seq, _) | (_, [] | [_, _, ..]) => by_site::write(self, folder, config),
+            (_, [(_, prefix)]) => peft::write(self, prefix, folder, config),
+        }
+    }
+
+    /// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`FoldedAdapter::write`]. What does
+    /// not come out exactly is said in a sentence.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn export(&self, folder: &Path) -> Result<Option<String>> {
+        if self.task.task != Task::Seq2Seq {
+            self.write(folder, None)?;
+            return Ok(None);
+        }
+        let [(Site::Decoder, prefix)] = self.prefixes.as_slice() else {
+            self.write(folder, None)?;
+            let sentence = "PEFT has no place for a prefix of the encoder or of cross-attention: \
+                            the folder is in the workbench's own form";
+            return Ok(Some(sentence.to_owned()));
+        };
+        let (stored, exact) = peft::gather(prefix);
+        peft::write(self, &stored, folder, None)?;
+        let n_layers = prefix.shape.n_layers;
+        let sentence = || {
+            format!(
+                "PEFT gives layers i and i + {} of this model one pair between them: each holds the mean of two that \
+                 differ, and computes something else than here",
+                n_layers / 2
+            )
+        };
+        Ok((!exact).then(sentence))
+    }
+}
+
+impl FoldedPrefix {
+    /// Refuses a model of another shape, with the numbers.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`].
+    pub fn check_fits(&self, model: &ModelShape) -> Result<()> {
+        let wants = PrefixShape::new(self.shape.n_virtual, model);
+        // A config without sizes says only how wide a row is.
+        if wants.row() != self.shape.row() {
+            return Err(EngineError::AdapterMismatch {
+                reason: format!(
+                    "it has {} numbers for each virtual token, the model needs {} ({} layers × 2 × {})",
+                    self.shape.row(),
+                    wants.row(),
+                    wants.n_layers,
+                    wants.d_kv()
+                ),
+            });
+        }
+        if wants != self.shape {
+            return Err(EngineError::AdapterMismatch {
+                reason: format!(
+                    "it has {} layers of {} heads, the model {} layers of {}",
+                    self.shape.n_layers, self.shape.n_kv_heads, wants.n_layers, wants.n_kv_heads
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Keys and values of each layer, `[1, n_kv_heads, n_virtual, d_head]`.
+    pub fn layers(&self, device: &Device) -> Vec<LayerKv> {
+        let dims = [self.shape.n_virtual, self.shape.row()];
+        self.shape.layers(Tensor::from_data(TensorData::new(self.flat.clone(), dims), device))
+    }
+}
+
+pub(super) fn malformed(path: &Path, reason: String) -> EngineError {
+    EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason }
+}
+
+fn bytes(numbers: &[f32]) -> &[u8] {
+    bytemuck::cast_slice(numbers)
+}
+
+fn short(digest: &[u8]) -> String {
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A decoder's prefix whose numbers all differ.
+    fn decoder_only(n_layers: usize) -> FoldedAdapter {
+        let shape = PrefixShape { n_virtual: 2, n_layers, n_kv_heads: 1, d_head: 2 };
+        let flat = (0..shape.stored()).map(|i| i as f32).collect();
+        let prefixes = vec![(Site::Decoder, FoldedPrefix { shape, flat })];
+        FoldedAdapter { prefixes, head: Vec::new(), task: TaskRecord::of(Task::Seq2Seq), base_model: None }
+    }
+
+    #[test]
+    fn an_odd_number_of_layers_goes_through_peft_unchanged_and_an_even_one_is_said() {
+        for (n_layers, exact) in [(1, true), (3, true), (4, false), (5, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let adapter = decoder_only(n_layers);
+            let said = adapter.export(folder.path()).unwrap();
+            assert_eq!(said.is_none(), exact, "{n_layers} layers: {said:?}");
+            let back = FoldedAdapter::read(folder.path(), None).unwrap();
+            assert_eq!(back.prefixes[0].1.flat == adapter.prefixes[0].1.flat, exact, "{n_layers} layers");
+            // What came from PEFT fits into PEFT, however many layers there are.
+            assert_eq!(back.export(folder.path()).unwrap(), None, "{n_layers} layers");
+            let text = std::fs::read_to_string(folder.path().join("adapter_config.json")).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!((&json["num_transformer_submodules"], &json["task_type"]), (&2.into(), &"SEQ_2_SEQ_LM".into()));
+        }
+    }
+
+    #[test]
+    fn a_prefix_at_every_site_comes_back_as_it_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut adapter = decoder_only(2);
+        let encoder = decoder_only(3).prefixes.remove(0).1;
+        let cross = adapter.prefixes[0].1.clone();
+        adapter.prefixes.insert(0, (Site::Encoder, encoder));
+        adapter.prefixes.push((Site::Cross, cross));
+        let said = adapter.export(folder.path()).unwrap().unwrap();
+        assert!(said.contains("PEFT has no place"), "{said}");
+        let back = FoldedAdapter::read(folder.path(), None).unwrap();
+        assert_eq!(back.prefixes.len(), 3);
+        for ((site, went), (back_site, came)) in adapter.prefixes.iter().zip(&back.prefixes) {
+            assert_eq!((site, went.shape, &went.flat), (back_site, came.shape, &came.flat));
+        }
+        assert_eq!(adapter.hash(), back.hash());
+    }
+}

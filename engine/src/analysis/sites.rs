@@ -1,0 +1,41 @@
+//! A model as the vocabulary's bank asks one: every token alone, at the sites that an adapter has.
+
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::models::{KeysAndValues, Model, ModelShape, Site};
+use crate::nn::LayerKv;
+
+/// The sites of a model in a row, as one stack of layers: the encoder's, then the decoder's, then those of
+/// cross-attention, as far as they are asked for.
+pub struct SiteStack<'a> {
+    model: &'a Model,
+    sites: &'a [Site],
+    shape: ModelShape,
+}
+
+impl<'a> SiteStack<'a> {
+    /// The layers of these sites of a model.
+    pub fn new(model: &'a Model, sites: &'a [Site]) -> Self {
+        let of_model = model.sites();
+        let layers =
+            |site: &Site| of_model.iter().find(|(other, _)| other == site).map_or(0, |(_, shape)| shape.n_layers);
+        let shape = ModelShape { n_layers: sites.iter().map(layers).sum(), ..model.shape().clone() };
+        Self { model, sites, shape }
+    }
+}
+
+impl KeysAndValues for SiteStack<'_> {
+    fn sizes(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    /// Where there is a source, each token is one; the decoder writes the same token from it.
+    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
+        let at = |site: &Site| self.model.keys_and_values(*site, tokens.clone(), tokens.clone());
+        self.sites.iter().flat_map(at).collect()
+    }
+
+    fn device(&self) -> Device {
+        self.model.device()
+    }
+}

@@ -1,0 +1,96 @@
+//! Rows for a model that reads a source and writes a target: the prompt with the special tokens that the tokenizer
+//! gives a text, and the target after the token that starts it.
+
+use super::tokenizer::Tokenizer;
+use crate::error::Result;
+
+/// What stands before a target that is written from a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetStart {
+    /// The token before it; `None` if the target's own last token stands there.
+    pub token: Option<u32>,
+    /// The first token of every target, where the model forces one.
+    pub first: Option<u32>,
+}
+
+/// The tokens of a source as the tokenizer frames a text, and how many there were before they were cut to `limit`. A source
+/// that is cut loses its end, but not the special tokens around it.
+///
+/// # Errors
+/// [`EngineError::Tokenizer`](crate::error::EngineError::Tokenizer) when the vocabulary cannot express the text.
+pub fn source_tokens(text: &str, tokenizer: &Tokenizer, limit: usize) -> Result<(Vec<u32>, usize)> {
+    let mut framed = tokenizer.encode_with_special(text)?;
+    let length = framed.ids.len();
+    if length == 0 {
+        return Ok((vec![tokenizer.eos()], 1));
+    }
+    framed.cut(limit);
+    framed.ids.truncate(limit);
+    Ok((framed.ids, length))
+}
+
+/// The start token and the tokens of a target, and how many there were before they were cut to `limit`; nothing for a
+/// text without tokens. The end token is there if it is asked for, whether the tokenizer adds one or not.
+///
+/// # Errors
+/// As [`source_tokens`].
+pub(super) fn target_tokens(
+    target: &str,
+    tokenizer: &Tokenizer,
+    start: TargetStart,
+    ends: bool,
+    limit: usize,
+) -> Result<(Vec<u32>, usize)> {
+    let text = target.strip_prefix(' ').unwrap_or(target);
+    if tokenizer.encode(text)?.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    let mut labels = tokenizer.encode_with_special(text)?.ids;
+    if let Some(first) = start.first {
+        let takes_its_place = labels.first().is_some_and(|&token| tokenizer.is_special(token));
+        labels.splice(..usize::from(takes_its_place), [first]);
+    }
+    let eos = tokenizer.eos();
+    let has_end = labels.iter().rev().take_while(|&&token| tokenizer.is_special(token)).any(|&token| token == eos);
+    if ends && !has_end {
+        labels.push(eos);
+    }
+    if !ends && labels.last() == Some(&eos) {
+        labels.pop();
+    }
+    labels.insert(0, start.token.or(labels.last().copied()).unwrap_or(eos));
+    let length = labels.len();
+    labels.truncate(limit);
+    Ok((labels, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    const END: u32 = 256;
+
+    #[test]
+    fn a_source_is_cut_at_its_end() {
+        let tokenizer = byte_tokenizer();
+        assert_eq!(source_tokens("abc", &tokenizer, 9).unwrap(), (vec![97, 98, 99], 3));
+        assert_eq!(source_tokens("", &tokenizer, 9).unwrap(), (vec![END], 1), "there is something to read");
+        assert_eq!(source_tokens("abc", &tokenizer, 2).unwrap(), (vec![97, 98], 3));
+    }
+
+    #[test]
+    fn a_target_stands_after_its_start_and_ends_once() {
+        let tokenizer = byte_tokenizer();
+        let tokens = |target, token, first, ends, limit| {
+            target_tokens(target, &tokenizer, TargetStart { token, first }, ends, limit).unwrap().0
+        };
+        assert_eq!(tokens(" ab", Some(1), None, true, 9), [1, 97, 98, END]);
+        assert_eq!(tokens("ab<|endoftext|>", Some(1), None, true, 9), [1, 97, 98, END]);
+        assert_eq!(tokens("ab<|endoftext|>", Some(1), None, false, 9), [1, 97, 98]);
+        assert_eq!(tokens("ab", Some(1), Some(7), true, 9), [1, 7, 97, 98, END]);
+        assert_eq!(tokens("<|endoftext|>ab", Some(1), Some(7), true, 9), [1, 7, 97, 98, END]);
+        assert_eq!(tokens("ab", None, None, true, 3), [END, 97, 98], "the start is the last token, before the cut");
+        assert!(tokens(" ", Some(1), None, true, 9).is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! Models that read a source in both directions and write a target: what they offer, and how a source is read.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::data::TargetStart;
+use crate::models::{Conditioning, Input, ModelShape, Site};
+use crate::nn::positions::Counting;
+use crate::nn::{AttentionShape, FrozenLinear, LayerKv, past_length};
+
+/// Tokens that the architecture puts in by itself, as `config.json` names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetTokens {
+    /// Stands before what is generated.
+    pub start: Option<u32>,
+    /// Before a target that is learned stands its own last token instead (mBART, where that may be the language).
+    pub last_starts: bool,
+    /// The first token that is generated, whatever the logits say.
+    pub forced_first: Option<u32>,
+    /// The last token that is generated when a text is cut off.
+    pub forced_last: Option<u32>,
+}
+
+impl TargetTokens {
+    /// What stands before a target that is learned.
+    pub fn before_labels(&self) -> TargetStart {
+        TargetStart { token: self.start.filter(|_| !self.last_starts), first: self.forced_first }
+    }
+}
+
+/// What the decoder sees of a source, and of what stands before it.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Keys and values for each decoder layer, `[batch, n_heads, past + source, d_head]`.
+    pub cross: Vec<LayerKv>,
+    /// 1 where a key may be seen, `[batch, past + source]`; `None` if all may.
+    pub key_mask: Option<Tensor<2>>,
+}
+
+/// An encoder and a decoder with frozen weights.
+///
+/// As in PEFT the decoder's own tokens stand after its prefix. The encoder's positions start at 0 whether there is a
+/// prefix or not, as in the paper's code; cross-attention has no positions.
+pub trait Seq2SeqModel: Send + Sync {
+    /// The decoder's sizes; its cross-attention has the same.
+    fn shape(&self) -> &ModelShape;
+
+    /// The encoder's sizes.
+    fn encoder_shape(&self) -> &ModelShape;
+
+    /// The tokens that are put in.
+    fn target_tokens(&self) -> &TargetTokens;
+
+    /// How sources and targets count their positions when a batch is read at once.
+    fn counting(&self) -> Counting {
+        Counting::Columns
+    }
+
+    /// What the encoder makes of a source, `[batch, source, d_model]`. `past` and `kv` are as those of
+    /// [`CausalModel::hidden`](super::CausalModel::hidden), for the encoder's layers.
+    fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
+
+    /// Keys and values of an encoded source, one pair for each decoder layer, `[batch, n_heads, source, d_head]`.
+    fn cross(&self, encoded: Tensor<3>) -> Vec<LayerKv>;
+
+    /// Hidden states that [`Seq2SeqModel::head`] makes logits of, `[batch, seq, head width]`. `past` and `kv` are as
+    /// those of [`CausalModel::hidden`](super::CausalModel::hidden), for the decoder's self-attention.
+    fn hidden(
+        &self,
+        target: &Input,
+        source: &Encoded,
+        past: Option<&[LayerKv]>,
+        kv: Option<&mut Vec<LayerKv>>,
+    ) -> Tensor<3>;
+
+    /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
+    fn head(&self) -> &Tensor<2>;
+
+    /// The token embeddings, `[vocab_size, d_model]`.
+    fn embeddings(&self) -> &Tensor<2>;
+
+    /// The sizes of each site that a prefix can have.
+    fn sites(&self) -> Vec<(Site, ModelShape)> {
+        let decoder = self.shape();
+        vec![
+            (Site::Encoder, self.encoder_shape().clone()),
+            (Site::Decoder, decoder.clone()),
+            (Site::Cross, decoder.clone()),
+        ]
+    }
+
+    /// Keys and values of a source and a target that stand alone, one pair per layer of the site.
+    fn keys_and_values(&self, site: Site, source: Tensor<2, Int>, text: Tensor<2, Int>) -> Vec<LayerKv> {
+        let source = super::alone(source, self.encoder_shape(), self.counting());
+        let mut kv = Vec::new();
+        let at_encoder = (site == Site::Encoder).then_some(&mut kv);
+        let encoded = self.encode(&source, None, at_encoder);
+        if site == Site::Encoder {
+            return kv;
+        }
+        let cross = self.cross(encoded);
+        if site == Site::Cross {
+            return cross;
+        }
+        let text = super::alone(text, self.shape(), self.counting());
+        drop(self.hidden(&text, &Encoded { cross, key_mask: None }, None, Some(&mut kv)));
+        kv
+    }
+}
+
+/// Reads a source with what an adapter puts before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
+pub fn read_source(
+    model: &dyn Seq2SeqModel,
+    tokens: Tensor<2, Int>,
+    positions: Tensor<2, Int>,
+    mask: Option<Tensor<2>>,
+    conditioning: &Conditioning,
+) -> Encoded {
+    let [batch, _] = tokens.dims();
+    let key_mask = after(past_length(conditioning.encoder.as_deref()), mask.clone());
+    let encoded = model.encode(&Input { tokens, positions, key_mask }, conditioning.encoder.as_deref(), None);
+    let mut cross = model.cross(encoded);
+    if let Some(prefix) = &conditioning.cross {
+        let whole = |slots: &Tensor<4>| {
+            let [_, n_heads, n_virtual, d_head] = slots.dims();
+            slots.clone().expand([batch, n_heads, n_virtual, d_head])
+        };
+        let before = |(source, prefix): (LayerKv, &LayerKv)| LayerKv {
+            key: Tensor::cat(vec![whole(&prefix.key), source.key], 2),
+            value: Tensor::cat(vec![whole(&prefix.value), source.value], 2),
+        };
+        cross = cross.into_iter().zip(prefix).map(before).collect();
+    }
+    Encoded { cross, key_mask: after(past_length(conditioning.cross.as_deref()), mask) }
+}
+
+/// A mask of keys that come after so many that all may see.
+fn after(n_past: usize, mask: Option<Tensor<2>>) -> Option<Tensor<2>> {
+    let mask = mask?;
+    let [batch, _] = mask.dims();
+    Some(if n_past == 0 { mask } else { Tensor::cat(vec![Tensor::ones([batch, n_past], &mask.device()), mask], 1) })
+}
+
+/// What the decoders have in common: where a layer attends to the source.
+pub(super) struct CrossAttention {
+    pub(super) query: FrozenLinear,
+    /// Keys and values side by side.
+    pub(super) key_value: FrozenLinear,
+    pub(super) out: FrozenLinear,
+    /// Without keys of its own.
+    pub(super) shape: AttentionShape,
+}
+
+impl CrossAttention {
+    /// Keys and values of an encoded source.
+    pub(super) fn keys_and_values(&self, encoded: Tensor<3>) -> LayerKv {
+        let shape = AttentionShape { n_heads: 0, ..self.shape.clone() };
+        super::keys_and_values(&self.key_value.forward(encoded), &shape)
+    }
+
+    /// What the queries of `x` bring from the source.
+    pub(super) fn forward(&self, x: Tensor<3>, source: &LayerKv, key_mask: Option<&Tensor<2>>) -> Tensor<3> {
+        let mixed = crate::nn::attention(self.query.forward(x), Some(source), key_mask, None, &self.shape);
+        self.out.forward(mixed)
+    }
+}
