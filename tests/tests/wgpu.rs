@@ -52,12 +52,14 @@ fn golden_cases_hold_on_a_software_gpu() {
         "t5-prefix-3x32-gated",
         "bart-prefix-3x32",
     ];
-    for name in families {
-        let case = tests::golden_cases().join(name);
-        let output = workbench(&["--device", &device, "verify", case.to_str().unwrap()]);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{name} on {device}:\n{out}\n{err}");
-    }
+    // In one process, which keeps its kernels from case to case.
+    let cases = families.map(|name| tests::golden_cases().join(name).display().to_string());
+    let words: Vec<&str> =
+        ["--device", &device, "verify"].into_iter().chain(cases.iter().map(String::as_str)).collect();
+    let output = workbench(&words);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "on {device}:\n{out}\n{err}");
+    assert_eq!(out.lines().count(), families.len(), "{out}");
 }
 
 #[test]

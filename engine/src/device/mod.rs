@@ -4,6 +4,7 @@ mod trial;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
@@ -134,12 +135,27 @@ pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64, trials: Option<&Tri
             limit,
         });
     }
+    let device = started(&adapter)?;
+    Ok((adapter.info, device))
+}
+
+/// Devices by their number: what burn keeps of one lasts as long as the process, so it is started once.
+static STARTED: [OnceLock<Device>; 16] = [const { OnceLock::new() }; 16];
+
+fn started(adapter: &Adapter) -> Result<Device> {
+    let slot = match adapter.info.choice {
+        DeviceChoice::Wgpu(Some(index)) => STARTED.get(index),
+        _ => None,
+    };
+    if let Some(device) = slot.and_then(OnceLock::get) {
+        return Ok(device.clone());
+    }
     let device = Device::wgpu_options()
-        .device_kind(adapter.kind)
+        .device_kind(adapter.kind.clone())
         .graphics_api(adapter.api)
         .init()
         .map_err(|error| EngineError::Computation(format!("{} does not start: {error}", adapter.info.name)))?;
-    Ok((adapter.info, device))
+    Ok(slot.map_or(device.clone(), |slot| slot.get_or_init(|| device).clone()))
 }
 
 /// The CPU.

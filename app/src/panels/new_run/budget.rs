@@ -40,7 +40,7 @@ pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
 /// Bytes that training or generating needs, by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// The frozen base, as f32.
+    /// The frozen base.
     pub weights: u64,
     /// The prefix; in training with the network behind it, gradients and AdamW's two moments.
     pub adapter: u64,
@@ -60,11 +60,17 @@ impl Memory {
 /// Logits are made for at most so many tokens at once.
 const LOGIT_ROWS: usize = 512;
 
+/// Bytes of the frozen weights: matrices stored in 16 bits stay so.
+fn weights(model: &ModelSummary) -> u64 {
+    let bytes = if ["F16", "BF16"].contains(&model.dtype.as_str()) { 2 } else { 4 };
+    bytes * model.parameters as u64
+}
+
 /// Estimates the memory of generating a text that fills the context.
 pub fn generating(draft: &Draft, model: &ModelSummary) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     Memory {
-        weights: f32_bytes(model.parameters),
+        weights: weights(model),
         adapter: f32_bytes(parameters(draft, model).stored),
         activations: f32_bytes(2 * model.n_layers * model.n_kv_heads * model.d_head * model.n_positions),
         logits: f32_bytes(model.vocab_size),
@@ -80,7 +86,7 @@ pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     let per_layer =
         tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
     Memory {
-        weights: f32_bytes(model.parameters),
+        weights: weights(model),
         adapter: 4 * f32_bytes(parameters(draft, model).trained),
         activations: f32_bytes((model.n_layers + model.encoder_layers) * per_layer),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
@@ -157,6 +163,15 @@ mod tests {
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
         assert!(need.total() < training(&Draft::default(), &gpt2_small(), 128).total());
+    }
+
+    #[test]
+    fn weights_of_sixteen_bits_take_half() {
+        let half = ModelSummary { dtype: "BF16".into(), ..gpt2_small() };
+        assert_eq!(
+            2 * generating(&Draft::default(), &half).weights,
+            generating(&Draft::default(), &gpt2_small()).weights
+        );
     }
 
     #[test]

@@ -195,9 +195,11 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     });
     ui.horizontal_wrapped(|ui| {
         ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
-        ui.add_space(12.0);
-        ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
-            .on_hover_text(say!("data.append_end_help"));
+        if draft.shown_task(state.model(Path::new(draft.model.trim()))).writes() {
+            ui.add_space(12.0);
+            ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
+                .on_hover_text(say!("data.append_end_help"));
+        }
         let preview = state.preview.known.as_deref();
         if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
