@@ -72,7 +72,7 @@ pub fn measure(
 ) -> Result<Vec<Figure>> {
     let files = ModelFolder::open(folder)?;
     let (_, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
-    let model = files.load(&device, &mut |_| ())?;
+    let model = files.load(&device, &mut |_| Ok(()))?;
     match what {
         Measure::TrainFlat => train(&model, None, "prefix", steps, &device, started),
         Measure::TrainMlp => {

@@ -45,6 +45,9 @@ pub enum EngineError {
         /// Those we know.
         known: &'static str,
     },
+    /// The job was told to stop.
+    #[error("it was stopped")]
+    Stopped,
     /// A model of another task shape is needed.
     #[error("the architecture {architecture} is not {wanted}")]
     TaskShape {
@@ -246,6 +249,7 @@ impl EngineError {
             Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
             Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",
+            Self::Stopped => "Start it again when you like",
             Self::Resume(_) => "Start a new run with the same settings",
             Self::Computation(_) => "Try the CPU; if it happens there too, please report it with the details",
         }

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, GenerationConfig, Model, cannot};
+use crate::models::{Conditioning, GenerationConfig, Loading, Model, cannot};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
@@ -43,7 +43,7 @@ impl LoadedModel {
         folder: &Path,
         choice: DeviceChoice,
         trials: Option<&Trials>,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let files = ModelFolder::open(folder)?;
         let tokenizer = Tokenizer::from_folder(folder)?;
@@ -133,7 +133,7 @@ impl Session {
         &mut self,
         folder: &Path,
         choice: DeviceChoice,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Rc<LoadedModel>> {
         if let Some((path, device, model)) = &self.last
             && path == folder

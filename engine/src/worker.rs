@@ -1,13 +1,16 @@
 //! The thread that owns the device: commands in, events out, work that advances in bounded steps.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use crate::device::Trials;
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs;
-use crate::message::{Command, Event, JobId, Outcome};
+use crate::message::{Command, Event, JobId, Outcome, Phase};
 use crate::session::Session;
 
 /// Commands that may wait.
@@ -45,7 +48,11 @@ impl Engine {
         let cache = cache.into();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || run(Worker::new(Session::new(cache, trials), Outbox(Box::new(outbox))), &inbox))
+            .spawn(move || {
+                let inbox = Rc::new(Inbox { commands: inbox, waiting: RefCell::default() });
+                let outbox = Outbox { send: Box::new(outbox), inbox: Some(Rc::clone(&inbox)) };
+                run(Worker::new(Session::new(cache, trials), outbox), &inbox);
+            })
             .map_err(EngineError::io("start", "the engine thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
@@ -74,18 +81,63 @@ impl Drop for Engine {
     }
 }
 
+/// Where commands come from, with those that were looked at and are still to be obeyed.
+struct Inbox {
+    commands: Receiver<Command>,
+    waiting: RefCell<VecDeque<Command>>,
+}
+
+impl Inbox {
+    /// The next command; without one, waits for it if `idle`. `Err`: the app is gone.
+    fn next(&self, idle: bool) -> std::result::Result<Option<Command>, RecvError> {
+        if let Some(command) = self.waiting.borrow_mut().pop_front() {
+            return Ok(Some(command));
+        }
+        if idle {
+            return self.commands.recv().map(Some);
+        }
+        match self.commands.try_recv() {
+            Ok(command) => Ok(Some(command)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(RecvError),
+        }
+    }
+
+    /// Whether a job is to stop once the present step is done.
+    fn has_stop(&self, job: JobId) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.extend(self.commands.try_iter());
+        waiting.iter().any(|command| matches!(command, Command::Stop { job: asked } if *asked == job))
+    }
+}
+
 /// Where events go.
-pub struct Outbox(Box<dyn Fn(Event) + Send>);
+pub struct Outbox {
+    send: Box<dyn Fn(Event) + Send>,
+    inbox: Option<Rc<Inbox>>,
+}
 
 impl Outbox {
     /// An outbox that calls `send` for each event.
     pub fn new(send: impl Fn(Event) + Send + 'static) -> Self {
-        Self(Box::new(send))
+        Self { send: Box::new(send), inbox: None }
     }
 
     /// Tells.
     pub fn send(&self, event: Event) {
-        (self.0)(event);
+        (self.send)(event);
+    }
+
+    /// Tells how much of a job's model is loaded, and ends the loading when the job is to stop: it is the one step that
+    /// can take long.
+    pub fn loading(&self, job: JobId) -> impl FnMut(f32) -> Result<()> + '_ {
+        move |share| {
+            self.send(Event::Phase { job, phase: Phase::LoadingModel { share } });
+            match &self.inbox {
+                Some(inbox) if inbox.has_stop(job) => Err(EngineError::Stopped),
+                _ => Ok(()),
+            }
+        }
     }
 }
 
@@ -134,20 +186,9 @@ struct Worker {
     turn: usize,
 }
 
-fn run(mut worker: Worker, inbox: &Receiver<Command>) {
+fn run(mut worker: Worker, inbox: &Inbox) {
     // Busy: look for a command and go on. Idle: wait for one. `Err`: the app is gone.
-    loop {
-        let command = match worker.next_job() {
-            Some(_) => match inbox.try_recv() {
-                Ok(command) => Some(command),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => return,
-            },
-            None => match inbox.recv() {
-                Ok(command) => Some(command),
-                Err(_) => return,
-            },
-        };
+    while let Ok(command) = inbox.next(worker.next_job().is_none()) {
         match command {
             Some(command) => worker.obey(command),
             None => worker.step(),
@@ -224,7 +265,8 @@ impl Worker {
             .unwrap_or_else(|panic| Err(EngineError::Computation(panic_text(panic.as_ref()))));
         self.turn = index + 1;
         match result {
-            Ok(Progress::More) => return,
+            // The command to stop is next, and ends the job as its kind ends.
+            Ok(Progress::More) | Err(EngineError::Stopped) => return,
             Ok(Progress::Done(outcome)) => self.out.send(Event::Finished { job: id, outcome }),
             Err(error) => {
                 tracing::warn!(job = id.0, %error, "a job failed");
@@ -238,4 +280,25 @@ impl Worker {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("it gave no reason").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_told_to_stop_ends_its_loading_and_the_command_is_still_obeyed() {
+        let (commands, inbox) = sync_channel(INBOX);
+        let inbox = Rc::new(Inbox { commands: inbox, waiting: RefCell::default() });
+        let out = Outbox { send: Box::new(|_| ()), inbox: Some(Rc::clone(&inbox)) };
+        let (job, other) = (JobId(1), JobId(2));
+        assert!(out.loading(job)(0.1).is_ok());
+        commands.send(Command::Pause { job: other }).unwrap();
+        commands.send(Command::Stop { job }).unwrap();
+        assert!(matches!(out.loading(job)(0.2), Err(EngineError::Stopped)));
+        assert!(out.loading(other)(0.2).is_ok());
+        assert!(matches!(inbox.next(true), Ok(Some(Command::Pause { job: paused })) if paused == other));
+        assert!(matches!(inbox.next(false), Ok(Some(Command::Stop { job: stopped })) if stopped == job));
+        assert!(matches!(inbox.next(false), Ok(None)));
+    }
 }

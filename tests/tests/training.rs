@@ -121,6 +121,20 @@ fn a_stop_lands_between_two_steps_and_the_run_can_be_resumed() {
 }
 
 #[test]
+fn a_run_that_is_stopped_while_its_model_loads_ends_as_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let config = Box::new(tiny_run(home.path()));
+    let talk = Talk::new();
+    let folder = home.path().join("run");
+    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: config.clone(), resume: false });
+    talk.until(|event| matches!(event, Event::Phase { .. }));
+    talk.send(Command::Stop { job: JOB });
+    let events = talk.until_end(JOB);
+    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })), "{events:?}");
+    train(&talk, &folder, &config, true);
+}
+
+#[test]
 fn a_stop_in_the_middle_of_an_evaluation_forgets_it_whole() {
     let home = tempfile::tempdir().unwrap();
     let mut config = tiny_run(home.path());

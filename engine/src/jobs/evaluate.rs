@@ -54,7 +54,7 @@ impl Evaluate {
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let tell = |phase| out.send(Event::Phase { job: self.id, phase });
-        let mut heard = |share| tell(Phase::LoadingModel { share });
+        let mut heard = out.loading(self.id);
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;

@@ -39,7 +39,7 @@ impl Generate {
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
-        let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
+        let mut heard = out.loading(self.id);
         let model = session.model(&self.request.model, self.request.device, &mut heard)?;
         Writer::try_from(&model.model)?;
         let (mut streams, mut texts) = (Vec::new(), Vec::new());

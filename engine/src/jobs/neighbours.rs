@@ -28,7 +28,7 @@ impl Neighbours {
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Stage> {
         let request = &self.request;
-        let mut heard = |share| out.send(Event::Phase { job: self.id, phase: Phase::LoadingModel { share } });
+        let mut heard = out.loading(self.id);
         let model = session.model(&request.model, request.device, &mut heard)?;
         let adapter = model.adapter(&request.adapter)?;
         let (prefix, sites) = (adapter.layers(&model.device), adapter.sites());

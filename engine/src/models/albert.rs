@@ -4,6 +4,7 @@
 use burn::tensor::Device;
 
 use crate::error::Result;
+use crate::models::Loading;
 use crate::models::loader::Loader;
 use crate::models::post_norm::{Block, BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead};
 use crate::weights::WeightFiles;
@@ -25,14 +26,14 @@ pub(super) fn load(
     config: &EncoderConfig,
     files: &WeightFiles,
     device: &Device,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<PostNorm> {
     let load = Loader::new(files, device, "albert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, Some("encoder.embedding_hidden_mapping_in"))?;
     let (groups, inner) = (config.num_hidden_groups, config.inner_group_num);
     let mut blocks = Vec::with_capacity(groups * inner);
     for group in 0..groups {
-        progress(group as f32 / groups as f32);
+        progress(group as f32 / groups as f32)?;
         for layer in 0..inner {
             let at = format!("encoder.albert_layer_groups.{group}.albert_layers.{layer}");
             blocks.push(Block::load(&load, config, &at, &BLOCK)?);

@@ -16,7 +16,9 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, of_one_type};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{Encoded, Input, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values};
+use crate::models::{
+    Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
+};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
 use crate::weights::WeightFiles;
 
@@ -284,12 +286,7 @@ impl Bart {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &BartConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut dyn FnMut(f32),
-    ) -> Result<Self> {
+    pub fn load(config: &BartConfig, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
         let load = Loader::new(files, device, "model.", "encoder.layers.0.fc1.weight");
         let table = [shape.vocab_size, shape.d_model];
@@ -305,7 +302,7 @@ impl Bart {
             Some(bias) => Some(with_column(head.unwrap_or_else(|| shared.clone()), bias)),
             None => head,
         };
-        progress(1.0);
+        progress(1.0)?;
         let target_tokens = config.target_tokens();
         Ok(Self { shape, encoder_shape, shared, encoder, decoder, head, has_bias, target_tokens })
     }
@@ -327,12 +324,12 @@ fn logits_bias(load: &Loader<'_>, vocab_size: usize) -> Result<Option<Tensor<2>>
     Ok((largest != [0.0]).then(|| bias.transpose()))
 }
 
-fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut dyn FnMut(f32)) -> Result<Stack> {
+fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut Loading<'_>) -> Result<Stack> {
     let writes = side == "decoder";
     let shape = if writes { config.shape() } else { config.encoder_shape() };
     let mut blocks = Vec::with_capacity(shape.n_layers);
     for layer in 0..shape.n_layers {
-        progress(layer as f32 / shape.n_layers as f32);
+        progress(layer as f32 / shape.n_layers as f32)?;
         blocks.push(block(load, config, &shape, &format!("{side}.layers.{layer}"), writes)?);
     }
     let (d, n_positions) = (shape.d_model, shape.n_positions);

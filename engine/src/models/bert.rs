@@ -4,6 +4,7 @@
 use burn::tensor::Device;
 
 use crate::error::Result;
+use crate::models::Loading;
 use crate::models::loader::Loader;
 use crate::models::post_norm::{BERT_BLOCK, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
 use crate::weights::WeightFiles;
@@ -16,7 +17,7 @@ pub(super) fn load(
     config: &EncoderConfig,
     files: &WeightFiles,
     device: &Device,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<PostNorm> {
     let load = Loader::new(files, device, "bert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;

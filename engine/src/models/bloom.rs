@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, ModelShape, heads_outside, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, heads_outside, keys_and_values};
 use crate::nn::{
     Activation, Alibi, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed, past_length,
 };
@@ -148,7 +148,7 @@ impl Bloom {
         config: &BloomConfig,
         files: &WeightFiles,
         device: &Device,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "transformer.", "word_embeddings.weight");
@@ -157,13 +157,13 @@ impl Bloom {
         let embeddings_norm = norm("word_embeddings_layernorm")?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer)?);
         }
         let ln_f = norm("ln_f")?;
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         Ok(Self {
             attention: shape.causal_attention(),
             alibi: Alibi::new(shape.n_heads, device),

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
+use crate::models::Loading;
 use crate::models::head::HeadKind;
 use crate::models::loader::Loader;
 use crate::models::post_norm::{BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
@@ -53,7 +54,7 @@ pub(super) fn load(
     config: &EncoderConfig,
     files: &WeightFiles,
     device: &Device,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<PostNorm> {
     let load = Loader::new(files, device, "distilbert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;

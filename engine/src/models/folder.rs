@@ -18,7 +18,9 @@ use crate::models::llama::{self, Llama, LlamaConfig};
 use crate::models::opt::{Opt, OptConfig};
 use crate::models::post_norm::EncoderConfig;
 use crate::models::t5::{self, T5, T5Config};
-use crate::models::{CausalModel, Model, ModelShape, Site, albert, bert, cannot, distilbert, electra, roberta};
+use crate::models::{
+    CausalModel, Loading, Model, ModelShape, Site, albert, bert, cannot, distilbert, electra, roberta,
+};
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
@@ -221,7 +223,7 @@ impl ModelFolder {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(&self, device: &Device, progress: &mut dyn FnMut(f32)) -> Result<Model> {
+    pub fn load(&self, device: &Device, progress: &mut Loading<'_>) -> Result<Model> {
         let files = &self.files;
         let causal: Box<dyn CausalModel> = match &self.architecture {
             Architecture::Bloom(config) => Box::new(Bloom::load(config, files, device, progress)?),
@@ -240,7 +242,7 @@ impl ModelFolder {
                     _ => bert::load,
                 };
                 let model = load(config, files, device, progress)?;
-                progress(1.0);
+                progress(1.0)?;
                 return Ok(Model::Encoder(Box::new(model)));
             }
             Architecture::T5(config) => {

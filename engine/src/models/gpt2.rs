@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
 use crate::weights::WeightFiles;
 
@@ -131,25 +131,20 @@ impl Gpt2 {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &Gpt2Config,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut dyn FnMut(f32),
-    ) -> Result<Self> {
+    pub fn load(config: &Gpt2Config, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "transformer.", "wte.weight");
         let wte = load.matrix("wte.weight", [shape.vocab_size, shape.d_model])?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer)?);
         }
         let ln_f = load.layer_norm("ln_f", shape.d_model, config.layer_norm_epsilon)?;
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         let activation = config.activation()?;
         Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, activation })
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, SlidingWindow, activation, attention, embed,
     past_length,
@@ -172,7 +172,7 @@ impl GptNeo {
         config: &GptNeoConfig,
         files: &WeightFiles,
         device: &Device,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "transformer.", "wte.weight");
@@ -180,13 +180,13 @@ impl GptNeo {
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for (layer, is_local) in config.local_layers().enumerate() {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer, is_local)?);
         }
         let ln_f = load.layer_norm("ln_f", shape.d_model, config.layer_norm_epsilon)?;
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         let attention = AttentionShape { scale: 1.0, ..shape.causal_attention() };
         let (window, activation) = (config.window(), config.activation()?);
         Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, attention, window, activation })

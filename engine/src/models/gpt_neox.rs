@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, heads_outside, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, heads_outside, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention, embed};
 use crate::weights::WeightFiles;
 
@@ -160,20 +160,20 @@ impl GptNeox {
         config: &GptNeoxConfig,
         files: &WeightFiles,
         device: &Device,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "gpt_neox.", "embed_in.weight");
         let embed_in = load.matrix("embed_in.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer)?);
         }
         let final_norm = load.layer_norm("final_layer_norm", shape.d_model, config.layer_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
         let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         let activation = config.activation()?;
         let frequencies = config.rope.frequencies(config.d_rotary());
         Ok(Self {

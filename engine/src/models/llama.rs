@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention, embed,
     past_length,
@@ -259,20 +259,20 @@ impl Llama {
         config: &LlamaConfig,
         files: &WeightFiles,
         device: &Device,
-        progress: &mut dyn FnMut(f32),
+        progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let shape = config.shape();
         let load = Loader::new(files, device, "model.", "embed_tokens.weight");
         let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer)?);
         }
         let norm = load.rms_norm("norm", shape.d_model, config.rms_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         let (activation, window) = (config.activation()?, config.window());
         let attention = shape.causal_attention();
         let rotary =

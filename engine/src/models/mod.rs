@@ -44,6 +44,9 @@ pub mod t5;
 #[cfg(test)]
 mod tests;
 
+/// Hears the share of a model that is loaded; an error ends the loading.
+pub type Loading<'a> = dyn FnMut(f32) -> Result<()> + 'a;
+
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelShape {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
 use crate::weights::WeightFiles;
@@ -164,12 +164,7 @@ impl Opt {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &OptConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut dyn FnMut(f32),
-    ) -> Result<Self> {
+    pub fn load(config: &OptConfig, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
         let (d, d_embed) = (shape.d_model, config.d_embed());
         let sample = "embed_tokens.weight";
@@ -184,13 +179,13 @@ impl Opt {
         let project_in = projection("project_in", d_embed, d)?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
-            progress(layer as f32 / shape.n_layers as f32);
+            progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer, device)?);
         }
         let final_norm = config.final_norm().then(|| norm(&load, "final_layer_norm", config, device)).transpose()?;
         let project_out = projection("project_out", d, d_embed)?;
         let lm_head = load.head("lm_head.weight", [shape.vocab_size, d_embed], config.tie_word_embeddings)?;
-        progress(1.0);
+        progress(1.0)?;
         Ok(Self {
             attention: shape.causal_attention(),
             activation: config.activation()?,

@@ -12,7 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::models::encoder::{EncoderModel, MaskHead};
 use crate::models::head::HeadKind;
 use crate::models::loader::Loader;
-use crate::models::{Input, ModelShape, activation_named, keys_and_values};
+use crate::models::{Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation as activate, attention};
 use crate::random::normal;
@@ -371,12 +371,12 @@ pub(super) fn own_blocks(
     config: &EncoderConfig,
     at: &str,
     names: &BlockNames,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<(Vec<Block>, Vec<usize>)> {
     let n = config.num_hidden_layers;
     let mut blocks = Vec::with_capacity(n);
     for layer in 0..n {
-        progress(layer as f32 / n as f32);
+        progress(layer as f32 / n as f32)?;
         blocks.push(Block::load(load, config, &format!("{at}.{layer}"), names)?);
     }
     Ok((blocks, (0..n).collect()))

@@ -4,6 +4,7 @@
 use burn::tensor::Device;
 
 use crate::error::Result;
+use crate::models::Loading;
 use crate::models::head::HeadKind;
 use crate::models::loader::Loader;
 use crate::models::post_norm::{BERT_BLOCK, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
@@ -18,7 +19,7 @@ pub(super) fn load(
     config: &EncoderConfig,
     files: &WeightFiles,
     device: &Device,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<PostNorm> {
     let load = Loader::new(files, device, "roberta.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;

@@ -26,7 +26,7 @@ fn folder(case: &str) -> PathBuf {
 
 fn load(case: &str) -> (Model, Device) {
     let device = crate::device::cpu();
-    let model = ModelFolder::open(&folder(case)).unwrap().load(&device, &mut |_| ()).unwrap();
+    let model = ModelFolder::open(&folder(case)).unwrap().load(&device, &mut |_| Ok(())).unwrap();
     (model, device)
 }
 

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::Loader;
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{Encoded, Input, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values};
+use crate::models::{
+    Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
+};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, activation, attention, embed, past_length,
 };
@@ -284,12 +286,7 @@ impl T5 {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &T5Config,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut dyn FnMut(f32),
-    ) -> Result<Self> {
+    pub fn load(config: &T5Config, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
         let load = Loader::new(files, device, "", "shared.weight");
         let table = [shape.vocab_size, shape.d_model];
@@ -299,7 +296,7 @@ impl T5 {
         let encoder = stack(&load, config, &encoder_shape, false, &mut |share| progress(share * 0.5))?;
         let decoder = stack(&load, config, &shape, true, &mut |share| progress(0.5 + share * 0.5))?;
         let lm_head = load.head("lm_head.weight", table, !files.contains("lm_head.weight"))?;
-        progress(1.0);
+        progress(1.0)?;
         let (output_scale, target_tokens) = (config.output_scale(), config.target_tokens());
         Ok(Self { shape, encoder_shape, shared, encoder, decoder, lm_head, output_scale, target_tokens })
     }
@@ -310,12 +307,12 @@ fn stack(
     config: &T5Config,
     shape: &ModelShape,
     writes: bool,
-    progress: &mut dyn FnMut(f32),
+    progress: &mut Loading<'_>,
 ) -> Result<Stack> {
     let side = if writes { "decoder" } else { "encoder" };
     let mut blocks = Vec::with_capacity(shape.n_layers);
     for layer in 0..shape.n_layers {
-        progress(layer as f32 / shape.n_layers as f32);
+        progress(layer as f32 / shape.n_layers as f32)?;
         blocks.push(block(load, config, &format!("{side}.block.{layer}.layer"), writes)?);
     }
     let n_buckets = config.relative_attention_num_buckets;

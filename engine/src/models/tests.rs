@@ -20,7 +20,7 @@ fn cases() -> std::path::PathBuf {
 
 fn load(case: &str) -> Model {
     let folder = ModelFolder::open(&cases().join(case).join("model")).unwrap();
-    folder.load(&crate::device::cpu(), &mut |_| ()).unwrap()
+    folder.load(&crate::device::cpu(), &mut |_| Ok(())).unwrap()
 }
 
 /// The causal models of the golden cases, by the names of their cases.

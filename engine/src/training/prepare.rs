@@ -8,7 +8,7 @@ use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig, Task, Tas
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{Model, ModelShape, Site};
+use crate::models::{Loading, Model, ModelShape, Site};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -36,13 +36,13 @@ pub(super) fn prepare(
     config: &RunConfig,
     resume: bool,
     session: &mut Session,
+    loading: &mut Loading<'_>,
     tell: &dyn Fn(Phase),
 ) -> Result<Prepared> {
     config.check()?;
     let MethodConfig::Prefix(prefix) = config.method.clone();
-    tell(Phase::LoadingModel { share: 0.0 });
-    let mut heard = |share| tell(Phase::LoadingModel { share });
-    let model = session.model(&config.model, config.device, &mut heard)?;
+    loading(0.0)?;
+    let model = session.model(&config.model, config.device, loading)?;
     let sites = prefix.sites_of(&model.model.sites())?;
     tell(Phase::PreparingData);
     let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;

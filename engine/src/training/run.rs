@@ -92,7 +92,7 @@ impl Run {
         out: &Outbox,
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
-        let prepared = prepare(path, &config, resume, session, &tell)?;
+        let prepared = prepare(path, &config, resume, session, &mut out.loading(id), &tell)?;
         let Prepared { prefix, plan, model, folder, data, trainer, state, total_steps } = prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };

@@ -48,7 +48,7 @@ struct Sizes {
 pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (_, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
-    let model = folder.load(&device, &mut |_| ())?;
+    let model = folder.load(&device, &mut |_| Ok(()))?;
     // Full fine-tuning changes the base, which we do not do: the untouched model is what such a case is held against.
     let adapter = match case.facts.method.as_str() {
         "full" => None,
