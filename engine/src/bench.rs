@@ -123,7 +123,7 @@ fn decode(model: &Model, repeats: usize, device: &Device) -> Result<Vec<Figure>>
     let prompt: Vec<u32> = (0..PROMPT).map(|_| random.random_range(0..vocab_size)).collect();
     let mut milliseconds = Vec::new();
     for _ in 0..repeats.max(1) {
-        let stream = DecoderStream { prompt: prompt.clone(), conditioning: conditioning.clone(), strength: 1.0 };
+        let stream = DecoderStream::new(prompt.clone(), conditioning.clone());
         let sampling = Sampling { max_new_tokens: NEW_TOKENS, stop_at_end: false, ..Sampling::default() };
         let options = DecoderOptions { sampling, source: source.clone(), ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 
@@ -14,12 +15,12 @@ use crate::error::Result;
 use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, GenerationConfig, Loading, Model, cannot};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, cannot};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
-    /// Its frozen weights.
-    pub model: Model,
+    /// Its weights.
+    pub model: BaseModel,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
     /// Where it is.
@@ -45,7 +46,7 @@ impl LoadedModel {
         trials: Option<&Trials>,
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
-        let files = ModelFolder::open(folder)?;
+        let files = Arc::new(ModelFolder::open(folder)?);
         let tokenizer = Tokenizer::from_folder(folder)?;
         let summary = files.summary();
         tokenizer.check_vocab(summary.vocab_size)?;
@@ -53,7 +54,7 @@ impl LoadedModel {
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {
             let hash = scope.spawn(|| files.hash());
-            let model = files.load(&device, progress);
+            let model = BaseModel::load(Arc::clone(&files), &device, progress);
             (hash.join(), model)
         });
         let hash = hash.unwrap_or_default();
@@ -73,7 +74,7 @@ impl LoadedModel {
     /// How a target begins and ends where there is a source: as `generation_config.json` says, without the file as the
     /// model's configuration does.
     fn source_options(&self) -> Option<SourceOptions> {
-        let Model::Seq2Seq(model) = &self.model else { return None };
+        let Model::Seq2Seq(model) = &*self.model else { return None };
         Some(SourceOptions::of(model.as_ref(), &self.generation, self.tokenizer.bos()))
     }
 

@@ -147,7 +147,7 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
     // Each token alone at position 0, as the bank has it; then side by side as one prefix.
     let device = model.embeddings().device();
     let input = Input {
-        tokens: Tensor::from_data(burn::tensor::TensorData::new(tokens.to_vec(), [3, 1]), &device),
+        tokens: crate::models::Tokens::new(tokens, [3, 1], None, &device).unwrap(),
         positions: Tensor::zeros([3, 1], &device),
         key_mask: None,
     };

@@ -184,7 +184,7 @@ mod tests {
         for token in [0_usize, 511, 512, 1099] {
             let device = model.embeddings().device();
             let input = Input {
-                tokens: Tensor::from_data(TensorData::new(vec![token as i64], [1, 1]), &device),
+                tokens: crate::models::Tokens::new([token as i64], [1, 1], None, &device).unwrap(),
                 positions: Tensor::zeros([1, 1], &device),
                 key_mask: None,
             };

@@ -11,6 +11,8 @@
 //! the same kernels), and therefore its logits are the same bit for bit. In a larger batch they would not be: a
 //! product of another shape may add in another order.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 
 use super::cache::{KvCache, Segments};
@@ -18,7 +20,7 @@ use super::sampling::{Chooser, check_sampling};
 use super::writer::{SourceOptions, Writer, cross_cache};
 use crate::error::{EngineError, Result};
 use crate::message::Sampling;
-use crate::models::{CausalModel, Conditioning, ModelShape, Site};
+use crate::models::{CausalModel, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::{LayerKv, past_length};
 
 /// Prompts are read until a step has gone over so many tokens.
@@ -29,15 +31,26 @@ const SPARE_TOKENS: usize = 128;
 /// One text to continue, or one source to write a text from.
 #[derive(Clone, Debug)]
 pub struct DecoderStream {
-    /// At least one token.
+    /// At least one token; soft ones stand where the adapter's embeddings go.
     pub prompt: Vec<u32>,
+    /// The model with changed weights that stands in place of the one that [`Decoder::step`] is given.
+    pub model: Option<Rc<Model>>,
+    /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
+    pub n_free: usize,
     /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
     /// The text's positions start at the decoder's `n_virtual`, as in PEFT.
     pub conditioning: Conditioning,
-    /// 0 leaves the slots out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
+    /// 0 leaves slots and soft tokens out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
     /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
     pub strength: f64,
+}
+
+impl DecoderStream {
+    /// A text behind an adapter as it is.
+    pub fn new(prompt: Vec<u32>, conditioning: Conditioning) -> Self {
+        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0 }
+    }
 }
 
 /// What all streams share.
@@ -124,6 +137,9 @@ struct StreamState {
     prompt: Vec<u32>,
     /// The prefixes until the prompt is read.
     conditioning: Conditioning,
+    model: Option<Rc<Model>>,
+    n_free: usize,
+    /// Whether it is anything but the base model.
     has_slots: bool,
     /// Positions taken when the first new token is chosen: the decoder's slots, and the prompt or the start token.
     n_before: usize,
@@ -143,6 +159,7 @@ struct Batch {
     cache: KvCache,
     /// What cross-attention sees.
     cross: Option<KvCache>,
+    model: Option<Rc<Model>>,
     streams: Vec<usize>,
 }
 
@@ -212,7 +229,7 @@ impl Decoder {
         let Some(ours) = &stream.base_logits else {
             return Ok(None);
         };
-        let plain = model.into().read(&stream.prompt, &Conditioning::default(), self.start())?.logits;
+        let plain = model.into().read(&stream.prompt, 0, &Conditioning::default(), self.start())?.logits;
         let equal = plain.len() == ours.len() && plain.iter().zip(ours).all(|(a, b)| a.to_bits() == b.to_bits());
         Ok(Some(equal))
     }
@@ -234,7 +251,8 @@ impl Decoder {
             }
             gone_over += stream.prompt.len();
             let conditioning = std::mem::take(&mut stream.conditioning);
-            let read = model.read(&stream.prompt, &conditioning, start)?;
+            let model = in_place_of(model, stream.model.as_deref())?;
+            let read = model.read(&stream.prompt, stream.n_free, &conditioning, start)?;
             if !stream.has_slots {
                 stream.base_logits = Some(read.logits.clone());
             }
@@ -254,18 +272,29 @@ impl Decoder {
         let exact = self.options.exact_base;
         let alone = |ready: &Ready| exact && !self.streams[ready.stream].has_slots;
         let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().partition(alone);
+        let model = |ready: &Ready| self.streams[ready.stream].model.clone();
+        // One batch for each model.
+        let mut groups: Vec<Vec<Ready>> = Vec::new();
+        for row in together {
+            let address = |row: &Ready| model(row).map(|model| Rc::as_ptr(&model).cast::<()>());
+            match groups.iter_mut().find(|group| address(&group[0]) == address(&row)) {
+                Some(group) => group.push(row),
+                None => groups.push(vec![row]),
+            }
+        }
         let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
-        self.batches = std::iter::once(together)
+        self.batches = groups
+            .into_iter()
             .chain(alone.into_iter().map(|row| vec![row]))
-            .filter(|rows| !rows.is_empty())
             .map(|rows| {
+                let model = model(&rows[0]);
                 let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
                 for row in rows {
                     streams.push(row.stream);
                     own.push(row.own);
                     cross.push(row.cross);
                 }
-                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), streams }
+                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), model, streams }
             })
             .collect();
     }
@@ -275,8 +304,13 @@ impl Decoder {
         let rows = batch.streams.len();
         let tokens = batch.streams.iter().map(|&index| *self.streams[index].tokens.last().expect("the first token"));
         let tokens = tokens.map(i64::from).collect();
+        let lengths = batch.cache.lengths();
+        let free = batch.streams.iter().map(|&index| self.streams[index].n_free);
         // An idle row has run out of positions perhaps; what it computes is not used.
-        let positions = batch.cache.lengths().iter().map(|&length| length.min(self.n_positions - 1) as i64).collect();
+        let positions =
+            lengths.iter().zip(free).map(|(&length, free)| (length + free).min(self.n_positions - 1) as i64);
+        let positions = positions.collect();
+        let model = in_place_of(model, batch.model.as_deref())?;
         let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [rows, vocab_size]
         for (row, &index) in logits.chunks_exact(logits.len() / rows).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
@@ -333,13 +367,21 @@ impl StreamState {
         if stream.prompt.is_empty() {
             return setting("prompt", "must have at least one token".into());
         }
-        if let Some(token) = stream.prompt.iter().find(|&&token| token as usize >= shape.vocab_size) {
+        let unknown = |token: u32| token as usize >= shape.vocab_size && token < SOFT;
+        if let Some(token) = stream.prompt.iter().find(|&&token| unknown(token)) {
             let known = shape.vocab_size;
             return setting("prompt", format!("token {token} is unknown to the model, which has {known}"));
         }
+        let mut stream = stream;
+        if stream.strength == 0.0 {
+            stream.prompt.retain(|&token| token < SOFT);
+            (stream.model, stream.n_free) = (None, 0);
+        }
         let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
         let n_virtual = past_length(conditioning.decoder.as_deref());
-        let has_slots = Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
+        let has_slots = stream.model.is_some()
+            || conditioning.soft_prompt.is_some()
+            || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
         let begins = match &options.source {
             None => stream.prompt.clone(),
@@ -351,13 +393,16 @@ impl StreamState {
                 vec![source.start]
             }
         };
-        let n_before = n_virtual + begins.len();
+        let n_before = n_virtual + begins.len() + stream.n_free;
         if n_before > shape.n_positions {
             return Err(overflow(n_virtual, begins.len(), shape.n_positions));
         }
         Ok(Self {
-            seen: begins,
+            // A soft token is none that could be said again.
+            seen: begins.into_iter().filter(|&token| token < SOFT).collect(),
             prompt: stream.prompt,
+            model: stream.model,
+            n_free: stream.n_free,
             conditioning,
             has_slots,
             n_before,
@@ -376,6 +421,10 @@ fn scaled(
     shape: &ModelShape,
     options: &DecoderOptions,
 ) -> Result<Conditioning> {
+    conditioning.soft_prompt = match conditioning.soft_prompt.take() {
+        Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
+        _ => None,
+    };
     for site in Site::ALL {
         let Some(past) = conditioning.place(site).take() else { continue };
         let wanted = match (&options.source, site) {
@@ -414,7 +463,12 @@ impl Batch {
 /// # Errors
 /// [`EngineError::Computation`] when the device fails.
 pub fn plain_logits(model: &dyn CausalModel, prompt: &[u32]) -> Result<Vec<f32>> {
-    Ok(Writer::Causal(model).read(prompt, &Conditioning::default(), None)?.logits)
+    Ok(Writer::Causal(model).read(prompt, 0, &Conditioning::default(), None)?.logits)
+}
+
+/// The model of a stream.
+fn in_place_of<'a>(base: Writer<'a>, own: Option<&'a Model>) -> Result<Writer<'a>> {
+    own.map_or(Ok(base), Writer::try_from)
 }
 
 fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {

@@ -10,11 +10,7 @@ use crate::models::{CausalModel, Conditioning, Input};
 use crate::nn::{LayerKv, head_logits};
 
 fn stream(prompt: &[u32], past: Option<Vec<LayerKv>>) -> DecoderStream {
-    DecoderStream {
-        prompt: prompt.to_vec(),
-        conditioning: past.map(Conditioning::causal).unwrap_or_default(),
-        strength: 1.0,
-    }
+    DecoderStream::new(prompt.to_vec(), past.map(Conditioning::causal).unwrap_or_default())
 }
 
 fn options(max_new_tokens: usize) -> DecoderOptions {
@@ -49,7 +45,7 @@ fn uncached(model: &TinyModel, prompt: &[u32], past: Option<&[LayerKv]>, n: usiz
         let seq = text.len();
         let ids = |ids: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(ids, [1, seq]), &device);
         let positions = ids((n_virtual..n_virtual + seq as i64).collect());
-        let input = Input { tokens: ids(text.clone()), positions, key_mask: None };
+        let input = Input { tokens: crate::models::Tokens::plain(ids(text.clone())), positions, key_mask: None };
         let hidden: Tensor<2> = model.hidden(&input, past, None).squeeze_dim(0);
         let logits: Vec<f32> = head_logits(hidden, model.head()).into_data().try_to_vec().unwrap();
         let last = &logits[logits.len() - model.shape().vocab_size..];

@@ -48,7 +48,7 @@ impl TinyModel {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let d_model = shape.d_model;
         let scale = 3.0 / (d_model as f32).sqrt();
-        let mut linear = |d_in, d_out| FrozenLinear { weight: random(&mut rng, [d_in, d_out], scale), bias: None };
+        let mut linear = |d_in, d_out| FrozenLinear::new(random(&mut rng, [d_in, d_out], scale), None);
         let layers = (0..shape.n_layers)
             .map(|_| TinyLayer {
                 qkv: linear(d_model, (shape.n_heads + 2 * shape.n_kv_heads) * shape.d_head),
@@ -83,7 +83,7 @@ impl CausalModel for TinyModel {
         let rows = |table: &Tensor<2>, ids: &Tensor<2, Int>| {
             table.clone().select(0, ids.clone().reshape([batch * seq])).reshape([batch, seq, d_model])
         };
-        let mut x = rows(&self.embeddings, &input.tokens) + rows(&self.positions, &input.positions);
+        let mut x = input.tokens.embed(&self.embeddings) + rows(&self.positions, &input.positions);
         let scale = (d_head as f32).sqrt().recip();
         let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true, own_keys: true };
         for (index, layer) in self.layers.iter().enumerate() {

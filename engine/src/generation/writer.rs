@@ -5,7 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, Seq2SeqModel, read_source,
+    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Tokens,
+    read_source,
 };
 use crate::nn::{LayerKv, head_logits, past_length};
 
@@ -89,22 +90,29 @@ impl Writer<'_> {
     }
 
     /// Reads a prompt that stands alone in its batch, behind its prefixes.
-    pub(super) fn read(self, prompt: &[u32], conditioning: &Conditioning, start: Option<u32>) -> Result<Read> {
+    pub(super) fn read(
+        self,
+        prompt: &[u32],
+        n_free: usize,
+        conditioning: &Conditioning,
+        start: Option<u32>,
+    ) -> Result<Read> {
         let device = self.device();
         let past = conditioning.decoder.as_deref();
+        let soft = conditioning.soft_prompt.as_ref();
         let mut text = Vec::new();
         let (hidden, cross) = match self {
             Self::Causal(model) => {
-                (model.hidden(&input(prompt, past_length(past), &device), past, Some(&mut text)), None)
+                (model.hidden(&input(prompt, past_length(past), n_free, soft, &device)?, past, Some(&mut text)), None)
             }
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
                     architecture: model.shape().architecture,
                     wanted: "a model for prompts that it goes on with",
                 })?;
-                let Input { tokens, positions, .. } = input(prompt, 0, &device);
+                let Input { tokens, positions, .. } = input(prompt, 0, 0, soft, &device)?;
                 let encoded = read_source(model, tokens, positions, None, conditioning);
-                let begin = input(&[start], past_length(past), &device);
+                let begin = input(&[start], past_length(past), 0, None, &device)?;
                 (model.hidden(&begin, &encoded, past, Some(&mut text)), Some(encoded.cross))
             }
         };
@@ -123,7 +131,7 @@ impl Writer<'_> {
     ) -> Result<Vec<f32>> {
         let (rows, device) = (tokens.len(), self.device());
         let input = Input {
-            tokens: ids(tokens, [rows, 1], &device),
+            tokens: Tokens::plain(ids(tokens, [rows, 1], &device)),
             positions: ids(positions, [rows, 1], &device),
             key_mask: cache.key_mask(1, &device),
         };
@@ -156,13 +164,22 @@ pub(super) fn cross_cache(rows: Vec<Option<Vec<LayerKv>>>) -> Option<KvCache> {
     rows.filter(|rows| !rows.is_empty()).map(|rows| KvCache::new(&rows, 0))
 }
 
-fn input(tokens: &[u32], first_position: usize, device: &Device) -> Input {
+/// A text that stands alone. Behind its leading soft tokens `n_free` positions are left free.
+fn input(
+    tokens: &[u32],
+    first_position: usize,
+    n_free: usize,
+    soft: Option<&Tensor<2>>,
+    device: &Device,
+) -> Result<Input> {
     let seq = tokens.len();
-    Input {
-        tokens: ids(tokens.iter().map(|&token| i64::from(token)).collect(), [1, seq], device),
-        positions: ids((first_position..first_position + seq).map(|at| at as i64).collect(), [1, seq], device),
+    let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
+    let position = |at: usize| (first_position + at + if at < n_leading { 0 } else { n_free }) as i64;
+    Ok(Input {
+        tokens: Tokens::new(tokens.iter().map(|&token| token.into()), [1, seq], soft, device)?,
+        positions: ids((0..seq).map(position).collect(), [1, seq], device),
         key_mask: None,
-    }
+    })
 }
 
 fn ids(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {

@@ -41,17 +41,19 @@ impl Generate {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.request.model, self.request.device, &mut heard)?;
-        Writer::try_from(&model.model)?;
+        Writer::try_from(&*model.model)?;
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+            let conditioning = match &adapter {
+                Some(adapter) => model.conditioning(adapter)?,
+                None => Conditioning::default(),
+            };
+            let tuned = model.model.tuned(&conditioning.tuned.at_strength(stream.strength)?)?.map(Rc::new);
             streams.push(DecoderStream {
-                prompt: tokens_of(&stream.prompt, &model)?,
-                conditioning: match &adapter {
-                    Some(adapter) => model.conditioning(adapter)?,
-                    None => Conditioning::default(),
-                },
+                model: tuned,
                 strength: stream.strength,
+                ..DecoderStream::new(tokens_of(&stream.prompt, &model)?, conditioning)
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
@@ -99,7 +101,7 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
-        for new in self.decoder.step(Writer::try_from(&self.model.model)?)? {
+        for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
@@ -123,7 +125,7 @@ impl Running {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
-                proven_base: self.decoder.prove_base(Writer::try_from(&model.model)?, index)?,
+                proven_base: self.decoder.prove_base(Writer::try_from(&*model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
             })
         };

@@ -53,7 +53,7 @@ impl Neighbours {
 
 /// Which bank a question needs: that of the weights and, where there are several sites, of those asked about.
 fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
-    match model.model {
+    match &*model.model {
         Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
         // File names keep the beginning, so that the sites come first.
         Model::Seq2Seq(_) => {

@@ -1,13 +1,10 @@
 //! ALBERT (Lan et al. 2020): narrow embeddings, and layers that share their weights. A prefix is each layer's own.
 //! Layout as in huggingface/transformers: src/transformers/models/albert/modeling_albert.py.
 
-use burn::tensor::Device;
-
 use crate::error::Result;
 use crate::models::Loading;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::post_norm::{Block, BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead};
-use crate::weights::WeightFiles;
 
 const BLOCK: BlockNames = BlockNames {
     query_key_value: ["attention.query", "attention.key", "attention.value"],
@@ -22,13 +19,8 @@ const BLOCK: BlockNames = BlockNames {
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(super) fn load(
-    config: &EncoderConfig,
-    files: &WeightFiles,
-    device: &Device,
-    progress: &mut Loading<'_>,
-) -> Result<PostNorm> {
-    let load = Loader::new(files, device, "albert.", "embeddings.word_embeddings.weight");
+pub(super) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<PostNorm> {
+    let load = Loader::new(weights, "albert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, Some("encoder.embedding_hidden_mapping_in"))?;
     let (groups, inner) = (config.num_hidden_groups, config.inner_group_num);
     let mut blocks = Vec::with_capacity(groups * inner);

@@ -14,13 +14,12 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, of_one_type};
+use crate::models::loader::{Loader, Weights, of_one_type};
 use crate::models::seq2seq::CrossAttention;
 use crate::models::{
     Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
-use crate::weights::WeightFiles;
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 3] = ["bart", "mbart", "pegasus"];
@@ -253,11 +252,7 @@ impl Stack {
 
     /// `[batch, seq, d_model]`
     fn embedded(&self, shared: &Tensor<2>, input: &Input) -> Tensor<3> {
-        let tokens = embed(shared, input.tokens.clone());
-        let tokens = match self.embedding_scale {
-            Some(scale) => tokens * scale,
-            None => tokens,
-        };
+        let tokens = input.tokens.embed_scaled(shared, self.embedding_scale);
         let resid = tokens + embedding(self.positions.clone(), input.positions.clone());
         match &self.embedding_norm {
             Some(norm) => norm.forward(resid),
@@ -286,9 +281,9 @@ impl Bart {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(config: &BartConfig, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    pub fn load(config: &BartConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
-        let load = Loader::new(files, device, "model.", "encoder.layers.0.fc1.weight");
+        let load = Loader::new(weights, "model.", "encoder.layers.0.fc1.weight");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
         let name = names.into_iter().find(|name| load.contains(name)).unwrap_or(names[0]);
@@ -299,7 +294,10 @@ impl Bart {
         let bias = logits_bias(&load, shape.vocab_size)?;
         let has_bias = bias.is_some();
         let head = match bias {
-            Some(bias) => Some(with_column(head.unwrap_or_else(|| shared.clone()), bias)),
+            Some(bias) => {
+                let matrix = head.unwrap_or_else(|| shared.clone());
+                Some(load.once("head and bias", &["shared.weight"], || Ok(with_column(matrix, bias)))?)
+            }
             None => head,
         };
         progress(1.0)?;

@@ -1,25 +1,17 @@
 //! BERT (Devlin et al. 2019).
 //! Layout as in huggingface/transformers: src/transformers/models/bert/modeling_bert.py.
 
-use burn::tensor::Device;
-
 use crate::error::Result;
 use crate::models::Loading;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::post_norm::{BERT_BLOCK, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
-use crate::weights::WeightFiles;
 
 /// Brings the weights onto the device; names may have the prefix `bert.` or not.
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(super) fn load(
-    config: &EncoderConfig,
-    files: &WeightFiles,
-    device: &Device,
-    progress: &mut Loading<'_>,
-) -> Result<PostNorm> {
-    let load = Loader::new(files, device, "bert.", "embeddings.word_embeddings.weight");
+pub(super) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<PostNorm> {
+    let load = Loader::new(weights, "bert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;
     let (blocks, order) = own_blocks(&load, config, "encoder.layer", &BERT_BLOCK, progress)?;
     let text_head = TextHead::pooled(&load, config, "pooler.dense")?;

@@ -5,16 +5,15 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
-use crate::models::{CausalModel, Input, Loading, ModelShape, heads_outside, keys_and_values};
+use crate::models::loader::{Loader, Weights};
+use crate::models::{CausalModel, Input, Loading, ModelShape, keys_and_values};
 use crate::nn::{
-    Activation, Alibi, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed, past_length,
+    Activation, Alibi, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, past_length,
 };
-use crate::weights::WeightFiles;
 
 const ARCHITECTURE: &str = "bloom";
 
@@ -144,14 +143,9 @@ impl Bloom {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &BloomConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut Loading<'_>,
-    ) -> Result<Self> {
+    pub fn load(config: &BloomConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "transformer.", "word_embeddings.weight");
+        let load = Loader::new(weights, "transformer.", "word_embeddings.weight");
         let word_embeddings = load.matrix("word_embeddings.weight", [shape.vocab_size, shape.d_model])?;
         let norm = |name: &str| load.layer_norm(name, shape.d_model, config.layer_norm_epsilon);
         let embeddings_norm = norm("word_embeddings_layernorm")?;
@@ -166,7 +160,7 @@ impl Bloom {
         progress(1.0)?;
         Ok(Self {
             attention: shape.causal_attention(),
-            alibi: Alibi::new(shape.n_heads, device),
+            alibi: Alibi::new(shape.n_heads, weights.device),
             residual_after_norm: config.apply_residual_connection_post_layernorm,
             shape,
             word_embeddings,
@@ -179,13 +173,13 @@ impl Bloom {
 }
 
 fn block(load: &Loader<'_>, config: &BloomConfig, layer: usize) -> Result<Block> {
-    let ModelShape { d_model: d, d_ff, n_heads, d_head, .. } = config.shape();
+    let ModelShape { d_model: d, d_ff, n_heads, .. } = config.shape();
     let at = |name: &str| format!("h.{layer}.{name}");
     let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_epsilon);
     let linear = |name: &str, d_in: usize, d_out: usize| load.linear(&at(name), d_in, d_out, true);
     Ok(Block {
         input_norm: norm("input_layernorm")?,
-        qkv: heads_outside(linear("self_attention.query_key_value", d, 3 * d)?, n_heads, d_head),
+        qkv: load.linear_by_head(&at("self_attention.query_key_value"), d, n_heads, true)?,
         dense: linear("self_attention.dense", d, d)?,
         post_norm: norm("post_attention_layernorm")?,
         h_to_4h: linear("mlp.dense_h_to_4h", d, d_ff)?,
@@ -202,7 +196,7 @@ impl CausalModel for Bloom {
         let [_, seq] = input.tokens.dims();
         let mask = input.key_mask.as_ref();
         let alibi = self.alibi.bias(mask, past_length(past) + seq); // [1 or batch, n_heads, 1, kv]
-        let embedded = embed(&self.word_embeddings, input.tokens.clone()); // [batch, seq, d_model]
+        let embedded = input.tokens.embed(&self.word_embeddings); // [batch, seq, d_model]
         let mut resid = self.embeddings_norm.forward(embedded);
         let stream = |resid: Tensor<3>, normed: &Tensor<3>| {
             if self.residual_after_norm { normed.clone() } else { resid }

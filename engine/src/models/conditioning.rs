@@ -1,8 +1,10 @@
 //! How an adapter conditions a model: keys and values before the text, wherever the model attends.
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::models::head::ClassHead;
+use crate::models::tuned::Tuned;
 use crate::nn::LayerKv;
 
 /// A place where a model attends and a prefix can stand.
@@ -31,8 +33,9 @@ impl Site {
     }
 }
 
-/// What an adapter gives a model for one batch: at each site one pair per layer,
-/// `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without any it is the base model.
+/// What an adapter gives a model for one batch: keys and values before the text, embeddings for its soft tokens, other
+/// weights. At each site of a prefix one pair per layer, `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without any of
+/// them it is the base model.
 #[derive(Clone, Debug, Default)]
 pub struct Conditioning {
     /// For [`Site::Encoder`].
@@ -41,6 +44,10 @@ pub struct Conditioning {
     pub decoder: Option<Vec<LayerKv>>,
     /// For [`Site::Cross`].
     pub cross: Option<Vec<LayerKv>>,
+    /// Embeddings of the soft tokens in the text, `[slots, width of an embedding]`.
+    pub soft_prompt: Option<Tensor<2>>,
+    /// Weights in place of the model's, or beside them: what [`BaseModel::tuned`](super::BaseModel::tuned) builds of.
+    pub tuned: Tuned,
     /// What names the class of a text or a token, where a task has classes.
     pub head: Option<ClassHead>,
 }

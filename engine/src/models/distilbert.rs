@@ -3,15 +3,13 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::models::Loading;
 use crate::models::head::HeadKind;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::post_norm::{BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
-use crate::weights::WeightFiles;
 
 /// The options of `config.json` under the names of BERT's.
 const NAMES: [(&str, &str); 5] = [
@@ -50,13 +48,8 @@ pub(super) fn parse(config: &Value, path: &Path) -> Result<EncoderConfig> {
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(super) fn load(
-    config: &EncoderConfig,
-    files: &WeightFiles,
-    device: &Device,
-    progress: &mut Loading<'_>,
-) -> Result<PostNorm> {
-    let load = Loader::new(files, device, "distilbert.", "embeddings.word_embeddings.weight");
+pub(super) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<PostNorm> {
+    let load = Loader::new(weights, "distilbert.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;
     let (blocks, order) = own_blocks(&load, config, "transformer.layer", &BLOCK, progress)?;
     let mask_head = MaskNames {

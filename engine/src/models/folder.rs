@@ -1,6 +1,7 @@
 //! A model folder in Hugging Face's form: which architecture it holds, its facts, and how it is loaded.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 
@@ -19,7 +20,8 @@ use crate::models::opt::{Opt, OptConfig};
 use crate::models::post_norm::EncoderConfig;
 use crate::models::t5::{self, T5, T5Config};
 use crate::models::{
-    CausalModel, Loading, Model, ModelShape, Site, albert, bert, cannot, distilbert, electra, roberta,
+    BaseModel, CausalModel, Loading, Model, ModelShape, Site, Weights, albert, bert, cannot, distilbert, electra,
+    roberta,
 };
 use crate::weights::WeightFiles;
 
@@ -219,20 +221,32 @@ impl ModelFolder {
         }
     }
 
+    /// The weight files.
+    pub fn files(&self) -> &WeightFiles {
+        &self.files
+    }
+
     /// Brings the model onto the device; `progress` hears the share done.
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(&self, device: &Device, progress: &mut Loading<'_>) -> Result<Model> {
-        let files = &self.files;
+    pub fn load(self, device: &Device, progress: &mut Loading<'_>) -> Result<BaseModel> {
+        BaseModel::load(Arc::new(self), device, progress)
+    }
+
+    /// A model of these weights; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
         let causal: Box<dyn CausalModel> = match &self.architecture {
-            Architecture::Bloom(config) => Box::new(Bloom::load(config, files, device, progress)?),
-            Architecture::Glm(config) => Box::new(Glm::load(config, files, device, progress)?),
-            Architecture::Gpt2(config) => Box::new(Gpt2::load(config, files, device, progress)?),
-            Architecture::GptNeo(config) => Box::new(GptNeo::load(config, files, device, progress)?),
-            Architecture::GptNeox(config) => Box::new(GptNeox::load(config, files, device, progress)?),
-            Architecture::Llama(config) => Box::new(Llama::load(config, files, device, progress)?),
-            Architecture::Opt(config) => Box::new(Opt::load(config, files, device, progress)?),
+            Architecture::Bloom(config) => Box::new(Bloom::load(config, weights, progress)?),
+            Architecture::Glm(config) => Box::new(Glm::load(config, weights, progress)?),
+            Architecture::Gpt2(config) => Box::new(Gpt2::load(config, weights, progress)?),
+            Architecture::GptNeo(config) => Box::new(GptNeo::load(config, weights, progress)?),
+            Architecture::GptNeox(config) => Box::new(GptNeox::load(config, weights, progress)?),
+            Architecture::Llama(config) => Box::new(Llama::load(config, weights, progress)?),
+            Architecture::Opt(config) => Box::new(Opt::load(config, weights, progress)?),
             Architecture::Encoder(config) => {
                 let load = match config.shape().architecture {
                     "albert" => albert::load,
@@ -241,15 +255,15 @@ impl ModelFolder {
                     "roberta" => roberta::load,
                     _ => bert::load,
                 };
-                let model = load(config, files, device, progress)?;
+                let model = load(config, weights, progress)?;
                 progress(1.0)?;
                 return Ok(Model::Encoder(Box::new(model)));
             }
             Architecture::T5(config) => {
-                return Ok(Model::Seq2Seq(Box::new(T5::load(config, files, device, progress)?)));
+                return Ok(Model::Seq2Seq(Box::new(T5::load(config, weights, progress)?)));
             }
             Architecture::Bart(config) => {
-                return Ok(Model::Seq2Seq(Box::new(Bart::load(config, files, device, progress)?)));
+                return Ok(Model::Seq2Seq(Box::new(Bart::load(config, weights, progress)?)));
             }
         };
         Ok(Model::Causal(causal))

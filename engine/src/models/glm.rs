@@ -6,15 +6,14 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention, embed};
-use crate::weights::WeightFiles;
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 2] = ["glm", "glm4"];
@@ -175,9 +174,9 @@ impl Glm {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(config: &GlmConfig, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    pub fn load(config: &GlmConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "model.", "embed_tokens.weight");
+        let load = Loader::new(weights, "model.", "embed_tokens.weight");
         let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
@@ -190,7 +189,8 @@ impl Glm {
         progress(1.0)?;
         let (activation, attention) = (config.activation()?, shape.causal_attention());
         let frequencies = config.rope.frequencies(config.d_rotary());
-        let rotary = Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, device).of_neighbours();
+        let rotary =
+            Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device).of_neighbours();
         Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
     }
 }
@@ -234,7 +234,7 @@ impl CausalModel for Glm {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);

@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
-use crate::weights::WeightFiles;
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
 #[derive(Clone, Debug, Deserialize)]
@@ -131,9 +130,9 @@ impl Gpt2 {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(config: &Gpt2Config, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    pub fn load(config: &Gpt2Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "transformer.", "wte.weight");
+        let load = Loader::new(weights, "transformer.", "wte.weight");
         let wte = load.matrix("wte.weight", [shape.vocab_size, shape.d_model])?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
@@ -150,14 +149,6 @@ impl Gpt2 {
     }
 }
 
-/// GPT-2 stores its linear weights as `[d_in, d_out]`.
-fn linear(load: &Loader<'_>, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
-    Ok(FrozenLinear {
-        weight: load.matrix(&format!("{name}.weight"), [d_in, d_out])?,
-        bias: Some(load.tensor(&format!("{name}.bias"), [d_out])?),
-    })
-}
-
 fn block(load: &Loader<'_>, config: &Gpt2Config, layer: usize) -> Result<Block> {
     let shape = config.shape();
     let (d, ff) = (shape.d_model, shape.d_ff);
@@ -169,11 +160,11 @@ fn block(load: &Loader<'_>, config: &Gpt2Config, layer: usize) -> Result<Block> 
     }
     Ok(Block {
         ln_1: norm("ln_1")?,
-        c_attn: linear(load, &at("attn.c_attn"), d, 3 * d)?,
-        attn_c_proj: linear(load, &at("attn.c_proj"), d, d)?,
+        c_attn: load.linear_in_out(&at("attn.c_attn"), d, 3 * d)?,
+        attn_c_proj: load.linear_in_out(&at("attn.c_proj"), d, d)?,
         ln_2: norm("ln_2")?,
-        c_fc: linear(load, &at("mlp.c_fc"), d, ff)?,
-        mlp_c_proj: linear(load, &at("mlp.c_proj"), ff, d)?,
+        c_fc: load.linear_in_out(&at("mlp.c_fc"), d, ff)?,
+        mlp_c_proj: load.linear_in_out(&at("mlp.c_proj"), ff, d)?,
         attention: AttentionShape { scale, ..shape.causal_attention() },
     })
 }
@@ -184,7 +175,7 @@ impl CausalModel for Gpt2 {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = embed(&self.wte, input.tokens.clone()) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {

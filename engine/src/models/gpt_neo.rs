@@ -4,17 +4,16 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, SlidingWindow, activation, attention, embed,
     past_length,
 };
-use crate::weights::WeightFiles;
 
 const ARCHITECTURE: &str = "gpt_neo";
 
@@ -168,14 +167,9 @@ impl GptNeo {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &GptNeoConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut Loading<'_>,
-    ) -> Result<Self> {
+    pub fn load(config: &GptNeoConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "transformer.", "wte.weight");
+        let load = Loader::new(weights, "transformer.", "wte.weight");
         let wte = load.matrix("wte.weight", [shape.vocab_size, shape.d_model])?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
@@ -222,7 +216,7 @@ impl CausalModel for GptNeo {
         let [_, seq] = input.tokens.dims();
         let device = self.wte.device();
         let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = embed(&self.wte, input.tokens.clone()) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {

@@ -4,15 +4,14 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, heads_outside, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention, embed};
-use crate::weights::WeightFiles;
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention};
 
 const ARCHITECTURE: &str = "gpt_neox";
 
@@ -156,14 +155,9 @@ impl GptNeox {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &GptNeoxConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut Loading<'_>,
-    ) -> Result<Self> {
+    pub fn load(config: &GptNeoxConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "gpt_neox.", "embed_in.weight");
+        let load = Loader::new(weights, "gpt_neox.", "embed_in.weight");
         let embed_in = load.matrix("embed_in.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
@@ -178,7 +172,7 @@ impl GptNeox {
         let frequencies = config.rope.frequencies(config.d_rotary());
         Ok(Self {
             attention: shape.causal_attention(),
-            rotary: Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, device),
+            rotary: Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device),
             parallel: config.use_parallel_residual,
             shape,
             embed_in,
@@ -194,11 +188,10 @@ fn block(load: &Loader<'_>, config: &GptNeoxConfig, layer: usize) -> Result<Bloc
     let (d, ff, bias) = (config.hidden_size, config.intermediate_size, config.attention_bias);
     let at = |name: &str| format!("layers.{layer}.{name}");
     let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_eps);
-    let qkv = load.linear(&at("attention.query_key_value"), d, 3 * d, bias)?;
     Ok(Block {
         input_norm: norm("input_layernorm")?,
         post_norm: norm("post_attention_layernorm")?,
-        qkv: heads_outside(qkv, config.num_attention_heads, config.d_head()),
+        qkv: load.linear_by_head(&at("attention.query_key_value"), d, config.num_attention_heads, bias)?,
         dense: load.linear(&at("attention.dense"), d, d, bias)?,
         h_to_4h: load.linear(&at("mlp.dense_h_to_4h"), d, ff, true)?,
         back_to_h: load.linear(&at("mlp.dense_4h_to_h"), ff, d, true)?,
@@ -211,7 +204,7 @@ impl CausalModel for GptNeox {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = embed(&self.embed_in, input.tokens.clone()); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed(&self.embed_in); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);

@@ -6,18 +6,17 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention, embed,
+    Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention,
     past_length,
 };
-use crate::weights::WeightFiles;
 
 /// `config.json` of this family; fields as Hugging Face names them.
 #[derive(Clone, Debug, Deserialize)]
@@ -255,14 +254,9 @@ impl Llama {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(
-        config: &LlamaConfig,
-        files: &WeightFiles,
-        device: &Device,
-        progress: &mut Loading<'_>,
-    ) -> Result<Self> {
+    pub fn load(config: &LlamaConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(files, device, "model.", "embed_tokens.weight");
+        let load = Loader::new(weights, "model.", "embed_tokens.weight");
         let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
@@ -275,8 +269,12 @@ impl Llama {
         progress(1.0)?;
         let (activation, window) = (config.activation()?, config.window());
         let attention = shape.causal_attention();
-        let rotary =
-            Rotary::new(config.rope.frequencies(shape.d_head), shape.n_heads + shape.n_kv_heads, shape.d_head, device);
+        let rotary = Rotary::new(
+            config.rope.frequencies(shape.d_head),
+            shape.n_heads + shape.n_kv_heads,
+            shape.d_head,
+            weights.device,
+        );
         Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, window, rotary, activation })
     }
 }
@@ -336,7 +334,7 @@ impl CausalModel for Llama {
         let [_, seq] = input.tokens.dims();
         let device = self.embed_tokens.device();
         let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));

@@ -1,62 +1,165 @@
-//! Weights as the architectures ask for them, by the names of Hugging Face's checkpoints.
+//! Weights as the architectures ask for them, by the names of Hugging Face's checkpoints: read from the files once, and
+//! then the same tensors for every model that is built of them, with what an adapter changes in place.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::error::Result;
-use crate::nn::{FrozenLinear, LayerNorm, RmsNorm};
+use crate::error::{EngineError, Result};
+use crate::models::tuned::Tuned;
+use crate::nn::{FrozenLinear, LayerNorm, LowRank, RmsNorm};
 use crate::weights::WeightFiles;
 
-/// The weight files of a model on their way to a device.
+/// What models of the same files have in common: tensors that were read, or made of what was read, by name.
+#[derive(Default)]
+pub struct Shared {
+    made: RefCell<BTreeMap<String, Box<dyn Any>>>,
+    /// In the order in which the architecture asked for them.
+    weights: RefCell<Vec<WeightName>>,
+    linears: RefCell<Vec<LinearName>>,
+}
+
+/// A weight as adapters and files know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightName {
+    /// As the architecture's own modules are called, such as `transformer.wte.weight`.
+    pub name: String,
+    /// In the files, which may leave out what stands in front.
+    pub stored: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// A linear layer as adapters know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearName {
+    /// The module, such as `transformer.h.0.attn.c_attn`.
+    pub name: String,
+    /// Width of what it reads.
+    pub d_in: usize,
+    /// Width of what it makes.
+    pub d_out: usize,
+    /// Whether the files keep its matrix as `[d_in, d_out]`; otherwise it is `[d_out, d_in]`.
+    pub is_in_out: bool,
+}
+
+impl Shared {
+    /// Every weight of the model that was built of them.
+    pub fn weights(&self) -> Vec<WeightName> {
+        self.weights.borrow().clone()
+    }
+
+    /// Every linear layer of the model that was built of them.
+    pub fn linears(&self) -> Vec<LinearName> {
+        self.linears.borrow().clone()
+    }
+
+    fn once<T: Clone + 'static>(&self, key: &str, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        if let Some(made) = self.made.borrow().get(key).and_then(|made| made.downcast_ref::<T>()) {
+            return Ok(made.clone());
+        }
+        let made = make()?;
+        self.made.borrow_mut().insert(key.to_owned(), Box::new(made.clone()));
+        Ok(made)
+    }
+
+    fn note_weight(&self, weight: WeightName) {
+        let mut weights = self.weights.borrow_mut();
+        if !weights.contains(&weight) {
+            weights.push(weight);
+        }
+    }
+
+    fn note_linear(&self, linear: LinearName) {
+        let mut linears = self.linears.borrow_mut();
+        if !linears.contains(&linear) {
+            linears.push(linear);
+        }
+    }
+}
+
+/// Where the numbers of a model come from.
+#[derive(Clone, Copy)]
+pub struct Weights<'a> {
+    /// The checkpoint.
+    pub files: &'a WeightFiles,
+    /// Where they go.
+    pub device: &'a Device,
+    /// What was read already.
+    pub shared: &'a Shared,
+    /// What an adapter changes.
+    pub tuned: &'a Tuned,
+}
+
+/// The weights of a model on their way to a device.
 pub(super) struct Loader<'a> {
-    files: &'a WeightFiles,
-    device: &'a Device,
-    /// What stands before every name: the module of the task's head adds it, the bare model does not.
+    from: Weights<'a>,
+    /// What stands before every name in the files: the module of the task's head adds it, the bare model does not.
     root: &'static str,
+    /// What stands before every name for adapters, whatever the files say.
+    module: &'static str,
 }
 
 impl<'a> Loader<'a> {
     /// With `root` before the names if `sample` is found under it.
-    pub(super) fn new(files: &'a WeightFiles, device: &'a Device, root: &'static str, sample: &str) -> Self {
-        let root = if files.contains(&format!("{root}{sample}")) { root } else { "" };
-        Self { files, device, root }
+    pub(super) fn new(from: Weights<'a>, root: &'static str, sample: &str) -> Self {
+        let module = root;
+        let root = if from.files.contains(&format!("{root}{sample}")) { root } else { "" };
+        Self { from, root, module }
+    }
+
+    /// With another name for the module than the files have.
+    pub(super) fn named(self, module: &'static str) -> Self {
+        Self { module, ..self }
     }
 
     /// The same files without what stands before the names: where the heads are.
     pub(super) fn outside(&self) -> Self {
-        Self { files: self.files, device: self.device, root: "" }
+        Self { from: self.from, root: "", module: "" }
     }
 
     pub(super) fn device(&self) -> &'a Device {
-        self.device
+        self.from.device
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.files.contains(&format!("{}{name}", self.root))
+        self.from.files.contains(&format!("{}{name}", self.root))
+    }
+
+    /// What is made of weights: once, unless an adapter changes one of them.
+    pub(super) fn once<T: Clone + 'static>(
+        &self,
+        key: &str,
+        of: &[&str],
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let changed = of.iter().any(|name| self.from.tuned.replaces(&self.module_name(name)));
+        if changed { make() } else { self.from.shared.once(&format!("{}{key} made", self.module), make) }
     }
 
     pub(super) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        self.files.tensor(&format!("{}{name}", self.root), shape, self.device)
+        self.weight_at(name, name, shape)
     }
 
     /// A matrix in the bits it is stored in: what a linear layer, an embedding or a head takes.
     pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        self.files.matrix(&format!("{}{name}", self.root), shape, self.device)
+        let stored = format!("{}{name}", self.root);
+        self.weight(name, &stored, shape, || self.from.files.matrix(&stored, shape, self.from.device))
     }
 
     /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
     pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
-        if tied { Ok(None) } else { self.files.matrix(name, shape, self.device).map(Some) }
+        if tied { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
     }
 
     /// Checkpoints that were once TensorFlow's call the weight `gamma` and the bias `beta`.
     pub(super) fn layer_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<LayerNorm> {
-        let [weight, bias] =
-            if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
-        Ok(LayerNorm {
-            gamma: self.tensor(&format!("{name}.{weight}"), [d])?,
-            beta: self.tensor(&format!("{name}.{bias}"), [d])?,
-            epsilon,
-        })
+        let stored = if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
+        let [gamma, beta] = [("weight", stored[0]), ("bias", stored[1])]
+            .map(|(known, stored)| self.weight_at(&format!("{name}.{known}"), &format!("{name}.{stored}"), [d]));
+        Ok(LayerNorm { gamma: gamma?, beta: beta?, epsilon })
     }
 
     pub(super) fn rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
@@ -68,16 +171,139 @@ impl<'a> Loader<'a> {
         self.linear_of_parts(&[(name.to_owned(), d_out)], d_in, bias)
     }
 
+    /// A linear layer whose weight is stored as `[d_in, d_out]`, with a bias: GPT-2's `Conv1D`.
+    pub(super) fn linear_in_out(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true };
+        self.from.shared.note_linear(linear);
+        Ok(FrozenLinear {
+            weight: self.matrix(&format!("{name}.weight"), [d_in, d_out])?,
+            bias: Some(self.tensor(&format!("{name}.bias"), [d_out])?),
+            low_rank: self.low_rank(&[(name.to_owned(), d_out)], d_in)?,
+        })
+    }
+
     /// Linear layers with the same input as one, side by side.
     pub(super) fn linear_of_parts(&self, parts: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
-        let weight = |(name, d_out): &(String, usize)| self.matrix(&format!("{name}.weight"), [*d_out, d_in]);
-        let shift = |(name, d_out): &(String, usize)| self.tensor(&format!("{name}.bias"), [*d_out]);
-        let weights: Vec<Tensor<2>> = parts.iter().map(weight).collect::<Result<_>>()?;
-        let biases: Vec<Tensor<1>> = parts.iter().filter(|_| bias).map(shift).collect::<Result<_>>()?;
+        for (name, d_out) in parts {
+            let linear = LinearName { name: self.module_name(name), d_in, d_out: *d_out, is_in_out: false };
+            self.from.shared.note_linear(linear);
+        }
+        let weights: Vec<String> = parts.iter().map(|(name, _)| format!("{name}.weight")).collect();
+        let biases: Vec<String> = parts.iter().filter(|_| bias).map(|(name, _)| format!("{name}.bias")).collect();
+        let weight = |at: usize| self.matrix(&weights[at], [parts[at].1, d_in]);
+        let shift = |at: usize| self.tensor(&biases[at], [parts[at].1]);
+        let names: Vec<&str> = weights.iter().chain(&biases).map(String::as_str).collect();
+        // Parts of a pair are kept as the pair alone: kept one by one too, they would be in memory twice.
+        let base = match parts.len() {
+            1 => (weight(0)?, bias.then(|| shift(0)).transpose()?),
+            n => self.once(&weights.join(" "), &names, || {
+                let read: Vec<Tensor<2>> =
+                    (0..n).map(|at| self.part(&weights[at], [parts[at].1, d_in])).collect::<Result<_>>()?;
+                let shifts: Vec<Tensor<1>> = (0..biases.len()).map(shift).collect::<Result<_>>()?;
+                Ok((Tensor::cat(of_one_type(read), 0), bias.then(|| Tensor::cat(shifts, 0))))
+            })?,
+        };
         Ok(FrozenLinear {
-            weight: joined(of_one_type(weights)).transpose(), // [d_in, d_out], a view
-            bias: bias.then(|| joined(biases)),
+            weight: base.0.transpose(), // [d_in, d_out], a view
+            bias: base.1,
+            low_rank: self.low_rank(parts, d_in)?,
         })
+    }
+
+    /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
+    /// the first head, then those of the second, and so on.
+    pub(super) fn linear_by_head(&self, name: &str, d_in: usize, n_heads: usize, bias: bool) -> Result<FrozenLinear> {
+        let d_out = 3 * d_in;
+        let d_head = d_in / n_heads;
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false };
+        self.from.shared.note_linear(linear);
+        let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
+        let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
+            let stored = self.part(&weight, [d_out, d_in])?;
+            let stored = stored.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
+            let bias = if bias { Some(heads_outside(self.tensor(&shift, [d_out])?, n_heads)) } else { None };
+            Ok((stored, bias))
+        })?;
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        let low_rank = low_rank.map(|LowRank { a, b, dropout }| {
+            let [_, rank] = b.dims();
+            let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
+            LowRank { a, b, dropout }
+        });
+        Ok(FrozenLinear { weight: weight.transpose(), bias, low_rank })
+    }
+
+    /// What adapters call a weight.
+    fn module_name(&self, name: &str) -> String {
+        format!("{}{name}", self.module)
+    }
+
+    fn weight_at<const D: usize>(&self, name: &str, stored: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        let stored = format!("{}{stored}", self.root);
+        self.weight(name, &stored, shape, || self.from.files.tensor(&stored, shape, self.from.device))
+    }
+
+    fn weight<const D: usize>(
+        &self,
+        name: &str,
+        stored: &str,
+        shape: [usize; D],
+        read: impl FnOnce() -> Result<Tensor<D>>,
+    ) -> Result<Tensor<D>> {
+        match self.replacement(name, stored, shape)? {
+            Some(tensor) => Ok(tensor),
+            None => self.from.shared.once(&self.module_name(name), read),
+        }
+    }
+
+    /// A matrix that only something made of it keeps.
+    fn part(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let stored = format!("{}{name}", self.root);
+        match self.replacement(name, &stored, shape)? {
+            Some(tensor) => Ok(tensor),
+            None => self.from.files.matrix(&stored, shape, self.from.device),
+        }
+    }
+
+    fn replacement<const D: usize>(&self, name: &str, stored: &str, shape: [usize; D]) -> Result<Option<Tensor<D>>> {
+        let name = self.module_name(name);
+        let replacement = self.from.tuned.replacement(&name, shape)?;
+        self.from.shared.note_weight(WeightName { name, stored: stored.to_owned(), shape: shape.to_vec() });
+        Ok(replacement)
+    }
+
+    /// What an adapter adds to linear layers side by side, as one: the ranks side by side too, each reaching its own columns.
+    fn low_rank(&self, parts: &[(String, usize)], d_in: usize) -> Result<Option<LowRank>> {
+        let found: Vec<_> =
+            parts.iter().map(|(name, _)| self.from.tuned.low_rank.get(&self.module_name(name))).collect();
+        let Some(first) = found.iter().flatten().next() else { return Ok(None) };
+        let dropout = first.dropout;
+        let (mut downs, mut ups) = (Vec::new(), Vec::new());
+        let rank: usize = found.iter().flatten().map(|part| part.a.dims()[0]).sum();
+        let mut before = 0;
+        for (part, (name, d_out)) in found.iter().zip(parts) {
+            let Some(LowRank { a, b, .. }) = part else {
+                ups.push(Tensor::zeros([*d_out, rank], self.from.device));
+                continue;
+            };
+            let own = a.dims()[0];
+            if a.dims() != [own, d_in] || b.dims() != [*d_out, own] {
+                let reason = format!(
+                    "its matrices for {} are {:?} and {:?}, the model needs [r, {d_in}] and [{d_out}, r]",
+                    self.module_name(name),
+                    a.dims(),
+                    b.dims()
+                );
+                return Err(EngineError::AdapterMismatch { reason });
+            }
+            let zeros = |width: usize| (width > 0).then(|| Tensor::zeros([*d_out, width], self.from.device));
+            let row: Vec<Tensor<2>> =
+                [zeros(before), Some(b.clone()), zeros(rank - before - own)].into_iter().flatten().collect();
+            ups.push(joined(row, 1));
+            downs.push(a.clone());
+            before += own;
+        }
+        Ok(Some(LowRank { a: joined(downs, 0), b: joined(ups, 0), dropout }))
     }
 }
 
@@ -89,7 +315,12 @@ pub(super) fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     matrices.into_iter().map(|matrix| matrix.cast(DType::F32)).collect()
 }
 
-/// Along the first axis; a single tensor is not copied.
-fn joined<const D: usize>(mut tensors: Vec<Tensor<D>>) -> Tensor<D> {
-    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, 0) }
+fn heads_outside(bias: Tensor<1>, n_heads: usize) -> Tensor<1> {
+    let [d_out] = bias.dims();
+    bias.reshape([n_heads, 3, d_out / (3 * n_heads)]).swap_dims(0, 1).reshape([d_out])
+}
+
+/// A single tensor is not copied.
+fn joined<const D: usize>(mut tensors: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, axis) }
 }

@@ -5,19 +5,24 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
+pub use self::base::BaseModel;
 pub use self::conditioning::{Conditioning, Site};
 pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
+pub use self::loader::{LinearName, Shared, WeightName, Weights};
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
+pub use self::tokens::{SOFT, Tokens};
+pub use self::tuned::Tuned;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, positions};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, SlidingWindow};
+use crate::nn::{Activation, AttentionShape, LayerKv, SlidingWindow};
 
 mod albert;
 pub mod bart;
+mod base;
 mod bert;
 pub mod bloom;
 mod conditioning;
@@ -43,6 +48,8 @@ mod seq2seq_tests;
 pub mod t5;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod tuned;
 
 /// Hears the share of a model that is loaded; an error ends the loading.
 pub type Loading<'a> = dyn FnMut(f32) -> Result<()> + 'a;
@@ -92,6 +99,12 @@ pub enum Model {
     Encoder(Box<dyn EncoderModel>),
     /// Reads it, then writes another.
     Seq2Seq(Box<dyn Seq2SeqModel>),
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Model({})", self.shape().architecture)
+    }
 }
 
 impl Model {
@@ -268,14 +281,14 @@ fn alone(tokens: Tensor<2, Int>, shape: &ModelShape, counting: Counting) -> Inpu
     let [batch, seq] = tokens.dims();
     let mask = vec![1.0; batch * seq];
     let positions = positions(&mask, [batch, seq], 0, shape.n_positions, counting, &tokens.device());
-    Input { tokens, positions, key_mask: None }
+    Input { tokens: Tokens::plain(tokens), positions, key_mask: None }
 }
 
 /// One batch of tokens on the device.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Token ids, `[batch, seq]`.
-    pub tokens: Tensor<2, Int>,
+    /// What stands where, `[batch, seq]`.
+    pub tokens: Tokens,
     /// Position of each token, `[batch, seq]`.
     pub positions: Tensor<2, Int>,
     /// 1 where a key may be seen, 0 where it is padding, `[batch, past + seq]`; `None` if all may be seen.
@@ -337,14 +350,4 @@ pub(crate) fn keys_and_values(qkv: &Tensor<3>, shape: &AttentionShape) -> LayerK
             .swap_dims(1, 2) // [batch, n_kv_heads, seq, d_head]
     };
     LayerKv { key: part(queries), value: part(queries + width) }
-}
-
-/// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
-/// the first head, then those of the second, and so on.
-pub(crate) fn heads_outside(stored: FrozenLinear, n_heads: usize, d_head: usize) -> FrozenLinear {
-    let d = n_heads * d_head;
-    let [d_in, _] = stored.weight.dims();
-    let weight = stored.weight.transpose().reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([3 * d, d_in]);
-    let bias = stored.bias.map(|bias| bias.reshape([n_heads, 3, d_head]).swap_dims(0, 1).reshape([3 * d]));
-    FrozenLinear { weight: weight.transpose(), bias }
 }

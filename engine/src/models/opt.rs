@@ -5,15 +5,14 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
-use crate::weights::WeightFiles;
 
 const ARCHITECTURE: &str = "opt";
 
@@ -164,12 +163,13 @@ impl Opt {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(config: &OptConfig, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    pub fn load(config: &OptConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
         let (d, d_embed) = (shape.d_model, config.d_embed());
         let sample = "embed_tokens.weight";
-        let whole = files.contains(&format!("model.decoder.{sample}"));
-        let load = Loader::new(files, device, if whole { "model.decoder." } else { "decoder." }, sample);
+        let whole = weights.files.contains(&format!("model.decoder.{sample}"));
+        let load =
+            Loader::new(weights, if whole { "model.decoder." } else { "decoder." }, sample).named("model.decoder.");
         let embed_tokens = load.matrix(sample, [shape.vocab_size, d_embed])?;
         let rows = shape.n_positions + OFFSET;
         let embed_positions = load.tensor("embed_positions.weight", [rows, d])?.slice([OFFSET..rows, 0..d]);
@@ -180,9 +180,9 @@ impl Opt {
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32)?;
-            blocks.push(block(&load, config, layer, device)?);
+            blocks.push(block(&load, config, layer)?);
         }
-        let final_norm = config.final_norm().then(|| norm(&load, "final_layer_norm", config, device)).transpose()?;
+        let final_norm = config.final_norm().then(|| norm(&load, "final_layer_norm", config)).transpose()?;
         let project_out = projection("project_out", d, d_embed)?;
         let lm_head = load.head("lm_head.weight", [shape.vocab_size, d_embed], config.tie_word_embeddings)?;
         progress(1.0)?;
@@ -202,27 +202,27 @@ impl Opt {
     }
 }
 
-fn block(load: &Loader<'_>, config: &OptConfig, layer: usize, device: &Device) -> Result<Block> {
+fn block(load: &Loader<'_>, config: &OptConfig, layer: usize) -> Result<Block> {
     let (d, ff, bias) = (config.hidden_size, config.ffn_dim, config.enable_bias);
     let at = |name: &str| format!("layers.{layer}.{name}");
     let qkv = ["q", "k", "v"].map(|name| (at(&format!("self_attn.{name}_proj")), d));
     Ok(Block {
         qkv: load.linear_of_parts(&qkv, d, bias)?,
         out_proj: load.linear(&at("self_attn.out_proj"), d, d, bias)?,
-        attention_norm: norm(load, &at("self_attn_layer_norm"), config, device)?,
+        attention_norm: norm(load, &at("self_attn_layer_norm"), config)?,
         fc1: load.linear(&at("fc1"), d, ff, bias)?,
         fc2: load.linear(&at("fc2"), ff, d, bias)?,
-        ff_norm: norm(load, &at("final_layer_norm"), config, device)?,
+        ff_norm: norm(load, &at("final_layer_norm"), config)?,
     })
 }
 
 /// A norm, which has no weights where the configuration says so.
-fn norm(load: &Loader<'_>, name: &str, config: &OptConfig, device: &Device) -> Result<LayerNorm> {
+fn norm(load: &Loader<'_>, name: &str, config: &OptConfig) -> Result<LayerNorm> {
     let d = config.hidden_size;
     if config.layer_norm_elementwise_affine {
         return load.layer_norm(name, d, EPSILON);
     }
-    Ok(LayerNorm { gamma: Tensor::ones([d], device), beta: Tensor::zeros([d], device), epsilon: EPSILON })
+    Ok(LayerNorm { gamma: Tensor::ones([d], load.device()), beta: Tensor::zeros([d], load.device()), epsilon: EPSILON })
 }
 
 impl Opt {
@@ -250,7 +250,7 @@ impl CausalModel for Opt {
             Some(projection) => projection.forward(x),
             None => x,
         };
-        let embedded = embed(&self.embed_tokens, input.tokens.clone()); // [batch, seq, d_out]
+        let embedded = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_out]
         let mut resid = projected(&self.project_in, embedded) + embed(&self.embed_positions, input.positions.clone()); // [batch, seq, d_model]
         for (layer, block) in self.blocks.iter().enumerate() {
             resid = self.add(resid, &block.attention_norm, |x| {

@@ -241,8 +241,7 @@ impl Embeddings {
     }
 
     fn forward(&self, input: &Input, types: Option<&Tensor<2, Int>>) -> Tensor<3> {
-        let mut sum = embedding(self.words.clone(), input.tokens.clone())
-            + embedding(self.positions.clone(), input.positions.clone()); // [batch, seq, d_embedding]
+        let mut sum = input.tokens.embed(&self.words) + embedding(self.positions.clone(), input.positions.clone()); // [batch, seq, d_embedding]
         if let Some(table) = &self.types {
             sum = sum
                 + match types {
@@ -274,11 +273,13 @@ impl TextHead {
         if load.contains(&format!("{name}.weight")) {
             return Ok(Self::Pooled { dense: Box::new(load.linear(name, d, d, true)?), fresh: false });
         }
-        let mut random = ChaCha8Rng::seed_from_u64(POOLER_SEED);
-        let weights: Vec<f32> = (0..d * d).map(|_| normal(&mut random) * config.initializer_range as f32).collect();
-        let weight = Tensor::from_data(TensorData::new(weights, [d, d]), load.device());
-        let bias = Some(Tensor::zeros([d], load.device()));
-        Ok(Self::Pooled { dense: Box::new(FrozenLinear { weight, bias }), fresh: true })
+        let dense = load.once(name, &[], || {
+            let mut random = ChaCha8Rng::seed_from_u64(POOLER_SEED);
+            let weights: Vec<f32> = (0..d * d).map(|_| normal(&mut random) * config.initializer_range as f32).collect();
+            let weight = Tensor::from_data(TensorData::new(weights, [d, d]), load.device());
+            Ok(FrozenLinear::new(weight, Some(Tensor::zeros([d], load.device()))))
+        })?;
+        Ok(Self::Pooled { dense: Box::new(dense), fresh: true })
     }
 }
 
@@ -318,10 +319,8 @@ impl MaskNames {
                 None => config.activation()?,
             },
             norm: head.layer_norm(self.norm, narrow, config.layer_norm_eps)?,
-            decoder: FrozenLinear {
-                weight: decoder.transpose(), // [d_embedding, vocab_size], a view
-                bias: Some(head.tensor(bias, [vocab_size])?),
-            },
+            // [d_embedding, vocab_size], a view
+            decoder: FrozenLinear::new(decoder.transpose(), Some(head.tensor(bias, [vocab_size])?)),
         }))
     }
 }

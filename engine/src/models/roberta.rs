@@ -1,27 +1,19 @@
 //! RoBERTa (Liu et al. 2019): BERT's blocks without a pooler; positions begin after the padding token's id.
 //! Layout as in huggingface/transformers: src/transformers/models/roberta/modeling_roberta.py.
 
-use burn::tensor::Device;
-
 use crate::error::Result;
 use crate::models::Loading;
 use crate::models::head::HeadKind;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::post_norm::{BERT_BLOCK, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
 use crate::nn::Activation;
-use crate::weights::WeightFiles;
 
 /// Brings the weights onto the device; names may have the prefix `roberta.` or not.
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(super) fn load(
-    config: &EncoderConfig,
-    files: &WeightFiles,
-    device: &Device,
-    progress: &mut Loading<'_>,
-) -> Result<PostNorm> {
-    let load = Loader::new(files, device, "roberta.", "embeddings.word_embeddings.weight");
+pub(super) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<PostNorm> {
+    let load = Loader::new(weights, "roberta.", "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;
     let (blocks, order) = own_blocks(&load, config, "encoder.layer", &BERT_BLOCK, progress)?;
     let mask_head = MaskNames {

@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 use crate::data::TargetStart;
-use crate::models::{Conditioning, Input, ModelShape, Site};
+use crate::models::{Conditioning, Input, ModelShape, Site, Tokens};
 use crate::nn::positions::Counting;
 use crate::nn::{AttentionShape, FrozenLinear, LayerKv, past_length};
 
@@ -110,7 +110,7 @@ pub trait Seq2SeqModel: Send + Sync {
 /// Reads a source with what an adapter puts before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
 pub fn read_source(
     model: &dyn Seq2SeqModel,
-    tokens: Tensor<2, Int>,
+    tokens: Tokens,
     positions: Tensor<2, Int>,
     mask: Option<Tensor<2>>,
     conditioning: &Conditioning,

@@ -12,7 +12,7 @@ use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, GenerationConfig, Model, Seq2SeqModel, Site, read_source};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, Seq2SeqModel, Site, Tokens, read_source};
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
 use crate::training::optimizer::Trainer;
@@ -24,7 +24,7 @@ fn folder(case: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(case).join("model")
 }
 
-fn load(case: &str) -> (Model, Device) {
+fn load(case: &str) -> (BaseModel, Device) {
     let device = crate::device::cpu();
     let model = ModelFolder::open(&folder(case)).unwrap().load(&device, &mut |_| Ok(())).unwrap();
     (model, device)
@@ -59,7 +59,7 @@ fn examples() -> Vec<Example> {
 }
 
 /// A prefix at these sites, as large as real keys and values.
-fn adapter(model: &Model, device: &Device, sites: &[Site], mlp: Option<Reparameterisation>) -> Adapter {
+fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Reparameterisation>) -> Adapter {
     let config = PrefixConfig {
         n_virtual: 3,
         reparameterisation: mlp,
@@ -90,11 +90,7 @@ fn cached_decoding_equals_the_whole_target_at_once() {
         let file = GenerationConfig::read(&folder(case)).unwrap();
         let source = SourceOptions::of(seq2seq(&model), &file, 0);
         let start = source.start;
-        let streams = ROWS.map(|(source, _)| DecoderStream {
-            prompt: source.to_vec(),
-            conditioning: conditioning.clone(),
-            strength: 1.0,
-        });
+        let streams = ROWS.map(|(source, _)| DecoderStream::new(source.to_vec(), conditioning.clone()));
         let sampling = Sampling { max_new_tokens: 7, ..Sampling::default() };
         let options = DecoderOptions { sampling, keep_logits: true, source: Some(source), ..DecoderOptions::default() };
         let mut decoder = Decoder::new(model.shape(), streams.to_vec(), options).unwrap();
@@ -153,7 +149,7 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
             };
             let on_device = |values: &[i32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 4]), &device);
             let (tokens, positions) = (on_device(&[40, 7, 91, 22]), on_device(&[0, 1, 2, 3]));
-            let encoded = read_source(seq2seq(&model), tokens, positions, None, &conditioning);
+            let encoded = read_source(seq2seq(&model), Tokens::plain(tokens), positions, None, &conditioning);
             let last = encoded.cross.last().unwrap();
             last.key.clone().try_into_vec_as::<f32>().unwrap()
         };

@@ -7,19 +7,16 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Weights};
 use crate::models::seq2seq::CrossAttention;
 use crate::models::{
     Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, activation, attention, embed, past_length,
-};
-use crate::weights::WeightFiles;
+use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, activation, attention, past_length};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 2] = ["t5", "mt5"];
@@ -286,16 +283,16 @@ impl T5 {
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(config: &T5Config, files: &WeightFiles, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    pub fn load(config: &T5Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
-        let load = Loader::new(files, device, "", "shared.weight");
+        let load = Loader::new(weights, "", "shared.weight");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-        let name = names.into_iter().find(|name| files.contains(name)).unwrap_or(names[0]);
+        let name = names.into_iter().find(|name| load.contains(name)).unwrap_or(names[0]);
         let shared = load.matrix(name, table)?;
         let encoder = stack(&load, config, &encoder_shape, false, &mut |share| progress(share * 0.5))?;
         let decoder = stack(&load, config, &shape, true, &mut |share| progress(0.5 + share * 0.5))?;
-        let lm_head = load.head("lm_head.weight", table, !files.contains("lm_head.weight"))?;
+        let lm_head = load.head("lm_head.weight", table, !load.contains("lm_head.weight"))?;
         progress(1.0)?;
         let (output_scale, target_tokens) = (config.output_scale(), config.target_tokens());
         Ok(Self { shape, encoder_shape, shared, encoder, decoder, lm_head, output_scale, target_tokens })
@@ -380,7 +377,7 @@ impl Seq2SeqModel for T5 {
     }
 
     fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let resid = embed(&self.shared, source.tokens.clone());
+        let resid = source.tokens.embed(&self.shared);
         self.encoder.hidden(resid, source, None, past, kv)
     }
 
@@ -396,7 +393,7 @@ impl Seq2SeqModel for T5 {
         past: Option<&[LayerKv]>,
         kv: Option<&mut Vec<LayerKv>>,
     ) -> Tensor<3> {
-        let resid = embed(&self.shared, target.tokens.clone());
+        let resid = target.tokens.embed(&self.shared);
         let hidden = self.decoder.hidden(resid, target, Some(source), past, kv);
         match self.output_scale {
             Some(scale) => hidden * scale,

@@ -1,6 +1,5 @@
 //! Truths about every causal architecture that need no reference, on the models of the golden cases.
 
-use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,13 +17,13 @@ fn cases() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases")
 }
 
-fn load(case: &str) -> Model {
+fn load(case: &str) -> BaseModel {
     let folder = ModelFolder::open(&cases().join(case).join("model")).unwrap();
     folder.load(&crate::device::cpu(), &mut |_| Ok(())).unwrap()
 }
 
 /// The causal models of the golden cases, by the names of their cases.
-fn every_model() -> Vec<(String, Model)> {
+fn every_model() -> Vec<(String, BaseModel)> {
     let names = std::fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let causal = |name: &String| {
         let text = std::fs::read_to_string(cases().join(name).join("case.json")).unwrap();
@@ -58,7 +57,7 @@ fn logits(
     let device = crate::device::cpu();
     let n_past = crate::nn::past_length(past);
     let input = Input {
-        tokens: Tensor::<2, Int>::from_data(TensorData::new(tokens.to_vec(), shape), &device),
+        tokens: Tokens::new(tokens.iter().map(|&id| id.into()), shape, None, &device).unwrap(),
         positions: positions(mask, shape, n_virtual, model.shape().n_positions, Counting::RealTokens, &device),
         key_mask: key_mask(mask, shape, n_past, &device),
     };
@@ -118,7 +117,7 @@ fn cached_decoding_equals_the_full_pass() {
         let stream = |(tokens, n_virtual): &(Vec<i32>, usize)| {
             let prompt = tokens.iter().map(|token| token.cast_unsigned()).collect();
             let conditioning = past(*n_virtual).map(Conditioning::causal).unwrap_or_default();
-            DecoderStream { prompt, conditioning, strength: 1.0 }
+            DecoderStream::new(prompt, conditioning)
         };
         let sampling = Sampling { max_new_tokens: 12, ..Sampling::default() };
         // All in one batch, so that rows are padded.

@@ -1,24 +1,45 @@
-//! Linear layers whose weights are never trained, and the vocabulary head for decoding.
+//! Linear layers of the base model, with what an adapter adds to them, and the vocabulary head for decoding.
 
 use burn::backend::Dispatch;
 use burn::tensor::module::embedding;
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::ops::{FrozenOps, Optional};
 
-/// The weights of a linear layer that is never trained. The matrix may be stored in 16 bits; products are in f32.
+/// The weights of a linear layer of the base model. The matrix may be stored in 16 bits; products are in f32.
 ///
-/// Its backward is one product, `grad · weightᵀ`, and saves no activation.
+/// Its backward is one product, `grad · weightᵀ`, and saves no activation, unless the weights are tracked.
 #[derive(Clone, Debug)]
 pub struct FrozenLinear {
     /// `[d_in, d_out]`; may be the transposed view of a `[d_out, d_in]` tensor, which is never copied.
     pub weight: Tensor<2>,
     /// `[d_out]`
     pub bias: Option<Tensor<1>>,
+    /// What an adapter adds.
+    pub low_rank: Option<LowRank>,
+}
+
+/// A matrix of low rank beside a linear layer: `x · aᵀ · bᵀ`, added to what the layer makes.
+/// Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+#[derive(Clone, Debug)]
+pub struct LowRank {
+    /// `[r, d_in]`
+    pub a: Tensor<2>,
+    /// `[d_out, r]`, with the scale in it.
+    pub b: Tensor<2>,
+    /// On what `a` reads, in training.
+    pub dropout: Option<Dropout>,
 }
 
 impl FrozenLinear {
-    /// `x · weight + bias`.
+    /// The layer as the checkpoint has it.
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight, bias, low_rank: None }
+    }
+
+    /// `x · weight + bias`, and what is added.
     ///
     /// # Shapes
     /// - `x`: `[batch, seq, d_in]`
@@ -28,7 +49,45 @@ impl FrozenLinear {
             Some(bias) => Optional::Some(bias.clone().into_dispatch()),
             None => Optional::None,
         };
-        Tensor::from_dispatch(Dispatch::frozen_linear(x.into_dispatch(), self.weight.clone().into_dispatch(), bias))
+        let read = x.clone().into_dispatch();
+        let made = Tensor::from_dispatch(Dispatch::frozen_linear(read, self.weight.clone().into_dispatch(), bias));
+        match &self.low_rank {
+            Some(low_rank) => made + low_rank.forward(x),
+            None => made,
+        }
+    }
+}
+
+impl LowRank {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, seq, d_in] = x.dims();
+        let [d_out, _] = self.b.dims();
+        let mut rows = x.reshape([batch * seq, d_in]);
+        if let Some(dropout) = &self.dropout {
+            rows = rows.clone() * dropout.mask([batch * seq, d_in], &rows.device());
+        }
+        let narrow = rows.matmul(self.a.clone().transpose()); // [batch * seq, r]
+        narrow.matmul(self.b.clone().transpose()).reshape([batch, seq, d_out])
+    }
+}
+
+/// Numbers left out at random, the same for the same draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// Share of the numbers that are left out, 0 to 1.
+    pub rate: f64,
+    /// Decides which.
+    pub draw: u64,
+}
+
+impl Dropout {
+    /// 0 for a number that is left out; for the others what makes up for them.
+    pub fn mask<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.draw);
+        let keep = 1.0 - self.rate;
+        let value = |_| if random.random_bool(keep) { (1.0 / keep) as f32 } else { 0.0 };
+        let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
 }
 
@@ -49,9 +108,6 @@ pub fn embed(table: &Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
 /// - `head`: `[vocab_size, d_model]`, usually the token embedding itself
 /// - returns `[n, vocab_size]`
 pub fn head_logits(hidden: Tensor<2>, head: &Tensor<2>) -> Tensor<2> {
-    let head = FrozenLinear {
-        weight: head.clone().transpose(), // [d_model, vocab_size], a view
-        bias: None,
-    };
+    let head = FrozenLinear::new(head.clone().transpose(), None); // [d_model, vocab_size], a view
     head.forward(hidden.unsqueeze_dim(0)).squeeze_dim(0)
 }

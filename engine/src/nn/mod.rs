@@ -9,7 +9,8 @@
 //! 3. `kernels`: forward and backward on plain tensors: `composed` from burn's own operations (GPUs, with fusion),
 //!    or written by hand (`cpu`).
 //!
-//! Weights are constants: tracking one is a bug of the caller and panics.
+//! Weights are constants unless they are tracked, as in full fine-tuning: then the composed operation runs under burn's
+//! own autodiff, which gives the gradients of the weights too. What is never trained (angles, masks) must not be tracked.
 
 mod activation;
 mod adamw;
@@ -36,7 +37,7 @@ pub use attention::{AttentionShape, HIDDEN, LayerKv, attention, past_length};
 pub use cpu::release_buffers;
 pub use label_nll::label_nll;
 pub use layer_norm::LayerNorm;
-pub use linear::{FrozenLinear, embed, head_logits};
+pub use linear::{Dropout, FrozenLinear, LowRank, embed, head_logits};
 pub use rms_norm::RmsNorm;
 pub use rotary::{Angles, Rotary};
 pub use window::SlidingWindow;

@@ -12,6 +12,7 @@ use burn::tensor::Shape;
 use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
+use super::composed;
 use super::kernels::{AttentionInputs, Kernels};
 use super::rotary::RotaryShape;
 
@@ -29,7 +30,7 @@ pub(super) enum Past<B: Backend> {
     Some { key: FloatTensor<B>, value: FloatTensor<B> },
 }
 
-/// The operations as a model calls them. Weights are constants for autodiff.
+/// The operations as a model calls them. Weights are constants for autodiff unless they are tracked.
 #[backend_extension(Flex, Cube, Autodiff)]
 pub(super) trait FrozenOps: Backend {
     fn frozen_linear(
@@ -175,7 +176,7 @@ impl<B: Backend> Past<B> {
     }
 }
 
-/// The plain tensor of a weight. A tracked weight would silently get no gradient, so it is refused.
+/// The plain tensor of what is not trained. A tracked one would silently get no gradient, so it is refused.
 fn constant<B: Backend>(weight: FloatTensor<Autodiff<B>>) -> FloatTensor<B> {
     assert!(!weight.is_tracked(), "a frozen weight is tracked: it would get no gradient");
     weight.into_primitive()
@@ -286,6 +287,10 @@ impl<B: Kernels> Backward<B, 1> for LabelNllBackward {
 
 impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
     fn frozen_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Optional<Self>) -> FloatTensor<Self> {
+        let bias_is_tracked = matches!(&bias, Optional::Some(bias) if bias.is_tracked());
+        if weight.is_tracked() || bias_is_tracked {
+            return composed::linear::<Self>(x, weight, bias.into_option());
+        }
         let weight = constant::<B>(weight);
         let bias = bias.into_option().map(constant::<B>);
         let (x, node) = x.into_parts();
@@ -301,6 +306,9 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         beta: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
+        if gamma.is_tracked() || beta.is_tracked() {
+            return composed::layer_norm::<Self>(x, gamma, beta, epsilon);
+        }
         let (gamma, beta) = (constant::<B>(gamma), constant::<B>(beta));
         let (x, node) = x.into_parts();
         match LayerNormBackward.prepare::<C>([node]).compute_bound().stateful() {
@@ -312,6 +320,9 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
     }
 
     fn frozen_rms_norm(x: FloatTensor<Self>, gamma: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        if gamma.is_tracked() {
+            return composed::rms_norm::<Self>(x, gamma, epsilon);
+        }
         let gamma = constant::<B>(gamma);
         let (x, node) = x.into_parts();
         match RmsNormBackward.prepare::<C>([node]).compute_bound().stateful() {
@@ -353,6 +364,10 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         bias: Optional<Self>,
         shape: AttentionShape,
     ) -> FloatTensor<Self> {
+        if matches!(&bias, Optional::Some(bias) if bias.is_tracked()) {
+            let (past, key_mask, bias) = (past.into_option(), key_mask.into_option(), bias.into_option());
+            return composed::attention::<Self>(&AttentionInputs { qkv, past, key_mask, bias, shape }).0;
+        }
         let key_mask = key_mask.into_option().map(constant::<B>);
         let bias = bias.into_option().map(constant::<B>);
         let (qkv, qkv_node) = qkv.into_parts();
@@ -374,6 +389,9 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
     ) -> FloatTensor<Self> {
+        if head.is_tracked() {
+            return composed::label_nll::<Self>(hidden, head, targets, false).0;
+        }
         let head = constant::<B>(head);
         let (hidden, node) = hidden.into_parts();
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {

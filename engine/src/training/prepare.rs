@@ -129,7 +129,7 @@ pub(super) fn head_notices(model: &LoadedModel, task: &TaskRecord) -> Vec<String
         return Vec::new();
     }
     let fresh = format!("a fresh head for {} classes is trained with the prefix", task.classes.len());
-    let pooler = match &model.model {
+    let pooler = match &*model.model {
         Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
         _ => None,
     };
@@ -185,7 +185,7 @@ fn initial(
         Ok((site, Prefix::initialise(shape, prefix, &target, place, config.seed)?))
     };
     let prefixes = plan.sites.iter().map(at).collect::<Result<_>>()?;
-    let deviation = match &model.model {
+    let deviation = match &*model.model {
         Model::Encoder(encoder) => encoder.initializer_range(),
         Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
     };

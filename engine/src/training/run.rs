@@ -301,7 +301,7 @@ impl Run {
     }
 
     fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
-        decoder.step(Writer::try_from(&self.model.model)?)?;
+        decoder.step(Writer::try_from(&*self.model.model)?)?;
         if !decoder.is_done() {
             self.next = Next::Sample(decoder);
             return Ok(());

@@ -1,5 +1,7 @@
 //! What the model says about validation rows at each evaluation: a loss curve is not quality.
 
+use std::rc::Rc;
+
 use crate::adapters::Adapter;
 use crate::config::{Task, TrainingConfig};
 use crate::data::Example;
@@ -39,6 +41,7 @@ pub(super) fn decoder(
     config: &TrainingConfig,
 ) -> Result<Decoder> {
     let conditioning = adapter.as_it_stands();
+    let tuned = model.model.tuned(&conditioning.tuned)?.map(Rc::new);
     let longest = model.model.shape().n_positions - adapter.n_virtual() - 1;
     let stream = |example: &Example| {
         // A row may fill the context with its target; its prompt alone always leaves room for a token.
@@ -46,7 +49,7 @@ pub(super) fn decoder(
             [] => &example.tokens[..example.n_prompt.min(longest)],
             source => source,
         };
-        DecoderStream { prompt: prompt.to_vec(), conditioning: conditioning.clone(), strength: 1.0 }
+        DecoderStream { model: tuned.clone(), ..DecoderStream::new(prompt.to_vec(), conditioning.clone()) }
     };
     let streams = rows.iter().take(config.sample_rows).map(stream).collect();
     let sampling = Sampling { max_new_tokens: config.sample_tokens.max(1), ..Sampling::default() };

@@ -17,7 +17,7 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{Conditioning, GenerationConfig, Model, Site};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, Site};
 use crate::nn::head_logits;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
@@ -32,7 +32,7 @@ type Decoded = (Vec<Vec<i64>>, Vec<Vec<Vec<f32>>>);
 
 struct Setup<'a> {
     case: &'a Case,
-    model: Model,
+    model: BaseModel,
     device: burn::tensor::Device,
     adapter: Option<Sizes>,
 }
@@ -140,7 +140,7 @@ impl Setup<'_> {
         let mask = mask.iter().map(|&x| x as f32).collect();
         let task = self.case.task();
         let mut labels: Vec<i32> = small(labels);
-        if let Model::Seq2Seq(model) = &self.model {
+        if let Model::Seq2Seq(model) = &*self.model {
             let source = SourceBatch { seq, tokens: small(tokens), mask };
             let tokens = (model.target_tokens().before_labels().token, self.padding()?);
             return Ok(targets(tokens, source, batch, &labels));
@@ -325,11 +325,11 @@ impl Setup<'_> {
         let row = |(tokens, mask): (&[i32], &[f32])| {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
             let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
-            DecoderStream { prompt, conditioning: conditioning.clone(), strength: 1.0 }
+            DecoderStream::new(prompt, conditioning.clone())
         };
         let streams: Vec<DecoderStream> = tokens.chunks_exact(seq).zip(mask.chunks_exact(seq)).map(row).collect();
         let n = streams.len();
-        let source = match &self.model {
+        let source = match &*self.model {
             Model::Causal(_) | Model::Encoder(_) => None,
             Model::Seq2Seq(model) => {
                 let file = GenerationConfig::read(&self.case.folder.join("model"))?;
@@ -341,7 +341,7 @@ impl Setup<'_> {
         let mut decoder = Decoder::new(self.model.shape(), streams, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
-            for new in decoder.step(Writer::try_from(&self.model)?)? {
+            for new in decoder.step(Writer::try_from(&*self.model)?)? {
                 tokens[new.stream].push(i64::from(new.token));
                 logits[new.stream].extend(new.logits);
             }

@@ -116,13 +116,21 @@ impl WeightFiles {
     /// # Errors
     /// It is missing, has another shape or format, or holds values that are not finite.
     pub fn tensor<const D: usize>(&self, name: &str, shape: [usize; D], device: &Device) -> Result<Tensor<D>> {
-        let entry = self.entry(name, &shape)?;
+        Ok(Tensor::from_data(TensorData::new(self.values(name, &shape)?, shape), device))
+    }
+
+    /// The numbers of a tensor.
+    ///
+    /// # Errors
+    /// As [`WeightFiles::tensor`].
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let entry = self.entry(name, shape)?;
         let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
         release(&self.files[entry.file].1, &entry.bytes);
         if !values.par_iter().with_min_len(SHARE).all(|x| x.is_finite()) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
-        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+        Ok(values)
     }
 
     /// A matrix on the device: in the 16 bits it is stored in, if the device has that type, else as f32.

@@ -11,8 +11,7 @@ fn gradients_reach_the_prefix_of_every_layer() {
     let (layers, d_model, n_heads, d_head, n_virtual) = (2, 8, 2, 4, 3);
     let mut numbers = Numbers::new(41);
     let shape = AttentionShape { n_heads, n_kv_heads: n_heads, d_head, scale: 0.5, causal: true, own_keys: true };
-    let mut linear =
-        |d_in, d_out| FrozenLinear { weight: numbers.plain([d_in, d_out]), bias: Some(numbers.plain([d_out])) };
+    let mut linear = |d_in, d_out| FrozenLinear::new(numbers.plain([d_in, d_out]), Some(numbers.plain([d_out])));
     let weights: Vec<_> = (0..layers)
         .map(|_| [linear(d_model, 3 * d_model), linear(d_model, d_model), linear(d_model, 20), linear(20, d_model)])
         .collect();
@@ -43,7 +42,7 @@ fn gradients_reach_the_prefix_of_every_layer() {
 #[should_panic(expected = "a frozen weight is tracked")]
 fn a_tracked_weight_is_refused() {
     let mut numbers = Numbers::new(43);
-    let layer = FrozenLinear { weight: numbers.tracked([3, 2]), bias: None };
+    let layer = FrozenLinear::new(numbers.tracked([3, 2]), None);
     let out = layer.forward(Tensor::from_inner(numbers.plain([1, 1, 3])));
     assert_eq!(values(out).len(), 2);
 }

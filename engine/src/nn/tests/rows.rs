@@ -19,7 +19,7 @@ fn frozen_linear_equals_burns() {
         let dense = numbers.plain([d_in, d_out]);
         let view = numbers.plain([d_out, d_in]).transpose();
         for (weight, bias) in [(dense, Some(numbers.plain([d_out]))), (view, None)] {
-            let layer = FrozenLinear { weight, bias };
+            let layer = FrozenLinear::new(weight, bias);
             let theirs = |x: Tensor<3>| {
                 let out = x.matmul(Tensor::from_inner(layer.weight.clone()).unsqueeze_dim(0));
                 match layer.bias.clone() {
@@ -39,7 +39,7 @@ fn frozen_linear_reads_parts_of_larger_weights() {
     let weight = large.slice([3..36, 5..45]); // [33, 40], rows 50 apart
     for seq in [1, 2, 20] {
         let x = numbers.tracked([1, seq, 33]);
-        let layer = FrozenLinear { weight: weight.clone(), bias: None };
+        let layer = FrozenLinear::new(weight.clone(), None);
         assert_same(&x, 1e-5, |x| layer.forward(x), |x| x.matmul(Tensor::from_inner(weight.clone()).unsqueeze_dim(0)));
     }
 }
@@ -47,7 +47,7 @@ fn frozen_linear_reads_parts_of_larger_weights() {
 #[test]
 fn linear_slope() {
     let mut numbers = Numbers::new(4);
-    let layer = FrozenLinear { weight: numbers.plain([6, 9]), bias: Some(numbers.plain([9])) };
+    let layer = FrozenLinear::new(numbers.plain([6, 9]), Some(numbers.plain([9])));
     assert_slope(&numbers.tracked([2, 3, 6]), |x| probe_any(layer.forward(x)));
 }
 
@@ -235,7 +235,7 @@ fn not_a_number_stays_visible() {
     let data = [[[f32::NAN, 1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 5.0]]];
     let x = Tensor::<3>::from_data(data, &device().autodiff()).require_grad();
     let mut numbers = Numbers::new(9);
-    let layer = FrozenLinear { weight: numbers.plain([4, 3]), bias: None };
+    let layer = FrozenLinear::new(numbers.plain([4, 3]), None);
     let norm = norm(&mut numbers, 4);
     let outputs = [
         layer.forward(x.clone()),

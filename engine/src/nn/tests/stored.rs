@@ -19,8 +19,8 @@ fn a_linear_layer_of_sixteen_bits_is_the_widened_one() {
                 let weight: Tensor<2> = numbers.plain(if transposed { [d_out, d_in] } else { [d_in, d_out] });
                 let stored = weight.cast(format);
                 let turned = |weight: Tensor<2>| if transposed { weight.transpose() } else { weight };
-                let ours = FrozenLinear { weight: turned(stored.clone()), bias: bias.clone() };
-                let theirs = FrozenLinear { weight: turned(stored.cast(DType::F32)), bias };
+                let ours = FrozenLinear::new(turned(stored.clone()), bias.clone());
+                let theirs = FrozenLinear::new(turned(stored.cast(DType::F32)), bias);
                 assert_same(&x, 2e-5, |x| ours.forward(x), |x| theirs.forward(x));
             }
         }

@@ -12,7 +12,7 @@ use crate::adapters::parameters::floats;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{Conditioning, Input, Model};
+use crate::models::{Conditioning, Input, Model, Tokens};
 use crate::nn::past_length;
 use crate::nn::positions::{key_mask, positions};
 
@@ -91,7 +91,12 @@ pub(crate) fn hidden(
     let shape = [batch.batch, batch.seq];
     let n_virtual = past_length(past);
     let input = Input {
-        tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
+        tokens: Tokens::new(
+            batch.tokens.iter().map(|&id| id.into()),
+            shape,
+            conditioning.soft_prompt.as_ref(),
+            device,
+        )?,
         positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, model.counting(), device),
         key_mask: key_mask(&batch.mask, shape, n_virtual, device),
     };

@@ -1,10 +1,10 @@
 //! A source is read, then a target stands behind its start token.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use crate::data::{SourceBatch, TokenBatch};
 use crate::error::{EngineError, Result};
-use crate::models::{Conditioning, Encoded, Input, Seq2SeqModel, read_source};
+use crate::models::{Conditioning, Encoded, Input, Seq2SeqModel, Tokens, read_source};
 use crate::nn::past_length;
 use crate::nn::positions::{key_mask, positions};
 
@@ -19,13 +19,13 @@ pub(super) fn hidden(
         let architecture = model.shape().architecture;
         return Err(EngineError::TaskShape { architecture, wanted: "a model for rows without a source" });
     };
-    let encoded = read(model, conditioning, source, batch.batch, device);
+    let encoded = read(model, conditioning, source, batch.batch, device)?;
     let past = conditioning.decoder.as_deref();
     let shape = [batch.batch, batch.seq];
     let n_virtual = past_length(past);
     let n_positions = model.shape().n_positions;
     let input = Input {
-        tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
+        tokens: Tokens::new(batch.tokens.iter().map(|&id| id.into()), shape, None, device)?,
         positions: positions(&batch.mask, shape, n_virtual, n_positions, model.counting(), device),
         // Padding is behind a target's end, where no token of it looks.
         key_mask: None,
@@ -40,14 +40,15 @@ fn read(
     source: &SourceBatch,
     batch: usize,
     device: &Device,
-) -> Encoded {
+) -> Result<Encoded> {
     let shape = [batch, source.seq];
+    let prompt = conditioning.soft_prompt.as_ref();
     let n_positions = model.encoder_shape().n_positions;
-    read_source(
+    Ok(read_source(
         model,
-        Tensor::from_data(TensorData::new(source.tokens.clone(), shape), device),
+        Tokens::new(source.tokens.iter().map(|&id| id.into()), shape, prompt, device)?,
         positions(&source.mask, shape, 0, n_positions, model.counting(), device),
         key_mask(&source.mask, shape, 0, device),
         conditioning,
-    )
+    ))
 }

@@ -1,0 +1,75 @@
+//! A model folder on a device: the model as it is, and with what an adapter changes of its weights.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use crate::error::Result;
+use crate::models::folder::ModelFolder;
+use crate::models::{LinearName, Loading, Model, Shared, Tuned, WeightName, Weights};
+
+/// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
+pub struct BaseModel {
+    model: Model,
+    folder: Arc<ModelFolder>,
+    shared: Shared,
+    device: Device,
+}
+
+impl BaseModel {
+    /// Brings the weights of a folder onto the device; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(folder: Arc<ModelFolder>, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+        let shared = Shared::default();
+        let tuned = Tuned::default();
+        let weights = Weights { files: folder.files(), device, shared: &shared, tuned: &tuned };
+        let model = folder.build(weights, progress)?;
+        Ok(Self { model, shared, device: device.clone(), folder })
+    }
+
+    /// The model with changed weights; `None` where nothing is changed.
+    ///
+    /// # Errors
+    /// A changed weight does not fit.
+    pub fn tuned(&self, tuned: &Tuned) -> Result<Option<Model>> {
+        if tuned.is_empty() {
+            return Ok(None);
+        }
+        let weights = Weights { files: self.folder.files(), device: &self.device, shared: &self.shared, tuned };
+        self.folder.build(weights, &mut |_| Ok(())).map(Some)
+    }
+
+    /// Every weight.
+    pub fn weights(&self) -> Vec<WeightName> {
+        self.shared.weights()
+    }
+
+    /// Every linear layer.
+    pub fn linears(&self) -> Vec<LinearName> {
+        self.shared.linears()
+    }
+
+    /// The numbers of a weight, as the files have them.
+    ///
+    /// # Errors
+    /// The files do not hold it.
+    pub fn values(&self, weight: &WeightName) -> Result<Vec<f32>> {
+        self.folder.files().values(&weight.stored, &weight.shape)
+    }
+
+    /// The folder it was read from.
+    pub fn folder(&self) -> &ModelFolder {
+        &self.folder
+    }
+}
+
+impl Deref for BaseModel {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        &self.model
+    }
+}
