@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::config::{MethodConfig, Reparameterisation, RunConfig};
+use engine::config::{MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
 use serde::{Deserialize, Serialize};
 
@@ -216,10 +216,22 @@ pub fn default_name(config: &RunConfig) -> String {
 
 /// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`.
 pub fn method_summary(method: &MethodConfig) -> String {
-    let MethodConfig::Prefix(prefix) = method;
-    match &prefix.reparameterisation {
-        None => format!("prefix {}", prefix.n_virtual),
-        Some(mlp) => format!("prefix {} + MLP {}", prefix.n_virtual, mlp.width),
+    match method {
+        MethodConfig::Prefix(prefix) => match &prefix.reparameterisation {
+            None => format!("prefix {}", prefix.n_virtual),
+            Some(mlp) => format!("prefix {} + MLP {}", prefix.n_virtual, mlp.width),
+        },
+        MethodConfig::Prompt(prompt) => match prompt.encoder.as_ref().map(|encoder| encoder.kind) {
+            None => format!("prompt {}", prompt.n_virtual),
+            Some(PromptEncoderKind::Mlp) => format!("P-tuning {} + MLP", prompt.n_virtual),
+            Some(PromptEncoderKind::Lstm) => format!("P-tuning {} + LSTM", prompt.n_virtual),
+        },
+        MethodConfig::Lora(lora) => format!("LoRA {}", lora.rank),
+        MethodConfig::Full(full) => match full.top_layers {
+            None => "full".to_owned(),
+            Some(0) => "head only".to_owned(),
+            Some(n) => format!("top {n}"),
+        },
     }
 }
 
@@ -310,8 +322,8 @@ impl Assets {
         data.validation = Some(validation);
         let mut config = new_config(self.model()?, data);
         // What teaches this model these rows fastest (assets/README.md).
-        let MethodConfig::Prefix(method) = &mut config.method;
-        method.reparameterisation = Some(Reparameterisation::default());
+        let reparameterisation = Some(Reparameterisation::default());
+        config.method = MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
         config.training.epochs = 5.0;
         config.training.learning_rate = 2e-3;
         config.training.schedule = engine::config::Schedule::Cosine;
@@ -330,6 +342,7 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         task: None,
         data,
         method: MethodConfig::default(),
+        lora: None,
         training: engine::config::TrainingConfig::default(),
     }
 }

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{Adapter, Place, Prefix, PrefixTarget};
+use crate::adapters::{Adapter, Part, Place, Prefix, PrefixTarget};
 use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -20,7 +20,7 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{GenerationConfig, Model};
+use crate::models::{BaseModel, GenerationConfig, Model};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::{write_floats, write_json};
 
@@ -84,7 +84,7 @@ pub fn measure(
 }
 
 fn train(
-    model: &Model,
+    model: &BaseModel,
     mlp: Option<Reparameterisation>,
     variant: &'static str,
     steps: usize,
@@ -144,10 +144,10 @@ fn adapter(model: &Model, reparameterisation: Option<Reparameterisation>, device
         PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
     let at = |(site, shape)| {
         let place = Place { model, site, device };
-        Ok((site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
+        Ok(Part::Prefix(site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
     };
-    let prefixes = config.sites_of(&model.sites())?.into_iter().map(at).collect::<Result<_>>()?;
-    Ok(Adapter { prefixes, head: None, task: TaskRecord::default() })
+    let parts = config.sites_of(&model.sites())?.into_iter().map(at).collect::<Result<_>>()?;
+    Ok(Adapter { parts, task: TaskRecord::default() })
 }
 
 /// Rows of random tokens whose first half has no label; a model that reads a source gets one of as many tokens.

@@ -32,6 +32,9 @@ pub struct RunConfig {
     /// What is trained.
     #[serde(default)]
     pub method: MethodConfig,
+    /// Matrices of low rank that are trained beside another method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// How it is trained.
     #[serde(default)]
     pub training: TrainingConfig,
@@ -200,8 +203,41 @@ impl DataConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MethodConfig {
-    /// Li & Liang 2021.
+    /// Li & Liang 2021; without a reparameterisation also P-tuning v2 (Liu et al. 2022).
     Prefix(PrefixConfig),
+    /// Lester et al. 2021; with an encoder P-tuning v1 (Liu et al. 2021).
+    Prompt(PromptConfig),
+    /// Hu et al. 2021.
+    Lora(LoraConfig),
+    /// The model's own weights: all of them, those of the top layers, or none but the head's.
+    Full(FullConfig),
+}
+
+impl MethodConfig {
+    /// Its settings, if it is prefix tuning.
+    pub fn prefix(&self) -> Option<&PrefixConfig> {
+        match self {
+            Self::Prefix(prefix) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// Positions that it takes from the text.
+    pub fn n_virtual(&self) -> usize {
+        match self {
+            Self::Prefix(prefix) => prefix.n_virtual,
+            Self::Prompt(prompt) => prompt.n_virtual,
+            Self::Lora(_) | Self::Full(_) => 0,
+        }
+    }
+
+    /// Soft tokens that stand in the text.
+    pub fn n_soft(&self) -> usize {
+        match self {
+            Self::Prompt(prompt) => prompt.n_virtual,
+            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) => 0,
+        }
+    }
 }
 
 impl Default for MethodConfig {
@@ -300,6 +336,140 @@ pub enum PrefixInit {
         /// The text; it is repeated or cut to the prefix length.
         text: String,
     },
+}
+
+/// Prompt tuning: trained embeddings among those of the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptConfig {
+    /// Soft tokens (PEFT: `num_virtual_tokens`).
+    pub n_virtual: usize,
+    /// Train through a small network that is folded away afterwards: P-tuning v1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<PromptEncoder>,
+    /// Initial values.
+    pub init: PromptInit,
+}
+
+impl Default for PromptConfig {
+    fn default() -> Self {
+        Self { n_virtual: 20, encoder: None, init: PromptInit::ScaledRandom }
+    }
+}
+
+/// The network of P-tuning v1 between trained embeddings and the prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptEncoder {
+    /// Its layers (PEFT: `encoder_reparameterization_type`).
+    #[serde(rename = "type")]
+    pub kind: PromptEncoderKind,
+    /// Width of the hidden layers (PEFT: `encoder_hidden_size`); `None` is that of the embeddings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Layers of the LSTM (PEFT: `encoder_num_layers`).
+    pub layers: usize,
+}
+
+impl Default for PromptEncoder {
+    fn default() -> Self {
+        Self { kind: PromptEncoderKind::Mlp, width: None, layers: 2 }
+    }
+}
+
+/// Layers offered between trained embeddings and the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptEncoderKind {
+    /// Linear, ReLU, linear, ReLU, linear.
+    Mlp,
+    /// LSTM in both directions, linear, ReLU, linear.
+    Lstm,
+}
+
+/// Initial values of a soft prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PromptInit {
+    /// N(0, 1), as PEFT: about fifty times too large for most models.
+    Random,
+    /// Random with the mean and spread of the model's embeddings, dimension by dimension. The default.
+    ScaledRandom,
+    /// Zeros.
+    Zero,
+    /// Embeddings of tokens drawn from the vocabulary.
+    Vocabulary,
+    /// Embeddings of the tokens that the training rows have most often.
+    Frequent,
+    /// Embeddings of the names of the classes, each the mean of its tokens; what is left over is drawn from the vocabulary.
+    Classes,
+    /// Embeddings of a text.
+    Words {
+        /// The text; it is repeated or cut to the length of the prompt.
+        text: String,
+    },
+}
+
+/// Matrices of low rank beside linear layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
+    /// Rank (PEFT: `r`).
+    pub rank: usize,
+    /// What is added is scaled by `alpha / rank` (PEFT: `lora_alpha`).
+    pub alpha: f64,
+    /// Dropout on what the matrices read while training, 0 to 1.
+    pub dropout: f64,
+    /// Ends of the names of linear layers, such as `c_attn`, or patterns that a whole name must match; `None` is PEFT's
+    /// choice for the architecture, `all-linear` every layer of the blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<String>>,
+    /// Scale by `alpha / sqrt(rank)` instead. Kalajdzievski 2023 (PEFT: `use_rslora`).
+    pub rank_stabilised: bool,
+    /// Biases that are trained too.
+    pub bias: LoraBias,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, dropout: 0.0, targets: None, rank_stabilised: false, bias: LoraBias::None }
+    }
+}
+
+impl LoraConfig {
+    /// What is added is scaled by this.
+    pub fn scale(&self) -> f64 {
+        let rank = self.rank as f64;
+        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    }
+}
+
+/// Biases that are trained beside matrices of low rank, as PEFT names the choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoraBias {
+    /// None.
+    None,
+    /// Every bias of the model.
+    All,
+    /// Those of the layers that have matrices.
+    LoraOnly,
+}
+
+/// Training of the model's own weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FullConfig {
+    /// Blocks that are trained, from the top, with the last norm; `None` is every weight, 0 none: the head of the task
+    /// alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_layers: Option<usize>,
+}
+
+impl Default for FullConfig {
+    fn default() -> Self {
+        Self { top_layers: None }
+    }
 }
 
 /// How a run is trained.
@@ -408,18 +578,10 @@ impl RunConfig {
     /// # Errors
     /// [`EngineError::Setting`] for the first field that is wrong.
     pub fn check(&self) -> Result<()> {
-        let MethodConfig::Prefix(prefix) = &self.method;
+        self.check_method()?;
         let t = &self.training;
         let finite = |x: f64| x.is_finite();
-        let rules: [(bool, &'static str, &str); 15] = [
-            (prefix.n_virtual >= 1, "method.n_virtual", "the prefix needs at least one virtual token"),
-            (prefix.n_virtual <= 4096, "method.n_virtual", "at most 4096 virtual tokens"),
-            ((0.0..1.0).contains(&prefix.dropout), "method.dropout", "must be at least 0 and below 1"),
-            (
-                prefix.reparameterisation.as_ref().is_none_or(|r| (1..=65_536).contains(&r.width)),
-                "method.reparameterisation.width",
-                "must be between 1 and 65536",
-            ),
+        let rules: [(bool, &'static str, &str); 11] = [
             (t.batch_size >= 1, "training.batch_size", "must be at least 1"),
             (t.accumulation >= 1, "training.accumulation", "must be at least 1"),
             (
@@ -448,9 +610,63 @@ impl RunConfig {
             (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
             (t.patience != Some(0), "training.patience", "must be at least 1"),
         ];
-        match rules.iter().find(|(ok, ..)| !ok) {
-            None => Ok(()),
-            Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
+        first_broken(&rules)
+    }
+
+    fn check_method(&self) -> Result<()> {
+        const SHARE: &str = "must be at least 0 and below 1";
+        const WIDTH: &str = "must be between 1 and 65536";
+        let lengths = |n: usize| {
+            [
+                (n >= 1, "method.n_virtual", "there must be at least one virtual token"),
+                (n <= 4096, "method.n_virtual", "at most 4096 virtual tokens"),
+            ]
+        };
+        match &self.method {
+            MethodConfig::Prefix(prefix) => {
+                let width = prefix.reparameterisation.as_ref().is_none_or(|r| (1..=65_536).contains(&r.width));
+                first_broken(&lengths(prefix.n_virtual))?;
+                first_broken(&[
+                    ((0.0..1.0).contains(&prefix.dropout), "method.dropout", SHARE),
+                    (width, "method.reparameterisation.width", WIDTH),
+                ])?;
+            }
+            MethodConfig::Prompt(prompt) => {
+                let encoder = prompt.encoder.as_ref();
+                let width = encoder.and_then(|encoder| encoder.width).is_none_or(|width| (1..=65_536).contains(&width));
+                let layers = encoder.is_none_or(|encoder| (1..=8).contains(&encoder.layers));
+                first_broken(&lengths(prompt.n_virtual))?;
+                first_broken(&[
+                    (width, "method.encoder.width", WIDTH),
+                    (layers, "method.encoder.layers", "must be between 1 and 8"),
+                ])?;
+            }
+            MethodConfig::Lora(_) | MethodConfig::Full(_) => {}
         }
+        let own = match &self.method {
+            MethodConfig::Lora(lora) => Some(lora),
+            _ => None,
+        };
+        for lora in own.into_iter().chain(&self.lora) {
+            first_broken(&[
+                ((1..=4096).contains(&lora.rank), "lora.rank", "must be between 1 and 4096"),
+                (lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", "must be a positive number"),
+                ((0.0..1.0).contains(&lora.dropout), "lora.dropout", SHARE),
+            ])?;
+        }
+        let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
+        first_broken(&[(
+            self.lora.is_none() || beside,
+            "lora",
+            "stands beside a prefix or a soft prompt; alone it is a method of its own",
+        )])
+    }
+}
+
+/// The first rule that does not hold.
+fn first_broken(rules: &[(bool, &'static str, &str)]) -> Result<()> {
+    match rules.iter().find(|(ok, ..)| !ok) {
+        None => Ok(()),
+        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
     }
 }

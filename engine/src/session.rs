@@ -86,6 +86,7 @@ impl LoadedModel {
         let sites = self.model.sites();
         let adapter = FoldedAdapter::read(folder, Some(&sites))?;
         adapter.check_fits(&sites)?;
+        adapter.check_weights(&self.model)?;
         Ok(adapter)
     }
 

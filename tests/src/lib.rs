@@ -43,6 +43,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
         task: None,
         data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
+        lora: None,
         training: TrainingConfig {
             steps: 12,
             batch_size: 4,

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{MethodConfig, RunConfig};
+use engine::config::{MethodConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event, JobId};
 use tests::{Talk, tiny_model, tiny_run};
 
@@ -133,8 +133,7 @@ fn an_unknown_architecture_or_option_is_refused_by_name() {
 fn a_prefix_that_leaves_no_room_is_refused_with_the_numbers() {
     let home = tempfile::tempdir().unwrap();
     let mut config = tiny_run(home.path());
-    let MethodConfig::Prefix(prefix) = &mut config.method;
-    prefix.n_virtual = 40;
+    config.method = MethodConfig::Prefix(PrefixConfig { n_virtual: 40, ..PrefixConfig::default() });
     let sentence = failure(&config, home.path());
     assert!(sentence.contains("40") && sentence.contains("41"), "{sentence}");
 }

@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(command(&starter, &assets), "prefix-workbench train");
         let tree = serde_json::json!({ "method": { "reparameterisation": "none" }, "training": { "steps": 9 } });
         let changed = complete(tree, &assets).unwrap();
-        let MethodConfig::Prefix(method) = &changed.method;
+        let method = changed.method.prefix().unwrap();
         assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
         assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
         let rows = serde_json::json!({ "data": { "train": "/d.csv" } });

@@ -272,7 +272,7 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 
 #[cfg(test)]
 mod tests {
-    use engine::config::{MethodConfig, PrefixInit};
+    use engine::config::PrefixInit;
     use engine::models::Site;
     use serde_json::json;
 
@@ -309,7 +309,7 @@ mod tests {
             (300, 1e-3, None)
         );
         assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
-        let MethodConfig::Prefix(prefix) = config.method;
+        let prefix = config.method.prefix().unwrap().clone();
         assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
@@ -317,14 +317,11 @@ mod tests {
 
     #[test]
     fn short_forms_are_understood() {
-        let init = |assignments: &[&str]| {
-            let MethodConfig::Prefix(prefix) = set(assignments).unwrap().method;
-            prefix.init
-        };
+        let init = |assignments: &[&str]| set(assignments).unwrap().method.prefix().unwrap().init.clone();
         assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
-        let MethodConfig::Prefix(prefix) = set(&["method.reparameterisation=true"]).unwrap().method;
-        assert_eq!(prefix.reparameterisation.unwrap().width, 512);
+        let config = set(&["method.reparameterisation=true"]).unwrap();
+        assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::config::{DataConfig, MethodConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::message::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Sampling, Stream, TokenRow};
@@ -179,8 +179,8 @@ impl State {
     /// Asks for rows to choose a prompt from, once for each dataset.
     pub(super) fn find_prompts(&mut self) {
         let Some(config) = self.compared() else { return };
-        let (model, MethodConfig::Prefix(prefix)) = (config.model.clone(), &config.method);
-        let (mut data, task, n_virtual) = (config.data.clone(), config.task, prefix.n_virtual);
+        let model = config.model.clone();
+        let (mut data, task, n_virtual) = (config.data.clone(), config.task, config.method.n_virtual());
         if let Some(validation) = data.validation.take() {
             data.train = validation;
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::config::{MethodConfig, RunConfig};
+use engine::config::RunConfig;
 use engine::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -29,7 +29,6 @@ pub(super) fn key_of(db: &Connection, run: &RunId) -> Result<Option<Key>> {
 
 /// Inserts a run, or gives one that is there another configuration.
 pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &RunFile) -> Result<Key> {
-    let MethodConfig::Prefix(prefix) = &config.method;
     let model = put_model(db, &config.model, file.created)?;
     let dataset = put_dataset(db, &config.data.train, config.data.validation.as_deref(), file.created)?;
     let text = serde_json::to_string(config).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -46,7 +45,7 @@ pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &R
         model,
         dataset,
         method_summary(&config.method),
-        signed(prefix.n_virtual),
+        signed(config.method.n_virtual()),
         text,
         file.created
     ])?;

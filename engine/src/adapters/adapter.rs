@@ -1,67 +1,71 @@
-//! What a run trains: a prefix for each site of the model that has one, and a head where the task has classes.
+//! What a run trains: the parts of its method, and a head where the task has classes.
 
 use rand::Rng;
 
-use crate::adapters::folded::{FoldedAdapter, FoldedPrefix};
-use crate::adapters::head::Head;
+use crate::adapters::folded::FoldedAdapter;
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::prefix::Prefix;
+use crate::adapters::part::Part;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{Conditioning, Site};
 
-/// The trained parts, and the order of their parameters: site by site, each prefix's own order, then the head.
+/// The trained parts, in the order of their parameters: prefixes site by site, soft prompt, matrices, weights, head.
 pub struct Adapter {
-    /// One site each, at least one.
-    pub prefixes: Vec<(Site, Prefix)>,
-    /// For tasks with classes.
-    pub head: Option<Head>,
+    /// At least one.
+    pub parts: Vec<Part>,
     /// What is learned.
     pub task: TaskRecord,
 }
 
 /// The parameters of one step as leaves of the gradient graph, part by part.
-pub struct Leaves {
-    prefixes: Vec<Trainables>,
-    head: Option<Trainables>,
-}
+pub struct Leaves(Vec<Trainables>);
 
 impl Adapter {
     /// For a causal model.
-    pub fn causal(prefix: Prefix) -> Self {
-        Self { prefixes: vec![(Site::Decoder, prefix)], head: None, task: TaskRecord::default() }
+    pub fn causal(part: Part) -> Self {
+        Self { parts: vec![part], task: TaskRecord::default() }
     }
 
     /// What is trained, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        let head = self.head.iter().flat_map(|head| &head.parameters);
-        self.prefixes.iter().flat_map(|(_, prefix)| &prefix.parameters).chain(head)
+        self.parts.iter().flat_map(Part::parameters)
     }
 
-    /// What is trained as checkpoints name it, in order. A prefix that is the only one needs no site.
+    /// What is trained as checkpoints name it, in order.
     pub fn named_parameters(&self) -> impl Iterator<Item = (String, &Parameter)> {
-        let alone = self.prefixes.len() == 1;
-        let of_prefixes = self.prefixes.iter().flat_map(move |(site, prefix)| {
-            prefix.parameters.iter().map(move |parameter| (Self::name(*site, alone, parameter.name), parameter))
-        });
-        let of_head = self.head.iter().flat_map(|head| &head.parameters);
-        of_prefixes.chain(of_head.map(|parameter| (parameter.name.to_owned(), parameter)))
-    }
-
-    /// How checkpoints name a parameter of a site.
-    pub fn name(site: Site, alone: bool, name: &str) -> String {
-        if alone { name.to_owned() } else { format!("{}.{name}", site.name()) }
+        let n_sites = self.n_sites();
+        let named = move |part| {
+            let named = move |parameter: &'_ Parameter| format!("{}{}", Part::key(part, n_sites), parameter.name);
+            part.parameters().iter().map(move |parameter| (named(parameter), parameter))
+        };
+        self.parts.iter().flat_map(named)
     }
 
     /// What is trained, to be written over.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
-        let head = self.head.iter_mut().flat_map(|head| &mut head.parameters);
-        self.prefixes.iter_mut().flat_map(|(_, prefix)| &mut prefix.parameters).chain(head)
+        self.parts.iter_mut().flat_map(Part::parameters_mut)
     }
 
-    /// The most virtual tokens of a site.
+    /// The most positions that a part takes from the text.
     pub fn n_virtual(&self) -> usize {
-        self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
+        let of = |part: &Part| match part {
+            Part::Prefix(_, prefix) => prefix.shape.n_virtual,
+            Part::Prompt(prompt) => prompt.shape.n_virtual,
+            Part::Lora(_) | Part::Weights(_) | Part::Head(_) => 0,
+        };
+        self.parts.iter().map(of).max().unwrap_or(0)
+    }
+
+    fn n_sites(&self) -> usize {
+        self.parts.iter().filter(|part| matches!(part, Part::Prefix(..))).count()
+    }
+
+    /// Where prefixes stand.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Prefix(site, _) => Some(*site),
+            _ => None,
+        })
     }
 
     /// The adapter as it stands, folded.
@@ -69,42 +73,37 @@ impl Adapter {
     /// # Errors
     /// The device failed.
     pub fn fold(&self, base_model: &str) -> Result<FoldedAdapter> {
-        let fold =
-            |(site, prefix): &(Site, Prefix)| Ok((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()? }));
-        let kept = |p: &Parameter| Ok((p.name.to_owned(), p.shape.clone(), p.to_vec()?));
-        Ok(FoldedAdapter {
-            prefixes: self.prefixes.iter().map(fold).collect::<Result<_>>()?,
-            head: self.head.iter().flat_map(|head| &head.parameters).map(kept).collect::<Result<_>>()?,
+        let mut folded = FoldedAdapter {
             task: self.task.clone(),
             base_model: Some(base_model.to_owned()),
-        })
+            ..FoldedAdapter::default()
+        };
+        for part in &self.parts {
+            part.fold_into(&mut folded)?;
+        }
+        Ok(folded)
     }
 
     /// Leaves whose gradients can be asked for.
     pub fn tracked(&self) -> Leaves {
-        Leaves {
-            prefixes: self.prefixes.iter().map(|(_, prefix)| Trainables::tracked(&prefix.parameters)).collect(),
-            head: self.head.as_ref().map(|head| Trainables::tracked(&head.parameters)),
-        }
+        Leaves(self.parts.iter().map(|part| Trainables::tracked(part.parameters())).collect())
     }
 
     /// What the model is given for one step of training, with dropout drawn from `random`.
     pub fn conditioning(&self, leaves: &Leaves, random: &mut impl Rng) -> Conditioning {
         let mut conditioning = Conditioning::default();
-        for ((site, prefix), leaves) in self.prefixes.iter().zip(&leaves.prefixes) {
-            *conditioning.place(*site) = Some(prefix.past_kv(leaves, random));
+        for (part, leaves) in self.parts.iter().zip(&leaves.0) {
+            part.condition(leaves, random, &mut conditioning);
         }
-        conditioning.head = self.head.as_ref().zip(leaves.head.as_ref()).map(|(head, leaves)| head.with(leaves));
         conditioning
     }
 
     /// What the model is given as the adapter stands: nothing is recorded or dropped.
     pub fn as_it_stands(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
-        for (site, prefix) in &self.prefixes {
-            *conditioning.place(*site) = Some(prefix.as_it_stands());
+        for part in &self.parts {
+            part.stand(&Trainables::untracked(part.parameters()), &mut conditioning);
         }
-        conditioning.head = self.head.as_ref().map(|head| head.with(&Trainables::untracked(&head.parameters)));
         conditioning
     }
 }
@@ -112,6 +111,6 @@ impl Adapter {
 impl Leaves {
     /// Gradients in the order of the parameters; zeros where the loss does not depend on one.
     pub fn gradients(&self, gradients: &burn::tensor::Gradients) -> Vec<burn::tensor::Tensor<1>> {
-        self.prefixes.iter().chain(&self.head).flat_map(|leaves| leaves.gradients(gradients)).collect()
+        self.0.iter().flat_map(|leaves| leaves.gradients(gradients)).collect()
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
         return Err(malformed(&path, "it names no site".to_owned()));
     }
     let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
-    Ok(FoldedAdapter { prefixes, head: Vec::new(), task, base_model })
+    Ok(FoldedAdapter { prefixes, task, base_model, ..FoldedAdapter::default() })
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {

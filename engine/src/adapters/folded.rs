@@ -8,19 +8,25 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{by_site, peft};
-use crate::config::{PrefixConfig, Task, TaskRecord};
+use crate::adapters::{by_site, combined, peft, weights};
+use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{ClassHead, Conditioning, Model, ModelShape, Site};
+use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, Site};
 use crate::nn::LayerKv;
 
 /// A folded prefix for each site that has one, and what was trained beside them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FoldedAdapter {
-    /// At least one, in the order of [`Site::ALL`]; each layer has the pair of its own number.
+    /// In the order of [`Site::ALL`]; each layer has the pair of its own number.
     pub prefixes: Vec<(Site, FoldedPrefix)>,
+    /// Embeddings in the text.
+    pub prompt: Option<FoldedPrompt>,
+    /// Matrices beside linear layers.
+    pub lora: Option<FoldedLora>,
+    /// Weights in place of the model's own.
+    pub weights: Vec<NamedTensor>,
     /// The trained head of a task with classes.
-    pub head: Vec<HeadTensor>,
+    pub head: Vec<NamedTensor>,
     /// What it was trained for.
     pub task: TaskRecord,
     /// The base model, as whoever saved it named it.
@@ -36,8 +42,51 @@ pub struct FoldedPrefix {
     pub flat: Vec<f32>,
 }
 
+/// A soft prompt without the network behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedPrompt {
+    /// Soft tokens.
+    pub n_virtual: usize,
+    /// Rows of the matrix; PEFT keeps twice as many for a model that reads a source and writes a target.
+    pub n_rows: usize,
+    /// Width of an embedding.
+    pub width: usize,
+    /// `[n_rows, width]`, row by row.
+    pub values: Vec<f32>,
+}
+
+/// Matrices of low rank.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedLora {
+    /// Their settings.
+    pub config: LoraConfig,
+    /// Whether the layers keep their weights as `[d_in, d_out]`, which PEFT wants to know.
+    pub fan_in_fan_out: bool,
+    /// Layer by layer.
+    pub layers: Vec<LoraMatrices>,
+}
+
+/// The matrices of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraMatrices {
+    /// The module.
+    pub name: String,
+    /// Rank.
+    pub rank: usize,
+    /// Width of what the layer reads.
+    pub d_in: usize,
+    /// Width of what it makes.
+    pub d_out: usize,
+    /// `[rank, d_in]`
+    pub a: Vec<f32>,
+    /// `[d_out, rank]`
+    pub b: Vec<f32>,
+    /// What is added is scaled by this.
+    pub scale: f64,
+}
+
 /// Its name below the model, its shape, its numbers.
-pub type HeadTensor = (String, Vec<usize>, Vec<f32>);
+pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
 impl FoldedAdapter {
     /// Reads an adapter folder of either form. `like` are the sites of the model it is for; they say what the files do not:
@@ -51,7 +100,9 @@ impl FoldedAdapter {
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),
-            Some(peft::KIND) => peft::read(folder, json, like),
+            Some(combined::KIND) => combined::read(folder, &json, like),
+            Some(weights::KIND) => weights::read(folder, json),
+            Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
         }
     }
@@ -79,7 +130,49 @@ impl FoldedAdapter {
 
     /// The most virtual tokens of a site.
     pub fn n_virtual(&self) -> usize {
-        self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
+        let soft = self.prompt.as_ref().map(|prompt| prompt.n_virtual);
+        self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).chain(soft).max().unwrap_or(0)
+    }
+
+    /// Soft tokens that stand in the text.
+    pub fn n_soft(&self) -> usize {
+        self.prompt.as_ref().map_or(0, |prompt| prompt.n_virtual)
+    }
+
+    /// Refuses a model that does not have the layers and weights it changes, by name.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`].
+    pub fn check_weights(&self, model: &BaseModel) -> Result<()> {
+        let mismatch = |reason: String| Err(EngineError::AdapterMismatch { reason });
+        let linears = model.linears();
+        for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
+            let Some(known) = linears.iter().find(|linear| linear.name == layer.name) else {
+                return mismatch(format!("it has matrices for {}, which this model does not have", layer.name));
+            };
+            if (known.d_in, known.d_out) != (layer.d_in, layer.d_out) {
+                return mismatch(format!(
+                    "{} reads {} and makes {} numbers there, {} and {} here",
+                    layer.name, layer.d_in, layer.d_out, known.d_in, known.d_out
+                ));
+            }
+        }
+        let weights = model.weights();
+        for (name, shape, _) in &self.weights {
+            let Some(known) = weights.iter().find(|weight| weight.name == *name) else {
+                return mismatch(format!("it has the weight {name}, which this model does not have"));
+            };
+            if known.shape != *shape {
+                return mismatch(format!("{name} has shape {shape:?} there, {:?} here", known.shape));
+            }
+        }
+        let [_, width] = model.embedding_dims();
+        match &self.prompt {
+            Some(prompt) if prompt.width != width => {
+                mismatch(format!("its soft tokens are {} numbers wide, the model's embeddings {width}", prompt.width))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What this model is given.
@@ -90,6 +183,16 @@ impl FoldedAdapter {
         let mut conditioning = Conditioning { head: self.class_head(model, device)?, ..Conditioning::default() };
         for (site, prefix) in &self.prefixes {
             *conditioning.place(*site) = Some(prefix.layers(device));
+        }
+        let tensor = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
+        if let Some(FoldedPrompt { n_rows, width, values, .. }) = &self.prompt {
+            conditioning.soft_prompt = Some(tensor(values).reshape([*n_rows, *width]));
+        }
+        if let Some(lora) = &self.lora {
+            lora.condition(&mut conditioning.tuned, device);
+        }
+        for (name, shape, values) in &self.weights {
+            conditioning.tuned.replaced.insert(name.clone(), (shape.clone(), tensor(values)));
         }
         Ok(conditioning)
     }
@@ -133,12 +236,18 @@ impl FoldedAdapter {
     pub fn hash(&self) -> String {
         let mut digest = Sha256::new();
         match self.prefixes.as_slice() {
+            [] => {}
             [(_, alone)] => digest.update(bytes(&alone.flat)),
             several => {
                 several.iter().for_each(|(_, prefix)| digest.update(short(&Sha256::digest(bytes(&prefix.flat)))))
             }
         }
-        self.head.iter().for_each(|(.., values)| digest.update(bytes(values)));
+        self.prompt.iter().for_each(|prompt| digest.update(bytes(&prompt.values)));
+        for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
+            digest.update(bytes(&layer.a));
+            digest.update(bytes(&layer.b));
+        }
+        self.weights.iter().chain(&self.head).for_each(|(.., values)| digest.update(bytes(values)));
         short(&digest.finalize())
     }
 
@@ -146,10 +255,22 @@ impl FoldedAdapter {
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn write(&self, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
-        match (self.task.task, self.prefixes.as_slice()) {
-            (Task::Seq2Seq, _) | (_, [] | [_, _, ..]) => by_site::write(self, folder, config),
-            (_, [(_, prefix)]) => peft::write(self, prefix, folder, config),
+    pub fn write(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
+        // PEFT keeps biases with the matrices.
+        let with_matrices = self.lora.is_some() && self.weights.iter().all(|(name, ..)| name.ends_with(".bias"));
+        let weights = !self.weights.is_empty() && !with_matrices;
+        let parts = [!self.prefixes.is_empty(), self.prompt.is_some(), self.lora.is_some(), weights];
+        if parts.iter().filter(|&&part| part).count() > 1 {
+            return combined::write(self, folder, config);
+        }
+        match (&self.prompt, &self.lora, self.prefixes.as_slice()) {
+            (Some(prompt), ..) => peft::prompt::write(self, prompt, folder, config),
+            (_, Some(lora), _) => peft::lora::write(self, lora, folder),
+            (.., []) => weights::write(self, folder),
+            (.., [(_, prefix)]) if self.task.task != Task::Seq2Seq => {
+                peft::write(self, prefix, folder, config.and_then(MethodConfig::prefix))
+            }
+            _ => by_site::write(self, folder, config.and_then(MethodConfig::prefix)),
         }
     }
 
@@ -159,7 +280,8 @@ impl FoldedAdapter {
     /// # Errors
     /// The folder cannot be written to.
     pub fn export(&self, folder: &Path) -> Result<Option<String>> {
-        if self.task.task != Task::Seq2Seq {
+        let is_prefix = !self.prefixes.is_empty() && self.prompt.is_none() && self.lora.is_none();
+        if self.task.task != Task::Seq2Seq || !is_prefix || !self.weights.is_empty() {
             self.write(folder, None)?;
             return Ok(None);
         }
@@ -241,7 +363,7 @@ mod tests {
         let shape = PrefixShape { n_virtual: 2, n_layers, n_kv_heads: 1, d_head: 2 };
         let flat = (0..shape.stored()).map(|i| i as f32).collect();
         let prefixes = vec![(Site::Decoder, FoldedPrefix { shape, flat })];
-        FoldedAdapter { prefixes, head: Vec::new(), task: TaskRecord::of(Task::Seq2Seq), base_model: None }
+        FoldedAdapter { prefixes, task: TaskRecord::of(Task::Seq2Seq), ..FoldedAdapter::default() }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is trained: each method turns its parameters into a conditioning of the frozen model.
+//! What is trained: each method turns its parameters into what the frozen model is given, keys and values, embeddings or
+//! weights.
 
 pub mod folded;
 pub mod parameters;
@@ -7,13 +8,25 @@ pub mod prefix;
 
 mod adapter;
 mod by_site;
+mod combined;
 mod fit;
 mod head;
 mod init;
+mod lora;
+mod part;
+mod prompt;
+mod prompt_init;
+mod tuned_weights;
+mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
-pub use self::folded::{FoldedAdapter, FoldedPrefix, HeadTensor};
+pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};
 pub use self::init::{Place, PrefixTarget, TargetRow};
+pub use self::lora::{ALL_LINEAR, Lora, LoraShape, default_targets, last_names};
 pub use self::parameters::{Parameter, Trainables};
+pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};
+pub use self::prompt::{PromptEncoderShape, PromptShape, SoftPrompt};
+pub use self::prompt_init::PromptTarget;
+pub use self::tuned_weights::TunedWeights;

@@ -1,5 +1,7 @@
 //! Trained tensors by name, kept flat, so that optimizer, clipping and checkpoints need to know nothing of their shapes.
 
+use std::borrow::Cow;
+
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use crate::error::{EngineError, Result};
@@ -8,7 +10,7 @@ use crate::error::{EngineError, Result};
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// As PEFT names it inside of its prompt encoder: `embedding.weight`, `transform.0.weight`, …
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its numbers, flat, on the device, untracked.
@@ -17,8 +19,13 @@ pub struct Parameter {
 
 impl Parameter {
     /// A parameter of these numbers.
-    pub fn new(name: &'static str, shape: impl Into<Vec<usize>>, values: Vec<f32>, device: &Device) -> Self {
-        let shape = shape.into();
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        shape: impl Into<Vec<usize>>,
+        values: Vec<f32>,
+        device: &Device,
+    ) -> Self {
+        let (name, shape) = (name.into(), shape.into());
         debug_assert_eq!(shape.iter().product::<usize>(), values.len());
         let n = values.len();
         Self { name, shape, value: Tensor::from_data(TensorData::new(values, [n]), device) }

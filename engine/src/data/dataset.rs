@@ -28,6 +28,15 @@ pub struct Dataset {
     pub report: DataReport,
 }
 
+impl Dataset {
+    /// Puts soft tokens before every row, before its source where it has one.
+    pub fn begin_with_soft(&mut self, n_soft: usize) {
+        for example in self.train.iter_mut().chain(&mut self.validation) {
+            example.begin_with_soft(n_soft, self.task.task);
+        }
+    }
+}
+
 /// What happened to the rows on their way into a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataReport {

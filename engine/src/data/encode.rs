@@ -10,6 +10,7 @@ use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task};
 use crate::error::{EngineError, Result};
+use crate::models::SOFT;
 
 /// A row as it trains: the prompt's tokens, then the target's.
 ///
@@ -56,6 +57,27 @@ pub(super) struct Encoder<'a> {
 }
 
 impl Example {
+    /// Puts soft tokens before the row, before its source where it has one.
+    pub(super) fn begin_with_soft(&mut self, n_soft: usize, task: Task) {
+        if n_soft == 0 {
+            return;
+        }
+        let soft = (0..n_soft as u32).map(|slot| SOFT + slot);
+        if !self.source.is_empty() {
+            self.source.splice(0..0, soft);
+            return;
+        }
+        self.tokens.splice(0..0, soft);
+        self.n_prompt += n_soft;
+        if !self.types.is_empty() {
+            self.types.splice(0..0, vec![0; n_soft]);
+        }
+        // The class of a whole text stays at position 0.
+        if task != Task::SequenceClassification {
+            self.labels.iter_mut().for_each(|(at, _)| *at += n_soft);
+        }
+    }
+
     /// Tokens that a model goes over.
     pub fn length(&self) -> usize {
         self.source.len() + self.tokens.len()

@@ -9,7 +9,7 @@ use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
-use crate::models::Conditioning;
+use crate::models::{Conditioning, Model};
 use crate::session::{LoadedModel, Session};
 use crate::training::figures::Tally;
 use crate::training::loss::score;
@@ -32,6 +32,8 @@ pub(super) struct Evaluate {
 struct Running {
     model: Rc<LoadedModel>,
     conditioning: Conditioning,
+    /// With the weights that the adapter changes.
+    tuned: Option<Model>,
     batches: Vec<TokenBatch>,
     next: usize,
     rows: usize,
@@ -66,7 +68,8 @@ impl Evaluate {
             Some(adapter) => adapter.task.clone(),
             None => TaskRecord::of(model.task(self.task)?),
         };
-        let dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
+        let mut dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
+        dataset.begin_with_soft(adapter.as_ref().map_or(0, FoldedAdapter::n_soft));
         let (rows, record) = (dataset.train, dataset.task);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
@@ -76,8 +79,9 @@ impl Evaluate {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
+        let tuned = model.model.tuned(&conditioning.tuned)?;
         let (rows, tally) = (rows.len(), Tally::default());
-        Ok(Running { model, conditioning, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
+        Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
 }
 
@@ -91,6 +95,7 @@ impl Job for Evaluate {
             let share = running.next as f32 / running.batches.len() as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
             let LoadedModel { model, device, .. } = running.model.as_ref();
+            let model = running.tuned.as_ref().unwrap_or(model);
             let scored = score(model, &running.conditioning, batch, device)?;
             running.nll += scored.nll;
             running.tokens += scored.labels;

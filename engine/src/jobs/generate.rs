@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
 use crate::error::Result;
 use crate::generation::{Decoder, DecoderStream, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
-use crate::models::Conditioning;
+use crate::models::{Conditioning, SOFT};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -53,7 +54,7 @@ impl Generate {
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,
-                ..DecoderStream::new(tokens_of(&stream.prompt, &model)?, conditioning)
+                ..DecoderStream::new(behind_soft(adapter.as_ref(), tokens_of(&stream.prompt, &model)?), conditioning)
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
@@ -67,6 +68,12 @@ impl Generate {
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
         Ok(Running { model, end_tokens, decoder, texts, begun: Instant::now() })
     }
+}
+
+/// A prompt behind the soft tokens of an adapter.
+fn behind_soft(adapter: Option<&FoldedAdapter>, prompt: Vec<u32>) -> Vec<u32> {
+    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft) as u32;
+    (0..n_soft).map(|slot| SOFT + slot).chain(prompt).collect()
 }
 
 /// What the model gets. An empty prompt still needs a token to predict from.

@@ -60,6 +60,11 @@ impl BaseModel {
         self.folder.files().values(&weight.stored, &weight.shape)
     }
 
+    /// Tokens, and the width of their embeddings.
+    pub fn embedding_dims(&self) -> [usize; 2] {
+        self.embeddings().dims()
+    }
+
     /// The folder it was read from.
     pub fn folder(&self) -> &ModelFolder {
         &self.folder

@@ -201,13 +201,18 @@ impl Model {
         }
     }
 
+    /// The token embeddings, `[vocab_size, width]`.
+    pub fn embeddings(&self) -> &Tensor<2> {
+        match self {
+            Self::Causal(model) => model.embeddings(),
+            Self::Encoder(model) => model.embeddings(),
+            Self::Seq2Seq(model) => model.embeddings(),
+        }
+    }
+
     /// Where its weights are.
     pub fn device(&self) -> Device {
-        match self {
-            Self::Causal(model) => model.embeddings().device(),
-            Self::Encoder(model) => model.embeddings().device(),
-            Self::Seq2Seq(model) => model.embeddings().device(),
-        }
+        self.embeddings().device()
     }
 
     /// The refusal to write, of an encoder.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::{Adapter, Parameter, Place, Prefix, PrefixTarget, TargetRow};
+use crate::adapters::{Adapter, Parameter, Part, Place, Prefix, PrefixTarget, TargetRow};
 use crate::config::{PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
@@ -71,10 +71,10 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
     let target = PrefixTarget { words: Vec::new(), rows: ROWS.map(row).to_vec() };
     let at = |(site, shape)| {
         let place = Place { model, site, device };
-        (site, Prefix::initialise(shape, &config, &target, place, 5).unwrap())
+        Part::Prefix(site, Prefix::initialise(shape, &config, &target, place, 5).unwrap())
     };
-    let prefixes = config.sites_of(&model.sites()).unwrap().into_iter().map(at).collect();
-    Adapter { prefixes, head: None, task: TaskRecord::of(Task::Seq2Seq) }
+    let parts = config.sites_of(&model.sites()).unwrap().into_iter().map(at).collect();
+    Adapter { parts, task: TaskRecord::of(Task::Seq2Seq) }
 }
 
 fn nll(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> f64 {
@@ -185,7 +185,7 @@ fn gradients_at_all_three_sites_are_those_of_small_steps() {
             let mut at = |step: f32| {
                 let moved = start.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
                 *trainer.adapter.parameters_mut().nth(index).unwrap() =
-                    Parameter::new(parameter.name, parameter.shape.clone(), moved, &device);
+                    Parameter::new(parameter.name.clone(), parameter.shape.clone(), moved, &device);
                 nll(&model, &trainer.adapter.as_it_stands(), &batches[0].0, &device)
             };
             let found = (at(4e-3) - at(-4e-3)) / 8e-3;

@@ -2,6 +2,7 @@
 //!
 //! Random draws and data order follow from the seed and the step, so the step is all there is to remember of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,10 +10,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
-use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
-use crate::config::{PrefixConfig, TaskRecord};
+use crate::adapters::{Adapter, Parameter, PartPlan};
+use crate::config::{MethodConfig, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::Site;
 use crate::training::optimizer::Trainer;
 use crate::weights::{read_floats, write_floats, write_json};
 
@@ -41,10 +41,8 @@ impl CheckpointState {
 /// The sizes of what a run trains, before any number is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterPlan {
-    /// Where a prefix stands, and its sizes.
-    pub sites: Vec<(Site, PrefixShape)>,
-    /// For tasks with classes.
-    pub head: Option<HeadShape>,
+    /// Its parts, in the order of their parameters.
+    pub parts: Vec<PartPlan>,
     /// What is learned.
     pub task: TaskRecord,
 }
@@ -60,7 +58,7 @@ pub fn write(
     folder: &Path,
     trainer: &Trainer,
     state: &CheckpointState,
-    config: &PrefixConfig,
+    config: &MethodConfig,
     base_model: &str,
 ) -> Result<()> {
     let parent = folder.parent().unwrap_or(Path::new("."));
@@ -88,12 +86,7 @@ pub fn write(
 ///
 /// # Errors
 /// A file is missing or damaged, or holds tensors of other shapes.
-pub fn read(
-    folder: &Path,
-    plan: &AdapterPlan,
-    config: &PrefixConfig,
-    device: &Device,
-) -> Result<(Trainer, CheckpointState)> {
+pub fn read(folder: &Path, plan: &AdapterPlan, device: &Device) -> Result<(Trainer, CheckpointState)> {
     let path = folder.join(STATE);
     let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
     let state: CheckpointState = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
@@ -102,39 +95,27 @@ pub fn read(
         reason: error.to_string(),
     })?;
     let mut tensors = read_floats(&folder.join(TENSORS))?;
-    let alone = plan.sites.len() == 1;
-    let mut take = |kind: &str, key: &str, name: &'static str, shape: &[usize]| -> Result<Parameter> {
+    let mut take = |kind: &str, key: &str, name: &Cow<'static, str>, shape: &[usize]| -> Result<Parameter> {
         let key = format!("{kind}/{key}");
         let (found, values) = tensors.remove(&key).ok_or(EngineError::WeightMissing { name: key.clone() })?;
         if found != shape {
             return Err(EngineError::WeightShape { name: key, expected: shape.to_vec(), found });
         }
-        Ok(Parameter::new(name, found, values, device))
+        Ok(Parameter::new(name.clone(), found, values, device))
     };
-    let (mut prefixes, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
-    let mut taken = |parts: Vec<(String, &'static str, Vec<usize>)>| -> Result<Vec<Parameter>> {
+    let n_sites = plan.parts.iter().filter(|part| matches!(part, PartPlan::Prefix { .. })).count();
+    let (mut parts, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    for part in &plan.parts {
         let mut parameters = Vec::new();
-        for (key, name, shape) in parts {
-            parameters.push(take("param", &key, name, &shape)?);
-            first.push(take("first", &key, name, &shape)?.value);
-            second.push(take("second", &key, name, &shape)?.value);
+        for (name, shape) in part.parameter_shapes() {
+            let key = format!("{}{name}", part.key(n_sites));
+            parameters.push(take("param", &key, &name, &shape)?);
+            first.push(take("first", &key, &name, &shape)?.value);
+            second.push(take("second", &key, &name, &shape)?.value);
         }
-        Ok(parameters)
-    };
-    for &(site, sizes) in &plan.sites {
-        let parts = Prefix::parameter_shapes(&sizes, config).into_iter();
-        let parts = parts.map(|(name, shape)| (Adapter::name(site, alone, name), name, shape)).collect();
-        prefixes.push((site, Prefix::new(sizes, config, taken(parts)?)));
+        parts.push(part.part(parameters));
     }
-    let head = match plan.head {
-        Some(shape) => {
-            let parts = shape.parameter_shapes().into_iter();
-            let parts = parts.map(|(name, shape)| (name.to_owned(), name, shape)).collect();
-            Some(Head { shape, parameters: taken(parts)? })
-        }
-        None => None,
-    };
-    let adapter = Adapter { prefixes, head, task: plan.task.clone() };
+    let adapter = Adapter { parts, task: plan.task.clone() };
     Ok((Trainer { adapter, step: state.step, first, second }, state))
 }
 

@@ -9,7 +9,7 @@ use crate::adapters::{Adapter, Parameter};
 use crate::config::AdamWConfig;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
-use crate::models::Model;
+use crate::models::BaseModel;
 use crate::nn::{AdamW, adamw_step};
 use crate::training::loss::summed_nll;
 
@@ -63,7 +63,7 @@ impl Trainer {
     /// The device failed, or the loss is not finite.
     pub fn gradient(
         &self,
-        model: &Model,
+        base: &BaseModel,
         batches: &[(TokenBatch, f64)],
         seed: u64,
         device: &Device,
@@ -76,7 +76,8 @@ impl Trainer {
         for (batch, token_weight) in batches {
             let leaves = self.adapter.tracked();
             let conditioning = self.adapter.conditioning(&leaves, &mut random);
-            let (nll, _) = summed_nll(model, &conditioning, batch, device)?;
+            let tuned = base.tuned(&conditioning.tuned)?;
+            let (nll, _) = summed_nll(tuned.as_ref().unwrap_or(base), &conditioning, batch, device)?;
             let weighted = nll * *token_weight;
             let gradients = weighted.backward();
             let of_batch = leaves.gradients(&gradients);
@@ -99,7 +100,7 @@ impl Trainer {
     /// The device failed, or the run diverged.
     pub fn step(
         &mut self,
-        model: &Model,
+        model: &BaseModel,
         batches: &[(TokenBatch, f64)],
         settings: &StepSettings,
         device: &Device,

@@ -3,12 +3,17 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::adapters::{Adapter, FoldedAdapter, Head, HeadShape, Place, Prefix, PrefixShape, PrefixTarget, TargetRow};
-use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig, Task, TaskRecord};
+use crate::adapters::{
+    Adapter, FoldedAdapter, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix, PrefixTarget,
+    PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TargetRow, TunedWeights,
+};
+use crate::config::{
+    FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, RunConfig, Task, TaskRecord,
+};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{Loading, Model, ModelShape, Site};
+use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -20,7 +25,6 @@ const ROWS_FOR_SCALE: usize = 16;
 
 /// Everything a run starts with.
 pub(super) struct Prepared {
-    pub(super) prefix: PrefixConfig,
     pub(super) plan: AdapterPlan,
     pub(super) model: Rc<LoadedModel>,
     pub(super) folder: RunFolder,
@@ -40,25 +44,24 @@ pub(super) fn prepare(
     tell: &dyn Fn(Phase),
 ) -> Result<Prepared> {
     config.check()?;
-    let MethodConfig::Prefix(prefix) = config.method.clone();
     loading(0.0)?;
     let model = session.model(&config.model, config.device, loading)?;
-    let sites = prefix.sites_of(&model.model.sites())?;
     tell(Phase::PreparingData);
-    let room = room_for_text(prefix.n_virtual, config.data.max_tokens, model.model.shape())?;
+    let room = room_for_text(config.method.n_virtual(), config.data.max_tokens, model.model.shape())?;
     let task = TaskRecord::of(model.task(config.task)?);
     let start = model.model.target_start();
-    let data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+    let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+    data.begin_with_soft(config.method.n_soft());
     tell(Phase::Initialising);
-    let plan = AdapterPlan { sites, head: head_shape(&model, &data.task)?, task: data.task.clone() };
+    let plan = plan(config, &model, &data.task)?;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), &plan, &prefix, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), &plan, &model)?,
         None => {
-            let trainer = Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?);
+            let trainer = Trainer::new(initial(&plan, config, &model, &data.train)?);
             let initial = path.join("initial");
-            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&prefix))?;
+            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&config.method))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -69,7 +72,7 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { prefix, plan, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { plan, model, folder, data, trainer, state, total_steps })
 }
 
 /// Optimizer steps of a run on so many rows.
@@ -145,19 +148,14 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
     Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
 }
 
-fn restore(
-    folder: &Path,
-    plan: &AdapterPlan,
-    prefix: &PrefixConfig,
-    model: &LoadedModel,
-) -> Result<(Trainer, CheckpointState)> {
+fn restore(folder: &Path, plan: &AdapterPlan, model: &LoadedModel) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
         return Err(EngineError::Resume(
             "the task or the classes of the rows are not those the run began with".to_owned(),
         ));
     }
-    let (trainer, state) = checkpoint::read(folder, plan, prefix, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, plan, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
@@ -167,30 +165,139 @@ fn restore(
 /// Standard deviation of a fresh head where the checkpoint does not say.
 const HEAD_DEVIATION: f64 = 0.02;
 
-fn initial(
-    plan: &AdapterPlan,
-    prefix: &PrefixConfig,
-    config: &RunConfig,
-    model: &LoadedModel,
-    rows: &[Example],
-) -> Result<Adapter> {
-    let words = match &prefix.init {
-        PrefixInit::Words { text } => model.tokenizer.encode(text)?,
-        PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
+/// The parts that a configuration asks for, of this model.
+fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<AdapterPlan> {
+    let base = &model.model;
+    let mut parts = Vec::new();
+    match &config.method {
+        MethodConfig::Prefix(prefix) => {
+            let sites = prefix.sites_of(&base.sites())?;
+            let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
+            parts.extend(sites.into_iter().map(of));
+        }
+        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base))),
+        MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
+        MethodConfig::Full(full) => {
+            let weights = trained_weights(full, base);
+            if !weights.is_empty() {
+                parts.push(PartPlan::Weights(weights));
+            }
+        }
+    }
+    if let Some(lora) = &config.lora {
+        parts.extend(lora_parts(lora, base)?);
+    }
+    parts.extend(head_shape(model, task)?.map(PartPlan::Head));
+    if parts.is_empty() {
+        let reason = "the task has no head, and nothing else is trained".to_owned();
+        return Err(EngineError::Setting { field: "method.top_layers", reason });
+    }
+    Ok(AdapterPlan { parts, task: task.clone() })
+}
+
+fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
+    let [_, width] = base.embedding_dims();
+    let n_rows = if matches!(**base, Model::Seq2Seq(_)) { 2 * prompt.n_virtual } else { prompt.n_virtual };
+    let encoder = prompt.encoder.as_ref().map(|encoder| PromptEncoderShape {
+        kind: encoder.kind,
+        hidden: encoder.width.unwrap_or(width),
+        layers: encoder.layers,
+    });
+    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder }
+}
+
+/// Matrices, and the biases beside them.
+fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
+    let shape = LoraShape::new(lora, base.shape().architecture, &base.linears())?;
+    let chosen = |weight: &WeightName| match (lora.bias, weight.name.strip_suffix(".bias")) {
+        (LoraBias::None, _) | (_, None) => false,
+        (LoraBias::All, Some(_)) => true,
+        (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.name == module),
     };
-    let row = |example: &Example| TargetRow { source: example.source.clone(), tokens: example.tokens.clone() };
-    let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
-    let at = |&(site, shape): &(Site, PrefixShape)| {
-        let place = Place { model: &model.model, site, device: &model.device };
-        Ok((site, Prefix::initialise(shape, prefix, &target, place, config.seed)?))
+    let biases: Vec<WeightName> = base.weights().into_iter().filter(chosen).collect();
+    let mut parts = vec![PartPlan::Lora(shape)];
+    if !biases.is_empty() {
+        parts.push(PartPlan::Weights(biases));
+    }
+    Ok(parts)
+}
+
+/// The weights of the model that are trained: all, or those of the top blocks and what comes behind them.
+fn trained_weights(full: &FullConfig, base: &BaseModel) -> Vec<WeightName> {
+    let weights = base.weights();
+    let Some(top_layers) = full.top_layers else { return weights };
+    if top_layers == 0 {
+        return Vec::new();
+    }
+    let is_seq2seq = matches!(**base, Model::Seq2Seq(_));
+    let first = base.shape().n_layers.saturating_sub(top_layers);
+    let chosen = |weight: &WeightName| {
+        let on_top = !is_seq2seq || weight.name.contains("decoder");
+        let behind =
+            ["norm", "ln_f", "lm_head"].iter().any(|part| weight.name.contains(part)) && !weight.name.contains("embed");
+        on_top && block_of(&weight.name).map_or(behind, |block| block >= first)
     };
-    let prefixes = plan.sites.iter().map(at).collect::<Result<_>>()?;
-    let deviation = match &*model.model {
-        Model::Encoder(encoder) => encoder.initializer_range(),
-        Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
+    weights.into_iter().filter(chosen).collect()
+}
+
+/// The number of the block that a weight is in.
+fn block_of(name: &str) -> Option<usize> {
+    name.split('.').find_map(|part| part.parse().ok())
+}
+
+fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[Example]) -> Result<Adapter> {
+    let (device, seed) = (&model.device, config.seed);
+    let row = |example: &Example| TargetRow { source: hard(&example.source), tokens: hard(&example.tokens) };
+    let encode = |text: &str| model.tokenizer.encode(text);
+    let part = |part: &PartPlan| -> Result<Part> {
+        Ok(match part {
+            PartPlan::Prefix { site, shape, config } => {
+                let words = match &config.init {
+                    PrefixInit::Words { text } => encode(text)?,
+                    PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
+                };
+                let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+                let place = Place { model: &model.model, site: *site, device };
+                Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
+            }
+            PartPlan::Prompt(shape) => {
+                let MethodConfig::Prompt(PromptConfig { init, .. }) = &config.method else {
+                    return Err(EngineError::Computation("a soft prompt without its settings".to_owned()));
+                };
+                let target = PromptTarget {
+                    words: match init {
+                        PromptInit::Words { text } => encode(text)?,
+                        _ => Vec::new(),
+                    },
+                    rows: rows.iter().map(|example| [hard(&example.source), hard(&example.tokens)].concat()).collect(),
+                    classes: plan.task.classes.iter().map(|class| encode(class)).collect::<Result<_>>()?,
+                };
+                let table = model.model.embeddings();
+                Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, table, device, seed)?)
+            }
+            PartPlan::Lora(shape) => Part::Lora(Lora::fresh(shape.clone(), device, seed)),
+            PartPlan::Weights(weights) => {
+                let own = |weight: &WeightName| {
+                    let values = model.model.values(weight)?;
+                    Ok(Parameter::new(weight.name.clone(), weight.shape.clone(), values, device))
+                };
+                Part::Weights(TunedWeights { parameters: weights.iter().map(own).collect::<Result<_>>()? })
+            }
+            PartPlan::Head(shape) => {
+                let deviation = match &*model.model {
+                    Model::Encoder(encoder) => encoder.initializer_range(),
+                    Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
+                };
+                Part::Head(Head::fresh(*shape, deviation, device, seed))
+            }
+        })
     };
-    let head = plan.head.map(|shape| Head::fresh(shape, deviation, &model.device, config.seed));
-    Ok(Adapter { prefixes, head, task: plan.task.clone() })
+    Ok(Adapter { parts: plan.parts.iter().map(part).collect::<Result<_>>()?, task: plan.task.clone() })
+}
+
+/// The tokens of the vocabulary among some tokens.
+fn hard(tokens: &[u32]) -> Vec<u32> {
+    tokens.iter().copied().filter(|&token| token < SOFT).collect()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{FoldedAdapter, count_parameters};
-use crate::config::{PrefixConfig, RunConfig, Task};
+use crate::adapters::{FoldedAdapter, PartPlan};
+use crate::config::{RunConfig, Task};
 use crate::data::{Batches, Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
@@ -50,7 +50,6 @@ struct Said {
 pub(super) struct Run {
     id: JobId,
     config: RunConfig,
-    prefix: PrefixConfig,
     model: Rc<LoadedModel>,
     folder: RunFolder,
     train: Vec<Example>,
@@ -93,19 +92,18 @@ impl Run {
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
         let prepared = prepare(path, &config, resume, session, &mut out.loading(id), &tell)?;
-        let Prepared { prefix, plan, model, folder, data, trainer, state, total_steps } = prepared;
+        let Prepared { plan, model, folder, data, trainer, state, total_steps } = prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
-        let counts = plan.sites.iter().map(|(_, shape)| count_parameters(shape, &prefix));
+        let counts = plan.parts.iter().map(PartPlan::count);
         let (trained_parameters, stored_parameters) = counts.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
-        let in_head = plan.head.map_or(0, |head| head.count());
         let facts = RunFacts {
             device: format!("{} ({})", model.device_info.name, model.device_info.api),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
-            trained_parameters: trained_parameters + in_head,
-            stored_parameters: stored_parameters + in_head,
+            trained_parameters,
+            stored_parameters,
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,
@@ -130,7 +128,6 @@ impl Run {
             batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad, task)).collect();
         let mut run = Self {
             id,
-            prefix,
             saved_step: (trainer.step > 0).then_some(trainer.step),
             model,
             folder,
@@ -252,7 +249,9 @@ impl Run {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
             let conditioning = self.trainer.adapter.as_it_stands();
-            let scored = score(&self.model.model, &conditioning, batch, &self.model.device)?;
+            let tuned = self.model.model.tuned(&conditioning.tuned)?;
+            let model = tuned.as_ref().unwrap_or(&self.model.model);
+            let scored = score(model, &conditioning, batch, &self.model.device)?;
             evaluation.nll += scored.nll;
             evaluation.tokens += scored.labels;
             evaluation.tally.add(batch, &scored.predicted);
@@ -345,7 +344,7 @@ impl Run {
         let step = self.trainer.step;
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
-        checkpoint::write(&folder, &self.trainer, &self.state, &self.prefix, &self.base_name())?;
+        checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
         self.folder.note_checkpoint(step, best)?;
         self.saved_step = Some(step);
         out.send(Event::CheckpointWritten { job: self.id, step, folder, best });
@@ -358,9 +357,9 @@ impl Run {
         let adapter = self.folder.path.join("adapter");
         match index.best.or(index.last) {
             Some(name) => {
-                FoldedAdapter::read(&self.folder.checkpoint(&name), None)?.write(&adapter, Some(&self.prefix))
+                FoldedAdapter::read(&self.folder.checkpoint(&name), None)?.write(&adapter, Some(&self.config.method))
             }
-            None => self.trainer.adapter.fold(&self.base_name())?.write(&adapter, Some(&self.prefix)),
+            None => self.trainer.adapter.fold(&self.base_name())?.write(&adapter, Some(&self.config.method)),
         }
     }
 

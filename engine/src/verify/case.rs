@@ -156,7 +156,11 @@ impl Case {
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
             ("architecture", facts.architecture.as_str(), &ARCHITECTURES[..]),
-            ("method", facts.method.as_str(), &["prefix", "prefixproj", "full"][..]),
+            (
+                "method",
+                facts.method.as_str(),
+                &["prefix", "prefixproj", "full", "prompt", "ptmlp", "ptlstm", "lora"][..],
+            ),
             ("task", facts.task.as_str(), &["causal", "masked_lm", "seq2seq", "seq_cls", "token_cls"][..]),
         ];
         for (what, name, known) in supported {

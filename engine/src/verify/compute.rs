@@ -1,12 +1,15 @@
 //! What a case asks for, computed with the parts that training and generation use.
 
-use std::path::Path;
+use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::peft::name_in_training;
-use crate::adapters::{Adapter, FoldedAdapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
+use crate::adapters::peft::prompt_encoder;
+use crate::adapters::{
+    Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraShape, Parameter, Part, PartPlan, PrefixShape, PromptShape,
+};
 use crate::config::{
     AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task, TaskRecord,
     TrainingConfig,
@@ -17,8 +20,10 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, Site};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, LinearName, Model, SOFT, Site, WeightName};
 use crate::nn::head_logits;
+use crate::nn::positions::Counting;
+use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
@@ -34,38 +39,30 @@ struct Setup<'a> {
     case: &'a Case,
     model: BaseModel,
     device: burn::tensor::Device,
-    adapter: Option<Sizes>,
-}
-
-/// The sizes and the kind of an adapter.
-struct Sizes {
-    site: Site,
-    prefix: PrefixShape,
-    config: PrefixConfig,
-    head: Option<HeadShape>,
+    plan: AdapterPlan,
 }
 
 pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (_, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
     let model = folder.load(&device, &mut |_| Ok(()))?;
-    // Full fine-tuning changes the base, which we do not do: the untouched model is what such a case is held against.
-    let adapter = match case.facts.method.as_str() {
-        "full" => None,
-        _ => Some(adapter(case, &case.folder.join("adapter"), &model)?),
-    };
-    let setup = Setup { case, model, device, adapter };
+    let plan = plan(case, &model)?;
+    let setup = Setup { case, model, device, plan };
     let mut results = Arrays::new();
     let mut conditioning = Conditioning::default();
-    if let Some(sizes) = &setup.adapter {
-        let trainer = setup.trainer(sizes)?;
+    if !setup.plan.parts.is_empty() {
+        let trainer = setup.trainer()?;
         conditioning = trainer.adapter.as_it_stands();
-        setup.prefix(sizes, &conditioning, &mut results)?;
+        for part in &setup.plan.parts {
+            if let PartPlan::Prefix { site, shape, .. } = part {
+                setup.prefix(*site, *shape, &conditioning, &mut results)?;
+            }
+        }
         for side in SIDES {
             setup.gradients(side, &trainer, &mut results)?;
         }
         setup.train(trainer, &mut results)?;
-        setup.train_scheduled(setup.trainer(sizes)?, &mut results)?;
+        setup.train_scheduled(setup.trainer()?, &mut results)?;
     }
     for side in SIDES {
         setup.forward(side, &conditioning, &mut results)?;
@@ -76,57 +73,106 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     Ok(results)
 }
 
-/// The sizes and the kind of the adapter, read from its files and its trainable tensors.
-fn adapter(case: &Case, folder: &Path, model: &Model) -> Result<Sizes> {
+/// The parts that a case trains, read from its files and its trainable tensors.
+fn plan(case: &Case, model: &BaseModel) -> Result<AdapterPlan> {
+    let task = TaskRecord::of(case.task());
+    if case.facts.method == "full" {
+        // Where the reference trains nothing, the untouched model is what the case is held against.
+        let trained = |weight: &WeightName| case.floats(&format!("param/{}", weight.name)).is_ok();
+        let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
+        let parts = if weights.is_empty() { Vec::new() } else { vec![PartPlan::Weights(weights)] };
+        return Ok(AdapterPlan { parts, task });
+    }
+    let folder = case.folder.join("adapter");
     let sites = model.sites();
-    let adapter = FoldedAdapter::read(folder, Some(&sites))?;
+    let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
     adapter.check_fits(&sites)?;
-    let [(site, folded)] = adapter.prefixes.as_slice() else {
-        return Err(EngineError::AdapterType("none of PEFT's".to_owned()));
-    };
-    let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
-    let width = width.ok().map(|(shape, _)| shape[0]);
-    let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
-    let n_virtual = folded.shape.n_virtual;
-    let config = PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
-    let head = match case.task() {
-        task if task.has_classes() => Some(HeadShape {
-            kind: model.head_kind(task)?,
+    adapter.check_weights(model)?;
+    let mut parts = Vec::new();
+    for (site, folded) in &adapter.prefixes {
+        let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
+        let width = width.ok().map(|(shape, _)| shape[0]);
+        let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
+        let n_virtual = folded.shape.n_virtual;
+        let config =
+            PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
+        parts.push(PartPlan::Prefix { site: *site, shape: folded.shape, config });
+    }
+    if let Some(FoldedPrompt { n_virtual, n_rows, width, .. }) = adapter.prompt {
+        parts.push(PartPlan::Prompt(PromptShape { n_virtual, n_rows, width, encoder: prompt_encoder(&folder)? }));
+    }
+    if let Some(lora) = &adapter.lora {
+        let of_case = |linear: &LinearName| lora.layers.iter().any(|layer| layer.name == linear.name);
+        let layers = model.linears().into_iter().filter(of_case).collect();
+        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers }));
+    }
+    if task.task.has_classes() {
+        parts.push(PartPlan::Head(HeadShape {
+            kind: model.head_kind(task.task)?,
             d_model: model.shape().d_model,
             n_classes: adapter.task.classes.len(),
-        }),
-        _ => None,
-    };
-    Ok(Sizes { site: *site, prefix: folded.shape, config, head })
+        }));
+    }
+    Ok(AdapterPlan { parts, task })
 }
 
 impl Setup<'_> {
-    fn trainer(&self, sizes: &Sizes) -> Result<Trainer> {
-        let Sizes { site, prefix, config, head } = sizes;
-        let parameters = self.parameters(Prefix::parameter_shapes(prefix, config))?;
-        let mut prefix = Prefix::new(*prefix, config, parameters);
-        if self.case.task() == Task::Seq2Seq {
-            prefix = prefix.with_peft_pairs();
+    fn trainer(&self) -> Result<Trainer> {
+        let mut parts = Vec::new();
+        for plan in &self.plan.parts {
+            let mut parameters = Vec::new();
+            for (name, shape) in plan.parameter_shapes() {
+                let (found, values) = self.case.floats(&format!("param/{}", self.name(plan, &name)))?;
+                if found != shape {
+                    let (expected, found) = (shape, found.to_vec());
+                    return Err(EngineError::WeightShape { name: name.into_owned(), expected, found });
+                }
+                parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
+            }
+            parts.push(match plan.part(parameters) {
+                Part::Prefix(site, prefix) if self.case.task() == Task::Seq2Seq => {
+                    Part::Prefix(site, prefix.with_peft_pairs())
+                }
+                part => part,
+            });
         }
-        let head = match *head {
-            Some(shape) => Some(Head { shape, parameters: self.parameters(shape.parameter_shapes())? }),
-            None => None,
-        };
-        let task = TaskRecord::of(self.case.task());
-        Ok(Trainer::new(Adapter { prefixes: vec![(*site, prefix)], head, task }))
+        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }))
     }
 
-    fn parameters(&self, parts: Vec<(&'static str, Vec<usize>)>) -> Result<Vec<Parameter>> {
-        let mut parameters = Vec::new();
-        for (name, shape) in parts {
-            let (found, values) = self.case.floats(&format!("param/{}", name_in_training(name)))?;
-            if found != shape {
-                let (expected, found) = (shape, found.to_vec());
-                return Err(EngineError::WeightShape { name: name.to_owned(), expected, found });
-            }
-            parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
+    /// What the reference calls a parameter while it trains.
+    fn name(&self, part: &PartPlan, name: &str) -> String {
+        let beside_lora = self.plan.parts.iter().any(|part| matches!(part, PartPlan::Lora(_)));
+        match part {
+            PartPlan::Weights(_) => name.to_owned(),
+            PartPlan::Head(_) if beside_lora => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
+            _ => name_in_training(name),
         }
-        Ok(parameters)
+    }
+
+    /// Every parameter with the reference's name for it.
+    fn named<'a>(&'a self, adapter: &'a Adapter) -> impl Iterator<Item = (String, &'a Parameter)> {
+        let named = move |(part, plan): (&'a Part, &'a PartPlan)| {
+            part.parameters().iter().map(move |parameter| (self.name(plan, &parameter.name), parameter))
+        };
+        adapter.parts.iter().zip(&self.plan.parts).flat_map(named)
+    }
+
+    /// Soft tokens before the text.
+    fn n_soft(&self) -> usize {
+        let of = |part: &PartPlan| match part {
+            PartPlan::Prompt(shape) => shape.n_virtual,
+            _ => 0,
+        };
+        self.plan.parts.iter().map(of).sum()
+    }
+
+    /// A row of the reference with the soft tokens where PEFT puts them: before everything, padding too.
+    fn behind_soft<T: Copy>(&self, values: &[T], seq: usize, soft: impl Fn(usize) -> T) -> Vec<T> {
+        let n = self.n_soft();
+        values
+            .chunks_exact(seq)
+            .flat_map(|row| (0..n).map(&soft).chain(row.iter().copied()).collect::<Vec<T>>())
+            .collect()
     }
 
     fn batch(&self, side: &str) -> Result<TokenBatch> {
@@ -136,26 +182,34 @@ impl Setup<'_> {
         let &[batch, seq] = shape else {
             return Err(EngineError::WeightMissing { name: format!("in/{side}/input_ids") });
         };
-        let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect();
-        let mask = mask.iter().map(|&x| x as f32).collect();
+        let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect::<Vec<i32>>();
+        let mask: Vec<f32> = mask.iter().map(|&x| x as f32).collect();
         let task = self.case.task();
         let mut labels: Vec<i32> = small(labels);
+        let tokens = self.behind_soft(&small(tokens), seq, |slot| SOFT.cast_signed() + slot as i32);
+        let mask = self.behind_soft(&mask, seq, |_| 1.0);
+        let (n_soft, text) = (self.n_soft(), seq);
+        let seq = n_soft + text;
         if let Model::Seq2Seq(model) = &*self.model {
-            let source = SourceBatch { seq, tokens: small(tokens), mask };
+            let source = SourceBatch { seq, tokens, mask };
             let tokens = (model.target_tokens().before_labels().token, self.padding()?);
             return Ok(targets(tokens, source, batch, &labels));
         }
         match task {
             // The first token of a row has no predictor; the reference's shift drops its label too.
-            Task::Causal | Task::Seq2Seq => labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL),
+            Task::Causal | Task::Seq2Seq => {
+                labels = self.behind_soft(&labels, text, |_| NO_LABEL);
+                labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL);
+            }
             Task::SequenceClassification => {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(NO_LABEL, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill => {}
+            Task::TokenClassification | Task::MaskedFill => labels = self.behind_soft(&labels, text, |_| NO_LABEL),
         }
-        let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok().map(|(_, types)| small(types));
-        let (rows, tokens) = ((0..batch).collect(), small(tokens));
+        let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
+        let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
+        let rows = (0..batch).collect();
         Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
     }
 
@@ -173,10 +227,10 @@ impl Setup<'_> {
     }
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
-    fn prefix(&self, sizes: &Sizes, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
-        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = sizes.prefix;
+    fn prefix(&self, site: Site, shape: PrefixShape, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
+        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = shape;
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
-        let past = conditioning.of(sizes.site).into_iter().flatten();
+        let past = conditioning.of(site).into_iter().flatten();
         let keys = Tensor::cat(past.clone().map(|kv| kv.key.clone()).collect(), 0);
         let values = Tensor::cat(past.map(|kv| kv.value.clone()).collect(), 0);
         results.insert("prefix/keys".to_owned(), Array::floats(shape, floats(keys)?));
@@ -186,17 +240,19 @@ impl Setup<'_> {
 
     /// Logits of all positions, `[batch * seq, width]`; of a classifier of texts `[batch, n_classes]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
+        let tuned = self.model.tuned(&conditioning.tuned)?;
+        let model = tuned.as_ref().unwrap_or(&self.model);
         if batch.task.writes() {
-            let head = self.model.head()?;
+            let head = model.head()?;
             let [_, d_out] = head.dims();
-            let hidden = loss::hidden(&self.model, conditioning, batch, &self.device)?;
+            let hidden = loss::hidden(model, conditioning, batch, &self.device)?;
             return Ok(head_logits(hidden.reshape([batch.batch * batch.seq, d_out]), head));
         }
         let everywhere = match batch.task {
             Task::SequenceClassification => batch.labels.clone(),
             _ => vec![0; batch.batch * batch.seq],
         };
-        loss::logits(&self.model, conditioning, &TokenBatch { labels: everywhere, ..batch.clone() }, &self.device)
+        loss::logits(model, conditioning, &TokenBatch { labels: everywhere, ..batch.clone() }, &self.device)
     }
 
     fn forward(&self, side: &str, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
@@ -206,7 +262,8 @@ impl Setup<'_> {
         let columns = self.case.facts.logits_columns.of(width);
         let all = floats(logits)?;
         let name = |what: &str| format!("out/{side}/{what}");
-        let (nll, n) = summed_nll(&self.model, conditioning, &batch, &self.device)?;
+        let tuned = self.model.tuned(&conditioning.tuned)?;
+        let (nll, n) = summed_nll(tuned.as_ref().unwrap_or(&self.model), conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
         let first = |logits: &[f32]| logits.chunks_exact(width).flat_map(|at| at[..columns].to_vec()).collect();
@@ -232,9 +289,8 @@ impl Setup<'_> {
         let batch = self.batch(side)?;
         let weight = 1.0 / batch.n_labels() as f64;
         let gradient = trainer.gradient(&self.model, &[(batch, weight)], 0, &self.device)?;
-        for (parameter, values) in trainer.adapter.parameters().zip(gradient.of_parameters) {
-            let name = format!("grad/{side}/{}", name_in_training(parameter.name));
-            results.insert(name, Array::floats(parameter.shape.clone(), floats(values)?));
+        for ((name, parameter), values) in self.named(&trainer.adapter).zip(gradient.of_parameters) {
+            results.insert(format!("grad/{side}/{name}"), Array::floats(parameter.shape.clone(), floats(values)?));
         }
         Ok(())
     }
@@ -257,9 +313,8 @@ impl Setup<'_> {
         }
         losses.push(trainer.gradient(&self.model, &batches, 0, &self.device)?.loss as f32);
         results.insert("train/losses".to_owned(), Array::floats([losses.len()], losses));
-        for parameter in trainer.adapter.parameters() {
-            let name = format!("param_after/{}", name_in_training(parameter.name));
-            results.insert(name, Array::floats(parameter.shape.clone(), parameter.to_vec()?));
+        for (name, parameter) in self.named(&trainer.adapter) {
+            results.insert(format!("param_after/{name}"), Array::floats(parameter.shape.clone(), parameter.to_vec()?));
         }
         Ok(())
     }
@@ -318,6 +373,7 @@ impl Setup<'_> {
     /// Tokens and logits of each row, all rows in one batch.
     fn decode(&self, conditioning: &Conditioning, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
         let batch = self.batch("left")?;
+        let tuned = self.model.tuned(&conditioning.tuned)?.map(Rc::new);
         let (tokens, mask, seq) = match &batch.source {
             Some(source) => (&source.tokens, &source.mask, source.seq),
             None => (&batch.tokens, &batch.mask, batch.seq),
@@ -325,7 +381,10 @@ impl Setup<'_> {
         let row = |(tokens, mask): (&[i32], &[f32])| {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
             let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
-            DecoderStream::new(prompt, conditioning.clone())
+            // PEFT counts padding behind a soft prompt where the architecture counts columns.
+            let counts = self.n_soft() > 0 && batch.source.is_none() && self.model.counting() == Counting::Columns;
+            let n_free = if counts { mask.iter().filter(|&&real| real == 0.0).count() } else { 0 };
+            DecoderStream { model: tuned.clone(), n_free, ..DecoderStream::new(prompt, conditioning.clone()) }
         };
         let streams: Vec<DecoderStream> = tokens.chunks_exact(seq).zip(mask.chunks_exact(seq)).map(row).collect();
         let n = streams.len();

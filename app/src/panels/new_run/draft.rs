@@ -144,7 +144,7 @@ impl Default for Draft {
 
 impl From<&RunConfig> for Draft {
     fn from(config: &RunConfig) -> Self {
-        let MethodConfig::Prefix(prefix) = &config.method;
+        let prefix = config.method.prefix().cloned().unwrap_or_default();
         let network = prefix.reparameterisation.clone();
         let reparameterise = network.is_some();
         let network = network.unwrap_or_default();
@@ -305,6 +305,7 @@ impl Draft {
             task: self.task,
             data: self.data_config(),
             method: self.method(encoder_layers),
+            lora: None,
             training,
         };
         if config.name.is_empty() {
@@ -407,10 +408,7 @@ mod tests {
     fn places_count_only_where_the_model_has_an_encoder() {
         let sites = |draft: &Draft, model: &ModelSummary| {
             let facts = Facts { model: Some(model), ..Facts::default() };
-            draft.check(facts).map(|config| {
-                let MethodConfig::Prefix(prefix) = config.method;
-                prefix.sites
-            })
+            draft.check(facts).map(|config| config.method.prefix().unwrap().sites.clone())
         };
         let t5 = ModelSummary { encoder_layers: 12, ..gpt2() };
         let two = Draft { sites: vec![Site::Encoder, Site::Cross], ..ready() };

@@ -40,11 +40,12 @@ fn gradients_reach_the_prefix_of_every_layer() {
 
 #[test]
 #[should_panic(expected = "a frozen weight is tracked")]
-fn a_tracked_weight_is_refused() {
+fn a_tracked_mask_is_refused() {
     let mut numbers = Numbers::new(43);
-    let layer = FrozenLinear::new(numbers.tracked([3, 2]), None);
-    let out = layer.forward(Tensor::from_inner(numbers.plain([1, 1, 3])));
-    assert_eq!(values(out).len(), 2);
+    let mask = numbers.tracked([1, 4]);
+    let qkv = Tensor::from_inner(numbers.plain([1, 4, 3 * 32]));
+    let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head: 16, scale: 0.25, causal: true, own_keys: true };
+    let _ = values(attention(qkv, None, Some(&mask), None, &shape));
 }
 
 #[test]

@@ -3,12 +3,16 @@
 //! PEFT stores one prefix. For an encoder with a decoder it is the decoder's, and layer i reads pair 2i mod L.
 //! Layout as in huggingface/peft: src/peft/utils/save_and_load.py.
 
+pub(super) mod lora;
+pub(super) mod prompt;
+
+pub(crate) use self::prompt::encoder as prompt_encoder;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, HeadTensor, malformed};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor, malformed};
 use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
@@ -61,12 +65,23 @@ const TASK: &str = "task.json";
 /// Before the names of a head's tensors.
 const HEAD: &str = "base_model.";
 
-/// Reads the folder of a configuration; `like` are the sites of the model it is for.
+/// The kinds of adapter that are read and written.
+pub(super) const KINDS: [&str; 4] = [KIND, prompt::PROMPT, prompt::P_TUNING, lora::KIND];
+
+/// Reads the folder of a configuration of one of [`KINDS`]; `like` are the sites of the model it is for.
 pub(super) fn read(
     folder: &Path,
     json: serde_json::Value,
     like: Option<&[(Site, ModelShape)]>,
 ) -> Result<FoldedAdapter> {
+    match json.get("peft_type").and_then(serde_json::Value::as_str) {
+        Some(lora::KIND) => lora::read(folder, &json),
+        Some(prompt::PROMPT | prompt::P_TUNING) => prompt::read(folder, &json),
+        _ => read_prefix(folder, json, like),
+    }
+}
+
+fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, ModelShape)]>) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: PeftConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
     let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
@@ -90,8 +105,8 @@ pub(super) fn read(
         malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
     })?;
     let mut prefix = FoldedPrefix { shape, flat };
-    let head = read_head(&path, tensors)?;
-    let mut task = read_task(folder, &config, &head)?;
+    let head = read_head(&path, tensors, HEAD)?;
+    let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
     if n_submodules == 2 {
         if task.task.has_classes() {
             return Err(EngineError::AdapterType(format!(
@@ -107,7 +122,13 @@ pub(super) fn read(
         prefix = spread(&prefix, n_layers);
         task = TaskRecord::of(Task::Seq2Seq);
     }
-    Ok(FoldedAdapter { prefixes: vec![(site, prefix)], head, task, base_model: config.base_model_name_or_path })
+    Ok(FoldedAdapter {
+        prefixes: vec![(site, prefix)],
+        head,
+        task,
+        base_model: config.base_model_name_or_path,
+        ..FoldedAdapter::default()
+    })
 }
 
 /// Writes the folder as PEFT's `save_pretrained` does: same keys, names, shapes and formats. `prefix` is what is stored of
@@ -128,9 +149,7 @@ pub(super) fn write(
         encoder_hidden_size: Some(mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
         inference_mode: true,
         init_weights: None,
-        // PEFT names both twice, whichever of them there is.
-        modules_to_save: (!adapter.head.is_empty())
-            .then(|| ["classifier", "score", "classifier", "score"].map(str::to_owned).to_vec()),
+        modules_to_save: head_modules(adapter),
         num_attention_heads: Some(n_kv_heads),
         num_layers: Some(n_layers),
         num_transformer_submodules: Some(if task == Task::Seq2Seq { 2 } else { 1 }),
@@ -153,6 +172,12 @@ pub(super) fn write(
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
     write_json(&folder.join("adapter_config.json"), &config)
+}
+
+/// The modules of a head, which PEFT names twice, whichever of them there is.
+fn head_modules(adapter: &FoldedAdapter) -> Option<Vec<String>> {
+    let names = ["classifier", "score", "classifier", "score"];
+    (!adapter.head.is_empty()).then(|| names.map(str::to_owned).to_vec())
 }
 
 /// Gives each of `n_layers` layers the pair that PEFT gives it.
@@ -187,6 +212,11 @@ pub(super) fn gather(prefix: &FoldedPrefix) -> (FoldedPrefix, bool) {
 
 /// The name of a parameter while PEFT trains it, the adapter being called `default`.
 pub(crate) fn name_in_training(parameter: &str) -> String {
+    for matrix in [".lora_A.", ".lora_B."] {
+        if let Some((module, rest)) = parameter.split_once(matrix) {
+            return format!("{HEAD}model.{module}{matrix}default.{rest}");
+        }
+    }
     match parameter.split_once('.') {
         Some((module @ ("classifier" | "pre_classifier" | "score"), rest)) => {
             format!("{HEAD}{module}.modules_to_save.default.{rest}")
@@ -206,10 +236,11 @@ pub(super) fn task_type(task: Task) -> Option<&'static str> {
     }
 }
 
-fn read_head(path: &Path, tensors: Floats) -> Result<Vec<HeadTensor>> {
+/// What stands under `root` in a file: the trained head.
+fn read_head(path: &Path, tensors: Floats, root: &str) -> Result<Vec<NamedTensor>> {
     let mut head = Vec::new();
     for (name, (shape, values)) in tensors {
-        let Some(name) = name.strip_prefix(HEAD) else { continue };
+        let Some(name) = name.strip_prefix(root) else { continue };
         if values.iter().any(|x| !x.is_finite()) {
             return Err(malformed(path, format!("{name:?} holds a number that is not finite")));
         }
@@ -219,7 +250,7 @@ fn read_head(path: &Path, tensors: Floats) -> Result<Vec<HeadTensor>> {
 }
 
 /// What the folder says about the task; classes that only PEFT knows get transformers' names for them.
-fn read_task(folder: &Path, config: &PeftConfig, head: &[HeadTensor]) -> Result<TaskRecord> {
+fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Result<TaskRecord> {
     let path = folder.join(TASK);
     if path.is_file() {
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
@@ -230,7 +261,7 @@ fn read_task(folder: &Path, config: &PeftConfig, head: &[HeadTensor]) -> Result<
         });
     }
     let tasks = [Task::SequenceClassification, Task::TokenClassification];
-    let Some(task) = tasks.into_iter().find(|task| config.task_type.as_deref() == task_type(*task)) else {
+    let Some(task) = tasks.into_iter().find(|task| kind == task_type(*task)) else {
         return Ok(TaskRecord::default());
     };
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];

@@ -1,0 +1,109 @@
+//! An adapter of several parts, as a folder of the workbench's own: PEFT trains one method at a time. `peft_type` is
+//! `COMBINED`, which PEFT refuses; each part is a folder below, in the form that it has alone.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::adapters::folded::{FoldedAdapter, malformed};
+use crate::config::{MethodConfig, TaskRecord};
+use crate::error::{EngineError, Result};
+use crate::models::{ModelShape, Site};
+use crate::weights::write_json;
+
+/// The `peft_type`.
+pub(super) const KIND: &str = "COMBINED";
+
+/// `adapter_config.json`.
+#[derive(Serialize, Deserialize)]
+struct CombinedConfig {
+    base_model_name_or_path: Option<String>,
+    /// Folders below.
+    parts: Vec<PartName>,
+    peft_type: String,
+    task: TaskRecord,
+}
+
+/// A part, and the folder it is in. The head goes with the first.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PartName {
+    Prefix,
+    Prompt,
+    /// Matrices, with the biases beside them.
+    Lora,
+    Weights,
+}
+
+impl PartName {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Prefix => "prefix",
+            Self::Prompt => "prompt",
+            Self::Lora => "lora",
+            Self::Weights => "weights",
+        }
+    }
+}
+
+pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape)]>) -> Result<FoldedAdapter> {
+    let path = folder.join("adapter_config.json");
+    let config: CombinedConfig =
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+    let mut whole =
+        FoldedAdapter { task: config.task, base_model: config.base_model_name_or_path, ..FoldedAdapter::default() };
+    for part in config.parts {
+        let below = folder.join(part.folder());
+        let kind = std::fs::read_to_string(below.join("adapter_config.json")).unwrap_or_default();
+        if kind.contains(&format!("\"{KIND}\"")) {
+            return Err(malformed(&path, "a part has parts of its own".to_owned()));
+        }
+        let read = FoldedAdapter::read(&below, like)?;
+        whole.prefixes.extend(read.prefixes);
+        whole.prompt = whole.prompt.or(read.prompt);
+        whole.lora = whole.lora.or(read.lora);
+        whole.weights.extend(read.weights);
+        whole.head.extend(read.head);
+    }
+    Ok(whole)
+}
+
+pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let empty = || FoldedAdapter {
+        task: adapter.task.clone(),
+        base_model: adapter.base_model.clone(),
+        ..FoldedAdapter::default()
+    };
+    let mut parts = Vec::new();
+    if !adapter.prefixes.is_empty() {
+        parts.push((PartName::Prefix, FoldedAdapter { prefixes: adapter.prefixes.clone(), ..empty() }));
+    }
+    if adapter.prompt.is_some() {
+        parts.push((PartName::Prompt, FoldedAdapter { prompt: adapter.prompt.clone(), ..empty() }));
+    }
+    match &adapter.lora {
+        Some(_) => {
+            let (lora, weights) = (adapter.lora.clone(), adapter.weights.clone());
+            parts.push((PartName::Lora, FoldedAdapter { lora, weights, ..empty() }));
+        }
+        None if !adapter.weights.is_empty() => {
+            parts.push((PartName::Weights, FoldedAdapter { weights: adapter.weights.clone(), ..empty() }));
+        }
+        None => {}
+    }
+    if let Some((_, first)) = parts.first_mut() {
+        first.head.clone_from(&adapter.head);
+    }
+    for (name, part) in &parts {
+        part.write(&folder.join(name.folder()), config)?;
+    }
+    let config = CombinedConfig {
+        base_model_name_or_path: adapter.base_model.clone(),
+        parts: parts.iter().map(|(name, _)| *name).collect(),
+        peft_type: KIND.to_owned(),
+        task: adapter.task.clone(),
+    };
+    write_json(&folder.join("adapter_config.json"), &config)
+}

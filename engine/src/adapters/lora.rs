@@ -1,0 +1,178 @@
+//! LoRA: trained matrices of low rank beside linear layers of the frozen model.
+//! Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+//! Names and scales as in huggingface/peft: src/peft/tuners/lora/layer.py.
+
+use std::borrow::Cow;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use regex::Regex;
+
+use crate::adapters::folded::{FoldedLora, LoraMatrices};
+use crate::adapters::parameters::{Parameter, Trainables};
+use crate::config::LoraConfig;
+use crate::error::{EngineError, Result};
+use crate::models::{LinearName, Tuned};
+use crate::nn::{Dropout, LowRank};
+
+/// The sizes of the matrices, and how they are used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraShape {
+    /// Its settings.
+    pub config: LoraConfig,
+    /// The layers that have matrices.
+    pub layers: Vec<LinearName>,
+}
+
+/// Matrices in training.
+pub struct Lora {
+    /// Their sizes.
+    pub shape: LoraShape,
+    /// `lora_A` and `lora_B` of each layer in turn.
+    pub parameters: Vec<Parameter>,
+}
+
+/// Every linear layer of the blocks.
+pub const ALL_LINEAR: &str = "all-linear";
+
+impl LoraShape {
+    /// The layers that a configuration names, of a model.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] if there is none, or a pattern is not well formed.
+    pub fn new(config: &LoraConfig, architecture: &str, linears: &[LinearName]) -> Result<Self> {
+        let wrong = |reason: String| EngineError::Setting { field: "lora.targets", reason };
+        let default: Vec<String> = default_targets(architecture).iter().map(|&name| name.to_owned()).collect();
+        let targets = config.targets.as_ref().unwrap_or(&default);
+        let patterns: Vec<(&str, Option<Regex>)> = targets
+            .iter()
+            .map(|target| {
+                // A name that is all letters ends a layer's name; anything else may be a pattern too.
+                let plain = target.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
+                let pattern = (!plain).then(|| Regex::new(&format!("^(?:{target})$"))).transpose();
+                pattern.map(|pattern| (target.as_str(), pattern)).map_err(|error| wrong(error.to_string()))
+            })
+            .collect::<Result<_>>()?;
+        let chosen = |linear: &&LinearName| {
+            patterns.iter().any(|(target, pattern)| match pattern {
+                Some(pattern) => pattern.is_match(&linear.name),
+                None if *target == ALL_LINEAR => is_in_block(&linear.name),
+                None => linear.name == *target || linear.name.ends_with(&format!(".{target}")),
+            })
+        };
+        let layers: Vec<LinearName> = linears.iter().filter(chosen).cloned().collect();
+        if layers.is_empty() {
+            let known = last_names(linears).join(", ");
+            return Err(wrong(format!("no linear layer is called {}; there are {known}", targets.join(", "))));
+        }
+        Ok(Self { config: config.clone(), layers })
+    }
+
+    /// Names and shapes of what is trained.
+    pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
+        let r = self.config.rank;
+        let of = |linear: &LinearName| {
+            [
+                (Cow::Owned(format!("{}.lora_A.weight", linear.name)), vec![r, linear.d_in]),
+                (Cow::Owned(format!("{}.lora_B.weight", linear.name)), vec![linear.d_out, r]),
+            ]
+        };
+        self.layers.iter().flat_map(of).collect()
+    }
+}
+
+impl Lora {
+    /// As PEFT draws them: A uniform in ±1/sqrt(d_in), B zeros, so that the model is the base model at first.
+    pub fn fresh(shape: LoraShape, device: &Device, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(STREAM);
+        let drawn = |(name, dims): (Cow<'static, str>, Vec<usize>)| {
+            let bound = (dims[1] as f32).sqrt().recip();
+            let is_first = name.ends_with("lora_A.weight");
+            let value = |_| if is_first { random.random_range(-bound..bound) } else { 0.0 };
+            let values = (0..dims.iter().product()).map(value).collect();
+            Parameter::new(name, dims, values, device)
+        };
+        Self { parameters: shape.parameter_shapes().into_iter().map(drawn).collect(), shape }
+    }
+
+    /// Adds the matrices to what is changed of a model; `random` draws the dropout of a training step.
+    pub(crate) fn condition(&self, leaves: &Trainables, random: Option<&mut impl Rng>, tuned: &mut Tuned) {
+        let LoraConfig { rank, dropout: rate, .. } = self.shape.config;
+        let scale = self.shape.config.scale();
+        let mut random = random.filter(|_| rate > 0.0);
+        for (index, linear) in self.shape.layers.iter().enumerate() {
+            let a = leaves.shaped(2 * index, [rank, linear.d_in]);
+            let b: Tensor<2> = leaves.shaped(2 * index + 1, [linear.d_out, rank]) * scale;
+            let dropout = random.as_mut().map(|random| Dropout { rate, draw: random.random() });
+            tuned.low_rank.insert(linear.name.clone(), LowRank { a, b, dropout });
+        }
+    }
+
+    /// The matrices as files keep them.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub(crate) fn fold(&self) -> Result<FoldedLora> {
+        let layers = self.shape.layers.iter().zip(self.parameters.chunks_exact(2));
+        let of = |(linear, pair): (&LinearName, &[Parameter])| {
+            Ok(LoraMatrices {
+                name: linear.name.clone(),
+                rank: self.shape.config.rank,
+                d_in: linear.d_in,
+                d_out: linear.d_out,
+                a: pair[0].to_vec()?,
+                b: pair[1].to_vec()?,
+                scale: self.shape.config.scale(),
+            })
+        };
+        let fan_in_fan_out = self.shape.layers.iter().all(|linear| linear.is_in_out);
+        Ok(FoldedLora {
+            config: self.shape.config.clone(),
+            fan_in_fan_out,
+            layers: layers.map(of).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The stream of the seed that matrices are drawn from, apart from those of prefixes and heads.
+const STREAM: u64 = 1 << 41;
+
+impl FoldedLora {
+    /// Adds the matrices to what is changed of a model.
+    pub(crate) fn condition(&self, tuned: &mut Tuned, device: &Device) {
+        for LoraMatrices { name, rank, d_in, d_out, a, b, scale } in &self.layers {
+            let matrix =
+                |values: &[f32], dims: [usize; 2]| Tensor::from_data(TensorData::new(values.to_vec(), dims), device);
+            let b = matrix(b, [*d_out, *rank]) * *scale;
+            tuned.low_rank.insert(name.clone(), LowRank { a: matrix(a, [*rank, *d_in]), b, dropout: None });
+        }
+    }
+}
+
+/// The layers that PEFT chooses, and for architectures that it has no choice for those of the same names.
+/// huggingface/peft: src/peft/utils/constants.py.
+pub fn default_targets(architecture: &str) -> &'static [&'static str] {
+    match architecture {
+        "gpt2" => &["c_attn"],
+        "bloom" | "gpt_neox" => &["query_key_value"],
+        "t5" | "mt5" => &["q", "v"],
+        "bert" | "roberta" | "electra" | "albert" => &["query", "value"],
+        "distilbert" => &["q_lin", "v_lin"],
+        _ => &["q_proj", "v_proj"],
+    }
+}
+
+/// Blocks are numbered, what stands before and behind them is not.
+fn is_in_block(name: &str) -> bool {
+    name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The last parts of the names of linear layers, each once.
+pub fn last_names(linears: &[LinearName]) -> Vec<&str> {
+    let mut names: Vec<&str> = linears.iter().filter_map(|linear| linear.name.rsplit('.').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

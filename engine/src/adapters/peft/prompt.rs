@@ -1,0 +1,137 @@
+//! Soft prompts in PEFT's form: `PROMPT_TUNING`, and `P_TUNING`, whose network PEFT evaluates and does not keep.
+//! huggingface/peft: src/peft/tuners/prompt_tuning/config.py, src/peft/tuners/p_tuning/config.py.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{HEAD, PEFT_VERSION, TASK, embeddings, head_modules, read_head, read_task_of, task_type};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, malformed};
+use crate::adapters::prompt::PromptEncoderShape;
+use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
+use crate::error::{EngineError, Result};
+use crate::weights::{read_floats, write_floats, write_json};
+
+/// The `peft_type` of a prompt that is its own parameters.
+pub(super) const PROMPT: &str = "PROMPT_TUNING";
+/// The `peft_type` of a prompt that a network made.
+pub(super) const P_TUNING: &str = "P_TUNING";
+
+pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
+    let number = |key: &str| config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    let text = |key: &str| config.get(key).and_then(Value::as_str);
+    let n_virtual = number("num_virtual_tokens");
+    let path = folder.join("adapter_model.safetensors");
+    let mut tensors = read_floats(&path)?;
+    let (n_rows, width, values) = embeddings(&mut tensors, "prompt_embeddings", &path)?;
+    let seq2seq = text("task_type") == task_type(Task::Seq2Seq);
+    let n_submodules = number("num_transformer_submodules").unwrap_or(if seq2seq { 2 } else { 1 });
+    let n_virtual = n_virtual.filter(|&n| n > 0).ok_or_else(|| {
+        malformed(&folder.join("adapter_config.json"), "num_virtual_tokens is missing or 0".to_owned())
+    })?;
+    if n_submodules == 0 || n_virtual.checked_mul(n_submodules) != Some(n_rows) {
+        let reason = format!("{n_rows} rows, but num_virtual_tokens is {n_virtual} for {n_submodules} submodules");
+        return Err(malformed(&path, reason));
+    }
+    let head = read_head(&path, tensors, HEAD)?;
+    let task = match seq2seq {
+        true => TaskRecord::of(Task::Seq2Seq),
+        false => read_task_of(folder, text("task_type"), &head)?,
+    };
+    Ok(FoldedAdapter {
+        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values }),
+        head,
+        task,
+        base_model: text("base_model_name_or_path").map(str::to_owned),
+        ..FoldedAdapter::default()
+    })
+}
+
+/// The network that a folder says the prompt was trained through; none for a prompt that is its own parameters.
+///
+/// # Errors
+/// The folder's configuration is missing or damaged.
+pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
+    let path = folder.join("adapter_config.json");
+    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, error.to_string()))?;
+    if config.get("peft_type").and_then(Value::as_str) != Some(P_TUNING) {
+        return Ok(None);
+    }
+    let number = |key: &str| config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    let kind = match config.get("encoder_reparameterization_type").and_then(Value::as_str) {
+        Some("LSTM") => PromptEncoderKind::Lstm,
+        _ => PromptEncoderKind::Mlp,
+    };
+    let hidden = number("encoder_hidden_size").or(number("token_dim"));
+    let hidden = hidden.ok_or_else(|| malformed(&path, "it has no encoder_hidden_size".to_owned()))?;
+    Ok(Some(PromptEncoderShape { kind, hidden, layers: number("encoder_num_layers").unwrap_or(2) }))
+}
+
+pub(crate) fn write(
+    adapter: &FoldedAdapter,
+    prompt: &FoldedPrompt,
+    folder: &Path,
+    config: Option<&MethodConfig>,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let task = adapter.task.task;
+    let FoldedPrompt { n_virtual, n_rows, width, .. } = *prompt;
+    let method = match config {
+        Some(MethodConfig::Prompt(method)) => Some(method),
+        _ => None,
+    };
+    let encoder = method.and_then(|method| method.encoder.as_ref());
+    let mut keys = Map::new();
+    let common = json!({
+        "auto_mapping": null,
+        "base_model_name_or_path": adapter.base_model,
+        "inference_mode": true,
+        "modules_to_save": head_modules(adapter),
+        "num_attention_heads": null,
+        "num_layers": null,
+        "num_transformer_submodules": n_rows / n_virtual.max(1),
+        "num_virtual_tokens": n_virtual,
+        "peft_type": if encoder.is_some() { P_TUNING } else { PROMPT },
+        "peft_version": PEFT_VERSION,
+        "revision": null,
+        "task_type": task_type(task),
+        "token_dim": width,
+    });
+    let own = match encoder {
+        Some(encoder) => json!({
+            "encoder_dropout": 0.0,
+            "encoder_hidden_size": encoder.width.unwrap_or(width),
+            "encoder_num_layers": encoder.layers,
+            "encoder_reparameterization_type": match encoder.kind {
+                PromptEncoderKind::Mlp => "MLP",
+                PromptEncoderKind::Lstm => "LSTM",
+            },
+        }),
+        // The tokenizer that PEFT would ask for is not needed once there are numbers.
+        None => json!({
+            "prompt_tuning_init": match method.map(|method| &method.init) {
+                Some(PromptInit::Vocabulary) => "SAMPLE_VOCAB",
+                _ => "RANDOM",
+            },
+            "prompt_tuning_init_text": null,
+            "tokenizer_kwargs": null,
+            "tokenizer_name_or_path": null,
+        }),
+    };
+    for part in [common, own] {
+        keys.extend(part.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    keys.sort_keys();
+    let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (vec![n_rows, width], prompt.values.clone()))]);
+    for (name, shape, values) in &adapter.head {
+        tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
+    }
+    if !task.writes() {
+        write_json(&folder.join(TASK), &adapter.task)?;
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
+    write_json(&folder.join("adapter_config.json"), &Value::Object(keys))
+}

@@ -1,0 +1,141 @@
+//! Prompt tuning: trained embeddings among those of the text; with an encoder between, P-tuning v1.
+//! Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning"; Liu et al. 2021, "GPT Understands, Too".
+//! Layout as in huggingface/peft: src/peft/tuners/prompt_tuning/model.py and src/peft/tuners/p_tuning/model.py.
+
+use std::borrow::Cow;
+
+use burn::tensor::{Tensor, activation};
+
+use crate::adapters::folded::FoldedPrompt;
+use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::config::PromptEncoderKind;
+use crate::error::Result;
+
+/// The sizes of a soft prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromptShape {
+    /// Soft tokens.
+    pub n_virtual: usize,
+    /// Rows of the matrix. For a model that reads a source and writes a target PEFT keeps twice as many as it uses.
+    pub n_rows: usize,
+    /// Width of an embedding.
+    pub width: usize,
+    /// The network between trained embeddings and the prompt.
+    pub encoder: Option<PromptEncoderShape>,
+}
+
+/// The sizes of the network of P-tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptEncoderShape {
+    /// Its layers.
+    pub kind: PromptEncoderKind,
+    /// Width of the hidden layers, in each direction.
+    pub hidden: usize,
+    /// Layers of the LSTM.
+    pub layers: usize,
+}
+
+/// A soft prompt in training.
+pub struct SoftPrompt {
+    /// Its sizes.
+    pub shape: PromptShape,
+    /// What is trained, in the order of [`PromptShape::parameter_shapes`].
+    pub parameters: Vec<Parameter>,
+}
+
+impl PromptShape {
+    /// Names and shapes of what is trained; linear weights are `[d_out, d_in]`, an LSTM's as torch keeps them.
+    pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
+        let d = self.width;
+        let mut shapes = vec![(Cow::Borrowed("embedding.weight"), vec![self.n_rows, d])];
+        let Some(PromptEncoderShape { kind, hidden: h, layers }) = self.encoder else { return shapes };
+        let mut linears = vec![(0, h, d), (2, h, h), (4, d, h)];
+        if kind == PromptEncoderKind::Lstm {
+            for layer in 0..layers {
+                let d_in = if layer == 0 { d } else { 2 * h };
+                for direction in ["", "_reverse"] {
+                    let parts = [
+                        ("weight_ih", vec![4 * h, d_in]),
+                        ("weight_hh", vec![4 * h, h]),
+                        ("bias_ih", vec![4 * h]),
+                        ("bias_hh", vec![4 * h]),
+                    ];
+                    let named =
+                        parts.map(|(part, shape)| (Cow::Owned(format!("lstm_head.{part}_l{layer}{direction}")), shape));
+                    shapes.extend(named);
+                }
+            }
+            linears = vec![(0, 2 * h, 2 * h), (2, d, 2 * h)];
+        }
+        for (at, d_out, d_in) in linears {
+            shapes.push((Cow::Owned(format!("mlp_head.{at}.weight")), vec![d_out, d_in]));
+            shapes.push((Cow::Owned(format!("mlp_head.{at}.bias")), vec![d_out]));
+        }
+        shapes
+    }
+}
+
+impl SoftPrompt {
+    /// The embeddings, `[n_rows, width]`.
+    pub fn matrix(&self, leaves: &Trainables) -> Tensor<2> {
+        let PromptShape { n_rows, width, encoder, .. } = self.shape;
+        let embedding = leaves.shaped(0, [n_rows, width]);
+        let Some(PromptEncoderShape { kind, hidden: h, layers }) = encoder else { return embedding };
+        let linear = |x: Tensor<2>, at: usize, d_out: usize| {
+            let [_, d_in] = x.dims();
+            x.matmul(leaves.shaped(at, [d_out, d_in]).transpose()) + leaves.shaped(at + 1, [1, d_out])
+        };
+        match kind {
+            PromptEncoderKind::Mlp => {
+                let hidden = activation::relu(linear(embedding, 1, h));
+                linear(activation::relu(linear(hidden, 3, h)), 5, width)
+            }
+            PromptEncoderKind::Lstm => {
+                let read = (0..layers).fold(embedding, |x, layer| both_directions(leaves, 1 + 8 * layer, x, h));
+                let head = 1 + 8 * layers;
+                linear(activation::relu(linear(read, head, 2 * h)), head + 2, width)
+            }
+        }
+    }
+
+    /// The prompt without the network behind it.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn fold(&self) -> Result<FoldedPrompt> {
+        let PromptShape { n_virtual, n_rows, width, .. } = self.shape;
+        let values = floats(self.matrix(&Trainables::untracked(&self.parameters)))?;
+        Ok(FoldedPrompt { n_virtual, n_rows, width, values })
+    }
+}
+
+/// One layer of an LSTM over a sequence, `[n, d_in]` to `[n, 2 * hidden]`: forwards, then backwards.
+fn both_directions(leaves: &Trainables, at: usize, x: Tensor<2>, hidden: usize) -> Tensor<2> {
+    let forwards = one_direction(leaves, at, x.clone(), hidden, false);
+    let backwards = one_direction(leaves, at + 4, x, hidden, true);
+    Tensor::cat(vec![forwards, backwards], 1)
+}
+
+/// Gates in torch's order: input, forget, cell, output.
+fn one_direction(leaves: &Trainables, at: usize, x: Tensor<2>, h: usize, backwards: bool) -> Tensor<2> {
+    let [n, d_in] = x.dims();
+    let device = x.device();
+    let biases = leaves.shaped(at + 2, [1, 4 * h]) + leaves.shaped(at + 3, [1, 4 * h]);
+    let read = x.matmul(leaves.shaped(at, [4 * h, d_in]).transpose()) + biases; // [n, 4 * hidden]
+    let again = leaves.shaped(at + 1, [4 * h, h]).transpose(); // [hidden, 4 * hidden]
+    let (mut state, mut cell) = (Tensor::<2>::zeros([1, h], &device), Tensor::<2>::zeros([1, h], &device));
+    let mut states = Vec::with_capacity(n);
+    for step in 0..n {
+        let row = if backwards { n - 1 - step } else { step };
+        let gates = read.clone().narrow(0, row, 1) + state.matmul(again.clone());
+        let gate = |index: usize| gates.clone().narrow(1, index * h, h);
+        let kept = activation::sigmoid(gate(1)) * cell;
+        cell = kept + activation::sigmoid(gate(0)) * activation::tanh(gate(2));
+        state = activation::sigmoid(gate(3)) * activation::tanh(cell.clone());
+        states.push(state.clone());
+    }
+    if backwards {
+        states.reverse();
+    }
+    Tensor::cat(states, 0)
+}

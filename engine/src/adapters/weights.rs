@@ -1,0 +1,71 @@
+//! Trained weights of the model itself, and heads that stand alone, as a folder of the workbench's own: PEFT has no form
+//! for them. `peft_type` is `WEIGHTS`, which PEFT refuses; tensors are called as the model's own modules are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::adapters::folded::{FoldedAdapter, NamedTensor, malformed};
+use crate::adapters::peft::task_type;
+use crate::config::TaskRecord;
+use crate::error::{EngineError, Result};
+use crate::weights::{read_floats, write_floats, write_json};
+
+/// The `peft_type`.
+pub(super) const KIND: &str = "WEIGHTS";
+/// Before the names of a head's tensors, which are not the model's.
+const HEAD: &str = "head:";
+
+/// `adapter_config.json`.
+#[derive(Serialize, Deserialize)]
+struct WeightsConfig {
+    base_model_name_or_path: Option<String>,
+    peft_type: String,
+    #[serde(default)]
+    task: TaskRecord,
+    task_type: Option<String>,
+}
+
+pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
+    let path = folder.join("adapter_config.json");
+    let config: WeightsConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
+    let path = folder.join("adapter_model.safetensors");
+    let (mut weights, mut head) = (Vec::<NamedTensor>::new(), Vec::<NamedTensor>::new());
+    for (name, (shape, values)) in read_floats(&path)? {
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(malformed(&path, format!("{name:?} holds a number that is not finite")));
+        }
+        match name.strip_prefix(HEAD) {
+            Some(name) => head.push((name.to_owned(), shape, values)),
+            None => weights.push((name, shape, values)),
+        }
+    }
+    Ok(FoldedAdapter {
+        weights,
+        head,
+        task: config.task,
+        base_model: config.base_model_name_or_path,
+        ..FoldedAdapter::default()
+    })
+}
+
+pub(super) fn write(adapter: &FoldedAdapter, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let config = WeightsConfig {
+        base_model_name_or_path: adapter.base_model.clone(),
+        peft_type: KIND.to_owned(),
+        task: adapter.task.clone(),
+        task_type: task_type(adapter.task.task).map(str::to_owned),
+    };
+    let mut tensors = BTreeMap::new();
+    for (name, shape, values) in &adapter.weights {
+        tensors.insert(name.clone(), (shape.clone(), values.clone()));
+    }
+    for (name, shape, values) in &adapter.head {
+        tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
+    }
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
+    write_json(&folder.join("adapter_config.json"), &config)
+}
