@@ -122,6 +122,17 @@ pub enum Command {
         /// Folder to write.
         to: PathBuf,
     },
+    /// Write the base model with an adapter in its weights, a plain checkpoint: answered by [`Event::Written`].
+    Merge {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it belongs to.
+        model: PathBuf,
+        /// Folder to write; it must not be there yet.
+        to: PathBuf,
+    },
     /// Read an adapter of PEFT's format into a run folder: answered by [`Event::Written`].
     Import {
         /// Names the work.

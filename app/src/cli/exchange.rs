@@ -29,9 +29,12 @@ pub(super) struct ImportArgs {
     name: Option<String>,
 }
 
-/// Write a run's adapter in PEFT's format.
+/// Write a run's adapter in PEFT's format, or the model with the adapter in its weights.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
+    /// Take the adapter (LoRA, trained weights) into the model's weights: a plain checkpoint
+    #[arg(long)]
+    merge: bool,
     #[command(flatten)]
     target: TargetArgs,
     /// Folder to write
@@ -89,13 +92,17 @@ fn imported_config(adapter: &Path, model: PathBuf, name: Option<String>) -> Resu
 pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let workspace = global.workspace()?;
-    let (_, column, _) = args.target.resolve(&workspace, global)?.only()?;
+    let (model, column, _) = args.target.resolve(&workspace, global)?.only()?;
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no adapter to export", "Name a run: --run RUN"));
     };
     let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
     let session = Session::start(&workspace, None)?;
-    let folder = session.ask(Command::Export { job: JOB, adapter, to }, |event| match event {
+    let command = match args.merge {
+        true => Command::Merge { job: JOB, adapter, model, to },
+        false => Command::Export { job: JOB, adapter, to },
+    };
+    let folder = session.ask(command, |event| match event {
         Event::Written { folder, .. } => Some(folder),
         Event::Notice { text, .. } => {
             out::note(format_args!("Note: {text}"));

@@ -45,7 +45,7 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 50] = [
+pub(super) const SETTINGS: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
@@ -75,9 +75,9 @@ pub(super) const SETTINGS: [Setting; 50] = [
     value("data.chat", "Writes rows as turns of the model's chat template"),
     or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
     table("method", "What is trained"),
-    value("method.type", "prefix"),
-    value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
-    value("method.dropout", "Dropout on the prefix's keys and values while training"),
+    value("method.type", "prefix, prompt, lora or full"),
+    value("method.n_virtual", "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)"),
+    value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
         "method.sites",
         "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
@@ -88,9 +88,35 @@ pub(super) const SETTINGS: [Setting; 50] = [
     )),
     value("method.reparameterisation.width", "Width of its hidden layer (PEFT: encoder_hidden_size)"),
     value("method.reparameterisation.activation", "tanh, relu or gelu"),
+    or_none(table("method.encoder", "Train a soft prompt through a small network: P-tuning")),
+    value("method.encoder.type", "mlp or lstm (PEFT: encoder_reparameterization_type)"),
+    or_none(value("method.encoder.width", "Width of its hidden layers; none is that of the embeddings")),
+    value("method.encoder.layers", "Layers of the LSTM"),
     table("method.init", "Initial values"),
-    value("method.init.type", "random, scaled_random, zero or words"),
-    text("method.init.text", "For words: the text whose keys and values are taken"),
+    value(
+        "method.init.type",
+        "random, scaled_random, zero or words; of a soft prompt also vocabulary, frequent or classes",
+    ),
+    text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
+    value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
+    value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    or_none(value(
+        "method.targets",
+        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
+    )),
+    value("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("method.bias", "Biases that are trained too: none, all or lora_only"),
+    or_none(value(
+        "method.top_layers",
+        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
+    )),
+    or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
+    value("lora.rank", "Rank of the matrices (PEFT: r)"),
+    value("lora.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    value("lora.dropout", "Dropout on what the matrices read while training"),
+    or_none(value("lora.targets", "Names or patterns of linear layers; none is PEFT's choice")),
+    value("lora.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("lora.bias", "Biases that are trained too: none, all or lora_only"),
     table("training", "How it is trained"),
     value("training.steps", "Optimizer steps; 0 lets epochs decide"),
     value("training.epochs", "Passes over the training rows, when steps is 0"),
@@ -257,7 +283,8 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     let mut only = serde_json::json!({"model": "", "data": {"train": ""}});
     for (table, tag) in [("method", "method.type"), ("method.init", "method.init.type")] {
         if key.starts_with(table) && key != tag {
-            put(&mut only, "method.type", "prefix".into());
+            let method = at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into());
+            put(&mut only, "method.type", method);
             if let Some(tag_value) = at(tree, tag) {
                 put(&mut only, tag, tag_value.clone());
             }
@@ -372,7 +399,7 @@ mod tests {
         .unwrap();
         let tree = serde_json::to_value(&config).unwrap();
         check_keys(&tree, "").unwrap();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             assert!(at(&tree, setting.key).is_some(), "{} is no setting", setting.key);
         }
     }

@@ -2,6 +2,7 @@
 //! weights.
 
 pub mod folded;
+pub mod merge;
 pub mod parameters;
 pub mod peft;
 pub mod prefix;

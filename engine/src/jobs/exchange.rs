@@ -41,7 +41,7 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) 
 }
 
 /// A run folder stands for its best checkpoint; any other folder for itself.
-fn adapter_folder(folder: PathBuf) -> PathBuf {
+pub(super) fn adapter_folder(folder: PathBuf) -> PathBuf {
     if folder.join("adapter_config.json").is_file() {
         return folder;
     }

@@ -4,6 +4,7 @@ mod ask;
 mod evaluate;
 mod exchange;
 mod generate;
+mod merge;
 mod neighbours;
 
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         }
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
+        Command::Merge { job, adapter, model, to } => (job, merge::merged(job, adapter, model, to)),
         Command::Import { job, adapter, model, to } => (job, exchange::import(job, adapter, model, to)),
         Command::Pause { job } | Command::Continue { job } | Command::Stop { job } | Command::Checkpoint { job } => {
             (job, ask::nothing())

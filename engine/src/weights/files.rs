@@ -99,6 +99,11 @@ impl WeightFiles {
         self.entries.iter().map(|(name, entry)| (name.as_str(), entry.shape.as_slice()))
     }
 
+    /// Every tensor as it is stored: name, format, shape, and the bytes in the order in which they are read.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Dtype, &[usize], Cow<'_, [u8]>)> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry.dtype, entry.shape.as_slice(), self.bytes(entry)))
+    }
+
     /// Storage format of the largest weight, such as `F16`.
     pub fn dtype(&self) -> String {
         let weights = self.entries.values().filter(|entry| is_float(entry.dtype));
