@@ -341,8 +341,11 @@ impl State {
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
+            Event::BestBeam { stream, text, .. } if self.comparison.job == Some(job) => {
+                self.comparison.best_beam(stream, text);
+            }
             Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
-            Event::Token { .. } | Event::Generated { .. } | Event::Score { .. } => {}
+            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } | Event::Score { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
                 self.exploration.grid = Some(grid);
                 self.exploration.grid_job = None;

@@ -168,6 +168,8 @@ pub struct Sampling {
     pub seed: u64,
     /// End at the model's end token.
     pub stop_at_end: bool,
+    /// Search with several beams instead.
+    pub beams: Beams,
 }
 
 impl Default for Sampling {
@@ -181,8 +183,48 @@ impl Default for Sampling {
             max_new_tokens: 60,
             seed: 42,
             stop_at_end: true,
+            beams: Beams::default(),
         }
     }
+}
+
+/// How the most probable text is searched for, as in transformers' `generate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Beams {
+    /// Texts that are kept at each step (transformers: `num_beams`); 1 searches nothing.
+    pub n_beams: usize,
+    /// A finished text is worth its log-probability divided by its length to this power: more than 0 prefers long texts,
+    /// less short ones.
+    pub length_penalty: f64,
+    /// When enough texts are finished.
+    pub early_stopping: EarlyStopping,
+    /// How many of the best texts are returned (transformers: `num_return_sequences`).
+    pub n_returned: usize,
+}
+
+impl Beams {
+    /// Every beam is a row of the cache.
+    pub const MOST: usize = 256;
+}
+
+impl Default for Beams {
+    fn default() -> Self {
+        Self { n_beams: 1, length_penalty: 1.0, early_stopping: EarlyStopping::False, n_returned: 1 }
+    }
+}
+
+/// When beam search ends after as many texts are finished as there are beams; the names are transformers' values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlyStopping {
+    /// When the best beam, if it ended now, would not be among them.
+    #[default]
+    False,
+    /// At once.
+    True,
+    /// When the best beam could not get among them at any length; with a length penalty of 0 or less as `False`.
+    Never,
 }
 
 /// Several continuations in one batch: one model, a column for each adapter.
@@ -407,6 +449,15 @@ pub enum Event {
         /// What it adds; empty while a character is incomplete.
         text: String,
     },
+    /// What a stream with beams says so far.
+    BestBeam {
+        /// Which work.
+        job: JobId,
+        /// Which stream.
+        stream: usize,
+        /// The whole text, instead of what was said before.
+        text: String,
+    },
     /// All streams ended.
     Generated {
         /// Which work.
@@ -470,6 +521,7 @@ impl Event {
             | Self::Failed { job, .. }
             | Self::Notice { job, .. }
             | Self::Token { job, .. }
+            | Self::BestBeam { job, .. }
             | Self::Generated { job, .. }
             | Self::Score { job, .. }
             | Self::Grid { job, .. }
@@ -644,6 +696,20 @@ pub struct GeneratedStream {
     pub proven_base: Option<bool>,
     /// Wall-clock seconds from the first step to the end of this stream.
     pub elapsed_secs: f64,
+    /// What beam search returns, the text above first; empty without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beams: Vec<GeneratedBeam>,
+}
+
+/// One of the texts that beam search returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratedBeam {
+    /// The continuation.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// What it is worth, in nats: its log-probability divided by its length to the power of the length penalty.
+    pub score: f32,
 }
 
 /// Norms of a prefix, cell by cell.

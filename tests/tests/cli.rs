@@ -53,7 +53,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 13] = [
         &["fly"],
         &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
@@ -63,6 +63,9 @@ fn bad_lines_and_settings_are_exit_code_two() {
         &["runs", "show", "nobody"],
         &["generate", "--base"],
         &["generate", "--base", "--prompt", "a", "--temperature", "-1"],
+        &["generate", "--base", "--prompt", "a", "--beams", "4", "--temperature", "0.5"],
+        &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
+        &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
         &["devices", "--set", "seed=1"],
     ];
     for words in cases {

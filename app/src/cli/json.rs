@@ -23,6 +23,7 @@ pub(super) fn line(event: &Event) -> Value {
         Event::Failed { failure, .. } => named("failed", failure),
         Event::Notice { text, .. } => named("notice", &json!({"text": text})),
         Event::Token { stream, text, .. } => named("token", &json!({"stream": stream, "text": text})),
+        Event::BestBeam { stream, text, .. } => named("best_beam", &json!({"stream": stream, "text": text})),
         Event::Generated { streams, .. } => generated(streams),
         Event::Score { loss, perplexity, tokens, rows, figures, .. } => {
             let mut score = json!({"loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows});

@@ -7,8 +7,8 @@ use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
 use crate::error::Result;
-use crate::generation::{Decoder, DecoderStream, Writer};
-use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
+use crate::generation::{Decoder, DecoderStream, Hypothesis, Writer};
+use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::models::{Conditioning, SOFT};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
@@ -30,6 +30,8 @@ struct Running {
 /// What one stream has said.
 struct StreamText {
     pieces: StreamDecoder,
+    /// The best beam, where there are some.
+    best: String,
     adapter_hash: String,
     elapsed_secs: f64,
 }
@@ -58,6 +60,7 @@ impl Generate {
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
+                best: String::new(),
                 adapter_hash: adapter.map_or_else(String::new, |adapter| adapter.hash()),
                 elapsed_secs: 0.0,
             });
@@ -108,8 +111,20 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
+        let has_beams = self.decoder.has_beams();
         for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
+            if new.end.is_some() {
+                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
+            }
+            if has_beams {
+                let whole = self.model.tokenizer.decode(self.decoder.tokens(new.stream))?;
+                if whole != text.best {
+                    text.best.clone_from(&whole);
+                    out.send(Event::BestBeam { job, stream: new.stream, text: whole });
+                }
+                continue;
+            }
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
             if !self.end_tokens.contains(&new.token) {
@@ -117,7 +132,6 @@ impl Running {
             }
             if new.end.is_some() {
                 piece += &text.pieces.finish();
-                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
             }
             out.send(Event::Token { job, stream: new.stream, text: piece });
         }
@@ -126,6 +140,9 @@ impl Running {
 
     fn streams(&self) -> Result<Vec<GeneratedStream>> {
         let model = &self.model;
+        let beam = |Hypothesis { tokens, score }: &Hypothesis| {
+            Ok(GeneratedBeam { text: model.tokenizer.decode(tokens)?, tokens: tokens.clone(), score: *score })
+        };
         let stream = |(index, text): (usize, &StreamText)| {
             let tokens = self.decoder.tokens(index).to_vec();
             Ok(GeneratedStream {
@@ -134,6 +151,7 @@ impl Running {
                 adapter_hash: text.adapter_hash.clone(),
                 proven_base: self.decoder.prove_base(Writer::try_from(&*model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
+                beams: self.decoder.hypotheses(index).iter().map(beam).collect::<Result<_>>()?,
             })
         };
         self.texts.iter().enumerate().map(stream).collect()

@@ -14,7 +14,7 @@ use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
 use engine::message::{
-    Command, Event, GeneratedStream, JobId, Neighbour, NeighbourList, Phase, PrefixGrid, StepReport,
+    Command, Event, GeneratedBeam, GeneratedStream, JobId, Neighbour, NeighbourList, Phase, PrefixGrid, StepReport,
 };
 
 use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
@@ -215,6 +215,7 @@ fn generated(bench: &mut Bench, job: JobId) {
         adapter_hash: hash.into(),
         proven_base: proven,
         elapsed_secs: 0.21,
+        beams: Vec::new(),
     };
     let streams = vec![
         stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
@@ -237,6 +238,46 @@ fn compare_marks_what_the_prefix_changes() {
     generated(&mut bench, job);
     bench.harness.get_by_label("Base proven");
     picture(&mut bench, "compare_done");
+}
+
+#[test]
+fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
+    let (mut bench, job) = comparing(Start::default());
+    generated(&mut bench, job);
+    click(&mut bench, say!("compare.how"));
+    click(&mut bench, say!("compare.beam_search"));
+    click(&mut bench, say!("compare.generate"));
+    let job = bench
+        .last(|command| match command {
+            Command::Generate { job, request } => {
+                assert!(request.sampling.greedy && request.sampling.beams.n_beams == 4);
+                Some(*job)
+            }
+            _ => None,
+        })
+        .expect("the generation was sent");
+    bench.event(Event::BestBeam { job, stream: 1, text: " Blue was".into() });
+    bench.event(Event::BestBeam { job, stream: 1, text: " Blue Spice is".into() });
+    bench.settle();
+    let window = bench.harness.state().as_ref().expect("the window is open");
+    assert_eq!(window.state.comparison.columns[1].text, " Blue Spice is");
+    let beam = |text: &str, score| GeneratedBeam { text: text.into(), tokens: vec![1; 14], score };
+    let stream = |beams: Vec<GeneratedBeam>| GeneratedStream {
+        text: beams[0].text.clone(),
+        tokens: beams[0].tokens.clone(),
+        adapter_hash: String::new(),
+        proven_base: None,
+        elapsed_secs: 0.42,
+        beams,
+    };
+    let streams = vec![
+        stream(vec![beam(" The river was cold.", -1.204), beam(" The river was deep.", -1.311)]),
+        stream(vec![beam(" Blue Spice is a Chinese restaurant.", -0.412), beam(" Blue Spice is cheap.", -0.5)]),
+    ];
+    bench.event(Event::Generated { job, streams });
+    bench.settle();
+    bench.harness.get_by_label("score -0.500");
+    picture(&mut bench, "compare_beams");
 }
 
 #[test]
