@@ -232,6 +232,7 @@ pub fn method_summary(method: &MethodConfig) -> String {
             Some(0) => "head only".to_owned(),
             Some(n) => format!("top {n}"),
         },
+        MethodConfig::Text(text) => format!("text, {} examples", text.shots),
     }
 }
 

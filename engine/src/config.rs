@@ -211,6 +211,8 @@ pub enum MethodConfig {
     Lora(LoraConfig),
     /// The model's own weights: all of them, those of the top layers, or none but the head's.
     Full(FullConfig),
+    /// Words before every prompt, without training: what the others are judged against.
+    Text(TextConfig),
 }
 
 impl MethodConfig {
@@ -227,7 +229,7 @@ impl MethodConfig {
         match self {
             Self::Prefix(prefix) => prefix.n_virtual,
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Lora(_) | Self::Full(_) => 0,
+            Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
         }
     }
 
@@ -235,7 +237,7 @@ impl MethodConfig {
     pub fn n_soft(&self) -> usize {
         match self {
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) => 0,
+            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
         }
     }
 }
@@ -472,6 +474,16 @@ impl Default for FullConfig {
     }
 }
 
+/// Words before every prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextConfig {
+    /// Said first, as it is.
+    pub instruction: String,
+    /// Training rows that follow it as examples, prompt and target, each with a blank line behind it.
+    pub shots: usize,
+}
+
 /// How a run is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -641,7 +653,7 @@ impl RunConfig {
                     (layers, "method.encoder.layers", "must be between 1 and 8"),
                 ])?;
             }
-            MethodConfig::Lora(_) | MethodConfig::Full(_) => {}
+            MethodConfig::Lora(_) | MethodConfig::Full(_) | MethodConfig::Text(_) => {}
         }
         let own = match &self.method {
             MethodConfig::Lora(lora) => Some(lora),

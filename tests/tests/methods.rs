@@ -7,7 +7,7 @@ use std::path::Path;
 use engine::adapters::FoldedAdapter;
 use engine::config::{
     DataConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptEncoderKind, PromptInit, RunConfig,
+    PromptEncoderKind, PromptInit, RunConfig, TextConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, JobId};
@@ -130,4 +130,29 @@ fn matrices_and_weights_taken_into_the_model_compute_the_same_there() {
         talk.send(merge);
         assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })), "{name}: it is not written over");
     }
+}
+
+#[test]
+fn words_before_a_prompt_are_a_run_without_steps() {
+    let home = tempfile::tempdir().unwrap();
+    let talk = Talk::new();
+    let plain = tiny_run(home.path());
+    let base = loss(&talk, &plain.model, None, &plain.data);
+    let text = MethodConfig::Text(TextConfig { instruction: "a b:".to_owned(), shots: 1 });
+    let mut config = RunConfig { method: text, ..plain };
+    config.data.validation = Some(config.data.train.clone());
+    let folder = home.path().join("run");
+    let losses = train(&talk, &folder, &config);
+    assert_eq!(losses.len(), 1, "it is measured once and learns nothing");
+    let found = loss(&talk, &config.model, Some(&folder.join("adapter")), &config.data);
+    assert!((found - losses[0]).abs() < 1e-5, "{found} from the folder, {} in the run", losses[0]);
+    assert!((found - base).abs() > 1e-4, "the words are read");
+    let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
+    let said = adapter.text.unwrap();
+    assert!(said.starts_with("a b:") && said.ends_with("\n\n"), "{said:?}");
+    let too_long = TextConfig { instruction: "a b c ".repeat(20), shots: 0 };
+    let config = RunConfig { method: MethodConfig::Text(too_long), ..config };
+    let folder = home.path().join("long");
+    talk.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
+    assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })), "it leaves no room for the rows");
 }

@@ -75,7 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("data.chat", "Writes rows as turns of the model's chat template"),
     or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
     table("method", "What is trained"),
-    value("method.type", "prefix, prompt, lora or full"),
+    value("method.type", "prefix, prompt, lora, full or text"),
     value("method.n_virtual", "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)"),
     value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
@@ -110,6 +110,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "method.top_layers",
         "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
     )),
+    text("method.instruction", "Of text: words before every prompt, without training"),
+    value("method.shots", "Training rows that follow the instruction as examples"),
     or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
     value("lora.rank", "Rank of the matrices (PEFT: r)"),
     value("lora.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),

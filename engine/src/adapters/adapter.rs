@@ -46,12 +46,11 @@ impl Adapter {
         self.parts.iter_mut().flat_map(Part::parameters_mut)
     }
 
-    /// The most positions that a part takes from the text.
-    pub fn n_virtual(&self) -> usize {
+    /// The most slots before a text. Soft tokens and words are in the text.
+    pub fn n_slots(&self) -> usize {
         let of = |part: &Part| match part {
             Part::Prefix(_, prefix) => prefix.shape.n_virtual,
-            Part::Prompt(prompt) => prompt.shape.n_virtual,
-            Part::Lora(_) | Part::Weights(_) | Part::Head(_) => 0,
+            _ => 0,
         };
         self.parts.iter().map(of).max().unwrap_or(0)
     }

@@ -8,10 +8,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{by_site, combined, peft, weights};
+use crate::adapters::{by_site, combined, peft, text, weights};
 use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
+use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, Site};
+use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 
 /// A folded prefix for each site that has one, and what was trained beside them.
@@ -25,6 +26,8 @@ pub struct FoldedAdapter {
     pub lora: Option<FoldedLora>,
     /// Weights in place of the model's own.
     pub weights: Vec<NamedTensor>,
+    /// Words before every prompt.
+    pub text: Option<String>,
     /// The trained head of a task with classes.
     pub head: Vec<NamedTensor>,
     /// What it was trained for.
@@ -101,6 +104,7 @@ impl FoldedAdapter {
         match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),
             Some(combined::KIND) => combined::read(folder, &json, like),
+            Some(text::KIND) => text::read(folder, json),
             Some(weights::KIND) => weights::read(folder, json),
             Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
@@ -137,6 +141,18 @@ impl FoldedAdapter {
     /// Soft tokens that stand in the text.
     pub fn n_soft(&self) -> usize {
         self.prompt.as_ref().map_or(0, |prompt| prompt.n_virtual)
+    }
+
+    /// What stands before every text: soft tokens, or words.
+    ///
+    /// # Errors
+    /// The vocabulary cannot express the words.
+    pub fn before(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        let mut before: Vec<u32> = (0..self.n_soft() as u32).map(|slot| SOFT + slot).collect();
+        if let Some(text) = &self.text {
+            before.extend(tokenizer.encode(text)?);
+        }
+        Ok(before)
     }
 
     /// Refuses a model that does not have the layers and weights it changes, by name.
@@ -242,6 +258,7 @@ impl FoldedAdapter {
                 several.iter().for_each(|(_, prefix)| digest.update(short(&Sha256::digest(bytes(&prefix.flat)))))
             }
         }
+        self.text.iter().for_each(|text| digest.update(text));
         self.prompt.iter().for_each(|prompt| digest.update(bytes(&prompt.values)));
         for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
             digest.update(bytes(&layer.a));
@@ -262,6 +279,9 @@ impl FoldedAdapter {
         let parts = [!self.prefixes.is_empty(), self.prompt.is_some(), self.lora.is_some(), weights];
         if parts.iter().filter(|&&part| part).count() > 1 {
             return combined::write(self, folder, config);
+        }
+        if let Some(text) = &self.text {
+            return text::write(self, text, folder);
         }
         match (&self.prompt, &self.lora, self.prefixes.as_slice()) {
             (Some(prompt), ..) => peft::prompt::write(self, prompt, folder, config),

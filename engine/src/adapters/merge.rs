@@ -24,8 +24,8 @@ const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
 /// # Errors
 /// The adapter has keys and values or embeddings, which no weight can hold; `to` exists; a file cannot be written.
 pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
-    if !adapter.prefixes.is_empty() || adapter.prompt.is_some() {
-        let reason = "a prefix or a soft prompt stands before the text and is no part of any weight".to_owned();
+    if !adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.text.is_some() {
+        let reason = "a prefix, a soft prompt or words stand before the text and are no part of any weight".to_owned();
         return Err(EngineError::AdapterMismatch { reason });
     }
     if to.exists() {

@@ -17,6 +17,7 @@ mod lora;
 mod part;
 mod prompt;
 mod prompt_init;
+mod text;
 mod tuned_weights;
 mod weights;
 

@@ -29,10 +29,11 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Puts soft tokens before every row, before its source where it has one.
-    pub fn begin_with_soft(&mut self, n_soft: usize) {
+    /// Puts tokens before every row, before its source where it has one: soft ones before everything, words behind the
+    /// token that the tokenizer begins every text with.
+    pub fn begin_with(&mut self, before: &[u32], tokenizer: &Tokenizer) {
         for example in self.train.iter_mut().chain(&mut self.validation) {
-            example.begin_with_soft(n_soft, self.task.task);
+            example.begin_with(before, tokenizer.begins_texts(), self.task.task);
         }
     }
 }

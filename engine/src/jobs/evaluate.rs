@@ -60,7 +60,8 @@ impl Evaluate {
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual);
+        let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
+        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual).max(before.len());
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
@@ -69,7 +70,7 @@ impl Evaluate {
             None => TaskRecord::of(model.task(self.task)?),
         };
         let mut dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
-        dataset.begin_with_soft(adapter.as_ref().map_or(0, FoldedAdapter::n_soft));
+        dataset.begin_with(&before, &model.tokenizer);
         let (rows, record) = (dataset.train, dataset.task);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
-use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
+use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
 use crate::error::Result;
 use crate::generation::{Decoder, DecoderStream, Hypothesis, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
-use crate::models::{Conditioning, SOFT};
+use crate::models::Conditioning;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -48,6 +47,10 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+            let mut prompt = tokens_of(&stream.prompt, &model)?;
+            if let Some(adapter) = adapter.as_ref().filter(|_| stream.strength != 0.0) {
+                put_before(&mut prompt, &adapter.before(&model.tokenizer)?, model.tokenizer.begins_texts());
+            }
             let conditioning = match &adapter {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
@@ -56,7 +59,7 @@ impl Generate {
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,
-                ..DecoderStream::new(behind_soft(adapter.as_ref(), tokens_of(&stream.prompt, &model)?), conditioning)
+                ..DecoderStream::new(prompt, conditioning)
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
@@ -71,12 +74,6 @@ impl Generate {
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
         Ok(Running { model, end_tokens, decoder, texts, begun: Instant::now() })
     }
-}
-
-/// A prompt behind the soft tokens of an adapter.
-fn behind_soft(adapter: Option<&FoldedAdapter>, prompt: Vec<u32>) -> Vec<u32> {
-    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft) as u32;
-    (0..n_soft).map(|slot| SOFT + slot).chain(prompt).collect()
 }
 
 /// What the model gets. An empty prompt still needs a token to predict from.

@@ -9,6 +9,7 @@ use crate::adapters::{
 };
 use crate::config::{
     FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, RunConfig, Task, TaskRecord,
+    TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -47,13 +48,24 @@ pub(super) fn prepare(
     loading(0.0)?;
     let model = session.model(&config.model, config.device, loading)?;
     tell(Phase::PreparingData);
-    let room = room_for_text(config.method.n_virtual(), config.data.max_tokens, model.model.shape())?;
+    let n_virtual = config.method.n_virtual();
+    let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;
     let task = TaskRecord::of(model.task(config.task)?);
     let start = model.model.target_start();
     let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
-    data.begin_with_soft(config.method.n_soft());
+    let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
+    let mut text = None;
+    if let MethodConfig::Text(method) = &config.method {
+        let words = words_before(method, &data.train);
+        before = model.tokenizer.encode(&words)?;
+        text = Some(words);
+        // The rows have less room behind them.
+        let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
+        data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+    }
+    data.begin_with(&before, &model.tokenizer);
     tell(Phase::Initialising);
-    let plan = plan(config, &model, &data.task)?;
+    let plan = plan(config, &model, &data.task, text)?;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
@@ -75,9 +87,19 @@ pub(super) fn prepare(
     Ok(Prepared { plan, model, folder, data, trainer, state, total_steps })
 }
 
+/// The instruction, then the first training rows as examples.
+fn words_before(method: &TextConfig, rows: &[Example]) -> String {
+    let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
+    let shots: String = rows.iter().take(method.shots).map(shot).collect();
+    format!("{}{shots}", method.instruction)
+}
+
 /// Optimizer steps of a run on so many rows.
 fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
+    if matches!(config.method, MethodConfig::Text(_)) {
+        return 0;
+    }
     if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }
 }
 
@@ -166,7 +188,7 @@ fn restore(folder: &Path, plan: &AdapterPlan, model: &LoadedModel) -> Result<(Tr
 const HEAD_DEVIATION: f64 = 0.02;
 
 /// The parts that a configuration asks for, of this model.
-fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<AdapterPlan> {
+fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option<String>) -> Result<AdapterPlan> {
     let base = &model.model;
     let mut parts = Vec::new();
     match &config.method {
@@ -183,6 +205,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<Ad
                 parts.push(PartPlan::Weights(weights));
             }
         }
+        MethodConfig::Text(_) => parts.extend(text.map(PartPlan::Text)),
     }
     if let Some(lora) = &config.lora {
         parts.extend(lora_parts(lora, base)?);
@@ -283,6 +306,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                 };
                 Part::Weights(TunedWeights { parameters: weights.iter().map(own).collect::<Result<_>>()? })
             }
+            PartPlan::Text(text) => Part::Text(text.clone()),
             PartPlan::Head(shape) => {
                 let deviation = match &*model.model {
                     Model::Encoder(encoder) => encoder.initializer_range(),
