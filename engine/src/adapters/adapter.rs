@@ -9,6 +9,7 @@ use crate::adapters::prefix::Prefix;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{Conditioning, Site};
+use crate::nn::positions::Positions;
 
 /// The trained parts, and the order of their parameters: site by site, each prefix's own order, then the head.
 pub struct Adapter {
@@ -77,6 +78,7 @@ impl Adapter {
             head: self.head.iter().flat_map(|head| &head.parameters).map(kept).collect::<Result<_>>()?,
             task: self.task.clone(),
             base_model: Some(base_model.to_owned()),
+            positions: Positions::Shifted,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::adapters::prefix::PrefixShape;
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::Site;
+use crate::nn::positions::Positions;
 use crate::weights::{read_floats, write_floats, write_json};
 
 /// The `peft_type`.
@@ -63,7 +64,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
         return Err(malformed(&path, "it names no site".to_owned()));
     }
     let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
-    Ok(FoldedAdapter { prefixes, head: Vec::new(), task, base_model })
+    Ok(FoldedAdapter { prefixes, head: Vec::new(), task, base_model, positions: Positions::Shifted })
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {

@@ -8,11 +8,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
-use crate::adapters::{by_site, peft};
+use crate::adapters::{by_site, convention, peft};
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ClassHead, Conditioning, Model, ModelShape, Site};
 use crate::nn::LayerKv;
+use crate::nn::positions::Positions;
 
 /// A folded prefix for each site that has one, and what was trained beside them.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct FoldedAdapter {
     pub task: TaskRecord,
     /// The base model, as whoever saved it named it.
     pub base_model: Option<String>,
+    /// Where the text's positions begin behind it.
+    pub positions: Positions,
 }
 
 /// The folded prefix of one site.
@@ -49,11 +52,12 @@ impl FoldedAdapter {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
-        match json.get("peft_type").and_then(serde_json::Value::as_str) {
+        let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),
             Some(peft::KIND) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
-        }
+        }?;
+        Ok(Self { positions: convention::read(folder)?, ..read })
     }
 
     /// Refuses a model of another kind or shape, with the numbers.
@@ -82,12 +86,24 @@ impl FoldedAdapter {
         self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0)
     }
 
+    /// Positions that it takes before the text, at most.
+    pub fn n_before(&self) -> usize {
+        match self.positions {
+            Positions::Shifted => self.n_virtual(),
+            Positions::Unshifted => 0,
+        }
+    }
+
     /// What this model is given.
     ///
     /// # Errors
     /// Its head does not fit the model.
     pub fn conditioning(&self, model: &Model, device: &Device) -> Result<Conditioning> {
-        let mut conditioning = Conditioning { head: self.class_head(model, device)?, ..Conditioning::default() };
+        let mut conditioning = Conditioning {
+            head: self.class_head(model, device)?,
+            positions: self.positions,
+            ..Conditioning::default()
+        };
         for (site, prefix) in &self.prefixes {
             *conditioning.place(*site) = Some(prefix.layers(device));
         }
@@ -139,6 +155,10 @@ impl FoldedAdapter {
             }
         }
         self.head.iter().for_each(|(.., values)| digest.update(bytes(values)));
+        // The same numbers compute something else.
+        if self.positions == Positions::Unshifted {
+            digest.update(b"unshifted");
+        }
         short(&digest.finalize())
     }
 
@@ -150,7 +170,8 @@ impl FoldedAdapter {
         match (self.task.task, self.prefixes.as_slice()) {
             (Task::Seq2Seq, _) | (_, [] | [_, _, ..]) => by_site::write(self, folder, config),
             (_, [(_, prefix)]) => peft::write(self, prefix, folder, config),
-        }
+        }?;
+        convention::write(folder, self.positions)
     }
 
     /// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`FoldedAdapter::write`]. What does
@@ -159,6 +180,19 @@ impl FoldedAdapter {
     /// # Errors
     /// The folder cannot be written to.
     pub fn export(&self, folder: &Path) -> Result<Option<String>> {
+        let inexact = self.export_for_peft(folder)?;
+        if self.positions == Positions::Shifted {
+            return Ok(inexact);
+        }
+        let elsewhere = format!(
+            "it was trained with a text's positions from 0 on, and PEFT begins them at {}: a model that has positions \
+             computes something else there",
+            self.n_virtual()
+        );
+        Ok(Some(inexact.map_or_else(|| elsewhere.clone(), |inexact| format!("{inexact}; {elsewhere}"))))
+    }
+
+    fn export_for_peft(&self, folder: &Path) -> Result<Option<String>> {
         if self.task.task != Task::Seq2Seq {
             self.write(folder, None)?;
             return Ok(None);
@@ -171,6 +205,7 @@ impl FoldedAdapter {
         };
         let (stored, exact) = peft::gather(prefix);
         peft::write(self, &stored, folder, None)?;
+        convention::write(folder, self.positions)?;
         let n_layers = prefix.shape.n_layers;
         let sentence = || {
             format!(
@@ -241,7 +276,13 @@ mod tests {
         let shape = PrefixShape { n_virtual: 2, n_layers, n_kv_heads: 1, d_head: 2 };
         let flat = (0..shape.stored()).map(|i| i as f32).collect();
         let prefixes = vec![(Site::Decoder, FoldedPrefix { shape, flat })];
-        FoldedAdapter { prefixes, head: Vec::new(), task: TaskRecord::of(Task::Seq2Seq), base_model: None }
+        FoldedAdapter {
+            prefixes,
+            head: Vec::new(),
+            task: TaskRecord::of(Task::Seq2Seq),
+            base_model: None,
+            positions: Positions::Shifted,
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What is trained: each method turns its parameters into a conditioning of the frozen model.
 
 pub mod folded;
+pub mod foreign;
 pub mod parameters;
 pub mod peft;
 pub mod prefix;
 
 mod adapter;
 mod by_site;
+mod convention;
 mod fit;
 mod head;
 mod init;

@@ -13,6 +13,7 @@ use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+use crate::nn::positions::Positions;
 use crate::weights::{Floats, read_floats, write_floats, write_json};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
@@ -107,7 +108,8 @@ pub(super) fn read(
         prefix = spread(&prefix, n_layers);
         task = TaskRecord::of(Task::Seq2Seq);
     }
-    Ok(FoldedAdapter { prefixes: vec![(site, prefix)], head, task, base_model: config.base_model_name_or_path })
+    let (prefixes, base_model) = (vec![(site, prefix)], config.base_model_name_or_path);
+    Ok(FoldedAdapter { prefixes, head, task, base_model, positions: Positions::Shifted })
 }
 
 /// Writes the folder as PEFT's `save_pretrained` does: same keys, names, shapes and formats. `prefix` is what is stored of

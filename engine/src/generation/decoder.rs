@@ -32,7 +32,7 @@ pub struct DecoderStream {
     /// At least one token.
     pub prompt: Vec<u32>,
     /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
-    /// The text's positions start at the decoder's `n_virtual`, as in PEFT.
+    /// The text's positions start where [`Conditioning::n_before`] says: at the decoder's `n_virtual`, as in PEFT, or at 0.
     pub conditioning: Conditioning,
     /// 0 leaves the slots out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
@@ -125,8 +125,11 @@ struct StreamState {
     /// The prefixes until the prompt is read.
     conditioning: Conditioning,
     has_slots: bool,
-    /// Positions taken when the first new token is chosen: the decoder's slots, and the prompt or the start token.
+    /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
+    /// start token.
     n_before: usize,
+    /// The decoder's slots that take no position.
+    beside: usize,
     /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
     /// transformers.
     seen: Vec<u32>,
@@ -276,7 +279,10 @@ impl Decoder {
         let tokens = batch.streams.iter().map(|&index| *self.streams[index].tokens.last().expect("the first token"));
         let tokens = tokens.map(i64::from).collect();
         // An idle row has run out of positions perhaps; what it computes is not used.
-        let positions = batch.cache.lengths().iter().map(|&length| length.min(self.n_positions - 1) as i64).collect();
+        let position = |(&length, &index): (&usize, &usize)| {
+            (length - self.streams[index].beside).min(self.n_positions - 1) as i64
+        };
+        let positions = batch.cache.lengths().iter().zip(&batch.streams).map(position).collect();
         let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [rows, vocab_size]
         for (row, &index) in logits.chunks_exact(logits.len() / rows).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
@@ -338,7 +344,8 @@ impl StreamState {
             return setting("prompt", format!("token {token} is unknown to the model, which has {known}"));
         }
         let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
-        let n_virtual = past_length(conditioning.decoder.as_deref());
+        let n_virtual = conditioning.n_before(Site::Decoder);
+        let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
         let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
         let begins = match &options.source {
@@ -361,6 +368,7 @@ impl StreamState {
             conditioning,
             has_slots,
             n_before,
+            beside,
             tokens: Vec::new(),
             chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),

@@ -5,9 +5,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, Seq2SeqModel, read_source,
+    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, Seq2SeqModel, Site, read_source,
 };
-use crate::nn::{LayerKv, head_logits, past_length};
+use crate::nn::{LayerKv, head_logits};
 
 /// How a target begins and ends.
 #[derive(Clone, Debug)]
@@ -91,12 +91,10 @@ impl Writer<'_> {
     /// Reads a prompt that stands alone in its batch, behind its prefixes.
     pub(super) fn read(self, prompt: &[u32], conditioning: &Conditioning, start: Option<u32>) -> Result<Read> {
         let device = self.device();
-        let past = conditioning.decoder.as_deref();
+        let (past, n_before) = (conditioning.decoder.as_deref(), conditioning.n_before(Site::Decoder));
         let mut text = Vec::new();
         let (hidden, cross) = match self {
-            Self::Causal(model) => {
-                (model.hidden(&input(prompt, past_length(past), &device), past, Some(&mut text)), None)
-            }
+            Self::Causal(model) => (model.hidden(&input(prompt, n_before, &device), past, Some(&mut text)), None),
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
                     architecture: model.shape().architecture,
@@ -104,7 +102,7 @@ impl Writer<'_> {
                 })?;
                 let Input { tokens, positions, .. } = input(prompt, 0, &device);
                 let encoded = read_source(model, tokens, positions, None, conditioning);
-                let begin = input(&[start], past_length(past), &device);
+                let begin = input(&[start], n_before, &device);
                 (model.hidden(&begin, &encoded, past, Some(&mut text)), Some(encoded.cross))
             }
         };

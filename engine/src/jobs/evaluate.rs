@@ -58,8 +58,8 @@ impl Evaluate {
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual);
-        let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
+        let n_before = adapter.as_ref().map_or(0, FoldedAdapter::n_before);
+        let room = room_for_text(n_before, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
         let record = match &adapter {
