@@ -255,6 +255,18 @@ impl FoldedPrefix {
     }
 }
 
+/// What an adapter is, in a sentence; `kept_by` is whoever wrote it.
+pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
+    let positions = match adapter.positions {
+        Positions::Shifted => "the text's positions begin behind it",
+        Positions::Unshifted => "the text's positions begin at 0",
+    };
+    let sites: Vec<&str> = adapter.prefixes.iter().map(|(site, _)| site.name()).collect();
+    let head = if adapter.head.is_empty() { "" } else { ", with a head" };
+    let (n_virtual, sites) = (adapter.n_virtual(), sites.join(", the "));
+    format!("a prefix of {kept_by}: {n_virtual} virtual tokens at the {sites}{head}; {positions}")
+}
+
 pub(super) fn malformed(path: &Path, reason: String) -> EngineError {
     EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason }
 }

@@ -249,7 +249,7 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-fn map_file(path: &Path) -> Result<Mmap> {
+pub(super) fn map_file(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(EngineError::io("read", path))?;
     let length = file.metadata().map_err(EngineError::io("read", path))?.len();
     if length == 0 {

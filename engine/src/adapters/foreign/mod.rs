@@ -14,11 +14,10 @@ mod stored;
 use std::path::Path;
 
 use self::stored::Stored;
-use crate::adapters::FoldedAdapter;
+use crate::adapters::{FoldedAdapter, describe};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
 
 /// The program that kept an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +97,7 @@ pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Sourc
         Source::AdaptersLibrary => adapters_library::read(&stored, like),
         Source::GooglePrompt => Err(unknown(path)),
     }?;
-    let sentence = sentence(source, &folded);
+    let sentence = describe(source.name(), &folded);
     Ok((Imported::Prefixes(folded), source, sentence))
 }
 
@@ -115,21 +114,6 @@ fn source_of(stored: &Stored) -> Option<Source> {
 
 fn unknown(path: &Path) -> EngineError {
     EngineError::UnknownAdapter { path: path.to_owned() }
-}
-
-fn sentence(source: Source, folded: &FoldedAdapter) -> String {
-    let sites: Vec<&str> = folded.prefixes.iter().map(|(site, _)| site.name()).collect();
-    let positions = match folded.positions {
-        Positions::Shifted => "the text's positions begin behind it",
-        Positions::Unshifted => "the text's positions begin at 0",
-    };
-    let head = if folded.head.is_empty() { "" } else { ", with a head" };
-    format!(
-        "a prefix of {}: {} virtual tokens at the {}{head}; {positions}",
-        source.name(),
-        folded.n_virtual(),
-        sites.join(", the ")
-    )
 }
 
 /// The only site of a model of one stack.
