@@ -4,6 +4,7 @@
 pub mod comparison;
 pub mod exploration;
 pub mod hub;
+pub mod incoming;
 pub mod live;
 pub mod notices;
 mod perform;
@@ -21,6 +22,7 @@ use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome,
 use self::comparison::Comparison;
 use self::exploration::Exploration;
 use self::hub::HubState;
+use self::incoming::Incoming;
 use self::live::Live;
 use self::notices::Notices;
 use self::run_view::RunView;
@@ -53,6 +55,7 @@ enum Purpose {
     Grid,
     Neighbours,
     Export,
+    Incoming,
     Train(RunId),
 }
 
@@ -132,6 +135,8 @@ pub struct State {
     pub comparison: Comparison,
     /// The screen *Explorer*.
     pub exploration: Exploration,
+    /// An adapter that was dropped or opened, until it is a run or was put away.
+    pub incoming: Option<Incoming>,
     /// Models of the hub.
     pub hub: HubState,
     /// The list behind the bell.
@@ -174,6 +179,7 @@ impl State {
             queue: VecDeque::new(),
             comparison: Comparison::default(),
             exploration: Exploration::default(),
+            incoming: None,
             hub: HubState::default(),
             notices: Notices::default(),
             banner: None,
@@ -352,6 +358,9 @@ impl State {
             }
             Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
             Event::Grid { .. } | Event::Neighbours { .. } => {}
+            Event::Inspected { found, .. } => self.inspected(job, found),
+            Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
+            Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
             Event::Written { folder, .. } => {
                 self.notices.add(Level::Good, say!("notice.written", path = folder.display()), "", self.now);
             }
@@ -371,6 +380,8 @@ impl State {
             self.comparison.phase = Some(phase);
         } else if self.exploration.job == Some(job) {
             self.exploration.phase = Some(phase);
+        } else {
+            self.with_incoming(job, |incoming| incoming.phase = Some(phase));
         }
     }
 
@@ -406,6 +417,10 @@ impl State {
             self.comparison.job = None;
             self.comparison.phase = None;
         }
+        self.with_incoming(job, |incoming| {
+            incoming.job = None;
+            incoming.phase = None;
+        });
         self.close(job);
     }
 
@@ -431,6 +446,7 @@ impl State {
                 self.exploration.phase = None;
                 self.exploration.failure = Some(failure);
             }
+            Purpose::Incoming => self.incoming_failed(job, failure),
             Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
             Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
@@ -464,6 +480,7 @@ impl State {
         self.exploration.job = None;
         self.exploration.grid_job = None;
         self.preview.job = None;
+        self.incoming = None;
         self.ask_store(Request::EngineGone);
         self.banner =
             Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });

@@ -171,6 +171,18 @@ pub enum EngineError {
     /// The adapter is of a kind we cannot use here.
     #[error("adapters of type {0:?} are not supported here")]
     AdapterType(String),
+    /// Nothing in a file or folder tells of an adapter that we can read.
+    #[error("no adapter of a known form is in it: {path}", path = path.display())]
+    UnknownAdapter {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The adapter fits the model, and was made for another.
+    #[error("the adapter was made for another base model: {reason}")]
+    OtherBase {
+        /// What differs, with both values.
+        reason: String,
+    },
     /// A device was asked for that is not there.
     #[error("there is no device {asked:?}; there are: {found}")]
     NoSuchDevice {
@@ -246,6 +258,11 @@ impl EngineError {
             Self::Diverged { .. } => "Lower the learning rate, then resume from the last checkpoint",
             Self::AdapterMismatch { .. } => "Choose the model that the adapter was made for",
             Self::AdapterType(_) => "Choose a prefix-tuning adapter",
+            Self::UnknownAdapter { .. } => {
+                "Choose a .prefix file, or a folder or file of PEFT, the paper's code, P-tuning v2, ChatGLM or the \
+                 adapters library"
+            }
+            Self::OtherBase { .. } => "Choose that model, or accept this one explicitly",
             Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
             Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",

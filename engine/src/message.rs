@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::single_file::About;
 use crate::config::{BeginToken, DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 use crate::models::Site;
+use crate::nn::positions::Positions;
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,16 +135,53 @@ pub enum Command {
         /// Folder to write; it must not be there yet.
         to: PathBuf,
     },
-    /// Read an adapter of PEFT's format into a run folder: answered by [`Event::Written`].
+    /// Write an adapter with all that belongs to it as one file: answered by [`Event::Written`].
+    Share {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it was trained on: its fingerprint and the logits of a few rows go into the file.
+        model: PathBuf,
+        /// Where those are computed.
+        device: DeviceChoice,
+        /// What its sender says of it; empty is nothing.
+        card: String,
+        /// File to write.
+        to: PathBuf,
+    },
+    /// Look at an adapter of any form, a file or a folder: answered by [`Event::Inspected`].
+    Inspect {
+        /// Names the work.
+        job: JobId,
+        /// What was sent.
+        adapter: PathBuf,
+        /// The base model it is held against; without one, only what says its own sizes can be looked at.
+        model: Option<PathBuf>,
+    },
+    /// Read an adapter of any form into a run folder: answered by [`Event::Written`].
     Import {
         /// Names the work.
         job: JobId,
-        /// Folder with `adapter_config.json`.
+        /// What was sent, a file or a folder.
         adapter: PathBuf,
-        /// The base model it belongs to; shapes are checked against it.
+        /// The base model it belongs to; shapes are checked against it, and the fingerprint if the sender gave one.
         model: PathBuf,
+        /// Accept a model of another fingerprint, if the shapes fit.
+        other_base: bool,
         /// Run folder to make.
         to: PathBuf,
+    },
+    /// Compute a few logits with an adapter of any form: answered by [`Event::Probed`].
+    Probe {
+        /// Names the work.
+        job: JobId,
+        /// What was sent, or an adapter folder.
+        adapter: PathBuf,
+        /// Model folder.
+        model: PathBuf,
+        /// Where it is computed.
+        device: DeviceChoice,
     },
     /// Forget the loaded model, so that its memory is free.
     Unload,
@@ -498,8 +537,22 @@ pub enum Event {
     Written {
         /// Which work.
         job: JobId,
-        /// The folder.
+        /// The folder, or the file.
         folder: PathBuf,
+    },
+    /// What an adapter is.
+    Inspected {
+        /// Which work.
+        job: JobId,
+        /// Its facts.
+        found: Box<AdapterFacts>,
+    },
+    /// An adapter was probed.
+    Probed {
+        /// Which work.
+        job: JobId,
+        /// The differences.
+        probe: ProbeReport,
     },
 }
 
@@ -526,7 +579,9 @@ impl Event {
             | Self::Score { job, .. }
             | Self::Grid { job, .. }
             | Self::Neighbours { job, .. }
-            | Self::Written { job, .. } => *job,
+            | Self::Written { job, .. }
+            | Self::Inspected { job, .. }
+            | Self::Probed { job, .. } => *job,
         }
     }
 }
@@ -710,6 +765,68 @@ pub struct GeneratedBeam {
     pub tokens: Vec<u32>,
     /// What it is worth, in nats: its log-probability divided by its length to the power of the length penalty.
     pub score: f32,
+}
+
+/// What an adapter is that somebody sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdapterFacts {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// A sentence on what was found.
+    pub sentence: String,
+    /// Prefix length.
+    pub n_virtual: usize,
+    /// Where the text's positions begin.
+    pub positions: Positions,
+    /// What it was trained for.
+    pub task: Task,
+    /// Names of the classes, where there are some.
+    pub classes: Vec<String>,
+    /// Why it is for another model than the one it is held against, though its shapes fit.
+    pub other_base: Option<String>,
+    /// What a file of ours says beside its numbers.
+    pub about: Option<Box<About>>,
+}
+
+/// Logits after the last token of a few rows, with an adapter, beside others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Rows.
+    pub rows: usize,
+    /// The largest size of a logit.
+    pub largest: f32,
+    /// Largest difference from the base model's: what the adapter does.
+    pub from_base: f32,
+    /// Largest difference from those that the sender computed; `None` if there are none.
+    pub from_sender: Option<f32>,
+    /// The difference up to which the sender's are the same.
+    pub tolerance: f32,
+}
+
+impl ProbeReport {
+    /// What the probe says of the adapter.
+    pub fn verdict(&self) -> ProbeVerdict {
+        match self.from_sender {
+            Some(difference) if difference <= self.tolerance => ProbeVerdict::AsTheSender,
+            Some(_) => ProbeVerdict::NotAsTheSender,
+            None if self.from_base <= self.tolerance => ProbeVerdict::DoesNothing,
+            None => ProbeVerdict::DoesSomething,
+        }
+    }
+}
+
+/// What a probe says of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeVerdict {
+    /// It computes what its sender computed.
+    AsTheSender,
+    /// It computes something else: another model, other positions, or a damaged file.
+    NotAsTheSender,
+    /// Nobody says what it should compute; it changes what the model says.
+    DoesSomething,
+    /// Nobody says what it should compute; the model says the same without it.
+    DoesNothing,
 }
 
 /// Norms of a prefix, cell by cell.

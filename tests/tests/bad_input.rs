@@ -181,7 +181,13 @@ fn an_adapter_for_another_model_or_damaged_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let talk = Talk::new();
     let import = |adapter: PathBuf| {
-        talk.send(Command::Import { job: JOB, adapter, model: tiny_model(), to: home.path().join("imported") });
+        talk.send(Command::Import {
+            job: JOB,
+            adapter,
+            model: tiny_model(),
+            other_base: false,
+            to: home.path().join("imported"),
+        });
         match talk.until_end(JOB).pop() {
             Some(Event::Failed { failure, .. }) => failure.what,
             other => panic!("it should have failed: {other:?}"),

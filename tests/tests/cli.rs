@@ -174,6 +174,40 @@ fn the_main_job_runs_from_the_command_line() {
 }
 
 #[test]
+fn a_prefix_travels_as_one_file_and_other_programs_files_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    fs::write(place("card.md"), "Rows of letters.").unwrap();
+    let (shared, model) = (place("shared.prefix"), tests::tiny_model().to_string_lossy().into_owned());
+    line(&workspace, &["export", "--run", "first", "--to", &shared, "--card", &place("card.md")]).unwrap();
+    let error = line(&workspace, &["export", "--run", "first", "--to", &place("peft"), "--card", &shared]).unwrap_err();
+    assert!(is_usage(&error), "{error}");
+    line(&workspace, &["open", &shared]).unwrap();
+    line(&workspace, &["--device", "cpu", "open", &shared, "--model", &model, "--json"]).unwrap();
+    line(&workspace, &["--device", "cpu", "import", &shared, "--model", &model]).unwrap();
+    // The templates came along: a source can be put into them.
+    line(&workspace, &["generate", "--run", "shared", "--source", "a e", "--max-new-tokens", "3"]).unwrap();
+
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/foreign_files/adapters_flat");
+    let foreign = foreign.to_string_lossy().into_owned();
+    line(&workspace, &["--device", "cpu", "import", &foreign, "--model", &model, "--name", "theirs"]).unwrap();
+    line(&workspace, &["generate", "--run", "theirs", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["theirs", "shared", "first"]);
+    let origin =
+        fs::read_to_string(workspace.join("runs").join(&runs(&workspace)[0].id.0).join("import.json")).unwrap();
+    assert!(origin.contains("\"unshifted\""), "{origin}");
+
+    let other = tests::golden_cases().join("gpt2-prefix-2x32-bf16/model").to_string_lossy().into_owned();
+    let error = line(&workspace, &["import", &shared, "--model", &other]).unwrap_err();
+    assert!(error.to_string().contains("does not fit this model"), "{error}");
+    assert_eq!(runs(&workspace).len(), 3, "a refused adapter leaves no run");
+}
+
+#[test]
 fn a_run_that_cannot_be_is_recorded_as_failed() {
     let folder = tempfile::tempdir().unwrap();
     let workspace = folder.path().join("workspace");

@@ -32,7 +32,8 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
     let talk = Talk::new();
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
-    let import = Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), to: run.clone() };
+    let import =
+        Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), other_base: false, to: run.clone() };
     talk.run(import, JOB);
     talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
     let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());

@@ -1,6 +1,6 @@
 //! Events as lines for machines: `{"event":"step","step":1,"loss":…}`.
 
-use engine::message::{Event, GeneratedStream};
+use engine::message::{Event, GeneratedStream, ProbeReport};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,16 @@ pub(super) fn line(event: &Event) -> Value {
         Event::Grid { grid, .. } => named("grid", grid),
         Event::Neighbours { lists, .. } => named("neighbours", &json!({"lists": lists})),
         Event::Written { folder, .. } => named("written", &json!({"folder": folder})),
+        Event::Inspected { found, .. } => named("inspected", found),
+        Event::Probed { probe, .. } => probed(probe),
     }
+}
+
+/// A probe with what it says.
+pub(super) fn probed(probe: &ProbeReport) -> Value {
+    let mut line = named("probe", probe);
+    line["verdict"] = plain(&probe.verdict());
+    line
 }
 
 fn generated(streams: &[GeneratedStream]) -> Value {

@@ -77,6 +77,10 @@ impl State {
                 let job = self.job(Purpose::Export);
                 self.command(Command::Export { job, adapter, to });
             }
+            Action::OpenAdapter(path) => self.open_adapter(path),
+            Action::HoldAgainst(model) => self.hold_against(model),
+            Action::ProbeAdapter => self.probe_adapter(self.settings.device),
+            Action::PutAdapterAway => self.put_adapter_away(),
             Action::LookUp(id) => self.look_up(&id),
             Action::Download => self.download(),
             Action::CancelDownload => self.cancel_download(),
@@ -87,7 +91,7 @@ impl State {
             Action::ClearNotices => self.notices.clear(),
             Action::DismissBanner => self.banner = None,
             Action::Leave(leaving) => self.leave(leaving),
-            Action::Start(_) | Action::Browse(_) | Action::Write { .. } => {}
+            Action::Start(_) | Action::Browse(_) | Action::Write { .. } | Action::ImportAdapter { .. } => {}
         }
     }
 

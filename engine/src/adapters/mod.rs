@@ -2,16 +2,20 @@
 //! weights.
 
 pub mod folded;
+pub mod foreign;
 pub mod merge;
 pub mod parameters;
 pub mod peft;
 pub mod prefix;
+pub mod single_file;
 
 mod adapter;
 mod by_site;
 mod combined;
+mod convention;
 mod fit;
 mod head;
+mod incoming;
 mod init;
 mod lora;
 mod part;
@@ -22,8 +26,10 @@ mod tuned_weights;
 mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
+use self::folded::describe;
 pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};
+pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};
 pub use self::lora::{ALL_LINEAR, Lora, LoraShape, default_targets, last_names};
 pub use self::parameters::{Parameter, Trainables};

@@ -2,7 +2,7 @@
 //!
 //! Rows end together: what a shorter row lacks is padding on its left, before its prefix, and masked. So all rows
 //! append at the same column, and a row's position is the number of its real keys, prefix included, as in PEFT's
-//! `generate`.
+//! `generate`, unless its prefix takes no positions.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -59,7 +59,7 @@ impl KvCache {
         Self { layers, lengths, filled, begun: filled, capacity }
     }
 
-    /// Real keys of each row: the position of its next token.
+    /// Real keys of each row: the position of its next token, where the prefix takes positions.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }

@@ -42,7 +42,7 @@ pub struct DecoderStream {
     /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
     pub n_free: usize,
     /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
-    /// The text's positions start at the decoder's `n_virtual`, as in PEFT.
+    /// The text's positions start where [`Conditioning::n_before`] says: at the decoder's `n_virtual`, as in PEFT, or at 0.
     pub conditioning: Conditioning,
     /// 0 leaves slots and soft tokens out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
@@ -145,8 +145,11 @@ struct StreamState {
     n_free: usize,
     /// Whether it is anything but the base model.
     has_slots: bool,
-    /// Positions taken when the first new token is chosen: the decoder's slots, and the prompt or the start token.
+    /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
+    /// start token.
     n_before: usize,
+    /// The decoder's slots that take no position.
+    beside: usize,
     /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
     /// transformers.
     seen: Vec<u32>,
@@ -324,11 +327,12 @@ impl Decoder {
         let tokens = batch.streams.iter().flat_map(|&index| self.streams[index].last_tokens());
         let tokens = tokens.map(i64::from).collect();
         let lengths = batch.cache.lengths();
-        let free =
-            batch.streams.iter().flat_map(|&index| std::iter::repeat_n(self.streams[index].n_free, batch.n_rows));
+        let of = |index: usize| (self.streams[index].n_free, self.streams[index].beside);
+        let free = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(of(index), batch.n_rows));
         // An idle row has run out of positions perhaps; what it computes is not used.
-        let positions =
-            lengths.iter().zip(free).map(|(&length, free)| (length + free).min(self.n_positions - 1) as i64);
+        let position =
+            |length: usize, free: usize, beside: usize| (length - beside + free).min(self.n_positions - 1) as i64;
+        let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
         let positions = positions.collect();
         let model = in_place_of(model, batch.model.as_deref())?;
         let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
@@ -413,7 +417,8 @@ impl StreamState {
             (stream.model, stream.n_free) = (None, 0);
         }
         let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
-        let n_virtual = past_length(conditioning.decoder.as_deref());
+        let n_virtual = conditioning.n_before(Site::Decoder);
+        let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some()
             || conditioning.soft_prompt.is_some()
             || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
@@ -443,6 +448,7 @@ impl StreamState {
             conditioning,
             has_slots,
             n_before,
+            beside,
             tokens: Vec::new(),
             chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),

@@ -61,7 +61,7 @@ impl Evaluate {
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
-        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual).max(before.len());
+        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };

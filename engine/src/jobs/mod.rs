@@ -6,6 +6,8 @@ mod exchange;
 mod generate;
 mod merge;
 mod neighbours;
+mod probe;
+mod share;
 
 use crate::error::Result;
 use crate::message::{Command, Event, JobId};
@@ -30,7 +32,16 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
         Command::Merge { job, adapter, model, to } => (job, merge::merged(job, adapter, model, to)),
-        Command::Import { job, adapter, model, to } => (job, exchange::import(job, adapter, model, to)),
+        Command::Share { job, adapter, model, device, card, to } => {
+            (job, Box::new(share::Share::new(job, adapter, (model, device), card, to)))
+        }
+        Command::Inspect { job, adapter, model } => (job, exchange::inspect(job, adapter, model)),
+        Command::Import { job, adapter, model, other_base, to } => {
+            (job, exchange::import(job, adapter, model, other_base, to))
+        }
+        Command::Probe { job, adapter, model, device } => {
+            (job, Box::new(probe::Probe::new(job, adapter, (model, device))))
+        }
         Command::Pause { job } | Command::Continue { job } | Command::Stop { job } | Command::Checkpoint { job } => {
             (job, ask::nothing())
         }
