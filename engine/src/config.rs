@@ -11,7 +11,10 @@ use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
 
-pub use self::training::{AdamWConfig, LossReduction, Schedule, TrainingConfig};
+use self::training::refuse;
+pub use self::training::{
+    AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
+};
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -313,9 +316,7 @@ impl RunConfig {
     /// [`EngineError::Setting`] for the first field that is wrong.
     pub fn check(&self) -> Result<()> {
         let MethodConfig::Prefix(prefix) = &self.method;
-        let t = &self.training;
-        let finite = |x: f64| x.is_finite();
-        let rules: [(bool, &'static str, &str); 15] = [
+        refuse(&[
             (prefix.n_virtual >= 1, "method.n_virtual", "the prefix needs at least one virtual token"),
             (prefix.n_virtual <= 4096, "method.n_virtual", "at most 4096 virtual tokens"),
             ((0.0..1.0).contains(&prefix.dropout), "method.dropout", "must be at least 0 and below 1"),
@@ -324,37 +325,9 @@ impl RunConfig {
                 "method.reparameterisation.width",
                 "must be between 1 and 65536",
             ),
-            (t.batch_size >= 1, "training.batch_size", "must be at least 1"),
-            (t.accumulation >= 1, "training.accumulation", "must be at least 1"),
-            (
-                finite(t.learning_rate) && t.learning_rate > 0.0 && t.learning_rate < 1e3,
-                "training.learning_rate",
-                "must be a positive number",
-            ),
-            (t.steps > 0 || (finite(t.epochs) && t.epochs > 0.0), "training.epochs", "must be a positive number"),
-            (t.clip_norm.is_none_or(|c| finite(c) && c > 0.0), "training.clip_norm", "must be a positive number"),
-            (
-                (0.0..1.0).contains(&t.optimizer.beta1) && (0.0..1.0).contains(&t.optimizer.beta2),
-                "training.optimizer.beta1",
-                "betas must be at least 0 and below 1",
-            ),
-            (
-                t.optimizer.epsilon > 0.0 && finite(t.optimizer.epsilon),
-                "training.optimizer.epsilon",
-                "must be positive",
-            ),
-            (
-                (0.0..=10.0).contains(&t.optimizer.weight_decay),
-                "training.optimizer.weight_decay",
-                "must be between 0 and 10",
-            ),
             ((0.0..=0.9).contains(&self.data.validation_share), "data.validation_share", "must be between 0 and 0.9"),
             (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
-            (t.patience != Some(0), "training.patience", "must be at least 1"),
-        ];
-        match rules.iter().find(|(ok, ..)| !ok) {
-            None => Ok(()),
-            Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
-        }
+        ])?;
+        self.training.check()
     }
 }

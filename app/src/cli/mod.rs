@@ -14,6 +14,7 @@ mod gui;
 mod json;
 mod neighbors;
 mod out;
+mod presets;
 mod progress;
 mod resume;
 pub mod run_file;
@@ -70,6 +71,8 @@ enum Command {
     Gui(gui::GuiArgs),
     /// Train a run
     Train(train::TrainArgs),
+    /// List how papers train, for train --preset
+    Presets,
     /// Go on with a run from its last checkpoint
     Resume(resume::ResumeArgs),
     /// Continue texts with the base model and any runs
@@ -128,6 +131,7 @@ pub fn run(
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
+        Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),

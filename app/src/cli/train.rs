@@ -13,7 +13,7 @@ use super::error::CliError;
 use super::json::named;
 use super::progress::Progress;
 use super::session::{JOB, Session, Wake, open_store};
-use super::{Global, out, run_file, settings};
+use super::{Global, out, presets, run_file, settings};
 use crate::store::{Answer, Request, Store};
 use crate::workspace::{RunId, Workspace, default_name};
 
@@ -38,6 +38,9 @@ pub(super) struct TrainArgs {
     /// Prefix length (virtual tokens)
     #[arg(long, value_name = "N")]
     prefix: Option<usize>,
+    /// Train as a paper does; what is set beside it wins. `prefix-workbench presets` lists them
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// What people call the run
     #[arg(long)]
     name: Option<String>,
@@ -73,7 +76,8 @@ impl TrainArgs {
         }
         let here = std::env::current_dir().unwrap_or_default();
         run_file::make_absolute(&mut tree, &here);
-        let mut config = run_file::complete(tree, &global.assets())?;
+        let recipe = self.preset.as_deref().map(presets::find).transpose()?;
+        let mut config = run_file::complete(tree, recipe, &global.assets())?;
         require_model(&config.model, &here)?;
         if config.name.trim().is_empty() {
             config.name = default_name(&config);

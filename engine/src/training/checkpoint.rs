@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Head, HeadShape, Parameter, Prefix, PrefixShape};
-use crate::config::{PrefixConfig, TaskRecord};
+use crate::config::{OptimizerConfig, PrefixConfig, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::Site;
+use crate::training::memory::{Memory, Remembered};
 use crate::training::optimizer::Trainer;
 use crate::weights::{read_floats, write_floats, write_json};
 
@@ -69,11 +70,11 @@ pub fn write(
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
     trainer.adapter.fold(base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
-    for (i, (name, parameter)) in trainer.adapter.named_parameters().enumerate() {
-        let shape = &parameter.shape;
-        tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
-        tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
-        tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
+    for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
+        for Remembered { kind, shape, value } in memory.tensors() {
+            tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
+        }
+        tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
     }
     write_floats(&draft.path().join(TENSORS), &tensors, None)?;
     write_json(&draft.path().join(STATE), state)?;
@@ -87,11 +88,12 @@ pub fn write(
 /// Reads a checkpoint back.
 ///
 /// # Errors
-/// A file is missing or damaged, or holds tensors of other shapes.
+/// A file is missing or damaged, or holds tensors of other shapes, or the memory is another optimizer's.
 pub fn read(
     folder: &Path,
     plan: &AdapterPlan,
     config: &PrefixConfig,
+    optimizer: &OptimizerConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
     let path = folder.join(STATE);
@@ -111,13 +113,19 @@ pub fn read(
         }
         Ok(Parameter::new(name, found, values, device))
     };
-    let (mut prefixes, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut prefixes, mut memory) = (Vec::new(), Vec::new());
     let mut taken = |parts: Vec<(String, &'static str, Vec<usize>)>| -> Result<Vec<Parameter>> {
         let mut parameters = Vec::new();
         for (key, name, shape) in parts {
             parameters.push(take("param", &key, name, &shape)?);
-            first.push(take("first", &key, name, &shape)?.value);
-            second.push(take("second", &key, name, &shape)?.value);
+            let remembered = |kind: &'static str, shape: &[usize]| match take(kind, &key, name, shape) {
+                Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(format!(
+                    "its checkpoint has nothing of what {} remembers, it was trained with another optimizer",
+                    optimizer.name()
+                ))),
+                read => read.map(|parameter| parameter.value),
+            };
+            memory.push(Memory::read(optimizer, &shape, remembered)?);
         }
         Ok(parameters)
     };
@@ -135,7 +143,7 @@ pub fn read(
         None => None,
     };
     let adapter = Adapter { prefixes, head, task: plan.task.clone() };
-    Ok((Trainer { adapter, step: state.step, first, second }, state))
+    Ok((Trainer { adapter, step: state.step, optimizer: *optimizer, memory }, state))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

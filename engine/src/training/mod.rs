@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod figures;
 pub mod loss;
+pub mod memory;
 pub mod optimizer;
 pub mod run_folder;
 pub mod schedule;

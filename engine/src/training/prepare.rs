@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{Adapter, FoldedAdapter, Head, HeadShape, Place, Prefix, PrefixShape, PrefixTarget, TargetRow};
-use crate::config::{MethodConfig, PrefixConfig, PrefixInit, RunConfig, Task, TaskRecord};
+use crate::config::{MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, RunConfig, Task, TaskRecord};
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
@@ -54,9 +54,10 @@ pub(super) fn prepare(
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), &plan, &prefix, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), &plan, (&prefix, &config.training.optimizer), &model)?,
         None => {
-            let trainer = Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?);
+            let trainer =
+                Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?, config.training.optimizer);
             let initial = path.join("initial");
             trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
@@ -148,7 +149,7 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
 fn restore(
     folder: &Path,
     plan: &AdapterPlan,
-    prefix: &PrefixConfig,
+    (prefix, optimizer): (&PrefixConfig, &OptimizerConfig),
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
@@ -157,7 +158,7 @@ fn restore(
             "the task or the classes of the rows are not those the run began with".to_owned(),
         ));
     }
-    let (trainer, state) = checkpoint::read(folder, plan, prefix, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, plan, prefix, optimizer, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }

@@ -201,7 +201,6 @@ impl Run {
         let batches = weighted(self.config.training.loss, self.next_batches());
         let t = &self.config.training;
         let settings = StepSettings {
-            optimizer: t.optimizer,
             learning_rate: learning_rate(t, self.trainer.step + 1, self.total_steps),
             clip_norm: t.clip_norm,
             seed: self.config.seed,

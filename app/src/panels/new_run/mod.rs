@@ -6,6 +6,7 @@ mod data;
 pub mod draft;
 mod method;
 mod model;
+mod optimizer;
 mod preview_card;
 mod schedule;
 
