@@ -7,6 +7,7 @@ pub mod hub;
 pub mod live;
 pub mod notices;
 mod perform;
+pub mod range;
 pub mod run_view;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use self::exploration::Exploration;
 use self::hub::HubState;
 use self::live::Live;
 use self::notices::Notices;
+use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
 use crate::say;
@@ -53,6 +55,7 @@ enum Purpose {
     Grid,
     Neighbours,
     Export,
+    Range,
     Train(RunId),
 }
 
@@ -112,6 +115,8 @@ pub struct State {
     pub models: BTreeMap<PathBuf, Described>,
     /// The token view of the form.
     pub preview: PreviewState,
+    /// The last range test of the form.
+    pub range: RangeTest,
     /// All runs, newest first; `None` until the store has answered.
     pub runs: Option<Vec<RunRow>>,
     /// Models that were used.
@@ -164,6 +169,7 @@ impl State {
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
+            range: RangeTest::default(),
             runs: None,
             model_rows: Vec::new(),
             dataset_rows: Vec::new(),
@@ -348,7 +354,9 @@ impl State {
                 self.exploration.grid_job = None;
             }
             Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
-            Event::Grid { .. } | Event::Neighbours { .. } => {}
+            Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
+            Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
+            Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
             Event::Written { folder, .. } => {
                 self.notices.add(Level::Good, say!("notice.written", path = folder.display()), "", self.now);
             }
@@ -368,6 +376,8 @@ impl State {
             self.comparison.phase = Some(phase);
         } else if self.exploration.job == Some(job) {
             self.exploration.phase = Some(phase);
+        } else if self.range.job == Some(job) {
+            self.range.phase = Some(phase);
         }
     }
 
@@ -428,7 +438,8 @@ impl State {
                 self.exploration.phase = None;
                 self.exploration.failure = Some(failure);
             }
-            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
+            Purpose::Range if self.range.job == Some(job) => self.range.failure = Some(failure),
+            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours | Purpose::Range => {}
             Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
@@ -440,6 +451,7 @@ impl State {
 
     fn close(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.range.job.take_if(|range| *range == job);
         if self.live.remove(&job).is_some() {
             self.start_next();
         }
@@ -461,6 +473,7 @@ impl State {
         self.exploration.job = None;
         self.exploration.grid_job = None;
         self.preview.job = None;
+        self.range.job = None;
         self.ask_store(Request::EngineGone);
         self.banner =
             Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });

@@ -11,7 +11,7 @@ use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
 
-use self::training::refuse;
+pub(crate) use self::training::refuse;
 pub use self::training::{
     AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
 };

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::config::{
-    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, Reparameterisation, Schedule, Task,
-    TrainingConfig,
+    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterisation,
+    Schedule, Task, TrainingConfig,
 };
 use crate::error::{EngineError, Result};
 
@@ -93,6 +93,10 @@ pub struct Recipe {
     n_virtual: Option<usize>,
     /// Width of the network, where there is one.
     width: Option<usize>,
+    /// Dropout on the prefix, for prefixes.
+    dropout: f64,
+    /// What a prefix begins as, where that belongs to it.
+    words: Option<&'static str>,
     /// How it trains.
     pub training: RecipeTraining,
     /// What belongs to it and is not done here, a sentence.
@@ -141,7 +145,8 @@ const LI_LIANG_SOURCE: &str = "XiangLi1999/PrefixTuning: gpt2; Li & Liang 2021";
 const TORCH_ADAMW: OptimizerConfig = OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.01, ..AdamConfig::USUAL });
 
 const fn prefix(name: &'static str, title: &'static str, source: &'static str, form: Form) -> Recipe {
-    Recipe { name, title, source, form, n_virtual: None, width: None, training: TRAINER, note: None }
+    let (n_virtual, width, words, dropout) = (None, None, None, 0.0);
+    Recipe { name, title, source, form, n_virtual, width, dropout, words, training: TRAINER, note: None }
 }
 
 /// All of them.
@@ -174,7 +179,8 @@ pub const RECIPES: [Recipe; 12] = [
         n_virtual: Some(6),
         width: Some(512),
         training: RecipeTraining { steps: 200, warmup_steps: 100, ..LI_LIANG },
-        note: Some("It begins with the words \"table-to-text:\" and is for at most 200 rows"),
+        words: Some("table-to-text:"),
+        note: Some("It is for at most 200 rows"),
         ..prefix("prefix-gpt2-low-data", "Prefix-Tuning, GPT-2 with few rows", LI_LIANG_SOURCE, Form::PrefixMlp)
     },
     Recipe {
@@ -196,13 +202,14 @@ pub const RECIPES: [Recipe; 12] = [
     Recipe {
         n_virtual: Some(128),
         training: RecipeTraining { steps: 3000, batch_size: 1, accumulation: 16, learning_rate: 2e-2, ..TRAINER },
-        note: Some("It drops a tenth of the prefix while training"),
+        dropout: 0.1,
         ..prefix("chatglm", "P-tuning v2, ChatGLM-6B", "THUDM/ChatGLM-6B: ptuning", Form::PrefixFlat)
     },
     Recipe {
         n_virtual: Some(128),
         training: RecipeTraining { epochs: 100.0, batch_size: 32, learning_rate: 5e-3, ..TRAINER },
-        note: Some("It drops a tenth of the prefix while training"),
+        dropout: 0.1,
+        note: Some("Its model drops a tenth too, here it drops nothing"),
         ..prefix(
             "p-tuning-v2-rte",
             "P-tuning v2, classes of texts (RTE)",
@@ -213,7 +220,8 @@ pub const RECIPES: [Recipe; 12] = [
     Recipe {
         n_virtual: Some(11),
         training: RecipeTraining { epochs: 30.0, batch_size: 16, learning_rate: 3e-2, ..TRAINER },
-        note: Some("It drops a tenth of the prefix while training"),
+        dropout: 0.1,
+        note: Some("Its model drops a tenth too, here it drops nothing"),
         ..prefix(
             "p-tuning-v2-ner",
             "P-tuning v2, classes of words (CoNLL 2003)",
@@ -300,6 +308,10 @@ impl Recipe {
             prefix.n_virtual = self.n_virtual.unwrap_or(prefix.n_virtual);
             let activation = prefix.reparameterisation.take().unwrap_or_default().activation;
             prefix.reparameterisation = self.width.map(|width| Reparameterisation { width, activation });
+            prefix.dropout = self.dropout;
+            if let Some(words) = self.words {
+                prefix.init = PrefixInit::Words { text: words.to_owned() };
+            }
         }
         let mine = self.training;
         *training = TrainingConfig {
@@ -327,8 +339,12 @@ impl Recipe {
         }
         let mut method =
             json!({ "type": "prefix", "reparameterisation": self.width.map(|width| json!({"width": width})) });
+        method["dropout"] = self.dropout.into();
         if let Some(n_virtual) = self.n_virtual {
             method["n_virtual"] = n_virtual.into();
+        }
+        if let Some(words) = self.words {
+            method["init"] = json!({ "type": "words", "text": words });
         }
         json!({ "method": method, "training": training })
     }

@@ -1,4 +1,5 @@
 //! Optimizers and schedules step by step against torch and transformers: `tests/golden/optimizers.py`.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use engine::adapters::Parameter;
 use engine::config::{OptimizerConfig, Schedule, TrainingConfig};

@@ -7,7 +7,7 @@ use engine::config::{
     AdafactorConfig, AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation,
     RunConfig, Schedule, SgdConfig,
 };
-use engine::message::{Command, Event, JobId, Outcome};
+use engine::message::{Command, Event, JobId, Outcome, RangePoint, RateRange};
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
 
@@ -152,6 +152,32 @@ fn the_memory_of_another_optimizer_is_refused_and_the_run_goes_on_with_its_own()
         other => panic!("{other:?}"),
     }
     train(&talk, &folder, &config, true);
+}
+
+#[test]
+fn a_range_test_begins_where_the_run_does_and_writes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, folder) = (with_mlp(tiny_run(home.path())), home.path().join("run"));
+    let files = |path: &Path| std::fs::read_dir(path).unwrap().count();
+    let (before, talk) = (files(home.path()), Talk::new());
+    let range = RateRange { from: 1e-5, to: 100.0, steps: 40 };
+    let heard = talk.run(Command::TestRange { job: JOB, config: Box::new(config.clone()), range }, JOB);
+    assert_eq!(files(home.path()), before);
+    let point = |event: &Event| if let Event::RangeStep { point, .. } = event { Some(*point) } else { None };
+    let points: Vec<RangePoint> = heard.iter().filter_map(point).collect();
+    assert!(
+        points[0].learning_rate == 1e-5 && points.windows(2).all(|two| two[0].learning_rate < two[1].learning_rate)
+    );
+    let findings = heard.iter().find_map(|event| match event {
+        Event::Range { findings, .. } => Some(*findings),
+        _ => None,
+    });
+    let findings = findings.unwrap();
+    let (steepest, diverged) = (findings.steepest.unwrap(), findings.diverged.unwrap());
+    assert!(steepest < diverged && diverged <= points.last().unwrap().learning_rate * 2.0, "{findings:?}");
+    train(&talk, &folder, &config, false);
+    let first = curve(&folder).iter().find_map(|r| if let Record::Step(report) = r { Some(report.loss) } else { None });
+    assert_eq!(first, Some(points[0].loss), "the same rows, initial values and dropout");
 }
 
 #[test]

@@ -16,7 +16,9 @@ mod neighbors;
 mod out;
 mod presets;
 mod progress;
+mod range;
 mod resume;
+mod run_args;
 pub mod run_file;
 mod runs;
 mod session;
@@ -71,6 +73,8 @@ enum Command {
     Gui(gui::GuiArgs),
     /// Train a run
     Train(train::TrainArgs),
+    /// Learning-rate range test of a run: nothing is written
+    Range(range::RangeArgs),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint
@@ -131,6 +135,7 @@ pub fn run(
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
+        Command::Range(args) => range::run(&args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
@@ -162,7 +167,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, resume and evaluate",
+                "It belongs to train, range, resume and evaluate",
             )),
         }
     }

@@ -212,6 +212,15 @@ impl OptimizerConfig {
         }
     }
 
+    /// How many numbers it remembers for each of a matrix; rows and columns are few.
+    pub fn memory_per_parameter(&self) -> usize {
+        match self {
+            Self::AdamW(_) | Self::Adam(_) => 2,
+            Self::Adafactor(adafactor) => usize::from(adafactor.beta1.is_some()),
+            Self::Sgd(sgd) => usize::from(sgd.momentum > 0.0),
+        }
+    }
+
     /// How much parameters shrink.
     pub fn weight_decay(&self) -> f64 {
         match self {
@@ -373,7 +382,7 @@ pub enum LossReduction {
 }
 
 /// The first rule that does not hold, as an error: whether it does, the field, the reason.
-pub(super) fn refuse(rules: &[(bool, &'static str, &str)]) -> Result<()> {
+pub(crate) fn refuse(rules: &[(bool, &'static str, &str)]) -> Result<()> {
     match rules.iter().find(|(ok, ..)| !ok) {
         None => Ok(()),
         Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),

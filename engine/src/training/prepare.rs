@@ -18,27 +18,30 @@ use crate::training::run_folder::{RunFolder, read_checkpoints};
 /// Rows that give the initial values their scale.
 const ROWS_FOR_SCALE: usize = 16;
 
-/// Everything a run starts with.
-pub(super) struct Prepared {
+/// What a run is trained on, before anything of it is trained or written.
+pub(super) struct Ground {
     pub(super) prefix: PrefixConfig,
     pub(super) plan: AdapterPlan,
     pub(super) model: Rc<LoadedModel>,
-    pub(super) folder: RunFolder,
     pub(super) data: Dataset,
+}
+
+/// Everything a run starts with.
+pub(super) struct Prepared {
+    pub(super) ground: Ground,
+    pub(super) folder: RunFolder,
     pub(super) trainer: Trainer,
     pub(super) state: CheckpointState,
     pub(super) total_steps: usize,
 }
 
-/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
-pub(super) fn prepare(
-    path: &Path,
+/// Loads the model and the rows.
+pub(super) fn ground(
     config: &RunConfig,
-    resume: bool,
     session: &mut Session,
     loading: &mut Loading<'_>,
     tell: &dyn Fn(Phase),
-) -> Result<Prepared> {
+) -> Result<Ground> {
     config.check()?;
     let MethodConfig::Prefix(prefix) = config.method.clone();
     loading(0.0)?;
@@ -51,15 +54,36 @@ pub(super) fn prepare(
     let data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
     tell(Phase::Initialising);
     let plan = AdapterPlan { sites, head: head_shape(&model, &data.task)?, task: data.task.clone() };
+    Ok(Ground { prefix, plan, model, data })
+}
+
+impl Ground {
+    /// A trainer before its first step.
+    pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
+        let adapter = initial(&self.plan, &self.prefix, config, &self.model, &self.data.train)?;
+        Ok(Trainer::new(adapter, config.training.optimizer))
+    }
+}
+
+/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
+pub(super) fn prepare(
+    path: &Path,
+    config: &RunConfig,
+    resume: bool,
+    session: &mut Session,
+    loading: &mut Loading<'_>,
+    tell: &dyn Fn(Phase),
+) -> Result<Prepared> {
+    let ground = ground(config, session, loading, tell)?;
+    let Ground { prefix, plan, model, data } = &ground;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), &plan, (&prefix, &config.training.optimizer), &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), plan, (prefix, &config.training.optimizer), model)?,
         None => {
-            let trainer =
-                Trainer::new(initial(&plan, &prefix, config, &model, &data.train)?, config.training.optimizer);
+            let trainer = ground.fresh(config)?;
             let initial = path.join("initial");
-            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&prefix))?;
+            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(prefix))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -70,7 +94,7 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { prefix, plan, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { ground, folder, trainer, state, total_steps })
 }
 
 /// Optimizer steps of a run on so many rows.

@@ -272,7 +272,10 @@ impl Draft {
             return;
         }
         let MethodConfig::Prefix(prefix) = method;
-        self.n_virtual = prefix.n_virtual;
+        (self.n_virtual, self.dropout) = (prefix.n_virtual, prefix.dropout);
+        if let PrefixInit::Words { text } = prefix.init {
+            (self.init, self.words) = (InitKind::Words, text);
+        }
         self.reparameterise = prefix.reparameterisation.is_some();
         self.width = prefix.reparameterisation.map_or(self.width, |network| network.width);
         self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
@@ -460,7 +463,7 @@ mod tests {
         assert_eq!(draft.recipe(), None);
         let names: Vec<&str> = draft.recipes().map(|recipe| recipe.name).collect();
         assert!(names.contains(&"prefix-gpt2-e2e") && !names.contains(&"lora-gpt2-e2e"), "{names:?}");
-        for name in ["prefix-gpt2-e2e", "chatglm"] {
+        for name in ["prefix-gpt2-e2e", "prefix-gpt2-low-data", "chatglm"] {
             draft.take_recipe(Recipe::named(name).unwrap());
             assert_eq!(draft.recipe().map(|recipe| recipe.name), Some(name));
         }

@@ -1,11 +1,13 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
 use egui::{CollapsingHeader, RichText, Ui};
+use engine::config::RunConfig;
 use engine::device::DeviceChoice;
 use engine::recipes::Recipe;
 
 use super::draft::{Draft, Extent, Field, Issue};
-use super::{error_of, optimizer};
+use super::{error_of, optimizer, range};
+use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
@@ -14,7 +16,13 @@ use crate::widgets::field;
 use crate::widgets::surface::card_ui;
 
 /// Draws the card.
-pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+pub(super) fn schedule_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    state: &State,
+    (issues, ready): (&[Issue], Option<&RunConfig>),
+    out: &mut Vec<Action>,
+) {
     card_ui(ui, say!("schedule.title"), |ui| {
         recipe_ui(ui, draft);
         ui.columns(2, |sides| {
@@ -39,6 +47,7 @@ pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues:
                 field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
             });
             rate_ui(&mut sides[1], draft, issues);
+            range::range_button_ui(&mut sides[1], ready, state, out);
         });
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
@@ -51,6 +60,7 @@ pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues:
             n => say!("schedule.advanced_changed", n = n),
         };
         CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
+        range::range_ui(ui, draft, state, out);
     });
 }
 
