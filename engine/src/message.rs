@@ -620,7 +620,8 @@ pub struct RangePoint {
 pub struct RangeFindings {
     /// The rate where the smoothed loss falls fastest; `None` if it never falls.
     pub steepest: Option<f64>,
-    /// The rate at which the smoothed loss is four times the lowest, or no number; `None` if it does not come to that.
+    /// The first rate after the lowest smoothed loss at which it is higher than it began, or four times the lowest, or no
+    /// number; `None` if it does not come to that.
     pub diverged: Option<f64>,
 }
 

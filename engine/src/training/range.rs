@@ -22,6 +22,9 @@ const SMOOTHING: f64 = 0.8;
 /// The test is over when the smoothed loss is this many times the lowest.
 const TOO_HIGH: f64 = 4.0;
 
+/// A slope is taken over this part of the points, to either side.
+const SLOPE_SHARE: usize = 20;
+
 /// A range test.
 pub struct RangeJob {
     id: JobId,
@@ -115,15 +118,20 @@ impl Curve {
         point
     }
 
-    /// The rate where the smoothed loss falls fastest on its way to the lowest, and the one where it is too high.
+    /// The rate where the smoothed loss falls fastest on its way to the lowest, and the first that is too high.
     fn findings(&self) -> RangeFindings {
         let smoothed: Vec<f64> = self.points.iter().map(|point| point.smoothed).collect();
         let lowest = (0..smoothed.len()).min_by(|&a, &b| smoothed[a].total_cmp(&smoothed[b])).unwrap_or(0);
-        // The rates rise by the same factor at each step, so that differences are slopes.
-        let slope = |&index: &usize| smoothed[index + 1] - smoothed[index - 1];
-        let steepest = (1..lowest).min_by(|a, b| slope(a).total_cmp(&slope(b)));
-        let steepest = steepest.filter(|index| slope(index) < 0.0).map(|index| self.points[index].learning_rate);
-        RangeFindings { steepest, diverged: self.diverged }
+        // The rates rise by the same factor at each step, so that differences are slopes; between neighbours they are
+        // those of the rows.
+        let reach = (smoothed.len() / SLOPE_SHARE).max(1);
+        let slope = |&index: &usize| smoothed[index + reach] - smoothed[index - reach];
+        let last = lowest.min(smoothed.len().saturating_sub(reach));
+        let steepest = (reach..last).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|index| slope(index) < 0.0);
+        // A loss that does not grow without bounds comes to rest above where it began.
+        let above = (lowest..smoothed.len()).find(|&index| lowest > 0 && smoothed[index] > smoothed[0]);
+        let rate = |index: usize| self.points[index].learning_rate;
+        RangeFindings { steepest: steepest.map(rate), diverged: above.map(rate).or(self.diverged) }
     }
 }
 
@@ -181,6 +189,17 @@ mod tests {
         let found = curve(&[1.0, 1.1, 1.2, 1.3]);
         assert_eq!(found.findings(), RangeFindings { steepest: None, diverged: None });
         assert_eq!(curve(&[]).findings(), RangeFindings { steepest: None, diverged: None });
+    }
+
+    #[test]
+    fn a_loss_that_comes_to_rest_above_its_beginning_was_driven_too_high() {
+        let falls = (0..20).map(|step| 4.0 - 0.1 * f64::from(step));
+        let found = curve(&falls.chain([6.0; 10]).collect::<Vec<f64>>());
+        assert_eq!((found.points.len(), found.diverged), (30, None), "it is never four times the lowest");
+        let findings = found.findings();
+        let too_high = found.points.iter().position(|point| Some(point.learning_rate) == findings.diverged);
+        assert!((21..=24).contains(&too_high.unwrap()), "{too_high:?}");
+        assert!(findings.steepest < findings.diverged);
     }
 
     #[test]

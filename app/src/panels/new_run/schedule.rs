@@ -47,7 +47,7 @@ pub(super) fn schedule_ui(
                 field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
             });
             rate_ui(&mut sides[1], draft, issues);
-            range::range_button_ui(&mut sides[1], ready, state, out);
+            sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
         });
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
