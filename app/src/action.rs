@@ -102,6 +102,10 @@ pub enum Action {
         /// Prefix length.
         n_virtual: usize,
     },
+    /// Try learning rates on the first steps of a run.
+    TestRange(Box<RunConfig>),
+    /// End that test, or take its curve away.
+    EndRange,
     /// Keep a model in the library.
     AddModel(PathBuf),
     /// Ask the hub which files a model has and how large they are.

@@ -8,6 +8,7 @@ pub mod incoming;
 pub mod live;
 pub mod notices;
 mod perform;
+pub mod range;
 pub mod run_view;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use self::hub::HubState;
 use self::incoming::Incoming;
 use self::live::Live;
 use self::notices::Notices;
+use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
 use crate::say;
@@ -56,6 +58,7 @@ enum Purpose {
     Neighbours,
     Export,
     Incoming,
+    Range,
     Train(RunId),
 }
 
@@ -115,6 +118,8 @@ pub struct State {
     pub models: BTreeMap<PathBuf, Described>,
     /// The token view of the form.
     pub preview: PreviewState,
+    /// The last range test of the form.
+    pub range: RangeTest,
     /// All runs, newest first; `None` until the store has answered.
     pub runs: Option<Vec<RunRow>>,
     /// Models that were used.
@@ -169,6 +174,7 @@ impl State {
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
+            range: RangeTest::default(),
             runs: None,
             model_rows: Vec::new(),
             dataset_rows: Vec::new(),
@@ -357,7 +363,9 @@ impl State {
                 self.exploration.grid_job = None;
             }
             Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
-            Event::Grid { .. } | Event::Neighbours { .. } => {}
+            Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
+            Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
+            Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
             Event::Inspected { found, .. } => self.inspected(job, found),
             Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
             Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
@@ -380,6 +388,8 @@ impl State {
             self.comparison.phase = Some(phase);
         } else if self.exploration.job == Some(job) {
             self.exploration.phase = Some(phase);
+        } else if self.range.job == Some(job) {
+            self.range.phase = Some(phase);
         } else {
             self.with_incoming(job, |incoming| incoming.phase = Some(phase));
         }
@@ -447,7 +457,8 @@ impl State {
                 self.exploration.failure = Some(failure);
             }
             Purpose::Incoming => self.incoming_failed(job, failure),
-            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
+            Purpose::Range if self.range.job == Some(job) => self.range.failure = Some(failure),
+            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours | Purpose::Range => {}
             Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
@@ -459,6 +470,7 @@ impl State {
 
     fn close(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.range.job.take_if(|range| *range == job);
         if self.live.remove(&job).is_some() {
             self.start_next();
         }
@@ -481,6 +493,7 @@ impl State {
         self.exploration.grid_job = None;
         self.preview.job = None;
         self.incoming = None;
+        self.range.job = None;
         self.ask_store(Request::EngineGone);
         self.banner =
             Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });

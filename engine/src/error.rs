@@ -156,6 +156,16 @@ pub enum EngineError {
         /// What is wrong with its value.
         reason: String,
     },
+    /// A recipe is for another form of method.
+    #[error("the preset {name:?} is for {wants}, this run trains {found}")]
+    Recipe {
+        /// Its name.
+        name: &'static str,
+        /// The form it is for, in words.
+        wants: &'static str,
+        /// The form of the run, in words.
+        found: &'static str,
+    },
     /// The loss became NaN or infinite.
     #[error("the loss is no longer a number at step {step}")]
     Diverged {
@@ -255,6 +265,7 @@ impl EngineError {
             Self::Template(_) => "Correct the template; columns are written as {{ name }}",
             Self::ContextOverflow { .. } => "Shorten the prefix, or lower the length limit of a row",
             Self::Setting { .. } => "Correct the setting",
+            Self::Recipe { .. } => "Choose another preset, or the method and the task that it is for",
             Self::Diverged { .. } => "Lower the learning rate, then resume from the last checkpoint",
             Self::AdapterMismatch { .. } => "Choose the model that the adapter was made for",
             Self::AdapterType(_) => "Choose a prefix-tuning adapter",

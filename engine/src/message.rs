@@ -59,6 +59,16 @@ pub enum Command {
         /// Go on from the last checkpoint.
         resume: bool,
     },
+    /// Try learning rates from low to high on the first steps of a run: [`Event::RangeStep`] …, [`Event::Range`]. Nothing
+    /// is written.
+    TestRange {
+        /// Names the work.
+        job: JobId,
+        /// The run; its own rate and schedule are not used.
+        config: Box<RunConfig>,
+        /// Which rates.
+        range: RateRange,
+    },
     /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
     Pause {
         /// Which.
@@ -185,6 +195,23 @@ pub enum Command {
     },
     /// Forget the loaded model, so that its memory is free.
     Unload,
+}
+
+/// Learning rates to be tried, each the same factor above the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateRange {
+    /// The lowest.
+    pub from: f64,
+    /// The highest.
+    pub to: f64,
+    /// How many, each for one step.
+    pub steps: usize,
+}
+
+impl Default for RateRange {
+    fn default() -> Self {
+        Self { from: 1e-6, to: 10.0, steps: 100 }
+    }
 }
 
 /// How tokens are chosen.
@@ -451,6 +478,20 @@ pub enum Event {
         /// The best validation loss so far belongs to it.
         best: bool,
     },
+    /// One learning rate was tried.
+    RangeStep {
+        /// Which work.
+        job: JobId,
+        /// What came of it.
+        point: RangePoint,
+    },
+    /// All learning rates were tried that make sense.
+    Range {
+        /// Which work.
+        job: JobId,
+        /// What can be read off the curve.
+        findings: RangeFindings,
+    },
     /// A job was paused or goes on.
     Paused {
         /// Which work.
@@ -569,6 +610,8 @@ impl Event {
             | Self::Evaluated { job, .. }
             | Self::Sample { job, .. }
             | Self::CheckpointWritten { job, .. }
+            | Self::RangeStep { job, .. }
+            | Self::Range { job, .. }
             | Self::Paused { job, .. }
             | Self::Finished { job, .. }
             | Self::Failed { job, .. }
@@ -677,6 +720,34 @@ pub struct StepReport {
     pub tokens: usize,
     /// Wall-clock seconds of this step.
     pub elapsed_secs: f64,
+}
+
+/// One learning rate of a range test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RangePoint {
+    /// The rate of the step.
+    pub learning_rate: f64,
+    /// The loss before it, in the units of a run's.
+    pub loss: f64,
+    /// Its mean with those before it.
+    pub smoothed: f64,
+}
+
+/// What a range test suggests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RangeFindings {
+    /// The rate where the smoothed loss falls fastest; `None` if it never falls.
+    pub steepest: Option<f64>,
+    /// The first rate after the lowest smoothed loss at which it is higher than it began, or four times the lowest, or no
+    /// number; `None` if it does not come to that.
+    pub diverged: Option<f64>,
+}
+
+impl RangeFindings {
+    /// A tenth of the rate that was too high.
+    pub fn tenth(&self) -> Option<f64> {
+        self.diverged.map(|rate| rate / 10.0)
+    }
 }
 
 /// Figures of one evaluation.

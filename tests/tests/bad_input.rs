@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{MethodConfig, PrefixConfig, RunConfig};
+use engine::config::{AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event, JobId};
 use tests::{Talk, tiny_model, tiny_run};
 
@@ -170,7 +170,7 @@ fn a_rate_that_diverges_ends_the_run_and_keeps_its_checkpoints() {
     config.training.sample_rows = 0;
     config.training.clip_norm = None;
     config.training.learning_rate = 900.0;
-    config.training.optimizer.weight_decay = 10.0;
+    config.training.optimizer = OptimizerConfig::AdamW(AdamConfig { weight_decay: 10.0, ..AdamConfig::default() });
     let sentence = failure(&config, home.path());
     assert!(sentence.contains("no longer a number"), "{sentence}");
     assert!(home.path().join("run/checkpoints.json").is_file());

@@ -18,6 +18,8 @@ pub(super) fn line(event: &Event) -> Value {
         Event::CheckpointWritten { step, folder, best, .. } => {
             named("checkpoint", &json!({"step": step, "folder": folder, "best": best}))
         }
+        Event::RangeStep { point, .. } => named("rate", point),
+        Event::Range { findings, .. } => named("range", findings),
         Event::Paused { paused, .. } => named("paused", &json!({"paused": paused})),
         Event::Finished { outcome, .. } => named("finished", &json!({"outcome": outcome})),
         Event::Failed { failure, .. } => named("failed", failure),

@@ -14,8 +14,11 @@ mod gui;
 mod json;
 mod neighbors;
 mod out;
+mod presets;
 mod progress;
+mod range;
 mod resume;
+mod run_args;
 pub mod run_file;
 mod runs;
 mod session;
@@ -70,6 +73,10 @@ enum Command {
     Gui(gui::GuiArgs),
     /// Train a run
     Train(train::TrainArgs),
+    /// Learning-rate range test of a run: nothing is written
+    Range(range::RangeArgs),
+    /// List how papers train, for train --preset
+    Presets,
     /// Go on with a run from its last checkpoint
     Resume(resume::ResumeArgs),
     /// Continue texts with the base model and any runs
@@ -130,6 +137,8 @@ pub fn run(
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
+        Command::Range(args) => range::run(&args, &global),
+        Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
@@ -172,7 +181,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, resume and evaluate",
+                "It belongs to train, range, resume and evaluate",
             )),
         }
     }

@@ -125,8 +125,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("training.batch_size", "Rows in one forward pass"),
     value("training.accumulation", "Forward passes in one optimizer step"),
     value("training.learning_rate", "Peak learning rate"),
-    value("training.schedule", "After the warm-up: linear, cosine or constant"),
     value("training.warmup_steps", "Steps in which the learning rate rises from 0"),
+    value("training.warmup_share", "The same as a share of all steps; at most one of the two is more than 0"),
     or_none(value("training.clip_norm", "Largest norm of the whole gradient; none leaves it as it is")),
     value("training.loss", "token_mean (PEFT) or sentence_sum (the paper)"),
     value("training.eval_every", "Evaluate every so many steps; 0 means ten times in a run"),
@@ -137,15 +137,35 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Stop after so many evaluations without a better loss; none goes on to the end",
     )),
     value("training.checkpoint_every", "Checkpoint every so many steps; 0 means at each evaluation"),
-    table("training.optimizer", "AdamW's constants"),
-    value("training.optimizer.beta1", "Decay of the mean of gradients"),
-    value("training.optimizer.beta2", "Decay of the mean of squares"),
-    value("training.optimizer.epsilon", "Added to the root of the mean of squares"),
-    value("training.optimizer.weight_decay", "Decoupled weight decay"),
+    table("training.schedule", "How the learning rate moves after the warm-up"),
+    value("training.schedule.type", "linear, cosine, constant, polynomial, inverse_sqrt or cosine_with_restarts"),
+    value("training.schedule.power", "For polynomial: 1 is straight, 2 a parabola"),
+    value("training.schedule.end_rate", "For polynomial: the rate at the last step"),
+    or_none(value(
+        "training.schedule.timescale",
+        "For inverse_sqrt: in steps; none is the warm-up, or 10000 without one",
+    )),
+    value("training.schedule.cycles", "For cosine_with_restarts: how many times"),
+    table("training.optimizer", "What becomes of a gradient"),
+    value("training.optimizer.type", "adamw, adam, adafactor or sgd"),
+    or_none(value("training.optimizer.beta1", "Decay of the mean of gradients; for adafactor none keeps no mean")),
+    value("training.optimizer.beta2", "For adamw and adam: decay of the mean of squares"),
+    value("training.optimizer.epsilon", "Added to the root of the mean of squares; for adafactor to the squares"),
+    value("training.optimizer.decay_rate", "For adafactor: step t counts t to this power in the mean of squares"),
+    value("training.optimizer.epsilon_scale", "For adafactor: the least scale of a parameter"),
+    value("training.optimizer.clip_threshold", "For adafactor: the largest root mean square of an update"),
+    value("training.optimizer.scale_parameter", "For adafactor: the rate is multiplied by the size of each parameter"),
+    value("training.optimizer.momentum", "For sgd: what is kept of the last update's direction"),
+    value("training.optimizer.nesterov", "For sgd: looks ahead along the momentum"),
+    value("training.optimizer.weight_decay", "Shrinks parameters: adamw, adafactor; or joins the gradient: adam, sgd"),
 ];
 
+/// Pairs of which one being said leaves the other out, whatever a preset or the starter has.
+pub(super) const RIVALS: [(&str, &str); 2] =
+    [("training.steps", "training.epochs"), ("training.warmup_steps", "training.warmup_share")];
+
 /// Names of other programs, for the question "did you mean".
-const OTHER_NAMES: [(&str, &str); 12] = [
+const OTHER_NAMES: [(&str, &str); 15] = [
     ("lr", "training.learning_rate"),
     ("prefix_length", "method.n_virtual"),
     ("num_virtual_tokens", "method.n_virtual"),
@@ -153,6 +173,9 @@ const OTHER_NAMES: [(&str, &str); 12] = [
     ("encoder_hidden_size", "method.reparameterisation.width"),
     ("mid_dim", "method.reparameterisation.width"),
     ("warmup", "training.warmup_steps"),
+    ("warmup_ratio", "training.warmup_share"),
+    ("lr_scheduler_type", "training.schedule"),
+    ("optim", "training.optimizer"),
     ("max_steps", "training.steps"),
     ("batch", "training.batch_size"),
     ("gradient_accumulation_steps", "training.accumulation"),
@@ -209,13 +232,21 @@ fn read_value(kind: Kind, text: &str) -> Value {
     }
 }
 
-/// Tables on the way are made; what is no table on the way is replaced.
+/// Tables on the way are made; what is no table on the way is replaced, and a name there is the table's type.
 pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
+    let mut above = String::new();
     for part in key.split('.') {
         if !place.is_object() {
+            let tag = format!("{above}.type");
+            let named = place.is_string() && SETTINGS.iter().any(|setting| setting.key == tag);
+            let name = place.take();
             *place = Value::Object(Map::new());
+            if named {
+                place["type"] = name;
+            }
         }
+        above = if above.is_empty() { part.to_owned() } else { format!("{above}.{part}") };
         place = &mut place[part];
     }
     *place = value;
@@ -239,7 +270,7 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
             put(tree, setting.key, Value::Object(Map::new()));
         }
     }
-    for key in ["method", "method.init"] {
+    for key in ["method", "method.init", "training.schedule", "training.optimizer"] {
         if let Some(Value::String(name)) = at(tree, key) {
             let name = name.clone();
             put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
@@ -283,13 +314,17 @@ pub(super) fn to_config(tree: &Value) -> Result<RunConfig, CliError> {
 /// One setting, everything else at its default.
 fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig> {
     let mut only = serde_json::json!({"model": "", "data": {"train": ""}});
-    for (table, tag) in [("method", "method.type"), ("method.init", "method.init.type")] {
-        if key.starts_with(table) && key != tag {
-            let method = at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into());
-            put(&mut only, "method.type", method);
-            if let Some(tag_value) = at(tree, tag) {
-                put(&mut only, tag, tag_value.clone());
-            }
+    if key.starts_with("method.") && key != "method.type" {
+        let method = at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into());
+        put(&mut only, "method.type", method);
+    }
+    for table in ["method", "method.init", "training.schedule", "training.optimizer"] {
+        let tag = format!("{table}.type");
+        if key.starts_with(&format!("{table}."))
+            && key != tag
+            && let Some(tag_value) = at(tree, &tag)
+        {
+            put(&mut only, &tag, tag_value.clone());
         }
     }
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
@@ -301,7 +336,7 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 
 #[cfg(test)]
 mod tests {
-    use engine::config::PrefixInit;
+    use engine::config::{OptimizerConfig, PrefixInit, Schedule, SgdConfig, TrainingConfig};
     use engine::models::Site;
     use serde_json::json;
 
@@ -324,7 +359,11 @@ mod tests {
             "training.steps=300",
             "training.learning_rate = 1e-3",
             "training.clip_norm=none",
-            "training.schedule=cosine",
+            "training.schedule=polynomial",
+            "training.schedule.power=2",
+            "training.optimizer=sgd",
+            "training.optimizer.momentum=0.9",
+            "training.warmup_share=0.06",
             "data.prompt_template={{ name }}: ",
             "method.n_virtual=5",
             "method.reparameterisation.width=64",
@@ -338,6 +377,10 @@ mod tests {
             (300, 1e-3, None)
         );
         assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
+        assert_eq!(config.training.schedule, Schedule::Polynomial { power: 2.0, end_rate: 1e-7 });
+        let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
+        assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
+        assert_eq!(config.training.warmup_share, 0.06);
         let prefix = config.method.prefix().unwrap().clone();
         assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
@@ -371,7 +414,10 @@ mod tests {
         for (assignment, key) in [
             ("training.steps=many", "training.steps"),
             ("training.steps=-1", "training.steps"),
-            ("training.schedule=wild", "training.schedule"),
+            ("training.schedule=wild", "training.schedule.type"),
+            ("training.optimizer=lion", "training.optimizer.type"),
+            ("training.optimizer.momentum=0.9", "training.optimizer.momentum"),
+            ("training.optimizer.beta2=fast", "training.optimizer.beta2"),
             ("method.init.type=magic", "method.init.type"),
             ("method.sites=[\"middle\"]", "method.sites"),
             ("method.type=telepathy", "method.type"),
@@ -399,10 +445,14 @@ mod tests {
             "task=causal",
         ])
         .unwrap();
-        let tree = serde_json::to_value(&config).unwrap();
-        check_keys(&tree, "").unwrap();
+        let mut trees = vec![serde_json::to_value(&config).unwrap()];
+        for (optimizer, schedule) in OptimizerConfig::all().iter().cycle().zip(Schedule::all()) {
+            let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
+            trees.push(json!({ "training": training }));
+        }
+        trees.iter().for_each(|tree| check_keys(tree, "").unwrap());
         for setting in SETTINGS {
-            assert!(at(&tree, setting.key).is_some(), "{} is no setting", setting.key);
+            assert!(trees.iter().any(|tree| at(tree, setting.key).is_some()), "{} is no setting", setting.key);
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::adapters::{
     PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TargetRow, TunedWeights,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, RunConfig, Task, TaskRecord,
-    TextConfig,
+    FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptInit, RunConfig,
+    Task, TaskRecord, TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -24,26 +24,29 @@ use crate::training::run_folder::{RunFolder, read_checkpoints};
 /// Rows that give the initial values their scale.
 const ROWS_FOR_SCALE: usize = 16;
 
-/// Everything a run starts with.
-pub(super) struct Prepared {
+/// What a run is trained on, before anything of it is trained or written.
+pub(super) struct Ground {
     pub(super) plan: AdapterPlan,
     pub(super) model: Rc<LoadedModel>,
-    pub(super) folder: RunFolder,
     pub(super) data: Dataset,
+}
+
+/// Everything a run starts with.
+pub(super) struct Prepared {
+    pub(super) ground: Ground,
+    pub(super) folder: RunFolder,
     pub(super) trainer: Trainer,
     pub(super) state: CheckpointState,
     pub(super) total_steps: usize,
 }
 
-/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
-pub(super) fn prepare(
-    path: &Path,
+/// Loads the model and the rows.
+pub(super) fn ground(
     config: &RunConfig,
-    resume: bool,
     session: &mut Session,
     loading: &mut Loading<'_>,
     tell: &dyn Fn(Phase),
-) -> Result<Prepared> {
+) -> Result<Ground> {
     config.check()?;
     loading(0.0)?;
     let model = session.model(&config.model, config.device, loading)?;
@@ -66,12 +69,34 @@ pub(super) fn prepare(
     data.begin_with(&before, &model.tokenizer);
     tell(Phase::Initialising);
     let plan = plan(config, &model, &data.task, text)?;
+    Ok(Ground { plan, model, data })
+}
+
+impl Ground {
+    /// A trainer before its first step.
+    pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
+        let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
+        Ok(Trainer::new(adapter, config.training.optimizer))
+    }
+}
+
+/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
+pub(super) fn prepare(
+    path: &Path,
+    config: &RunConfig,
+    resume: bool,
+    session: &mut Session,
+    loading: &mut Loading<'_>,
+    tell: &dyn Fn(Phase),
+) -> Result<Prepared> {
+    let ground = ground(config, session, loading, tell)?;
+    let Ground { plan, model, data } = &ground;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), &plan, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), plan, &config.training.optimizer, model)?,
         None => {
-            let trainer = Trainer::new(initial(&plan, config, &model, &data.train)?);
+            let trainer = ground.fresh(config)?;
             let initial = path.join("initial");
             trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&config.method))?;
             (trainer, CheckpointState::new(model.hash.clone()))
@@ -84,7 +109,7 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { plan, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { ground, folder, trainer, state, total_steps })
 }
 
 /// The instruction, then the first training rows as examples.
@@ -170,14 +195,19 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
     Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
 }
 
-fn restore(folder: &Path, plan: &AdapterPlan, model: &LoadedModel) -> Result<(Trainer, CheckpointState)> {
+fn restore(
+    folder: &Path,
+    plan: &AdapterPlan,
+    optimizer: &OptimizerConfig,
+    model: &LoadedModel,
+) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
         return Err(EngineError::Resume(
             "the task or the classes of the rows are not those the run began with".to_owned(),
         ));
     }
-    let (trainer, state) = checkpoint::read(folder, plan, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, plan, optimizer, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }

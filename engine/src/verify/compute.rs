@@ -11,8 +11,8 @@ use crate::adapters::{
     Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraShape, Parameter, Part, PartPlan, PrefixShape, PromptShape,
 };
 use crate::config::{
-    AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task, TaskRecord,
-    TrainingConfig,
+    AdamConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task,
+    TaskRecord, TrainingConfig,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -136,7 +136,7 @@ impl Setup<'_> {
                 part => part,
             });
         }
-        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }))
+        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }, OptimizerConfig::default()))
     }
 
     /// What the reference calls a parameter while it trains.
@@ -301,12 +301,8 @@ impl Setup<'_> {
         let batch = self.batch("right")?;
         let weight = 1.0 / batch.n_labels() as f64;
         let batches = [(batch, weight)];
-        let settings = StepSettings {
-            optimizer: adamw(training.betas, training.eps, training.weight_decay),
-            learning_rate: training.lr,
-            clip_norm: None,
-            seed: 0,
-        };
+        trainer.optimizer = adamw(training.betas, training.eps, training.weight_decay);
+        let settings = StepSettings { learning_rate: training.lr, clip_norm: None, seed: 0 };
         let mut losses = Vec::new();
         for _ in 0..training.steps {
             losses.push(trainer.step(&self.model, &batches, &settings, &self.device)?.0 as f32);
@@ -328,6 +324,7 @@ impl Setup<'_> {
             let weight = 1.0 / (batch.n_labels() * training.micro_batches.len()) as f64;
             batches.push((batch, weight));
         }
+        trainer.optimizer = adamw(training.betas, training.eps, training.weight_decay);
         let (warmup_steps, total) = numbers_of(&training.schedule)?;
         let rates = TrainingConfig {
             learning_rate: training.lr,
@@ -338,7 +335,6 @@ impl Setup<'_> {
         let (mut losses, mut norms, mut used) = (Vec::new(), Vec::new(), Vec::new());
         for step in 1..=training.steps {
             let settings = StepSettings {
-                optimizer: adamw(training.betas, training.eps, training.weight_decay),
                 learning_rate: learning_rate(&rates, step, total),
                 clip_norm: Some(training.clip_grad_norm),
                 seed: 0,
@@ -475,8 +471,8 @@ fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usi
     TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task }
 }
 
-fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> AdamWConfig {
-    AdamWConfig { beta1, beta2, epsilon, weight_decay }
+fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> OptimizerConfig {
+    OptimizerConfig::AdamW(AdamConfig { beta1, beta2, epsilon, weight_decay })
 }
 
 /// Warm-up and total steps of "linear, 2 warm-up steps, 7 in all".
