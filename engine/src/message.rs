@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::Combination;
 use crate::adapters::single_file::About;
 use crate::config::{BeginToken, DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
@@ -131,6 +132,19 @@ pub enum Command {
         job: JobId,
         /// Run checkpoint or adapter folder.
         adapter: PathBuf,
+        /// Folder to write.
+        to: PathBuf,
+    },
+    /// Write several adapters of one model as one: answered by [`Event::Written`].
+    Combine {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoints or adapter folders, at least two.
+        adapters: Vec<PathBuf>,
+        /// The base model they belong to.
+        model: PathBuf,
+        /// Side by side or mixed.
+        how: Combination,
         /// Folder to write.
         to: PathBuf,
     },

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage).
 
 mod bench;
+mod combine;
 mod devices;
 mod download;
 mod engine_link;
@@ -93,6 +94,8 @@ enum Command {
     Open(exchange::OpenArgs),
     /// Write a run's adapter in PEFT's format, or as one .prefix file
     Export(exchange::ExportArgs),
+    /// Put several prefixes or soft prompts side by side, or mix them
+    Combine(combine::CombineArgs),
     /// Fetch a model from the hub: names files and sizes first, and asks
     Download(download::DownloadArgs),
     /// List the devices
@@ -147,6 +150,7 @@ pub fn run(
         Command::Import(args) => exchange::import(args, &global),
         Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),
+        Command::Combine(args) => combine::run(args, &global),
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),

@@ -11,6 +11,7 @@ pub mod single_file;
 
 mod adapter;
 mod by_site;
+mod combine;
 mod combined;
 mod convention;
 mod fit;
@@ -26,6 +27,7 @@ mod tuned_weights;
 mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
+pub use self::combine::{Combination, combine};
 use self::folded::describe;
 pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};

@@ -32,6 +32,7 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         }
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
+        Command::Combine { job, adapters, model, how, to } => (job, merge::combined(job, adapters, model, how, to)),
         Command::Merge { job, adapter, model, to } => (job, merge::merged(job, adapter, model, to)),
         Command::Share { job, adapter, model, device, card, to } => {
             (job, Box::new(share::Share::new(job, adapter, (model, device), card, to)))
