@@ -213,7 +213,8 @@ pub fn now() -> i64 {
 
 /// A name for people from what tells runs apart: `prefix 20 · records`.
 pub fn default_name(config: &RunConfig) -> String {
-    format!("{} · {}", method_summary(&config.method), dataset_name(&config.data.train))
+    let beside = config.lora.as_ref().map(|lora| format!(" + LoRA {}", lora.rank)).unwrap_or_default();
+    format!("{}{beside} · {}", method_summary(&config.method), dataset_name(&config.data.train))
 }
 
 /// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`.

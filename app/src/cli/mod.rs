@@ -13,6 +13,7 @@ mod exchange;
 mod generate;
 mod gui;
 mod json;
+mod methods;
 mod neighbors;
 mod out;
 mod presets;
@@ -96,6 +97,8 @@ enum Command {
     Export(exchange::ExportArgs),
     /// Put several prefixes or soft prompts side by side, or mix them
     Combine(combine::CombineArgs),
+    /// Train every method on the same rows, in one table
+    Methods(methods::MethodsArgs),
     /// Fetch a model from the hub: names files and sizes first, and asks
     Download(download::DownloadArgs),
     /// List the devices
@@ -151,6 +154,7 @@ pub fn run(
         Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),
         Command::Combine(args) => combine::run(args, &global),
+        Command::Methods(args) => methods::run(args, &global),
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),
