@@ -156,3 +156,18 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     talk.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
     assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })), "it leaves no room for the rows");
 }
+
+#[test]
+fn of_trained_weights_only_the_newest_and_the_best_are_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let config = RunConfig { method: MethodConfig::Full(FullConfig::default()), ..tiny_run(home.path()) };
+    let folder = home.path().join("run");
+    let losses = train(&Talk::new(), &folder, &config);
+    assert_eq!(losses.len(), 4);
+    let kept: Vec<_> =
+        std::fs::read_dir(folder.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!((1..=2).contains(&kept.len()), "{kept:?}");
+    assert!(kept.iter().all(|checkpoint| checkpoint.join("state.safetensors").is_file()), "{kept:?}");
+    let start = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
+    assert!(start.weights.is_empty(), "the model's own weights are not kept a second time");
+}

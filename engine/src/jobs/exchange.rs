@@ -9,7 +9,7 @@ use crate::jobs::ask::Once;
 use crate::jobs::once;
 use crate::message::{AdapterFacts, Event, JobId};
 use crate::models::folder::ModelFolder;
-use crate::training::run_folder::{RunFolder, read_checkpoints};
+use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 use crate::weights::write_json;
 use crate::worker::{Job, Outbox};
 
@@ -62,7 +62,7 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
         let run = RunFolder::open(&to)?;
         sent.adapter.write(&to.join("adapter"), None)?;
         sent.adapter.write(&run.checkpoint(&RunFolder::checkpoint_name(0)), None)?;
-        run.note_checkpoint(0, true)?;
+        run.note_checkpoint(0, true, Older::KeepAdapter)?;
         let origin = serde_json::json!({
             "imported_from": adapter,
             "model": model,

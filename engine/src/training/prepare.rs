@@ -98,7 +98,12 @@ pub(super) fn prepare(
         None => {
             let trainer = ground.fresh(config)?;
             let initial = path.join("initial");
-            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&config.method))?;
+            let mut start = trainer.adapter.fold(&config.model.display().to_string())?;
+            if matches!(config.method, MethodConfig::Full(_)) {
+                // The model's own weights are where they are.
+                start.weights.clear();
+            }
+            start.write(&initial, Some(&config.method))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };

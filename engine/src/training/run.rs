@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::adapters::{FoldedAdapter, PartPlan};
-use crate::config::{RunConfig, Task};
+use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
@@ -17,7 +17,7 @@ use crate::training::figures::Tally;
 use crate::training::loss::{score, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::prepare::{Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
-use crate::training::run_folder::{Record, RunFolder};
+use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
 use crate::worker::{Outbox, Progress};
@@ -327,7 +327,11 @@ impl Run {
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
-        self.folder.note_checkpoint(step, best)?;
+        let older = match self.config.method {
+            MethodConfig::Full(_) => Older::GoWhole,
+            _ => Older::KeepAdapter,
+        };
+        self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
         out.send(Event::CheckpointWritten { job: self.id, step, folder, best });
         Ok(())
