@@ -365,7 +365,7 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
     let stem = found.path.file_stem().filter(|_| ours);
     config.name =
         name.unwrap_or_else(|| stem.map_or_else(|| last_name(&found.path), |stem| stem.to_string_lossy().into_owned()));
-    config.method = MethodConfig::Prefix(PrefixConfig { n_virtual: found.n_virtual, ..PrefixConfig::default() });
+    config.method = found.method.clone();
     config
 }
 

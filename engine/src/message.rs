@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::Combination;
 use crate::adapters::single_file::About;
-use crate::config::{BeginToken, DataConfig, RunConfig, Task};
+use crate::config::{BeginToken, DataConfig, MethodConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 use crate::models::Site;
@@ -859,8 +859,10 @@ pub struct AdapterFacts {
     pub path: PathBuf,
     /// A sentence on what was found.
     pub sentence: String,
-    /// Prefix length.
+    /// Length of a prefix or a soft prompt.
     pub n_virtual: usize,
+    /// What was trained, as far as a folder tells.
+    pub method: MethodConfig,
     /// Where the text's positions begin.
     pub positions: Positions,
     /// What it was trained for.

@@ -336,7 +336,10 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 
 #[cfg(test)]
 mod tests {
-    use engine::config::{OptimizerConfig, PrefixInit, Schedule, SgdConfig, TrainingConfig};
+    use engine::config::{
+        FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptInit,
+        Schedule, SgdConfig, TextConfig, TrainingConfig,
+    };
     use engine::models::Site;
     use serde_json::json;
 
@@ -450,6 +453,16 @@ mod tests {
             let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
             trees.push(json!({ "training": training }));
         }
+        let network = PromptEncoder { width: Some(8), ..PromptEncoder::default() };
+        let words = PromptInit::Words { text: "a".to_owned() };
+        let lora = LoraConfig { targets: Some(vec!["c_attn".to_owned()]), ..LoraConfig::default() };
+        let methods = [
+            MethodConfig::Prompt(PromptConfig { encoder: Some(network), init: words, ..PromptConfig::default() }),
+            MethodConfig::Lora(lora.clone()),
+            MethodConfig::Full(FullConfig { top_layers: Some(1) }),
+            MethodConfig::Text(TextConfig::default()),
+        ];
+        trees.extend(methods.iter().map(|method| json!({ "method": method, "lora": lora })));
         trees.iter().for_each(|tree| check_keys(tree, "").unwrap());
         for setting in SETTINGS {
             assert!(trees.iter().any(|tree| at(tree, setting.key).is_some()), "{} is no setting", setting.key);

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::{by_site, combined, convention, peft, text, weights};
-use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
+use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
@@ -145,6 +145,18 @@ impl FoldedAdapter {
     /// Soft tokens that stand in the text.
     pub fn n_soft(&self) -> usize {
         self.prompt.as_ref().map_or(0, |prompt| prompt.n_virtual)
+    }
+
+    /// What was trained, as far as a folder tells.
+    pub fn method(&self) -> MethodConfig {
+        let n_virtual = self.n_virtual();
+        match (&self.text, &self.prompt, &self.lora) {
+            (Some(text), ..) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
+            (_, Some(_), _) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
+            (.., Some(lora)) if self.prefixes.is_empty() => MethodConfig::Lora(lora.config.clone()),
+            _ if self.prefixes.is_empty() => MethodConfig::Full(FullConfig::default()),
+            _ => MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() }),
+        }
     }
 
     /// What stands before every text: soft tokens, or words.

@@ -216,6 +216,11 @@ pub fn write(
     mut about: About,
     reference: Option<&ReferenceLogits>,
 ) -> Result<()> {
+    if adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.lora.is_some() || !adapter.weights.is_empty()
+    {
+        let what = "what is no prefix alone; export it as a folder, which PEFT reads".to_owned();
+        return Err(EngineError::AdapterType(what));
+    }
     let mut tensors = Floats::new();
     for (site, prefix) in &adapter.prefixes {
         let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];

@@ -36,6 +36,7 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
             path: adapter,
             sentence,
             n_virtual: folded.n_virtual(),
+            method: folded.method(),
             positions: folded.positions,
             task: folded.task.task,
             classes: folded.task.classes,

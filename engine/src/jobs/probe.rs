@@ -7,11 +7,11 @@ use burn::tensor::Tensor;
 use crate::adapters::parameters::floats;
 use crate::adapters::single_file::ReferenceLogits;
 use crate::adapters::{FoldedAdapter, Incoming};
-use crate::data::{Example, TokenBatch, plain_prompt};
+use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, ProbeReport, Sampling};
-use crate::models::Conditioning;
+use crate::models::{Conditioning, Model};
 use crate::nn::head_logits;
 use crate::session::{LoadedModel, Session};
 use crate::training::loss;
@@ -39,6 +39,7 @@ impl Job for Probe {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.base.0, self.base.1, &mut heard)?;
         let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
+        sent.adapter.check_weights(&model.model)?;
         let probe = probe(&model, &sent)?;
         out.send(Event::Probed { job: self.id, probe });
         Ok(Progress::Done(Outcome::Completed))
@@ -54,7 +55,8 @@ fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
     let conditioning = model.conditioning(adapter)?;
     let (width, with) = last_logits(model, adapter, &conditioning, &rows)?;
     let base = Conditioning { head: conditioning.head, ..Conditioning::default() };
-    let (_, without) = last_logits(model, adapter, &base, &rows)?;
+    let bare = FoldedAdapter { task: adapter.task.clone(), ..FoldedAdapter::default() };
+    let (_, without) = last_logits(model, &bare, &base, &rows)?;
     let largest = with.iter().map(|x| x.abs()).fold(0.0, f32::max);
     Ok(ProbeReport {
         rows: rows.len(),
@@ -88,8 +90,11 @@ pub(super) fn last_logits(
     rows: &[Vec<u32>],
 ) -> Result<(usize, Vec<f32>)> {
     let (mut width, mut all) = (0, Vec::new());
+    let tuned = model.model.tuned(&conditioning.tuned)?;
+    let before = adapter.before(&model.tokenizer)?;
     for row in rows {
-        let logits = floats(of_row(model, adapter, conditioning, row)?)?;
+        let with = (tuned.as_ref().unwrap_or(&model.model), conditioning);
+        let logits = floats(of_row(model, (adapter, &before), with, row)?)?;
         width = logits.len();
         all.extend(logits);
     }
@@ -99,21 +104,30 @@ pub(super) fn last_logits(
     Err(EngineError::Computation("a logit of the probe is not a number".to_owned()))
 }
 
-fn of_row(model: &LoadedModel, adapter: &FoldedAdapter, with: &Conditioning, row: &[u32]) -> Result<Tensor<2>> {
+/// `tuned` is the model with the weights that the adapter changes, `before` what stands before the row.
+fn of_row(
+    model: &LoadedModel,
+    (adapter, before): (&FoldedAdapter, &[u32]),
+    (tuned, with): (&Model, &Conditioning),
+    row: &[u32],
+) -> Result<Tensor<2>> {
     let shape = model.model.shape();
     if let Some(token) = row.iter().find(|&&token| token as usize >= shape.vocab_size) {
         let reason = format!("its probe has token {token}, the model knows {}", shape.vocab_size);
         return Err(EngineError::AdapterMismatch { reason });
     }
-    if adapter.n_before() + row.len() > shape.n_positions {
-        let (n_virtual, tokens, n_positions) = (adapter.n_before(), row.len(), shape.n_positions);
+    let n_before = adapter.n_before().max(before.len());
+    if n_before + row.len() > shape.n_positions {
+        let (n_virtual, tokens, n_positions) = (n_before, row.len(), shape.n_positions);
         return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
     }
     let task = adapter.task.task;
     let start = model.decoding(Sampling::default()).source.map(|source| source.start);
+    let mut row = row.to_vec();
+    put_before(&mut row, before, model.tokenizer.begins_texts());
     let (source, tokens) = match start {
-        Some(start) => (row.to_vec(), vec![start]),
-        None => (Vec::new(), row.to_vec()),
+        Some(start) => (row, vec![start]),
+        None => (Vec::new(), row),
     };
     let last = tokens.len() - 1;
     let example = Example {
@@ -129,12 +143,12 @@ fn of_row(model: &LoadedModel, adapter: &FoldedAdapter, with: &Conditioning, row
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {
-        return loss::logits(&model.model, with, &batch, &model.device);
+        return loss::logits(tuned, with, &batch, &model.device);
     }
-    let hidden = loss::hidden(&model.model, with, &batch, &model.device)?;
+    let hidden = loss::hidden(tuned, with, &batch, &model.device)?;
     let [_, seq, width] = hidden.dims();
     let last = hidden.slice([0..1, seq - 1..seq, 0..width]).reshape([1, width]);
-    Ok(head_logits(last, model.model.head()?))
+    Ok(head_logits(last, tuned.head()?))
 }
 
 /// The largest difference from what a sender computed.
