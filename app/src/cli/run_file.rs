@@ -47,7 +47,11 @@ pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, Cl
     settings::normalise(&mut tree)?;
     if settings::at(&tree, "model").is_none() && settings::at(&tree, "data.train").is_none() {
         let starter = serde_json::to_value(assets.starter_run()?).unwrap_or_default();
-        for setting in SETTINGS.iter().filter(|setting| setting.key != "name") {
+        // Another method has other settings.
+        let method = settings::at(&tree, "method.type");
+        let other = method.is_some() && method != settings::at(&starter, "method.type");
+        let applies = |key: &str| key != "name" && !(other && key.starts_with("method"));
+        for setting in SETTINGS.iter().filter(|setting| applies(setting.key)) {
             // What was switched off has no parts.
             let whole = setting.key.rsplit_once('.').and_then(|(whole, _)| settings::at(&tree, whole));
             let unsaid = settings::at(&tree, setting.key).is_none() && whole.is_none_or(Value::is_object);
@@ -87,7 +91,7 @@ pub fn read(file: &Path, assets: &Assets) -> Result<RunConfig, CliError> {
 pub fn write(config: &RunConfig) -> String {
     let tree = serde_json::to_value(config).unwrap_or_default();
     let mut text = String::from("# A run of the Prefix Workbench: prefix-workbench train THIS_FILE\n");
-    for setting in &SETTINGS {
+    for setting in SETTINGS {
         let Some(value) = settings::at(&tree, setting.key) else { continue };
         let name = setting.key.rsplit('.').next().unwrap_or_default();
         // Writing into a string cannot fail.
@@ -115,7 +119,11 @@ pub fn command(config: &RunConfig, assets: &Assets) -> String {
             "model" => true,
             key => !own_data && (!own_model || key.starts_with("data.")),
         };
-        let default = settings::at(if is_starters { &starter } else { &plain }, setting.key);
+        let by = if is_starters { &starter } else { &plain };
+        // Another method has other settings.
+        let same = !setting.key.starts_with("method.")
+            || settings::at(by, "method.type") == settings::at(&tree, "method.type");
+        let default = settings::at(by, setting.key).filter(|_| same || setting.key == "method.type");
         let value = settings::at(&tree, setting.key);
         let assigned = match value {
             Some(Value::Object(_)) => continue,

@@ -45,7 +45,7 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 50] = [
+pub(super) const SETTINGS: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
@@ -75,12 +75,26 @@ pub(super) const SETTINGS: [Setting; 50] = [
     value("data.chat", "Writes rows as turns of the model's chat template"),
     or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
     table("method", "What is trained"),
-    value("method.type", "prefix"),
-    value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
-    value("method.dropout", "Dropout on the prefix's keys and values while training"),
+    value("method.type", "prefix, prompt, lora or full"),
+    value("method.n_virtual", "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)"),
+    value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
         "method.sites",
         "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
+    )),
+    value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
+    value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    or_none(value(
+        "method.targets",
+        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
+    )),
+    value("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("method.bias", "Biases that are trained too: none, all or lora_only"),
+    value("method.rank_pattern", "Other ranks by the names of layers, as in {c_attn = 4} (PEFT: rank_pattern)"),
+    value("method.alpha_pattern", "Other alphas by the names of layers (PEFT: alpha_pattern)"),
+    or_none(value(
+        "method.top_layers",
+        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
     )),
     or_none(table(
         "method.reparameterisation",
@@ -88,9 +102,30 @@ pub(super) const SETTINGS: [Setting; 50] = [
     )),
     value("method.reparameterisation.width", "Width of its hidden layer (PEFT: encoder_hidden_size)"),
     value("method.reparameterisation.activation", "tanh, relu or gelu"),
+    or_none(table("method.encoder", "Train a soft prompt through a small network: P-tuning")),
+    value("method.encoder.type", "mlp or lstm (PEFT: encoder_reparameterization_type)"),
+    or_none(value("method.encoder.width", "Width of its hidden layers; none is that of the embeddings")),
+    value("method.encoder.layers", "Layers of the LSTM"),
     table("method.init", "Initial values"),
-    value("method.init.type", "random, scaled_random, zero or words"),
-    text("method.init.text", "For words: the text whose keys and values are taken"),
+    value(
+        "method.init.type",
+        "random, scaled_random, zero, words or adapter; of a soft prompt also vocabulary, frequent or classes; of LoRA \
+         fresh or adapter",
+    ),
+    text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
+    path("method.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
+    or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
+    value("lora.rank", "Rank of the matrices (PEFT: r)"),
+    value("lora.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    value("lora.dropout", "Dropout on what the matrices read while training"),
+    or_none(value("lora.targets", "Names or patterns of linear layers; none is PEFT's choice")),
+    value("lora.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("lora.bias", "Biases that are trained too: none, all or lora_only"),
+    value("lora.rank_pattern", "Other ranks by the names of layers"),
+    value("lora.alpha_pattern", "Other alphas by the names of layers"),
+    table("lora.init", "Initial values of the matrices"),
+    value("lora.init.type", "fresh or adapter"),
+    path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
     table("training", "How it is trained"),
     value("training.steps", "Optimizer steps; 0 lets epochs decide"),
     value("training.epochs", "Passes over the training rows, when steps is 0"),
@@ -221,7 +256,11 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
         put(tree, "method.type", "prefix".into());
     }
     if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        put(tree, "method.init.type", "words".into());
+        let kind = if at(tree, "method.init.path").is_some() { "adapter" } else { "words" };
+        put(tree, "method.init.type", kind.into());
+    }
+    if at(tree, "lora.init.path").is_some() && at(tree, "lora.init.type").is_none() {
+        put(tree, "lora.init.type", "adapter".into());
     }
     Ok(())
 }
@@ -230,8 +269,8 @@ fn check_keys(tree: &Value, above: &str) -> Result<(), CliError> {
     let Value::Object(table) = tree else { return Ok(()) };
     table.iter().try_for_each(|(name, value)| {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-        find(&key)?;
-        check_keys(value, &key)
+        // A value with names of its own is no table of settings.
+        if find(&key)?.kind == Kind::Value { Ok(()) } else { check_keys(value, &key) }
     })
 }
 
@@ -257,7 +296,8 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     let mut only = serde_json::json!({"model": "", "data": {"train": ""}});
     for (table, tag) in [("method", "method.type"), ("method.init", "method.init.type")] {
         if key.starts_with(table) && key != tag {
-            put(&mut only, "method.type", "prefix".into());
+            let method = at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into());
+            put(&mut only, "method.type", method);
             if let Some(tag_value) = at(tree, tag) {
                 put(&mut only, tag, tag_value.clone());
             }
@@ -265,6 +305,11 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     }
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
         put(&mut only, "method.init.text", "text".into());
+    }
+    for (table, path) in [("method.init", "method.init.path"), ("lora.init", "lora.init.path")] {
+        if key.starts_with(table) && at(tree, path).is_some() {
+            put(&mut only, path, "path".into());
+        }
     }
     put(&mut only, key, value.clone());
     serde_json::from_value(only)
@@ -320,6 +365,7 @@ mod tests {
         let init = |assignments: &[&str]| set(assignments).unwrap().method.prefix().unwrap().init.clone();
         assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
+        assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterisation=true"]).unwrap();
         assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
     }
@@ -372,7 +418,7 @@ mod tests {
         .unwrap();
         let tree = serde_json::to_value(&config).unwrap();
         check_keys(&tree, "").unwrap();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             assert!(at(&tree, setting.key).is_some(), "{} is no setting", setting.key);
         }
     }
