@@ -76,6 +76,15 @@ pub(super) struct Facts {
     pub(super) scheduled_training: Scheduled,
     /// Absent where nothing is generated.
     pub(super) generation_options: Option<Generation>,
+    #[serde(default)]
+    pub(super) notes: Notes,
+}
+
+/// What the reference notes beside its numbers, as far as it is needed here.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Notes {
+    /// How rows are padded where they are continued: "left", "right", or "each row alone".
+    pub(super) generation_inputs: Option<String>,
 }
 
 /// How many of the logits a case keeps for each position: a number, or "all".
