@@ -2,6 +2,7 @@
 
 mod training;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -345,6 +346,11 @@ pub enum PrefixInit {
         /// The text; it is repeated or cut to the prefix length.
         text: String,
     },
+    /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterisation fitted to.
+    Adapter {
+        /// Its folder.
+        path: PathBuf,
+    },
 }
 
 /// Prompt tuning: trained embeddings among those of the text.
@@ -417,6 +423,11 @@ pub enum PromptInit {
         /// The text; it is repeated or cut to the length of the prompt.
         text: String,
     },
+    /// The soft prompt of a trained adapter; it is repeated or cut to the length. The network of P-tuning is fitted to it.
+    Adapter {
+        /// Its folder.
+        path: PathBuf,
+    },
 }
 
 /// Matrices of low rank beside linear layers.
@@ -437,19 +448,58 @@ pub struct LoraConfig {
     pub rank_stabilised: bool,
     /// Biases that are trained too.
     pub bias: LoraBias,
+    /// Other ranks for layers whose names end in such a name or pattern; of several that fit the first in the alphabet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// Other alphas, likewise.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
+    /// Initial values.
+    #[serde(skip_serializing_if = "LoraInit::is_fresh")]
+    pub init: LoraInit,
+}
+
+/// Initial values of matrices of low rank.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LoraInit {
+    /// A drawn, B zeros: the base model at first.
+    #[default]
+    Fresh,
+    /// Those of a trained adapter, of the same layers and ranks, with the biases beside them.
+    Adapter {
+        /// Its folder.
+        path: PathBuf,
+    },
+}
+
+impl LoraInit {
+    fn is_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
 }
 
 impl Default for LoraConfig {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, dropout: 0.0, targets: None, rank_stabilised: false, bias: LoraBias::None }
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            targets: None,
+            rank_stabilised: false,
+            bias: LoraBias::None,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            init: LoraInit::Fresh,
+        }
     }
 }
 
 impl LoraConfig {
-    /// What is added is scaled by this.
-    pub fn scale(&self) -> f64 {
-        let rank = self.rank as f64;
-        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    /// What is added is scaled by this, in a layer of this rank and alpha.
+    pub fn scale(&self, rank: usize, alpha: f64) -> f64 {
+        let rank = rank as f64;
+        alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
     }
 }
 
@@ -543,6 +593,16 @@ impl RunConfig {
             refuse(&[
                 ((1..=4096).contains(&lora.rank), "lora.rank", "must be between 1 and 4096"),
                 (lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", "must be a positive number"),
+                (
+                    lora.rank_pattern.values().all(|r| (1..=4096).contains(r)),
+                    "lora.rank_pattern",
+                    "must be between 1 and 4096",
+                ),
+                (
+                    lora.alpha_pattern.values().all(|alpha| alpha.is_finite() && *alpha > 0.0),
+                    "lora.alpha_pattern",
+                    "must be positive numbers",
+                ),
                 ((0.0..1.0).contains(&lora.dropout), "lora.dropout", SHARE),
             ])?;
         }

@@ -25,6 +25,8 @@ HEADS = ("classifier", "pre_classifier")  # PEFT trains every module whose name 
 KINDS = {"seq_cls": "ForSequenceClassification", "token_cls": "ForTokenClassification", "masked_lm": "ForMaskedLM"}
 SMALL = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 34}
 
+NARROW = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 14}
+
 # name: task, method, configuration, and how the checkpoint lies on the disk
 CASES = {
     "bert-prefix-seq": {"task": "seq_cls", "method": "prefix", "virtual": 4, "config": {}},
@@ -47,6 +49,40 @@ CASES = {
     "albert-prefix-tok": {"task": "token_cls", "method": "prefix", "virtual": 4, "config": {
         "embedding_size": 10, "num_hidden_layers": 4, "num_hidden_groups": 2, "hidden_act": "gelu"}},
     "albert-full-masked": {"task": "masked_lm", "method": "full", "virtual": 0, "config": {"embedding_size": 10}},
+    # Methods beside prefix tuning; of `trained` every weight is trained, the head's too.
+    "bert-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "config": {}},
+    "bert-ptmlp-seq": {"task": "seq_cls", "method": "ptmlp", "virtual": 3, "hidden": 11, "config": {}},
+    "bert-ptlstm-seq": {"task": "seq_cls", "method": "ptlstm", "virtual": 2, "hidden": 7, "layers": 2, "config": NARROW},
+    "bert-lora-seq": {"task": "seq_cls", "method": "lora", "lora": {"r": 2, "lora_alpha": 6, "target_modules": "all-linear"},
+                      "config": {}},
+    "bert-lora-tok": {"task": "token_cls", "method": "lora", "lora": {"r": 3, "lora_alpha": 6, "bias": "lora_only"}, "config": {}},
+    "bert-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "pad_in_text": True, "config": NARROW},
+    "bert-full-tok": {"task": "token_cls", "method": "full", "trained": True, "config": NARROW},
+    "bert-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": NARROW},
+    # Behind soft tokens transformers' RoBERTa counts padding, so there is none.
+    "roberta-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "lengths": [9, 9, 9], "config": {"type_vocab_size": 1}},
+    "roberta-lora-seq": {"task": "seq_cls", "method": "lora", "lora": {"r": 2, "lora_alpha": 6}, "config": {"type_vocab_size": 1}},
+    "roberta-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "config": {**NARROW, "type_vocab_size": 1}},
+    "roberta-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {**NARROW, "type_vocab_size": 1}},
+    "electra-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "sizes": {"token_dim": 14}, "config": {"embedding_size": 14}},
+    "electra-lora-tok": {"task": "token_cls", "method": "lora", "lora": {"r": 2, "lora_alpha": 6}, "config": {"embedding_size": 14}},
+    "electra-full-tok": {"task": "token_cls", "method": "full", "trained": True, "config": {**NARROW, "embedding_size": 10}},
+    "electra-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {**NARROW, "embedding_size": 10}},
+    "distilbert-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "sizes": {
+        "token_dim": 24, "num_layers": 2, "num_attention_heads": 3}, "config": {}},
+    "distilbert-lora-seq": {"task": "seq_cls", "method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": ["q_lin", "v_lin"]}, "config": {}},
+    "distilbert-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "pad_in_text": True, "config": {
+        "dim": 12, "n_heads": 2, "n_layers": 1, "hidden_dim": 14}},
+    "distilbert-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {
+        "dim": 12, "n_heads": 2, "n_layers": 1, "hidden_dim": 14}},
+    "albert-prompt-seq": {"task": "seq_cls", "method": "prompt", "virtual": 3, "sizes": {"token_dim": 10}, "config": {"embedding_size": 10}},
+    "albert-lora-seq": {"task": "seq_cls", "method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": ["query", "value"]}, "config": {"embedding_size": 10, "num_hidden_layers": 3}},
+    "albert-full-seq": {"task": "seq_cls", "method": "full", "trained": True, "config": {
+        **NARROW, "embedding_size": 10, "num_hidden_layers": 3}},
+    "albert-full-fill": {"task": "masked_lm", "method": "full", "trained": True, "config": {
+        **NARROW, "embedding_size": 10, "num_hidden_layers": 2}},
 }
 NAMES = {"bert": "Bert", "roberta": "Roberta", "electra": "Electra", "distilbert": "DistilBert", "albert": "Albert"}
 
@@ -97,8 +133,11 @@ def build(name, spec):
 
 def inputs(spec, config, seed):
     r = random.Random(seed)
-    lengths, wide, out = [11, 7, 9], 11, {}
+    lengths, out = spec.get("lengths", [11, 7, 9]), {}
+    wide = max(lengths)
     rows = [[r.randrange(5, config.vocab_size) for _ in range(n)] for n in lengths]
+    if spec.get("pad_in_text"):  # as a token like others, which transformers looks up without a gradient
+        rows[0][3] = config.pad_token_id
     types = [[0] * (n // 2) + [1] * (n - n // 2) for n in lengths]
     if spec["task"] == "seq_cls":
         labels = torch.tensor([r.randrange(CLASSES) for _ in rows])
@@ -169,20 +208,17 @@ def attend(module, query, key, value, attention_mask, scaling=None, **_):
 
 def wrap(model, spec, seed):
     if spec["method"] == "full":
-        return model.requires_grad_(False)
-    if model.config.model_type in ("distilbert", "albert"):
+        return model.requires_grad_(spec.get("trained", False))
+    if m.is_prefix_method(spec["method"]) and model.config.model_type in ("distilbert", "albert"):
         return Prefixed(model, spec["virtual"], seed)
-    torch.manual_seed(seed)
-    return peft.get_peft_model(model, peft.PrefixTuningConfig(
-        task_type=spec["task"].upper(), num_virtual_tokens=spec["virtual"], prefix_projection=spec["method"] == "prefixproj",
-        encoder_hidden_size=spec.get("hidden")))
+    return m.wrap(model, spec["method"], spec, seed)
 
 
 def trainable(model):
     """As PEFT names them while it trains."""
     def name(n):
         parts = n.split(".")
-        plain = parts[0] == "base_model" and "modules_to_save" not in parts
+        plain = isinstance(model, Prefixed) and parts[0] == "base_model"
         return ".".join([*parts[:2], "modules_to_save", "default", *parts[2:]]) if plain else n
     return {name(n): p for n, p in model.named_parameters() if p.requires_grad}
 
@@ -214,7 +250,7 @@ def compute(model, given, dtype, note):
     if isinstance(model, Prefixed):
         keys, values = model.prefix()
         out["prefix/keys"], out["prefix/values"] = keys.detach().contiguous(), values.detach().contiguous()
-    elif start:
+    elif m.is_prefix(model):
         cache = model.get_prompt(batch_size=1)
         out["prefix/keys"] = torch.stack([layer.keys[0] for layer in cache.layers]).detach()
         out["prefix/values"] = torch.stack([layer.values[0] for layer in cache.layers]).detach()
@@ -302,12 +338,12 @@ def make(name, folder):
     save_model(model, spec, os.path.join(folder, "model"))
     if spec["method"] != "full":
         save_adapter(wrapped.float(), spec, os.path.join(folder, "adapter"))
-    reference = "attention interface" if isinstance(wrapped, Prefixed) else "PEFT" if params else "transformers"
+    reference = ("attention interface" if isinstance(wrapped, Prefixed) else "transformers" if spec["method"] == "full" else "PEFT")
     case = {
         "architecture": model.config.model_type, "attn_implementation": "sdpa", "generation_options": None,
         "logits_columns": m.COLUMNS, "method": spec["method"], "model_type": model.config.model_type, "name": name,
         "noise_f32_vs_f64": noise(single, double), "notes": {**note, "reference": reference},
-        "num_virtual_tokens": spec["virtual"], "scheduled_training": m.SCHEDULED, "seed": seed, "task": spec["task"],
+        "num_virtual_tokens": spec.get("virtual", 0), "scheduled_training": m.SCHEDULED, "seed": seed, "task": spec["task"],
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": m.TRAINING, "variant": "",
         "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}
     with open(os.path.join(folder, "case.json"), "w") as f:
@@ -326,9 +362,9 @@ def check(folder):
         shutil.copytree(os.path.join(folder, "model"), copied, dirs_exist_ok=True)
         model = getattr(tr, family + KINDS[case["task"]]).from_pretrained(copied, dtype=torch.float32).eval()
     width = stored.get("param/prompt_encoder.default.transform.0.weight")
-    spec = {"task": case["task"], "method": case["method"], "virtual": case["num_virtual_tokens"],
-            "hidden": None if width is None else width.shape[0]}
-    model = wrap(model, spec, 0)
+    own = {"task": case["task"], "method": case["method"], "virtual": case["num_virtual_tokens"],
+           "hidden": None if width is None else width.shape[0]}
+    model = wrap(model, CASES.get(case["name"], own), 0)
     with torch.no_grad():
         for n, p in trainable(model).items():
             p.copy_(stored[f"param/{n}"])

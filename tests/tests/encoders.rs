@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
-use engine::config::{DataConfig, RunConfig, Task};
+use engine::config::{DataConfig, MethodConfig, PromptConfig, RunConfig, Task};
 use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::message::{
     Command, EvaluationReport, Event, GenerateRequest, JobId, Metric, NeighbourRequest, Prompt, SampleReport, Sampling,
     Side, Stream, TaskFigures,
 };
+use engine::models::SOFT;
 use engine::session::LoadedModel;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
@@ -269,6 +270,26 @@ fn padding_changes_no_class_logit() {
         let padded = losses(&model, &adapter, &rows, 9);
         assert!((alone - padded).abs() < 1e-5, "{case}: {alone} {padded}");
     }
+}
+
+/// PEFT's prompt methods take GPT-2's classes from the last column, padding or not; here it is the last real token.
+#[test]
+fn padding_changes_no_class_of_gpt2_behind_a_soft_prompt() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("run");
+    let data = DataConfig::new(texts(home.path()));
+    let mut config = run_of("gpt2-prefix-2x44", Task::SequenceClassification, data, home.path());
+    config.method = MethodConfig::Prompt(PromptConfig { n_virtual: 3, ..PromptConfig::default() });
+    train(&folder, &config, false);
+    let model = LoadedModel::load(&config.model, DeviceChoice::Cpu, None, &mut |_| Ok(())).unwrap();
+    let adapter = model.adapter(&folder.join("adapter")).unwrap();
+    let behind =
+        |row: &[i32]| -> Vec<i32> { (0..3).map(|slot| SOFT.cast_signed() + slot).chain(row.to_vec()).collect() };
+    let (long, short) = (behind(&[20, 9, 14, 30, 41, 33]), behind(&[20, 11]));
+    let rows: [(&[i32], i32); 2] = [(&long, 0), (&short, 1)];
+    let alone: f64 = rows.iter().map(|row| losses(&model, &adapter, &[*row], row.0.len())).sum();
+    let padded = losses(&model, &adapter, &rows, 14);
+    assert!((alone - padded).abs() < 1e-5, "{alone} {padded}");
 }
 
 #[test]

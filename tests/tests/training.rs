@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use engine::config::{
-    AdafactorConfig, AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation,
-    RunConfig, Schedule, SgdConfig,
+    AdafactorConfig, AdamConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig,
+    PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation, RunConfig, Schedule, SgdConfig,
 };
 use engine::message::{Command, Event, JobId, Outcome, RangePoint, RateRange};
 use engine::training::run_folder::{Record, read_records};
@@ -117,6 +117,25 @@ fn optimizers() -> [OptimizerConfig; 5] {
     ]
 }
 
+/// Every other method, with all that is drawn at random in it.
+fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
+    let with = |method: MethodConfig| RunConfig { method, ..config.clone() };
+    let prompt = |kind: Option<PromptEncoderKind>| {
+        let encoder = kind.map(|kind| PromptEncoder { kind, width: Some(6), ..PromptEncoder::default() });
+        with(MethodConfig::Prompt(PromptConfig { n_virtual: 4, encoder, ..PromptConfig::default() }))
+    };
+    let lora = LoraConfig { rank: 3, dropout: 0.1, bias: LoraBias::LoraOnly, ..LoraConfig::default() };
+    vec![
+        ("prompt", prompt(None)),
+        ("mlp-prompt", prompt(Some(PromptEncoderKind::Mlp))),
+        ("lstm-prompt", prompt(Some(PromptEncoderKind::Lstm))),
+        ("lora", with(MethodConfig::Lora(lora.clone()))),
+        ("full", with(MethodConfig::Full(FullConfig::default()))),
+        ("top", with(MethodConfig::Full(FullConfig { top_layers: Some(1) }))),
+        ("mlp-and-lora", RunConfig { lora: Some(lora), ..with_mlp(config.clone()) }),
+    ]
+}
+
 #[test]
 fn what_every_optimizer_remembers_survives_an_interruption() {
     let home = tempfile::tempdir().unwrap();
@@ -134,6 +153,23 @@ fn what_every_optimizer_remembers_survives_an_interruption() {
         assert_eq!(curve(&whole), curve(&folder), "{optimizer:?}");
         for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
             assert_eq!(bytes(&whole, file), bytes(&folder, file), "{optimizer:?}: {file}");
+        }
+    }
+}
+
+#[test]
+fn every_method_killed_in_mid_epoch_goes_on_as_if_nothing_had_happened() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, config) in other_methods(&tiny_run(home.path())) {
+        let whole = home.path().join(format!("{name}-whole"));
+        train(&Talk::new(), &whole, &config, false);
+        for step in [5, 10] {
+            let folder = home.path().join(format!("{name}-{step}"));
+            interrupt(home.path(), &config, step, &folder);
+            train(&Talk::new(), &folder, &config, true);
+            assert_eq!(curve(&whole), curve(&folder), "{name}, interrupted at {step}");
+            let state = "checkpoints/step-000012/state.safetensors";
+            assert_eq!(bytes(&whole, state), bytes(&folder, state), "{name}, interrupted at {step}");
         }
     }
 }

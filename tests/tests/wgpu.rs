@@ -36,7 +36,8 @@ fn golden_cases_hold_on_a_software_gpu() {
         eprintln!("skipped: there is no OpenGL software driver on this machine");
         return;
     };
-    // Kernels are compiled and tuned on first use, which takes a software driver minutes: one case of each family.
+    // Kernels are compiled and tuned on first use, which takes a software driver minutes: one case of each family
+    // and method.
     let families = [
         "gpt2-prefixproj-2x44",
         "bloom-prefix-2x40",
@@ -51,6 +52,11 @@ fn golden_cases_hold_on_a_software_gpu() {
         "albert-prefix-seq",
         "t5-prefix-3x32-gated",
         "bart-prefix-3x32",
+        "gpt2-ptlstm-1x20",
+        "bart-prompt-1x24",
+        "bloom-lora-2x24",
+        "gpt2-lora-1x24-biases",
+        "llama-full-1x12",
     ];
     // In one process, which keeps its kernels from case to case.
     let cases = families.map(|name| tests::golden_cases().join(name).display().to_string());

@@ -82,6 +82,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "method.sites",
         "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
     )),
+    value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
+    value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    or_none(value(
+        "method.targets",
+        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
+    )),
+    value("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("method.bias", "Biases that are trained too: none, all or lora_only"),
+    value("method.rank_pattern", "Other ranks by the names of layers, as in {c_attn = 4} (PEFT: rank_pattern)"),
+    value("method.alpha_pattern", "Other alphas by the names of layers (PEFT: alpha_pattern)"),
+    or_none(value(
+        "method.top_layers",
+        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
+    )),
     or_none(table(
         "method.reparameterisation",
         "Train through a small network that is folded away (PEFT: prefix_projection)",
@@ -95,21 +109,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     table("method.init", "Initial values"),
     value(
         "method.init.type",
-        "random, scaled_random, zero or words; of a soft prompt also vocabulary, frequent or classes",
+        "random, scaled_random, zero, words or adapter; of a soft prompt also vocabulary, frequent or classes; of LoRA \
+         fresh or adapter",
     ),
     text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
-    value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
-    value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
-    or_none(value(
-        "method.targets",
-        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
-    )),
-    value("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
-    value("method.bias", "Biases that are trained too: none, all or lora_only"),
-    or_none(value(
-        "method.top_layers",
-        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
-    )),
+    path("method.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
     text("method.instruction", "Of text: words before every prompt, without training"),
     value("method.shots", "Training rows that follow the instruction as examples"),
     or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
@@ -119,6 +123,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     or_none(value("lora.targets", "Names or patterns of linear layers; none is PEFT's choice")),
     value("lora.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
     value("lora.bias", "Biases that are trained too: none, all or lora_only"),
+    value("lora.rank_pattern", "Other ranks by the names of layers"),
+    value("lora.alpha_pattern", "Other alphas by the names of layers"),
+    table("lora.init", "Initial values of the matrices"),
+    value("lora.init.type", "fresh or adapter"),
+    path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
     table("training", "How it is trained"),
     value("training.steps", "Optimizer steps; 0 lets epochs decide"),
     value("training.epochs", "Passes over the training rows, when steps is 0"),
@@ -270,7 +279,7 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
             put(tree, setting.key, Value::Object(Map::new()));
         }
     }
-    for key in ["method", "method.init", "training.schedule", "training.optimizer"] {
+    for key in ["method", "method.init", "lora.init", "training.schedule", "training.optimizer"] {
         if let Some(Value::String(name)) = at(tree, key) {
             let name = name.clone();
             put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
@@ -280,7 +289,11 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
         put(tree, "method.type", "prefix".into());
     }
     if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        put(tree, "method.init.type", "words".into());
+        let kind = if at(tree, "method.init.path").is_some() { "adapter" } else { "words" };
+        put(tree, "method.init.type", kind.into());
+    }
+    if at(tree, "lora.init.path").is_some() && at(tree, "lora.init.type").is_none() {
+        put(tree, "lora.init.type", "adapter".into());
     }
     Ok(())
 }
@@ -289,8 +302,8 @@ fn check_keys(tree: &Value, above: &str) -> Result<(), CliError> {
     let Value::Object(table) = tree else { return Ok(()) };
     table.iter().try_for_each(|(name, value)| {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-        find(&key)?;
-        check_keys(value, &key)
+        // A value with names of its own is no table of settings.
+        if find(&key)?.kind == Kind::Value { Ok(()) } else { check_keys(value, &key) }
     })
 }
 
@@ -330,6 +343,11 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
         put(&mut only, "method.init.text", "text".into());
     }
+    for (table, path) in [("method.init", "method.init.path"), ("lora.init", "lora.init.path")] {
+        if key.starts_with(table) && at(tree, path).is_some() {
+            put(&mut only, path, "path".into());
+        }
+    }
     put(&mut only, key, value.clone());
     serde_json::from_value(only)
 }
@@ -337,8 +355,8 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 #[cfg(test)]
 mod tests {
     use engine::config::{
-        FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptInit,
-        Schedule, SgdConfig, TextConfig, TrainingConfig,
+        FullConfig, LoraConfig, LoraInit, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder,
+        PromptInit, Schedule, SgdConfig, TextConfig, TrainingConfig,
     };
     use engine::models::Site;
     use serde_json::json;
@@ -395,6 +413,7 @@ mod tests {
         let init = |assignments: &[&str]| set(assignments).unwrap().method.prefix().unwrap().init.clone();
         assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
+        assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterisation=true"]).unwrap();
         assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
     }
@@ -455,7 +474,13 @@ mod tests {
         }
         let network = PromptEncoder { width: Some(8), ..PromptEncoder::default() };
         let words = PromptInit::Words { text: "a".to_owned() };
-        let lora = LoraConfig { targets: Some(vec!["c_attn".to_owned()]), ..LoraConfig::default() };
+        let lora = LoraConfig {
+            targets: Some(vec!["c_attn".to_owned()]),
+            rank_pattern: [("c_attn".to_owned(), 4)].into(),
+            alpha_pattern: [("c_attn".to_owned(), 8.0)].into(),
+            init: LoraInit::Adapter { path: "a".into() },
+            ..LoraConfig::default()
+        };
         let methods = [
             MethodConfig::Prompt(PromptConfig { encoder: Some(network), init: words, ..PromptConfig::default() }),
             MethodConfig::Lora(lora.clone()),

@@ -153,6 +153,7 @@ mod tests {
                 n_rows: 2 * n_virtual,
                 width: 2,
                 values: vec![value; 4 * n_virtual],
+                of_model: None,
             }),
             ..FoldedAdapter::default()
         };

@@ -59,6 +59,8 @@ pub struct FoldedPrompt {
     pub width: usize,
     /// `[n_rows, width]`, row by row.
     pub values: Vec<f32>,
+    /// Layers and heads of the model, which PEFT writes down beside it.
+    pub of_model: Option<[usize; 2]>,
 }
 
 /// Matrices of low rank.

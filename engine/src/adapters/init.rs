@@ -5,6 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::fit::least_change;
+use crate::adapters::folded::FoldedPrefix;
 use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::adapters::prefix::{Prefix, PrefixShape, activate};
 use crate::config::{PrefixConfig, PrefixInit};
@@ -20,6 +21,8 @@ pub struct PrefixTarget {
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
     pub rows: Vec<TargetRow>,
+    /// The prefix for [`PrefixInit::Adapter`], of the site's layers and heads.
+    pub adapter: Option<FoldedPrefix>,
 }
 
 /// The tokens of a row.
@@ -121,6 +124,14 @@ fn wanted(
             let tokens: Vec<u32> = target.words.iter().copied().cycle().take(shape.n_virtual).collect();
             let row = TargetRow { source: tokens.clone(), tokens };
             shape.flatten(&keys_and_values_of(place, &row)).map(Some)
+        }
+        PrefixInit::Adapter { .. } => {
+            let missing = || EngineError::Setting {
+                field: "method.init.path",
+                reason: format!("the adapter has no prefix for the {}", place.site.name()),
+            };
+            let FoldedPrefix { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
+            Ok(Some(flat.iter().copied().cycle().take(shape.stored()).collect()))
         }
         PrefixInit::ScaledRandom => {
             let scales = scales(shape, &target.rows, place)?;

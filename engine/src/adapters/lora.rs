@@ -3,6 +3,7 @@
 //! Names and scales as in huggingface/peft: src/peft/tuners/lora/layer.py.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
@@ -22,7 +23,18 @@ pub struct LoraShape {
     /// Its settings.
     pub config: LoraConfig,
     /// The layers that have matrices.
-    pub layers: Vec<LinearName>,
+    pub layers: Vec<LoraLayer>,
+}
+
+/// A layer that has matrices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraLayer {
+    /// The layer.
+    pub linear: LinearName,
+    /// Rank of its matrices.
+    pub rank: usize,
+    /// What is added is scaled by this.
+    pub scale: f64,
 }
 
 /// Matrices in training.
@@ -33,7 +45,7 @@ pub struct Lora {
     pub parameters: Vec<Parameter>,
 }
 
-/// Every linear layer of the blocks.
+/// Every linear layer but the heads.
 pub const ALL_LINEAR: &str = "all-linear";
 
 impl LoraShape {
@@ -57,11 +69,17 @@ impl LoraShape {
         let chosen = |linear: &&LinearName| {
             patterns.iter().any(|(target, pattern)| match pattern {
                 Some(pattern) => pattern.is_match(&linear.name),
-                None if *target == ALL_LINEAR => is_in_block(&linear.name),
+                None if *target == ALL_LINEAR => !is_of_a_head(&linear.name),
                 None => linear.name == *target || linear.name.ends_with(&format!(".{target}")),
             })
         };
-        let layers: Vec<LinearName> = linears.iter().filter(chosen).cloned().collect();
+        let (ranks, alphas) = (Patterns::new(&config.rank_pattern)?, Patterns::new(&config.alpha_pattern)?);
+        let layer = |linear: &LinearName| {
+            let rank = ranks.for_name(&linear.name).unwrap_or(config.rank);
+            let alpha = alphas.for_name(&linear.name).unwrap_or(config.alpha);
+            LoraLayer { linear: linear.clone(), rank, scale: config.scale(rank, alpha) }
+        };
+        let layers: Vec<LoraLayer> = linears.iter().filter(chosen).map(layer).collect();
         if layers.is_empty() {
             let known = last_names(linears).join(", ");
             return Err(wrong(format!("no linear layer is called {}; there are {known}", targets.join(", "))));
@@ -71,11 +89,10 @@ impl LoraShape {
 
     /// Names and shapes of what is trained.
     pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
-        let r = self.config.rank;
-        let of = |linear: &LinearName| {
+        let of = |LoraLayer { linear, rank, .. }: &LoraLayer| {
             [
-                (Cow::Owned(format!("{}.lora_A.weight", linear.name)), vec![r, linear.d_in]),
-                (Cow::Owned(format!("{}.lora_B.weight", linear.name)), vec![linear.d_out, r]),
+                (Cow::Owned(format!("{}.lora_A.weight", linear.name)), vec![*rank, linear.d_in]),
+                (Cow::Owned(format!("{}.lora_B.weight", linear.name)), vec![linear.d_out, *rank]),
             ]
         };
         self.layers.iter().flat_map(of).collect()
@@ -97,14 +114,43 @@ impl Lora {
         Self { parameters: shape.parameter_shapes().into_iter().map(drawn).collect(), shape }
     }
 
+    /// Those of a trained adapter. Where it scales what it adds otherwise, B takes the difference, so that the start is
+    /// the same function.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`] if its layers or ranks are others, by name.
+    pub(crate) fn start_from(shape: LoraShape, lora: &FoldedLora, device: &Device) -> Result<Self> {
+        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
+        let has = |name: &str| shape.layers.iter().any(|layer| layer.linear.name == name);
+        if let Some(other) = lora.layers.iter().find(|layer| !has(&layer.name)) {
+            return Err(mismatch(format!("it has matrices for {}, which lora.targets leaves out", other.name)));
+        }
+        let mut parameters = Vec::new();
+        for (LoraLayer { linear, rank, scale }, names) in shape.layers.iter().zip(shape.parameter_shapes().chunks(2)) {
+            let found = lora.layers.iter().find(|layer| layer.name == linear.name);
+            let found = found.ok_or_else(|| mismatch(format!("it has no matrices for {}", linear.name)))?;
+            if found.rank != *rank {
+                return Err(mismatch(format!("{} has rank {} there, {rank} here", linear.name, found.rank)));
+            }
+            let b = if (found.scale - scale).abs() < 1e-9 * scale {
+                found.b.clone()
+            } else {
+                found.b.iter().map(|value| (f64::from(*value) * found.scale / scale) as f32).collect()
+            };
+            for ((name, dims), values) in names.iter().zip([found.a.clone(), b]) {
+                parameters.push(Parameter::new(name.clone(), dims.clone(), values, device));
+            }
+        }
+        Ok(Self { shape, parameters })
+    }
+
     /// Adds the matrices to what is changed of a model; `random` draws the dropout of a training step.
     pub(crate) fn condition(&self, leaves: &Trainables, random: Option<&mut impl Rng>, tuned: &mut Tuned) {
-        let LoraConfig { rank, dropout: rate, .. } = self.shape.config;
-        let scale = self.shape.config.scale();
+        let rate = self.shape.config.dropout;
         let mut random = random.filter(|_| rate > 0.0);
-        for (index, linear) in self.shape.layers.iter().enumerate() {
-            let a = leaves.shaped(2 * index, [rank, linear.d_in]);
-            let b: Tensor<2> = leaves.shaped(2 * index + 1, [linear.d_out, rank]) * scale;
+        for (index, LoraLayer { linear, rank, scale }) in self.shape.layers.iter().enumerate() {
+            let a = leaves.shaped(2 * index, [*rank, linear.d_in]);
+            let b: Tensor<2> = leaves.shaped(2 * index + 1, [linear.d_out, *rank]) * *scale;
             let dropout = random.as_mut().map(|random| Dropout { rate, draw: random.random() });
             tuned.low_rank.insert(linear.name.clone(), LowRank { a, b, dropout });
         }
@@ -116,18 +162,18 @@ impl Lora {
     /// The device failed.
     pub(crate) fn fold(&self) -> Result<FoldedLora> {
         let layers = self.shape.layers.iter().zip(self.parameters.chunks_exact(2));
-        let of = |(linear, pair): (&LinearName, &[Parameter])| {
+        let of = |(LoraLayer { linear, rank, scale }, pair): (&LoraLayer, &[Parameter])| {
             Ok(LoraMatrices {
                 name: linear.name.clone(),
-                rank: self.shape.config.rank,
+                rank: *rank,
                 d_in: linear.d_in,
                 d_out: linear.d_out,
                 a: pair[0].to_vec()?,
                 b: pair[1].to_vec()?,
-                scale: self.shape.config.scale(),
+                scale: *scale,
             })
         };
-        let fan_in_fan_out = self.shape.layers.iter().all(|linear| linear.is_in_out);
+        let fan_in_fan_out = self.shape.layers.iter().all(|layer| layer.linear.is_in_out);
         Ok(FoldedLora {
             config: self.shape.config.clone(),
             fan_in_fan_out,
@@ -164,9 +210,30 @@ pub fn default_targets(architecture: &str) -> &'static [&'static str] {
     }
 }
 
-/// Blocks are numbered, what stands before and behind them is not.
-fn is_in_block(name: &str) -> bool {
-    name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+/// Whether a module is one of a head that fills masks: it stands outside of the model proper.
+pub fn is_of_a_head(name: &str) -> bool {
+    ["cls.", "lm_head.", "predictions.", "generator_", "vocab_"].iter().any(|start| name.starts_with(start))
+}
+
+/// Numbers for layers whose names end as a name or a pattern says.
+pub(crate) struct Patterns<T>(Vec<(Regex, T)>);
+
+impl<T: Copy> Patterns<T> {
+    /// # Errors
+    /// [`EngineError::Setting`] for a pattern that is not well formed.
+    pub(crate) fn new(entries: &BTreeMap<String, T>) -> Result<Self> {
+        let one = |(key, value): (&String, &T)| {
+            let pattern = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$"));
+            let wrong =
+                |error: regex::Error| EngineError::Setting { field: "lora.rank_pattern", reason: error.to_string() };
+            Ok((pattern.map_err(wrong)?, *value))
+        };
+        Ok(Self(entries.iter().map(one).collect::<Result<_>>()?))
+    }
+
+    pub(crate) fn for_name(&self, name: &str) -> Option<T> {
+        self.0.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, number)| *number)
+    }
 }
 
 /// The last parts of the names of linear layers, each once.

@@ -33,7 +33,7 @@ pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, Lo
 pub use self::head::{Head, HeadShape};
 pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};
-pub use self::lora::{ALL_LINEAR, Lora, LoraShape, default_targets, last_names};
+pub use self::lora::{ALL_LINEAR, Lora, LoraLayer, LoraShape, default_targets, is_of_a_head, last_names};
 pub use self::parameters::{Parameter, Trainables};
 pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};

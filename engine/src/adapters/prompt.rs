@@ -22,6 +22,8 @@ pub struct PromptShape {
     pub width: usize,
     /// The network between trained embeddings and the prompt.
     pub encoder: Option<PromptEncoderShape>,
+    /// Layers and heads of the model, of the encoder where there is a decoder too.
+    pub of_model: Option<[usize; 2]>,
 }
 
 /// The sizes of the network of P-tuning.
@@ -78,24 +80,28 @@ impl PromptShape {
 impl SoftPrompt {
     /// The embeddings, `[n_rows, width]`.
     pub fn matrix(&self, leaves: &Trainables) -> Tensor<2> {
+        let PromptShape { n_rows, width, .. } = self.shape;
+        match self.before_last(leaves) {
+            Some(hidden) => linear(leaves, self.parameters.len() - 2, hidden, width),
+            None => leaves.shaped(0, [n_rows, width]),
+        }
+    }
+
+    /// What the last layer of the network reads, `[n_rows, its width]`; `None` without a network.
+    pub(super) fn before_last(&self, leaves: &Trainables) -> Option<Tensor<2>> {
         let PromptShape { n_rows, width, encoder, .. } = self.shape;
         let embedding = leaves.shaped(0, [n_rows, width]);
-        let Some(PromptEncoderShape { kind, hidden: h, layers }) = encoder else { return embedding };
-        let linear = |x: Tensor<2>, at: usize, d_out: usize| {
-            let [_, d_in] = x.dims();
-            x.matmul(leaves.shaped(at, [d_out, d_in]).transpose()) + leaves.shaped(at + 1, [1, d_out])
-        };
-        match kind {
+        let PromptEncoderShape { kind, hidden: h, layers } = encoder?;
+        Some(match kind {
             PromptEncoderKind::Mlp => {
-                let hidden = activation::relu(linear(embedding, 1, h));
-                linear(activation::relu(linear(hidden, 3, h)), 5, width)
+                let hidden = activation::relu(linear(leaves, 1, embedding, h));
+                activation::relu(linear(leaves, 3, hidden, h))
             }
             PromptEncoderKind::Lstm => {
                 let read = (0..layers).fold(embedding, |x, layer| both_directions(leaves, 1 + 8 * layer, x, h));
-                let head = 1 + 8 * layers;
-                linear(activation::relu(linear(read, head, 2 * h)), head + 2, width)
+                activation::relu(linear(leaves, 1 + 8 * layers, read, 2 * h))
             }
-        }
+        })
     }
 
     /// The prompt without the network behind it.
@@ -103,10 +109,16 @@ impl SoftPrompt {
     /// # Errors
     /// The device failed.
     pub fn fold(&self) -> Result<FoldedPrompt> {
-        let PromptShape { n_virtual, n_rows, width, .. } = self.shape;
+        let PromptShape { n_virtual, n_rows, width, of_model, .. } = self.shape;
         let values = floats(self.matrix(&Trainables::untracked(&self.parameters)))?;
-        Ok(FoldedPrompt { n_virtual, n_rows, width, values })
+        Ok(FoldedPrompt { n_virtual, n_rows, width, values, of_model })
     }
+}
+
+/// A linear layer of the parameters at a place.
+fn linear(leaves: &Trainables, at: usize, x: Tensor<2>, d_out: usize) -> Tensor<2> {
+    let [_, d_in] = x.dims();
+    x.matmul(leaves.shaped(at, [d_out, d_in]).transpose()) + leaves.shaped(at + 1, [1, d_out])
 }
 
 /// One layer of an LSTM over a sequence, `[n, d_in]` to `[n, 2 * hidden]`: forwards, then backwards.

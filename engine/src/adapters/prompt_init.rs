@@ -1,12 +1,12 @@
 //! Initial values of a soft prompt, and of the network behind it.
 
-use std::borrow::Cow;
-
 use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::parameters::{Parameter, floats};
+use crate::adapters::fit::least_change;
+use crate::adapters::folded::FoldedPrompt;
+use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::adapters::prompt::{PromptShape, SoftPrompt};
 use crate::config::PromptInit;
 use crate::error::{EngineError, Result};
@@ -21,11 +21,14 @@ pub struct PromptTarget {
     pub rows: Vec<Vec<u32>>,
     /// Tokens of the name of each class.
     pub classes: Vec<Vec<u32>>,
+    /// The soft prompt for [`PromptInit::Adapter`], as wide as the model's embeddings.
+    pub adapter: Option<FoldedPrompt>,
 }
 
 impl SoftPrompt {
     /// A soft prompt with its initial values. With an encoder everything is drawn as torch draws it, as in PEFT: what
-    /// the network makes of an embedding is no embedding at first, whatever it was.
+    /// the network makes of an embedding is no embedding at first, whatever it was. Where the start is a trained prompt,
+    /// the last layer of the network is then fitted to it.
     ///
     /// # Shapes
     /// - `table`: `[vocab_size, width]`, the embeddings of the model
@@ -42,9 +45,10 @@ impl SoftPrompt {
     ) -> Result<Self> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM);
-        let embedding = match shape.encoder {
-            Some(_) => None,
-            None => wanted(&shape, init, target, table, &mut random)?,
+        let embedding = match (shape.encoder, init) {
+            (Some(_), PromptInit::Adapter { .. }) => wanted(&shape, init, target, table, &mut random)?,
+            (Some(_), _) => None,
+            (None, _) => wanted(&shape, init, target, table, &mut random)?,
         };
         let hidden = shape.encoder.map_or(1, |encoder| encoder.hidden);
         let mut last_width = 1;
@@ -58,11 +62,28 @@ impl SoftPrompt {
             let values = draw(&name, &dims, width, &mut random);
             parameters.push(Parameter::new(name, dims, values, device));
         }
+        let mut prompt = Self { shape, parameters };
         if let Some(values) = embedding {
-            let dims = [shape.n_rows, shape.width];
-            parameters[0] = Parameter::new(Cow::Borrowed("embedding.weight"), dims, values, device);
+            prompt.start_from(values, device)?;
         }
-        Ok(Self { shape, parameters })
+        Ok(prompt)
+    }
+
+    /// Makes the prompt equal to `values`: copied, or fitted with the last layer of the network.
+    fn start_from(&mut self, values: Vec<f32>, device: &Device) -> Result<()> {
+        let PromptShape { n_rows, width, .. } = self.shape;
+        let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
+            self.parameters[0] = Parameter::new("embedding.weight", [n_rows, width], values, device);
+            return Ok(());
+        };
+        let [_, d_in] = hidden.dims();
+        let made = self.fold()?.values;
+        let residual: Vec<f32> = values.iter().zip(&made).map(|(want, have)| want - have).collect();
+        let change = least_change(&floats(hidden)?, &residual, n_rows, d_in);
+        let at = self.parameters.len() - 2;
+        let weights = self.parameters[at].to_vec()?.iter().zip(&change).map(|(w, d)| w + d).collect();
+        self.parameters[at] = Parameter::new(self.parameters[at].name.clone(), [width, d_in], weights, device);
+        Ok(())
     }
 }
 
@@ -95,6 +116,13 @@ fn wanted(
         PromptInit::Random => return Ok(None),
         PromptInit::Zero => return Ok(Some(vec![0.0; shape.n_rows * width])),
         PromptInit::ScaledRandom => return scaled(shape, table, random).map(Some),
+        PromptInit::Adapter { .. } => {
+            let missing = || nothing("the adapter has no soft prompt to start from");
+            let FoldedPrompt { n_virtual, n_rows, values, .. } = target.adapter.as_ref().ok_or_else(missing)?;
+            // Rows that no model reads are kept only where nothing is cut or repeated.
+            let rows = if *n_rows == shape.n_rows { *n_rows } else { *n_virtual };
+            return Ok(Some(values[..rows * width].iter().copied().cycle().take(shape.n_rows * width).collect()));
+        }
         PromptInit::Vocabulary => (0..shape.n_rows).map(|_| drawn(random)).collect(),
         PromptInit::Words { .. } if target.words.is_empty() => {
             return Err(EngineError::Setting {

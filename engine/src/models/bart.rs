@@ -17,7 +17,7 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights, of_one_type};
 use crate::models::seq2seq::CrossAttention;
 use crate::models::{
-    Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
+    Encoded, Input, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
 
@@ -55,6 +55,7 @@ pub struct BartConfig {
     decoder_start_token_id: Option<u32>,
     forced_bos_token_id: Option<u32>,
     forced_eos_token_id: Option<u32>,
+    pad_token_id: Option<i64>,
 }
 
 fn gelu() -> String {
@@ -213,7 +214,7 @@ struct Stack {
     /// `[n_positions, d_model]`, from position 0.
     positions: Tensor<2>,
     embedding_norm: Option<LayerNorm>,
-    embedding_scale: Option<f64>,
+    lookup: Lookup,
     blocks: Vec<Block>,
     final_norm: Option<LayerNorm>,
     attention: AttentionShape,
@@ -252,7 +253,7 @@ impl Stack {
 
     /// `[batch, seq, d_model]`
     fn embedded(&self, shared: &Tensor<2>, input: &Input) -> Tensor<3> {
-        let tokens = input.tokens.embed_scaled(shared, self.embedding_scale);
+        let tokens = input.tokens.embed_as(shared, self.lookup);
         let resid = tokens + embedding(self.positions.clone(), input.positions.clone());
         match &self.embedding_norm {
             Some(norm) => norm.forward(resid),
@@ -344,7 +345,10 @@ fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut Load
     Ok(Stack {
         positions,
         embedding_norm: norm(config.norms_embedding(), "layernorm_embedding")?,
-        embedding_scale: config.scale_embedding.then(|| (d as f64).sqrt()),
+        lookup: Lookup {
+            scale: config.scale_embedding.then(|| (d as f64).sqrt()),
+            padding: config.pad_token_id.or(Some(if config.model_type == "pegasus" { 0 } else { 1 })),
+        },
         blocks,
         final_norm: norm(config.norms_first(), "layer_norm")?,
         attention: AttentionShape { causal: writes, ..shape.causal_attention() },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
+use crate::adapters::parameters::floats;
 use crate::error::Result;
 use crate::models::folder::ModelFolder;
 use crate::models::{LinearName, Loading, Model, Shared, Tuned, WeightName, Weights};
@@ -52,11 +53,19 @@ impl BaseModel {
         self.shared.linears()
     }
 
-    /// The numbers of a weight, as the files have them.
+    /// The numbers of a weight, as the files have them, or as they were drawn where the files lack them.
     ///
     /// # Errors
-    /// The files do not hold it.
+    /// Neither is so, or the device failed.
     pub fn values(&self, weight: &WeightName) -> Result<Vec<f32>> {
+        if !self.folder.files().contains(&weight.stored) {
+            if let Some(matrix) = self.shared.kept::<2>(weight) {
+                return floats(matrix);
+            }
+            if let Some(vector) = self.shared.kept::<1>(weight) {
+                return floats(vector);
+            }
+        }
         self.folder.files().values(&weight.stored, &weight.shape)
     }
 

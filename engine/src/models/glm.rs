@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
 
 /// The model types that this file computes, as `config.json` names them.
@@ -43,8 +43,14 @@ pub struct GlmConfig {
     attention_bias: bool,
     #[serde(default)]
     tie_word_embeddings: bool,
+    #[serde(default = "pad_token_id")]
+    pad_token_id: Option<i64>,
     #[serde(flatten)]
     rope: RopeSettings,
+}
+
+fn pad_token_id() -> Option<i64> {
+    Some(151_329)
 }
 
 fn num_key_value_heads() -> usize {
@@ -161,6 +167,7 @@ struct Block {
 pub struct Glm {
     shape: ModelShape,
     embed_tokens: Tensor<2>,
+    lookup: Lookup,
     blocks: Vec<Block>,
     norm: RmsNorm,
     lm_head: Option<Tensor<2>>,
@@ -191,7 +198,8 @@ impl Glm {
         let frequencies = config.rope.frequencies(config.d_rotary());
         let rotary =
             Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device).of_neighbours();
-        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, rotary, activation })
+        let lookup = Lookup { padding: config.pad_token_id, ..Lookup::default() };
+        Ok(Self { shape, embed_tokens, lookup, blocks, norm, lm_head, attention, rotary, activation })
     }
 }
 
@@ -234,7 +242,7 @@ impl CausalModel for Glm {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);

@@ -166,7 +166,7 @@ impl GptNeox {
         }
         let final_norm = load.layer_norm("final_layer_norm", shape.d_model, config.layer_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
-        let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings)?;
+        let embed_out = load.head_stored_as("embed_out.weight", head, config.tie_word_embeddings)?;
         progress(1.0)?;
         let activation = config.activation()?;
         let frequencies = config.rope.frequencies(config.d_rotary());

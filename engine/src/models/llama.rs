@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention,
     past_length,
@@ -49,6 +49,7 @@ pub struct LlamaConfig {
     #[serde(default = "max_window_layers")]
     max_window_layers: usize,
     layer_types: Option<Vec<String>>,
+    pad_token_id: Option<i64>,
 }
 
 fn silu() -> String {
@@ -240,6 +241,7 @@ struct Block {
 pub struct Llama {
     shape: ModelShape,
     embed_tokens: Tensor<2>,
+    lookup: Lookup,
     blocks: Vec<Block>,
     norm: RmsNorm,
     lm_head: Option<Tensor<2>>,
@@ -275,7 +277,8 @@ impl Llama {
             shape.d_head,
             weights.device,
         );
-        Ok(Self { shape, embed_tokens, blocks, norm, lm_head, attention, window, rotary, activation })
+        let lookup = Lookup { padding: config.pad_token_id, ..Lookup::default() };
+        Ok(Self { shape, embed_tokens, lookup, blocks, norm, lm_head, attention, window, rotary, activation })
     }
 }
 
@@ -334,7 +337,7 @@ impl CausalModel for Llama {
         let [_, seq] = input.tokens.dims();
         let device = self.embed_tokens.device();
         let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_model]
+        let mut resid = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));

@@ -65,6 +65,11 @@ impl Shared {
         Ok(made)
     }
 
+    /// The tensor of a weight that was kept under its name.
+    pub(super) fn kept<const D: usize>(&self, weight: &WeightName) -> Option<Tensor<D>> {
+        self.made.borrow().get(&weight.name).and_then(|made| made.downcast_ref::<Tensor<D>>()).cloned()
+    }
+
     fn note_weight(&self, weight: WeightName) {
         let mut weights = self.weights.borrow_mut();
         if !weights.contains(&weight) {
@@ -154,6 +159,24 @@ impl<'a> Loader<'a> {
         if tied { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
     }
 
+    /// The head where the files have another name for it than transformers' module, which is `lm_head`.
+    pub(super) fn head_stored_as(&self, stored: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
+        let (load, known) = (self.outside(), "lm_head.weight");
+        let stored = if load.contains(known) { known } else { stored };
+        let read = || load.from.files.matrix(stored, shape, load.from.device);
+        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(Some) }
+    }
+
+    /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.
+    pub(super) fn drawn<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        draw: impl FnOnce() -> Tensor<D>,
+    ) -> Result<Tensor<D>> {
+        self.weight(name, &format!("{}{name}", self.root), shape, || Ok(draw()))
+    }
+
     /// Checkpoints that were once TensorFlow's call the weight `gamma` and the bias `beta`.
     pub(super) fn layer_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<LayerNorm> {
         let stored = if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
@@ -164,6 +187,14 @@ impl<'a> Loader<'a> {
 
     pub(super) fn rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
         Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon })
+    }
+
+    /// A linear layer that the files lack, of weights that were [`Loader::drawn`]: `[d_out, d_in]`.
+    pub(super) fn linear_drawn(&self, name: &str, weight: Tensor<2>, bias: Tensor<1>) -> Result<FrozenLinear> {
+        let [d_out, d_in] = weight.dims();
+        self.from.shared.note_linear(LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false });
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        Ok(FrozenLinear { weight: weight.transpose(), bias: Some(bias), low_rank })
     }
 
     /// A linear layer whose weight is stored as `[d_out, d_in]`.

@@ -12,7 +12,7 @@ pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
 pub use self::loader::{LinearName, Shared, WeightName, Weights};
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
-pub use self::tokens::{SOFT, Tokens};
+pub use self::tokens::{Lookup, SOFT, Tokens};
 pub use self::tuned::Tuned;
 use crate::config::Task;
 use crate::data::TargetStart;

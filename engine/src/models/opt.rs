@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
 
@@ -44,6 +44,12 @@ pub struct OptConfig {
     layer_norm_elementwise_affine: bool,
     #[serde(default = "yes")]
     tie_word_embeddings: bool,
+    #[serde(default = "pad_token_id")]
+    pad_token_id: Option<i64>,
+}
+
+fn pad_token_id() -> Option<i64> {
+    Some(1)
 }
 
 fn relu() -> String {
@@ -144,6 +150,7 @@ struct Block {
 pub struct Opt {
     shape: ModelShape,
     embed_tokens: Tensor<2>,
+    lookup: Lookup,
     /// Without the rows before the first token's.
     embed_positions: Tensor<2>,
     project_in: Option<FrozenLinear>,
@@ -192,6 +199,7 @@ impl Opt {
             norm_before: config.do_layer_norm_before,
             shape,
             embed_tokens,
+            lookup: Lookup { padding: config.pad_token_id, ..Lookup::default() },
             embed_positions,
             project_in,
             blocks,
@@ -250,7 +258,7 @@ impl CausalModel for Opt {
             Some(projection) => projection.forward(x),
             None => x,
         };
-        let embedded = input.tokens.embed(&self.embed_tokens); // [batch, seq, d_out]
+        let embedded = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_out]
         let mut resid = projected(&self.project_in, embedded) + embed(&self.embed_positions, input.positions.clone()); // [batch, seq, d_model]
         for (layer, block) in self.blocks.iter().enumerate() {
             resid = self.add(resid, &block.attention_norm, |x| {

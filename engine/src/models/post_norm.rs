@@ -12,7 +12,8 @@ use crate::error::{EngineError, Result};
 use crate::models::encoder::{EncoderModel, MaskHead};
 use crate::models::head::HeadKind;
 use crate::models::loader::Loader;
-use crate::models::{Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::models::tokens::look_up;
+use crate::models::{Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation as activate, attention};
 use crate::random::normal;
@@ -142,7 +143,12 @@ impl EncoderConfig {
 
     /// RoBERTa numbers its tokens from the one after the padding token's id.
     pub(super) fn numbered(&self) -> Option<usize> {
-        (self.architecture == "roberta").then(|| self.pad_token_id.unwrap_or(1))
+        (self.architecture == "roberta").then(|| self.padding())
+    }
+
+    /// The token that fills rows up.
+    fn padding(&self) -> usize {
+        self.pad_token_id.unwrap_or(usize::from(self.architecture == "roberta"))
     }
 
     pub(super) fn counting(&self) -> Counting {
@@ -219,7 +225,10 @@ impl Block {
 /// What stands at the ends of the blocks.
 pub(super) struct Embeddings {
     words: Tensor<2>,
+    lookup: Lookup,
     positions: Tensor<2>,
+    /// RoBERTa's position of padding, which is not trained.
+    unused_position: Option<i64>,
     types: Option<Tensor<2>>,
     norm: LayerNorm,
     /// Widens them to the width of the model.
@@ -233,7 +242,9 @@ impl Embeddings {
         let types = config.type_vocab_size;
         Ok(Self {
             words: table("word", config.vocab_size)?,
+            lookup: Lookup { padding: Some(config.padding() as i64), ..Lookup::default() },
             positions: table("position", config.max_position_embeddings)?,
+            unused_position: config.numbered().map(|padding| padding as i64),
             types: if types > 0 { Some(table("token_type", types)?) } else { None },
             norm: load.layer_norm("embeddings.LayerNorm", d, config.layer_norm_eps)?,
             project: project.map(|name| load.linear(name, d, config.hidden_size, true)).transpose()?,
@@ -241,7 +252,8 @@ impl Embeddings {
     }
 
     fn forward(&self, input: &Input, types: Option<&Tensor<2, Int>>) -> Tensor<3> {
-        let mut sum = input.tokens.embed(&self.words) + embedding(self.positions.clone(), input.positions.clone()); // [batch, seq, d_embedding]
+        let words = input.tokens.embed_as(&self.words, self.lookup);
+        let mut sum = words + look_up(&self.positions, &input.positions, self.unused_position); // [batch, seq, d_embedding]
         if let Some(table) = &self.types {
             sum = sum
                 + match types {
@@ -267,19 +279,19 @@ pub(super) enum TextHead {
 
 impl TextHead {
     /// The pooler of this name. A checkpoint without one gets a fresh one that is the same each time it is loaded, since
-    /// no adapter keeps it.
+    /// most adapters do not keep it.
     pub(super) fn pooled(load: &Loader<'_>, config: &EncoderConfig, name: &str) -> Result<Self> {
         let d = config.hidden_size;
         if load.contains(&format!("{name}.weight")) {
             return Ok(Self::Pooled { dense: Box::new(load.linear(name, d, d, true)?), fresh: false });
         }
-        let dense = load.once(name, &[], || {
+        let weight = load.drawn(&format!("{name}.weight"), [d, d], || {
             let mut random = ChaCha8Rng::seed_from_u64(POOLER_SEED);
             let weights: Vec<f32> = (0..d * d).map(|_| normal(&mut random) * config.initializer_range as f32).collect();
-            let weight = Tensor::from_data(TensorData::new(weights, [d, d]), load.device());
-            Ok(FrozenLinear::new(weight, Some(Tensor::zeros([d], load.device()))))
+            Tensor::<2>::from_data(TensorData::new(weights, [d, d]), load.device()).transpose()
         })?;
-        Ok(Self::Pooled { dense: Box::new(dense), fresh: true })
+        let bias = load.drawn(&format!("{name}.bias"), [d], || Tensor::zeros([d], load.device()))?;
+        Ok(Self::Pooled { dense: Box::new(load.linear_drawn(name, weight, bias)?), fresh: true })
     }
 }
 
@@ -444,6 +456,6 @@ impl EncoderModel for PostNorm {
 
     fn text_notice(&self) -> Option<&'static str> {
         matches!(self.text_head, TextHead::Pooled { fresh: true, .. })
-            .then_some("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are")
+            .then_some("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are unless all weights are trained")
     }
 }

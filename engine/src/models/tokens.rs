@@ -15,6 +15,15 @@ pub struct Tokens {
     soft: Option<SoftTokens>,
 }
 
+/// How an architecture looks the embeddings of its tokens up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookup {
+    /// On the embeddings; a soft prompt is not scaled, as in the reference.
+    pub scale: Option<f64>,
+    /// A token whose row the lookup does not train, torch's `padding_idx`. A head that is tied to the table trains it.
+    pub padding: Option<i64>,
+}
+
 #[derive(Clone, Debug)]
 struct SoftTokens {
     /// `[slots, width of an embedding]`, tracked or not.
@@ -74,13 +83,13 @@ impl Tokens {
     /// - `table`: `[vocab_size, width]`
     /// - returns `[batch, seq, width]`
     pub fn embed(&self, table: &Tensor<2>) -> Tensor<3> {
-        self.embed_scaled(table, None)
+        self.embed_as(table, Lookup::default())
     }
 
-    /// The same in models that scale their embeddings; a soft prompt is not scaled, as in the reference.
-    pub fn embed_scaled(&self, table: &Tensor<2>, scale: Option<f64>) -> Tensor<3> {
-        let mut hard = embed(table, self.ids.clone());
-        if let Some(scale) = scale {
+    /// The same as the architecture does it.
+    pub fn embed_as(&self, table: &Tensor<2>, lookup: Lookup) -> Tensor<3> {
+        let mut hard = look_up(table, &self.ids, lookup.padding);
+        if let Some(scale) = lookup.scale {
             hard = hard * scale;
         }
         let Some(SoftTokens { prompt, rows }) = &self.soft else { return hard };
@@ -88,6 +97,15 @@ impl Tokens {
         let both = Tensor::cat(vec![hard.reshape([batch * seq, width]), prompt.clone()], 0);
         both.select(0, rows.clone()).reshape([batch, seq, width])
     }
+}
+
+/// Rows of a table; the row of `padding` is not trained, torch's `padding_idx`.
+pub(super) fn look_up(table: &Tensor<2>, ids: &Tensor<2, Int>, padding: Option<i64>) -> Tensor<3> {
+    let rows = embed(table, ids.clone());
+    let Some(padding) = padding.filter(|_| rows.is_tracked()) else { return rows };
+    let trained: Tensor<3> = ids.clone().not_equal_elem(padding).float().unsqueeze_dim(2); // [batch, seq, 1]
+    let left = Tensor::from_inner(rows.clone().inner());
+    left.clone() + (rows - left) * trained
 }
 
 fn on_device(values: Vec<i64>, device: &Device) -> Tensor<1, Int> {

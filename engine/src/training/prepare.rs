@@ -3,18 +3,21 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use burn::tensor::Device;
+
 use crate::adapters::{
-    Adapter, FoldedAdapter, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix, PrefixTarget,
-    PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TargetRow, TunedWeights,
+    Adapter, FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, Head, HeadShape, Lora, LoraShape, NamedTensor,
+    Parameter, Part, PartPlan, Place, Prefix, PrefixTarget, PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt,
+    TargetRow, TunedWeights, is_of_a_head,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptInit, RunConfig,
-    Task, TaskRecord, TextConfig,
+    FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
+    PromptInit, RunConfig, Task, TaskRecord, TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, Site, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -235,7 +238,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
         MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base))),
         MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
         MethodConfig::Full(full) => {
-            let weights = trained_weights(full, base);
+            let weights = trained_weights(full, base, task.task);
             if !weights.is_empty() {
                 parts.push(PartPlan::Weights(weights));
             }
@@ -261,7 +264,16 @@ fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
         hidden: encoder.width.unwrap_or(width),
         layers: encoder.layers,
     });
-    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder }
+    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, of_model: Some(layers_and_heads(base)) }
+}
+
+/// Layers and heads as PEFT counts them.
+fn layers_and_heads(model: &Model) -> [usize; 2] {
+    let shape = match model {
+        Model::Seq2Seq(model) => model.encoder_shape(),
+        Model::Causal(_) | Model::Encoder(_) => model.shape(),
+    };
+    [shape.n_layers, shape.n_heads]
 }
 
 /// Matrices, and the biases beside them.
@@ -270,7 +282,7 @@ fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
     let chosen = |weight: &WeightName| match (lora.bias, weight.name.strip_suffix(".bias")) {
         (LoraBias::None, _) | (_, None) => false,
         (LoraBias::All, Some(_)) => true,
-        (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.name == module),
+        (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.linear.name == module),
     };
     let biases: Vec<WeightName> = base.weights().into_iter().filter(chosen).collect();
     let mut parts = vec![PartPlan::Lora(shape)];
@@ -280,9 +292,17 @@ fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
     Ok(parts)
 }
 
-/// The weights of the model that are trained: all, or those of the top blocks and what comes behind them.
-fn trained_weights(full: &FullConfig, base: &BaseModel) -> Vec<WeightName> {
-    let weights = base.weights();
+/// The weights of the model that are trained: all that the task reads, or those of the top blocks and what comes behind.
+fn trained_weights(full: &FullConfig, base: &BaseModel, task: Task) -> Vec<WeightName> {
+    let is_read = |weight: &WeightName| match &**base {
+        // Of an encoder's own heads each task reads its own; a decay would change the others.
+        Model::Encoder(_) => {
+            (task == Task::MaskedFill || !is_of_a_head(&weight.name))
+                && (task == Task::SequenceClassification || !weight.name.contains("pooler."))
+        }
+        Model::Causal(_) | Model::Seq2Seq(_) => true,
+    };
+    let weights: Vec<WeightName> = base.weights().into_iter().filter(is_read).collect();
     let Some(top_layers) = full.top_layers else { return weights };
     if top_layers == 0 {
         return Vec::new();
@@ -305,6 +325,7 @@ fn block_of(name: &str) -> Option<usize> {
 
 fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[Example]) -> Result<Adapter> {
     let (device, seed) = (&model.device, config.seed);
+    let start = Start::of(config, plan, model)?;
     let row = |example: &Example| TargetRow { source: hard(&example.source), tokens: hard(&example.tokens) };
     let encode = |text: &str| model.tokenizer.encode(text);
     let part = |part: &PartPlan| -> Result<Part> {
@@ -312,9 +333,10 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
             PartPlan::Prefix { site, shape, config } => {
                 let words = match &config.init {
                     PrefixInit::Words { text } => encode(text)?,
-                    PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
+                    _ => Vec::new(),
                 };
-                let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+                let rows = rows.iter().take(ROWS_FOR_SCALE).map(row).collect();
+                let target = PrefixTarget { words, rows, adapter: start.prefix(*site) };
                 let place = Place { model: &model.model, site: *site, device };
                 Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
             }
@@ -329,14 +351,21 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     },
                     rows: rows.iter().map(|example| [hard(&example.source), hard(&example.tokens)].concat()).collect(),
                     classes: plan.task.classes.iter().map(|class| encode(class)).collect::<Result<_>>()?,
+                    adapter: start.prompt(),
                 };
                 let table = model.model.embeddings();
                 Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, table, device, seed)?)
             }
-            PartPlan::Lora(shape) => Part::Lora(Lora::fresh(shape.clone(), device, seed)),
+            PartPlan::Lora(shape) => match &start.lora {
+                Some(lora) => Part::Lora(Lora::start_from(shape.clone(), lora, device)?),
+                None => Part::Lora(Lora::fresh(shape.clone(), device, seed)),
+            },
             PartPlan::Weights(weights) => {
                 let own = |weight: &WeightName| {
-                    let values = model.model.values(weight)?;
+                    let values = match start.weight(weight) {
+                        Some(values) => values,
+                        None => model.model.values(weight)?,
+                    };
                     Ok(Parameter::new(weight.name.clone(), weight.shape.clone(), values, device))
                 };
                 Part::Weights(TunedWeights { parameters: weights.iter().map(own).collect::<Result<_>>()? })
@@ -347,11 +376,95 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     Model::Encoder(encoder) => encoder.initializer_range(),
                     Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
                 };
-                Part::Head(Head::fresh(*shape, deviation, device, seed))
+                let mut head = Head::fresh(*shape, deviation, device, seed);
+                start.bring_head(&mut head, &plan.task, device);
+                Part::Head(head)
             }
         })
     };
     Ok(Adapter { parts: plan.parts.iter().map(part).collect::<Result<_>>()?, task: plan.task.clone() })
+}
+
+/// The trained adapters that a run starts from.
+#[derive(Default)]
+struct Start {
+    /// Of the method.
+    adapter: Option<FoldedAdapter>,
+    /// Of the matrices, alone or beside another method.
+    lora: Option<FoldedLora>,
+    /// The biases beside them.
+    weights: Vec<NamedTensor>,
+}
+
+impl Start {
+    /// # Errors
+    /// An adapter is damaged, lacks what it is read for, or does not fit the model.
+    fn of(config: &RunConfig, plan: &AdapterPlan, model: &LoadedModel) -> Result<Self> {
+        let sites = model.model.sites();
+        let read = |path: &Path| {
+            let adapter = FoldedAdapter::read(path, Some(&sites))?;
+            adapter.check_fits(&sites)?;
+            adapter.check_weights(&model.model)?;
+            Ok(adapter)
+        };
+        let lacks = |what: &str| EngineError::AdapterMismatch { reason: format!("it has no {what} to start from") };
+        let mut start = Self::default();
+        match &config.method {
+            MethodConfig::Prefix(PrefixConfig { init: PrefixInit::Adapter { path }, .. }) => {
+                start.adapter = Some(read(path)?);
+            }
+            MethodConfig::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. }) => {
+                start.adapter = Some(read(path)?).filter(|adapter| adapter.prompt.is_some());
+                start.adapter.as_ref().ok_or_else(|| lacks("soft prompt"))?;
+            }
+            _ => {}
+        }
+        let lora = plan.parts.iter().find_map(|part| match part {
+            PartPlan::Lora(shape) => Some(&shape.config.init),
+            _ => None,
+        });
+        if let Some(LoraInit::Adapter { path }) = lora {
+            let adapter = read(path)?;
+            start.lora = Some(adapter.lora.clone().ok_or_else(|| lacks("matrices"))?);
+            start.weights.clone_from(&adapter.weights);
+            start.adapter.get_or_insert(adapter);
+        }
+        Ok(start)
+    }
+
+    fn prefix(&self, site: Site) -> Option<FoldedPrefix> {
+        let prefixes = &self.adapter.as_ref()?.prefixes;
+        prefixes.iter().find(|(other, _)| *other == site).map(|(_, prefix)| prefix.clone())
+    }
+
+    fn prompt(&self) -> Option<FoldedPrompt> {
+        self.adapter.as_ref()?.prompt.clone()
+    }
+
+    fn weight(&self, weight: &WeightName) -> Option<Vec<f32>> {
+        let found = self.weights.iter().find(|(name, ..)| *name == weight.name);
+        found.map(|(.., values)| values.clone())
+    }
+
+    /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number.
+    fn bring_head(&self, head: &mut Head, task: &TaskRecord, device: &Device) {
+        let Some(adapter) = &self.adapter else { return };
+        let TaskRecord { task: its, classes } = &adapter.task;
+        let unnamed = classes.iter().enumerate().all(|(at, name)| *name == format!("LABEL_{at}"));
+        if *its != task.task || classes.len() != task.classes.len() || !(unnamed || *classes == task.classes) {
+            return;
+        }
+        let found = |parameter: &Parameter| {
+            adapter.head.iter().find(|(name, shape, _)| *name == parameter.name && *shape == parameter.shape)
+        };
+        if head.parameters.iter().all(|parameter| found(parameter).is_some()) {
+            for parameter in &mut head.parameters {
+                if let Some((_, shape, values)) = found(parameter) {
+                    *parameter = Parameter::new(parameter.name.clone(), shape.clone(), values.clone(), device);
+                }
+            }
+        }
+    }
 }
 
 /// The tokens of the vocabulary among some tokens.

@@ -8,7 +8,8 @@ use crate::adapters::parameters::floats;
 use crate::adapters::peft::name_in_training;
 use crate::adapters::peft::prompt_encoder;
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraShape, Parameter, Part, PartPlan, PrefixShape, PromptShape,
+    Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraLayer, LoraShape, Parameter, Part, PartPlan, PrefixShape,
+    PromptShape,
 };
 use crate::config::{
     AdamConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task,
@@ -40,17 +41,26 @@ struct Setup<'a> {
     model: BaseModel,
     device: burn::tensor::Device,
     plan: AdapterPlan,
+    /// Soft tokens before the text.
+    n_soft: usize,
 }
 
 pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
     let (_, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
     let model = folder.load(&device, &mut |_| Ok(()))?;
-    let plan = plan(case, &model)?;
-    let setup = Setup { case, model, device, plan };
+    let adapter = adapter(case, &model)?;
+    let plan = plan(case, &model, adapter.as_ref())?;
+    let n_soft = adapter.as_ref().map_or(0, FoldedAdapter::n_soft);
+    let setup = Setup { case, model, device, plan, n_soft };
     let mut results = Arrays::new();
     let mut conditioning = Conditioning::default();
-    if !setup.plan.parts.is_empty() {
+    if setup.plan.parts.is_empty() {
+        // What is not trained is taken as the folder has it.
+        if let Some(adapter) = adapter {
+            conditioning = adapter.conditioning(&setup.model, &setup.device)?;
+        }
+    } else {
         let trainer = setup.trainer()?;
         conditioning = trainer.adapter.as_it_stands();
         for part in &setup.plan.parts {
@@ -73,21 +83,36 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
     Ok(results)
 }
 
-/// The parts that a case trains, read from its files and its trainable tensors.
-fn plan(case: &Case, model: &BaseModel) -> Result<AdapterPlan> {
-    let task = TaskRecord::of(case.task());
-    if case.facts.method == "full" {
-        // Where the reference trains nothing, the untouched model is what the case is held against.
-        let trained = |weight: &WeightName| case.floats(&format!("param/{}", weight.name)).is_ok();
-        let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
-        let parts = if weights.is_empty() { Vec::new() } else { vec![PartPlan::Weights(weights)] };
-        return Ok(AdapterPlan { parts, task });
-    }
+/// The adapter of a case, where it has one.
+fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAdapter>> {
     let folder = case.folder.join("adapter");
+    if case.facts.method == "full" && !folder.is_dir() {
+        return Ok(None);
+    }
     let sites = model.sites();
     let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
     adapter.check_fits(&sites)?;
     adapter.check_weights(model)?;
+    Ok(Some(adapter))
+}
+
+/// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
+fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Result<AdapterPlan> {
+    let task = TaskRecord::of(case.task());
+    let Some(adapter) = adapter else {
+        // Where the reference trains nothing, the untouched model is what the case is held against.
+        let trained = |weight: &WeightName| case.floats(&format!("param/{}", weight.name)).is_ok();
+        let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
+        let mut parts = Vec::new();
+        if !weights.is_empty() {
+            parts.push(PartPlan::Weights(weights));
+            parts.extend(head_plan(case, model, n_classes(case)?)?);
+        }
+        return Ok(AdapterPlan { parts, task });
+    };
+    if !case.arrays.keys().any(|name| name.starts_with("param/")) {
+        return Ok(AdapterPlan { parts: Vec::new(), task });
+    }
     let mut parts = Vec::new();
     for (site, folded) in &adapter.prefixes {
         let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
@@ -98,22 +123,51 @@ fn plan(case: &Case, model: &BaseModel) -> Result<AdapterPlan> {
             PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
         parts.push(PartPlan::Prefix { site: *site, shape: folded.shape, config });
     }
-    if let Some(FoldedPrompt { n_virtual, n_rows, width, .. }) = adapter.prompt {
-        parts.push(PartPlan::Prompt(PromptShape { n_virtual, n_rows, width, encoder: prompt_encoder(&folder)? }));
-    }
-    if let Some(lora) = &adapter.lora {
-        let of_case = |linear: &LinearName| lora.layers.iter().any(|layer| layer.name == linear.name);
-        let layers = model.linears().into_iter().filter(of_case).collect();
-        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers }));
-    }
-    if task.task.has_classes() {
-        parts.push(PartPlan::Head(HeadShape {
-            kind: model.head_kind(task.task)?,
-            d_model: model.shape().d_model,
-            n_classes: adapter.task.classes.len(),
+    if let Some(&FoldedPrompt { n_virtual, n_rows, width, .. }) = adapter.prompt.as_ref() {
+        let folder = case.folder.join("adapter");
+        parts.push(PartPlan::Prompt(PromptShape {
+            n_virtual,
+            n_rows,
+            width,
+            encoder: prompt_encoder(&folder)?,
+            of_model: None,
         }));
     }
+    if let Some(lora) = &adapter.lora {
+        let of_case = |linear: LinearName| {
+            let layer = lora.layers.iter().find(|layer| layer.name == linear.name)?;
+            Some(LoraLayer { rank: layer.rank, scale: layer.scale, linear })
+        };
+        let layers = model.linears().into_iter().filter_map(of_case).collect();
+        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers }));
+    }
+    let trained = |weight: &WeightName| adapter.weights.iter().any(|(name, ..)| *name == weight.name);
+    let biases: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
+    if !biases.is_empty() {
+        parts.push(PartPlan::Weights(biases));
+    }
+    parts.extend(head_plan(case, model, adapter.task.classes.len())?);
     Ok(AdapterPlan { parts, task })
+}
+
+/// The head of a task with classes.
+fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<PartPlan>> {
+    if !case.task().has_classes() {
+        return Ok(None);
+    }
+    let (kind, d_model) = (model.head_kind(case.task())?, model.shape().d_model);
+    Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes })))
+}
+
+/// Classes of a case that has no adapter to count them.
+fn n_classes(case: &Case) -> Result<usize> {
+    if !case.task().has_classes() {
+        return Ok(0);
+    }
+    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
+    let found = last.iter().find_map(|name| case.floats(&format!("param/{name}")).ok());
+    let missing = || EngineError::WeightMissing { name: "param/classifier.weight".to_owned() };
+    found.and_then(|(shape, _)| shape.first().copied()).ok_or_else(missing)
 }
 
 impl Setup<'_> {
@@ -136,15 +190,32 @@ impl Setup<'_> {
                 part => part,
             });
         }
-        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }, OptimizerConfig::default()))
+        let adapter = Adapter { parts, task: self.plan.task.clone() };
+        let known: Vec<String> = self.named(&adapter).map(|(name, _)| format!("param/{name}")).collect();
+        let unknown = |name: &&String| name.starts_with("param/") && !known.contains(name);
+        if let Some(name) = self.case.arrays.keys().find(unknown) {
+            return Err(EngineError::Unsupported { what: "trained tensor", name: name.clone() });
+        }
+        Ok(Trainer::new(adapter, OptimizerConfig::default()))
     }
 
     /// What the reference calls a parameter while it trains.
     fn name(&self, part: &PartPlan, name: &str) -> String {
-        let beside_lora = self.plan.parts.iter().any(|part| matches!(part, PartPlan::Lora(_)));
-        match part {
-            PartPlan::Weights(_) => name.to_owned(),
-            PartPlan::Head(_) if beside_lora => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
+        let lora = self.plan.parts.iter().find_map(|part| match part {
+            PartPlan::Lora(shape) => Some(shape),
+            _ => None,
+        });
+        let is_plain = self.case.facts.method == "full";
+        match (part, lora) {
+            (PartPlan::Weights(_), Some(lora)) => {
+                let module = name.strip_suffix(".bias").unwrap_or(name);
+                let below =
+                    if lora.layers.iter().any(|layer| layer.linear.name == module) { ".base_layer" } else { "" };
+                format!("base_model.model.{module}{below}.bias")
+            }
+            (PartPlan::Weights(_), None) => name.to_owned(),
+            (PartPlan::Head(_), _) if is_plain => name.to_owned(),
+            (PartPlan::Head(_), Some(_)) => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
             _ => name_in_training(name),
         }
     }
@@ -157,18 +228,9 @@ impl Setup<'_> {
         adapter.parts.iter().zip(&self.plan.parts).flat_map(named)
     }
 
-    /// Soft tokens before the text.
-    fn n_soft(&self) -> usize {
-        let of = |part: &PartPlan| match part {
-            PartPlan::Prompt(shape) => shape.n_virtual,
-            _ => 0,
-        };
-        self.plan.parts.iter().map(of).sum()
-    }
-
     /// A row of the reference with the soft tokens where PEFT puts them: before everything, padding too.
     fn behind_soft<T: Copy>(&self, values: &[T], seq: usize, soft: impl Fn(usize) -> T) -> Vec<T> {
-        let n = self.n_soft();
+        let n = self.n_soft;
         values
             .chunks_exact(seq)
             .flat_map(|row| (0..n).map(&soft).chain(row.iter().copied()).collect::<Vec<T>>())
@@ -188,7 +250,7 @@ impl Setup<'_> {
         let mut labels: Vec<i32> = small(labels);
         let tokens = self.behind_soft(&small(tokens), seq, |slot| SOFT.cast_signed() + slot as i32);
         let mask = self.behind_soft(&mask, seq, |_| 1.0);
-        let (n_soft, text) = (self.n_soft(), seq);
+        let (n_soft, text) = (self.n_soft, seq);
         let seq = n_soft + text;
         if let Model::Seq2Seq(model) = &*self.model {
             let source = SourceBatch { seq, tokens, mask };
@@ -437,7 +499,10 @@ impl Setup<'_> {
             let real = tokens.iter().zip(mask).filter(|(_, real)| **real > 0.0);
             let prompt = real.map(|(token, _)| token.cast_unsigned()).collect();
             // PEFT counts padding behind a soft prompt where the architecture counts columns.
-            let counts = self.n_soft() > 0 && batch.source.is_none() && self.model.counting() == Counting::Columns;
+            let alone = self.case.facts.notes.get("generation_inputs").and_then(|inputs| inputs.as_str())
+                == Some("each row alone");
+            let counts =
+                self.n_soft > 0 && !alone && batch.source.is_none() && self.model.counting() == Counting::Columns;
             let n_free = if counts { mask.iter().filter(|&&real| real == 0.0).count() } else { 0 };
             DecoderStream { model: tuned.clone(), n_free, ..DecoderStream::new(prompt, conditioning.clone()) }
         };

@@ -25,6 +25,8 @@ pub enum InitKind {
     Zero,
     /// From a text.
     Words,
+    /// From a trained adapter.
+    Adapter,
 }
 
 /// What decides the length of a run.
@@ -114,7 +116,7 @@ pub struct Draft {
     pub dropout: f64,
     /// Initial values.
     pub init: InitKind,
-    /// The text of [`InitKind::Words`].
+    /// The text of [`InitKind::Words`], or the folder of [`InitKind::Adapter`].
     pub words: String,
     /// Where a model with an encoder gets a prefix.
     pub sites: Vec<Site>,
@@ -160,6 +162,7 @@ impl From<&RunConfig> for Draft {
             PrefixInit::Random => (InitKind::Random, String::new()),
             PrefixInit::Zero => (InitKind::Zero, String::new()),
             PrefixInit::Words { text } => (InitKind::Words, text.clone()),
+            PrefixInit::Adapter { path } => (InitKind::Adapter, path.display().to_string()),
         };
         let training = config.training.clone();
         let usual = recommended_learning_rate(Form::of(&config.method, config.task), &training.optimizer);
@@ -231,6 +234,7 @@ impl Draft {
                 InitKind::Random => PrefixInit::Random,
                 InitKind::Zero => PrefixInit::Zero,
                 InitKind::Words => PrefixInit::Words { text: self.words.clone() },
+                InitKind::Adapter => PrefixInit::Adapter { path: PathBuf::from(self.words.trim()) },
             },
             sites: None,
         }
@@ -323,7 +327,7 @@ impl Draft {
         if facts.model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
             issue(Field::Sites, say!("issue.no_site").to_owned());
         }
-        if self.init == InitKind::Words && self.words.trim().is_empty() {
+        if matches!(self.init, InitKind::Words | InitKind::Adapter) && self.words.trim().is_empty() {
             issue(Field::Words, say!("issue.no_words").to_owned());
         }
         let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);

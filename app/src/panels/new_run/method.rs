@@ -86,12 +86,16 @@ fn network_ui(ui: &mut Ui, draft: &mut Draft) {
 
 fn init_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
-        let names = [
+        let mut names = vec![
             (InitKind::Scaled, say!("method.init_scaled")),
             (InitKind::Random, say!("method.init_random")),
             (InitKind::Zero, say!("method.init_zero")),
             (InitKind::Words, say!("method.init_words")),
         ];
+        // A run file can ask for it; the form keeps what it says.
+        if draft.init == InitKind::Adapter {
+            names.push((InitKind::Adapter, say!("method.init_adapter")));
+        }
         segmented_ui(ui, &mut draft.init, &names)
     });
     let note = match draft.init {
@@ -99,6 +103,7 @@ fn init_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
         InitKind::Random => say!("method.random_note"),
         InitKind::Zero => say!("method.zero_note"),
         InitKind::Words => say!("method.words_note"),
+        InitKind::Adapter => say!("method.adapter_note"),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
     if draft.init == InitKind::Words {
@@ -106,5 +111,9 @@ fn init_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
         field::field_ui(ui, say!("method.words"), "", error, |ui| {
             field::text_ui(ui, &mut draft.words, say!("method.words_hint"))
         });
+    }
+    if draft.init == InitKind::Adapter {
+        let error = error_of(issues, Field::Words);
+        field::field_ui(ui, say!("method.adapter_folder"), "", error, |ui| field::text_ui(ui, &mut draft.words, ""));
     }
 }

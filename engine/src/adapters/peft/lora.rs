@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::{PEFT_VERSION, TASK, read_head, read_task_of, task_type};
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor, malformed};
-use crate::config::{LoraBias, LoraConfig, Task, TaskRecord};
+use crate::adapters::lora::Patterns;
+use crate::config::{LoraBias, LoraConfig, LoraInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::weights::{Floats, read_floats, write_floats, write_json};
 
@@ -37,7 +37,14 @@ pub(super) fn read(folder: &Path, json: &Value) -> Result<FoldedAdapter> {
     let config_path = folder.join("adapter_config.json");
     let number = |key: &str, default: f64| json.get(key).and_then(Value::as_f64).unwrap_or(default);
     let text = |key: &str| json.get(key).and_then(Value::as_str);
-    let mut config = LoraConfig {
+    let config_of = |key: &str| json.get(key).and_then(Value::as_object).into_iter().flatten();
+    let positive = |key: &str, value: &Value| {
+        let number = value.as_f64().filter(|number| number.is_finite() && *number > 0.0);
+        number.ok_or_else(|| malformed(&config_path, format!("the number for {key:?} is {value}")))
+    };
+    let alpha_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)?));
+    let rank_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)? as usize));
+    let config = LoraConfig {
         rank: json.get("r").and_then(Value::as_u64).unwrap_or(8) as usize,
         alpha: number("lora_alpha", 8.0),
         dropout: number("lora_dropout", 0.0),
@@ -49,12 +56,16 @@ pub(super) fn read(folder: &Path, json: &Value) -> Result<FoldedAdapter> {
             Some("lora_only") => LoraBias::LoraOnly,
             Some(other) => return Err(malformed(&config_path, format!("bias is {other:?}"))),
         },
+        rank_pattern: config_of("rank_pattern").map(rank_of).collect::<Result<_>>()?,
+        alpha_pattern: config_of("alpha_pattern").map(alpha_of).collect::<Result<_>>()?,
+        init: LoraInit::Fresh,
     };
     let path = folder.join("adapter_model.safetensors");
     let mut tensors = read_floats(&path)?;
-    let alphas = Patterns::of(json.get("alpha_pattern"), &config_path)?;
+    // PEFT saves a head's bias three times where biases are trained.
+    tensors.retain(|name, _| !name.contains(".modules_to_save.") && !name.contains(".original_module."));
+    let alphas = Patterns::new(&config.alpha_pattern).map_err(|error| malformed(&config_path, error.to_string()))?;
     let layers = matrices(&mut tensors, &config, &alphas, &path)?;
-    config.rank = if layers.iter().any(|layer| layer.rank == config.rank) { config.rank } else { layers[0].rank };
     let weights = biases(&mut tensors, &path)?;
     let head = read_head(&path, tensors, MODEL)?;
     let task = match text("task_type") {
@@ -86,27 +97,12 @@ fn targets(value: Option<&Value>) -> Option<Vec<String>> {
     }
 }
 
-/// Numbers for layers whose names end as a pattern says.
-struct Patterns(Vec<(Regex, f64)>);
-
-impl Patterns {
-    fn of(value: Option<&Value>, path: &Path) -> Result<Self> {
-        let entries = value.and_then(Value::as_object).into_iter().flatten();
-        let one = |(key, value): (&String, &Value)| {
-            let pattern = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$"));
-            let pattern = pattern.map_err(|error| malformed(path, format!("the pattern {key:?}: {error}")))?;
-            let number = value.as_f64().filter(|number| number.is_finite());
-            Ok((pattern, number.ok_or_else(|| malformed(path, format!("the number for {key:?} is {value}")))?))
-        };
-        Ok(Self(entries.map(one).collect::<Result<_>>()?))
-    }
-
-    fn for_name(&self, name: &str) -> Option<f64> {
-        self.0.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, number)| *number)
-    }
-}
-
-fn matrices(tensors: &mut Floats, config: &LoraConfig, alphas: &Patterns, path: &Path) -> Result<Vec<LoraMatrices>> {
+fn matrices(
+    tensors: &mut Floats,
+    config: &LoraConfig,
+    alphas: &Patterns<f64>,
+    path: &Path,
+) -> Result<Vec<LoraMatrices>> {
     let names: Vec<String> = tensors.keys().filter(|name| name.contains(".lora_")).cloned().collect();
     let mut layers = Vec::new();
     for stored in &names {
@@ -133,7 +129,7 @@ fn matrices(tensors: &mut Floats, config: &LoraConfig, alphas: &Patterns, path: 
             return Err(malformed(path, format!("the ranks of {name} are {rank} and {other}")));
         }
         let alpha = alphas.for_name(&name).unwrap_or(config.alpha);
-        let scale = LoraConfig { rank, alpha, ..config.clone() }.scale();
+        let scale = config.scale(rank, alpha);
         layers.push(LoraMatrices { name, rank, d_in, d_out, a, b, scale });
     }
     if layers.is_empty() {
@@ -168,12 +164,7 @@ pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -
     std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
     let LoraConfig { rank, alpha, dropout, rank_stabilised, bias, .. } = &lora.config;
     let mut keys = unused();
-    let odd = |layer: &&LoraMatrices| layer.rank != *rank || (layer.scale - lora.config.scale()).abs() > 1e-9;
-    let rank_pattern: Map<String, Value> =
-        lora.layers.iter().filter(odd).map(|layer| (layer.name.clone(), json!(layer.rank))).collect();
-    let root = |n: usize| if *rank_stabilised { (n as f64).sqrt() } else { n as f64 };
-    let alpha_of = |layer: &LoraMatrices| (layer.name.clone(), whole(layer.scale * root(layer.rank)));
-    let alpha_pattern: Map<String, Value> = lora.layers.iter().filter(odd).map(alpha_of).collect();
+    let (rank_pattern, alpha_pattern) = patterns(lora)?;
     let written = json!({
         "alpha_pattern": alpha_pattern,
         "base_model_name_or_path": adapter.base_model,
@@ -215,6 +206,25 @@ pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     write_floats(&folder.join("adapter_model.safetensors"), &tensors, Some(metadata))?;
     write_json(&folder.join("adapter_config.json"), &Value::Object(keys))
+}
+
+/// Ranks and alphas other than the common ones: the settings' own, or layer by layer where those do not say them.
+fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>)> {
+    let config = &lora.config;
+    let (ranks, alphas) = (Patterns::new(&config.rank_pattern)?, Patterns::new(&config.alpha_pattern)?);
+    let is_said = |layer: &LoraMatrices| {
+        let alpha = alphas.for_name(&layer.name).unwrap_or(config.alpha);
+        let scale = config.scale(layer.rank, alpha);
+        ranks.for_name(&layer.name).unwrap_or(config.rank) == layer.rank && (layer.scale - scale).abs() < 1e-9 * scale
+    };
+    if lora.layers.iter().all(is_said) {
+        let ranks = config.rank_pattern.iter().map(|(name, rank)| (name.clone(), json!(rank))).collect();
+        return Ok((ranks, config.alpha_pattern.iter().map(|(name, alpha)| (name.clone(), whole(*alpha))).collect()));
+    }
+    let root = |n: usize| if config.rank_stabilised { (n as f64).sqrt() } else { n as f64 };
+    let rank_of = |layer: &LoraMatrices| (layer.name.clone(), json!(layer.rank));
+    let alpha_of = |layer: &LoraMatrices| (layer.name.clone(), whole(layer.scale * root(layer.rank)));
+    Ok((lora.layers.iter().map(rank_of).collect(), lora.layers.iter().map(alpha_of).collect()))
 }
 
 /// PEFT finds layers by the ends of their names; where those would find more, whole names are written.

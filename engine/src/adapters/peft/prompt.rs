@@ -39,8 +39,9 @@ pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
         true => TaskRecord::of(Task::Seq2Seq),
         false => read_task_of(folder, text("task_type"), &head)?,
     };
+    let of_model = number("num_layers").zip(number("num_attention_heads")).map(<[usize; 2]>::from);
     Ok(FoldedAdapter {
-        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values }),
+        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model }),
         head,
         task,
         base_model: text("base_model_name_or_path").map(str::to_owned),
@@ -77,7 +78,7 @@ pub(crate) fn write(
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
     let task = adapter.task.task;
-    let FoldedPrompt { n_virtual, n_rows, width, .. } = *prompt;
+    let FoldedPrompt { n_virtual, n_rows, width, of_model, .. } = *prompt;
     let method = match config {
         Some(MethodConfig::Prompt(method)) => Some(method),
         _ => None,
@@ -89,8 +90,8 @@ pub(crate) fn write(
         "base_model_name_or_path": adapter.base_model,
         "inference_mode": true,
         "modules_to_save": head_modules(adapter),
-        "num_attention_heads": null,
-        "num_layers": null,
+        "num_attention_heads": of_model.map(|[_, heads]| heads),
+        "num_layers": of_model.map(|[layers, _]| layers),
         "num_transformer_submodules": n_rows / n_virtual.max(1),
         "num_virtual_tokens": n_virtual,
         "peft_type": if encoder.is_some() { P_TUNING } else { PROMPT },
