@@ -146,6 +146,10 @@ CASES = {
     "glm4-prefixproj-2x24": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "bfloat16", "config": {
         "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 8,
         "intermediate_size": 30, "attention_bias": False}},
+    "llama-cartridge-2x32": {"method": "cartridge", "virtual": 5, "frozen": 2, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
+    "gpt2-multitask-2x32": {"method": "multitask", "virtual": 4, "tasks": [2, 0, 1], "ranks": 2, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4}},
 }
 # The first cases took their seeds from their places in this sorted list; a later one takes it from its name.
 FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
@@ -229,6 +233,8 @@ def inputs(spec, config, seed):
     r = random.Random(seed)
     lengths = spec.get("lengths", [11, 7, 9])
     out, wide = {}, max(lengths)
+    if "tasks" in spec:
+        out["in/task_ids"] = torch.tensor(spec["tasks"])
     rows = [[r.randrange(4, config.vocab_size) for _ in range(n)] for n in lengths]
     if config.is_encoder_decoder:
         targets = [[r.randrange(4, config.vocab_size) for _ in range(n)] + [3] for n in (5, 7, 4)]
@@ -252,11 +258,22 @@ def inputs(spec, config, seed):
     return out
 
 
-def wrap(model, method, virtual, hidden, seed):
+def wrap(model, method, virtual, hidden, seed, spec):
     if method == "full":
         return model
     torch.manual_seed(seed)
     own = {}
+    if method == "cartridge":
+        return peft.get_peft_model(model, peft.CartridgeConfig(
+            task_type="CAUSAL_LM", num_virtual_tokens=virtual, num_frozen_tokens=spec["frozen"]))
+    if method == "multitask":
+        wrapped = peft.get_peft_model(model, peft.MultitaskPromptTuningConfig(
+            task_type="CAUSAL_LM", num_virtual_tokens=virtual, num_tasks=len(spec["tasks"]), num_ranks=spec["ranks"]))
+        with torch.no_grad():  # PEFT's first factors are so small that the prompts would be zeros
+            for n, p in wrapped.named_parameters():
+                if "prefix_task" in n:
+                    p.copy_(0.7 * torch.randn(p.shape))
+        return wrapped
     if model.config.model_type in ("t5", "mt5"):  # PEFT would take d_model
         own = {"token_dim": model.config.num_heads * model.config.d_kv}
     return peft.get_peft_model(model, peft.PrefixTuningConfig(
@@ -267,8 +284,14 @@ def trainable(model):
     return {n: p for n, p in model.named_parameters() if p.requires_grad}
 
 
+def kept(model, method):
+    """What an adapter keeps in memory: what is trained, and a cartridge's first slots."""
+    return {n: p for n, p in model.named_parameters() if p.requires_grad or (method == "cartridge" and "frozen_embedding" in n)}
+
+
 def batch(given, side):
-    return {k: given[f"in/{side}/{k}"] for k in ("input_ids", "attention_mask", "labels")}
+    tasks = {"task_ids": given["in/task_ids"]} if "in/task_ids" in given else {}
+    return {k: given[f"in/{side}/{k}"] for k in ("input_ids", "attention_mask", "labels")} | tasks
 
 
 def gradients(model, given, side):
@@ -314,6 +337,8 @@ def generate(model, given, **options):
     """-> new tokens, logits [row, step, vocabulary], scores of the sequences."""
     model.generation_config.eos_token_id = None
     options = {k: v for k, v in options.items() if v is not None}
+    if "in/task_ids" in given:
+        options["task_ids"] = given["in/task_ids"]
     side = "right" if reads_a_source(model) else "left"
     ids, mask = given[f"in/{side}/input_ids"], given[f"in/{side}/attention_mask"]
     # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
@@ -347,7 +372,7 @@ def compute(model, given, dtype, note):
                 p.copy_(start[n])
 
     out = {}
-    if hasattr(model, "get_prompt"):
+    if hasattr(model, "get_prompt") and "in/task_ids" not in given:
         cache = model.get_prompt(batch_size=1)
         layers = (cache.self_attention_cache if reads_a_source(model) else cache).layers
         out["prefix/keys"] = torch.stack([layer.keys[0] for layer in layers]).detach()
@@ -356,7 +381,7 @@ def compute(model, given, dtype, note):
     for side in ("left", "right"):
         res, grads = gradients(model, given, side)
         mask = visible(given, side)
-        last = mask.shape[1] - 1 - mask.flip(1).argmax(1)
+        last = res.logits.shape[1] - 1 - mask.flip(1).argmax(1)  # virtual tokens stand before the text
         out[f"out/{side}/loss"] = res.loss.detach().reshape(1)
         out[f"out/{side}/logits"] = res.logits.detach()[:, :, :COLUMNS].contiguous()
         out[f"out/{side}/logits_last"] = res.logits.detach()[torch.arange(3), last].contiguous()
@@ -390,6 +415,8 @@ def noise(single, double, given):
     note = {}
     for side in ("left", "right"):
         real = visible(given, side).bool()  # a padding query that sees nothing is nobody's concern
+        before = single[f"out/{side}/logits"].shape[1] - real.shape[1]
+        real = torch.cat([real.new_ones(3, before), real], 1)
         grads = [k for k in single if k.startswith(f"grad/{side}/")]
         note[side] = {
             "grad": max(far(single[k], double[k]) for k in grads),
@@ -435,12 +462,12 @@ def make(name, folder):
         seed = 1000 * place(name) + seed
         model = build(name.split("-")[0], spec, seed)
         given = inputs(spec, model.config, seed)
-        wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed)
+        wrapped = wrap(copy.deepcopy(model), spec["method"], spec["virtual"], spec.get("hidden"), seed, spec)
         if spec["method"] == "full":
             for p in wrapped.parameters():
                 p.requires_grad_(True)
         note = {}
-        params = {f"param/{n}": p.detach().clone() for n, p in trainable(wrapped).items()}
+        params = {f"param/{n}": p.detach().clone() for n, p in kept(wrapped, spec["method"]).items()}
         single = compute(wrapped, given, torch.float32, note)
         double = compute(copy.deepcopy(wrapped), given, torch.float64, note)
         ended = not torch.equal(single["gen/beam4"], single["gen/beam4_eos"])
@@ -456,6 +483,12 @@ def make(name, folder):
         wrapped.peft_config["default"].base_model_name_or_path = "model"
         wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
         os.remove(os.path.join(folder, "adapter", "README.md"))
+    if spec["method"] == "cartridge":  # the beginning of a text as a start: the first slots of its keys and values
+        from peft.tuners.cartridge.utils import prompt_embeddings_from_past_key_values as first
+        ids = torch.arange(10, 19)
+        with torch.no_grad():
+            flat = first(model(ids[None], use_cache=True).past_key_values, num_virtual_tokens=spec["virtual"])
+        save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
     inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": 0})
     case = {
@@ -482,9 +515,9 @@ def check(folder):
     hidden = None
     if case["method"] == "prefixproj":
         hidden = stored["param/prompt_encoder.default.transform.0.weight"].shape[0]
-    model = wrap(model, case["method"], case["num_virtual_tokens"], hidden, 0)
+    model = wrap(model, case["method"], case["num_virtual_tokens"], hidden, 0, CASES.get(case["name"], {}))
     with torch.no_grad():
-        for n, p in trainable(model).items():
+        for n, p in kept(model, case["method"]).items():
             p.copy_(stored[f"param/{n}"])
     note = {"generation": {"beam_eos_token_id": case["notes"]["generation"]["beam_eos_token_id"]}}
     ours = compute(model, stored, torch.float32, note)

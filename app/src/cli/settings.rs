@@ -45,7 +45,7 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 50] = [
+pub(super) const SETTINGS: [Setting; 62] = [
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
@@ -56,6 +56,13 @@ pub(super) const SETTINGS: [Setting; 50] = [
     )),
     table("data", "The rows, and how a row becomes tokens"),
     path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
+    or_none(text("data.name", "What the rows are called among several datasets; none is the file's name")),
+    value("data.more", "Other datasets that train the same prompt or prefix, as [{ train = \"…\", name = \"…\" }]"),
+    value("data.mixing", "How many rows of each in an epoch: size (all that it has) or even"),
+    or_none(text(
+        "data.task_column",
+        "Column of a row's task, for a prompt of several; none takes each dataset as one",
+    )),
     or_none(path("data.validation", "Validation rows; none takes a share of the training rows")),
     value("data.validation_share", "That share, 0 to 0.9"),
     value("data.validation_rows", "Use at most this many validation rows"),
@@ -65,7 +72,10 @@ pub(super) const SETTINGS: [Setting; 50] = [
         "data.target_column",
         "Column to be learned, or of the class; none takes the first of the usual names",
     )),
-    text("data.prompt_template", "Text before the target, over source, bos, eos, mask and every column; no loss"),
+    text(
+        "data.prompt_template",
+        "Text before the target, over source, bos, eos, mask, soft(3) and every column; no loss",
+    ),
     text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
     value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
     text(
@@ -77,6 +87,14 @@ pub(super) const SETTINGS: [Setting; 50] = [
     table("method", "What is trained"),
     value("method.type", "prefix"),
     value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
+    or_none(text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)")),
+    value("method.n_frozen", "So many slots at the beginning stay as initialised: a cartridge"),
+    or_none(path("method.start", "Folder of an adapter to start from, in place of init")),
+    or_none(table("method.tasks", "One soft prompt for several tasks, and a matrix of low rank for each")),
+    value("method.tasks.ranks", "Rank of a task's matrix (PEFT: num_ranks)"),
+    table("method.tasks.init", "Initial values of the matrices"),
+    value("method.tasks.init.type", "shared, random, average or exact"),
+    text("method.tasks.init.task", "For exact: the task of the adapter to start from"),
     value("method.dropout", "Dropout on the prefix's keys and values while training"),
     or_none(value(
         "method.sites",
@@ -211,7 +229,7 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
             put(tree, setting.key, Value::Object(Map::new()));
         }
     }
-    for key in ["method", "method.init"] {
+    for key in ["method", "method.init", "method.tasks.init"] {
         if let Some(Value::String(name)) = at(tree, key) {
             let name = name.clone();
             put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
@@ -367,13 +385,24 @@ mod tests {
             "data.source_column=s",
             "data.target_column=t",
             "data.second_column=u",
+            "data.name=n",
+            "data.more=[{ train = \"m.csv\" }]",
+            "data.mixing=even",
+            "data.task_column=k",
+            "method.n_frozen=1",
+            "method.start=a",
             "task=causal",
-        ])
-        .unwrap();
-        let tree = serde_json::to_value(&config).unwrap();
-        check_keys(&tree, "").unwrap();
+        ]);
+        let prompt = set(&[
+            "method.type=prompt",
+            "method.template=(3, source, 3, target)",
+            "method.tasks.init.type=exact",
+            "method.tasks.init.task=t",
+        ]);
+        let trees = [config, prompt].map(|config| serde_json::to_value(config.unwrap()).unwrap());
+        trees.iter().for_each(|tree| check_keys(tree, "").unwrap());
         for setting in &SETTINGS {
-            assert!(at(&tree, setting.key).is_some(), "{} is no setting", setting.key);
+            assert!(trees.iter().any(|tree| at(tree, setting.key).is_some()), "{} is no setting", setting.key);
         }
     }
 }

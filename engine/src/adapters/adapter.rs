@@ -41,6 +41,16 @@ impl Adapter {
         self.parts.iter().flat_map(named)
     }
 
+    /// What stays as it was initialised and no optimizer knows, as checkpoints name it.
+    pub fn named_fixed(&self) -> impl Iterator<Item = (String, &Parameter)> {
+        let n_sites = self.n_sites();
+        let named = move |part| {
+            let named = move |parameter: &'_ Parameter| format!("{}{}", Part::key(part, n_sites), parameter.name);
+            part.fixed().iter().map(move |parameter| (named(parameter), parameter))
+        };
+        self.parts.iter().flat_map(named)
+    }
+
     /// What is trained, to be written over.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         self.parts.iter_mut().flat_map(Part::parameters_mut)
@@ -52,6 +62,15 @@ impl Adapter {
             Part::Prefix(_, prefix) => prefix.shape.n_virtual,
             Part::Prompt(prompt) => prompt.shape.n_virtual,
             Part::Lora(_) | Part::Weights(_) | Part::Head(_) => 0,
+        };
+        self.parts.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// Positions that prefixes take beside the tokens of a row, the soft ones among them.
+    pub fn n_slots(&self) -> usize {
+        let of = |part: &Part| match part {
+            Part::Prefix(_, prefix) => prefix.shape.n_virtual,
+            _ => 0,
         };
         self.parts.iter().map(of).max().unwrap_or(0)
     }

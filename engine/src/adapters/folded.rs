@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
+use crate::adapters::prompt::of_tasks;
 use crate::adapters::{by_site, combined, peft, weights};
 use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
@@ -19,6 +20,8 @@ use crate::nn::LayerKv;
 pub struct FoldedAdapter {
     /// In the order of [`Site::ALL`]; each layer has the pair of its own number.
     pub prefixes: Vec<(Site, FoldedPrefix)>,
+    /// How many of a prefix's first slots were not trained, which make it a cartridge.
+    pub n_frozen: usize,
     /// Embeddings in the text.
     pub prompt: Option<FoldedPrompt>,
     /// Matrices beside linear layers.
@@ -53,6 +56,21 @@ pub struct FoldedPrompt {
     pub width: usize,
     /// `[n_rows, width]`, row by row.
     pub values: Vec<f32>,
+    /// The tasks that share it.
+    pub tasks: Option<FoldedTasks>,
+}
+
+/// What makes the prompts of tasks of a shared one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedTasks {
+    /// Tasks.
+    pub n_tasks: usize,
+    /// Rank of a task's matrix.
+    pub ranks: usize,
+    /// `[n_tasks, n_rows, ranks]`
+    pub cols: Vec<f32>,
+    /// `[n_tasks, ranks, width]`
+    pub rows: Vec<f32>,
 }
 
 /// Matrices of low rank.
@@ -139,6 +157,27 @@ impl FoldedAdapter {
         self.prompt.as_ref().map_or(0, |prompt| prompt.n_virtual)
     }
 
+    /// Whether its soft tokens are others for each of several tasks.
+    pub fn has_tasks(&self) -> bool {
+        self.prompt.as_ref().is_some_and(|prompt| prompt.tasks.is_some())
+    }
+
+    /// The first soft token of a task, which has to be named where there are several.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] with the names that there are.
+    pub fn first_soft(&self, task: Option<&str>) -> Result<usize> {
+        let Some(tasks) = self.prompt.as_ref().and_then(|prompt| prompt.tasks.as_ref()) else { return Ok(0) };
+        let names = &self.task.tasks;
+        let index = match task {
+            None => Some(0).filter(|_| tasks.n_tasks == 1),
+            Some(task) => names.iter().position(|name| name == task).filter(|&index| index < tasks.n_tasks),
+        };
+        let reason = || format!("the adapter's tasks are {}: name one of them", names.join(", "));
+        let index = index.ok_or_else(|| EngineError::Setting { field: "task", reason: reason() })?;
+        Ok(index * self.n_soft())
+    }
+
     /// Refuses a model that does not have the layers and weights it changes, by name.
     ///
     /// # Errors
@@ -185,8 +224,15 @@ impl FoldedAdapter {
             *conditioning.place(*site) = Some(prefix.layers(device));
         }
         let tensor = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
-        if let Some(FoldedPrompt { n_rows, width, values, .. }) = &self.prompt {
-            conditioning.soft_prompt = Some(tensor(values).reshape([*n_rows, *width]));
+        if let Some(FoldedPrompt { n_virtual, n_rows, width, values, tasks }) = &self.prompt {
+            let shared = tensor(values).reshape([*n_rows, *width]);
+            conditioning.soft_prompt = Some(match tasks {
+                None => shared,
+                Some(FoldedTasks { n_tasks, ranks, cols, rows }) => {
+                    let cols = tensor(cols).reshape([*n_tasks, *n_rows, *ranks]);
+                    of_tasks(shared, cols, tensor(rows).reshape([*n_tasks, *ranks, *width]), *n_virtual)
+                }
+            });
         }
         if let Some(lora) = &self.lora {
             lora.condition(&mut conditioning.tuned, device);
@@ -243,6 +289,10 @@ impl FoldedAdapter {
             }
         }
         self.prompt.iter().for_each(|prompt| digest.update(bytes(&prompt.values)));
+        for tasks in self.prompt.iter().filter_map(|prompt| prompt.tasks.as_ref()) {
+            digest.update(bytes(&tasks.cols));
+            digest.update(bytes(&tasks.rows));
+        }
         for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
             digest.update(bytes(&layer.a));
             digest.update(bytes(&layer.b));

@@ -6,9 +6,10 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::adapters::folded::{FoldedPrompt, FoldedTasks};
 use crate::adapters::parameters::{Parameter, floats};
-use crate::adapters::prompt::{PromptShape, SoftPrompt};
-use crate::config::PromptInit;
+use crate::adapters::prompt::{PromptShape, PromptTasksShape, SoftPrompt};
+use crate::config::{PromptInit, TaskFactors};
 use crate::error::{EngineError, Result};
 use crate::random::normal;
 
@@ -21,6 +22,19 @@ pub struct PromptTarget {
     pub rows: Vec<Vec<u32>>,
     /// Tokens of the name of each class.
     pub classes: Vec<Vec<u32>>,
+    /// The prompt of an adapter, in place of [`PromptInit`].
+    pub start: Option<PromptStart>,
+    /// Initial values of the matrices of tasks.
+    pub factors: Option<TaskFactors>,
+}
+
+/// The prompt of an adapter that training starts from.
+#[derive(Clone, Debug)]
+pub struct PromptStart {
+    /// Its numbers.
+    pub prompt: FoldedPrompt,
+    /// Names of its tasks.
+    pub tasks: Vec<String>,
 }
 
 impl SoftPrompt {
@@ -42,9 +56,10 @@ impl SoftPrompt {
     ) -> Result<Self> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM);
-        let embedding = match shape.encoder {
-            Some(_) => None,
-            None => wanted(&shape, init, target, table, &mut random)?,
+        let embedding = match (&target.start, shape.encoder) {
+            (Some(start), _) => Some(shared(&shape, start)?),
+            (None, Some(_)) => None,
+            (None, None) => wanted(&shape, init, target, table, &mut random)?,
         };
         let hidden = shape.encoder.map_or(1, |encoder| encoder.hidden);
         let mut last_width = 1;
@@ -58,6 +73,14 @@ impl SoftPrompt {
             let values = draw(&name, &dims, width, &mut random);
             parameters.push(Parameter::new(name, dims, values, device));
         }
+        if let (Some(tasks), Some(factors)) = (shape.tasks, &target.factors)
+            && let Some((cols, rows)) = factors_of(&shape, tasks, factors, target.start.as_ref(), &mut random)?
+        {
+            for (index, values) in [(1, cols), (2, rows)] {
+                let Parameter { name, shape, .. } = parameters[index].clone();
+                parameters[index] = Parameter::new(name, shape, values, device);
+            }
+        }
         if let Some(values) = embedding {
             let dims = [shape.n_rows, shape.width];
             parameters[0] = Parameter::new(Cow::Borrowed("embedding.weight"), dims, values, device);
@@ -65,6 +88,61 @@ impl SoftPrompt {
         Ok(Self { shape, parameters })
     }
 }
+
+/// The prompt of an adapter; of one for several tasks what they share.
+fn shared(shape: &PromptShape, start: &PromptStart) -> Result<Vec<f32>> {
+    let FoldedPrompt { n_virtual, n_rows, width, values, .. } = &start.prompt;
+    if (*n_virtual, *n_rows, *width) != (shape.n_virtual, shape.n_rows, shape.width) {
+        let reason =
+            format!("its prompt has {n_virtual} soft tokens {width} wide, not {} {}", shape.n_virtual, shape.width);
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    Ok(values.clone())
+}
+
+/// The factors of every task; `None` for those that were drawn.
+fn factors_of(
+    shape: &PromptShape,
+    tasks: PromptTasksShape,
+    factors: &TaskFactors,
+    start: Option<&PromptStart>,
+    random: &mut ChaCha8Rng,
+) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+    let PromptTasksShape { n_tasks, ranks } = tasks;
+    let (n_cols, n_rows) = (shape.n_rows * ranks, ranks * shape.width);
+    let wrong = |reason: String| EngineError::Setting { field: "method.tasks.init", reason };
+    let source = || {
+        let start = start.ok_or_else(|| wrong("there is no adapter to start from".to_owned()))?;
+        let found = start.prompt.tasks.as_ref().filter(|found| found.ranks == ranks);
+        let found = found.ok_or_else(|| wrong(format!("the adapter has no tasks with matrices of rank {ranks}")))?;
+        Ok((start, found))
+    };
+    let (cols, rows) = match factors {
+        TaskFactors::Random => return Ok(None),
+        TaskFactors::Shared => {
+            let mut about = |one: f32, n: usize| (0..n).map(|_| one + DEVIATION * normal(random)).collect::<Vec<f32>>();
+            let (cols, rows) = (about(1.0, n_tasks * n_cols), about((ranks as f32).recip(), n_tasks * n_rows));
+            return Ok(Some((cols, rows)));
+        }
+        TaskFactors::Average => {
+            let (_, FoldedTasks { n_tasks, cols, rows, .. }) = source()?;
+            let mean = |values: &[f32], n: usize| -> Vec<f32> {
+                (0..n).map(|i| values.iter().skip(i).step_by(n).sum::<f32>() / *n_tasks as f32).collect()
+            };
+            (mean(cols, n_cols), mean(rows, n_rows))
+        }
+        TaskFactors::Exact { task } => {
+            let (start, FoldedTasks { cols, rows, .. }) = source()?;
+            let index = start.tasks.iter().position(|name| name == task);
+            let index = index.ok_or_else(|| wrong(format!("its tasks are {}", start.tasks.join(", "))))?;
+            (cols[index * n_cols..][..n_cols].to_vec(), rows[index * n_rows..][..n_rows].to_vec())
+        }
+    };
+    Ok(Some((cols.repeat(n_tasks), rows.repeat(n_tasks))))
+}
+
+/// Standard deviation of the factors of tasks, PEFT's.
+const DEVIATION: f32 = 0.02;
 
 /// The stream of the seed that soft prompts are drawn from, apart from those of the other parts.
 const STREAM: u64 = 1 << 42;
@@ -74,6 +152,9 @@ fn draw(name: &str, dims: &[usize], width: usize, random: &mut ChaCha8Rng) -> Ve
     let n = dims.iter().product();
     if name == "embedding.weight" {
         return (0..n).map(|_| normal(random)).collect();
+    }
+    if name.starts_with("prefix_task") {
+        return (0..n).map(|_| DEVIATION * normal(random)).collect();
     }
     let bound = (width as f32).sqrt().recip();
     (0..n).map(|_| random.random_range(-bound..bound)).collect()

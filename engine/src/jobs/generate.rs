@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderStream, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::models::{Conditioning, SOFT};
@@ -46,6 +46,7 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+            let task = stream.task.as_deref();
             let conditioning = match &adapter {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
@@ -54,7 +55,10 @@ impl Generate {
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,
-                ..DecoderStream::new(behind_soft(adapter.as_ref(), tokens_of(&stream.prompt, &model)?), conditioning)
+                ..DecoderStream::new(
+                    with_soft(adapter.as_ref(), task, tokens_of(&stream.prompt, &model)?)?,
+                    conditioning,
+                )
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
@@ -70,10 +74,21 @@ impl Generate {
     }
 }
 
-/// A prompt behind the soft tokens of an adapter.
-fn behind_soft(adapter: Option<&FoldedAdapter>, prompt: Vec<u32>) -> Vec<u32> {
-    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft) as u32;
-    (0..n_soft).map(|slot| SOFT + slot).chain(prompt).collect()
+/// A prompt with the soft tokens of an adapter, or of one of its tasks: where it has them, or before it.
+fn with_soft(adapter: Option<&FoldedAdapter>, task: Option<&str>, mut prompt: Vec<u32>) -> Result<Vec<u32>> {
+    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft);
+    let placed = prompt.iter().filter(|&&token| token >= SOFT).count();
+    if n_soft == 0 {
+        prompt.retain(|&token| token < SOFT);
+    } else if placed == 0 {
+        prompt.splice(0..0, (0..n_soft as u32).map(|slot| SOFT + slot));
+    } else if placed != n_soft {
+        let reason = format!("it has {n_soft} soft tokens, the prompt {placed}");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    let first = adapter.map_or(Ok(0), |adapter| adapter.first_soft(task))? as u32;
+    prompt.iter_mut().filter(|token| **token >= SOFT).for_each(|token| *token += first);
+    Ok(prompt)
 }
 
 /// What the model gets. An empty prompt still needs a token to predict from.

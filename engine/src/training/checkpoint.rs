@@ -73,6 +73,9 @@ pub fn write(
         tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
         tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
     }
+    for (name, parameter) in trainer.adapter.named_fixed() {
+        tensors.insert(format!("fixed/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
+    }
     write_floats(&draft.path().join(TENSORS), &tensors, None)?;
     write_json(&draft.path().join(STATE), state)?;
     if folder.exists() {
@@ -112,6 +115,10 @@ pub fn read(folder: &Path, plan: &AdapterPlan, device: &Device) -> Result<(Train
             parameters.push(take("param", &key, &name, &shape)?);
             first.push(take("first", &key, &name, &shape)?.value);
             second.push(take("second", &key, &name, &shape)?.value);
+        }
+        for (name, shape) in part.fixed_shapes() {
+            let key = format!("{}{name}", part.key(n_sites));
+            parameters.push(take("fixed", &key, &name, &shape)?);
         }
         parts.push(part.part(parameters));
     }

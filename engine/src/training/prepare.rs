@@ -4,16 +4,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix, PrefixTarget,
-    PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TargetRow, TunedWeights,
+    Adapter, FoldedAdapter, FoldedPrefix, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix,
+    PrefixTarget, PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt, TargetRow,
+    TunedWeights,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, RunConfig, Task, TaskRecord,
+    FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, PromptTasks, RunConfig, Task,
+    TaskRecord,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, Site, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -51,7 +53,7 @@ pub(super) fn prepare(
     let task = TaskRecord::of(model.task(config.task)?);
     let start = model.model.target_start();
     let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
-    data.begin_with_soft(config.method.n_soft());
+    data.place_soft(config.method.n_soft(), config.method.has_tasks())?;
     tell(Phase::Initialising);
     let plan = plan(config, &model, &data.task)?;
     let mut folder = RunFolder::open(path)?;
@@ -175,7 +177,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<Ad
             let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
             parts.extend(sites.into_iter().map(of));
         }
-        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base))),
+        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base, task))),
         MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
         MethodConfig::Full(full) => {
             let weights = trained_weights(full, base);
@@ -195,7 +197,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<Ad
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
+fn prompt_shape(prompt: &PromptConfig, base: &BaseModel, task: &TaskRecord) -> PromptShape {
     let [_, width] = base.embedding_dims();
     let n_rows = if matches!(**base, Model::Seq2Seq(_)) { 2 * prompt.n_virtual } else { prompt.n_virtual };
     let encoder = prompt.encoder.as_ref().map(|encoder| PromptEncoderShape {
@@ -203,7 +205,8 @@ fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
         hidden: encoder.width.unwrap_or(width),
         layers: encoder.layers,
     });
-    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder }
+    let of = |tasks: &PromptTasks| PromptTasksShape { n_tasks: task.tasks.len(), ranks: tasks.ranks };
+    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, tasks: prompt.tasks.as_ref().map(of) }
 }
 
 /// Matrices, and the biases beside them.
@@ -256,12 +259,16 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     PrefixInit::Words { text } => encode(text)?,
                     PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
                 };
-                let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+                let start = match &config.start {
+                    Some(folder) => Some(prefix_of(&model.adapter(folder)?, *site)?),
+                    None => None,
+                };
+                let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect(), start };
                 let place = Place { model: &model.model, site: *site, device };
                 Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
             }
             PartPlan::Prompt(shape) => {
-                let MethodConfig::Prompt(PromptConfig { init, .. }) = &config.method else {
+                let MethodConfig::Prompt(PromptConfig { init, start, tasks, .. }) = &config.method else {
                     return Err(EngineError::Computation("a soft prompt without its settings".to_owned()));
                 };
                 let target = PromptTarget {
@@ -271,6 +278,8 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     },
                     rows: rows.iter().map(|example| [hard(&example.source), hard(&example.tokens)].concat()).collect(),
                     classes: plan.task.classes.iter().map(|class| encode(class)).collect::<Result<_>>()?,
+                    start: start.as_ref().map(|folder| prompt_of(model.adapter(folder)?)).transpose()?,
+                    factors: tasks.as_ref().map(|tasks| tasks.init.clone()),
                 };
                 let table = model.model.embeddings();
                 Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, table, device, seed)?)
@@ -293,6 +302,21 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
         })
     };
     Ok(Adapter { parts: plan.parts.iter().map(part).collect::<Result<_>>()?, task: plan.task.clone() })
+}
+
+/// The prefix that an adapter has at a site.
+fn prefix_of(adapter: &FoldedAdapter, site: Site) -> Result<FoldedPrefix> {
+    let found = adapter.prefixes.iter().find(|(other, _)| *other == site);
+    let reason = || format!("method.start names an adapter without a prefix for the {}", site.name());
+    found.map(|(_, prefix)| prefix.clone()).ok_or_else(|| EngineError::AdapterMismatch { reason: reason() })
+}
+
+/// The soft prompt of an adapter, with the names of its tasks.
+fn prompt_of(adapter: FoldedAdapter) -> Result<PromptStart> {
+    let FoldedAdapter { prompt, task, .. } = adapter;
+    let reason = "method.start names an adapter without a soft prompt".to_owned();
+    let prompt = prompt.ok_or(EngineError::AdapterMismatch { reason })?;
+    Ok(PromptStart { prompt, tasks: task.tasks })
 }
 
 /// The tokens of the vocabulary among some tokens.

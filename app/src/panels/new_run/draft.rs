@@ -225,6 +225,7 @@ impl Draft {
                 InitKind::Words => PrefixInit::Words { text: self.words.clone() },
             },
             sites: None,
+            ..PrefixConfig::default()
         }
     }
 
