@@ -51,12 +51,14 @@ pub enum Pick {
     NeighboursCsv,
     /// Where an adapter is written.
     ExportFolder,
+    /// The base model of an adapter that was sent.
+    IncomingModel,
 }
 
 impl Pick {
     /// A folder is wanted, not a file.
     pub fn is_folder(self) -> bool {
-        matches!(self, Self::Model | Self::LibraryModel | Self::ExportFolder)
+        matches!(self, Self::Model | Self::LibraryModel | Self::ExportFolder | Self::IncomingModel)
     }
 }
 
@@ -100,6 +102,10 @@ pub enum Action {
         /// Prefix length.
         n_virtual: usize,
     },
+    /// Try learning rates on the first steps of a run.
+    TestRange(Box<RunConfig>),
+    /// End that test, or take its curve away.
+    EndRange,
     /// Keep a model in the library.
     AddModel(PathBuf),
     /// Ask the hub which files a model has and how large they are.
@@ -153,6 +159,19 @@ pub enum Action {
         /// Folder to write.
         to: PathBuf,
     },
+    /// Look at an adapter that somebody sent, a file or a folder.
+    OpenAdapter(PathBuf),
+    /// Hold it against this model.
+    HoldAgainst(PathBuf),
+    /// Compute a few logits with it.
+    ProbeAdapter,
+    /// Make a run of it.
+    ImportAdapter {
+        /// On a base model of other weights than the sender's.
+        other_base: bool,
+    },
+    /// Make nothing of it.
+    PutAdapterAway,
     /// Write a text file and say so.
     Write {
         /// The file.

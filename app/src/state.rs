@@ -4,9 +4,11 @@
 pub mod comparison;
 pub mod exploration;
 pub mod hub;
+pub mod incoming;
 pub mod live;
 pub mod notices;
 mod perform;
+pub mod range;
 pub mod run_view;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,8 +23,10 @@ use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome,
 use self::comparison::Comparison;
 use self::exploration::Exploration;
 use self::hub::HubState;
+use self::incoming::Incoming;
 use self::live::Live;
 use self::notices::Notices;
+use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
 use crate::say;
@@ -54,6 +58,8 @@ enum Purpose {
     Grid,
     Neighbours,
     Export,
+    Incoming,
+    Range,
     Train(RunId),
 }
 
@@ -113,6 +119,8 @@ pub struct State {
     pub models: BTreeMap<PathBuf, Described>,
     /// The token view of the form.
     pub preview: PreviewState,
+    /// The last range test of the form.
+    pub range: RangeTest,
     /// All runs, newest first; `None` until the store has answered.
     pub runs: Option<Vec<RunRow>>,
     /// Models that were used.
@@ -133,6 +141,8 @@ pub struct State {
     pub comparison: Comparison,
     /// The screen *Explorer*.
     pub exploration: Exploration,
+    /// An adapter that was dropped or opened, until it is a run or was put away.
+    pub incoming: Option<Incoming>,
     /// Models of the hub.
     pub hub: HubState,
     /// The list behind the bell.
@@ -165,6 +175,7 @@ impl State {
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
+            range: RangeTest::default(),
             runs: None,
             model_rows: Vec::new(),
             dataset_rows: Vec::new(),
@@ -175,6 +186,7 @@ impl State {
             queue: VecDeque::new(),
             comparison: Comparison::default(),
             exploration: Exploration::default(),
+            incoming: None,
             hub: HubState::default(),
             notices: Notices::default(),
             banner: None,
@@ -342,14 +354,22 @@ impl State {
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
+            Event::BestBeam { stream, text, .. } if self.comparison.job == Some(job) => {
+                self.comparison.best_beam(stream, text);
+            }
             Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
-            Event::Token { .. } | Event::Generated { .. } | Event::Score { .. } => {}
+            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } | Event::Score { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
                 self.exploration.grid = Some(grid);
                 self.exploration.grid_job = None;
             }
             Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
-            Event::Grid { .. } | Event::Neighbours { .. } => {}
+            Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
+            Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
+            Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
+            Event::Inspected { found, .. } => self.inspected(job, found),
+            Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
+            Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
             Event::Written { folder, .. } => {
                 self.notices.add(Level::Good, say!("notice.written", path = folder.display()), "", self.now);
             }
@@ -369,6 +389,10 @@ impl State {
             self.comparison.phase = Some(phase);
         } else if self.exploration.job == Some(job) {
             self.exploration.phase = Some(phase);
+        } else if self.range.job == Some(job) {
+            self.range.phase = Some(phase);
+        } else {
+            self.with_incoming(job, |incoming| incoming.phase = Some(phase));
         }
     }
 
@@ -404,6 +428,10 @@ impl State {
             self.comparison.job = None;
             self.comparison.phase = None;
         }
+        self.with_incoming(job, |incoming| {
+            incoming.job = None;
+            incoming.phase = None;
+        });
         self.close(job);
     }
 
@@ -429,7 +457,9 @@ impl State {
                 self.exploration.phase = None;
                 self.exploration.failure = Some(failure);
             }
-            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours => {}
+            Purpose::Incoming => self.incoming_failed(job, failure),
+            Purpose::Range if self.range.job == Some(job) => self.range.failure = Some(failure),
+            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours | Purpose::Range => {}
             Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
@@ -441,6 +471,7 @@ impl State {
 
     fn close(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.range.job.take_if(|range| *range == job);
         if self.live.remove(&job).is_some() {
             self.start_next();
         }
@@ -462,6 +493,8 @@ impl State {
         self.exploration.job = None;
         self.exploration.grid_job = None;
         self.preview.job = None;
+        self.incoming = None;
+        self.range.job = None;
         self.ask_store(Request::EngineGone);
         self.banner =
             Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });

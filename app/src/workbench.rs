@@ -3,6 +3,7 @@
 pub mod link;
 mod native;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCommand};
@@ -36,6 +37,8 @@ pub struct Workbench {
     minimised: bool,
     /// A run to show as soon as the runs are known.
     wanted: Option<String>,
+    /// An adapter to look at as soon as the runs are known.
+    sent: Option<PathBuf>,
 }
 
 impl Workbench {
@@ -52,12 +55,29 @@ impl Workbench {
             title: String::new(),
             minimised: false,
             wanted: None,
+            sent: None,
         }
     }
 
     /// Shows a run as soon as the runs are known: by its id, the beginning or end of it, or its name.
     pub fn show_run(&mut self, wanted: Option<String>) {
         self.wanted = wanted;
+    }
+
+    /// Looks at an adapter: named on the command line, which is what a double click does, or dropped onto the window.
+    pub fn open_adapter(&mut self, path: Option<PathBuf>) {
+        self.sent = path;
+    }
+
+    fn open_sent(&mut self, ctx: &Context) {
+        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
+        self.sent = dropped.or(self.sent.take());
+        // Until the store has answered, nobody knows which models there are.
+        if self.state.runs.is_some()
+            && let Some(path) = self.sent.take()
+        {
+            self.state.perform(Action::OpenAdapter(path));
+        }
     }
 
     fn open_wanted(&mut self) {
@@ -104,6 +124,7 @@ impl Workbench {
             self.panels.refill(&config);
         }
         self.open_wanted();
+        self.open_sent(ctx);
         self.send();
         self.apply_settings(ctx);
         self.leave(ctx);
@@ -213,6 +234,10 @@ impl Workbench {
         match action {
             Action::Start(config) => match self.link.new_run() {
                 Ok((run, folder)) => self.state.enqueue(run, folder, config, false),
+                Err(failure) => self.state.banner = Some(failure),
+            },
+            Action::ImportAdapter { other_base } => match self.link.new_run() {
+                Ok((run, folder)) => self.state.import_adapter(run, folder, other_base),
                 Err(failure) => self.state.banner = Some(failure),
             },
             Action::Browse(pick) => self.link.browse(pick),

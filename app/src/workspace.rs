@@ -9,8 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use engine::adapters::single_file;
 use engine::config::{MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
+use engine::message::AdapterFacts;
 use serde::{Deserialize, Serialize};
 
 /// Environment variable that names the workspace folder.
@@ -211,7 +213,8 @@ pub fn now() -> i64 {
 
 /// A name for people from what tells runs apart: `prefix 20 · records`.
 pub fn default_name(config: &RunConfig) -> String {
-    format!("{} · {}", method_summary(&config.method), dataset_name(&config.data.train))
+    let beside = config.lora.as_ref().map(|lora| format!(" + LoRA {}", lora.rank)).unwrap_or_default();
+    format!("{}{beside} · {}", method_summary(&config.method), dataset_name(&config.data.train))
 }
 
 /// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`.
@@ -232,6 +235,7 @@ pub fn method_summary(method: &MethodConfig) -> String {
             Some(0) => "head only".to_owned(),
             Some(n) => format!("top {n}"),
         },
+        MethodConfig::Text(text) => format!("text, {} examples", text.shots),
     }
 }
 
@@ -345,6 +349,24 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         lora: None,
         training: engine::config::TrainingConfig::default(),
     }
+}
+
+/// What is known of a run that was trained elsewhere: its model, its name, its prefix length, how its rows were written.
+pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String>) -> RunConfig {
+    let mut data = engine::config::DataConfig::new("");
+    if let Some(template) = found.about.as_ref().and_then(|about| about.template.clone()) {
+        data.prompt_template = template.prompt_template;
+        data.target_template = template.target_template;
+        data.begin_token = template.begin_token;
+        data.chat = template.chat;
+    }
+    let mut config = new_config(model, data);
+    let ours = found.path.extension().is_some_and(|ending| ending == single_file::ENDING);
+    let stem = found.path.file_stem().filter(|_| ours);
+    config.name =
+        name.unwrap_or_else(|| stem.map_or_else(|| last_name(&found.path), |stem| stem.to_string_lossy().into_owned()));
+    config.method = MethodConfig::Prefix(PrefixConfig { n_virtual: found.n_virtual, ..PrefixConfig::default() });
+    config
 }
 
 #[cfg(test)]

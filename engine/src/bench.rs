@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::adapters::{Adapter, Part, Place, Prefix, PrefixTarget};
-use crate::config::{AdamWConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
+use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
@@ -91,12 +91,11 @@ fn train(
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let mut trainer = Trainer::new(adapter(model, mlp, device)?);
+    let mut trainer = Trainer::new(adapter(model, mlp, device)?, OptimizerConfig::default());
     let batch = batch(model);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
-    let settings =
-        StepSettings { optimizer: AdamWConfig::default(), learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
+    let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
     trainer.step(model, &batches, &settings, device)?;
     let first = started.elapsed().as_secs_f64();
     let mut seconds = Vec::new();

@@ -1,5 +1,7 @@
 //! What a run is, as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
 
+mod training;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,11 @@ use crate::adapters::PrefixShape;
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+
+pub(crate) use self::training::refuse;
+pub use self::training::{
+    AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
+};
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -295,6 +302,8 @@ pub enum MethodConfig {
     Lora(LoraConfig),
     /// The model's own weights: all of them, those of the top layers, or none but the head's.
     Full(FullConfig),
+    /// Words before every prompt, without training: what the others are judged against.
+    Text(TextConfig),
 }
 
 impl MethodConfig {
@@ -311,7 +320,7 @@ impl MethodConfig {
         match self {
             Self::Prefix(prefix) => prefix.n_virtual,
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Lora(_) | Self::Full(_) => 0,
+            Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
         }
     }
 
@@ -324,7 +333,7 @@ impl MethodConfig {
     pub fn n_soft(&self) -> usize {
         match self {
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) => 0,
+            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
         }
     }
 }
@@ -624,104 +633,14 @@ pub struct FullConfig {
     pub top_layers: Option<usize>,
 }
 
-/// How a run is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Words before every prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TrainingConfig {
-    /// Optimizer steps; 0 means `epochs` decides.
-    pub steps: usize,
-    /// Passes over the training rows, when `steps` is 0.
-    pub epochs: f64,
-    /// Rows in one forward pass.
-    pub batch_size: usize,
-    /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
-    pub accumulation: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// How the learning rate moves after the warm-up.
-    pub schedule: Schedule,
-    /// Steps in which the learning rate rises from 0.
-    pub warmup_steps: usize,
-    /// AdamW.
-    pub optimizer: AdamWConfig,
-    /// Largest norm of the whole gradient; `None` leaves it as it is.
-    pub clip_norm: Option<f64>,
-    /// What the loss of a batch is.
-    pub loss: LossReduction,
-    /// Evaluate every so many steps; 0 means ten times in a run.
-    pub eval_every: usize,
-    /// Rows whose continuation is generated at each evaluation.
-    pub sample_rows: usize,
-    /// Longest sample, in tokens.
-    pub sample_tokens: usize,
-    /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
-    pub patience: Option<usize>,
-    /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
-    pub checkpoint_every: usize,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            steps: 0,
-            epochs: 5.0,
-            batch_size: 8,
-            accumulation: 1,
-            learning_rate: 5e-3,
-            schedule: Schedule::Linear,
-            warmup_steps: 0,
-            optimizer: AdamWConfig::default(),
-            clip_norm: Some(1.0),
-            loss: LossReduction::TokenMean,
-            eval_every: 0,
-            sample_rows: 3,
-            sample_tokens: 60,
-            patience: None,
-            checkpoint_every: 0,
-        }
-    }
-}
-
-/// AdamW's constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdamWConfig {
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squares.
-    pub beta2: f64,
-    /// Added to the root of the mean of squares.
-    pub epsilon: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-}
-
-impl Default for AdamWConfig {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
-    }
-}
-
-/// How the learning rate moves after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// Straight down to 0 at the last step.
-    Linear,
-    /// Half a cosine down to 0 at the last step.
-    Cosine,
-    /// Stays.
-    Constant,
-}
-
-/// What the loss of a batch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossReduction {
-    /// Mean over the labelled tokens of the effective batch; PEFT's and the Trainer's.
-    TokenMean,
-    /// Sum over the tokens of a row, mean over rows: the paper's code; its 5e-5 belongs to it.
-    SentenceSum,
+pub struct TextConfig {
+    /// Said first, as it is.
+    pub instruction: String,
+    /// Training rows that follow it as examples, prompt and target, each with a blank line behind it.
+    pub shots: usize,
 }
 
 impl RunConfig {
@@ -731,38 +650,11 @@ impl RunConfig {
     /// [`EngineError::Setting`] for the first field that is wrong.
     pub fn check(&self) -> Result<()> {
         self.check_method()?;
-        let t = &self.training;
-        let finite = |x: f64| x.is_finite();
-        let rules: [(bool, &'static str, &str); 11] = [
-            (t.batch_size >= 1, "training.batch_size", "must be at least 1"),
-            (t.accumulation >= 1, "training.accumulation", "must be at least 1"),
-            (
-                finite(t.learning_rate) && t.learning_rate > 0.0 && t.learning_rate < 1e3,
-                "training.learning_rate",
-                "must be a positive number",
-            ),
-            (t.steps > 0 || (finite(t.epochs) && t.epochs > 0.0), "training.epochs", "must be a positive number"),
-            (t.clip_norm.is_none_or(|c| finite(c) && c > 0.0), "training.clip_norm", "must be a positive number"),
-            (
-                (0.0..1.0).contains(&t.optimizer.beta1) && (0.0..1.0).contains(&t.optimizer.beta2),
-                "training.optimizer.beta1",
-                "betas must be at least 0 and below 1",
-            ),
-            (
-                t.optimizer.epsilon > 0.0 && finite(t.optimizer.epsilon),
-                "training.optimizer.epsilon",
-                "must be positive",
-            ),
-            (
-                (0.0..=10.0).contains(&t.optimizer.weight_decay),
-                "training.optimizer.weight_decay",
-                "must be between 0 and 10",
-            ),
+        refuse(&[
             ((0.0..=0.9).contains(&self.data.validation_share), "data.validation_share", "must be between 0 and 0.9"),
             (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
-            (t.patience != Some(0), "training.patience", "must be at least 1"),
-        ];
-        first_broken(&rules)
+        ])?;
+        self.training.check()
     }
 
     fn check_method(&self) -> Result<()> {
@@ -777,9 +669,9 @@ impl RunConfig {
         match &self.method {
             MethodConfig::Prefix(prefix) => {
                 let width = prefix.reparameterisation.as_ref().is_none_or(|r| (1..=65_536).contains(&r.width));
-                first_broken(&lengths(prefix.n_virtual))?;
+                refuse(&lengths(prefix.n_virtual))?;
                 let (n_frozen, flat) = (prefix.n_frozen, prefix.reparameterisation.is_none());
-                first_broken(&[
+                refuse(&[
                     (n_frozen < prefix.n_virtual, "method.n_frozen", "at least one slot must be trained"),
                     (n_frozen == 0 || flat, "method.n_frozen", "a network gives all slots or none"),
                     ((0.0..1.0).contains(&prefix.dropout), "method.dropout", SHARE),
@@ -790,12 +682,12 @@ impl RunConfig {
                 let encoder = prompt.encoder.as_ref();
                 let width = encoder.and_then(|encoder| encoder.width).is_none_or(|width| (1..=65_536).contains(&width));
                 let layers = encoder.is_none_or(|encoder| (1..=8).contains(&encoder.layers));
-                first_broken(&lengths(prompt.n_virtual))?;
+                refuse(&lengths(prompt.n_virtual))?;
                 let tasks = prompt.tasks.as_ref();
                 let from_others = tasks.is_some_and(|tasks| {
                     matches!(tasks.init, TaskFactors::Average | TaskFactors::Exact { .. }) && prompt.start.is_none()
                 });
-                first_broken(&[
+                refuse(&[
                     (encoder.is_none() || tasks.is_none(), "method.tasks", "a prompt behind a network has none"),
                     (
                         tasks.is_none_or(|tasks| (1..=4096).contains(&tasks.ranks)),
@@ -812,32 +704,24 @@ impl RunConfig {
                     (layers, "method.encoder.layers", "must be between 1 and 8"),
                 ])?;
             }
-            MethodConfig::Lora(_) | MethodConfig::Full(_) => {}
+            MethodConfig::Lora(_) | MethodConfig::Full(_) | MethodConfig::Text(_) => {}
         }
         let own = match &self.method {
             MethodConfig::Lora(lora) => Some(lora),
             _ => None,
         };
         for lora in own.into_iter().chain(&self.lora) {
-            first_broken(&[
+            refuse(&[
                 ((1..=4096).contains(&lora.rank), "lora.rank", "must be between 1 and 4096"),
                 (lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", "must be a positive number"),
                 ((0.0..1.0).contains(&lora.dropout), "lora.dropout", SHARE),
             ])?;
         }
         let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
-        first_broken(&[(
+        refuse(&[(
             self.lora.is_none() || beside,
             "lora",
             "stands beside a prefix or a soft prompt; alone it is a method of its own",
         )])
-    }
-}
-
-/// The first rule that does not hold.
-fn first_broken(rules: &[(bool, &'static str, &str)]) -> Result<()> {
-    match rules.iter().find(|(ok, ..)| !ok) {
-        None => Ok(()),
-        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
     }
 }

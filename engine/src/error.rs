@@ -156,6 +156,16 @@ pub enum EngineError {
         /// What is wrong with its value.
         reason: String,
     },
+    /// A recipe is for another form of method.
+    #[error("the preset {name:?} is for {wants}, this run trains {found}")]
+    Recipe {
+        /// Its name.
+        name: &'static str,
+        /// The form it is for, in words.
+        wants: &'static str,
+        /// The form of the run, in words.
+        found: &'static str,
+    },
     /// The loss became NaN or infinite.
     #[error("the loss is no longer a number at step {step}")]
     Diverged {
@@ -171,6 +181,18 @@ pub enum EngineError {
     /// The adapter is of a kind we cannot use here.
     #[error("adapters of type {0:?} are not supported here")]
     AdapterType(String),
+    /// Nothing in a file or folder tells of an adapter that we can read.
+    #[error("no adapter of a known form is in it: {path}", path = path.display())]
+    UnknownAdapter {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The adapter fits the model, and was made for another.
+    #[error("the adapter was made for another base model: {reason}")]
+    OtherBase {
+        /// What differs, with both values.
+        reason: String,
+    },
     /// A device was asked for that is not there.
     #[error("there is no device {asked:?}; there are: {found}")]
     NoSuchDevice {
@@ -243,9 +265,15 @@ impl EngineError {
             Self::Template(_) => "Correct the template; columns are written as {{ name }}",
             Self::ContextOverflow { .. } => "Shorten the prefix, or lower the length limit of a row",
             Self::Setting { .. } => "Correct the setting",
+            Self::Recipe { .. } => "Choose another preset, or the method and the task that it is for",
             Self::Diverged { .. } => "Lower the learning rate, then resume from the last checkpoint",
             Self::AdapterMismatch { .. } => "Choose the model that the adapter was made for",
             Self::AdapterType(_) => "Choose a prefix-tuning adapter",
+            Self::UnknownAdapter { .. } => {
+                "Choose a .prefix file, or a folder or file of PEFT, the paper's code, P-tuning v2, ChatGLM or the \
+                 adapters library"
+            }
+            Self::OtherBase { .. } => "Choose that model, or accept this one explicitly",
             Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
             Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",

@@ -18,6 +18,7 @@ pub mod message;
 pub mod models;
 pub mod nn;
 mod random;
+pub mod recipes;
 pub mod session;
 pub mod training;
 pub mod verify;

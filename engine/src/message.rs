@@ -7,10 +7,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::Combination;
+use crate::adapters::single_file::About;
 use crate::config::{BeginToken, DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 use crate::models::Site;
+use crate::nn::positions::Positions;
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +59,16 @@ pub enum Command {
         config: Box<RunConfig>,
         /// Go on from the last checkpoint.
         resume: bool,
+    },
+    /// Try learning rates from low to high on the first steps of a run: [`Event::RangeStep`] …, [`Event::Range`]. Nothing
+    /// is written.
+    TestRange {
+        /// Names the work.
+        job: JobId,
+        /// The run; its own rate and schedule are not used.
+        config: Box<RunConfig>,
+        /// Which rates.
+        range: RateRange,
     },
     /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
     Pause {
@@ -122,19 +135,97 @@ pub enum Command {
         /// Folder to write.
         to: PathBuf,
     },
-    /// Read an adapter of PEFT's format into a run folder: answered by [`Event::Written`].
+    /// Write several adapters of one model as one: answered by [`Event::Written`].
+    Combine {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoints or adapter folders, at least two.
+        adapters: Vec<PathBuf>,
+        /// The base model they belong to.
+        model: PathBuf,
+        /// Side by side or mixed.
+        how: Combination,
+        /// Folder to write.
+        to: PathBuf,
+    },
+    /// Write the base model with an adapter in its weights, a plain checkpoint: answered by [`Event::Written`].
+    Merge {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it belongs to.
+        model: PathBuf,
+        /// Folder to write; it must not be there yet.
+        to: PathBuf,
+    },
+    /// Write an adapter with all that belongs to it as one file: answered by [`Event::Written`].
+    Share {
+        /// Names the work.
+        job: JobId,
+        /// Run checkpoint or adapter folder.
+        adapter: PathBuf,
+        /// The base model it was trained on: its fingerprint and the logits of a few rows go into the file.
+        model: PathBuf,
+        /// Where those are computed.
+        device: DeviceChoice,
+        /// What its sender says of it; empty is nothing.
+        card: String,
+        /// File to write.
+        to: PathBuf,
+    },
+    /// Look at an adapter of any form, a file or a folder: answered by [`Event::Inspected`].
+    Inspect {
+        /// Names the work.
+        job: JobId,
+        /// What was sent.
+        adapter: PathBuf,
+        /// The base model it is held against; without one, only what says its own sizes can be looked at.
+        model: Option<PathBuf>,
+    },
+    /// Read an adapter of any form into a run folder: answered by [`Event::Written`].
     Import {
         /// Names the work.
         job: JobId,
-        /// Folder with `adapter_config.json`.
+        /// What was sent, a file or a folder.
         adapter: PathBuf,
-        /// The base model it belongs to; shapes are checked against it.
+        /// The base model it belongs to; shapes are checked against it, and the fingerprint if the sender gave one.
         model: PathBuf,
+        /// Accept a model of another fingerprint, if the shapes fit.
+        other_base: bool,
         /// Run folder to make.
         to: PathBuf,
     },
+    /// Compute a few logits with an adapter of any form: answered by [`Event::Probed`].
+    Probe {
+        /// Names the work.
+        job: JobId,
+        /// What was sent, or an adapter folder.
+        adapter: PathBuf,
+        /// Model folder.
+        model: PathBuf,
+        /// Where it is computed.
+        device: DeviceChoice,
+    },
     /// Forget the loaded model, so that its memory is free.
     Unload,
+}
+
+/// Learning rates to be tried, each the same factor above the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateRange {
+    /// The lowest.
+    pub from: f64,
+    /// The highest.
+    pub to: f64,
+    /// How many, each for one step.
+    pub steps: usize,
+}
+
+impl Default for RateRange {
+    fn default() -> Self {
+        Self { from: 1e-6, to: 10.0, steps: 100 }
+    }
 }
 
 /// How tokens are chosen.
@@ -157,6 +248,8 @@ pub struct Sampling {
     pub seed: u64,
     /// End at the model's end token.
     pub stop_at_end: bool,
+    /// Search with several beams instead.
+    pub beams: Beams,
 }
 
 impl Default for Sampling {
@@ -170,8 +263,48 @@ impl Default for Sampling {
             max_new_tokens: 60,
             seed: 42,
             stop_at_end: true,
+            beams: Beams::default(),
         }
     }
+}
+
+/// How the most probable text is searched for, as in transformers' `generate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Beams {
+    /// Texts that are kept at each step (transformers: `num_beams`); 1 searches nothing.
+    pub n_beams: usize,
+    /// A finished text is worth its log-probability divided by its length to this power: more than 0 prefers long texts,
+    /// less short ones.
+    pub length_penalty: f64,
+    /// When enough texts are finished.
+    pub early_stopping: EarlyStopping,
+    /// How many of the best texts are returned (transformers: `num_return_sequences`).
+    pub n_returned: usize,
+}
+
+impl Beams {
+    /// Every beam is a row of the cache.
+    pub const MOST: usize = 256;
+}
+
+impl Default for Beams {
+    fn default() -> Self {
+        Self { n_beams: 1, length_penalty: 1.0, early_stopping: EarlyStopping::False, n_returned: 1 }
+    }
+}
+
+/// When beam search ends after as many texts are finished as there are beams; the names are transformers' values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlyStopping {
+    /// When the best beam, if it ended now, would not be among them.
+    #[default]
+    False,
+    /// At once.
+    True,
+    /// When the best beam could not get among them at any length; with a length penalty of 0 or less as `False`.
+    Never,
 }
 
 /// Several continuations in one batch: one model, a column for each adapter.
@@ -361,6 +494,20 @@ pub enum Event {
         /// The best validation loss so far belongs to it.
         best: bool,
     },
+    /// One learning rate was tried.
+    RangeStep {
+        /// Which work.
+        job: JobId,
+        /// What came of it.
+        point: RangePoint,
+    },
+    /// All learning rates were tried that make sense.
+    Range {
+        /// Which work.
+        job: JobId,
+        /// What can be read off the curve.
+        findings: RangeFindings,
+    },
     /// A job was paused or goes on.
     Paused {
         /// Which work.
@@ -396,6 +543,15 @@ pub enum Event {
         /// Which stream.
         stream: usize,
         /// What it adds; empty while a character is incomplete.
+        text: String,
+    },
+    /// What a stream with beams says so far.
+    BestBeam {
+        /// Which work.
+        job: JobId,
+        /// Which stream.
+        stream: usize,
+        /// The whole text, instead of what was said before.
         text: String,
     },
     /// All streams ended.
@@ -438,8 +594,22 @@ pub enum Event {
     Written {
         /// Which work.
         job: JobId,
-        /// The folder.
+        /// The folder, or the file.
         folder: PathBuf,
+    },
+    /// What an adapter is.
+    Inspected {
+        /// Which work.
+        job: JobId,
+        /// Its facts.
+        found: Box<AdapterFacts>,
+    },
+    /// An adapter was probed.
+    Probed {
+        /// Which work.
+        job: JobId,
+        /// The differences.
+        probe: ProbeReport,
     },
 }
 
@@ -456,16 +626,21 @@ impl Event {
             | Self::Evaluated { job, .. }
             | Self::Sample { job, .. }
             | Self::CheckpointWritten { job, .. }
+            | Self::RangeStep { job, .. }
+            | Self::Range { job, .. }
             | Self::Paused { job, .. }
             | Self::Finished { job, .. }
             | Self::Failed { job, .. }
             | Self::Notice { job, .. }
             | Self::Token { job, .. }
+            | Self::BestBeam { job, .. }
             | Self::Generated { job, .. }
             | Self::Score { job, .. }
             | Self::Grid { job, .. }
             | Self::Neighbours { job, .. }
-            | Self::Written { job, .. } => *job,
+            | Self::Written { job, .. }
+            | Self::Inspected { job, .. }
+            | Self::Probed { job, .. } => *job,
         }
     }
 }
@@ -563,6 +738,34 @@ pub struct StepReport {
     pub elapsed_secs: f64,
 }
 
+/// One learning rate of a range test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RangePoint {
+    /// The rate of the step.
+    pub learning_rate: f64,
+    /// The loss before it, in the units of a run's.
+    pub loss: f64,
+    /// Its mean with those before it.
+    pub smoothed: f64,
+}
+
+/// What a range test suggests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RangeFindings {
+    /// The rate where the smoothed loss falls fastest; `None` if it never falls.
+    pub steepest: Option<f64>,
+    /// The first rate after the lowest smoothed loss at which it is higher than it began, or four times the lowest, or no
+    /// number; `None` if it does not come to that.
+    pub diverged: Option<f64>,
+}
+
+impl RangeFindings {
+    /// A tenth of the rate that was too high.
+    pub fn tenth(&self) -> Option<f64> {
+        self.diverged.map(|rate| rate / 10.0)
+    }
+}
+
 /// Figures of one evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
@@ -635,6 +838,82 @@ pub struct GeneratedStream {
     pub proven_base: Option<bool>,
     /// Wall-clock seconds from the first step to the end of this stream.
     pub elapsed_secs: f64,
+    /// What beam search returns, the text above first; empty without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beams: Vec<GeneratedBeam>,
+}
+
+/// One of the texts that beam search returns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratedBeam {
+    /// The continuation.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// What it is worth, in nats: its log-probability divided by its length to the power of the length penalty.
+    pub score: f32,
+}
+
+/// What an adapter is that somebody sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdapterFacts {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// A sentence on what was found.
+    pub sentence: String,
+    /// Prefix length.
+    pub n_virtual: usize,
+    /// Where the text's positions begin.
+    pub positions: Positions,
+    /// What it was trained for.
+    pub task: Task,
+    /// Names of the classes, where there are some.
+    pub classes: Vec<String>,
+    /// Why it is for another model than the one it is held against, though its shapes fit.
+    pub other_base: Option<String>,
+    /// What a file of ours says beside its numbers.
+    pub about: Option<Box<About>>,
+}
+
+/// Logits after the last token of a few rows, with an adapter, beside others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Rows.
+    pub rows: usize,
+    /// The largest size of a logit.
+    pub largest: f32,
+    /// Largest difference from the base model's: what the adapter does.
+    pub from_base: f32,
+    /// Largest difference from those that the sender computed; `None` if there are none.
+    pub from_sender: Option<f32>,
+    /// The difference up to which the sender's are the same.
+    pub tolerance: f32,
+}
+
+impl ProbeReport {
+    /// What the probe says of the adapter.
+    pub fn verdict(&self) -> ProbeVerdict {
+        match self.from_sender {
+            Some(difference) if difference <= self.tolerance => ProbeVerdict::AsTheSender,
+            Some(_) => ProbeVerdict::NotAsTheSender,
+            None if self.from_base <= self.tolerance => ProbeVerdict::DoesNothing,
+            None => ProbeVerdict::DoesSomething,
+        }
+    }
+}
+
+/// What a probe says of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeVerdict {
+    /// It computes what its sender computed.
+    AsTheSender,
+    /// It computes something else: another model, other positions, or a damaged file.
+    NotAsTheSender,
+    /// Nobody says what it should compute; it changes what the model says.
+    DoesSomething,
+    /// Nobody says what it should compute; the model says the same without it.
+    DoesNothing,
 }
 
 /// Norms of a prefix, cell by cell.

@@ -42,10 +42,17 @@ GENERATION = {
     "greedy": {"eos_token_id": None},
     "greedy_penalised": {"eos_token_id": None, "no_repeat_ngram_size": 2, "repetition_penalty": 1.4},
     "max_new_tokens": NEW}
+# searches that only some cases have besides
+BEAMS = {
+    "beam3_never": {"early_stopping": "never", "eos_token_id": "notes.generation.beam_eos_token_id", "length_penalty": 1.5,
+                    "num_beams": 3, "num_return_sequences": 3},
+    "beam5_penalised": {"early_stopping": True, "eos_token_id": "notes.generation.beam_eos_token_id", "length_penalty": -0.5,
+                        "no_repeat_ngram_size": 2, "num_beams": 5, "num_return_sequences": 2, "repetition_penalty": 1.3,
+                        "suppress_tokens": [60, 94, 114, 211]}}
 
 # name: method, configuration, and how the checkpoint lies on the disk
 CASES = {
-    "gpt2-prefix-2x44": {"method": "prefix", "virtual": 5, "config": {"n_layer": 2, "n_embd": 44, "n_head": 4}},
+    "gpt2-prefix-2x44": {"method": "prefix", "virtual": 5, "beams": BEAMS, "config": {"n_layer": 2, "n_embd": 44, "n_head": 4}},
     "gpt2-prefix-3x64-f16": {"method": "prefix", "virtual": 3, "disk": "float16", "config": {
         "n_layer": 3, "n_embd": 64, "n_head": 4, "n_inner": 100, "tie_word_embeddings": False}},
     "gpt2-prefix-1x32-hub": {"method": "prefix", "virtual": 1, "hub_keys": True, "config": {
@@ -71,7 +78,7 @@ CASES = {
     "neox-prefixproj-2x32-sequential": {"method": "prefixproj", "virtual": 3, "hidden": 18, "disk": "float16", "config": {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 40, "hidden_act": "relu",
         "use_parallel_residual": False, "attention_bias": False}},
-    "llama-prefix-2x48": {"method": "prefix", "virtual": 4, "config": {
+    "llama-prefix-2x48": {"method": "prefix", "virtual": 4, "beams": BEAMS, "config": {
         "num_hidden_layers": 2, "hidden_size": 48, "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 10,
         "intermediate_size": 76, "rms_norm_eps": 4e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0}}},
     "llama-prefixproj-2x32-llama3": {"method": "prefixproj", "virtual": 6, "hidden": 21, "disk": "bfloat16", "config": {
@@ -86,7 +93,7 @@ CASES = {
     "qwen2-prefix-2x40": {"method": "prefix", "virtual": 5, "shards": "60KB", "config": {
         "num_hidden_layers": 2, "hidden_size": 40, "num_attention_heads": 5, "num_key_value_heads": 5,
         "intermediate_size": 44, "use_sliding_window": False, "tie_word_embeddings": True}},
-    "t5-prefix-2x40": {"method": "prefix", "virtual": 5, "config": {
+    "t5-prefix-2x40": {"method": "prefix", "virtual": 5, "beams": BEAMS, "config": {
         "num_layers": 2, "d_model": 40, "num_heads": 5, "d_kv": 8, "d_ff": 66, "layer_norm_epsilon": 2e-6,
         "relative_attention_num_buckets": 10, "relative_attention_max_distance": 21, "decoder_start_token_id": 1}},
     "t5-prefix-3x32-gated": {"method": "prefix", "virtual": 4, "own_head": True, "disk": "float16", "config": {
@@ -98,7 +105,7 @@ CASES = {
     "mt5-prefix-1x24": {"method": "prefix", "virtual": 3, "own_head": True, "config": {
         "num_layers": 1, "d_model": 24, "num_heads": 2, "d_kv": 12, "d_ff": 28, "decoder_start_token_id": 1,
         "relative_attention_num_buckets": 12, "relative_attention_max_distance": 9}},
-    "bart-prefix-3x32": {"method": "prefix", "virtual": 4, "logits_bias": True, "config": {
+    "bart-prefix-3x32": {"method": "prefix", "virtual": 4, "logits_bias": True, "beams": BEAMS, "config": {
         "d_model": 32, "encoder_layers": 3, "decoder_layers": 3, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
         "encoder_ffn_dim": 40, "decoder_ffn_dim": 36, "decoder_start_token_id": 2}, "generation": {"forced_bos_token_id": 2, "forced_eos_token_id": 3}},
     "bart-prefixproj-2x24": {"method": "prefixproj", "virtual": 5, "hidden": 14, "disk": "bfloat16", "config": {
@@ -361,8 +368,8 @@ def visible(given, side):
     return mask if mask.shape == labels.shape else torch.ones_like(labels)
 
 
-def compute(model, given, dtype, note):
-    """Every result of a case, in this precision. `model` is left with its first parameters."""
+def compute(model, given, dtype, note, searches=None):
+    """Every result of a case, in this precision, with searches that only some have. `model` is left with its first parameters."""
     model = model.to(dtype)
     start = {n: p.detach().clone() for n, p in trainable(model).items()}
 
@@ -402,8 +409,9 @@ def compute(model, given, dtype, note):
     out["gen/greedy_penalised"] = generate(model, given, **GENERATION["greedy_penalised"])[0]
     out["gen/beam4"], _, out["gen/beam4_scores"] = generate(model, given, **GENERATION["beam4"])
     generation.setdefault("beam_eos_token_id", int(out["gen/beam4"][0, 2]))  # a token that ends some beam early
-    options = {**GENERATION["beam4_eos"], "eos_token_id": generation["beam_eos_token_id"]}
-    out["gen/beam4_eos"], _, out["gen/beam4_eos_scores"] = generate(model, given, **options)
+    for name, options in {"beam4_eos": GENERATION["beam4_eos"], **(searches or {})}.items():
+        options = {**options, "eos_token_id": generation["beam_eos_token_id"]}
+        out[f"gen/{name}"], _, out[f"gen/{name}_scores"] = generate(model, given, **options)
     return out
 
 
@@ -431,12 +439,14 @@ def noise(single, double, given):
     note["train_losses"] = far(single["train/losses"], double["train/losses"])
     note["sched_losses"] = far(single["sched/losses"], double["sched/losses"])
     note["sched_grad_norms"] = far(single["sched/grad_norms"], double["sched/grad_norms"])
-    for k in ("gen/greedy_logits", "gen/beam4_scores", "gen/beam4_eos_scores"):
+    for k in ["gen/greedy_logits", *(k for k in single if k.startswith("gen/") and k.endswith("_scores"))]:
         note[k] = far(single[k], double[k])
     return note
 
 
-TOKENS = ("gen/greedy", "gen/greedy_penalised", "gen/beam4", "gen/beam4_eos")
+def texts(results):
+    """The names of what was generated."""
+    return [k for k in results if k.startswith("gen/") and not k.endswith(("_logits", "_scores"))]
 
 
 def save_model(model, spec, folder):
@@ -468,10 +478,10 @@ def make(name, folder):
                 p.requires_grad_(True)
         note = {}
         params = {f"param/{n}": p.detach().clone() for n, p in kept(wrapped, spec["method"]).items()}
-        single = compute(wrapped, given, torch.float32, note)
-        double = compute(copy.deepcopy(wrapped), given, torch.float64, note)
+        single = compute(wrapped, given, torch.float32, note, spec.get("beams"))
+        double = compute(copy.deepcopy(wrapped), given, torch.float64, note, spec.get("beams"))
         ended = not torch.equal(single["gen/beam4"], single["gen/beam4_eos"])
-        if note["generation"]["greedy_min_margin"] > 0.02 and ended and all(torch.equal(single[k], double[k]) for k in TOKENS):
+        if note["generation"]["greedy_min_margin"] > 0.02 and ended and all(torch.equal(single[k], double[k]) for k in texts(single)):
             break
     else:
         raise SystemExit(f"{name}: no seed gives clear choices")
@@ -492,7 +502,7 @@ def make(name, folder):
     inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": 0})
     case = {
-        "architecture": model.config.model_type, "attn_implementation": model.config._attn_implementation, "generation_options": GENERATION, "logits_columns": COLUMNS,
+        "architecture": model.config.model_type, "attn_implementation": model.config._attn_implementation, "generation_options": {**GENERATION, **spec.get("beams", {})}, "logits_columns": COLUMNS,
         "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
         "num_virtual_tokens": spec["virtual"], "scheduled_training": SCHEDULED, "seed": seed, "task": "seq2seq" if reads_a_source(model) else "causal",
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
@@ -520,7 +530,8 @@ def check(folder):
         for n, p in kept(model, case["method"]).items():
             p.copy_(stored[f"param/{n}"])
     note = {"generation": {"beam_eos_token_id": case["notes"]["generation"]["beam_eos_token_id"]}}
-    ours = compute(model, stored, torch.float32, note)
+    searches = {k: v for k, v in case["generation_options"].items() if k in BEAMS}
+    ours = compute(model, stored, torch.float32, note, searches)
     worst, noisy = 0.0, case["noise_f32_vs_f64"]["param_after_noisy"]
     for k in sorted(k for k in stored if not k.startswith(("in/", "param/"))):
         if k not in ours:

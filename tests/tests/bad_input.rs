@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{MethodConfig, PrefixConfig, RunConfig};
+use engine::config::{AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event, JobId};
 use tests::{Talk, tiny_model, tiny_run};
 
@@ -170,7 +170,7 @@ fn a_rate_that_diverges_ends_the_run_and_keeps_its_checkpoints() {
     config.training.sample_rows = 0;
     config.training.clip_norm = None;
     config.training.learning_rate = 900.0;
-    config.training.optimizer.weight_decay = 10.0;
+    config.training.optimizer = OptimizerConfig::AdamW(AdamConfig { weight_decay: 10.0, ..AdamConfig::default() });
     let sentence = failure(&config, home.path());
     assert!(sentence.contains("no longer a number"), "{sentence}");
     assert!(home.path().join("run/checkpoints.json").is_file());
@@ -181,7 +181,13 @@ fn an_adapter_for_another_model_or_damaged_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let talk = Talk::new();
     let import = |adapter: PathBuf| {
-        talk.send(Command::Import { job: JOB, adapter, model: tiny_model(), to: home.path().join("imported") });
+        talk.send(Command::Import {
+            job: JOB,
+            adapter,
+            model: tiny_model(),
+            other_base: false,
+            to: home.path().join("imported"),
+        });
         match talk.until_end(JOB).pop() {
             Some(Event::Failed { failure, .. }) => failure.what,
             other => panic!("it should have failed: {other:?}"),

@@ -53,7 +53,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 13] = [
         &["fly"],
         &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
@@ -63,6 +63,9 @@ fn bad_lines_and_settings_are_exit_code_two() {
         &["runs", "show", "nobody"],
         &["generate", "--base"],
         &["generate", "--base", "--prompt", "a", "--temperature", "-1"],
+        &["generate", "--base", "--prompt", "a", "--beams", "4", "--temperature", "0.5"],
+        &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
+        &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
         &["devices", "--set", "seed=1"],
     ];
     for words in cases {
@@ -168,6 +171,40 @@ fn the_main_job_runs_from_the_command_line() {
     let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
     assert_eq!(names, ["shared", "first"]);
     line(&workspace, &["generate", "--run", "shared", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+}
+
+#[test]
+fn a_prefix_travels_as_one_file_and_other_programs_files_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    fs::write(place("card.md"), "Rows of letters.").unwrap();
+    let (shared, model) = (place("shared.prefix"), tests::tiny_model().to_string_lossy().into_owned());
+    line(&workspace, &["export", "--run", "first", "--to", &shared, "--card", &place("card.md")]).unwrap();
+    let error = line(&workspace, &["export", "--run", "first", "--to", &place("peft"), "--card", &shared]).unwrap_err();
+    assert!(is_usage(&error), "{error}");
+    line(&workspace, &["open", &shared]).unwrap();
+    line(&workspace, &["--device", "cpu", "open", &shared, "--model", &model, "--json"]).unwrap();
+    line(&workspace, &["--device", "cpu", "import", &shared, "--model", &model]).unwrap();
+    // The templates came along: a source can be put into them.
+    line(&workspace, &["generate", "--run", "shared", "--source", "a e", "--max-new-tokens", "3"]).unwrap();
+
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/foreign_files/adapters_flat");
+    let foreign = foreign.to_string_lossy().into_owned();
+    line(&workspace, &["--device", "cpu", "import", &foreign, "--model", &model, "--name", "theirs"]).unwrap();
+    line(&workspace, &["generate", "--run", "theirs", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["theirs", "shared", "first"]);
+    let origin =
+        fs::read_to_string(workspace.join("runs").join(&runs(&workspace)[0].id.0).join("import.json")).unwrap();
+    assert!(origin.contains("\"unshifted\""), "{origin}");
+
+    let other = tests::golden_cases().join("gpt2-prefix-2x32-bf16/model").to_string_lossy().into_owned();
+    let error = line(&workspace, &["import", &shared, "--model", &other]).unwrap_err();
+    assert!(error.to_string().contains("does not fit this model"), "{error}");
+    assert_eq!(runs(&workspace).len(), 3, "a refused adapter leaves no run");
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
     let adapter = golden_cases().join("roberta-prefix-seq/adapter");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
     let model = model_of("roberta-prefix-seq");
-    talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model, to: run.clone() }, JOB);
+    talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model, other_base: false, to: run.clone() }, JOB);
     talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
     let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
     let flat = |adapter: &FoldedAdapter| adapter.prefixes[0].1.flat.clone();

@@ -16,6 +16,9 @@ fn every_golden_case_is_within_tolerance() {
         // Of an encoder as it is there are losses and logits alone.
         let least = if name.ends_with("-full-masked") { 4 } else { 8 };
         assert!(report.groups.len() >= least, "{name} computes its groups");
+        // What writes has searched with beams, too.
+        let has_beams = report.groups.iter().any(|group| group.group == "gen/beam4_eos_scores");
+        assert_eq!(has_beams, report.groups.iter().any(|group| group.group == "gen/greedy"), "{name} has beams");
         far.extend(report.groups.into_iter().filter(|group| !group.ok).map(|group| (name.clone(), group)));
     }
     assert!(far.is_empty(), "{far:#?}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use engine::adapters::FoldedAdapter;
 use engine::config::BeginToken;
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
+use engine::message::{Beams, Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
 use tests::{Talk, golden_cases, tiny_model};
 
 const JOB: JobId = JobId(1);
@@ -32,7 +32,8 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
     let talk = Talk::new();
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
-    let import = Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), to: run.clone() };
+    let import =
+        Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), other_base: false, to: run.clone() };
     talk.run(import, JOB);
     talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
     let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
@@ -75,6 +76,32 @@ fn cartridges_and_prompts_of_several_tasks_come_out_as_peft_wrote_them() {
         };
         assert_eq!(tensors(&adapter), tensors(&out), "{case}");
     }
+}
+
+#[test]
+fn beams_are_told_as_they_stand_and_returned_with_what_they_are_worth() {
+    let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
+    let streams = vec![stream("a b c", None, 1.0), stream("a b", Some(&adapter), 1.0)];
+    let beams = Beams { n_beams: 3, n_returned: 2, ..Beams::default() };
+    let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, beams, ..Sampling::default() };
+    let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+    let mut said = [String::new(), String::new()];
+    let mut returned = Vec::new();
+    for event in Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB) {
+        match event {
+            Event::BestBeam { stream, text, .. } => said[stream] = text,
+            Event::Generated { streams, .. } => returned = streams,
+            Event::Token { .. } => panic!("a beam can become another: there are no pieces of it"),
+            _ => {}
+        }
+    }
+    for (stream, said) in returned.iter().zip(said) {
+        assert_eq!(stream.text, said, "what was told last is what is returned");
+        assert_eq!((stream.beams.len(), &stream.beams[0].text), (2, &stream.text));
+        assert!(stream.beams[0].score >= stream.beams[1].score);
+        assert!(stream.tokens.len() == 8 && stream.tokens == stream.beams[0].tokens);
+    }
+    assert_eq!([returned[0].proven_base, returned[1].proven_base], [Some(true), None]);
 }
 
 #[test]

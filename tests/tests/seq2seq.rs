@@ -236,7 +236,16 @@ fn an_adapter_of_peft_comes_in_and_goes_out_with_the_pairs_that_are_used() {
     let case = golden_cases().join("t5-prefix-3x32-gated");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
     let (adapter, model) = (case.join("adapter"), case.join("model"));
-    talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model: model.clone(), to: run.clone() }, JOB);
+    talk.run(
+        Command::Import {
+            job: JOB,
+            adapter: adapter.clone(),
+            model: model.clone(),
+            other_base: false,
+            to: run.clone(),
+        },
+        JOB,
+    );
     let events = talk.run(Command::Export { job: JOB, adapter: run.clone(), to: out.clone() }, JOB);
     assert!(!events.iter().any(|event| matches!(event, Event::Notice { .. })), "three layers share nothing");
     let file = |folder: &Path| std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
@@ -263,6 +272,12 @@ fn what_a_model_does_not_have_is_refused() {
     let said = failure(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
     assert!(said.contains("method.sites") && said.contains("encoder"), "{said}");
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
-    let said = failure(Command::Import { job: JOB, adapter, model: t5_folder(home.path()), to: home.path().join("b") });
+    let said = failure(Command::Import {
+        job: JOB,
+        adapter,
+        model: t5_folder(home.path()),
+        other_base: false,
+        to: home.path().join("b"),
+    });
     assert!(said.contains("an encoder with a decoder"), "{said}");
 }

@@ -3,8 +3,11 @@
 
 use std::path::Path;
 
-use engine::config::{MethodConfig, PrefixConfig, PrefixInit, Reparameterisation, RunConfig};
-use engine::message::{Command, Event, JobId, Outcome};
+use engine::config::{
+    AdafactorConfig, AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation,
+    RunConfig, Schedule, SgdConfig,
+};
+use engine::message::{Command, Event, JobId, Outcome, RangePoint, RateRange};
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
 
@@ -102,6 +105,80 @@ fn a_run_killed_in_mid_epoch_goes_on_as_if_nothing_had_happened() {
             }
         }
     }
+}
+
+/// Each with all that it can remember.
+fn optimizers() -> [OptimizerConfig; 5] {
+    [
+        OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.01, ..AdamConfig::USUAL }),
+        OptimizerConfig::Adam(AdamConfig { weight_decay: 0.01, ..AdamConfig::USUAL }),
+        OptimizerConfig::Adafactor(AdafactorConfig { beta1: Some(0.9), ..AdafactorConfig::USUAL }),
+        OptimizerConfig::Adafactor(AdafactorConfig { scale_parameter: true, ..AdafactorConfig::USUAL }),
+        OptimizerConfig::Sgd(SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 0.01 }),
+    ]
+}
+
+#[test]
+fn what_every_optimizer_remembers_survives_an_interruption() {
+    let home = tempfile::tempdir().unwrap();
+    for (index, optimizer) in optimizers().into_iter().enumerate() {
+        // Behind the network there are parameters of one axis and of two.
+        let mut config = with_mlp(tiny_run(home.path()));
+        config.training.optimizer = optimizer;
+        config.training.sample_rows = 0;
+        config.training.schedule = Schedule::CosineWithRestarts { cycles: 2 };
+        config.training.warmup_share = 0.2;
+        let (whole, folder) = (home.path().join(format!("whole-{index}")), home.path().join(format!("cut-{index}")));
+        train(&Talk::new(), &whole, &config, false);
+        interrupt(home.path(), &config, 6, &folder);
+        train(&Talk::new(), &folder, &config, true);
+        assert_eq!(curve(&whole), curve(&folder), "{optimizer:?}");
+        for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
+            assert_eq!(bytes(&whole, file), bytes(&folder, file), "{optimizer:?}: {file}");
+        }
+    }
+}
+
+#[test]
+fn the_memory_of_another_optimizer_is_refused_and_the_run_goes_on_with_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, folder) = (tiny_run(home.path()), home.path().join("run"));
+    let talk = Talk::new();
+    interrupt(home.path(), &config, 6, &folder);
+    let mut other = config.clone();
+    other.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
+    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(other), resume: true });
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("adafactor"), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
+    train(&talk, &folder, &config, true);
+}
+
+#[test]
+fn a_range_test_begins_where_the_run_does_and_writes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, folder) = (with_mlp(tiny_run(home.path())), home.path().join("run"));
+    let files = |path: &Path| std::fs::read_dir(path).unwrap().count();
+    let (before, talk) = (files(home.path()), Talk::new());
+    let range = RateRange { from: 1e-5, to: 100.0, steps: 40 };
+    let heard = talk.run(Command::TestRange { job: JOB, config: Box::new(config.clone()), range }, JOB);
+    assert_eq!(files(home.path()), before);
+    let point = |event: &Event| if let Event::RangeStep { point, .. } = event { Some(*point) } else { None };
+    let points: Vec<RangePoint> = heard.iter().filter_map(point).collect();
+    assert!(
+        points[0].learning_rate == 1e-5 && points.windows(2).all(|two| two[0].learning_rate < two[1].learning_rate)
+    );
+    let findings = heard.iter().find_map(|event| match event {
+        Event::Range { findings, .. } => Some(*findings),
+        _ => None,
+    });
+    // A model of random weights says little that a high rate could spoil: whether it diverges is not asked here.
+    let steepest = findings.unwrap().steepest.unwrap();
+    assert!(points.iter().any(|point| point.learning_rate == steepest && point.learning_rate > 1e-5), "{steepest}");
+    train(&talk, &folder, &config, false);
+    let first = curve(&folder).iter().find_map(|r| if let Record::Step(report) = r { Some(report.loss) } else { None });
+    assert_eq!(first, Some(points[0].loss), "the same rows, initial values and dropout");
 }
 
 #[test]

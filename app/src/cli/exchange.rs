@@ -1,25 +1,28 @@
-//! `import` and `export`: adapters in PEFT's format, in and out.
+//! `import`, `open` and `export`: adapters of any form in, in PEFT's format or as one file out.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig};
-use engine::message::{Command, Event};
-use serde_json::{Value, json};
+use engine::adapters::single_file;
+use engine::device::DeviceChoice;
+use engine::message::{AdapterFacts, Command, Event, ProbeReport, ProbeVerdict};
+use engine::nn::positions::Positions;
+use serde_json::json;
 
 use super::download::found_model;
 use super::error::CliError;
-use super::json::named;
+use super::json::{named, probed};
 use super::session::{JOB, Session, open_store};
 use super::target::TargetArgs;
 use super::{Global, out};
 use crate::store::Request;
-use crate::workspace::{last_name, new_config};
+use crate::workspace::imported_config;
 
-/// Make a run of an adapter in PEFT's format.
+/// Make a run of an adapter: a .prefix file, a folder of PEFT, or what another program kept.
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
-    /// Folder with adapter_config.json and adapter_model.safetensors
+    /// File or folder: a .prefix file, PEFT's or the adapters library's folder, a checkpoint of the paper's code, of
+    /// P-tuning v2 or of ChatGLM
     adapter: PathBuf,
     /// Folder of the base model it was made for, or the id of one that was downloaded; without it the starter model
     #[arg(long, value_name = "DIR")]
@@ -27,34 +30,65 @@ pub(super) struct ImportArgs {
     /// What people call the run; without it the folder's name
     #[arg(long)]
     name: Option<String>,
+    /// Accept a base model of other weights than the sender's, if the shapes fit
+    #[arg(long)]
+    other_base: bool,
+    /// Compute nothing with it
+    #[arg(long)]
+    no_probe: bool,
 }
 
-/// Write a run's adapter in PEFT's format.
+/// Say what an adapter is, and try it on a model.
+#[derive(Debug, Args)]
+pub(super) struct OpenArgs {
+    /// File or folder, as import takes it
+    adapter: PathBuf,
+    /// Folder of a base model to hold it against and to compute a few logits with, or the id of one that was downloaded
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+}
+
+/// Write a run's adapter in PEFT's format, as one file, or the model with the adapter in its weights.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
+    /// Take the adapter (LoRA, trained weights) into the model's weights: a plain checkpoint
+    #[arg(long)]
+    merge: bool,
     #[command(flatten)]
     target: TargetArgs,
-    /// Folder to write
-    #[arg(long, value_name = "DIR")]
+    /// Folder to write, for PEFT; or one file whose name ends in .prefix, with all that belongs to it
+    #[arg(long, value_name = "PATH")]
     to: PathBuf,
+    /// A text file that goes into the .prefix file: what it was trained on, what it is good for, its licence
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
 }
 
 pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|error| CliError::io("find", path, &error));
     let adapter = absolute(&args.adapter)?;
     let model = match &args.model {
         Some(model) => found_model(model)?,
         None => global.assets().model()?,
     };
-    let config = imported_config(&adapter, model.clone(), args.name)?;
     let workspace = global.workspace()?;
-    let (store, _answers) = open_store(&workspace)?;
     let session = Session::start(&workspace, None)?;
+    let found = inspect(&session, adapter.clone(), Some(model.clone()))?;
+    let config = imported_config(&found, model.clone(), args.name);
+    let (store, _answers) = open_store(&workspace)?;
     let run = workspace.new_run()?;
     let to = workspace.run_folder(&run);
-    let command = Command::Import { job: JOB, adapter, model, to: to.clone() };
-    let written = session.ask(command, |event| matches!(event, Event::Written { .. }).then_some(()));
+    let other_base = args.other_base;
+    let command =
+        Command::Import { job: JOB, adapter: adapter.clone(), model: model.clone(), other_base, to: to.clone() };
+    let written = session.ask(command, |event| match event {
+        Event::Written { .. } => Some(()),
+        Event::Notice { text, .. } => {
+            out::note(format_args!("Note: {text}"));
+            None
+        }
+        _ => None,
+    });
     if let Err(error) = written {
         // What is left of it is of no use to anybody, and the first error says more.
         std::fs::remove_dir_all(&to).ok();
@@ -69,33 +103,118 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
         out::result(to.display());
         out::note(format_args!("Imported. Go on with: prefix-workbench generate --run {run} --prompt TEXT"));
     }
+    if args.no_probe { Ok(()) } else { probe(&session, adapter, model, global) }
+}
+
+pub(super) fn open(args: &OpenArgs, global: &Global) -> Result<(), CliError> {
+    global.refuse_set()?;
+    let adapter = absolute(&args.adapter)?;
+    let model = args.model.as_deref().map(found_model).transpose()?;
+    let session = Session::start(&global.workspace()?, None)?;
+    let found = inspect(&session, adapter.clone(), model.clone())?;
+    if global.json {
+        out::result(named("inspected", &found));
+    } else {
+        describe(&found);
+    }
+    match model {
+        Some(model) => probe(&session, adapter, model, global),
+        None => Ok(()),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    std::path::absolute(path).map_err(|error| CliError::io("find", path, &error))
+}
+
+fn inspect(session: &Session, adapter: PathBuf, model: Option<PathBuf>) -> Result<AdapterFacts, CliError> {
+    session.ask(Command::Inspect { job: JOB, adapter, model }, |event| match event {
+        Event::Inspected { found, .. } => Some(*found),
+        _ => None,
+    })
+}
+
+fn describe(found: &AdapterFacts) {
+    out::result(&found.sentence);
+    if let Positions::Unshifted = found.positions {
+        out::note("Note: PEFT would begin the text's positions behind it, and compute something else");
+    }
+    let Some(about) = &found.about else { return };
+    let base = &about.base;
+    let fingerprint: String = base.fingerprint.chars().take(12).collect();
+    out::result(format_args!("base model: {} ({}, fingerprint {fingerprint})", base.name, base.architecture));
+    if let Some(reason) = &found.other_base {
+        out::note(format_args!("Note: this is another base model: {reason}"));
+    }
+    if let Some(template) = &about.template {
+        out::result(format_args!("prompt template: {:?}", template.prompt_template));
+    }
+    if let Some(figures) = &about.figures {
+        out::result(format_args!("validation loss: {:.4} at step {}", figures.loss, figures.step));
+    }
+    for sample in &about.samples {
+        out::result(format_args!("says of {:?}: {:?}", sample.prompt.trim(), sample.text.trim()));
+    }
+    if !about.card.is_empty() {
+        out::result(format_args!("\n{}", about.card.trim_end()));
+    }
+}
+
+fn probe(session: &Session, adapter: PathBuf, model: PathBuf, global: &Global) -> Result<(), CliError> {
+    let device = global.device.unwrap_or(DeviceChoice::Auto);
+    let report = session.ask(Command::Probe { job: JOB, adapter, model, device }, |event| match event {
+        Event::Probed { probe, .. } => Some(probe),
+        _ => None,
+    })?;
+    if global.json {
+        out::result(probed(&report));
+    } else {
+        out::note(sentence(&report));
+    }
     Ok(())
 }
 
-/// What is known of a run that was trained elsewhere: its model, its name, its prefix length.
-fn imported_config(adapter: &Path, model: PathBuf, name: Option<String>) -> Result<RunConfig, CliError> {
-    let file = adapter.join("adapter_config.json");
-    let text = std::fs::read_to_string(&file).map_err(|error| CliError::io("read", &file, &error))?;
-    let peft: Value = serde_json::from_str(&text).map_err(|error| {
-        CliError::failed(format!("adapter_config.json cannot be understood: {error}"), "Fetch the adapter again")
-    })?;
-    let n_virtual = peft["num_virtual_tokens"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let mut config = new_config(model, DataConfig::new(""));
-    config.name = name.unwrap_or_else(|| last_name(adapter));
-    config.method = MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() });
-    Ok(config)
+/// What a probe says, for people.
+fn sentence(probe: &ProbeReport) -> String {
+    let ProbeReport { rows, largest, from_base, from_sender, .. } = probe;
+    let base = format!("up to {from_base:.3} from the base model's");
+    let sender =
+        from_sender.map_or_else(String::new, |from_sender| format!("up to {from_sender:.2e} from the sender's"));
+    let verdict = match probe.verdict() {
+        ProbeVerdict::AsTheSender => format!("{sender}: it computes what its sender computed"),
+        ProbeVerdict::NotAsTheSender => {
+            format!("{sender}: it does not compute what its sender computed; another base model, or a damaged file")
+        }
+        ProbeVerdict::DoesSomething => "it changes what the model says".to_owned(),
+        ProbeVerdict::DoesNothing => "it changes nothing".to_owned(),
+    };
+    format!("Probe: logits of {rows} rows, of size {largest:.2}, are {base}; {verdict}")
 }
 
 pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let workspace = global.workspace()?;
-    let (_, column, _) = args.target.resolve(&workspace, global)?.only()?;
+    let (model, column, _) = args.target.resolve(&workspace, global)?.only()?;
     let Some(adapter) = column.adapter else {
         return Err(CliError::usage("the base model has no adapter to export", "Name a run: --run RUN"));
     };
-    let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
+    let to = absolute(&args.to)?;
+    let is_file = to.extension().is_some_and(|ending| ending == single_file::ENDING);
+    let card = match &args.card {
+        Some(_) if !is_file => {
+            return Err(CliError::usage("--card has no place in PEFT's folder", "Name a file: --to NAME.prefix"));
+        }
+        Some(card) => std::fs::read_to_string(card).map_err(|error| CliError::io("read", card, &error))?,
+        None => String::new(),
+    };
     let session = Session::start(&workspace, None)?;
-    let folder = session.ask(Command::Export { job: JOB, adapter, to }, |event| match event {
+    let device = global.device.unwrap_or(DeviceChoice::Auto);
+    let command = match is_file {
+        _ if args.merge => Command::Merge { job: JOB, adapter, model, to },
+        true => Command::Share { job: JOB, adapter, model, device, card, to },
+        false => Command::Export { job: JOB, adapter, to },
+    };
+    let folder = session.ask(command, |event| match event {
         Event::Written { folder, .. } => Some(folder),
         Event::Notice { text, .. } => {
             out::note(format_args!("Note: {text}"));
@@ -116,15 +235,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_imported_run_knows_its_prefix_length() {
-        let folder = tempfile::tempdir().unwrap();
-        let adapter = folder.path().join("shared-prefix");
-        std::fs::create_dir(&adapter).unwrap();
-        std::fs::write(adapter.join("adapter_config.json"), r#"{"peft_type":"PREFIX_TUNING","num_virtual_tokens":12}"#)
-            .unwrap();
-        let config = imported_config(&adapter, PathBuf::from("/m"), None).unwrap();
-        assert_eq!(config.name, "shared-prefix");
-        assert_eq!(crate::workspace::method_summary(&config.method), "prefix 12");
-        assert!(imported_config(folder.path(), PathBuf::from("/m"), None).is_err());
+    fn a_probe_says_in_a_sentence_what_it_found() {
+        let mut probe = ProbeReport { rows: 3, largest: 8.5, from_base: 2.25, from_sender: None, tolerance: 0.0085 };
+        assert_eq!(
+            sentence(&probe),
+            "Probe: logits of 3 rows, of size 8.50, are up to 2.250 from the base model's; it changes what the model says"
+        );
+        probe.from_sender = Some(1e-6);
+        assert!(sentence(&probe).ends_with("up to 1.00e-6 from the sender's: it computes what its sender computed"));
+        probe.from_sender = Some(0.5);
+        assert!(sentence(&probe).contains("does not compute what its sender computed"));
+        probe = ProbeReport { from_base: 0.0, from_sender: None, ..probe };
+        assert!(sentence(&probe).ends_with("it changes nothing"));
     }
 }

@@ -1,8 +1,10 @@
 //! `generate`: continues texts with the base model and any adapters, token by token.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
-use engine::message::{Command, Event, GenerateRequest, GeneratedStream, Prompt, Sampling, Stream};
+use engine::message::{
+    Beams, Command, EarlyStopping, Event, GenerateRequest, GeneratedStream, Prompt, Sampling, Stream,
+};
 
 use super::error::CliError;
 use super::session::{JOB, Session};
@@ -25,6 +27,8 @@ pub(super) struct GenerateArgs {
     row: Vec<usize>,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    beams: BeamArgs,
     /// 1 is the adapter as trained, 0 is the base model
     #[arg(long, default_value_t = 1.0)]
     strength: f64,
@@ -62,8 +66,62 @@ struct SamplingArgs {
     ignore_end: bool,
 }
 
+/// Search with several beams.
+#[derive(Debug, Args)]
+struct BeamArgs {
+    /// Search with so many beams for the most probable text
+    #[arg(long, value_name = "N", conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    beams: Option<usize>,
+    /// A text is worth its log-probability divided by its length to this power: above 0 prefers long texts [default: 1]
+    #[arg(long, value_name = "X", requires = "beams", allow_negative_numbers = true)]
+    length_penalty: Option<f64>,
+    /// When as many texts ended as there are beams, go on while the best beam, if it ended now, would be among them
+    /// (false), end (true), or go on while it could get among them at any length (never) [default: false]
+    #[arg(long, value_enum, value_name = "WHEN", requires = "beams")]
+    early_stopping: Option<When>,
+    /// Print so many of the best texts, with what they are worth [default: 1]
+    #[arg(long = "return", value_name = "N", requires = "beams")]
+    returned: Option<usize>,
+}
+
+/// transformers' values of `early_stopping`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    False,
+    True,
+    Never,
+}
+
+impl BeamArgs {
+    fn beams(&self) -> Result<Beams, CliError> {
+        let defaults = Beams::default();
+        let beams = Beams {
+            n_beams: self.beams.unwrap_or(defaults.n_beams),
+            length_penalty: self.length_penalty.unwrap_or(defaults.length_penalty),
+            early_stopping: match self.early_stopping {
+                None | Some(When::False) => EarlyStopping::False,
+                Some(When::True) => EarlyStopping::True,
+                Some(When::Never) => EarlyStopping::Never,
+            },
+            n_returned: self.returned.unwrap_or(defaults.n_returned),
+        };
+        let refused =
+            |option: &str, must: String| Err(CliError::usage(format!("{option} must be {must}"), "Correct it"));
+        if !(1..=Beams::MOST).contains(&beams.n_beams) {
+            return refused("--beams", format!("between 1 and {}", Beams::MOST));
+        }
+        if !beams.length_penalty.is_finite() {
+            return refused("--length-penalty", "a number".to_owned());
+        }
+        if !(1..=beams.n_beams).contains(&beams.n_returned) {
+            return refused("--return", format!("at least 1 and at most --beams, which is {}", beams.n_beams));
+        }
+        Ok(beams)
+    }
+}
+
 impl SamplingArgs {
-    fn sampling(&self) -> Result<Sampling, CliError> {
+    fn sampling(&self, beams: Beams) -> Result<Sampling, CliError> {
         let sampled = self.temperature.is_some() || self.top_k.is_some() || self.top_p.is_some();
         let refused = |option: &str, must: &str| Err(CliError::usage(format!("{option} must be {must}"), "Correct it"));
         if self.temperature.is_some_and(|t| !t.is_finite() || t <= 0.0) {
@@ -87,13 +145,14 @@ impl SamplingArgs {
             max_new_tokens: self.max_new_tokens,
             seed: self.seed,
             stop_at_end: !self.ignore_end,
+            beams,
         })
     }
 }
 
 pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
-    let sampling = args.sampling.sampling()?;
+    let sampling = args.sampling.sampling(args.beams.beams()?)?;
     if args.prompt.is_empty() && args.source.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
@@ -117,14 +176,17 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
         }
     }
     let device = global.device.unwrap_or_default();
+    let has_beams = sampling.beams.n_beams > 1;
     let request = GenerateRequest { model: target.model, device, streams, sampling };
-    let single = titles.len() == 1;
+    // The best of several beams can become another: there is nothing to print before the end.
+    let alone = titles.len() == 1;
+    let flowing = alone && !has_beams;
     let command = Command::Generate { job: JOB, request: Box::new(request) };
     let done = session.ask(command, |event| {
         if global.json {
             out::result(json::line(&event));
         } else if let Event::Token { text, .. } = &event
-            && single
+            && flowing
         {
             out::piece(text);
         }
@@ -133,10 +195,11 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
             _ => None,
         }
     })?;
-    match (global.json, single) {
-        (true, _) => {}
-        (false, true) => out::result(""),
-        (false, false) => print_all(&titles, &done),
+    match done.as_slice() {
+        _ if global.json => {}
+        _ if flowing => out::result(""),
+        [stream] if alone => print_stream("", stream),
+        streams => print_all(&titles, streams),
     }
     Ok(())
 }
@@ -191,7 +254,19 @@ fn print_all(titles: &[(String, String)], streams: &[GeneratedStream]) {
             out::result(prompt);
             said = Some(prompt);
         }
-        out::result(format_args!("  [{name}] {}", stream.text.trim()));
+        print_stream(&format!("  [{name}] "), stream);
+    }
+}
+
+/// The text, or the texts with what they are worth.
+fn print_stream(before: &str, stream: &GeneratedStream) {
+    match stream.beams.as_slice() {
+        [] | [_] => out::result(format_args!("{before}{}", stream.text.trim())),
+        beams => {
+            for beam in beams {
+                out::result(format_args!("{before}{:.4}  {}", beam.score, beam.text.trim()));
+            }
+        }
     }
 }
 
@@ -209,7 +284,8 @@ mod tests {
 
     fn sampling(line: &str) -> Result<Sampling, CliError> {
         let line = format!("generate --prompt a {line}");
-        Line::try_parse_from(line.split_whitespace()).unwrap().args.sampling.sampling()
+        let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;
+        args.sampling.sampling(args.beams.beams()?)
     }
 
     #[test]
@@ -221,8 +297,32 @@ mod tests {
     }
 
     #[test]
+    fn beams_have_options_of_their_own() {
+        let searched = sampling("--beams 4 --length-penalty -0.5 --early-stopping never --return 2").unwrap();
+        let (early_stopping, length_penalty) = (EarlyStopping::Never, -0.5);
+        assert_eq!(searched.beams, Beams { n_beams: 4, length_penalty, early_stopping, n_returned: 2 });
+        assert!(searched.greedy);
+        for line in
+            ["--length-penalty 1", "--return 2", "--beams 2 --temperature 0.5", "--beams 2 --early-stopping soon"]
+        {
+            let line = format!("generate --prompt a {line}");
+            assert!(Line::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn impossible_sampling_is_bad_usage() {
-        for line in ["--temperature 0", "--top-p 0", "--top-p 1.5", "--repetition-penalty nan", "--max-new-tokens 0"] {
+        for line in [
+            "--temperature 0",
+            "--top-p 0",
+            "--top-p 1.5",
+            "--repetition-penalty nan",
+            "--max-new-tokens 0",
+            "--beams 0",
+            "--beams 1000",
+            "--beams 2 --return 3",
+            "--beams 2 --length-penalty inf",
+        ] {
             assert!(matches!(sampling(line), Err(CliError::Usage(_))), "{line}");
         }
     }

@@ -1,5 +1,7 @@
 //! `gui`: opens the window.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use engine::device::DeviceChoice;
 
@@ -13,6 +15,9 @@ pub(super) struct GuiArgs {
     /// Show this run: its id, the beginning or end of it, or its name
     #[arg(long)]
     run: Option<String>,
+    /// Open this adapter: a .prefix file, or a file or folder that another program kept
+    #[arg(long, value_name = "PATH")]
+    open: Option<PathBuf>,
 }
 
 /// What the command line says about the window.
@@ -22,6 +27,8 @@ pub struct WindowOptions {
     pub device: Option<DeviceChoice>,
     /// Show this run at first: its id, the beginning or end of it, or its name.
     pub run: Option<String>,
+    /// Open this adapter.
+    pub open: Option<PathBuf>,
     /// The starter model and datasets.
     pub assets: Assets,
 }
@@ -32,7 +39,9 @@ pub(super) fn run(
     window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
 ) -> Result<(), CliError> {
     global.refuse_set()?;
-    let options = WindowOptions { device: global.device, run: args.run, assets: global.assets() };
+    let open = args.open.map(|path| std::path::absolute(&path).map_err(|error| CliError::io("find", &path, &error)));
+    let open = open.transpose()?;
+    let options = WindowOptions { device: global.device, run: args.run, open, assets: global.assets() };
     window(global.workspace()?, options).map_err(|error| {
         CliError::failed(format!("{error:#}"), "The commands that need no window are listed by: prefix-workbench help")
     })

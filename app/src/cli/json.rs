@@ -1,6 +1,6 @@
 //! Events as lines for machines: `{"event":"step","step":1,"loss":…}`.
 
-use engine::message::{Event, GeneratedStream};
+use engine::message::{Event, GeneratedStream, ProbeReport};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -18,11 +18,14 @@ pub(super) fn line(event: &Event) -> Value {
         Event::CheckpointWritten { step, folder, best, .. } => {
             named("checkpoint", &json!({"step": step, "folder": folder, "best": best}))
         }
+        Event::RangeStep { point, .. } => named("rate", point),
+        Event::Range { findings, .. } => named("range", findings),
         Event::Paused { paused, .. } => named("paused", &json!({"paused": paused})),
         Event::Finished { outcome, .. } => named("finished", &json!({"outcome": outcome})),
         Event::Failed { failure, .. } => named("failed", failure),
         Event::Notice { text, .. } => named("notice", &json!({"text": text})),
         Event::Token { stream, text, .. } => named("token", &json!({"stream": stream, "text": text})),
+        Event::BestBeam { stream, text, .. } => named("best_beam", &json!({"stream": stream, "text": text})),
         Event::Generated { streams, .. } => generated(streams),
         Event::Score { loss, perplexity, tokens, rows, figures, .. } => {
             let mut score = json!({"loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows});
@@ -34,7 +37,16 @@ pub(super) fn line(event: &Event) -> Value {
         Event::Grid { grid, .. } => named("grid", grid),
         Event::Neighbours { lists, .. } => named("neighbours", &json!({"lists": lists})),
         Event::Written { folder, .. } => named("written", &json!({"folder": folder})),
+        Event::Inspected { found, .. } => named("inspected", found),
+        Event::Probed { probe, .. } => probed(probe),
     }
+}
+
+/// A probe with what it says.
+pub(super) fn probed(probe: &ProbeReport) -> Value {
+    let mut line = named("probe", probe);
+    line["verdict"] = plain(&probe.verdict());
+    line
 }
 
 fn generated(streams: &[GeneratedStream]) -> Value {

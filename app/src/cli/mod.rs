@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage).
 
 mod bench;
+mod combine;
 mod devices;
 mod download;
 mod engine_link;
@@ -12,10 +13,14 @@ mod exchange;
 mod generate;
 mod gui;
 mod json;
+mod methods;
 mod neighbors;
 mod out;
+mod presets;
 mod progress;
+mod range;
 mod resume;
+mod run_args;
 pub mod run_file;
 mod runs;
 mod session;
@@ -30,7 +35,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
 
 pub use self::error::CliError;
@@ -70,6 +75,10 @@ enum Command {
     Gui(gui::GuiArgs),
     /// Train a run
     Train(train::TrainArgs),
+    /// Learning-rate range test of a run: nothing is written
+    Range(range::RangeArgs),
+    /// List how papers train, for train --preset
+    Presets,
     /// Go on with a run from its last checkpoint
     Resume(resume::ResumeArgs),
     /// Continue texts with the base model and any runs
@@ -80,10 +89,16 @@ enum Command {
     Neighbors(neighbors::NeighborsArgs),
     /// List, show, rename or delete runs
     Runs(runs::RunsArgs),
-    /// Make a run of an adapter in PEFT's format
+    /// Make a run of an adapter: a .prefix file, PEFT's folder, another program's files
     Import(exchange::ImportArgs),
-    /// Write a run's adapter in PEFT's format
+    /// Say what an adapter of any form is, and try it on a model
+    Open(exchange::OpenArgs),
+    /// Write a run's adapter in PEFT's format, or as one .prefix file
     Export(exchange::ExportArgs),
+    /// Put several prefixes or soft prompts side by side, or mix them
+    Combine(combine::CombineArgs),
+    /// Train every method on the same rows, in one table
+    Methods(methods::MethodsArgs),
     /// Fetch a model from the hub: names files and sizes first, and asks
     Download(download::DownloadArgs),
     /// List the devices
@@ -124,23 +139,39 @@ pub fn run(
     line: impl IntoIterator<Item = OsString>,
     window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
 ) -> Result<(), CliError> {
-    let Line { global, command } = Line::try_parse_from(line)?;
+    let Line { global, command } = Line::try_parse_from(with_window(line.into_iter().collect()))?;
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
+        Command::Range(args) => range::run(&args, &global),
+        Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
         Command::Runs(args) => runs::run(args, &global),
         Command::Import(args) => exchange::import(args, &global),
+        Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),
+        Command::Combine(args) => combine::run(args, &global),
+        Command::Methods(args) => methods::run(args, &global),
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Bench(args) => bench::run(&args, &global),
     }
+}
+
+/// A path alone is what a double click names: the window opens it.
+fn with_window(mut line: Vec<OsString>) -> Vec<OsString> {
+    if let [_, word] = line.as_slice()
+        && Line::command().find_subcommand(word).is_none()
+        && std::path::Path::new(word).exists()
+    {
+        line.splice(1..1, ["gui".into(), "--open".into()]);
+    }
+    line
 }
 
 impl Global {
@@ -158,7 +189,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, resume and evaluate",
+                "It belongs to train, range, resume and evaluate",
             )),
         }
     }
@@ -166,8 +197,6 @@ impl Global {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn parse(line: &str) -> Line {
@@ -191,6 +220,20 @@ mod tests {
         })
         .unwrap();
         assert_eq!(opened, Some((folder.path().to_owned(), Some(DeviceChoice::Cpu))));
+    }
+
+    #[test]
+    fn a_file_alone_opens_in_the_window() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("shared.prefix");
+        std::fs::write(&file, "").unwrap();
+        let line = |word: &std::path::Path| with_window(vec!["prefix-workbench".into(), word.into()]);
+        let opened = line(&file);
+        assert_eq!(opened[1..], ["gui".into(), OsString::from("--open"), file.into()]);
+        assert!(Line::try_parse_from(opened).is_ok());
+        for word in ["fly", "runs", "--help", "/not/there.prefix"] {
+            assert_eq!(line(std::path::Path::new(word)).len(), 2, "{word}");
+        }
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
+use engine::recipes::{Form, Recipe, recommended_learning_rate};
 use serde_json::{Map, Value};
 
 use super::download::model_folder;
 use super::error::CliError;
-use super::settings::{self, Kind, SETTINGS};
+use super::settings::{self, Kind, RIVALS, SETTINGS, Setting};
 use crate::workspace::Assets;
 
 /// The settings of a file, not yet a configuration; `None` begins with nothing.
@@ -50,19 +51,23 @@ pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
 }
 
 /// The configuration of a tree. One that names neither model nor rows is the starter run with other settings; in any
-/// other, what is not said is the default, and the model or the dataset the starter's.
-pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, CliError> {
+/// other, what is not said is the default, and the model or the dataset the starter's. A recipe comes before both.
+pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets) -> Result<RunConfig, CliError> {
     settings::normalise(&mut tree)?;
+    if let Some(recipe) = recipe {
+        fill(&mut tree, &recipe.settings());
+    }
+    let mut rate_is_known = settings::at(&tree, "training.learning_rate").is_some();
     if settings::at(&tree, "model").is_none() && settings::at(&tree, "data.train").is_none() {
-        let starter = serde_json::to_value(assets.starter_run()?).unwrap_or_default();
-        for setting in SETTINGS.iter().filter(|setting| setting.key != "name") {
-            // What was switched off has no parts.
-            let whole = setting.key.rsplit_once('.').and_then(|(whole, _)| settings::at(&tree, whole));
-            let unsaid = settings::at(&tree, setting.key).is_none() && whole.is_none_or(Value::is_object);
-            if let Some(value) = settings::at(&starter, setting.key).filter(|_| unsaid) {
-                settings::put(&mut tree, setting.key, value.clone());
-            }
+        let mut starter = serde_json::to_value(assets.starter_run()?).unwrap_or_default();
+        // Another method has other settings.
+        let method = settings::at(&tree, "method.type");
+        if method.is_some() && method != settings::at(&starter, "method.type") {
+            settings::put(&mut starter, "method", Value::Null);
+        } else {
+            rate_is_known = true;
         }
+        fill(&mut tree, &starter);
     }
     if settings::at(&tree, "data.begin_token").is_none() {
         // What is not said means another thing in the folder of a run: there it was made before this could be said.
@@ -78,9 +83,43 @@ pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, Cl
             settings::put(&mut tree, "data.validation", validation.to_string_lossy().into());
         }
     }
-    let config = settings::to_config(&tree)?;
+    let mut config = settings::to_config(&tree)?;
+    if !rate_is_known {
+        let form = Form::of(&config.method, config.task);
+        config.training.learning_rate = recommended_learning_rate(form, &config.training.optimizer);
+    }
     config.check()?;
+    if let Some(recipe) = recipe {
+        recipe.check(&config.method, config.task)?;
+    }
     Ok(engine::data::settled(config)?)
+}
+
+/// Takes what is not said from other settings, but for the name.
+fn fill(tree: &mut Value, others: &Value) {
+    let said = tree.clone();
+    for Setting { key, .. } in SETTINGS.iter().filter(|setting| setting.key != "name") {
+        let rival = RIVALS.iter().find_map(|(a, b)| match *key {
+            key if key == *a => Some(*b),
+            key if key == *b => Some(*a),
+            _ => None,
+        });
+        let ruled_out = rival.is_some_and(|rival| settings::at(&said, rival).is_some());
+        if let Some(value) = settings::at(others, key).filter(|_| !ruled_out && leaves_open(tree, others, key)) {
+            settings::put(tree, key, value.clone());
+        }
+    }
+}
+
+/// Whether a tree neither has a setting nor a table around it that is switched off, or of another type than there.
+fn leaves_open(tree: &Value, others: &Value, key: &str) -> bool {
+    let tables = key.match_indices('.').map(|(end, _)| &key[..end]);
+    let same = |table: &str| {
+        let tag = format!("{table}.type");
+        let types = (settings::at(tree, &tag), settings::at(others, &tag));
+        settings::at(tree, table).is_none_or(Value::is_object) && (types.0.is_none() || types.0 == types.1)
+    };
+    settings::at(tree, key).is_none() && tables.into_iter().all(same)
 }
 
 /// Reads a run file, for the window's "open".
@@ -88,14 +127,14 @@ pub(super) fn complete(mut tree: Value, assets: &Assets) -> Result<RunConfig, Cl
 /// # Errors
 /// [`CliError::Usage`] with the setting that is unknown or cannot be.
 pub fn read(file: &Path, assets: &Assets) -> Result<RunConfig, CliError> {
-    complete(read_tree(Some(file))?, assets)
+    complete(read_tree(Some(file))?, None, assets)
 }
 
 /// The whole configuration as TOML, each setting with a word on what it is. [`read`] gives the same back.
 pub fn write(config: &RunConfig) -> String {
     let tree = serde_json::to_value(config).unwrap_or_default();
     let mut text = String::from("# A run of the Prefix Workbench: prefix-workbench train THIS_FILE\n");
-    for setting in &SETTINGS {
+    for setting in SETTINGS {
         let Some(value) = settings::at(&tree, setting.key) else { continue };
         let name = setting.key.rsplit('.').next().unwrap_or_default();
         // Writing into a string cannot fail.
@@ -117,13 +156,22 @@ pub fn command(config: &RunConfig, assets: &Assets) -> String {
     let tree = serde_json::to_value(config).unwrap_or_default();
     let own = |key: &str| settings::at(&tree, key) != settings::at(&starter, key);
     let (own_model, own_data) = (own("model"), own("data.train"));
+    // What is taken where no rate is said.
+    let form = Form::of(&config.method, config.task);
+    let usual_rate = Value::from(recommended_learning_rate(form, &config.training.optimizer));
     let mut text = String::from("prefix-workbench train");
     for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table || setting.optional) {
         let is_starters = match setting.key {
             "model" => true,
             key => !own_data && (!own_model || key.starts_with("data.")),
         };
-        let default = settings::at(if is_starters { &starter } else { &plain }, setting.key);
+        let by = if is_starters { &starter } else { &plain };
+        // Another method has other settings.
+        let same = !setting.key.starts_with("method.")
+            || settings::at(by, "method.type") == settings::at(&tree, "method.type");
+        let default = settings::at(by, setting.key).filter(|_| same || setting.key == "method.type");
+        let takes_usual = setting.key == "training.learning_rate" && (!is_starters || own("method.type"));
+        let default = if takes_usual { Some(&usual_rate) } else { default };
         let value = settings::at(&tree, setting.key);
         let assigned = match value {
             Some(Value::Object(_)) => continue,
@@ -157,7 +205,10 @@ fn first_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::config::{DataConfig, MethodConfig, PrefixConfig, PrefixInit, Reparameterisation};
+    use engine::config::{
+        AdafactorConfig, DataConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit,
+        Reparameterisation, Schedule, SgdConfig,
+    };
 
     use super::*;
 
@@ -168,6 +219,8 @@ mod tests {
         config.training.clip_norm = None;
         config.training.patience = Some(4);
         config.training.learning_rate = 1e-3;
+        config.training.schedule = Schedule::InverseSqrt { timescale: None };
+        config.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
         config.method = MethodConfig::Prefix(PrefixConfig {
             n_virtual: 7,
             reparameterisation: Some(Reparameterisation::default()),
@@ -226,16 +279,45 @@ mod tests {
     fn without_model_and_rows_it_is_the_starter_run() {
         let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
         let starter = assets.starter_run().unwrap();
-        let none = complete(Value::Object(Map::new()), &assets).unwrap();
+        let none = complete(Value::Object(Map::new()), None, &assets).unwrap();
         assert_eq!((&none.training, &none.method, &none.data), (&starter.training, &starter.method, &starter.data));
         assert_eq!(command(&starter, &assets), "prefix-workbench train");
         let tree = serde_json::json!({ "method": { "reparameterisation": "none" }, "training": { "steps": 9 } });
-        let changed = complete(tree, &assets).unwrap();
+        let changed = complete(tree, None, &assets).unwrap();
         let method = changed.method.prefix().unwrap();
         assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
         assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
         let rows = serde_json::json!({ "data": { "train": "/d.csv" } });
-        assert_eq!(complete(rows, &assets).unwrap().training, engine::config::TrainingConfig::default());
+        assert_eq!(complete(rows, None, &assets).unwrap().training, engine::config::TrainingConfig::default());
+    }
+
+    #[test]
+    fn what_is_said_wins_over_a_preset_and_a_preset_over_the_starter() {
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let with = |tree: Value, name: &str| complete(tree, Recipe::named(name), &assets);
+        let plain = with(Value::Object(Map::new()), "prefix-gpt2-e2e").unwrap();
+        let method = plain.method.prefix().unwrap();
+        assert_eq!((method.n_virtual, plain.training.learning_rate, plain.training.batch_size), (5, 8e-5, 10));
+        assert_eq!(plain.data, assets.starter_run().unwrap().data);
+        let said = serde_json::json!({
+            "method": { "reparameterisation": "none", "n_virtual": 7 },
+            "training": { "epochs": 2.0, "warmup_share": 0.1, "optimizer": { "type": "sgd", "momentum": 0.5 } },
+        });
+        let config = with(said.clone(), "prefix-gpt2-low-data").unwrap();
+        let method = config.method.prefix().unwrap();
+        assert_eq!((method.n_virtual, &method.reparameterisation), (7, &None));
+        assert_eq!((config.training.steps, config.training.epochs), (0, 2.0), "epochs were said, not steps");
+        assert_eq!((config.training.warmup_steps, config.training.warmup_share), (0, 0.1));
+        let sgd = SgdConfig { momentum: 0.5, ..SgdConfig::default() };
+        assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd), "nothing of AdamW is mixed in");
+        assert_eq!(config.training.learning_rate, 5e-5);
+        let starter = complete(said, None, &assets).unwrap();
+        assert_eq!(starter.training.optimizer, OptimizerConfig::Sgd(sgd));
+        let lora = with(serde_json::json!({}), "lora-gpt2-e2e").unwrap();
+        assert!(matches!(lora.method, MethodConfig::Lora(LoraConfig { rank: 4, .. })), "{:?}", lora.method);
+        let prefix = serde_json::json!({ "method": { "type": "prefix" } });
+        let refused = with(prefix, "lora-gpt2-e2e").unwrap_err().to_string();
+        assert!(refused.contains("is for LoRA"), "{refused}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ const fn or_none(setting: Setting) -> Setting {
 }
 
 /// In the order of a run file.
-pub(super) const SETTINGS: [Setting; 62] = [
+pub(super) const SETTINGS: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
@@ -85,8 +85,8 @@ pub(super) const SETTINGS: [Setting; 62] = [
     value("data.chat", "Writes rows as turns of the model's chat template"),
     or_none(value("data.max_tokens", "Longest row in tokens; none is what the model has left beside the prefix")),
     table("method", "What is trained"),
-    value("method.type", "prefix"),
-    value("method.n_virtual", "Prefix length (PEFT: num_virtual_tokens)"),
+    value("method.type", "prefix, prompt, lora, full or text"),
+    value("method.n_virtual", "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)"),
     or_none(text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)")),
     value("method.n_frozen", "So many slots at the beginning stay as initialised: a cartridge"),
     or_none(path("method.start", "Folder of an adapter to start from, in place of init")),
@@ -95,7 +95,7 @@ pub(super) const SETTINGS: [Setting; 62] = [
     table("method.tasks.init", "Initial values of the matrices"),
     value("method.tasks.init.type", "shared, random, average or exact"),
     text("method.tasks.init.task", "For exact: the task of the adapter to start from"),
-    value("method.dropout", "Dropout on the prefix's keys and values while training"),
+    value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
         "method.sites",
         "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
@@ -106,17 +106,45 @@ pub(super) const SETTINGS: [Setting; 62] = [
     )),
     value("method.reparameterisation.width", "Width of its hidden layer (PEFT: encoder_hidden_size)"),
     value("method.reparameterisation.activation", "tanh, relu or gelu"),
+    or_none(table("method.encoder", "Train a soft prompt through a small network: P-tuning")),
+    value("method.encoder.type", "mlp or lstm (PEFT: encoder_reparameterization_type)"),
+    or_none(value("method.encoder.width", "Width of its hidden layers; none is that of the embeddings")),
+    value("method.encoder.layers", "Layers of the LSTM"),
     table("method.init", "Initial values"),
-    value("method.init.type", "random, scaled_random, zero or words"),
-    text("method.init.text", "For words: the text whose keys and values are taken"),
+    value(
+        "method.init.type",
+        "random, scaled_random, zero or words; of a soft prompt also vocabulary, frequent or classes",
+    ),
+    text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
+    value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
+    value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    or_none(value(
+        "method.targets",
+        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
+    )),
+    value("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("method.bias", "Biases that are trained too: none, all or lora_only"),
+    or_none(value(
+        "method.top_layers",
+        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
+    )),
+    text("method.instruction", "Of text: words before every prompt, without training"),
+    value("method.shots", "Training rows that follow the instruction as examples"),
+    or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
+    value("lora.rank", "Rank of the matrices (PEFT: r)"),
+    value("lora.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
+    value("lora.dropout", "Dropout on what the matrices read while training"),
+    or_none(value("lora.targets", "Names or patterns of linear layers; none is PEFT's choice")),
+    value("lora.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
+    value("lora.bias", "Biases that are trained too: none, all or lora_only"),
     table("training", "How it is trained"),
     value("training.steps", "Optimizer steps; 0 lets epochs decide"),
     value("training.epochs", "Passes over the training rows, when steps is 0"),
     value("training.batch_size", "Rows in one forward pass"),
     value("training.accumulation", "Forward passes in one optimizer step"),
     value("training.learning_rate", "Peak learning rate"),
-    value("training.schedule", "After the warm-up: linear, cosine or constant"),
     value("training.warmup_steps", "Steps in which the learning rate rises from 0"),
+    value("training.warmup_share", "The same as a share of all steps; at most one of the two is more than 0"),
     or_none(value("training.clip_norm", "Largest norm of the whole gradient; none leaves it as it is")),
     value("training.loss", "token_mean (PEFT) or sentence_sum (the paper)"),
     value("training.eval_every", "Evaluate every so many steps; 0 means ten times in a run"),
@@ -127,15 +155,35 @@ pub(super) const SETTINGS: [Setting; 62] = [
         "Stop after so many evaluations without a better loss; none goes on to the end",
     )),
     value("training.checkpoint_every", "Checkpoint every so many steps; 0 means at each evaluation"),
-    table("training.optimizer", "AdamW's constants"),
-    value("training.optimizer.beta1", "Decay of the mean of gradients"),
-    value("training.optimizer.beta2", "Decay of the mean of squares"),
-    value("training.optimizer.epsilon", "Added to the root of the mean of squares"),
-    value("training.optimizer.weight_decay", "Decoupled weight decay"),
+    table("training.schedule", "How the learning rate moves after the warm-up"),
+    value("training.schedule.type", "linear, cosine, constant, polynomial, inverse_sqrt or cosine_with_restarts"),
+    value("training.schedule.power", "For polynomial: 1 is straight, 2 a parabola"),
+    value("training.schedule.end_rate", "For polynomial: the rate at the last step"),
+    or_none(value(
+        "training.schedule.timescale",
+        "For inverse_sqrt: in steps; none is the warm-up, or 10000 without one",
+    )),
+    value("training.schedule.cycles", "For cosine_with_restarts: how many times"),
+    table("training.optimizer", "What becomes of a gradient"),
+    value("training.optimizer.type", "adamw, adam, adafactor or sgd"),
+    or_none(value("training.optimizer.beta1", "Decay of the mean of gradients; for adafactor none keeps no mean")),
+    value("training.optimizer.beta2", "For adamw and adam: decay of the mean of squares"),
+    value("training.optimizer.epsilon", "Added to the root of the mean of squares; for adafactor to the squares"),
+    value("training.optimizer.decay_rate", "For adafactor: step t counts t to this power in the mean of squares"),
+    value("training.optimizer.epsilon_scale", "For adafactor: the least scale of a parameter"),
+    value("training.optimizer.clip_threshold", "For adafactor: the largest root mean square of an update"),
+    value("training.optimizer.scale_parameter", "For adafactor: the rate is multiplied by the size of each parameter"),
+    value("training.optimizer.momentum", "For sgd: what is kept of the last update's direction"),
+    value("training.optimizer.nesterov", "For sgd: looks ahead along the momentum"),
+    value("training.optimizer.weight_decay", "Shrinks parameters: adamw, adafactor; or joins the gradient: adam, sgd"),
 ];
 
+/// Pairs of which one being said leaves the other out, whatever a preset or the starter has.
+pub(super) const RIVALS: [(&str, &str); 2] =
+    [("training.steps", "training.epochs"), ("training.warmup_steps", "training.warmup_share")];
+
 /// Names of other programs, for the question "did you mean".
-const OTHER_NAMES: [(&str, &str); 12] = [
+const OTHER_NAMES: [(&str, &str); 15] = [
     ("lr", "training.learning_rate"),
     ("prefix_length", "method.n_virtual"),
     ("num_virtual_tokens", "method.n_virtual"),
@@ -143,6 +191,9 @@ const OTHER_NAMES: [(&str, &str); 12] = [
     ("encoder_hidden_size", "method.reparameterisation.width"),
     ("mid_dim", "method.reparameterisation.width"),
     ("warmup", "training.warmup_steps"),
+    ("warmup_ratio", "training.warmup_share"),
+    ("lr_scheduler_type", "training.schedule"),
+    ("optim", "training.optimizer"),
     ("max_steps", "training.steps"),
     ("batch", "training.batch_size"),
     ("gradient_accumulation_steps", "training.accumulation"),
@@ -199,13 +250,21 @@ fn read_value(kind: Kind, text: &str) -> Value {
     }
 }
 
-/// Tables on the way are made; what is no table on the way is replaced.
+/// Tables on the way are made; what is no table on the way is replaced, and a name there is the table's type.
 pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
+    let mut above = String::new();
     for part in key.split('.') {
         if !place.is_object() {
+            let tag = format!("{above}.type");
+            let named = place.is_string() && SETTINGS.iter().any(|setting| setting.key == tag);
+            let name = place.take();
             *place = Value::Object(Map::new());
+            if named {
+                place["type"] = name;
+            }
         }
+        above = if above.is_empty() { part.to_owned() } else { format!("{above}.{part}") };
         place = &mut place[part];
     }
     *place = value;
@@ -229,7 +288,7 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
             put(tree, setting.key, Value::Object(Map::new()));
         }
     }
-    for key in ["method", "method.init", "method.tasks.init"] {
+    for key in ["method", "method.init", "method.tasks.init", "training.schedule", "training.optimizer"] {
         if let Some(Value::String(name)) = at(tree, key) {
             let name = name.clone();
             put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
@@ -273,12 +332,17 @@ pub(super) fn to_config(tree: &Value) -> Result<RunConfig, CliError> {
 /// One setting, everything else at its default.
 fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig> {
     let mut only = serde_json::json!({"model": "", "data": {"train": ""}});
-    for (table, tag) in [("method", "method.type"), ("method.init", "method.init.type")] {
-        if key.starts_with(table) && key != tag {
-            put(&mut only, "method.type", "prefix".into());
-            if let Some(tag_value) = at(tree, tag) {
-                put(&mut only, tag, tag_value.clone());
-            }
+    if key.starts_with("method.") && key != "method.type" {
+        let method = at(tree, "method.type").cloned().unwrap_or_else(|| "prefix".into());
+        put(&mut only, "method.type", method);
+    }
+    for table in ["method", "method.init", "training.schedule", "training.optimizer"] {
+        let tag = format!("{table}.type");
+        if key.starts_with(&format!("{table}."))
+            && key != tag
+            && let Some(tag_value) = at(tree, &tag)
+        {
+            put(&mut only, &tag, tag_value.clone());
         }
     }
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
@@ -290,7 +354,7 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 
 #[cfg(test)]
 mod tests {
-    use engine::config::PrefixInit;
+    use engine::config::{OptimizerConfig, PrefixInit, Schedule, SgdConfig, TrainingConfig};
     use engine::models::Site;
     use serde_json::json;
 
@@ -313,7 +377,11 @@ mod tests {
             "training.steps=300",
             "training.learning_rate = 1e-3",
             "training.clip_norm=none",
-            "training.schedule=cosine",
+            "training.schedule=polynomial",
+            "training.schedule.power=2",
+            "training.optimizer=sgd",
+            "training.optimizer.momentum=0.9",
+            "training.warmup_share=0.06",
             "data.prompt_template={{ name }}: ",
             "method.n_virtual=5",
             "method.reparameterisation.width=64",
@@ -327,6 +395,10 @@ mod tests {
             (300, 1e-3, None)
         );
         assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
+        assert_eq!(config.training.schedule, Schedule::Polynomial { power: 2.0, end_rate: 1e-7 });
+        let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
+        assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
+        assert_eq!(config.training.warmup_share, 0.06);
         let prefix = config.method.prefix().unwrap().clone();
         assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
@@ -360,7 +432,10 @@ mod tests {
         for (assignment, key) in [
             ("training.steps=many", "training.steps"),
             ("training.steps=-1", "training.steps"),
-            ("training.schedule=wild", "training.schedule"),
+            ("training.schedule=wild", "training.schedule.type"),
+            ("training.optimizer=lion", "training.optimizer.type"),
+            ("training.optimizer.momentum=0.9", "training.optimizer.momentum"),
+            ("training.optimizer.beta2=fast", "training.optimizer.beta2"),
             ("method.init.type=magic", "method.init.type"),
             ("method.sites=[\"middle\"]", "method.sites"),
             ("method.type=telepathy", "method.type"),
@@ -392,16 +467,28 @@ mod tests {
             "method.n_frozen=1",
             "method.start=a",
             "task=causal",
-        ]);
-        let prompt = set(&[
-            "method.type=prompt",
-            "method.template=(3, source, 3, target)",
-            "method.tasks.init.type=exact",
-            "method.tasks.init.task=t",
-        ]);
-        let trees = [config, prompt].map(|config| serde_json::to_value(config.unwrap()).unwrap());
+        ])
+        .unwrap();
+        let others: [&[&str]; 5] = [
+            &[
+                "method.type=prompt",
+                "method.template=(3, source, 3, target)",
+                "method.tasks.init.type=exact",
+                "method.tasks.init.task=t",
+            ],
+            &["method.type=prompt", "method.encoder.width=1", "lora.targets=[\"c_attn\"]"],
+            &["method.type=lora", "method.targets=[\"c_attn\"]"],
+            &["method.type=full", "method.top_layers=1"],
+            &["method.type=text"],
+        ];
+        let mut trees = vec![serde_json::to_value(&config).unwrap()];
+        trees.extend(others.map(|settings| serde_json::to_value(set(settings).unwrap()).unwrap()));
+        for (optimizer, schedule) in OptimizerConfig::all().iter().cycle().zip(Schedule::all()) {
+            let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
+            trees.push(json!({ "training": training }));
+        }
         trees.iter().for_each(|tree| check_keys(tree, "").unwrap());
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             assert!(trees.iter().any(|tree| at(tree, setting.key).is_some()), "{} is no setting", setting.key);
         }
     }

@@ -1,6 +1,6 @@
 //! `train`: trains a run and shows it; Ctrl-C writes a checkpoint and says how to go on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use clap::Args;
@@ -8,36 +8,20 @@ use engine::config::{RunConfig, Task};
 use engine::message::{Command, Event, Outcome};
 use serde_json::json;
 
-use super::download::require_model;
 use super::error::CliError;
 use super::json::named;
 use super::progress::Progress;
+use super::run_args::RunArgs;
 use super::session::{JOB, Session, Wake, open_store};
-use super::{Global, out, run_file, settings};
+use super::{Global, out, run_file};
 use crate::store::{Answer, Request, Store};
-use crate::workspace::{RunId, Workspace, default_name};
+use crate::workspace::{RunId, Workspace};
 
 /// Train a run. Without a file: the starter model on the starter dataset.
 #[derive(Debug, Default, Args)]
 pub(super) struct TrainArgs {
-    /// Settings as TOML; relative paths in it are relative to the file
-    #[arg(value_name = "RUN.toml")]
-    file: Option<PathBuf>,
-    /// Folder of the base model, or the id of one that was downloaded
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// Training rows: .jsonl, .json, .csv or .tsv
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Validation rows
-    #[arg(long, value_name = "FILE")]
-    validation: Option<PathBuf>,
-    /// Optimizer steps
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Prefix length (virtual tokens)
-    #[arg(long, value_name = "N")]
-    prefix: Option<usize>,
+    #[command(flatten)]
+    run: RunArgs,
     /// What people call the run
     #[arg(long)]
     name: Option<String>,
@@ -49,41 +33,8 @@ pub(super) struct TrainArgs {
     print_config: bool,
 }
 
-impl TrainArgs {
-    /// File, then flags, then `--set`: the later one wins.
-    fn config(&self, global: &Global) -> Result<RunConfig, CliError> {
-        let mut tree = run_file::read_tree(self.file.as_deref())?;
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let flags = [
-            ("model", path(&self.model).map(Into::into)),
-            ("data.train", path(&self.data).map(Into::into)),
-            ("data.validation", path(&self.validation).map(Into::into)),
-            ("training.steps", self.steps.map(Into::into)),
-            ("method.n_virtual", self.prefix.map(Into::into)),
-            ("name", self.name.clone().map(Into::into)),
-            ("device", global.device.map(|device| device.to_string().into())),
-        ];
-        for (key, value) in flags {
-            if let Some(value) = value {
-                settings::put(&mut tree, key, value);
-            }
-        }
-        for assignment in &global.set {
-            settings::assign(&mut tree, assignment)?;
-        }
-        let here = std::env::current_dir().unwrap_or_default();
-        run_file::make_absolute(&mut tree, &here);
-        let mut config = run_file::complete(tree, &global.assets())?;
-        require_model(&config.model, &here)?;
-        if config.name.trim().is_empty() {
-            config.name = default_name(&config);
-        }
-        Ok(config)
-    }
-}
-
 pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
-    let config = args.config(global)?;
+    let config = args.run.config(args.name.as_deref(), global)?;
     if args.print_config {
         out::piece(run_file::write(&config));
         return Ok(());

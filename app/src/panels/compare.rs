@@ -1,7 +1,9 @@
 //! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
 
+mod decoding;
+
 use egui::{RichText, ScrollArea, Slider, Ui};
-use engine::message::{Prompt, Sampling, TokenRow};
+use engine::message::{GeneratedBeam, Prompt, Sampling, TokenRow};
 
 use super::training::phase_line;
 use crate::action::Action;
@@ -11,7 +13,7 @@ use crate::state::comparison::{Column, Wish};
 use crate::store::RunRow;
 use crate::text;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
+use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
@@ -109,7 +111,7 @@ impl Compare {
                 ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
             }
             ui.add_space(4.0);
-            self.sampling_ui(ui);
+            decoding::settings_ui(ui, self.sampling.get_or_insert_default());
         });
     }
 
@@ -162,22 +164,6 @@ impl Compare {
             self.prompt.clone_from(&row.prompt);
             self.reference.clone_from(&row.target);
             self.as_source = false;
-        }
-    }
-
-    fn sampling_ui(&mut self, ui: &mut Ui) {
-        let mut sampling = self.sampling.clone().unwrap_or_default();
-        let before = sampling.clone();
-        let per_row = if ui.available_width() < theme::NARROW_SCREEN { 3 } else { 6 };
-        for first in (0..6).step_by(per_row) {
-            ui.columns(per_row, |columns| {
-                for (i, ui) in columns.iter_mut().enumerate() {
-                    sampling_field_ui(ui, first + i, &mut sampling);
-                }
-            });
-        }
-        if sampling != before {
-            self.sampling = Some(sampling);
         }
     }
 
@@ -236,6 +222,7 @@ impl Compare {
             let job = diff_job(ui, &pieces);
             ui.add(egui::Label::new(job).wrap().selectable(true));
             ui.add_space(4.0);
+            others_ui(ui, column.done.as_ref().map_or(&[], |done| &done.beams));
             badges_ui(ui, column);
         });
     }
@@ -264,51 +251,6 @@ impl Compare {
             if changed {
                 out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
             }
-        }
-    }
-}
-
-/// One of the six settings of a generation.
-fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
-    let drawn = !sampling.greedy;
-    match which {
-        0 => {
-            field::field_ui(ui, say!("compare.how"), "", None, |ui| {
-                let names = [(true, say!("compare.greedy")), (false, say!("compare.sample"))];
-                segmented_ui(ui, &mut sampling.greedy, &names)
-            });
-        }
-        1 => {
-            field::field_ui(ui, say!("compare.tokens"), "", None, |ui| {
-                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
-            });
-        }
-        2 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
-                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
-                })
-            });
-        }
-        3 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
-                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
-                })
-            });
-        }
-        4 => {
-            ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
-                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
-                })
-            });
-        }
-        _ => {
-            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
-                let width = ui.available_width();
-                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
-            });
         }
     }
 }
@@ -344,6 +286,22 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             });
         });
     });
+}
+
+/// What the best beam is worth, and the texts that came after it.
+fn others_ui(ui: &mut Ui, beams: &[GeneratedBeam]) {
+    let Some((best, others)) = beams.split_first() else { return };
+    let score = |ui: &mut Ui, beam: &GeneratedBeam| {
+        let worth = say!("compare.score", score = format!("{:.3}", beam.score));
+        ui.label(RichText::new(worth).small().color(tokens(ui).muted)).on_hover_text(say!("compare.score_help"));
+    };
+    score(ui, best);
+    for beam in others {
+        ui.separator();
+        ui.add(egui::Label::new(RichText::new(beam.text.trim()).color(tokens(ui).muted)).wrap().selectable(true));
+        score(ui, beam);
+    }
+    ui.add_space(4.0);
 }
 
 fn badges_ui(ui: &mut Ui, column: &Column) {

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod explorer;
 pub mod hub_settings;
+pub mod incoming;
 pub mod library;
 pub mod new_run;
 pub mod rail;
@@ -29,6 +30,7 @@ pub struct Panels {
     explorer: explorer::Explorer,
     library: library::Library,
     hub_settings: hub_settings::HubSettings,
+    incoming: incoming::Incoming,
 }
 
 impl Panels {
@@ -43,6 +45,7 @@ impl Panels {
             Screen::Library => self.library.ui(ui, state, out),
             Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
         }
+        self.incoming.ui(ui, state, out);
     }
 
     /// Takes in a path that was chosen in a dialog.
@@ -50,6 +53,7 @@ impl Panels {
         match pick {
             Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
             Pick::LibraryModel | Pick::LibraryDataset => self.library.picked(pick, path),
+            Pick::IncomingModel => self.incoming.picked(path),
             Pick::NeighboursCsv => self.explorer.picked(path),
             Pick::ExportFolder => {}
         }

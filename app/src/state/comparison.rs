@@ -135,6 +135,14 @@ impl Comparison {
         }
     }
 
+    /// What the best beam of a column says, instead of what was there.
+    pub fn best_beam(&mut self, stream: usize, text: String) {
+        self.phase = Some(Phase::Generating);
+        if let Some(column) = self.columns.get_mut(stream) {
+            column.text = text;
+        }
+    }
+
     /// All columns ended.
     pub fn generated(&mut self, streams: Vec<GeneratedStream>) {
         self.job = None;

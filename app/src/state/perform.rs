@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::message::{Command, NeighbourRequest};
+use engine::message::{Command, NeighbourRequest, RateRange};
 
 use super::exploration::{Cell, Exploration};
 use super::live::Live;
+use super::range::RangeTest;
 use super::run_view::RunView;
 use super::{Described, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
@@ -42,6 +43,8 @@ impl State {
                 self.preview.job = Some(job);
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
             }
+            Action::TestRange(config) => self.test_range(config),
+            Action::EndRange => self.end_range(),
             Action::AddDataset(train) => {
                 self.ask_library(Request::RememberDataset { train, validation: None });
             }
@@ -77,6 +80,10 @@ impl State {
                 let job = self.job(Purpose::Export);
                 self.command(Command::Export { job, adapter, to });
             }
+            Action::OpenAdapter(path) => self.open_adapter(path),
+            Action::HoldAgainst(model) => self.hold_against(model),
+            Action::ProbeAdapter => self.probe_adapter(self.settings.device),
+            Action::PutAdapterAway => self.put_adapter_away(),
             Action::LookUp(id) => self.look_up(&id),
             Action::Download => self.download(),
             Action::CancelDownload => self.cancel_download(),
@@ -87,7 +94,24 @@ impl State {
             Action::ClearNotices => self.notices.clear(),
             Action::DismissBanner => self.banner = None,
             Action::Leave(leaving) => self.leave(leaving),
-            Action::Start(_) | Action::Browse(_) | Action::Write { .. } => {}
+            Action::Start(_) | Action::Browse(_) | Action::Write { .. } | Action::ImportAdapter { .. } => {}
+        }
+    }
+
+    fn test_range(&mut self, config: Box<RunConfig>) {
+        if let Some(job) = self.range.job.take() {
+            self.command(Command::Stop { job });
+        }
+        let job = self.job(Purpose::Range);
+        self.range = RangeTest { job: Some(job), ..RangeTest::default() };
+        self.command(Command::TestRange { job, config, range: RateRange::default() });
+    }
+
+    /// A test under way stops and keeps its curve; the curve of one that is over goes.
+    fn end_range(&mut self) {
+        match self.range.job.take() {
+            Some(job) => self.command(Command::Stop { job }),
+            None => self.range = RangeTest::default(),
         }
     }
 

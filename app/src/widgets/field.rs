@@ -90,6 +90,18 @@ pub fn number_ui(ui: &mut Ui, value: &mut f64, range: std::ops::RangeInclusive<f
     ui.add(drag).changed()
 }
 
+/// A number of any size, as `1e-8`. `true` if it changed.
+pub fn small_ui(ui: &mut Ui, value: &mut f64, range: std::ops::RangeInclusive<f64>) -> bool {
+    let (width, speed) = (ui.available_width(), value.abs() * 0.01);
+    let drag = DragValue::new(value)
+        .range(range)
+        .speed(speed)
+        .custom_formatter(|number, _| crate::text::scientific(number))
+        .custom_parser(|text| text.trim().parse().ok())
+        .min_size(egui::vec2(width, 0.0));
+    ui.add(drag).changed()
+}
+
 /// One of several values, named. `true` if another was taken.
 pub fn choice_ui<T: PartialEq + Clone>(ui: &mut Ui, salt: &str, value: &mut T, choices: &[(T, String)]) -> bool {
     let shown = choices.iter().find(|(choice, _)| choice == value).map_or("", |(_, name)| name.as_str());

@@ -8,6 +8,7 @@ pub mod heatmap;
 pub mod histogram;
 pub mod icon;
 pub mod prefix_drawing;
+pub mod range_plot;
 pub mod series;
 pub mod sparkline;
 pub mod surface;

@@ -59,6 +59,7 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         Box::new(move |cc| {
             let mut workbench = open(&workspace, &cc.egui_ctx, settings, starter)?;
             workbench.show_run(options.run);
+            workbench.open_adapter(options.open);
             Ok(Box::new(workbench))
         }),
     )
@@ -286,7 +287,7 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     let dialog = rfd::FileDialog::new();
     let rows = ["jsonl", "json", "csv", "tsv"];
     match pick {
-        Pick::Model | Pick::LibraryModel => dialog.set_title(say!("dialog.model")),
+        Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(say!("dialog.model")),
         Pick::Train | Pick::LibraryDataset => {
             dialog.set_title(say!("dialog.train")).add_filter(say!("dialog.rows"), &rows)
         }

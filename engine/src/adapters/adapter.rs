@@ -56,17 +56,7 @@ impl Adapter {
         self.parts.iter_mut().flat_map(Part::parameters_mut)
     }
 
-    /// The most positions that a part takes from the text.
-    pub fn n_virtual(&self) -> usize {
-        let of = |part: &Part| match part {
-            Part::Prefix(_, prefix) => prefix.shape.n_virtual,
-            Part::Prompt(prompt) => prompt.shape.n_virtual,
-            Part::Lora(_) | Part::Weights(_) | Part::Head(_) => 0,
-        };
-        self.parts.iter().map(of).max().unwrap_or(0)
-    }
-
-    /// Positions that prefixes take beside the tokens of a row, the soft ones among them.
+    /// The most slots before a text. Soft tokens and words are in the text.
     pub fn n_slots(&self) -> usize {
         let of = |part: &Part| match part {
             Part::Prefix(_, prefix) => prefix.shape.n_virtual,

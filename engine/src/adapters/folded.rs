@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::prompt::of_tasks;
-use crate::adapters::{by_site, combined, peft, weights};
+use crate::adapters::{by_site, combined, convention, peft, text, weights};
 use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
+use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, Site};
+use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
+use crate::nn::positions::Positions;
 
 /// A folded prefix for each site that has one, and what was trained beside them.
 #[derive(Clone, Debug, Default)]
@@ -28,12 +30,16 @@ pub struct FoldedAdapter {
     pub lora: Option<FoldedLora>,
     /// Weights in place of the model's own.
     pub weights: Vec<NamedTensor>,
+    /// Words before every prompt.
+    pub text: Option<String>,
     /// The trained head of a task with classes.
     pub head: Vec<NamedTensor>,
     /// What it was trained for.
     pub task: TaskRecord,
     /// The base model, as whoever saved it named it.
     pub base_model: Option<String>,
+    /// Where the text's positions begin behind it.
+    pub positions: Positions,
 }
 
 /// The folded prefix of one site.
@@ -116,13 +122,15 @@ impl FoldedAdapter {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
-        match json.get("peft_type").and_then(serde_json::Value::as_str) {
+        let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),
             Some(combined::KIND) => combined::read(folder, &json, like),
+            Some(text::KIND) => text::read(folder, json),
             Some(weights::KIND) => weights::read(folder, json),
             Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
-        }
+        }?;
+        Ok(Self { positions: convention::read(folder)?, ..read })
     }
 
     /// Refuses a model of another kind or shape, with the numbers.
@@ -178,6 +186,18 @@ impl FoldedAdapter {
         Ok(index * self.n_soft())
     }
 
+    /// What stands before every text: soft tokens, or words.
+    ///
+    /// # Errors
+    /// The vocabulary cannot express the words.
+    pub fn before(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        let mut before: Vec<u32> = (0..self.n_soft() as u32).map(|slot| SOFT + slot).collect();
+        if let Some(text) = &self.text {
+            before.extend(tokenizer.encode(text)?);
+        }
+        Ok(before)
+    }
+
     /// Refuses a model that does not have the layers and weights it changes, by name.
     ///
     /// # Errors
@@ -214,12 +234,24 @@ impl FoldedAdapter {
         }
     }
 
+    /// Positions that it takes before the text, at most.
+    pub fn n_before(&self) -> usize {
+        match self.positions {
+            Positions::Shifted => self.n_virtual(),
+            Positions::Unshifted => 0,
+        }
+    }
+
     /// What this model is given.
     ///
     /// # Errors
     /// Its head does not fit the model.
     pub fn conditioning(&self, model: &Model, device: &Device) -> Result<Conditioning> {
-        let mut conditioning = Conditioning { head: self.class_head(model, device)?, ..Conditioning::default() };
+        let mut conditioning = Conditioning {
+            head: self.class_head(model, device)?,
+            positions: self.positions,
+            ..Conditioning::default()
+        };
         for (site, prefix) in &self.prefixes {
             *conditioning.place(*site) = Some(prefix.layers(device));
         }
@@ -288,6 +320,7 @@ impl FoldedAdapter {
                 several.iter().for_each(|(_, prefix)| digest.update(short(&Sha256::digest(bytes(&prefix.flat)))))
             }
         }
+        self.text.iter().for_each(|text| digest.update(text));
         self.prompt.iter().for_each(|prompt| digest.update(bytes(&prompt.values)));
         for tasks in self.prompt.iter().filter_map(|prompt| prompt.tasks.as_ref()) {
             digest.update(bytes(&tasks.cols));
@@ -298,6 +331,10 @@ impl FoldedAdapter {
             digest.update(bytes(&layer.b));
         }
         self.weights.iter().chain(&self.head).for_each(|(.., values)| digest.update(bytes(values)));
+        // The same numbers compute something else.
+        if self.positions == Positions::Unshifted {
+            digest.update(b"unshifted");
+        }
         short(&digest.finalize())
     }
 
@@ -306,12 +343,20 @@ impl FoldedAdapter {
     /// # Errors
     /// The folder cannot be written to.
     pub fn write(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
+        self.write_form(folder, config)?;
+        convention::write(folder, self.positions)
+    }
+
+    fn write_form(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
         // PEFT keeps biases with the matrices.
         let with_matrices = self.lora.is_some() && self.weights.iter().all(|(name, ..)| name.ends_with(".bias"));
         let weights = !self.weights.is_empty() && !with_matrices;
         let parts = [!self.prefixes.is_empty(), self.prompt.is_some(), self.lora.is_some(), weights];
         if parts.iter().filter(|&&part| part).count() > 1 {
             return combined::write(self, folder, config);
+        }
+        if let Some(text) = &self.text {
+            return text::write(self, text, folder);
         }
         match (&self.prompt, &self.lora, self.prefixes.as_slice()) {
             (Some(prompt), ..) => peft::prompt::write(self, prompt, folder, config),
@@ -330,6 +375,19 @@ impl FoldedAdapter {
     /// # Errors
     /// The folder cannot be written to.
     pub fn export(&self, folder: &Path) -> Result<Option<String>> {
+        let inexact = self.export_for_peft(folder)?;
+        if self.positions == Positions::Shifted {
+            return Ok(inexact);
+        }
+        let elsewhere = format!(
+            "it was trained with a text's positions from 0 on, and PEFT begins them at {}: a model that has positions \
+             computes something else there",
+            self.n_virtual()
+        );
+        Ok(Some(inexact.map_or_else(|| elsewhere.clone(), |inexact| format!("{inexact}; {elsewhere}"))))
+    }
+
+    fn export_for_peft(&self, folder: &Path) -> Result<Option<String>> {
         let is_prefix = !self.prefixes.is_empty() && self.prompt.is_none() && self.lora.is_none();
         if self.task.task != Task::Seq2Seq || !is_prefix || !self.weights.is_empty() {
             self.write(folder, None)?;
@@ -343,6 +401,7 @@ impl FoldedAdapter {
         };
         let (stored, exact) = peft::gather(prefix);
         peft::write(self, &stored, folder, None)?;
+        convention::write(folder, self.positions)?;
         let n_layers = prefix.shape.n_layers;
         let sentence = || {
             format!(
@@ -390,6 +449,18 @@ impl FoldedPrefix {
         let dims = [self.shape.n_virtual, self.shape.row()];
         self.shape.layers(Tensor::from_data(TensorData::new(self.flat.clone(), dims), device))
     }
+}
+
+/// What an adapter is, in a sentence; `kept_by` is whoever wrote it.
+pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
+    let positions = match adapter.positions {
+        Positions::Shifted => "the text's positions begin behind it",
+        Positions::Unshifted => "the text's positions begin at 0",
+    };
+    let sites: Vec<&str> = adapter.prefixes.iter().map(|(site, _)| site.name()).collect();
+    let head = if adapter.head.is_empty() { "" } else { ", with a head" };
+    let (n_virtual, sites) = (adapter.n_virtual(), sites.join(", the "));
+    format!("a prefix of {kept_by}: {n_virtual} virtual tokens at the {sites}{head}; {positions}")
 }
 
 pub(super) fn malformed(path: &Path, reason: String) -> EngineError {

@@ -2,26 +2,36 @@
 //! weights.
 
 pub mod folded;
+pub mod foreign;
+pub mod merge;
 pub mod parameters;
 pub mod peft;
 pub mod prefix;
+pub mod single_file;
 
 mod adapter;
 mod by_site;
+mod combine;
 mod combined;
+mod convention;
 mod fit;
 mod head;
+mod incoming;
 mod init;
 mod lora;
 mod part;
 mod prompt;
 mod prompt_init;
+mod text;
 mod tuned_weights;
 mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
+pub use self::combine::{Combination, combine};
+use self::folded::describe;
 pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};
+pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};
 pub use self::lora::{ALL_LINEAR, Lora, LoraShape, default_targets, last_names};
 pub use self::parameters::{Parameter, Trainables};

@@ -25,6 +25,8 @@ pub enum Part {
     Lora(Lora),
     /// Weights of the model itself.
     Weights(TunedWeights),
+    /// A text before every prompt; nothing is trained.
+    Text(String),
     /// The layers that name a class.
     Head(Head),
 }
@@ -47,6 +49,8 @@ pub enum PartPlan {
     Lora(LoraShape),
     /// For [`Part::Weights`].
     Weights(Vec<WeightName>),
+    /// For [`Part::Text`].
+    Text(String),
     /// For [`Part::Head`].
     Head(HeadShape),
 }
@@ -62,6 +66,7 @@ impl PartPlan {
             Self::Prompt(shape) => shape.parameter_shapes(),
             Self::Lora(shape) => shape.parameter_shapes(),
             Self::Weights(weights) => weights.iter().map(|w| (Cow::Owned(w.name.clone()), w.shape.clone())).collect(),
+            Self::Text(_) => Vec::new(),
             Self::Head(shape) => shape.parameter_shapes().into_iter().map(known).collect(),
         }
     }
@@ -73,7 +78,7 @@ impl PartPlan {
                 .into_iter()
                 .map(|(name, dims)| (Cow::Borrowed(name), dims))
                 .collect(),
-            Self::Prompt(_) | Self::Lora(_) | Self::Weights(_) | Self::Head(_) => Vec::new(),
+            Self::Prompt(_) | Self::Lora(_) | Self::Weights(_) | Self::Head(_) | Self::Text(_) => Vec::new(),
         }
     }
 
@@ -85,6 +90,7 @@ impl PartPlan {
             Self::Prompt(shape) => Part::Prompt(SoftPrompt { shape: shape.clone(), parameters }),
             Self::Lora(shape) => Part::Lora(Lora { shape: shape.clone(), parameters }),
             Self::Weights(_) => Part::Weights(TunedWeights { parameters }),
+            Self::Text(text) => Part::Text(text.clone()),
             Self::Head(shape) => Part::Head(Head { shape: *shape, parameters }),
         }
     }
@@ -96,7 +102,7 @@ impl PartPlan {
             Self::Prefix { shape, config, .. } => count_parameters(shape, config),
             Self::Prompt(PromptShape { tasks: Some(_), .. }) => (trained, trained),
             Self::Prompt(shape) => (trained, shape.n_rows * shape.width),
-            Self::Lora(_) | Self::Weights(_) | Self::Head(_) => (trained, trained),
+            Self::Lora(_) | Self::Weights(_) | Self::Text(_) | Self::Head(_) => (trained, trained),
         }
     }
 
@@ -105,7 +111,7 @@ impl PartPlan {
         match self {
             Self::Prefix { site, .. } if n_sites > 1 => format!("{}.", site.name()),
             Self::Prompt(_) => "prompt.".to_owned(),
-            Self::Prefix { .. } | Self::Lora(_) | Self::Weights(_) | Self::Head(_) => String::new(),
+            _ => String::new(),
         }
     }
 }
@@ -118,6 +124,7 @@ impl Part {
             Self::Prompt(prompt) => &prompt.parameters,
             Self::Lora(lora) => &lora.parameters,
             Self::Weights(weights) => &weights.parameters,
+            Self::Text(_) => &[],
             Self::Head(head) => &head.parameters,
         }
     }
@@ -131,12 +138,13 @@ impl Part {
     }
 
     /// What is trained, to be written over.
-    pub fn parameters_mut(&mut self) -> &mut Vec<Parameter> {
+    pub fn parameters_mut(&mut self) -> &mut [Parameter] {
         match self {
             Self::Prefix(_, prefix) => &mut prefix.parameters,
             Self::Prompt(prompt) => &mut prompt.parameters,
             Self::Lora(lora) => &mut lora.parameters,
             Self::Weights(weights) => &mut weights.parameters,
+            Self::Text(_) => &mut [],
             Self::Head(head) => &mut head.parameters,
         }
     }
@@ -166,6 +174,7 @@ impl Part {
             Self::Prompt(prompt) => conditioning.soft_prompt = Some(prompt.matrix(leaves)),
             Self::Lora(lora) => lora.condition(leaves, None::<&mut rand_chacha::ChaCha8Rng>, &mut conditioning.tuned),
             Self::Weights(weights) => weights.condition(leaves, &mut conditioning.tuned),
+            Self::Text(_) => {}
             Self::Head(head) => conditioning.head = Some(head.with(leaves)),
         }
     }
@@ -183,6 +192,7 @@ impl Part {
             Self::Prompt(prompt) => folded.prompt = Some(prompt.fold()?),
             Self::Lora(lora) => folded.lora = Some(lora.fold()?),
             Self::Weights(weights) => folded.weights = kept(&weights.parameters)?,
+            Self::Text(text) => folded.text = Some(text.clone()),
             Self::Head(head) => folded.head = kept(&head.parameters)?,
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::mixture::joined;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
+use super::soft;
 use super::source_target::TargetStart;
 use super::table::{Problem, Table};
 use super::tasks::{assign, tasks_of};
@@ -31,45 +32,49 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Gives every row the soft tokens of a method: where its template has put them, otherwise before it, or before its
-    /// source where it has one. With `by_task` a row gets those of its task, otherwise there are no tasks.
+    /// Puts what a method has before every row, or before its source where it has one: soft tokens before everything, unless
+    /// the row's template has put them; words behind the token that the tokenizer begins every text with. With `by_task` a
+    /// row gets the soft tokens of its task, otherwise there are no tasks.
     ///
     /// # Errors
-    /// [`EngineError::Setting`] when a template has put others than the method has.
-    pub fn place_soft(&mut self, n_soft: usize, by_task: bool) -> Result<()> {
+    /// [`EngineError::Setting`] when a template has put other soft tokens than the method has.
+    pub fn place(&mut self, before: &[u32], by_task: bool, tokenizer: &Tokenizer) -> Result<()> {
+        let n_soft = soft::count(before);
         self.check_soft(n_soft)?;
-        if by_task {
-            self.train.iter_mut().chain(&mut self.validation).for_each(|example| example.take_task(n_soft));
-        } else {
+        for example in self.train.iter_mut().chain(&mut self.validation) {
+            if example.n_soft() == 0 {
+                example.begin_with(before, tokenizer.begins_texts(), self.task.task);
+            }
+            if by_task {
+                example.take_task(n_soft);
+            }
+        }
+        if !by_task {
             self.task.tasks.clear();
         }
         Ok(())
     }
 
-    /// Puts soft tokens before rows that have none.
-    fn check_soft(&mut self, n_soft: usize) -> Result<()> {
-        let mut placed = self.train.iter().chain(&self.validation).map(|example| (example.row, example.n_soft()));
-        let Some((first, found)) = placed.find(|(_, found)| *found > 0 && *found != n_soft) else {
-            return self.place_others(n_soft);
-        };
-        let (field, reason) = match n_soft {
-            0 => ("data.prompt_template", "it has soft tokens, and the method trains none".to_owned()),
-            _ => ("method.n_virtual", format!("the template puts {found} soft tokens into row {first}, not {n_soft}")),
-        };
-        Err(EngineError::Setting { field, reason })
-    }
-
-    /// For a template that puts none, or all.
-    fn place_others(&mut self, n_soft: usize) -> Result<()> {
-        let is_placed = self.train.iter().any(|example| example.n_soft() > 0);
-        for example in self.train.iter_mut().chain(&mut self.validation).filter(|example| example.n_soft() == 0) {
-            if is_placed {
-                let reason = format!("the template puts no soft token into row {}, and some into others", example.row);
-                return Err(EngineError::Setting { field: "data.prompt_template", reason });
-            }
-            example.begin_with_soft(n_soft, self.task.task);
+    /// Refuses soft tokens that a template has put, if they are others than those of the method or not in every row.
+    fn check_soft(&self, n_soft: usize) -> Result<()> {
+        let wrong = |field, reason: String| Err(EngineError::Setting { field, reason });
+        let placed = || self.train.iter().chain(&self.validation).map(|example| (example.row, example.n_soft()));
+        if let Some((row, found)) = placed().find(|(_, found)| *found > 0 && *found != n_soft) {
+            return match n_soft {
+                0 => wrong("data.prompt_template", "it has soft tokens, and the method trains none".to_owned()),
+                _ => wrong(
+                    "method.n_virtual",
+                    format!("the template puts {found} soft tokens into row {row}, not {n_soft}"),
+                ),
+            };
         }
-        Ok(())
+        match placed().find(|(_, found)| *found == 0) {
+            Some((row, _)) if placed().any(|(_, found)| found > 0) => {
+                let reason = format!("the template puts no soft token into row {row}, and some into others");
+                wrong("data.prompt_template", reason)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes the soft tokens of a template away, for a model without an adapter.
@@ -375,12 +380,13 @@ mod tests {
         let mut data = load(&config);
         assert_eq!(data.task.tasks, ["copy", "turn"]);
         assert_eq!(data.report.skipped[0].reason, "validation: there is no task \"sort\"; there are copy, turn");
-        data.place_soft(2, true).unwrap();
+        let before = [SOFT, SOFT + 1];
+        data.place(&before, true, &byte_tokenizer()).unwrap();
         let begins = |rows: &[Example]| rows.iter().map(|row| row.tokens[..2].to_vec()).collect::<Vec<_>>();
         assert_eq!(begins(&data.train), [[SOFT + 2, SOFT + 3], [SOFT, SOFT + 1]]);
         assert_eq!(begins(&data.validation), [[SOFT, SOFT + 1]]);
         let mut shared = load(&config);
-        shared.place_soft(2, false).unwrap();
+        shared.place(&before, false, &byte_tokenizer()).unwrap();
         assert!(shared.task.tasks.is_empty() && begins(&shared.train).concat().iter().all(|&token| token < SOFT + 2));
         let known = TaskRecord { tasks: vec!["one".to_owned(), "a".to_owned()], ..TaskRecord::default() };
         config = DataConfig { task_column: None, validation: None, validation_share: 0.0, ..config };

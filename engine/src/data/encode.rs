@@ -43,6 +43,13 @@ pub struct Example {
     pub task: usize,
 }
 
+/// Puts tokens before a text. Soft ones stand before everything, words behind the token that begins every text.
+pub fn put_before(text: &mut Vec<u32>, before: &[u32], begin: Option<u32>) {
+    let is_soft = before.first().is_some_and(|&token| token >= SOFT);
+    let at = usize::from(!is_soft && begin.is_some() && text.first().copied() == begin);
+    text.splice(at..at, before.iter().copied());
+}
+
 /// How the rows of one table become examples.
 pub(super) struct Encoder<'a> {
     pub(super) table: &'a Table,
@@ -60,24 +67,24 @@ pub(super) struct Encoder<'a> {
 }
 
 impl Example {
-    /// Puts soft tokens before the row, before its source where it has one.
-    pub(super) fn begin_with_soft(&mut self, n_soft: usize, task: Task) {
-        if n_soft == 0 {
+    /// Puts tokens before the row, before its source where it has one; words behind a token that begins every text.
+    pub(super) fn begin_with(&mut self, before: &[u32], begin: Option<u32>, task: Task) {
+        let n = before.len();
+        if n == 0 {
             return;
         }
-        let soft = (0..n_soft as u32).map(|slot| SOFT + slot);
         if !self.source.is_empty() {
-            self.source.splice(0..0, soft);
+            put_before(&mut self.source, before, begin);
             return;
         }
-        self.tokens.splice(0..0, soft);
-        self.n_prompt += n_soft;
+        put_before(&mut self.tokens, before, begin);
+        self.n_prompt += n;
         if !self.types.is_empty() {
-            self.types.splice(0..0, vec![0; n_soft]);
+            self.types.splice(0..0, vec![0; n]);
         }
         // The class of a whole text stays at position 0.
         if task != Task::SequenceClassification {
-            self.labels.iter_mut().for_each(|(at, _)| *at += n_soft);
+            self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
     }
 

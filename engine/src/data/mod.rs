@@ -29,7 +29,7 @@ mod tokenizer;
 pub use batch::{Batches, NO_LABEL, SourceBatch, TokenBatch, evaluation_batches};
 pub use columns::Roles;
 pub use dataset::{DataReport, Dataset};
-pub use encode::Example;
+pub use encode::{Example, put_before};
 pub use preview::preview;
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::read_table;

@@ -2,7 +2,7 @@
 //!
 //! Rows end together: what a shorter row lacks is padding on its left, before its prefix, and masked. So all rows
 //! append at the same column, and a row's position is the number of its real keys, prefix included, as in PEFT's
-//! `generate`.
+//! `generate`, unless its prefix takes no positions.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -24,6 +24,8 @@ pub struct KvCache {
     lengths: Vec<usize>,
     /// Columns in use, the same for every row.
     filled: usize,
+    /// Columns that were there from the beginning.
+    begun: usize,
     capacity: usize,
 }
 
@@ -54,10 +56,10 @@ impl KvCache {
                 slots
             })
             .collect();
-        Self { layers, lengths, filled, capacity }
+        Self { layers, lengths, filled, begun: filled, capacity }
     }
 
-    /// Real keys of each row: the position of its next token.
+    /// Real keys of each row: the position of its next token, where the prefix takes positions.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
     }
@@ -110,14 +112,31 @@ impl KvCache {
         self.rebuild(Some(rows), self.filled - longest, capacity);
     }
 
+    /// Row `i` goes on as row `rows[i]`: the columns that were added since the cache was made are copied. Those it was made
+    /// with stay where they are, and must be the same in both rows.
+    pub fn reorder(&mut self, rows: &[usize]) {
+        if self.filled == self.begun || rows.iter().copied().eq(0..self.lengths.len()) {
+            return;
+        }
+        let index = row_index(rows, &self.layers[0].key.device());
+        let added = self.begun..self.filled;
+        let reordered = |slots: Tensor<4>| {
+            let [batch, n_kv_heads, _, d_head] = slots.dims();
+            let part = [0..batch, 0..n_kv_heads, added.clone(), 0..d_head];
+            let tail = slots.clone().slice(part.clone()).select(0, index.clone());
+            slots.slice_assign(part, tail)
+        };
+        let layers = std::mem::take(&mut self.layers);
+        self.layers = layers
+            .into_iter()
+            .map(|slots| LayerKv { key: reordered(slots.key), value: reordered(slots.value) })
+            .collect();
+    }
+
     /// Copies everything from column `first` on into a new allocation.
     fn rebuild(&mut self, rows: Option<&[usize]>, first: usize, capacity: usize) {
         let device = self.layers[0].key.device();
-        let index = rows.map(|rows| {
-            let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-            let count = rows.len();
-            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
-        });
+        let index = rows.map(|rows| row_index(rows, &device));
         let filled = self.filled;
         let copy = |old: Tensor<4>| {
             let [batch, n_kv_heads, _, d_head] = old.dims();
@@ -134,8 +153,15 @@ impl KvCache {
         self.layers =
             layers.into_iter().map(|slots| LayerKv { key: copy(slots.key), value: copy(slots.value) }).collect();
         self.filled -= first;
+        self.begun -= first;
         self.capacity = capacity;
     }
+}
+
+fn row_index(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+    let count = rows.len();
+    Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 /// Writes a piece at a row and a column.

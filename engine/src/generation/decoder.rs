@@ -6,6 +6,9 @@
 //! A model that reads a source reads each prompt alone too, and what its decoder sees of it is cached like a prompt: rows of
 //! different lengths are padded on the left and masked.
 //!
+//! A stream with beams has a row for each of them. They share its prompt and its prefix, which are put into the rows once;
+//! when beams take each other's place only what came after is copied.
+//!
 //! A stream without slots (no adapter, or strength 0) is by default a batch of its own for good. Its calls of the
 //! model are then exactly those of the untouched model continuing that prompt alone (same tensors, same shapes, so
 //! the same kernels), and therefore its logits are the same bit for bit. In a larger batch they would not be: a
@@ -15,8 +18,9 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
+use super::beam::{BeamSearch, Hypothesis};
 use super::cache::{KvCache, Segments};
-use super::sampling::{Chooser, check_sampling};
+use super::sampling::{Chooser, check_sampling, suppress};
 use super::writer::{SourceOptions, Writer, cross_cache};
 use crate::error::{EngineError, Result};
 use crate::message::Sampling;
@@ -38,7 +42,7 @@ pub struct DecoderStream {
     /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
     pub n_free: usize,
     /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
-    /// The text's positions start at the decoder's `n_virtual`, as in PEFT.
+    /// The text's positions start where [`Conditioning::n_before`] says: at the decoder's `n_virtual`, as in PEFT, or at 0.
     pub conditioning: Conditioning,
     /// 0 leaves slots and soft tokens out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
     /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
@@ -60,7 +64,7 @@ pub struct DecoderOptions {
     pub sampling: Sampling,
     /// Tokens that end a stream if `sampling.stop_at_end` is on.
     pub end_tokens: Vec<u32>,
-    /// Tokens that are never chosen.
+    /// Tokens that are never chosen, unless one is forced.
     pub suppress_tokens: Vec<u32>,
     /// No n tokens in a row twice; 0 allows everything.
     pub no_repeat_ngram: usize,
@@ -103,11 +107,11 @@ pub enum EndReason {
 pub struct NewToken {
     /// Which stream, in the order they were given.
     pub stream: usize,
-    /// The token.
+    /// The token; with beams the last one of the best beam so far.
     pub token: u32,
     /// Set with a stream's last token.
     pub end: Option<EndReason>,
-    /// The logits it was chosen from, `[vocab_size]`, if they are kept.
+    /// The logits it was chosen from, `[vocab_size]`, if they are kept; not with beams.
     pub logits: Option<Vec<f32>>,
 }
 
@@ -141,13 +145,18 @@ struct StreamState {
     n_free: usize,
     /// Whether it is anything but the base model.
     has_slots: bool,
-    /// Positions taken when the first new token is chosen: the decoder's slots, and the prompt or the start token.
+    /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
+    /// start token.
     n_before: usize,
+    /// The decoder's slots that take no position.
+    beside: usize,
     /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
     /// transformers.
     seen: Vec<u32>,
     tokens: Vec<u32>,
     chooser: Chooser,
+    /// Where beams are searched; `tokens` are then those of the best one so far.
+    search: Option<BeamSearch>,
     end: Option<EndReason>,
     /// Logits after the prompt, of a stream without slots.
     base_logits: Option<Vec<f32>>,
@@ -160,7 +169,10 @@ struct Batch {
     /// What cross-attention sees.
     cross: Option<KvCache>,
     model: Option<Rc<Model>>,
+    /// Each has `n_rows` rows.
     streams: Vec<usize>,
+    /// One, or as many as there are beams.
+    n_rows: usize,
 }
 
 impl Decoder {
@@ -188,9 +200,19 @@ impl Decoder {
         self.streams.iter().all(|stream| stream.end.is_some())
     }
 
-    /// A stream's new tokens so far.
+    /// A stream's new tokens so far; with beams those of the best one, which may become another.
     pub fn tokens(&self, stream: usize) -> &[u32] {
         &self.streams[stream].tokens
+    }
+
+    /// Whether the streams have several beams.
+    pub fn has_beams(&self) -> bool {
+        self.options.sampling.beams.n_beams > 1
+    }
+
+    /// What beam search returns, best first; nothing before its end, or without beams.
+    pub fn hypotheses(&self, stream: usize) -> &[Hypothesis] {
+        self.streams[stream].search.as_ref().map_or(&[], BeamSearch::returned)
     }
 
     /// Why a stream is over, if it is.
@@ -283,6 +305,7 @@ impl Decoder {
             }
         }
         let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
+        let n_rows = self.options.sampling.beams.n_beams;
         self.batches = groups
             .into_iter()
             .chain(alone.into_iter().map(|row| vec![row]))
@@ -291,43 +314,46 @@ impl Decoder {
                 let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
                 for row in rows {
                     streams.push(row.stream);
-                    own.push(row.own);
-                    cross.push(row.cross);
+                    own.extend(std::iter::repeat_n(row.own, n_rows));
+                    cross.extend(std::iter::repeat_n(row.cross, n_rows));
                 }
-                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), model, streams }
+                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), model, streams, n_rows }
             })
             .collect();
     }
 
     /// One token for each row of a batch.
     fn advance(&mut self, batch: &mut Batch, model: Writer<'_>, news: &mut Vec<NewToken>) -> Result<()> {
-        let rows = batch.streams.len();
-        let tokens = batch.streams.iter().map(|&index| *self.streams[index].tokens.last().expect("the first token"));
+        let tokens = batch.streams.iter().flat_map(|&index| self.streams[index].last_tokens());
         let tokens = tokens.map(i64::from).collect();
         let lengths = batch.cache.lengths();
-        let free = batch.streams.iter().map(|&index| self.streams[index].n_free);
+        let of = |index: usize| (self.streams[index].n_free, self.streams[index].beside);
+        let free = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(of(index), batch.n_rows));
         // An idle row has run out of positions perhaps; what it computes is not used.
-        let positions =
-            lengths.iter().zip(free).map(|(&length, free)| (length + free).min(self.n_positions - 1) as i64);
+        let position =
+            |length: usize, free: usize, beside: usize| (length - beside + free).min(self.n_positions - 1) as i64;
+        let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
         let positions = positions.collect();
         let model = in_place_of(model, batch.model.as_deref())?;
-        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [rows, vocab_size]
-        for (row, &index) in logits.chunks_exact(logits.len() / rows).zip(&batch.streams) {
+        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
+        for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
                 news.push(self.choose(index, row.to_vec())?);
             }
+        }
+        if batch.n_rows > 1 {
+            batch.reorder(&self.streams);
         }
         Ok(())
     }
 
     /// Takes a token from the logits and notes whether the stream is over.
     fn choose(&mut self, index: usize, mut logits: Vec<f32>) -> Result<NewToken> {
-        let kept = self.options.keep_logits.then(|| logits.clone());
-        for &token in &self.options.suppress_tokens {
-            if let Some(logit) = logits.get_mut(token as usize) {
-                *logit = f32::NEG_INFINITY;
-            }
+        if self.streams[index].search.is_some() {
+            return self.search(index, logits);
         }
+        let kept = self.options.keep_logits.then(|| logits.clone());
+        suppress(&mut logits, &self.options.suppress_tokens);
         let forced = self.forced(index);
         let stream = &mut self.streams[index];
         let token = match forced {
@@ -349,10 +375,23 @@ impl Decoder {
         Ok(NewToken { stream: index, token, end: stream.end, logits: kept })
     }
 
+    /// Takes a token for each beam from its logits, and notes whether the stream is over.
+    fn search(&mut self, index: usize, logits: Vec<f32>) -> Result<NewToken> {
+        let forced = self.forced(index);
+        let stream = &mut self.streams[index];
+        let search = stream.search.as_mut().expect("it has beams");
+        search.advance(logits, &stream.seen, &self.options, forced)?;
+        stream.tokens = search.best().to_vec();
+        stream.end = search.end(self.options.sampling.max_new_tokens);
+        let token = *stream.tokens.last().expect("a beam has a token");
+        Ok(NewToken { stream: index, token, end: stream.end, logits: None })
+    }
+
     /// The next token of a stream, where the model leaves no choice.
     fn forced(&self, index: usize) -> Option<u32> {
         let source = self.options.source.as_ref()?;
-        let n = self.streams[index].tokens.len();
+        let stream = &self.streams[index];
+        let n = stream.search.as_ref().map_or(stream.tokens.len(), BeamSearch::length);
         let last = source.forced_last.filter(|_| n + 1 == self.options.sampling.max_new_tokens);
         last.or(source.forced_first.filter(|_| n == 0))
     }
@@ -378,7 +417,8 @@ impl StreamState {
             (stream.model, stream.n_free) = (None, 0);
         }
         let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
-        let n_virtual = past_length(conditioning.decoder.as_deref());
+        let n_virtual = conditioning.n_before(Site::Decoder);
+        let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some()
             || conditioning.soft_prompt.is_some()
             || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
@@ -397,6 +437,8 @@ impl StreamState {
         if n_before > shape.n_positions {
             return Err(overflow(n_virtual, begins.len(), shape.n_positions));
         }
+        let room = shape.n_positions.saturating_add(1) - n_before;
+        let has_beams = options.sampling.beams.n_beams > 1;
         Ok(Self {
             // A soft token is none that could be said again.
             seen: begins.into_iter().filter(|&token| token < SOFT).collect(),
@@ -406,11 +448,21 @@ impl StreamState {
             conditioning,
             has_slots,
             n_before,
+            beside,
             tokens: Vec::new(),
             chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
+            search: has_beams.then(|| BeamSearch::new(options, room)),
         })
+    }
+
+    /// What its rows take in next.
+    fn last_tokens(&self) -> Vec<u32> {
+        match &self.search {
+            Some(search) => search.last_tokens().collect(),
+            None => vec![*self.tokens.last().expect("the first token")],
+        }
     }
 }
 
@@ -446,15 +498,27 @@ impl Batch {
     /// Drops idle rows when half of them are; `false` when none is live.
     fn drop_idle(&mut self, streams: &[StreamState]) -> bool {
         let live: Vec<usize> =
-            (0..self.streams.len()).filter(|&row| streams[self.streams[row]].end.is_none()).collect();
+            (0..self.streams.len()).filter(|&place| streams[self.streams[place]].end.is_none()).collect();
         if !live.is_empty() && live.len() * 2 <= self.streams.len() {
-            self.cache.keep(&live);
+            let rows: Vec<usize> =
+                live.iter().flat_map(|place| place * self.n_rows..(place + 1) * self.n_rows).collect();
+            self.cache.keep(&rows);
             if let Some(cross) = &mut self.cross {
-                cross.keep(&live);
+                cross.keep(&rows);
             }
-            self.streams = live.iter().map(|&row| self.streams[row]).collect();
+            self.streams = live.iter().map(|&place| self.streams[place]).collect();
         }
         !live.is_empty()
+    }
+
+    /// Each beam's row gets what came before its last token. What cross-attention sees is the same for all.
+    fn reorder(&mut self, streams: &[StreamState]) {
+        let mut rows = Vec::new();
+        for (place, &index) in self.streams.iter().enumerate() {
+            let search = streams[index].search.as_ref().expect("it has beams");
+            rows.extend(search.parents().map(|row| place * self.n_rows + row));
+        }
+        self.cache.reorder(&rows);
     }
 }
 

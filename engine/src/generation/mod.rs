@@ -3,6 +3,9 @@
 //! A [`Decoder`] holds any number of streams, each with its own prompt and prefix, and advances them by one token per
 //! step; it owns no model, so a training step fits between two of its own.
 
+mod beam;
+#[cfg(test)]
+mod beam_tests;
 mod cache;
 mod decoder;
 mod sampling;
@@ -12,6 +15,7 @@ mod tests;
 pub(crate) mod tiny;
 mod writer;
 
+pub use beam::Hypothesis;
 pub use cache::{KvCache, Segments};
 pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
 pub use sampling::{Chooser, check_sampling};

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::{EngineError, Result};
-use crate::message::Sampling;
+use crate::message::{Beams, Sampling};
 
 /// Chooses the tokens of one stream. Each stream has a random state of its own, and takes one number per token: the
 /// same seed gives the same text, whatever else is in the batch.
@@ -39,7 +39,7 @@ impl Chooser {
         if highest == f32::NEG_INFINITY {
             return Err(EngineError::Computation("no token is allowed to follow".into()));
         }
-        if self.sampling.greedy || self.sampling.temperature == 0.0 {
+        if is_greedy(&self.sampling) {
             return Ok(best as u32);
         }
         let scale = self.sampling.temperature.recip();
@@ -53,6 +53,7 @@ impl Chooser {
 /// # Errors
 /// [`EngineError::Setting`] for the first one that is wrong.
 pub fn check_sampling(sampling: &Sampling) -> Result<()> {
+    let beams = &sampling.beams;
     let rules = [
         (sampling.temperature.is_finite() && sampling.temperature >= 0.0, "temperature", "must be 0 or more"),
         ((0.0..=1.0).contains(&sampling.top_p), "top_p", "must be between 0 and 1"),
@@ -61,11 +62,27 @@ pub fn check_sampling(sampling: &Sampling) -> Result<()> {
             "repetition_penalty",
             "must be a positive number",
         ),
+        ((1..=Beams::MOST).contains(&beams.n_beams), "n_beams", "must be between 1 and 256"),
+        (
+            (1..=beams.n_beams).contains(&beams.n_returned),
+            "n_returned",
+            "must be at least 1 and at most the number of beams",
+        ),
+        (beams.length_penalty.is_finite(), "length_penalty", "must be a number"),
+        (
+            beams.n_beams == 1 || is_greedy(sampling),
+            "n_beams",
+            "must be 1 with sampling: beams are searched, not drawn",
+        ),
     ];
     match rules.into_iter().find(|(holds, ..)| !holds) {
         None => Ok(()),
         Some((_, field, reason)) => Err(EngineError::Setting { field, reason: reason.to_owned() }),
     }
+}
+
+fn is_greedy(sampling: &Sampling) -> bool {
+    sampling.greedy || sampling.temperature == 0.0
 }
 
 fn first_maximum(logits: &[f32]) -> Option<(usize, &f32)> {
@@ -74,7 +91,7 @@ fn first_maximum(logits: &[f32]) -> Option<(usize, &f32)> {
 
 /// Keskar et al. 2019, "CTRL", section 4.1, in the form that also works for negative logits: each token that is
 /// already there counts once.
-fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
+pub(super) fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
     if penalty == 1.0 {
         return;
     }
@@ -89,13 +106,22 @@ fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
 }
 
 /// Forbids every token that already followed the last `n - 1` tokens.
-fn forbid_ngrams(logits: &mut [f32], seen: &[u32], n: usize) {
+pub(super) fn forbid_ngrams(logits: &mut [f32], seen: &[u32], n: usize) {
     if n == 0 || seen.len() + 1 < n {
         return;
     }
     let last = &seen[seen.len() + 1 - n..];
     for ngram in seen.windows(n).filter(|ngram| ngram[..n - 1] == *last) {
         if let Some(logit) = logits.get_mut(ngram[n - 1] as usize) {
+            *logit = f32::NEG_INFINITY;
+        }
+    }
+}
+
+/// Forbids these tokens.
+pub(super) fn suppress(logits: &mut [f32], tokens: &[u32]) {
+    for &token in tokens {
+        if let Some(logit) = logits.get_mut(token as usize) {
             *logit = f32::NEG_INFINITY;
         }
     }

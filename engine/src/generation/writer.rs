@@ -5,10 +5,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Tokens,
+    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Site, Tokens,
     read_source,
 };
-use crate::nn::{LayerKv, head_logits, past_length};
+use crate::nn::{LayerKv, head_logits};
 
 /// How a target begins and ends.
 #[derive(Clone, Debug)]
@@ -98,12 +98,12 @@ impl Writer<'_> {
         start: Option<u32>,
     ) -> Result<Read> {
         let device = self.device();
-        let past = conditioning.decoder.as_deref();
+        let (past, n_before) = (conditioning.decoder.as_deref(), conditioning.n_before(Site::Decoder));
         let soft = conditioning.soft_prompt.as_ref();
         let mut text = Vec::new();
         let (hidden, cross) = match self {
             Self::Causal(model) => {
-                (model.hidden(&input(prompt, past_length(past), n_free, soft, &device)?, past, Some(&mut text)), None)
+                (model.hidden(&input(prompt, n_before, n_free, soft, &device)?, past, Some(&mut text)), None)
             }
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
@@ -112,7 +112,7 @@ impl Writer<'_> {
                 })?;
                 let Input { tokens, positions, .. } = input(prompt, 0, 0, soft, &device)?;
                 let encoded = read_source(model, tokens, positions, None, conditioning);
-                let begin = input(&[start], past_length(past), 0, None, &device)?;
+                let begin = input(&[start], n_before, 0, None, &device)?;
                 (model.hidden(&begin, &encoded, past, Some(&mut text)), Some(encoded.cross))
             }
         };

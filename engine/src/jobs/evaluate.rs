@@ -60,7 +60,8 @@ impl Evaluate {
         let model = session.model(&self.model, self.device, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_virtual);
+        let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
+        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
         // All rows of the one dataset are scored: none is kept back.
         let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..self.data.clone() };
@@ -70,7 +71,7 @@ impl Evaluate {
         };
         let mut dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
         match &adapter {
-            Some(adapter) => dataset.place_soft(adapter.n_soft(), adapter.has_tasks())?,
+            Some(adapter) => dataset.place(&before, adapter.has_tasks(), &model.tokenizer)?,
             None => dataset.drop_soft(),
         }
         let (rows, record) = (dataset.train, dataset.task);

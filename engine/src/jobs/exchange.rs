@@ -1,13 +1,15 @@
-//! Adapters in and out, in PEFT's format.
+//! Adapters in, in any form that is known, and out, in PEFT's.
 
 use std::path::PathBuf;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::single_file::BaseModel;
+use crate::adapters::{FoldedAdapter, Incoming};
+use crate::error::EngineError;
 use crate::jobs::ask::Once;
 use crate::jobs::once;
-use crate::message::{Event, JobId};
+use crate::message::{AdapterFacts, Event, JobId};
 use crate::models::folder::ModelFolder;
-use crate::training::run_folder::{RunFolder, read_checkpoints};
+use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 use crate::weights::write_json;
 use crate::worker::{Job, Outbox};
 
@@ -22,26 +24,65 @@ pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> 
     }))))
 }
 
-/// Reads an adapter into a run folder, where it looks like a finished run.
-pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
+/// Says what an adapter is, and for a model whether it is the one it was made for.
+pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
     once(move |_| {
-        let model_folder = ModelFolder::open(&model)?;
-        let sites = model_folder.sites();
-        let mut folded = FoldedAdapter::read(&adapter, Some(&sites))?;
-        folded.check_fits(&sites)?;
-        folded.base_model = Some(model.display().to_string());
-        let run = RunFolder::open(&to)?;
-        folded.write(&to.join("adapter"), None)?;
-        folded.write(&run.checkpoint(&RunFolder::checkpoint_name(0)), None)?;
-        run.note_checkpoint(0, true)?;
-        let origin = serde_json::json!({ "imported_from": adapter, "model": model, "positions": "shifted" });
-        write_json(&to.join("import.json"), &origin)?;
-        Ok(Event::Written { job, folder: to })
+        let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
+        let sites = folder.as_ref().map(ModelFolder::sites);
+        let sent = Incoming::read(&adapter, sites.as_deref())?;
+        let other_base = folder.and_then(|folder| other_base(&sent, &folder));
+        let Incoming { adapter: folded, sentence, about, .. } = sent;
+        let found = AdapterFacts {
+            path: adapter,
+            sentence,
+            n_virtual: folded.n_virtual(),
+            positions: folded.positions,
+            task: folded.task.task,
+            classes: folded.task.classes,
+            other_base,
+            about,
+        };
+        Ok(Event::Inspected { job, found: Box::new(found) })
     })
 }
 
+/// Reads an adapter of any form into a run folder, where it looks like a finished run. Nothing is written before it was
+/// read whole and fits.
+pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
+    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
+        let model_folder = ModelFolder::open(&model)?;
+        let mut sent = Incoming::read(&adapter, Some(&model_folder.sites()))?;
+        match other_base(&sent, &model_folder) {
+            Some(reason) if !accept_other => return Err(EngineError::OtherBase { reason }),
+            Some(reason) => out.send(Event::Notice { job, text: reason }),
+            None => {}
+        }
+        out.send(Event::Notice { job, text: sent.sentence.clone() });
+        sent.adapter.base_model = Some(model.display().to_string());
+        let run = RunFolder::open(&to)?;
+        sent.adapter.write(&to.join("adapter"), None)?;
+        sent.adapter.write(&run.checkpoint(&RunFolder::checkpoint_name(0)), None)?;
+        run.note_checkpoint(0, true, Older::KeepAdapter)?;
+        let origin = serde_json::json!({
+            "imported_from": adapter,
+            "model": model,
+            "positions": sent.adapter.positions,
+            "found": sent.sentence,
+            "about": sent.about,
+        });
+        write_json(&to.join("import.json"), &origin)?;
+        Ok(Event::Written { job, folder: to })
+    }))))
+}
+
+/// Why the sender's base model is another than this one; `None` if it is this one or nobody says.
+fn other_base(sent: &Incoming, folder: &ModelFolder) -> Option<String> {
+    let about = sent.about.as_ref()?;
+    about.base.difference(&BaseModel::of(&folder.summary(), &folder.hash()))
+}
+
 /// A run folder stands for its best checkpoint; any other folder for itself.
-fn adapter_folder(folder: PathBuf) -> PathBuf {
+pub(super) fn adapter_folder(folder: PathBuf) -> PathBuf {
     if folder.join("adapter_config.json").is_file() {
         return folder;
     }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
-use crate::data::{Prompts, StreamDecoder, plain_prompt, source_tokens};
+use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderStream, Writer};
-use crate::message::{Event, GenerateRequest, GeneratedStream, JobId, Outcome, Phase, Prompt};
+use crate::generation::{Decoder, DecoderStream, Hypothesis, Writer};
+use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::models::{Conditioning, SOFT};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
@@ -30,6 +30,8 @@ struct Running {
 /// What one stream has said.
 struct StreamText {
     pieces: StreamDecoder,
+    /// The best beam, where there are some.
+    best: String,
     adapter_hash: String,
     elapsed_secs: f64,
 }
@@ -46,7 +48,8 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-            let task = stream.task.as_deref();
+            let acting = adapter.as_ref().filter(|_| stream.strength != 0.0);
+            let prompt = of_adapter(acting, stream.task.as_deref(), tokens_of(&stream.prompt, &model)?, &model)?;
             let conditioning = match &adapter {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
@@ -55,13 +58,11 @@ impl Generate {
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,
-                ..DecoderStream::new(
-                    with_soft(adapter.as_ref(), task, tokens_of(&stream.prompt, &model)?)?,
-                    conditioning,
-                )
+                ..DecoderStream::new(prompt, conditioning)
             });
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
+                best: String::new(),
                 adapter_hash: adapter.map_or_else(String::new, |adapter| adapter.hash()),
                 elapsed_secs: 0.0,
             });
@@ -74,19 +75,27 @@ impl Generate {
     }
 }
 
-/// A prompt with the soft tokens of an adapter, or of one of its tasks: where it has them, or before it.
-fn with_soft(adapter: Option<&FoldedAdapter>, task: Option<&str>, mut prompt: Vec<u32>) -> Result<Vec<u32>> {
+/// A prompt with what stands before every text of an adapter: soft tokens, of one of its tasks, which the prompt may have
+/// in other places, or words.
+fn of_adapter(
+    adapter: Option<&FoldedAdapter>,
+    task: Option<&str>,
+    mut prompt: Vec<u32>,
+    model: &LoadedModel,
+) -> Result<Vec<u32>> {
     let n_soft = adapter.map_or(0, FoldedAdapter::n_soft);
     let placed = prompt.iter().filter(|&&token| token >= SOFT).count();
     if n_soft == 0 {
         prompt.retain(|&token| token < SOFT);
-    } else if placed == 0 {
-        prompt.splice(0..0, (0..n_soft as u32).map(|slot| SOFT + slot));
-    } else if placed != n_soft {
+    } else if placed > 0 && placed != n_soft {
         let reason = format!("it has {n_soft} soft tokens, the prompt {placed}");
         return Err(EngineError::AdapterMismatch { reason });
     }
-    let first = adapter.map_or(Ok(0), |adapter| adapter.first_soft(task))? as u32;
+    let Some(adapter) = adapter else { return Ok(prompt) };
+    if n_soft == 0 || placed == 0 {
+        put_before(&mut prompt, &adapter.before(&model.tokenizer)?, model.tokenizer.begins_texts());
+    }
+    let first = adapter.first_soft(task)? as u32;
     prompt.iter_mut().filter(|token| **token >= SOFT).for_each(|token| *token += first);
     Ok(prompt)
 }
@@ -123,8 +132,20 @@ impl Job for Generate {
 
 impl Running {
     fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
+        let has_beams = self.decoder.has_beams();
         for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
+            if new.end.is_some() {
+                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
+            }
+            if has_beams {
+                let whole = self.model.tokenizer.decode(self.decoder.tokens(new.stream))?;
+                if whole != text.best {
+                    text.best.clone_from(&whole);
+                    out.send(Event::BestBeam { job, stream: new.stream, text: whole });
+                }
+                continue;
+            }
             let mut piece = String::new();
             // The end token ends a text, it is no part of it.
             if !self.end_tokens.contains(&new.token) {
@@ -132,7 +153,6 @@ impl Running {
             }
             if new.end.is_some() {
                 piece += &text.pieces.finish();
-                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
             }
             out.send(Event::Token { job, stream: new.stream, text: piece });
         }
@@ -141,6 +161,9 @@ impl Running {
 
     fn streams(&self) -> Result<Vec<GeneratedStream>> {
         let model = &self.model;
+        let beam = |Hypothesis { tokens, score }: &Hypothesis| {
+            Ok(GeneratedBeam { text: model.tokenizer.decode(tokens)?, tokens: tokens.clone(), score: *score })
+        };
         let stream = |(index, text): (usize, &StreamText)| {
             let tokens = self.decoder.tokens(index).to_vec();
             Ok(GeneratedStream {
@@ -149,6 +172,7 @@ impl Running {
                 adapter_hash: text.adapter_hash.clone(),
                 proven_base: self.decoder.prove_base(Writer::try_from(&*model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
+                beams: self.decoder.hypotheses(index).iter().map(beam).collect::<Result<_>>()?,
             })
         };
         self.texts.iter().enumerate().map(stream).collect()

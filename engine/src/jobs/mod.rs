@@ -4,12 +4,15 @@ mod ask;
 mod evaluate;
 mod exchange;
 mod generate;
+mod merge;
 mod neighbours;
+mod probe;
+mod share;
 
 use crate::error::Result;
 use crate::message::{Command, Event, JobId};
 use crate::session::Session;
-use crate::training::TrainJob;
+use crate::training::{RangeJob, TrainJob};
 use crate::worker::Job;
 
 /// The job of a command. Commands about other jobs never come here.
@@ -22,13 +25,25 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         }
         Command::DescribePrefix { job, adapter } => (job, ask::grid(job, adapter)),
         Command::Train { job, folder, config, resume } => (job, Box::new(TrainJob::new(job, folder, *config, resume))),
+        Command::TestRange { job, config, range } => (job, Box::new(RangeJob::new(job, *config, range))),
         Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),
         Command::Evaluate { job, model, device, adapter, data, task } => {
             (job, Box::new(evaluate::Evaluate::new(job, (model, device), adapter, data, task)))
         }
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
-        Command::Import { job, adapter, model, to } => (job, exchange::import(job, adapter, model, to)),
+        Command::Combine { job, adapters, model, how, to } => (job, merge::combined(job, adapters, model, how, to)),
+        Command::Merge { job, adapter, model, to } => (job, merge::merged(job, adapter, model, to)),
+        Command::Share { job, adapter, model, device, card, to } => {
+            (job, Box::new(share::Share::new(job, adapter, (model, device), card, to)))
+        }
+        Command::Inspect { job, adapter, model } => (job, exchange::inspect(job, adapter, model)),
+        Command::Import { job, adapter, model, other_base, to } => {
+            (job, exchange::import(job, adapter, model, other_base, to))
+        }
+        Command::Probe { job, adapter, model, device } => {
+            (job, Box::new(probe::Probe::new(job, adapter, (model, device))))
+        }
         Command::Pause { job } | Command::Continue { job } | Command::Stop { job } | Command::Checkpoint { job } => {
             (job, ask::nothing())
         }

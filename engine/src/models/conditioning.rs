@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::models::head::ClassHead;
 use crate::models::tuned::Tuned;
-use crate::nn::LayerKv;
+use crate::nn::positions::Positions;
+use crate::nn::{LayerKv, past_length};
 
 /// A place where a model attends and a prefix can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ pub struct Conditioning {
     pub tuned: Tuned,
     /// What names the class of a text or a token, where a task has classes.
     pub head: Option<ClassHead>,
+    /// Where the text's positions begin.
+    pub positions: Positions,
 }
 
 impl Conditioning {
@@ -71,6 +74,14 @@ impl Conditioning {
             Site::Encoder => self.encoder.as_deref(),
             Site::Decoder => self.decoder.as_deref(),
             Site::Cross => self.cross.as_deref(),
+        }
+    }
+
+    /// Positions that the prefix of a site takes before the text.
+    pub fn n_before(&self, site: Site) -> usize {
+        match self.positions {
+            Positions::Shifted => past_length(self.of(site)),
+            Positions::Unshifted => 0,
         }
     }
 

@@ -38,7 +38,7 @@ pub struct Encoded {
 
 /// An encoder and a decoder with frozen weights.
 ///
-/// As in PEFT the decoder's own tokens stand after its prefix. The encoder's positions start at 0 whether there is a
+/// As in PEFT the decoder's own tokens stand after its prefix, unless that takes no positions. The encoder's positions start at 0 whether there is a
 /// prefix or not, as in the paper's code; cross-attention has no positions.
 pub trait Seq2SeqModel: Send + Sync {
     /// The decoder's sizes; its cross-attention has the same.

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::{Adapter, Parameter, Part, Place, Prefix, PrefixTarget, TargetRow};
-use crate::config::{PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
+use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
@@ -170,7 +170,7 @@ fn gradients_at_all_three_sites_are_those_of_small_steps() {
     for (case, mlp) in [("t5-prefix-3x32-gated", None), ("bart-prefix-3x32", Some(5)), ("pegasus-prefix-2x28", None)] {
         let (model, device) = load(case);
         let mlp = mlp.map(|width| Reparameterisation { width, ..Reparameterisation::default() });
-        let mut trainer = Trainer::new(adapter(&model, &device, &Site::ALL, mlp));
+        let mut trainer = Trainer::new(adapter(&model, &device, &Site::ALL, mlp), OptimizerConfig::default());
         let batches = [(TokenBatch::new(&examples(), &[0, 1, 2], 1, Task::Seq2Seq), 1.0)];
         let gradients = trainer.gradient(&model, &batches, 0, &device).unwrap().of_parameters;
         let names: Vec<String> = trainer.adapter.named_parameters().map(|(name, _)| name).collect();

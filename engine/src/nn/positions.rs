@@ -1,9 +1,22 @@
 //! Positions and masks: what every model and every use of a model must agree on.
 //!
-//! Real tokens start at `n_virtual` (the convention of the paper's code and of PEFT); prefix keys carry no position of
-//! their own. huggingface/peft: src/peft/peft_model.py.
+//! Real tokens start at `n_virtual` (the convention of the paper's code and of PEFT), or at 0 behind a prefix that was
+//! trained so ([`Positions`]); prefix keys carry no position of their own. huggingface/peft: src/peft/peft_model.py.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// Where the text's positions begin behind a prefix. One that was trained under one convention computes something else
+/// under the other, unless the model has only distances (T5, ALiBi).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// At the number of the prefix's slots: the paper's code for GPT-2, PEFT, P-tuning v2, and every run of ours.
+    #[default]
+    Shifted,
+    /// At 0, as if there were no prefix: the adapters library, ChatGLM, the paper's code for BART.
+    Unshifted,
+}
 
 /// How positions count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +32,7 @@ pub enum Counting {
     },
 }
 
-/// Positions of a batch, `[batch, seq]`.
+/// Positions of a batch, `[batch, seq]`, of which `n_virtual` are taken before the text.
 ///
 /// `mask` is 1 for real tokens and 0 for padding, row by row. No position exceeds `n_positions - 1`: padding at the far
 /// end of a row is not looked at.

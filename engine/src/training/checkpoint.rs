@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter, PartPlan};
-use crate::config::{MethodConfig, TaskRecord};
+use crate::config::{MethodConfig, OptimizerConfig, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::training::memory::{Memory, Remembered};
 use crate::training::optimizer::Trainer;
 use crate::weights::{read_floats, write_floats, write_json};
 
@@ -67,11 +68,11 @@ pub fn write(
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
     trainer.adapter.fold(base_model)?.write(draft.path(), Some(config))?;
     let mut tensors = BTreeMap::new();
-    for (i, (name, parameter)) in trainer.adapter.named_parameters().enumerate() {
-        let shape = &parameter.shape;
-        tensors.insert(format!("param/{name}"), (shape.clone(), parameter.to_vec()?));
-        tensors.insert(format!("first/{name}"), (shape.clone(), floats(trainer.first[i].clone())?));
-        tensors.insert(format!("second/{name}"), (shape.clone(), floats(trainer.second[i].clone())?));
+    for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
+        for Remembered { kind, shape, value } in memory.tensors() {
+            tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
+        }
+        tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
     }
     for (name, parameter) in trainer.adapter.named_fixed() {
         tensors.insert(format!("fixed/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
@@ -88,8 +89,13 @@ pub fn write(
 /// Reads a checkpoint back.
 ///
 /// # Errors
-/// A file is missing or damaged, or holds tensors of other shapes.
-pub fn read(folder: &Path, plan: &AdapterPlan, device: &Device) -> Result<(Trainer, CheckpointState)> {
+/// A file is missing or damaged, or holds tensors of other shapes, or the memory is another optimizer's.
+pub fn read(
+    folder: &Path,
+    plan: &AdapterPlan,
+    optimizer: &OptimizerConfig,
+    device: &Device,
+) -> Result<(Trainer, CheckpointState)> {
     let path = folder.join(STATE);
     let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
     let state: CheckpointState = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
@@ -107,14 +113,20 @@ pub fn read(folder: &Path, plan: &AdapterPlan, device: &Device) -> Result<(Train
         Ok(Parameter::new(name.clone(), found, values, device))
     };
     let n_sites = plan.parts.iter().filter(|part| matches!(part, PartPlan::Prefix { .. })).count();
-    let (mut parts, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut parts, mut memory) = (Vec::new(), Vec::new());
     for part in &plan.parts {
         let mut parameters = Vec::new();
         for (name, shape) in part.parameter_shapes() {
             let key = format!("{}{name}", part.key(n_sites));
             parameters.push(take("param", &key, &name, &shape)?);
-            first.push(take("first", &key, &name, &shape)?.value);
-            second.push(take("second", &key, &name, &shape)?.value);
+            let remembered = |kind: &'static str, shape: &[usize]| match take(kind, &key, &name, shape) {
+                Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(format!(
+                    "its checkpoint has nothing of what {} remembers, it was trained with another optimizer",
+                    optimizer.name()
+                ))),
+                read => read.map(|parameter| parameter.value),
+            };
+            memory.push(Memory::read(optimizer, &shape, remembered)?);
         }
         for (name, shape) in part.fixed_shapes() {
             let key = format!("{}{name}", part.key(n_sites));
@@ -123,7 +135,7 @@ pub fn read(folder: &Path, plan: &AdapterPlan, device: &Device) -> Result<(Train
         parts.push(part.part(parameters));
     }
     let adapter = Adapter { parts, task: plan.task.clone() };
-    Ok((Trainer { adapter, step: state.step, first, second }, state))
+    Ok((Trainer { adapter, step: state.step, optimizer: *optimizer, memory }, state))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

@@ -1,4 +1,4 @@
-//! One optimizer step: gradients over micro-batches, clipping, AdamW.
+//! One optimizer step: gradients over micro-batches, clipping, and what the optimizer makes of them.
 
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter};
-use crate::config::AdamWConfig;
+use crate::config::OptimizerConfig;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
-use crate::nn::{AdamW, adamw_step};
 use crate::training::loss::summed_nll;
+use crate::training::memory::{Memory, take};
 
 /// An adapter in training with its optimizer's memory.
 pub struct Trainer {
@@ -19,17 +19,15 @@ pub struct Trainer {
     pub adapter: Adapter,
     /// Steps done.
     pub step: usize,
-    /// Means of gradients, flat, in the order of the parameters.
-    pub first: Vec<Tensor<1>>,
-    /// Means of squared gradients.
-    pub second: Vec<Tensor<1>>,
+    /// What becomes of a gradient.
+    pub optimizer: OptimizerConfig,
+    /// What the optimizer remembers, in the order of the parameters.
+    pub memory: Vec<Memory>,
 }
 
 /// What one step needs to know beside the data.
 #[derive(Clone, Copy, Debug)]
 pub struct StepSettings {
-    /// AdamW's constants.
-    pub optimizer: AdamWConfig,
     /// The rate of this step.
     pub learning_rate: f64,
     /// Largest norm of the gradient.
@@ -50,11 +48,10 @@ pub struct Gradient {
 
 impl Trainer {
     /// A trainer before its first step.
-    pub fn new(adapter: Adapter) -> Self {
-        let zeros = |p: &Parameter| p.value.zeros_like();
-        let first = adapter.parameters().map(zeros).collect();
-        let second = adapter.parameters().map(zeros).collect();
-        Self { adapter, step: 0, first, second }
+    pub fn new(adapter: Adapter, optimizer: OptimizerConfig) -> Self {
+        let fresh = |p: &Parameter| Memory::fresh(&optimizer, &p.shape, &p.value.device());
+        let memory = adapter.parameters().map(fresh).collect();
+        Self { adapter, step: 0, optimizer, memory }
     }
 
     /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
@@ -87,14 +84,10 @@ impl Trainer {
             };
             loss += scalar(weighted.inner())?;
         }
-        let mut squares = 0.0;
-        for gradient in &total {
-            squares += scalar(gradient.clone().powi_scalar(2).sum())?;
-        }
-        Ok(Gradient { loss, norm: squares.sqrt(), of_parameters: total })
+        Gradient::new(loss, total)
     }
 
-    /// One AdamW step on an effective batch; nothing changes when the loss or the gradient is not finite.
+    /// One step on an effective batch; nothing changes when the loss or the gradient is not finite.
     ///
     /// # Errors
     /// The device failed, or the run diverged.
@@ -110,39 +103,41 @@ impl Trainer {
             return Err(EngineError::Diverged { step: self.step + 1 });
         }
         let (loss, norm) = (gradient.loss, gradient.norm);
-        self.apply(gradient, settings);
-        Ok((loss, norm))
-    }
-
-    /// Clips and applies a gradient. The clipping factor is torch's: `max_norm / (norm + 1e-6)`, at most 1.
-    fn apply(&mut self, gradient: Gradient, settings: &StepSettings) {
         self.step += 1;
-        let factor = settings.clip_norm.map_or(1.0, |most| (most / (gradient.norm + 1e-6)).min(1.0));
-        let AdamWConfig { beta1, beta2, epsilon, weight_decay } = settings.optimizer;
-        let adamw = AdamW { beta1, beta2, epsilon, weight_decay };
-        let parameters = self.adapter.parameters_mut().zip(gradient.of_parameters);
-        for (i, (parameter, grad)) in parameters.enumerate() {
-            let grad = if factor < 1.0 { grad * factor } else { grad };
-            let (value, first, second) = adamw_step(
-                &adamw,
-                self.step,
-                settings.learning_rate,
-                take(&mut parameter.value),
-                grad,
-                take(&mut self.first[i]),
-                take(&mut self.second[i]),
-            );
-            parameter.value = value;
-            self.first[i] = first;
-            self.second[i] = second;
-        }
+        let parameters = self.adapter.parameters_mut().zip(&mut self.memory);
+        gradient.apply(&self.optimizer, (self.step, settings.learning_rate), settings.clip_norm, parameters);
+        Ok((loss, norm))
     }
 }
 
-/// Takes a tensor out of its place, so that its memory has one owner and can be written over.
-fn take(tensor: &mut Tensor<1>) -> Tensor<1> {
-    let device = tensor.device();
-    std::mem::replace(tensor, Tensor::empty([0], &device))
+impl Gradient {
+    /// A gradient with its norm.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn new(loss: f64, of_parameters: Vec<Tensor<1>>) -> Result<Self> {
+        let mut squares = 0.0;
+        for gradient in &of_parameters {
+            squares += scalar(gradient.clone().powi_scalar(2).sum())?;
+        }
+        Ok(Self { loss, norm: squares.sqrt(), of_parameters })
+    }
+
+    /// One step, counted from 1, after clipping. The clipping factor is torch's: `clip_norm / (norm + 1e-6)`, at most 1.
+    pub fn apply<'a>(
+        self,
+        optimizer: &OptimizerConfig,
+        (step, learning_rate): (usize, f64),
+        clip_norm: Option<f64>,
+        parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut Memory)>,
+    ) {
+        let factor = clip_norm.map_or(1.0, |most| (most / (self.norm + 1e-6)).min(1.0));
+        for ((parameter, memory), grad) in parameters.zip(self.of_parameters) {
+            let grad = if factor < 1.0 { grad * factor } else { grad };
+            let value = take(&mut parameter.value);
+            parameter.value = memory.step(optimizer, &parameter.shape, (step, learning_rate), value, grad);
+        }
+    }
 }
 
 /// The number in a tensor of one.

@@ -9,8 +9,8 @@ use crate::adapters::{
     TunedWeights,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixInit, PromptConfig, PromptInit, PromptTasks, RunConfig, Task,
-    TaskRecord,
+    FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptInit, PromptTasks,
+    RunConfig, Task, TaskRecord, TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -25,15 +25,60 @@ use crate::training::run_folder::{RunFolder, read_checkpoints};
 /// Rows that give the initial values their scale.
 const ROWS_FOR_SCALE: usize = 16;
 
-/// Everything a run starts with.
-pub(super) struct Prepared {
+/// What a run is trained on, before anything of it is trained or written.
+pub(super) struct Ground {
     pub(super) plan: AdapterPlan,
     pub(super) model: Rc<LoadedModel>,
-    pub(super) folder: RunFolder,
     pub(super) data: Dataset,
+}
+
+/// Everything a run starts with.
+pub(super) struct Prepared {
+    pub(super) ground: Ground,
+    pub(super) folder: RunFolder,
     pub(super) trainer: Trainer,
     pub(super) state: CheckpointState,
     pub(super) total_steps: usize,
+}
+
+/// Loads the model and the rows.
+pub(super) fn ground(
+    config: &RunConfig,
+    session: &mut Session,
+    loading: &mut Loading<'_>,
+    tell: &dyn Fn(Phase),
+) -> Result<Ground> {
+    config.check()?;
+    loading(0.0)?;
+    let model = session.model(&config.model, config.device, loading)?;
+    tell(Phase::PreparingData);
+    let n_virtual = config.method.n_virtual();
+    let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;
+    let task = TaskRecord::of(model.task(config.task)?);
+    let start = model.model.target_start();
+    let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+    let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
+    let mut text = None;
+    if let MethodConfig::Text(method) = &config.method {
+        let words = words_before(method, &data.train);
+        before = model.tokenizer.encode(&words)?;
+        text = Some(words);
+        // The rows have less room behind them.
+        let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
+        data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+    }
+    data.place(&before, config.method.has_tasks(), &model.tokenizer)?;
+    tell(Phase::Initialising);
+    let plan = plan(config, &model, &data.task, text)?;
+    Ok(Ground { plan, model, data })
+}
+
+impl Ground {
+    /// A trainer before its first step.
+    pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
+        let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
+        Ok(Trainer::new(adapter, config.training.optimizer))
+    }
 }
 
 /// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
@@ -45,25 +90,21 @@ pub(super) fn prepare(
     loading: &mut Loading<'_>,
     tell: &dyn Fn(Phase),
 ) -> Result<Prepared> {
-    config.check()?;
-    loading(0.0)?;
-    let model = session.model(&config.model, config.device, loading)?;
-    tell(Phase::PreparingData);
-    let room = room_for_text(config.method.n_virtual(), config.data.max_tokens, model.model.shape())?;
-    let task = TaskRecord::of(model.task(config.task)?);
-    let start = model.model.target_start();
-    let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
-    data.place_soft(config.method.n_soft(), config.method.has_tasks())?;
-    tell(Phase::Initialising);
-    let plan = plan(config, &model, &data.task)?;
+    let ground = ground(config, session, loading, tell)?;
+    let Ground { plan, model, data } = &ground;
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), &plan, &model)?,
+        Some(name) => restore(&folder.checkpoint(&name), plan, &config.training.optimizer, model)?,
         None => {
-            let trainer = Trainer::new(initial(&plan, config, &model, &data.train)?);
+            let trainer = ground.fresh(config)?;
             let initial = path.join("initial");
-            trainer.adapter.fold(&config.model.display().to_string())?.write(&initial, Some(&config.method))?;
+            let mut start = trainer.adapter.fold(&config.model.display().to_string())?;
+            if matches!(config.method, MethodConfig::Full(_)) {
+                // The model's own weights are where they are.
+                start.weights.clear();
+            }
+            start.write(&initial, Some(&config.method))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -74,12 +115,22 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { plan, model, folder, data, trainer, state, total_steps })
+    Ok(Prepared { ground, folder, trainer, state, total_steps })
+}
+
+/// The instruction, then the first training rows as examples.
+fn words_before(method: &TextConfig, rows: &[Example]) -> String {
+    let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
+    let shots: String = rows.iter().take(method.shots).map(shot).collect();
+    format!("{}{shots}", method.instruction)
 }
 
 /// Optimizer steps of a run on so many rows.
 fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
+    if matches!(config.method, MethodConfig::Text(_)) {
+        return 0;
+    }
     if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }
 }
 
@@ -150,14 +201,19 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
     Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
 }
 
-fn restore(folder: &Path, plan: &AdapterPlan, model: &LoadedModel) -> Result<(Trainer, CheckpointState)> {
+fn restore(
+    folder: &Path,
+    plan: &AdapterPlan,
+    optimizer: &OptimizerConfig,
+    model: &LoadedModel,
+) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
         return Err(EngineError::Resume(
             "the task or the classes of the rows are not those the run began with".to_owned(),
         ));
     }
-    let (trainer, state) = checkpoint::read(folder, plan, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, plan, optimizer, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
@@ -168,7 +224,7 @@ fn restore(folder: &Path, plan: &AdapterPlan, model: &LoadedModel) -> Result<(Tr
 const HEAD_DEVIATION: f64 = 0.02;
 
 /// The parts that a configuration asks for, of this model.
-fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<AdapterPlan> {
+fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option<String>) -> Result<AdapterPlan> {
     let base = &model.model;
     let mut parts = Vec::new();
     match &config.method {
@@ -185,6 +241,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Result<Ad
                 parts.push(PartPlan::Weights(weights));
             }
         }
+        MethodConfig::Text(_) => parts.extend(text.map(PartPlan::Text)),
     }
     if let Some(lora) = &config.lora {
         parts.extend(lora_parts(lora, base)?);
@@ -292,6 +349,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                 };
                 Part::Weights(TunedWeights { parameters: weights.iter().map(own).collect::<Result<_>>()? })
             }
+            PartPlan::Text(text) => Part::Text(text.clone()),
             PartPlan::Head(shape) => {
                 let deviation = match &*model.model {
                     Model::Encoder(encoder) => encoder.initializer_range(),

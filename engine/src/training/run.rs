@@ -5,18 +5,19 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::adapters::{FoldedAdapter, PartPlan};
-use crate::config::{RunConfig, Task};
-use crate::data::{Batches, Example, TokenBatch, evaluation_batches, settled};
+use crate::config::{MethodConfig, RunConfig, Task};
+use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
 use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
+use crate::training::feed::Feed;
 use crate::training::figures::Tally;
 use crate::training::loss::{score, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Prepared, head_notices, notices, prepare, steps_per_epoch};
-use crate::training::run_folder::{Record, RunFolder};
+use crate::training::prepare::{Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
+use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
 use crate::worker::{Outbox, Progress};
@@ -60,7 +61,7 @@ pub(super) struct Run {
     saved_step: Option<usize>,
     total_steps: usize,
     eval_every: usize,
-    epoch: Option<(usize, Batches)>,
+    feed: Feed,
     next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
@@ -93,7 +94,7 @@ impl Run {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
         let config = settled(config)?;
         let prepared = prepare(path, &config, resume, session, &mut out.loading(id), &tell)?;
-        let Prepared { plan, model, folder, data, trainer, state, total_steps } = prepared;
+        let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps } = prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
         let counts = plan.parts.iter().map(PartPlan::count);
@@ -139,7 +140,7 @@ impl Run {
             state,
             total_steps,
             eval_every,
-            epoch: None,
+            feed: Feed::default(),
             next: Next::Train,
             verdict: None,
             first_step: true,
@@ -196,10 +197,11 @@ impl Run {
         }
         self.first_step = false;
         let begun = Instant::now();
-        let batches = weighted(self.config.training.loss, self.next_batches());
+        let of = (self.model.tokenizer.pad(), self.task());
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, of);
+        let batches = weighted(self.config.training.loss, batches);
         let t = &self.config.training;
         let settings = StepSettings {
-            optimizer: t.optimizer,
             learning_rate: learning_rate(t, self.trainer.step + 1, self.total_steps),
             clip_norm: t.clip_norm,
             seed: self.config.seed,
@@ -222,26 +224,6 @@ impl Run {
             self.save(false, out)?;
         }
         Ok(())
-    }
-
-    /// The micro-batches of the next step: their place in the data follows from the step alone.
-    fn next_batches(&mut self) -> Vec<TokenBatch> {
-        let t = &self.config.training;
-        let (pad, task) = (self.model.tokenizer.pad(), self.task());
-        let per_epoch = self.train.len().div_ceil(t.batch_size);
-        let from = self.trainer.step * t.accumulation;
-        let mut batches = Vec::with_capacity(t.accumulation);
-        for index in from..from + t.accumulation {
-            let epoch = index / per_epoch;
-            if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
-                let lengths: Vec<usize> = self.train.iter().map(Example::length).collect();
-                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, self.config.seed, epoch as u64)));
-            }
-            if let Some((_, order)) = &self.epoch {
-                batches.push(TokenBatch::new(&self.train, order.rows(index % per_epoch), pad, task));
-            }
-        }
-        batches
     }
 
     fn evaluate(&mut self, mut evaluation: Evaluation, out: &Outbox) -> Result<()> {
@@ -346,7 +328,11 @@ impl Run {
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
-        self.folder.note_checkpoint(step, best)?;
+        let older = match self.config.method {
+            MethodConfig::Full(_) => Older::GoWhole,
+            _ => Older::KeepAdapter,
+        };
+        self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
         out.send(Event::CheckpointWritten { job: self.id, step, folder, best });
         Ok(())

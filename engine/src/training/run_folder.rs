@@ -152,7 +152,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file cannot be written or removed.
-    pub fn note_checkpoint(&self, step: usize, best: bool) -> Result<()> {
+    pub fn note_checkpoint(&self, step: usize, best: bool, older: Older) -> Result<()> {
         let name = Self::checkpoint_name(step);
         let mut index = self.checkpoints()?;
         index.all.retain(|other| *other < name);
@@ -161,14 +161,33 @@ impl RunFolder {
             index.best = Some(name.clone());
         }
         index.last = Some(name);
+        let is_newest = |other: &String| Some(other) == index.last.as_ref() || Some(other) == index.best.as_ref();
+        let others: Vec<String> = index.all.iter().filter(|other| !is_newest(other)).cloned().collect();
+        if older == Older::GoWhole {
+            index.all.retain(|other| !others.contains(other));
+        }
         write_json(&self.path.join("checkpoints.json"), &index)?;
-        for other in &index.all {
-            if Some(other) != index.last.as_ref() && Some(other) != index.best.as_ref() {
-                checkpoint::keep_adapter_only(&self.checkpoint(other))?;
+        for other in &others {
+            let folder = self.checkpoint(other);
+            match older {
+                Older::KeepAdapter => checkpoint::keep_adapter_only(&folder)?,
+                Older::GoWhole if folder.exists() => {
+                    std::fs::remove_dir_all(&folder).map_err(EngineError::io("remove", &folder))?;
+                }
+                Older::GoWhole => {}
             }
         }
         Ok(())
     }
+}
+
+/// What becomes of checkpoints that are neither the newest nor the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Older {
+    /// Their adapter stays, for looking at.
+    KeepAdapter,
+    /// Nothing stays: their adapter is as large as the model.
+    GoWhole,
 }
 
 /// Which checkpoints the folder of a run holds.
@@ -238,7 +257,7 @@ mod tests {
             let at = run.checkpoint(&RunFolder::checkpoint_name(step));
             std::fs::create_dir_all(&at).unwrap();
             std::fs::write(at.join("state.json"), "{}").unwrap();
-            run.note_checkpoint(step, best).unwrap();
+            run.note_checkpoint(step, best, Older::KeepAdapter).unwrap();
         }
         let has_state = |step| run.checkpoint(&RunFolder::checkpoint_name(step)).join("state.json").exists();
         assert_eq!([has_state(1), has_state(2), has_state(3)], [true, false, true]);

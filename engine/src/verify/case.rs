@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::message::EarlyStopping;
 use crate::weights::write_whole;
 
 /// A tensor of a case, on the host.
@@ -76,6 +77,9 @@ pub(super) struct Facts {
     pub(super) scheduled_training: Scheduled,
     /// Absent where nothing is generated.
     pub(super) generation_options: Option<Generation>,
+    /// What was found out while the case was made.
+    #[serde(default)]
+    pub(super) notes: serde_json::Value,
 }
 
 /// How many of the logits a case keeps for each position: a number, or "all".
@@ -132,6 +136,63 @@ pub(super) struct Scheduled {
 pub(super) struct Generation {
     pub(super) max_new_tokens: usize,
     pub(super) greedy_penalised: Penalised,
+    /// The others by name, in whatever words.
+    #[serde(flatten)]
+    pub(super) others: BTreeMap<String, serde_json::Value>,
+}
+
+/// A search with several beams, in transformers' words.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BeamOptions {
+    pub(super) num_beams: usize,
+    #[serde(default = "one")]
+    pub(super) num_return_sequences: usize,
+    #[serde(default)]
+    pub(super) early_stopping: Early,
+    #[serde(default = "unchanged")]
+    pub(super) length_penalty: f64,
+    #[serde(default = "unchanged")]
+    pub(super) repetition_penalty: f64,
+    #[serde(default)]
+    pub(super) no_repeat_ngram_size: usize,
+    #[serde(default)]
+    pub(super) suppress_tokens: Vec<u32>,
+    /// A token, or where in `case.json` it is: `notes.generation.beam_eos_token_id`.
+    #[serde(default)]
+    pub(super) eos_token_id: serde_json::Value,
+}
+
+/// `early_stopping`: a truth value, or "never".
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Early {
+    AtOnce(bool),
+    Word(EarlyStopping),
+}
+
+impl Default for Early {
+    fn default() -> Self {
+        Self::AtOnce(false)
+    }
+}
+
+impl From<Early> for EarlyStopping {
+    fn from(early: Early) -> Self {
+        match early {
+            Early::AtOnce(true) => Self::True,
+            Early::AtOnce(false) => Self::False,
+            Early::Word(word) => word,
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn unchanged() -> f64 {
+    1.0
 }
 
 /// The penalties of one of them.
@@ -170,6 +231,34 @@ impl Case {
         }
         let arrays = read_tensors(&folder.join("tensors.safetensors"))?;
         Ok(Self { folder: folder.to_owned(), facts, arrays })
+    }
+
+    /// The searches with several beams, by name.
+    pub(super) fn beam_searches(&self, options: &Generation) -> Result<Vec<(String, BeamOptions)>> {
+        let searches = options.others.iter().filter(|(_, options)| options.get("num_beams").is_some());
+        let read = |(name, options): (&String, &serde_json::Value)| {
+            let malformed = |error: serde_json::Error| EngineError::Malformed {
+                what: "the case",
+                path: self.folder.join("case.json"),
+                reason: format!("{name}: {error}"),
+            };
+            Ok((name.clone(), serde_json::from_value(options.clone()).map_err(malformed)?))
+        };
+        searches.map(read).collect()
+    }
+
+    /// The token that ends a search, if one does.
+    pub(super) fn end_token(&self, options: &BeamOptions) -> Result<Option<u32>> {
+        let (found, words) = match &options.eos_token_id {
+            serde_json::Value::Null => return Ok(None),
+            serde_json::Value::String(path) => {
+                let within = path.split('.').skip(1).try_fold(&self.facts.notes, |value, key| value.get(key));
+                (within, path.clone())
+            }
+            token => (Some(token), token.to_string()),
+        };
+        let token = found.and_then(serde_json::Value::as_u64).and_then(|token| u32::try_from(token).ok());
+        token.map(Some).ok_or(EngineError::Unsupported { what: "eos_token_id", name: words })
     }
 
     /// What is learned.

@@ -12,14 +12,14 @@ use crate::adapters::{
     PromptTasksShape,
 };
 use crate::config::{
-    AdamWConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task, TaskRecord,
-    TrainingConfig,
+    AdamConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task,
+    TaskRecord, TrainingConfig,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
-use crate::message::Sampling;
+use crate::message::{Beams, Sampling};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, LinearName, Model, SOFT, Site, WeightName};
 use crate::nn::head_logits;
@@ -28,7 +28,7 @@ use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
-use crate::verify::case::{Array, Arrays, Case, Generation};
+use crate::verify::case::{Array, Arrays, BeamOptions, Case, Generation};
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -144,7 +144,7 @@ impl Setup<'_> {
                 part => part,
             });
         }
-        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }))
+        Ok(Trainer::new(Adapter { parts, task: self.plan.task.clone() }, OptimizerConfig::default()))
     }
 
     /// What the reference calls a parameter while it trains.
@@ -227,7 +227,7 @@ impl Setup<'_> {
         Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
     }
 
-    /// What stands in a target where there is no label.
+    /// What stands in a target where there is no label, and behind a text that ended.
     fn padding(&self) -> Result<i32> {
         let path = self.case.folder.join("model/config.json");
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
@@ -315,12 +315,8 @@ impl Setup<'_> {
         let batch = self.batch("right")?;
         let weight = 1.0 / batch.n_labels() as f64;
         let batches = [(batch, weight)];
-        let settings = StepSettings {
-            optimizer: adamw(training.betas, training.eps, training.weight_decay),
-            learning_rate: training.lr,
-            clip_norm: None,
-            seed: 0,
-        };
+        trainer.optimizer = adamw(training.betas, training.eps, training.weight_decay);
+        let settings = StepSettings { learning_rate: training.lr, clip_norm: None, seed: 0 };
         let mut losses = Vec::new();
         for _ in 0..training.steps {
             losses.push(trainer.step(&self.model, &batches, &settings, &self.device)?.0 as f32);
@@ -342,6 +338,7 @@ impl Setup<'_> {
             let weight = 1.0 / (batch.n_labels() * training.micro_batches.len()) as f64;
             batches.push((batch, weight));
         }
+        trainer.optimizer = adamw(training.betas, training.eps, training.weight_decay);
         let (warmup_steps, total) = numbers_of(&training.schedule)?;
         let rates = TrainingConfig {
             learning_rate: training.lr,
@@ -352,7 +349,6 @@ impl Setup<'_> {
         let (mut losses, mut norms, mut used) = (Vec::new(), Vec::new(), Vec::new());
         for step in 1..=training.steps {
             let settings = StepSettings {
-                optimizer: adamw(training.betas, training.eps, training.weight_decay),
                 learning_rate: learning_rate(&rates, step, total),
                 clip_norm: Some(training.clip_grad_norm),
                 seed: 0,
@@ -374,18 +370,77 @@ impl Setup<'_> {
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
         let repetition_penalty = options.greedy_penalised.repetition_penalty;
         let penalised = Sampling { repetition_penalty, ..plain.clone() };
-        let (tokens, logits) = self.decode(conditioning, plain, 0)?;
+        let (tokens, logits) = self.decode(conditioning, plain.clone(), 0)?;
         let shape = [tokens.len(), options.max_new_tokens];
         let some = logits.iter().flatten().flat_map(|row| row[..columns].iter().copied()).collect();
         results.insert("gen/greedy".to_owned(), Array::integers(shape, tokens.concat()));
         results.insert("gen/greedy_logits".to_owned(), Array::floats([shape[0], shape[1], columns], some));
         let (tokens, _) = self.decode(conditioning, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
         results.insert("gen/greedy_penalised".to_owned(), Array::integers(shape, tokens.concat()));
+        for (name, options) in self.case.beam_searches(options)? {
+            self.search(&name, &options, conditioning, plain.clone(), results)?;
+        }
+        Ok(())
+    }
+
+    /// What beam search returns for each row, and its scores. Behind a text is padding, or the end token where the model
+    /// knows none, as in transformers.
+    fn search(
+        &self,
+        name: &str,
+        options: &BeamOptions,
+        conditioning: &Conditioning,
+        plain: Sampling,
+        results: &mut Arrays,
+    ) -> Result<()> {
+        let beams = Beams {
+            n_beams: options.num_beams,
+            length_penalty: options.length_penalty,
+            early_stopping: options.early_stopping.clone().into(),
+            n_returned: options.num_return_sequences,
+        };
+        let sampling = Sampling { repetition_penalty: options.repetition_penalty, beams, ..plain };
+        let width = sampling.max_new_tokens;
+        let end_token = self.case.end_token(options)?;
+        let settings = DecoderOptions {
+            sampling,
+            end_tokens: end_token.into_iter().collect(),
+            suppress_tokens: options.suppress_tokens.clone(),
+            no_repeat_ngram: options.no_repeat_ngram_size,
+            ..DecoderOptions::default()
+        };
+        let (mut decoder, n) = self.decoder(conditioning, settings)?;
+        while !decoder.is_done() {
+            decoder.step(Writer::try_from(&*self.model)?)?;
+        }
+        let padding = self.padding().ok().map(i64::from).or(end_token.map(i64::from)).unwrap_or(0);
+        let (mut tokens, mut scores) = (Vec::new(), Vec::new());
+        for found in (0..n).flat_map(|row| decoder.hypotheses(row)) {
+            let said = found.tokens.iter().map(|&token| i64::from(token));
+            tokens.extend(said.chain(std::iter::repeat(padding)).take(width));
+            scores.push(found.score);
+        }
+        results.insert(format!("gen/{name}"), Array::integers([scores.len(), width], tokens));
+        results.insert(format!("gen/{name}_scores"), Array::floats([scores.len()], scores));
         Ok(())
     }
 
     /// Tokens and logits of each row, all rows in one batch.
     fn decode(&self, conditioning: &Conditioning, sampling: Sampling, no_repeat_ngram: usize) -> Result<Decoded> {
+        let options = DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, ..DecoderOptions::default() };
+        let (mut decoder, n) = self.decoder(conditioning, options)?;
+        let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
+        while !decoder.is_done() {
+            for new in decoder.step(Writer::try_from(&*self.model)?)? {
+                tokens[new.stream].push(i64::from(new.token));
+                logits[new.stream].extend(new.logits);
+            }
+        }
+        Ok((tokens, logits))
+    }
+
+    /// A decoder for the rows, and how many they are.
+    fn decoder(&self, conditioning: &Conditioning, options: DecoderOptions) -> Result<(Decoder, usize)> {
         let batch = self.batch("left")?;
         let tuned = self.model.tuned(&conditioning.tuned)?.map(Rc::new);
         let (tokens, mask, seq) = match &batch.source {
@@ -409,17 +464,7 @@ impl Setup<'_> {
                 Some(SourceOptions::of(model.as_ref(), &file, 0))
             }
         };
-        let options =
-            DecoderOptions { sampling, no_repeat_ngram, keep_logits: true, source, ..DecoderOptions::default() };
-        let mut decoder = Decoder::new(self.model.shape(), streams, options)?;
-        let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
-        while !decoder.is_done() {
-            for new in decoder.step(Writer::try_from(&*self.model)?)? {
-                tokens[new.stream].push(i64::from(new.token));
-                logits[new.stream].extend(new.logits);
-            }
-        }
-        Ok((tokens, logits))
+        Ok((Decoder::new(self.model.shape(), streams, DecoderOptions { source, ..options })?, n))
     }
 }
 
@@ -440,8 +485,8 @@ fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usi
     TokenBatch { rows, batch, seq, tokens, mask, labels: shifted, types: None, source, task }
 }
 
-fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> AdamWConfig {
-    AdamWConfig { beta1, beta2, epsilon, weight_decay }
+fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> OptimizerConfig {
+    OptimizerConfig::AdamW(AdamConfig { beta1, beta2, epsilon, weight_decay })
 }
 
 /// Warm-up and total steps of "linear, 2 warm-up steps, 7 in all".

@@ -77,6 +77,31 @@ impl WeightFiles {
         Err(EngineError::ModelFileMissing { what, path: folder.to_owned() })
     }
 
+    /// Opens one file of any name, of either format by how it begins.
+    ///
+    /// # Errors
+    /// As [`WeightFiles::open`].
+    pub fn open_file(path: &Path) -> Result<Self> {
+        let mut weights = Self { files: Vec::new(), entries: BTreeMap::new() };
+        // After its length the header of safetensors begins with a brace, as neither a zip nor a pickle does there.
+        let is_safe = map_file(path)?.get(8) == Some(&b'{');
+        weights.add(path.to_owned(), if is_safe { Format::Safetensors } else { Format::Torch })?;
+        Ok(weights)
+    }
+
+    /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// Its format is not of fractions, or it holds values that are not finite.
+    pub fn floats(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
+        if values.iter().all(|x| x.is_finite()) {
+            return Ok(Some((entry.shape.clone(), values)));
+        }
+        Err(EngineError::WeightNotFinite { name: name.to_owned() })
+    }
+
     fn add(&mut self, path: PathBuf, format: Format) -> Result<()> {
         let map = map_file(&path)?;
         let entries = match format {
@@ -97,6 +122,11 @@ impl WeightFiles {
     /// Names and shapes, sorted by name.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.entries.iter().map(|(name, entry)| (name.as_str(), entry.shape.as_slice()))
+    }
+
+    /// Every tensor as it is stored: name, format, shape, and the bytes in the order in which they are read.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (&str, Dtype, &[usize], Cow<'_, [u8]>)> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry.dtype, entry.shape.as_slice(), self.bytes(entry)))
     }
 
     /// Storage format of the largest weight, such as `F16`.
@@ -232,7 +262,7 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-fn map_file(path: &Path) -> Result<Mmap> {
+pub(super) fn map_file(path: &Path) -> Result<Mmap> {
     let file = File::open(path).map_err(EngineError::io("read", path))?;
     let length = file.metadata().map_err(EngineError::io("read", path))?.len();
     if length == 0 {

@@ -1,11 +1,13 @@
 //! Weights of a Hugging Face folder, safetensors or PyTorch's own files: memory-mapped, tensor by tensor onto the device.
 
 mod files;
+mod npy;
 mod numbers;
 mod pickle;
 mod safetensors;
 mod torch;
 
 pub use self::files::WeightFiles;
+pub(crate) use self::npy::{is_npy, read_npy};
 pub(crate) use self::safetensors::write_whole;
-pub use self::safetensors::{Floats, read_floats, write_floats, write_json};
+pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats, write_json};

@@ -1,7 +1,8 @@
 //! A pickle as a description: the tensors that `torch.save` wrote down, read without running anything.
 //!
 //! A pickle is a program for a small machine that may call any function by its name. The machine here has a list of
-//! what a state dictionary needs, builds a description where the original would call, and refuses every other name.
+//! what a state dictionary needs, builds a description where the original would call, and refuses every other name. The
+//! settings and callbacks that pytorch-lightning keeps beside a state dictionary become empty dictionaries.
 //! What it holds is kept flat and by index, so that a file cannot nest or multiply what it says.
 //! Opcodes as in python/cpython: Lib/pickle.py; what tensors are made of as in pytorch/pytorch: torch/_utils.py.
 
@@ -30,7 +31,8 @@ pub(super) fn damaged<T>(reason: impl Into<String>) -> Result<T> {
 /// What a pickle describes.
 #[derive(Debug, Default)]
 pub(super) struct Description<'a> {
-    /// Tensors of the outermost dictionary by name; the last of a name counts. Other entries are left out.
+    /// Tensors of the outermost dictionary by name, or of the `state_dict` in it; the last of a name counts. Other entries
+    /// are left out.
     pub(super) tensors: BTreeMap<&'a str, TensorAt<'a>>,
     /// Every storage that is mentioned, by its key.
     pub(super) storages: BTreeMap<&'a str, Storage<'a>>,
@@ -71,7 +73,7 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description<'_>> {
     let mut found = Description { length: machine.at, ..Description::default() };
     match root {
         Value::Node(id) => match &machine.nodes[id] {
-            Node::Dict(pairs) => pairs.iter().for_each(|pair| match *pair {
+            Node::Dict(pairs) => machine.state_of(pairs).iter().for_each(|pair| match *pair {
                 (Value::Text(name), Value::Tensor(id)) => {
                     found.tensors.insert(name, machine.tensors[id].clone());
                 }
@@ -119,6 +121,8 @@ enum Global {
     RebuildTensor,
     RebuildParameter,
     Storage(Dtype),
+    /// An object without tensors, of which nothing is made.
+    Inert,
 }
 
 impl Global {
@@ -137,6 +141,11 @@ impl Global {
             ("torch", "CharStorage") => Self::Storage(Dtype::I8),
             ("torch", "ByteStorage") => Self::Storage(Dtype::U8),
             ("torch", "BoolStorage") => Self::Storage(Dtype::BOOL),
+            ("argparse", "Namespace")
+            | ("pathlib" | "pathlib._local", "PosixPath" | "PurePosixPath" | "WindowsPath" | "PureWindowsPath") => {
+                Self::Inert
+            }
+            (module, _) if module.starts_with("pytorch_lightning.") => Self::Inert,
             _ => return Err(PickleError::Forbidden(format!("{module}.{name}"))),
         })
     }
@@ -156,6 +165,18 @@ struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
+    /// The dictionary of tensors in the outermost one, if there is one further in.
+    fn state_of<'m>(&'m self, outermost: &'m [(Value<'a>, Value<'a>)]) -> &'m [(Value<'a>, Value<'a>)] {
+        let inner = outermost.iter().rev().find_map(|pair| match *pair {
+            (Value::Text("state_dict"), Value::Node(id)) => match &self.nodes[id] {
+                Node::Dict(pairs) => Some(pairs.as_slice()),
+                Node::Tuple(_) | Node::List(_) => None,
+            },
+            _ => None,
+        });
+        inner.unwrap_or(outermost)
+    }
+
     /// One opcode; whether it was the last.
     fn step(&mut self) -> Result<bool> {
         let opcode = self.byte()?;
@@ -168,7 +189,7 @@ impl<'a> Machine<'a> {
             b'q' | b'r' | 0x94 => self.memoize(opcode)?,
             b'h' | b'j' => self.recall(opcode)?,
             b'c' | 0x93 => self.global(opcode)?,
-            b'R' => self.call()?,
+            b'R' | 0x81 => self.call(opcode)?,
             b'b' => self.build()?,
             b'Q' => self.persistent()?,
             b't' | b')' | b']' | b'}' | 0x85..=0x87 => self.container(opcode)?,
@@ -307,12 +328,15 @@ impl<'a> Machine<'a> {
     }
 
     /// Where the original would call a function: the description of what it would return.
-    fn call(&mut self) -> Result<()> {
+    fn call(&mut self, opcode: u8) -> Result<()> {
         let arguments = self.pop()?;
         let Value::Global(global) = self.pop()? else { return damaged("it calls what is no function") };
         let arguments = self.tuple(arguments)?;
+        if opcode != b'R' && global != Global::Inert {
+            return damaged(format!("it makes an object of {global:?}, which is none"));
+        }
         let made = match (global, arguments) {
-            (Global::OrderedDict, []) => {
+            (Global::OrderedDict, []) | (Global::Inert, _) => {
                 self.push_node(Node::Dict(Vec::new()));
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::files::Entry;
+use super::files::{Entry, map_file};
 use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
 
@@ -31,6 +31,19 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
         path: path.to_owned(),
         reason: format!("{error}; it may be cut short"),
     })
+}
+
+/// What a file says beside its tensors; its numbers are not looked at.
+///
+/// # Errors
+/// The file is missing or no whole safetensors file.
+pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
+    let (_, metadata) = SafeTensors::read_metadata(&map_file(path)?).map_err(|error| EngineError::Malformed {
+        what: "the weight file",
+        path: path.to_owned(),
+        reason: format!("{error}; it may be cut short"),
+    })?;
+    Ok(metadata.metadata().clone().unwrap_or_default())
 }
 
 /// Shapes and numbers by name.

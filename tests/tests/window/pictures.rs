@@ -14,7 +14,8 @@ use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
 use engine::message::{
-    Command, Event, GeneratedStream, JobId, Neighbour, NeighbourList, Phase, PrefixGrid, StepReport,
+    Command, Event, GeneratedBeam, GeneratedStream, JobId, Neighbour, NeighbourList, Outcome, Phase, PrefixGrid,
+    RangeFindings, RangePoint, StepReport,
 };
 
 use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
@@ -215,6 +216,7 @@ fn generated(bench: &mut Bench, job: JobId) {
         adapter_hash: hash.into(),
         proven_base: proven,
         elapsed_secs: 0.21,
+        beams: Vec::new(),
     };
     let streams = vec![
         stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
@@ -237,6 +239,46 @@ fn compare_marks_what_the_prefix_changes() {
     generated(&mut bench, job);
     bench.harness.get_by_label("Base proven");
     picture(&mut bench, "compare_done");
+}
+
+#[test]
+fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
+    let (mut bench, job) = comparing(Start::default());
+    generated(&mut bench, job);
+    click(&mut bench, say!("compare.how"));
+    click(&mut bench, say!("compare.beam_search"));
+    click(&mut bench, say!("compare.generate"));
+    let job = bench
+        .last(|command| match command {
+            Command::Generate { job, request } => {
+                assert!(request.sampling.greedy && request.sampling.beams.n_beams == 4);
+                Some(*job)
+            }
+            _ => None,
+        })
+        .expect("the generation was sent");
+    bench.event(Event::BestBeam { job, stream: 1, text: " Blue was".into() });
+    bench.event(Event::BestBeam { job, stream: 1, text: " Blue Spice is".into() });
+    bench.settle();
+    let window = bench.harness.state().as_ref().expect("the window is open");
+    assert_eq!(window.state.comparison.columns[1].text, " Blue Spice is");
+    let beam = |text: &str, score| GeneratedBeam { text: text.into(), tokens: vec![1; 14], score };
+    let stream = |beams: Vec<GeneratedBeam>| GeneratedStream {
+        text: beams[0].text.clone(),
+        tokens: beams[0].tokens.clone(),
+        adapter_hash: String::new(),
+        proven_base: None,
+        elapsed_secs: 0.42,
+        beams,
+    };
+    let streams = vec![
+        stream(vec![beam(" The river was cold.", -1.204), beam(" The river was deep.", -1.311)]),
+        stream(vec![beam(" Blue Spice is a Chinese restaurant.", -0.412), beam(" Blue Spice is cheap.", -0.5)]),
+    ];
+    bench.event(Event::Generated { job, streams });
+    bench.settle();
+    bench.harness.get_by_label("score -0.500");
+    picture(&mut bench, "compare_beams");
 }
 
 #[test]
@@ -455,4 +497,64 @@ fn large_type_puts_the_card_above_the_form() {
     bench.answer_form();
     bench.harness.get_by_label("Ready");
     picture(&mut bench, "new_run_large");
+}
+
+/// The form of a new run in a window that is high enough for all of it.
+fn whole_form() -> Bench {
+    let mut bench = Bench::with_runs(Start { size: [1280.0, 2700.0], ..Start::default() }, Vec::new());
+    click(&mut bench, "Set up a run");
+    bench.answer_form();
+    bench.harness.get_by_label("Ready");
+    bench
+}
+
+#[test]
+fn a_preset_names_its_source_and_fills_the_form() {
+    let mut bench = whole_form();
+    click(&mut bench, "More settings");
+    click(&mut bench, "Preset");
+    bench.harness.get_by_label("Prefix-Tuning, GPT-2 on E2E").click();
+    bench.settle();
+    bench.harness.get_by_label("XiangLi1999/PrefixTuning: gpt2; Li & Liang 2021");
+    click(&mut bench, "Optimizer");
+    bench.harness.get_by_label("Adafactor").click();
+    bench.settle();
+    click(&mut bench, "Constants of the optimizer");
+    bench.harness.get_by_label("Longest update");
+    let source = "XiangLi1999/PrefixTuning: gpt2; Li & Liang 2021";
+    assert!(bench.harness.query_by_label(source).is_none(), "another optimizer is no longer the preset");
+    bench.harness.check_accessibility();
+    picture(&mut bench, "new_run_optimizer");
+}
+
+#[test]
+fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
+    let mut bench = whole_form();
+    click(&mut bench, "Test the range…");
+    let asked = bench.last(|command| match command {
+        Command::TestRange { job, config, range } => Some((*job, config.training.learning_rate, range.steps)),
+        _ => None,
+    });
+    let (job, rate, steps) = asked.expect("a test was asked for");
+    assert_eq!((rate, steps), (5e-3, 100));
+    for step in 0..80 {
+        let power = -6.0 + 0.07 * f64::from(step);
+        let smoothed = 4.0 - 2.0 / (1.0 + (-4.0 * (power + 3.0)).exp()) + (5.0 * (power + 0.9)).exp();
+        let loss = smoothed + 0.1 * (f64::from(step) * 2.3).sin();
+        bench.event(Event::RangeStep { job, point: RangePoint { learning_rate: 10f64.powf(power), loss, smoothed } });
+    }
+    bench.harness.get_by_label("80 of 100 rates");
+    let findings = RangeFindings { steepest: Some(1.04e-3), diverged: Some(0.3) };
+    bench.event(Event::Range { job, findings });
+    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    picture(&mut bench, "new_run_range");
+    click(&mut bench, "Use 1e-3 (falls fastest)");
+    click(&mut bench, "Close the test");
+    assert!(bench.harness.query_by_label("Loss over the learning rate").is_none());
+    click(&mut bench, "Test the range…");
+    let rate = bench.last(|command| match command {
+        Command::TestRange { config, .. } => Some(config.training.learning_rate),
+        _ => None,
+    });
+    assert_eq!(rate, Some(1e-3), "the form has taken it over");
 }

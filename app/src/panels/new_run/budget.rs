@@ -42,7 +42,7 @@ pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
 pub struct Memory {
     /// The frozen base.
     pub weights: u64,
-    /// The prefix; in training with the network behind it, gradients and AdamW's two moments.
+    /// The prefix; in training with the network behind it, gradients and what the optimizer remembers.
     pub adapter: u64,
     /// In training what the forward pass keeps for the backward pass, in generating the cache of keys and values.
     pub activations: u64,
@@ -80,6 +80,8 @@ pub fn generating(draft: &Draft, model: &ModelSummary) -> Memory {
 /// Estimates the memory of a training step with rows of `seq` tokens.
 pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
+    // The parameters, their gradient and what the optimizer remembers.
+    let tensors = 2 + draft.training.optimizer.memory_per_parameter() as u64;
     let tokens = draft.training.batch_size * seq;
     let kv = seq + draft.n_virtual;
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
@@ -87,7 +89,7 @@ pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
         tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
     Memory {
         weights: weights(model),
-        adapter: 4 * f32_bytes(parameters(draft, model).trained),
+        adapter: tensors * f32_bytes(parameters(draft, model).trained),
         activations: f32_bytes((model.n_layers + model.encoder_layers) * per_layer),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
     }
@@ -103,6 +105,8 @@ pub fn quantile(lengths: &[u32], share: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use engine::config::{AdafactorConfig, OptimizerConfig};
+
     use super::*;
 
     fn gpt2_small() -> ModelSummary {
@@ -155,6 +159,9 @@ mod tests {
         assert_eq!(a.weights, b.weights);
         assert!(b.activations > 3 * a.activations);
         assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
+        let mut frugal = small;
+        frugal.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
+        assert_eq!(2 * training(&frugal, &gpt2_small(), 128).adapter, a.adapter, "AdamW's moments are not kept");
     }
 
     #[test]

@@ -9,14 +9,10 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
 use engine::models::Site;
+use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
 use crate::say;
 use crate::workspace::default_name;
-
-/// Learning rate that suits a prefix trained directly.
-pub const FLAT_RATE: f64 = 5e-3;
-/// Learning rate that suits a prefix trained through a network.
-pub const MLP_RATE: f64 = 5e-4;
 
 /// Kinds of initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +34,15 @@ pub enum Extent {
     Epochs,
     /// Optimizer steps.
     Steps,
+}
+
+/// How long the warm-up is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmUp {
+    /// In optimizer steps.
+    Steps,
+    /// As a share of all steps.
+    Share,
 }
 
 /// A field of the form.
@@ -119,8 +124,10 @@ pub struct Draft {
     pub training: TrainingConfig,
     /// The learning rate as it is typed.
     pub learning_rate: String,
-    /// The user typed it: it no longer follows the method.
+    /// The user typed it: it no longer follows method and optimizer.
     pub rate_edited: bool,
+    /// How the warm-up is given.
+    pub warm_up: WarmUp,
     /// Clip the gradient.
     pub clip: bool,
     /// Its largest norm.
@@ -155,7 +162,7 @@ impl From<&RunConfig> for Draft {
             PrefixInit::Words { text } => (InitKind::Words, text.clone()),
         };
         let training = config.training.clone();
-        let usual = if reparameterise { MLP_RATE } else { FLAT_RATE };
+        let usual = recommended_learning_rate(Form::of(&config.method, config.task), &training.optimizer);
         Self {
             name: config.name.clone(),
             model: config.model.display().to_string(),
@@ -176,6 +183,7 @@ impl From<&RunConfig> for Draft {
             extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
             learning_rate: crate::text::scientific(training.learning_rate),
             rate_edited: (training.learning_rate - usual).abs() > 1e-12,
+            warm_up: if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps },
             clip: training.clip_norm.is_some(),
             clip_norm: training.clip_norm.unwrap_or(1.0),
             early_stopping: training.patience.is_some(),
@@ -229,11 +237,54 @@ impl Draft {
         }
     }
 
-    /// The learning rate follows the form of the prefix until the user types one.
+    /// The learning rate that suits method and optimizer.
+    pub fn usual_rate(&self) -> f64 {
+        recommended_learning_rate(Form::of(&self.method(0), self.task), &self.training.optimizer)
+    }
+
+    /// The learning rate follows method and optimizer until the user types one.
     pub fn follow_method(&mut self) {
         if !self.rate_edited {
-            self.learning_rate = crate::text::scientific(if self.reparameterise { MLP_RATE } else { FLAT_RATE });
+            self.learning_rate = crate::text::scientific(self.usual_rate());
         }
+    }
+
+    /// The recipes that the method can take.
+    pub fn recipes(&self) -> impl Iterator<Item = &'static Recipe> {
+        let method = self.method(0);
+        RECIPES.iter().filter(move |recipe| recipe.fits(&method, self.task))
+    }
+
+    /// The recipe that is in force, if it is one.
+    pub fn recipe(&self) -> Option<&'static Recipe> {
+        let rate = self.learning_rate.trim().parse::<f64>().ok()?;
+        let (method, training) = (self.method(0), self.training_config(rate));
+        self.recipes().find(|recipe| {
+            let (mut with_method, mut with_training) = (method.clone(), training.clone());
+            let applied = recipe.apply(&mut with_method, self.task, &mut with_training);
+            applied.is_ok() && (&with_method, &with_training) == (&method, &training)
+        })
+    }
+
+    /// Fills in what a recipe decides.
+    pub fn take_recipe(&mut self, recipe: &Recipe) {
+        let (mut method, mut training) = (self.method(0), self.training_config(self.usual_rate()));
+        if recipe.apply(&mut method, self.task, &mut training).is_err() {
+            return;
+        }
+        let MethodConfig::Prefix(prefix) = method else { return };
+        (self.n_virtual, self.dropout) = (prefix.n_virtual, prefix.dropout);
+        if let PrefixInit::Words { text } = prefix.init {
+            (self.init, self.words) = (InitKind::Words, text);
+        }
+        self.reparameterise = prefix.reparameterisation.is_some();
+        self.width = prefix.reparameterisation.map_or(self.width, |network| network.width);
+        self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
+        self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
+        (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
+        self.learning_rate = crate::text::scientific(training.learning_rate);
+        self.training = training;
+        self.rate_edited = (self.training.learning_rate - self.usual_rate()).abs() > 1e-12;
     }
 
     /// The run, or everything that is missing in the order of the form.
@@ -289,15 +340,22 @@ impl Draft {
         }
     }
 
-    /// What the engine would refuse is shown at the last field.
-    fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
-        let training = TrainingConfig {
+    /// How the engine is asked to train.
+    fn training_config(&self, learning_rate: f64) -> TrainingConfig {
+        TrainingConfig {
             steps: if self.extent == Extent::Steps { self.training.steps.max(1) } else { 0 },
             learning_rate,
+            warmup_steps: if self.warm_up == WarmUp::Steps { self.training.warmup_steps } else { 0 },
+            warmup_share: if self.warm_up == WarmUp::Share { self.training.warmup_share } else { 0.0 },
             clip_norm: self.clip.then_some(self.clip_norm),
             patience: self.early_stopping.then_some(self.patience),
             ..self.training.clone()
-        };
+        }
+    }
+
+    /// What the engine would refuse is shown at the last field.
+    fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
+        let training = self.training_config(learning_rate);
         let mut config = RunConfig {
             name: self.name.trim().to_owned(),
             model: PathBuf::from(self.model.trim()),
@@ -322,7 +380,8 @@ impl Draft {
         [
             mine.accumulation != usual.accumulation,
             mine.schedule != Schedule::Linear,
-            mine.warmup_steps != usual.warmup_steps,
+            self.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
+            self.warm_up == WarmUp::Share && mine.warmup_share > 0.0,
             mine.loss != LossReduction::TokenMean,
             mine.optimizer != usual.optimizer,
             mine.eval_every != usual.eval_every,
@@ -340,6 +399,8 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
+    use engine::config::{OptimizerConfig, SgdConfig};
+
     use super::*;
 
     fn ready() -> Draft {
@@ -378,21 +439,54 @@ mod tests {
     fn a_complete_form_is_a_run_with_a_name() {
         let config = ready().check(Facts::default()).unwrap();
         assert_eq!(config.name, "prefix 20 · a");
-        assert_eq!(config.training.learning_rate, FLAT_RATE);
+        assert_eq!(config.training.learning_rate, 5e-3);
         assert_eq!(Draft::from(&config).check(Facts::default()).unwrap(), config);
     }
 
     #[test]
-    fn the_learning_rate_follows_the_method_until_it_is_typed() {
+    fn the_learning_rate_follows_method_and_optimizer_until_it_is_typed() {
         let mut draft = ready();
         draft.reparameterise = true;
         draft.follow_method();
-        assert_eq!(draft.learning_rate, "5e-4");
+        assert_eq!(draft.learning_rate, "1e-4");
+        draft.training.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
+        draft.follow_method();
+        assert_eq!(draft.learning_rate, "0.1");
         draft.learning_rate = "1e-3".into();
         draft.rate_edited = true;
         draft.reparameterise = false;
         draft.follow_method();
         assert_eq!(draft.learning_rate, "1e-3");
+    }
+
+    #[test]
+    fn a_recipe_fills_the_form_and_is_in_force_until_something_of_it_changes() {
+        let mut draft = ready();
+        assert_eq!(draft.recipe(), None);
+        let names: Vec<&str> = draft.recipes().map(|recipe| recipe.name).collect();
+        assert!(names.contains(&"prefix-gpt2-e2e") && !names.contains(&"lora-gpt2-e2e"), "{names:?}");
+        for name in ["prefix-gpt2-e2e", "prefix-gpt2-low-data", "chatglm"] {
+            draft.take_recipe(Recipe::named(name).unwrap());
+            assert_eq!(draft.recipe().map(|recipe| recipe.name), Some(name));
+        }
+        assert!(draft.rate_edited && !draft.reparameterise && draft.extent == Extent::Steps);
+        let config = draft.check(Facts::default()).unwrap();
+        assert_eq!((config.training.accumulation, config.training.learning_rate), (16, 2e-2));
+        draft.n_virtual = 20;
+        assert_eq!(draft.recipe(), None);
+    }
+
+    #[test]
+    fn a_warm_up_is_given_in_steps_or_as_a_share() {
+        let mut draft = ready();
+        (draft.training.warmup_steps, draft.training.warmup_share) = (30, 0.1);
+        let warm_up = |draft: &Draft| {
+            let training = draft.check(Facts::default()).unwrap().training;
+            (training.warmup_steps, training.warmup_share)
+        };
+        assert_eq!(warm_up(&draft), (30, 0.0));
+        draft.warm_up = WarmUp::Share;
+        assert_eq!(warm_up(&draft), (0, 0.1));
     }
 
     #[test]

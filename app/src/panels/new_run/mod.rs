@@ -6,7 +6,9 @@ mod data;
 pub mod draft;
 mod method;
 mod model;
+mod optimizer;
 mod preview_card;
+mod range;
 mod schedule;
 
 use std::path::PathBuf;
@@ -89,6 +91,10 @@ impl NewRun {
             Some(Err(issues)) => issues.clone(),
             _ => Vec::new(),
         };
+        let ready = match &self.checked.answer {
+            Some(Ok(config)) => Some(config.clone()),
+            _ => None,
+        };
         let narrow = ui.available_width() < theme::NARROW_SCREEN;
         if !narrow {
             Panel::right("new_run_side")
@@ -115,7 +121,7 @@ impl NewRun {
             ui.add_space(4.0);
             method::method_ui(ui, &mut draft, state, &issues);
             ui.add_space(4.0);
-            schedule::schedule_ui(ui, &mut draft, state, &issues);
+            schedule::schedule_ui(ui, &mut draft, state, (&issues, ready.as_deref()), out);
             ui.add_space(theme::GAP);
         });
         self.ask(ui, &before, &draft, state, out);

@@ -1,11 +1,13 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
 use egui::{CollapsingHeader, RichText, Ui};
-use engine::config::{LossReduction, Schedule};
+use engine::config::RunConfig;
 use engine::device::DeviceChoice;
+use engine::recipes::Recipe;
 
 use super::draft::{Draft, Extent, Field, Issue};
-use super::error_of;
+use super::{error_of, optimizer, range};
+use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
@@ -14,8 +16,15 @@ use crate::widgets::field;
 use crate::widgets::surface::card_ui;
 
 /// Draws the card.
-pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+pub(super) fn schedule_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    state: &State,
+    (issues, ready): (&[Issue], Option<&RunConfig>),
+    out: &mut Vec<Action>,
+) {
     card_ui(ui, say!("schedule.title"), |ui| {
+        recipe_ui(ui, draft);
         ui.columns(2, |sides| {
             let left = &mut sides[0];
             field::field_ui(left, say!("schedule.extent"), "", None, |ui| {
@@ -38,6 +47,7 @@ pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues:
                 field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
             });
             rate_ui(&mut sides[1], draft, issues);
+            sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
         });
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
@@ -50,7 +60,28 @@ pub(super) fn schedule_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues:
             n => say!("schedule.advanced_changed", n = n),
         };
         CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
+        range::range_ui(ui, draft, state, out);
     });
+}
+
+/// The recipe in force, to be changed for another, and where it is from.
+fn recipe_ui(ui: &mut Ui, draft: &mut Draft) {
+    let present = draft.recipe();
+    let mut chosen = present.map(|recipe| recipe.name);
+    let own = (None, say!("schedule.no_recipe").to_owned());
+    let recipes = draft.recipes().map(|recipe| (Some(recipe.name), recipe.title.to_owned()));
+    let choices: Vec<(Option<&str>, String)> = std::iter::once(own).chain(recipes).collect();
+    let changed = field::field_ui(ui, say!("schedule.recipe"), say!("schedule.recipe_help"), None, |ui| {
+        field::choice_ui(ui, "recipe", &mut chosen, &choices)
+    });
+    if changed && let Some(recipe) = chosen.and_then(Recipe::named) {
+        draft.take_recipe(recipe);
+    }
+    if let Some(recipe) = present {
+        let note = recipe.note.map(|note| format!(" · {note}")).unwrap_or_default();
+        let text = RichText::new(format!("{}{note}", recipe.source)).small().color(tokens(ui).muted);
+        ui.add(egui::Label::new(text).wrap());
+    }
 }
 
 fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
@@ -59,12 +90,13 @@ fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
         draft.rate_edited |= field::text_ui(ui, &mut draft.learning_rate, "5e-3");
     });
     if draft.rate_edited {
-        let usual = if draft.reparameterise { super::draft::MLP_RATE } else { super::draft::FLAT_RATE };
-        let label = say!("schedule.rate_reset", rate = crate::text::scientific(usual));
+        let label = say!("schedule.rate_reset", rate = crate::text::scientific(draft.usual_rate()));
         if ui.small_button(label).clicked() {
             draft.rate_edited = false;
             draft.follow_method();
         }
+    } else {
+        ui.label(RichText::new(say!("schedule.rate_follows")).small().color(tokens(ui).muted));
     }
 }
 
@@ -86,7 +118,7 @@ fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
 
 fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
     ui.add_space(6.0);
-    optimizer_ui(ui, draft);
+    optimizer::optimizer_ui(ui, draft);
     ui.columns(3, |sides| {
         let t = &mut draft.training;
         field::field_ui(&mut sides[0], say!("schedule.eval_every"), say!("schedule.eval_every_help"), None, |ui| {
@@ -115,41 +147,6 @@ fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
         field::field_ui(&mut sides[2], say!("schedule.seed"), say!("schedule.seed_help"), None, |ui| {
             let width = ui.available_width();
             ui.add(egui::DragValue::new(&mut draft.seed).min_size(egui::vec2(width, 0.0)))
-        });
-    });
-}
-
-fn optimizer_ui(ui: &mut Ui, draft: &mut Draft) {
-    ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.schedule"), "", None, |ui| {
-            let names = [
-                (Schedule::Linear, say!("schedule.linear")),
-                (Schedule::Cosine, say!("schedule.cosine")),
-                (Schedule::Constant, say!("schedule.constant")),
-            ];
-            segmented_ui(ui, &mut draft.training.schedule, &names)
-        });
-        field::field_ui(&mut sides[1], say!("schedule.loss"), say!("schedule.loss_help"), None, |ui| {
-            let names = [
-                (LossReduction::TokenMean, say!("schedule.token_mean")),
-                (LossReduction::SentenceSum, say!("schedule.sentence_sum")),
-            ];
-            segmented_ui(ui, &mut draft.training.loss, &names)
-        });
-    });
-    ui.columns(3, |sides| {
-        let t = &mut draft.training;
-        field::field_ui(&mut sides[0], say!("schedule.warmup"), say!("schedule.warmup_help"), None, |ui| {
-            field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
-        });
-        let effective = t.batch_size * t.accumulation;
-        field::field_ui(&mut sides[1], say!("schedule.accumulation"), say!("schedule.accumulation_help"), None, |ui| {
-            field::count_ui(ui, &mut t.accumulation, 1..=1024)
-        });
-        let note = RichText::new(say!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
-        sides[1].label(note);
-        field::field_ui(&mut sides[2], say!("schedule.decay"), "", None, |ui| {
-            field::number_ui(ui, &mut t.optimizer.weight_decay, 0.0..=10.0, 0.005)
         });
     });
 }

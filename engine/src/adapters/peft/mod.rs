@@ -8,7 +8,7 @@ pub(super) mod prompt;
 
 pub(crate) use self::prompt::encoder as prompt_encoder;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
-use crate::weights::{Floats, read_floats, write_floats, write_json};
+use crate::weights::{Floats, WeightFiles, read_floats, write_floats, write_json};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,8 +99,7 @@ fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, Mod
         _ => Site::Decoder,
     };
     let like = like.into_iter().flatten().find(|(other, _)| *other == site).map(|(_, shape)| shape);
-    let path = folder.join("adapter_model.safetensors");
-    let mut tensors = read_floats(&path)?;
+    let (path, mut tensors) = read_weights(folder)?;
     let (n_virtual, row, flat) = embeddings(&mut tensors, "prompt_embeddings", &path)?;
     if n_virtual != config.num_virtual_tokens {
         let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
@@ -247,6 +246,21 @@ pub(super) fn task_type(task: Task) -> Option<&'static str> {
         Task::TokenClassification => Some("TOKEN_CLS"),
         Task::MaskedFill => None,
     }
+}
+
+/// The tensors of a folder; where PEFT was older, its pickle is read and nothing of it is run.
+fn read_weights(folder: &Path) -> Result<(PathBuf, Floats)> {
+    let (path, older) = (folder.join("adapter_model.safetensors"), folder.join("adapter_model.bin"));
+    if path.is_file() || !older.is_file() {
+        let tensors = read_floats(&path)?;
+        return Ok((path, tensors));
+    }
+    let files = WeightFiles::open_file(&older)?;
+    let mut tensors = Floats::new();
+    for (name, _) in files.shapes() {
+        tensors.extend(files.floats(name)?.map(|tensor| (name.to_owned(), tensor)));
+    }
+    Ok((older, tensors))
 }
 
 /// What stands under `root` in a file: the trained head.

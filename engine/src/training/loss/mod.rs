@@ -12,7 +12,7 @@ use crate::adapters::parameters::floats;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{Conditioning, Input, Model, Tokens};
+use crate::models::{Conditioning, Input, Model, Site, Tokens};
 use crate::nn::past_length;
 use crate::nn::positions::{key_mask, positions};
 
@@ -83,13 +83,14 @@ pub(crate) fn hidden(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<Tensor<3>> {
-    let past = match model {
-        Model::Causal(_) => conditioning.decoder.as_deref(),
-        Model::Encoder(_) => conditioning.encoder.as_deref(),
+    let site = match model {
+        Model::Causal(_) => Site::Decoder,
+        Model::Encoder(_) => Site::Encoder,
         Model::Seq2Seq(model) => return seq2seq::hidden(model.as_ref(), conditioning, batch, device),
     };
+    let past = conditioning.of(site);
     let shape = [batch.batch, batch.seq];
-    let n_virtual = past_length(past);
+    let (n_before, n_positions) = (conditioning.n_before(site), model.shape().n_positions);
     let input = Input {
         tokens: Tokens::new(
             batch.tokens.iter().map(|&id| id.into()),
@@ -97,8 +98,8 @@ pub(crate) fn hidden(
             conditioning.soft_prompt.as_ref(),
             device,
         )?,
-        positions: positions(&batch.mask, shape, n_virtual, model.shape().n_positions, model.counting(), device),
-        key_mask: key_mask(&batch.mask, shape, n_virtual, device),
+        positions: positions(&batch.mask, shape, n_before, n_positions, model.counting(), device),
+        key_mask: key_mask(&batch.mask, shape, past_length(past), device),
     };
     if let Model::Encoder(encoder) = model {
         let types = batch.types.as_ref();
@@ -137,4 +138,64 @@ fn rows_at(hidden: Tensor<3>, places: impl Iterator<Item = usize>, device: &Devi
     let [batch, seq, d_model] = hidden.dims();
     let places = places.map(|place| place as i32).collect();
     hidden.reshape([batch * seq, d_model]).select(0, on_device(places, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::data::Example;
+    use crate::models::folder::ModelFolder;
+    use crate::nn::LayerKv;
+    use crate::nn::positions::Positions;
+
+    #[test]
+    fn a_batch_behind_an_unshifted_prefix_is_read_from_position_0() {
+        let device = crate::device::cpu();
+        for case in ["gpt2-prefix-2x44", "bert-prefix-seq"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(case).join("model");
+            let model = ModelFolder::open(&folder).unwrap().load(&device, &mut |_| Ok(())).unwrap();
+            let (site, shape) = model.sites().remove(0);
+            let slots = |bias| {
+                let n = shape.n_kv_heads * 3 * shape.d_head;
+                let values: Vec<f32> = (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0 + bias).collect();
+                Tensor::from_data(TensorData::new(values, [1, shape.n_kv_heads, 3, shape.d_head]), &device)
+            };
+            let layers: Vec<LayerKv> =
+                (0..shape.n_layers).map(|_| LayerKv { key: slots(0.0), value: slots(0.5) }).collect();
+            let tokens = [5, 9, 14, 6, 30];
+            let example = Example {
+                row: 1,
+                source: Vec::new(),
+                tokens: tokens.to_vec(),
+                n_prompt: 1,
+                truncated: false,
+                prompt: String::new(),
+                reference: String::new(),
+                types: Vec::new(),
+                labels: Vec::new(),
+                task: 0,
+            };
+            let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
+            let as_read = |positions| {
+                let conditioning = Conditioning { positions, ..Conditioning::at(site, layers.clone()) };
+                floats(hidden(&model, &conditioning, &batch, &device).unwrap()).unwrap()
+            };
+            let by_hand = |first: i32| {
+                let row = |values: Vec<i32>| on_device(values, &device).reshape([1, tokens.len()]);
+                let tokens = batch.tokens.clone();
+                let positions = row((first..first + tokens.len() as i32).collect());
+                let input = Input { tokens: Tokens::plain(row(tokens)), positions, key_mask: None };
+                let hidden = match &*model {
+                    Model::Encoder(model) => model.hidden(&input, None, Some(&layers), None),
+                    other => other.causal().unwrap().hidden(&input, Some(&layers), None),
+                };
+                floats(hidden).unwrap()
+            };
+            assert_eq!(as_read(Positions::Unshifted), by_hand(0), "{case}");
+            assert_eq!(as_read(Positions::Shifted), by_hand(3), "{case}");
+            assert_ne!(by_hand(0), by_hand(3), "{case}");
+        }
+    }
 }

@@ -4,8 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::data::{SourceBatch, TokenBatch};
 use crate::error::{EngineError, Result};
-use crate::models::{Conditioning, Encoded, Input, Seq2SeqModel, Tokens, read_source};
-use crate::nn::past_length;
+use crate::models::{Conditioning, Encoded, Input, Seq2SeqModel, Site, Tokens, read_source};
 use crate::nn::positions::{key_mask, positions};
 
 /// Hidden states of the targets, `[batch, seq, head width]`.
@@ -22,11 +21,17 @@ pub(super) fn hidden(
     let encoded = read(model, conditioning, source, batch.batch, device)?;
     let past = conditioning.decoder.as_deref();
     let shape = [batch.batch, batch.seq];
-    let n_virtual = past_length(past);
     let n_positions = model.shape().n_positions;
     let input = Input {
         tokens: Tokens::new(batch.tokens.iter().map(|&id| id.into()), shape, None, device)?,
-        positions: positions(&batch.mask, shape, n_virtual, n_positions, model.counting(), device),
+        positions: positions(
+            &batch.mask,
+            shape,
+            conditioning.n_before(Site::Decoder),
+            n_positions,
+            model.counting(),
+            device,
+        ),
         // Padding is behind a target's end, where no token of it looks.
         key_mask: None,
     };

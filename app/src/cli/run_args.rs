@@ -1,0 +1,71 @@
+//! The settings of a run on the command line: a file, a preset, flags and `--set`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::config::RunConfig;
+
+use super::download::require_model;
+use super::error::CliError;
+use super::{Global, presets, run_file, settings};
+use crate::workspace::default_name;
+
+/// What decides a run.
+#[derive(Debug, Default, Args)]
+pub(super) struct RunArgs {
+    /// Settings as TOML; relative paths in it are relative to the file
+    #[arg(value_name = "RUN.toml")]
+    file: Option<PathBuf>,
+    /// Folder of the base model, or the id of one that was downloaded
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Training rows: .jsonl, .json, .csv or .tsv
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Validation rows
+    #[arg(long, value_name = "FILE")]
+    validation: Option<PathBuf>,
+    /// Optimizer steps
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Prefix length (virtual tokens)
+    #[arg(long, value_name = "N")]
+    prefix: Option<usize>,
+    /// Train as a paper does; what is set beside it wins. The command presets lists them
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+}
+
+impl RunArgs {
+    /// Preset, then file, then flags, then `--set`: the later one wins.
+    pub(super) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
+        let mut tree = run_file::read_tree(self.file.as_deref())?;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [
+            ("model", path(&self.model).map(Into::into)),
+            ("data.train", path(&self.data).map(Into::into)),
+            ("data.validation", path(&self.validation).map(Into::into)),
+            ("training.steps", self.steps.map(Into::into)),
+            ("method.n_virtual", self.prefix.map(Into::into)),
+            ("name", name.map(Into::into)),
+            ("device", global.device.map(|device| device.to_string().into())),
+        ];
+        for (key, value) in flags {
+            if let Some(value) = value {
+                settings::put(&mut tree, key, value);
+            }
+        }
+        for assignment in &global.set {
+            settings::assign(&mut tree, assignment)?;
+        }
+        let here = std::env::current_dir().unwrap_or_default();
+        run_file::make_absolute(&mut tree, &here);
+        let recipe = self.preset.as_deref().map(presets::find).transpose()?;
+        let mut config = run_file::complete(tree, recipe, &global.assets())?;
+        require_model(&config.model, &here)?;
+        if config.name.trim().is_empty() {
+            config.name = default_name(&config);
+        }
+        Ok(config)
+    }
+}

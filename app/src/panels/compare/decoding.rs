@@ -1,0 +1,136 @@
+//! How the columns are decoded: greedily, by sampling, or with beams, and the settings that belong to each.
+
+use egui::Ui;
+use engine::message::{Beams, EarlyStopping, Sampling};
+
+use crate::say;
+use crate::theme;
+use crate::widgets::field;
+
+/// Six fields; the last four depend on the first.
+pub(super) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
+    let per_row = if ui.available_width() < theme::NARROW_SCREEN { 3 } else { 6 };
+    for first in (0..6).step_by(per_row) {
+        ui.columns(per_row, |columns| {
+            for (i, ui) in columns.iter_mut().enumerate() {
+                setting_ui(ui, first + i, sampling);
+            }
+        });
+    }
+}
+
+/// How tokens are chosen, as one choice among three.
+#[derive(Clone, Copy, PartialEq)]
+enum Decoding {
+    Greedy,
+    Sampled,
+    Beams,
+}
+
+impl Decoding {
+    fn of(sampling: &Sampling) -> Self {
+        match sampling.greedy {
+            _ if sampling.beams.n_beams > 1 => Self::Beams,
+            true => Self::Greedy,
+            false => Self::Sampled,
+        }
+    }
+
+    fn put_into(self, sampling: &mut Sampling) {
+        sampling.greedy = self != Self::Sampled;
+        sampling.beams = match self {
+            Self::Beams => Beams { n_beams: 4, ..Beams::default() },
+            Self::Greedy | Self::Sampled => Beams::default(),
+        };
+    }
+}
+
+fn setting_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
+    match which {
+        0 => {
+            let mut decoding = Decoding::of(sampling);
+            let names = [
+                (Decoding::Greedy, say!("compare.greedy").to_owned()),
+                (Decoding::Sampled, say!("compare.sample").to_owned()),
+                (Decoding::Beams, say!("compare.beam_search").to_owned()),
+            ];
+            let changed = field::field_ui(ui, say!("compare.how"), say!("compare.how_help"), None, |ui| {
+                field::choice_ui(ui, "decoding", &mut decoding, &names)
+            });
+            if changed {
+                decoding.put_into(sampling);
+            }
+        }
+        1 => {
+            field::field_ui(ui, say!("compare.tokens"), "", None, |ui| {
+                field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
+            });
+        }
+        other if sampling.beams.n_beams > 1 => beam_field_ui(ui, other, &mut sampling.beams),
+        other => sampling_field_ui(ui, other, sampling),
+    }
+}
+
+fn beam_field_ui(ui: &mut Ui, which: usize, beams: &mut Beams) {
+    match which {
+        2 => {
+            field::field_ui(ui, say!("compare.beams"), say!("compare.beams_help"), None, |ui| {
+                field::count_ui(ui, &mut beams.n_beams, 2..=Beams::MOST)
+            });
+            beams.n_returned = beams.n_returned.min(beams.n_beams);
+        }
+        3 => {
+            field::field_ui(ui, say!("compare.length_penalty"), say!("compare.length_penalty_help"), None, |ui| {
+                field::number_ui(ui, &mut beams.length_penalty, -5.0..=5.0, 0.01)
+            });
+        }
+        4 => {
+            let choices = [
+                (EarlyStopping::False, say!("compare.stops_likely").to_owned()),
+                (EarlyStopping::True, say!("compare.stops_at_once").to_owned()),
+                (EarlyStopping::Never, say!("compare.stops_surely").to_owned()),
+            ];
+            field::field_ui(ui, say!("compare.early_stopping"), say!("compare.early_stopping_help"), None, |ui| {
+                field::choice_ui(ui, "early_stopping", &mut beams.early_stopping, &choices)
+            });
+        }
+        _ => {
+            field::field_ui(ui, say!("compare.returned"), say!("compare.returned_help"), None, |ui| {
+                field::count_ui(ui, &mut beams.n_returned, 1..=beams.n_beams)
+            });
+        }
+    }
+}
+
+fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
+    let drawn = !sampling.greedy;
+    match which {
+        2 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
+                    field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
+                })
+            });
+        }
+        3 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
+                    field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
+                })
+            });
+        }
+        4 => {
+            ui.add_enabled_ui(drawn, |ui| {
+                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
+                    field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
+                })
+            });
+        }
+        _ => {
+            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
+                let width = ui.available_width();
+                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
+            });
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Below the card *Schedule*: a learning-rate range test, from its button to the rate that is taken over.
+
+use egui::{RichText, Ui};
+use engine::config::RunConfig;
+use engine::message::RateRange;
+
+use super::draft::Draft;
+use crate::action::Action;
+use crate::say;
+use crate::state::State;
+use crate::text::{as_sentence, scientific};
+use crate::theme::tokens;
+use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
+
+/// The button; a test needs a form that could be started.
+pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
+    let idle = state.range.job.is_none();
+    ui.add_enabled_ui(idle && ready.is_some(), |ui| {
+        let button = ui.small_button(say!("range.test")).on_hover_text(say!("range.test_help"));
+        if let Some(config) = ready.filter(|_| button.clicked()) {
+            out.push(Action::TestRange(Box::new(config.clone())));
+        }
+    });
+}
+
+/// The curve of the last test and what it suggests.
+pub(super) fn range_ui(ui: &mut Ui, draft: &mut Draft, state: &State, out: &mut Vec<Action>) {
+    let test = &state.range;
+    if test.is_empty() {
+        return;
+    }
+    let t = tokens(ui);
+    ui.separator();
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(say!("range.title")).strong());
+        let label = if test.job.is_some() { say!("range.stop") } else { say!("range.close") };
+        if ui.small_button(label).clicked() {
+            out.push(Action::EndRange);
+        }
+        if test.job.is_some() {
+            let (done, all) = (test.points.len(), RateRange::default().steps);
+            let text =
+                if done == 0 { say!("range.preparing").to_owned() } else { say!("range.step", n = done, all = all) };
+            ui.label(RichText::new(text).small().color(t.muted));
+        }
+    });
+    if let Some(failure) = &test.failure {
+        ui.add(egui::Label::new(RichText::new(as_sentence(&failure.what)).color(t.bad)).wrap());
+        return;
+    }
+    let findings = test.findings.unwrap_or_default();
+    let suggestions = [
+        findings.steepest.map(|rate| (rate, say!("range.steepest", rate = scientific(round(rate))))),
+        findings.tenth().map(|rate| (rate, say!("range.tenth", rate = scientific(round(rate))))),
+    ];
+    let marks: Vec<Mark> =
+        suggestions.iter().flatten().map(|(rate, _)| Mark { rate: *rate, color: t.accent }).collect();
+    let canvas = RangeCanvas { label: say!("range.plot"), raw: say!("range.raw"), smoothed: say!("range.smoothed") };
+    range_plot_ui(ui, canvas, &test.points, &marks);
+    ui.horizontal_wrapped(|ui| {
+        for (rate, label) in suggestions.iter().flatten() {
+            if ui.button(label.as_str()).clicked() {
+                draft.learning_rate = scientific(round(*rate));
+                draft.rate_edited = true;
+            }
+        }
+    });
+    if test.findings.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
+        ui.label(RichText::new(say!("range.nothing")).color(t.muted));
+    }
+}
+
+/// To two digits: a test says no more.
+fn round(rate: f64) -> f64 {
+    format!("{rate:.1e}").parse().unwrap_or(rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggestion_has_two_digits() {
+        assert_eq!([round(0.012_345), round(3.96e-4), round(9.99)], [0.012, 4e-4, 10.0]);
+    }
+}

@@ -1,0 +1,81 @@
+//! An adapter as somebody sent it, a file or a folder: ours, PEFT's, or another program's, told by what is in it.
+
+use std::path::Path;
+
+use crate::adapters::foreign::{self, Imported};
+use crate::adapters::single_file::{self, About, ReferenceLogits};
+use crate::adapters::{FoldedAdapter, FoldedPrompt, describe};
+use crate::config::{Task, TaskRecord};
+use crate::error::{EngineError, Result};
+use crate::models::{ModelShape, Site};
+
+/// What was sent.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Its prefixes and its head.
+    pub adapter: FoldedAdapter,
+    /// What was found, in a sentence.
+    pub sentence: String,
+    /// What a file of ours says beside its numbers.
+    pub about: Option<Box<About>>,
+    /// What its sender computed.
+    pub reference: Option<ReferenceLogits>,
+}
+
+impl Incoming {
+    /// Reads it. Without the sites of a model only what says its own sizes can be read: ours and PEFT's.
+    ///
+    /// # Errors
+    /// It is of no known form, damaged, of a kind that is not used here, or does not fit the model.
+    pub fn read(path: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
+        let read = Self::of_any_form(path, like)?;
+        if let Some(sites) = like {
+            read.adapter.check_fits(sites)?;
+        }
+        Ok(read)
+    }
+
+    fn of_any_form(path: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
+        if single_file::is_one(path) {
+            let file = single_file::read(path)?;
+            let sentence = describe("the workbench", &file.adapter);
+            let (about, reference) = (Some(Box::new(file.about)), file.reference);
+            return Ok(Self { adapter: file.adapter, sentence, about, reference });
+        }
+        if is_of_peft(path) {
+            let adapter = FoldedAdapter::read(path, like)?;
+            return Ok(Self { sentence: describe("PEFT's form", &adapter), adapter, about: None, reference: None });
+        }
+        let Some(sites) = like else {
+            let source = foreign::detect(path)?;
+            return Err(match source {
+                Some(source) => EngineError::AdapterMismatch {
+                    reason: format!("{} keeps no sizes, so it can only be read for a model", source.name()),
+                },
+                None => EngineError::UnknownAdapter { path: path.to_owned() },
+            });
+        };
+        match foreign::read(path, sites)? {
+            (Imported::Prefixes(adapter), _, sentence) => Ok(Self { adapter, sentence, about: None, reference: None }),
+            (Imported::SoftPrompt { n_virtual, d_model, mut values }, _, sentence) => {
+                // PEFT's form has as many rows again for a decoder, which nothing reads.
+                let n_rows = if sites.len() > 1 { 2 * n_virtual } else { n_virtual };
+                values.resize(n_rows * d_model, 0.0);
+                let adapter = FoldedAdapter {
+                    prompt: Some(FoldedPrompt { n_virtual, n_rows, width: d_model, values, tasks: None }),
+                    task: TaskRecord::of(if sites.len() > 1 { Task::Seq2Seq } else { Task::Causal }),
+                    ..FoldedAdapter::default()
+                };
+                Ok(Self { adapter, sentence, about: None, reference: None })
+            }
+        }
+    }
+}
+
+/// The adapters library has a file of the same name, without the type.
+fn is_of_peft(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path.join("adapter_config.json")).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    // A folder that is damaged there is still said to be so by what reads it.
+    path.join("adapter_model.safetensors").is_file() || json.get("peft_type").is_some()
+}

@@ -1,0 +1,158 @@
+//! An adapter taken into the weights of its base model: a plain checkpoint that needs no adapter any more.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::View;
+use serde_json::{Value, json};
+
+use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
+use crate::error::{EngineError, Result};
+use crate::models::{BaseModel, WeightName};
+use crate::weights::write_json;
+
+/// Files beside the weights that belong to a checkpoint, by their ends.
+const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
+
+/// Writes a checkpoint folder, whole or not at all, in the bits in which the base model's files have each weight.
+/// Matrices of low rank are added as `W + scale · B A`, weights that were trained stand in place of the model's own, the
+/// head of a task goes with them.
+///
+/// # Errors
+/// The adapter has keys and values or embeddings, which no weight can hold; `to` exists; a file cannot be written.
+pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
+    if !adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.text.is_some() {
+        let reason = "a prefix, a soft prompt or words stand before the text and are no part of any weight".to_owned();
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if to.exists() {
+        let reason = format!("{} is there already", to.display());
+        return Err(EngineError::Setting { field: "to", reason });
+    }
+    let changed = changed(base, adapter)?;
+    let parent = to.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
+    let draft =
+        tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
+    copy_beside(base, adapter, draft.path())?;
+    let path = draft.path().join("model.safetensors");
+    let mut tensors: Vec<(String, Stored<'_>)> = Vec::new();
+    for (name, dtype, shape, bytes) in base.folder().files().stored() {
+        let bytes = match changed.get(name) {
+            Some(values) => Cow::Owned(narrowed(values, dtype)),
+            None => bytes,
+        };
+        tensors.push((name.to_owned(), Stored { dtype, shape: shape.to_vec(), bytes }));
+    }
+    for (name, shape, values) in &adapter.head {
+        let bytes = Cow::Owned(narrowed(values, Dtype::F32));
+        tensors.retain(|(known, _)| known != name);
+        tensors.push((name.clone(), Stored { dtype: Dtype::F32, shape: shape.clone(), bytes }));
+    }
+    let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize_to_file(tensors, Some(metadata), &path)
+        .map_err(|error| EngineError::Computation(format!("safetensors: {error}")))?;
+    std::fs::rename(draft.keep(), to).map_err(EngineError::io("write", to))
+}
+
+/// A tensor as it will stand in the file.
+struct Stored<'a> {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The weights that differ from the base model's, by the names of the files.
+fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<BTreeMap<String, Vec<f32>>> {
+    let weights = base.weights();
+    let find = |name: &str| {
+        let missing = || EngineError::AdapterMismatch { reason: format!("the model's files do not hold {name}") };
+        weights.iter().find(|weight| weight.name == name).ok_or_else(missing)
+    };
+    let mut changed = BTreeMap::new();
+    for (name, _, values) in &adapter.weights {
+        changed.insert(find(name)?.stored.clone(), values.clone());
+    }
+    let linears = base.linears();
+    for layer in adapter.lora.iter().flat_map(|lora| &lora.layers) {
+        let weight: &WeightName = find(&format!("{}.weight", layer.name))?;
+        let mut values = match changed.remove(&weight.stored) {
+            Some(values) => values,
+            None => base.values(weight)?,
+        };
+        let is_in_out = linears.iter().any(|linear| linear.name == layer.name && linear.is_in_out);
+        add(&mut values, layer, is_in_out);
+        changed.insert(weight.stored.clone(), values);
+    }
+    Ok(changed)
+}
+
+/// `weight + scale · B A`, in f64 so that the order of the sum does not show.
+fn add(weight: &mut [f32], layer: &LoraMatrices, is_in_out: bool) {
+    let LoraMatrices { rank, d_in, d_out, a, b, scale, .. } = layer;
+    for row in 0..*d_out {
+        for column in 0..*d_in {
+            let product = |r: usize| f64::from(b[row * rank + r]) * f64::from(a[r * d_in + column]);
+            let delta = (0..*rank).map(product).sum::<f64>() * scale;
+            let at = if is_in_out { column * d_out + row } else { row * d_in + column };
+            weight[at] = (f64::from(weight[at]) + delta) as f32;
+        }
+    }
+}
+
+/// Numbers in the bits of a file.
+fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
+        Dtype::BF16 => values.iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect(),
+        Dtype::F64 => values.iter().flat_map(|&x| f64::from(x).to_le_bytes()).collect(),
+        _ => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    }
+}
+
+/// Configuration and tokenizer; the configuration learns the names of the classes.
+fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
+    let folder = &base.folder().path;
+    for entry in std::fs::read_dir(folder).map_err(EngineError::io("read", folder))? {
+        let path = entry.map_err(EngineError::io("read", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let kind = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        let is_index = name.to_string_lossy().ends_with(".index.json");
+        if path.is_file() && BESIDE.contains(&kind) && !is_index {
+            std::fs::copy(&path, to.join(&name)).map_err(EngineError::io("copy", &path))?;
+        }
+    }
+    if adapter.head.is_empty() {
+        return Ok(());
+    }
+    let path = to.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.clone(), reason };
+    let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
+    config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
+    let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
+    config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    write_json(&path, &config)
+}

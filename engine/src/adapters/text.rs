@@ -1,0 +1,47 @@
+//! A text before every prompt, an instruction and examples: what a prompt can do without training. It has a folder of the
+//! workbench's own, so that it stands beside what was trained in every comparison; `peft_type` is `TEXT`, which PEFT refuses.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::adapters::folded::{FoldedAdapter, malformed};
+use crate::config::TaskRecord;
+use crate::error::{EngineError, Result};
+use crate::weights::write_json;
+
+/// The `peft_type`.
+pub(super) const KIND: &str = "TEXT";
+
+/// `adapter_config.json`.
+#[derive(Serialize, Deserialize)]
+struct TextAdapterConfig {
+    base_model_name_or_path: Option<String>,
+    peft_type: String,
+    #[serde(default)]
+    task: TaskRecord,
+    text: String,
+}
+
+pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
+    let path = folder.join("adapter_config.json");
+    let config: TextAdapterConfig =
+        serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
+    Ok(FoldedAdapter {
+        text: Some(config.text),
+        task: config.task,
+        base_model: config.base_model_name_or_path,
+        ..FoldedAdapter::default()
+    })
+}
+
+pub(super) fn write(adapter: &FoldedAdapter, text: &str, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    let config = TextAdapterConfig {
+        base_model_name_or_path: adapter.base_model.clone(),
+        peft_type: KIND.to_owned(),
+        task: adapter.task.clone(),
+        text: text.to_owned(),
+    };
+    write_json(&folder.join("adapter_config.json"), &config)
+}

@@ -1,0 +1,494 @@
+//! How a run is trained, as data.
+
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::error::{EngineError, Result};
+
+/// How a run is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Optimizer steps; 0 means `epochs` decides.
+    pub steps: usize,
+    /// Passes over the training rows, when `steps` is 0.
+    pub epochs: f64,
+    /// Rows in one forward pass.
+    pub batch_size: usize,
+    /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
+    pub accumulation: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps in which the learning rate rises from 0.
+    pub warmup_steps: usize,
+    /// The same as a share of all steps, rounded up; at most one of the two is more than 0.
+    pub warmup_share: f64,
+    /// How the learning rate moves after the warm-up.
+    #[serde(deserialize_with = "linear_unless_named")]
+    pub schedule: Schedule,
+    /// What becomes of a gradient.
+    #[serde(deserialize_with = "adamw_unless_named")]
+    pub optimizer: OptimizerConfig,
+    /// Largest norm of the whole gradient; `None` leaves it as it is.
+    pub clip_norm: Option<f64>,
+    /// What the loss of a batch is.
+    pub loss: LossReduction,
+    /// Evaluate every so many steps; 0 means ten times in a run.
+    pub eval_every: usize,
+    /// Rows whose continuation is generated at each evaluation.
+    pub sample_rows: usize,
+    /// Longest sample, in tokens.
+    pub sample_tokens: usize,
+    /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
+    pub patience: Option<usize>,
+    /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
+    pub checkpoint_every: usize,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            epochs: 5.0,
+            batch_size: 8,
+            accumulation: 1,
+            learning_rate: 5e-3,
+            warmup_steps: 0,
+            warmup_share: 0.0,
+            schedule: Schedule::Linear,
+            optimizer: OptimizerConfig::default(),
+            clip_norm: Some(1.0),
+            loss: LossReduction::TokenMean,
+            eval_every: 0,
+            sample_rows: 3,
+            sample_tokens: 60,
+            patience: None,
+            checkpoint_every: 0,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Steps of the warm-up in a run of so many.
+    pub fn warmup(&self, total: usize) -> usize {
+        if self.warmup_steps > 0 { self.warmup_steps } else { (self.warmup_share * total as f64).ceil() as usize }
+    }
+
+    /// Refuses settings that cannot work, by name and with the reason.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for the first field that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        refuse(&[
+            (self.batch_size >= 1, "training.batch_size", "must be at least 1"),
+            (self.accumulation >= 1, "training.accumulation", "must be at least 1"),
+            (
+                positive(self.learning_rate) && self.learning_rate < 1e3,
+                "training.learning_rate",
+                "must be a positive number",
+            ),
+            (self.steps > 0 || positive(self.epochs), "training.epochs", "must be a positive number"),
+            (self.clip_norm.is_none_or(positive), "training.clip_norm", "must be a positive number"),
+            (self.patience != Some(0), "training.patience", "must be at least 1"),
+            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", "must be between 0 and 1"),
+            (
+                self.warmup_steps == 0 || self.warmup_share <= 0.0,
+                "training.warmup_share",
+                "the warm-up is given in steps already; set one of the two to 0",
+            ),
+        ])?;
+        self.schedule.check(self.learning_rate)?;
+        self.optimizer.check()
+    }
+}
+
+/// What becomes of a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OptimizerConfig {
+    /// Loshchilov & Hutter 2019: weight decay beside the gradient; as `torch.optim.AdamW`.
+    #[serde(rename = "adamw")]
+    AdamW(AdamConfig),
+    /// Kingma & Ba 2015: weight decay inside the gradient; as `torch.optim.Adam`.
+    Adam(AdamConfig),
+    /// Shazeer & Stern 2018: squares kept as rows and columns; as transformers' with `relative_step=False`.
+    Adafactor(AdafactorConfig),
+    /// Stochastic gradient descent; as `torch.optim.SGD`.
+    Sgd(SgdConfig),
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::AdamW(AdamConfig::default())
+    }
+}
+
+/// The constants of Adam and AdamW.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamConfig {
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squares.
+    pub beta2: f64,
+    /// Added to the root of the mean of squares.
+    pub epsilon: f64,
+    /// AdamW: the parameter shrinks by this times the rate. Adam: this times the parameter joins the gradient.
+    pub weight_decay: f64,
+}
+
+impl AdamConfig {
+    /// The usual constants.
+    pub const USUAL: Self = Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
+/// Adafactor's constants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdafactorConfig {
+    /// Below 0: step t counts `t^decay_rate` in the mean of squares.
+    pub decay_rate: f64,
+    /// Added to squared gradients.
+    pub epsilon: f64,
+    /// The least scale of a parameter, where the rate is scaled.
+    pub epsilon_scale: f64,
+    /// An update with a larger root mean square is shortened to it.
+    pub clip_threshold: f64,
+    /// Decay of the mean of updates; `None` keeps no mean.
+    pub beta1: Option<f64>,
+    /// The parameter shrinks by this times the rate.
+    pub weight_decay: f64,
+    /// Multiplies the rate by the root mean square of the parameter.
+    pub scale_parameter: bool,
+}
+
+impl AdafactorConfig {
+    /// The usual constants, with the rate as it is.
+    pub const USUAL: Self = Self {
+        decay_rate: -0.8,
+        epsilon: 1e-30,
+        epsilon_scale: 1e-3,
+        clip_threshold: 1.0,
+        beta1: None,
+        weight_decay: 0.0,
+        scale_parameter: false,
+    };
+}
+
+impl Default for AdafactorConfig {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
+/// The constants of stochastic gradient descent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SgdConfig {
+    /// What is kept of the last update's direction.
+    pub momentum: f64,
+    /// Looks ahead along the momentum.
+    pub nesterov: bool,
+    /// This times the parameter joins the gradient.
+    pub weight_decay: f64,
+}
+
+impl OptimizerConfig {
+    /// As configurations name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AdamW(_) => "adamw",
+            Self::Adam(_) => "adam",
+            Self::Adafactor(_) => "adafactor",
+            Self::Sgd(_) => "sgd",
+        }
+    }
+
+    /// How many numbers it remembers for each of a matrix; rows and columns are few.
+    pub fn memory_per_parameter(&self) -> usize {
+        match self {
+            Self::AdamW(_) | Self::Adam(_) => 2,
+            Self::Adafactor(adafactor) => usize::from(adafactor.beta1.is_some()),
+            Self::Sgd(sgd) => usize::from(sgd.momentum > 0.0),
+        }
+    }
+
+    /// How much parameters shrink.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::AdamW(adam) | Self::Adam(adam) => adam.weight_decay,
+            Self::Adafactor(adafactor) => adafactor.weight_decay,
+            Self::Sgd(sgd) => sgd.weight_decay,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn weight_decay_mut(&mut self) -> &mut f64 {
+        match self {
+            Self::AdamW(adam) | Self::Adam(adam) => &mut adam.weight_decay,
+            Self::Adafactor(adafactor) => &mut adafactor.weight_decay,
+            Self::Sgd(sgd) => &mut sgd.weight_decay,
+        }
+    }
+
+    /// All of them, with their usual constants.
+    pub fn all() -> [Self; 4] {
+        [
+            Self::AdamW(AdamConfig::USUAL),
+            Self::Adam(AdamConfig::USUAL),
+            Self::Adafactor(AdafactorConfig::USUAL),
+            Self::Sgd(SgdConfig::default()),
+        ]
+    }
+
+    fn check(&self) -> Result<()> {
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        let decay = (0.0..=10.0).contains(&self.weight_decay());
+        refuse(&[(decay, "training.optimizer.weight_decay", "must be between 0 and 10")])?;
+        match self {
+            Self::AdamW(adam) | Self::Adam(adam) => refuse(&[
+                (
+                    share(adam.beta1) && share(adam.beta2),
+                    "training.optimizer.beta1",
+                    "betas must be at least 0 and below 1",
+                ),
+                (positive(adam.epsilon), "training.optimizer.epsilon", "must be positive"),
+            ]),
+            Self::Adafactor(adafactor) => refuse(&[
+                (
+                    (-10.0..=0.0).contains(&adafactor.decay_rate),
+                    "training.optimizer.decay_rate",
+                    "must be between -10 and 0",
+                ),
+                // Below, it is 0 as a 32-bit number, and parameters without a gradient are divided by 0.
+                (
+                    positive(adafactor.epsilon) && adafactor.epsilon >= 1e-37,
+                    "training.optimizer.epsilon",
+                    "must be at least 1e-37",
+                ),
+                (positive(adafactor.epsilon_scale), "training.optimizer.epsilon_scale", "must be positive"),
+                (positive(adafactor.clip_threshold), "training.optimizer.clip_threshold", "must be positive"),
+                (adafactor.beta1.is_none_or(share), "training.optimizer.beta1", "must be at least 0 and below 1"),
+            ]),
+            Self::Sgd(sgd) => refuse(&[
+                (share(sgd.momentum), "training.optimizer.momentum", "must be at least 0 and below 1"),
+                (!sgd.nesterov || sgd.momentum > 0.0, "training.optimizer.nesterov", "it needs a momentum"),
+            ]),
+        }
+    }
+}
+
+/// How the learning rate moves after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Straight down to 0 at the last step.
+    Linear,
+    /// Half a cosine down to 0 at the last step.
+    Cosine,
+    /// Stays.
+    Constant,
+    /// Down to an end that need not be 0.
+    Polynomial {
+        /// 1 is straight, 2 a parabola.
+        #[serde(default = "default_power")]
+        power: f64,
+        /// The learning rate at the last step.
+        #[serde(default = "default_end_rate")]
+        end_rate: f64,
+    },
+    /// One over the root of the step.
+    InverseSqrt {
+        /// Steps after which the rate is divided by the root of 2; `None` is the warm-up, or 10 000 without one.
+        #[serde(default)]
+        timescale: Option<usize>,
+    },
+    /// Half a cosine down to 0, and again from the top.
+    CosineWithRestarts {
+        /// How many times.
+        #[serde(default = "default_cycles")]
+        cycles: usize,
+    },
+}
+
+fn default_power() -> f64 {
+    1.0
+}
+fn default_end_rate() -> f64 {
+    1e-7
+}
+fn default_cycles() -> usize {
+    2
+}
+
+impl Schedule {
+    /// All of them, with their usual numbers.
+    pub fn all() -> [Self; 6] {
+        let polynomial = Self::Polynomial { power: default_power(), end_rate: default_end_rate() };
+        let restarts = Self::CosineWithRestarts { cycles: default_cycles() };
+        [Self::Linear, Self::Cosine, Self::Constant, polynomial, Self::InverseSqrt { timescale: None }, restarts]
+    }
+
+    /// As configurations name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Cosine => "cosine",
+            Self::Constant => "constant",
+            Self::Polynomial { .. } => "polynomial",
+            Self::InverseSqrt { .. } => "inverse_sqrt",
+            Self::CosineWithRestarts { .. } => "cosine_with_restarts",
+        }
+    }
+
+    fn check(&self, learning_rate: f64) -> Result<()> {
+        match *self {
+            Self::Linear | Self::Cosine | Self::Constant => Ok(()),
+            Self::Polynomial { power, end_rate } => refuse(&[
+                (power.is_finite() && power > 0.0, "training.schedule.power", "must be a positive number"),
+                (
+                    (0.0..learning_rate).contains(&end_rate),
+                    "training.schedule.end_rate",
+                    "must be at least 0 and below the learning rate",
+                ),
+            ]),
+            Self::InverseSqrt { timescale } => {
+                refuse(&[(timescale != Some(0), "training.schedule.timescale", "must be at least 1")])
+            }
+            Self::CosineWithRestarts { cycles } => {
+                refuse(&[(cycles >= 1, "training.schedule.cycles", "must be at least 1")])
+            }
+        }
+    }
+}
+
+/// What the loss of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReduction {
+    /// Mean over the labelled tokens of the effective batch; PEFT's and the Trainer's.
+    TokenMean,
+    /// Sum over the tokens of a row, mean over rows: the paper's code; its 5e-5 belongs to it.
+    SentenceSum,
+}
+
+/// The first rule that does not hold, as an error: whether it does, the field, the reason.
+pub(crate) fn refuse(rules: &[(bool, &'static str, &str)]) -> Result<()> {
+    match rules.iter().find(|(ok, ..)| !ok) {
+        None => Ok(()),
+        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
+    }
+}
+
+/// Run folders from when there was one optimizer do not say which.
+fn adamw_unless_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OptimizerConfig, D::Error> {
+    named(deserializer, "adamw")
+}
+
+/// A schedule without numbers may be written as its name alone, as it was when there were no others.
+fn linear_unless_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {
+    named(deserializer, "linear")
+}
+
+/// A table with a `type`, a table that is of the usual type because it does not say, or the type alone.
+fn named<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D, usual: &str) -> Result<T, D::Error> {
+    let mut value = Value::deserialize(deserializer)?;
+    if value.is_string() {
+        value = serde_json::json!({ "type": value });
+    } else if let Value::Object(table) = &mut value
+        && !table.contains_key("type")
+    {
+        table.insert("type".to_owned(), usual.into());
+    }
+    serde_json::from_value(value).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> TrainingConfig {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn configurations_from_when_there_was_one_optimizer_still_read() {
+        let old =
+            read(r#"{"schedule": "cosine", "optimizer": {"beta2": 0.98, "weight_decay": 0.1}, "warmup_steps": 3}"#);
+        let adam = AdamConfig { beta2: 0.98, weight_decay: 0.1, ..AdamConfig::USUAL };
+        assert_eq!((old.optimizer, old.schedule), (OptimizerConfig::AdamW(adam), Schedule::Cosine));
+        assert_eq!(old.warmup(100), 3);
+        assert_eq!(read("{}"), TrainingConfig::default());
+    }
+
+    #[test]
+    fn every_optimizer_and_schedule_reads_back_what_it_writes() {
+        let optimizers = [
+            OptimizerConfig::AdamW(AdamConfig { beta1: 0.5, ..AdamConfig::USUAL }),
+            OptimizerConfig::Adam(AdamConfig::USUAL),
+            OptimizerConfig::Adafactor(AdafactorConfig { beta1: Some(0.9), ..AdafactorConfig::USUAL }),
+            OptimizerConfig::Sgd(SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 0.1 }),
+        ];
+        for (optimizer, schedule) in optimizers.iter().cycle().zip(Schedule::all()) {
+            let config = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
+            let text = serde_json::to_string(&config).unwrap();
+            assert!(text.contains(optimizer.name()) && text.contains(schedule.name()), "{text}");
+            assert_eq!(read(&text), config);
+            config.check().unwrap();
+        }
+        assert_eq!(read(r#"{"schedule": "inverse_sqrt"}"#).schedule, Schedule::InverseSqrt { timescale: None });
+    }
+
+    #[test]
+    fn a_constant_of_another_optimizer_is_refused_by_name() {
+        for (text, word) in [
+            (r#"{"optimizer": {"type": "sgd", "beta1": 0.9}}"#, "beta1"),
+            (r#"{"optimizer": {"momentum": 0.9}}"#, "momentum"),
+            (r#"{"optimizer": {"type": "lion"}}"#, "lion"),
+            (r#"{"schedule": {"type": "polynomial", "cycles": 2}}"#, "cycles"),
+        ] {
+            let error = serde_json::from_str::<TrainingConfig>(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_named() {
+        let refused = |change: fn(&mut TrainingConfig)| {
+            let mut config = TrainingConfig::default();
+            change(&mut config);
+            match config.check() {
+                Err(EngineError::Setting { field, .. }) => field,
+                other => panic!("{other:?}"),
+            }
+        };
+        let both = |t: &mut TrainingConfig| (t.warmup_steps, t.warmup_share) = (5, 0.1);
+        assert_eq!(refused(both), "training.warmup_share");
+        let end = |t: &mut TrainingConfig| t.schedule = Schedule::Polynomial { power: 1.0, end_rate: 0.1 };
+        assert_eq!(refused(end), "training.schedule.end_rate");
+        let nesterov = |t: &mut TrainingConfig| {
+            t.optimizer = OptimizerConfig::Sgd(SgdConfig { nesterov: true, ..SgdConfig::default() })
+        };
+        assert_eq!(refused(nesterov), "training.optimizer.nesterov");
+        let decay = |t: &mut TrainingConfig| {
+            t.optimizer = OptimizerConfig::Adafactor(AdafactorConfig { decay_rate: 0.8, ..AdafactorConfig::USUAL });
+        };
+        assert_eq!(refused(decay), "training.optimizer.decay_rate");
+    }
+
+    #[test]
+    fn a_share_of_the_steps_is_rounded_up_as_the_trainer_does() {
+        let config = TrainingConfig { warmup_share: 0.06, ..TrainingConfig::default() };
+        assert_eq!(config.warmup(101), 7);
+        assert_eq!(TrainingConfig::default().warmup(101), 0);
+    }
+}

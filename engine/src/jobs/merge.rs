@@ -1,0 +1,46 @@
+//! An adapter taken into the weights of its base model, and several adapters taken together.
+
+use std::path::PathBuf;
+
+use crate::adapters::{Combination, FoldedAdapter, combine, merge};
+use crate::device;
+use crate::error::Result;
+use crate::jobs::exchange::adapter_folder;
+use crate::jobs::once;
+use crate::message::{Event, JobId};
+use crate::models::folder::ModelFolder;
+use crate::worker::Job;
+
+/// Writes several adapters of one model as one.
+pub(super) fn combined(
+    job: JobId,
+    adapters: Vec<PathBuf>,
+    model: PathBuf,
+    how: Combination,
+    to: PathBuf,
+) -> Box<dyn Job> {
+    once(move |_| {
+        let sites = ModelFolder::open(&model)?.sites();
+        let read = |folder| {
+            let adapter = FoldedAdapter::read(&adapter_folder(folder), Some(&sites))?;
+            adapter.check_fits(&sites)?;
+            Ok(adapter)
+        };
+        let adapters: Vec<FoldedAdapter> = adapters.into_iter().map(read).collect::<Result<_>>()?;
+        combine(&adapters, &how)?.write(&to, None)?;
+        Ok(Event::Written { job, folder: to })
+    })
+}
+
+/// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights.
+pub(super) fn merged(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
+    once(move |_| {
+        let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
+        let sites = base.sites();
+        let adapter = FoldedAdapter::read(&adapter_folder(adapter), Some(&sites))?;
+        adapter.check_fits(&sites)?;
+        adapter.check_weights(&base)?;
+        merge::merge(&base, &adapter, &to)?;
+        Ok(Event::Written { job, folder: to })
+    })
+}

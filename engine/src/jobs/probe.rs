@@ -1,0 +1,155 @@
+//! A few logits with an adapter, beside the base model's and its sender's.
+
+use std::path::PathBuf;
+
+use burn::tensor::Tensor;
+
+use crate::adapters::parameters::floats;
+use crate::adapters::single_file::ReferenceLogits;
+use crate::adapters::{FoldedAdapter, Incoming};
+use crate::data::{Example, TokenBatch, plain_prompt};
+use crate::device::DeviceChoice;
+use crate::error::{EngineError, Result};
+use crate::message::{Event, JobId, Outcome, ProbeReport, Sampling};
+use crate::models::Conditioning;
+use crate::nn::head_logits;
+use crate::session::{LoadedModel, Session};
+use crate::training::loss;
+use crate::worker::{Job, Outbox, Progress};
+
+/// Texts that an adapter is tried on when nobody says which.
+const TEXTS: [&str; 3] = ["The", "name : Ada | kind : bridge", "1 2 3 4 5 6 7 8"];
+/// Differences of a logit's size by which two machines may differ.
+const TOLERANCE: f32 = 1e-3;
+
+pub(super) struct Probe {
+    id: JobId,
+    adapter: PathBuf,
+    base: (PathBuf, DeviceChoice),
+}
+
+impl Probe {
+    pub(super) fn new(id: JobId, adapter: PathBuf, base: (PathBuf, DeviceChoice)) -> Self {
+        Self { id, adapter, base }
+    }
+}
+
+impl Job for Probe {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let mut heard = out.loading(self.id);
+        let model = session.model(&self.base.0, self.base.1, &mut heard)?;
+        let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
+        let probe = probe(&model, &sent)?;
+        out.send(Event::Probed { job: self.id, probe });
+        Ok(Progress::Done(Outcome::Completed))
+    }
+}
+
+fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
+    let adapter = &sent.adapter;
+    let rows = match &sent.reference {
+        Some(reference) => reference.rows.clone(),
+        None => rows(model, &TEXTS, adapter)?,
+    };
+    let conditioning = model.conditioning(adapter)?;
+    let (width, with) = last_logits(model, adapter, &conditioning, &rows)?;
+    let base = Conditioning { head: conditioning.head, ..Conditioning::default() };
+    let (_, without) = last_logits(model, adapter, &base, &rows)?;
+    let largest = with.iter().map(|x| x.abs()).fold(0.0, f32::max);
+    Ok(ProbeReport {
+        rows: rows.len(),
+        largest,
+        from_base: distance(&with, &without),
+        from_sender: sent.reference.as_ref().map(|reference| from(reference, &with, width)).transpose()?,
+        tolerance: TOLERANCE * largest.max(1.0),
+    })
+}
+
+/// Token ids of texts, each short enough to stand behind the adapter.
+pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &FoldedAdapter) -> Result<Vec<Vec<u32>>> {
+    let room = model.model.shape().n_positions.saturating_sub(adapter.n_before() + 1);
+    let row = |text: &str| {
+        let mut tokens = plain_prompt(text, &model.tokenizer)?;
+        tokens.truncate(room.clamp(1, 64));
+        Ok(tokens)
+    };
+    texts.iter().map(|text| row(text.as_ref())).collect()
+}
+
+/// Logits after the last token of each row, row by row, and how many each has. In a task with classes they are the
+/// classes' scores; what reads a source has read the row and begins its target.
+///
+/// # Errors
+/// A row has a token that the model does not know, or does not fit behind the adapter.
+pub(super) fn last_logits(
+    model: &LoadedModel,
+    adapter: &FoldedAdapter,
+    conditioning: &Conditioning,
+    rows: &[Vec<u32>],
+) -> Result<(usize, Vec<f32>)> {
+    let (mut width, mut all) = (0, Vec::new());
+    for row in rows {
+        let logits = floats(of_row(model, adapter, conditioning, row)?)?;
+        width = logits.len();
+        all.extend(logits);
+    }
+    if all.iter().all(|x| x.is_finite()) {
+        return Ok((width, all));
+    }
+    Err(EngineError::Computation("a logit of the probe is not a number".to_owned()))
+}
+
+fn of_row(model: &LoadedModel, adapter: &FoldedAdapter, with: &Conditioning, row: &[u32]) -> Result<Tensor<2>> {
+    let shape = model.model.shape();
+    if let Some(token) = row.iter().find(|&&token| token as usize >= shape.vocab_size) {
+        let reason = format!("its probe has token {token}, the model knows {}", shape.vocab_size);
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if adapter.n_before() + row.len() > shape.n_positions {
+        let (n_virtual, tokens, n_positions) = (adapter.n_before(), row.len(), shape.n_positions);
+        return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
+    }
+    let task = adapter.task.task;
+    let start = model.decoding(Sampling::default()).source.map(|source| source.start);
+    let (source, tokens) = match start {
+        Some(start) => (row.to_vec(), vec![start]),
+        None => (Vec::new(), row.to_vec()),
+    };
+    let last = tokens.len() - 1;
+    let example = Example {
+        row: 1,
+        source,
+        n_prompt: tokens.len(),
+        tokens,
+        truncated: false,
+        prompt: String::new(),
+        reference: String::new(),
+        types: Vec::new(),
+        labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
+        task: 0,
+    };
+    let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
+    if !task.writes() {
+        return loss::logits(&model.model, with, &batch, &model.device);
+    }
+    let hidden = loss::hidden(&model.model, with, &batch, &model.device)?;
+    let [_, seq, width] = hidden.dims();
+    let last = hidden.slice([0..1, seq - 1..seq, 0..width]).reshape([1, width]);
+    Ok(head_logits(last, model.model.head()?))
+}
+
+/// The largest difference from what a sender computed.
+fn from(reference: &ReferenceLogits, ours: &[f32], width: usize) -> Result<f32> {
+    let ReferenceLogits { columns, logits, .. } = reference;
+    if let Some(column) = columns.iter().find(|&&column| column as usize >= width) {
+        let reason = format!("its probe has logit {column}, the model makes {width}");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    let rows = ours.chunks_exact(width.max(1));
+    let kept: Vec<f32> = rows.flat_map(|row| columns.iter().map(|&column| row[column as usize])).collect();
+    Ok(distance(&kept, logits))
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}

@@ -1,0 +1,97 @@
+//! An adapter as one file, with what its run knows of it.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::single_file::{self, About, BaseModel, ReferenceLogits, SharedTemplate};
+use crate::config::RunConfig;
+use crate::device::DeviceChoice;
+use crate::error::Result;
+use crate::jobs::exchange::adapter_folder;
+use crate::jobs::probe::{last_logits, rows};
+use crate::message::{Event, JobId, Outcome};
+use crate::session::Session;
+use crate::training::run_folder::{Record, read_records};
+use crate::worker::{Job, Outbox, Progress};
+
+/// Samples that go along, and rows of the probe.
+const SAMPLES: usize = 3;
+/// Columns of the probe: enough to tell, few enough for a small file.
+const COLUMNS: usize = 64;
+/// What the probe is computed on when the run has no samples.
+const TEXTS: [&str; 2] = ["The", "1 2 3 4 5 6 7 8"];
+
+pub(super) struct Share {
+    id: JobId,
+    adapter: PathBuf,
+    base: (PathBuf, DeviceChoice),
+    card: String,
+    to: PathBuf,
+}
+
+impl Share {
+    pub(super) fn new(id: JobId, adapter: PathBuf, base: (PathBuf, DeviceChoice), card: String, to: PathBuf) -> Self {
+        Self { id, adapter, base, card, to }
+    }
+}
+
+impl Job for Share {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let folder = adapter_folder(self.adapter.clone());
+        let mut heard = out.loading(self.id);
+        let model = session.model(&self.base.0, self.base.1, &mut heard)?;
+        let adapter = model.adapter(&folder)?;
+        let base = BaseModel::of(&model.summary, &model.hash);
+        let mut about = About { card: self.card.clone(), ..About::new(&adapter, base) };
+        add_run(&mut about, &folder);
+        let prompts: Vec<&str> = about.samples.iter().map(|sample| sample.prompt.as_str()).collect();
+        let rows = match prompts.as_slice() {
+            [] => rows(&model, &TEXTS, &adapter)?,
+            prompts => rows(&model, prompts, &adapter)?,
+        };
+        let (width, logits) = last_logits(&model, &adapter, &model.conditioning(&adapter)?, &rows)?;
+        let reference = spread(rows, width, &logits);
+        single_file::write(&self.to, &adapter, about, Some(&reference))?;
+        out.send(Event::Written { job: self.id, folder: self.to.clone() });
+        Ok(Progress::Done(Outcome::Completed))
+    }
+}
+
+/// Some columns of the logits, spread over all.
+fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits {
+    let kept = width.min(COLUMNS);
+    let columns: Vec<u32> = (0..kept).map(|i| (i * width / kept) as u32).collect();
+    let all = logits.chunks_exact(width.max(1));
+    let logits = all.flat_map(|row| columns.iter().map(|&column| row[column as usize])).collect();
+    ReferenceLogits { rows, columns, logits }
+}
+
+/// What the run of an adapter folder knows: templates, the evaluation of that checkpoint or the best, samples. An adapter
+/// from elsewhere has no run, and none of it.
+fn add_run(about: &mut About, adapter: &Path) {
+    let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
+    let text = std::fs::read_to_string(run.join("config.json")).unwrap_or_default();
+    let Ok(config) = serde_json::from_str::<RunConfig>(&text) else { return };
+    let data = config.data;
+    about.template = Some(SharedTemplate {
+        prompt_template: data.prompt_template,
+        target_template: data.target_template,
+        begin_token: data.begin_token,
+        chat: data.chat,
+    });
+    let records = read_records(&run.join("metrics.jsonl")).unwrap_or_default();
+    let step = adapter.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<usize>().ok());
+    let evaluations = records.iter().filter_map(|record| match record {
+        Record::Evaluation(evaluation) => Some(*evaluation),
+        _ => None,
+    });
+    about.figures = match step {
+        Some(step) => evaluations.into_iter().find(|evaluation| evaluation.step == step),
+        None => evaluations.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss)),
+    };
+    let at = about.figures.map(|evaluation| evaluation.step);
+    let samples = records.into_iter().filter_map(|record| match record {
+        Record::Sample(sample) if Some(sample.step) == at => Some(sample),
+        _ => None,
+    });
+    about.samples = samples.take(SAMPLES).collect();
+}

@@ -1,0 +1,433 @@
+//! Recipes that papers and their code train with, and the learning rate that suits a form.
+//!
+//! Each number is the source's, read in its code where there is some; what a recipe leaves open stays as it is.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::config::{
+    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterisation,
+    Schedule, Task, TrainingConfig,
+};
+use crate::error::{EngineError, Result};
+
+/// What is trained, as far as it decides how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Keys and values themselves.
+    PrefixFlat,
+    /// Keys and values behind a network.
+    PrefixMlp,
+    /// Keys and values with a head for classes: P-tuning v2.
+    DeepPromptClassification,
+    /// Embeddings before the text.
+    Prompt,
+    /// Embeddings before the text, behind a network.
+    PTuning,
+    /// Low-rank changes of matrices.
+    Lora,
+    /// All weights.
+    Full,
+    /// A head for classes alone.
+    HeadOnly,
+}
+
+impl Form {
+    /// Of a method for a task. The one place that knows which method is which form.
+    pub fn of(method: &MethodConfig, task: Option<Task>) -> Self {
+        match method {
+            MethodConfig::Prefix(prefix) => match &prefix.reparameterisation {
+                Some(_) => Self::PrefixMlp,
+                None if task.is_some_and(Task::has_classes) => Self::DeepPromptClassification,
+                None => Self::PrefixFlat,
+            },
+            MethodConfig::Prompt(prompt) if prompt.encoder.is_some() => Self::PTuning,
+            MethodConfig::Prompt(_) => Self::Prompt,
+            MethodConfig::Lora(_) => Self::Lora,
+            MethodConfig::Full(full) if full.top_layers == Some(0) => Self::HeadOnly,
+            // Words are not trained: no rate suits them.
+            MethodConfig::Full(_) | MethodConfig::Text(_) => Self::Full,
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::PrefixFlat => "a flat prefix",
+            Self::PrefixMlp => "a prefix behind a network",
+            Self::DeepPromptClassification => "a flat prefix with a head for classes",
+            Self::Prompt => "prompt tuning",
+            Self::PTuning => "P-tuning",
+            Self::Lora => "LoRA",
+            Self::Full => "all weights",
+            Self::HeadOnly => "a head alone",
+        }
+    }
+
+    fn is_prefix(self) -> bool {
+        matches!(self, Self::PrefixFlat | Self::PrefixMlp | Self::DeepPromptClassification)
+    }
+}
+
+/// Where to begin: the rate of a form's own recipes, and for SGD, which none of them uses, a rate to test from.
+pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig) -> f64 {
+    match (form, optimizer) {
+        (_, OptimizerConfig::Sgd(_)) => 0.1,
+        (Form::Prompt, OptimizerConfig::Adafactor(_)) => 0.3,
+        (Form::Full, OptimizerConfig::Adafactor(_)) => 1e-3,
+        (Form::PrefixFlat, _) => 5e-3,
+        (Form::DeepPromptClassification, _) => 1e-2,
+        (Form::PrefixMlp | Form::PTuning, _) => 1e-4,
+        (Form::Prompt | Form::HeadOnly, _) => 1e-3,
+        (Form::Lora, _) => 2e-4,
+        (Form::Full, _) => 5e-5,
+    }
+}
+
+/// How somebody trains.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// As the command line names it.
+    pub name: &'static str,
+    /// As people name it.
+    pub title: &'static str,
+    /// Where the numbers are from: owner/name and file, or a paper.
+    pub source: &'static str,
+    /// What it is for.
+    pub form: Form,
+    /// Length of a prefix or a soft prompt.
+    n_virtual: Option<usize>,
+    /// Width of the network, where there is one.
+    width: Option<usize>,
+    /// Dropout on the prefix, for prefixes.
+    dropout: f64,
+    /// What a prefix begins as, where that belongs to it.
+    words: Option<&'static str>,
+    /// Rank, alpha and dropout, for LoRA.
+    lora: Option<(usize, f64, f64)>,
+    /// How it trains.
+    pub training: RecipeTraining,
+    /// What belongs to it and is not done here, a sentence.
+    pub note: Option<&'static str>,
+}
+
+/// The part of [`TrainingConfig`] that recipes decide, by the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "each is the field of that name")]
+pub struct RecipeTraining {
+    pub steps: usize,
+    pub epochs: f64,
+    pub batch_size: usize,
+    pub accumulation: usize,
+    pub learning_rate: f64,
+    pub warmup_steps: usize,
+    pub warmup_share: f64,
+    pub schedule: Schedule,
+    pub optimizer: OptimizerConfig,
+    pub clip_norm: Option<f64>,
+    pub loss: LossReduction,
+}
+
+/// The Trainer of transformers, which most of them use.
+const TRAINER: RecipeTraining = RecipeTraining {
+    steps: 0,
+    epochs: 3.0,
+    batch_size: 8,
+    accumulation: 1,
+    learning_rate: 5e-5,
+    warmup_steps: 0,
+    warmup_share: 0.0,
+    schedule: Schedule::Linear,
+    optimizer: OptimizerConfig::AdamW(AdamConfig::USUAL),
+    clip_norm: Some(1.0),
+    loss: LossReduction::TokenMean,
+};
+
+/// Li & Liang's code for GPT-2.
+const LI_LIANG: RecipeTraining =
+    RecipeTraining { epochs: 5.0, batch_size: 10, loss: LossReduction::SentenceSum, ..TRAINER };
+
+const LI_LIANG_SOURCE: &str = "XiangLi1999/PrefixTuning: gpt2; Li & Liang 2021";
+
+/// `torch.optim.AdamW` as it comes.
+const TORCH_ADAMW: OptimizerConfig = OptimizerConfig::AdamW(AdamConfig { weight_decay: 0.01, ..AdamConfig::USUAL });
+
+const fn prefix(name: &'static str, title: &'static str, source: &'static str, form: Form) -> Recipe {
+    let (n_virtual, width, words, lora, dropout) = (None, None, None, None, 0.0);
+    Recipe { name, title, source, form, n_virtual, width, dropout, words, lora, training: TRAINER, note: None }
+}
+
+/// All of them.
+pub const RECIPES: [Recipe; 12] = [
+    Recipe {
+        n_virtual: Some(10),
+        width: Some(512),
+        training: LI_LIANG,
+        ..prefix("prefix-gpt2", "Prefix-Tuning, GPT-2", LI_LIANG_SOURCE, Form::PrefixMlp)
+    },
+    Recipe {
+        n_virtual: Some(5),
+        width: Some(512),
+        training: RecipeTraining { learning_rate: 8e-5, ..LI_LIANG },
+        ..prefix("prefix-gpt2-e2e", "Prefix-Tuning, GPT-2 on E2E", LI_LIANG_SOURCE, Form::PrefixMlp)
+    },
+    Recipe {
+        n_virtual: Some(5),
+        width: Some(512),
+        training: RecipeTraining { batch_size: 5, ..LI_LIANG },
+        ..prefix("prefix-gpt2-webnlg", "Prefix-Tuning, GPT-2 on WebNLG", LI_LIANG_SOURCE, Form::PrefixMlp)
+    },
+    Recipe {
+        n_virtual: Some(10),
+        width: Some(512),
+        training: RecipeTraining { batch_size: 5, epochs: 10.0, ..LI_LIANG },
+        ..prefix("prefix-gpt2-dart", "Prefix-Tuning, GPT-2 on DART", LI_LIANG_SOURCE, Form::PrefixMlp)
+    },
+    Recipe {
+        n_virtual: Some(6),
+        width: Some(512),
+        training: RecipeTraining { steps: 200, warmup_steps: 100, ..LI_LIANG },
+        words: Some("table-to-text:"),
+        note: Some("It is for at most 200 rows"),
+        ..prefix("prefix-gpt2-low-data", "Prefix-Tuning, GPT-2 with few rows", LI_LIANG_SOURCE, Form::PrefixMlp)
+    },
+    Recipe {
+        n_virtual: Some(30),
+        training: RecipeTraining {
+            epochs: 50.0,
+            learning_rate: 3e-2,
+            optimizer: TORCH_ADAMW,
+            clip_norm: None,
+            ..TRAINER
+        },
+        ..prefix(
+            "peft-prefix",
+            "PEFT's example of prefix tuning",
+            "huggingface/peft: examples/causal_language_modeling/peft_prefix_tuning_clm.ipynb",
+            Form::PrefixFlat,
+        )
+    },
+    Recipe {
+        n_virtual: Some(128),
+        training: RecipeTraining { steps: 3000, batch_size: 1, accumulation: 16, learning_rate: 2e-2, ..TRAINER },
+        dropout: 0.1,
+        ..prefix("chatglm", "P-tuning v2, ChatGLM-6B", "THUDM/ChatGLM-6B: ptuning", Form::PrefixFlat)
+    },
+    Recipe {
+        n_virtual: Some(128),
+        training: RecipeTraining { epochs: 100.0, batch_size: 32, learning_rate: 5e-3, ..TRAINER },
+        dropout: 0.1,
+        note: Some("Its model drops a tenth too, here it drops nothing"),
+        ..prefix(
+            "p-tuning-v2-rte",
+            "P-tuning v2, classes of texts (RTE)",
+            "THUDM/P-tuning-v2: run_script/run_rte_roberta.sh",
+            Form::DeepPromptClassification,
+        )
+    },
+    Recipe {
+        n_virtual: Some(11),
+        training: RecipeTraining { epochs: 30.0, batch_size: 16, learning_rate: 3e-2, ..TRAINER },
+        dropout: 0.1,
+        note: Some("Its model drops a tenth too, here it drops nothing"),
+        ..prefix(
+            "p-tuning-v2-ner",
+            "P-tuning v2, classes of words (CoNLL 2003)",
+            "THUDM/P-tuning-v2: run_script/run_conll03_roberta.sh",
+            Form::DeepPromptClassification,
+        )
+    },
+    Recipe {
+        training: RecipeTraining {
+            steps: 30_000,
+            batch_size: 32,
+            learning_rate: 0.3,
+            schedule: Schedule::Constant,
+            optimizer: OptimizerConfig::Adafactor(AdafactorConfig { weight_decay: 1e-5, ..AdafactorConfig::USUAL }),
+            clip_norm: None,
+            ..TRAINER
+        },
+        n_virtual: Some(100),
+        note: Some("It adds a z-loss of 1e-4"),
+        ..prefix(
+            "prompt-tuning",
+            "Prompt tuning, T5",
+            "google-research/prompt-tuning: prompt_tuning/configs; Lester et al. 2021",
+            Form::Prompt,
+        )
+    },
+    Recipe {
+        training: RecipeTraining {
+            epochs: 5.0,
+            learning_rate: 2e-4,
+            warmup_steps: 500,
+            optimizer: TORCH_ADAMW,
+            clip_norm: None,
+            ..TRAINER
+        },
+        lora: Some((4, 32.0, 0.1)),
+        note: Some("It has matrices of their own for query and value, and smooths labels by 0.1"),
+        ..prefix("lora-gpt2-e2e", "LoRA, GPT-2 on E2E", "microsoft/LoRA: examples/NLG; Hu et al. 2021", Form::Lora)
+    },
+    prefix(
+        "trainer",
+        "The defaults of transformers' Trainer",
+        "huggingface/transformers: src/transformers/training_args.py",
+        Form::Full,
+    ),
+];
+
+impl Recipe {
+    /// Of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        RECIPES.iter().find(|recipe| recipe.name == name)
+    }
+
+    /// Whether a run can take it: with a prefix, it may bring its own form of one.
+    pub fn fits(&self, method: &MethodConfig, task: Option<Task>) -> bool {
+        let (form, classes) = (Form::of(method, task), task.is_some_and(Task::has_classes));
+        match self.form {
+            Form::PrefixFlat | Form::PrefixMlp => form.is_prefix() && !classes,
+            Form::DeepPromptClassification => form.is_prefix() && classes,
+            other => other == form,
+        }
+    }
+
+    /// Refuses a run that it is not for.
+    ///
+    /// # Errors
+    /// [`EngineError::Recipe`].
+    pub fn check(&self, method: &MethodConfig, task: Option<Task>) -> Result<()> {
+        match self.fits(method, task) {
+            true => Ok(()),
+            false => {
+                let found = Form::of(method, task).words();
+                Err(EngineError::Recipe { name: self.name, wants: self.form.words(), found })
+            }
+        }
+    }
+
+    /// Changes the parts of a run to train as the recipe does.
+    ///
+    /// # Errors
+    /// [`EngineError::Recipe`] if it is for something else.
+    pub fn apply(&self, method: &mut MethodConfig, task: Option<Task>, training: &mut TrainingConfig) -> Result<()> {
+        self.check(method, task)?;
+        match method {
+            MethodConfig::Prefix(prefix) => {
+                prefix.n_virtual = self.n_virtual.unwrap_or(prefix.n_virtual);
+                let activation = prefix.reparameterisation.take().unwrap_or_default().activation;
+                prefix.reparameterisation = self.width.map(|width| Reparameterisation { width, activation });
+                prefix.dropout = self.dropout;
+                if let Some(words) = self.words {
+                    prefix.init = PrefixInit::Words { text: words.to_owned() };
+                }
+            }
+            MethodConfig::Prompt(prompt) => prompt.n_virtual = self.n_virtual.unwrap_or(prompt.n_virtual),
+            MethodConfig::Lora(lora) => {
+                (lora.rank, lora.alpha, lora.dropout) = self.lora.unwrap_or((lora.rank, lora.alpha, lora.dropout));
+            }
+            MethodConfig::Full(_) | MethodConfig::Text(_) => {}
+        }
+        let mine = self.training;
+        *training = TrainingConfig {
+            steps: mine.steps,
+            epochs: mine.epochs,
+            batch_size: mine.batch_size,
+            accumulation: mine.accumulation,
+            learning_rate: mine.learning_rate,
+            warmup_steps: mine.warmup_steps,
+            warmup_share: mine.warmup_share,
+            schedule: mine.schedule,
+            optimizer: mine.optimizer,
+            clip_norm: mine.clip_norm,
+            loss: mine.loss,
+            ..training.clone()
+        };
+        Ok(())
+    }
+
+    /// What it decides, as run files write it.
+    pub fn settings(&self) -> Value {
+        let training = serde_json::to_value(self.training).unwrap_or_default();
+        let mut method = match self.form {
+            Form::Lora => {
+                let mut method = json!({ "type": "lora" });
+                if let Some((rank, alpha, dropout)) = self.lora {
+                    method = json!({ "type": "lora", "rank": rank, "alpha": alpha, "dropout": dropout });
+                }
+                method
+            }
+            Form::Prompt | Form::PTuning => json!({ "type": "prompt" }),
+            Form::Full => json!({ "type": "full" }),
+            Form::HeadOnly => json!({ "type": "full", "top_layers": 0 }),
+            Form::PrefixFlat | Form::PrefixMlp | Form::DeepPromptClassification => {
+                let network = self.width.map(|width| json!({ "width": width }));
+                json!({ "type": "prefix", "reparameterisation": network, "dropout": self.dropout })
+            }
+        };
+        if let Some(n_virtual) = self.n_virtual {
+            method["n_virtual"] = n_virtual.into();
+        }
+        if let Some(words) = self.words {
+            method["init"] = json!({ "type": "words", "text": words });
+        }
+        json!({ "method": method, "training": training })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PrefixConfig;
+
+    fn flat() -> MethodConfig {
+        MethodConfig::Prefix(PrefixConfig::default())
+    }
+
+    #[test]
+    fn every_recipe_can_be_trained_and_has_a_name_of_its_own() {
+        for (index, recipe) in RECIPES.iter().enumerate() {
+            assert!(RECIPES[..index].iter().all(|other| other.name != recipe.name), "{}", recipe.name);
+            let written: TrainingConfig = serde_json::from_value(recipe.settings()["training"].clone()).unwrap();
+            written.check().unwrap();
+            let rate = recommended_learning_rate(recipe.form, &written.optimizer);
+            let apart = (rate / written.learning_rate).max(written.learning_rate / rate);
+            assert!(apart <= 6.0 + 1e-9, "{}: {rate} is far from the recipe's own form", recipe.name);
+        }
+    }
+
+    #[test]
+    fn applied_and_written_settings_are_the_same() {
+        let classes = Some(Task::SequenceClassification);
+        let mut applied = 0;
+        for recipe in &RECIPES {
+            for task in [None, classes].into_iter().filter(|task| recipe.fits(&flat(), *task)) {
+                let (mut method, mut training) =
+                    (flat(), TrainingConfig { sample_rows: 9, ..TrainingConfig::default() });
+                recipe.apply(&mut method, task, &mut training).unwrap();
+                let written: TrainingConfig = serde_json::from_value(recipe.settings()["training"].clone()).unwrap();
+                assert_eq!(TrainingConfig { sample_rows: 9, ..written }, training, "{}", recipe.name);
+                let written: MethodConfig = serde_json::from_value(recipe.settings()["method"].clone()).unwrap();
+                assert_eq!(written, method, "{}", recipe.name);
+                assert_eq!(Form::of(&method, task), recipe.form, "{}", recipe.name);
+                applied += 1;
+            }
+        }
+        assert!(applied >= 9);
+    }
+
+    #[test]
+    fn a_recipe_for_something_else_is_refused_by_name() {
+        let (mut method, mut training) = (flat(), TrainingConfig::default());
+        let recipe = Recipe::named("p-tuning-v2-rte").unwrap();
+        let error = recipe.apply(&mut method, None, &mut training).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the preset \"p-tuning-v2-rte\" is for a flat prefix with a head for classes, this run trains a flat prefix"
+        );
+        assert_eq!((method, training), (flat(), TrainingConfig::default()));
+        assert!(Recipe::named("magic").is_none());
+    }
+}
