@@ -37,6 +37,7 @@ use crate::workspace::RunId;
 
 /// What has to be sent.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few are on their way at a time, and none is kept")]
 pub enum Outgoing {
     /// To the engine.
     Engine(Command),

@@ -3,7 +3,7 @@
 mod training;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -101,12 +101,15 @@ pub struct TaskRecord {
     /// Names of the classes, in the order of the head's scores; empty where there are none, or not yet.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// Names of the tasks that share a prompt, in the order of its matrices; empty where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
 }
 
 impl TaskRecord {
     /// A task whose classes the rows will tell.
     pub fn of(task: Task) -> Self {
-        Self { task, classes: Vec::new() }
+        Self { task, classes: Vec::new(), tasks: Vec::new() }
     }
 }
 
@@ -116,6 +119,18 @@ impl TaskRecord {
 pub struct DataConfig {
     /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
     pub train: PathBuf,
+    /// What the rows are called among others, as the task of a prompt for several; `None` is the file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Other datasets that train the same prompt or prefix. Where there are classes they are those of the first one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<MoreData>,
+    /// How many rows of each there are in an epoch.
+    #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
+    pub mixing: Mixing,
+    /// Column of the task that a row belongs to, for a prompt of several; without it each dataset is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_column: Option<String>,
     /// Validation rows; without them, `validation_share` of the training rows.
     #[serde(default)]
     pub validation: Option<PathBuf>,
@@ -135,6 +150,7 @@ pub struct DataConfig {
     #[serde(default)]
     pub target_column: Option<String>,
     /// Text before the target: a minijinja template over `source`, `bos`, `eos` and every column of the row. No loss.
+    /// `soft(3)` puts three soft tokens of the method there.
     #[serde(default = "default_prompt_template")]
     pub prompt_template: String,
     /// Text to be learned: a template over `target`, `bos`, `eos` and every column.
@@ -154,6 +170,53 @@ pub struct DataConfig {
     /// `None` is what the model has left beside the prefix.
     #[serde(default)]
     pub max_tokens: Option<usize>,
+}
+
+/// A dataset beside the first one. What it does not say is as there, but for the columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoreData {
+    /// As [`DataConfig::train`].
+    pub train: PathBuf,
+    /// As [`DataConfig::validation`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+    /// As [`DataConfig::name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// As [`DataConfig::source_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_column: Option<String>,
+    /// As [`DataConfig::second_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_column: Option<String>,
+    /// As [`DataConfig::target_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_column: Option<String>,
+    /// As [`DataConfig::prompt_template`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<String>,
+    /// As [`DataConfig::target_template`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_template: Option<String>,
+}
+
+/// How many rows of each of several datasets there are in an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixing {
+    /// All that it has, once.
+    #[default]
+    Size,
+    /// As many as the largest has: rows of a smaller one come several times.
+    Even,
+}
+
+impl Mixing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_by_size(&self) -> bool {
+        *self == Self::Size
+    }
 }
 
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
@@ -191,6 +254,10 @@ impl DataConfig {
     pub fn new(train: impl Into<PathBuf>) -> Self {
         Self {
             train: train.into(),
+            name: None,
+            more: Vec::new(),
+            mixing: Mixing::Size,
+            task_column: None,
             validation: None,
             validation_share: default_validation_share(),
             validation_rows: default_validation_rows(),
@@ -205,6 +272,23 @@ impl DataConfig {
             max_tokens: None,
         }
     }
+
+    /// What the rows are called among others.
+    pub fn name_of_rows(&self) -> String {
+        name_of(self.name.as_ref(), &self.train)
+    }
+}
+
+impl MoreData {
+    /// What the rows are called among others.
+    pub fn name_of_rows(&self) -> String {
+        name_of(self.name.as_ref(), &self.train)
+    }
+}
+
+fn name_of(name: Option<&String>, file: &Path) -> String {
+    let stem = || file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    name.cloned().unwrap_or_else(stem)
 }
 
 /// The tuning method.
@@ -241,6 +325,11 @@ impl MethodConfig {
         }
     }
 
+    /// Whether soft tokens are others for each of several tasks.
+    pub fn has_tasks(&self) -> bool {
+        matches!(self, Self::Prompt(prompt) if prompt.tasks.is_some())
+    }
+
     /// Soft tokens that stand in the text.
     pub fn n_soft(&self) -> usize {
         match self {
@@ -268,6 +357,10 @@ pub struct PrefixConfig {
     pub dropout: f64,
     /// Initial values.
     pub init: PrefixInit,
+    /// So many slots at the beginning stay as they were initialised: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
+    /// place that models rest their attention on.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub n_frozen: usize,
     /// Where the model gets a prefix; `None` is everywhere it can, which for a causal model is one place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sites: Option<Vec<Site>>,
@@ -275,8 +368,20 @@ pub struct PrefixConfig {
 
 impl Default for PrefixConfig {
     fn default() -> Self {
-        Self { n_virtual: 20, reparameterisation: None, dropout: 0.0, init: PrefixInit::ScaledRandom, sites: None }
+        Self {
+            n_virtual: 20,
+            reparameterisation: None,
+            dropout: 0.0,
+            init: PrefixInit::ScaledRandom,
+            n_frozen: 0,
+            sites: None,
+        }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl PrefixConfig {
@@ -341,7 +446,10 @@ pub enum PrefixInit {
     ScaledRandom,
     /// Zeros; not the base model, since the slots still take attention.
     Zero,
-    /// Keys and values of a text run through the model: copied, or with a reparameterisation fitted to.
+    /// Keys and values of a text run through the model: copied, or with a reparameterisation fitted to. In a causal model
+    /// no slot sees the text behind it, so that a long text gives what PEFT's `initialize_kv_prefix_from_text` does: it takes
+    /// the first slots of the whole text, which it wants to be long enough, with the begin token or as a turn of the system;
+    /// whoever wants these writes them out in the text.
     Words {
         /// The text; it is repeated or cut to the prefix length.
         text: String,
@@ -357,19 +465,62 @@ pub enum PrefixInit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromptConfig {
-    /// Soft tokens (PEFT: `num_virtual_tokens`).
+    /// Soft tokens (PEFT: `num_virtual_tokens`). They stand before the text, or where `soft(3)` of `data.prompt_template`
+    /// puts them, which must be as many.
     pub n_virtual: usize,
+    /// P-tuning's short form of such a template: `(3, sub, 3, obj)`. It takes the place of `n_virtual`, the prompt template
+    /// and the columns before anything is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Train through a small network that is folded away afterwards: P-tuning v1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<PromptEncoder>,
+    /// One prompt for several tasks, and a matrix of low rank for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<PromptTasks>,
     /// Initial values.
     pub init: PromptInit,
 }
 
 impl Default for PromptConfig {
     fn default() -> Self {
-        Self { n_virtual: 20, encoder: None, init: PromptInit::ScaledRandom }
+        Self { n_virtual: 20, template: None, encoder: None, tasks: None, init: PromptInit::ScaledRandom }
     }
+}
+
+/// Multitask prompt tuning: the prompt of a task is one for all, times a matrix of low rank, number by number. Wang et al.
+/// 2023, "Multitask Prompt Tuning Enables Parameter-Efficient Transfer Learning".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptTasks {
+    /// Rank of a task's matrix (PEFT: `num_ranks`).
+    pub ranks: usize,
+    /// Initial values of the matrices.
+    pub init: TaskFactors,
+}
+
+impl Default for PromptTasks {
+    fn default() -> Self {
+        Self { ranks: 1, init: TaskFactors::Shared }
+    }
+}
+
+/// Initial values of the matrices of tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum TaskFactors {
+    /// About one everywhere: each task begins with what all share. The default; from the prompt of an adapter it is PEFT's
+    /// `ONLY_SOURCE_SHARED`.
+    Shared,
+    /// Both factors N(0, 0.02), as PEFT: next to no prompt at first.
+    Random,
+    /// The mean of the factors of the adapter that `init` names (PEFT: `AVERAGE_SOURCE_TASKS`).
+    Average,
+    /// Those of one of its tasks (PEFT: `EXACT_SOURCE_TASK`).
+    Exact {
+        /// Its name.
+        task: String,
+    },
 }
 
 /// The network of P-tuning v1 between trained embeddings and the prompt.
@@ -516,19 +667,13 @@ pub enum LoraBias {
 }
 
 /// Training of the model's own weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FullConfig {
     /// Blocks that are trained, from the top, with the last norm; `None` is every weight, 0 none: the head of the task
     /// alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_layers: Option<usize>,
-}
-
-impl Default for FullConfig {
-    fn default() -> Self {
-        Self { top_layers: None }
-    }
 }
 
 /// Words before every prompt.
@@ -568,7 +713,10 @@ impl RunConfig {
             MethodConfig::Prefix(prefix) => {
                 let width = prefix.reparameterisation.as_ref().is_none_or(|r| (1..=65_536).contains(&r.width));
                 refuse(&lengths(prefix.n_virtual))?;
+                let (n_frozen, flat) = (prefix.n_frozen, prefix.reparameterisation.is_none());
                 refuse(&[
+                    (n_frozen < prefix.n_virtual, "method.n_frozen", "at least one slot must be trained"),
+                    (n_frozen == 0 || flat, "method.n_frozen", "a network gives all slots or none"),
                     ((0.0..1.0).contains(&prefix.dropout), "method.dropout", SHARE),
                     (width, "method.reparameterisation.width", WIDTH),
                 ])?;
@@ -578,7 +726,19 @@ impl RunConfig {
                 let width = encoder.and_then(|encoder| encoder.width).is_none_or(|width| (1..=65_536).contains(&width));
                 let layers = encoder.is_none_or(|encoder| (1..=8).contains(&encoder.layers));
                 refuse(&lengths(prompt.n_virtual))?;
+                let tasks = prompt.tasks.as_ref();
+                let from_others = tasks.is_some_and(|tasks| {
+                    matches!(tasks.init, TaskFactors::Average | TaskFactors::Exact { .. })
+                        && !matches!(prompt.init, PromptInit::Adapter { .. })
+                });
                 refuse(&[
+                    (encoder.is_none() || tasks.is_none(), "method.tasks", "a prompt behind a network has none"),
+                    (
+                        tasks.is_none_or(|tasks| (1..=4096).contains(&tasks.ranks)),
+                        "method.tasks.ranks",
+                        "must be between 1 and 4096",
+                    ),
+                    (!from_others, "method.tasks.init", "is taken from an adapter: name one in method.init"),
                     (width, "method.encoder.width", WIDTH),
                     (layers, "method.encoder.layers", "must be between 1 and 8"),
                 ])?;

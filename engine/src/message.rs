@@ -329,6 +329,8 @@ pub struct Stream {
     pub adapter: Option<PathBuf>,
     /// 1 is the adapter as trained, 0 leaves its slots out and is the base model.
     pub strength: f64,
+    /// Of an adapter for several tasks, the name of one.
+    pub task: Option<String>,
 }
 
 /// What is to be continued.

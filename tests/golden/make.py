@@ -298,6 +298,10 @@ CASES = {
     "pegasus-full-1x10": {"method": "full", "config": {
         "d_model": 10, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
         "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "decoder_start_token_id": 1, "scale_embedding": True}},
+    "llama-cartridge-2x32": {"method": "cartridge", "virtual": 5, "frozen": 2, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
+    "gpt2-multitask-2x32": {"method": "multitask", "virtual": 4, "tasks": [2, 0, 1], "ranks": 2, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4}},
 }
 # The first cases took their seeds from their places in this sorted list; a later one takes it from its name.
 FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
@@ -381,6 +385,8 @@ def inputs(spec, config, seed):
     r = random.Random(seed)
     lengths = spec.get("lengths", [11, 7, 9])
     out, wide = {}, max(lengths)
+    if "tasks" in spec:
+        out["in/task_ids"] = torch.tensor(spec["tasks"])
     rows = [[r.randrange(4, config.vocab_size) for _ in range(n)] for n in lengths]
     if spec.get("pad_in_text"):  # as a token like others, which transformers looks up without a gradient
         rows[0][3] = config.pad_token_id
@@ -427,6 +433,16 @@ def wrap(model, method, spec, seed):
         return peft.get_peft_model(model, peft.PromptEncoderConfig(
             **own, encoder_reparameterization_type=method[2:].upper(), encoder_hidden_size=spec["hidden"],
             encoder_num_layers=spec.get("layers", 2)))
+    if method == "cartridge":
+        return peft.get_peft_model(model, peft.CartridgeConfig(**own, num_frozen_tokens=spec["frozen"]))
+    if method == "multitask":
+        wrapped = peft.get_peft_model(model, peft.MultitaskPromptTuningConfig(
+            **own, num_tasks=len(spec["tasks"]), num_ranks=spec["ranks"]))
+        with torch.no_grad():  # PEFT's first factors are so small that the prompts would be zeros
+            for n, p in wrapped.named_parameters():
+                if "prefix_task" in n:
+                    p.copy_(0.7 * torch.randn(p.shape))
+        return wrapped
     if model.config.model_type in ("t5", "mt5"):  # PEFT would take d_model
         own["token_dim"] = model.config.num_heads * model.config.d_kv
     return peft.get_peft_model(model, peft.PrefixTuningConfig(
@@ -438,15 +454,21 @@ def is_prefix_method(method):
 
 
 def is_prefix(model):
-    return getattr(model, "peft_type", None) == peft.PeftType.PREFIX_TUNING
+    return getattr(model, "peft_type", None) in (peft.PeftType.PREFIX_TUNING, peft.PeftType.CARTRIDGE)
 
 
 def trainable(model):
     return {n: p for n, p in model.named_parameters() if p.requires_grad}
 
 
+def kept(model, method):
+    """What an adapter keeps in memory: what is trained, and a cartridge's first slots."""
+    return {n: p for n, p in model.named_parameters() if p.requires_grad or (method == "cartridge" and "frozen_embedding" in n)}
+
+
 def batch(given, side):
-    return {k: given[f"in/{side}/{k}"] for k in ("input_ids", "attention_mask", "labels")}
+    tasks = {"task_ids": given["in/task_ids"]} if "in/task_ids" in given else {}
+    return {k: given[f"in/{side}/{k}"] for k in ("input_ids", "attention_mask", "labels")} | tasks
 
 
 def gradients(model, given, side):
@@ -492,6 +514,8 @@ def generate(model, given, **options):
     """-> new tokens, logits [row, step, vocabulary], scores of the sequences."""
     model.generation_config.eos_token_id = None
     options = {k: v for k, v in options.items() if v is not None}
+    if "in/task_ids" in given:
+        options["task_ids"] = given["in/task_ids"]
     side = "right" if reads_a_source(model) else "left"
     ids, mask = given[f"in/{side}/input_ids"], given[f"in/{side}/attention_mask"]
     # a window counts columns: padding between prefix and text would push the prefix out of it, so each row goes alone
@@ -527,7 +551,7 @@ def compute(model, given, dtype, note, searches=None):
                 p.copy_(start[n])
 
     out = {}
-    if is_prefix(model):
+    if is_prefix(model):  # a prompt of several tasks has no keys and values
         cache = model.get_prompt(batch_size=1)
         layers = (cache.self_attention_cache if reads_a_source(model) else cache).layers
         out["prefix/keys"] = torch.stack([layer.keys[0] for layer in layers]).detach()
@@ -620,7 +644,7 @@ def make(name, folder):
         given = inputs(spec, model.config, seed)
         wrapped = wrap(copy.deepcopy(model), spec["method"], spec, seed)
         note = {}
-        params = {f"param/{n}": p.detach().clone() for n, p in trainable(wrapped).items()}
+        params = {f"param/{n}": p.detach().clone() for n, p in kept(wrapped, spec["method"]).items()}
         single = compute(wrapped, given, torch.float32, note, spec.get("beams"))
         double = compute(copy.deepcopy(wrapped), given, torch.float64, note, spec.get("beams"))
         ended = not torch.equal(single["gen/beam4"], single["gen/beam4_eos"])
@@ -636,6 +660,12 @@ def make(name, folder):
         wrapped.peft_config["default"].base_model_name_or_path = "model"
         wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
         os.remove(os.path.join(folder, "adapter", "README.md"))
+    if spec["method"] == "cartridge":  # the beginning of a text as a start: the first slots of its keys and values
+        from peft.tuners.cartridge.utils import prompt_embeddings_from_past_key_values as first
+        ids = torch.arange(10, 19)
+        with torch.no_grad():
+            flat = first(model(ids[None], use_cache=True).past_key_values, num_virtual_tokens=spec["virtual"])
+        save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
     inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": single["out/right/logits"].shape[1] - given["in/right/labels"].shape[1]})
     case = {
@@ -663,7 +693,7 @@ def check(folder):
     own = {"virtual": case["num_virtual_tokens"], "hidden": None if width is None else width.shape[0]}
     model = wrap(model, case["method"], CASES.get(case["name"], own), 0)
     with torch.no_grad():
-        for n, p in trainable(model).items():
+        for n, p in kept(model, case["method"]).items():
             p.copy_(stored[f"param/{n}"])
     note = {"generation": {"beam_eos_token_id": case["notes"]["generation"]["beam_eos_token_id"]}}
     searches = {k: v for k, v in case["generation_options"].items() if k in BEAMS}

@@ -22,7 +22,7 @@ fn lora() -> LoraConfig {
 
 fn prompt(init: PromptInit, encoder: Option<PromptEncoderKind>) -> MethodConfig {
     let encoder = encoder.map(|kind| PromptEncoder { kind, width: Some(6), ..PromptEncoder::default() });
-    MethodConfig::Prompt(PromptConfig { n_virtual: 4, encoder, init })
+    MethodConfig::Prompt(PromptConfig { n_virtual: 4, encoder, init, ..PromptConfig::default() })
 }
 
 /// Each method with a name for what goes wrong.

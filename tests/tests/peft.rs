@@ -23,7 +23,7 @@ fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
-    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength }
+    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength, task: None }
 }
 
 #[test]
@@ -46,6 +46,36 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
         json.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
     };
     assert_eq!(keys(&adapter), keys(&out), "the same keys in the same order");
+}
+
+#[test]
+fn cartridges_and_prompts_of_several_tasks_come_out_as_peft_wrote_them() {
+    let home = tempfile::tempdir().unwrap();
+    for case in ["llama-cartridge-2x32", "gpt2-multitask-2x32"] {
+        let (adapter, out) = (golden_cases().join(case).join("adapter"), home.path().join(case));
+        let read = FoldedAdapter::read(&adapter, None).unwrap();
+        assert_eq!(read.export(&out).unwrap(), None);
+        let config = |folder: &Path| -> serde_json::Value {
+            serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
+        };
+        let (before, mut after) = (config(&adapter), config(&out));
+        for (key, value) in after.as_object_mut().unwrap() {
+            // PEFT asks the model for what a prompt does not say of its layers.
+            if ["num_layers", "num_attention_heads"].contains(&key.as_str()) && value.is_null() {
+                value.clone_from(&before[key]);
+            }
+        }
+        assert_eq!(before, after, "{case}");
+        let tensors = |folder: &Path| {
+            let bytes = std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
+            let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let mut all: Vec<_> =
+                tensors.tensors().into_iter().map(|(name, t)| (name, t.shape().to_vec(), t.data().to_vec())).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(tensors(&adapter), tensors(&out), "{case}");
+    }
 }
 
 #[test]

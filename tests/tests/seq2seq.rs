@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
-use engine::config::{MethodConfig, PrefixConfig, PrefixInit, Reparameterisation, RunConfig, Task, TaskRecord};
+use engine::config::{
+    MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, Task, TaskRecord,
+};
 use engine::data::{TargetStart, Tokenizer, preview};
 use engine::device::DeviceChoice;
 use engine::message::{
@@ -87,7 +89,36 @@ fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStr
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
-    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength }
+    Stream { prompt: Prompt::Text(prompt.to_owned()), adapter: adapter.map(Path::to_owned), strength, task: None }
+}
+
+#[test]
+fn soft_tokens_inside_of_a_source_are_learned_and_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("run");
+    let mut config = run(home.path(), everywhere());
+    config.method = MethodConfig::Prompt(PromptConfig { n_virtual: 3, ..PromptConfig::default() });
+    config.data.prompt_template = "{{ soft(2) }}{{ source }}{{ soft(1) }}".to_owned();
+    config.training.steps = 24;
+    let talk = Talk::new();
+    train(&talk, &folder, &config, false);
+    let losses: Vec<f64> = curve(&folder)
+        .into_iter()
+        .filter_map(|record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None })
+        .collect();
+    assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");
+    let adapter = folder.join("adapter");
+    let prompt = Prompt::Source {
+        text: "a b".to_owned(),
+        template: config.data.prompt_template.clone(),
+        begin_token: config.data.begin_token,
+        chat: false,
+    };
+    let source = Stream { prompt, ..stream("", Some(&adapter), 1.0) };
+    let written = stream("<|soft|><|soft|>a b<|soft|>", Some(&adapter), 1.0);
+    let said = generate(&talk, &config.model, vec![source, written, stream("a b", None, 1.0)]);
+    assert_eq!(said[0].tokens, said[1].tokens);
+    assert_eq!(said[2].proven_base, Some(true));
 }
 
 #[test]

@@ -42,6 +42,7 @@ fn with_mlp(mut config: RunConfig) -> RunConfig {
         dropout: 0.1,
         init: PrefixInit::Words { text: "a b c".to_owned() },
         sites: None,
+        ..PrefixConfig::default()
     });
     config
 }

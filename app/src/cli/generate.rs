@@ -32,6 +32,9 @@ pub(super) struct GenerateArgs {
     /// 1 is the adapter as trained, 0 is the base model
     #[arg(long, default_value_t = 1.0)]
     strength: f64,
+    /// Of a prompt for several tasks, the name of one
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
 }
 
 /// How tokens are chosen. Without any of these: always the most probable one.
@@ -168,7 +171,8 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
         for column in &target.columns {
             let (Prompt::Text(text) | Prompt::Source { text, .. }) = prompt;
             titles.push((column.name.clone(), text.clone()));
-            streams.push(Stream { prompt: prompt.clone(), adapter: column.adapter.clone(), strength: args.strength });
+            let (prompt, adapter) = (prompt.clone(), column.adapter.clone());
+            streams.push(Stream { prompt, adapter, strength: args.strength, task: args.task.clone() });
         }
     }
     let device = global.device.unwrap_or_default();

@@ -40,6 +40,14 @@ pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
             settings::put(tree, setting.key, found.to_string_lossy().into());
         }
     }
+    for dataset in tree.pointer_mut("/data/more").and_then(Value::as_array_mut).into_iter().flatten() {
+        for key in ["train", "validation"] {
+            let path = dataset.get(key).and_then(Value::as_str).map(PathBuf::from);
+            if let Some(path) = path.filter(|path| path.is_relative()) {
+                settings::put(dataset, key, base.join(path).to_string_lossy().into());
+            }
+        }
+    }
 }
 
 /// The configuration of a tree. One that names neither model nor rows is the starter run with other settings; in any
@@ -84,7 +92,7 @@ pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets
     if let Some(recipe) = recipe {
         recipe.check(&config.method, config.task)?;
     }
-    Ok(config)
+    Ok(engine::data::settled(config)?)
 }
 
 /// Takes what is not said from other settings, but for the name.
@@ -219,6 +227,7 @@ mod tests {
             dropout: 0.1,
             init: PrefixInit::Words { text: "表 to text".to_owned() },
             sites: Some(vec![engine::models::Site::Encoder, engine::models::Site::Cross]),
+            ..PrefixConfig::default()
         });
         config
     }

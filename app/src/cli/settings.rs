@@ -56,6 +56,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     )),
     table("data", "The rows, and how a row becomes tokens"),
     path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
+    or_none(text("data.name", "What the rows are called among several datasets; none is the file's name")),
+    value("data.more", "Other datasets that train the same prompt or prefix, as [{ train = \"…\", name = \"…\" }]"),
+    value("data.mixing", "How many rows of each in an epoch: size (all that it has) or even"),
+    or_none(text(
+        "data.task_column",
+        "Column of a row's task, for a prompt of several; none takes each dataset as one",
+    )),
     or_none(path("data.validation", "Validation rows; none takes a share of the training rows")),
     value("data.validation_share", "That share, 0 to 0.9"),
     value("data.validation_rows", "Use at most this many validation rows"),
@@ -65,7 +72,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "data.target_column",
         "Column to be learned, or of the class; none takes the first of the usual names",
     )),
-    text("data.prompt_template", "Text before the target, over source, bos, eos, mask and every column; no loss"),
+    text(
+        "data.prompt_template",
+        "Text before the target, over source, bos, eos, mask, soft(3) and every column; no loss",
+    ),
     text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
     value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
     text(
@@ -77,6 +87,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     table("method", "What is trained"),
     value("method.type", "prefix, prompt, lora, full or text"),
     value("method.n_virtual", "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)"),
+    or_none(text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)")),
+    value("method.n_frozen", "So many slots at the beginning stay as initialised: a cartridge"),
+    or_none(table("method.tasks", "One soft prompt for several tasks, and a matrix of low rank for each")),
+    value("method.tasks.ranks", "Rank of a task's matrix (PEFT: num_ranks)"),
+    table("method.tasks.init", "Initial values of the matrices"),
+    value("method.tasks.init.type", "shared, random, average or exact"),
+    text("method.tasks.init.task", "For exact: the task of the adapter to start from"),
     value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
         "method.sites",
@@ -279,7 +296,7 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
             put(tree, setting.key, Value::Object(Map::new()));
         }
     }
-    for key in ["method", "method.init", "lora.init", "training.schedule", "training.optimizer"] {
+    for key in ["method", "method.init", "method.tasks.init", "lora.init", "training.schedule", "training.optimizer"] {
         if let Some(Value::String(name)) = at(tree, key) {
             let name = name.clone();
             put(tree, key, Value::Object(Map::from_iter([("type".to_owned(), Value::String(name))])));
@@ -464,10 +481,28 @@ mod tests {
             "data.source_column=s",
             "data.target_column=t",
             "data.second_column=u",
+            "data.name=n",
+            "data.more=[{ train = \"m.csv\" }]",
+            "data.mixing=even",
+            "data.task_column=k",
+            "method.n_frozen=1",
             "task=causal",
         ])
         .unwrap();
+        let others: [&[&str]; 5] = [
+            &[
+                "method.type=prompt",
+                "method.template=(3, source, 3, target)",
+                "method.tasks.init.type=exact",
+                "method.tasks.init.task=t",
+            ],
+            &["method.type=prompt", "method.encoder.width=1", "lora.targets=[\"c_attn\"]"],
+            &["method.type=lora", "method.targets=[\"c_attn\"]"],
+            &["method.type=full", "method.top_layers=1"],
+            &["method.type=text"],
+        ];
         let mut trees = vec![serde_json::to_value(&config).unwrap()];
+        trees.extend(others.map(|settings| serde_json::to_value(set(settings).unwrap()).unwrap()));
         for (optimizer, schedule) in OptimizerConfig::all().iter().cycle().zip(Schedule::all()) {
             let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
             trees.push(json!({ "training": training }));

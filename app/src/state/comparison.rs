@@ -117,7 +117,12 @@ impl Comparison {
         let streams = self
             .columns
             .iter()
-            .map(|column| Stream { prompt: wish.prompt.clone(), adapter: adapter(column), strength: column.strength })
+            .map(|column| Stream {
+                prompt: wish.prompt.clone(),
+                adapter: adapter(column),
+                strength: column.strength,
+                task: None,
+            })
             .collect();
         GenerateRequest { model, device, streams, sampling: wish.sampling }
     }

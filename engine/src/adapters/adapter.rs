@@ -41,6 +41,16 @@ impl Adapter {
         self.parts.iter().flat_map(named)
     }
 
+    /// What stays as it was initialised and no optimizer knows, as checkpoints name it.
+    pub fn named_fixed(&self) -> impl Iterator<Item = (String, &Parameter)> {
+        let n_sites = self.n_sites();
+        let named = move |part| {
+            let named = move |parameter: &'_ Parameter| format!("{}{}", Part::key(part, n_sites), parameter.name);
+            part.fixed().iter().map(move |parameter| (named(parameter), parameter))
+        };
+        self.parts.iter().flat_map(named)
+    }
+
     /// What is trained, to be written over.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         self.parts.iter_mut().flat_map(Part::parameters_mut)

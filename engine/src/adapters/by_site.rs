@@ -24,6 +24,8 @@ pub(super) const KIND: &str = "PREFIX_BY_SITE";
 #[derive(Serialize, Deserialize)]
 struct BySiteConfig {
     base_model_name_or_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    num_frozen_tokens: Option<usize>,
     num_virtual_tokens: usize,
     peft_type: String,
     prefix_projection: bool,
@@ -63,7 +65,8 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
         return Err(malformed(&path, "it names no site".to_owned()));
     }
     let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
-    Ok(FoldedAdapter { prefixes, task, base_model, ..FoldedAdapter::default() })
+    let n_frozen = config.num_frozen_tokens.unwrap_or(0).min(config.num_virtual_tokens);
+    Ok(FoldedAdapter { prefixes, n_frozen, task, base_model, ..FoldedAdapter::default() })
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
@@ -76,6 +79,7 @@ pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&Pref
     }
     let config = BySiteConfig {
         base_model_name_or_path: adapter.base_model.clone(),
+        num_frozen_tokens: Some(adapter.n_frozen).filter(|&n| n > 0),
         num_virtual_tokens: adapter.n_virtual(),
         peft_type: KIND.to_owned(),
         prefix_projection: config.is_some_and(|config| config.reparameterisation.is_some()),

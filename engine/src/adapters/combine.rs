@@ -45,6 +45,9 @@ pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAd
         if others || !adapter.head.is_empty() {
             return mismatch("only prefixes and soft prompts without a head are combined");
         }
+        if adapter.has_tasks() {
+            return mismatch("a prompt that tasks share is a product, which cannot be combined");
+        }
         if adapter.task != first.task || adapter.positions != first.positions {
             return mismatch("they were trained for different tasks, or with other positions");
         }
@@ -154,6 +157,7 @@ mod tests {
                 width: 2,
                 values: vec![value; 4 * n_virtual],
                 of_model: None,
+                tasks: None,
             }),
             ..FoldedAdapter::default()
         };

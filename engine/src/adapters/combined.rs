@@ -61,6 +61,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
         }
         let read = FoldedAdapter::read(&below, like)?;
         whole.prefixes.extend(read.prefixes);
+        whole.n_frozen = whole.n_frozen.max(read.n_frozen);
         whole.prompt = whole.prompt.or(read.prompt);
         whole.lora = whole.lora.or(read.lora);
         whole.weights.extend(read.weights);
@@ -78,7 +79,10 @@ pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&Meth
     };
     let mut parts = Vec::new();
     if !adapter.prefixes.is_empty() {
-        parts.push((PartName::Prefix, FoldedAdapter { prefixes: adapter.prefixes.clone(), ..empty() }));
+        parts.push((
+            PartName::Prefix,
+            FoldedAdapter { prefixes: adapter.prefixes.clone(), n_frozen: adapter.n_frozen, ..empty() },
+        ));
     }
     if adapter.prompt.is_some() {
         parts.push((PartName::Prompt, FoldedAdapter { prompt: adapter.prompt.clone(), ..empty() }));

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
+use crate::adapters::prompt::of_tasks;
 use crate::adapters::{by_site, combined, convention, peft, text, weights};
 use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
 use crate::data::Tokenizer;
@@ -21,6 +22,8 @@ use crate::nn::positions::Positions;
 pub struct FoldedAdapter {
     /// In the order of [`Site::ALL`]; each layer has the pair of its own number.
     pub prefixes: Vec<(Site, FoldedPrefix)>,
+    /// How many of a prefix's first slots were not trained, which make it a cartridge.
+    pub n_frozen: usize,
     /// Embeddings in the text.
     pub prompt: Option<FoldedPrompt>,
     /// Matrices beside linear layers.
@@ -61,6 +64,21 @@ pub struct FoldedPrompt {
     pub values: Vec<f32>,
     /// Layers and heads of the model, which PEFT writes down beside it.
     pub of_model: Option<[usize; 2]>,
+    /// The tasks that share it.
+    pub tasks: Option<FoldedTasks>,
+}
+
+/// What makes the prompts of tasks of a shared one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoldedTasks {
+    /// Tasks.
+    pub n_tasks: usize,
+    /// Rank of a task's matrix.
+    pub ranks: usize,
+    /// `[n_tasks, n_rows, ranks]`
+    pub cols: Vec<f32>,
+    /// `[n_tasks, ranks, width]`
+    pub rows: Vec<f32>,
 }
 
 /// Matrices of low rank.
@@ -161,6 +179,27 @@ impl FoldedAdapter {
         }
     }
 
+    /// Whether its soft tokens are others for each of several tasks.
+    pub fn has_tasks(&self) -> bool {
+        self.prompt.as_ref().is_some_and(|prompt| prompt.tasks.is_some())
+    }
+
+    /// The first soft token of a task, which has to be named where there are several.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] with the names that there are.
+    pub fn first_soft(&self, task: Option<&str>) -> Result<usize> {
+        let Some(tasks) = self.prompt.as_ref().and_then(|prompt| prompt.tasks.as_ref()) else { return Ok(0) };
+        let names = &self.task.tasks;
+        let index = match task {
+            None => Some(0).filter(|_| tasks.n_tasks == 1),
+            Some(task) => names.iter().position(|name| name == task).filter(|&index| index < tasks.n_tasks),
+        };
+        let reason = || format!("the adapter's tasks are {}: name one of them", names.join(", "));
+        let index = index.ok_or_else(|| EngineError::Setting { field: "task", reason: reason() })?;
+        Ok(index * self.n_soft())
+    }
+
     /// What stands before every text: soft tokens, or words.
     ///
     /// # Errors
@@ -231,8 +270,15 @@ impl FoldedAdapter {
             *conditioning.place(*site) = Some(prefix.layers(device));
         }
         let tensor = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
-        if let Some(FoldedPrompt { n_rows, width, values, .. }) = &self.prompt {
-            conditioning.soft_prompt = Some(tensor(values).reshape([*n_rows, *width]));
+        if let Some(FoldedPrompt { n_virtual, n_rows, width, values, tasks, .. }) = &self.prompt {
+            let shared = tensor(values).reshape([*n_rows, *width]);
+            conditioning.soft_prompt = Some(match tasks {
+                None => shared,
+                Some(FoldedTasks { n_tasks, ranks, cols, rows }) => {
+                    let cols = tensor(cols).reshape([*n_tasks, *n_rows, *ranks]);
+                    of_tasks(shared, cols, tensor(rows).reshape([*n_tasks, *ranks, *width]), *n_virtual)
+                }
+            });
         }
         if let Some(lora) = &self.lora {
             lora.condition(&mut conditioning.tuned, device);
@@ -290,6 +336,10 @@ impl FoldedAdapter {
         }
         self.text.iter().for_each(|text| digest.update(text));
         self.prompt.iter().for_each(|prompt| digest.update(bytes(&prompt.values)));
+        for tasks in self.prompt.iter().filter_map(|prompt| prompt.tasks.as_ref()) {
+            digest.update(bytes(&tasks.cols));
+            digest.update(bytes(&tasks.rows));
+        }
         for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
             digest.update(bytes(&layer.a));
             digest.update(bytes(&layer.b));

@@ -62,7 +62,14 @@ impl Incoming {
                 let n_rows = if sites.len() > 1 { 2 * n_virtual } else { n_virtual };
                 values.resize(n_rows * d_model, 0.0);
                 let adapter = FoldedAdapter {
-                    prompt: Some(FoldedPrompt { n_virtual, n_rows, width: d_model, values, of_model: None }),
+                    prompt: Some(FoldedPrompt {
+                        n_virtual,
+                        n_rows,
+                        width: d_model,
+                        values,
+                        of_model: None,
+                        tasks: None,
+                    }),
                     task: TaskRecord::of(if sites.len() > 1 { Task::Seq2Seq } else { Task::Causal }),
                     ..FoldedAdapter::default()
                 };

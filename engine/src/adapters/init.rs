@@ -74,7 +74,8 @@ impl Prefix {
             let values = draw(name, &size, config, &mut random);
             Parameter::new(name, size, values, device)
         };
-        let parameters = Self::parameter_shapes(&shape, config).into_iter().map(drawn).collect();
+        let shapes = Self::parameter_shapes(&shape, config).into_iter().chain(Self::fixed_shapes(&shape, config));
+        let parameters = shapes.map(drawn).collect();
         let mut prefix = Self::new(shape, config, parameters);
         if let Some(wanted) = wanted {
             prefix.start_from(&wanted, config, device)?;
@@ -84,6 +85,14 @@ impl Prefix {
 
     /// Makes the prefix equal to `flat`: copied, or fitted with the last layer of the network.
     fn start_from(&mut self, flat: &[f32], config: &PrefixConfig, device: &Device) -> Result<()> {
+        if config.n_frozen > 0 {
+            let (n_frozen, row) = (config.n_frozen, self.shape.row());
+            let (frozen, trained) = flat.split_at(n_frozen * row);
+            let n_trained = self.shape.n_virtual - n_frozen;
+            self.frozen = vec![Parameter::new("frozen_embedding", [n_frozen, row], frozen.to_vec(), device)];
+            self.parameters[0] = Parameter::new("trainable_embedding", [n_trained, row], trained.to_vec(), device);
+            return Ok(());
+        }
         let Some(mlp) = &config.reparameterisation else {
             self.parameters[0] =
                 Parameter::new("embedding.weight", [self.shape.n_virtual, self.shape.row()], flat.to_vec(), device);
@@ -112,6 +121,7 @@ fn wanted(
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {
     match &config.init {
+        PrefixInit::Random if config.n_frozen > 0 => Ok(Some((0..shape.stored()).map(|_| normal(random)).collect())),
         PrefixInit::Random => Ok(None),
         PrefixInit::Zero => Ok(Some(vec![0.0; shape.stored()])),
         PrefixInit::Words { .. } => {
@@ -191,7 +201,7 @@ fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).
 fn draw(name: &str, shape: &[usize], config: &PrefixConfig, random: &mut ChaCha8Rng) -> Vec<f32> {
     let n = shape.iter().product();
-    if name == "embedding.weight" {
+    if name.contains("embedding") {
         return (0..n).map(|_| normal(random)).collect();
     }
     let d_in = match name {

@@ -47,6 +47,14 @@ pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()>
         };
         tensors.push((name.to_owned(), Stored { dtype, shape: shape.to_vec(), bytes }));
     }
+    // A pooler that the files lack was drawn, and trained all the same.
+    let drawn = base.weights().into_iter().filter(|weight| !base.folder().files().contains(&weight.stored));
+    for WeightName { stored, shape, .. } in drawn {
+        if let Some(values) = changed.get(&stored) {
+            let bytes = Cow::Owned(narrowed(values, Dtype::F32));
+            tensors.push((stored, Stored { dtype: Dtype::F32, shape, bytes }));
+        }
+    }
     for (name, shape, values) in &adapter.head {
         let bytes = Cow::Owned(narrowed(values, Dtype::F32));
         tensors.retain(|(known, _)| known != name);

@@ -29,7 +29,7 @@ mod weights;
 pub use self::adapter::{Adapter, Leaves};
 pub use self::combine::{Combination, combine};
 use self::folded::describe;
-pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, LoraMatrices, NamedTensor};
+pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};
 pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};
@@ -37,6 +37,6 @@ pub use self::lora::{ALL_LINEAR, Lora, LoraLayer, LoraShape, default_targets, is
 pub use self::parameters::{Parameter, Trainables};
 pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};
-pub use self::prompt::{PromptEncoderShape, PromptShape, SoftPrompt};
-pub use self::prompt_init::PromptTarget;
+pub use self::prompt::{PromptEncoderShape, PromptShape, PromptTasksShape, SoftPrompt};
+pub use self::prompt_init::{PromptStart, PromptTarget};
 pub use self::tuned_weights::TunedWeights;

@@ -71,7 +71,19 @@ impl PartPlan {
         }
     }
 
-    /// The part with its parameters, in the order of [`PartPlan::parameter_shapes`].
+    /// Names and shapes of what stays as it was initialised.
+    pub fn fixed_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
+        match self {
+            Self::Prefix { shape, config, .. } => Prefix::fixed_shapes(shape, config)
+                .into_iter()
+                .map(|(name, dims)| (Cow::Borrowed(name), dims))
+                .collect(),
+            Self::Prompt(_) | Self::Lora(_) | Self::Weights(_) | Self::Head(_) | Self::Text(_) => Vec::new(),
+        }
+    }
+
+    /// The part with its parameters, in the order of [`PartPlan::parameter_shapes`], and behind them of
+    /// [`PartPlan::fixed_shapes`].
     pub fn part(&self, parameters: Vec<Parameter>) -> Part {
         match self {
             Self::Prefix { site, shape, config } => Part::Prefix(*site, Prefix::new(*shape, config, parameters)),
@@ -88,6 +100,7 @@ impl PartPlan {
         let trained = self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         match self {
             Self::Prefix { shape, config, .. } => count_parameters(shape, config),
+            Self::Prompt(PromptShape { tasks: Some(_), .. }) => (trained, trained),
             Self::Prompt(shape) => (trained, shape.n_rows * shape.width),
             Self::Lora(_) | Self::Weights(_) | Self::Text(_) | Self::Head(_) => (trained, trained),
         }
@@ -113,6 +126,14 @@ impl Part {
             Self::Weights(weights) => &weights.parameters,
             Self::Text(_) => &[],
             Self::Head(head) => &head.parameters,
+        }
+    }
+
+    /// What stays as it was initialised.
+    pub fn fixed(&self) -> &[Parameter] {
+        match self {
+            Self::Prefix(_, prefix) => &prefix.frozen,
+            _ => &[],
         }
     }
 
@@ -166,6 +187,7 @@ impl Part {
         match self {
             Self::Prefix(site, prefix) => {
                 folded.prefixes.push((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()? }));
+                folded.n_frozen = prefix.n_frozen();
             }
             Self::Prompt(prompt) => folded.prompt = Some(prompt.fold()?),
             Self::Lora(lora) => folded.lora = Some(lora.fold()?),

@@ -83,7 +83,7 @@ impl PrefixShape {
 pub fn count_parameters(shape: &PrefixShape, config: &PrefixConfig) -> (usize, usize) {
     let (d_kv, row) = (shape.d_kv(), shape.row());
     let trained = match &config.reparameterisation {
-        None => shape.stored(),
+        None => shape.stored() - config.n_frozen * shape.row(),
         Some(Reparameterisation { width, .. }) => shape.n_virtual * d_kv + (d_kv * width + width) + (width * row + row),
     };
     (trained, shape.stored())
@@ -95,6 +95,8 @@ pub struct Prefix {
     pub shape: PrefixShape,
     /// What is trained.
     pub parameters: Vec<Parameter>,
+    /// The slots at the beginning that are not, `[n_frozen, row]`, if there are any.
+    pub frozen: Vec<Parameter>,
     reparameterisation: Option<Reparameterisation>,
     dropout: f64,
     /// Which stored pair each layer takes; `None`: its own.
@@ -108,10 +110,18 @@ pub fn peft_pairs(n_layers: usize, n_stored: usize) -> Vec<usize> {
 }
 
 impl Prefix {
-    /// A prefix with the parameters it was given, in the order of [`Prefix::parameter_shapes`].
-    pub fn new(shape: PrefixShape, config: &PrefixConfig, parameters: Vec<Parameter>) -> Self {
+    /// A prefix with the parameters it was given, in the order of [`Prefix::parameter_shapes`], and behind them of
+    /// [`Prefix::fixed_shapes`].
+    pub fn new(shape: PrefixShape, config: &PrefixConfig, mut parameters: Vec<Parameter>) -> Self {
+        let n_fixed = usize::from(config.n_frozen > 0).min(parameters.len());
+        let frozen = parameters.split_off(parameters.len() - n_fixed);
         let reparameterisation = config.reparameterisation.clone();
-        Self { shape, parameters, reparameterisation, dropout: config.dropout, pairs: None }
+        Self { shape, parameters, frozen, reparameterisation, dropout: config.dropout, pairs: None }
+    }
+
+    /// How many slots at the beginning are not trained.
+    pub fn n_frozen(&self) -> usize {
+        self.frozen.iter().map(|frozen| frozen.shape[0]).sum()
     }
 
     /// The same parameters as PEFT gives them to a sequence-to-sequence model.
@@ -138,6 +148,7 @@ impl Prefix {
     pub fn parameter_shapes(shape: &PrefixShape, config: &PrefixConfig) -> Vec<(&'static str, Vec<usize>)> {
         let (n_virtual, d_kv, row) = (shape.n_virtual, shape.d_kv(), shape.row());
         match &config.reparameterisation {
+            None if config.n_frozen > 0 => vec![("trainable_embedding", vec![n_virtual - config.n_frozen, row])],
             None => vec![("embedding.weight", vec![n_virtual, row])],
             Some(Reparameterisation { width, .. }) => vec![
                 ("embedding.weight", vec![n_virtual, d_kv]),
@@ -149,12 +160,23 @@ impl Prefix {
         }
     }
 
+    /// Name and shape of what stays as it was initialised, with PEFT's name for it.
+    pub fn fixed_shapes(shape: &PrefixShape, config: &PrefixConfig) -> Vec<(&'static str, Vec<usize>)> {
+        let frozen = ("frozen_embedding", vec![config.n_frozen, shape.row()]);
+        if config.n_frozen > 0 { vec![frozen] } else { Vec::new() }
+    }
+
     /// The flat prefix, `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`. The network runs once, not once per row.
     pub fn flat(&self, leaves: &Trainables) -> Tensor<2> {
         let PrefixShape { n_virtual, .. } = self.shape;
         let (d_kv, row) = (self.shape.d_kv(), self.shape.row());
         let Some(Reparameterisation { width, activation }) = self.reparameterisation else {
-            return leaves.shaped(0, [n_virtual, row]);
+            let n_frozen = self.n_frozen();
+            let trained = leaves.shaped(0, [n_virtual - n_frozen, row]);
+            return match self.frozen.first() {
+                None => trained,
+                Some(frozen) => Tensor::cat(vec![frozen.value.clone().reshape([n_frozen, row]), trained], 0),
+            };
         };
         let embedding = leaves.shaped(0, [n_virtual, d_kv]);
         let wide = embedding.matmul(leaves.shaped(1, [width, d_kv]).transpose()) + leaves.shaped(2, [1, width]);

@@ -1,12 +1,14 @@
 //! Prompt tuning: trained embeddings among those of the text; with an encoder between, P-tuning v1.
 //! Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning"; Liu et al. 2021, "GPT Understands, Too".
-//! Layout as in huggingface/peft: src/peft/tuners/prompt_tuning/model.py and src/peft/tuners/p_tuning/model.py.
+//! Shared by tasks, times a matrix of low rank for each: Wang et al. 2023, "Multitask Prompt Tuning Enables
+//! Parameter-Efficient Transfer Learning".
+//! Layout as in huggingface/peft: src/peft/tuners/{prompt_tuning,p_tuning,multitask_prompt_tuning}/model.py.
 
 use std::borrow::Cow;
 
 use burn::tensor::{Tensor, activation};
 
-use crate::adapters::folded::FoldedPrompt;
+use crate::adapters::folded::{FoldedPrompt, FoldedTasks};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::config::PromptEncoderKind;
 use crate::error::Result;
@@ -24,6 +26,17 @@ pub struct PromptShape {
     pub encoder: Option<PromptEncoderShape>,
     /// Layers and heads of the model, of the encoder where there is a decoder too.
     pub of_model: Option<[usize; 2]>,
+    /// The tasks that share the prompt.
+    pub tasks: Option<PromptTasksShape>,
+}
+
+/// The sizes of what tells tasks apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptTasksShape {
+    /// Tasks.
+    pub n_tasks: usize,
+    /// Rank of a task's matrix.
+    pub ranks: usize,
 }
 
 /// The sizes of the network of P-tuning.
@@ -50,6 +63,10 @@ impl PromptShape {
     pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
         let d = self.width;
         let mut shapes = vec![(Cow::Borrowed("embedding.weight"), vec![self.n_rows, d])];
+        if let Some(PromptTasksShape { n_tasks, ranks }) = self.tasks {
+            shapes.push((Cow::Borrowed("prefix_task_cols"), vec![n_tasks, self.n_rows, ranks]));
+            shapes.push((Cow::Borrowed("prefix_task_rows"), vec![n_tasks, ranks, d]));
+        }
         let Some(PromptEncoderShape { kind, hidden: h, layers }) = self.encoder else { return shapes };
         let mut linears = vec![(0, h, d), (2, h, h), (4, d, h)];
         if kind == PromptEncoderKind::Lstm {
@@ -78,9 +95,15 @@ impl PromptShape {
 }
 
 impl SoftPrompt {
-    /// The embeddings, `[n_rows, width]`.
+    /// The embeddings, `[n_rows, width]`; with tasks those of each behind those of the one before, `[n_tasks * n_virtual,
+    /// width]`.
     pub fn matrix(&self, leaves: &Trainables) -> Tensor<2> {
-        let PromptShape { n_rows, width, .. } = self.shape;
+        let PromptShape { n_virtual, n_rows, width, tasks, .. } = self.shape;
+        if let Some(PromptTasksShape { n_tasks, ranks }) = tasks {
+            let cols = leaves.shaped(1, [n_tasks, n_rows, ranks]);
+            let rows = leaves.shaped(2, [n_tasks, ranks, width]);
+            return of_tasks(leaves.shaped(0, [n_rows, width]), cols, rows, n_virtual);
+        }
         match self.before_last(leaves) {
             Some(hidden) => linear(leaves, self.parameters.len() - 2, hidden, width),
             None => leaves.shaped(0, [n_rows, width]),
@@ -109,10 +132,29 @@ impl SoftPrompt {
     /// # Errors
     /// The device failed.
     pub fn fold(&self) -> Result<FoldedPrompt> {
-        let PromptShape { n_virtual, n_rows, width, of_model, .. } = self.shape;
+        let PromptShape { n_virtual, n_rows, width, tasks, of_model, .. } = self.shape;
+        if let Some(PromptTasksShape { n_tasks, ranks }) = tasks {
+            let [values, cols, rows] = [0, 1, 2].map(|index| self.parameters[index].to_vec());
+            let tasks = Some(FoldedTasks { n_tasks, ranks, cols: cols?, rows: rows? });
+            return Ok(FoldedPrompt { n_virtual, n_rows, width, values: values?, of_model, tasks });
+        }
         let values = floats(self.matrix(&Trainables::untracked(&self.parameters)))?;
-        Ok(FoldedPrompt { n_virtual, n_rows, width, values, of_model })
+        Ok(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks: None })
     }
+}
+
+/// A shared prompt times the matrix of each task, cut to the rows that stand in a text.
+///
+/// # Shapes
+/// - `shared`: `[n_rows, width]`
+/// - `cols`: `[n_tasks, n_rows, ranks]`
+/// - `rows`: `[n_tasks, ranks, width]`
+/// - returns `[n_tasks * n_virtual, width]`
+pub(crate) fn of_tasks(shared: Tensor<2>, cols: Tensor<3>, rows: Tensor<3>, n_virtual: usize) -> Tensor<2> {
+    let [n_tasks, _, width] = rows.dims();
+    let matrices = cols.matmul(rows); // [n_tasks, n_rows, width]
+    let prompts = matrices * shared.unsqueeze_dim::<3>(0);
+    prompts.narrow(1, 0, n_virtual).reshape([n_tasks * n_virtual, width])
 }
 
 /// A linear layer of the parameters at a place.

@@ -5,10 +5,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::fit::least_change;
-use crate::adapters::folded::FoldedPrompt;
+use crate::adapters::folded::{FoldedPrompt, FoldedTasks};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::adapters::prompt::{PromptShape, SoftPrompt};
-use crate::config::PromptInit;
+use crate::adapters::prompt::{PromptShape, PromptTasksShape, SoftPrompt};
+use crate::config::{PromptInit, TaskFactors};
 use crate::error::{EngineError, Result};
 use crate::random::normal;
 
@@ -22,7 +22,18 @@ pub struct PromptTarget {
     /// Tokens of the name of each class.
     pub classes: Vec<Vec<u32>>,
     /// The soft prompt for [`PromptInit::Adapter`], as wide as the model's embeddings.
-    pub adapter: Option<FoldedPrompt>,
+    pub adapter: Option<PromptStart>,
+    /// Initial values of the matrices of tasks.
+    pub factors: Option<TaskFactors>,
+}
+
+/// The prompt of an adapter that training starts from.
+#[derive(Clone, Debug)]
+pub struct PromptStart {
+    /// Its numbers.
+    pub prompt: FoldedPrompt,
+    /// Names of its tasks.
+    pub tasks: Vec<String>,
 }
 
 impl SoftPrompt {
@@ -62,6 +73,14 @@ impl SoftPrompt {
             let values = draw(&name, &dims, width, &mut random);
             parameters.push(Parameter::new(name, dims, values, device));
         }
+        if let (Some(tasks), Some(factors)) = (shape.tasks, &target.factors)
+            && let Some((cols, rows)) = factors_of(&shape, tasks, factors, target.adapter.as_ref(), &mut random)?
+        {
+            for (index, values) in [(1, cols), (2, rows)] {
+                let Parameter { name, shape, .. } = parameters[index].clone();
+                parameters[index] = Parameter::new(name, shape, values, device);
+            }
+        }
         let mut prompt = Self { shape, parameters };
         if let Some(values) = embedding {
             prompt.start_from(values, device)?;
@@ -87,6 +106,50 @@ impl SoftPrompt {
     }
 }
 
+/// The factors of every task; `None` for those that were drawn.
+fn factors_of(
+    shape: &PromptShape,
+    tasks: PromptTasksShape,
+    factors: &TaskFactors,
+    start: Option<&PromptStart>,
+    random: &mut ChaCha8Rng,
+) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+    let PromptTasksShape { n_tasks, ranks } = tasks;
+    let (n_cols, n_rows) = (shape.n_rows * ranks, ranks * shape.width);
+    let wrong = |reason: String| EngineError::Setting { field: "method.tasks.init", reason };
+    let source = || {
+        let start = start.ok_or_else(|| wrong("there is no adapter to start from".to_owned()))?;
+        let found = start.prompt.tasks.as_ref().filter(|found| found.ranks == ranks);
+        let found = found.ok_or_else(|| wrong(format!("the adapter has no tasks with matrices of rank {ranks}")))?;
+        Ok((start, found))
+    };
+    let (cols, rows) = match factors {
+        TaskFactors::Random => return Ok(None),
+        TaskFactors::Shared => {
+            let mut about = |one: f32, n: usize| (0..n).map(|_| one + DEVIATION * normal(random)).collect::<Vec<f32>>();
+            let (cols, rows) = (about(1.0, n_tasks * n_cols), about((ranks as f32).recip(), n_tasks * n_rows));
+            return Ok(Some((cols, rows)));
+        }
+        TaskFactors::Average => {
+            let (_, FoldedTasks { n_tasks, cols, rows, .. }) = source()?;
+            let mean = |values: &[f32], n: usize| -> Vec<f32> {
+                (0..n).map(|i| values.iter().skip(i).step_by(n).sum::<f32>() / *n_tasks as f32).collect()
+            };
+            (mean(cols, n_cols), mean(rows, n_rows))
+        }
+        TaskFactors::Exact { task } => {
+            let (start, FoldedTasks { cols, rows, .. }) = source()?;
+            let index = start.tasks.iter().position(|name| name == task);
+            let index = index.ok_or_else(|| wrong(format!("its tasks are {}", start.tasks.join(", "))))?;
+            (cols[index * n_cols..][..n_cols].to_vec(), rows[index * n_rows..][..n_rows].to_vec())
+        }
+    };
+    Ok(Some((cols.repeat(n_tasks), rows.repeat(n_tasks))))
+}
+
+/// Standard deviation of the factors of tasks, PEFT's.
+const DEVIATION: f32 = 0.02;
+
 /// The stream of the seed that soft prompts are drawn from, apart from those of the other parts.
 const STREAM: u64 = 1 << 42;
 
@@ -95,6 +158,9 @@ fn draw(name: &str, dims: &[usize], width: usize, random: &mut ChaCha8Rng) -> Ve
     let n = dims.iter().product();
     if name == "embedding.weight" {
         return (0..n).map(|_| normal(random)).collect();
+    }
+    if name.starts_with("prefix_task") {
+        return (0..n).map(|_| DEVIATION * normal(random)).collect();
     }
     let bound = (width as f32).sqrt().recip();
     (0..n).map(|_| random.random_range(-bound..bound)).collect()
@@ -118,7 +184,7 @@ fn wanted(
         PromptInit::ScaledRandom => return scaled(shape, table, random).map(Some),
         PromptInit::Adapter { .. } => {
             let missing = || nothing("the adapter has no soft prompt to start from");
-            let FoldedPrompt { n_virtual, n_rows, values, .. } = target.adapter.as_ref().ok_or_else(missing)?;
+            let FoldedPrompt { n_virtual, n_rows, values, .. } = &target.adapter.as_ref().ok_or_else(missing)?.prompt;
             // Rows that no model reads are kept only where nothing is cut or repeated.
             let rows = if *n_rows == shape.n_rows { *n_rows } else { *n_virtual };
             return Ok(Some(values[..rows * width].iter().copied().cycle().take(shape.n_rows * width).collect()));

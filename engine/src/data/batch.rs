@@ -199,6 +199,7 @@ mod tests {
             reference: String::new(),
             types: Vec::new(),
             labels: Vec::new(),
+            task: 0,
         }
     }
 

@@ -6,13 +6,16 @@ use std::path::Path;
 use super::columns::{self, Roles};
 use super::encode::{Encoded, Encoder, Example, token_limit};
 use super::labelled::classes_of;
+use super::mixture::joined;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
+use super::soft;
 use super::source_target::TargetStart;
 use super::table::{Problem, Table};
+use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
-use crate::config::{DataConfig, Task, TaskRecord};
+use crate::config::{DataConfig, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 
 /// The rows of a run.
@@ -29,12 +32,54 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Puts tokens before every row, before its source where it has one: soft ones before everything, words behind the
-    /// token that the tokenizer begins every text with.
-    pub fn begin_with(&mut self, before: &[u32], tokenizer: &Tokenizer) {
+    /// Puts what a method has before every row, or before its source where it has one: soft tokens before everything, unless
+    /// the row's template has put them; words behind the token that the tokenizer begins every text with. With `by_task` a
+    /// row gets the soft tokens of its task, otherwise there are no tasks.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] when a template has put other soft tokens than the method has.
+    pub fn place(&mut self, before: &[u32], by_task: bool, tokenizer: &Tokenizer) -> Result<()> {
+        let n_soft = soft::count(before);
+        self.check_soft(n_soft)?;
         for example in self.train.iter_mut().chain(&mut self.validation) {
-            example.begin_with(before, tokenizer.begins_texts(), self.task.task);
+            if example.n_soft() == 0 {
+                example.begin_with(before, tokenizer.begins_texts(), self.task.task);
+            }
+            if by_task {
+                example.take_task(n_soft);
+            }
         }
+        if !by_task {
+            self.task.tasks.clear();
+        }
+        Ok(())
+    }
+
+    /// Refuses soft tokens that a template has put, if they are others than those of the method or not in every row.
+    fn check_soft(&self, n_soft: usize) -> Result<()> {
+        let wrong = |field, reason: String| Err(EngineError::Setting { field, reason });
+        let placed = || self.train.iter().chain(&self.validation).map(|example| (example.row, example.n_soft()));
+        if let Some((row, found)) = placed().find(|(_, found)| *found > 0 && *found != n_soft) {
+            return match n_soft {
+                0 => wrong("data.prompt_template", "it has soft tokens, and the method trains none".to_owned()),
+                _ => wrong(
+                    "method.n_virtual",
+                    format!("the template puts {found} soft tokens into row {row}, not {n_soft}"),
+                ),
+            };
+        }
+        match placed().find(|(_, found)| *found == 0) {
+            Some((row, _)) if placed().any(|(_, found)| found > 0) => {
+                let reason = format!("the template puts no soft token into row {row}, and some into others");
+                wrong("data.prompt_template", reason)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the soft tokens of a template away, for a model without an adapter.
+    pub fn drop_soft(&mut self) {
+        self.train.iter_mut().chain(&mut self.validation).for_each(Example::drop_soft);
     }
 }
 
@@ -81,7 +126,8 @@ pub(super) struct Prepared {
 impl Dataset {
     /// Reads, encodes and splits the rows. A row has at most `max_tokens` tokens, or the configured limit if that is
     /// lower. The same rows and seed give the same split on every machine. Where `task` names no classes, the rows do.
-    /// `start` is what stands before a target that is written from a source.
+    /// `start` is what stands before a target that is written from a source. Where `task` names no tasks, the rows and the
+    /// names of the datasets do.
     ///
     /// # Errors
     /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
@@ -94,12 +140,22 @@ impl Dataset {
         max_tokens: usize,
         seed: u64,
     ) -> Result<Self> {
-        let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
-        let validation = match &config.validation {
-            Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
-            None => None,
+        let load = |config: &DataConfig, task: &TaskRecord| {
+            let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
+            let validation = match &config.validation {
+                Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
+                None => None,
+            };
+            Ok(Self::split(prepared, validation, config, seed))
         };
-        Ok(Self::split(prepared, validation, config, seed))
+        let first = load(config, task)?;
+        let beside = TaskRecord { tasks: task.tasks.clone(), ..first.task.clone() };
+        let other = |more: &MoreData| {
+            let config = more.over(config);
+            Ok((config.name_of_rows(), load(&config, &beside)?))
+        };
+        let others = config.more.iter().map(other).collect::<Result<Vec<_>>>()?;
+        Ok(joined(first, others, config.mixing))
     }
 
     pub(super) fn split(prepared: Prepared, validation: Option<Encoded>, config: &DataConfig, seed: u64) -> Self {
@@ -138,6 +194,10 @@ impl Prepared {
             return Err(EngineError::Tokenizer("it has no mask token".to_owned()));
         }
         let prompts = Prompts::new(config, task.task, tokenizer)?;
+        if task.task.has_classes() && prompts.templates.has_soft() {
+            let reason = "texts and words that are classified are read as they are, without a template".to_owned();
+            return Err(EngineError::Setting { field: "data.prompt_template", reason });
+        }
         let max_tokens = token_limit(config, max_tokens);
         let table = read_table(&config.train)?;
         let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
@@ -156,7 +216,16 @@ impl Prepared {
             second: second_column(config, &table)?,
             max_tokens,
         };
-        let encoded = encoder.encode()?;
+        let mut encoded = encoder.encode()?;
+        let column = task_column(config, &table)?;
+        if task.tasks.is_empty() {
+            task.tasks = tasks_of(&table, column, config)?;
+        }
+        assign(&mut encoded, &table, column, config, &task.tasks);
+        if encoded.examples.is_empty() {
+            let reason = encoded.skipped.last().map_or_else(String::new, |problem| problem.reason.clone());
+            return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
+        }
         Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
     }
 
@@ -180,7 +249,9 @@ impl Prepared {
             second: second_column(config, &table)?,
             max_tokens: self.max_tokens,
         };
-        encoder.encode()
+        let mut encoded = encoder.encode()?;
+        assign(&mut encoded, &table, task_column(config, &table)?, config, &self.task.tasks);
+        Ok(encoded)
     }
 
     fn report(&self) -> DataReport {
@@ -210,6 +281,12 @@ impl DataReport {
 /// The column of the second text of a pair, where one is named.
 fn second_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
     let name = config.second_column.as_deref().filter(|name| !name.is_empty());
+    name.map(|name| columns::column(table, name)).transpose()
+}
+
+/// The column of a row's task, where one is named.
+fn task_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
+    let name = config.task_column.as_deref().filter(|name| !name.is_empty());
     name.map(|name| columns::column(table, name)).transpose()
 }
 
@@ -284,6 +361,40 @@ mod tests {
         assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
         assert_eq!(data.validation[0].reference, " d");
         assert_eq!(data.report.skipped[0], Problem { row: 3, reason: "validation: the target is empty".to_owned() });
+    }
+
+    #[test]
+    fn a_row_gets_the_soft_tokens_of_its_task() {
+        use crate::models::SOFT;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        let mut config = DataConfig::new(file("a.csv", "source,target,kind\na,b,turn\nc,d,copy\n"));
+        config.validation = Some(file("v.csv", "source,target,kind\ne,f,copy\ng,h,sort\n"));
+        config.task_column = Some("kind".to_owned());
+        let load = |config: &DataConfig| {
+            Dataset::load(config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap()
+        };
+        let mut data = load(&config);
+        assert_eq!(data.task.tasks, ["copy", "turn"]);
+        assert_eq!(data.report.skipped[0].reason, "validation: there is no task \"sort\"; there are copy, turn");
+        let before = [SOFT, SOFT + 1];
+        data.place(&before, true, &byte_tokenizer()).unwrap();
+        let begins = |rows: &[Example]| rows.iter().map(|row| row.tokens[..2].to_vec()).collect::<Vec<_>>();
+        assert_eq!(begins(&data.train), [[SOFT + 2, SOFT + 3], [SOFT, SOFT + 1]]);
+        assert_eq!(begins(&data.validation), [[SOFT, SOFT + 1]]);
+        let mut shared = load(&config);
+        shared.place(&before, false, &byte_tokenizer()).unwrap();
+        assert!(shared.task.tasks.is_empty() && begins(&shared.train).concat().iter().all(|&token| token < SOFT + 2));
+        let known = TaskRecord { tasks: vec!["one".to_owned(), "a".to_owned()], ..TaskRecord::default() };
+        config = DataConfig { task_column: None, validation: None, validation_share: 0.0, ..config };
+        let named = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap();
+        assert!(named.train.iter().all(|row| row.task == 1), "a file is the task of its name");
+        config.name = Some("b".to_owned());
+        let error = Dataset::load(&config, &known, TargetStart::default(), &byte_tokenizer(), 9, 1).unwrap_err();
+        assert!(error.to_string().contains("there are one, a"), "{error}");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::columns::Roles;
-use super::prompts::{Prompts, Texts};
-use super::source_target::{TargetStart, source_tokens, target_tokens};
+use super::prompts::{Prompts, Texts, beginning};
+use super::soft;
+use super::source_target::{TargetStart, target_tokens, within};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
@@ -23,7 +24,7 @@ pub struct Example {
     pub row: usize,
     /// For a model that reads a source and writes a target: the prompt. `tokens` is then the start token and the target.
     pub source: Vec<u32>,
-    /// Prompt, target and end token, cut to the limit.
+    /// Prompt, target and end token, cut to the limit, which soft tokens do not count for.
     pub tokens: Vec<u32>,
     /// First labelled position, at least 1; every token from here on is a label.
     pub n_prompt: usize,
@@ -38,6 +39,8 @@ pub struct Example {
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
+    /// Which of the tasks that share a prompt it belongs to.
+    pub task: usize,
 }
 
 /// Puts tokens before a text. Soft ones stand before everything, words behind the token that begins every text.
@@ -83,6 +86,29 @@ impl Example {
         if task != Task::SequenceClassification {
             self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
+    }
+
+    /// Soft tokens in the row.
+    pub(super) fn n_soft(&self) -> usize {
+        soft::count(&self.source) + soft::count(&self.tokens)
+    }
+
+    /// Turns the soft tokens into those of the row's task.
+    pub(super) fn take_task(&mut self, n_soft: usize) {
+        let first = (self.task * n_soft) as u32;
+        let soft = self.source.iter_mut().chain(&mut self.tokens).filter(|token| !soft::is_hard(token));
+        soft.for_each(|token| *token += first);
+    }
+
+    /// Takes the soft tokens out again.
+    pub(super) fn drop_soft(&mut self) {
+        self.source.retain(soft::is_hard);
+        let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
+        self.labels.iter_mut().for_each(|(at, _)| *at -= before(*at, &self.tokens));
+        self.n_prompt -= before(self.n_prompt, &self.tokens);
+        let mut tokens = self.tokens.iter();
+        self.types.retain(|_| tokens.next().is_some_and(soft::is_hard));
+        self.tokens.retain(soft::is_hard);
     }
 
     /// Tokens that a model goes over.
@@ -199,6 +225,7 @@ impl Encoder<'_> {
                 reference: texts.reference,
                 types: Vec::new(),
                 labels: Vec::new(),
+                task: 0,
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
@@ -210,13 +237,14 @@ impl Encoder<'_> {
         if self.max_tokens < 2 {
             return Err(skip("the length limit leaves no room for a target"));
         }
-        let (source, n_source) = source_tokens(prompt, self.tokenizer, self.max_tokens).map_err(failed)?;
+        let framed = self.prompts.framed(prompt, self.tokenizer).map_err(failed)?;
+        let (source, n_source) = within(framed, self.tokenizer, self.max_tokens);
         let (tokens, n_target) =
             target_tokens(target, self.tokenizer, self.start, *is_ended, self.max_tokens).map_err(failed)?;
         if tokens.len() < 2 {
             return Err(skip("the target has no token in this vocabulary"));
         }
-        let truncated = source.len() < n_source || tokens.len() < n_target;
+        let truncated = source.len() - soft::count(&source) < n_source || tokens.len() < n_target;
         Ok(Cut { source, tokens, n_prompt: 1, truncated, length: n_source.max(n_target) })
     }
 
@@ -224,11 +252,11 @@ impl Encoder<'_> {
     fn one_text(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
         let failed = |e: EngineError| skip(&e.to_string());
         let mut tokens = self.prompts.tokens(prompt, self.tokenizer).map_err(failed)?;
-        let mut labels = if tokens.is_empty() {
-            tokens.push(self.tokenizer.bos());
-            self.tokenizer.encode(target)
-        } else {
-            self.tokenizer.encode_continuation(target)
+        let is_begun = tokens.iter().any(soft::is_hard);
+        tokens = beginning(tokens, self.tokenizer);
+        let mut labels = match is_begun {
+            true => self.tokenizer.encode_continuation(target),
+            false => self.tokenizer.encode(target),
         }
         .map_err(failed)?;
         if labels.is_empty() {
@@ -237,17 +265,23 @@ impl Encoder<'_> {
         if *is_ended {
             labels.push(self.tokenizer.eos());
         }
-        let length = tokens.len() + labels.len();
+        let n_soft = soft::count(&tokens);
+        let n_hard = tokens.len() - n_soft;
+        let length = n_hard + labels.len();
         if self.max_tokens < 2 {
             return Err(skip("the length limit leaves no room for a target"));
         }
         // The last token of the prompt stays: it predicts the first label.
-        let excess = length.saturating_sub(self.max_tokens).min(tokens.len() - 1);
-        tokens.drain(..excess);
+        let mut excess = length.saturating_sub(self.max_tokens).min(n_hard - 1);
+        tokens.retain(|token| {
+            let stays = !soft::is_hard(token) || excess == 0;
+            excess -= usize::from(!stays);
+            stays
+        });
         let n_prompt = tokens.len();
         tokens.append(&mut labels);
-        tokens.truncate(self.max_tokens);
-        Ok(Cut { source: Vec::new(), truncated: tokens.len() < length, tokens, n_prompt, length })
+        tokens.truncate(self.max_tokens + n_soft);
+        Ok(Cut { source: Vec::new(), truncated: tokens.len() < length + n_soft, tokens, n_prompt, length })
     }
 }
 
@@ -331,6 +365,26 @@ mod tests {
         assert_eq!(cut(3), (bytes("<|endoftext|> e"), 1));
         let error = encode(&DataConfig::new("x"), 1, &[("a", "b")]).unwrap_err();
         assert!(error.to_string().contains("no room"), "{error}");
+    }
+
+    #[test]
+    fn soft_tokens_stand_in_the_prompt_and_are_never_cut() {
+        let prompt_template = "{{ soft(2) }}{{ source }}{{ soft(1) }}".to_owned();
+        let config = DataConfig { prompt_template, append_end_token: false, ..DataConfig::new("x") };
+        let [a, b, c] = [0, 1, 2].map(|slot| SOFT + slot);
+        let cut = |max_tokens, source| {
+            let encoded = encode(&config, max_tokens, &[(source, "de")]).unwrap();
+            let example = &encoded.examples[0];
+            (example.tokens.clone(), example.n_prompt, example.truncated, encoded.lengths[0])
+        };
+        assert_eq!(cut(100, "xyz"), (vec![a, b, 120, 121, 122, c, 32, 100, 101], 6, false, 6));
+        assert_eq!(cut(4, "xyz"), (vec![a, b, 122, c, 32, 100, 101], 4, true, 6));
+        assert_eq!(cut(2, "xyz"), (vec![a, b, 122, c, 32], 4, true, 6));
+        assert_eq!(cut(9, ""), (vec![a, b, c, 256, 32, 100, 101], 4, false, 4), "the begin token stands behind them");
+        let mut example = encode(&config, 100, &[("xyz", "de")]).unwrap().examples.remove(0);
+        assert_eq!(example.n_soft(), 3);
+        example.drop_soft();
+        assert_eq!((example.tokens, example.n_prompt), (bytes("xyz de"), 3));
     }
 
     #[test]

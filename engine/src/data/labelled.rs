@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::encode::{Encoder, Example, Outcome, Skip, skip};
+use super::soft;
 use super::table::{Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Encoded;
@@ -110,13 +111,13 @@ impl Encoder<'_> {
         };
         let answer = self.roles.target_text(row).trim().to_owned();
         Ok(self.answer_token(&answer).and_then(|token| {
-            let framed = self.tokenizer.encode_with_special(&prompt).map_err(|e| skip(&e.to_string()))?;
+            let framed = self.prompts.framed(&prompt, self.tokenizer).map_err(|e| skip(&e.to_string()))?;
             let masks: Vec<usize> =
                 (0..framed.ids.len()).filter(|&at| Some(framed.ids[at]) == self.tokenizer.mask()).collect();
             let &[at] = masks.as_slice() else {
                 return Err(skip(&format!("its text has {} masks, not one: write {{{{ mask }}}}", masks.len())));
             };
-            if framed.ids.len() > self.max_tokens {
+            if framed.ids.len() - soft::count(&framed.ids) > self.max_tokens {
                 return Err(skip(&format!("it is longer than {} tokens", self.max_tokens)));
             }
             self.example(row, Ok(framed), (prompt, answer), |_| vec![(at, token)])
@@ -153,8 +154,9 @@ impl Encoder<'_> {
     ) -> Outcome {
         let mut framed = framed.map_err(|e| skip(&e.to_string()))?;
         let length = framed.ids.len();
-        framed.cut(self.max_tokens);
-        if framed.ids.len() > self.max_tokens || framed.words.iter().all(Option::is_none) {
+        let n_soft = soft::count(&framed.ids);
+        framed.cut(self.max_tokens.saturating_add(n_soft));
+        if framed.ids.len() - n_soft > self.max_tokens || framed.words.iter().all(Option::is_none) {
             return Err(skip("no token of the text is left within the length limit"));
         }
         let labels = labels(&framed);
@@ -172,8 +174,9 @@ impl Encoder<'_> {
             reference,
             types,
             labels,
+            task: 0,
         };
-        Ok((example, u32::try_from(length).unwrap_or(u32::MAX)))
+        Ok((example, u32::try_from(length - n_soft).unwrap_or(u32::MAX)))
     }
 }
 

@@ -7,6 +7,7 @@ use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
 use crate::message::{DataPreview, TokenRow};
+use crate::models::SOFT;
 
 /// Skipped rows that are named.
 const N_SKIPPED: usize = 10;
@@ -70,12 +71,20 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     }
     TokenRow {
         row: example.row,
-        tokens: example.source.iter().chain(&example.tokens).map(|&id| tokenizer.token_text(id)).collect(),
+        tokens: example.source.iter().chain(&example.tokens).map(|&id| shown(id, tokenizer)).collect(),
         labelled,
         classes,
         truncated: example.truncated,
         prompt: example.prompt.clone(),
         target: example.reference.clone(),
+    }
+}
+
+/// A token as people read it, a soft one by its number.
+fn shown(token: u32, tokenizer: &Tokenizer) -> String {
+    match token.checked_sub(SOFT) {
+        Some(slot) => format!("◆{}", slot + 1),
+        None => tokenizer.token_text(token),
     }
 }
 
@@ -98,5 +107,18 @@ mod tests {
         assert_eq!(preview.skipped, [(3, "the target is empty".to_owned())]);
         assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));
         assert_eq!(preview.lengths, [6, 5]);
+    }
+
+    #[test]
+    fn the_token_view_numbers_soft_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        std::fs::write(&path, "source,target\na,b\n").unwrap();
+        let mut config = DataConfig::new(path);
+        config.prompt_template = "{{ soft(1) }}{{ source }}{{ soft(1) }}".to_owned();
+        let (task, start) = (TaskRecord::default(), TargetStart::default());
+        let preview = preview(&config, &task, start, &byte_tokenizer(), 1, 100, 1).unwrap();
+        assert_eq!(preview.rows[0].tokens, ["◆1", "a", "◆2", " ", "b", "<|endoftext|>"]);
+        assert_eq!(preview.rows[0].prompt, "<|soft|>a<|soft|>");
     }
 }

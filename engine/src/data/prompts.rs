@@ -1,9 +1,10 @@
 //! What a row's prompt and target are before they are tokens: rendered by the run's templates, written as a turn of a
 //! conversation if the run asks for that, begun as the tokenizer begins every text.
 
-use super::source_target::source_tokens;
+use super::soft;
+use super::source_target::within;
 use super::template::{Fields, RenderError, Templates};
-use super::tokenizer::{ChatTemplate, Message, Tokenizer, Turn};
+use super::tokenizer::{ChatTemplate, Encoded, Message, Tokenizer, Turn};
 use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};
 use crate::error::{EngineError, Result};
 
@@ -73,14 +74,10 @@ impl Prompts {
     pub fn for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         let text = self.templates.prompt_for_source(source, tokenizer)?;
         if self.is_source {
-            return source_tokens(&text, tokenizer, usize::MAX).map(|(tokens, _)| tokens);
+            return Ok(within(self.framed(&text, tokenizer)?, tokenizer, usize::MAX).0);
         }
         let text = self.as_turn(text)?;
-        let mut tokens = self.tokens(&text, tokenizer)?;
-        if tokens.is_empty() {
-            tokens.push(tokenizer.bos());
-        }
-        Ok(tokens)
+        Ok(beginning(self.tokens(&text, tokenizer)?, tokenizer))
     }
 
     /// The outer error ends the encoding of the table.
@@ -102,9 +99,19 @@ impl Prompts {
         })
     }
 
-    /// The prompt's tokens; none for an empty prompt that nothing begins.
+    /// The prompt's tokens; none for an empty prompt that nothing begins. The begin token stands before soft tokens that
+    /// the template puts at the beginning.
     pub(super) fn tokens(&self, prompt: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-        Ok(begun(tokenizer.encode(prompt)?, self.begin))
+        let tokens = if self.templates.has_soft() { soft::encode(prompt, tokenizer) } else { tokenizer.encode(prompt) };
+        Ok(begun(tokens?, self.begin))
+    }
+
+    /// A prompt with the special tokens that the model expects around a text.
+    pub(super) fn framed(&self, prompt: &str, tokenizer: &Tokenizer) -> Result<Encoded> {
+        match self.templates.has_soft() {
+            true => soft::encode_framed(prompt, tokenizer),
+            false => tokenizer.encode_with_special(prompt),
+        }
     }
 
     fn as_turn(&self, prompt: String) -> Result<String> {
@@ -115,16 +122,21 @@ impl Prompts {
     }
 }
 
-/// The tokens of a text that is the whole prompt, begun as the tokenizer begins every text, at least one.
+/// The tokens of a text that is the whole prompt, begun as the tokenizer begins every text, at least one. Soft tokens may be
+/// written out in it as `<|soft|>`.
 ///
 /// # Errors
 /// [`EngineError::Tokenizer`] when the vocabulary cannot express the text.
 pub fn plain_prompt(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let mut tokens = begun(tokenizer.encode(text)?, tokenizer.begins_texts());
-    if tokens.is_empty() {
+    Ok(beginning(begun(soft::encode(text, tokenizer)?, tokenizer.begins_texts()), tokenizer))
+}
+
+/// A prompt with a token of the vocabulary: the begin token, behind soft ones, where it had none.
+pub(super) fn beginning(mut tokens: Vec<u32>, tokenizer: &Tokenizer) -> Vec<u32> {
+    if !tokens.iter().any(soft::is_hard) {
         tokens.push(tokenizer.bos());
     }
-    Ok(tokens)
+    tokens
 }
 
 /// The begin token stands there once, also if the text has it already.

@@ -1,7 +1,8 @@
 //! Rows for a model that reads a source and writes a target: the prompt with the special tokens that the tokenizer
 //! gives a text, and the target after the token that starts it.
 
-use super::tokenizer::Tokenizer;
+use super::soft;
+use super::tokenizer::{Encoded, Tokenizer};
 use crate::error::Result;
 
 /// What stands before a target that is written from a source.
@@ -14,19 +15,31 @@ pub struct TargetStart {
 }
 
 /// The tokens of a source as the tokenizer frames a text, and how many there were before they were cut to `limit`. A source
-/// that is cut loses its end, but not the special tokens around it.
+/// that is cut loses its end, but not the special tokens around it. Soft tokens, which may be written out in it, are not
+/// counted and never cut.
 ///
 /// # Errors
 /// [`EngineError::Tokenizer`](crate::error::EngineError::Tokenizer) when the vocabulary cannot express the text.
 pub fn source_tokens(text: &str, tokenizer: &Tokenizer, limit: usize) -> Result<(Vec<u32>, usize)> {
-    let mut framed = tokenizer.encode_with_special(text)?;
-    let length = framed.ids.len();
+    Ok(within(soft::encode_framed(text, tokenizer)?, tokenizer, limit))
+}
+
+/// The same of a text that has its special tokens.
+pub(super) fn within(mut framed: Encoded, tokenizer: &Tokenizer, limit: usize) -> (Vec<u32>, usize) {
+    let n_soft = soft::count(&framed.ids);
+    let length = framed.ids.len() - n_soft;
     if length == 0 {
-        return Ok((vec![tokenizer.eos()], 1));
+        framed.ids.push(tokenizer.eos());
+        return (framed.ids, 1);
     }
-    framed.cut(limit);
-    framed.ids.truncate(limit);
-    Ok((framed.ids, length))
+    framed.cut(limit.saturating_add(n_soft));
+    let mut room = limit;
+    framed.ids.retain(|token| {
+        let stays = !soft::is_hard(token) || room > 0;
+        room = room.saturating_sub(usize::from(soft::is_hard(token)));
+        stays
+    });
+    (framed.ids, length)
 }
 
 /// The start token and the tokens of a target, and how many there were before they were cut to `limit`; nothing for a

@@ -7,8 +7,9 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests as checks};
 
 use super::columns::Roles;
+use super::soft::MARK;
 use super::table::{Row, Table};
-use super::template_guard::{TICK, guarded};
+use super::template_guard::{TICK, TagKind, guarded, next_tag};
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
@@ -19,17 +20,23 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 const MAX_ROUNDS: i64 = 100_000;
 /// All columns by name, for those whose names are no identifiers.
 const ROW: &str = "row";
+/// Gives so many soft tokens.
+const SOFT_TOKENS: &str = "soft";
+/// Most soft tokens that one call gives.
+const MAX_SOFT: usize = 4096;
 
 /// The prompt's and the target's template.
 ///
 /// Each sees every column by its name, `source` and `target` as the roles say, `bos`, `eos` and `mask` as the tokenizer
 /// writes them, and `row` with all columns, for names such as `row["odd name"]`. Roles come before columns of the same name.
-/// A cell that is missing or null is an empty text. Nothing is escaped; an unknown name is an error.
+/// A cell that is missing or null is an empty text. Nothing is escaped; an unknown name is an error. In the prompt `soft(3)`
+/// stands for three soft tokens, unless a column has that name.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
     prompt: String,
     target: String,
+    has_soft: bool,
 }
 
 /// Why a row could not be rendered.
@@ -41,9 +48,12 @@ pub(super) enum RenderError {
     Limit(String),
 }
 
-/// The values a template sees.
+/// The values a template sees, and whether the row's own text has what stands for a soft token.
 #[derive(Clone, Debug)]
-pub(super) struct Fields(BTreeMap<String, Value>);
+pub(super) struct Fields {
+    values: BTreeMap<String, Value>,
+    has_mark: bool,
+}
 
 impl Fields {
     pub(super) fn of_row(table: &Table, roles: &Roles, row: &Row, tokenizer: &Tokenizer) -> Self {
@@ -56,7 +66,8 @@ impl Fields {
             };
             columns.insert(name.clone(), value);
         }
-        let mut fields = Self(columns.clone());
+        let has_mark = (0..table.columns.len()).any(|column| has_mark(row.cell(column)));
+        let mut fields = Self { values: columns.clone(), has_mark };
         fields.set(ROW, Value::from_serialize(columns));
         fields.set("source", Value::from(roles.source_text(row)));
         fields.set("target", Value::from(roles.target_text(row)));
@@ -65,7 +76,7 @@ impl Fields {
     }
 
     fn of_source(source: &str, tokenizer: &Tokenizer) -> Self {
-        let mut fields = Self(BTreeMap::new());
+        let mut fields = Self { values: BTreeMap::new(), has_mark: source.contains(MARK) };
         fields.set("source", Value::from(source));
         fields.set_tokens(tokenizer);
         fields
@@ -78,7 +89,7 @@ impl Fields {
     }
 
     fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+        self.values.insert(name.to_owned(), value);
     }
 }
 
@@ -95,7 +106,12 @@ impl Templates {
             environment: environment(),
             prompt: guard("prompt", &config.prompt_template)?,
             target: guard("target", &config.target_template)?,
+            has_soft: gives_soft(&config.prompt_template),
         };
+        if gives_soft(&config.target_template) {
+            let reason = "the target's: a model writes no soft tokens; put them at the end of the prompt's";
+            return Err(EngineError::Template(reason.to_owned()));
+        }
         for (what, source) in templates.sources() {
             templates
                 .environment
@@ -103,6 +119,11 @@ impl Templates {
                 .map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
         }
         Ok(templates)
+    }
+
+    /// Whether the prompt says where soft tokens stand.
+    pub(super) fn has_soft(&self) -> bool {
+        self.has_soft
     }
 
     fn sources(&self) -> [(&'static str, &str); 2] {
@@ -119,7 +140,10 @@ impl Templates {
             let Ok(template) = self.environment.template_from_str(source) else { continue };
             let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
             names.sort();
-            let is_known = |name: &String| name == TICK || roles.contains(&name.as_str()) || columns.contains(name);
+            let own = [TICK, SOFT_TOKENS];
+            let is_known = |name: &String| {
+                own.contains(&name.as_str()) || roles.contains(&name.as_str()) || columns.contains(name)
+            };
             if let Some(name) = names.iter().find(|name| !is_known(name)) {
                 let known = roles.iter().copied().chain(columns.iter().map(String::as_str)).collect::<Vec<_>>();
                 return Err(EngineError::Template(format!(
@@ -142,6 +166,9 @@ impl Templates {
     }
 
     pub(super) fn prompt(&self, fields: &Fields) -> Result<String, RenderError> {
+        if self.has_soft && fields.has_mark {
+            return Err(RenderError::Row(format!("its text has {MARK}, which stands for a soft token")));
+        }
         self.render(&self.prompt, fields).map_err(|e| e.of("prompt"))
     }
 
@@ -154,7 +181,7 @@ impl Templates {
         let rendered = self
             .environment
             .template_from_str(source)
-            .and_then(|template| template.render_captured_to(&fields.0, &mut text).map(|_| ()));
+            .and_then(|template| template.render_captured_to(&fields.values, &mut text).map(|_| ()));
         if text.is_full {
             return Err(RenderError::Limit(format!("it gives more than {MAX_TEXT} bytes of text")));
         }
@@ -172,6 +199,38 @@ impl RenderError {
             Self::Row(reason) => Self::Row(format!("the {what}'s: {reason}")),
             Self::Limit(reason) => Self::Limit(format!("the {what}'s: {reason}")),
         }
+    }
+}
+
+/// Whether a template says where soft tokens stand.
+fn gives_soft(template: &str) -> bool {
+    let mut rest = template;
+    while let Some((_, tag)) = next_tag(rest) {
+        let Some(end) = tag.end() else { break };
+        let (whole, after) = tag.source.split_at(end);
+        if tag.kind != TagKind::Comment && calls_soft(whole) {
+            return true;
+        }
+        rest = after;
+    }
+    template.contains(MARK)
+}
+
+fn calls_soft(tag: &str) -> bool {
+    tag.match_indices(SOFT_TOKENS).any(|(at, name)| {
+        let (before, after) = tag.split_at(at);
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        !before.ends_with(is_name) && after[name.len()..].trim_start().starts_with('(')
+    })
+}
+
+/// Whether a text in a cell has what stands for a soft token.
+fn has_mark(cell: &serde_json::Value) -> bool {
+    match cell {
+        serde_json::Value::String(text) => text.contains(MARK),
+        serde_json::Value::Array(cells) => cells.iter().any(has_mark),
+        serde_json::Value::Object(cells) => cells.iter().any(|(name, cell)| name.contains(MARK) || has_mark(cell)),
+        _ => false,
     }
 }
 
@@ -204,6 +263,7 @@ fn environment() -> Environment<'static> {
         false => minijinja::escape_formatter(out, state, value),
     });
     env.add_function(TICK, count_round);
+    env.add_function(SOFT_TOKENS, soft_tokens);
     env.add_filter("lower", filters::lower);
     env.add_filter("upper", filters::upper);
     env.add_filter("title", filters::title);
@@ -242,6 +302,13 @@ fn count_round(state: &State) -> Result<&'static str, Error> {
     }
     state.set_temp(TICK, Value::from(rounds));
     Ok("")
+}
+
+fn soft_tokens(n: usize) -> Result<String, Error> {
+    if n > MAX_SOFT {
+        return Err(too_much(&format!("{SOFT_TOKENS} gives at most {MAX_SOFT} tokens")));
+    }
+    Ok(MARK.repeat(n))
 }
 
 pub(super) fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error> {
@@ -353,6 +420,21 @@ mod tests {
         assert!(render(output, row()).unwrap_err().starts_with("Limit"));
         assert!(render(&"{{ (".repeat(4000), row()).is_err());
         assert!(render(&format!("{{{{ {}1{} }}}}", "(".repeat(4000), ")".repeat(4000)), row()).is_err());
+    }
+
+    #[test]
+    fn soft_tokens_stand_where_the_template_says() {
+        let row = || json!({"source": "a", "target": "b", "n": 2});
+        assert_eq!(render("{{ soft(1) }}{{ source }}{{ soft(n) }}", row()).unwrap(), format!("{MARK}a{MARK}{MARK}"));
+        assert!(render("{{ soft(5000) }}", row()).unwrap_err().starts_with("Limit"));
+        let marked = render("{{ soft(1) }}{{ source }}", json!({"source": MARK, "target": "b"})).unwrap_err();
+        assert!(marked.contains("its text has"), "{marked}");
+        assert_eq!(render("{{ source }}", json!({"source": MARK, "target": "b"})).unwrap(), MARK);
+        let column = json!({"source": "a", "target": "b", "soft": "c"});
+        assert_eq!(render("{{ soft }}", column).unwrap(), "c", "a column may have the name");
+        assert!(!templates("soft (drinks): {{ source }}").unwrap().has_soft());
+        let target = DataConfig { target_template: "{{ soft(1) }}".to_owned(), ..DataConfig::new("x") };
+        assert!(Templates::new(&target).unwrap_err().to_string().contains("end of the prompt's"));
     }
 
     #[test]

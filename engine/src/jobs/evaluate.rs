@@ -63,14 +63,17 @@ impl Evaluate {
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
         let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
         let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
-        // All rows are scored: none is kept back.
-        let data = DataConfig { validation: None, validation_share: 0.0, ..self.data.clone() };
+        // All rows of the one dataset are scored: none is kept back.
+        let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..self.data.clone() };
         let record = match &adapter {
             Some(adapter) => adapter.task.clone(),
             None => TaskRecord::of(model.task(self.task)?),
         };
         let mut dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
-        dataset.begin_with(&before, &model.tokenizer);
+        match &adapter {
+            Some(adapter) => dataset.place(&before, adapter.has_tasks(), &model.tokenizer)?,
+            None => dataset.drop_soft(),
+        }
         let (rows, record) = (dataset.train, dataset.task);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderStream, Hypothesis, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
-use crate::models::Conditioning;
+use crate::models::{Conditioning, SOFT};
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -47,10 +48,8 @@ impl Generate {
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-            let mut prompt = tokens_of(&stream.prompt, &model)?;
-            if let Some(adapter) = adapter.as_ref().filter(|_| stream.strength != 0.0) {
-                put_before(&mut prompt, &adapter.before(&model.tokenizer)?, model.tokenizer.begins_texts());
-            }
+            let acting = adapter.as_ref().filter(|_| stream.strength != 0.0);
+            let prompt = of_adapter(acting, stream.task.as_deref(), tokens_of(&stream.prompt, &model)?, &model)?;
             let conditioning = match &adapter {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
@@ -74,6 +73,31 @@ impl Generate {
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
         Ok(Running { model, end_tokens, decoder, texts, begun: Instant::now() })
     }
+}
+
+/// A prompt with what stands before every text of an adapter: soft tokens, of one of its tasks, which the prompt may have
+/// in other places, or words.
+fn of_adapter(
+    adapter: Option<&FoldedAdapter>,
+    task: Option<&str>,
+    mut prompt: Vec<u32>,
+    model: &LoadedModel,
+) -> Result<Vec<u32>> {
+    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft);
+    let placed = prompt.iter().filter(|&&token| token >= SOFT).count();
+    if n_soft == 0 {
+        prompt.retain(|&token| token < SOFT);
+    } else if placed > 0 && placed != n_soft {
+        let reason = format!("it has {n_soft} soft tokens, the prompt {placed}");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    let Some(adapter) = adapter else { return Ok(prompt) };
+    if n_soft == 0 || placed == 0 {
+        put_before(&mut prompt, &adapter.before(&model.tokenizer)?, model.tokenizer.begins_texts());
+    }
+    let first = adapter.first_soft(task)? as u32;
+    prompt.iter_mut().filter(|token| **token >= SOFT).for_each(|token| *token += first);
+    Ok(prompt)
 }
 
 /// What the model gets. An empty prompt still needs a token to predict from.

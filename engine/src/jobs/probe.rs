@@ -140,6 +140,7 @@ fn of_row(
         reference: String::new(),
         types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
+        task: 0,
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {

@@ -54,6 +54,7 @@ fn examples() -> Vec<Example> {
         reference: String::new(),
         types: Vec::new(),
         labels: Vec::new(),
+        task: 0,
     };
     ROWS.map(example).to_vec()
 }

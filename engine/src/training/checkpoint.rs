@@ -74,6 +74,9 @@ pub fn write(
         }
         tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
     }
+    for (name, parameter) in trainer.adapter.named_fixed() {
+        tensors.insert(format!("fixed/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
+    }
     write_floats(&draft.path().join(TENSORS), &tensors, None)?;
     write_json(&draft.path().join(STATE), state)?;
     if folder.exists() {
@@ -124,6 +127,10 @@ pub fn read(
                 read => read.map(|parameter| parameter.value),
             };
             memory.push(Memory::read(optimizer, &shape, remembered)?);
+        }
+        for (name, shape) in part.fixed_shapes() {
+            let key = format!("{}{name}", part.key(n_sites));
+            parameters.push(take("fixed", &key, &name, &shape)?);
         }
         parts.push(part.part(parameters));
     }

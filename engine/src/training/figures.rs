@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn record(task: Task, classes: &[&str]) -> TaskRecord {
-        TaskRecord { task, classes: classes.iter().map(|&class| class.to_owned()).collect() }
+        TaskRecord { classes: classes.iter().map(|&class| class.to_owned()).collect(), ..TaskRecord::of(task) }
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, Head, HeadShape, Lora, LoraShape, NamedTensor,
-    Parameter, Part, PartPlan, Place, Prefix, PrefixTarget, PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt,
-    TargetRow, TunedWeights, is_of_a_head,
+    Adapter, FoldedAdapter, FoldedLora, FoldedPrefix, Head, HeadShape, Lora, LoraShape, NamedTensor, Parameter, Part,
+    PartPlan, Place, Prefix, PrefixTarget, PromptEncoderShape, PromptShape, PromptStart, PromptTarget,
+    PromptTasksShape, SoftPrompt, TargetRow, TunedWeights, is_of_a_head,
 };
 use crate::config::{
     FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
-    PromptInit, RunConfig, Task, TaskRecord, TextConfig,
+    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -69,7 +69,7 @@ pub(super) fn ground(
         let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
         data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
     }
-    data.begin_with(&before, &model.tokenizer);
+    data.place(&before, config.method.has_tasks(), &model.tokenizer)?;
     tell(Phase::Initialising);
     let plan = plan(config, &model, &data.task, text)?;
     Ok(Ground { plan, model, data })
@@ -235,7 +235,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
             let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
             parts.extend(sites.into_iter().map(of));
         }
-        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base))),
+        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base, task))),
         MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
         MethodConfig::Full(full) => {
             let weights = trained_weights(full, base, task.task);
@@ -256,7 +256,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
+fn prompt_shape(prompt: &PromptConfig, base: &BaseModel, task: &TaskRecord) -> PromptShape {
     let [_, width] = base.embedding_dims();
     let n_rows = if matches!(**base, Model::Seq2Seq(_)) { 2 * prompt.n_virtual } else { prompt.n_virtual };
     let encoder = prompt.encoder.as_ref().map(|encoder| PromptEncoderShape {
@@ -264,7 +264,9 @@ fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
         hidden: encoder.width.unwrap_or(width),
         layers: encoder.layers,
     });
-    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, of_model: Some(layers_and_heads(base)) }
+    let of = |tasks: &PromptTasks| PromptTasksShape { n_tasks: task.tasks.len(), ranks: tasks.ranks };
+    let tasks = prompt.tasks.as_ref().map(of);
+    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, of_model: Some(layers_and_heads(base)), tasks }
 }
 
 /// Layers and heads as PEFT counts them.
@@ -341,7 +343,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                 Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
             }
             PartPlan::Prompt(shape) => {
-                let MethodConfig::Prompt(PromptConfig { init, .. }) = &config.method else {
+                let MethodConfig::Prompt(PromptConfig { init, tasks, .. }) = &config.method else {
                     return Err(EngineError::Computation("a soft prompt without its settings".to_owned()));
                 };
                 let target = PromptTarget {
@@ -352,6 +354,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     rows: rows.iter().map(|example| [hard(&example.source), hard(&example.tokens)].concat()).collect(),
                     classes: plan.task.classes.iter().map(|class| encode(class)).collect::<Result<_>>()?,
                     adapter: start.prompt(),
+                    factors: tasks.as_ref().map(|tasks| tasks.init.clone()),
                 };
                 let table = model.model.embeddings();
                 Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, table, device, seed)?)
@@ -437,8 +440,9 @@ impl Start {
         prefixes.iter().find(|(other, _)| *other == site).map(|(_, prefix)| prefix.clone())
     }
 
-    fn prompt(&self) -> Option<FoldedPrompt> {
-        self.adapter.as_ref()?.prompt.clone()
+    fn prompt(&self) -> Option<PromptStart> {
+        let adapter = self.adapter.as_ref()?;
+        Some(PromptStart { prompt: adapter.prompt.clone()?, tasks: adapter.task.tasks.clone() })
     }
 
     fn weight(&self, weight: &WeightName) -> Option<Vec<f32>> {
@@ -449,7 +453,7 @@ impl Start {
     /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number.
     fn bring_head(&self, head: &mut Head, task: &TaskRecord, device: &Device) {
         let Some(adapter) = &self.adapter else { return };
-        let TaskRecord { task: its, classes } = &adapter.task;
+        let TaskRecord { task: its, classes, .. } = &adapter.task;
         let unnamed = classes.iter().enumerate().all(|(at, name)| *name == format!("LABEL_{at}"));
         if *its != task.task || classes.len() != task.classes.len() || !(unnamed || *classes == task.classes) {
             return;

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::config::{RunConfig, refuse};
-use crate::data::Example;
+use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, Phase, RangeFindings, RangePoint, RateRange};
 use crate::session::{LoadedModel, Session};
@@ -60,8 +60,9 @@ impl RangeJob {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Test> {
         check(&self.range)?;
         let tell = |phase| out.send(Event::Phase { job: self.id, phase });
-        let ground = ground(&self.config, session, &mut out.loading(self.id), &tell)?;
-        let trainer = ground.fresh(&self.config)?;
+        let config = settled(self.config.clone())?;
+        let ground = ground(&config, session, &mut out.loading(self.id), &tell)?;
+        let trainer = ground.fresh(&config)?;
         tell(Phase::Training);
         let (model, rows) = (ground.model, ground.data.train);
         Ok(Test { model, rows, feed: Feed::default(), trainer, curve: Curve::default() })

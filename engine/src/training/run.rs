@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::adapters::{FoldedAdapter, PartPlan};
 use crate::config::{MethodConfig, RunConfig, Task};
-use crate::data::{Example, TokenBatch, evaluation_batches};
+use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
 use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
@@ -92,6 +92,7 @@ impl Run {
         out: &Outbox,
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
+        let config = settled(config)?;
         let prepared = prepare(path, &config, resume, session, &mut out.loading(id), &tell)?;
         let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps } = prepared;
         let t = &config.training;

@@ -220,7 +220,7 @@ impl Case {
             (
                 "method",
                 facts.method.as_str(),
-                &["prefix", "prefixproj", "full", "prompt", "ptmlp", "ptlstm", "lora"][..],
+                &["prefix", "prefixproj", "cartridge", "full", "prompt", "multitask", "ptmlp", "ptlstm", "lora"][..],
             ),
             ("task", facts.task.as_str(), &["causal", "masked_lm", "seq2seq", "seq_cls", "token_cls"][..]),
         ];

@@ -9,7 +9,7 @@ use crate::adapters::peft::name_in_training;
 use crate::adapters::peft::prompt_encoder;
 use crate::adapters::{
     Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraLayer, LoraShape, Parameter, Part, PartPlan, PrefixShape,
-    PromptShape,
+    PromptShape, PromptTasksShape,
 };
 use crate::config::{
     AdamConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task,
@@ -118,12 +118,18 @@ fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Resu
         let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
         let width = width.ok().map(|(shape, _)| shape[0]);
         let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
-        let n_virtual = folded.shape.n_virtual;
-        let config =
-            PrefixConfig { n_virtual, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
+        let (n_virtual, n_frozen) = (folded.shape.n_virtual, adapter.n_frozen);
+        let config = PrefixConfig {
+            n_virtual,
+            reparameterisation,
+            init: PrefixInit::Random,
+            n_frozen,
+            ..PrefixConfig::default()
+        };
         parts.push(PartPlan::Prefix { site: *site, shape: folded.shape, config });
     }
-    if let Some(&FoldedPrompt { n_virtual, n_rows, width, .. }) = adapter.prompt.as_ref() {
+    if let Some(&FoldedPrompt { n_virtual, n_rows, width, ref tasks, .. }) = adapter.prompt.as_ref() {
+        let tasks = tasks.as_ref().map(|tasks| PromptTasksShape { n_tasks: tasks.n_tasks, ranks: tasks.ranks });
         let folder = case.folder.join("adapter");
         parts.push(PartPlan::Prompt(PromptShape {
             n_virtual,
@@ -131,6 +137,7 @@ fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Resu
             width,
             encoder: prompt_encoder(&folder)?,
             of_model: None,
+            tasks,
         }));
     }
     if let Some(lora) = &adapter.lora {
@@ -175,7 +182,7 @@ impl Setup<'_> {
         let mut parts = Vec::new();
         for plan in &self.plan.parts {
             let mut parameters = Vec::new();
-            for (name, shape) in plan.parameter_shapes() {
+            for (name, shape) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()) {
                 let (found, values) = self.case.floats(&format!("param/{}", self.name(plan, &name)))?;
                 if found != shape {
                     let (expected, found) = (shape, found.to_vec());
@@ -248,7 +255,13 @@ impl Setup<'_> {
         let mask: Vec<f32> = mask.iter().map(|&x| x as f32).collect();
         let task = self.case.task();
         let mut labels: Vec<i32> = small(labels);
-        let tokens = self.behind_soft(&small(tokens), seq, |slot| SOFT.cast_signed() + slot as i32);
+        let mut tokens = self.behind_soft(&small(tokens), seq, |slot| SOFT.cast_signed() + slot as i32);
+        if let Ok((_, tasks)) = self.case.integers("in/task_ids") {
+            for (row, task) in tokens.chunks_exact_mut(self.n_soft + seq).zip(tasks) {
+                let first = *task as i32 * self.n_soft as i32;
+                row[..self.n_soft].iter_mut().for_each(|soft| *soft += first);
+            }
+        }
         let mask = self.behind_soft(&mask, seq, |_| 1.0);
         let (n_soft, text) = (self.n_soft, seq);
         let seq = n_soft + text;

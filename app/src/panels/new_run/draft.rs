@@ -237,6 +237,7 @@ impl Draft {
                 InitKind::Adapter => PrefixInit::Adapter { path: PathBuf::from(self.words.trim()) },
             },
             sites: None,
+            ..PrefixConfig::default()
         }
     }
 

@@ -52,6 +52,7 @@ impl Source {
 
 /// What a file holds.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Imported {
     /// A prefix at each of its sites, and perhaps a head.
     Prefixes(FoldedAdapter),

@@ -52,5 +52,5 @@ fn classes(stored: &Stored, n_classes: usize) -> Result<TaskRecord> {
         let name = config.pointer(&format!("/id2label/{class}")).and_then(|name| name.as_str());
         name.map_or_else(|| format!("LABEL_{class}"), str::to_owned)
     };
-    Ok(TaskRecord { task, classes: (0..n_classes).map(name).collect() })
+    Ok(TaskRecord { classes: (0..n_classes).map(name).collect(), ..TaskRecord::of(task) })
 }

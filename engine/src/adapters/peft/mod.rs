@@ -27,16 +27,18 @@ pub struct PeftConfig {
     pub auto_mapping: Option<serde_json::Value>,
     #[serde(default)]
     pub base_model_name_or_path: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder_hidden_size: Option<usize>,
     #[serde(default)]
     pub inference_mode: bool,
-    #[serde(default)]
-    pub init_weights: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_weights: Option<Option<String>>,
     #[serde(default)]
     pub modules_to_save: Option<Vec<String>>,
     #[serde(default)]
     pub num_attention_heads: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_frozen_tokens: Option<usize>,
     #[serde(default)]
     pub num_layers: Option<usize>,
     #[serde(default)]
@@ -45,8 +47,8 @@ pub struct PeftConfig {
     pub peft_type: String,
     #[serde(default)]
     pub peft_version: Option<String>,
-    #[serde(default)]
-    pub prefix_projection: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_projection: Option<bool>,
     #[serde(default)]
     pub revision: Option<String>,
     #[serde(default)]
@@ -60,13 +62,16 @@ const PEFT_VERSION: &str = "0.21.2";
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "PREFIX_TUNING";
+/// The `peft_type` of a prefix whose first slots are not trained.
+/// huggingface/peft: src/peft/tuners/cartridge/config.py.
+const CARTRIDGE: &str = "CARTRIDGE";
 /// Names and order of an adapter's classes, which PEFT's files do not have.
 const TASK: &str = "task.json";
 /// Before the names of a head's tensors.
 const HEAD: &str = "base_model.";
 
 /// The kinds of adapter that are read and written.
-pub(super) const KINDS: [&str; 4] = [KIND, prompt::PROMPT, prompt::P_TUNING, lora::KIND];
+pub(super) const KINDS: [&str; 6] = [KIND, CARTRIDGE, prompt::PROMPT, prompt::P_TUNING, prompt::MULTITASK, lora::KIND];
 
 /// Reads the folder of a configuration of one of [`KINDS`]; `like` are the sites of the model it is for.
 pub(super) fn read(
@@ -76,7 +81,7 @@ pub(super) fn read(
 ) -> Result<FoldedAdapter> {
     match json.get("peft_type").and_then(serde_json::Value::as_str) {
         Some(lora::KIND) => lora::read(folder, &json),
-        Some(prompt::PROMPT | prompt::P_TUNING) => prompt::read(folder, &json),
+        Some(prompt::PROMPT | prompt::P_TUNING | prompt::MULTITASK) => prompt::read(folder, &json),
         _ => read_prefix(folder, json, like),
     }
 }
@@ -87,7 +92,7 @@ fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, Mod
     let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
     let n_submodules = config.num_transformer_submodules.unwrap_or(if seq2seq { 2 } else { 1 });
     if !(1..=2).contains(&n_submodules) {
-        return Err(EngineError::AdapterType(format!("{KIND} of {n_submodules} submodules")));
+        return Err(EngineError::AdapterType(format!("{} of {n_submodules} submodules", config.peft_type)));
     }
     let site = match like {
         Some([(site, _)]) => *site,
@@ -103,6 +108,11 @@ fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, Mod
     let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
         malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
     })?;
+    // PEFT freezes one where its file does not say.
+    let n_frozen = if config.peft_type == CARTRIDGE { config.num_frozen_tokens.unwrap_or(1) } else { 0 };
+    if n_frozen > n_virtual {
+        return Err(malformed(&path, format!("{n_virtual} rows, but num_frozen_tokens is {n_frozen}")));
+    }
     let mut prefix = FoldedPrefix { shape, flat };
     let head = read_head(&path, tensors, HEAD)?;
     let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
@@ -123,6 +133,7 @@ fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, Mod
     }
     Ok(FoldedAdapter {
         prefixes: vec![(site, prefix)],
+        n_frozen,
         head,
         task,
         base_model: config.base_model_name_or_path,
@@ -142,20 +153,22 @@ pub(super) fn write(
     let mlp = config.and_then(|config| config.reparameterisation.as_ref());
     let task = adapter.task.task;
     let PrefixShape { n_virtual, n_layers, n_kv_heads, .. } = prefix.shape;
+    let is_cartridge = adapter.n_frozen > 0;
     let config = PeftConfig {
         auto_mapping: None,
         base_model_name_or_path: adapter.base_model.clone(),
-        encoder_hidden_size: Some(mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
+        encoder_hidden_size: (!is_cartridge).then(|| mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
         inference_mode: true,
-        init_weights: None,
+        init_weights: (!is_cartridge).then_some(None),
         modules_to_save: head_modules(adapter),
         num_attention_heads: Some(n_kv_heads),
+        num_frozen_tokens: is_cartridge.then_some(adapter.n_frozen),
         num_layers: Some(n_layers),
         num_transformer_submodules: Some(if task == Task::Seq2Seq { 2 } else { 1 }),
         num_virtual_tokens: n_virtual,
-        peft_type: KIND.to_owned(),
+        peft_type: if is_cartridge { CARTRIDGE } else { KIND }.to_owned(),
         peft_version: Some(PEFT_VERSION.to_owned()),
-        prefix_projection: mlp.is_some(),
+        prefix_projection: (!is_cartridge).then_some(mlp.is_some()),
         revision: None,
         task_type: task_type(task).map(str::to_owned),
         token_dim: Some(prefix.shape.d_kv()),
@@ -281,7 +294,8 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
-    Ok(TaskRecord { task, classes: (0..n_classes).map(|class| format!("LABEL_{class}")).collect() })
+    let classes = (0..n_classes).map(|class| format!("LABEL_{class}")).collect();
+    Ok(TaskRecord { classes, ..TaskRecord::of(task) })
 }
 
 /// A flat prefix of a file: its rows, their width and its numbers.

@@ -1,5 +1,5 @@
-//! Soft prompts in PEFT's form: `PROMPT_TUNING`, and `P_TUNING`, whose network PEFT evaluates and does not keep.
-//! huggingface/peft: src/peft/tuners/prompt_tuning/config.py, src/peft/tuners/p_tuning/config.py.
+//! Soft prompts in PEFT's form: `PROMPT_TUNING`, `P_TUNING`, whose network PEFT evaluates and does not keep, and
+//! `MULTITASK_PROMPT_TUNING`. huggingface/peft: src/peft/tuners/{prompt_tuning,p_tuning,multitask_prompt_tuning}/config.py.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,16 +7,20 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{HEAD, PEFT_VERSION, TASK, embeddings, head_modules, read_head, read_task_of, task_type};
-use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, malformed};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, FoldedTasks, malformed};
 use crate::adapters::prompt::PromptEncoderShape;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::weights::{read_floats, write_floats, write_json};
+use crate::weights::{Floats, read_floats, write_floats, write_json};
 
 /// The `peft_type` of a prompt that is its own parameters.
 pub(super) const PROMPT: &str = "PROMPT_TUNING";
 /// The `peft_type` of a prompt that a network made.
 pub(super) const P_TUNING: &str = "P_TUNING";
+/// The `peft_type` of a prompt that tasks share.
+pub(super) const MULTITASK: &str = "MULTITASK_PROMPT_TUNING";
+/// The factors of tasks.
+const FACTORS: [&str; 2] = ["prefix_task_cols", "prefix_task_rows"];
 
 pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
     let number = |key: &str| config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
@@ -34,19 +38,50 @@ pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
         let reason = format!("{n_rows} rows, but num_virtual_tokens is {n_virtual} for {n_submodules} submodules");
         return Err(malformed(&path, reason));
     }
+    let tasks = match text("peft_type") {
+        Some(MULTITASK) => Some(factors(&mut tensors, [n_rows, width], &path)?),
+        _ => None,
+    };
     let head = read_head(&path, tensors, HEAD)?;
-    let task = match seq2seq {
+    let mut task = match seq2seq && !folder.join(TASK).is_file() {
         true => TaskRecord::of(Task::Seq2Seq),
         false => read_task_of(folder, text("task_type"), &head)?,
     };
     let of_model = number("num_layers").zip(number("num_attention_heads")).map(<[usize; 2]>::from);
+    let n_tasks = tasks.as_ref().map_or(0, |tasks| tasks.n_tasks);
+    if task.tasks.len() != n_tasks {
+        task.tasks = (0..n_tasks).map(|index| index.to_string()).collect();
+    }
     Ok(FoldedAdapter {
-        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model }),
+        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks }),
         head,
         task,
         base_model: text("base_model_name_or_path").map(str::to_owned),
         ..FoldedAdapter::default()
     })
+}
+
+/// The factors of a file, whose shapes say how many tasks there are.
+fn factors(tensors: &mut Floats, [n_rows, width]: [usize; 2], path: &Path) -> Result<FoldedTasks> {
+    let mut take = |name: &str| {
+        let (shape, values) =
+            tensors.remove(name).ok_or_else(|| malformed(path, format!("it has no tensor {name}")))?;
+        match values.iter().all(|x| x.is_finite()) {
+            true => Ok((shape, values)),
+            false => Err(malformed(path, format!("{name} holds a number that is not finite"))),
+        }
+    };
+    let [(of_cols, cols), (of_rows, rows)] = [take(FACTORS[0])?, take(FACTORS[1])?];
+    match (of_cols.as_slice(), of_rows.as_slice()) {
+        (&[n_tasks, found, ranks], &[again, same, wide])
+            if (found, wide) == (n_rows, width) && (n_tasks, ranks) == (again, same) && n_tasks > 0 && ranks > 0 =>
+        {
+            Ok(FoldedTasks { n_tasks, ranks, cols, rows })
+        }
+        _ => {
+            Err(malformed(path, format!("factors of {of_cols:?} and {of_rows:?} do not fit a prompt of {n_rows} rows")))
+        }
+    }
 }
 
 /// The network that a folder says the prompt was trained through; none for a prompt that is its own parameters.
@@ -94,7 +129,11 @@ pub(crate) fn write(
         "num_layers": of_model.map(|[layers, _]| layers),
         "num_transformer_submodules": n_rows / n_virtual.max(1),
         "num_virtual_tokens": n_virtual,
-        "peft_type": if encoder.is_some() { P_TUNING } else { PROMPT },
+        "peft_type": match (encoder, &prompt.tasks) {
+            (Some(_), _) => P_TUNING,
+            (None, Some(_)) => MULTITASK,
+            (None, None) => PROMPT,
+        },
         "peft_version": PEFT_VERSION,
         "revision": null,
         "task_type": task_type(task),
@@ -113,7 +152,7 @@ pub(crate) fn write(
         // The tokenizer that PEFT would ask for is not needed once there are numbers.
         None => json!({
             "prompt_tuning_init": match method.map(|method| &method.init) {
-                Some(PromptInit::Vocabulary) => "SAMPLE_VOCAB",
+                Some(PromptInit::Vocabulary) if prompt.tasks.is_none() => "SAMPLE_VOCAB",
                 _ => "RANDOM",
             },
             "prompt_tuning_init_text": null,
@@ -121,15 +160,28 @@ pub(crate) fn write(
             "tokenizer_name_or_path": null,
         }),
     };
-    for part in [common, own] {
+    let of_tasks = match &prompt.tasks {
+        Some(FoldedTasks { n_tasks, ranks, .. }) => json!({
+            "num_ranks": ranks,
+            "num_tasks": n_tasks,
+            "prompt_tuning_init_state_dict_path": null,
+            "prompt_tuning_init_task": 0,
+        }),
+        None => Value::Null,
+    };
+    for part in [common, own, of_tasks] {
         keys.extend(part.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
     }
     keys.sort_keys();
     let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (vec![n_rows, width], prompt.values.clone()))]);
+    if let Some(FoldedTasks { n_tasks, ranks, cols, rows }) = &prompt.tasks {
+        tensors.insert(FACTORS[0].to_owned(), (vec![*n_tasks, n_rows, *ranks], cols.clone()));
+        tensors.insert(FACTORS[1].to_owned(), (vec![*n_tasks, *ranks, width], rows.clone()));
+    }
     for (name, shape, values) in &adapter.head {
         tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
     }
-    if !task.writes() {
+    if !task.writes() || !adapter.task.tasks.is_empty() {
         write_json(&folder.join(TASK), &adapter.task)?;
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);

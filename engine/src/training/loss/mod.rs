@@ -175,6 +175,7 @@ mod tests {
                 reference: String::new(),
                 types: Vec::new(),
                 labels: Vec::new(),
+                task: 0,
             };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {

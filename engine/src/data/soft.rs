@@ -1,0 +1,99 @@
+//! Soft tokens in a text: written `<|soft|>`, as special tokens are, and numbered in the order in which they stand there.
+//! What is between them is tokenised piece by piece, so that no token crosses their places.
+
+use super::tokenizer::{Encoded, Tokenizer};
+use crate::error::Result;
+use crate::models::SOFT;
+
+/// A soft token in a rendered text: what `soft(1)` gives.
+pub(super) const MARK: &str = "<|soft|>";
+
+/// Whether a token is one of the vocabulary.
+pub(super) fn is_hard(token: &u32) -> bool {
+    *token < SOFT
+}
+
+/// How many of some tokens are soft.
+pub(super) fn count(tokens: &[u32]) -> usize {
+    tokens.iter().filter(|&token| !is_hard(token)).count()
+}
+
+/// The ids of a text with soft tokens; of one without, what [`Tokenizer::encode`] gives.
+pub(super) fn encode(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let mut ids = Vec::new();
+    for (slot, piece) in pieces(text) {
+        ids.extend(slot);
+        ids.extend(piece_ids(piece, ids.is_empty(), tokenizer)?);
+    }
+    Ok(ids)
+}
+
+/// The same with the special tokens that the model expects around a text. A soft token is no word of it, as special tokens
+/// are none, so that no cut takes one away.
+pub(super) fn encode_framed(text: &str, tokenizer: &Tokenizer) -> Result<Encoded> {
+    if !text.contains(MARK) {
+        return tokenizer.encode_with_special(text);
+    }
+    // What stands around the text is what stands around any of its pieces.
+    let probe = pieces(text).map(|(_, piece)| piece).find(|piece| !piece.trim().is_empty()).unwrap_or("a");
+    let frame = tokenizer.encode_with_special(probe)?;
+    let begin = frame.words.iter().take_while(|word| word.is_none()).count();
+    let end = frame.words.iter().rposition(Option::is_some).map_or(begin, |last| last + 1);
+    let kind = frame.type_ids.get(begin).copied().unwrap_or_default();
+    let mut framed = Encoded::default();
+    let put = |framed: &mut Encoded, id: u32, kind: u32, word: Option<u32>| {
+        framed.ids.push(id);
+        framed.type_ids.push(kind);
+        framed.words.push(word);
+        framed.texts.push(0);
+        framed.offsets.push((0, 0));
+    };
+    (0..begin).for_each(|at| put(&mut framed, frame.ids[at], frame.type_ids[at], None));
+    let mut is_first = true;
+    for (index, (slot, piece)) in (0..).zip(pieces(text)) {
+        is_first &= slot.is_none();
+        slot.into_iter().for_each(|slot| put(&mut framed, slot, kind, None));
+        for id in piece_ids(piece, is_first, tokenizer)? {
+            put(&mut framed, id, kind, Some(index));
+        }
+    }
+    (end..frame.ids.len()).for_each(|at| put(&mut framed, frame.ids[at], frame.type_ids[at], None));
+    Ok(framed)
+}
+
+/// Each piece of a text behind its soft token, the first behind none.
+fn pieces(text: &str) -> impl Iterator<Item = (Option<u32>, &str)> {
+    let slots = std::iter::once(None).chain((SOFT..u32::MAX).map(Some));
+    slots.zip(text.split(MARK))
+}
+
+fn piece_ids(piece: &str, is_first: bool, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    match (piece.is_empty(), is_first) {
+        (true, _) => Ok(Vec::new()),
+        (false, true) => tokenizer.encode(piece),
+        (false, false) => tokenizer.encode_continuation(piece),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokenizer::byte_tokenizer;
+    use super::*;
+
+    #[test]
+    fn soft_tokens_are_numbered_where_they_stand() {
+        let tokenizer = byte_tokenizer();
+        let ids = |text: &str| encode(text, &tokenizer).unwrap();
+        assert_eq!(ids("<|soft|><|soft|>ab<|soft|>"), [SOFT, SOFT + 1, 97, 98, SOFT + 2]);
+        assert_eq!(ids("ab"), [97, 98]);
+        assert_eq!((ids(""), count(&ids("a<|soft|>"))), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn a_cut_takes_no_soft_token() {
+        let mut framed = encode_framed("ab<|soft|>cd<|soft|>", &byte_tokenizer()).unwrap();
+        assert_eq!(framed.ids, [97, 98, SOFT, 99, 100, SOFT + 1]);
+        framed.cut(3);
+        assert_eq!(framed.ids, [97, SOFT, SOFT + 1]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Which task a row belongs to, where one prompt serves several: a column says so, or the dataset that the row is of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::encode::Encoded;
+use super::table::{Problem, Table};
+use crate::config::DataConfig;
+use crate::error::{EngineError, Result};
+
+/// More tasks than this are no tasks: the column holds something else.
+const MAX_TASKS: usize = 1000;
+
+/// Names of the tasks of a dataset: those of the column, sorted, or its own name.
+///
+/// # Errors
+/// [`EngineError::Setting`] when the column has too many.
+pub(super) fn tasks_of(table: &Table, column: Option<usize>, config: &DataConfig) -> Result<Vec<String>> {
+    let Some(column) = column else { return Ok(vec![config.name_of_rows()]) };
+    let names: BTreeSet<String> = table.rows.iter().map(|row| row.text(column).trim().to_owned()).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    if names.is_empty() || names.len() > MAX_TASKS {
+        let reason = format!("the column {:?} names {} tasks", table.columns[column], names.len());
+        return Err(EngineError::Setting { field: "data.task_column", reason });
+    }
+    Ok(names)
+}
+
+/// Gives each row the number of its task; a row of another one is left out. Where the only known task is another than the
+/// dataset's name, the rows are taken to be of it.
+pub(super) fn assign(
+    encoded: &mut Encoded,
+    table: &Table,
+    column: Option<usize>,
+    config: &DataConfig,
+    known: &[String],
+) {
+    let number = |name: &str| known.iter().position(|known| known == name);
+    let names: BTreeMap<usize, String> = match column {
+        Some(column) => table.rows.iter().map(|row| (row.number, row.text(column).trim().to_owned())).collect(),
+        None => BTreeMap::new(),
+    };
+    let whole = (known.len() == 1).then_some(0).or_else(|| number(&config.name_of_rows()));
+    let (mut kept, mut lengths) = (Vec::new(), Vec::new());
+    for (mut example, length) in encoded.examples.drain(..).zip(encoded.lengths.drain(..)) {
+        let task = if column.is_none() { whole } else { names.get(&example.row).and_then(|name| number(name)) };
+        match task {
+            Some(task) => {
+                example.task = task;
+                kept.push(example);
+                lengths.push(length);
+            }
+            None => {
+                let name = names.get(&example.row).cloned().unwrap_or_else(|| config.name_of_rows());
+                let reason = format!("there is no task {name:?}; there are {}", known.join(", "));
+                encoded.n_skipped += 1;
+                encoded.skipped.push(Problem { row: example.row, reason });
+            }
+        }
+    }
+    encoded.skipped.sort_by_key(|problem| problem.row);
+    (encoded.examples, encoded.lengths) = (kept, lengths);
+}
