@@ -95,7 +95,12 @@ fn prefix_from(path: &Path, n_virtual: usize, width: Option<usize>) -> MethodCon
 
 fn prompt_from(path: &Path, n_virtual: usize, encoder: Option<PromptEncoderKind>) -> MethodConfig {
     let encoder = encoder.map(|kind| PromptEncoder { kind, width: Some(16), ..PromptEncoder::default() });
-    MethodConfig::Prompt(PromptConfig { n_virtual, encoder, init: PromptInit::Adapter { path: path.to_owned() } })
+    MethodConfig::Prompt(PromptConfig {
+        n_virtual,
+        encoder,
+        init: PromptInit::Adapter { path: path.to_owned() },
+        ..PromptConfig::default()
+    })
 }
 
 #[test]
@@ -291,6 +296,7 @@ fn strength_zero_is_the_base_model_for_every_method() {
             prompt: Prompt::Text("a b c".to_owned()),
             adapter: adapter.cloned(),
             strength,
+            task: None,
         };
         let request = GenerateRequest {
             model: golden_cases().join(model).join("model"),
