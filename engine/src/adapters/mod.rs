@@ -37,4 +37,5 @@ pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};
 pub use self::prompt::{PromptEncoderShape, PromptShape, SoftPrompt};
 pub use self::prompt_init::PromptTarget;
+pub(crate) use self::prompt_init::frequent;
 pub use self::tuned_weights::TunedWeights;

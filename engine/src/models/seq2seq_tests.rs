@@ -68,7 +68,7 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
         ..PrefixConfig::default()
     };
     let row = |(source, tokens): (&[u32], &[u32])| TargetRow { source: source.to_vec(), tokens: tokens.to_vec() };
-    let target = PrefixTarget { words: Vec::new(), rows: ROWS.map(row).to_vec() };
+    let target = PrefixTarget { rows: ROWS.map(row).to_vec(), ..PrefixTarget::default() };
     let at = |(site, shape)| {
         let place = Place { model, site, device };
         Part::Prefix(site, Prefix::initialise(shape, &config, &target, place, 5).unwrap())

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix, PrefixTarget,
-    PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TargetRow, TunedWeights,
+    Adapter, FoldedAdapter, Head, HeadShape, Lora, LoraShape, Parameter, Part, PartPlan, Place, Prefix,
+    PromptEncoderShape, PromptShape, PromptTarget, SoftPrompt, TunedWeights,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptInit, RunConfig,
-    Task, TaskRecord, TextConfig,
+    FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PromptConfig, PromptInit, RunConfig, Task,
+    TaskRecord, TextConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -20,9 +20,7 @@ use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::optimizer::Trainer;
 use crate::training::run_folder::{RunFolder, read_checkpoints};
-
-/// Rows that give the initial values their scale.
-const ROWS_FOR_SCALE: usize = 16;
+use crate::training::starts;
 
 /// What a run is trained on, before anything of it is trained or written.
 pub(super) struct Ground {
@@ -73,6 +71,13 @@ pub(super) fn ground(
 }
 
 impl Ground {
+    /// A trainer before its first step, of the same method with other initial values.
+    pub(super) fn begin(&self, config: &RunConfig) -> Result<Trainer> {
+        let plan = plan(config, &self.model, &self.data.task, None)?;
+        let adapter = initial(&plan, config, &self.model, &self.data.train)?;
+        Ok(Trainer::new(adapter, config.training.optimizer))
+    }
+
     /// A trainer before its first step.
     pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
         let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
@@ -120,7 +125,7 @@ fn words_before(method: &TextConfig, rows: &[Example]) -> String {
 }
 
 /// Optimizer steps of a run on so many rows.
-fn total_steps(config: &RunConfig, rows: usize) -> usize {
+pub(super) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
     if matches!(config.method, MethodConfig::Text(_)) {
         return 0;
@@ -300,16 +305,11 @@ fn block_of(name: &str) -> Option<usize> {
 
 fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[Example]) -> Result<Adapter> {
     let (device, seed) = (&model.device, config.seed);
-    let row = |example: &Example| TargetRow { source: hard(&example.source), tokens: hard(&example.tokens) };
     let encode = |text: &str| model.tokenizer.encode(text);
     let part = |part: &PartPlan| -> Result<Part> {
         Ok(match part {
             PartPlan::Prefix { site, shape, config } => {
-                let words = match &config.init {
-                    PrefixInit::Words { text } => encode(text)?,
-                    PrefixInit::Random | PrefixInit::ScaledRandom | PrefixInit::Zero => Vec::new(),
-                };
-                let target = PrefixTarget { words, rows: rows.iter().take(ROWS_FOR_SCALE).map(row).collect() };
+                let target = starts::prefix_target(&config.init, *site, model, rows, &plan.task)?;
                 let place = Place { model: &model.model, site: *site, device };
                 Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
             }
@@ -350,7 +350,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
 }
 
 /// The tokens of the vocabulary among some tokens.
-fn hard(tokens: &[u32]) -> Vec<u32> {
+pub(super) fn hard(tokens: &[u32]) -> Vec<u32> {
     tokens.iter().copied().filter(|&token| token < SOFT).collect()
 }
 
