@@ -95,9 +95,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     table("method.init", "Initial values"),
     value(
         "method.init.type",
-        "random, scaled_random, zero or words; of a soft prompt also vocabulary, frequent or classes",
+        "random, scaled_random, zero, vocabulary, frequent, classes or words; of a prefix also prefill or adapter",
     ),
-    text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
+    text("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken"),
+    path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with"),
     value("method.rank", "Of LoRA: rank of the matrices (PEFT: r)"),
     value("method.alpha", "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
     or_none(value(
@@ -280,7 +281,8 @@ pub(super) fn normalise(tree: &mut Value) -> Result<(), CliError> {
         put(tree, "method.type", "prefix".into());
     }
     if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        put(tree, "method.init.type", "words".into());
+        let kind = if at(tree, "method.init.path").is_some() { "adapter" } else { "words" };
+        put(tree, "method.init.type", kind.into());
     }
     Ok(())
 }
@@ -329,6 +331,9 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
     }
     if key.starts_with("method.init") && at(tree, "method.init.text").is_some() {
         put(&mut only, "method.init.text", "text".into());
+    }
+    if key.starts_with("method.init") && at(tree, "method.init.path").is_some() {
+        put(&mut only, "method.init.path", "path".into());
     }
     put(&mut only, key, value.clone());
     serde_json::from_value(only)
@@ -392,6 +397,7 @@ mod tests {
         let init = |assignments: &[&str]| set(assignments).unwrap().method.prefix().unwrap().init.clone();
         assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
+        assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterisation=true"]).unwrap();
         assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
     }
@@ -446,6 +452,7 @@ mod tests {
         ])
         .unwrap();
         let mut trees = vec![serde_json::to_value(&config).unwrap()];
+        trees.push(json!({ "method": { "init": PrefixInit::Adapter { path: "runs/a".into() } } }));
         for (optimizer, schedule) in OptimizerConfig::all().iter().cycle().zip(Schedule::all()) {
             let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
             trees.push(json!({ "training": training }));
