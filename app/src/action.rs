@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::{DataConfig, RunConfig, Task};
-use engine::message::{Metric, Side};
+use engine::message::{LabPlan, Metric, Side};
 
 use crate::settings::Settings;
 use crate::state::comparison::Wish;
@@ -106,6 +106,10 @@ pub enum Action {
     TestRange(Box<RunConfig>),
     /// End that test, or take its curve away.
     EndRange,
+    /// Hold initial values against each other on the first steps of a run.
+    CompareStarts(Box<RunConfig>, Box<LabPlan>),
+    /// End that lab, or take its table away.
+    EndLab,
     /// Keep a model in the library.
     AddModel(PathBuf),
     /// Ask the hub which files a model has and how large they are.

@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod exploration;
 pub mod hub;
 pub mod incoming;
+pub mod lab;
 pub mod live;
 pub mod notices;
 mod perform;
@@ -24,6 +25,7 @@ use self::comparison::Comparison;
 use self::exploration::Exploration;
 use self::hub::HubState;
 use self::incoming::Incoming;
+use self::lab::InitLab;
 use self::live::Live;
 use self::notices::Notices;
 use self::range::RangeTest;
@@ -60,6 +62,7 @@ enum Purpose {
     Export,
     Incoming,
     Range,
+    Lab,
     Train(RunId),
 }
 
@@ -121,6 +124,8 @@ pub struct State {
     pub preview: PreviewState,
     /// The last range test of the form.
     pub range: RangeTest,
+    /// The last init lab of the form.
+    pub lab: InitLab,
     /// All runs, newest first; `None` until the store has answered.
     pub runs: Option<Vec<RunRow>>,
     /// Models that were used.
@@ -176,6 +181,7 @@ impl State {
             models: BTreeMap::new(),
             preview: PreviewState::default(),
             range: RangeTest::default(),
+            lab: InitLab::default(),
             runs: None,
             model_rows: Vec::new(),
             dataset_rows: Vec::new(),
@@ -367,6 +373,9 @@ impl State {
             Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
             Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
             Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
+            Event::LabStep { step, .. } if self.lab.job == Some(job) => self.lab.stepped(&step),
+            Event::LabScore { score, .. } if self.lab.job == Some(job) => self.lab.scored(score),
+            Event::LabStep { .. } | Event::LabScore { .. } | Event::Lab { .. } => {}
             Event::Inspected { found, .. } => self.inspected(job, found),
             Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
             Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
@@ -391,6 +400,8 @@ impl State {
             self.exploration.phase = Some(phase);
         } else if self.range.job == Some(job) {
             self.range.phase = Some(phase);
+        } else if self.lab.job == Some(job) {
+            self.lab.phase = Some(phase);
         } else {
             self.with_incoming(job, |incoming| incoming.phase = Some(phase));
         }
@@ -459,7 +470,13 @@ impl State {
             }
             Purpose::Incoming => self.incoming_failed(job, failure),
             Purpose::Range if self.range.job == Some(job) => self.range.failure = Some(failure),
-            Purpose::Preview | Purpose::Generate | Purpose::Grid | Purpose::Neighbours | Purpose::Range => {}
+            Purpose::Lab if self.lab.job == Some(job) => self.lab.failure = Some(failure),
+            Purpose::Preview
+            | Purpose::Generate
+            | Purpose::Grid
+            | Purpose::Neighbours
+            | Purpose::Range
+            | Purpose::Lab => {}
             Purpose::FindPrompts => {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
@@ -472,6 +489,7 @@ impl State {
     fn close(&mut self, job: JobId) {
         self.jobs.remove(&job);
         self.range.job.take_if(|range| *range == job);
+        self.lab.job.take_if(|lab| *lab == job);
         if self.live.remove(&job).is_some() {
             self.start_next();
         }
@@ -495,6 +513,7 @@ impl State {
         self.preview.job = None;
         self.incoming = None;
         self.range.job = None;
+        self.lab.job = None;
         self.ask_store(Request::EngineGone);
         self.banner =
             Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });

@@ -330,6 +330,25 @@ impl MethodConfig {
         matches!(self, Self::Prompt(prompt) if prompt.tasks.is_some())
     }
 
+    /// The same method with other initial values. Those of a prefix have the names of all methods.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where the method has none of that name.
+    pub fn with_init(&self, init: &PrefixInit) -> Result<Self> {
+        let wrong = |reason: String| EngineError::Setting { field: "method.init", reason };
+        match self {
+            Self::Prefix(prefix) => Ok(Self::Prefix(PrefixConfig { init: init.clone(), ..prefix.clone() })),
+            Self::Prompt(prompt) => {
+                let named = serde_json::to_value(init).and_then(serde_json::from_value);
+                let init = named.map_err(|error| wrong(format!("a soft prompt has others: {error}")))?;
+                Ok(Self::Prompt(PromptConfig { init, ..prompt.clone() }))
+            }
+            Self::Lora(_) | Self::Full(_) | Self::Text(_) => {
+                Err(wrong("only a prefix and a soft prompt have initial values to choose from".to_owned()))
+            }
+        }
+    }
+
     /// Soft tokens that stand in the text.
     pub fn n_soft(&self) -> usize {
         match self {
@@ -454,9 +473,21 @@ pub enum PrefixInit {
         /// The text; it is repeated or cut to the prefix length.
         text: String,
     },
+    /// Keys and values of the first tokens of a long text, which an encoder has read to its end. As PEFT's
+    /// `initialize_kv_prefix_from_text`, with a reparameterisation too.
+    Prefill {
+        /// The text; it must be at least as long as the prefix.
+        text: String,
+    },
+    /// Keys and values of tokens drawn from the vocabulary, a slot for each, read as one text.
+    Vocabulary,
+    /// Keys and values of the tokens that the training rows have most often, read as one text.
+    Frequent,
+    /// Keys and values of the names of the classes, read as one text; what is left over is drawn from the vocabulary.
+    Classes,
     /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterisation fitted to.
     Adapter {
-        /// Its folder.
+        /// Its folder or file, or the folder of its run.
         path: PathBuf,
     },
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::Combination;
 use crate::adapters::single_file::About;
-use crate::config::{BeginToken, DataConfig, MethodConfig, RunConfig, Task};
+use crate::config::{BeginToken, DataConfig, MethodConfig, PrefixInit, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 use crate::models::Site;
@@ -69,6 +69,16 @@ pub enum Command {
         config: Box<RunConfig>,
         /// Which rates.
         range: RateRange,
+    },
+    /// Hold initial values against each other on the first steps of a run: [`Event::LabStep`] and [`Event::LabScore`] …,
+    /// [`Event::Lab`]. Nothing is written.
+    InitLab {
+        /// Names the work.
+        job: JobId,
+        /// The run; its own initial values and seed are not used, but for how the rows are split.
+        config: Box<RunConfig>,
+        /// Which initial values, how often and how long.
+        plan: LabPlan,
     },
     /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
     Pause {
@@ -225,6 +235,27 @@ pub struct RateRange {
 impl Default for RateRange {
     fn default() -> Self {
         Self { from: 1e-6, to: 10.0, steps: 100 }
+    }
+}
+
+/// What an init lab holds against each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabPlan {
+    /// Initial values.
+    pub starts: Vec<PrefixInit>,
+    /// Each decides the initial values, the order of the rows and the dropout of one trial of each start.
+    pub seeds: Vec<u64>,
+    /// Optimizer steps of a trial.
+    pub steps: usize,
+    /// At most so many validation rows are scored.
+    pub validation_rows: usize,
+}
+
+impl Default for LabPlan {
+    fn default() -> Self {
+        use PrefixInit::{Frequent, Random, ScaledRandom, Vocabulary, Zero};
+        let starts = vec![ScaledRandom, Random, Zero, Vocabulary, Frequent];
+        Self { starts, seeds: vec![1, 2, 3], steps: 50, validation_rows: 100 }
     }
 }
 
@@ -508,6 +539,27 @@ pub enum Event {
         /// What can be read off the curve.
         findings: RangeFindings,
     },
+    /// A trial of an init lab did a step.
+    LabStep {
+        /// Which work.
+        job: JobId,
+        /// What came of it.
+        step: LabStep,
+    },
+    /// A trial of an init lab was scored, before its first step or after its last, or could not go on.
+    LabScore {
+        /// Which work.
+        job: JobId,
+        /// How it went.
+        score: LabScore,
+    },
+    /// All trials of an init lab are over.
+    Lab {
+        /// Which work.
+        job: JobId,
+        /// A row for each start, the best first.
+        rows: Vec<LabRow>,
+    },
     /// A job was paused or goes on.
     Paused {
         /// Which work.
@@ -628,6 +680,9 @@ impl Event {
             | Self::CheckpointWritten { job, .. }
             | Self::RangeStep { job, .. }
             | Self::Range { job, .. }
+            | Self::LabStep { job, .. }
+            | Self::LabScore { job, .. }
+            | Self::Lab { job, .. }
             | Self::Paused { job, .. }
             | Self::Finished { job, .. }
             | Self::Failed { job, .. }
@@ -763,6 +818,73 @@ impl RangeFindings {
     /// A tenth of the rate that was too high.
     pub fn tenth(&self) -> Option<f64> {
         self.diverged.map(|rate| rate / 10.0)
+    }
+}
+
+/// A step of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabStep {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// The seed of the trial.
+    pub seed: u64,
+    /// From 1.
+    pub step: usize,
+    /// The loss before the step, in the units of a run's.
+    pub loss: f64,
+}
+
+/// How good a trial is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabScore {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// The seed of the trial.
+    pub seed: u64,
+    /// Steps done.
+    pub step: usize,
+    /// Nats per labelled token of the validation rows; `None` where it is no number any more, or the trial never began.
+    pub loss: Option<f64>,
+    /// Why it never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// How good a start is over the seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabRow {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// Its name.
+    pub init: PrefixInit,
+    /// Validation loss before the first step.
+    pub before: Option<Spread>,
+    /// Validation loss after the last step, of the trials that came so far.
+    pub after: Option<Spread>,
+    /// Trials whose loss became no number.
+    pub diverged: usize,
+    /// Why trials never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// Mean and spread of some numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, with n - 1; `None` of a single number.
+    pub deviation: Option<f64>,
+}
+
+impl Spread {
+    /// Of some numbers; `None` if there are none.
+    pub fn of(numbers: &[f64]) -> Option<Self> {
+        let n = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / n;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        let deviation = (numbers.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        (!numbers.is_empty()).then_some(Self { mean, deviation })
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) fn line(event: &Event) -> Value {
         }
         Event::RangeStep { point, .. } => named("rate", point),
         Event::Range { findings, .. } => named("range", findings),
+        Event::LabStep { step, .. } => named("lab_step", step),
+        Event::LabScore { score, .. } => named("lab_score", score),
+        Event::Lab { rows, .. } => named("lab", &json!({"rows": rows})),
         Event::Paused { paused, .. } => named("paused", &json!({"paused": paused})),
         Event::Finished { outcome, .. } => named("finished", &json!({"outcome": outcome})),
         Event::Failed { failure, .. } => named("failed", failure),

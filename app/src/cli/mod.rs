@@ -13,6 +13,7 @@ mod exchange;
 mod generate;
 mod gui;
 mod json;
+mod lab;
 mod methods;
 mod neighbors;
 mod out;
@@ -77,6 +78,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Learning-rate range test of a run: nothing is written
     Range(range::RangeArgs),
+    /// Hold initial values of a run against each other on its first steps: nothing is written
+    Lab(lab::LabArgs),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint
@@ -144,6 +147,7 @@ pub fn run(
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
         Command::Range(args) => range::run(&args, &global),
+        Command::Lab(args) => lab::run(args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
@@ -189,7 +193,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, range, resume and evaluate",
+                "It belongs to train, range, lab, resume and evaluate",
             )),
         }
     }

@@ -37,6 +37,11 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
+    /// For a command whose steps are not those of the run.
+    pub(super) fn take_steps(&mut self) -> Option<usize> {
+        self.steps.take()
+    }
+
     /// Preset, then file, then flags, then `--set`: the later one wins.
     pub(super) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
         let mut tree = run_file::read_tree(self.file.as_deref())?;

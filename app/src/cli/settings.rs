@@ -126,11 +126,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     table("method.init", "Initial values"),
     value(
         "method.init.type",
-        "random, scaled_random, zero, words or adapter; of a soft prompt also vocabulary, frequent or classes; of LoRA \
+        "random, scaled_random, zero, vocabulary, frequent, classes, words or adapter; of a prefix also prefill; of LoRA \
          fresh or adapter",
     ),
-    text("method.init.text", "For words: the text whose keys and values, or embeddings, are taken"),
-    path("method.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
+    text("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken"),
+    path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with"),
     text("method.instruction", "Of text: words before every prompt, without training"),
     value("method.shots", "Training rows that follow the instruction as examples"),
     or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
@@ -503,6 +503,7 @@ mod tests {
         ];
         let mut trees = vec![serde_json::to_value(&config).unwrap()];
         trees.extend(others.map(|settings| serde_json::to_value(set(settings).unwrap()).unwrap()));
+        trees.push(json!({ "method": { "init": PrefixInit::Adapter { path: "runs/a".into() } } }));
         for (optimizer, schedule) in OptimizerConfig::all().iter().cycle().zip(Schedule::all()) {
             let training = TrainingConfig { optimizer: *optimizer, schedule, ..TrainingConfig::default() };
             trees.push(json!({ "training": training }));

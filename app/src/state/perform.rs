@@ -45,6 +45,8 @@ impl State {
             }
             Action::TestRange(config) => self.test_range(config),
             Action::EndRange => self.end_range(),
+            Action::CompareStarts(config, plan) => self.compare_starts(config, *plan),
+            Action::EndLab => self.end_lab(),
             Action::AddDataset(train) => {
                 self.ask_library(Request::RememberDataset { train, validation: None });
             }

@@ -17,7 +17,7 @@ use crate::random::normal;
 /// What initial values are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixTarget {
-    /// Tokens of the text for [`PrefixInit::Words`].
+    /// Tokens of the text that is read: the one given, the most frequent tokens or the names of the classes.
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
     pub rows: Vec<TargetRow>,
@@ -69,7 +69,7 @@ impl Prefix {
             (_, Site::Encoder) => 1,
             (_, Site::Cross) => 2,
         });
-        let wanted = wanted(shape, config, target, place, &mut random)?;
+        let wanted = wanted(shape, config, target, place, (seed, &mut random))?;
         let drawn = |(name, size): (&'static str, Vec<usize>)| {
             let values = draw(name, &size, config, &mut random);
             Parameter::new(name, size, values, device)
@@ -118,23 +118,19 @@ fn wanted(
     config: &PrefixConfig,
     target: &PrefixTarget,
     place: Place<'_>,
-    random: &mut ChaCha8Rng,
+    (seed, random): (u64, &mut ChaCha8Rng),
 ) -> Result<Option<Vec<f32>>> {
+    let kept = |tokens: Vec<u32>| {
+        let row = TargetRow { source: tokens.clone(), tokens };
+        let seen = PrefixShape { n_virtual: row.tokens.len(), ..shape };
+        let mut flat = seen.flatten(&keys_and_values_of(place, &row))?;
+        flat.truncate(shape.stored());
+        Ok(Some(flat))
+    };
     match &config.init {
         PrefixInit::Random if config.n_frozen > 0 => Ok(Some((0..shape.stored()).map(|_| normal(random)).collect())),
         PrefixInit::Random => Ok(None),
         PrefixInit::Zero => Ok(Some(vec![0.0; shape.stored()])),
-        PrefixInit::Words { .. } => {
-            if target.words.is_empty() {
-                return Err(EngineError::Setting {
-                    field: "method.init.text",
-                    reason: "the text to start from is empty".to_owned(),
-                });
-            }
-            let tokens: Vec<u32> = target.words.iter().copied().cycle().take(shape.n_virtual).collect();
-            let row = TargetRow { source: tokens.clone(), tokens };
-            shape.flatten(&keys_and_values_of(place, &row)).map(Some)
-        }
         PrefixInit::Adapter { .. } => {
             let missing = || EngineError::Setting {
                 field: "method.init.path",
@@ -143,6 +139,11 @@ fn wanted(
             let FoldedPrefix { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
             Ok(Some(flat.iter().copied().cycle().take(shape.stored()).collect()))
         }
+        init @ (PrefixInit::Words { .. }
+        | PrefixInit::Prefill { .. }
+        | PrefixInit::Vocabulary
+        | PrefixInit::Frequent
+        | PrefixInit::Classes) => kept(text_for(init, shape, target, place.model, seed)?),
         PrefixInit::ScaledRandom => {
             let scales = scales(shape, &target.rows, place)?;
             let channel = |i: usize| scales[i % shape.row()];
@@ -152,6 +153,47 @@ fn wanted(
             };
             Ok(Some((0..shape.stored()).map(value).collect()))
         }
+    }
+}
+
+/// The stream of the seed that tokens are drawn from, the same for every site: what a model with an encoder is read is one
+/// text.
+const TOKENS: u64 = 1 << 43;
+
+/// The text whose keys and values are the start: as long as the prefix, or longer where its beginning is taken.
+fn text_for(
+    init: &PrefixInit,
+    shape: PrefixShape,
+    target: &PrefixTarget,
+    model: &Model,
+    seed: u64,
+) -> Result<Vec<u32>> {
+    let PrefixShape { n_virtual, .. } = shape;
+    let words = &target.words;
+    let missing = |field, reason: String| Err(EngineError::Setting { field, reason });
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(TOKENS);
+    let [vocab_size, _] = model.embeddings().dims();
+    let drawn = std::iter::from_fn(|| Some(random.random_range(0..vocab_size as u32)));
+    match init {
+        PrefixInit::Words { .. } if words.is_empty() => {
+            missing("method.init.text", "the text to start from is empty".to_owned())
+        }
+        PrefixInit::Prefill { .. } if words.len() < n_virtual => {
+            let reason = format!("the text has {} tokens, and the prefix {n_virtual}", words.len());
+            missing("method.init.text", reason)
+        }
+        PrefixInit::Frequent if words.is_empty() => {
+            missing("method.init", "there are no rows to count tokens in".to_owned())
+        }
+        PrefixInit::Classes if words.is_empty() => {
+            missing("method.init", "the task has no classes whose names could be taken".to_owned())
+        }
+        PrefixInit::Prefill { .. } => Ok(words[..words.len().min(model.shape().n_positions)].to_vec()),
+        PrefixInit::Vocabulary | PrefixInit::Classes => {
+            Ok(words.iter().copied().chain(drawn).take(n_virtual).collect())
+        }
+        _ => Ok(words.iter().copied().cycle().take(n_virtual).collect()),
     }
 }
 

@@ -38,5 +38,6 @@ pub use self::parameters::{Parameter, Trainables};
 pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};
 pub use self::prompt::{PromptEncoderShape, PromptShape, PromptTasksShape, SoftPrompt};
+pub(crate) use self::prompt_init::frequent;
 pub use self::prompt_init::{PromptStart, PromptTarget};
 pub use self::tuned_weights::TunedWeights;

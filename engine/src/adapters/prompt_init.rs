@@ -198,7 +198,7 @@ fn wanted(
         }
         PromptInit::Words { .. } => target.words.iter().cycle().take(shape.n_rows).map(|&token| vec![token]).collect(),
         PromptInit::Frequent => {
-            let frequent = frequent(&target.rows);
+            let frequent = frequent(target.rows.iter().flatten().copied());
             if frequent.is_empty() {
                 return Err(nothing("there are no rows to count tokens in"));
             }
@@ -232,10 +232,10 @@ fn wanted(
 }
 
 /// Tokens by how often they are there, the most frequent first; of equals the lower number.
-fn frequent(rows: &[Vec<u32>]) -> Vec<u32> {
+pub(crate) fn frequent(among: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut counts = std::collections::BTreeMap::new();
-    for token in rows.iter().flatten() {
-        *counts.entry(*token).or_insert(0_usize) += 1;
+    for token in among {
+        *counts.entry(token).or_insert(0_usize) += 1;
     }
     let mut tokens: Vec<(u32, usize)> = counts.into_iter().collect();
     tokens.sort_by_key(|(token, count)| (std::cmp::Reverse(*count), *token));

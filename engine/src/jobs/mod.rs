@@ -12,7 +12,7 @@ mod share;
 use crate::error::Result;
 use crate::message::{Command, Event, JobId};
 use crate::session::Session;
-use crate::training::{RangeJob, TrainJob};
+use crate::training::{LabJob, RangeJob, TrainJob};
 use crate::worker::Job;
 
 /// The job of a command. Commands about other jobs never come here.
@@ -26,6 +26,7 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::DescribePrefix { job, adapter } => (job, ask::grid(job, adapter)),
         Command::Train { job, folder, config, resume } => (job, Box::new(TrainJob::new(job, folder, *config, resume))),
         Command::TestRange { job, config, range } => (job, Box::new(RangeJob::new(job, *config, range))),
+        Command::InitLab { job, config, plan } => (job, Box::new(LabJob::new(job, *config, plan))),
         Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),
         Command::Evaluate { job, model, device, adapter, data, task } => {
             (job, Box::new(evaluate::Evaluate::new(job, (model, device), adapter, data, task)))

@@ -10,11 +10,14 @@ pub mod schedule;
 
 mod feed;
 mod job;
+mod lab;
 mod prepare;
 mod range;
 mod run;
 mod samples;
+mod starts;
 
 pub use self::job::TrainJob;
+pub use self::lab::{LabJob, rank};
 pub use self::prepare::room_for_text;
 pub use self::range::RangeJob;

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 
 use crate::adapters::{
     Adapter, FoldedAdapter, FoldedLora, FoldedPrefix, Head, HeadShape, Lora, LoraShape, NamedTensor, Parameter, Part,
-    PartPlan, Place, Prefix, PrefixTarget, PromptEncoderShape, PromptShape, PromptStart, PromptTarget,
-    PromptTasksShape, SoftPrompt, TargetRow, TunedWeights, is_of_a_head,
+    PartPlan, Place, Prefix, PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt,
+    TunedWeights, is_of_a_head,
 };
 use crate::config::{
     FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
@@ -23,9 +23,7 @@ use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::optimizer::Trainer;
 use crate::training::run_folder::{RunFolder, read_checkpoints};
-
-/// Rows that give the initial values their scale.
-const ROWS_FOR_SCALE: usize = 16;
+use crate::training::starts;
 
 /// What a run is trained on, before anything of it is trained or written.
 pub(super) struct Ground {
@@ -76,6 +74,13 @@ pub(super) fn ground(
 }
 
 impl Ground {
+    /// A trainer before its first step, of the same method with other initial values.
+    pub(super) fn begin(&self, config: &RunConfig) -> Result<Trainer> {
+        let plan = plan(config, &self.model, &self.data.task, None)?;
+        let adapter = initial(&plan, config, &self.model, &self.data.train)?;
+        Ok(Trainer::new(adapter, config.training.optimizer))
+    }
+
     /// A trainer before its first step.
     pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
         let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
@@ -128,7 +133,7 @@ fn words_before(method: &TextConfig, rows: &[Example]) -> String {
 }
 
 /// Optimizer steps of a run on so many rows.
-fn total_steps(config: &RunConfig, rows: usize) -> usize {
+pub(super) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
     if matches!(config.method, MethodConfig::Text(_)) {
         return 0;
@@ -328,17 +333,11 @@ fn block_of(name: &str) -> Option<usize> {
 fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[Example]) -> Result<Adapter> {
     let (device, seed) = (&model.device, config.seed);
     let start = Start::of(config, plan, model)?;
-    let row = |example: &Example| TargetRow { source: hard(&example.source), tokens: hard(&example.tokens) };
     let encode = |text: &str| model.tokenizer.encode(text);
     let part = |part: &PartPlan| -> Result<Part> {
         Ok(match part {
             PartPlan::Prefix { site, shape, config } => {
-                let words = match &config.init {
-                    PrefixInit::Words { text } => encode(text)?,
-                    _ => Vec::new(),
-                };
-                let rows = rows.iter().take(ROWS_FOR_SCALE).map(row).collect();
-                let target = PrefixTarget { words, rows, adapter: start.prefix(*site) };
+                let target = starts::prefix_target(&config.init, *site, model, rows, &plan.task)?;
                 let place = Place { model: &model.model, site: *site, device };
                 Part::Prefix(*site, Prefix::initialise(*shape, config, &target, place, seed)?)
             }
@@ -405,9 +404,8 @@ impl Start {
     fn of(config: &RunConfig, plan: &AdapterPlan, model: &LoadedModel) -> Result<Self> {
         let sites = model.model.sites();
         let read = |path: &Path| {
-            let adapter = FoldedAdapter::read(path, Some(&sites))?;
+            let adapter = starts::adapter(path, model)?;
             adapter.check_fits(&sites)?;
-            adapter.check_weights(&model.model)?;
             Ok(adapter)
         };
         let lacks = |what: &str| EngineError::AdapterMismatch { reason: format!("it has no {what} to start from") };
@@ -433,11 +431,6 @@ impl Start {
             start.adapter.get_or_insert(adapter);
         }
         Ok(start)
-    }
-
-    fn prefix(&self, site: Site) -> Option<FoldedPrefix> {
-        let prefixes = &self.adapter.as_ref()?.prefixes;
-        prefixes.iter().find(|(other, _)| *other == site).map(|(_, prefix)| prefix.clone())
     }
 
     fn prompt(&self) -> Option<PromptStart> {
@@ -472,7 +465,7 @@ impl Start {
 }
 
 /// The tokens of the vocabulary among some tokens.
-fn hard(tokens: &[u32]) -> Vec<u32> {
+pub(super) fn hard(tokens: &[u32]) -> Vec<u32> {
     tokens.iter().copied().filter(|&token| token < SOFT).collect()
 }
 

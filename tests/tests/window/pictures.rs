@@ -48,7 +48,7 @@ fn picture(bench: &mut Bench, name: &str) {
 }
 
 /// Pictures of several windows; all that differ are named.
-fn pictures<const N: usize>(windows: [(Bench, &str); N]) {
+pub(crate) fn pictures<const N: usize>(windows: [(Bench, &str); N]) {
     let mut results = SnapshotResults::new();
     for (mut bench, name) in windows {
         picture(&mut bench, name);

@@ -25,6 +25,14 @@ pub enum InitKind {
     Zero,
     /// From a text.
     Words,
+    /// From the beginning of a long text.
+    Prefill,
+    /// From tokens drawn from the vocabulary.
+    Vocabulary,
+    /// From the most frequent tokens of the rows.
+    Frequent,
+    /// From the names of the classes.
+    Classes,
     /// From a trained adapter.
     Adapter,
 }
@@ -116,7 +124,7 @@ pub struct Draft {
     pub dropout: f64,
     /// Initial values.
     pub init: InitKind,
-    /// The text of [`InitKind::Words`], or the folder of [`InitKind::Adapter`].
+    /// The text of [`InitKind::Words`] and [`InitKind::Prefill`], or the folder of [`InitKind::Adapter`].
     pub words: String,
     /// Where a model with an encoder gets a prefix.
     pub sites: Vec<Site>,
@@ -157,13 +165,7 @@ impl From<&RunConfig> for Draft {
         let network = prefix.reparameterisation.clone();
         let reparameterise = network.is_some();
         let network = network.unwrap_or_default();
-        let (init, words) = match &prefix.init {
-            PrefixInit::ScaledRandom => (InitKind::Scaled, String::new()),
-            PrefixInit::Random => (InitKind::Random, String::new()),
-            PrefixInit::Zero => (InitKind::Zero, String::new()),
-            PrefixInit::Words { text } => (InitKind::Words, text.clone()),
-            PrefixInit::Adapter { path } => (InitKind::Adapter, path.display().to_string()),
-        };
+        let (init, words) = InitKind::of(&prefix.init);
         let training = config.training.clone();
         let usual = recommended_learning_rate(Form::of(&config.method, config.task), &training.optimizer);
         Self {
@@ -229,13 +231,7 @@ impl Draft {
                 .reparameterise
                 .then_some(Reparameterisation { width: self.width, activation: self.activation }),
             dropout: self.dropout,
-            init: match self.init {
-                InitKind::Scaled => PrefixInit::ScaledRandom,
-                InitKind::Random => PrefixInit::Random,
-                InitKind::Zero => PrefixInit::Zero,
-                InitKind::Words => PrefixInit::Words { text: self.words.clone() },
-                InitKind::Adapter => PrefixInit::Adapter { path: PathBuf::from(self.words.trim()) },
-            },
+            init: self.init.with(&self.words),
             sites: None,
             ..PrefixConfig::default()
         }
@@ -328,8 +324,8 @@ impl Draft {
         if facts.model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
             issue(Field::Sites, say!("issue.no_site").to_owned());
         }
-        if matches!(self.init, InitKind::Words | InitKind::Adapter) && self.words.trim().is_empty() {
-            issue(Field::Words, say!("issue.no_words").to_owned());
+        if self.init.needs_text() && self.words.trim().is_empty() {
+            issue(Field::Words, self.init.without_text().to_owned());
         }
         let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
         if rate.is_none() {

@@ -6,8 +6,9 @@ use egui::{RichText, Ui};
 use engine::config::MlpActivation;
 use engine::models::Site;
 
-use super::draft::{Draft, Field, InitKind, Issue};
-use super::error_of;
+use super::draft::{Draft, Field, Issue};
+use super::lab::LabForm;
+use super::{error_of, start};
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
@@ -17,7 +18,7 @@ use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
 use crate::widgets::surface::card_ui;
 
 /// Draws the card.
-pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
     card_ui(ui, say!("method.title"), |ui| {
         ui.add(egui::Label::new(RichText::new(say!("method.sentence")).color(tokens(ui).muted)).wrap());
         let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
@@ -39,7 +40,8 @@ pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
         });
         sites_ui(ui, draft, state, issues);
         network_ui(ui, draft);
-        init_ui(ui, draft, issues);
+        start::start_ui(ui, draft, state, issues);
+        lab.button_ui(ui, draft);
     });
 }
 
@@ -82,38 +84,4 @@ fn network_ui(ui: &mut Ui, draft: &mut Draft) {
             segmented_ui(ui, &mut draft.activation, &names)
         });
     });
-}
-
-fn init_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
-    field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
-        let mut names = vec![
-            (InitKind::Scaled, say!("method.init_scaled")),
-            (InitKind::Random, say!("method.init_random")),
-            (InitKind::Zero, say!("method.init_zero")),
-            (InitKind::Words, say!("method.init_words")),
-        ];
-        // A run file can ask for it; the form keeps what it says.
-        if draft.init == InitKind::Adapter {
-            names.push((InitKind::Adapter, say!("method.init_adapter")));
-        }
-        segmented_ui(ui, &mut draft.init, &names)
-    });
-    let note = match draft.init {
-        InitKind::Scaled => say!("method.scaled_note"),
-        InitKind::Random => say!("method.random_note"),
-        InitKind::Zero => say!("method.zero_note"),
-        InitKind::Words => say!("method.words_note"),
-        InitKind::Adapter => say!("method.adapter_note"),
-    };
-    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
-    if draft.init == InitKind::Words {
-        let error = error_of(issues, Field::Words);
-        field::field_ui(ui, say!("method.words"), "", error, |ui| {
-            field::text_ui(ui, &mut draft.words, say!("method.words_hint"))
-        });
-    }
-    if draft.init == InitKind::Adapter {
-        let error = error_of(issues, Field::Words);
-        field::field_ui(ui, say!("method.adapter_folder"), "", error, |ui| field::text_ui(ui, &mut draft.words, ""));
-    }
 }

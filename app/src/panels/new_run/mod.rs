@@ -4,12 +4,14 @@
 pub mod budget;
 mod data;
 pub mod draft;
+mod lab;
 mod method;
 mod model;
 mod optimizer;
 mod preview_card;
 mod range;
 mod schedule;
+mod start;
 
 use std::path::PathBuf;
 
@@ -36,6 +38,7 @@ pub struct NewRun {
     changed_at: f64,
     lengths: LengthCache,
     checked: Checked,
+    lab: lab::LabForm,
 }
 
 /// Lengths of the rows, summed up once for each preview.
@@ -119,11 +122,12 @@ impl NewRun {
             ui.add_space(4.0);
             data::data_ui(ui, &mut draft, &mut self.shown_row, state, &issues, out);
             ui.add_space(4.0);
-            method::method_ui(ui, &mut draft, state, &issues);
+            method::method_ui(ui, &mut draft, state, &issues, &mut self.lab);
             ui.add_space(4.0);
             schedule::schedule_ui(ui, &mut draft, state, (&issues, ready.as_deref()), out);
             ui.add_space(theme::GAP);
         });
+        self.lab.ui(ui, &mut draft, ready.as_deref(), state, out);
         self.ask(ui, &before, &draft, state, out);
         self.draft = Some(draft);
     }

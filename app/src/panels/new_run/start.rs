@@ -1,0 +1,125 @@
+//! Initial values in the card *Method*: their kinds, what each means, and the text or folder that some need.
+
+use std::path::{Path, PathBuf};
+
+use egui::{RichText, Ui};
+use engine::config::PrefixInit;
+
+use super::draft::{Draft, Field, InitKind, Issue};
+use super::error_of;
+use crate::say;
+use crate::state::State;
+use crate::theme::tokens;
+use crate::widgets::field;
+
+impl InitKind {
+    /// In the order of the form; the names of classes only where there are some.
+    pub(super) fn offered(classes: bool) -> impl Iterator<Item = Self> {
+        use InitKind::{Adapter, Classes, Frequent, Prefill, Random, Scaled, Vocabulary, Words, Zero};
+        let all = [Scaled, Random, Zero, Vocabulary, Frequent, Classes, Words, Prefill, Adapter];
+        all.into_iter().filter(move |kind| classes || *kind != Classes)
+    }
+
+    /// The kind, and its text or folder.
+    pub(super) fn of(init: &PrefixInit) -> (Self, String) {
+        let kind = match init {
+            PrefixInit::ScaledRandom => Self::Scaled,
+            PrefixInit::Random => Self::Random,
+            PrefixInit::Zero => Self::Zero,
+            PrefixInit::Vocabulary => Self::Vocabulary,
+            PrefixInit::Frequent => Self::Frequent,
+            PrefixInit::Classes => Self::Classes,
+            PrefixInit::Words { text } => return (Self::Words, text.clone()),
+            PrefixInit::Prefill { text } => return (Self::Prefill, text.clone()),
+            PrefixInit::Adapter { path } => return (Self::Adapter, path.display().to_string()),
+        };
+        (kind, String::new())
+    }
+
+    /// Initial values of this kind, with the text or folder where it needs one.
+    pub(super) fn with(self, text: &str) -> PrefixInit {
+        match self {
+            Self::Scaled => PrefixInit::ScaledRandom,
+            Self::Random => PrefixInit::Random,
+            Self::Zero => PrefixInit::Zero,
+            Self::Vocabulary => PrefixInit::Vocabulary,
+            Self::Frequent => PrefixInit::Frequent,
+            Self::Classes => PrefixInit::Classes,
+            Self::Words => PrefixInit::Words { text: text.to_owned() },
+            Self::Prefill => PrefixInit::Prefill { text: text.to_owned() },
+            Self::Adapter => PrefixInit::Adapter { path: PathBuf::from(text.trim()) },
+        }
+    }
+
+    /// Whether it is made of something that has to be named.
+    pub(super) fn needs_text(self) -> bool {
+        matches!(self, Self::Words | Self::Prefill | Self::Adapter)
+    }
+
+    /// What is said when that is not named.
+    pub(super) fn without_text(self) -> &'static str {
+        if self == Self::Adapter { say!("issue.no_adapter") } else { say!("issue.no_words") }
+    }
+
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Scaled => say!("method.init_scaled"),
+            Self::Random => say!("method.init_random"),
+            Self::Zero => say!("method.init_zero"),
+            Self::Vocabulary => say!("method.init_vocabulary"),
+            Self::Frequent => say!("method.init_frequent"),
+            Self::Classes => say!("method.init_classes"),
+            Self::Words => say!("method.init_words"),
+            Self::Prefill => say!("method.init_prefill"),
+            Self::Adapter => say!("method.init_adapter"),
+        }
+    }
+
+    fn note(self) -> &'static str {
+        match self {
+            Self::Scaled => say!("method.scaled_note"),
+            Self::Random => say!("method.random_note"),
+            Self::Zero => say!("method.zero_note"),
+            Self::Vocabulary => say!("method.vocabulary_note"),
+            Self::Frequent => say!("method.frequent_note"),
+            Self::Classes => say!("method.classes_note"),
+            Self::Words => say!("method.words_note"),
+            Self::Prefill => say!("method.prefill_note"),
+            Self::Adapter => say!("method.adapter_note"),
+        }
+    }
+}
+
+/// Draws the choice.
+pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    let kinds = InitKind::offered(task.has_classes() || draft.init == InitKind::Classes);
+    let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
+    field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
+        field::choice_ui(ui, "init", &mut draft.init, &choices)
+    });
+    ui.add(egui::Label::new(RichText::new(draft.init.note()).small().color(tokens(ui).muted)).wrap());
+    if draft.init.needs_text() {
+        let (name, hint) = match draft.init {
+            InitKind::Adapter => (say!("method.adapter_folder"), ""),
+            _ => (say!("method.words"), say!("method.words_hint")),
+        };
+        let error = error_of(issues, Field::Words);
+        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut draft.words, hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_comes_back_from_its_initial_values() {
+        for kind in InitKind::offered(true) {
+            let text = if kind.needs_text() { "some words" } else { "" };
+            assert_eq!(InitKind::of(&kind.with("some words")), (kind, text.to_owned()));
+        }
+        assert!(InitKind::offered(false).all(|kind| kind != InitKind::Classes));
+    }
+}

@@ -1,0 +1,86 @@
+//! An init lab of the form: initial values held against each other.
+
+use engine::config::RunConfig;
+use engine::error::Failure;
+use engine::message::{Command, JobId, LabPlan, LabRow, LabScore, LabStep, Phase};
+use engine::training::rank;
+
+use super::{Purpose, State};
+
+/// The lab that was asked for last.
+#[derive(Clone, Debug, Default)]
+pub struct InitLab {
+    /// It is under way.
+    pub job: Option<JobId>,
+    /// What it is doing before its first step.
+    pub phase: Option<Phase>,
+    /// What it holds against each other.
+    pub plan: Option<LabPlan>,
+    /// The run whose first steps are done.
+    pub config: Option<Box<RunConfig>>,
+    /// What is known of each start, the best first.
+    pub rows: Vec<LabRow>,
+    /// Training losses of the last trial of each of the plan's starts.
+    pub curves: Vec<Vec<f32>>,
+    /// Trials that are over.
+    pub done: usize,
+    /// Steps of the trial under way.
+    pub step: usize,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    scores: Vec<LabScore>,
+}
+
+impl InitLab {
+    /// How far it is, 0 to 1.
+    pub fn share(&self) -> f32 {
+        let Some(plan) = &self.plan else { return 0.0 };
+        let trials = (plan.starts.len() * plan.seeds.len()).max(1) as f32;
+        (self.done as f32 + self.step as f32 / plan.steps.max(1) as f32) / trials
+    }
+
+    pub(super) fn stepped(&mut self, step: &LabStep) {
+        self.step = step.step;
+        if let Some(curve) = self.curves.get_mut(step.start) {
+            if step.step == 1 {
+                curve.clear();
+            }
+            curve.push(step.loss as f32);
+        }
+    }
+
+    pub(super) fn scored(&mut self, score: LabScore) {
+        let Some(plan) = &self.plan else { return };
+        if score.loss.is_none() || score.step >= plan.steps {
+            (self.done, self.step) = (self.done + 1, 0);
+        }
+        self.scores.push(score);
+        self.rows = rank(plan, &self.scores);
+    }
+}
+
+impl State {
+    pub(super) fn compare_starts(&mut self, config: Box<RunConfig>, plan: LabPlan) {
+        if let Some(job) = self.lab.job.take() {
+            self.command(Command::Stop { job });
+        }
+        let job = self.job(Purpose::Lab);
+        self.lab = InitLab {
+            job: Some(job),
+            rows: rank(&plan, &[]),
+            curves: vec![Vec::new(); plan.starts.len()],
+            plan: Some(plan.clone()),
+            config: Some(config.clone()),
+            ..InitLab::default()
+        };
+        self.command(Command::InitLab { job, config, plan });
+    }
+
+    /// A lab under way stops and keeps its table; the table of one that is over goes.
+    pub(super) fn end_lab(&mut self) {
+        match self.lab.job.take() {
+            Some(job) => self.command(Command::Stop { job }),
+            None => self.lab = InitLab::default(),
+        }
+    }
+}
