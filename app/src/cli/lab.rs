@@ -144,7 +144,7 @@ mod tests {
         let wanted = [PrefixInit::ScaledRandom, PrefixInit::Zero, words, adapter, PrefixInit::Classes];
         assert_eq!(found, wanted);
         for init in &wanted {
-            assert_eq!(starts(&[&name(init)]).unwrap(), [init.clone()]);
+            assert_eq!(starts(&[&name(init)]).unwrap(), std::slice::from_ref(init));
         }
         let said = starts(&["zero,magic"]).unwrap_err().to_string();
         assert!(said.contains("magic") && said.contains("scaled_random"), "{said}");

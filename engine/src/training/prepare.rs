@@ -6,8 +6,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedLora, FoldedPrefix, Head, HeadShape, Lora, LoraShape, NamedTensor, Parameter, Part,
-    PartPlan, Place, Prefix, PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt,
+    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, LoraShape, NamedTensor, Parameter, Part, PartPlan,
+    Place, Prefix, PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt,
     TunedWeights, is_of_a_head,
 };
 use crate::config::{
@@ -17,7 +17,7 @@ use crate::config::{
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, Site, WeightName};
+use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
