@@ -35,6 +35,17 @@ pub enum Measure {
     Decode,
 }
 
+/// How it is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Steps, or texts.
+    pub steps: usize,
+    /// Tokens of each row that is trained on.
+    pub seq: usize,
+    /// Whether blocks are run again in the backward pass.
+    pub gradient_checkpointing: bool,
+}
+
 /// One figure.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
@@ -53,7 +64,6 @@ pub struct Figure {
 
 const N_VIRTUAL: usize = 10;
 const BATCH: usize = 4;
-const SEQ: usize = 128;
 const PROMPT: usize = 64;
 const NEW_TOKENS: usize = 64;
 const WIDTH: usize = 512;
@@ -66,7 +76,7 @@ const SEED: u64 = 7;
 pub fn measure(
     folder: &Path,
     what: Measure,
-    steps: usize,
+    extent: Extent,
     choice: DeviceChoice,
     started: Instant,
 ) -> Result<Vec<Figure>> {
@@ -74,25 +84,31 @@ pub fn measure(
     let (_, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
     let model = files.load(&device, &mut |_| Ok(()))?;
     match what {
-        Measure::TrainFlat => train(&model, None, "prefix", steps, &device, started),
+        Measure::TrainFlat => train(&model, None, extent, &device, started),
         Measure::TrainMlp => {
             let mlp = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
-            train(&model, Some(mlp), "prefix_mlp", steps, &device, started)
+            train(&model, Some(mlp), extent, &device, started)
         }
-        Measure::Decode => decode(&model, steps, &device),
+        Measure::Decode => decode(&model, extent.steps, &device),
     }
 }
 
 fn train(
     model: &BaseModel,
     mlp: Option<Reparameterisation>,
-    variant: &'static str,
-    steps: usize,
+    Extent { steps, seq, gradient_checkpointing: recomputes }: Extent,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let mut trainer = Trainer::new(adapter(model, mlp, device)?, OptimizerConfig::default());
-    let batch = batch(model);
+    let variant = match (mlp.is_some(), recomputes) {
+        (false, false) => "prefix",
+        (false, true) => "prefix_checkpointed",
+        (true, false) => "prefix_mlp",
+        (true, true) => "prefix_mlp_checkpointed",
+    };
+    let adapter = adapter(model, mlp, device)?;
+    let mut trainer = Trainer { recomputes, ..Trainer::new(adapter, OptimizerConfig::default()) };
+    let batch = batch(model, seq);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
@@ -150,20 +166,18 @@ fn adapter(model: &Model, reparameterisation: Option<Reparameterisation>, device
 }
 
 /// Rows of random tokens whose first half has no label; a model that reads a source gets one of as many tokens.
-fn batch(model: &Model) -> TokenBatch {
+fn batch(model: &Model, seq: usize) -> TokenBatch {
     let vocab_size = model.shape().vocab_size;
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let tokens: Vec<i32> = (0..BATCH * SEQ).map(|_| random.random_range(0..vocab_size as i32)).collect();
-    let label = |(at, &token): (usize, &i32)| if at % SEQ < SEQ / 2 { NO_LABEL } else { token };
+    let tokens: Vec<i32> = (0..BATCH * seq).map(|_| random.random_range(0..vocab_size as i32)).collect();
+    let label = |(at, &token): (usize, &i32)| if at % seq < seq / 2 { NO_LABEL } else { token };
     let labels = tokens.iter().enumerate().map(label).collect();
-    let mask = vec![1.0; BATCH * SEQ];
+    let mask = vec![1.0; BATCH * seq];
     let (task, source) = match model {
-        Model::Seq2Seq(_) => {
-            (Task::Seq2Seq, Some(SourceBatch { seq: SEQ, tokens: tokens.clone(), mask: mask.clone() }))
-        }
+        Model::Seq2Seq(_) => (Task::Seq2Seq, Some(SourceBatch { seq, tokens: tokens.clone(), mask: mask.clone() })),
         _ => (Task::Causal, None),
     };
-    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask, labels, types: None, source, task }
+    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq, tokens, mask, labels, types: None, source, task }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

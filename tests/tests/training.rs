@@ -339,3 +339,34 @@ fn fewer_steps_than_are_done_are_refused_and_nothing_is_lost() {
     }
     assert_eq!(before, (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl")));
 }
+
+fn recomputing(mut config: RunConfig) -> RunConfig {
+    config.training.gradient_checkpointing = true;
+    config
+}
+
+#[test]
+fn a_run_that_runs_its_blocks_again_is_the_same_run() {
+    let home = tempfile::tempdir().unwrap();
+    let (kept, again) = (home.path().join("kept"), home.path().join("again"));
+    let config = with_mlp(tiny_run(home.path()));
+    train(&Talk::new(), &kept, &config, false);
+    train(&Talk::new(), &again, &recomputing(config), false);
+    assert_eq!(curve(&kept), curve(&again));
+    let adapter = "adapter/adapter_model.safetensors";
+    assert_eq!(bytes(&kept, adapter), bytes(&again, adapter));
+}
+
+#[test]
+fn a_killed_run_that_runs_its_blocks_again_goes_on_as_if_nothing_had_happened() {
+    let home = tempfile::tempdir().unwrap();
+    let config = recomputing(with_mlp(tiny_run(home.path())));
+    let (whole, folder) = (home.path().join("whole"), home.path().join("killed"));
+    train(&Talk::new(), &whole, &config, false);
+    interrupt(home.path(), &config, 5, &folder);
+    train(&Talk::new(), &folder, &config, true);
+    assert_eq!(curve(&whole), curve(&folder));
+    for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
+        assert_eq!(bytes(&whole, file), bytes(&folder, file), "{file}");
+    }
+}

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use engine::bench::Measure;
+use engine::bench::{Extent, Measure};
 use serde_json::Value;
 
 use super::download::found_model;
@@ -24,6 +24,12 @@ pub(super) struct BenchArgs {
     /// Steps of each measurement
     #[arg(long, default_value_t = 10)]
     steps: usize,
+    /// Tokens of each row that is trained on
+    #[arg(long, default_value_t = 128, conflicts_with = "reference")]
+    tokens: usize,
+    /// Run blocks again in the backward pass: training.gradient_checkpointing
+    #[arg(long, conflicts_with = "reference")]
+    gradient_checkpointing: bool,
     /// How often each measurement is repeated, in turn with the reference
     #[arg(long, default_value_t = 1)]
     rounds: usize,
@@ -70,6 +76,12 @@ impl What {
     }
 }
 
+impl BenchArgs {
+    fn extent(&self) -> Extent {
+        Extent { steps: self.steps, seq: self.tokens, gradient_checkpointing: self.gradient_checkpointing }
+    }
+}
+
 pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     global.refuse_set()?;
@@ -84,7 +96,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let what = if args.what.is_empty() { &ALL[..] } else { &args.what };
     if args.here {
         for &one in what {
-            for figure in engine::bench::measure(&model, one.measure(), args.steps, device, started)? {
+            for figure in engine::bench::measure(&model, one.measure(), args.extent(), device, started)? {
                 out::result(json::plain(&figure));
             }
         }
@@ -93,7 +105,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let mut figures = Vec::new();
     for _ in 0..args.rounds.max(1) {
         for &one in what {
-            figures.extend(ours(one, &model, args.steps, global)?);
+            figures.extend(ours(one, &model, args.extent(), global)?);
             if let Some(script) = &args.reference {
                 figures.extend(reference(one, script, &model, args.steps)?);
             }
@@ -106,10 +118,12 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
 }
 
 /// Measures in a new process of this program.
-fn ours(what: What, model: &Path, steps: usize, global: &Global) -> Result<Vec<Value>, CliError> {
+fn ours(what: What, model: &Path, extent: Extent, global: &Global) -> Result<Vec<Value>, CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::io("find", Path::new("this program"), &error))?;
     let mut command = Command::new(&program);
+    let Extent { steps, seq, gradient_checkpointing } = extent;
     command.args(["bench", "--here", "--what", what.name(), "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.args(["--tokens", &seq.to_string()]).args(gradient_checkpointing.then_some("--gradient-checkpointing"));
     command.args(["--device", &global.device.unwrap_or_default().to_string()]);
     figures_of(command, &program)
 }

@@ -150,6 +150,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("training.epochs", "Passes over the training rows, when steps is 0"),
     value("training.batch_size", "Rows in one forward pass"),
     value("training.accumulation", "Forward passes in one optimizer step"),
+    value(
+        "training.gradient_checkpointing",
+        "Run blocks again in the backward pass instead of keeping what it needs: less memory, up to half more time",
+    ),
     value("training.learning_rate", "Peak learning rate"),
     value("training.warmup_steps", "Steps in which the learning rate rises from 0"),
     value("training.warmup_share", "The same as a share of all steps; at most one of the two is more than 0"),

@@ -187,6 +187,7 @@ mod tests {
                 tokens: crate::models::Tokens::new([token as i64], [1, 1], None, &device).unwrap(),
                 positions: Tensor::zeros([1, 1], &device),
                 key_mask: None,
+                span: crate::models::Span::Whole,
             };
             let mut kv = Vec::new();
             model.hidden(&input, None, Some(&mut kv));

@@ -18,6 +18,8 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
     pub accumulation: usize,
+    /// Blocks are run again in the backward pass: the same gradients, in less memory and more time.
+    pub gradient_checkpointing: bool,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps in which the learning rate rises from 0.
@@ -53,6 +55,7 @@ impl Default for TrainingConfig {
             epochs: 5.0,
             batch_size: 8,
             accumulation: 1,
+            gradient_checkpointing: false,
             learning_rate: 5e-3,
             warmup_steps: 0,
             warmup_share: 0.0,

@@ -45,7 +45,12 @@ fn uncached(model: &TinyModel, prompt: &[u32], past: Option<&[LayerKv]>, n: usiz
         let seq = text.len();
         let ids = |ids: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(ids, [1, seq]), &device);
         let positions = ids((n_virtual..n_virtual + seq as i64).collect());
-        let input = Input { tokens: crate::models::Tokens::plain(ids(text.clone())), positions, key_mask: None };
+        let input = Input {
+            tokens: crate::models::Tokens::plain(ids(text.clone())),
+            positions,
+            key_mask: None,
+            span: crate::models::Span::Whole,
+        };
         let hidden: Tensor<2> = model.hidden(&input, past, None).squeeze_dim(0);
         let logits: Vec<f32> = head_logits(hidden, model.head()).into_data().try_to_vec().unwrap();
         let last = &logits[logits.len() - model.shape().vocab_size..];

@@ -5,8 +5,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Site, Tokens,
-    read_source,
+    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Site, Span,
+    Tokens, read_source,
 };
 use crate::nn::{LayerKv, head_logits};
 
@@ -134,13 +134,14 @@ impl Writer<'_> {
             tokens: Tokens::plain(ids(tokens, [rows, 1], &device)),
             positions: ids(positions, [rows, 1], &device),
             key_mask: cache.key_mask(1, &device),
+            span: Span::Whole,
         };
         let mut kv = Vec::new();
         let past = cache.past();
         let hidden = match (self, cross) {
             (Self::Causal(model), _) => model.hidden(&input, Some(&past), Some(&mut kv)),
             (Self::Seq2Seq(model), Some(cross)) => {
-                let source = Encoded { cross: cross.past(), key_mask: cross.key_mask(0, &device) };
+                let source = Encoded { cross: cross.past(), first: 0, key_mask: cross.key_mask(0, &device) };
                 model.hidden(&input, &source, Some(&past), Some(&mut kv))
             }
             (Self::Seq2Seq(_), None) => return Err(EngineError::Computation("a target without its source".to_owned())),
@@ -179,6 +180,7 @@ fn input(
         tokens: Tokens::new(tokens.iter().map(|&token| token.into()), [1, seq], soft, device)?,
         positions: ids((0..seq).map(position).collect(), [1, seq], device),
         key_mask: None,
+        span: Span::Whole,
     })
 }
 

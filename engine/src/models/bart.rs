@@ -7,6 +7,7 @@
 //! meets with a 1.
 //! huggingface/transformers: src/transformers/models/{bart,mbart,pegasus}/modeling_*.py.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::module::embedding;
@@ -230,8 +231,8 @@ impl Stack {
         past: Option<&[LayerKv]>,
         mut kv: Option<&mut Vec<LayerKv>>,
     ) -> Tensor<3> {
-        let mut resid = self.embedded(shared, input);
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let mut resid = input.begin(|| self.embedded(shared, input));
+        for (layer, block) in input.blocks(&self.blocks) {
             let past = past.map(|layers| &layers[layer]);
             resid = block.own.around(resid, |x| {
                 let qkv = block.qkv.forward(x);
@@ -241,14 +242,14 @@ impl Stack {
                 block.out.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention))
             });
             if let (Some((part, cross)), Some(source)) = (&block.cross, source) {
-                resid = part.around(resid, |x| cross.forward(x, &source.cross[layer], source.key_mask.as_ref()));
+                resid = part.around(resid, |x| cross.forward(x, source.at(layer), source.key_mask.as_ref()));
             }
             resid = block.last.around(resid, |x| block.fc2.forward(activation(block.fc1.forward(x), self.activation)));
         }
-        match &self.final_norm {
+        input.end(resid, |resid| match &self.final_norm {
             Some(norm) => norm.forward(resid),
             None => resid,
-        }
+        })
     }
 
     /// `[batch, seq, d_model]`
@@ -416,9 +417,9 @@ impl Seq2SeqModel for Bart {
         self.encoder.hidden(&self.shared, source, None, past, kv)
     }
 
-    fn cross(&self, encoded: Tensor<3>) -> Vec<LayerKv> {
+    fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv> {
         let of_layer = |block: &Block| block.cross.as_ref().map(|(_, cross)| cross.keys_and_values(encoded.clone()));
-        self.decoder.blocks.iter().filter_map(of_layer).collect()
+        self.decoder.blocks[layers].iter().filter_map(of_layer).collect()
     }
 
     fn hidden(
@@ -432,9 +433,11 @@ impl Seq2SeqModel for Bart {
         if !self.has_bias {
             return hidden;
         }
-        let [batch, seq, _] = hidden.dims();
-        let ones = Tensor::ones([batch, seq, 1], &hidden.device());
-        Tensor::cat(vec![hidden, ones], 2)
+        target.end(hidden, |hidden| {
+            let [batch, seq, _] = hidden.dims();
+            let ones = Tensor::ones([batch, seq, 1], &hidden.device());
+            Tensor::cat(vec![hidden, ones], 2)
+        })
     }
 
     fn head(&self) -> &Tensor<2> {

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use crate::adapters::parameters::floats;
 use crate::error::Result;
 use crate::models::folder::ModelFolder;
-use crate::models::{LinearName, Loading, Model, Shared, Tuned, WeightName, Weights};
+use crate::models::{LinearName, Loading, Model, Seams, Shared, Tuned, WeightName, Weights};
 
 /// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
 pub struct BaseModel {
@@ -26,7 +26,7 @@ impl BaseModel {
     pub fn load(folder: Arc<ModelFolder>, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
         let shared = Shared::default();
         let tuned = Tuned::default();
-        let weights = Weights { files: folder.files(), device, shared: &shared, tuned: &tuned };
+        let weights = Weights { files: folder.files(), device, shared: &shared, tuned: &tuned, seams: None };
         let model = folder.build(weights, progress)?;
         Ok(Self { model, shared, device: device.clone(), folder })
     }
@@ -36,10 +36,22 @@ impl BaseModel {
     /// # Errors
     /// A changed weight does not fit.
     pub fn tuned(&self, tuned: &Tuned) -> Result<Option<Model>> {
+        self.build(tuned, None)
+    }
+
+    /// The same model with its changed weights cut out of the graph they belong to.
+    ///
+    /// # Errors
+    /// A changed weight does not fit.
+    pub fn tuned_apart(&self, tuned: &Tuned, seams: &Seams) -> Result<Option<Model>> {
+        self.build(tuned, Some(seams))
+    }
+
+    fn build(&self, tuned: &Tuned, seams: Option<&Seams>) -> Result<Option<Model>> {
         if tuned.is_empty() {
             return Ok(None);
         }
-        let weights = Weights { files: self.folder.files(), device: &self.device, shared: &self.shared, tuned };
+        let weights = Weights { files: self.folder.files(), device: &self.device, shared: &self.shared, tuned, seams };
         self.folder.build(weights, &mut |_| Ok(())).map(Some)
     }
 

@@ -196,12 +196,12 @@ impl CausalModel for Bloom {
         let [_, seq] = input.tokens.dims();
         let mask = input.key_mask.as_ref();
         let alibi = self.alibi.bias(mask, past_length(past) + seq); // [1 or batch, n_heads, 1, kv]
-        let embedded = input.tokens.embed(&self.word_embeddings); // [batch, seq, d_model]
-        let mut resid = self.embeddings_norm.forward(embedded);
+        let embedded = || self.embeddings_norm.forward(input.tokens.embed(&self.word_embeddings));
+        let mut resid = input.begin(embedded); // [batch, seq, d_model]
         let stream = |resid: Tensor<3>, normed: &Tensor<3>| {
             if self.residual_after_norm { normed.clone() } else { resid }
         };
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in input.blocks(&self.blocks) {
             let normed = block.input_norm.forward(resid.clone());
             let qkv = block.qkv.forward(normed.clone()); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {
@@ -214,7 +214,7 @@ impl CausalModel for Bloom {
             let wide = activation(block.h_to_4h.forward(normed.clone()), Activation::GeluTanh); // [batch, seq, d_ff]
             resid = stream(resid, &normed) + block.back_to_h.forward(wide);
         }
-        self.ln_f.forward(resid)
+        input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

@@ -85,6 +85,27 @@ impl Conditioning {
         }
     }
 
+    /// The same numbers, without the graph they belong to.
+    pub fn untracked(&self) -> Self {
+        let prefix = |layers: &Option<Vec<LayerKv>>| {
+            let plain = |kv: &LayerKv| LayerKv { key: kv.key.clone().inner(), value: kv.value.clone().inner() };
+            layers.as_ref().map(|layers| layers.iter().map(plain).collect())
+        };
+        let head = self
+            .head
+            .clone()
+            .map(|head| ClassHead { weights: head.weights.into_iter().map(Tensor::inner).collect(), ..head });
+        Self {
+            encoder: prefix(&self.encoder),
+            decoder: prefix(&self.decoder),
+            cross: prefix(&self.cross),
+            soft_prompt: self.soft_prompt.clone().map(Tensor::inner),
+            tuned: self.tuned.untracked(),
+            head,
+            positions: self.positions,
+        }
+    }
+
     /// Where the prefix of a site is kept.
     pub fn place(&mut self, site: Site) -> &mut Option<Vec<LayerKv>> {
         match site {

@@ -242,9 +242,9 @@ impl CausalModel for Glm {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_model]
+        let mut resid = input.begin(|| input.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
             if let Some(kv) = &mut kv {
                 kv.push(keys_and_values(&qkv, &self.attention));
@@ -262,7 +262,7 @@ impl CausalModel for Glm {
                 }
             };
         }
-        self.norm.forward(resid)
+        input.end(resid, |resid| self.norm.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

@@ -175,8 +175,9 @@ impl CausalModel for Gpt2 {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let embedded = || input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone());
+        let mut resid = input.begin(embedded); // [batch, seq, d_model]
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {
                 kv.push(keys_and_values(&qkv, &block.attention));
@@ -187,7 +188,7 @@ impl CausalModel for Gpt2 {
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
             resid = resid + block.mlp_c_proj.forward(activation(wide, self.activation));
         }
-        self.ln_f.forward(resid)
+        input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

@@ -216,8 +216,9 @@ impl CausalModel for GptNeo {
         let [_, seq] = input.tokens.dims();
         let device = self.wte.device();
         let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone()); // [batch, seq, d_model]
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let embedded = || input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone());
+        let mut resid = input.begin(embedded); // [batch, seq, d_model]
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = block.qkv.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {
                 kv.push(keys_and_values(&qkv, &self.attention));
@@ -229,7 +230,7 @@ impl CausalModel for GptNeo {
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
             resid = resid + block.c_proj.forward(activation(wide, self.activation));
         }
-        self.ln_f.forward(resid)
+        input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

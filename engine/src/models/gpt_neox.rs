@@ -204,9 +204,9 @@ impl CausalModel for GptNeox {
     }
 
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.tokens.embed(&self.embed_in); // [batch, seq, d_model]
+        let mut resid = input.begin(|| input.tokens.embed(&self.embed_in)); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
             if let Some(kv) = &mut kv {
                 kv.push(keys_and_values(&qkv, &self.attention));
@@ -225,7 +225,7 @@ impl CausalModel for GptNeox {
                 after.clone() + feed(after)
             };
         }
-        self.final_norm.forward(resid)
+        input.end(resid, |resid| self.final_norm.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

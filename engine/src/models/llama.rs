@@ -337,9 +337,9 @@ impl CausalModel for Llama {
         let [_, seq] = input.tokens.dims();
         let device = self.embed_tokens.device();
         let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_model]
+        let mut resid = input.begin(|| input.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
         let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));
             let qkv = self.rotary.forward(block.normed(qkv, &self.attention), &angles);
             if let Some(kv) = &mut kv {
@@ -353,7 +353,7 @@ impl CausalModel for Llama {
             let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);
             resid = resid + block.down_proj.forward(gate * block.up_proj.forward(normed));
         }
-        self.norm.forward(resid)
+        input.end(resid, |resid| self.norm.forward(resid))
     }
 
     fn head(&self) -> &Tensor<2> {

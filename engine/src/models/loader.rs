@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::error::{EngineError, Result};
+use crate::models::seams::Seams;
 use crate::models::tuned::Tuned;
 use crate::nn::{FrozenLinear, LayerNorm, LowRank, RmsNorm};
 use crate::weights::WeightFiles;
@@ -96,6 +97,8 @@ pub struct Weights<'a> {
     pub shared: &'a Shared,
     /// What an adapter changes.
     pub tuned: &'a Tuned,
+    /// Where what is tracked is cut out of its graph, if it is: each weight that a block takes becomes a leaf.
+    pub seams: Option<&'a Seams>,
 }
 
 /// The weights of a model on their way to a device.
@@ -145,13 +148,12 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        self.weight_at(name, name, shape)
+        self.weight_at(name, name, shape).map(|weight| self.cut(weight))
     }
 
     /// A matrix in the bits it is stored in: what a linear layer, an embedding or a head takes.
     pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        let stored = format!("{}{name}", self.root);
-        self.weight(name, &stored, shape, || self.from.files.matrix(&stored, shape, self.from.device))
+        self.whole_matrix(name, shape).map(|weight| self.cut(weight))
     }
 
     /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
@@ -164,7 +166,7 @@ impl<'a> Loader<'a> {
         let (load, known) = (self.outside(), "lm_head.weight");
         let stored = if load.contains(known) { known } else { stored };
         let read = || load.from.files.matrix(stored, shape, load.from.device);
-        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(Some) }
+        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(|head| Some(self.cut(head))) }
     }
 
     /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.
@@ -182,7 +184,7 @@ impl<'a> Loader<'a> {
         let stored = if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
         let [gamma, beta] = [("weight", stored[0]), ("bias", stored[1])]
             .map(|(known, stored)| self.weight_at(&format!("{name}.{known}"), &format!("{name}.{stored}"), [d]));
-        Ok(LayerNorm { gamma: gamma?, beta: beta?, epsilon })
+        Ok(LayerNorm { gamma: self.cut(gamma?), beta: self.cut(beta?), epsilon })
     }
 
     pub(super) fn rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
@@ -194,7 +196,7 @@ impl<'a> Loader<'a> {
         let [d_out, d_in] = weight.dims();
         self.from.shared.note_linear(LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false });
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
-        Ok(FrozenLinear { weight: weight.transpose(), bias: Some(bias), low_rank })
+        Ok(self.cut_linear(FrozenLinear { weight: weight.transpose(), bias: Some(bias), low_rank }))
     }
 
     /// A linear layer whose weight is stored as `[d_out, d_in]`.
@@ -206,11 +208,12 @@ impl<'a> Loader<'a> {
     pub(super) fn linear_in_out(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true };
         self.from.shared.note_linear(linear);
-        Ok(FrozenLinear {
-            weight: self.matrix(&format!("{name}.weight"), [d_in, d_out])?,
-            bias: Some(self.tensor(&format!("{name}.bias"), [d_out])?),
+        let bias = format!("{name}.bias");
+        Ok(self.cut_linear(FrozenLinear {
+            weight: self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?,
+            bias: Some(self.weight_at(&bias, &bias, [d_out])?),
             low_rank: self.low_rank(&[(name.to_owned(), d_out)], d_in)?,
-        })
+        }))
     }
 
     /// Linear layers with the same input as one, side by side.
@@ -221,8 +224,8 @@ impl<'a> Loader<'a> {
         }
         let weights: Vec<String> = parts.iter().map(|(name, _)| format!("{name}.weight")).collect();
         let biases: Vec<String> = parts.iter().filter(|_| bias).map(|(name, _)| format!("{name}.bias")).collect();
-        let weight = |at: usize| self.matrix(&weights[at], [parts[at].1, d_in]);
-        let shift = |at: usize| self.tensor(&biases[at], [parts[at].1]);
+        let weight = |at: usize| self.whole_matrix(&weights[at], [parts[at].1, d_in]);
+        let shift = |at: usize| self.weight_at(&biases[at], &biases[at], [parts[at].1]);
         let names: Vec<&str> = weights.iter().chain(&biases).map(String::as_str).collect();
         // Parts of a pair are kept as the pair alone: kept one by one too, they would be in memory twice.
         let base = match parts.len() {
@@ -234,11 +237,11 @@ impl<'a> Loader<'a> {
                 Ok((Tensor::cat(of_one_type(read), 0), bias.then(|| Tensor::cat(shifts, 0))))
             })?,
         };
-        Ok(FrozenLinear {
+        Ok(self.cut_linear(FrozenLinear {
             weight: base.0.transpose(), // [d_in, d_out], a view
             bias: base.1,
             low_rank: self.low_rank(parts, d_in)?,
-        })
+        }))
     }
 
     /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
@@ -252,7 +255,8 @@ impl<'a> Loader<'a> {
         let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
             let stored = self.part(&weight, [d_out, d_in])?;
             let stored = stored.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
-            let bias = if bias { Some(heads_outside(self.tensor(&shift, [d_out])?, n_heads)) } else { None };
+            let bias = bias.then(|| self.weight_at(&shift, &shift, [d_out])).transpose()?;
+            let bias = bias.map(|bias| heads_outside(bias, n_heads));
             Ok((stored, bias))
         })?;
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
@@ -261,7 +265,27 @@ impl<'a> Loader<'a> {
             let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
             LowRank { a, b, dropout }
         });
-        Ok(FrozenLinear { weight: weight.transpose(), bias, low_rank })
+        Ok(self.cut_linear(FrozenLinear { weight: weight.transpose(), bias, low_rank }))
+    }
+
+    /// What the loader gives away is cut out of its graph, if that is asked for: once, and as the last thing done to it.
+    fn cut<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
+        match self.from.seams {
+            Some(seams) => seams.cut(weight),
+            None => weight,
+        }
+    }
+
+    fn cut_linear(&self, linear: FrozenLinear) -> FrozenLinear {
+        match self.from.seams {
+            Some(seams) => seams.linear(linear),
+            None => linear,
+        }
+    }
+
+    fn whole_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let stored = format!("{}{name}", self.root);
+        self.weight(name, &stored, shape, || self.from.files.matrix(&stored, shape, self.from.device))
     }
 
     /// What adapters call a weight.

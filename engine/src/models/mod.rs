@@ -7,11 +7,16 @@ use burn::tensor::{Device, Int, Tensor};
 
 pub use self::base::BaseModel;
 pub use self::conditioning::{Conditioning, Site};
+pub use self::depth::Depth;
 pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
 pub use self::loader::{LinearName, Shared, WeightName, Weights};
+pub use self::seams::Seams;
+pub(crate) use self::seams::{Leaf, leaf, with_gradient};
+pub(crate) use self::seq2seq::encode;
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
+pub use self::span::Span;
 pub use self::tokens::{Lookup, SOFT, Tokens};
 pub use self::tuned::Tuned;
 use crate::config::Task;
@@ -26,6 +31,7 @@ mod base;
 mod bert;
 pub mod bloom;
 mod conditioning;
+mod depth;
 mod distilbert;
 mod electra;
 mod encoder;
@@ -42,9 +48,11 @@ pub mod opt;
 mod post_norm;
 mod roberta;
 mod rope;
+mod seams;
 mod seq2seq;
 #[cfg(test)]
 mod seq2seq_tests;
+mod span;
 pub mod t5;
 #[cfg(test)]
 mod tests;
@@ -286,7 +294,7 @@ fn alone(tokens: Tensor<2, Int>, shape: &ModelShape, counting: Counting) -> Inpu
     let [batch, seq] = tokens.dims();
     let mask = vec![1.0; batch * seq];
     let positions = positions(&mask, [batch, seq], 0, shape.n_positions, counting, &tokens.device());
-    Input { tokens: Tokens::plain(tokens), positions, key_mask: None }
+    Input { tokens: Tokens::plain(tokens), positions, key_mask: None, span: Span::Whole }
 }
 
 /// One batch of tokens on the device.
@@ -298,6 +306,8 @@ pub struct Input {
     pub positions: Tensor<2, Int>,
     /// 1 where a key may be seen, 0 where it is padding, `[batch, past + seq]`; `None` if all may be seen.
     pub key_mask: Option<Tensor<2>>,
+    /// The blocks that run.
+    pub span: Span,
 }
 
 /// A causal language model with frozen weights.

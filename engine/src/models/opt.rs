@@ -258,9 +258,11 @@ impl CausalModel for Opt {
             Some(projection) => projection.forward(x),
             None => x,
         };
-        let embedded = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_out]
-        let mut resid = projected(&self.project_in, embedded) + embed(&self.embed_positions, input.positions.clone()); // [batch, seq, d_model]
-        for (layer, block) in self.blocks.iter().enumerate() {
+        let mut resid = input.begin(|| {
+            let embedded = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_out]
+            projected(&self.project_in, embedded) + embed(&self.embed_positions, input.positions.clone())
+        }); // [batch, seq, d_model]
+        for (layer, block) in input.blocks(&self.blocks) {
             resid = self.add(resid, &block.attention_norm, |x| {
                 let qkv = block.qkv.forward(x); // [batch, seq, 3 * d_model]
                 if let Some(kv) = &mut kv {
@@ -273,11 +275,13 @@ impl CausalModel for Opt {
                 block.fc2.forward(activation(block.fc1.forward(x), self.activation)) // [batch, seq, d_model]
             });
         }
-        let hidden = match &self.final_norm {
-            Some(norm) => norm.forward(resid),
-            None => resid,
-        };
-        projected(&self.project_out, hidden) // [batch, seq, d_out]
+        input.end(resid, |resid| {
+            let hidden = match &self.final_norm {
+                Some(norm) => norm.forward(resid),
+                None => resid,
+            };
+            projected(&self.project_out, hidden) // [batch, seq, d_out]
+        })
     }
 
     fn head(&self) -> &Tensor<2> {

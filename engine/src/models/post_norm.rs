@@ -409,8 +409,8 @@ impl EncoderModel for PostNorm {
         past: Option<&[LayerKv]>,
         mut kv: Option<&mut Vec<LayerKv>>,
     ) -> Tensor<3> {
-        let mut resid = self.embeddings.forward(input, types); // [batch, seq, d_model]
-        for (layer, &block) in self.order.iter().enumerate() {
+        let mut resid = input.begin(|| self.embeddings.forward(input, types)); // [batch, seq, d_model]
+        for (layer, &block) in input.blocks(&self.order) {
             let block = &self.blocks[block];
             let qkv = block.qkv.forward(resid.clone()); // [batch, seq, 3 * d_model]
             if let Some(kv) = &mut kv {

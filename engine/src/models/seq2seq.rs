@@ -1,9 +1,11 @@
 //! Models that read a source in both directions and write a target: what they offer, and how a source is read.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor};
 
 use crate::data::TargetStart;
-use crate::models::{Conditioning, Input, ModelShape, Site, Tokens};
+use crate::models::{Conditioning, Input, ModelShape, Site, Span, Tokens};
 use crate::nn::positions::Counting;
 use crate::nn::{AttentionShape, FrozenLinear, LayerKv, past_length};
 
@@ -30,10 +32,44 @@ impl TargetTokens {
 /// What the decoder sees of a source, and of what stands before it.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// Keys and values for each decoder layer, `[batch, n_heads, past + source, d_head]`.
+    /// Keys and values for each decoder layer that runs, `[batch, n_heads, past + source, d_head]`.
     pub cross: Vec<LayerKv>,
+    /// The layer that the first of them are for.
+    pub first: usize,
     /// 1 where a key may be seen, `[batch, past + source]`; `None` if all may.
     pub key_mask: Option<Tensor<2>>,
+}
+
+impl Encoded {
+    /// What some layers of the decoder see of an encoded source, `[batch, source, d_model]`, behind what an adapter puts
+    /// before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
+    pub fn new(
+        model: &dyn Seq2SeqModel,
+        encoded: Tensor<3>,
+        layers: Range<usize>,
+        mask: Option<Tensor<2>>,
+        conditioning: &Conditioning,
+    ) -> Self {
+        let ([batch, _, _], first) = (encoded.dims(), layers.start);
+        let mut cross = model.cross(encoded, layers);
+        if let Some(prefix) = &conditioning.cross {
+            let whole = |slots: &Tensor<4>| {
+                let [_, n_heads, n_virtual, d_head] = slots.dims();
+                slots.clone().expand([batch, n_heads, n_virtual, d_head])
+            };
+            let before = |(source, prefix): (LayerKv, &LayerKv)| LayerKv {
+                key: Tensor::cat(vec![whole(&prefix.key), source.key], 2),
+                value: Tensor::cat(vec![whole(&prefix.value), source.value], 2),
+            };
+            cross = cross.into_iter().zip(&prefix[first..]).map(before).collect();
+        }
+        Self { cross, first, key_mask: after(past_length(conditioning.cross.as_deref()), mask) }
+    }
+
+    /// What a layer sees.
+    pub(super) fn at(&self, layer: usize) -> &LayerKv {
+        &self.cross[layer - self.first]
+    }
 }
 
 /// An encoder and a decoder with frozen weights.
@@ -59,8 +95,8 @@ pub trait Seq2SeqModel: Send + Sync {
     /// [`CausalModel::hidden`](super::CausalModel::hidden), for the encoder's layers.
     fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
 
-    /// Keys and values of an encoded source, one pair for each decoder layer, `[batch, n_heads, source, d_head]`.
-    fn cross(&self, encoded: Tensor<3>) -> Vec<LayerKv>;
+    /// Keys and values of an encoded source for some layers of the decoder, `[batch, n_heads, source, d_head]`.
+    fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv>;
 
     /// Hidden states that [`Seq2SeqModel::head`] makes logits of, `[batch, seq, head width]`. `past` and `kv` are as
     /// those of [`CausalModel::hidden`](super::CausalModel::hidden), for the decoder's self-attention.
@@ -97,12 +133,12 @@ pub trait Seq2SeqModel: Send + Sync {
         if site == Site::Encoder {
             return kv;
         }
-        let cross = self.cross(encoded);
+        let cross = self.cross(encoded, 0..self.shape().n_layers);
         if site == Site::Cross {
             return cross;
         }
         let text = super::alone(text, self.shape(), self.counting());
-        drop(self.hidden(&text, &Encoded { cross, key_mask: None }, None, Some(&mut kv)));
+        drop(self.hidden(&text, &Encoded { cross, first: 0, key_mask: None }, None, Some(&mut kv)));
         kv
     }
 }
@@ -115,22 +151,21 @@ pub fn read_source(
     mask: Option<Tensor<2>>,
     conditioning: &Conditioning,
 ) -> Encoded {
-    let [batch, _] = tokens.dims();
-    let key_mask = after(past_length(conditioning.encoder.as_deref()), mask.clone());
-    let encoded = model.encode(&Input { tokens, positions, key_mask }, conditioning.encoder.as_deref(), None);
-    let mut cross = model.cross(encoded);
-    if let Some(prefix) = &conditioning.cross {
-        let whole = |slots: &Tensor<4>| {
-            let [_, n_heads, n_virtual, d_head] = slots.dims();
-            slots.clone().expand([batch, n_heads, n_virtual, d_head])
-        };
-        let before = |(source, prefix): (LayerKv, &LayerKv)| LayerKv {
-            key: Tensor::cat(vec![whole(&prefix.key), source.key], 2),
-            value: Tensor::cat(vec![whole(&prefix.value), source.value], 2),
-        };
-        cross = cross.into_iter().zip(prefix).map(before).collect();
-    }
-    Encoded { cross, key_mask: after(past_length(conditioning.cross.as_deref()), mask) }
+    let encoded = encode(model, Span::Whole, (tokens, positions), mask.clone(), conditioning);
+    Encoded::new(model, encoded, 0..model.shape().n_layers, mask, conditioning)
+}
+
+/// What a span of the encoder makes of a source behind what an adapter puts before it, `[batch, source, d_model]`.
+pub(crate) fn encode(
+    model: &dyn Seq2SeqModel,
+    span: Span,
+    (tokens, positions): (Tokens, Tensor<2, Int>),
+    mask: Option<Tensor<2>>,
+    conditioning: &Conditioning,
+) -> Tensor<3> {
+    let past = conditioning.encoder.as_deref();
+    let key_mask = after(past_length(past), mask);
+    model.encode(&Input { tokens, positions, key_mask, span }, past, None)
 }
 
 /// A mask of keys that come after so many that all may see.

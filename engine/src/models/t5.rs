@@ -5,6 +5,7 @@
 //! tokens before the text, as in PEFT.
 //! huggingface/transformers: src/transformers/models/{t5,mt5}/modeling_*.py.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Int, Tensor, TensorData};
@@ -247,7 +248,7 @@ impl Stack {
     ) -> Tensor<3> {
         let [_, seq, _] = resid.dims();
         let bias = self.buckets.bias(past_length(past), seq);
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in input.blocks(&self.blocks) {
             let qkv = block.qkv.forward(block.norm.forward(resid.clone()));
             if let Some(kv) = &mut kv {
                 kv.push(keys_and_values(&qkv, &self.attention));
@@ -256,12 +257,12 @@ impl Stack {
             let mixed = attention(qkv, past, input.key_mask.as_ref(), Some(&bias), &self.attention);
             resid = resid + block.out.forward(mixed);
             if let (Some((norm, cross)), Some(source)) = (&block.cross, source) {
-                let read = cross.forward(norm.forward(resid.clone()), &source.cross[layer], source.key_mask.as_ref());
+                let read = cross.forward(norm.forward(resid.clone()), source.at(layer), source.key_mask.as_ref());
                 resid = resid + read;
             }
             resid = block.feed_forward.forward(resid);
         }
-        self.final_norm.forward(resid)
+        input.end(resid, |resid| self.final_norm.forward(resid))
     }
 }
 
@@ -377,13 +378,13 @@ impl Seq2SeqModel for T5 {
     }
 
     fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let resid = source.tokens.embed(&self.shared);
+        let resid = source.begin(|| source.tokens.embed(&self.shared));
         self.encoder.hidden(resid, source, None, past, kv)
     }
 
-    fn cross(&self, encoded: Tensor<3>) -> Vec<LayerKv> {
+    fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv> {
         let of_layer = |block: &Block| block.cross.as_ref().map(|(_, cross)| cross.keys_and_values(encoded.clone()));
-        self.decoder.blocks.iter().filter_map(of_layer).collect()
+        self.decoder.blocks[layers].iter().filter_map(of_layer).collect()
     }
 
     fn hidden(
@@ -393,12 +394,12 @@ impl Seq2SeqModel for T5 {
         past: Option<&[LayerKv]>,
         kv: Option<&mut Vec<LayerKv>>,
     ) -> Tensor<3> {
-        let resid = target.tokens.embed(&self.shared);
+        let resid = target.begin(|| target.tokens.embed(&self.shared));
         let hidden = self.decoder.hidden(resid, target, Some(source), past, kv);
-        match self.output_scale {
+        target.end(hidden, |hidden| match self.output_scale {
             Some(scale) => hidden * scale,
             None => hidden,
-        }
+        })
     }
 
     fn head(&self) -> &Tensor<2> {

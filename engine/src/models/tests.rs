@@ -60,6 +60,7 @@ fn logits(
         tokens: Tokens::new(tokens.iter().map(|&id| id.into()), shape, None, &device).unwrap(),
         positions: positions(mask, shape, n_virtual, model.shape().n_positions, Counting::RealTokens, &device),
         key_mask: key_mask(mask, shape, n_past, &device),
+        span: crate::models::Span::Whole,
     };
     let hidden = model.hidden(&input, past, None);
     let [batch, seq, d_out] = hidden.dims();

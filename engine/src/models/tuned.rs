@@ -22,6 +22,21 @@ impl Tuned {
         self.replaced.is_empty() && self.low_rank.is_empty()
     }
 
+    /// The same numbers, without the graph they belong to.
+    pub fn untracked(&self) -> Self {
+        let replaced = |(name, (shape, values)): (&String, &(Vec<usize>, Tensor<1>))| {
+            (name.clone(), (shape.clone(), values.clone().inner()))
+        };
+        let low_rank = |(name, part): (&String, &LowRank)| {
+            let LowRank { a, b, dropout } = part.clone();
+            (name.clone(), LowRank { a: a.inner(), b: b.inner(), dropout })
+        };
+        Self {
+            replaced: self.replaced.iter().map(replaced).collect(),
+            low_rank: self.low_rank.iter().map(low_rank).collect(),
+        }
+    }
+
     /// What is left of it at a strength: the low ranks scaled; other weights are there or are not.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ pub fn read(
         parts.push(part.part(parameters));
     }
     let adapter = Adapter { parts, task: plan.task.clone() };
-    Ok((Trainer { adapter, step: state.step, optimizer: *optimizer, memory }, state))
+    Ok((Trainer { adapter, step: state.step, optimizer: *optimizer, memory, recomputes: false }, state))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

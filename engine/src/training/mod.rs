@@ -13,6 +13,9 @@ mod job;
 mod lab;
 mod prepare;
 mod range;
+mod recompute;
+#[cfg(test)]
+mod recompute_tests;
 mod run;
 mod samples;
 mod starts;

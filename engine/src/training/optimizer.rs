@@ -12,6 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
 use crate::training::loss::summed_nll;
 use crate::training::memory::{Memory, take};
+use crate::training::recompute;
 
 /// An adapter in training with its optimizer's memory.
 pub struct Trainer {
@@ -23,6 +24,8 @@ pub struct Trainer {
     pub optimizer: OptimizerConfig,
     /// What the optimizer remembers, in the order of the parameters.
     pub memory: Vec<Memory>,
+    /// Whether blocks are run again in the backward pass, so that the forward pass keeps nothing but what enters them.
+    pub recomputes: bool,
 }
 
 /// What one step needs to know beside the data.
@@ -51,7 +54,7 @@ impl Trainer {
     pub fn new(adapter: Adapter, optimizer: OptimizerConfig) -> Self {
         let fresh = |p: &Parameter| Memory::fresh(&optimizer, &p.shape, &p.value.device());
         let memory = adapter.parameters().map(fresh).collect();
-        Self { adapter, step: 0, optimizer, memory }
+        Self { adapter, step: 0, optimizer, memory, recomputes: false }
     }
 
     /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
@@ -73,16 +76,22 @@ impl Trainer {
         for (batch, token_weight) in batches {
             let leaves = self.adapter.tracked();
             let conditioning = self.adapter.conditioning(&leaves, &mut random);
-            let tuned = base.tuned(&conditioning.tuned)?;
-            let (nll, _) = summed_nll(tuned.as_ref().unwrap_or(base), &conditioning, batch, device)?;
-            let weighted = nll * *token_weight;
-            let gradients = weighted.backward();
+            let (weighted, gradients) = match self.recomputes {
+                true => recompute::backward(base, &conditioning, (batch, *token_weight), device)?,
+                false => {
+                    let tuned = base.tuned(&conditioning.tuned)?;
+                    let (nll, _) = summed_nll(tuned.as_ref().unwrap_or(base), &conditioning, batch, device)?;
+                    let weighted = nll * *token_weight;
+                    let gradients = weighted.backward();
+                    (weighted.inner(), gradients)
+                }
+            };
             let of_batch = leaves.gradients(&gradients);
             total = match total.is_empty() {
                 true => of_batch,
                 false => total.into_iter().zip(of_batch).map(|(sum, g)| sum + g).collect(),
             };
-            loss += scalar(weighted.inner())?;
+            loss += scalar(weighted)?;
         }
         Gradient::new(loss, total)
     }

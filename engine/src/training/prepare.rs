@@ -11,13 +11,13 @@ use crate::adapters::{
     TunedWeights, is_of_a_head,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
-    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig,
+    FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
+    PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{BaseModel, Depth, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -84,7 +84,8 @@ impl Ground {
     /// A trainer before its first step.
     pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
         let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
-        Ok(Trainer::new(adapter, config.training.optimizer))
+        let recomputes = config.training.gradient_checkpointing;
+        Ok(Trainer { recomputes, ..Trainer::new(adapter, config.training.optimizer) })
     }
 }
 
@@ -102,7 +103,7 @@ pub(super) fn prepare(
     let mut folder = RunFolder::open(path)?;
     let last = if resume { read_checkpoints(path)?.last } else { None };
     let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), plan, &config.training.optimizer, model)?,
+        Some(name) => restore(&folder.checkpoint(&name), plan, &config.training, model)?,
         None => {
             let trainer = ground.fresh(config)?;
             let initial = path.join("initial");
@@ -211,7 +212,7 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
 fn restore(
     folder: &Path,
     plan: &AdapterPlan,
-    optimizer: &OptimizerConfig,
+    training: &TrainingConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
@@ -220,11 +221,11 @@ fn restore(
             "the task or the classes of the rows are not those the run began with".to_owned(),
         ));
     }
-    let (trainer, state) = checkpoint::read(folder, plan, optimizer, &model.device)?;
+    let (trainer, state) = checkpoint::read(folder, plan, &training.optimizer, &model.device)?;
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
-    Ok((trainer, state))
+    Ok((Trainer { recomputes: training.gradient_checkpointing, ..trainer }, state))
 }
 
 /// Standard deviation of a fresh head where the checkpoint does not say.
@@ -318,16 +319,14 @@ fn trained_weights(full: &FullConfig, base: &BaseModel, task: Task) -> Vec<Weigh
     let first = base.shape().n_layers.saturating_sub(top_layers);
     let chosen = |weight: &WeightName| {
         let on_top = !is_seq2seq || weight.name.contains("decoder");
-        let behind =
-            ["norm", "ln_f", "lm_head"].iter().any(|part| weight.name.contains(part)) && !weight.name.contains("embed");
-        on_top && block_of(&weight.name).map_or(behind, |block| block >= first)
+        let is_deep = match Depth::of(&weight.name) {
+            Depth::Before => false,
+            Depth::Block(block) => block >= first,
+            Depth::Behind => true,
+        };
+        on_top && is_deep
     };
     weights.into_iter().filter(chosen).collect()
-}
-
-/// The number of the block that a weight is in.
-fn block_of(name: &str) -> Option<usize> {
-    name.split('.').find_map(|part| part.parse().ok())
 }
 
 fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[Example]) -> Result<Adapter> {

@@ -87,10 +87,16 @@ pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
     let per_layer =
         tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
+    let n_layers = model.n_layers + model.encoder_layers;
+    let kept = match draft.training.gradient_checkpointing {
+        // What enters each block, and one of them at a time.
+        true => n_layers * tokens * model.d_model + per_layer,
+        false => n_layers * per_layer,
+    };
     Memory {
         weights: weights(model),
         adapter: tensors * f32_bytes(parameters(draft, model).trained),
-        activations: f32_bytes((model.n_layers + model.encoder_layers) * per_layer),
+        activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
     }
 }
@@ -159,6 +165,11 @@ mod tests {
         assert_eq!(a.weights, b.weights);
         assert!(b.activations > 3 * a.activations);
         assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
+        let mut again = small.clone();
+        again.training.gradient_checkpointing = true;
+        let c = training(&again, &gpt2_small(), 128);
+        assert!(5 * c.activations < a.activations, "blocks are run again");
+        assert_eq!((c.weights, c.adapter, c.logits), (a.weights, a.adapter, a.logits));
         let mut frugal = small;
         frugal.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
         assert_eq!(2 * training(&frugal, &gpt2_small(), 128).adapter, a.adapter, "AdamW's moments are not kept");

@@ -379,6 +379,7 @@ impl Draft {
         let (mine, usual) = (&self.training, TrainingConfig::default());
         [
             mine.accumulation != usual.accumulation,
+            mine.gradient_checkpointing,
             mine.schedule != Schedule::Linear,
             self.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
             self.warm_up == WarmUp::Share && mine.warmup_share > 0.0,

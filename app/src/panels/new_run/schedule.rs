@@ -149,4 +149,6 @@ fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
             ui.add(egui::DragValue::new(&mut draft.seed).min_size(egui::vec2(width, 0.0)))
         });
     });
+    let recompute = ui.checkbox(&mut draft.training.gradient_checkpointing, say!("schedule.recompute"));
+    recompute.on_hover_text(say!("schedule.recompute_help"));
 }

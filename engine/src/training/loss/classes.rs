@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{hidden, on_device, rows_at};
+use super::{on_device, rows_at};
 use crate::config::Task;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
@@ -12,12 +12,12 @@ pub(super) fn logits(
     model: &Model,
     conditioning: &Conditioning,
     batch: &TokenBatch,
+    hidden: Tensor<3>,
     device: &Device,
 ) -> Result<Tensor<2>> {
     let Some(head) = &conditioning.head else {
         return Err(EngineError::AdapterMismatch { reason: "it has no head that names classes".to_owned() });
     };
-    let hidden = hidden(model, conditioning, batch, device)?;
     let places = batch.labelled().into_iter().map(|(at, _)| at);
     let rows = places.clone().map(|at| batch.row_of(at));
     let vectors = match (model, batch.task) {

@@ -2,17 +2,12 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{hidden, rows_at};
+use super::rows_at;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
-use crate::models::{Conditioning, Model};
+use crate::models::Model;
 
-pub(super) fn logits(
-    model: &Model,
-    conditioning: &Conditioning,
-    batch: &TokenBatch,
-    device: &Device,
-) -> Result<Tensor<2>> {
+pub(super) fn logits(model: &Model, batch: &TokenBatch, hidden: Tensor<3>, device: &Device) -> Result<Tensor<2>> {
     let encoder = model.encoder()?;
     let Some(head) = encoder.mask_head() else {
         return Err(EngineError::TaskShape {
@@ -20,6 +15,5 @@ pub(super) fn logits(
             wanted: "a model that fills masks: its checkpoint has no such head",
         });
     };
-    let hidden = hidden(model, conditioning, batch, device)?;
     Ok(head.logits(rows_at(hidden, batch.labelled().into_iter().map(|(at, _)| at), device)))
 }

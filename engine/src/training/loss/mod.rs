@@ -2,7 +2,7 @@
 
 mod classes;
 mod masked;
-mod seq2seq;
+pub(super) mod seq2seq;
 mod written;
 
 use burn::tensor::activation::log_softmax;
@@ -12,7 +12,7 @@ use crate::adapters::parameters::floats;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{Conditioning, Input, Model, Site, Tokens};
+use crate::models::{Conditioning, Input, Model, Site, Span, Tokens};
 use crate::nn::past_length;
 use crate::nn::positions::{key_mask, positions};
 
@@ -36,11 +36,26 @@ pub fn summed_nll(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
+    let hidden = hidden(model, conditioning, batch, device)?;
+    nll_of_hidden(model, conditioning, batch, hidden, device)
+}
+
+/// The same of hidden states that the model has made of the batch.
+///
+/// # Errors
+/// The model cannot do the batch's task.
+pub(super) fn nll_of_hidden(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    hidden: Tensor<3>,
+    device: &Device,
+) -> Result<(Tensor<1>, usize)> {
     if batch.task.writes() {
-        return written::summed_nll(model, conditioning, batch, device);
+        return written::summed_nll(model, batch, hidden, device);
     }
     let labels = batch.labelled();
-    let logits = logits(model, conditioning, batch, device)?;
+    let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;
     Ok((nll(logits, &labels, device), labels.len()))
 }
 
@@ -60,7 +75,7 @@ pub struct Scored {
 /// The model cannot do the batch's task, or the device failed.
 pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
     if batch.task.writes() {
-        let (nll, labels) = written::summed_nll(model, conditioning, batch, device)?;
+        let (nll, labels) = summed_nll(model, conditioning, batch, device)?;
         return Ok(Scored { nll: f64::from(nll.into_scalar::<f32>()), labels, predicted: Vec::new() });
     }
     let labels = batch.labelled();
@@ -83,10 +98,25 @@ pub(crate) fn hidden(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<Tensor<3>> {
+    let Model::Seq2Seq(model) = model else { return read(model, conditioning, batch, Span::Whole, device) };
+    let encoded = seq2seq::encode(model.as_ref(), conditioning, batch, Span::Whole, device)?;
+    seq2seq::decode(model.as_ref(), conditioning, batch, encoded, Span::Whole, device)
+}
+
+/// What a span of the only stack of a model makes of a batch's tokens, `[batch, seq, d_model]`.
+///
+/// # Errors
+/// The model has two stacks, or the adapter does not fit the batch.
+pub(super) fn read(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    span: Span,
+    device: &Device,
+) -> Result<Tensor<3>> {
     let site = match model {
-        Model::Causal(_) => Site::Decoder,
         Model::Encoder(_) => Site::Encoder,
-        Model::Seq2Seq(model) => return seq2seq::hidden(model.as_ref(), conditioning, batch, device),
+        Model::Causal(_) | Model::Seq2Seq(_) => Site::Decoder,
     };
     let past = conditioning.of(site);
     let shape = [batch.batch, batch.seq];
@@ -100,6 +130,7 @@ pub(crate) fn hidden(
         )?,
         positions: positions(&batch.mask, shape, n_before, n_positions, model.counting(), device),
         key_mask: key_mask(&batch.mask, shape, past_length(past), device),
+        span,
     };
     if let Model::Encoder(encoder) = model {
         let types = batch.types.as_ref();
@@ -116,9 +147,20 @@ pub(crate) fn logits(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<Tensor<2>> {
+    let hidden = hidden(model, conditioning, batch, device)?;
+    logits_of_hidden(model, conditioning, batch, hidden, device)
+}
+
+fn logits_of_hidden(
+    model: &Model,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    hidden: Tensor<3>,
+    device: &Device,
+) -> Result<Tensor<2>> {
     match batch.task {
-        Task::MaskedFill => masked::logits(model, conditioning, batch, device),
-        _ => classes::logits(model, conditioning, batch, device),
+        Task::MaskedFill => masked::logits(model, batch, hidden, device),
+        _ => classes::logits(model, conditioning, batch, hidden, device),
     }
 }
 
@@ -186,7 +228,7 @@ mod tests {
                 let row = |values: Vec<i32>| on_device(values, &device).reshape([1, tokens.len()]);
                 let tokens = batch.tokens.clone();
                 let positions = row((first..first + tokens.len() as i32).collect());
-                let input = Input { tokens: Tokens::plain(row(tokens)), positions, key_mask: None };
+                let input = Input { tokens: Tokens::plain(row(tokens)), positions, key_mask: None, span: Span::Whole };
                 let hidden = match &*model {
                     Model::Encoder(model) => model.hidden(&input, None, Some(&layers), None),
                     other => other.causal().unwrap().hidden(&input, Some(&layers), None),

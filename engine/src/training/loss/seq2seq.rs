@@ -4,21 +4,40 @@ use burn::tensor::{Device, Tensor};
 
 use crate::data::{SourceBatch, TokenBatch};
 use crate::error::{EngineError, Result};
-use crate::models::{Conditioning, Encoded, Input, Seq2SeqModel, Site, Tokens, read_source};
+use crate::models::{self, Conditioning, Encoded, Input, Seq2SeqModel, Site, Span, Tokens};
 use crate::nn::positions::{key_mask, positions};
 
-/// Hidden states of the targets, `[batch, seq, head width]`.
-pub(super) fn hidden(
+/// What a span of the encoder makes of the sources, `[batch, source, d_model]`.
+pub(in crate::training) fn encode(
     model: &dyn Seq2SeqModel,
     conditioning: &Conditioning,
     batch: &TokenBatch,
+    span: Span,
     device: &Device,
 ) -> Result<Tensor<3>> {
-    let Some(source) = &batch.source else {
-        let architecture = model.shape().architecture;
-        return Err(EngineError::TaskShape { architecture, wanted: "a model for rows without a source" });
-    };
-    let encoded = read(model, conditioning, source, batch.batch, device)?;
+    let source = source_of(model, batch)?;
+    let shape = [batch.batch, source.seq];
+    let n_positions = model.encoder_shape().n_positions;
+    let prompt = conditioning.soft_prompt.as_ref();
+    let tokens = Tokens::new(source.tokens.iter().map(|&id| id.into()), shape, prompt, device)?;
+    let positions = positions(&source.mask, shape, 0, n_positions, model.counting(), device);
+    let mask = key_mask(&source.mask, shape, 0, device);
+    Ok(models::encode(model, span, (tokens, positions), mask, conditioning))
+}
+
+/// What a span of the decoder makes of the targets: behind its last layer hidden states, `[batch, seq, head width]`.
+pub(in crate::training) fn decode(
+    model: &dyn Seq2SeqModel,
+    conditioning: &Conditioning,
+    batch: &TokenBatch,
+    encoded: Tensor<3>,
+    span: Span,
+    device: &Device,
+) -> Result<Tensor<3>> {
+    let source = source_of(model, batch)?;
+    let mask = key_mask(&source.mask, [batch.batch, source.seq], 0, device);
+    let layers = span.layers(model.shape().n_layers);
+    let encoded = Encoded::new(model, encoded, layers, mask, conditioning);
     let past = conditioning.decoder.as_deref();
     let shape = [batch.batch, batch.seq];
     let n_positions = model.shape().n_positions;
@@ -34,26 +53,14 @@ pub(super) fn hidden(
         ),
         // Padding is behind a target's end, where no token of it looks.
         key_mask: None,
+        span,
     };
     Ok(model.hidden(&input, &encoded, past, None))
 }
 
-/// What the decoder sees of a batch of sources.
-fn read(
-    model: &dyn Seq2SeqModel,
-    conditioning: &Conditioning,
-    source: &SourceBatch,
-    batch: usize,
-    device: &Device,
-) -> Result<Encoded> {
-    let shape = [batch, source.seq];
-    let prompt = conditioning.soft_prompt.as_ref();
-    let n_positions = model.encoder_shape().n_positions;
-    Ok(read_source(
-        model,
-        Tokens::new(source.tokens.iter().map(|&id| id.into()), shape, prompt, device)?,
-        positions(&source.mask, shape, 0, n_positions, model.counting(), device),
-        key_mask(&source.mask, shape, 0, device),
-        conditioning,
-    ))
+fn source_of<'a>(model: &dyn Seq2SeqModel, batch: &'a TokenBatch) -> Result<&'a SourceBatch> {
+    batch.source.as_ref().ok_or_else(|| EngineError::TaskShape {
+        architecture: model.shape().architecture,
+        wanted: "a model for rows without a source",
+    })
 }

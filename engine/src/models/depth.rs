@@ -1,0 +1,44 @@
+//! How deep in a model a weight stands, as far as its name tells.
+
+/// Before the blocks, in one of them, or behind them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Embeddings, and whatever is not known to stand elsewhere.
+    Before,
+    /// In a block, or in one that the blocks from here on share.
+    Block(usize),
+    /// The last norm, the head.
+    Behind,
+}
+
+impl Depth {
+    /// Of a weight or a module: blocks are numbered, what stands before and behind them is not.
+    pub fn of(name: &str) -> Self {
+        if let Some(block) = name.split('.').find_map(|part| part.parse().ok()) {
+            return Self::Block(block);
+        }
+        let is_behind = ["norm", "ln_f", "lm_head"].iter().any(|part| name.contains(part)) && !name.contains("embed");
+        if is_behind { Self::Behind } else { Self::Before }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_how_deep_a_weight_stands() {
+        for (name, depth) in [
+            ("transformer.wte.weight", Depth::Before),
+            ("transformer.h.11.attn.c_attn.weight", Depth::Block(11)),
+            ("transformer.ln_f.bias", Depth::Behind),
+            ("transformer.word_embeddings_layernorm.weight", Depth::Before),
+            ("encoder.block.0.layer.1.DenseReluDense.wo", Depth::Block(0)),
+            ("encoder.final_layer_norm.weight", Depth::Behind),
+            ("encoder.albert_layer_groups.1.albert_layers.0.ffn", Depth::Block(1)),
+            ("lm_head.weight", Depth::Behind),
+        ] {
+            assert_eq!(Depth::of(name), depth, "{name}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Gradients without what a forward pass would keep: gradient checkpointing.
+//!
+//! The blocks run once without being recorded, and only what enters each of them is kept. Then, the last one first, each
+//! runs again and backwards. What a batch shares (keys and values, matrices, weights) is cut into leaves, which gather
+//! their gradients over the blocks; one last pass takes these to the parameters. A block is recorded by the same
+//! operations as in an ordinary pass, so the gradients are the same numbers, in another order of sums at most.
+//!
+//! Segments of several blocks would not pay: a block keeps some ten times of what enters it, so that for up to some
+//! dozens of layers one block each is best, or next to it. Chen et al. 2016, "Training Deep Nets with Sublinear Memory
+//! Cost".
+
+use burn::tensor::{Device, Gradients, Tensor};
+
+use crate::data::TokenBatch;
+use crate::error::Result;
+use crate::models::{BaseModel, Conditioning, Depth, Leaf, Model, Seams, Site, Span, leaf, with_gradient};
+use crate::training::loss::{nll_of_hidden, read, seq2seq};
+
+/// The weighted loss of a batch, `[1]` and untracked, and the gradients of what `conditioning` is made of. The weight is
+/// what one labelled token counts.
+///
+/// # Errors
+/// The model cannot do the batch's task, or the device failed.
+pub(super) fn backward(
+    base: &BaseModel,
+    conditioning: &Conditioning,
+    (batch, token_weight): (&TokenBatch, f64),
+    device: &Device,
+) -> Result<(Tensor<1>, Gradients)> {
+    let entered = {
+        let untracked = conditioning.untracked();
+        let plain = base.tuned(&untracked.tuned)?;
+        Pass { model: plain.as_ref().unwrap_or(base), conditioning: &untracked, batch, device }.forward()?
+    };
+    let seams = Seams::default();
+    let apart = base.tuned_apart(&conditioning.tuned, &seams)?;
+    let leaves = seams.conditioning(conditioning);
+    let pass = Pass { model: apart.as_ref().unwrap_or(base), conditioning: &leaves, batch, device };
+    let trained = |side| first_trained(base, conditioning, side);
+    let (writes, n_layers) = (last_side(base), base.shape().n_layers);
+    let mut loss = None;
+    let of_loss = |hidden| {
+        let (nll, _) = nll_of_hidden(pass.model, pass.conditioning, batch, hidden, device)?;
+        let weighted = nll * token_weight;
+        loss = Some(weighted.clone().inner());
+        Ok(weighted)
+    };
+    match entered {
+        Entered::One(resids) => {
+            let blocks = Blocks { side: writes, resids, n_layers, first: trained(writes).unwrap_or(n_layers - 1) };
+            pass.backward(blocks, None, of_loss, &seams)?;
+        }
+        Entered::Two { source, encoded, target } => {
+            let reading = trained(Site::Encoder);
+            // What is trained in the encoder reaches the decoder from its first layer on.
+            let first = if reading.is_some() { Some(0) } else { trained(Site::Decoder) }.unwrap_or(n_layers - 1);
+            let blocks = Blocks { side: Site::Decoder, resids: target, n_layers, first };
+            let tensor = if reading.is_some() { leaf(encoded) } else { encoded };
+            let mut encoded = Leaf { tensor, gradient: None };
+            pass.backward(blocks, Some(&mut encoded), of_loss, &seams)?;
+            if let (Some(first), Some(gradient)) = (reading, encoded.gradient) {
+                let n_layers = source.len() + 1;
+                let blocks = Blocks { side: Site::Encoder, resids: source, n_layers, first };
+                pass.backward(blocks, None, |encoded| Ok(with_gradient(encoded, gradient)), &seams)?;
+            }
+        }
+    }
+    let loss = loss.expect("the last block runs first");
+    drop((leaves, apart));
+    Ok((loss, seams.backward(device)))
+}
+
+/// What enters each block but the first of a stack, which makes its own of the tokens.
+enum Entered {
+    One(Vec<Tensor<3>>),
+    Two { source: Vec<Tensor<3>>, encoded: Tensor<3>, target: Vec<Tensor<3>> },
+}
+
+/// A stack on its way backwards.
+struct Blocks {
+    side: Site,
+    resids: Vec<Tensor<3>>,
+    n_layers: usize,
+    /// Below it nothing is trained.
+    first: usize,
+}
+
+/// A model with what an adapter gives it, and a batch.
+struct Pass<'a> {
+    model: &'a Model,
+    conditioning: &'a Conditioning,
+    batch: &'a TokenBatch,
+    device: &'a Device,
+}
+
+impl Pass<'_> {
+    fn forward(&self) -> Result<Entered> {
+        let n_layers = self.model.shape().n_layers;
+        let Model::Seq2Seq(model) = self.model else {
+            return Ok(Entered::One(self.blocks(last_side(self.model), (n_layers, n_layers - 1), None)?));
+        };
+        let n_reading = model.encoder_shape().n_layers;
+        let mut source = self.blocks(Site::Encoder, (n_reading, n_reading), None)?;
+        let encoded = source.pop().expect("an encoder has a block");
+        let target = self.blocks(Site::Decoder, (n_layers, n_layers - 1), Some(&encoded))?;
+        Ok(Entered::Two { source, encoded, target })
+    }
+
+    /// What each of the first blocks of a stack makes.
+    fn blocks(
+        &self,
+        side: Site,
+        (n_layers, n_run): (usize, usize),
+        encoded: Option<&Tensor<3>>,
+    ) -> Result<Vec<Tensor<3>>> {
+        let mut made: Vec<Tensor<3>> = Vec::with_capacity(n_run);
+        for layer in 0..n_run {
+            let resid = made.last().cloned();
+            made.push(self.run(side, Span::Block { layer, n_layers, resid }, encoded)?);
+        }
+        Ok(made)
+    }
+
+    /// Runs a stack backwards from what `root` makes of its output.
+    fn backward(
+        &self,
+        blocks: Blocks,
+        mut encoded: Option<&mut Leaf<3>>,
+        root: impl FnOnce(Tensor<3>) -> Result<Tensor<1>>,
+        seams: &Seams,
+    ) -> Result<()> {
+        let Blocks { side, mut resids, n_layers, first } = blocks;
+        let mut root = Some(root);
+        let mut upstream = None;
+        for layer in (first..n_layers).rev() {
+            let resid = if layer == 0 { None } else { resids.pop() };
+            let resid = resid.map(|resid| if layer > first { leaf(resid) } else { resid });
+            let span = Span::Block { layer, n_layers, resid: resid.clone() };
+            let made = self.run(side, span, encoded.as_ref().map(|leaf| &leaf.tensor))?;
+            let top = match (root.take(), upstream.take()) {
+                (Some(root), _) => root(made)?,
+                (None, Some(upstream)) => with_gradient(made, upstream),
+                (None, None) => break,
+            };
+            if !top.is_tracked() {
+                break;
+            }
+            let mut gradients = top.backward();
+            seams.collect(&mut gradients);
+            if let Some(leaf) = &mut encoded {
+                leaf.collect(&mut gradients);
+            }
+            upstream = resid.and_then(|resid| resid.grad_remove(&mut gradients));
+        }
+        Ok(())
+    }
+
+    fn run(&self, side: Site, span: Span, encoded: Option<&Tensor<3>>) -> Result<Tensor<3>> {
+        let Self { model, conditioning, batch, device } = *self;
+        match (model, encoded) {
+            (Model::Seq2Seq(model), Some(encoded)) if side == Site::Decoder => {
+                seq2seq::decode(model.as_ref(), conditioning, batch, encoded.clone(), span, device)
+            }
+            (Model::Seq2Seq(model), _) => seq2seq::encode(model.as_ref(), conditioning, batch, span, device),
+            _ => read(model, conditioning, batch, span, device),
+        }
+    }
+}
+
+/// The stack whose output the loss is made of.
+fn last_side(model: &Model) -> Site {
+    match model {
+        Model::Encoder(_) => Site::Encoder,
+        Model::Causal(_) | Model::Seq2Seq(_) => Site::Decoder,
+    }
+}
+
+/// The first block of a stack that something trained reaches; `None` if nothing does. Where the names of weights do not
+/// tell, it is the first of all, which costs time alone.
+fn first_trained(base: &BaseModel, conditioning: &Conditioning, side: Site) -> Option<usize> {
+    let is_pair = matches!(**base, Model::Seq2Seq(_));
+    let n_layers = match &**base {
+        Model::Seq2Seq(model) if side == Site::Encoder => model.encoder_shape().n_layers,
+        model => model.shape().n_layers,
+    };
+    let is_soft = conditioning.soft_prompt.is_some() && (!is_pair || side == Site::Encoder);
+    let is_cross = conditioning.cross.is_some() && side == Site::Decoder;
+    if conditioning.of(side).is_some() || is_soft || is_cross {
+        return Some(0);
+    }
+    let is_here = |name: &str| match (is_pair, name.contains("decoder."), name.contains("encoder.")) {
+        (false, _, _) | (true, false, false) => true,
+        (true, is_writing, _) => is_writing == (side == Site::Decoder),
+    };
+    let tuned = &conditioning.tuned;
+    let names = tuned.replaced.keys().chain(tuned.low_rank.keys()).filter(|name| is_here(name));
+    let depth = |name: &String| match Depth::of(name) {
+        Depth::Before => 0,
+        Depth::Block(block) => block.min(n_layers - 1),
+        Depth::Behind => n_layers - 1,
+    };
+    names.map(depth).min()
+}
