@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::{by_site, combined, convention, peft, text, weights};
-use crate::config::{LoraConfig, MethodConfig, Task, TaskRecord};
+use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
@@ -140,6 +140,20 @@ impl FoldedAdapter {
     pub fn n_virtual(&self) -> usize {
         let soft = self.prompt.as_ref().map(|prompt| prompt.n_virtual);
         self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).chain(soft).max().unwrap_or(0)
+    }
+
+    /// The method that makes such an adapter; what was folded away is not known any more.
+    pub fn method(&self) -> MethodConfig {
+        let n_virtual = self.n_virtual();
+        match (&self.prompt, &self.lora, &self.text) {
+            _ if !self.prefixes.is_empty() => {
+                MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() })
+            }
+            (Some(_), ..) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
+            (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
+            (.., Some(text)) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
+            _ => MethodConfig::Full(FullConfig { top_layers: self.weights.is_empty().then_some(0) }),
+        }
     }
 
     /// Soft tokens that stand in the text.

@@ -13,6 +13,7 @@ use crate::adapters::folded::{FoldedLora, LoraMatrices};
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::config::LoraConfig;
 use crate::error::{EngineError, Result};
+use crate::models::known::is_in_block;
 use crate::models::{LinearName, Tuned};
 use crate::nn::{Dropout, LowRank};
 
@@ -162,11 +163,6 @@ pub fn default_targets(architecture: &str) -> &'static [&'static str] {
         "distilbert" => &["q_lin", "v_lin"],
         _ => &["q_proj", "v_proj"],
     }
-}
-
-/// Blocks are numbered, what stands before and behind them is not.
-fn is_in_block(name: &str) -> bool {
-    name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The last parts of the names of linear layers, each once.

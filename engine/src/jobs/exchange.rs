@@ -35,6 +35,8 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
         let found = AdapterFacts {
             path: adapter,
             sentence,
+            method: folded.method(),
+            lora: folded.lora.as_ref().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
             n_virtual: folded.n_virtual(),
             positions: folded.positions,
             task: folded.task.task,

@@ -14,7 +14,9 @@ mod prepare;
 mod range;
 mod run;
 mod samples;
+mod sizes;
 
 pub use self::job::TrainJob;
 pub use self::prepare::room_for_text;
 pub use self::range::RangeJob;
+pub use self::sizes::count_parameters;

@@ -14,7 +14,7 @@ use crate::config::{
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{LinearName, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -220,6 +220,9 @@ const HEAD_DEVIATION: f64 = 0.02;
 /// The parts that a configuration asks for, of this model.
 fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option<String>) -> Result<AdapterPlan> {
     let base = &model.model;
+    let (architecture, linears) = (base.shape().architecture, base.linears());
+    let is_seq2seq = matches!(**base, Model::Seq2Seq(_));
+    let [_, width] = base.embedding_dims();
     let mut parts = Vec::new();
     match &config.method {
         MethodConfig::Prefix(prefix) => {
@@ -227,10 +230,10 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
             let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
             parts.extend(sites.into_iter().map(of));
         }
-        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base))),
-        MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
+        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, width, is_seq2seq))),
+        MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, architecture, &linears, &base.weights())?),
         MethodConfig::Full(full) => {
-            let weights = trained_weights(full, base);
+            let weights = trained_weights(full, base.weights(), base.shape().n_layers, is_seq2seq);
             if !weights.is_empty() {
                 parts.push(PartPlan::Weights(weights));
             }
@@ -238,7 +241,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
         MethodConfig::Text(_) => parts.extend(text.map(PartPlan::Text)),
     }
     if let Some(lora) = &config.lora {
-        parts.extend(lora_parts(lora, base)?);
+        parts.extend(lora_parts(lora, architecture, &linears, &base.weights())?);
     }
     parts.extend(head_shape(model, task)?.map(PartPlan::Head));
     if parts.is_empty() {
@@ -248,9 +251,8 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
-    let [_, width] = base.embedding_dims();
-    let n_rows = if matches!(**base, Model::Seq2Seq(_)) { 2 * prompt.n_virtual } else { prompt.n_virtual };
+pub(super) fn prompt_shape(prompt: &PromptConfig, width: usize, is_seq2seq: bool) -> PromptShape {
+    let n_rows = if is_seq2seq { 2 * prompt.n_virtual } else { prompt.n_virtual };
     let encoder = prompt.encoder.as_ref().map(|encoder| PromptEncoderShape {
         kind: encoder.kind,
         hidden: encoder.width.unwrap_or(width),
@@ -260,14 +262,19 @@ fn prompt_shape(prompt: &PromptConfig, base: &BaseModel) -> PromptShape {
 }
 
 /// Matrices, and the biases beside them.
-fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
-    let shape = LoraShape::new(lora, base.shape().architecture, &base.linears())?;
+pub(super) fn lora_parts(
+    lora: &LoraConfig,
+    architecture: &str,
+    linears: &[LinearName],
+    weights: &[WeightName],
+) -> Result<Vec<PartPlan>> {
+    let shape = LoraShape::new(lora, architecture, linears)?;
     let chosen = |weight: &WeightName| match (lora.bias, weight.name.strip_suffix(".bias")) {
         (LoraBias::None, _) | (_, None) => false,
         (LoraBias::All, Some(_)) => true,
         (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.name == module),
     };
-    let biases: Vec<WeightName> = base.weights().into_iter().filter(chosen).collect();
+    let biases: Vec<WeightName> = weights.iter().filter(|&weight| chosen(weight)).cloned().collect();
     let mut parts = vec![PartPlan::Lora(shape)];
     if !biases.is_empty() {
         parts.push(PartPlan::Weights(biases));
@@ -276,14 +283,17 @@ fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
 }
 
 /// The weights of the model that are trained: all, or those of the top blocks and what comes behind them.
-fn trained_weights(full: &FullConfig, base: &BaseModel) -> Vec<WeightName> {
-    let weights = base.weights();
+pub(super) fn trained_weights(
+    full: &FullConfig,
+    weights: Vec<WeightName>,
+    n_layers: usize,
+    is_seq2seq: bool,
+) -> Vec<WeightName> {
     let Some(top_layers) = full.top_layers else { return weights };
     if top_layers == 0 {
         return Vec::new();
     }
-    let is_seq2seq = matches!(**base, Model::Seq2Seq(_));
-    let first = base.shape().n_layers.saturating_sub(top_layers);
+    let first = n_layers.saturating_sub(top_layers);
     let chosen = |weight: &WeightName| {
         let on_top = !is_seq2seq || weight.name.contains("decoder");
         let behind =

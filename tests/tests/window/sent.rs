@@ -6,7 +6,7 @@ use app::store::{Answer, ModelRow, Request, RunState};
 use app::text::Language;
 use egui_kittest::kittest::Queryable as _;
 use engine::adapters::single_file::{About, BaseModel, SharedTemplate};
-use engine::config::{BeginToken, Task, TaskRecord};
+use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
 use engine::message::{AdapterFacts, Command, Event, JobId, Outcome, ProbeReport};
 use engine::nn::positions::Positions;
@@ -95,6 +95,8 @@ fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
     Box::new(AdapterFacts {
         path: "/mail/records.prefix".into(),
         sentence: "a prefix of the workbench: 12 virtual tokens at the decoder; the text's positions begin at 0".into(),
+        method: MethodConfig::Prefix(PrefixConfig { n_virtual: 12, ..PrefixConfig::default() }),
+        lora: None,
         n_virtual: 12,
         positions: Positions::Unshifted,
         task: Task::Causal,

@@ -10,6 +10,7 @@ mod optimizer;
 mod preview_card;
 mod range;
 mod schedule;
+pub mod tuning;
 
 use std::path::PathBuf;
 
@@ -171,7 +172,7 @@ impl NewRun {
             out.push(Action::Describe(model.clone()));
         }
         let data = Box::new(draft.data_config());
-        let wanted = (model, data, draft.task, draft.n_virtual);
+        let wanted = (model, data, draft.task, draft.n_before());
         if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
             return;
         }
