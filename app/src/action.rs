@@ -51,6 +51,10 @@ pub enum Pick {
     NeighboursCsv,
     /// Where an adapter is written.
     ExportFolder,
+    /// Where an adapter is written as one file.
+    ShareFile,
+    /// An adapter that somebody sent.
+    Adapter,
     /// The base model of an adapter that was sent.
     IncomingModel,
 }
@@ -161,6 +165,24 @@ pub enum Action {
         /// Run or checkpoint folder.
         adapter: PathBuf,
         /// Folder to write.
+        to: PathBuf,
+    },
+    /// Write the base model with a run's adapter in its weights.
+    Merge {
+        /// Run or checkpoint folder.
+        adapter: PathBuf,
+        /// Its base model.
+        model: PathBuf,
+        /// Folder to write.
+        to: PathBuf,
+    },
+    /// Write an adapter as one file to hand on.
+    Share {
+        /// Run or checkpoint folder.
+        adapter: PathBuf,
+        /// Its base model.
+        model: PathBuf,
+        /// File to write.
         to: PathBuf,
     },
     /// Look at an adapter that somebody sent, a file or a folder.

@@ -213,12 +213,16 @@ pub fn now() -> i64 {
 
 /// A name for people from what tells runs apart: `prefix 20 · records`.
 pub fn default_name(config: &RunConfig) -> String {
-    let beside = config.lora.as_ref().map(|lora| format!(" + LoRA {}", lora.rank)).unwrap_or_default();
-    format!("{}{beside} · {}", method_summary(&config.method), dataset_name(&config.data.train))
+    format!("{} · {}", method_summary(config), dataset_name(&config.data.train))
 }
 
-/// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`.
-pub fn method_summary(method: &MethodConfig) -> String {
+/// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`, `prompt 20 + LoRA 8`.
+pub fn method_summary(config: &RunConfig) -> String {
+    let alone = of_method(&config.method);
+    config.lora.as_ref().map_or_else(|| alone.clone(), |lora| format!("{alone} + LoRA {}", lora.rank))
+}
+
+fn of_method(method: &MethodConfig) -> String {
     match method {
         MethodConfig::Prefix(prefix) => match &prefix.reparameterisation {
             None => format!("prefix {}", prefix.n_virtual),
@@ -366,6 +370,7 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
     config.name =
         name.unwrap_or_else(|| stem.map_or_else(|| last_name(&found.path), |stem| stem.to_string_lossy().into_owned()));
     config.method = found.method.clone();
+    config.lora.clone_from(&found.lora);
     config
 }
 

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::Combination;
 use crate::adapters::single_file::About;
-use crate::config::{BeginToken, DataConfig, MethodConfig, PrefixInit, RunConfig, Task};
+use crate::config::{BeginToken, DataConfig, LoraConfig, MethodConfig, PrefixInit, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
-use crate::models::Site;
+use crate::models::{LinearName, Site, WeightName};
 use crate::nn::positions::Positions;
 
 /// Names one piece of work; unique among those its sender has asked for.
@@ -122,12 +122,14 @@ pub enum Command {
         /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
         task: Option<Task>,
     },
-    /// Norms of a prefix, cell by cell: answered by [`Event::Grid`].
+    /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by [`Event::Grid`].
     DescribePrefix {
         /// Names the work.
         job: JobId,
         /// Adapter folder.
         adapter: PathBuf,
+        /// The base model, whose weights a change is held against; without one changes are left out.
+        model: Option<PathBuf>,
     },
     /// Nearest tokens of prefix cells, with their null: answered by [`Event::Neighbours`].
     Neighbours {
@@ -983,10 +985,12 @@ pub struct AdapterFacts {
     pub path: PathBuf,
     /// A sentence on what was found.
     pub sentence: String,
+    /// What it is, as far as its files say how it was trained.
+    pub method: MethodConfig,
+    /// Matrices of low rank beside that.
+    pub lora: Option<LoraConfig>,
     /// Length of a prefix or a soft prompt.
     pub n_virtual: usize,
-    /// What was trained, as far as a folder tells.
-    pub method: MethodConfig,
     /// Where the text's positions begin.
     pub positions: Positions,
     /// What it was trained for.
@@ -1041,7 +1045,7 @@ pub enum ProbeVerdict {
 }
 
 /// Norms of a prefix, cell by cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PrefixGrid {
     /// Layers.
     pub n_layers: usize,
@@ -1054,6 +1058,23 @@ pub struct PrefixGrid {
     /// The places of a sequence-to-sequence model's prefix in the order of the layers, each with how many are its.
     #[serde(default)]
     pub sites: Vec<(Site, usize)>,
+    /// The cells are the slots of a soft prompt, one row of embeddings; both norms are the slot's.
+    #[serde(default)]
+    pub is_prompt: bool,
+    /// What is changed of the model's weights.
+    #[serde(default)]
+    pub changes: Vec<WeightChange>,
+}
+
+/// How much an adapter changes of a weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeightChange {
+    /// The module or the weight, as adapters call it.
+    pub name: String,
+    /// Frobenius norm of what is added.
+    pub norm: f32,
+    /// The same, divided by the norm of the weight itself; 0 where that is 0.
+    pub share: f32,
 }
 
 /// A model folder's facts, without its weights.
@@ -1093,6 +1114,15 @@ pub struct ModelSummary {
     /// What can be learned with it; first what it does by itself.
     #[serde(default)]
     pub tasks: Vec<Task>,
+    /// Width of the embeddings.
+    #[serde(default)]
+    pub embedding_width: usize,
+    /// Every weight, by the names that adapters use.
+    #[serde(skip)]
+    pub weights: Vec<WeightName>,
+    /// Every linear layer of the blocks.
+    #[serde(skip)]
+    pub linears: Vec<LinearName>,
 }
 
 /// Rows as training would see them, and what is odd about the dataset.

@@ -2,6 +2,7 @@
 //! model's weights computes the same there.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use engine::adapters::FoldedAdapter;
@@ -11,6 +12,8 @@ use engine::config::{
 };
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, JobId};
+use engine::models::WeightName;
+use engine::models::folder::ModelFolder;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
 
@@ -170,4 +173,32 @@ fn of_trained_weights_only_the_newest_and_the_best_are_kept() {
     assert!(kept.iter().all(|checkpoint| checkpoint.join("state.safetensors").is_file()), "{kept:?}");
     let start = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
     assert!(start.weights.is_empty(), "the model's own weights are not kept a second time");
+}
+
+#[test]
+fn what_the_files_list_is_what_a_loaded_model_has() {
+    let cpu = engine::device::cpu();
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for case in std::fs::read_dir(tests::golden_cases()).unwrap() {
+        let path = case.unwrap().path().join("model");
+        let Ok(folder) = ModelFolder::open(&path) else { continue };
+        let (mut known, weights, width) = (folder.known_linears(), folder.known_weights(), folder.embedding_width());
+        let model = folder.load(&cpu, &mut |_| Ok(())).unwrap();
+        let numbered = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
+        let mut linears: Vec<_> = model.linears().into_iter().filter(|linear| numbered(&linear.name)).collect();
+        known.sort_by(|a, b| a.name.cmp(&b.name));
+        linears.sort_by(|a, b| a.name.cmp(&b.name));
+        let size = |weights: &[WeightName]| weights.iter().map(|w| w.shape.iter().product::<usize>()).sum::<usize>();
+        let (files, loaded) = (size(&weights), size(&model.weights()));
+        if known != linears || width != model.embedding_dims()[1] || files != loaded {
+            let name =
+                |weights: Vec<WeightName>| weights.into_iter().map(|weight| weight.name).collect::<BTreeSet<_>>();
+            let (files, loaded) = (name(weights), name(model.weights()));
+            let apart: Vec<_> = files.symmetric_difference(&loaded).cloned().collect();
+            wrong.push((path, known == linears, width, apart));
+        }
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(seen > 40, "{seen}");
 }

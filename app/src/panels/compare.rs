@@ -3,6 +3,7 @@
 mod decoding;
 
 use egui::{RichText, ScrollArea, Slider, Ui};
+use engine::config::{LoraBias, MethodConfig, RunConfig};
 use engine::message::{GeneratedBeam, Prompt, Sampling, TokenRow};
 
 use super::training::phase_line;
@@ -232,6 +233,12 @@ impl Compare {
             ui.label(RichText::new(say!("compare.strength")).small().color(tokens(ui).muted));
             let label = say!("compare.strength_of", name = row.name);
             let strength = self.strength(Some(&row.id));
+            if state.configs.get(&row.id).is_some_and(|config| is_there_or_not(config)) {
+                let mut on = *strength > 0.0;
+                ui.name_inputs(label, |ui| ui.checkbox(&mut on, "")).on_hover_text(say!("compare.switch_help"));
+                *strength = f64::from(u8::from(on));
+                return;
+            }
             ui.name_inputs(label, |ui| {
                 ui.spacing_mut().interact_size.y = 22.0;
                 ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
@@ -255,6 +262,16 @@ impl Compare {
     }
 }
 
+/// Trained weights of the model itself, and words, have no strength between 0 and 1.
+fn is_there_or_not(config: &RunConfig) -> bool {
+    let own = match &config.method {
+        MethodConfig::Full(_) | MethodConfig::Text(_) => true,
+        MethodConfig::Lora(lora) => lora.bias != LoraBias::None,
+        MethodConfig::Prefix(_) | MethodConfig::Prompt(_) => false,
+    };
+    own || config.lora.as_ref().is_some_and(|lora| lora.bias != LoraBias::None)
+}
+
 fn model_of(state: &State) -> Option<std::path::PathBuf> {
     let run = state.comparison.runs().next();
     run.and_then(|run| state.row(run))
@@ -269,7 +286,7 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         .runs
         .iter()
         .flatten()
-        .filter(|row| !row.files_missing && row.step > 0)
+        .filter(|row| !row.files_missing && (row.step > 0 || row.best_loss.is_some()))
         .filter(|row| model.as_ref().is_none_or(|model| row.model_folder == *model))
         .filter(|row| !state.comparison.runs().any(|known| *known == row.id))
         .collect();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
-use engine::message::{Metric, Neighbour, NeighbourList, PrefixGrid, Side};
+use engine::message::{Metric, Neighbour, NeighbourList, PrefixGrid, Side, WeightChange};
 use engine::models::Site;
 
 use super::training::phase_line;
@@ -64,10 +64,18 @@ impl Explorer {
                 empty_ui(ui, what, advice);
                 return;
             };
-            ui.columns(2, |sides| {
-                card_ui(&mut sides[0], say!("explorer.grid"), |ui| self.grid_ui(ui, grid, state, out));
-                card_ui(&mut sides[1], say!("explorer.neighbours"), |ui| self.list_ui(ui, state, out));
-            });
+            if grid.n_virtual > 0 {
+                ui.columns(2, |sides| {
+                    card_ui(&mut sides[0], say!("explorer.grid"), |ui| self.grid_ui(ui, grid, state, out));
+                    card_ui(&mut sides[1], say!("explorer.neighbours"), |ui| self.list_ui(ui, state, out));
+                });
+                ui.add_space(theme::SMALL_GAP);
+            } else if grid.changes.is_empty() {
+                empty_ui(ui, say!("explorer.no_prefix"), say!("explorer.no_prefix_advice"));
+            }
+            if !grid.changes.is_empty() {
+                card_ui(ui, say!("explorer.changes"), |ui| changes_ui(ui, &grid.changes));
+            }
             ui.add_space(theme::GAP);
         });
     }
@@ -90,6 +98,8 @@ impl Explorer {
         match which {
             0 => run_choice_ui(ui, state, out),
             1 => checkpoint_choice_ui(ui, state, out),
+            // A slot of a soft prompt is one vector.
+            2 if state.exploration.grid.as_ref().is_some_and(|grid| grid.is_prompt) => {}
             2 => field::field_ui(ui, say!("explorer.side"), say!("explorer.side_help"), None, |ui| {
                 let names = [(Side::Key, say!("explorer.keys")), (Side::Value, say!("explorer.values"))];
                 if segmented_ui(ui, &mut self.side, &names) {
@@ -127,13 +137,15 @@ impl Explorer {
         let chosen = state.exploration.cell.map(|cell| (cell.layer, cell.position));
         let map = Heatmap { values, rows: grid.n_layers, columns: grid.n_virtual, chosen };
         ui.add(egui::Label::new(RichText::new(say!("explorer.grid_note")).small().color(tokens(ui).muted)).wrap());
-        let clicked = heatmap_ui(ui, &map, |layer, position, norm| {
-            say!("explorer.cell", layer = layer + 1, position = position + 1, norm = format!("{norm:.2}"))
+        let clicked = heatmap_ui(ui, &map, |layer, position, norm| match grid.is_prompt {
+            true => say!("explorer.slot", position = position + 1, norm = format!("{norm:.2}")),
+            false => say!("explorer.cell", layer = layer + 1, position = position + 1, norm = format!("{norm:.2}")),
         });
         let finite = || values.iter().copied().filter(|v| v.is_finite());
         let low = finite().fold(f32::INFINITY, f32::min);
         let high = finite().fold(f32::NEG_INFINITY, f32::max);
-        ui.label(RichText::new(say!("explorer.axes")).small().color(tokens(ui).muted));
+        let axes = if grid.is_prompt { say!("explorer.slot_axes") } else { say!("explorer.axes") };
+        ui.label(RichText::new(axes).small().color(tokens(ui).muted));
         if grid.sites.len() > 1 {
             ui.label(RichText::new(sites_line(&grid.sites)).small().color(tokens(ui).muted));
         }
@@ -145,13 +157,18 @@ impl Explorer {
 
     fn list_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let exploration = &state.exploration;
-        banner_ui(ui, Level::Info, say!("explorer.projection"), say!("explorer.projection_note"), "", |_| {});
+        let is_prompt = exploration.grid.as_ref().is_some_and(|grid| grid.is_prompt);
+        let note = if is_prompt { say!("explorer.slot_note") } else { say!("explorer.projection_note") };
+        banner_ui(ui, Level::Info, say!("explorer.projection"), note, "", |_| {});
         ui.add_space(theme::SMALL_GAP);
         let Some(cell) = exploration.cell else {
             return empty_ui(ui, say!("explorer.click"), say!("explorer.click_advice"));
         };
         let side = if cell.side == Side::Key { say!("explorer.keys") } else { say!("explorer.values") };
-        let title = say!("explorer.list_of", side = side, layer = cell.layer + 1, position = cell.position + 1);
+        let title = match is_prompt {
+            true => say!("explorer.list_of_slot", position = cell.position + 1),
+            false => say!("explorer.list_of", side = side, layer = cell.layer + 1, position = cell.position + 1),
+        };
         ui.label(RichText::new(title).color(tokens(ui).text));
         match exploration.list() {
             Some(list) => {
@@ -185,7 +202,8 @@ impl Explorer {
 }
 
 fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    let runs = state.runs.iter().flatten().filter(|row| row.step > 0 && !row.files_missing);
+    let runs =
+        state.runs.iter().flatten().filter(|row| (row.step > 0 || row.best_loss.is_some()) && !row.files_missing);
     let choices: Vec<_> = runs.map(|row| (Some(row.id.clone()), row.name.clone())).collect();
     let mut chosen = state.view.as_ref().map(|view: &RunView| view.id.clone());
     field::field_ui(ui, say!("explorer.run"), "", None, |ui| {
@@ -268,6 +286,30 @@ fn bar_ui(ui: &mut Ui, neighbour: &Neighbour, share: f32, says_something: bool) 
     let score = format!("{:.3}", neighbour.score);
     ui.painter().text(rect.right_center(), egui::Align2::RIGHT_CENTER, score, font, ink);
     response.on_hover_text(say!("explorer.token", id = text::count(neighbour.token as usize)));
+}
+
+/// A bar for each changed weight, as long as its share of the largest.
+fn changes_ui(ui: &mut Ui, changes: &[WeightChange]) {
+    let t = tokens(ui);
+    ui.add(egui::Label::new(RichText::new(say!("explorer.changes_note")).small().color(t.muted)).wrap());
+    let largest = changes.iter().map(|change| change.share).fold(1e-9, f32::max);
+    ui.spacing_mut().item_spacing.y = 4.0;
+    for change in changes {
+        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 20.0), Sense::hover());
+        let share = format!("{:.3} %", 100.0 * change.share);
+        let label = format!("{} {share}", change.name);
+        response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, &label));
+        let left = rect.left() + rect.width() * 0.45;
+        let room = (rect.right() - 80.0 - left).max(20.0);
+        let end = left + room * change.share / largest;
+        let bar = Rect::from_min_max(pos2(left, rect.top() + 4.0), pos2(end, rect.bottom() - 4.0));
+        ui.painter().rect_filled(bar, CornerRadius::same(3), blend(t.surface, t.accent, 0.45));
+        let font = egui::FontId::monospace(12.0);
+        let painter = ui.painter_at(Rect::from_min_max(rect.min, pos2(left - 8.0, rect.bottom())));
+        painter.text(rect.left_center(), egui::Align2::LEFT_CENTER, &change.name, font.clone(), t.text);
+        ui.painter().text(rect.right_center(), egui::Align2::RIGHT_CENTER, share, font, t.text);
+        response.on_hover_text(say!("explorer.change_norm", norm = format!("{:.4}", change.norm)));
+    }
 }
 
 /// Which layers of the grid stand where: "Encoder 1–6 · Decoder 7–12".

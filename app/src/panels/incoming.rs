@@ -83,7 +83,9 @@ impl Incoming {
             return;
         };
         ui.add(egui::Label::new(text::as_sentence(&found.sentence)).wrap());
-        fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
+        if found.n_virtual > 0 {
+            fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
+        }
         let positions = match found.positions {
             Positions::Shifted => say!("incoming.shifted"),
             Positions::Unshifted => say!("incoming.unshifted"),

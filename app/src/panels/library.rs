@@ -22,6 +22,7 @@ pub struct Library {
     model: String,
     hub_id: String,
     dataset: String,
+    adapter: String,
     /// The folder that was asked for last: what is wrong with it is shown.
     asked: Option<PathBuf>,
 }
@@ -30,10 +31,10 @@ impl Library {
     /// Takes in a path that was chosen in a dialog.
     pub fn picked(&mut self, pick: Pick, path: &std::path::Path) {
         let text = path.display().to_string();
-        if pick == Pick::LibraryModel {
-            self.model = text;
-        } else {
-            self.dataset = text;
+        match pick {
+            Pick::LibraryModel => self.model = text,
+            Pick::Adapter => self.adapter = text,
+            _ => self.dataset = text,
         }
     }
 
@@ -46,8 +47,22 @@ impl Library {
             card_ui(ui, say!("library.models"), |ui| self.models_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
             card_ui(ui, say!("library.datasets"), |ui| self.datasets_ui(ui, state, out));
+            ui.add_space(theme::SMALL_GAP);
+            card_ui(ui, say!("library.adapters"), |ui| self.adapter_ui(ui, out));
             ui.add_space(theme::GAP);
         });
+    }
+
+    fn adapter_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
+        let edit = field::field_ui(ui, say!("library.adapter"), say!("library.adapter_help"), None, |ui| {
+            field::path_ui(ui, &mut self.adapter, say!("library.adapter_hint"), say!("library.browse_adapter"))
+        });
+        if edit.browse {
+            out.push(Action::Browse(Pick::Adapter));
+        }
+        if quiet_ui(ui, !self.adapter.trim().is_empty(), say!("library.open_adapter")).clicked() {
+            out.push(Action::OpenAdapter(PathBuf::from(self.adapter.trim())));
+        }
     }
 
     fn models_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

@@ -52,10 +52,10 @@ impl Panels {
     pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
         match pick {
             Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
-            Pick::LibraryModel | Pick::LibraryDataset => self.library.picked(pick, path),
+            Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
             Pick::NeighboursCsv => self.explorer.picked(path),
-            Pick::ExportFolder => {}
+            Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
         }
     }
 

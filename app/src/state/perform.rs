@@ -82,6 +82,14 @@ impl State {
                 let job = self.job(Purpose::Export);
                 self.command(Command::Export { job, adapter, to });
             }
+            Action::Merge { adapter, model, to } => {
+                let job = self.job(Purpose::Export);
+                self.command(Command::Merge { job, adapter, model, to });
+            }
+            Action::Share { adapter, model, to } => {
+                let (job, device) = (self.job(Purpose::Export), self.settings.device);
+                self.command(Command::Share { job, adapter, model, device, card: String::new(), to });
+            }
             Action::OpenAdapter(path) => self.open_adapter(path),
             Action::HoldAgainst(model) => self.hold_against(model),
             Action::ProbeAdapter => self.probe_adapter(self.settings.device),
@@ -268,7 +276,8 @@ impl State {
         self.exploration.look_at(checkpoint.clone());
         let job = self.job(Purpose::Grid);
         self.exploration.grid_job = Some(job);
-        self.command(Command::DescribePrefix { job, adapter: checkpoint });
+        let model = self.view.as_ref().and_then(|view| view.row.as_ref()).map(|row| row.model_folder.clone());
+        self.command(Command::DescribePrefix { job, adapter: checkpoint, model });
     }
 
     fn neighbours(&mut self, cell: Cell) {

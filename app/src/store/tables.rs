@@ -44,7 +44,7 @@ pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &R
         file.state.name(),
         model,
         dataset,
-        method_summary(&config.method),
+        method_summary(config),
         signed(config.method.n_virtual()),
         text,
         file.created

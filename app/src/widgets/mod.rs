@@ -7,6 +7,7 @@ pub mod field;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;
+pub mod option;
 pub mod prefix_drawing;
 pub mod range_plot;
 pub mod series;

@@ -221,7 +221,7 @@ impl Link for NativeLink {
             let start = Instant::now();
             let chosen = match pick {
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::NeighboursCsv => dialog.save_file(),
+                Pick::NeighboursCsv | Pick::ShareFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -296,5 +296,9 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
             dialog.set_title(say!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"])
         }
         Pick::ExportFolder => dialog.set_title(say!("dialog.export")),
+        Pick::ShareFile => {
+            dialog.set_title(say!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])
+        }
+        Pick::Adapter => dialog.set_title(say!("dialog.adapter")),
     }
 }

@@ -162,21 +162,23 @@ impl FoldedAdapter {
         self.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).chain(soft).max().unwrap_or(0)
     }
 
+    /// The method that makes such an adapter; what was folded away is not known any more.
+    pub fn method(&self) -> MethodConfig {
+        let n_virtual = self.n_virtual();
+        match (&self.prompt, &self.lora, &self.text) {
+            _ if !self.prefixes.is_empty() => {
+                MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() })
+            }
+            (Some(_), ..) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
+            (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
+            (.., Some(text)) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
+            _ => MethodConfig::Full(FullConfig { top_layers: self.weights.is_empty().then_some(0) }),
+        }
+    }
+
     /// Soft tokens that stand in the text.
     pub fn n_soft(&self) -> usize {
         self.prompt.as_ref().map_or(0, |prompt| prompt.n_virtual)
-    }
-
-    /// What was trained, as far as a folder tells.
-    pub fn method(&self) -> MethodConfig {
-        let n_virtual = self.n_virtual();
-        match (&self.text, &self.prompt, &self.lora) {
-            (Some(text), ..) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
-            (_, Some(_), _) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
-            (.., Some(lora)) if self.prefixes.is_empty() => MethodConfig::Lora(lora.config.clone()),
-            _ if self.prefixes.is_empty() => MethodConfig::Full(FullConfig::default()),
-            _ => MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() }),
-        }
     }
 
     /// Whether its soft tokens are others for each of several tasks.

@@ -4,6 +4,7 @@
 //! solve a task while they project to unrelated text. So every list comes with its null.
 
 mod bank;
+mod changes;
 mod export;
 mod neighbours;
 pub mod norms;
@@ -12,6 +13,7 @@ mod sites;
 mod vocabulary;
 
 pub use bank::VocabularyBank;
+pub use changes::weight_changes;
 pub use export::{export_neighbours, neighbours_table};
 pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
 pub use scan::Table;

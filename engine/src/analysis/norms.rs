@@ -1,5 +1,6 @@
 //! How large a prefix's keys and values are: where it speaks up.
 
+use crate::adapters::FoldedPrompt;
 use crate::error::Result;
 use crate::message::PrefixGrid;
 use crate::nn::LayerKv;
@@ -22,7 +23,20 @@ pub fn grid(prefix: &[LayerKv]) -> Result<PrefixGrid> {
             }
         }
     }
-    Ok(PrefixGrid { n_layers: prefix.len(), n_virtual, key_norm, value_norm, sites: Vec::new() })
+    Ok(PrefixGrid { n_layers: prefix.len(), n_virtual, key_norm, value_norm, ..PrefixGrid::default() })
+}
+
+/// Norms of the slots of a soft prompt, as a grid of one row.
+pub fn of_prompt(prompt: &FoldedPrompt) -> PrefixGrid {
+    let norms: Vec<f32> = prompt.values.chunks_exact(prompt.width).take(prompt.n_virtual).map(norm).collect();
+    PrefixGrid {
+        n_layers: 1,
+        n_virtual: norms.len(),
+        key_norm: norms.clone(),
+        value_norm: norms,
+        is_prompt: true,
+        ..PrefixGrid::default()
+    }
 }
 
 fn norm(vector: &[f32]) -> f32 {

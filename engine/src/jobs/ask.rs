@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapters::FoldedAdapter;
-use crate::analysis::norms;
+use crate::analysis::{norms, weight_changes};
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Tokenizer, preview as preview_rows};
 use crate::device;
@@ -69,10 +69,16 @@ pub(super) fn preview(
     })
 }
 
-pub(super) fn grid(job: JobId, adapter: PathBuf) -> Box<dyn Job> {
+pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
     once(move |_| {
         let folded = FoldedAdapter::read(&adapter, None)?;
-        let mut grid = norms::grid(&folded.layers(&device::cpu()))?;
+        let mut grid = match &folded.prompt {
+            Some(prompt) if folded.prefixes.is_empty() => norms::of_prompt(prompt),
+            _ => norms::grid(&folded.layers(&device::cpu()))?,
+        };
+        if let Some(model) = model.filter(|_| folded.lora.is_some() || !folded.weights.is_empty()) {
+            grid.changes = weight_changes(&folded, &ModelFolder::open(&model)?)?;
+        }
         if folded.task.task == Task::Seq2Seq {
             grid.sites = folded.prefixes.iter().map(|(site, prefix)| (*site, prefix.shape.n_layers)).collect();
         }

@@ -35,8 +35,9 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
         let found = AdapterFacts {
             path: adapter,
             sentence,
-            n_virtual: folded.n_virtual(),
             method: folded.method(),
+            lora: folded.lora.as_ref().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
+            n_virtual: folded.n_virtual(),
             positions: folded.positions,
             task: folded.task.task,
             classes: folded.task.classes,

@@ -2,8 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::analysis::{NeighbourSearch, SiteStack, VocabularyBank, VocabularyBuilder, VocabularyStep};
-use crate::error::Result;
+use burn::tensor::{Tensor, TensorData};
+
+use crate::adapters::{FoldedAdapter, FoldedPrompt};
+use crate::analysis::{
+    NeighbourSearch, SiteStack, VocabularyBank, VocabularyBuilder, VocabularyStep, nearest_in_embeddings,
+};
+use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase};
 use crate::models::{KeysAndValues, Model, Site};
 use crate::session::{LoadedModel, Session};
@@ -26,11 +31,8 @@ impl Neighbours {
         Self { id, request, stage: Stage::Start }
     }
 
-    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Stage> {
-        let request = &self.request;
-        let mut heard = out.loading(self.id);
-        let model = session.model(&request.model, request.device, &mut heard)?;
-        let adapter = model.adapter(&request.adapter)?;
+    fn start(&self, model: &Rc<LoadedModel>, adapter: &FoldedAdapter, session: &mut Session) -> Result<Stage> {
+        let (request, model) = (&self.request, Rc::clone(model));
         let (prefix, sites) = (adapter.layers(&model.device), adapter.sites());
         let initial = match &request.initial {
             Some(folder) => Some(model.adapter(folder)?.layers(&model.device)),
@@ -63,10 +65,51 @@ fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
     }
 }
 
+/// The nearest tokens of the asked slots of a soft prompt, in the space of the model's embeddings.
+fn of_prompt(request: &NeighbourRequest, model: &LoadedModel, prompt: &FoldedPrompt) -> Result<Vec<NeighbourList>> {
+    let asked: Vec<usize> = match request.positions.as_slice() {
+        [] => (0..prompt.n_virtual).collect(),
+        some => some.to_vec(),
+    };
+    if let Some(position) = asked.iter().find(|&&position| position >= prompt.n_virtual) {
+        let reason = format!("there is no position {position}, the prompt has {}", prompt.n_virtual);
+        return Err(EngineError::Setting { field: "positions", reason });
+    }
+    let slots = |prompt: &FoldedPrompt| {
+        let row = |&slot: &usize| prompt.values[slot * prompt.width..(slot + 1) * prompt.width].to_vec();
+        let values: Vec<f32> = asked.iter().flat_map(row).collect();
+        Tensor::<2>::from_data(TensorData::new(values, [asked.len(), prompt.width]), &model.device)
+    };
+    let before = request.initial.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+    let before = before.and_then(|adapter| adapter.prompt.filter(|before| before.values.len() == prompt.values.len()));
+    let mut lists = nearest_in_embeddings(
+        model.model.embeddings(),
+        &slots(prompt),
+        before.as_ref().map(slots).as_ref(),
+        request.metric,
+        request.top.max(1),
+        &|token| model.tokenizer.token_text(token),
+    )?;
+    for (list, position) in lists.iter_mut().zip(asked) {
+        list.position = position;
+    }
+    Ok(lists)
+}
+
 impl Job for Neighbours {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         match std::mem::replace(&mut self.stage, Stage::Start) {
-            Stage::Start => self.stage = self.start(session, out)?,
+            Stage::Start => {
+                let mut heard = out.loading(self.id);
+                let model = session.model(&self.request.model, self.request.device, &mut heard)?;
+                let adapter = model.adapter(&self.request.adapter)?;
+                if let Some(prompt) = adapter.prompt.as_ref().filter(|_| adapter.prefixes.is_empty()) {
+                    let lists = of_prompt(&self.request, &model, prompt)?;
+                    out.send(Event::Neighbours { job: self.id, lists });
+                    return Ok(Progress::Done(Outcome::Completed));
+                }
+                self.stage = self.start(&model, &adapter, session)?;
+            }
             Stage::Vocabulary { model, sites, mut builder, search } => {
                 self.stage = match builder.step(&SiteStack::new(&model.model, &sites))? {
                     VocabularyStep::Share(share) => {

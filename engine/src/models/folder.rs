@@ -218,6 +218,9 @@ impl ModelFolder {
             file_bytes: self.files.file_bytes(),
             largest_tensor_bytes: self.largest_tensor_bytes(),
             tasks: self.tasks.clone(),
+            embedding_width: self.embedding_width(),
+            weights: self.known_weights(),
+            linears: self.known_linears(),
         }
     }
 

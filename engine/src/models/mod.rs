@@ -42,6 +42,7 @@ pub mod gpt2;
 pub mod gpt_neo;
 pub mod gpt_neox;
 mod head;
+pub(crate) mod known;
 pub mod llama;
 mod loader;
 pub mod opt;

@@ -18,9 +18,11 @@ mod recompute;
 mod recompute_tests;
 mod run;
 mod samples;
+mod sizes;
 mod starts;
 
 pub use self::job::TrainJob;
 pub use self::lab::{LabJob, rank};
 pub use self::prepare::room_for_text;
 pub use self::range::RangeJob;
+pub use self::sizes::count_parameters;

@@ -17,7 +17,7 @@ use crate::config::{
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{BaseModel, Depth, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{Depth, LinearName, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -234,6 +234,9 @@ const HEAD_DEVIATION: f64 = 0.02;
 /// The parts that a configuration asks for, of this model.
 fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option<String>) -> Result<AdapterPlan> {
     let base = &model.model;
+    let (architecture, linears) = (base.shape().architecture, base.linears());
+    let is_seq2seq = matches!(**base, Model::Seq2Seq(_));
+    let [_, width] = base.embedding_dims();
     let mut parts = Vec::new();
     match &config.method {
         MethodConfig::Prefix(prefix) => {
@@ -241,10 +244,17 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
             let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
             parts.extend(sites.into_iter().map(of));
         }
-        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(prompt, base, task))),
-        MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, base)?),
+        MethodConfig::Prompt(prompt) => parts.push(PartPlan::Prompt(prompt_shape(
+            prompt,
+            width,
+            is_seq2seq,
+            task.tasks.len(),
+            Some(layers_and_heads(base)),
+        ))),
+        MethodConfig::Lora(lora) => parts.extend(lora_parts(lora, architecture, &linears, &base.weights())?),
         MethodConfig::Full(full) => {
-            let weights = trained_weights(full, base, task.task);
+            let reads = matches!(**base, Model::Encoder(_)).then_some(task.task);
+            let weights = trained_weights(full, base.weights(), base.shape().n_layers, is_seq2seq, reads);
             if !weights.is_empty() {
                 parts.push(PartPlan::Weights(weights));
             }
@@ -252,7 +262,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
         MethodConfig::Text(_) => parts.extend(text.map(PartPlan::Text)),
     }
     if let Some(lora) = &config.lora {
-        parts.extend(lora_parts(lora, base)?);
+        parts.extend(lora_parts(lora, architecture, &linears, &base.weights())?);
     }
     parts.extend(head_shape(model, task)?.map(PartPlan::Head));
     if parts.is_empty() {
@@ -262,17 +272,22 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-fn prompt_shape(prompt: &PromptConfig, base: &BaseModel, task: &TaskRecord) -> PromptShape {
-    let [_, width] = base.embedding_dims();
-    let n_rows = if matches!(**base, Model::Seq2Seq(_)) { 2 * prompt.n_virtual } else { prompt.n_virtual };
+pub(super) fn prompt_shape(
+    prompt: &PromptConfig,
+    width: usize,
+    is_seq2seq: bool,
+    n_tasks: usize,
+    of_model: Option<[usize; 2]>,
+) -> PromptShape {
+    let n_rows = if is_seq2seq { 2 * prompt.n_virtual } else { prompt.n_virtual };
     let encoder = prompt.encoder.as_ref().map(|encoder| PromptEncoderShape {
         kind: encoder.kind,
         hidden: encoder.width.unwrap_or(width),
         layers: encoder.layers,
     });
-    let of = |tasks: &PromptTasks| PromptTasksShape { n_tasks: task.tasks.len(), ranks: tasks.ranks };
+    let of = |tasks: &PromptTasks| PromptTasksShape { n_tasks, ranks: tasks.ranks };
     let tasks = prompt.tasks.as_ref().map(of);
-    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, of_model: Some(layers_and_heads(base)), tasks }
+    PromptShape { n_virtual: prompt.n_virtual, n_rows, width, encoder, of_model, tasks }
 }
 
 /// Layers and heads as PEFT counts them.
@@ -285,14 +300,19 @@ fn layers_and_heads(model: &Model) -> [usize; 2] {
 }
 
 /// Matrices, and the biases beside them.
-fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
-    let shape = LoraShape::new(lora, base.shape().architecture, &base.linears())?;
+pub(super) fn lora_parts(
+    lora: &LoraConfig,
+    architecture: &str,
+    linears: &[LinearName],
+    weights: &[WeightName],
+) -> Result<Vec<PartPlan>> {
+    let shape = LoraShape::new(lora, architecture, linears)?;
     let chosen = |weight: &WeightName| match (lora.bias, weight.name.strip_suffix(".bias")) {
         (LoraBias::None, _) | (_, None) => false,
         (LoraBias::All, Some(_)) => true,
         (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.linear.name == module),
     };
-    let biases: Vec<WeightName> = base.weights().into_iter().filter(chosen).collect();
+    let biases: Vec<WeightName> = weights.iter().filter(|&weight| chosen(weight)).cloned().collect();
     let mut parts = vec![PartPlan::Lora(shape)];
     if !biases.is_empty() {
         parts.push(PartPlan::Weights(biases));
@@ -301,22 +321,28 @@ fn lora_parts(lora: &LoraConfig, base: &BaseModel) -> Result<Vec<PartPlan>> {
 }
 
 /// The weights of the model that are trained: all that the task reads, or those of the top blocks and what comes behind.
-fn trained_weights(full: &FullConfig, base: &BaseModel, task: Task) -> Vec<WeightName> {
-    let is_read = |weight: &WeightName| match &**base {
-        // Of an encoder's own heads each task reads its own; a decay would change the others.
-        Model::Encoder(_) => {
+/// `reads` is the task of an encoder, of whose own heads each task reads its own.
+pub(super) fn trained_weights(
+    full: &FullConfig,
+    weights: Vec<WeightName>,
+    n_layers: usize,
+    is_seq2seq: bool,
+    reads: Option<Task>,
+) -> Vec<WeightName> {
+    let is_read = |weight: &WeightName| match reads {
+        // A decay would change the others.
+        Some(task) => {
             (task == Task::MaskedFill || !is_of_a_head(&weight.name))
                 && (task == Task::SequenceClassification || !weight.name.contains("pooler."))
         }
-        Model::Causal(_) | Model::Seq2Seq(_) => true,
+        None => true,
     };
-    let weights: Vec<WeightName> = base.weights().into_iter().filter(is_read).collect();
+    let weights: Vec<WeightName> = weights.into_iter().filter(is_read).collect();
     let Some(top_layers) = full.top_layers else { return weights };
     if top_layers == 0 {
         return Vec::new();
     }
-    let is_seq2seq = matches!(**base, Model::Seq2Seq(_));
-    let first = base.shape().n_layers.saturating_sub(top_layers);
+    let first = n_layers.saturating_sub(top_layers);
     let chosen = |weight: &WeightName| {
         let on_top = !is_seq2seq || weight.name.contains("decoder");
         let is_deep = match Depth::of(&weight.name) {

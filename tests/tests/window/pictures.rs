@@ -40,7 +40,7 @@ fn can_draw() -> bool {
     })
 }
 
-fn picture(bench: &mut Bench, name: &str) {
+pub(crate) fn picture(bench: &mut Bench, name: &str) {
     bench.settle();
     if can_draw() {
         bench.harness.snapshot(name);
@@ -202,7 +202,7 @@ fn shown(screen: Screen) -> Bench {
     perform(Bench::with_runs(Start::default(), Vec::new()), Action::Show(screen))
 }
 
-fn perform(mut bench: Bench, action: Action) -> Bench {
+pub(crate) fn perform(mut bench: Bench, action: Action) -> Bench {
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
     window.state.perform(action);
     bench.settle();
@@ -297,7 +297,8 @@ fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
         _ => None,
     });
     let norms: Vec<f32> = (0..120).map(|i| 3.0 + ((i * 37) % 41) as f32 * 0.15).collect();
-    let norms = PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms, sites: vec![] };
+    let norms =
+        PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms, ..PrefixGrid::default() };
     bench.event(Event::Grid { job: grid.expect("norms were asked for"), grid: Box::new(norms) });
     bench.harness.get_by_label_contains(cell).click();
     bench.settle();

@@ -95,8 +95,9 @@ fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
     Box::new(AdapterFacts {
         path: "/mail/records.prefix".into(),
         sentence: "a prefix of the workbench: 12 virtual tokens at the decoder; the text's positions begin at 0".into(),
-        n_virtual: 12,
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 12, ..PrefixConfig::default() }),
+        lora: None,
+        n_virtual: 12,
         positions: Positions::Unshifted,
         task: Task::Causal,
         classes: Vec::new(),

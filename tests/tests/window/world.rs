@@ -26,6 +26,7 @@ use engine::hub::{
 use engine::message::{
     Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
 };
+use engine::models::{LinearName, WeightName};
 
 /// 2026-11-21 03:15:02.
 pub(crate) const NOW: i64 = 1_795_230_902;
@@ -261,7 +262,7 @@ pub(crate) fn config() -> RunConfig {
 pub(crate) fn model_summary() -> ModelSummary {
     ModelSummary {
         folder: "/assets/models/starter".into(),
-        architecture: "GPT2LMHeadModel".into(),
+        architecture: "gpt2".into(),
         n_layers: 6,
         encoder_layers: 0,
         d_model: 384,
@@ -275,8 +276,27 @@ pub(crate) fn model_summary() -> ModelSummary {
         dtype: "F16".into(),
         file_bytes: 28_000_000,
         largest_tensor_bytes: 12_582_912,
-        tasks: vec![Task::Causal],
+        tasks: vec![Task::Causal, Task::SequenceClassification],
+        embedding_width: 384,
+        weights: (0..6).flat_map(layer).map(|linear| weight(&linear)).collect(),
+        linears: (0..6).flat_map(layer).collect(),
     }
+}
+
+fn layer(n: usize) -> [LinearName; 4] {
+    let sizes =
+        [("attn.c_attn", 384, 1152), ("attn.c_proj", 384, 384), ("mlp.c_fc", 384, 1536), ("mlp.c_proj", 1536, 384)];
+    sizes.map(|(name, d_in, d_out)| LinearName {
+        name: format!("transformer.h.{n}.{name}"),
+        d_in,
+        d_out,
+        is_in_out: true,
+    })
+}
+
+fn weight(linear: &LinearName) -> WeightName {
+    let name = format!("{}.weight", linear.name);
+    WeightName { stored: name.clone(), name, shape: vec![linear.d_in, linear.d_out] }
 }
 
 pub(crate) fn preview_rows() -> DataPreview {

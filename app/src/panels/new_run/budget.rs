@@ -1,9 +1,10 @@
 //! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
 use engine::message::ModelSummary;
-use engine::models::Site;
+use engine::training::count_parameters;
 
 use super::draft::Draft;
+use super::tuning::Kind;
 
 /// Numbers that are trained, and those that are kept after the network is folded away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +15,13 @@ pub struct Parameters {
     pub stored: usize,
 }
 
-/// Counts the parameters of a prefix: flat `n * 2 * L * d_kv`; with a network of width `w`
-/// `n * d_kv + (d_kv * w + w) + (w * 2 * L * d_kv + 2 * L * d_kv)`. Where the model has an encoder there is one at each
-/// place that was chosen.
-pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
-    let d_kv = model.n_kv_heads * model.d_head;
-    let at_place = |layers: usize| {
-        let row = 2 * layers * d_kv;
-        let stored = draft.n_virtual * row;
-        let trained = if draft.reparameterise {
-            draft.n_virtual * d_kv + (d_kv * draft.width + draft.width) + (draft.width * row + row)
-        } else {
-            stored
-        };
-        Parameters { trained, stored }
-    };
-    if model.encoder_layers == 0 {
-        return at_place(model.n_layers);
-    }
-    let of_site = |site: &Site| at_place(if *site == Site::Encoder { model.encoder_layers } else { model.n_layers });
-    let sum = |a: Parameters, b: Parameters| Parameters { trained: a.trained + b.trained, stored: a.stored + b.stored };
-    draft.sites.iter().map(of_site).fold(Parameters { trained: 0, stored: 0 }, sum)
+/// Counts what the method trains and keeps in a model, with the head of a task with so many classes; `None` where the
+/// form asks for layers that the model does not have.
+pub fn parameters(draft: &Draft, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
+    let (method, lora) = (draft.method(model.encoder_layers), draft.tuning.beside());
+    let task = (draft.shown_task(Some(model)), n_classes);
+    let (trained, stored) = count_parameters(&method, lora.as_ref(), task, model).ok()?;
+    Some(Parameters { trained, stored })
 }
 
 /// Bytes that training or generating needs, by part.
@@ -42,7 +29,7 @@ pub fn parameters(draft: &Draft, model: &ModelSummary) -> Parameters {
 pub struct Memory {
     /// The frozen base.
     pub weights: u64,
-    /// The prefix; in training with the network behind it, gradients and what the optimizer remembers.
+    /// What is trained; in training with the network behind it, gradients and what the optimizer remembers.
     pub adapter: u64,
     /// In training what the forward pass keeps for the backward pass, in generating the cache of keys and values.
     pub activations: u64,
@@ -67,35 +54,49 @@ fn weights(model: &ModelSummary) -> u64 {
 }
 
 /// Estimates the memory of generating a text that fills the context.
-pub fn generating(draft: &Draft, model: &ModelSummary) -> Memory {
+pub fn generating(parameters: Parameters, model: &ModelSummary) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     Memory {
         weights: weights(model),
-        adapter: f32_bytes(parameters(draft, model).stored),
+        adapter: f32_bytes(parameters.stored),
         activations: f32_bytes(2 * model.n_layers * model.n_kv_heads * model.d_head * model.n_positions),
         logits: f32_bytes(model.vocab_size),
     }
 }
 
-/// Estimates the memory of a training step with rows of `seq` tokens.
-pub fn training(draft: &Draft, model: &ModelSummary, seq: usize) -> Memory {
+/// Estimates the memory of a training step with rows of `seq` tokens. Where nothing is trained, of scoring them.
+pub fn training(draft: &Draft, parameters: Parameters, model: &ModelSummary, seq: usize) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     // The parameters, their gradient and what the optimizer remembers.
     let tensors = 2 + draft.training.optimizer.memory_per_parameter() as u64;
     let tokens = draft.training.batch_size * seq;
-    let kv = seq + draft.n_virtual;
+    let is_prompt = matches!(draft.tuning.kind, Kind::Prompt | Kind::PTuning);
+    let kv = seq + draft.n_before();
+    // Soft tokens go through the model like others.
+    let tokens = if is_prompt { draft.training.batch_size * kv } else { tokens };
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
-    let per_layer =
-        tokens * (6 * model.d_model + 2 * model.d_ff) + draft.training.batch_size * model.n_heads * seq * kv;
-    let n_layers = model.n_layers + model.encoder_layers;
+    let mut per_token = 6 * model.d_model + 2 * model.d_ff;
+    // A weight's own gradient needs what the layer reads: once more the inputs of attention and of the feed-forward.
+    let changes_weights =
+        draft.tuning.any_lora().is_some() || matches!(draft.tuning.kind, Kind::Full | Kind::TopLayers);
+    if changes_weights {
+        per_token += 2 * model.d_model;
+    }
+    let per_layer = tokens * per_token + draft.training.batch_size * model.n_heads * seq * kv;
+    // Below the lowest layer that is trained nothing is kept.
+    let layers = match draft.tuning.kind {
+        Kind::TopLayers => draft.tuning.top_layers.min(model.n_layers),
+        Kind::HeadOnly | Kind::Text => 1,
+        _ => model.n_layers + model.encoder_layers,
+    };
     let kept = match draft.training.gradient_checkpointing {
         // What enters each block, and one of them at a time.
-        true => n_layers * tokens * model.d_model + per_layer,
-        false => n_layers * per_layer,
+        true => layers * tokens * model.d_model + per_layer,
+        false => layers * per_layer,
     };
     Memory {
         weights: weights(model),
-        adapter: tensors * f32_bytes(parameters(draft, model).trained),
+        adapter: tensors * f32_bytes(parameters.trained),
         activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
     }
@@ -111,7 +112,8 @@ pub fn quantile(lengths: &[u32], share: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use engine::config::{AdafactorConfig, OptimizerConfig};
+    use engine::config::{AdafactorConfig, OptimizerConfig, Task};
+    use engine::models::{LinearName, Site, WeightName};
 
     use super::*;
 
@@ -133,22 +135,105 @@ mod tests {
             file_bytes: 0,
             largest_tensor_bytes: 0,
             tasks: Vec::new(),
+            embedding_width: 768,
+            weights: Vec::new(),
+            linears: Vec::new(),
         }
     }
 
     #[test]
     fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
         let mut draft = Draft { n_virtual: 10, ..Draft::default() };
-        assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 184_320, stored: 184_320 });
+        assert_eq!(of(&draft), Parameters { trained: 184_320, stored: 184_320 });
         draft.reparameterise = true;
-        assert_eq!(parameters(&draft, &gpt2_small()), Parameters { trained: 9_857_024, stored: 184_320 });
+        assert_eq!(of(&draft), Parameters { trained: 9_857_024, stored: 184_320 });
+    }
+
+    fn of(draft: &Draft) -> Parameters {
+        parameters(draft, &gpt2_small(), 0).unwrap()
+    }
+
+    fn needs(draft: &Draft) -> Memory {
+        training(draft, of(draft), &gpt2_small(), 128)
+    }
+
+    #[test]
+    fn every_method_trains_and_stores_what_the_literature_says() {
+        let layer = |n: usize| {
+            let linear = |name: &str, d_in, d_out| LinearName {
+                name: format!("transformer.h.{n}.{name}"),
+                d_in,
+                d_out,
+                is_in_out: true,
+            };
+            [
+                linear("attn.c_attn", 768, 2304),
+                linear("attn.c_proj", 768, 768),
+                linear("mlp.c_fc", 768, 3072),
+                linear("mlp.c_proj", 3072, 768),
+            ]
+        };
+        let weight = |name: &str, shape: [usize; 2]| WeightName {
+            name: name.into(),
+            stored: name.into(),
+            shape: shape.to_vec(),
+        };
+        let model = ModelSummary {
+            architecture: "gpt2".into(),
+            linears: (0..12).flat_map(layer).collect(),
+            weights: vec![
+                weight("transformer.wte.weight", [50_257, 768]),
+                weight("transformer.h.10.attn.c_attn.weight", [768, 2304]),
+                weight("transformer.h.11.attn.c_attn.weight", [768, 2304]),
+            ],
+            tasks: vec![Task::Causal, Task::SequenceClassification],
+            ..gpt2_small()
+        };
+        let mut draft = Draft::default();
+        let mut count = |kind, n_classes, change: fn(&mut Draft)| {
+            draft.tuning.kind = kind;
+            change(&mut draft);
+            let Parameters { trained, stored } = parameters(&draft, &model, n_classes).unwrap();
+            (trained, stored)
+        };
+        let as_it_is = |_: &mut Draft| {};
+        assert_eq!(count(Kind::Prompt, 0, |draft| draft.tuning.prompt.n_virtual = 100), (76_800, 76_800));
+        // PEFT: MLP of three layers of the embeddings' width, folded into the prompt.
+        assert_eq!(count(Kind::PTuning, 0, as_it_is), (76_800 + 3 * (768 * 768 + 768), 76_800));
+        // LoRA's table for GPT-2 with rank 8 on c_attn: 12 × 8 × (768 + 2304).
+        assert_eq!(count(Kind::Lora, 0, as_it_is), (294_912, 294_912));
+        let everything = 50_257 * 768 + 2 * 768 * 2304;
+        assert_eq!(count(Kind::Full, 0, as_it_is), (everything, everything));
+        assert_eq!(count(Kind::TopLayers, 0, |draft| draft.tuning.top_layers = 1), (768 * 2304, 768 * 2304));
+        let classes = |draft: &mut Draft| draft.task = Some(Task::SequenceClassification);
+        assert_eq!(count(Kind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
+        assert_eq!(count(Kind::Text, 0, |draft| draft.task = None), (0, 0));
+        draft.tuning.kind = Kind::Prefix;
+        draft.tuning.with_lora = true;
+        assert_eq!(parameters(&draft, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
+        draft.tuning.lora.targets = super::super::tuning::Targets::Named;
+        draft.tuning.lora.names = "q_proj".into();
+        assert_eq!(parameters(&draft, &model, 0), None, "there is no such layer");
+    }
+
+    #[test]
+    fn all_weights_take_their_gradients_and_moments_too() {
+        let mut draft = Draft::default();
+        draft.tuning.kind = Kind::Full;
+        let weight = WeightName { name: "wte.weight".into(), stored: "wte.weight".into(), shape: vec![50_257, 768] };
+        let model = ModelSummary { weights: vec![weight], ..gpt2_small() };
+        let parameters = parameters(&draft, &model, 0).unwrap();
+        let need = training(&draft, parameters, &model, 128);
+        assert_eq!(need.adapter, 4 * 4 * 50_257 * 768, "the weights, their gradient and two moments");
+        assert!(need.activations > needs(&Draft::default()).activations);
     }
 
     #[test]
     fn each_place_of_a_model_with_an_encoder_counts() {
         let model = ModelSummary { n_layers: 4, encoder_layers: 6, ..gpt2_small() };
         let count = |sites: &[Site]| {
-            parameters(&Draft { n_virtual: 10, sites: sites.to_vec(), ..Draft::default() }, &model).stored
+            let draft = Draft { n_virtual: 10, sites: sites.to_vec(), ..Draft::default() };
+            parameters(&draft, &model, 0).unwrap().stored
         };
         let layer = 10 * 2 * 768;
         assert_eq!(count(&Site::ALL), (6 + 4 + 4) * layer);
@@ -161,34 +246,34 @@ mod tests {
         let small = Draft::default();
         let mut large = small.clone();
         large.training.batch_size *= 4;
-        let (a, b) = (training(&small, &gpt2_small(), 128), training(&large, &gpt2_small(), 128));
+        let (a, b) = (needs(&small), needs(&large));
         assert_eq!(a.weights, b.weights);
         assert!(b.activations > 3 * a.activations);
         assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
         let mut again = small.clone();
         again.training.gradient_checkpointing = true;
-        let c = training(&again, &gpt2_small(), 128);
+        let c = needs(&again);
         assert!(5 * c.activations < a.activations, "blocks are run again");
         assert_eq!((c.weights, c.adapter, c.logits), (a.weights, a.adapter, a.logits));
         let mut frugal = small;
         frugal.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
-        assert_eq!(2 * training(&frugal, &gpt2_small(), 128).adapter, a.adapter, "AdamW's moments are not kept");
+        assert_eq!(2 * needs(&frugal).adapter, a.adapter, "AdamW's moments are not kept");
     }
 
     #[test]
     fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
-        let need = generating(&Draft { n_virtual: 10, ..Draft::default() }, &gpt2_small());
+        let need = generating(of(&Draft { n_virtual: 10, ..Draft::default() }), &gpt2_small());
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
-        assert!(need.total() < training(&Draft::default(), &gpt2_small(), 128).total());
+        assert!(need.total() < needs(&Draft::default()).total());
     }
 
     #[test]
     fn weights_of_sixteen_bits_take_half() {
         let half = ModelSummary { dtype: "BF16".into(), ..gpt2_small() };
         assert_eq!(
-            2 * generating(&Draft::default(), &half).weights,
-            generating(&Draft::default(), &gpt2_small()).weights
+            2 * generating(of(&Draft::default()), &half).weights,
+            generating(of(&Draft::default()), &gpt2_small()).weights
         );
     }
 

@@ -188,7 +188,7 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
                 field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
             } else {
                 let model = state.model(Path::new(draft.model.trim()));
-                let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_virtual));
+                let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_before()));
                 ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
             }
         });
@@ -272,7 +272,7 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
             }
         });
     });
-    token_strip_ui(ui, draft.n_virtual, &with_classes(row), &row.labelled);
+    token_strip_ui(ui, draft.n_before(), &with_classes(row), &row.labelled);
     legend_ui(ui, [say!("data.legend_prefix"), say!("data.legend_prompt"), say!("data.legend_target")]);
     if !preview.task.writes() {
         let line = say!("data.row_label", label = row.target);

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::adapters::LoraShape;
 use engine::config::{
-    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PrefixInit, Reparameterisation, RunConfig,
-    Schedule, Task, TrainingConfig,
+    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PrefixInit, PromptInit, Reparameterisation,
+    RunConfig, Schedule, Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
 use engine::models::Site;
 use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
+use super::tuning::{Kind, Targets, Tuning};
 use crate::say;
 use crate::workspace::default_name;
 
@@ -64,6 +66,9 @@ pub enum Field {
     Validation,
     Template,
     MaxTokens,
+    Method,
+    Targets,
+    Text,
     Prefix,
     Sites,
     Words,
@@ -112,6 +117,8 @@ pub struct Draft {
     pub limit_tokens: bool,
     /// That limit.
     pub max_tokens: usize,
+    /// What is trained, and the settings of everything that is no prefix.
+    pub tuning: Tuning,
     /// Prefix length.
     pub n_virtual: usize,
     /// Train through a network.
@@ -177,6 +184,7 @@ impl From<&RunConfig> for Draft {
             limit_tokens: config.data.max_tokens.is_some(),
             max_tokens: config.data.max_tokens.unwrap_or(256),
             data: config.data.clone(),
+            tuning: Tuning::from(config),
             n_virtual: prefix.n_virtual,
             reparameterise,
             width: network.width,
@@ -217,10 +225,27 @@ impl Draft {
     }
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.
-    fn method(&self, encoder_layers: usize) -> MethodConfig {
+    pub fn method(&self, encoder_layers: usize) -> MethodConfig {
         let everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
         let sites = (!everywhere).then(|| self.sites.clone());
-        MethodConfig::Prefix(PrefixConfig { sites, ..self.prefix_config() })
+        self.tuning.method(|| PrefixConfig { sites, ..self.prefix_config() })
+    }
+
+    /// Positions that it takes from the text.
+    pub fn n_before(&self) -> usize {
+        self.method(0).n_virtual()
+    }
+
+    /// Fills in a method; a prefix keeps its places.
+    fn take_method(&mut self, method: &MethodConfig) {
+        self.tuning.take(method);
+        let MethodConfig::Prefix(prefix) = method else { return };
+        (self.n_virtual, self.dropout) = (prefix.n_virtual, prefix.dropout);
+        if let PrefixInit::Words { text } = &prefix.init {
+            (self.init, self.words) = (InitKind::Words, text.clone());
+        }
+        self.reparameterise = prefix.reparameterisation.is_some();
+        self.width = prefix.reparameterisation.as_ref().map_or(self.width, |network| network.width);
     }
 
     /// The prefix at each place as the engine is asked for it.
@@ -272,13 +297,7 @@ impl Draft {
         if recipe.apply(&mut method, self.task, &mut training).is_err() {
             return;
         }
-        let MethodConfig::Prefix(prefix) = method else { return };
-        (self.n_virtual, self.dropout) = (prefix.n_virtual, prefix.dropout);
-        if let PrefixInit::Words { text } = prefix.init {
-            (self.init, self.words) = (InitKind::Words, text);
-        }
-        self.reparameterise = prefix.reparameterisation.is_some();
-        self.width = prefix.reparameterisation.map_or(self.width, |network| network.width);
+        self.take_method(&method);
         self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
         self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
         (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
@@ -310,23 +329,20 @@ impl Draft {
         if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
             issue(Field::Train, say!("issue.no_rows", skipped = preview.skipped_rows));
         }
+        let n_before = self.n_before();
         if let Some(model) = facts.model
-            && self.n_virtual >= model.n_positions
+            && n_before >= model.n_positions
         {
-            issue(Field::Prefix, say!("issue.prefix_too_long", prefix = self.n_virtual, positions = model.n_positions));
+            issue(Field::Prefix, say!("issue.prefix_too_long", prefix = n_before, positions = model.n_positions));
         } else if let Some(model) = facts.model
             && self.limit_tokens
-            && self.n_virtual + self.max_tokens > model.n_positions
+            && n_before + self.max_tokens > model.n_positions
         {
-            let room = model.n_positions - self.n_virtual;
+            let room = model.n_positions - n_before;
             issue(Field::MaxTokens, say!("issue.rows_too_long", positions = model.n_positions, room = room));
         }
-        if facts.model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
-            issue(Field::Sites, say!("issue.no_site").to_owned());
-        }
-        if self.init.needs_text() && self.words.trim().is_empty() {
-            issue(Field::Words, self.init.without_text().to_owned());
-        }
+        issues.extend(self.check_method(facts.model));
+        let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
         let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
         if rate.is_none() {
             issue(Field::LearningRate, say!("issue.rate").to_owned());
@@ -338,6 +354,45 @@ impl Draft {
             }
             _ => Err(issues),
         }
+    }
+
+    /// What the method lacks.
+    fn check_method(&self, model: Option<&ModelSummary>) -> Vec<Issue> {
+        let (tuning, task) = (&self.tuning, self.shown_task(model));
+        let mut issues = Vec::new();
+        let mut issue = |field, sentence: &str| issues.push(Issue { field, sentence: sentence.to_owned() });
+        if let Some(reason) = tuning.kind.why_not(task) {
+            issue(Field::Method, reason);
+        }
+        let is_prefix = tuning.kind == Kind::Prefix;
+        if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
+            issue(Field::Sites, say!("issue.no_site"));
+        }
+        if is_prefix && self.init.needs_text() && self.words.trim().is_empty() {
+            issue(Field::Words, self.init.without_text());
+        }
+        match &tuning.prompt.init {
+            PromptInit::Words { text } if tuning.kind == Kind::Prompt && text.trim().is_empty() => {
+                issue(Field::Words, say!("issue.no_words"));
+            }
+            PromptInit::Classes if tuning.kind == Kind::Prompt && !task.has_classes() => {
+                issue(Field::Words, say!("issue.no_classes"));
+            }
+            _ => {}
+        }
+        if tuning.kind == Kind::Text && tuning.text.instruction.trim().is_empty() && tuning.text.shots == 0 {
+            issue(Field::Text, say!("issue.no_instruction"));
+        }
+        if let Some(lora) = tuning.any_lora() {
+            let known = model.filter(|model| !model.linears.is_empty());
+            let found = known.map(|model| LoraShape::new(&lora.config(), &model.architecture, &model.linears));
+            if lora.targets == Targets::Named && lora.names.trim().is_empty() {
+                issue(Field::Targets, say!("issue.no_targets"));
+            } else if let Some(Err(error)) = found {
+                issue(Field::Targets, &error.to_string());
+            }
+        }
+        issues
     }
 
     /// How the engine is asked to train.
@@ -364,7 +419,7 @@ impl Draft {
             task: self.task,
             data: self.data_config(),
             method: self.method(encoder_layers),
-            lora: None,
+            lora: self.tuning.beside(),
             training,
         };
         if config.name.is_empty() {
@@ -400,7 +455,11 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use engine::config::{OptimizerConfig, SgdConfig};
+    use engine::config::{
+        FullConfig, LoraBias, LoraConfig, OptimizerConfig, PromptConfig, PromptEncoder, PromptEncoderKind, SgdConfig,
+        TextConfig,
+    };
+    use engine::models::LinearName;
 
     use super::*;
 
@@ -426,6 +485,9 @@ mod tests {
             file_bytes: 500_000_000,
             largest_tensor_bytes: 154_389_504,
             tasks: Vec::new(),
+            embedding_width: 768,
+            weights: Vec::new(),
+            linears: Vec::new(),
         }
     }
 
@@ -458,6 +520,106 @@ mod tests {
         draft.reparameterise = false;
         draft.follow_method();
         assert_eq!(draft.learning_rate, "1e-3");
+    }
+
+    #[test]
+    fn every_method_comes_back_from_the_form_as_it_went_in() {
+        let prefix = PrefixConfig { n_virtual: 7, dropout: 0.1, ..PrefixConfig::default() };
+        let network = Reparameterisation { width: 64, activation: MlpActivation::Gelu };
+        let words = PrefixConfig { init: PrefixInit::Words { text: "a b".into() }, ..prefix.clone() };
+        let prompt = |init| MethodConfig::Prompt(PromptConfig { n_virtual: 9, init, ..PromptConfig::default() });
+        let encoded = |kind, width| {
+            let encoder = Some(PromptEncoder { kind, width, layers: 3 });
+            MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() })
+        };
+        let lora = LoraConfig { rank: 4, alpha: 32.0, dropout: 0.1, rank_stabilised: true, ..LoraConfig::default() };
+        let named = LoraConfig { targets: Some(vec!["c_attn".into(), r"h\.\d{1,2}\.mlp".into()]), ..lora.clone() };
+        let everywhere =
+            LoraConfig { targets: Some(vec!["all-linear".into()]), bias: LoraBias::All, ..LoraConfig::default() };
+        let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+        let methods = [
+            MethodConfig::Prefix(prefix.clone()),
+            MethodConfig::Prefix(PrefixConfig { reparameterisation: Some(network), ..prefix }),
+            MethodConfig::Prefix(words),
+            prompt(PromptInit::ScaledRandom),
+            prompt(PromptInit::Random),
+            prompt(PromptInit::Zero),
+            prompt(PromptInit::Vocabulary),
+            prompt(PromptInit::Frequent),
+            prompt(PromptInit::Classes),
+            prompt(PromptInit::Words { text: "say it".into() }),
+            encoded(PromptEncoderKind::Mlp, None),
+            encoded(PromptEncoderKind::Lstm, Some(33)),
+            MethodConfig::Lora(lora),
+            MethodConfig::Lora(named.clone()),
+            MethodConfig::Lora(everywhere),
+            full(None),
+            full(Some(3)),
+            full(Some(0)),
+            MethodConfig::Text(TextConfig { instruction: "Say it.\n".into(), shots: 2 }),
+        ];
+        for method in methods {
+            let task = match &method {
+                MethodConfig::Text(_) => None,
+                _ => Some(Task::SequenceClassification),
+            };
+            let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
+            for lora in [None, beside.then(|| named.clone())] {
+                let plain = ready().check(Facts::default()).unwrap();
+                let config = RunConfig { method: method.clone(), lora, task, ..plain };
+                assert_eq!(Draft::from(&config).check(Facts::default()).as_ref(), Ok(&config), "{method:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rate_and_the_presets_are_those_of_the_method() {
+        let mut draft = ready();
+        let usual = [
+            (Kind::Prompt, "1e-3"),
+            (Kind::PTuning, "1e-4"),
+            (Kind::Lora, "2e-4"),
+            (Kind::Full, "5e-5"),
+            (Kind::HeadOnly, "1e-3"),
+        ];
+        for (kind, rate) in usual {
+            draft.tuning.kind = kind;
+            draft.follow_method();
+            assert_eq!(draft.learning_rate, rate, "{kind:?}");
+        }
+        draft.tuning.kind = Kind::Lora;
+        let names: Vec<&str> = draft.recipes().map(|recipe| recipe.name).collect();
+        assert_eq!(names, ["lora-gpt2-e2e"]);
+        draft.take_recipe(Recipe::named("lora-gpt2-e2e").unwrap());
+        assert_eq!(draft.recipe().map(|recipe| recipe.name), Some("lora-gpt2-e2e"));
+        assert_eq!((draft.tuning.lora.config.rank, draft.tuning.kind), (4, Kind::Lora));
+    }
+
+    #[test]
+    fn what_a_method_lacks_is_said_at_its_field() {
+        let model = ModelSummary {
+            architecture: "gpt2".into(),
+            linears: vec![LinearName { name: "h.0.attn.c_attn".into(), d_in: 4, d_out: 12, is_in_out: true }],
+            ..gpt2()
+        };
+        let first = |change: fn(&mut Draft)| {
+            let mut draft = ready();
+            change(&mut draft);
+            draft.check(Facts { model: Some(&model), ..Facts::default() }).unwrap_err()[0].field
+        };
+        assert_eq!(first(|draft| draft.tuning.kind = Kind::HeadOnly), Field::Method);
+        assert_eq!(first(|draft| draft.tuning.kind = Kind::Text), Field::Text);
+        let name = |draft: &mut Draft, name: &str| {
+            (draft.tuning.with_lora, draft.tuning.lora.targets) = (true, Targets::Named);
+            draft.tuning.lora.names = name.into();
+        };
+        let mut draft = ready();
+        for (typed, right) in [("", false), ("q_proj", false), ("c_attn", true)] {
+            name(&mut draft, typed);
+            let checked = draft.check(Facts { model: Some(&model), ..Facts::default() });
+            assert_eq!(checked.is_ok(), right, "{typed:?}");
+            assert!(right || checked.unwrap_err()[0].field == Field::Targets);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod preview_card;
 mod range;
 mod schedule;
 mod start;
+pub mod tuning;
 
 use std::path::PathBuf;
 
@@ -175,7 +176,7 @@ impl NewRun {
             out.push(Action::Describe(model.clone()));
         }
         let data = Box::new(draft.data_config());
-        let wanted = (model, data, draft.task, draft.n_virtual);
+        let wanted = (model, data, draft.task, draft.n_before());
         if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
             return;
         }

@@ -6,6 +6,7 @@ use egui::{RichText, Ui};
 use engine::message::ModelSummary;
 
 use super::draft::Draft;
+use super::tuning::Kind;
 use super::{NewRun, budget};
 use crate::action::Action;
 use crate::say;
@@ -58,16 +59,18 @@ impl NewRun {
 
     fn costs_ui(&mut self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
         self.sum_up_lengths(state);
-        let counts = budget::parameters(draft, model);
-        section_ui(ui, say!("new_run.parameters"));
-        fact_ui(ui, say!("new_run.trained"), &text::count(counts.trained));
-        fact_ui(ui, say!("new_run.stored"), &text::count(counts.stored));
-        let share = 100.0 * counts.stored as f64 / model.parameters.max(1) as f64;
-        fact_ui(ui, say!("new_run.share"), &format!("{share:.3} %"));
-        if draft.reparameterise {
-            ui.add(egui::Label::new(RichText::new(say!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
+        let n_classes = state.preview.known.as_ref().map_or(0, |preview| preview.classes.len());
+        if let Some(counts) = budget::parameters(draft, model, n_classes) {
+            section_ui(ui, say!("new_run.parameters"));
+            fact_ui(ui, say!("new_run.trained"), &text::count(counts.trained));
+            fact_ui(ui, say!("new_run.stored"), &text::count(counts.stored));
+            let share = 100.0 * counts.stored as f64 / model.parameters.max(1) as f64;
+            fact_ui(ui, say!("new_run.share"), &format!("{share:.3} %"));
+            if counts.trained != counts.stored {
+                ui.add(egui::Label::new(RichText::new(say!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
+            }
+            self.memory_ui(ui, draft, counts, model, state);
         }
-        self.memory_ui(ui, draft, model, state);
         self.context_ui(ui, draft, model);
         self.length_ui(ui, draft, state);
     }
@@ -83,11 +86,11 @@ impl NewRun {
         }
     }
 
-    fn memory_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
+    fn memory_ui(&self, ui: &mut Ui, draft: &Draft, counts: budget::Parameters, model: &ModelSummary, state: &State) {
         let seq = if self.lengths.usual == 0 { 128 } else { self.lengths.usual };
         let needs = [
-            (say!("new_run.training"), budget::training(draft, model, seq.min(model.n_positions))),
-            (say!("new_run.generating"), budget::generating(draft, model)),
+            (say!("new_run.training"), budget::training(draft, counts, model, seq.min(model.n_positions))),
+            (say!("new_run.generating"), budget::generating(counts, model)),
         ];
         section_ui(ui, say!("new_run.memory"));
         memory_table_ui(ui, &needs);
@@ -114,10 +117,10 @@ impl NewRun {
         section_ui(ui, say!("new_run.context"));
         let longest =
             if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
-        let used = draft.n_virtual + longest;
+        let used = draft.n_before() + longest;
         progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, say!("new_run.context"));
         let line =
-            say!("new_run.context_line", prefix = draft.n_virtual, longest = longest, positions = model.n_positions);
+            say!("new_run.context_line", prefix = draft.n_before(), longest = longest, positions = model.n_positions);
         let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
         ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
         if used > model.n_positions {
@@ -127,6 +130,9 @@ impl NewRun {
 
     fn length_ui(&self, ui: &mut Ui, draft: &Draft, state: &State) {
         let Some(preview) = state.preview.known.as_deref().filter(|preview| preview.train_rows > 0) else { return };
+        if draft.tuning.kind == Kind::Text {
+            return;
+        }
         let t = &draft.training;
         let per_epoch = preview.train_rows.div_ceil((t.batch_size * t.accumulation).max(1));
         let steps = match draft.extent {

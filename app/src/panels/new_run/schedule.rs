@@ -6,6 +6,7 @@ use engine::device::DeviceChoice;
 use engine::recipes::Recipe;
 
 use super::draft::{Draft, Extent, Field, Issue};
+use super::tuning::Kind;
 use super::{error_of, optimizer, range};
 use crate::action::Action;
 use crate::say;
@@ -24,31 +25,12 @@ pub(super) fn schedule_ui(
     out: &mut Vec<Action>,
 ) {
     card_ui(ui, say!("schedule.title"), |ui| {
-        recipe_ui(ui, draft);
-        ui.columns(2, |sides| {
-            let left = &mut sides[0];
-            field::field_ui(left, say!("schedule.extent"), "", None, |ui| {
-                let names = [(Extent::Epochs, say!("schedule.epochs")), (Extent::Steps, say!("schedule.steps"))];
-                segmented_ui(ui, &mut draft.extent, &names)
-            });
-            let right = &mut sides[1];
-            let error = error_of(issues, Field::Epochs);
-            match draft.extent {
-                Extent::Epochs => field::field_ui(right, say!("schedule.n_epochs"), "", error, |ui| {
-                    field::number_ui(ui, &mut draft.training.epochs, 0.01..=10_000.0, 0.1)
-                }),
-                Extent::Steps => field::field_ui(right, say!("schedule.n_steps"), "", error, |ui| {
-                    field::count_ui(ui, &mut draft.training.steps, 1..=100_000_000)
-                }),
-            };
-        });
-        ui.columns(2, |sides| {
-            field::field_ui(&mut sides[0], say!("schedule.batch"), say!("schedule.batch_help"), None, |ui| {
-                field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
-            });
-            rate_ui(&mut sides[1], draft, issues);
-            sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
-        });
+        let trains = draft.tuning.kind != Kind::Text;
+        if trains {
+            pace_ui(ui, draft, state, (issues, ready), out);
+        } else {
+            ui.add(egui::Label::new(RichText::new(say!("schedule.no_steps")).color(tokens(ui).muted)).wrap());
+        }
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
             field::field_ui(&mut sides[1], say!("schedule.name"), "", None, |ui| {
@@ -59,8 +41,45 @@ pub(super) fn schedule_ui(
             0 => say!("schedule.advanced").to_owned(),
             n => say!("schedule.advanced_changed", n = n),
         };
-        CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
-        range::range_ui(ui, draft, state, out);
+        if trains {
+            CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
+            range::range_ui(ui, draft, state, out);
+        }
+    });
+}
+
+/// How long and how fast.
+fn pace_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    state: &State,
+    (issues, ready): (&[Issue], Option<&RunConfig>),
+    out: &mut Vec<Action>,
+) {
+    recipe_ui(ui, draft);
+    ui.columns(2, |sides| {
+        let left = &mut sides[0];
+        field::field_ui(left, say!("schedule.extent"), "", None, |ui| {
+            let names = [(Extent::Epochs, say!("schedule.epochs")), (Extent::Steps, say!("schedule.steps"))];
+            segmented_ui(ui, &mut draft.extent, &names)
+        });
+        let right = &mut sides[1];
+        let error = error_of(issues, Field::Epochs);
+        match draft.extent {
+            Extent::Epochs => field::field_ui(right, say!("schedule.n_epochs"), "", error, |ui| {
+                field::number_ui(ui, &mut draft.training.epochs, 0.01..=10_000.0, 0.1)
+            }),
+            Extent::Steps => field::field_ui(right, say!("schedule.n_steps"), "", error, |ui| {
+                field::count_ui(ui, &mut draft.training.steps, 1..=100_000_000)
+            }),
+        };
+    });
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], say!("schedule.batch"), say!("schedule.batch_help"), None, |ui| {
+            field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
+        });
+        rate_ui(&mut sides[1], draft, issues);
+        sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
     });
 }
 

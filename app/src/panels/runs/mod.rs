@@ -1,6 +1,7 @@
 //! The screen *Runs*: all runs in a table, with what can be done with them. Without runs: where to begin.
 
 mod filter;
+mod send;
 pub mod table;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub struct Runs {
     anchor: Option<RunId>,
     renaming: Option<(RunId, String)>,
     deleting: Option<Vec<RunId>>,
+    sending: Option<send::Sending>,
 }
 
 impl Default for Runs {
@@ -40,11 +42,19 @@ impl Default for Runs {
             anchor: None,
             renaming: None,
             deleting: None,
+            sending: None,
         }
     }
 }
 
 impl Runs {
+    /// Takes in a place that was chosen in a dialog.
+    pub fn picked(&mut self, path: &std::path::Path) {
+        if let Some(sending) = &mut self.sending {
+            sending.to = path.display().to_string();
+        }
+    }
+
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let Some(runs) = &state.runs else {
@@ -84,6 +94,7 @@ impl Runs {
         }
         self.rename_ui(ui, out);
         self.delete_ui(ui, state, out);
+        send::send_ui(ui, &mut self.sending, state, out);
     }
 
     /// As in a file manager: click, Ctrl adds, Shift takes a range.
@@ -140,6 +151,7 @@ impl Runs {
             if quiet_ui(ui, writable && one.is_some(), say!("runs.rename")).clicked() {
                 self.renaming = one.map(|row| (row.id.clone(), row.name.clone()));
             }
+            send::menu_ui(ui, one, &mut self.sending);
             if danger_ui(ui, writable && !chosen.is_empty(), say!("runs.delete")).clicked() {
                 self.deleting = Some(chosen.iter().map(|row| row.id.clone()).collect());
             }

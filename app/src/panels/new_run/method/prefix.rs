@@ -1,48 +1,43 @@
-//! The card *Method*: what is trained, where it sits, and what it begins as.
+//! The settings of a prefix: where it sits, and what it begins as.
 
 use std::path::Path;
 
-use egui::{RichText, Ui};
+use egui::Ui;
 use engine::config::MlpActivation;
 use engine::models::Site;
 
-use super::draft::{Draft, Field, Issue};
-use super::lab::LabForm;
-use super::{error_of, start};
+use super::super::draft::{Draft, Field, Issue};
+use super::super::lab::LabForm;
+use super::super::{error_of, start};
 use crate::say;
 use crate::state::State;
-use crate::theme::tokens;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
-use crate::widgets::surface::card_ui;
 
-/// Draws the card.
-pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
-    card_ui(ui, say!("method.title"), |ui| {
-        ui.add(egui::Label::new(RichText::new(say!("method.sentence")).color(tokens(ui).muted)).wrap());
-        let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
-        let captions = Captions {
-            prefix: say!("method.drawing_prefix"),
-            text: say!("method.drawing_text"),
-            layers: say!("method.drawing_layers"),
-            network: say!("method.drawing_network"),
-        };
-        prefix_drawing_ui(ui, layers, draft.reparameterise, captions);
-        ui.columns(2, |sides| {
-            let error = error_of(issues, Field::Prefix);
-            field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {
-                field::count_ui(ui, &mut draft.n_virtual, 1..=4096)
-            });
-            field::field_ui(&mut sides[1], say!("method.dropout"), say!("method.dropout_help"), None, |ui| {
-                field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
-            });
+/// Draws them.
+pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
+    let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
+    let captions = Captions {
+        prefix: say!("method.drawing_prefix"),
+        text: say!("method.drawing_text"),
+        layers: say!("method.drawing_layers"),
+        network: say!("method.drawing_network"),
+    };
+    prefix_drawing_ui(ui, layers, draft.reparameterise, captions);
+    ui.columns(2, |sides| {
+        let error = error_of(issues, Field::Prefix);
+        field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {
+            field::count_ui(ui, &mut draft.n_virtual, 1..=4096)
         });
-        sites_ui(ui, draft, state, issues);
-        network_ui(ui, draft);
-        start::start_ui(ui, draft, state, issues);
-        lab.button_ui(ui, draft);
+        field::field_ui(&mut sides[1], say!("method.dropout"), say!("method.dropout_help"), None, |ui| {
+            field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
+        });
     });
+    sites_ui(ui, draft, state, issues);
+    network_ui(ui, draft);
+    start::start_ui(ui, draft, state, issues);
+    lab.button_ui(ui, draft);
 }
 
 /// The places of a prefix, where the model has more than one.

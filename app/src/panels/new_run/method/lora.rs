@@ -1,0 +1,89 @@
+//! The settings of matrices of low rank: how large they are, and beside which layers they stand.
+
+use egui::{CollapsingHeader, Ui};
+use engine::adapters::{default_targets, last_names};
+use engine::config::LoraBias;
+use engine::message::ModelSummary;
+
+use super::super::draft::{Field, Issue};
+use super::super::error_of;
+use super::super::tuning::{LoraDraft, Targets, names_of};
+use super::note_ui;
+use crate::say;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+use crate::widgets::surface::{chips_ui, plain_chip_ui};
+
+/// Draws them.
+pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
+    ui.columns(3, |sides| {
+        let config = &mut lora.config;
+        field::field_ui(&mut sides[0], say!("method.rank"), say!("method.rank_help"), None, |ui| {
+            field::count_ui(ui, &mut config.rank, 1..=4096)
+        });
+        field::field_ui(&mut sides[1], say!("method.alpha"), say!("method.alpha_help"), None, |ui| {
+            field::number_ui(ui, &mut config.alpha, 0.001..=65_536.0, 0.5)
+        });
+        field::field_ui(&mut sides[2], say!("method.lora_dropout"), say!("method.lora_dropout_help"), None, |ui| {
+            field::number_ui(ui, &mut config.dropout, 0.0..=0.95, 0.005)
+        });
+    });
+    targets_ui(ui, lora, model, issues);
+    CollapsingHeader::new(say!("method.lora_more")).id_salt("lora_more").show(ui, |ui| {
+        ui.add_space(6.0);
+        let config = &mut lora.config;
+        ui.checkbox(&mut config.rank_stabilised, say!("method.rank_stabilised"))
+            .on_hover_text(say!("method.rank_stabilised_help"));
+        field::field_ui(ui, say!("method.bias"), say!("method.bias_help"), None, |ui| {
+            let names = [
+                (LoraBias::None, say!("method.bias_none")),
+                (LoraBias::LoraOnly, say!("method.bias_lora")),
+                (LoraBias::All, say!("method.bias_all")),
+            ];
+            segmented_ui(ui, &mut config.bias, &names)
+        });
+    });
+}
+
+fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
+    let error = error_of(issues, Field::Targets).filter(|_| lora.targets != Targets::Named);
+    field::field_ui(ui, say!("method.targets"), say!("method.targets_help"), error, |ui| {
+        let names = [
+            (Targets::Usual, say!("method.targets_usual")),
+            (Targets::AllLinear, say!("method.targets_all")),
+            (Targets::Named, say!("method.targets_named")),
+        ];
+        segmented_ui(ui, &mut lora.targets, &names)
+    });
+    let known = model.map_or_else(Vec::new, |model| last_names(&model.linears));
+    match lora.targets {
+        Targets::Usual => {
+            let usual = model.map_or(&[][..], |model| default_targets(&model.architecture));
+            names_ui(ui, usual);
+        }
+        Targets::AllLinear => names_ui(ui, &known),
+        Targets::Named => {
+            let error = error_of(issues, Field::Targets);
+            field::field_ui(ui, say!("method.names"), say!("method.names_help"), error, |ui| {
+                field::text_ui(ui, &mut lora.names, say!("method.names_hint"))
+            });
+            let chosen = names_of(&lora.names);
+            ui.horizontal_wrapped(|ui| {
+                for name in known {
+                    if ui.selectable_label(chosen.iter().any(|other| other == name), name).clicked() {
+                        lora.toggle(name);
+                    }
+                }
+            });
+            note_ui(ui, say!("method.names_note"));
+        }
+    }
+}
+
+fn names_ui(ui: &mut Ui, names: &[&str]) {
+    chips_ui(ui, |ui| {
+        for name in names {
+            plain_chip_ui(ui, name);
+        }
+    });
+}

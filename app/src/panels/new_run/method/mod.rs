@@ -1,0 +1,109 @@
+//! The card *Method*: what is trained, and the settings of that.
+
+mod lora;
+mod prefix;
+mod prompt;
+
+use std::path::Path;
+
+use egui::{CollapsingHeader, RichText, Ui};
+use engine::message::ModelSummary;
+
+use super::draft::{Draft, Field, Issue};
+use super::error_of;
+use super::lab::LabForm;
+use super::tuning::Kind;
+use crate::say;
+use crate::state::State;
+use crate::theme::{self, tokens};
+use crate::widgets::field;
+use crate::widgets::option::{Choice, options_ui};
+use crate::widgets::surface::card_ui;
+
+/// Draws the card.
+pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
+    let model = state.model(Path::new(draft.model.trim()));
+    card_ui(ui, say!("method.title"), |ui| {
+        chooser_ui(ui, draft, model);
+        if let Some(error) = error_of(issues, Field::Method) {
+            ui.add(egui::Label::new(RichText::new(error).small().color(tokens(ui).bad)).wrap());
+        }
+        ui.add_space(theme::SMALL_GAP);
+        match draft.tuning.kind {
+            Kind::Prefix => prefix::prefix_ui(ui, draft, state, issues, lab),
+            Kind::Prompt | Kind::PTuning => {
+                let task = draft.shown_task(model);
+                prompt::prompt_ui(ui, &mut draft.tuning, task, issues);
+            }
+            Kind::Lora => lora::lora_ui(ui, &mut draft.tuning.lora, model, issues),
+            Kind::TopLayers => top_layers_ui(ui, draft, model),
+            Kind::Text => text_ui(ui, draft, issues),
+            Kind::Full => note_ui(ui, say!("method.full_note")),
+            Kind::HeadOnly => note_ui(ui, say!("method.head_note")),
+        }
+        if draft.tuning.kind.takes_lora() {
+            beside_ui(ui, draft, model, issues);
+        }
+    });
+}
+
+/// One sentence for each method. What is of no use for the task says why.
+fn chooser_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>) {
+    let task = draft.shown_task(model);
+    let choices = Kind::ALL.map(|kind| {
+        let (title, note) = words(kind);
+        Choice { value: kind, title, note, why_not: kind.why_not(task) }
+    });
+    if options_ui(ui, &mut draft.tuning.kind, &choices) {
+        draft.follow_method();
+    }
+}
+
+fn words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Prefix => (say!("method.prefix"), say!("method.prefix_is")),
+        Kind::Prompt => (say!("method.prompt"), say!("method.prompt_is")),
+        Kind::PTuning => (say!("method.p_tuning"), say!("method.p_tuning_is")),
+        Kind::Lora => (say!("method.lora"), say!("method.lora_is")),
+        Kind::Full => (say!("method.full"), say!("method.full_is")),
+        Kind::TopLayers => (say!("method.top"), say!("method.top_is")),
+        Kind::HeadOnly => (say!("method.head"), say!("method.head_is")),
+        Kind::Text => (say!("method.text"), say!("method.text_is")),
+    }
+}
+
+fn top_layers_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>) {
+    let most = model.map_or(1000, |model| model.n_layers.max(1));
+    field::field_ui(ui, say!("method.top_layers"), say!("method.top_layers_help"), None, |ui| {
+        field::count_ui(ui, &mut draft.tuning.top_layers, 1..=most)
+    });
+    note_ui(ui, say!("method.full_note"));
+}
+
+fn text_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+    let text = &mut draft.tuning.text;
+    let error = error_of(issues, Field::Text);
+    field::field_ui(ui, say!("method.instruction"), say!("method.instruction_help"), error, |ui| {
+        field::code_ui(ui, &mut text.instruction, 4)
+    });
+    field::field_ui(ui, say!("method.shots"), say!("method.shots_help"), None, |ui| {
+        field::count_ui(ui, &mut text.shots, 0..=1000)
+    });
+    note_ui(ui, say!("method.text_note"));
+}
+
+/// Matrices of low rank that are trained together with what stands in the text.
+fn beside_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>, issues: &[Issue]) {
+    let title = if draft.tuning.with_lora { say!("method.beside_on") } else { say!("method.beside") };
+    CollapsingHeader::new(title).id_salt("beside").show(ui, |ui| {
+        ui.add_space(6.0);
+        ui.checkbox(&mut draft.tuning.with_lora, say!("method.with_lora")).on_hover_text(say!("method.lora_is"));
+        if draft.tuning.with_lora {
+            lora::lora_ui(ui, &mut draft.tuning.lora, model, issues);
+        }
+    });
+}
+
+fn note_ui(ui: &mut Ui, note: &str) {
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+}

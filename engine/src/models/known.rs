@@ -1,0 +1,100 @@
+//! What can be known of a model's weights without reading one: the names and shapes that its files list.
+
+use crate::config::Task;
+use crate::models::folder::ModelFolder;
+use crate::models::{HeadKind, LinearName, WeightName};
+
+/// Heads of tasks that a checkpoint was once trained for: a run makes its own.
+const HEADS: [&str; 3] = ["classifier.", "pre_classifier.", "score."];
+
+/// What older checkpoints keep beside the weights.
+const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
+
+impl ModelFolder {
+    /// Every weight, as adapters and files know it.
+    pub fn known_weights(&self) -> Vec<WeightName> {
+        let root = module_root(self.shape().architecture);
+        let is_weight = |name: &str, shape: &[usize]| {
+            shape.len() <= 2
+                && !HEADS.iter().any(|head| name.starts_with(head))
+                && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
+        };
+        let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape));
+        let known = |(stored, shape): (&str, &[usize])| WeightName {
+            name: module_name(stored, root),
+            stored: stored.to_owned(),
+            shape: shape.to_vec(),
+        };
+        files.map(known).collect()
+    }
+
+    /// Every linear layer of the blocks.
+    pub fn known_linears(&self) -> Vec<LinearName> {
+        let is_in_out = self.shape().architecture == "gpt2";
+        let linear = |weight: WeightName| {
+            let [rows, columns] = *weight.shape.as_slice() else { return None };
+            let name = weight.name.strip_suffix(".weight")?;
+            if !is_in_block(name) || name.ends_with("relative_attention_bias") {
+                return None;
+            }
+            let (d_in, d_out) = if is_in_out { (rows, columns) } else { (columns, rows) };
+            Some(LinearName { name: name.to_owned(), d_in, d_out, is_in_out })
+        };
+        self.known_weights().into_iter().filter_map(linear).collect()
+    }
+
+    /// Width of the embeddings, which some models have narrower than what runs through their blocks.
+    pub fn embedding_width(&self) -> usize {
+        let shape = self.shape();
+        let of_tokens = |(_, dims): (&str, &[usize])| match *dims {
+            [tokens, width] if tokens == shape.vocab_size => Some(width),
+            _ => None,
+        };
+        self.files().shapes().filter_map(of_tokens).min().unwrap_or(shape.d_model)
+    }
+}
+
+/// The layers of a head that names classes; `None` for a task without.
+pub(crate) fn head_kind(architecture: &str, task: Task) -> Option<HeadKind> {
+    match (architecture, task) {
+        ("albert" | "bert" | "distilbert" | "electra" | "roberta", Task::TokenClassification) => Some(HeadKind::Linear),
+        (_, Task::SequenceClassification) => Some(match architecture {
+            "albert" | "bert" => HeadKind::Linear,
+            "distilbert" => HeadKind::DenseRelu,
+            "electra" => HeadKind::DenseGelu,
+            "roberta" => HeadKind::DenseTanh,
+            _ => HeadKind::Score,
+        }),
+        _ => None,
+    }
+}
+
+/// Blocks are numbered, what stands before and behind them is not.
+pub(crate) fn is_in_block(name: &str) -> bool {
+    name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// What stands before the names of the modules, whatever the files say.
+fn module_root(architecture: &str) -> &'static str {
+    match architecture {
+        "gpt2" | "gpt_neo" | "bloom" => "transformer.",
+        "gpt_neox" => "gpt_neox.",
+        "opt" => "model.decoder.",
+        "t5" | "mt5" => "",
+        "albert" => "albert.",
+        "bert" => "bert.",
+        "distilbert" => "distilbert.",
+        "electra" => "electra.",
+        "roberta" => "roberta.",
+        _ => "model.",
+    }
+}
+
+/// What is in no block may stand outside of the root: it is called as it is stored.
+fn module_name(stored: &str, root: &str) -> String {
+    if stored.starts_with(root) || !is_in_block(stored) {
+        return stored.to_owned();
+    }
+    let bare = root.split('.').rev().find_map(|part| stored.strip_prefix(&format!("{part}."))).unwrap_or(stored);
+    format!("{root}{bare}")
+}
