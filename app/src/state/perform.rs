@@ -78,18 +78,7 @@ impl State {
             Action::Neighbours { layer, position, side, metric } => {
                 self.neighbours(Cell { layer, position, side, metric });
             }
-            Action::Export { adapter, to } => {
-                let job = self.job(Purpose::Export);
-                self.command(Command::Export { job, adapter, to });
-            }
-            Action::Merge { adapter, model, to } => {
-                let job = self.job(Purpose::Export);
-                self.command(Command::Merge { job, adapter, model, to });
-            }
-            Action::Share { adapter, model, to } => {
-                let (job, device) = (self.job(Purpose::Export), self.settings.device);
-                self.command(Command::Share { job, adapter, model, device, card: String::new(), to });
-            }
+            sent @ (Action::Export { .. } | Action::Merge { .. } | Action::Share { .. }) => self.send_out(sent),
             Action::OpenAdapter(path) => self.open_adapter(path),
             Action::HoldAgainst(model) => self.hold_against(model),
             Action::ProbeAdapter => self.probe_adapter(self.settings.device),
@@ -106,6 +95,19 @@ impl State {
             Action::Leave(leaving) => self.leave(leaving),
             Action::Start(_) | Action::Browse(_) | Action::Write { .. } | Action::ImportAdapter { .. } => {}
         }
+    }
+
+    /// Writes an adapter in one of the forms that it can leave in.
+    fn send_out(&mut self, action: Action) {
+        let (job, device) = (self.job(Purpose::Export), self.settings.device);
+        self.command(match action {
+            Action::Export { adapter, to } => Command::Export { job, adapter, to },
+            Action::Merge { adapter, model, to } => Command::Merge { job, adapter, model, to },
+            Action::Share { adapter, model, to } => {
+                Command::Share { job, adapter, model, device, card: String::new(), to }
+            }
+            _ => return,
+        });
     }
 
     fn test_range(&mut self, config: Box<RunConfig>) {
