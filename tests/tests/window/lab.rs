@@ -28,7 +28,8 @@ fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> B
     click(&mut bench, words.form);
     bench.answer_form();
     click(&mut bench, words.open);
-    bench.harness.set_size(egui::vec2(1280.0, 800.0));
+    // In points, of which there are fewer where they are larger.
+    bench.harness.set_size(egui::vec2(1280.0, 800.0) / zoom);
     bench.settle();
     bench
 }
