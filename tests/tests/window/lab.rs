@@ -17,8 +17,8 @@ struct Words {
     compare: &'static str,
 }
 
-const ENGLISH: Words = Words { form: "Set up a run", open: "Compare starts…", compare: "Compare" };
-const CHINESE: Words = Words { form: "设置一次训练", open: "对比初始值…", compare: "开始对比" };
+const ENGLISH: Words = Words { form: "Set up a run", open: "Compare starts…", compare: "Run the comparison" };
+const CHINESE: Words = Words { form: "设置一次训练", open: "对比初始值…", compare: "运行对比" };
 
 /// A lab that was opened from a form high enough for its button, in a window of the usual size.
 fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> Bench {
@@ -28,7 +28,8 @@ fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> B
     click(&mut bench, words.form);
     bench.answer_form();
     click(&mut bench, words.open);
-    bench.harness.set_size(egui::vec2(1280.0, 800.0));
+    // In points, of which there are fewer where they are larger.
+    bench.harness.set_size(egui::vec2(1280.0, 800.0) / zoom);
     bench.settle();
     bench
 }
@@ -79,7 +80,7 @@ fn the_best_start_goes_into_the_form_and_can_be_trained() {
     bench.settle();
     bench.harness.get_by_label("Vocabulary sample").click();
     bench.settle();
-    click(&mut bench, "Compare");
+    click(&mut bench, "Run the comparison");
     let (job, config, plan) = asked(&bench);
     assert_eq!((plan.steps, plan.seeds.clone()), (50, vec![config.seed, config.seed + 1, config.seed + 2]));
     assert_eq!(plan.starts, LabPlan::default().starts);
@@ -109,7 +110,7 @@ fn a_lab_can_be_stopped_and_says_what_went_wrong() {
     click(&mut bench, "Stop the lab");
     assert!(bench.last(|c| matches!(c, Command::Stop { job: stopped } if *stopped == job).then_some(())).is_some());
     bench.harness.get_by_label("1. Vocabulary sample");
-    click(&mut bench, "Compare");
+    click(&mut bench, "Run the comparison");
     let (job, ..) = asked(&bench);
     let failure = Failure { what: "there are no rows".into(), advice: String::new() };
     bench.event(Event::Failed { job, failure });
