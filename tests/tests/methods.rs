@@ -189,11 +189,15 @@ fn what_the_files_list_is_what_a_loaded_model_has() {
         known.sort_by(|a, b| a.name.cmp(&b.name));
         linears.sort_by(|a, b| a.name.cmp(&b.name));
         let size = |weights: &[WeightName]| weights.iter().map(|w| w.shape.iter().product::<usize>()).sum::<usize>();
-        let (files, loaded) = (size(&weights), size(&model.weights()));
+        // A pooler that the files lack is drawn as the model loads.
+        let is_drawn = !weights.iter().any(|weight| weight.name.contains("pooler."));
+        let mut in_model = model.weights();
+        in_model.retain(|weight| !(is_drawn && weight.name.contains("pooler.")));
+        let (files, loaded) = (size(&weights), size(&in_model));
         if known != linears || width != model.embedding_dims()[1] || files != loaded {
             let name =
                 |weights: Vec<WeightName>| weights.into_iter().map(|weight| weight.name).collect::<BTreeSet<_>>();
-            let (files, loaded) = (name(weights), name(model.weights()));
+            let (files, loaded) = (name(weights), name(in_model));
             let apart: Vec<_> = files.symmetric_difference(&loaded).cloned().collect();
             wrong.push((path, known == linears, width, apart));
         }

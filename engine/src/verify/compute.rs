@@ -179,11 +179,12 @@ fn n_classes(case: &Case) -> Result<usize> {
 
 impl Setup<'_> {
     fn trainer(&self) -> Result<Trainer> {
-        let mut parts = Vec::new();
+        let (mut parts, mut known) = (Vec::new(), Vec::new());
         for plan in &self.plan.parts {
             let mut parameters = Vec::new();
             for (name, shape) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()) {
-                let (found, values) = self.case.floats(&format!("param/{}", self.name(plan, &name)))?;
+                known.push(format!("param/{}", self.name(plan, &name)));
+                let (found, values) = self.case.floats(&known[known.len() - 1])?;
                 if found != shape {
                     let (expected, found) = (shape, found.to_vec());
                     return Err(EngineError::WeightShape { name: name.into_owned(), expected, found });
@@ -198,7 +199,6 @@ impl Setup<'_> {
             });
         }
         let adapter = Adapter { parts, task: self.plan.task.clone() };
-        let known: Vec<String> = self.named(&adapter).map(|(name, _)| format!("param/{name}")).collect();
         let unknown = |name: &&String| name.starts_with("param/") && !known.contains(name);
         if let Some(name) = self.case.arrays.keys().find(unknown) {
             return Err(EngineError::Unsupported { what: "trained tensor", name: name.clone() });
