@@ -9,6 +9,7 @@ use crate::models::Input;
 
 /// The part of a stack of blocks that a call runs.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::large_enum_variant, reason = "a handle of a tensor, made once a block")]
 pub enum Span {
     /// Embeddings, every block, and what stands behind them.
     #[default]

@@ -45,16 +45,17 @@ pub(super) fn backward(
         loss = Some(weighted.clone().inner());
         Ok(weighted)
     };
-    match entered {
-        Entered::One(resids) => {
+    let Entered { encoder, resids } = entered;
+    match encoder {
+        None => {
             let blocks = Blocks { side: writes, resids, n_layers, first: trained(writes).unwrap_or(n_layers - 1) };
             pass.backward(blocks, None, of_loss, &seams)?;
         }
-        Entered::Two { source, encoded, target } => {
+        Some((source, encoded)) => {
             let reading = trained(Site::Encoder);
             // What is trained in the encoder reaches the decoder from its first layer on.
             let first = if reading.is_some() { Some(0) } else { trained(Site::Decoder) }.unwrap_or(n_layers - 1);
-            let blocks = Blocks { side: Site::Decoder, resids: target, n_layers, first };
+            let blocks = Blocks { side: Site::Decoder, resids, n_layers, first };
             let tensor = if reading.is_some() { leaf(encoded) } else { encoded };
             let mut encoded = Leaf { tensor, gradient: None };
             pass.backward(blocks, Some(&mut encoded), of_loss, &seams)?;
@@ -71,9 +72,10 @@ pub(super) fn backward(
 }
 
 /// What enters each block but the first of a stack, which makes its own of the tokens.
-enum Entered {
-    One(Vec<Tensor<3>>),
-    Two { source: Vec<Tensor<3>>, encoded: Tensor<3>, target: Vec<Tensor<3>> },
+struct Entered {
+    /// Of an encoder before the decoder, and what it made.
+    encoder: Option<(Vec<Tensor<3>>, Tensor<3>)>,
+    resids: Vec<Tensor<3>>,
 }
 
 /// A stack on its way backwards.
@@ -97,13 +99,14 @@ impl Pass<'_> {
     fn forward(&self) -> Result<Entered> {
         let n_layers = self.model.shape().n_layers;
         let Model::Seq2Seq(model) = self.model else {
-            return Ok(Entered::One(self.blocks(last_side(self.model), (n_layers, n_layers - 1), None)?));
+            let resids = self.blocks(last_side(self.model), (n_layers, n_layers - 1), None)?;
+            return Ok(Entered { encoder: None, resids });
         };
         let n_reading = model.encoder_shape().n_layers;
         let mut source = self.blocks(Site::Encoder, (n_reading, n_reading), None)?;
         let encoded = source.pop().expect("an encoder has a block");
-        let target = self.blocks(Site::Decoder, (n_layers, n_layers - 1), Some(&encoded))?;
-        Ok(Entered::Two { source, encoded, target })
+        let resids = self.blocks(Site::Decoder, (n_layers, n_layers - 1), Some(&encoded))?;
+        Ok(Entered { encoder: Some((source, encoded)), resids })
     }
 
     /// What each of the first blocks of a stack makes.

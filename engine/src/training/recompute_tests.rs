@@ -120,7 +120,7 @@ fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
     let mask: Vec<f32> = (0..BATCH * SEQ).map(|at| if is_real(&at) { 1.0 } else { 0.0 }).collect();
     let label = |at: usize| match task {
         Task::SequenceClassification => {
-            if at % SEQ == 0 {
+            if at.is_multiple_of(SEQ) {
                 (at / SEQ % 2) as i32
             } else {
                 NO_LABEL

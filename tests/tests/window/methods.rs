@@ -30,7 +30,8 @@ fn started(bench: &mut Bench) -> MethodConfig {
 
 #[test]
 fn every_method_can_be_chosen_and_is_sent() {
-    let methods: [(&str, fn(&MethodConfig) -> bool); 7] = [
+    type IsIt = fn(&MethodConfig) -> bool;
+    let methods: [(&str, IsIt); 7] = [
         ("Prefix tuning", |method| matches!(method, MethodConfig::Prefix(_))),
         ("Prompt tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_none())),
         ("P-tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_some())),
