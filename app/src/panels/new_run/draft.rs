@@ -123,6 +123,8 @@ pub struct Draft {
     pub n_virtual: usize,
     /// Train through a network.
     pub reparameterise: bool,
+    /// So many slots at the beginning of a prefix without network stay as they were initialised.
+    pub n_frozen: usize,
     /// Its width.
     pub width: usize,
     /// Its activation.
@@ -187,6 +189,7 @@ impl From<&RunConfig> for Draft {
             tuning: Tuning::from(config),
             n_virtual: prefix.n_virtual,
             reparameterise,
+            n_frozen: prefix.n_frozen,
             width: network.width,
             activation: network.activation,
             dropout: prefix.dropout,
@@ -240,7 +243,7 @@ impl Draft {
     fn take_method(&mut self, method: &MethodConfig) {
         self.tuning.take(method);
         let MethodConfig::Prefix(prefix) = method else { return };
-        (self.n_virtual, self.dropout) = (prefix.n_virtual, prefix.dropout);
+        (self.n_virtual, self.n_frozen, self.dropout) = (prefix.n_virtual, prefix.n_frozen, prefix.dropout);
         if let PrefixInit::Words { text } = &prefix.init {
             (self.init, self.words) = (InitKind::Words, text.clone());
         }
@@ -257,8 +260,8 @@ impl Draft {
                 .then_some(Reparameterisation { width: self.width, activation: self.activation }),
             dropout: self.dropout,
             init: self.init.with(&self.words),
+            n_frozen: if self.reparameterise { 0 } else { self.n_frozen.min(self.n_virtual.saturating_sub(1)) },
             sites: None,
-            ..PrefixConfig::default()
         }
     }
 
@@ -540,6 +543,7 @@ mod tests {
         let methods = [
             MethodConfig::Prefix(prefix.clone()),
             MethodConfig::Prefix(PrefixConfig { reparameterisation: Some(network), ..prefix }),
+            MethodConfig::Prefix(PrefixConfig { n_frozen: 2, ..words.clone() }),
             MethodConfig::Prefix(words),
             prompt(PromptInit::ScaledRandom),
             prompt(PromptInit::Random),

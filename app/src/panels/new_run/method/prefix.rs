@@ -25,13 +25,19 @@ pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
         network: say!("method.drawing_network"),
     };
     prefix_drawing_ui(ui, layers, draft.reparameterise, captions);
-    ui.columns(2, |sides| {
+    ui.columns(3, |sides| {
         let error = error_of(issues, Field::Prefix);
         field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {
             field::count_ui(ui, &mut draft.n_virtual, 1..=4096)
         });
         field::field_ui(&mut sides[1], say!("method.dropout"), say!("method.dropout_help"), None, |ui| {
             field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
+        });
+        // A network gives all slots or none.
+        sides[2].add_enabled_ui(!draft.reparameterise, |ui| {
+            field::field_ui(ui, say!("method.frozen_slots"), say!("method.frozen_slots_help"), None, |ui| {
+                field::count_ui(ui, &mut draft.n_frozen, 0..=draft.n_virtual.saturating_sub(1))
+            });
         });
     });
     sites_ui(ui, draft, state, issues);
