@@ -8,6 +8,7 @@ use crate::say;
 use crate::state::State;
 use crate::text;
 use crate::theme::tokens;
+use crate::widgets::button::small_ui;
 use crate::widgets::icon::{self, Icon};
 use crate::widgets::surface::{Level, chip_ui, plain_chip_ui};
 use crate::workspace::RunId;
@@ -76,7 +77,7 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
                 plain_chip_ui(ui, &format!("{:.0} %", share * 100.0));
             }
             None => {
-                if ui.small_button(say!("frame.take_out")).clicked() {
+                if small_ui(ui, say!("frame.take_out")).clicked() {
                     out.push(Action::Withdraw(run.clone()));
                 }
                 plain_chip_ui(ui, say!("state.queued"));

@@ -27,6 +27,11 @@ pub fn quiet_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
     ui.add_enabled(enabled, Button::new(label))
 }
 
+/// Something to press that belongs to the field above it.
+pub fn small_ui(ui: &mut Ui, label: impl Into<String>) -> Response {
+    ui.add(Button::new(RichText::new(label).small()).min_size(egui::vec2(0.0, 24.0)))
+}
+
 /// Something that cannot be undone.
 pub fn danger_ui(ui: &mut Ui, enabled: bool, label: &str) -> Response {
     let t = tokens(ui);

@@ -13,6 +13,7 @@ use crate::say;
 use crate::state::State;
 use crate::text;
 use crate::theme::tokens;
+use crate::widgets::button::small_ui;
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
 use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, plain_chip_ui};
@@ -101,7 +102,7 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
         for (train, validation) in known.into_iter().take(5) {
             let name = crate::workspace::dataset_name(Path::new(&train));
             let label = say!("data.use", name = name);
-            if ui.small_button(label).on_hover_text(&train).clicked() {
+            if small_ui(ui, label).on_hover_text(&train).clicked() {
                 super::use_dataset(draft, train, validation);
             }
         }

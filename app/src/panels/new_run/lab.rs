@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::state::lab::InitLab;
 use crate::text::{as_sentence, figure};
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
 use crate::widgets::field;
 use crate::widgets::sparkline::sparkline_in;
 use crate::widgets::surface::{modal_frame, progress_ui};
@@ -47,7 +47,7 @@ impl Default for LabForm {
 impl LabForm {
     /// The button that opens the lab; what the form says of a start is ticked there too.
     pub(super) fn button_ui(&mut self, ui: &mut Ui, draft: &Draft) {
-        if !ui.small_button(say!("lab.open")).on_hover_text(say!("lab.open_help")).clicked() {
+        if !small_ui(ui, say!("lab.open")).on_hover_text(say!("lab.open_help")).clicked() {
             return;
         }
         self.open = true;

@@ -13,7 +13,7 @@ use crate::say;
 use crate::state::{Described, State};
 use crate::text;
 use crate::theme::tokens;
-use crate::widgets::button::segmented_ui;
+use crate::widgets::button::{segmented_ui, small_ui};
 use crate::widgets::field;
 use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
@@ -126,7 +126,7 @@ fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
         for path in others.into_iter().take(5) {
             let name = crate::workspace::model_name(Path::new(&path));
             let label = say!("model.use", name = name);
-            if ui.small_button(label).on_hover_text(&path).clicked() {
+            if small_ui(ui, label).on_hover_text(&path).clicked() {
                 draft.model = path;
             }
         }

@@ -10,13 +10,14 @@ use crate::say;
 use crate::state::State;
 use crate::text::{as_sentence, scientific};
 use crate::theme::tokens;
+use crate::widgets::button::small_ui;
 use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
 
 /// The button; a test needs a form that could be started.
 pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
     let idle = state.range.job.is_none();
     ui.add_enabled_ui(idle && ready.is_some(), |ui| {
-        let button = ui.small_button(say!("range.test")).on_hover_text(say!("range.test_help"));
+        let button = small_ui(ui, say!("range.test")).on_hover_text(say!("range.test_help"));
         if let Some(config) = ready.filter(|_| button.clicked()) {
             out.push(Action::TestRange(Box::new(config.clone())));
         }
@@ -34,7 +35,7 @@ pub(super) fn range_ui(ui: &mut Ui, draft: &mut Draft, state: &State, out: &mut 
     ui.horizontal(|ui| {
         ui.label(RichText::new(say!("range.title")).strong());
         let label = if test.job.is_some() { say!("range.stop") } else { say!("range.close") };
-        if ui.small_button(label).clicked() {
+        if small_ui(ui, label).clicked() {
             out.push(Action::EndRange);
         }
         if test.job.is_some() {

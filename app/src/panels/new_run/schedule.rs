@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
-use crate::widgets::button::segmented_ui;
+use crate::widgets::button::{segmented_ui, small_ui};
 use crate::widgets::field;
 use crate::widgets::surface::card_ui;
 
@@ -110,7 +110,7 @@ fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     });
     if draft.rate_edited {
         let label = say!("schedule.rate_reset", rate = crate::text::scientific(draft.usual_rate()));
-        if ui.small_button(label).clicked() {
+        if small_ui(ui, label).clicked() {
             draft.rate_edited = false;
             draft.follow_method();
         }
