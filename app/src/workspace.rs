@@ -232,6 +232,7 @@ fn of_method(method: &MethodConfig) -> String {
             None => format!("prompt {}", prompt.n_virtual),
             Some(PromptEncoderKind::Mlp) => format!("P-tuning {} + MLP", prompt.n_virtual),
             Some(PromptEncoderKind::Lstm) => format!("P-tuning {} + LSTM", prompt.n_virtual),
+            Some(PromptEncoderKind::Tanh) => format!("Embeddings {} + MLP", prompt.n_virtual),
         },
         MethodConfig::Lora(lora) => format!("LoRA {}", lora.rank),
         MethodConfig::Full(full) => match full.top_layers {

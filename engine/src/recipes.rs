@@ -317,8 +317,8 @@ impl Recipe {
         match method {
             MethodConfig::Prefix(prefix) => {
                 prefix.n_virtual = self.n_virtual.unwrap_or(prefix.n_virtual);
-                let activation = prefix.reparameterisation.take().unwrap_or_default().activation;
-                prefix.reparameterisation = self.width.map(|width| Reparameterisation { width, activation });
+                let network = prefix.reparameterisation.take().unwrap_or_default();
+                prefix.reparameterisation = self.width.map(|width| Reparameterisation { width, ..network });
                 prefix.dropout = self.dropout;
                 if let Some(words) = self.words {
                     prefix.init = PrefixInit::Words { text: words.to_owned() };

@@ -19,6 +19,7 @@ import tempfile
 import warnings
 import zlib
 
+import ablations
 import peft
 import torch
 import transformers as tr
@@ -300,6 +301,19 @@ CASES = {
         "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "decoder_start_token_id": 1, "scale_embedding": True}},
     "llama-cartridge-2x32": {"method": "cartridge", "virtual": 5, "frozen": 2, "config": {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
+    "gpt2-prefix-3x32-layers": {"method": "prefix", "virtual": 4, "ablation": {"layers": [0, 2]}, "config": {
+        "n_layer": 3, "n_embd": 32, "n_head": 4}},
+    "llama-prefixproj-3x32-deep": {"method": "prefixproj", "virtual": 4, "hidden": 12, "ablation": {
+        "layers": [1, 2], "hidden_layers": 2}, "config": {
+        "num_hidden_layers": 3, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
+    "gpt2-prefixproj-2x32-deep": {"method": "prefixproj", "virtual": 5, "hidden": 14, "ablation": {"hidden_layers": 2}, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4}},
+    "gpt2-prefix-2x32-infix": {"method": "prefix", "virtual": 4, "ablation": {"infix": True}, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4}},
+    "llama-prefixproj-2x32-infix": {"method": "prefixproj", "virtual": 3, "hidden": 12, "ablation": {"infix": True}, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
+    "gpt2-pttanh-2x32": {"method": "pttanh", "virtual": 4, "hidden": 14, "ablation": {"embeddings": True}, "config": {
+        "n_layer": 2, "n_embd": 32, "n_head": 4}},
     "gpt2-multitask-2x32": {"method": "multitask", "virtual": 4, "tasks": [2, 0, 1], "ranks": 2, "config": {
         "n_layer": 2, "n_embd": 32, "n_head": 4}},
 }
@@ -414,6 +428,11 @@ def inputs(spec, config, seed):
 
 def wrap(model, method, spec, seed):
     """The model with what a method trains, as PEFT draws it; matrices that PEFT draws as zeros are drawn too."""
+    wrapped = wrap_as_peft(model, method, spec, seed)
+    return ablations.change(wrapped, spec, seed) if "ablation" in spec else wrapped
+
+
+def wrap_as_peft(model, method, spec, seed):
     if method == "full":
         return model
     torch.manual_seed(seed)
@@ -429,9 +448,9 @@ def wrap(model, method, spec, seed):
     own = {"task_type": task_type, "num_virtual_tokens": spec["virtual"], **spec.get("sizes", {})}
     if method == "prompt":
         return peft.get_peft_model(model, peft.PromptTuningConfig(**own))
-    if method in ("ptmlp", "ptlstm"):
+    if method in ("ptmlp", "ptlstm", "pttanh"):
         return peft.get_peft_model(model, peft.PromptEncoderConfig(
-            **own, encoder_reparameterization_type=method[2:].upper(), encoder_hidden_size=spec["hidden"],
+            **own, encoder_reparameterization_type="LSTM" if method == "ptlstm" else "MLP", encoder_hidden_size=spec["hidden"],
             encoder_num_layers=spec.get("layers", 2)))
     if method == "cartridge":
         return peft.get_peft_model(model, peft.CartridgeConfig(**own, num_frozen_tokens=spec["frozen"]))
@@ -660,6 +679,8 @@ def make(name, folder):
         wrapped.peft_config["default"].base_model_name_or_path = "model"
         wrapped.save_pretrained(os.path.join(folder, "adapter"), save_embedding_layers=False)
         os.remove(os.path.join(folder, "adapter", "README.md"))
+        if "ablation" in spec:
+            ablations.save(wrapped, spec, os.path.join(folder, "adapter"))
     if spec["method"] == "cartridge":  # the beginning of a text as a start: the first slots of its keys and values
         from peft.tuners.cartridge.utils import prompt_embeddings_from_past_key_values as first
         ids = torch.arange(10, 19)
@@ -710,7 +731,7 @@ def check(folder):
             worst = max(worst, d / scale)
         if d > 0:
             print(f"{k}: {d:.2e}")
-    if case["method"] == "prefix":
+    if case["method"] == "prefix" and "ablation" not in CASES.get(case["name"], {}):
         flat = load_file(os.path.join(folder, "adapter", "adapter_model.safetensors"))["prompt_embeddings"]
         assert torch.equal(flat, stored["param/prompt_encoder.default.embedding.weight"])
     good = worst < 1e-4

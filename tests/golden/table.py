@@ -17,7 +17,7 @@ README = os.path.join(HERE, "README.md")
 MODELS = ["gpt2", "gpt_neo", "gpt_neox", "bloom", "opt", "llama", "mistral", "qwen2", "qwen3", "glm", "glm4", "t5", "mt5", "bart",
           "mbart", "pegasus", "bert", "roberta", "distilbert", "electra", "albert"]
 METHODS = {"prefix": "prefix", "prefixproj": "prefix, MLP", "prompt": "prompt", "ptmlp": "P-tuning, MLP",
-           "ptlstm": "P-tuning, LSTM", "multitask": "multitask prompt", "cartridge": "cartridge", "lora": "LoRA", "full": "full"}
+           "ptlstm": "P-tuning, LSTM", "pttanh": "embedding-only", "multitask": "multitask prompt", "cartridge": "cartridge", "lora": "LoRA", "full": "full"}
 KINDS = {"logits": ("out/",), "gradients": ("grad/",), "five steps, schedule": ("train/", "sched/", "param_after/", "prefix/")}
 
 

@@ -13,6 +13,7 @@ use engine::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
 use engine::message::Sampling;
 use engine::models::folder::ModelFolder;
 use engine::models::{BaseModel, Conditioning, Input, Model, ModelShape, Site, Span, Tokens};
+use engine::nn::Sight;
 use engine::nn::positions::Positions;
 use engine::weights::{Floats, read_floats, write_floats};
 use proptest::prelude::*;
@@ -308,7 +309,8 @@ fn by_hand(model: &Model, conditioning: &Conditioning, tokens: &[i32], first: i3
     let seq = tokens.len();
     let row = |values: Vec<i32>| Tensor::<2, Int>::from_data(TensorData::new(values, [1, seq]), device);
     let positions = row((first..first + seq as i32).collect());
-    let input = Input { tokens: Tokens::plain(row(tokens.to_vec())), positions, key_mask: None, span: Span::Whole };
+    let input =
+        Input { tokens: Tokens::plain(row(tokens.to_vec())), positions, sight: Sight::default(), span: Span::Whole };
     let hidden = match model {
         Model::Causal(model) => model.hidden(&input, conditioning.decoder.as_deref(), None),
         Model::Encoder(model) => model.hidden(&input, None, conditioning.encoder.as_deref(), None),

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use engine::adapters::FoldedAdapter;
-use engine::config::{MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig};
+use engine::config::{
+    LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig,
+};
 use engine::message::{Command, Event, JobId, LabPlan, LabRow, LabScore, Outcome};
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_run};
@@ -193,6 +195,19 @@ fn a_soft_prompt_has_a_lab_too_and_a_method_without_starts_none() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn matrices_begin_fresh_or_as_those_of_an_adapter() {
+    let home = tempfile::tempdir().unwrap();
+    let config = RunConfig { method: MethodConfig::Lora(LoraConfig::default()), ..tiny_run(home.path()) };
+    let first = home.path().join("first");
+    let last = trained(&config, &PrefixInit::Random, &first).pop().unwrap();
+    let mut rows = lab(&config, &plan(&[PrefixInit::Random, adapter(&first)], 2, &[1]));
+    rows.sort_by_key(|row| row.start);
+    let before = |row: &LabRow| row.before.unwrap().mean;
+    assert!(before(&rows[1]) < before(&rows[0]), "{rows:?}");
+    assert!((before(&rows[1]) - last).abs() < 1e-4, "{last} {rows:?}");
 }
 
 #[test]

@@ -122,7 +122,20 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
 #[test]
 fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
     let talk = Talk::new();
-    for case in ["llama-prefix-2x48", "t5-prefix-2x40", "bart-prefix-3x32", "bert-prefix-seq", "roberta-prefix-tok"] {
+    for case in [
+        "llama-prefix-2x48",
+        "t5-prefix-2x40",
+        "bart-prefix-3x32",
+        "bert-prefix-seq",
+        "roberta-prefix-tok",
+        "gpt2-prefix-3x32-layers",
+        "gpt2-prefix-2x32-infix",
+        "llama-cartridge-2x32",
+        "gpt2-prompt-2x24",
+        "gpt2-ptlstm-1x20",
+        "bart-lora-1x24",
+        "mbart-prompt-1x20",
+    ] {
         let home = tempfile::tempdir().unwrap();
         let file = of_case(&talk, case, home.path());
         let model = golden_cases().join(case).join("model");
@@ -133,6 +146,67 @@ fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
         let before = FoldedAdapter::read(&golden_cases().join(case).join("adapter"), Some(&sites)).unwrap();
         let after = single_file::read(&file).unwrap().adapter;
         assert_eq!((before.hash(), &before.task), (after.hash(), &after.task), "{case}");
+        let told = |adapter: &FoldedAdapter| (adapter.n_frozen, adapter.layers.clone(), adapter.positions);
+        assert_eq!(told(&before), told(&after), "{case}");
+    }
+}
+
+#[test]
+fn a_prompt_of_several_tasks_and_trained_weights_come_back_as_they_went() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a.prefix");
+    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let weights = vec![("transformer.ln_f.bias".to_owned(), vec![3], vec![0.5, -1.0, 2.0])];
+    let text = FoldedAdapter { text: Some("Say it.".into()), ..FoldedAdapter::default() };
+    let all = FoldedAdapter { weights: weights.clone(), ..of_tasks.clone() };
+    for adapter in [of_tasks, all, FoldedAdapter { weights, ..FoldedAdapter::default() }, text] {
+        let folder = ModelFolder::open(&tiny_model()).unwrap();
+        let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0"));
+        single_file::write(&path, &adapter, about, None).unwrap();
+        let back = single_file::read(&path).unwrap().adapter;
+        assert_eq!(back, FoldedAdapter { base_model: back.base_model.clone(), ..adapter });
+    }
+}
+
+#[test]
+fn sizes_of_other_parts_are_held_against_their_tensors() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a.prefix");
+    let folder = ModelFolder::open(&tiny_model()).unwrap();
+    let lora = FoldedAdapter::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
+    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let both = FoldedAdapter { lora: lora.lora, ..of_tasks };
+    let about = About::new(&both, BaseModel::of(&folder.summary(), "0"));
+    single_file::write(&path, &both, about, None).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for (why, change) in [
+        (
+            "no tensor prompt.cols",
+            (|_, tensors| drop(tensors.remove("prompt.cols")))
+                as fn(&mut serde_json::Value, &mut engine::weights::Floats),
+        ),
+        ("prompt.cols is", |json, _| json["prompt"]["ranks"] = 7.into()),
+        ("soft tokens in", |json, _| json["prompt"]["n_virtual"] = 99.into()),
+        ("prompt.embeddings is", |json, _| json["prompt"]["width"] = u64::MAX.into()),
+        ("and it says", |json, _| json["lora"]["layers"][0]["rank"] = 99.into()),
+        ("no tensor lora.", |json, _| json["lora"]["layers"][0]["name"] = "elsewhere".into()),
+        ("not finite", |_, tensors| tensors.get_mut("prompt.embeddings").unwrap().1[0] = f32::NAN),
+        ("holds nothing", |json, tensors| {
+            json["prompt"] = serde_json::Value::Null;
+            json["lora"] = serde_json::Value::Null;
+            tensors.clear();
+            tensors.insert("elsewhere".into(), (vec![1], vec![0.0]));
+        }),
+        ("up to 2: take a newer one", |json, _| json["format"] = 3.into()),
+    ] {
+        std::fs::write(&path, &whole).unwrap();
+        let mut json = serde_json::from_str(&read_metadata(&path).unwrap()["prefix_workbench"]).unwrap();
+        let mut tensors = read_floats(&path).unwrap();
+        change(&mut json, &mut tensors);
+        let metadata = HashMap::from([("prefix_workbench".to_owned(), json.to_string())]);
+        write_floats(&path, &tensors, Some(metadata)).unwrap();
+        let said = single_file::read(&path).unwrap_err().to_string();
+        assert!(said.contains(why), "{why}: {said}");
     }
 }
 
@@ -227,7 +301,7 @@ fn small_file() -> Vec<u8> {
 #[test]
 fn every_size_is_held_against_every_other() {
     for (why, change) in [
-        ("up to 1: take a newer one", (|json, _| json["format"] = 2.into()) as fn(&mut serde_json::Value, &mut _)),
+        ("up to 2: take a newer one", (|json, _| json["format"] = 3.into()) as fn(&mut serde_json::Value, &mut _)),
         ("hypernetwork", |json, _| json["method"] = "hypernetwork".into()),
         ("it says 4 tokens", |json, _| json["sites"][0]["n_virtual"] = 4.into()),
         ("99 layers", |json, _| json["sites"][0]["n_layers"] = 99.into()),

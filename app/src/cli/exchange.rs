@@ -136,8 +136,12 @@ fn inspect(session: &Session, adapter: PathBuf, model: Option<PathBuf>) -> Resul
 
 fn describe(found: &AdapterFacts) {
     out::result(&found.sentence);
-    if let Positions::Unshifted = found.positions {
-        out::note("Note: PEFT would begin the text's positions behind it, and compute something else");
+    match found.positions {
+        Positions::Shifted => {}
+        Positions::Unshifted => {
+            out::note("Note: PEFT would begin the text's positions behind it, and compute something else");
+        }
+        Positions::Infix => out::note("Note: PEFT would put it before the text, and compute something else"),
     }
     let Some(about) = &found.about else { return };
     let base = &about.base;

@@ -96,6 +96,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     text("method.tasks.init.task", "For exact: the task of the adapter to start from"),
     value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
+        "method.layers",
+        "The layers that get a prefix, from 0, as [6, 7, 8]; the others do not see it; none is all",
+    )),
+    value("method.infix", "Puts the slots of a prefix between prompt and target: infix-tuning"),
+    or_none(value(
         "method.sites",
         "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
     )),
@@ -119,8 +124,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     )),
     value("method.reparameterisation.width", "Width of its hidden layer (PEFT: encoder_hidden_size)"),
     value("method.reparameterisation.activation", "tanh, relu or gelu"),
+    value("method.reparameterisation.hidden_layers", "1, or 2 as in Li & Liang's deep network"),
     or_none(table("method.encoder", "Train a soft prompt through a small network: P-tuning")),
-    value("method.encoder.type", "mlp or lstm (PEFT: encoder_reparameterization_type)"),
+    value(
+        "method.encoder.type",
+        "mlp or lstm (PEFT: encoder_reparameterization_type), or tanh: Li & Liang's embedding-only ablation",
+    ),
     or_none(value("method.encoder.width", "Width of its hidden layers; none is that of the embeddings")),
     value("method.encoder.layers", "Layers of the LSTM"),
     table("method.init", "Initial values"),
@@ -490,6 +499,9 @@ mod tests {
             "data.mixing=even",
             "data.task_column=k",
             "method.n_frozen=1",
+            "method.layers=[0, 1]",
+            "method.infix=true",
+            "method.reparameterisation.hidden_layers=2",
             "task=causal",
         ])
         .unwrap();

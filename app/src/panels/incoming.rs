@@ -89,6 +89,7 @@ impl Incoming {
         let positions = match found.positions {
             Positions::Shifted => say!("incoming.shifted"),
             Positions::Unshifted => say!("incoming.unshifted"),
+            Positions::Infix => say!("incoming.infix"),
         };
         fact_ui(ui, say!("incoming.positions"), positions);
         if let Some(about) = &found.about {

@@ -48,8 +48,8 @@ pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAd
         if adapter.has_tasks() {
             return mismatch("a prompt that tasks share is a product, which cannot be combined");
         }
-        if adapter.task != first.task || adapter.positions != first.positions {
-            return mismatch("they were trained for different tasks, or with other positions");
+        if adapter.task != first.task || (adapter.positions, &adapter.layers) != (first.positions, &first.layers) {
+            return mismatch("they were trained for different tasks, for other layers or with other positions");
         }
         if adapter.sites() != first.sites() || adapter.prompt.is_some() != first.prompt.is_some() {
             return mismatch("they do not stand at the same places");

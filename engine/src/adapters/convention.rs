@@ -1,42 +1,74 @@
-//! Where the text's positions begin behind an adapter: `positions.json` beside PEFT's files, which have no place for it.
-//! Without the file they are shifted, as in PEFT.
+//! How a prefix stands in its model: `positions.json` beside PEFT's files, which have no place for it. Without the file the
+//! text's positions are shifted and every layer has a prefix, as in PEFT.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::FoldedAdapter;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::Positions;
 use crate::weights::write_json;
 
 const FILE: &str = "positions.json";
 
-#[derive(Serialize, Deserialize)]
-struct Convention {
-    positions: Positions,
+/// What PEFT's files do not say of a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Convention {
+    /// Where the text's positions begin.
+    pub(super) positions: Positions,
+    /// The layers that have one; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) layers: Option<Vec<usize>>,
 }
 
-pub(super) fn read(folder: &Path) -> Result<Positions> {
-    let path = folder.join(FILE);
-    if !path.is_file() {
-        return Ok(Positions::Shifted);
+impl Convention {
+    /// That of an adapter.
+    pub(super) fn of(adapter: &FoldedAdapter) -> Self {
+        Self { positions: adapter.positions, layers: adapter.layers.clone() }
     }
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-    match serde_json::from_str(&text) {
-        Ok(Convention { positions }) => Ok(positions),
-        Err(error) => {
-            let reason = error.to_string();
-            Err(EngineError::Malformed { what: "the adapter's convention of positions", path, reason })
+
+    /// What a folder says.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(Self::default());
         }
+        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        serde_json::from_str(&text).map_err(|error| {
+            let reason = error.to_string();
+            EngineError::Malformed { what: "the adapter's convention of positions", path, reason }
+        })
     }
-}
 
-/// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.
-pub(super) fn write(folder: &Path, positions: Positions) -> Result<()> {
-    let path = folder.join(FILE);
-    match positions {
-        Positions::Unshifted => write_json(&path, &Convention { positions }),
-        Positions::Shifted if path.exists() => std::fs::remove_file(&path).map_err(EngineError::io("remove", path)),
-        Positions::Shifted => Ok(()),
+    /// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        if *self != Self::default() {
+            return write_json(&path, self);
+        }
+        if path.exists() { std::fs::remove_file(&path).map_err(EngineError::io("remove", path)) } else { Ok(()) }
+    }
+
+    /// What it computes where PEFT loads its files, in a sentence; `None` if it is the same.
+    pub(super) fn elsewhere(&self, n_virtual: usize) -> Option<String> {
+        let positions = match self.positions {
+            Positions::Shifted => None,
+            Positions::Unshifted => Some(format!(
+                "it was trained with a text's positions from 0 on, and PEFT begins them at {n_virtual}: a model that has \
+                 positions computes something else there"
+            )),
+            Positions::Infix => Some(
+                "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
+                    .to_owned(),
+            ),
+        };
+        let layers = self.layers.as_ref().map(|_| {
+            "some layers have no prefix, and PEFT gives them one of zeros, which takes attention: something else is computed \
+             there"
+                .to_owned()
+        });
+        let said: Vec<String> = positions.into_iter().chain(layers).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 }

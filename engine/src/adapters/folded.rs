@@ -7,9 +7,10 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
+use crate::adapters::convention::Convention;
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::prompt::of_tasks;
-use crate::adapters::{by_site, combined, convention, peft, text, weights};
+use crate::adapters::{by_site, combined, peft, text, weights};
 use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
@@ -18,7 +19,7 @@ use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
 
 /// A folded prefix for each site that has one, and what was trained beside them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoldedAdapter {
     /// In the order of [`Site::ALL`]; each layer has the pair of its own number.
     pub prefixes: Vec<(Site, FoldedPrefix)>,
@@ -40,10 +41,12 @@ pub struct FoldedAdapter {
     pub base_model: Option<String>,
     /// Where the text's positions begin behind it.
     pub positions: Positions,
+    /// The layers that see its prefixes, which have zeros for the others; `None`: all.
+    pub layers: Option<Vec<usize>>,
 }
 
 /// The folded prefix of one site.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FoldedPrefix {
     /// Its sizes.
     pub shape: PrefixShape,
@@ -132,7 +135,8 @@ impl FoldedAdapter {
             Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
         }?;
-        Ok(Self { positions: convention::read(folder)?, ..read })
+        let Convention { positions, layers } = Convention::read(folder)?;
+        Ok(Self { positions, layers, ..read })
     }
 
     /// Refuses a model of another kind or shape, with the numbers.
@@ -152,6 +156,10 @@ impl FoldedAdapter {
                 return Err(EngineError::AdapterMismatch { reason });
             };
             prefix.check_fits(shape)?;
+            if let Some(layer) = self.layers.iter().flatten().find(|&&layer| layer >= shape.n_layers) {
+                let reason = format!("it has a prefix for layer {layer}, and the model {} layers", shape.n_layers);
+                return Err(EngineError::AdapterMismatch { reason });
+            }
         }
         Ok(())
     }
@@ -167,7 +175,9 @@ impl FoldedAdapter {
         let n_virtual = self.n_virtual();
         match (&self.prompt, &self.lora, &self.text) {
             _ if !self.prefixes.is_empty() => {
-                MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() })
+                let (n_frozen, layers) = (self.n_frozen, self.layers.clone());
+                let infix = self.positions == Positions::Infix;
+                MethodConfig::Prefix(PrefixConfig { n_virtual, n_frozen, layers, infix, ..PrefixConfig::default() })
             }
             (Some(_), ..) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
             (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
@@ -253,7 +263,7 @@ impl FoldedAdapter {
     /// Positions that it takes before the text, at most.
     pub fn n_before(&self) -> usize {
         match self.positions {
-            Positions::Shifted => self.n_virtual(),
+            Positions::Shifted | Positions::Infix => self.n_virtual(),
             Positions::Unshifted => 0,
         }
     }
@@ -266,8 +276,12 @@ impl FoldedAdapter {
         let mut conditioning = Conditioning {
             head: self.class_head(model, device)?,
             positions: self.positions,
+            layers: self.layers.clone(),
             ..Conditioning::default()
         };
+        if self.positions == Positions::Infix {
+            model.check_infix()?;
+        }
         for (site, prefix) in &self.prefixes {
             *conditioning.place(*site) = Some(prefix.layers(device));
         }
@@ -320,6 +334,18 @@ impl FoldedAdapter {
         self.prefixes.iter().map(|(site, _)| *site).collect()
     }
 
+    /// Of all layers of all sites, site after site, those that have a prefix; `None`: all.
+    pub fn prefixed_layers(&self) -> Option<Vec<usize>> {
+        let layers = self.layers.as_ref()?;
+        let mut first = 0;
+        let mut all = Vec::new();
+        for (_, prefix) in &self.prefixes {
+            all.extend(layers.iter().map(|layer| first + layer));
+            first += prefix.shape.n_layers;
+        }
+        Some(all)
+    }
+
     /// Keys and values of all layers of all sites, site after site.
     pub fn layers(&self, device: &Device) -> Vec<LayerKv> {
         self.prefixes.iter().flat_map(|(_, prefix)| prefix.layers(device)).collect()
@@ -348,8 +374,13 @@ impl FoldedAdapter {
         }
         self.weights.iter().chain(&self.head).for_each(|(.., values)| digest.update(bytes(values)));
         // The same numbers compute something else.
-        if self.positions == Positions::Unshifted {
-            digest.update(b"unshifted");
+        match self.positions {
+            Positions::Shifted => {}
+            Positions::Unshifted => digest.update(b"unshifted"),
+            Positions::Infix => digest.update(b"infix"),
+        }
+        for layer in self.layers.iter().flatten() {
+            digest.update(layer.to_le_bytes());
         }
         short(&digest.finalize())
     }
@@ -360,7 +391,7 @@ impl FoldedAdapter {
     /// The folder cannot be written to.
     pub fn write(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
         self.write_form(folder, config)?;
-        convention::write(folder, self.positions)
+        Convention::of(self).write(folder)
     }
 
     fn write_form(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
@@ -392,15 +423,8 @@ impl FoldedAdapter {
     /// The folder cannot be written to.
     pub fn export(&self, folder: &Path) -> Result<Option<String>> {
         let inexact = self.export_for_peft(folder)?;
-        if self.positions == Positions::Shifted {
-            return Ok(inexact);
-        }
-        let elsewhere = format!(
-            "it was trained with a text's positions from 0 on, and PEFT begins them at {}: a model that has positions \
-             computes something else there",
-            self.n_virtual()
-        );
-        Ok(Some(inexact.map_or_else(|| elsewhere.clone(), |inexact| format!("{inexact}; {elsewhere}"))))
+        let said: Vec<String> = inexact.into_iter().chain(Convention::of(self).elsewhere(self.n_virtual())).collect();
+        Ok((!said.is_empty()).then(|| said.join("; ")))
     }
 
     fn export_for_peft(&self, folder: &Path) -> Result<Option<String>> {
@@ -417,7 +441,7 @@ impl FoldedAdapter {
         };
         let (stored, exact) = peft::gather(prefix);
         peft::write(self, &stored, folder, None)?;
-        convention::write(folder, self.positions)?;
+        Convention::of(self).write(folder)?;
         let n_layers = prefix.shape.n_layers;
         let sentence = || {
             format!(
@@ -472,6 +496,7 @@ pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
     let positions = match adapter.positions {
         Positions::Shifted => "the text's positions begin behind it",
         Positions::Unshifted => "the text's positions begin at 0",
+        Positions::Infix => "it stands between prompt and target",
     };
     let sites: Vec<&str> = adapter.prefixes.iter().map(|(site, _)| site.name()).collect();
     let head = if adapter.head.is_empty() { "" } else { ", with a head" };

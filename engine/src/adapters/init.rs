@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::adapters::fit::least_change;
 use crate::adapters::folded::FoldedPrefix;
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::adapters::prefix::{Prefix, PrefixShape, activate};
+use crate::adapters::prefix::{Prefix, PrefixShape};
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
 use crate::models::{Model, Site};
@@ -70,15 +70,18 @@ impl Prefix {
             (_, Site::Cross) => 2,
         });
         let wanted = wanted(shape, config, target, place, (seed, &mut random))?;
+        let mut d_in = 1;
         let drawn = |(name, size): (&'static str, Vec<usize>)| {
-            let values = draw(name, &size, config, &mut random);
+            // A bias has the bound of its weight, which stands before it.
+            d_in = if size.len() == 2 { size[1] } else { d_in };
+            let values = draw(name, &size, d_in, &mut random);
             Parameter::new(name, size, values, device)
         };
         let shapes = Self::parameter_shapes(&shape, config).into_iter().chain(Self::fixed_shapes(&shape, config));
         let parameters = shapes.map(drawn).collect();
         let mut prefix = Self::new(shape, config, parameters);
         if let Some(wanted) = wanted {
-            prefix.start_from(&wanted, config, device)?;
+            prefix.start_from(&prefix.narrowed(wanted), config, device)?;
         }
         Ok(prefix)
     }
@@ -86,28 +89,24 @@ impl Prefix {
     /// Makes the prefix equal to `flat`: copied, or fitted with the last layer of the network.
     fn start_from(&mut self, flat: &[f32], config: &PrefixConfig, device: &Device) -> Result<()> {
         if config.n_frozen > 0 {
-            let (n_frozen, row) = (config.n_frozen, self.shape.row());
+            let (n_frozen, row) = (config.n_frozen, self.trained_shape().row());
             let (frozen, trained) = flat.split_at(n_frozen * row);
             let n_trained = self.shape.n_virtual - n_frozen;
             self.frozen = vec![Parameter::new("frozen_embedding", [n_frozen, row], frozen.to_vec(), device)];
             self.parameters[0] = Parameter::new("trainable_embedding", [n_trained, row], trained.to_vec(), device);
             return Ok(());
         }
-        let Some(mlp) = &config.reparameterisation else {
-            self.parameters[0] =
-                Parameter::new("embedding.weight", [self.shape.n_virtual, self.shape.row()], flat.to_vec(), device);
+        let (n, row) = (self.shape.n_virtual, self.trained_shape().row());
+        let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
+            self.parameters[0] = Parameter::new("embedding.weight", [n, row], flat.to_vec(), device);
             return Ok(());
         };
-        let (n, d_kv, row) = (self.shape.n_virtual, self.shape.d_kv(), self.shape.row());
-        let leaves = Trainables::untracked(&self.parameters);
-        let embedding = leaves.shaped(0, [n, d_kv]);
-        let wide = embedding.matmul(leaves.shaped(1, [mlp.width, d_kv]).transpose()) + leaves.shaped(2, [1, mlp.width]);
-        let hidden = floats(activate(wide, mlp.activation))?;
-        let made = self.fold()?;
-        let residual: Vec<f32> = flat.iter().zip(&made).map(|(want, have)| want - have).collect();
-        let change = least_change(&hidden, &residual, n, mlp.width);
-        let weights = self.parameters[3].to_vec()?.iter().zip(&change).map(|(w, d)| w + d).collect();
-        self.parameters[3] = Parameter::new("transform.2.weight", [row, mlp.width], weights, device);
+        let [_, width] = hidden.dims();
+        let residual: Vec<f32> = flat.iter().zip(&self.made()?).map(|(want, have)| want - have).collect();
+        let change = least_change(&floats(hidden)?, &residual, n, width);
+        let last = self.parameters.len() - 2;
+        let weights = self.parameters[last].to_vec()?.iter().zip(&change).map(|(w, d)| w + d).collect();
+        self.parameters[last] = Parameter::new(self.parameters[last].name.clone(), [row, width], weights, device);
         Ok(())
     }
 }
@@ -241,17 +240,11 @@ fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
 }
 
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).
-fn draw(name: &str, shape: &[usize], config: &PrefixConfig, random: &mut ChaCha8Rng) -> Vec<f32> {
+fn draw(name: &str, shape: &[usize], d_in: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
     let n = shape.iter().product();
     if name.contains("embedding") {
         return (0..n).map(|_| normal(random)).collect();
     }
-    let d_in = match name {
-        "transform.0.weight" | "transform.2.weight" => shape[1],
-        // A bias has the bound of its weight.
-        "transform.2.bias" => config.reparameterisation.as_ref().map_or(1, |mlp| mlp.width),
-        _ => shape[0],
-    };
     let bound = (d_in as f32).sqrt().recip();
     (0..n).map(|_| random.random_range(-bound..bound)).collect()
 }

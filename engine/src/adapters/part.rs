@@ -161,7 +161,7 @@ impl Part {
     /// Adds what the part gives the model in one step of training, with dropout drawn from `random`.
     pub(crate) fn condition(&self, leaves: &Trainables, random: &mut impl Rng, conditioning: &mut Conditioning) {
         match self {
-            Self::Prefix(site, prefix) => *conditioning.place(*site) = Some(prefix.past_kv(leaves, random)),
+            Self::Prefix(site, prefix) => prefix.stand_in(*site, prefix.past_kv(leaves, random), conditioning),
             Self::Lora(lora) => lora.condition(leaves, Some(random), &mut conditioning.tuned),
             _ => self.stand(leaves, conditioning),
         }
@@ -170,7 +170,7 @@ impl Part {
     /// Adds what the part gives the model as it stands: nothing is dropped.
     pub(crate) fn stand(&self, leaves: &Trainables, conditioning: &mut Conditioning) {
         match self {
-            Self::Prefix(site, prefix) => *conditioning.place(*site) = Some(prefix.as_it_stands()),
+            Self::Prefix(site, prefix) => prefix.stand_in(*site, prefix.as_it_stands(), conditioning),
             Self::Prompt(prompt) => conditioning.soft_prompt = Some(prompt.matrix(leaves)),
             Self::Lora(lora) => lora.condition(leaves, None::<&mut rand_chacha::ChaCha8Rng>, &mut conditioning.tuned),
             Self::Weights(weights) => weights.condition(leaves, &mut conditioning.tuned),
@@ -187,7 +187,8 @@ impl Part {
         match self {
             Self::Prefix(site, prefix) => {
                 folded.prefixes.push((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()? }));
-                folded.n_frozen = prefix.n_frozen();
+                (folded.n_frozen, folded.positions) = (prefix.n_frozen(), prefix.positions());
+                folded.layers = prefix.seen_by().cloned();
             }
             Self::Prompt(prompt) => folded.prompt = Some(prompt.fold()?),
             Self::Lora(lora) => folded.lora = Some(lora.fold()?),

@@ -8,8 +8,9 @@ use rand::{Rng, RngExt};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
 use crate::error::Result;
-use crate::models::ModelShape;
+use crate::models::{Conditioning, ModelShape, Site};
 use crate::nn::LayerKv;
+use crate::nn::positions::Positions;
 
 /// The sizes of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +80,24 @@ impl PrefixShape {
     }
 }
 
-/// Numbers trained and numbers kept: with a reparameterisation the former are many more.
+/// Numbers trained and numbers kept: with a reparameterisation the former are many more. Layers that get no prefix are
+/// kept as zeros, so that the file has the shape of any other.
 pub fn count_parameters(shape: &PrefixShape, config: &PrefixConfig) -> (usize, usize) {
-    let (d_kv, row) = (shape.d_kv(), shape.row());
+    let row = of_layers(*shape, config.layers.as_deref()).row();
+    let d_kv = shape.d_kv();
     let trained = match &config.reparameterisation {
-        None => shape.stored() - config.n_frozen * shape.row(),
-        Some(Reparameterisation { width, .. }) => shape.n_virtual * d_kv + (d_kv * width + width) + (width * row + row),
+        None => (shape.n_virtual - config.n_frozen) * row,
+        Some(Reparameterisation { width, hidden_layers, .. }) => {
+            let hidden = (d_kv * width + width) + (hidden_layers - 1) * (width * width + width);
+            shape.n_virtual * d_kv + hidden + (width * row + row)
+        }
     };
     (trained, shape.stored())
+}
+
+/// The sizes of what is trained of a prefix for some of the layers.
+fn of_layers(shape: PrefixShape, layers: Option<&[usize]>) -> PrefixShape {
+    PrefixShape { n_layers: layers.map_or(shape.n_layers, <[usize]>::len), ..shape }
 }
 
 /// A prefix in training: its parameters, and how they become keys and values.
@@ -99,6 +110,9 @@ pub struct Prefix {
     pub frozen: Vec<Parameter>,
     reparameterisation: Option<Reparameterisation>,
     dropout: f64,
+    /// The layers that have one; `None`: all.
+    layers: Option<Vec<usize>>,
+    infix: bool,
     /// Which stored pair each layer takes; `None`: its own.
     pairs: Option<Vec<usize>>,
 }
@@ -115,8 +129,25 @@ impl Prefix {
     pub fn new(shape: PrefixShape, config: &PrefixConfig, mut parameters: Vec<Parameter>) -> Self {
         let n_fixed = usize::from(config.n_frozen > 0).min(parameters.len());
         let frozen = parameters.split_off(parameters.len() - n_fixed);
-        let reparameterisation = config.reparameterisation.clone();
-        Self { shape, parameters, frozen, reparameterisation, dropout: config.dropout, pairs: None }
+        let PrefixConfig { reparameterisation, dropout, layers, infix, .. } = config.clone();
+        Self { shape, parameters, frozen, reparameterisation, dropout, layers, infix, pairs: None }
+    }
+
+    /// Adds keys and values to what a model is given, with how they stand in it.
+    pub(crate) fn stand_in(&self, site: Site, layers: Vec<LayerKv>, conditioning: &mut Conditioning) {
+        *conditioning.place(site) = Some(layers);
+        conditioning.layers.clone_from(&self.layers);
+        conditioning.positions = self.positions();
+    }
+
+    /// Where a text's positions begin behind it.
+    pub fn positions(&self) -> Positions {
+        if self.infix { Positions::Infix } else { Positions::Shifted }
+    }
+
+    /// The layers that see it; `None`: all.
+    pub fn seen_by(&self) -> Option<&Vec<usize>> {
+        self.layers.as_ref()
     }
 
     /// How many slots at the beginning are not trained.
@@ -146,31 +177,47 @@ impl Prefix {
     ///
     /// Linear weights are `[d_out, d_in]`. The embedding is as wide as the keys (`n_kv_heads * d_head`), as in PEFT.
     pub fn parameter_shapes(shape: &PrefixShape, config: &PrefixConfig) -> Vec<(&'static str, Vec<usize>)> {
-        let (n_virtual, d_kv, row) = (shape.n_virtual, shape.d_kv(), shape.row());
-        match &config.reparameterisation {
-            None if config.n_frozen > 0 => vec![("trainable_embedding", vec![n_virtual - config.n_frozen, row])],
-            None => vec![("embedding.weight", vec![n_virtual, row])],
-            Some(Reparameterisation { width, .. }) => vec![
-                ("embedding.weight", vec![n_virtual, d_kv]),
-                ("transform.0.weight", vec![*width, d_kv]),
-                ("transform.0.bias", vec![*width]),
-                ("transform.2.weight", vec![row, *width]),
-                ("transform.2.bias", vec![row]),
-            ],
+        let row = of_layers(*shape, config.layers.as_deref()).row();
+        let (n_virtual, d_kv) = (shape.n_virtual, shape.d_kv());
+        let Some(Reparameterisation { width, hidden_layers, .. }) = &config.reparameterisation else {
+            return match config.n_frozen {
+                0 => vec![("embedding.weight", vec![n_virtual, row])],
+                n_frozen => vec![("trainable_embedding", vec![n_virtual - n_frozen, row])],
+            };
+        };
+        let mut shapes = vec![("embedding.weight", vec![n_virtual, d_kv])];
+        for (index, (weight, bias)) in LINEARS.into_iter().take(hidden_layers + 1).enumerate() {
+            let d_in = if index == 0 { d_kv } else { *width };
+            let d_out = if index == *hidden_layers { row } else { *width };
+            shapes.extend([(weight, vec![d_out, d_in]), (bias, vec![d_out])]);
         }
+        shapes
     }
 
     /// Name and shape of what stays as it was initialised, with PEFT's name for it.
     pub fn fixed_shapes(shape: &PrefixShape, config: &PrefixConfig) -> Vec<(&'static str, Vec<usize>)> {
-        let frozen = ("frozen_embedding", vec![config.n_frozen, shape.row()]);
+        let row = of_layers(*shape, config.layers.as_deref()).row();
+        let frozen = ("frozen_embedding", vec![config.n_frozen, row]);
         if config.n_frozen > 0 { vec![frozen] } else { Vec::new() }
     }
 
     /// The flat prefix, `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`. The network runs once, not once per row.
     pub fn flat(&self, leaves: &Trainables) -> Tensor<2> {
-        let PrefixShape { n_virtual, .. } = self.shape;
-        let (d_kv, row) = (self.shape.d_kv(), self.shape.row());
-        let Some(Reparameterisation { width, activation }) = self.reparameterisation else {
+        let trained = self.of_its_layers(leaves);
+        let Some(layers) = &self.layers else { return trained };
+        let pair = 2 * self.shape.d_kv();
+        let of = |layer| match layers.binary_search(&layer) {
+            Ok(at) => trained.clone().narrow(1, at * pair, pair),
+            Err(_) => Tensor::zeros([self.shape.n_virtual, pair], &self.device()),
+        };
+        Tensor::cat((0..self.shape.n_layers).map(of).collect(), 1)
+    }
+
+    /// The columns of the flat prefix for the layers that have one.
+    fn of_its_layers(&self, leaves: &Trainables) -> Tensor<2> {
+        let n_virtual = self.shape.n_virtual;
+        let row = self.trained_shape().row();
+        let Some(hidden) = self.before_last(leaves) else {
             let n_frozen = self.n_frozen();
             let trained = leaves.shaped(0, [n_virtual - n_frozen, row]);
             return match self.frozen.first() {
@@ -178,10 +225,41 @@ impl Prefix {
                 Some(frozen) => Tensor::cat(vec![frozen.value.clone().reshape([n_frozen, row]), trained], 0),
             };
         };
-        let embedding = leaves.shaped(0, [n_virtual, d_kv]);
-        let wide = embedding.matmul(leaves.shaped(1, [width, d_kv]).transpose()) + leaves.shaped(2, [1, width]);
-        let hidden = activate(wide, activation); // [n_virtual, width]
-        hidden.matmul(leaves.shaped(3, [row, width]).transpose()) + leaves.shaped(4, [1, row])
+        let [_, width] = hidden.dims();
+        let last = self.parameters.len() - 2;
+        hidden.matmul(leaves.shaped(last, [row, width]).transpose()) + leaves.shaped(last + 1, [1, row])
+    }
+
+    /// What the last layer of the network reads, `[n_virtual, width]`; `None` without a network.
+    pub(super) fn before_last(&self, leaves: &Trainables) -> Option<Tensor<2>> {
+        let Reparameterisation { width, activation, hidden_layers } = self.reparameterisation.clone()?;
+        let embedding = leaves.shaped(0, [self.shape.n_virtual, self.shape.d_kv()]);
+        let layer = |x: Tensor<2>, index: usize| {
+            let ([_, d_in], at) = (x.dims(), 1 + 2 * index);
+            let weight = leaves.shaped(at, [width, d_in]).transpose();
+            activate(x.matmul(weight) + leaves.shaped(at + 1, [1, width]), activation)
+        };
+        Some((0..hidden_layers).fold(embedding, layer))
+    }
+
+    /// The sizes of what is trained: of the layers that have a prefix.
+    pub(super) fn trained_shape(&self) -> PrefixShape {
+        of_layers(self.shape, self.layers.as_deref())
+    }
+
+    /// Those columns of a flat prefix for every layer that are for the layers that have one.
+    pub(super) fn narrowed(&self, flat: Vec<f32>) -> Vec<f32> {
+        let Some(layers) = &self.layers else { return flat };
+        let pair = 2 * self.shape.d_kv();
+        let row = |row: &[f32]| -> Vec<f32> {
+            layers.iter().flat_map(|layer| row[layer * pair..][..pair].iter().copied()).collect()
+        };
+        flat.chunks_exact(self.shape.row()).flat_map(row).collect()
+    }
+
+    /// What is trained on the host, `[n_virtual, …]` for the layers that have a prefix.
+    pub(super) fn made(&self) -> Result<Vec<f32>> {
+        floats(self.of_its_layers(&Trainables::untracked(&self.parameters)))
     }
 
     /// Keys and values of each layer for one step of training, with dropout drawn from `random`.
@@ -210,8 +288,15 @@ impl Prefix {
     }
 }
 
-/// The hidden layer of the reparameterisation.
-pub(crate) fn activate(x: Tensor<2>, kind: MlpActivation) -> Tensor<2> {
+/// Names of the linear layers of the network, weight and bias.
+const LINEARS: [(&str, &str); 3] = [
+    ("transform.0.weight", "transform.0.bias"),
+    ("transform.2.weight", "transform.2.bias"),
+    ("transform.4.weight", "transform.4.bias"),
+];
+
+/// A hidden layer of the reparameterisation.
+fn activate(x: Tensor<2>, kind: MlpActivation) -> Tensor<2> {
     match kind {
         MlpActivation::Tanh => activation::tanh(x),
         MlpActivation::Relu => activation::relu(x),

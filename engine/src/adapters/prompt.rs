@@ -68,7 +68,11 @@ impl PromptShape {
             shapes.push((Cow::Borrowed("prefix_task_rows"), vec![n_tasks, ranks, d]));
         }
         let Some(PromptEncoderShape { kind, hidden: h, layers }) = self.encoder else { return shapes };
-        let mut linears = vec![(0, h, d), (2, h, h), (4, d, h)];
+        let linears = match kind {
+            PromptEncoderKind::Mlp => vec![(0, h, d), (2, h, h), (4, d, h)],
+            PromptEncoderKind::Tanh => vec![(0, h, d), (2, d, h)],
+            PromptEncoderKind::Lstm => vec![(0, 2 * h, 2 * h), (2, d, 2 * h)],
+        };
         if kind == PromptEncoderKind::Lstm {
             for layer in 0..layers {
                 let d_in = if layer == 0 { d } else { 2 * h };
@@ -84,7 +88,6 @@ impl PromptShape {
                     shapes.extend(named);
                 }
             }
-            linears = vec![(0, 2 * h, 2 * h), (2, d, 2 * h)];
         }
         for (at, d_out, d_in) in linears {
             shapes.push((Cow::Owned(format!("mlp_head.{at}.weight")), vec![d_out, d_in]));
@@ -120,6 +123,7 @@ impl SoftPrompt {
                 let hidden = activation::relu(linear(leaves, 1, embedding, h));
                 activation::relu(linear(leaves, 3, hidden, h))
             }
+            PromptEncoderKind::Tanh => activation::tanh(linear(leaves, 1, embedding, h)),
             PromptEncoderKind::Lstm => {
                 let read = (0..layers).fold(embedding, |x, layer| both_directions(leaves, 1 + 8 * layer, x, h));
                 activation::relu(linear(leaves, 1 + 8 * layers, read, 2 * h))

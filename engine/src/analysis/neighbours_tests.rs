@@ -149,7 +149,7 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
     let input = Input {
         tokens: crate::models::Tokens::new(tokens, [3, 1], None, &device).unwrap(),
         positions: Tensor::zeros([3, 1], &device),
-        key_mask: None,
+        sight: crate::nn::Sight::default(),
         span: crate::models::Span::Whole,
     };
     let mut kv = Vec::new();

@@ -186,7 +186,7 @@ mod tests {
             let input = Input {
                 tokens: crate::models::Tokens::new([token as i64], [1, 1], None, &device).unwrap(),
                 positions: Tensor::zeros([1, 1], &device),
-                key_mask: None,
+                sight: crate::nn::Sight::default(),
                 span: crate::models::Span::Whole,
             };
             let mut kv = Vec::new();

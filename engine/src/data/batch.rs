@@ -96,6 +96,16 @@ impl TokenBatch {
         labels.filter(move |&(at, label)| label != NO_LABEL && (!writes || at % self.seq.max(1) != 0))
     }
 
+    /// The position in each row whose hidden state predicts its first label; of a row without labels, what comes after it.
+    pub fn first_labelled(&self) -> Vec<usize> {
+        let mut first: Vec<usize> = (0..self.batch).map(|row| self.last_of(row)).collect();
+        for (at, _) in self.labelled() {
+            let (row, position) = (self.row_of(at), at % self.seq);
+            first[row] = first[row].min(position);
+        }
+        first
+    }
+
     /// The position of the last token of a row of the batch, padding not counted.
     pub fn last_of(&self, row: usize) -> usize {
         self.mask[row * self.seq..(row + 1) * self.seq].iter().rposition(|&real| real > 0.0).unwrap_or(0)

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::nn::LayerKv;
+use crate::nn::{LayerKv, Sight};
 
 /// Columns that a full cache grows by, at least.
 const BLOCK: usize = 64;
@@ -24,6 +24,8 @@ pub struct KvCache {
     lengths: Vec<usize>,
     /// Columns in use, the same for every row.
     filled: usize,
+    /// Of each row, so many columns at its beginning that only some layers see, and which layers these are.
+    hidden: Vec<Option<(usize, Vec<usize>)>>,
     /// Columns that were there from the beginning.
     begun: usize,
     capacity: usize,
@@ -56,7 +58,15 @@ impl KvCache {
                 slots
             })
             .collect();
-        Self { layers, lengths, filled, begun: filled, capacity }
+        let hidden = vec![None; lengths.len()];
+        Self { layers, lengths, filled, hidden, begun: filled, capacity }
+    }
+
+    /// The same, where only some layers see the first columns of a row: how many columns, and which layers.
+    #[must_use]
+    pub fn hiding(self, hidden: Vec<Option<(usize, Vec<usize>)>>) -> Self {
+        assert_eq!(hidden.len(), self.lengths.len(), "for each row, whether something is hidden");
+        Self { hidden, ..self }
     }
 
     /// Real keys of each row: the position of its next token, where the prefix takes positions.
@@ -78,17 +88,43 @@ impl KvCache {
             .collect()
     }
 
-    /// Which keys each row sees when `new` tokens are added, `[batch, filled + new]`; `None` if none is padding.
-    pub fn key_mask(&self, new: usize, device: &Device) -> Option<Tensor<2>> {
-        if self.lengths.iter().all(|&length| length == self.filled) {
+    /// Which keys each row sees when `new` tokens are added.
+    pub fn sight(&self, new: usize, device: &Device) -> Sight {
+        let all = self.mask(new, |_| true, device);
+        if self.hidden.iter().all(Option::is_none) {
+            return Sight::masked(all, Vec::new());
+        }
+        let mut masks: Vec<(Vec<bool>, Option<Tensor<2>>)> = Vec::new();
+        let mut at = |layer: usize| {
+            let sees = |row: &Option<(usize, Vec<usize>)>| row.as_ref().is_none_or(|(_, of)| of.contains(&layer));
+            let seen: Vec<bool> = self.hidden.iter().map(sees).collect();
+            if let Some((_, mask)) = masks.iter().find(|(other, _)| *other == seen) {
+                return mask.clone();
+            }
+            let mask = self.mask(new, |row| seen[row], device);
+            masks.push((seen, mask.clone()));
+            mask
+        };
+        let by_layer = (0..self.layers.len()).map(&mut at).collect();
+        Sight::masked(all, by_layer)
+    }
+
+    /// The keys of a layer, `[batch, filled + new]`, in which some rows see their first columns; `None` if it sees all.
+    fn mask(&self, new: usize, sees: impl Fn(usize) -> bool, device: &Device) -> Option<Tensor<2>> {
+        let unseen = |row: usize| {
+            let slots = self.hidden[row].as_ref().filter(|_| !sees(row)).map_or(0, |(n, _)| *n);
+            self.filled - self.lengths[row] + slots
+        };
+        let rows = self.lengths.len();
+        if (0..rows).all(|row| unseen(row) == 0) {
             return None;
         }
         let columns = self.filled + new;
-        let mut mask = vec![1.0_f32; self.lengths.len() * columns];
-        for (row, &length) in mask.chunks_exact_mut(columns).zip(&self.lengths) {
-            row[..self.filled - length].fill(0.0);
+        let mut mask = vec![1.0_f32; rows * columns];
+        for (row, keys) in mask.chunks_exact_mut(columns).enumerate() {
+            keys[..unseen(row)].fill(0.0);
         }
-        Some(Tensor::from_data(TensorData::new(mask, [self.lengths.len(), columns]), device))
+        Some(Tensor::from_data(TensorData::new(mask, [rows, columns]), device))
     }
 
     /// Adds the keys and values of new tokens, one pair per layer, `[batch, n_kv_heads, new, d_head]`.
@@ -107,6 +143,7 @@ impl KvCache {
     /// Keeps only these rows, in this order, and drops the columns that are padding in all of them.
     pub fn keep(&mut self, rows: &[usize]) {
         self.lengths = rows.iter().map(|&row| self.lengths[row]).collect();
+        self.hidden = rows.iter().map(|&row| self.hidden[row].clone()).collect();
         let longest = *self.lengths.iter().max().expect("a cache has a row");
         let capacity = longest + (self.capacity - self.filled).max(1);
         self.rebuild(Some(rows), self.filled - longest, capacity);

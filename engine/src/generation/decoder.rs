@@ -133,7 +133,30 @@ struct Ready {
     stream: usize,
     /// The prefix, then the text.
     own: Segments,
+    hidden: Hidden,
     cross: Option<Vec<LayerKv>>,
+}
+
+/// The slots that not every layer of a stream sees.
+#[derive(Clone, Debug)]
+struct Hidden {
+    /// The layers that do; `None`: all.
+    layers: Option<Vec<usize>>,
+    /// How many stand before the text.
+    own: usize,
+    /// How many before the source.
+    cross: usize,
+}
+
+impl Hidden {
+    fn of(conditioning: &Conditioning) -> Self {
+        let n = |site| past_length(conditioning.of(site));
+        Self { layers: conditioning.layers.clone(), own: n(Site::Decoder), cross: n(Site::Cross) }
+    }
+
+    fn slots(&self, n: usize) -> Option<(usize, Vec<usize>)> {
+        self.layers.clone().filter(|_| n > 0).map(|layers| (n, layers))
+    }
 }
 
 #[derive(Debug)]
@@ -280,8 +303,9 @@ impl Decoder {
             }
             news.push(self.choose(index, read.logits)?);
             if self.streams[index].end.is_none() {
+                let hidden = Hidden::of(&conditioning);
                 let own = conditioning.decoder.into_iter().chain([read.text]).collect();
-                self.ready.push(Ready { stream: index, own, cross: read.cross });
+                self.ready.push(Ready { stream: index, own, hidden, cross: read.cross });
             }
         }
         if self.read == self.streams.len() {
@@ -312,12 +336,17 @@ impl Decoder {
             .map(|rows| {
                 let model = model(&rows[0]);
                 let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
+                let mut hidden = Vec::new();
                 for row in rows {
                     streams.push(row.stream);
                     own.extend(std::iter::repeat_n(row.own, n_rows));
                     cross.extend(std::iter::repeat_n(row.cross, n_rows));
+                    hidden.extend(std::iter::repeat_n(row.hidden, n_rows));
                 }
-                Batch { cache: KvCache::new(&own, spare), cross: cross_cache(cross), model, streams, n_rows }
+                let slots = |n: fn(&Hidden) -> usize| hidden.iter().map(|row| row.slots(n(row))).collect();
+                let cache = KvCache::new(&own, spare).hiding(slots(|row| row.own));
+                let cross = cross_cache(cross).map(|cache| cache.hiding(slots(|row| row.cross)));
+                Batch { cache, cross, model, streams, n_rows }
             })
             .collect();
     }
@@ -417,7 +446,7 @@ impl StreamState {
             (stream.model, stream.n_free) = (None, 0);
         }
         let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
-        let n_virtual = conditioning.n_before(Site::Decoder);
+        let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
         let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
         let has_slots = stream.model.is_some()
             || conditioning.soft_prompt.is_some()

@@ -96,7 +96,8 @@ impl CausalModel for TinyModel {
                 };
                 kv.push(LayerKv { key: part(n_heads), value: part(n_heads + n_kv_heads) });
             }
-            let attended = attention(qkv, past.map(|past| &past[index]), input.key_mask.as_ref(), None, &shape);
+            let attended =
+                attention(qkv, past.map(|past| &past[index]), input.sight.mask(index), input.sight.bias(), &shape);
             x = x + layer.out.forward(attended);
             x = x.clone() + layer.down.forward(layer.up.forward(x).tanh());
         }

@@ -8,7 +8,7 @@ use crate::models::{
     CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Site, Span,
     Tokens, read_source,
 };
-use crate::nn::{LayerKv, head_logits};
+use crate::nn::{LayerKv, Sight, Slots, head_logits};
 
 /// How a target begins and ends.
 #[derive(Clone, Debug)]
@@ -98,21 +98,22 @@ impl Writer<'_> {
         start: Option<u32>,
     ) -> Result<Read> {
         let device = self.device();
-        let (past, n_before) = (conditioning.decoder.as_deref(), conditioning.n_before(Site::Decoder));
+        let past = conditioning.decoder.as_deref();
         let soft = conditioning.soft_prompt.as_ref();
+        let behind = Behind::of(conditioning);
         let mut text = Vec::new();
         let (hidden, cross) = match self {
             Self::Causal(model) => {
-                (model.hidden(&input(prompt, n_before, n_free, soft, &device)?, past, Some(&mut text)), None)
+                (model.hidden(&input(prompt, behind, n_free, soft, &device)?, past, Some(&mut text)), None)
             }
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
                     architecture: model.shape().architecture,
                     wanted: "a model for prompts that it goes on with",
                 })?;
-                let Input { tokens, positions, .. } = input(prompt, 0, 0, soft, &device)?;
+                let Input { tokens, positions, .. } = input(prompt, Behind::default(), 0, soft, &device)?;
                 let encoded = read_source(model, tokens, positions, None, conditioning);
-                let begin = input(&[start], n_before, 0, None, &device)?;
+                let begin = input(&[start], behind, 0, None, &device)?;
                 (model.hidden(&begin, &encoded, past, Some(&mut text)), Some(encoded.cross))
             }
         };
@@ -133,7 +134,7 @@ impl Writer<'_> {
         let input = Input {
             tokens: Tokens::plain(ids(tokens, [rows, 1], &device)),
             positions: ids(positions, [rows, 1], &device),
-            key_mask: cache.key_mask(1, &device),
+            sight: cache.sight(1, &device),
             span: Span::Whole,
         };
         let mut kv = Vec::new();
@@ -141,7 +142,7 @@ impl Writer<'_> {
         let hidden = match (self, cross) {
             (Self::Causal(model), _) => model.hidden(&input, Some(&past), Some(&mut kv)),
             (Self::Seq2Seq(model), Some(cross)) => {
-                let source = Encoded { cross: cross.past(), first: 0, key_mask: cross.key_mask(0, &device) };
+                let source = Encoded { cross: cross.past(), first: 0, sight: cross.sight(0, &device) };
                 model.hidden(&input, &source, Some(&past), Some(&mut kv))
             }
             (Self::Seq2Seq(_), None) => return Err(EngineError::Computation("a target without its source".to_owned())),
@@ -165,21 +166,45 @@ pub(super) fn cross_cache(rows: Vec<Option<Vec<LayerKv>>>) -> Option<KvCache> {
     rows.filter(|rows| !rows.is_empty()).map(|rows| KvCache::new(&rows, 0))
 }
 
+/// What stands before a text that is read, or within it.
+#[derive(Clone, Copy, Default)]
+struct Behind<'a> {
+    slots: Slots<'a>,
+    /// Positions that they take before the text.
+    n_before: usize,
+    /// Slots before its last token.
+    n_infix: usize,
+}
+
+impl<'a> Behind<'a> {
+    fn of(conditioning: &'a Conditioning) -> Self {
+        Self {
+            slots: conditioning.slots(Site::Decoder),
+            n_before: conditioning.n_before(Site::Decoder),
+            n_infix: conditioning.n_infix(),
+        }
+    }
+}
+
 /// A text that stands alone. Behind its leading soft tokens `n_free` positions are left free.
 fn input(
     tokens: &[u32],
-    first_position: usize,
+    behind: Behind<'_>,
     n_free: usize,
     soft: Option<&Tensor<2>>,
     device: &Device,
 ) -> Result<Input> {
     let seq = tokens.len();
     let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
-    let position = |at: usize| (first_position + at + if at < n_leading { 0 } else { n_free }) as i64;
+    let Behind { slots, n_before, n_infix } = behind;
+    let position = |at: usize| {
+        let infix = if at + 1 == seq { n_infix } else { 0 };
+        (n_before + infix + at + if at < n_leading { 0 } else { n_free }) as i64
+    };
     Ok(Input {
         tokens: Tokens::new(tokens.iter().map(|&token| token.into()), [1, seq], soft, device)?,
         positions: ids((0..seq).map(position).collect(), [1, seq], device),
-        key_mask: None,
+        sight: Sight::behind(slots, None, [1, seq], device).around(n_infix, &[seq - 1], seq, device),
         span: Span::Whole,
     })
 }

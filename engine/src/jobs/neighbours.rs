@@ -39,6 +39,12 @@ impl Neighbours {
             None => None,
         };
         let NeighbourRequest { layers, positions, side, metric, top, .. } = request;
+        let own = adapter.prefixed_layers();
+        if let Some(layer) = layers.iter().find(|layer| own.as_ref().is_some_and(|own| !own.contains(layer))) {
+            let reason = format!("layer {layer} has no prefix");
+            return Err(EngineError::Setting { field: "layers", reason });
+        }
+        let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
         let search =
             NeighbourSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
         let name = bank_name(&model, &sites);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::single_file::{self, About, BaseModel, ReferenceLogits, SharedTemplate};
 use crate::config::RunConfig;
 use crate::device::DeviceChoice;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
 use crate::message::{Event, JobId, Outcome};
@@ -40,14 +40,6 @@ impl Job for Share {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.base.0, self.base.1, &mut heard)?;
         let adapter = model.adapter(&folder)?;
-        if adapter.prefixes.is_empty()
-            || adapter.prompt.is_some()
-            || adapter.lora.is_some()
-            || !adapter.weights.is_empty()
-        {
-            let reason = "a .prefix file holds prefixes alone, with the head of a task: export the adapter instead";
-            return Err(EngineError::AdapterMismatch { reason: reason.to_owned() });
-        }
         let base = BaseModel::of(&model.summary, &model.hash);
         let mut about = About { card: self.card.clone(), ..About::new(&adapter, base) };
         add_run(&mut about, &folder);

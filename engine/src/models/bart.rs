@@ -239,10 +239,10 @@ impl Stack {
                 if let Some(kv) = &mut kv {
                     kv.push(keys_and_values(&qkv, &self.attention));
                 }
-                block.out.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention))
+                block.out.forward(attention(qkv, past, input.sight.mask(layer), None, &self.attention))
             });
             if let (Some((part, cross)), Some(source)) = (&block.cross, source) {
-                resid = part.around(resid, |x| cross.forward(x, source.at(layer), source.key_mask.as_ref()));
+                resid = part.around(resid, |x| cross.forward(x, source.at(layer), source.sight.mask(layer)));
             }
             resid = block.last.around(resid, |x| block.fc2.forward(activation(block.fc1.forward(x), self.activation)));
         }

@@ -192,10 +192,13 @@ impl CausalModel for Bloom {
         &self.shape
     }
 
+    fn takes_infix(&self) -> bool {
+        false
+    }
+
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
         let [_, seq] = input.tokens.dims();
-        let mask = input.key_mask.as_ref();
-        let alibi = self.alibi.bias(mask, past_length(past) + seq); // [1 or batch, n_heads, 1, kv]
+        let alibi = self.alibi.bias(input.sight.widest(), past_length(past) + seq); // [1 or batch, n_heads, 1, kv]
         let embedded = || self.embeddings_norm.forward(input.tokens.embed(&self.word_embeddings));
         let mut resid = input.begin(embedded); // [batch, seq, d_model]
         let stream = |resid: Tensor<3>, normed: &Tensor<3>| {
@@ -208,7 +211,7 @@ impl CausalModel for Bloom {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, mask, Some(&alibi), &self.attention); // [batch, seq, d_model]
+            let mixed = attention(qkv, past, input.sight.mask(layer), Some(&alibi), &self.attention); // [batch, seq, d_model]
             resid = stream(resid, &normed) + block.dense.forward(mixed);
             let normed = block.post_norm.forward(resid.clone());
             let wide = activation(block.h_to_4h.forward(normed.clone()), Activation::GeluTanh); // [batch, seq, d_ff]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::models::head::ClassHead;
 use crate::models::tuned::Tuned;
 use crate::nn::positions::Positions;
-use crate::nn::{LayerKv, past_length};
+use crate::nn::{LayerKv, Slots, past_length};
 
 /// A place where a model attends and a prefix can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub struct Conditioning {
     pub head: Option<ClassHead>,
     /// Where the text's positions begin.
     pub positions: Positions,
+    /// The layers that see the prefix of a site, counted from 0; `None`: all.
+    pub layers: Option<Vec<usize>>,
 }
 
 impl Conditioning {
@@ -81,8 +83,19 @@ impl Conditioning {
     pub fn n_before(&self, site: Site) -> usize {
         match self.positions {
             Positions::Shifted => past_length(self.of(site)),
-            Positions::Unshifted => 0,
+            Positions::Unshifted | Positions::Infix => 0,
         }
+    }
+
+    /// The columns of the prefix of a site.
+    pub fn slots(&self, site: Site) -> Slots<'_> {
+        let prefix = self.of(site);
+        Slots { n: past_length(prefix), layers: self.layers.as_deref(), n_layers: prefix.map_or(0, <[LayerKv]>::len) }
+    }
+
+    /// The slots of an infix: those that stand within a text.
+    pub fn n_infix(&self) -> usize {
+        if self.positions == Positions::Infix { past_length(self.of(Site::Decoder)) } else { 0 }
     }
 
     /// The same numbers, without the graph they belong to.
@@ -103,6 +116,7 @@ impl Conditioning {
             tuned: self.tuned.untracked(),
             head,
             positions: self.positions,
+            layers: self.layers.clone(),
         }
     }
 

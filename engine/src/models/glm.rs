@@ -250,7 +250,13 @@ impl CausalModel for Glm {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = block.o_proj.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention));
+            let mixed = block.o_proj.forward(attention(
+                qkv,
+                past,
+                input.sight.mask(layer),
+                input.sight.bias(),
+                &self.attention,
+            ));
             resid = match &block.outer_norms {
                 Some((after_attention, after_feed)) => {
                     let resid = resid + after_attention.forward(mixed);

@@ -183,7 +183,7 @@ impl CausalModel for Gpt2 {
                 kv.push(keys_and_values(&qkv, &block.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), None, &block.attention); // [batch, seq, d_model]
+            let mixed = attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &block.attention); // [batch, seq, d_model]
             resid = resid + block.attn_c_proj.forward(mixed);
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
             resid = resid + block.mlp_c_proj.forward(activation(wide, self.activation));

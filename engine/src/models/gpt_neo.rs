@@ -225,7 +225,7 @@ impl CausalModel for GptNeo {
             }
             let past = past.map(|layers| &layers[layer]);
             let far = far.as_ref().filter(|_| block.is_local);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), far, &self.attention); // [batch, seq, d_model]
+            let mixed = attention(qkv, past, input.sight.mask(layer), far.or(input.sight.bias()), &self.attention); // [batch, seq, d_model]
             resid = resid + block.out_proj.forward(mixed);
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
             resid = resid + block.c_proj.forward(activation(wide, self.activation));

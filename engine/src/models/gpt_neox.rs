@@ -212,7 +212,8 @@ impl CausalModel for GptNeox {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = block.dense.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention));
+            let mixed =
+                block.dense.forward(attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &self.attention));
             let feed = |x: Tensor<3>| {
                 let wide = block.h_to_4h.forward(block.post_norm.forward(x));
                 block.back_to_h.forward(activation(wide, self.activation))

@@ -347,7 +347,7 @@ impl CausalModel for Llama {
             }
             let past = past.map(|layers| &layers[layer]);
             let far = far.as_ref().filter(|_| block.is_windowed);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), far, &self.attention);
+            let mixed = attention(qkv, past, input.sight.mask(layer), far.or(input.sight.bias()), &self.attention);
             resid = resid + block.o_proj.forward(mixed);
             let normed = block.post_norm.forward(resid.clone());
             let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);

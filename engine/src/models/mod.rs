@@ -22,8 +22,8 @@ pub use self::tuned::Tuned;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
-use crate::nn::positions::{Counting, positions};
-use crate::nn::{Activation, AttentionShape, LayerKv, SlidingWindow};
+use crate::nn::positions::{Counting, Taken, positions};
+use crate::nn::{Activation, AttentionShape, LayerKv, Sight, SlidingWindow};
 
 mod albert;
 pub mod bart;
@@ -199,6 +199,23 @@ impl Model {
         }
     }
 
+    /// Refuses slots within a text where they would mean something else.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`].
+    pub fn check_infix(&self) -> Result<()> {
+        let takes = match self {
+            Self::Causal(model) => model.takes_infix(),
+            Self::Encoder(_) | Self::Seq2Seq(_) => false,
+        };
+        let architecture = self.shape().architecture;
+        let reason = format!(
+            "{architecture} has no infix: it is for causal models in which neither ALiBi nor a sliding window counts the \
+             columns between two tokens"
+        );
+        if takes { Ok(()) } else { Err(EngineError::Setting { field: "method.infix", reason }) }
+    }
+
     /// The model, if it is an encoder.
     ///
     /// # Errors
@@ -294,8 +311,8 @@ impl<M: CausalModel + ?Sized> KeysAndValues for M {
 fn alone(tokens: Tensor<2, Int>, shape: &ModelShape, counting: Counting) -> Input {
     let [batch, seq] = tokens.dims();
     let mask = vec![1.0; batch * seq];
-    let positions = positions(&mask, [batch, seq], 0, shape.n_positions, counting, &tokens.device());
-    Input { tokens: Tokens::plain(tokens), positions, key_mask: None, span: Span::Whole }
+    let positions = positions(&mask, [batch, seq], Taken::Before(0), shape.n_positions, counting, &tokens.device());
+    Input { tokens: Tokens::plain(tokens), positions, sight: Sight::default(), span: Span::Whole }
 }
 
 /// One batch of tokens on the device.
@@ -305,8 +322,8 @@ pub struct Input {
     pub tokens: Tokens,
     /// Position of each token, `[batch, seq]`.
     pub positions: Tensor<2, Int>,
-    /// 1 where a key may be seen, 0 where it is padding, `[batch, past + seq]`; `None` if all may be seen.
-    pub key_mask: Option<Tensor<2>>,
+    /// Which keys each layer sees, of the past and of the text.
+    pub sight: Sight,
     /// The blocks that run.
     pub span: Span,
 }
@@ -325,6 +342,11 @@ pub trait CausalModel: Send {
     /// The layers that see only the last columns, if there are any.
     fn window(&self) -> Option<&SlidingWindow> {
         None
+    }
+
+    /// Whether slots can stand within a text: not where the columns between two tokens are their distance.
+    fn takes_infix(&self) -> bool {
+        self.window().is_none()
     }
 
     /// Hidden states as the head takes them, after the last norm: `[batch, seq, d_out]`, where `d_out` is `d_model` but

@@ -269,7 +269,13 @@ impl CausalModel for Opt {
                     kv.push(keys_and_values(&qkv, &self.attention));
                 }
                 let past = past.map(|layers| &layers[layer]);
-                block.out_proj.forward(attention(qkv, past, input.key_mask.as_ref(), None, &self.attention))
+                block.out_proj.forward(attention(
+                    qkv,
+                    past,
+                    input.sight.mask(layer),
+                    input.sight.bias(),
+                    &self.attention,
+                ))
             });
             resid = self.add(resid, &block.ff_norm, |x| {
                 block.fc2.forward(activation(block.fc1.forward(x), self.activation)) // [batch, seq, d_model]

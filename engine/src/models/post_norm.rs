@@ -417,7 +417,7 @@ impl EncoderModel for PostNorm {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), None, &self.attention); // [batch, seq, d_model]
+            let mixed = attention(qkv, past, input.sight.mask(layer), None, &self.attention); // [batch, seq, d_model]
             resid = block.attention_norm.forward(resid + block.attention_out.forward(mixed));
             let wide = activate(block.up.forward(resid.clone()), self.activation); // [batch, seq, d_ff]
             resid = block.out_norm.forward(resid + block.down.forward(wide));

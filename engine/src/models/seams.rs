@@ -64,6 +64,7 @@ impl Seams {
             tuned: Tuned::default(),
             head,
             positions: whole.positions,
+            layers: whole.layers.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 use crate::data::TargetStart;
 use crate::models::{Conditioning, Input, ModelShape, Site, Span, Tokens};
 use crate::nn::positions::Counting;
-use crate::nn::{AttentionShape, FrozenLinear, LayerKv, past_length};
+use crate::nn::{AttentionShape, FrozenLinear, LayerKv, Sight};
 
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub struct Encoded {
     pub cross: Vec<LayerKv>,
     /// The layer that the first of them are for.
     pub first: usize,
-    /// 1 where a key may be seen, `[batch, past + source]`; `None` if all may.
-    pub key_mask: Option<Tensor<2>>,
+    /// Which of them each layer sees.
+    pub sight: Sight,
 }
 
 impl Encoded {
@@ -50,7 +50,7 @@ impl Encoded {
         mask: Option<Tensor<2>>,
         conditioning: &Conditioning,
     ) -> Self {
-        let ([batch, _, _], first) = (encoded.dims(), layers.start);
+        let ([batch, seq, _], first, device) = (encoded.dims(), layers.start, encoded.device());
         let mut cross = model.cross(encoded, layers);
         if let Some(prefix) = &conditioning.cross {
             let whole = |slots: &Tensor<4>| {
@@ -63,7 +63,7 @@ impl Encoded {
             };
             cross = cross.into_iter().zip(&prefix[first..]).map(before).collect();
         }
-        Self { cross, first, key_mask: after(past_length(conditioning.cross.as_deref()), mask) }
+        Self { cross, first, sight: Sight::behind(conditioning.slots(Site::Cross), mask, [batch, seq], &device) }
     }
 
     /// What a layer sees.
@@ -138,7 +138,7 @@ pub trait Seq2SeqModel: Send + Sync {
             return cross;
         }
         let text = super::alone(text, self.shape(), self.counting());
-        drop(self.hidden(&text, &Encoded { cross, first: 0, key_mask: None }, None, Some(&mut kv)));
+        drop(self.hidden(&text, &Encoded { cross, first: 0, sight: Sight::default() }, None, Some(&mut kv)));
         kv
     }
 }
@@ -163,16 +163,8 @@ pub(crate) fn encode(
     mask: Option<Tensor<2>>,
     conditioning: &Conditioning,
 ) -> Tensor<3> {
-    let past = conditioning.encoder.as_deref();
-    let key_mask = after(past_length(past), mask);
-    model.encode(&Input { tokens, positions, key_mask, span }, past, None)
-}
-
-/// A mask of keys that come after so many that all may see.
-fn after(n_past: usize, mask: Option<Tensor<2>>) -> Option<Tensor<2>> {
-    let mask = mask?;
-    let [batch, _] = mask.dims();
-    Some(if n_past == 0 { mask } else { Tensor::cat(vec![Tensor::ones([batch, n_past], &mask.device()), mask], 1) })
+    let sight = Sight::behind(conditioning.slots(Site::Encoder), mask, tokens.dims(), &positions.device());
+    model.encode(&Input { tokens, positions, sight, span }, conditioning.encoder.as_deref(), None)
 }
 
 /// What the decoders have in common: where a layer attends to the source.

@@ -254,10 +254,10 @@ impl Stack {
                 kv.push(keys_and_values(&qkv, &self.attention));
             }
             let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.key_mask.as_ref(), Some(&bias), &self.attention);
+            let mixed = attention(qkv, past, input.sight.mask(layer), Some(&bias), &self.attention);
             resid = resid + block.out.forward(mixed);
             if let (Some((norm, cross)), Some(source)) = (&block.cross, source) {
-                let read = cross.forward(norm.forward(resid.clone()), source.at(layer), source.key_mask.as_ref());
+                let read = cross.forward(norm.forward(resid.clone()), source.at(layer), source.sight.mask(layer));
                 resid = resid + read;
             }
             resid = block.feed_forward.forward(resid);

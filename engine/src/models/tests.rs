@@ -10,7 +10,8 @@ use crate::generation::tiny::random;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::message::Sampling;
 use crate::nn::head_logits;
-use crate::nn::positions::{key_mask, positions};
+use crate::nn::positions::{Positions, Taken, positions, real_tokens};
+use crate::nn::{Sight, Slots};
 use crate::training::loss::summed_nll;
 
 fn cases() -> std::path::PathBuf {
@@ -58,8 +59,20 @@ fn logits(
     let n_past = crate::nn::past_length(past);
     let input = Input {
         tokens: Tokens::new(tokens.iter().map(|&id| id.into()), shape, None, &device).unwrap(),
-        positions: positions(mask, shape, n_virtual, model.shape().n_positions, Counting::RealTokens, &device),
-        key_mask: key_mask(mask, shape, n_past, &device),
+        positions: positions(
+            mask,
+            shape,
+            Taken::Before(n_virtual),
+            model.shape().n_positions,
+            Counting::RealTokens,
+            &device,
+        ),
+        sight: Sight::behind(
+            Slots { n: n_past, ..Slots::default() },
+            real_tokens(mask, shape, &device),
+            shape,
+            &device,
+        ),
         span: crate::models::Span::Whole,
     };
     let hidden = model.hidden(&input, past, None);
@@ -135,6 +148,134 @@ fn cached_decoding_equals_the_full_pass() {
             let whole: Vec<i32> = prompt.iter().copied().chain(new).collect();
             let full = alone(model, &whole[..whole.len() - 1], past(*n_virtual).as_deref());
             assert!(distance(&cached[stream], &full[prompt.len() - 1..]) < 3e-4, "{name}, stream {stream}");
+        }
+    }
+}
+
+/// Rows of a batch that train a prefix of this conditioning, behind their first two tokens.
+fn hidden_states(model: &Model, conditioning: &Conditioning, row: &[i32]) -> Vec<f32> {
+    let labels = row.iter().enumerate().map(|(at, &token)| if at < 3 { -100 } else { token }).collect();
+    let batch = TokenBatch {
+        task: Task::Causal,
+        rows: vec![0],
+        batch: 1,
+        seq: row.len(),
+        tokens: row.to_vec(),
+        mask: vec![1.0; row.len()],
+        types: None,
+        source: None,
+        labels,
+    };
+    let hidden = crate::training::loss::hidden(model, conditioning, &batch, &crate::device::cpu()).unwrap();
+    hidden.try_into_vec_as().unwrap()
+}
+
+fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_layer_without_a_prefix_computes_what_it_computes_without() {
+    for (name, model) in every_model() {
+        let row = text(9, 5);
+        let n_layers = model.shape().n_layers;
+        let of_layers = |layers: Option<Vec<usize>>, values: f32| {
+            let mut slots = prefix(model.causal().unwrap(), 3);
+            // What stands in layers that do not see it must not matter.
+            for (layer, kv) in slots.iter_mut().enumerate() {
+                if layers.as_ref().is_some_and(|layers| !layers.contains(&layer)) {
+                    kv.value = kv.value.clone() * values;
+                }
+            }
+            Conditioning { positions: Positions::Unshifted, layers, ..Conditioning::causal(slots) }
+        };
+        let base = hidden_states(&model, &Conditioning::default(), &row);
+        let none = hidden_states(&model, &of_layers(Some(Vec::new()), 5.0), &row);
+        assert!(apart(&base, &none) < 1e-4, "{name}: {}", apart(&base, &none));
+        let all = hidden_states(&model, &of_layers(None, 1.0), &row);
+        let named = hidden_states(&model, &of_layers(Some((0..n_layers).collect()), 1.0), &row);
+        assert_eq!(all, named, "{name}");
+        if n_layers > 1 {
+            let [once, again] = [1.0, 7.0].map(|values| hidden_states(&model, &of_layers(Some(vec![0]), values), &row));
+            assert_eq!(once, again, "{name}");
+            assert!(apart(&once, &all) > 1e-3 && apart(&once, &base) > 1e-3, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_before_an_infix_does_not_see_it() {
+    let (mut taken, mut refused) = (0, 0);
+    for (name, model) in every_model() {
+        if let Err(error) = model.check_infix() {
+            assert!(error.to_string().contains("infix"), "{error}");
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        let row = text(9, 5);
+        let infix =
+            Conditioning { positions: Positions::Infix, ..Conditioning::causal(prefix(model.causal().unwrap(), 3)) };
+        let (base, with) = (hidden_states(&model, &Conditioning::default(), &row), hidden_states(&model, &infix, &row));
+        let width = base.len() / row.len();
+        assert!(apart(&base[..2 * width], &with[..2 * width]) < 1e-4, "{name}");
+        assert!(apart(&base[2 * width..3 * width], &with[2 * width..3 * width]) > 1e-3, "{name}");
+    }
+    assert!(taken > 10 && refused > 2);
+}
+
+#[test]
+fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
+    for (name, model) in every_model() {
+        let last = model.shape().n_layers - 1;
+        let slots = |n| Conditioning::causal(prefix(model.causal().unwrap(), n));
+        let mut given = vec![
+            (text(6, 3), Conditioning { layers: Some(vec![last]), ..slots(4) }),
+            (text(2, 90), Conditioning { layers: Some(vec![0]), ..slots(2) }),
+            (text(4, 30), slots(3)),
+        ];
+        if model.check_infix().is_ok() {
+            given.push((text(3, 8), Conditioning { positions: Positions::Infix, ..slots(5) }));
+            let layers = Some(vec![0]);
+            given.push((text(1, 8), Conditioning { positions: Positions::Infix, layers, ..slots(5) }));
+        }
+        let stream = |(tokens, conditioning): &(Vec<i32>, Conditioning)| {
+            DecoderStream::new(tokens.iter().map(|token| token.cast_unsigned()).collect(), conditioning.clone())
+        };
+        let sampling = Sampling { max_new_tokens: 7, ..Sampling::default() };
+        let options = DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() };
+        let causal = model.causal().unwrap();
+        let mut decoder = Decoder::new(causal.shape(), given.iter().map(stream).collect(), options).unwrap();
+        let mut cached = vec![Vec::new(); given.len()];
+        while !decoder.is_done() {
+            for new in decoder.step(causal).unwrap() {
+                cached[new.stream].extend(new.logits);
+            }
+        }
+        for (stream, (prompt, conditioning)) in given.iter().enumerate() {
+            let new = decoder.tokens(stream).iter().map(|token| token.cast_signed());
+            let whole: Vec<i32> = prompt.iter().copied().chain(new).collect();
+            let seq = whole.len() - 1;
+            let labels = (0..seq).map(|at| if at < prompt.len() { -100 } else { whole[at] }).collect();
+            let batch = TokenBatch {
+                task: Task::Causal,
+                rows: vec![0],
+                batch: 1,
+                seq,
+                tokens: whole[..seq].to_vec(),
+                mask: vec![1.0; seq],
+                types: None,
+                source: None,
+                labels,
+            };
+            let device = crate::device::cpu();
+            let hidden = crate::training::loss::hidden(&model, conditioning, &batch, &device).unwrap();
+            let [_, _, width] = hidden.dims();
+            let rows = hidden.reshape([seq, width]).narrow(0, prompt.len() - 1, seq + 1 - prompt.len());
+            let full: Vec<f32> = head_logits(rows, causal.head()).try_into_vec_as().unwrap();
+            let full: Vec<Vec<f32>> = full.chunks_exact(model.shape().vocab_size).map(<[f32]>::to_vec).collect();
+            assert!(distance(&cached[stream], &full) < 3e-4, "{name}, stream {stream}");
         }
     }
 }

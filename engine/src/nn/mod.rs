@@ -26,6 +26,7 @@ mod ops;
 pub mod positions;
 mod rms_norm;
 mod rotary;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -40,4 +41,5 @@ pub use layer_norm::LayerNorm;
 pub use linear::{Dropout, FrozenLinear, LowRank, embed, head_logits};
 pub use rms_norm::RmsNorm;
 pub use rotary::{Angles, Rotary};
+pub use sight::{Sight, Slots};
 pub use window::SlidingWindow;

@@ -1,4 +1,4 @@
-//! Positions and masks: what every model and every use of a model must agree on.
+//! Positions: what every model and every use of a model must agree on.
 //!
 //! Real tokens start at `n_virtual` (the convention of the paper's code and of PEFT), or at 0 behind a prefix that was
 //! trained so ([`Positions`]); prefix keys carry no position of their own. huggingface/peft: src/peft/peft_model.py.
@@ -16,6 +16,9 @@ pub enum Positions {
     Shifted,
     /// At 0, as if there were no prefix: the adapters library, ChatGLM, the paper's code for BART.
     Unshifted,
+    /// At 0, and the slots are an infix: the last token of a prompt and what follows stand behind them and see them, what
+    /// comes before does not. Li & Liang's ablation.
+    Infix,
 }
 
 /// How positions count.
@@ -32,22 +35,42 @@ pub enum Counting {
     },
 }
 
-/// Positions of a batch, `[batch, seq]`, of which `n_virtual` are taken before the text.
+/// The positions that slots take from a text.
+#[derive(Clone, Copy, Debug)]
+pub enum Taken<'a> {
+    /// So many before it.
+    Before(usize),
+    /// So many before a column of each row.
+    From(usize, &'a [usize]),
+}
+
+impl Taken<'_> {
+    fn at(self, row: usize, column: usize) -> usize {
+        match self {
+            Self::Before(n) => n,
+            Self::From(n, columns) if column >= columns[row] => n,
+            Self::From(..) => 0,
+        }
+    }
+}
+
+/// Positions of a batch, `[batch, seq]`, of which some are taken.
 ///
 /// `mask` is 1 for real tokens and 0 for padding, row by row. No position exceeds `n_positions - 1`: padding at the far
 /// end of a row is not looked at.
 pub fn positions(
     mask: &[f32],
     [batch, seq]: [usize; 2],
-    n_virtual: usize,
+    taken: Taken<'_>,
     n_positions: usize,
     counting: Counting,
     device: &Device,
 ) -> Tensor<2, Int> {
     let mut positions = Vec::with_capacity(batch * seq);
-    for row in mask.chunks_exact(seq) {
+    for (index, row) in mask.chunks_exact(seq).enumerate() {
         let mut real = 0;
         for (column, &visible) in row.iter().enumerate() {
+            let n_virtual = taken.at(index, column);
             let last = n_positions - 1;
             let position = match counting {
                 Counting::Columns => (n_virtual + column).min(last),
@@ -63,18 +86,10 @@ pub fn positions(
     Tensor::from_data(TensorData::new(positions, [batch, seq]), device)
 }
 
-/// Which keys may be seen, `[batch, n_past + seq]`: everything before the text, and its real tokens.
-/// `None` if nothing is hidden.
-pub fn key_mask(mask: &[f32], [batch, seq]: [usize; 2], n_past: usize, device: &Device) -> Option<Tensor<2>> {
-    if mask.iter().all(|&visible| visible > 0.0) {
-        return None;
-    }
-    let mut keys = Vec::with_capacity(batch * (n_past + seq));
-    for row in mask.chunks_exact(seq) {
-        keys.extend(std::iter::repeat_n(1.0_f32, n_past));
-        keys.extend_from_slice(row);
-    }
-    Some(Tensor::from_data(TensorData::new(keys, [batch, n_past + seq]), device))
+/// Which tokens of a text may be seen, `[batch, seq]`; `None` if all may.
+pub fn real_tokens(mask: &[f32], shape: [usize; 2], device: &Device) -> Option<Tensor<2>> {
+    let all = mask.iter().all(|&visible| visible > 0.0);
+    (!all).then(|| Tensor::from_data(TensorData::new(mask.to_vec(), shape), device))
 }
 
 #[cfg(test)]
@@ -85,7 +100,9 @@ mod tests {
     fn the_prefix_is_counted_in_the_positions() {
         let device = crate::device::cpu();
         let mask = [0.0, 0.0, 1.0, 1.0];
-        let of = |counting| positions(&mask, [1, 4], 5, 64, counting, &device).try_into_vec_as::<i32>().unwrap();
+        let of = |counting| {
+            positions(&mask, [1, 4], Taken::Before(5), 64, counting, &device).try_into_vec_as::<i32>().unwrap()
+        };
         assert_eq!(of(Counting::Columns), [5, 6, 7, 8]);
         assert_eq!(of(Counting::RealTokens), [5, 5, 5, 6]);
     }
@@ -95,17 +112,26 @@ mod tests {
         let device = crate::device::cpu();
         let counting = Counting::Numbered { padding: 1 };
         let of = |mask: &[f32], n_virtual| {
-            positions(mask, [1, 4], n_virtual, 512, counting, &device).try_into_vec_as::<i32>().unwrap()
+            let taken = Taken::Before(n_virtual);
+            positions(mask, [1, 4], taken, 512, counting, &device).try_into_vec_as::<i32>().unwrap()
         };
         assert_eq!(of(&[1.0, 1.0, 1.0, 0.0], 0), [2, 3, 4, 1]);
         assert_eq!(of(&[0.0, 1.0, 1.0, 1.0], 5), [1, 7, 8, 9]);
     }
 
     #[test]
+    fn an_infix_takes_the_positions_before_its_column_of_each_row() {
+        let device = crate::device::cpu();
+        let taken = Taken::From(5, &[2, 0]);
+        let found = positions(&[1.0; 6], [2, 3], taken, 64, Counting::Columns, &device);
+        assert_eq!(found.try_into_vec_as::<i32>().unwrap(), [0, 1, 7, 5, 6, 7]);
+    }
+
+    #[test]
     fn a_mask_is_made_only_when_something_is_hidden() {
         let device = crate::device::cpu();
-        assert!(key_mask(&[1.0, 1.0], [1, 2], 3, &device).is_none());
-        let mask = key_mask(&[1.0, 0.0], [1, 2], 1, &device).unwrap();
-        assert_eq!(mask.try_into_vec_as::<f32>().unwrap(), [1.0, 1.0, 0.0]);
+        assert!(real_tokens(&[1.0, 1.0], [1, 2], &device).is_none());
+        let mask = real_tokens(&[1.0, 0.0], [1, 2], &device).unwrap();
+        assert_eq!(mask.try_into_vec_as::<f32>().unwrap(), [1.0, 0.0]);
     }
 }

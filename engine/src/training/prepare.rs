@@ -241,6 +241,9 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     match &config.method {
         MethodConfig::Prefix(prefix) => {
             let sites = prefix.sites_of(&base.sites())?;
+            if prefix.infix {
+                base.check_infix()?;
+            }
             let of = |(site, shape)| PartPlan::Prefix { site, shape, config: prefix.clone() };
             parts.extend(sites.into_iter().map(of));
         }

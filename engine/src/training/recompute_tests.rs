@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{
-    Adapter, HeadShape, LoraShape, Parameter, PartPlan, PrefixShape, PromptEncoderShape, PromptShape,
+    Adapter, HeadShape, LoraShape, Parameter, PartPlan, PrefixShape, PromptEncoderShape, PromptShape, PromptTasksShape,
 };
 use crate::config::{
     LoraConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
@@ -54,10 +54,15 @@ fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     let flat = PrefixConfig { n_virtual: N_VIRTUAL, ..PrefixConfig::default() };
     let mlp = Reparameterisation { width: 7, ..Reparameterisation::default() };
     let mlp = PrefixConfig { reparameterisation: Some(mlp), dropout: 0.3, ..flat.clone() };
+    let deep = Reparameterisation { width: 7, hidden_layers: 2, ..Reparameterisation::default() };
+    // A later layer of GPT-Neo has a window that ends before the labels.
+    let deep = PrefixConfig { reparameterisation: Some(deep), layers: Some(vec![0]), ..flat.clone() };
     let width = model.embedding_dims()[1];
     let prompt = |encoder| {
         vec![PartPlan::Prompt(PromptShape { n_virtual: 2, n_rows: 2, width, encoder, of_model: None, tasks: None })]
     };
+    let tasks = Some(PromptTasksShape { n_tasks: 2, ranks: 1 });
+    let of_tasks = PromptShape { n_virtual: 2, n_rows: 2, width, encoder: None, of_model: None, tasks };
     let encoder = PromptEncoderShape { kind: PromptEncoderKind::Lstm, hidden: 5, layers: 1 };
     let lora = |dropout, targets: Option<&str>| {
         let targets = targets.map(|target| vec![target.to_owned()]);
@@ -76,7 +81,10 @@ fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     let mut methods = vec![
         ("prefix", prefix(&Site::ALL, &flat)),
         ("prefix behind a network", prefix(&Site::ALL, &mlp)),
+        ("cartridge", prefix(&Site::ALL, &PrefixConfig { n_frozen: 1, ..flat.clone() })),
+        ("prefix of one layer behind a deep network", prefix(&[last_site(model)], &deep)),
         ("soft prompt", prompt(None)),
+        ("soft prompt of tasks", vec![PartPlan::Prompt(of_tasks)]),
         ("soft prompt behind a network", prompt(Some(encoder))),
         ("LoRA", vec![lora(0.0, None)]),
         ("LoRA everywhere with dropout", vec![lora(0.3, Some("all-linear"))]),
@@ -86,6 +94,9 @@ fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
         ("prefix and LoRA", [prefix(&Site::ALL, &flat), vec![lora(0.0, None)]].concat()),
         ("soft prompt and LoRA", [prompt(None), vec![lora(0.0, None)]].concat()),
     ];
+    if model.check_infix().is_ok() {
+        methods.push(("infix", prefix(&Site::ALL, &PrefixConfig { infix: true, ..flat.clone() })));
+    }
     if matches!(**model, Model::Seq2Seq(_)) {
         methods.push(("prefix of the encoder", prefix(&[Site::Encoder], &flat)));
         methods.push(("prefix of the decoder", prefix(&[Site::Decoder], &flat)));
@@ -94,6 +105,11 @@ fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     // T5 has no biases.
     methods.retain(|(_, parts)| parts.iter().all(|part| !part.parameter_shapes().is_empty()));
     methods
+}
+
+/// The place of a prefix in the stack whose layers the model counts.
+fn last_site(model: &BaseModel) -> Site {
+    if matches!(**model, Model::Encoder(_)) { Site::Encoder } else { Site::Decoder }
 }
 
 /// What the model can learn, with one of each kind of loss among the architectures.
@@ -146,7 +162,7 @@ fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPl
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut part = |plan: &PartPlan| {
         let mut parameters = Vec::new();
-        for (at, (name, shape)) in plan.parameter_shapes().into_iter().enumerate() {
+        for (at, (name, shape)) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()).enumerate() {
             let values = match plan {
                 PartPlan::Weights(weights) => model.values(&weights[at]).unwrap(),
                 _ => (0..shape.iter().product()).map(|_| normal(&mut random) * 0.3).collect(),
@@ -171,7 +187,7 @@ fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartPlan>) ->
     })
 }
 
-/// The largest difference of two gradients, as a share of the largest number in the same tensor or, in one where nearly
+/// The largest difference of two gradients, infinite where nothing arrives, as a share of the largest number in the same tensor or, in one where nearly
 /// nothing arrives, of a hundredth of the largest of all.
 fn difference([kept, again]: &[Gradient; 2]) -> f64 {
     let numbers = |gradient: &Gradient| -> Vec<Vec<f32>> {
@@ -180,7 +196,9 @@ fn difference([kept, again]: &[Gradient; 2]) -> f64 {
     let largest = |values: &[f32]| values.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
     let (kept, again) = (numbers(kept), numbers(again));
     let all = largest(&kept.concat());
-    assert!(all > 0.0 && kept.len() == again.len());
+    if all == 0.0 || kept.len() != again.len() {
+        return f64::INFINITY;
+    }
     let of_tensor = |(kept, again): (&Vec<f32>, &Vec<f32>)| {
         let apart: Vec<f32> = kept.iter().zip(again).map(|(a, b)| a - b).collect();
         f64::from(largest(&apart) / largest(kept).max(all / 100.0))

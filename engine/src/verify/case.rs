@@ -202,6 +202,10 @@ pub(super) struct Penalised {
     pub(super) no_repeat_ngram_size: usize,
 }
 
+/// What a case can train, as the reference's script names it.
+const METHODS: [&str; 10] =
+    ["prefix", "prefixproj", "cartridge", "full", "prompt", "multitask", "ptmlp", "pttanh", "ptlstm", "lora"];
+
 /// A case, read.
 pub(super) struct Case {
     pub(super) folder: PathBuf,
@@ -217,11 +221,7 @@ impl Case {
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let supported = [
             ("architecture", facts.architecture.as_str(), &ARCHITECTURES[..]),
-            (
-                "method",
-                facts.method.as_str(),
-                &["prefix", "prefixproj", "cartridge", "full", "prompt", "multitask", "ptmlp", "ptlstm", "lora"][..],
-            ),
+            ("method", facts.method.as_str(), &METHODS[..]),
             ("task", facts.task.as_str(), &["causal", "masked_lm", "seq2seq", "seq_cls", "token_cls"][..]),
         ];
         for (what, name, known) in supported {

@@ -6,22 +6,15 @@ use burn::tensor::Tensor;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::peft::name_in_training;
-use crate::adapters::peft::prompt_encoder;
-use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedPrompt, HeadShape, LoraLayer, LoraShape, Parameter, Part, PartPlan, PrefixShape,
-    PromptShape, PromptTasksShape,
-};
-use crate::config::{
-    AdamConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Schedule, Task,
-    TaskRecord, TrainingConfig,
-};
+use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
+use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::{Beams, Sampling};
 use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, LinearName, Model, SOFT, Site, WeightName};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, SOFT, Site};
 use crate::nn::head_logits;
 use crate::nn::positions::Counting;
 use crate::training::checkpoint::AdapterPlan;
@@ -29,6 +22,7 @@ use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
 use crate::verify::case::{Array, Arrays, BeamOptions, Case, Generation};
+use crate::verify::plan::{adapter, plan};
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -81,100 +75,6 @@ pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
         setup.generate(options, &conditioning, &mut results)?;
     }
     Ok(results)
-}
-
-/// The adapter of a case, where it has one.
-fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAdapter>> {
-    let folder = case.folder.join("adapter");
-    if case.facts.method == "full" && !folder.is_dir() {
-        return Ok(None);
-    }
-    let sites = model.sites();
-    let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
-    adapter.check_fits(&sites)?;
-    adapter.check_weights(model)?;
-    Ok(Some(adapter))
-}
-
-/// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
-fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Result<AdapterPlan> {
-    let task = TaskRecord::of(case.task());
-    let Some(adapter) = adapter else {
-        // Where the reference trains nothing, the untouched model is what the case is held against.
-        let trained = |weight: &WeightName| case.floats(&format!("param/{}", weight.name)).is_ok();
-        let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
-        let mut parts = Vec::new();
-        if !weights.is_empty() {
-            parts.push(PartPlan::Weights(weights));
-            parts.extend(head_plan(case, model, n_classes(case)?)?);
-        }
-        return Ok(AdapterPlan { parts, task });
-    };
-    if !case.arrays.keys().any(|name| name.starts_with("param/")) {
-        return Ok(AdapterPlan { parts: Vec::new(), task });
-    }
-    let mut parts = Vec::new();
-    for (site, folded) in &adapter.prefixes {
-        let width = case.floats(&format!("param/{}", name_in_training("transform.0.weight")));
-        let width = width.ok().map(|(shape, _)| shape[0]);
-        let reparameterisation = width.map(|width| Reparameterisation { width, activation: MlpActivation::Tanh });
-        let (n_virtual, n_frozen) = (folded.shape.n_virtual, adapter.n_frozen);
-        let config = PrefixConfig {
-            n_virtual,
-            reparameterisation,
-            init: PrefixInit::Random,
-            n_frozen,
-            ..PrefixConfig::default()
-        };
-        parts.push(PartPlan::Prefix { site: *site, shape: folded.shape, config });
-    }
-    if let Some(&FoldedPrompt { n_virtual, n_rows, width, ref tasks, .. }) = adapter.prompt.as_ref() {
-        let tasks = tasks.as_ref().map(|tasks| PromptTasksShape { n_tasks: tasks.n_tasks, ranks: tasks.ranks });
-        let folder = case.folder.join("adapter");
-        parts.push(PartPlan::Prompt(PromptShape {
-            n_virtual,
-            n_rows,
-            width,
-            encoder: prompt_encoder(&folder)?,
-            of_model: None,
-            tasks,
-        }));
-    }
-    if let Some(lora) = &adapter.lora {
-        let of_case = |linear: LinearName| {
-            let layer = lora.layers.iter().find(|layer| layer.name == linear.name)?;
-            Some(LoraLayer { rank: layer.rank, scale: layer.scale, linear })
-        };
-        let layers = model.linears().into_iter().filter_map(of_case).collect();
-        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers }));
-    }
-    let trained = |weight: &WeightName| adapter.weights.iter().any(|(name, ..)| *name == weight.name);
-    let biases: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
-    if !biases.is_empty() {
-        parts.push(PartPlan::Weights(biases));
-    }
-    parts.extend(head_plan(case, model, adapter.task.classes.len())?);
-    Ok(AdapterPlan { parts, task })
-}
-
-/// The head of a task with classes.
-fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<PartPlan>> {
-    if !case.task().has_classes() {
-        return Ok(None);
-    }
-    let (kind, d_model) = (model.head_kind(case.task())?, model.shape().d_model);
-    Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes })))
-}
-
-/// Classes of a case that has no adapter to count them.
-fn n_classes(case: &Case) -> Result<usize> {
-    if !case.task().has_classes() {
-        return Ok(0);
-    }
-    let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
-    let found = last.iter().find_map(|name| case.floats(&format!("param/{name}")).ok());
-    let missing = || EngineError::WeightMissing { name: "param/classifier.weight".to_owned() };
-    found.and_then(|(shape, _)| shape.first().copied()).ok_or_else(missing)
 }
 
 impl Setup<'_> {

@@ -4,6 +4,7 @@
 
 mod case;
 mod compute;
+mod plan;
 mod report;
 
 use std::path::Path;

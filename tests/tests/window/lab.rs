@@ -23,7 +23,7 @@ const CHINESE: Words = Words { form: "设置一次训练", open: "对比初始�
 /// A lab that was opened from a form high enough for its button, in a window of the usual size.
 fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> Bench {
     let settings = app::settings::Settings { zoom, language, theme, ..settings() };
-    let start = Start { settings, size: [1280.0, 3600.0], ..Start::default() };
+    let start = Start { settings, size: [1280.0, 5000.0], ..Start::default() };
     let mut bench = Bench::with_runs(start, Vec::new());
     click(&mut bench, words.form);
     bench.answer_form();

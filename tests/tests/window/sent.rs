@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use app::store::{Answer, ModelRow, Request, RunState};
 use app::text::Language;
 use egui_kittest::kittest::Queryable as _;
-use engine::adapters::single_file::{About, BaseModel, SharedTemplate};
+use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
 use engine::message::{AdapterFacts, Command, Event, JobId, Outcome, ProbeReport};
@@ -77,6 +77,9 @@ fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         format: 1,
         method: "prefix_tuning".into(),
         sites: Vec::new(),
+        n_frozen: 0,
+        layers: None,
+        others: OtherParts::default(),
         task: TaskRecord::default(),
         positions: Positions::Unshifted,
         base,

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use engine::adapters::LoraShape;
 use engine::config::{
-    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PrefixInit, PromptInit, Reparameterisation,
-    RunConfig, Schedule, Task, TrainingConfig,
+    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PromptInit, Reparameterisation, RunConfig,
+    Schedule, Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
 use engine::models::Site;
 use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
+use super::layers;
 use super::tuning::{Kind, Targets, Tuning};
 use crate::say;
 use crate::workspace::default_name;
@@ -71,6 +72,8 @@ pub enum Field {
     Text,
     Prefix,
     Sites,
+    /// The layers of a prefix.
+    Layers,
     Words,
     LearningRate,
     Epochs,
@@ -135,8 +138,14 @@ pub struct Draft {
     pub init: InitKind,
     /// The text of [`InitKind::Words`] and [`InitKind::Prefill`], or the folder of [`InitKind::Adapter`].
     pub words: String,
+    /// Hidden layers of the network, 1 or 2.
+    pub hidden_layers: usize,
     /// Where a model with an encoder gets a prefix.
     pub sites: Vec<Site>,
+    /// The layers that get one, as `0-3, 8`; nothing is all.
+    pub layers: String,
+    /// Between prompt and target, where a model goes on with its text.
+    pub infix: bool,
     /// What decides the length.
     pub extent: Extent,
     /// Steps, epochs, batch and everything else that needs no text field.
@@ -195,7 +204,10 @@ impl From<&RunConfig> for Draft {
             dropout: prefix.dropout,
             init,
             words,
+            hidden_layers: network.hidden_layers,
             sites: prefix.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
+            layers: prefix.layers.as_deref().map(layers::to_text).unwrap_or_default(),
+            infix: prefix.infix,
             extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
             learning_rate: crate::text::scientific(training.learning_rate),
             rate_edited: (training.learning_rate - usual).abs() > 1e-12,
@@ -231,7 +243,8 @@ impl Draft {
     pub fn method(&self, encoder_layers: usize) -> MethodConfig {
         let everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
         let sites = (!everywhere).then(|| self.sites.clone());
-        self.tuning.method(|| PrefixConfig { sites, ..self.prefix_config() })
+        let infix = self.infix && encoder_layers == 0;
+        self.tuning.method(|| PrefixConfig { sites, infix, ..self.prefix_config() })
     }
 
     /// Positions that it takes from the text.
@@ -240,28 +253,36 @@ impl Draft {
     }
 
     /// Fills in a method; a prefix keeps its places.
-    fn take_method(&mut self, method: &MethodConfig) {
+    pub(super) fn take_method(&mut self, method: &MethodConfig) {
         self.tuning.take(method);
         let MethodConfig::Prefix(prefix) = method else { return };
         (self.n_virtual, self.n_frozen, self.dropout) = (prefix.n_virtual, prefix.n_frozen, prefix.dropout);
-        if let PrefixInit::Words { text } = &prefix.init {
-            (self.init, self.words) = (InitKind::Words, text.clone());
+        let (init, words) = InitKind::of(&prefix.init);
+        self.init = init;
+        if init.needs_text() {
+            self.words = words;
         }
         self.reparameterise = prefix.reparameterisation.is_some();
-        self.width = prefix.reparameterisation.as_ref().map_or(self.width, |network| network.width);
+        if let Some(network) = &prefix.reparameterisation {
+            (self.width, self.hidden_layers) = (network.width, network.hidden_layers);
+        }
     }
 
     /// The prefix at each place as the engine is asked for it.
     pub fn prefix_config(&self) -> PrefixConfig {
         PrefixConfig {
             n_virtual: self.n_virtual,
-            reparameterisation: self
-                .reparameterise
-                .then_some(Reparameterisation { width: self.width, activation: self.activation }),
+            reparameterisation: self.reparameterise.then_some(Reparameterisation {
+                width: self.width,
+                activation: self.activation,
+                hidden_layers: self.hidden_layers,
+            }),
             dropout: self.dropout,
             init: self.init.with(&self.words),
             n_frozen: if self.reparameterise { 0 } else { self.n_frozen.min(self.n_virtual.saturating_sub(1)) },
             sites: None,
+            layers: layers::from_text(&self.layers).ok().flatten(),
+            infix: false,
         }
     }
 
@@ -371,6 +392,9 @@ impl Draft {
         if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
             issue(Field::Sites, say!("issue.no_site"));
         }
+        if is_prefix && layers::from_text(&self.layers).is_err() {
+            issue(Field::Layers, say!("issue.no_layers"));
+        }
         if is_prefix && self.init.needs_text() && self.words.trim().is_empty() {
             issue(Field::Words, self.init.without_text());
         }
@@ -459,8 +483,8 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use engine::config::{
-        FullConfig, LoraBias, LoraConfig, OptimizerConfig, PromptConfig, PromptEncoder, PromptEncoderKind, SgdConfig,
-        TextConfig,
+        FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind,
+        SgdConfig, TextConfig,
     };
     use engine::models::LinearName;
 
@@ -528,7 +552,7 @@ mod tests {
     #[test]
     fn every_method_comes_back_from_the_form_as_it_went_in() {
         let prefix = PrefixConfig { n_virtual: 7, dropout: 0.1, ..PrefixConfig::default() };
-        let network = Reparameterisation { width: 64, activation: MlpActivation::Gelu };
+        let network = Reparameterisation { width: 64, activation: MlpActivation::Gelu, hidden_layers: 2 };
         let words = PrefixConfig { init: PrefixInit::Words { text: "a b".into() }, ..prefix.clone() };
         let prompt = |init| MethodConfig::Prompt(PromptConfig { n_virtual: 9, init, ..PromptConfig::default() });
         let encoded = |kind, width| {
@@ -544,6 +568,7 @@ mod tests {
             MethodConfig::Prefix(prefix.clone()),
             MethodConfig::Prefix(PrefixConfig { reparameterisation: Some(network), ..prefix }),
             MethodConfig::Prefix(PrefixConfig { n_frozen: 2, ..words.clone() }),
+            MethodConfig::Prefix(PrefixConfig { layers: Some(vec![0, 1, 2, 7]), infix: true, ..words.clone() }),
             MethodConfig::Prefix(words),
             prompt(PromptInit::ScaledRandom),
             prompt(PromptInit::Random),
@@ -554,6 +579,7 @@ mod tests {
             prompt(PromptInit::Words { text: "say it".into() }),
             encoded(PromptEncoderKind::Mlp, None),
             encoded(PromptEncoderKind::Lstm, Some(33)),
+            encoded(PromptEncoderKind::Tanh, Some(33)),
             MethodConfig::Lora(lora),
             MethodConfig::Lora(named.clone()),
             MethodConfig::Lora(everywhere),

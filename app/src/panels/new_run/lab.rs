@@ -5,6 +5,7 @@ use engine::config::RunConfig;
 use engine::message::{LabPlan, LabRow, Spread};
 
 use super::draft::{Draft, InitKind};
+use super::tuning::Kind;
 use crate::action::Action;
 use crate::say;
 use crate::state::State;
@@ -45,12 +46,15 @@ impl Default for LabForm {
 }
 
 impl LabForm {
-    /// The button that opens the lab; what the form says of a start is ticked there too.
+    /// The button that opens the lab; what the form says of a prefix's start is ticked there too.
     pub(super) fn button_ui(&mut self, ui: &mut Ui, draft: &Draft) {
         if !small_ui(ui, say!("lab.open")).on_hover_text(say!("lab.open_help")).clicked() {
             return;
         }
         self.open = true;
+        if draft.tuning.kind != Kind::Prefix {
+            return;
+        }
         if !self.kinds.contains(&draft.init) {
             self.kinds.push(draft.init);
         }
@@ -102,7 +106,7 @@ impl LabForm {
     fn plan_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
         let task = draft.shown_task(state.model(std::path::Path::new(draft.model.trim())));
         ui.horizontal_wrapped(|ui| {
-            for kind in InitKind::offered(task.has_classes()) {
+            for kind in InitKind::offered(draft.tuning.kind, task.has_classes()) {
                 let mut ticked = self.kinds.contains(&kind);
                 if ui.checkbox(&mut ticked, kind.name()).changed() {
                     self.kinds.retain(|other| *other != kind);
@@ -129,9 +133,9 @@ impl LabForm {
     }
 
     /// What was asked for, unless a text is missing.
-    fn plan(&self, config: &RunConfig, classes: bool) -> Option<LabPlan> {
+    fn plan(&self, config: &RunConfig, method: Kind, classes: bool) -> Option<LabPlan> {
         let text = |kind: InitKind| if kind == InitKind::Adapter { &self.adapter } else { &self.words };
-        let kinds = InitKind::offered(classes).filter(|kind| self.kinds.contains(kind));
+        let kinds = InitKind::offered(method, classes).filter(|kind| self.kinds.contains(kind));
         let starts: Option<Vec<_>> = kinds
             .map(|kind| (!kind.needs_text() || !text(kind).trim().is_empty()).then(|| kind.with(text(kind))))
             .collect();
@@ -195,7 +199,7 @@ impl LabForm {
                     out.push(Action::EndLab);
                 }
             } else {
-                let plan = ready.and_then(|config| Some((config, self.plan(config, classes)?)));
+                let plan = ready.and_then(|config| Some((config, self.plan(config, draft.tuning.kind, classes)?)));
                 if primary_ui(ui, plan.is_some(), say!("lab.compare")).clicked()
                     && let Some((config, plan)) = plan
                 {
@@ -233,10 +237,8 @@ impl LabForm {
 
 /// Puts a start into the form.
 fn take(row: &LabRow, draft: &mut Draft) {
-    let (kind, text) = InitKind::of(&row.init);
-    draft.init = kind;
-    if kind.needs_text() {
-        draft.words = text;
+    if let Ok(method) = draft.method(0).with_init(&row.init) {
+        draft.take_method(&method);
     }
 }
 

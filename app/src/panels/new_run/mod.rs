@@ -5,6 +5,7 @@ pub mod budget;
 mod data;
 pub mod draft;
 mod lab;
+mod layers;
 mod method;
 mod model;
 mod optimizer;

@@ -7,17 +7,23 @@ use engine::config::PrefixInit;
 
 use super::draft::{Draft, Field, InitKind, Issue};
 use super::error_of;
+use super::tuning::Kind;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
 use crate::widgets::field;
 
 impl InitKind {
-    /// In the order of the form; the names of classes only where there are some.
-    pub(super) fn offered(classes: bool) -> impl Iterator<Item = Self> {
+    /// In the order of the form: those that a method has; the names of classes only where there are some.
+    pub(super) fn offered(method: Kind, classes: bool) -> impl Iterator<Item = Self> {
         use InitKind::{Adapter, Classes, Frequent, Prefill, Random, Scaled, Vocabulary, Words, Zero};
         let all = [Scaled, Random, Zero, Vocabulary, Frequent, Classes, Words, Prefill, Adapter];
-        all.into_iter().filter(move |kind| classes || *kind != Classes)
+        let has = move |kind: &Self| match method {
+            Kind::Lora => matches!(kind, Random | Adapter),
+            Kind::Prompt | Kind::PTuning => *kind != Prefill,
+            _ => true,
+        };
+        all.into_iter().filter(move |kind| has(kind) && (classes || *kind != Classes))
     }
 
     /// The kind, and its text or folder.
@@ -94,7 +100,7 @@ impl InitKind {
 /// Draws the choice.
 pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
-    let kinds = InitKind::offered(task.has_classes() || draft.init == InitKind::Classes);
+    let kinds = InitKind::offered(Kind::Prefix, task.has_classes() || draft.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
         field::choice_ui(ui, "init", &mut draft.init, &choices)
@@ -116,10 +122,12 @@ mod tests {
 
     #[test]
     fn every_kind_comes_back_from_its_initial_values() {
-        for kind in InitKind::offered(true) {
+        for kind in InitKind::offered(Kind::Prefix, true) {
             let text = if kind.needs_text() { "some words" } else { "" };
             assert_eq!(InitKind::of(&kind.with("some words")), (kind, text.to_owned()));
         }
-        assert!(InitKind::offered(false).all(|kind| kind != InitKind::Classes));
+        assert!(InitKind::offered(Kind::Prefix, false).all(|kind| kind != InitKind::Classes));
+        assert!(InitKind::offered(Kind::Prompt, true).all(|kind| kind != InitKind::Prefill));
+        assert_eq!(InitKind::offered(Kind::Lora, true).collect::<Vec<_>>(), [InitKind::Random, InitKind::Adapter]);
     }
 }

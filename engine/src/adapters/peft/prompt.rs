@@ -118,7 +118,9 @@ pub(crate) fn write(
         Some(MethodConfig::Prompt(method)) => Some(method),
         _ => None,
     };
+    // PEFT has two networks; what another made is a prompt like any.
     let encoder = method.and_then(|method| method.encoder.as_ref());
+    let encoder = encoder.filter(|encoder| encoder.kind != PromptEncoderKind::Tanh);
     let mut keys = Map::new();
     let common = json!({
         "auto_mapping": null,
@@ -145,8 +147,8 @@ pub(crate) fn write(
             "encoder_hidden_size": encoder.width.unwrap_or(width),
             "encoder_num_layers": encoder.layers,
             "encoder_reparameterization_type": match encoder.kind {
-                PromptEncoderKind::Mlp => "MLP",
                 PromptEncoderKind::Lstm => "LSTM",
+                PromptEncoderKind::Mlp | PromptEncoderKind::Tanh => "MLP",
             },
         }),
         // The tokenizer that PEFT would ask for is not needed once there are numbers.

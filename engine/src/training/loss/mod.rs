@@ -13,8 +13,8 @@ use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
 use crate::models::{Conditioning, Input, Model, Site, Span, Tokens};
-use crate::nn::past_length;
-use crate::nn::positions::{key_mask, positions};
+use crate::nn::Sight;
+use crate::nn::positions::{Taken, positions, real_tokens};
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -118,9 +118,14 @@ pub(super) fn read(
         Model::Encoder(_) => Site::Encoder,
         Model::Causal(_) | Model::Seq2Seq(_) => Site::Decoder,
     };
-    let past = conditioning.of(site);
+    let (past, n_infix) = (conditioning.of(site), conditioning.n_infix());
     let shape = [batch.batch, batch.seq];
-    let (n_before, n_positions) = (conditioning.n_before(site), model.shape().n_positions);
+    let first = if n_infix > 0 { batch.first_labelled() } else { Vec::new() };
+    let taken = match n_infix {
+        0 => Taken::Before(conditioning.n_before(site)),
+        n => Taken::From(n, &first),
+    };
+    let sight = Sight::behind(conditioning.slots(site), real_tokens(&batch.mask, shape, device), shape, device);
     let input = Input {
         tokens: Tokens::new(
             batch.tokens.iter().map(|&id| id.into()),
@@ -128,8 +133,8 @@ pub(super) fn read(
             conditioning.soft_prompt.as_ref(),
             device,
         )?,
-        positions: positions(&batch.mask, shape, n_before, n_positions, model.counting(), device),
-        key_mask: key_mask(&batch.mask, shape, past_length(past), device),
+        positions: positions(&batch.mask, shape, taken, model.shape().n_positions, model.counting(), device),
+        sight: if n_infix > 0 { sight.around(n_infix, &first, batch.seq, device) } else { sight },
         span,
     };
     if let Model::Encoder(encoder) = model {
@@ -228,7 +233,8 @@ mod tests {
                 let row = |values: Vec<i32>| on_device(values, &device).reshape([1, tokens.len()]);
                 let tokens = batch.tokens.clone();
                 let positions = row((first..first + tokens.len() as i32).collect());
-                let input = Input { tokens: Tokens::plain(row(tokens)), positions, key_mask: None, span: Span::Whole };
+                let input =
+                    Input { tokens: Tokens::plain(row(tokens)), positions, sight: Sight::default(), span: Span::Whole };
                 let hidden = match &*model {
                     Model::Encoder(model) => model.hidden(&input, None, Some(&layers), None),
                     other => other.causal().unwrap().hidden(&input, Some(&layers), None),

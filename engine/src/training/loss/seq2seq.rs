@@ -5,7 +5,8 @@ use burn::tensor::{Device, Tensor};
 use crate::data::{SourceBatch, TokenBatch};
 use crate::error::{EngineError, Result};
 use crate::models::{self, Conditioning, Encoded, Input, Seq2SeqModel, Site, Span, Tokens};
-use crate::nn::positions::{key_mask, positions};
+use crate::nn::Sight;
+use crate::nn::positions::{Taken, positions, real_tokens};
 
 /// What a span of the encoder makes of the sources, `[batch, source, d_model]`.
 pub(in crate::training) fn encode(
@@ -20,8 +21,8 @@ pub(in crate::training) fn encode(
     let n_positions = model.encoder_shape().n_positions;
     let prompt = conditioning.soft_prompt.as_ref();
     let tokens = Tokens::new(source.tokens.iter().map(|&id| id.into()), shape, prompt, device)?;
-    let positions = positions(&source.mask, shape, 0, n_positions, model.counting(), device);
-    let mask = key_mask(&source.mask, shape, 0, device);
+    let positions = positions(&source.mask, shape, Taken::Before(0), n_positions, model.counting(), device);
+    let mask = real_tokens(&source.mask, shape, device);
     Ok(models::encode(model, span, (tokens, positions), mask, conditioning))
 }
 
@@ -35,7 +36,7 @@ pub(in crate::training) fn decode(
     device: &Device,
 ) -> Result<Tensor<3>> {
     let source = source_of(model, batch)?;
-    let mask = key_mask(&source.mask, [batch.batch, source.seq], 0, device);
+    let mask = real_tokens(&source.mask, [batch.batch, source.seq], device);
     let layers = span.layers(model.shape().n_layers);
     let encoded = Encoded::new(model, encoded, layers, mask, conditioning);
     let past = conditioning.decoder.as_deref();
@@ -46,13 +47,13 @@ pub(in crate::training) fn decode(
         positions: positions(
             &batch.mask,
             shape,
-            conditioning.n_before(Site::Decoder),
+            Taken::Before(conditioning.n_before(Site::Decoder)),
             n_positions,
             model.counting(),
             device,
         ),
         // Padding is behind a target's end, where no token of it looks.
-        key_mask: None,
+        sight: Sight::behind(conditioning.slots(Site::Decoder), None, shape, device),
         span,
     };
     Ok(model.hidden(&input, &encoded, past, None))

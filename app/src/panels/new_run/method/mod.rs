@@ -30,7 +30,7 @@ pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
         }
         ui.add_space(theme::SMALL_GAP);
         match draft.tuning.kind {
-            Kind::Prefix => prefix::prefix_ui(ui, draft, state, issues, lab),
+            Kind::Prefix => prefix::prefix_ui(ui, draft, state, issues),
             Kind::Prompt | Kind::PTuning => {
                 let task = draft.shown_task(model);
                 prompt::prompt_ui(ui, &mut draft.tuning, task, issues);
@@ -40,6 +40,9 @@ pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
             Kind::Text => text_ui(ui, draft, issues),
             Kind::Full => note_ui(ui, say!("method.full_note")),
             Kind::HeadOnly => note_ui(ui, say!("method.head_note")),
+        }
+        if matches!(draft.tuning.kind, Kind::Prefix | Kind::Prompt | Kind::PTuning | Kind::Lora) {
+            lab.button_ui(ui, draft);
         }
         if draft.tuning.kind.takes_lora() {
             beside_ui(ui, draft, model, issues);

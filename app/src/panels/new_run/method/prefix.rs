@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use egui::Ui;
-use engine::config::MlpActivation;
+use engine::config::{MlpActivation, Task};
 use engine::models::Site;
 
 use super::super::draft::{Draft, Field, Issue};
-use super::super::lab::LabForm;
 use super::super::{error_of, start};
 use crate::say;
 use crate::state::State;
@@ -16,7 +15,7 @@ use crate::widgets::field;
 use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
 
 /// Draws them.
-pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
+pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
     let captions = Captions {
         prefix: say!("method.drawing_prefix"),
@@ -40,10 +39,27 @@ pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
             });
         });
     });
+    place_ui(ui, draft, state, issues);
     sites_ui(ui, draft, state, issues);
     network_ui(ui, draft);
     start::start_ui(ui, draft, state, issues);
-    lab.button_ui(ui, draft);
+}
+
+/// The layers that get a prefix, and where it stands in the text of a model that goes on with it.
+fn place_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    ui.columns(2, |sides| {
+        let error = error_of(issues, Field::Layers);
+        field::field_ui(&mut sides[0], say!("method.layers"), say!("method.layers_help"), error, |ui| {
+            field::text_ui(ui, &mut draft.layers, say!("method.all_layers"))
+        });
+        if task == Task::Causal {
+            field::field_ui(&mut sides[1], say!("method.place"), say!("method.place_help"), None, |ui| {
+                let places = [(false, say!("method.before_text")), (true, say!("method.infix"))];
+                segmented_ui(ui, &mut draft.infix, &places)
+            });
+        }
+    });
 }
 
 /// The places of a prefix, where the model has more than one.
@@ -76,7 +92,10 @@ fn network_ui(ui: &mut Ui, draft: &mut Draft) {
     if !draft.reparameterise {
         return;
     }
-    ui.columns(2, |sides| {
+    ui.columns(3, |sides| {
+        field::field_ui(&mut sides[2], say!("method.hidden_layers"), say!("method.hidden_layers_help"), None, |ui| {
+            segmented_ui(ui, &mut draft.hidden_layers, &[(1, "1"), (2, "2")])
+        });
         field::field_ui(&mut sides[0], say!("method.width"), say!("method.width_help"), None, |ui| {
             field::count_ui(ui, &mut draft.width, 1..=65_536)
         });

@@ -36,7 +36,11 @@ fn length_ui(ui: &mut Ui, tuning: &mut Tuning, error: Option<&str>) {
 
 fn network_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
     field::field_ui(ui, say!("method.network"), say!("method.network_help"), None, |ui| {
-        let names = [(PromptEncoderKind::Mlp, "MLP"), (PromptEncoderKind::Lstm, "LSTM")];
+        let names = [
+            (PromptEncoderKind::Mlp, "MLP"),
+            (PromptEncoderKind::Lstm, "LSTM"),
+            (PromptEncoderKind::Tanh, say!("method.network_tanh")),
+        ];
         segmented_ui(ui, &mut encoder.kind, &names)
     });
 }

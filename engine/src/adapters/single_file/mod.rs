@@ -1,0 +1,191 @@
+//! One file that is an adapter with all that belongs to it, `.prefix`: safetensors, whose metadata holds our JSON.
+//!
+//! The tensors are `<site>.prompt_embeddings` of a prefix, laid out as PEFT's, those of `parts.rs`, `head.<name>`, and
+//! `reference.logits` of a few rows as its sender computed them. The JSON says the rest: sizes, task, where positions begin,
+//! the base model with the SHA-256 of its weights, templates, figures, samples, a card.
+
+mod about;
+mod parts;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+pub use self::about::{About, BaseModel, SharedTemplate, SiteSizes};
+pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::adapters::peft::embeddings;
+use crate::adapters::prefix::PrefixShape;
+use crate::error::{EngineError, Result};
+use crate::models::Site;
+use crate::weights::{Floats, read_floats, read_metadata, write_floats};
+
+/// The ending of such a file.
+pub const ENDING: &str = "prefix";
+/// The metadata under which the JSON is kept.
+const KEY: &str = "prefix_workbench";
+/// The newest form, which this program reads and writes where the first, of prefixes alone, is not enough.
+const FORMAT: u32 = 2;
+/// What the first form calls a prefix.
+const METHOD: &str = "prefix_tuning";
+const REFERENCE: &str = "reference.logits";
+/// Rows of a probe, and tokens of each, at most.
+const MAX_ROWS: usize = 64;
+const MAX_TOKENS: usize = 4096;
+
+/// Logits after the last token of a few rows, as a sender computed them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReferenceLogits {
+    /// Token ids of each row; of a model that reads a source, the source's.
+    pub rows: Vec<Vec<u32>>,
+    /// The columns that are kept.
+    pub columns: Vec<u32>,
+    /// `[rows, columns]`, row by row.
+    pub logits: Vec<f32>,
+}
+
+/// A file, read.
+#[derive(Clone, Debug)]
+pub struct PrefixFile {
+    /// Its prefixes and its head.
+    pub adapter: FoldedAdapter,
+    /// What it says beside.
+    pub about: About,
+    /// What its sender computed.
+    pub reference: Option<ReferenceLogits>,
+}
+
+/// Whether a file is one of ours; `false` for what is no safetensors file.
+pub fn is_one(path: &Path) -> bool {
+    path.is_file() && read_metadata(path).is_ok_and(|metadata| metadata.contains_key(KEY))
+}
+
+/// Writes the file, whole or not at all.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write(
+    path: &Path,
+    adapter: &FoldedAdapter,
+    mut about: About,
+    reference: Option<&ReferenceLogits>,
+) -> Result<()> {
+    let mut tensors = parts::tensors(adapter);
+    for (site, prefix) in &adapter.prefixes {
+        let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];
+        tensors.insert(tensor_name(*site), (dims, prefix.flat.clone()));
+    }
+    for (name, shape, values) in &adapter.head {
+        tensors.insert(format!("head.{name}"), (shape.clone(), values.clone()));
+    }
+    if let Some(ReferenceLogits { rows, columns, logits }) = reference {
+        tensors.insert(REFERENCE.to_owned(), (vec![rows.len(), columns.len()], logits.clone()));
+        about.reference_rows.clone_from(rows);
+        about.reference_columns.clone_from(columns);
+    }
+    let json = serde_json::to_string(&about).map_err(|error| EngineError::Computation(error.to_string()))?;
+    write_floats(path, &tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
+}
+
+/// Reads a file; every size in it is held against every other.
+///
+/// # Errors
+/// It is damaged, contradicts itself, or is of a newer form.
+pub fn read(path: &Path) -> Result<PrefixFile> {
+    let malformed = |reason: String| EngineError::Malformed { what: "the prefix file", path: path.to_owned(), reason };
+    let json = read_metadata(path)?.remove(KEY).ok_or_else(|| EngineError::UnknownAdapter { path: path.to_owned() })?;
+    #[derive(Deserialize)]
+    struct Form {
+        format: u32,
+        method: String,
+    }
+    let Form { format, method } = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
+    if format > FORMAT {
+        return Err(malformed(format!(
+            "it is of form {format}, and this program reads up to {FORMAT}: take a newer one"
+        )));
+    }
+    if format < FORMAT && method != METHOD {
+        return Err(EngineError::AdapterType(method));
+    }
+    let about: About = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
+    let mut tensors = read_floats(path)?;
+    let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
+    for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
+        // A site that is named twice finds its tensor gone.
+        let (rows, row, flat) = embeddings(&mut tensors, &tensor_name(site), path)?;
+        let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
+        if rows != n_virtual || wide != Some(row) {
+            let at = site.name();
+            let says = format!("{n_virtual} tokens, {n_layers} layers, {n_kv_heads} heads of {d_head}");
+            return Err(malformed(format!("the prefix at the {at} is [{rows}, {row}], and it says {says}")));
+        }
+        prefixes.push((site, FoldedPrefix { shape: PrefixShape { n_virtual, n_layers, n_kv_heads, d_head }, flat }));
+    }
+    if prefixes.is_empty() && format < FORMAT {
+        return Err(malformed("it names no site".to_owned()));
+    }
+    let slots = prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).min();
+    if slots.is_some_and(|slots| about.n_frozen > slots) {
+        return Err(malformed(format!("{} of its slots are frozen, and it has fewer", about.n_frozen)));
+    }
+    prefixes.sort_by_key(|(site, _)| *site);
+    let others = parts::read(&about.others, &mut tensors).map_err(malformed)?;
+    let reference = reference(&about, &mut tensors).map_err(malformed)?;
+    let head = named(tensors, "head.").map_err(malformed)?;
+    let adapter = FoldedAdapter {
+        prefixes,
+        n_frozen: about.n_frozen,
+        layers: about.layers.clone(),
+        positions: about.positions,
+        head,
+        task: about.task.clone(),
+        base_model: Some(about.base.name.clone()),
+        ..others
+    };
+    if adapter
+        == (FoldedAdapter {
+            task: adapter.task.clone(),
+            base_model: adapter.base_model.clone(),
+            ..FoldedAdapter::default()
+        })
+    {
+        return Err(malformed("it holds nothing".to_owned()));
+    }
+    Ok(PrefixFile { adapter, about, reference })
+}
+
+fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, String> {
+    let (rows, columns) = (about.reference_rows.clone(), about.reference_columns.clone());
+    let Some((shape, logits)) = tensors.remove(REFERENCE) else {
+        return if rows.is_empty() { Ok(None) } else { Err(format!("it has rows for a probe, and no {REFERENCE}")) };
+    };
+    if shape != [rows.len(), columns.len()] || rows.is_empty() || columns.is_empty() {
+        return Err(format!("{REFERENCE} is {shape:?}, for {} rows and {} columns", rows.len(), columns.len()));
+    }
+    if rows.len() > MAX_ROWS || rows.iter().any(|row| row.is_empty() || row.len() > MAX_TOKENS) {
+        return Err(format!("a probe has 1 to {MAX_ROWS} rows of 1 to {MAX_TOKENS} tokens"));
+    }
+    if logits.iter().any(|x| !x.is_finite()) {
+        return Err(format!("{REFERENCE} holds a number that is not finite"));
+    }
+    Ok(Some(ReferenceLogits { rows, columns, logits }))
+}
+
+/// The tensors below a name, with the names they have there.
+fn named(tensors: Floats, below: &str) -> Result<Vec<NamedTensor>, String> {
+    let mut found = Vec::new();
+    for (name, (shape, values)) in tensors {
+        let Some(name) = name.strip_prefix(below) else { continue };
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(format!("{below}{name} holds a number that is not finite"));
+        }
+        found.push((name.to_owned(), shape, values));
+    }
+    Ok(found)
+}
+
+fn tensor_name(site: Site) -> String {
+    format!("{}.prompt_embeddings", site.name())
+}

@@ -1,0 +1,160 @@
+//! What a file holds beside prefixes: `prompt.embeddings` with `prompt.cols` and `prompt.rows` of tasks, `lora.<layer>.a` and
+//! `.b`, `weights.<name>`.
+
+use serde::{Deserialize, Serialize};
+
+use super::named;
+use crate::adapters::folded::{FoldedAdapter, FoldedLora, FoldedPrompt, FoldedTasks, LoraMatrices};
+use crate::config::LoraConfig;
+use crate::weights::Floats;
+
+/// Their sizes and settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OtherParts {
+    /// A soft prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<PromptSizes>,
+    /// Matrices of low rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraSizes>,
+    /// Words before every prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A soft prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of FoldedPrompt and FoldedTasks")]
+pub struct PromptSizes {
+    pub n_virtual: usize,
+    pub n_rows: usize,
+    pub width: usize,
+    pub of_model: Option<[usize; 2]>,
+    pub n_tasks: usize,
+    pub ranks: usize,
+}
+
+/// Matrices of low rank.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of FoldedLora")]
+pub struct LoraSizes {
+    pub config: LoraConfig,
+    pub fan_in_fan_out: bool,
+    pub layers: Vec<LoraLayerSizes>,
+}
+
+/// The matrices of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of LoraMatrices")]
+pub struct LoraLayerSizes {
+    pub name: String,
+    pub rank: usize,
+    pub d_in: usize,
+    pub d_out: usize,
+    pub scale: f64,
+}
+
+impl OtherParts {
+    /// Those of an adapter.
+    pub(super) fn of(adapter: &FoldedAdapter) -> Self {
+        let prompt = |prompt: &FoldedPrompt| PromptSizes {
+            n_virtual: prompt.n_virtual,
+            n_rows: prompt.n_rows,
+            width: prompt.width,
+            of_model: prompt.of_model,
+            n_tasks: prompt.tasks.as_ref().map_or(0, |tasks| tasks.n_tasks),
+            ranks: prompt.tasks.as_ref().map_or(0, |tasks| tasks.ranks),
+        };
+        let layer = |layer: &LoraMatrices| LoraLayerSizes {
+            name: layer.name.clone(),
+            rank: layer.rank,
+            d_in: layer.d_in,
+            d_out: layer.d_out,
+            scale: layer.scale,
+        };
+        let lora = |lora: &FoldedLora| LoraSizes {
+            config: lora.config.clone(),
+            fan_in_fan_out: lora.fan_in_fan_out,
+            layers: lora.layers.iter().map(layer).collect(),
+        };
+        Self {
+            prompt: adapter.prompt.as_ref().map(prompt),
+            lora: adapter.lora.as_ref().map(lora),
+            text: adapter.text.clone(),
+        }
+    }
+}
+
+/// The tensors of everything but prefixes and the head.
+pub(super) fn tensors(adapter: &FoldedAdapter) -> Floats {
+    let mut tensors = Floats::new();
+    if let Some(FoldedPrompt { n_rows, width, values, tasks, .. }) = &adapter.prompt {
+        tensors.insert("prompt.embeddings".to_owned(), (vec![*n_rows, *width], values.clone()));
+        if let Some(FoldedTasks { n_tasks, ranks, cols, rows }) = tasks {
+            tensors.insert("prompt.cols".to_owned(), (vec![*n_tasks, *n_rows, *ranks], cols.clone()));
+            tensors.insert("prompt.rows".to_owned(), (vec![*n_tasks, *ranks, *width], rows.clone()));
+        }
+    }
+    for LoraMatrices { name, rank, d_in, d_out, a, b, .. } in adapter.lora.iter().flat_map(|lora| &lora.layers) {
+        tensors.insert(format!("lora.{name}.a"), (vec![*rank, *d_in], a.clone()));
+        tensors.insert(format!("lora.{name}.b"), (vec![*d_out, *rank], b.clone()));
+    }
+    for (name, shape, values) in &adapter.weights {
+        tensors.insert(format!("weights.{name}"), (shape.clone(), values.clone()));
+    }
+    tensors
+}
+
+/// Everything but prefixes and the head; every size is held against the tensors.
+pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAdapter, String> {
+    let mut take = |name: &str, dims: &[usize]| -> Result<Vec<f32>, String> {
+        let (found, values) = tensors.remove(name).ok_or_else(|| format!("it has no tensor {name}"))?;
+        if found != dims || dims.contains(&0) {
+            return Err(format!("{name} is {found:?}, and it says {dims:?}"));
+        }
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(format!("{name} holds a number that is not finite"));
+        }
+        Ok(values)
+    };
+    let prompt = match sizes.prompt {
+        None => None,
+        Some(PromptSizes { n_virtual, n_rows, width, of_model, n_tasks, ranks }) => {
+            if n_virtual == 0 || n_virtual > n_rows {
+                return Err(format!("its prompt has {n_virtual} soft tokens in {n_rows} rows"));
+            }
+            let values = take("prompt.embeddings", &[n_rows, width])?;
+            let tasks = match n_tasks {
+                0 => None,
+                n_tasks => {
+                    let cols = take("prompt.cols", &[n_tasks, n_rows, ranks])?;
+                    let rows = take("prompt.rows", &[n_tasks, ranks, width])?;
+                    Some(FoldedTasks { n_tasks, ranks, cols, rows })
+                }
+            };
+            Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks })
+        }
+    };
+    let mut layer = |layer: &LoraLayerSizes| {
+        let LoraLayerSizes { name, rank, d_in, d_out, scale } = layer.clone();
+        if !scale.is_finite() {
+            return Err(format!("the scale of {name} is not finite"));
+        }
+        let a = take(&format!("lora.{name}.a"), &[rank, d_in])?;
+        let b = take(&format!("lora.{name}.b"), &[d_out, rank])?;
+        Ok(LoraMatrices { name, rank, d_in, d_out, a, b, scale })
+    };
+    let lora = match &sizes.lora {
+        None => None,
+        Some(LoraSizes { config, fan_in_fan_out, layers }) => Some(FoldedLora {
+            config: config.clone(),
+            fan_in_fan_out: *fan_in_fan_out,
+            layers: layers.iter().map(&mut layer).collect::<Result<_, _>>()?,
+        }),
+    };
+    let is_weight = |name: &String| name.starts_with("weights.");
+    let weights = tensors.iter().filter(|(name, _)| is_weight(name)).map(|(name, value)| (name.clone(), value.clone()));
+    let weights = named(weights.collect(), "weights.")?;
+    tensors.retain(|name, _| !is_weight(name));
+    Ok(FoldedAdapter { prompt, lora, weights, text: sizes.text.clone(), ..FoldedAdapter::default() })
+}

@@ -1,0 +1,183 @@
+//! The rows of a run, and how a row becomes tokens.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The rows, and how a row becomes tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
+    pub train: PathBuf,
+    /// What the rows are called among others, as the task of a prompt for several; `None` is the file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Other datasets that train the same prompt or prefix. Where there are classes they are those of the first one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<MoreData>,
+    /// How many rows of each there are in an epoch.
+    #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
+    pub mixing: Mixing,
+    /// Column of the task that a row belongs to, for a prompt of several; without it each dataset is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_column: Option<String>,
+    /// Validation rows; without them, `validation_share` of the training rows.
+    #[serde(default)]
+    pub validation: Option<PathBuf>,
+    /// Share of the training rows kept for validation when there is no file of their own, 0 to 0.9.
+    #[serde(default = "default_validation_share")]
+    pub validation_share: f64,
+    /// Use at most this many validation rows.
+    #[serde(default = "default_validation_rows")]
+    pub validation_rows: usize,
+    /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
+    #[serde(default)]
+    pub source_column: Option<String>,
+    /// Column of the second text, where pairs are classified.
+    #[serde(default)]
+    pub second_column: Option<String>,
+    /// Column that is to be learned, the class in classification; `None` takes the first of the usual names that is there.
+    #[serde(default)]
+    pub target_column: Option<String>,
+    /// Text before the target: a minijinja template over `source`, `bos`, `eos` and every column of the row. No loss.
+    /// `soft(3)` puts three soft tokens of the method there.
+    #[serde(default = "default_prompt_template")]
+    pub prompt_template: String,
+    /// Text to be learned: a template over `target`, `bos`, `eos` and every column.
+    #[serde(default = "default_target_template")]
+    pub target_template: String,
+    /// Ends every target with the model's end token, which is learned too.
+    #[serde(default = "default_true")]
+    pub append_end_token: bool,
+    /// What puts the begin token before a prompt.
+    #[serde(default)]
+    pub begin_token: BeginToken,
+    /// Writes the prompt as one turn of the user in the model's chat template and the target as the model's answer,
+    /// with the token that ends a turn there.
+    #[serde(default)]
+    pub chat: bool,
+    /// Longest row in tokens, prompt and target together; longer prompts lose their beginning, then targets their end.
+    /// `None` is what the model has left beside the prefix.
+    #[serde(default)]
+    pub max_tokens: Option<usize>,
+}
+
+/// A dataset beside the first one. What it does not say is as there, but for the columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoreData {
+    /// As [`DataConfig::train`].
+    pub train: PathBuf,
+    /// As [`DataConfig::validation`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+    /// As [`DataConfig::name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// As [`DataConfig::source_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_column: Option<String>,
+    /// As [`DataConfig::second_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_column: Option<String>,
+    /// As [`DataConfig::target_column`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_column: Option<String>,
+    /// As [`DataConfig::prompt_template`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<String>,
+    /// As [`DataConfig::target_template`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_template: Option<String>,
+}
+
+/// How many rows of each of several datasets there are in an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixing {
+    /// All that it has, once.
+    #[default]
+    Size,
+    /// As many as the largest has: rows of a smaller one come several times.
+    Even,
+}
+
+impl Mixing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_by_size(&self) -> bool {
+        *self == Self::Size
+    }
+}
+
+/// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
+pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
+
+/// What puts the begin token before a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BeginToken {
+    /// The tokenizer, if it does so for every text (LLaMA, OPT); the default for a new run.
+    Tokenizer,
+    /// The prompt template alone. Run folders that do not say were made so.
+    #[default]
+    Template,
+}
+
+fn default_validation_share() -> f64 {
+    0.1
+}
+fn default_validation_rows() -> usize {
+    500
+}
+fn default_prompt_template() -> String {
+    DEFAULT_PROMPT_TEMPLATE.to_owned()
+}
+fn default_target_template() -> String {
+    " {{ target }}".to_owned()
+}
+fn default_true() -> bool {
+    true
+}
+
+impl DataConfig {
+    /// The defaults for one file of rows.
+    pub fn new(train: impl Into<PathBuf>) -> Self {
+        Self {
+            train: train.into(),
+            name: None,
+            more: Vec::new(),
+            mixing: Mixing::Size,
+            task_column: None,
+            validation: None,
+            validation_share: default_validation_share(),
+            validation_rows: default_validation_rows(),
+            source_column: None,
+            second_column: None,
+            target_column: None,
+            prompt_template: default_prompt_template(),
+            target_template: default_target_template(),
+            append_end_token: true,
+            begin_token: BeginToken::Tokenizer,
+            chat: false,
+            max_tokens: None,
+        }
+    }
+
+    /// What the rows are called among others.
+    pub fn name_of_rows(&self) -> String {
+        name_of(self.name.as_ref(), &self.train)
+    }
+}
+
+impl MoreData {
+    /// What the rows are called among others.
+    pub fn name_of_rows(&self) -> String {
+        name_of(self.name.as_ref(), &self.train)
+    }
+}
+
+fn name_of(name: Option<&String>, file: &Path) -> String {
+    let stem = || file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    name.cloned().unwrap_or_else(stem)
+}

@@ -1,0 +1,106 @@
+//! Matrices of low rank as a run asks for them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SHARE, refuse};
+use crate::error::Result;
+
+/// Matrices of low rank beside linear layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoraConfig {
+    /// Rank (PEFT: `r`).
+    pub rank: usize,
+    /// What is added is scaled by `alpha / rank` (PEFT: `lora_alpha`).
+    pub alpha: f64,
+    /// Dropout on what the matrices read while training, 0 to 1.
+    pub dropout: f64,
+    /// Ends of the names of linear layers, such as `c_attn`, or patterns that a whole name must match; `None` is PEFT's
+    /// choice for the architecture, `all-linear` every layer of the blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<String>>,
+    /// Scale by `alpha / sqrt(rank)` instead. Kalajdzievski 2023 (PEFT: `use_rslora`).
+    pub rank_stabilised: bool,
+    /// Biases that are trained too.
+    pub bias: LoraBias,
+    /// Other ranks for layers whose names end in such a name or pattern; of several that fit the first in the alphabet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rank_pattern: BTreeMap<String, usize>,
+    /// Other alphas, likewise.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub alpha_pattern: BTreeMap<String, f64>,
+    /// Initial values.
+    #[serde(skip_serializing_if = "LoraInit::is_fresh")]
+    pub init: LoraInit,
+}
+
+/// Initial values of matrices of low rank.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LoraInit {
+    /// A drawn, B zeros: the base model at first.
+    #[default]
+    Fresh,
+    /// Those of a trained adapter, of the same layers and ranks, with the biases beside them.
+    Adapter {
+        /// Its folder.
+        path: PathBuf,
+    },
+}
+
+impl LoraInit {
+    fn is_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            targets: None,
+            rank_stabilised: false,
+            bias: LoraBias::None,
+            rank_pattern: BTreeMap::new(),
+            alpha_pattern: BTreeMap::new(),
+            init: LoraInit::Fresh,
+        }
+    }
+}
+
+impl LoraConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        let ranks = self.rank_pattern.values().all(|rank| (1..=4096).contains(rank));
+        let alphas = self.alpha_pattern.values().all(|alpha| alpha.is_finite() && *alpha > 0.0);
+        refuse(&[
+            ((1..=4096).contains(&self.rank), "lora.rank", "must be between 1 and 4096"),
+            (self.alpha.is_finite() && self.alpha > 0.0, "lora.alpha", "must be a positive number"),
+            (ranks, "lora.rank_pattern", "must be between 1 and 4096"),
+            (alphas, "lora.alpha_pattern", "must be positive numbers"),
+            ((0.0..1.0).contains(&self.dropout), "lora.dropout", SHARE),
+        ])
+    }
+
+    /// What is added is scaled by this, in a layer of this rank and alpha.
+    pub fn scale(&self, rank: usize, alpha: f64) -> f64 {
+        let rank = rank as f64;
+        alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    }
+}
+
+/// Biases that are trained beside matrices of low rank, as PEFT names the choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoraBias {
+    /// None.
+    None,
+    /// Every bias of the model.
+    All,
+    /// Those of the layers that have matrices.
+    LoraOnly,
+}

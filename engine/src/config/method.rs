@@ -1,0 +1,128 @@
+//! The tuning methods.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig};
+use crate::error::{EngineError, Result};
+
+/// The tuning method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MethodConfig {
+    /// Li & Liang 2021; without a reparameterisation also P-tuning v2 (Liu et al. 2022).
+    Prefix(PrefixConfig),
+    /// Lester et al. 2021; with an encoder P-tuning v1 (Liu et al. 2021).
+    Prompt(PromptConfig),
+    /// Hu et al. 2021.
+    Lora(LoraConfig),
+    /// The model's own weights: all of them, those of the top layers, or none but the head's.
+    Full(FullConfig),
+    /// Words before every prompt, without training: what the others are judged against.
+    Text(TextConfig),
+}
+
+impl MethodConfig {
+    /// Its settings, if it is prefix tuning.
+    pub fn prefix(&self) -> Option<&PrefixConfig> {
+        match self {
+            Self::Prefix(prefix) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// As configurations name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Prefix(_) => "prefix",
+            Self::Prompt(_) => "prompt",
+            Self::Lora(_) => "lora",
+            Self::Full(_) => "full",
+            Self::Text(_) => "text",
+        }
+    }
+
+    /// Positions that it takes from the text.
+    pub fn n_virtual(&self) -> usize {
+        match self {
+            Self::Prefix(prefix) => prefix.n_virtual,
+            Self::Prompt(prompt) => prompt.n_virtual,
+            Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
+        }
+    }
+
+    /// Whether soft tokens are others for each of several tasks.
+    pub fn has_tasks(&self) -> bool {
+        matches!(self, Self::Prompt(prompt) if prompt.tasks.is_some())
+    }
+
+    /// The same method with other initial values. Those of a prefix have the names of all methods.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where the method has none of that name.
+    pub fn with_init(&self, init: &PrefixInit) -> Result<Self> {
+        let wrong = |reason: String| EngineError::Setting { field: "method.init", reason };
+        match self {
+            Self::Prefix(prefix) => Ok(Self::Prefix(PrefixConfig { init: init.clone(), ..prefix.clone() })),
+            Self::Prompt(prompt) => {
+                let named = serde_json::to_value(init).and_then(serde_json::from_value);
+                let init = named.map_err(|error| wrong(format!("a soft prompt has others: {error}")))?;
+                Ok(Self::Prompt(PromptConfig { init, ..prompt.clone() }))
+            }
+            Self::Lora(lora) => match init {
+                PrefixInit::Random => Ok(Self::Lora(LoraConfig { init: LoraInit::Fresh, ..lora.clone() })),
+                PrefixInit::Adapter { path } => {
+                    Ok(Self::Lora(LoraConfig { init: LoraInit::Adapter { path: path.clone() }, ..lora.clone() }))
+                }
+                _ => Err(wrong("matrices of low rank begin at random or as those of an adapter".to_owned())),
+            },
+            Self::Full(_) | Self::Text(_) => Err(wrong("it has no initial values to choose from".to_owned())),
+        }
+    }
+
+    /// Refuses settings that cannot work, by name and with the reason.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for the first field that is wrong.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Prefix(prefix) => prefix.check(),
+            Self::Prompt(prompt) => prompt.check(),
+            Self::Lora(lora) => lora.check(),
+            Self::Full(_) | Self::Text(_) => Ok(()),
+        }
+    }
+
+    /// Soft tokens that stand in the text.
+    pub fn n_soft(&self) -> usize {
+        match self {
+            Self::Prompt(prompt) => prompt.n_virtual,
+            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
+        }
+    }
+}
+
+impl Default for MethodConfig {
+    fn default() -> Self {
+        Self::Prefix(PrefixConfig::default())
+    }
+}
+
+/// Training of the model's own weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FullConfig {
+    /// Blocks that are trained, from the top, with the last norm; `None` is every weight, 0 none: the head of the task
+    /// alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_layers: Option<usize>,
+}
+
+/// Words before every prompt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextConfig {
+    /// Said first, as it is.
+    pub instruction: String,
+    /// Training rows that follow it as examples, prompt and target, each with a blank line behind it.
+    pub shots: usize,
+}

@@ -1,0 +1,186 @@
+//! Prefix tuning as a run asks for it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SHARE, WIDTH, WIDTHS, check_length, refuse};
+use crate::adapters::PrefixShape;
+use crate::error::{EngineError, Result};
+use crate::models::{ModelShape, Site};
+
+/// Prefix tuning: trained keys and values that every layer attends to before the text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PrefixConfig {
+    /// Prefix length (PEFT: `num_virtual_tokens`).
+    pub n_virtual: usize,
+    /// Train through a small network that is folded away afterwards (PEFT: `prefix_projection`).
+    pub reparameterisation: Option<Reparameterisation>,
+    /// Dropout on the prefix's keys and values while training, 0 to 1.
+    pub dropout: f64,
+    /// Initial values.
+    pub init: PrefixInit,
+    /// So many slots at the beginning stay as they were initialised: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
+    /// place that models rest their attention on.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub n_frozen: usize,
+    /// Where the model gets a prefix; `None` is everywhere it can, which for a causal model is one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<Site>>,
+    /// The layers that get a prefix, counted from 0, in order; `None` is all. The others do not see its slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<usize>>,
+    /// Whether the slots stand between prompt and target, where Li & Liang compare them with a prefix ("infix-tuning"): only
+    /// what comes after a prompt's last token but one sees them. For causal models.
+    #[serde(skip_serializing_if = "is_false")]
+    pub infix: bool,
+}
+
+impl Default for PrefixConfig {
+    fn default() -> Self {
+        Self {
+            n_virtual: 20,
+            reparameterisation: None,
+            dropout: 0.0,
+            init: PrefixInit::ScaledRandom,
+            n_frozen: 0,
+            sites: None,
+            layers: None,
+            infix: false,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl PrefixConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        check_length(self.n_virtual)?;
+        let network = self.reparameterisation.as_ref();
+        let (width, n_hidden) = network.map_or((1, 1), |network| (network.width, network.hidden_layers));
+        let layers = self.layers.as_deref();
+        let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
+        refuse(&[
+            (self.n_frozen < self.n_virtual, "method.n_frozen", "at least one slot must be trained"),
+            (self.n_frozen == 0 || network.is_none(), "method.n_frozen", "a network gives all slots or none"),
+            ((0.0..1.0).contains(&self.dropout), "method.dropout", SHARE),
+            (WIDTHS.contains(&width), "method.reparameterisation.width", WIDTH),
+            ((1..=2).contains(&n_hidden), "method.reparameterisation.hidden_layers", "must be 1 or 2"),
+            (layers != Some(&[]), "method.layers", "at least one layer needs a prefix"),
+            (ordered, "method.layers", "must be in order, each once"),
+        ])
+    }
+
+    /// Those of a model's sites that get a prefix, in the model's order.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] if none is left, or a site or a layer is named that the model does not have.
+    pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
+        let wrong = |reason: String| Err(EngineError::Setting { field: "method.sites", reason });
+        let known = |site: &Site| model.iter().any(|(other, _)| other == site);
+        if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
+            return wrong(format!("this model has no {}; leave the setting out", site.name()));
+        }
+        let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
+        let sites: Vec<_> = model
+            .iter()
+            .filter(|(site, _)| chosen(site))
+            .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
+            .collect();
+        if sites.is_empty() {
+            return wrong("at least one place needs a prefix".to_owned());
+        }
+        let last = self.layers.as_ref().and_then(|layers| layers.last());
+        for (site, shape) in &sites {
+            if let Some(last) = last.filter(|&&last| last >= shape.n_layers) {
+                let (site, n) = (site.name(), shape.n_layers);
+                let reason = format!("the {site} has {n} layers, counted from 0, and no layer {last}");
+                return Err(EngineError::Setting { field: "method.layers", reason });
+            }
+        }
+        Ok(sites)
+    }
+}
+
+/// The network of Li & Liang: embedding, linear, activation, linear; with two hidden layers (theirs is called deep) another
+/// linear and activation between.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reparameterisation {
+    /// Width of the hidden layer (PEFT: `encoder_hidden_size`).
+    pub width: usize,
+    /// Behind each hidden layer; the paper's and PEFT's is tanh.
+    pub activation: MlpActivation,
+    /// 1 or 2; PEFT has one.
+    #[serde(skip_serializing_if = "is_one")]
+    pub hidden_layers: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
+impl Default for Reparameterisation {
+    fn default() -> Self {
+        Self { width: 512, activation: MlpActivation::Tanh, hidden_layers: 1 }
+    }
+}
+
+/// Activations offered between the linear layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MlpActivation {
+    /// The paper's.
+    Tanh,
+    /// Rectified linear.
+    Relu,
+    /// Gaussian error linear unit.
+    Gelu,
+}
+
+/// Initial values of a prefix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PrefixInit {
+    /// N(0, 1), as PEFT: about fifty times too large for most models.
+    Random,
+    /// Random with the mean and spread of real keys and values, per layer and head. The default.
+    ScaledRandom,
+    /// Zeros; not the base model, since the slots still take attention.
+    Zero,
+    /// Keys and values of a text run through the model: copied, or with a reparameterisation fitted to. In a causal model
+    /// no slot sees the text behind it, so that a long text gives what PEFT's `initialize_kv_prefix_from_text` does: it takes
+    /// the first slots of the whole text, which it wants to be long enough, with the begin token or as a turn of the system;
+    /// whoever wants these writes them out in the text.
+    Words {
+        /// The text; it is repeated or cut to the prefix length.
+        text: String,
+    },
+    /// Keys and values of the first tokens of a long text, which an encoder has read to its end. As PEFT's
+    /// `initialize_kv_prefix_from_text`, with a reparameterisation too.
+    Prefill {
+        /// The text; it must be at least as long as the prefix.
+        text: String,
+    },
+    /// Keys and values of tokens drawn from the vocabulary, a slot for each, read as one text.
+    Vocabulary,
+    /// Keys and values of the tokens that the training rows have most often, read as one text.
+    Frequent,
+    /// Keys and values of the names of the classes, read as one text; what is left over is drawn from the vocabulary.
+    Classes,
+    /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterisation fitted to.
+    Adapter {
+        /// Its folder or file, or the folder of its run.
+        path: PathBuf,
+    },
+}
