@@ -31,6 +31,11 @@ STEPS = {"steps": 6, "batch_size": 4, "learning_rate": 0.01, "sample_rows": 0, "
 RUNS = {
     "prefix": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 4}),
     "prefix, MLP": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 3, "reparameterisation": {"width": 9}}),
+    "prefix, MLP of two hidden layers": ("gpt2-prefix-2x44", {
+        "type": "prefix", "n_virtual": 3, "reparameterisation": {"width": 9, "hidden_layers": 2}}),
+    "cartridge": ("llama-lora-2x24", {"type": "prefix", "n_virtual": 4, "n_frozen": 1}),
+    # An odd number of layers: PEFT gives each of them a pair of its own.
+    "prefix, source and target": ("bart-prefix-3x32", {"type": "prefix", "n_virtual": 3, "sites": ["decoder"]}),
     "prefix, GQA": ("llama-lora-2x24", {"type": "prefix", "n_virtual": 4}),
     "prefix, classes": ("bert-lora-seq", {"type": "prefix", "n_virtual": 4}),
     "prompt": ("gpt2-prefix-2x44", {"type": "prompt", "n_virtual": 4, "init": {"type": "vocabulary"}}),
@@ -38,6 +43,7 @@ RUNS = {
     "prompt, classes": ("bert-lora-seq", {"type": "prompt", "n_virtual": 3}),
     "P-tuning, MLP": ("gpt2-prefix-2x44", {"type": "prompt", "n_virtual": 4, "encoder": {"type": "mlp", "width": 11}}),
     "P-tuning, LSTM": ("llama-lora-2x24", {"type": "prompt", "n_virtual": 3, "encoder": {"type": "lstm", "width": 7}}),
+    "embeddings behind tanh": ("gpt2-prefix-2x44", {"type": "prompt", "n_virtual": 4, "encoder": {"type": "tanh", "width": 11}}),
     "LoRA": ("gpt2-prefix-2x44", {"type": "lora", "rank": 3, "alpha": 6.0}),
     "LoRA, rank-stabilised, all-linear": ("llama-lora-2x24", {
         "type": "lora", "rank": 2, "alpha": 5.0, "rank_stabilised": True, "targets": ["all-linear"]}),
