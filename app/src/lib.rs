@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod cli;
+mod layers;
 pub mod panels;
 pub mod settings;
 pub mod state;

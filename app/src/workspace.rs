@@ -222,12 +222,24 @@ pub fn method_summary(config: &RunConfig) -> String {
     config.lora.as_ref().map_or_else(|| alone.clone(), |lora| format!("{alone} + LoRA {}", lora.rank))
 }
 
+fn of_prefix(prefix: &PrefixConfig) -> String {
+    let kind = match (prefix.infix, prefix.n_frozen) {
+        (true, _) => "infix",
+        (false, 0) => "prefix",
+        (false, _) => "cartridge",
+    };
+    let network = match &prefix.reparameterisation {
+        None => String::new(),
+        Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
+        Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
+    };
+    let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layers::to_text(layers)));
+    format!("{kind} {}{network}{}", prefix.n_virtual, layers.unwrap_or_default())
+}
+
 fn of_method(method: &MethodConfig) -> String {
     match method {
-        MethodConfig::Prefix(prefix) => match &prefix.reparameterisation {
-            None => format!("prefix {}", prefix.n_virtual),
-            Some(mlp) => format!("prefix {} + MLP {}", prefix.n_virtual, mlp.width),
-        },
+        MethodConfig::Prefix(prefix) => of_prefix(prefix),
         MethodConfig::Prompt(prompt) => match prompt.encoder.as_ref().map(|encoder| encoder.kind) {
             None => format!("prompt {}", prompt.n_virtual),
             Some(PromptEncoderKind::Mlp) => format!("P-tuning {} + MLP", prompt.n_virtual),

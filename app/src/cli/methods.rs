@@ -57,7 +57,23 @@ fn candidates() -> Vec<Candidate> {
         (MethodConfig::Text(TextConfig { shots: 2, ..TextConfig::default() }), None, [1.0; 3]),
         (prefix(None), None, [5e-3, 2e-2, 8e-2]),
         (prefix(Some(Reparameterisation::default())), None, [5e-4, 2e-3, 8e-3]),
+        (
+            prefix(Some(Reparameterisation { hidden_layers: 2, ..Reparameterisation::default() })),
+            None,
+            [5e-4, 2e-3, 8e-3],
+        ),
+        (MethodConfig::Prefix(PrefixConfig { n_frozen: 1, ..PrefixConfig::default() }), None, [5e-3, 2e-2, 8e-2]),
+        (
+            MethodConfig::Prefix(PrefixConfig {
+                infix: true,
+                reparameterisation: Some(Reparameterisation::default()),
+                ..PrefixConfig::default()
+            }),
+            None,
+            [5e-4, 2e-3, 8e-3],
+        ),
         (prompt(None), None, [5e-3, 2e-2, 8e-2]),
+        (prompt(network(PromptEncoderKind::Tanh)), None, [5e-4, 2e-3, 8e-3]),
         (prompt(network(PromptEncoderKind::Mlp)), None, [5e-4, 2e-3, 8e-3]),
         (prompt(network(PromptEncoderKind::Lstm)), None, [5e-4, 2e-3, 8e-3]),
         (MethodConfig::Lora(LoraConfig::default()), None, [1e-3, 4e-3, 1.6e-2]),

@@ -21,10 +21,19 @@ struct Chip {
     line: usize,
 }
 
-/// Draws `n_virtual` slots and the tokens, each with or without a label.
-pub fn token_strip_ui(ui: &mut Ui, n_virtual: usize, texts: &[String], labelled: &[bool]) -> Response {
+/// Slots among tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots {
+    /// How many.
+    pub n: usize,
+    /// The token that they stand before.
+    pub before: usize,
+}
+
+/// Draws slots and tokens, each token with or without a label.
+pub fn token_strip_ui(ui: &mut Ui, slots: Slots, texts: &[String], labelled: &[bool]) -> Response {
     let width = ui.available_width();
-    let chips = lay_out(ui, width, n_virtual, texts, labelled);
+    let chips = lay_out(ui, width, slots, texts, labelled);
     let lines = chips.last().map_or(1, |chip| chip.line + 1);
     let (rect, response) = ui.allocate_exact_size(vec2(width, lines as f32 * LINE), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, texts.concat()));
@@ -39,21 +48,27 @@ pub fn token_strip_ui(ui: &mut Ui, n_virtual: usize, texts: &[String], labelled:
     response
 }
 
-fn lay_out(ui: &Ui, width: f32, n_virtual: usize, texts: &[String], labelled: &[bool]) -> Vec<Chip> {
+fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], labelled: &[bool]) -> Vec<Chip> {
     let t = tokens(ui);
-    let mut slots: Vec<String> = (1..=n_virtual.min(SLOTS_DRAWN)).map(|slot| slot.to_string()).collect();
-    if n_virtual > SLOTS_DRAWN {
-        slots.push(format!("… {n_virtual}"));
+    let mut slots: Vec<String> = (1..=n.min(SLOTS_DRAWN)).map(|slot| slot.to_string()).collect();
+    if n > SLOTS_DRAWN {
+        slots.push(format!("… {n}"));
     }
     let slots = slots.into_iter().map(|text| (text, t.accent, t.on_accent));
-    let words = texts.iter().enumerate().map(|(i, text)| {
-        let learned = labelled.get(i).copied().unwrap_or(false);
-        let (fill, ink) = if learned { (t.good_soft, t.good) } else { (t.raised, t.muted) };
-        (text.clone(), fill, ink)
-    });
+    let mut words: Vec<_> = texts
+        .iter()
+        .enumerate()
+        .map(|(i, text)| {
+            let learned = labelled.get(i).copied().unwrap_or(false);
+            let (fill, ink) = if learned { (t.good_soft, t.good) } else { (t.raised, t.muted) };
+            (text.clone(), fill, ink)
+        })
+        .collect();
+    let before = before.min(words.len());
+    words.splice(before..before, slots);
     let (mut x, mut line) = (0.0, 0);
-    slots
-        .chain(words)
+    words
+        .into_iter()
         .map(|(text, fill, ink)| {
             let galley = ui.painter().layout_no_wrap(text, FontId::monospace(12.5), ink);
             let size = galley.size().x + 2.0 * PADDING;

@@ -17,7 +17,7 @@ use crate::widgets::button::small_ui;
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
 use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, plain_chip_ui};
-use crate::widgets::token_strip::{legend_ui, token_strip_ui};
+use crate::widgets::token_strip::{Slots, legend_ui, token_strip_ui};
 
 /// Classes that are named; the number says how many there are.
 const CLASSES_SHOWN: usize = 24;
@@ -273,8 +273,12 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
             }
         });
     });
-    token_strip_ui(ui, draft.n_before(), &with_classes(row), &row.labelled);
-    legend_ui(ui, [say!("data.legend_prefix"), say!("data.legend_prompt"), say!("data.legend_target")]);
+    let is_infix = draft.is_infix(preview.task);
+    let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
+    let before = if is_infix { learned.saturating_sub(1) } else { 0 };
+    token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
+    let slots = if is_infix { say!("data.legend_infix") } else { say!("data.legend_prefix") };
+    legend_ui(ui, [slots, say!("data.legend_prompt"), say!("data.legend_target")]);
     if !preview.task.writes() {
         let line = say!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());

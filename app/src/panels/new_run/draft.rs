@@ -12,10 +12,9 @@ use engine::message::{DataPreview, ModelSummary};
 use engine::models::Site;
 use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
-use super::layers;
 use super::tuning::{Kind, Targets, Tuning};
-use crate::say;
 use crate::workspace::default_name;
+use crate::{layers, say};
 
 /// Kinds of initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +244,11 @@ impl Draft {
         let sites = (!everywhere).then(|| self.sites.clone());
         let infix = self.infix && encoder_layers == 0;
         self.tuning.method(|| PrefixConfig { sites, infix, ..self.prefix_config() })
+    }
+
+    /// Whether its slots stand between prompt and target.
+    pub fn is_infix(&self, task: Task) -> bool {
+        self.infix && self.tuning.kind == Kind::Prefix && task == Task::Causal
     }
 
     /// Positions that it takes from the text.

@@ -5,7 +5,6 @@ pub mod budget;
 mod data;
 pub mod draft;
 mod lab;
-mod layers;
 mod method;
 mod model;
 mod optimizer;

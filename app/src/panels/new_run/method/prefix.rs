@@ -8,22 +8,26 @@ use engine::models::Site;
 
 use super::super::draft::{Draft, Field, Issue};
 use super::super::{error_of, start};
-use crate::say;
 use crate::state::State;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
-use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
+use crate::widgets::prefix_drawing::{Captions, Drawing, prefix_drawing_ui};
+use crate::{layers, say};
 
 /// Draws them.
 pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
+    let n_layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
     let captions = Captions {
         prefix: say!("method.drawing_prefix"),
         text: say!("method.drawing_text"),
         layers: say!("method.drawing_layers"),
         network: say!("method.drawing_network"),
     };
-    prefix_drawing_ui(ui, layers, draft.reparameterise, captions);
+    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    let chosen = layers::from_text(&draft.layers).ok().flatten();
+    let drawing =
+        Drawing { n_layers, layers: chosen.as_deref(), network: draft.reparameterise, infix: draft.is_infix(task) };
+    prefix_drawing_ui(ui, drawing, captions);
     ui.columns(3, |sides| {
         let error = error_of(issues, Field::Prefix);
         field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {

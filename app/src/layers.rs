@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// It is no list of numbers and ranges.
-pub(super) fn from_text(text: &str) -> Result<Option<Vec<usize>>, std::num::ParseIntError> {
+pub(crate) fn from_text(text: &str) -> Result<Option<Vec<usize>>, std::num::ParseIntError> {
     let parts = text.split([',', '，', '、', ' ']).map(str::trim).filter(|part| !part.is_empty());
     let mut layers = Vec::new();
     for part in parts {
@@ -19,7 +19,7 @@ pub(super) fn from_text(text: &str) -> Result<Option<Vec<usize>>, std::num::Pars
 }
 
 /// The same, with ranges where there are some.
-pub(super) fn to_text(layers: &[usize]) -> String {
+pub(crate) fn to_text(layers: &[usize]) -> String {
     let runs = layers.chunk_by(|a, b| a + 1 == *b);
     let text = |run: &[usize]| match run {
         [first, .., last] => format!("{first}-{last}"),
