@@ -11,6 +11,7 @@ use crate::adapters::PrefixShape;
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+use crate::nn::Precision;
 
 pub(crate) use self::training::refuse;
 pub use self::training::{
@@ -29,6 +30,9 @@ pub struct RunConfig {
     /// Where it is computed.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// In what the model's matrices are multiplied.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Decides initial values, data order, dropout and samples.
     #[serde(default = "default_seed")]
     pub seed: u64,
