@@ -20,6 +20,7 @@ use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
 use engine::hub::HubCommand;
 use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
+use engine::nn::Precision;
 
 use self::comparison::Comparison;
 use self::exploration::Exploration;
@@ -251,6 +252,11 @@ impl State {
             Some(Described::Known(model)) => Some(model),
             _ => None,
         }
+    }
+
+    /// Why the device that a choice stands for does not compute in a precision, as far as that is known.
+    pub fn refusal(&self, choice: DeviceChoice, precision: Precision) -> Option<&str> {
+        self.device(choice)?.refuses.get(&precision).map(String::as_str)
     }
 
     /// The device that a choice stands for, if it is known.

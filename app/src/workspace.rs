@@ -359,6 +359,7 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         name: String::new(),
         model,
         device: engine::device::DeviceChoice::default(),
+        precision: engine::nn::Precision::default(),
         seed: 42,
         task: None,
         data,

@@ -84,7 +84,7 @@ impl Bench {
     }
 
     fn frozen_linear(&self, d_in: usize, d_out: usize) -> FrozenLinear {
-        FrozenLinear { weight: self.plain([d_in, d_out]), bias: Some(self.plain([d_out])), low_rank: None }
+        FrozenLinear::new(self.plain([d_in, d_out]), Some(self.plain([d_out])))
     }
 
     fn norm(&self) -> LayerNorm {

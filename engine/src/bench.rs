@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -21,6 +22,7 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, W
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, GenerationConfig, Model};
+use crate::nn::Precision;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::{write_floats, write_json};
 
@@ -72,17 +74,18 @@ const SEED: u64 = 7;
 /// Measures in this process; `started` is when it began.
 ///
 /// # Errors
-/// The checkpoint cannot be read, or the device failed.
+/// The checkpoint cannot be read, or the device failed or does not compute in the precision.
 pub fn measure(
     folder: &Path,
     what: Measure,
     extent: Extent,
-    choice: DeviceChoice,
+    (choice, precision): (DeviceChoice, Precision),
     started: Instant,
 ) -> Result<Vec<Figure>> {
     let files = ModelFolder::open(folder)?;
-    let (_, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
-    let model = files.load(&device, &mut |_| Ok(()))?;
+    let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
+    device::check_precision(&info, &device, precision, None)?;
+    let model = BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?;
     match what {
         Measure::TrainFlat => train(&model, None, extent, &device, started),
         Measure::TrainMlp => {

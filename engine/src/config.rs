@@ -22,6 +22,7 @@ pub use self::training::{
 };
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::nn::Precision;
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct RunConfig {
     /// Where it is computed.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// In what the model's matrices are multiplied.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Decides initial values, data order, dropout and samples.
     #[serde(default = "default_seed")]
     pub seed: u64,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::nn::Precision;
+
 /// The engine's result.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -87,6 +89,16 @@ pub enum EngineError {
     WeightNotFinite {
         /// Its name.
         name: String,
+    },
+    /// A weight holds a number that 16 bits do not reach.
+    #[error("weight {name:?} holds {value}, which is beyond the range of {precision}")]
+    WeightRange {
+        /// Its name.
+        name: String,
+        /// The number.
+        value: f32,
+        /// The precision that was asked for.
+        precision: Precision,
     },
     /// A weight is stored in a number format we do not read.
     #[error("weight {name:?} is stored as {dtype}, which is not supported here")]
@@ -213,6 +225,16 @@ pub enum EngineError {
         /// The device's limit.
         limit: u64,
     },
+    /// A device does not compute in the precision that a run asks for.
+    #[error("precision: {device} does not compute in {precision}: {reason}")]
+    NoPrecision {
+        /// The device.
+        device: String,
+        /// What was asked for.
+        precision: Precision,
+        /// Why.
+        reason: String,
+    },
     /// A device crashed, hung or computed wrongly when it was tried.
     #[error("{device} cannot be used: {reason} (kept in {path})", path = verdicts.display())]
     DeviceFails {
@@ -255,6 +277,7 @@ impl EngineError {
             Self::WeightMissing { .. } | Self::WeightShape { .. } => {
                 "The download may be incomplete, or config.json belongs to another model: fetch the folder again"
             }
+            Self::WeightRange { .. } => "Choose bf16 or f32",
             Self::WeightNotFinite { .. } => "The file is damaged: fetch it again",
             Self::WeightsRun { .. } => "Do not open the file elsewhere; fetch the model as safetensors",
             Self::WeightDtype { .. } => "Convert the model to float64, float32, float16 or bfloat16",
@@ -276,6 +299,7 @@ impl EngineError {
             Self::OtherBase { .. } => "Choose that model, or accept this one explicitly",
             Self::NoSuchDevice { .. } => "Choose one of the devices that are there, or cpu",
             Self::TensorTooLarge { .. } => "Choose the CPU, or a smaller model",
+            Self::NoPrecision { .. } => "Choose f32, or another device",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",
             Self::Stopped => "Start it again when you like",
             Self::Resume(_) => "Start a new run with the same settings",

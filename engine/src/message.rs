@@ -13,6 +13,7 @@ use crate::config::{BeginToken, DataConfig, LoraConfig, MethodConfig, PrefixInit
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
 use crate::models::{LinearName, Site, WeightName};
+use crate::nn::Precision;
 use crate::nn::positions::Positions;
 
 /// Names one piece of work; unique among those its sender has asked for.
@@ -115,6 +116,8 @@ pub enum Command {
         model: PathBuf,
         /// Where it is computed.
         device: DeviceChoice,
+        /// In what.
+        precision: Precision,
         /// Adapter folder; `None` is the base model.
         adapter: Option<PathBuf>,
         /// All rows of `data.train` are scored.
@@ -347,6 +350,8 @@ pub struct GenerateRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
+    /// In what.
+    pub precision: Precision,
     /// The streams, in order; [`Event::Token::stream`] counts them from 0.
     pub streams: Vec<Stream>,
     /// Shared by all.
@@ -740,7 +745,7 @@ pub enum Phase {
 /// Facts of a run that are known when it starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFacts {
-    /// The device, in words.
+    /// The device, in words, with a precision that is not f32.
     pub device: String,
     /// Architecture as `config.json` names it.
     pub architecture: String,

@@ -16,6 +16,7 @@ use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, cannot};
+use crate::nn::Precision;
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
@@ -36,13 +37,14 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads a model folder onto a device, which is tried first if it is new; `progress` hears the share done.
+    /// Loads a model folder onto a device, to be multiplied in a precision, both of which are tried first if they are new;
+    /// `progress` hears the share done.
     ///
     /// # Errors
     /// The folder or the device is not as it must be.
     pub fn load(
         folder: &Path,
-        choice: DeviceChoice,
+        (choice, precision): (DeviceChoice, Precision),
         trials: Option<&Trials>,
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
@@ -51,10 +53,11 @@ impl LoadedModel {
         let summary = files.summary();
         tokenizer.check_vocab(summary.vocab_size)?;
         let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
+        device::check_precision(&device_info, &device, precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {
             let hash = scope.spawn(|| files.hash());
-            let model = BaseModel::load(Arc::clone(&files), &device, progress);
+            let model = BaseModel::load(Arc::clone(&files), (&device, precision), progress);
             (hash.join(), model)
         });
         let hash = hash.unwrap_or_default();
@@ -117,7 +120,7 @@ pub struct Session {
     pub cache: PathBuf,
     /// How adapters are tried before they are used.
     pub trials: Option<Trials>,
-    last: Option<(PathBuf, DeviceChoice, Rc<LoadedModel>)>,
+    last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
     bank: Option<(String, Rc<VocabularyBank>)>,
 }
 
@@ -127,26 +130,26 @@ impl Session {
         Self { cache, trials, last: None, bank: None }
     }
 
-    /// The model of a folder on a device, loaded if it is not there yet.
+    /// The model of a folder on a device and in a precision, loaded if it is not there yet.
     ///
     /// # Errors
     /// It cannot be loaded.
     pub fn model(
         &mut self,
         folder: &Path,
-        choice: DeviceChoice,
+        place: (DeviceChoice, Precision),
         progress: &mut Loading<'_>,
     ) -> Result<Rc<LoadedModel>> {
-        if let Some((path, device, model)) = &self.last
+        if let Some((path, last, model)) = &self.last
             && path == folder
-            && *device == choice
+            && *last == place
         {
             return Ok(Rc::clone(model));
         }
         // Two models at once only while a job still uses the other one.
         self.last = None;
-        let model = Rc::new(LoadedModel::load(folder, choice, self.trials.as_ref(), progress)?);
-        self.last = Some((folder.to_owned(), choice, Rc::clone(&model)));
+        let model = Rc::new(LoadedModel::load(folder, place, self.trials.as_ref(), progress)?);
+        self.last = Some((folder.to_owned(), place, Rc::clone(&model)));
         Ok(model)
     }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Time PyTorch + PEFT on the work that `prefix-workbench bench` times, for a comparison in one run.
 
-    bench_torch.py [--model DIR] [--steps 5] [--threads 2] [--only prefix prefix_mlp] [--shape 12x768]
+    bench_torch.py [--model DIR] [--steps 5] [--threads 2] [--only prefix prefix_mlp] [--shape 12x768] [--precision bf16]
 
-GPT-2 small shape with random weights, f32: a training step of batch 4 x 128 with the first half of each row
+GPT-2 small shape with random weights, f32 (or in 16 bits what autocast takes): a training step of batch 4 x 128 with the first half of each row
 unlabelled and 10 virtual tokens, with and without the MLP; the time from the start of the process until the first
 step is done; greedy decoding of 64 tokens after a prompt of 64 at batch 1; peak memory. One JSON line per figure:
 {"bench": "train_step", "impl": "torch", "variant": "prefix", "value": 0.9, "unit": "s", …}. Every variant runs in a
@@ -53,6 +53,12 @@ def prepare(a, variant):
     return torch, peft.get_peft_model(model, config)
 
 
+def autocast(torch, a):
+    """Without a loss scaler: what is measured is time, and f16's small gradients become zeros."""
+    types = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+    return torch.autocast("cpu", dtype=types[a.precision], enabled=a.precision != "f32")
+
+
 def train(a, variant):
     torch, model = prepare(a, variant)
     model.train()
@@ -64,7 +70,8 @@ def train(a, variant):
     times = []
     for step in range(a.steps + 1):
         t = time.time()
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        with autocast(torch, a):
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         opt.step()
         opt.zero_grad()
@@ -86,15 +93,16 @@ def decode(a, variant):
     ids = torch.randint(model.config.vocab_size, (1, 64))
     run = lambda n: model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=n,
                                    min_new_tokens=n, pad_token_id=0)
-    run(4)
     times, firsts = [], []
-    for _ in range(a.decode_runs):
-        t = time.time()
-        run(1)
-        firsts.append(time.time() - t)
-        t = time.time()
-        run(64)
-        times.append(time.time() - t)
+    with autocast(torch, a):
+        run(4)
+        for _ in range(a.decode_runs):
+            t = time.time()
+            run(1)
+            firsts.append(time.time() - t)
+            t = time.time()
+            run(64)
+            times.append(time.time() - t)
     times.sort()
     firsts.sort()
     whole, first = times[len(times) // 2], firsts[len(firsts) // 2]
@@ -114,13 +122,14 @@ def main():
     ap.add_argument("--seq", type=int, default=128)
     ap.add_argument("--virtual", type=int, default=10)
     ap.add_argument("--only", nargs="+", default=["prefix", "prefix_mlp", "decode"], choices=["prefix", "prefix_mlp", "decode"])
+    ap.add_argument("--precision", default="f32", choices=["f32", "f16", "bf16"])
     ap.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     a = ap.parse_args()
     if a.here:
         decode(a, "prefix") if a.only == ["decode"] else train(a, a.only[0])
         return
     for one in a.only:
-        rest = [x for k in ("model", "shape", "steps", "decode_runs", "threads", "batch", "seq", "virtual")
+        rest = [x for k in ("model", "shape", "steps", "decode_runs", "threads", "batch", "seq", "virtual", "precision")
                 if getattr(a, k) is not None for x in (f"--{k.replace('_', '-')}", str(getattr(a, k)))]
         subprocess.run([sys.executable, os.path.abspath(__file__), "--here", "--only", one, *rest], check=True)
 

@@ -39,6 +39,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
         name: "tiny".to_owned(),
         model: tiny_model(),
         device: DeviceChoice::Cpu,
+        precision: engine::nn::Precision::F32,
         seed: 7,
         task: None,
         data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },

@@ -12,6 +12,7 @@ use engine::config::{
 };
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, GenerateRequest, JobId, Prompt, RunFacts, Sampling, Stream};
+use engine::nn::Precision;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tests::{Talk, golden_cases, tiny_run};
@@ -301,6 +302,7 @@ fn strength_zero_is_the_base_model_for_every_method() {
         let request = GenerateRequest {
             model: golden_cases().join(model).join("model"),
             device: DeviceChoice::Cpu,
+            precision: Precision::F32,
             streams: vec![stream(None, 1.0), stream(Some(&adapter), 0.0), stream(Some(&adapter), 1.0)],
             sampling: Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() },
         };

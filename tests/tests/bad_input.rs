@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, RunConfig};
 use engine::message::{Command, Event, JobId};
+use engine::nn::Precision;
 use tests::{Talk, tiny_model, tiny_run};
 
 const JOB: JobId = JobId(1);
@@ -211,4 +212,21 @@ fn a_folder_that_cannot_be_written_is_named() {
     std::fs::write(home.path().join("run"), "").unwrap();
     let sentence = failure(&tiny_run(home.path()), home.path());
     assert!(sentence.contains("cannot create"), "{sentence}");
+}
+
+#[test]
+fn a_precision_that_the_device_does_not_compute_in_is_refused_by_name() {
+    for precision in Precision::NARROW {
+        let home = tempfile::tempdir().unwrap();
+        let config = RunConfig { precision, ..tiny_run(home.path()) };
+        let sentence = failure(&config, home.path());
+        assert!(sentence.starts_with("precision: ") && sentence.contains(precision.name()), "{sentence}");
+        assert!(sentence.contains("the CPU computes in f32"), "{sentence}");
+        assert!(!home.path().join("run/config.json").exists(), "nothing was begun");
+        // As it is kept, and as older runs are read.
+        let mut kept = serde_json::to_value(&config).unwrap();
+        assert_eq!(kept["precision"], precision.name());
+        kept.as_object_mut().unwrap().remove("precision");
+        assert_eq!(serde_json::from_value::<RunConfig>(kept).unwrap().precision, Precision::F32);
+    }
 }

@@ -53,11 +53,12 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 14] = [
         &["fly"],
         &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
         &["train", "--device", "tpu"],
+        &["train", "--precision", "f8"],
         &["train", &file],
         &["train", "--set", "nothing"],
         &["runs", "show", "nobody"],

@@ -12,6 +12,7 @@ use engine::message::{
     Side, Stream, TaskFigures,
 };
 use engine::models::SOFT;
+use engine::nn::Precision;
 use engine::session::LoadedModel;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
@@ -81,6 +82,7 @@ fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFi
         job: JOB,
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
+        precision: Precision::F32,
         adapter,
         data: config.data.clone(),
         task: config.task,
@@ -264,7 +266,9 @@ fn padding_changes_no_class_logit() {
     let rows: [(&[i32], i32); 2] = [(&[2, 9, 14, 30, 41, 3], 0), (&[2, 11, 3], 2)];
     for case in ["bert", "roberta", "electra", "distilbert", "albert"] {
         let folder = golden_cases().join(format!("{case}-prefix-seq"));
-        let model = LoadedModel::load(&folder.join("model"), DeviceChoice::Cpu, None, &mut |_| Ok(())).unwrap();
+        let model =
+            LoadedModel::load(&folder.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(()))
+                .unwrap();
         let adapter = model.adapter(&folder.join("adapter")).unwrap();
         let alone: f64 = rows.iter().map(|row| losses(&model, &adapter, &[*row], row.0.len())).sum();
         let padded = losses(&model, &adapter, &rows, 9);
@@ -281,7 +285,7 @@ fn padding_changes_no_class_of_gpt2_behind_a_soft_prompt() {
     let mut config = run_of("gpt2-prefix-2x44", Task::SequenceClassification, data, home.path());
     config.method = MethodConfig::Prompt(PromptConfig { n_virtual: 3, ..PromptConfig::default() });
     train(&folder, &config, false);
-    let model = LoadedModel::load(&config.model, DeviceChoice::Cpu, None, &mut |_| Ok(())).unwrap();
+    let model = LoadedModel::load(&config.model, (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap();
     let adapter = model.adapter(&folder.join("adapter")).unwrap();
     let behind =
         |row: &[i32]| -> Vec<i32> { (0..3).map(|slot| SOFT.cast_signed() + slot).chain(row.to_vec()).collect() };
@@ -298,6 +302,7 @@ fn an_encoder_does_not_generate_and_says_so() {
     let request = GenerateRequest {
         model: model_of("bert-prefix-seq"),
         device: DeviceChoice::Cpu,
+        precision: Precision::F32,
         streams: vec![stream],
         sampling: Sampling::default(),
     };

@@ -1,6 +1,7 @@
 //! Every number against transformers + PEFT: the cases of `tests/golden`, on the CPU.
 
 use engine::device::DeviceChoice;
+use engine::nn::Precision;
 use engine::verify;
 
 #[test]
@@ -11,7 +12,7 @@ fn every_golden_case_is_within_tolerance() {
     assert!(cases.len() >= 10, "the golden cases are there");
     let mut far = Vec::new();
     for case in &cases {
-        let report = verify::run(case, None, DeviceChoice::Cpu).unwrap();
+        let report = verify::run(case, None, (DeviceChoice::Cpu, Precision::F32)).unwrap();
         let name = case.file_name().unwrap().to_string_lossy().into_owned();
         // Of an encoder as it is there are losses and logits alone.
         let least = if name.ends_with("-full-masked") { 4 } else { 8 };
@@ -33,6 +34,6 @@ fn a_case_for_another_architecture_is_refused_by_name() {
         text.replace("\"architecture\": \"gpt2\"", "\"architecture\": \"mamba\""),
     )
     .unwrap();
-    let error = verify::run(folder.path(), None, DeviceChoice::Cpu).unwrap_err();
+    let error = verify::run(folder.path(), None, (DeviceChoice::Cpu, Precision::F32)).unwrap_err();
     assert!(error.to_string().contains("mamba"), "{error}");
 }

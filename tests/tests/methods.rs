@@ -14,6 +14,7 @@ use engine::device::DeviceChoice;
 use engine::message::{Command, Event, JobId};
 use engine::models::WeightName;
 use engine::models::folder::ModelFolder;
+use engine::nn::Precision;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
 
@@ -68,8 +69,15 @@ fn train(talk: &Talk, folder: &Path, config: &RunConfig) -> Vec<f64> {
 /// The loss on the rows of a file, of a model with an adapter or as it is.
 fn loss(talk: &Talk, model: &Path, adapter: Option<&Path>, data: &DataConfig) -> f64 {
     let (model, adapter) = (model.to_owned(), adapter.map(Path::to_owned));
-    let command =
-        Command::Evaluate { job: JOB, model, device: DeviceChoice::Cpu, adapter, data: data.clone(), task: None };
+    let command = Command::Evaluate {
+        job: JOB,
+        model,
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        adapter,
+        data: data.clone(),
+        task: None,
+    };
     let events = talk.run(command, JOB);
     events.iter().find_map(|event| if let Event::Score { loss, .. } = event { Some(*loss) } else { None }).unwrap()
 }

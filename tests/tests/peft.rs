@@ -7,13 +7,20 @@ use engine::adapters::FoldedAdapter;
 use engine::config::BeginToken;
 use engine::device::DeviceChoice;
 use engine::message::{Beams, Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
+use engine::nn::Precision;
 use tests::{Talk, golden_cases, tiny_model};
 
 const JOB: JobId = JobId(1);
 
 fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
-    let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+    let request = GenerateRequest {
+        model: tiny_model(),
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        streams,
+        sampling,
+    };
     let events = talk.run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
     let texts = events.into_iter().find_map(|event| match event {
         Event::Generated { streams, .. } => Some(streams),
@@ -84,7 +91,13 @@ fn beams_are_told_as_they_stand_and_returned_with_what_they_are_worth() {
     let streams = vec![stream("a b c", None, 1.0), stream("a b", Some(&adapter), 1.0)];
     let beams = Beams { n_beams: 3, n_returned: 2, ..Beams::default() };
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, beams, ..Sampling::default() };
-    let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+    let request = GenerateRequest {
+        model: tiny_model(),
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        streams,
+        sampling,
+    };
     let mut said = [String::new(), String::new()];
     let mut returned = Vec::new();
     for event in Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB) {
@@ -132,6 +145,7 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
     let request = GenerateRequest {
         model: tiny_model(),
         device: DeviceChoice::Cpu,
+        precision: Precision::F32,
         streams: vec![source("{{ category }}")],
         sampling: Sampling::default(),
     };

@@ -14,6 +14,7 @@ use engine::message::{
     Stream,
 };
 use engine::models::Site;
+use engine::nn::Precision;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_run};
 
@@ -79,7 +80,13 @@ fn curve(folder: &Path) -> Vec<Record> {
 
 fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStream> {
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
-    let request = GenerateRequest { model: model.to_owned(), device: DeviceChoice::Cpu, streams, sampling };
+    let request = GenerateRequest {
+        model: model.to_owned(),
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        streams,
+        sampling,
+    };
     let events = talk.run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
     let said = events.into_iter().find_map(|event| match event {
         Event::Generated { streams, .. } => Some(streams),
@@ -192,8 +199,18 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
 
     let score = |adapter: Option<PathBuf>| {
         let (model, data) = (config.model.clone(), config.data.clone());
-        let events =
-            talk.run(Command::Evaluate { job: JOB, model, device: DeviceChoice::Cpu, adapter, data, task: None }, JOB);
+        let events = talk.run(
+            Command::Evaluate {
+                job: JOB,
+                model,
+                device: DeviceChoice::Cpu,
+                precision: Precision::F32,
+                adapter,
+                data,
+                task: None,
+            },
+            JOB,
+        );
         let score = events.iter().find_map(|event| match event {
             Event::Score { loss, .. } => Some(*loss),
             _ => None,

@@ -12,6 +12,7 @@ use engine::device::DeviceChoice;
 use engine::message::{
     Command, EvaluationReport, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream,
 };
+use engine::nn::Precision;
 use engine::session::LoadedModel;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_model, tiny_run};
@@ -64,6 +65,7 @@ fn loss_of(config: &RunConfig, adapter: Option<PathBuf>) -> f64 {
         job: JOB,
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
+        precision: Precision::F32,
         adapter,
         data: config.data.clone(),
         task: config.task,
@@ -84,7 +86,13 @@ fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> 
     };
     let sampling = Sampling { max_new_tokens: 6, stop_at_end: false, ..Sampling::default() };
     let streams = prompts.into_iter().map(stream).collect();
-    let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+    let request = GenerateRequest {
+        model: tiny_model(),
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        streams,
+        sampling,
+    };
     let events = Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
     let texts = events.into_iter().find_map(|event| match event {
         Event::Generated { streams, .. } => Some(streams),
@@ -247,7 +255,13 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
     let ask = |task: Option<&str>| {
         let talk = Talk::new();
         let (streams, sampling) = (vec![say(task)], Sampling { max_new_tokens: 3, ..Sampling::default() });
-        let request = GenerateRequest { model: tiny_model(), device: DeviceChoice::Cpu, streams, sampling };
+        let request = GenerateRequest {
+            model: tiny_model(),
+            device: DeviceChoice::Cpu,
+            precision: Precision::F32,
+            streams,
+            sampling,
+        };
         talk.send(Command::Generate { job: JOB, request: Box::new(request) });
         match talk.until_end(JOB).last() {
             Some(Event::Failed { failure, .. }) => Some(failure.what.clone()),
@@ -320,7 +334,8 @@ fn a_prefix_of_words_is_the_beginning_of_a_long_text_as_peft_takes_it() {
     let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap());
     let expected: Vec<f32> = of("prompt_embeddings").data().chunks_exact(4).map(number).collect();
     let n_virtual = of("prompt_embeddings").shape()[0];
-    let loaded = LoadedModel::load(&case.join("model"), DeviceChoice::Cpu, None, &mut |_| Ok(())).unwrap();
+    let loaded =
+        LoadedModel::load(&case.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap();
     let init = PrefixInit::Words { text: String::new() };
     let config = PrefixConfig { n_virtual, n_frozen: 2, init, ..PrefixConfig::default() };
     let (site, shape) = config.sites_of(&loaded.model.sites()).unwrap()[0];

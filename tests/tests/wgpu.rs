@@ -69,6 +69,34 @@ fn golden_cases_hold_on_a_software_gpu() {
 }
 
 #[test]
+fn sixteen_bits_are_computed_as_in_f32_or_refused_by_name() {
+    let Some(device) = software_device() else {
+        eprintln!("skipped: there is no OpenGL software driver on this machine");
+        return;
+    };
+    let workspace = tempfile::tempdir().unwrap();
+    let (place, model) = (workspace.path().to_str().unwrap(), tests::tiny_model());
+    let model = model.to_str().unwrap();
+    for precision in ["f16", "bf16"] {
+        let head = ["--workspace", place, "--device", &device, "--precision", precision];
+        let tried = workbench(&["try-device", &device, precision]);
+        let words = ["generate", "--prompt", "a", "--model", model, "--max-new-tokens", "4", "--json"];
+        let output = workbench(&[&head[..], &words].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        if tried.status.success() {
+            assert!(output.status.success(), "{device} in {precision}: {said}");
+            let wide = workbench(&[&head[..4], &words].concat());
+            let tokens = |out: &Output| String::from_utf8_lossy(&out.stdout).matches("\"token\"").count();
+            assert_eq!(tokens(&output), tokens(&wide), "{device} in {precision}");
+        } else {
+            // OpenGL has no such numbers: that is known before the device is started.
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("precision: ") && said.contains(precision), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_driver_that_crashes_costs_a_sentence() {
     // With Vulkan's software driver, which some versions of Mesa crash in.
     let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_workbench-under-test")).args(arguments).output();

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use engine::bench::{Extent, Measure};
+use engine::nn::Precision;
 use serde_json::Value;
 
 use super::download::found_model;
@@ -85,7 +86,7 @@ impl BenchArgs {
 pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let started = Instant::now();
     global.refuse_set()?;
-    let device = global.device.unwrap_or_default();
+    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
     let model = match &args.model {
         Some(model) => found_model(model)?,
         None => global.workspace()?.cache().join("bench-gpt2-small"),
@@ -96,7 +97,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     let what = if args.what.is_empty() { &ALL[..] } else { &args.what };
     if args.here {
         for &one in what {
-            for figure in engine::bench::measure(&model, one.measure(), args.extent(), device, started)? {
+            for figure in engine::bench::measure(&model, one.measure(), args.extent(), place, started)? {
                 out::result(json::plain(&figure));
             }
         }
@@ -107,7 +108,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
         for &one in what {
             figures.extend(ours(one, &model, args.extent(), global)?);
             if let Some(script) = &args.reference {
-                figures.extend(reference(one, script, &model, args.steps)?);
+                figures.extend(reference(one, script, &model, args.steps, global.precision.unwrap_or_default())?);
             }
         }
     }
@@ -125,13 +126,21 @@ fn ours(what: What, model: &Path, extent: Extent, global: &Global) -> Result<Vec
     command.args(["bench", "--here", "--what", what.name(), "--steps", &steps.to_string(), "--model"]).arg(model);
     command.args(["--tokens", &seq.to_string()]).args(gradient_checkpointing.then_some("--gradient-checkpointing"));
     command.args(["--device", &global.device.unwrap_or_default().to_string()]);
+    command.args(["--precision", global.precision.unwrap_or_default().name()]);
     figures_of(command, &program)
 }
 
 /// Measures with PyTorch + PEFT.
-fn reference(what: What, script: &Path, model: &Path, steps: usize) -> Result<Vec<Value>, CliError> {
+fn reference(
+    what: What,
+    script: &Path,
+    model: &Path,
+    steps: usize,
+    precision: Precision,
+) -> Result<Vec<Value>, CliError> {
     let mut command = Command::new("python3");
     command.arg(script).args(["--only", what.name(), "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.args(["--precision", precision.name()]);
     figures_of(command, script)
 }
 

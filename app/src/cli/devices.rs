@@ -3,6 +3,7 @@
 use clap::Args;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::message::{Command, Event};
+use engine::nn::Precision;
 
 use super::error::CliError;
 use super::session::{JOB, Session};
@@ -30,11 +31,14 @@ pub(super) fn run(global: &Global) -> Result<(), CliError> {
 pub(super) struct TryDeviceArgs {
     /// cpu or wgpu:1
     choice: DeviceChoice,
+    /// f32, f16 or bf16
+    #[arg(default_value_t)]
+    precision: Precision,
 }
 
 /// Its exit code, or how it crashes, is the verdict on the device.
 pub(super) fn try_device(args: &TryDeviceArgs) -> Result<(), CliError> {
-    Ok(engine::device::try_out(args.choice)?)
+    Ok(engine::device::try_out(args.choice, args.precision)?)
 }
 
 fn sentence(device: &DeviceInfo) -> String {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event};
+use engine::nn::Precision;
 use engine::verify::Report;
 use engine::worker::Engine;
 
@@ -23,6 +24,6 @@ pub(super) fn spawn(
 }
 
 /// Computes a reference case and compares.
-pub(super) fn verify(case: &Path, out: Option<&Path>, device: DeviceChoice) -> Result<Report, CliError> {
-    Ok(engine::verify::run(case, out, device)?)
+pub(super) fn verify(case: &Path, out: Option<&Path>, place: (DeviceChoice, Precision)) -> Result<Report, CliError> {
+    Ok(engine::verify::run(case, out, place)?)
 }

@@ -80,6 +80,7 @@ impl From<EngineError> for CliError {
         let failure = Failure::from(&error);
         match error {
             EngineError::Setting { .. }
+            | EngineError::NoPrecision { .. }
             | EngineError::NoSuchDevice { .. }
             | EngineError::ColumnMissing { .. }
             | EngineError::Template(_) => Self::Usage(failure),

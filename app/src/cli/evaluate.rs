@@ -38,6 +38,7 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
             job: JOB,
             model: target.model.clone(),
             device: global.device.unwrap_or_default(),
+            precision: global.precision.unwrap_or_default(),
             adapter: column.adapter,
             data: data.clone(),
             task,

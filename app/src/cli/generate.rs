@@ -175,9 +175,9 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
             streams.push(Stream { prompt, adapter, strength: args.strength, task: args.task.clone() });
         }
     }
-    let device = global.device.unwrap_or_default();
+    let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
     let has_beams = sampling.beams.n_beams > 1;
-    let request = GenerateRequest { model: target.model, device, streams, sampling };
+    let request = GenerateRequest { model: target.model, device, precision, streams, sampling };
     // The best of several beams can become another: there is nothing to print before the end.
     let alone = titles.len() == 1;
     let flowing = alone && !has_beams;

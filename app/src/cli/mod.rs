@@ -38,6 +38,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
+use engine::nn::Precision;
 
 pub use self::error::CliError;
 pub use self::gui::WindowOptions;
@@ -62,6 +63,9 @@ struct Global {
     /// auto, cpu, wgpu or wgpu:1
     #[arg(long, global = true)]
     device: Option<DeviceChoice>,
+    /// In what matrices are multiplied: f32, or f16 or bf16 where the device computes in it
+    #[arg(long, global = true)]
+    precision: Option<Precision>,
     /// One JSON object a line on standard output
     #[arg(long, global = true)]
     json: bool,

@@ -58,6 +58,9 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
     if let Some(device) = global.device {
         settings::put(&mut tree, "device", device.to_string().into());
     }
+    if let Some(precision) = global.precision {
+        settings::put(&mut tree, "precision", precision.name().into());
+    }
     global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
     settings::normalise(&mut tree)?;
     let config = settings::to_config(&tree)?;

@@ -54,6 +54,7 @@ impl RunArgs {
             ("method.n_virtual", self.prefix.map(Into::into)),
             ("name", name.map(Into::into)),
             ("device", global.device.map(|device| device.to_string().into())),
+            ("precision", global.precision.map(|precision| precision.name().into())),
         ];
         for (key, value) in flags {
             if let Some(value) = value {

@@ -49,6 +49,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs"),
     path("model", "Folder of the base model, in Hugging Face's form"),
     text("device", "auto, cpu, wgpu or wgpu:1"),
+    text(
+        "precision",
+        "In what the model's matrices are multiplied: f32, or f16 or bf16 where the device computes in it",
+    ),
     value("seed", "Decides initial values, data order, dropout and samples"),
     or_none(value(
         "task",

@@ -12,5 +12,11 @@ pub(super) fn config() -> RunConfig {
 }
 
 pub(super) fn global(set: &[&str]) -> Global {
-    Global { workspace: None, device: None, json: false, set: set.iter().map(|text| (*text).to_owned()).collect() }
+    Global {
+        workspace: None,
+        device: None,
+        precision: None,
+        json: false,
+        set: set.iter().map(|text| (*text).to_owned()).collect(),
+    }
 }

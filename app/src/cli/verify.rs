@@ -37,10 +37,11 @@ pub(super) fn run(args: &VerifyArgs, global: &Global) -> Result<(), CliError> {
     if args.out.is_some() && args.cases.len() > 1 {
         return Err(CliError::usage("--out takes the results of one case", "Verify the cases one by one"));
     }
+    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
     let mut outside = 0;
     let mut compared = 0;
     for case in &args.cases {
-        let report = engine_link::verify(case, args.out.as_deref(), global.device.unwrap_or_default())?;
+        let report = engine_link::verify(case, args.out.as_deref(), place)?;
         compared += report.groups.len();
         outside += report.groups.iter().filter(|group| !group.ok).count();
         if args.cases.len() == 1 {

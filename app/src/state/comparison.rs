@@ -6,6 +6,7 @@ use engine::config::{DataConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::message::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Sampling, Stream, TokenRow};
+use engine::nn::Precision;
 
 use super::{Purpose, State};
 use crate::store::{Cursor, Request, RunRow};
@@ -124,7 +125,9 @@ impl Comparison {
                 task: None,
             })
             .collect();
-        GenerateRequest { model, device, streams, sampling: wish.sampling }
+        // What every device computes in, and nothing is rounded that was not in training.
+        let precision = Precision::F32;
+        GenerateRequest { model, device, precision, streams, sampling: wish.sampling }
     }
 
     /// One more piece of a column.

@@ -127,6 +127,7 @@ mod tests {
             name: String::new(),
             model: PathBuf::new(),
             device: crate::device::DeviceChoice::Cpu,
+            precision: crate::nn::Precision::F32,
             seed: 0,
             task,
             data: DataConfig::new("x"),

@@ -1,7 +1,9 @@
 //! Where tensors live. The only file that names a backend.
 
+mod precision;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -10,8 +12,10 @@ use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
 
+pub use self::precision::check_precision;
 pub use self::trial::{TRY_DEVICE, Trials, try_out};
 use crate::error::{EngineError, Result};
+use crate::nn::Precision;
 
 /// Which device a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,11 +87,18 @@ pub struct DeviceInfo {
     pub software: bool,
     /// What went wrong when it was tried, if anything did.
     pub trouble: Option<String>,
+    /// Precisions that it is known not to compute in, with the reason. What is not known is tried at its first use.
+    #[serde(default)]
+    pub refuses: BTreeMap<Precision, String>,
 }
 
 /// Every device of this machine: real GPUs best first, then software rasterisers, then the CPU.
 pub fn enumerate(trials: Option<&Trials>) -> Vec<DeviceInfo> {
-    let known = |info: DeviceInfo| DeviceInfo { trouble: trials.and_then(|trials| trials.trouble(&info)), ..info };
+    let known = |info: DeviceInfo| {
+        let mut refuses = trials.map_or_else(BTreeMap::new, |trials| trials.refuses(&info));
+        refuses.extend(info.refuses.clone());
+        DeviceInfo { trouble: trials.and_then(|trials| trials.trouble(&info)), refuses, ..info }
+    };
     let mut devices: Vec<DeviceInfo> = adapters().into_iter().map(|adapter| known(adapter.info)).collect();
     devices.push(describe_cpu());
     devices
@@ -181,6 +192,7 @@ fn describe_cpu() -> DeviceInfo {
         largest_binding_bytes: None,
         software: false,
         trouble: None,
+        refuses: Precision::NARROW.map(|narrow| (narrow, precision::CPU.to_owned())).into(),
     }
 }
 
@@ -235,6 +247,7 @@ fn adapters() -> Vec<Adapter> {
                 largest_binding_bytes: Some(adapter.limits().max_storage_buffer_binding_size),
                 software: order == 3,
                 trouble: None,
+                refuses: precision::refused_by(&adapter),
             };
             found.push(((order, rank), Adapter { info, kind, api }));
         }

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData, activation};
 
-use super::{DeviceChoice, DeviceInfo, cpu, open};
+use super::{DeviceChoice, DeviceInfo, cpu, open, precision};
 use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
+use crate::nn::Precision;
 use crate::weights::write_json;
 
-/// The command that an adapter is tried with: `PROGRAM try-device wgpu:0`.
+/// The command that an adapter is tried with: `PROGRAM try-device wgpu:0 f32`.
 pub const TRY_DEVICE: &str = "try-device";
 
 /// Compiling kernels takes a slow driver a while; one that takes longer than this hangs.
@@ -42,7 +43,14 @@ impl Trials {
 
     /// What is wrong with an adapter, as far as it is known.
     pub fn trouble(&self, adapter: &DeviceInfo) -> Option<String> {
-        self.verdicts().remove(&key(adapter)).flatten()
+        self.verdicts().remove(&key(adapter, Precision::F32)).flatten()
+    }
+
+    /// Precisions in which it failed.
+    pub fn refuses(&self, adapter: &DeviceInfo) -> BTreeMap<Precision, String> {
+        let mut verdicts = self.verdicts();
+        let failed = |narrow| Some((narrow, verdicts.remove(&key(adapter, narrow))??));
+        Precision::NARROW.into_iter().filter_map(failed).collect()
     }
 
     /// Tries an adapter that is new here.
@@ -50,19 +58,7 @@ impl Trials {
     /// # Errors
     /// [`EngineError::DeviceFails`]: it crashed, hung or computed wrongly, now or when it was tried.
     pub fn check(&self, adapter: &DeviceInfo) -> Result<()> {
-        let mut verdicts = self.verdicts();
-        let verdict = match verdicts.remove(&key(adapter)) {
-            Some(verdict) => verdict,
-            None => {
-                let verdict = self.run(adapter.choice);
-                verdicts.insert(key(adapter), verdict.clone());
-                if let Err(error) = write_json(&self.file, &verdicts) {
-                    tracing::warn!(%error, "the verdict on an adapter is not kept");
-                }
-                verdict
-            }
-        };
-        match verdict {
+        match self.verdict_on(adapter, Precision::F32) {
             None => Ok(()),
             Some(reason) => Err(EngineError::DeviceFails {
                 device: format!("{} ({})", adapter.name, adapter.api),
@@ -72,14 +68,44 @@ impl Trials {
         }
     }
 
+    /// Tries an adapter in a precision that is new for it, in a process of its own again: kernels of 16 bits may crash a
+    /// driver whose others work.
+    ///
+    /// # Errors
+    /// [`EngineError::NoPrecision`]: it crashed, hung or computed wrongly, now or when it was tried.
+    pub fn check_precision(&self, adapter: &DeviceInfo, precision: Precision) -> Result<()> {
+        match self.verdict_on(adapter, precision) {
+            None => Ok(()),
+            Some(reason) => Err(EngineError::NoPrecision {
+                device: format!("{} ({})", adapter.name, adapter.api),
+                precision,
+                reason,
+            }),
+        }
+    }
+
+    fn verdict_on(&self, adapter: &DeviceInfo, precision: Precision) -> Verdict {
+        let mut verdicts = self.verdicts();
+        let key = key(adapter, precision);
+        if let Some(verdict) = verdicts.remove(&key) {
+            return verdict;
+        }
+        let verdict = self.run(adapter.choice, precision);
+        verdicts.insert(key, verdict.clone());
+        if let Err(error) = write_json(&self.file, &verdicts) {
+            tracing::warn!(%error, "the verdict on an adapter is not kept");
+        }
+        verdict
+    }
+
     /// A file that is not there or damaged only means that adapters are tried again.
     fn verdicts(&self) -> BTreeMap<String, Verdict> {
         fs::read(&self.file).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
     }
 
-    fn run(&self, choice: DeviceChoice) -> Verdict {
+    fn run(&self, choice: DeviceChoice, precision: Precision) -> Verdict {
         let spawned = Command::new(&self.program)
-            .args([TRY_DEVICE, &choice.to_string()])
+            .args([TRY_DEVICE, &choice.to_string(), precision.name()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -116,8 +142,9 @@ impl Trials {
     }
 }
 
-fn key(adapter: &DeviceInfo) -> String {
-    [&adapter.name, &adapter.api, &adapter.driver, env!("CARGO_PKG_VERSION")].join(" · ")
+fn key(adapter: &DeviceInfo, precision: Precision) -> String {
+    let key = [&adapter.name, &adapter.api, &adapter.driver, env!("CARGO_PKG_VERSION")].join(" · ");
+    if precision == Precision::F32 { key } else { format!("{key} · {precision}") }
 }
 
 fn verdict(said: &str, status: ExitStatus) -> Verdict {
@@ -128,12 +155,20 @@ fn verdict(said: &str, status: ExitStatus) -> Verdict {
     }
 }
 
-/// What the process of a trial does: small products, a softmax and their gradients, held against the CPU.
+/// What the process of a trial does: small products, a softmax and their gradients, held against the CPU; in 16 bits the
+/// products alone.
 ///
 /// # Errors
 /// The device is not there, does not start, or computes something else than the CPU.
-pub fn try_out(choice: DeviceChoice) -> Result<()> {
+pub fn try_out(choice: DeviceChoice, precision: Precision) -> Result<()> {
     let (info, device) = open(choice, 0, None)?;
+    if precision != Precision::F32 {
+        // The one who asked knows what was asked.
+        return precision::check_precision(&info, &device, precision, None).map_err(|error| match error {
+            EngineError::NoPrecision { reason, .. } => EngineError::Computation(reason),
+            other => other,
+        });
+    }
     let sample = Tensor::<2>::random([96, 64], Distribution::Normal(0.0, 1.0), &cpu()).into_data();
     let (expected, found) = (sums(&sample, &cpu())?, sums(&sample, &device)?);
     // A number that is none is not close to anything.
@@ -167,6 +202,7 @@ mod tests {
             largest_binding_bytes: None,
             software: false,
             trouble: None,
+            refuses: BTreeMap::new(),
         }
     }
 
@@ -191,7 +227,7 @@ mod tests {
             let error = trials.check(&adapter("1.0")).unwrap_err().to_string();
             assert!(error.contains("Card (Vulkan)") && error.contains("driver crashes"), "{error}");
         }
-        assert_eq!(calls(folder.path()), ["try-device wgpu:1"]);
+        assert_eq!(calls(folder.path()), ["try-device wgpu:1 f32"]);
         assert!(trials.trouble(&adapter("1.0")).is_some());
         // Another driver is another chance.
         assert!(trials.trouble(&adapter("1.1")).is_none());
@@ -225,7 +261,31 @@ mod tests {
     }
 
     #[test]
+    fn a_precision_is_tried_for_itself_and_its_verdict_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let trials = played(folder.path(), "[ $3 = f32 ] || { echo 'it rounds to nothing' >&2; exit 1; }");
+        let card = adapter("1.0");
+        trials.check(&card).unwrap();
+        for _ in 0..2 {
+            let error = trials.check_precision(&card, Precision::F16).unwrap_err().to_string();
+            assert!(error.starts_with("precision: Card (Vulkan) does not compute in f16"), "{error}");
+            assert!(error.contains("it rounds to nothing"), "{error}");
+        }
+        assert_eq!(calls(folder.path()), ["try-device wgpu:1 f32", "try-device wgpu:1 f16"]);
+        assert_eq!(trials.trouble(&card), None, "in f32 it works");
+        assert_eq!(trials.refuses(&card).into_keys().collect::<Vec<_>>(), [Precision::F16]);
+    }
+
+    #[test]
     fn the_cpu_passes() {
-        try_out(DeviceChoice::Cpu).unwrap();
+        try_out(DeviceChoice::Cpu, Precision::F32).unwrap();
+    }
+
+    #[test]
+    fn the_cpu_computes_in_no_16_bits_and_says_so() {
+        for narrow in Precision::NARROW {
+            let error = try_out(DeviceChoice::Cpu, narrow).unwrap_err().to_string();
+            assert!(error.contains(precision::CPU), "{error}");
+        }
     }
 }

@@ -5,12 +5,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::models::{CausalModel, Input, ModelShape};
-use crate::nn::{AttentionShape, FrozenLinear, LayerKv, attention};
+use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, attention};
 
 /// Learned positions, grouped heads, no norm.
 pub(crate) struct TinyModel {
     shape: ModelShape,
-    embeddings: Tensor<2>,
+    embeddings: FrozenMatrix,
     positions: Tensor<2>,
     layers: Vec<TinyLayer>,
 }
@@ -57,7 +57,7 @@ impl TinyModel {
                 down: linear(shape.d_ff, d_model),
             })
             .collect();
-        let embeddings = random(&mut rng, [shape.vocab_size, d_model], 1.0);
+        let embeddings = random(&mut rng, [shape.vocab_size, d_model], 1.0).into();
         let positions = random(&mut rng, [shape.n_positions, d_model], 1.0);
         Self { shape, embeddings, positions, layers }
     }
@@ -104,7 +104,7 @@ impl CausalModel for TinyModel {
         x
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         &self.embeddings
     }
 

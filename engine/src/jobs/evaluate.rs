@@ -10,6 +10,7 @@ use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::message::{Event, JobId, Outcome, Phase};
 use crate::models::{Conditioning, Model};
+use crate::nn::Precision;
 use crate::session::{LoadedModel, Session};
 use crate::training::figures::Tally;
 use crate::training::loss::score;
@@ -22,7 +23,7 @@ const BATCH: usize = 8;
 pub(super) struct Evaluate {
     id: JobId,
     model: PathBuf,
-    device: DeviceChoice,
+    place: (DeviceChoice, Precision),
     adapter: Option<PathBuf>,
     data: DataConfig,
     task: Option<Task>,
@@ -46,18 +47,18 @@ struct Running {
 impl Evaluate {
     pub(super) fn new(
         id: JobId,
-        (model, device): (PathBuf, DeviceChoice),
+        (model, place): (PathBuf, (DeviceChoice, Precision)),
         adapter: Option<PathBuf>,
         data: DataConfig,
         task: Option<Task>,
     ) -> Self {
-        Self { id, model, device, adapter, data, task, running: None }
+        Self { id, model, place, adapter, data, task, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let tell = |phase| out.send(Event::Phase { job: self.id, phase });
         let mut heard = out.loading(self.id);
-        let model = session.model(&self.model, self.device, &mut heard)?;
+        let model = session.model(&self.model, self.place, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;

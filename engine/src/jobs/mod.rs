@@ -28,8 +28,8 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::TestRange { job, config, range } => (job, Box::new(RangeJob::new(job, *config, range))),
         Command::InitLab { job, config, plan } => (job, Box::new(LabJob::new(job, *config, plan))),
         Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),
-        Command::Evaluate { job, model, device, adapter, data, task } => {
-            (job, Box::new(evaluate::Evaluate::new(job, (model, device), adapter, data, task)))
+        Command::Evaluate { job, model, device, precision, adapter, data, task } => {
+            (job, Box::new(evaluate::Evaluate::new(job, (model, (device, precision)), adapter, data, task)))
         }
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),

@@ -11,6 +11,7 @@ use crate::analysis::{
 use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase};
 use crate::models::{KeysAndValues, Model, Site};
+use crate::nn::Precision;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -107,7 +108,7 @@ impl Job for Neighbours {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => {
                 let mut heard = out.loading(self.id);
-                let model = session.model(&self.request.model, self.request.device, &mut heard)?;
+                let model = session.model(&self.request.model, (self.request.device, Precision::F32), &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt.as_ref().filter(|_| adapter.prefixes.is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt)?;

@@ -12,7 +12,7 @@ use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, ProbeReport, Sampling};
 use crate::models::{Conditioning, Model};
-use crate::nn::head_logits;
+use crate::nn::{Precision, head_logits};
 use crate::session::{LoadedModel, Session};
 use crate::training::loss;
 use crate::worker::{Job, Outbox, Progress};
@@ -37,7 +37,7 @@ impl Probe {
 impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let mut heard = out.loading(self.id);
-        let model = session.model(&self.base.0, self.base.1, &mut heard)?;
+        let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
         sent.adapter.check_weights(&model.model)?;
         let probe = probe(&model, &sent)?;

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
 use crate::message::{Event, JobId, Outcome};
+use crate::nn::Precision;
 use crate::session::Session;
 use crate::training::run_folder::{Record, read_records};
 use crate::worker::{Job, Outbox, Progress};
@@ -38,7 +39,7 @@ impl Job for Share {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let folder = adapter_folder(self.adapter.clone());
         let mut heard = out.loading(self.id);
-        let model = session.model(&self.base.0, self.base.1, &mut heard)?;
+        let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let adapter = model.adapter(&folder)?;
         let base = BaseModel::of(&model.summary, &model.hash);
         let mut about = About { card: self.card.clone(), ..About::new(&adapter, base) };

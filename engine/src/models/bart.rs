@@ -20,7 +20,7 @@ use crate::models::seq2seq::CrossAttention;
 use crate::models::{
     Encoded, Input, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 3] = ["bart", "mbart", "pegasus"];
@@ -267,11 +267,11 @@ impl Stack {
 pub struct Bart {
     shape: ModelShape,
     encoder_shape: ModelShape,
-    shared: Tensor<2>,
+    shared: FrozenMatrix,
     encoder: Stack,
     decoder: Stack,
     /// `[vocab_size, d_model]`, or a column wider with the bias of the logits; `None`: the embeddings serve.
-    head: Option<Tensor<2>>,
+    head: Option<FrozenMatrix>,
     has_bias: bool,
     target_tokens: TargetTokens,
 }
@@ -298,7 +298,7 @@ impl Bart {
         let head = match bias {
             Some(bias) => {
                 let matrix = head.unwrap_or_else(|| shared.clone());
-                Some(load.once("head and bias", &["shared.weight"], || Ok(with_column(matrix, bias)))?)
+                Some(load.once("head and bias", &["shared.weight"], || Ok(with_column(&matrix, &bias)))?)
             }
             None => head,
         };
@@ -309,18 +309,19 @@ impl Bart {
 }
 
 /// A head with the bias as its last column, in 16 bits if both are stored so.
-fn with_column(head: Tensor<2>, bias: Tensor<2>) -> Tensor<2> {
-    Tensor::cat(of_one_type(vec![head, bias]), 1)
+fn with_column(head: &FrozenMatrix, bias: &FrozenMatrix) -> FrozenMatrix {
+    let values = Tensor::cat(of_one_type(vec![head.values.clone(), bias.values.clone()]), 1);
+    FrozenMatrix { values, precision: head.precision }
 }
 
 /// `[vocab_size, 1]` in the bits it is stored in, if there is one that is not zero.
-fn logits_bias(load: &Loader<'_>, vocab_size: usize) -> Result<Option<Tensor<2>>> {
+fn logits_bias(load: &Loader<'_>, vocab_size: usize) -> Result<Option<FrozenMatrix>> {
     let load = load.outside();
     if !load.contains("final_logits_bias") {
         return Ok(None);
     }
     let bias = load.matrix("final_logits_bias", [1, vocab_size])?;
-    let largest = crate::adapters::parameters::floats(bias.clone().cast(DType::F32).abs().max())?;
+    let largest = crate::adapters::parameters::floats(bias.values.clone().cast(DType::F32).abs().max())?;
     Ok((largest != [0.0]).then(|| bias.transpose()))
 }
 
@@ -440,7 +441,7 @@ impl Seq2SeqModel for Bart {
         })
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.head.as_ref().unwrap_or(&self.shared)
     }
 
@@ -507,7 +508,7 @@ mod tests {
         let head = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device).cast(DType::BF16);
         let bias = Tensor::<2>::from_data([[0.5, 0.25]], &device);
         for (bias, kept) in [(bias.clone().cast(DType::BF16), DType::BF16), (bias, DType::F32)] {
-            let both = with_column(head.clone(), bias.transpose());
+            let both = with_column(&(&head).into(), &bias.transpose().into());
             assert_eq!(both.dtype(), kept);
             let hidden = Tensor::<2>::ones([1, 3], &device);
             let logits: Vec<f32> = crate::nn::head_logits(hidden, &both).try_into_vec_as().unwrap();

@@ -9,6 +9,7 @@ use crate::adapters::parameters::floats;
 use crate::error::Result;
 use crate::models::folder::ModelFolder;
 use crate::models::{LinearName, Loading, Model, Seams, Shared, Tuned, WeightName, Weights};
+use crate::nn::Precision;
 
 /// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
 pub struct BaseModel {
@@ -16,19 +17,26 @@ pub struct BaseModel {
     folder: Arc<ModelFolder>,
     shared: Shared,
     device: Device,
+    precision: Precision,
 }
 
 impl BaseModel {
-    /// Brings the weights of a folder onto the device; `progress` hears the share done.
+    /// Brings the weights of a folder onto the device; `progress` hears the share done. Whether the device has the
+    /// precision is asked before ([`crate::device::check_precision`]).
     ///
     /// # Errors
-    /// A weight that is missing, has another shape, or is not finite.
-    pub fn load(folder: Arc<ModelFolder>, device: &Device, progress: &mut Loading<'_>) -> Result<Self> {
+    /// A weight that is missing, has another shape, is not finite, or is beyond the precision's range.
+    pub fn load(
+        folder: Arc<ModelFolder>,
+        (device, precision): (&Device, Precision),
+        progress: &mut Loading<'_>,
+    ) -> Result<Self> {
         let shared = Shared::default();
         let tuned = Tuned::default();
-        let weights = Weights { files: folder.files(), device, shared: &shared, tuned: &tuned, seams: None };
+        let files = folder.files();
+        let weights = Weights { files, device, precision, shared: &shared, tuned: &tuned, seams: None };
         let model = folder.build(weights, progress)?;
-        Ok(Self { model, shared, device: device.clone(), folder })
+        Ok(Self { model, shared, device: device.clone(), precision, folder })
     }
 
     /// The model with changed weights; `None` where nothing is changed.
@@ -51,7 +59,8 @@ impl BaseModel {
         if tuned.is_empty() {
             return Ok(None);
         }
-        let weights = Weights { files: self.folder.files(), device: &self.device, shared: &self.shared, tuned, seams };
+        let (files, device, precision) = (self.folder.files(), &self.device, self.precision);
+        let weights = Weights { files, device, precision, shared: &self.shared, tuned, seams };
         self.folder.build(weights, &mut |_| Ok(())).map(Some)
     }
 
@@ -79,6 +88,12 @@ impl BaseModel {
             }
         }
         self.folder.files().values(&weight.stored, &weight.shape)
+    }
+
+    /// A matrix as it lies on the device.
+    #[cfg(test)]
+    pub(super) fn kept_matrix(&self, name: &str) -> Option<burn::tensor::Tensor<2>> {
+        self.shared.weights().iter().find(|weight| weight.name == name).and_then(|weight| self.shared.kept(weight))
     }
 
     /// Tokens, and the width of their embeddings.

@@ -12,7 +12,8 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, keys_and_values};
 use crate::nn::{
-    Activation, Alibi, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, past_length,
+    Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention,
+    past_length,
 };
 
 const ARCHITECTURE: &str = "bloom";
@@ -125,11 +126,11 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct Bloom {
     shape: ModelShape,
-    word_embeddings: Tensor<2>,
+    word_embeddings: FrozenMatrix,
     embeddings_norm: LayerNorm,
     blocks: Vec<Block>,
     ln_f: LayerNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     attention: AttentionShape,
     alibi: Alibi,
     /// Whether what is added to is the normed stream instead of the stream.
@@ -220,7 +221,7 @@ impl CausalModel for Bloom {
         input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.word_embeddings)
     }
 

@@ -23,6 +23,7 @@ use crate::models::{
     BaseModel, CausalModel, Loading, Model, ModelShape, Site, Weights, albert, bert, cannot, distilbert, electra,
     roberta,
 };
+use crate::nn::Precision;
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
@@ -229,12 +230,12 @@ impl ModelFolder {
         &self.files
     }
 
-    /// Brings the model onto the device; `progress` hears the share done.
+    /// Brings the model onto the device, to be multiplied in f32; `progress` hears the share done.
     ///
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(self, device: &Device, progress: &mut Loading<'_>) -> Result<BaseModel> {
-        BaseModel::load(Arc::new(self), device, progress)
+        BaseModel::load(Arc::new(self), (device, Precision::F32), progress)
     }
 
     /// A model of these weights; `progress` hears the share done.

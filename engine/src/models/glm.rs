@@ -13,7 +13,9 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, activation, attention};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, activation, attention,
+};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 2] = ["glm", "glm4"];
@@ -166,11 +168,11 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct Glm {
     shape: ModelShape,
-    embed_tokens: Tensor<2>,
+    embed_tokens: FrozenMatrix,
     lookup: Lookup,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     attention: AttentionShape,
     rotary: Rotary,
     activation: Activation,
@@ -271,7 +273,7 @@ impl CausalModel for Glm {
         input.end(resid, |resid| self.norm.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 

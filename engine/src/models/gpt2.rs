@@ -9,7 +9,9 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
+};
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,11 +117,11 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct Gpt2 {
     shape: ModelShape,
-    wte: Tensor<2>,
+    wte: FrozenMatrix,
     wpe: Tensor<2>,
     blocks: Vec<Block>,
     ln_f: LayerNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     activation: Activation,
 }
 
@@ -191,7 +193,7 @@ impl CausalModel for Gpt2 {
         input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.wte)
     }
 

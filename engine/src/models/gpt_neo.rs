@@ -11,8 +11,8 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, SlidingWindow, activation, attention, embed,
-    past_length,
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, SlidingWindow, activation, attention,
+    embed, past_length,
 };
 
 const ARCHITECTURE: &str = "gpt_neo";
@@ -150,11 +150,11 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct GptNeo {
     shape: ModelShape,
-    wte: Tensor<2>,
+    wte: FrozenMatrix,
     wpe: Tensor<2>,
     blocks: Vec<Block>,
     ln_f: LayerNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     attention: AttentionShape,
     window: Option<SlidingWindow>,
     activation: Activation,
@@ -233,7 +233,7 @@ impl CausalModel for GptNeo {
         input.end(resid, |resid| self.ln_f.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.wte)
     }
 

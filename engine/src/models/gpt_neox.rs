@@ -11,7 +11,9 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, Rotary, activation, attention};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, Rotary, activation, attention,
+};
 
 const ARCHITECTURE: &str = "gpt_neox";
 
@@ -140,10 +142,10 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct GptNeox {
     shape: ModelShape,
-    embed_in: Tensor<2>,
+    embed_in: FrozenMatrix,
     blocks: Vec<Block>,
     final_norm: LayerNorm,
-    embed_out: Option<Tensor<2>>,
+    embed_out: Option<FrozenMatrix>,
     attention: AttentionShape,
     rotary: Rotary,
     activation: Activation,
@@ -229,7 +231,7 @@ impl CausalModel for GptNeox {
         input.end(resid, |resid| self.final_norm.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.embed_out.as_ref().unwrap_or(&self.embed_in)
     }
 

@@ -14,8 +14,8 @@ use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, Rotary, SlidingWindow, activation, attention,
-    past_length,
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, SlidingWindow, activation,
+    attention, past_length,
 };
 
 /// `config.json` of this family; fields as Hugging Face names them.
@@ -240,11 +240,11 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct Llama {
     shape: ModelShape,
-    embed_tokens: Tensor<2>,
+    embed_tokens: FrozenMatrix,
     lookup: Lookup,
     blocks: Vec<Block>,
     norm: RmsNorm,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     attention: AttentionShape,
     window: Option<SlidingWindow>,
     rotary: Rotary,
@@ -356,7 +356,7 @@ impl CausalModel for Llama {
         input.end(resid, |resid| self.norm.forward(resid))
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 

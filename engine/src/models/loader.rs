@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Tensor};
 use crate::error::{EngineError, Result};
 use crate::models::seams::Seams;
 use crate::models::tuned::Tuned;
-use crate::nn::{FrozenLinear, LayerNorm, LowRank, RmsNorm};
+use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
 use crate::weights::WeightFiles;
 
 /// What models of the same files have in common: tensors that were read, or made of what was read, by name.
@@ -93,7 +93,9 @@ pub struct Weights<'a> {
     pub files: &'a WeightFiles,
     /// Where they go.
     pub device: &'a Device,
-    /// What was read already.
+    /// In what matrices are multiplied: in 16 bits, they are brought there in that type, whatever the files have.
+    pub precision: Precision,
+    /// What was read already, in that precision.
     pub shared: &'a Shared,
     /// What an adapter changes.
     pub tuned: &'a Tuned,
@@ -151,22 +153,24 @@ impl<'a> Loader<'a> {
         self.weight_at(name, name, shape).map(|weight| self.cut(weight))
     }
 
-    /// A matrix in the bits it is stored in: what a linear layer, an embedding or a head takes.
-    pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
-        self.whole_matrix(name, shape).map(|weight| self.cut(weight))
+    /// A matrix in the bits it is stored in, or in those of the precision: what a linear layer, an embedding or a head
+    /// takes.
+    pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<FrozenMatrix> {
+        self.whole_matrix(name, shape).map(|weight| self.multiplied(self.cut(weight)))
     }
 
     /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
-    pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
+    pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<FrozenMatrix>> {
         if tied { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
     }
 
     /// The head where the files have another name for it than transformers' module, which is `lm_head`.
-    pub(super) fn head_stored_as(&self, stored: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
+    pub(super) fn head_stored_as(&self, stored: &str, shape: [usize; 2], tied: bool) -> Result<Option<FrozenMatrix>> {
         let (load, known) = (self.outside(), "lm_head.weight");
         let stored = if load.contains(known) { known } else { stored };
-        let read = || load.from.files.matrix(stored, shape, load.from.device);
-        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(|head| Some(self.cut(head))) }
+        let read = || load.read_matrix(stored, shape);
+        let head = |head| Some(self.multiplied(self.cut(head)));
+        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(head) }
     }
 
     /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.
@@ -196,7 +200,7 @@ impl<'a> Loader<'a> {
         let [d_out, d_in] = weight.dims();
         self.from.shared.note_linear(LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false });
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
-        Ok(self.cut_linear(FrozenLinear { weight: weight.transpose(), bias: Some(bias), low_rank }))
+        Ok(self.linear_of(weight.transpose(), Some(bias), low_rank))
     }
 
     /// A linear layer whose weight is stored as `[d_out, d_in]`.
@@ -209,11 +213,10 @@ impl<'a> Loader<'a> {
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true };
         self.from.shared.note_linear(linear);
         let bias = format!("{name}.bias");
-        Ok(self.cut_linear(FrozenLinear {
-            weight: self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?,
-            bias: Some(self.weight_at(&bias, &bias, [d_out])?),
-            low_rank: self.low_rank(&[(name.to_owned(), d_out)], d_in)?,
-        }))
+        let weight = self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?;
+        let bias = self.weight_at(&bias, &bias, [d_out])?;
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        Ok(self.linear_of(weight, Some(bias), low_rank))
     }
 
     /// Linear layers with the same input as one, side by side.
@@ -237,11 +240,8 @@ impl<'a> Loader<'a> {
                 Ok((Tensor::cat(of_one_type(read), 0), bias.then(|| Tensor::cat(shifts, 0))))
             })?,
         };
-        Ok(self.cut_linear(FrozenLinear {
-            weight: base.0.transpose(), // [d_in, d_out], a view
-            bias: base.1,
-            low_rank: self.low_rank(parts, d_in)?,
-        }))
+        // [d_in, d_out], a view
+        Ok(self.linear_of(base.0.transpose(), base.1, self.low_rank(parts, d_in)?))
     }
 
     /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
@@ -265,7 +265,7 @@ impl<'a> Loader<'a> {
             let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
             LowRank { a, b, dropout }
         });
-        Ok(self.cut_linear(FrozenLinear { weight: weight.transpose(), bias, low_rank }))
+        Ok(self.linear_of(weight.transpose(), bias, low_rank))
     }
 
     /// What the loader gives away is cut out of its graph, if that is asked for: once, and as the last thing done to it.
@@ -276,16 +276,26 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn cut_linear(&self, linear: FrozenLinear) -> FrozenLinear {
+    fn linear_of(&self, weight: Tensor<2>, bias: Option<Tensor<1>>, low_rank: Option<LowRank>) -> FrozenLinear {
+        let linear = FrozenLinear { weight: self.multiplied(weight), bias, low_rank };
         match self.from.seams {
             Some(seams) => seams.linear(linear),
             None => linear,
         }
     }
 
+    fn multiplied(&self, values: Tensor<2>) -> FrozenMatrix {
+        FrozenMatrix { values, precision: self.from.precision }
+    }
+
+    fn read_matrix(&self, stored: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let Weights { files, device, precision, .. } = self.from;
+        files.matrix(stored, shape, precision, device)
+    }
+
     fn whole_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
         let stored = format!("{}{name}", self.root);
-        self.weight(name, &stored, shape, || self.from.files.matrix(&stored, shape, self.from.device))
+        self.weight(name, &stored, shape, || self.read_matrix(&stored, shape))
     }
 
     /// What adapters call a weight.
@@ -316,7 +326,7 @@ impl<'a> Loader<'a> {
         let stored = format!("{}{name}", self.root);
         match self.replacement(name, &stored, shape)? {
             Some(tensor) => Ok(tensor),
-            None => self.from.files.matrix(&stored, shape, self.from.device),
+            None => self.read_matrix(&stored, shape),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, Taken, positions};
-use crate::nn::{Activation, AttentionShape, LayerKv, Sight, SlidingWindow};
+use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, Sight, SlidingWindow};
 
 mod albert;
 pub mod bart;
@@ -47,6 +47,8 @@ pub mod llama;
 mod loader;
 pub mod opt;
 mod post_norm;
+#[cfg(test)]
+mod precision_tests;
 mod roberta;
 mod rope;
 mod seams;
@@ -164,7 +166,7 @@ impl Model {
     ///
     /// # Errors
     /// [`EngineError::TaskShape`] for a model that writes nothing.
-    pub fn head(&self) -> Result<&Tensor<2>> {
+    pub fn head(&self) -> Result<&FrozenMatrix> {
         match self {
             Self::Causal(model) => Ok(model.head()),
             Self::Seq2Seq(model) => Ok(model.head()),
@@ -358,7 +360,7 @@ pub trait CausalModel: Send {
     fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
 
     /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.
-    fn head(&self) -> &Tensor<2>;
+    fn head(&self) -> &FrozenMatrix;
 
     /// The token embeddings, `[vocab_size, d_out]`.
     fn embeddings(&self) -> &Tensor<2>;

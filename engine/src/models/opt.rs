@@ -12,7 +12,9 @@ use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, attention, embed};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
+};
 
 const ARCHITECTURE: &str = "opt";
 
@@ -149,7 +151,7 @@ struct Block {
 /// The model with its frozen weights on a device.
 pub struct Opt {
     shape: ModelShape,
-    embed_tokens: Tensor<2>,
+    embed_tokens: FrozenMatrix,
     lookup: Lookup,
     /// Without the rows before the first token's.
     embed_positions: Tensor<2>,
@@ -157,7 +159,7 @@ pub struct Opt {
     blocks: Vec<Block>,
     final_norm: Option<LayerNorm>,
     project_out: Option<FrozenLinear>,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     attention: AttentionShape,
     activation: Activation,
     norm_before: bool,
@@ -290,7 +292,7 @@ impl CausalModel for Opt {
         })
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 

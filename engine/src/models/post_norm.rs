@@ -15,7 +15,9 @@ use crate::models::loader::Loader;
 use crate::models::tokens::look_up;
 use crate::models::{Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation as activate, attention};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation as activate, attention,
+};
 use crate::random::normal;
 
 /// `config.json` as BERT, RoBERTa, ELECTRA and ALBERT write it, as far as it changes what is computed.
@@ -224,7 +226,7 @@ impl Block {
 
 /// What stands at the ends of the blocks.
 pub(super) struct Embeddings {
-    words: Tensor<2>,
+    words: FrozenMatrix,
     lookup: Lookup,
     positions: Tensor<2>,
     /// RoBERTa's position of padding, which is not trained.
@@ -241,7 +243,7 @@ impl Embeddings {
         let table = |name: &str, rows: usize| load.tensor(&format!("embeddings.{name}_embeddings.weight"), [rows, d]);
         let types = config.type_vocab_size;
         Ok(Self {
-            words: table("word", config.vocab_size)?,
+            words: load.matrix("embeddings.word_embeddings.weight", [config.vocab_size, d])?,
             lookup: Lookup { padding: Some(config.padding() as i64), ..Lookup::default() },
             positions: table("position", config.max_position_embeddings)?,
             unused_position: config.numbered().map(|padding| padding as i64),
@@ -313,7 +315,7 @@ impl MaskNames {
         &self,
         load: &Loader<'_>,
         config: &EncoderConfig,
-        words: &Tensor<2>,
+        words: &FrozenMatrix,
     ) -> Result<Option<MaskHead>> {
         let head = load.outside();
         if !head.contains(&format!("{}.weight", self.dense)) {
@@ -322,7 +324,7 @@ impl MaskNames {
         let (d, narrow, vocab_size) = (config.hidden_size, words.dims()[1], config.vocab_size);
         let decoder = format!("{}.weight", self.decoder);
         let own = !config.tie_word_embeddings && head.contains(&decoder);
-        let decoder = if own { head.tensor(&decoder, [vocab_size, narrow])? } else { words.clone() };
+        let decoder = if own { head.matrix(&decoder, [vocab_size, narrow])? } else { words.clone() };
         let bias = self.bias.iter().find(|name| head.contains(name)).unwrap_or(&self.bias[0]);
         Ok(Some(MaskHead {
             dense: head.linear(self.dense, d, narrow, true)?,

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 use crate::data::TargetStart;
 use crate::models::{Conditioning, Input, ModelShape, Site, Span, Tokens};
 use crate::nn::positions::Counting;
-use crate::nn::{AttentionShape, FrozenLinear, LayerKv, Sight};
+use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, Sight};
 
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub trait Seq2SeqModel: Send + Sync {
     ) -> Tensor<3>;
 
     /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
-    fn head(&self) -> &Tensor<2>;
+    fn head(&self) -> &FrozenMatrix;
 
     /// The token embeddings, `[vocab_size, d_model]`.
     fn embeddings(&self) -> &Tensor<2>;

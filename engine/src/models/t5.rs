@@ -17,7 +17,9 @@ use crate::models::seq2seq::CrossAttention;
 use crate::models::{
     Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
-use crate::nn::{Activation, AttentionShape, FrozenLinear, LayerKv, RmsNorm, activation, attention, past_length};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation, attention, past_length,
+};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 2] = ["t5", "mt5"];
@@ -270,10 +272,10 @@ impl Stack {
 pub struct T5 {
     shape: ModelShape,
     encoder_shape: ModelShape,
-    shared: Tensor<2>,
+    shared: FrozenMatrix,
     encoder: Stack,
     decoder: Stack,
-    lm_head: Option<Tensor<2>>,
+    lm_head: Option<FrozenMatrix>,
     output_scale: Option<f64>,
     target_tokens: TargetTokens,
 }
@@ -402,7 +404,7 @@ impl Seq2SeqModel for T5 {
         })
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.shared)
     }
 

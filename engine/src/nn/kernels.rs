@@ -2,12 +2,15 @@
 //! fuse on GPUs; a backend with something faster overrides them.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, BackendTypes, Cube};
+use burn::backend::{BackendTypes, Cube};
 
 use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
+use super::narrow::NarrowProduct;
+use super::ops::FrozenOps;
+use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 /// What attention reads; the backward reads it again.
@@ -25,19 +28,23 @@ pub(super) struct AttentionInputs<B: BackendTypes> {
 }
 
 /// The kernels of one backend.
-pub(super) trait Kernels: Backend {
+pub(super) trait Kernels: FrozenOps {
+    /// `[m, k] · [k, n]` of one type of 16 bits, in f32: sums and result are not rounded to 16 bits again.
+    fn product_of_narrow(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// `x [batch, seq, d_in]`, `weight [d_in, d_out]`, `bias [d_out]` to `[batch, seq, d_out]`.
     fn linear_forward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: Option<FloatTensor<Self>>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
-        composed::linear::<Self>(x, weight, bias)
+        composed::linear::<Self>(x, weight, bias, precision)
     }
 
     /// `grad [batch, seq, d_out]` to the gradient of `x`.
-    fn linear_backward(grad: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::linear_backward::<Self>(grad, weight)
+    fn linear_backward(grad: FloatTensor<Self>, weight: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+        composed::linear_backward::<Self>(grad, weight, precision)
     }
 
     /// Over the last axis of `x [batch, seq, d_model]`.
@@ -117,9 +124,10 @@ pub(super) trait Kernels: Backend {
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        composed::label_nll::<Self>(hidden, head, targets, with_grad)
+        composed::label_nll::<Self>(hidden, head, targets, precision, with_grad)
     }
 
     /// Parameter, first and second moment after the step.
@@ -134,4 +142,8 @@ pub(super) trait Kernels: Backend {
     }
 }
 
-impl Kernels for Cube {}
+impl Kernels for Cube {
+    fn product_of_narrow(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        <Self as NarrowProduct>::narrow_product(lhs, rhs)
+    }
+}

@@ -3,6 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
+use super::matrix::FrozenMatrix;
 use super::ops::FrozenOps;
 
 /// The negative log-likelihood of each target, in nats.
@@ -15,11 +16,13 @@ use super::ops::FrozenOps;
 /// - `head`: `[vocab_size, d_model]`, a constant, usually the token embedding
 /// - `targets`: `[n]`, in `0..vocab_size`
 /// - returns `[n]`
-pub fn label_nll(hidden: Tensor<2>, head: &Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+pub fn label_nll(hidden: Tensor<2>, head: impl Into<FrozenMatrix>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let FrozenMatrix { values, precision } = head.into();
     assert_eq!(hidden.dims()[0], targets.dims()[0], "one target for each hidden state");
     Tensor::from_dispatch(Dispatch::frozen_label_nll(
         hidden.into_dispatch(),
-        head.clone().into_dispatch(),
+        values.into_dispatch(),
         targets.into_dispatch(),
+        precision,
     ))
 }

@@ -6,15 +6,17 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::matrix::{FrozenMatrix, product};
 use super::ops::{FrozenOps, Optional};
+use super::precision::Precision;
 
-/// The weights of a linear layer of the base model. The matrix may be stored in 16 bits; products are in f32.
+/// The weights of a linear layer of the base model.
 ///
 /// Its backward is one product, `grad · weightᵀ`, and saves no activation, unless the weights are tracked.
 #[derive(Clone, Debug)]
 pub struct FrozenLinear {
     /// `[d_in, d_out]`; may be the transposed view of a `[d_out, d_in]` tensor, which is never copied.
-    pub weight: Tensor<2>,
+    pub weight: FrozenMatrix,
     /// `[d_out]`
     pub bias: Option<Tensor<1>>,
     /// What an adapter adds.
@@ -35,8 +37,8 @@ pub struct LowRank {
 
 impl FrozenLinear {
     /// The layer as the checkpoint has it.
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight, bias, low_rank: None }
+    pub fn new(weight: impl Into<FrozenMatrix>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: weight.into(), bias, low_rank: None }
     }
 
     /// `x · weight + bias`, and what is added.
@@ -49,25 +51,26 @@ impl FrozenLinear {
             Some(bias) => Optional::Some(bias.clone().into_dispatch()),
             None => Optional::None,
         };
+        let FrozenMatrix { values, precision } = self.weight.clone();
         let read = x.clone().into_dispatch();
-        let made = Tensor::from_dispatch(Dispatch::frozen_linear(read, self.weight.clone().into_dispatch(), bias));
+        let made = Tensor::from_dispatch(Dispatch::frozen_linear(read, values.into_dispatch(), bias, precision));
         match &self.low_rank {
-            Some(low_rank) => made + low_rank.forward(x),
+            Some(low_rank) => made + low_rank.forward(x, precision),
             None => made,
         }
     }
 }
 
 impl LowRank {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, precision: Precision) -> Tensor<3> {
         let [batch, seq, d_in] = x.dims();
         let [d_out, _] = self.b.dims();
         let mut rows = x.reshape([batch * seq, d_in]);
         if let Some(dropout) = &self.dropout {
             rows = rows.clone() * dropout.mask([batch * seq, d_in], &rows.device());
         }
-        let narrow = rows.matmul(self.a.clone().transpose()); // [batch * seq, r]
-        narrow.matmul(self.b.clone().transpose()).reshape([batch, seq, d_out])
+        let narrow = product(rows, self.a.clone().transpose(), precision); // [batch * seq, r]
+        product(narrow, self.b.clone().transpose(), precision).reshape([batch, seq, d_out])
     }
 }
 
@@ -107,7 +110,7 @@ pub fn embed(table: &Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
 /// - `hidden`: `[n, d_model]`
 /// - `head`: `[vocab_size, d_model]`, usually the token embedding itself
 /// - returns `[n, vocab_size]`
-pub fn head_logits(hidden: Tensor<2>, head: &Tensor<2>) -> Tensor<2> {
-    let head = FrozenLinear::new(head.clone().transpose(), None); // [d_model, vocab_size], a view
+pub fn head_logits(hidden: Tensor<2>, head: impl Into<FrozenMatrix>) -> Tensor<2> {
+    let head = FrozenLinear::new(head.into().transpose(), None); // [d_model, vocab_size], a view
     head.forward(hidden.unsqueeze_dim(0)).squeeze_dim(0)
 }

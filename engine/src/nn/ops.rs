@@ -2,7 +2,7 @@
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, binary, unary};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{
     Autodiff, AutodiffBackend, Backend, BackendTypes, Cube, ExtensionType, Flex, TensorMetadata, backend_extension,
@@ -14,6 +14,7 @@ use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
 use super::kernels::{AttentionInputs, Kernels};
+use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 /// A tensor that may be absent: `Option` does not cross burn's dispatch, an enum does.
@@ -37,7 +38,11 @@ pub(super) trait FrozenOps: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         #[extension_type] bias: Optional<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self>;
+
+    /// Of two matrices, any of them tracked, in 16 bits.
+    fn narrowed_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
 
     fn frozen_layer_norm(
         x: FloatTensor<Self>,
@@ -69,6 +74,7 @@ pub(super) trait FrozenOps: Backend {
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self>;
 
     fn adamw(
@@ -88,8 +94,17 @@ macro_rules! forward_only {
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,
                 bias: Optional<Self>,
+                precision: Precision,
             ) -> FloatTensor<Self> {
-                Self::linear_forward(x, weight, bias.into_option())
+                Self::linear_forward(x, weight, bias.into_option(), precision)
+            }
+
+            fn narrowed_product(
+                lhs: FloatTensor<Self>,
+                rhs: FloatTensor<Self>,
+                precision: Precision,
+            ) -> FloatTensor<Self> {
+                composed::narrowed_product::<Self>(lhs, rhs, precision)
             }
 
             fn frozen_layer_norm(
@@ -139,8 +154,9 @@ macro_rules! forward_only {
                 hidden: FloatTensor<Self>,
                 head: FloatTensor<Self>,
                 targets: IntTensor<Self>,
+                precision: Precision,
             ) -> FloatTensor<Self> {
-                Self::label_nll(hidden, head, targets, false).0
+                Self::label_nll(hidden, head, targets, precision, false).0
             }
 
             fn adamw(
@@ -186,10 +202,30 @@ fn constant<B: Backend>(weight: FloatTensor<Autodiff<B>>) -> FloatTensor<B> {
 struct LinearBackward;
 
 impl<B: Kernels> Backward<B, 1> for LinearBackward {
-    type State = FloatTensor<B>; // weight
+    type State = (FloatTensor<B>, Precision); // weight
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::linear_backward(grad, ops.state));
+        let (weight, precision) = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |grad| B::linear_backward(grad, weight, precision));
+    }
+}
+
+#[derive(Debug)]
+struct ProductBackward;
+
+impl<B: Kernels> Backward<B, 2> for ProductBackward {
+    type State = (FloatTensor<B>, FloatTensor<B>, Precision); // lhs, rhs
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (lhs, rhs, precision) = ops.state;
+        let product = |lhs, rhs| composed::narrowed_product::<B>(lhs, rhs, precision);
+        binary::<B, _, _>(
+            ops.parents,
+            ops.node,
+            grads,
+            |grad| product(grad, B::float_transpose(rhs)),
+            |grad| product(B::float_transpose(lhs), grad),
+        );
     }
 }
 
@@ -286,17 +322,34 @@ impl<B: Kernels> Backward<B, 1> for LabelNllBackward {
 }
 
 impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
-    fn frozen_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: Optional<Self>) -> FloatTensor<Self> {
+    fn frozen_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Optional<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
         let bias_is_tracked = matches!(&bias, Optional::Some(bias) if bias.is_tracked());
         if weight.is_tracked() || bias_is_tracked {
-            return composed::linear::<Self>(x, weight, bias.into_option());
+            return composed::linear::<Self>(x, weight, bias.into_option(), precision);
         }
         let weight = constant::<B>(weight);
         let bias = bias.into_option().map(constant::<B>);
         let (x, node) = x.into_parts();
         match LinearBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(weight.clone(), B::linear_forward(x, weight, bias)),
-            OpsKind::UnTracked(prep) => prep.finish(B::linear_forward(x, weight, bias)),
+            OpsKind::Tracked(prep) => {
+                prep.finish((weight.clone(), precision), B::linear_forward(x, weight, bias, precision))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::linear_forward(x, weight, bias, precision)),
+        }
+    }
+
+    fn narrowed_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+        let ((lhs, lhs_node), (rhs, rhs_node)) = (lhs.into_parts(), rhs.into_parts());
+        match ProductBackward.prepare::<C>([lhs_node, rhs_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                prep.finish((lhs.clone(), rhs.clone(), precision), composed::narrowed_product::<B>(lhs, rhs, precision))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(composed::narrowed_product::<B>(lhs, rhs, precision)),
         }
     }
 
@@ -388,18 +441,19 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
+        precision: Precision,
     ) -> FloatTensor<Self> {
         if head.is_tracked() {
-            return composed::label_nll::<Self>(hidden, head, targets, false).0;
+            return composed::label_nll::<Self>(hidden, head, targets, precision, false).0;
         }
         let head = constant::<B>(head);
         let (hidden, node) = hidden.into_parts();
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (nll, grad) = B::label_nll(hidden, head, targets, true);
+                let (nll, grad) = B::label_nll(hidden, head, targets, precision, true);
                 prep.finish(grad.expect("the gradient was asked for"), nll)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::label_nll(hidden, head, targets, false).0),
+            OpsKind::UnTracked(prep) => prep.finish(B::label_nll(hidden, head, targets, precision, false).0),
         }
     }
 

@@ -11,6 +11,8 @@ pub mod schedule;
 mod feed;
 mod job;
 mod lab;
+#[cfg(test)]
+mod precision_tests;
 mod prepare;
 mod range;
 mod recompute;

@@ -50,7 +50,7 @@ pub(super) fn ground(
 ) -> Result<Ground> {
     config.check()?;
     loading(0.0)?;
-    let model = session.model(&config.model, config.device, loading)?;
+    let model = session.model(&config.model, (config.device, config.precision), loading)?;
     tell(Phase::PreparingData);
     let n_virtual = config.method.n_virtual();
     let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;

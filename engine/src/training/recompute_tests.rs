@@ -1,6 +1,7 @@
 //! Every method on every architecture of the golden cases, with blocks that are run again and without.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use rand::SeedableRng;
@@ -16,6 +17,7 @@ use crate::config::{
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Depth, Model, SOFT, Site, WeightName};
+use crate::nn::Precision;
 use crate::random::normal;
 use crate::training::optimizer::{Gradient, Trainer};
 
@@ -25,7 +27,7 @@ const SEQ: usize = 9;
 const SEED: u64 = 5;
 
 /// The models of the golden cases.
-fn models() -> Vec<PathBuf> {
+pub(super) fn models() -> Vec<PathBuf> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases");
     let mut cases: Vec<PathBuf> = std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
@@ -33,8 +35,13 @@ fn models() -> Vec<PathBuf> {
 }
 
 fn load(folder: &Path) -> (BaseModel, Device) {
-    let device = crate::device::cpu();
-    (ModelFolder::open(folder).unwrap().load(&device, &mut |_| Ok(())).unwrap(), device)
+    load_in(folder, Precision::F32)
+}
+
+/// On the CPU, whatever it is asked for otherwise.
+pub(super) fn load_in(folder: &Path, precision: Precision) -> (BaseModel, Device) {
+    let (folder, device) = (Arc::new(ModelFolder::open(folder).unwrap()), crate::device::cpu());
+    (BaseModel::load(folder, (&device, precision), &mut |_| Ok(())).unwrap(), device)
 }
 
 fn case(name: &str) -> (BaseModel, Device) {
@@ -42,7 +49,7 @@ fn case(name: &str) -> (BaseModel, Device) {
 }
 
 /// What is trained, with a name for what goes wrong.
-fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
+pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     let prefix = |sites: &[Site], config: &PrefixConfig| -> Vec<PartPlan> {
         let sites = model.sites().into_iter().filter(|(site, _)| sites.contains(site));
         let plan = |(site, shape)| {
@@ -113,7 +120,7 @@ fn last_site(model: &BaseModel) -> Site {
 }
 
 /// What the model can learn, with one of each kind of loss among the architectures.
-fn tasks(model: &BaseModel) -> Vec<Task> {
+pub(super) fn tasks(model: &BaseModel) -> Vec<Task> {
     match &**model {
         Model::Causal(_) => vec![Task::Causal],
         Model::Seq2Seq(_) => vec![Task::Seq2Seq],
@@ -125,7 +132,7 @@ fn tasks(model: &BaseModel) -> Vec<Task> {
 }
 
 /// Rows of three lengths that begin with soft tokens, if there are any.
-fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
+pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
     let is_soft = parts.iter().any(|part| matches!(part, PartPlan::Prompt(_)));
     let token = |at: usize| match at % SEQ {
         slot if is_soft && slot < 2 => SOFT.cast_signed() + slot as i32,
@@ -154,7 +161,7 @@ fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
 }
 
 /// A trainer whose parameters are drawn, but for weights of the model itself.
-fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
+pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
     if task.has_classes() {
         let (kind, d_model) = (model.head_kind(task).unwrap(), model.shape().d_model);
         parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2 }));
@@ -189,7 +196,7 @@ fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartPlan>) ->
 
 /// The largest difference of two gradients, infinite where nothing arrives, as a share of the largest number in the same tensor or, in one where nearly
 /// nothing arrives, of a hundredth of the largest of all.
-fn difference([kept, again]: &[Gradient; 2]) -> f64 {
+pub(super) fn difference([kept, again]: &[Gradient; 2]) -> f64 {
     let numbers = |gradient: &Gradient| -> Vec<Vec<f32>> {
         gradient.of_parameters.iter().map(|tensor| floats(tensor.clone()).unwrap()).collect()
     };

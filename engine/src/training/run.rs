@@ -7,9 +7,11 @@ use std::time::Instant;
 use crate::adapters::{FoldedAdapter, PartPlan};
 use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
+use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
 use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use crate::nn::Precision;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::feed::Feed;
@@ -100,7 +102,7 @@ impl Run {
         let counts = plan.parts.iter().map(PartPlan::count);
         let (trained_parameters, stored_parameters) = counts.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         let facts = RunFacts {
-            device: format!("{} ({})", model.device_info.name, model.device_info.api),
+            device: in_words(&model.device_info, config.precision),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
@@ -353,4 +355,10 @@ impl Run {
     fn base_name(&self) -> String {
         self.config.model.display().to_string()
     }
+}
+
+/// A device, and a precision that is not the usual one.
+fn in_words(device: &DeviceInfo, precision: Precision) -> String {
+    let name = format!("{} ({})", device.name, device.api);
+    if precision == Precision::F32 { name } else { format!("{name}, {precision}") }
 }

@@ -1,6 +1,7 @@
 //! What a case asks for, computed with the parts that training and generation use.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
@@ -15,8 +16,8 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, W
 use crate::message::{Beams, Sampling};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, SOFT, Site};
-use crate::nn::head_logits;
 use crate::nn::positions::Counting;
+use crate::nn::{Precision, head_logits};
 use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
@@ -39,10 +40,11 @@ struct Setup<'a> {
     n_soft: usize,
 }
 
-pub(super) fn compute(case: &Case, choice: DeviceChoice) -> Result<Arrays> {
+pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision)) -> Result<Arrays> {
     let folder = ModelFolder::open(&case.folder.join("model"))?;
-    let (_, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
-    let model = folder.load(&device, &mut |_| Ok(()))?;
+    let (info, device) = device::open(choice, folder.largest_tensor_bytes(), None)?;
+    device::check_precision(&info, &device, precision, None)?;
+    let model = BaseModel::load(Arc::new(folder), (&device, precision), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;
     let plan = plan(case, &model, adapter.as_ref())?;
     let n_soft = adapter.as_ref().map_or(0, FoldedAdapter::n_soft);

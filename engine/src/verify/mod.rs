@@ -11,16 +11,19 @@ use std::path::Path;
 
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::nn::Precision;
 
 pub use self::report::{Group, Report};
 
-/// Computes a case, writes the results under the reference's names, and compares.
+/// Computes a case on a device and in a precision, writes the results under the reference's names, and compares. The
+/// tolerances are those of f32.
 ///
 /// # Errors
-/// The case is damaged, or asks for an architecture or a method that is not supported.
-pub fn run(folder: &Path, out: Option<&Path>, device: DeviceChoice) -> Result<Report> {
+/// The case is damaged, or asks for an architecture or a method that is not supported, or the
+/// device does not compute in the precision.
+pub fn run(folder: &Path, out: Option<&Path>, place: (DeviceChoice, Precision)) -> Result<Report> {
     let case = case::Case::read(folder)?;
-    let computed = compute::compute(&case, device)?;
+    let computed = compute::compute(&case, place)?;
     if let Some(path) = out {
         case::write_tensors(path, &computed)?;
     }

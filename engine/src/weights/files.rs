@@ -18,6 +18,7 @@ use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, Result};
+use crate::nn::Precision;
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
 const FORMATS: [(&str, &str, Format); 2] = [
@@ -163,30 +164,39 @@ impl WeightFiles {
         Ok(values)
     }
 
-    /// A matrix on the device: in the 16 bits it is stored in, if the device has that type, else as f32.
+    /// A matrix on the device, for products in a precision. For f32 it stays in the 16 bits it is stored in, if the device
+    /// has that type; for 16 bits it has those, which are its own if it is stored so and rounded here if not.
     ///
     /// # Errors
-    /// As [`WeightFiles::tensor`].
-    pub fn matrix(&self, name: &str, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
+    /// As [`WeightFiles::tensor`], and [`EngineError::WeightRange`] where a number becomes infinite by rounding.
+    pub fn matrix(&self, name: &str, shape: [usize; 2], precision: Precision, device: &Device) -> Result<Tensor<2>> {
         let entry = self.entry(name, &shape)?;
-        let narrow = match entry.dtype {
+        let stored = match entry.dtype {
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
-            _ => return self.tensor(name, shape, device),
+            _ => DType::F32,
         };
-        if !device.supports_dtype(narrow) {
+        let as_it_is = match precision {
+            Precision::F32 => stored != DType::F32 && device.supports_dtype(stored),
+            Precision::F16 | Precision::Bf16 => stored == precision.dtype(),
+        };
+        if !as_it_is && precision == Precision::F32 {
             return self.tensor(name, shape, device);
+        }
+        if !as_it_is {
+            let data = rounded(name, self.values(name, &shape)?, shape, precision)?;
+            return Ok(Tensor::from_data(data, (device, precision.dtype())));
         }
         let bytes = self.bytes(entry);
         if !is_finite(entry.dtype, &bytes) {
             return Err(EngineError::WeightNotFinite { name: name.to_owned() });
         }
-        let data = match narrow {
+        let data = match stored {
             DType::F16 => TensorData::new(numbers_of(&bytes, f16::from_le_bytes), shape),
             _ => TensorData::new(numbers_of(&bytes, bf16::from_le_bytes), shape),
         };
         release(&self.files[entry.file].1, &entry.bytes);
-        Ok(Tensor::from_data(data, (device, narrow)))
+        Ok(Tensor::from_data(data, (device, stored)))
     }
 
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry> {
@@ -216,6 +226,20 @@ impl WeightFiles {
         let bytes = &self.files[entry.file].1[entry.bytes.clone()];
         gathered(bytes, entry.dtype.bitsize() / 8, &entry.shape, entry.strides.as_deref())
     }
+}
+
+/// Numbers in 16 bits, the nearest there are.
+fn rounded(name: &str, values: Vec<f32>, shape: [usize; 2], precision: Precision) -> Result<TensorData> {
+    let largest = if precision == Precision::F16 { f16::MAX.to_f32() } else { bf16::MAX.to_f32() };
+    if let Some(value) = values.iter().find(|value| value.abs() > largest) {
+        return Err(EngineError::WeightRange { name: name.to_owned(), value: *value, precision });
+    }
+    let values = values.into_par_iter().with_min_len(SHARE);
+    Ok(match precision {
+        Precision::F16 => TensorData::new(values.map(f16::from_f32).collect(), shape),
+        Precision::Bf16 => TensorData::new(values.map(bf16::from_f32).collect(), shape),
+        Precision::F32 => TensorData::new(values.collect(), shape),
+    })
 }
 
 /// Lets go of pages that were read, so that a loaded model is not in memory twice. They can be read again.

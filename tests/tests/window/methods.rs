@@ -4,9 +4,11 @@ use app::action::{Action, Screen};
 use app::store::{Answer, RunRow, RunState};
 use app::text::Language;
 use app::theme::ThemeChoice;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::config::{FullConfig, LoraConfig, MethodConfig, PromptConfig, Task, TextConfig};
+use engine::device::DeviceChoice;
 use engine::message::{Command, Event, PrefixGrid, WeightChange};
+use engine::nn::Precision;
 
 use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, row, settings};
@@ -67,6 +69,32 @@ fn a_head_alone_is_for_classes() {
     bench.settle();
     click(&mut bench, "Head only");
     assert!(bench.harness.query_by_label("Prefix length (virtual tokens)").is_none());
+}
+
+#[test]
+fn a_precision_is_offered_where_the_device_computes_in_it() {
+    let mut bench = form(Start::default(), "Set up a run");
+    let set = |bench: &mut Bench, device, precision| {
+        let mut config = crate::world::config();
+        (config.device, config.precision) = (device, precision);
+        bench.harness.state_mut().as_mut().expect("the window is open").state.refill = Some(Box::new(config));
+        bench.settle();
+    };
+    set(&mut bench, DeviceChoice::Cpu, Precision::F16);
+    bench.harness.get_by_label("Not ready");
+    bench.harness.get_by_label("The CPU computes in f32");
+    set(&mut bench, DeviceChoice::Wgpu(Some(0)), Precision::F16);
+    assert!(bench.harness.query_by_label("Not ready").is_none());
+    click(&mut bench, "Precision");
+    let refused = bench.harness.get_by_label("bf16 · its driver does not have such numbers");
+    assert!(refused.accesskit_node().is_disabled());
+    click(&mut bench, "f16");
+    click(&mut bench, "Start");
+    let sent = bench.last(|command| match command {
+        Command::Train { config, .. } => Some(config.precision),
+        _ => None,
+    });
+    assert_eq!(sent, Some(Precision::F16));
 }
 
 #[test]

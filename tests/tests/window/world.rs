@@ -1,6 +1,7 @@
 //! The other end of the window, written by hand: what it sends is kept, what it hears is what a test says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ use engine::message::{
     Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
 };
 use engine::models::{LinearName, WeightName};
+use engine::nn::Precision;
 
 /// 2026-11-21 03:15:02.
 pub(crate) const NOW: i64 = 1_795_230_902;
@@ -227,6 +229,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: Some(4_294_967_292),
             software: false,
             trouble: None,
+            refuses: [(Precision::Bf16, "its driver does not have such numbers".to_owned())].into(),
         },
         DeviceInfo {
             choice: DeviceChoice::Wgpu(Some(1)),
@@ -237,6 +240,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: Some(134_217_728),
             software: true,
             trouble: Some("its driver crashes (signal: 11)".into()),
+            refuses: BTreeMap::new(),
         },
         DeviceInfo {
             choice: DeviceChoice::Cpu,
@@ -247,6 +251,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: None,
             software: false,
             trouble: None,
+            refuses: Precision::NARROW.map(|narrow| (narrow, "the CPU computes in f32".to_owned())).into(),
         },
     ]
 }

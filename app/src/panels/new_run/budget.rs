@@ -1,6 +1,7 @@
 //! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
 use engine::message::ModelSummary;
+use engine::nn::Precision;
 use engine::training::count_parameters;
 
 use super::draft::Draft;
@@ -47,17 +48,18 @@ impl Memory {
 /// Logits are made for at most so many tokens at once.
 const LOGIT_ROWS: usize = 512;
 
-/// Bytes of the frozen weights: matrices stored in 16 bits stay so.
-fn weights(model: &ModelSummary) -> u64 {
-    let bytes = if ["F16", "BF16"].contains(&model.dtype.as_str()) { 2 } else { 4 };
+/// Bytes of the frozen weights: matrices stored in 16 bits stay so, and those multiplied in 16 bits become so.
+fn weights(model: &ModelSummary, precision: Precision) -> u64 {
+    let is_narrow = precision != Precision::F32 || ["F16", "BF16"].contains(&model.dtype.as_str());
+    let bytes = if is_narrow { 2 } else { 4 };
     bytes * model.parameters as u64
 }
 
 /// Estimates the memory of generating a text that fills the context.
-pub fn generating(parameters: Parameters, model: &ModelSummary) -> Memory {
+pub fn generating(parameters: Parameters, model: &ModelSummary, precision: Precision) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     Memory {
-        weights: weights(model),
+        weights: weights(model, precision),
         adapter: f32_bytes(parameters.stored),
         activations: f32_bytes(2 * model.n_layers * model.n_kv_heads * model.d_head * model.n_positions),
         logits: f32_bytes(model.vocab_size),
@@ -95,7 +97,7 @@ pub fn training(draft: &Draft, parameters: Parameters, model: &ModelSummary, seq
         false => layers * per_layer,
     };
     Memory {
-        weights: weights(model),
+        weights: weights(model, draft.precision),
         adapter: tensors * f32_bytes(parameters.trained),
         activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
@@ -262,7 +264,7 @@ mod tests {
 
     #[test]
     fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
-        let need = generating(of(&Draft { n_virtual: 10, ..Draft::default() }), &gpt2_small());
+        let need = generating(of(&Draft { n_virtual: 10, ..Draft::default() }), &gpt2_small(), Precision::F32);
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
         assert!(need.total() < needs(&Draft::default()).total());
@@ -271,10 +273,13 @@ mod tests {
     #[test]
     fn weights_of_sixteen_bits_take_half() {
         let half = ModelSummary { dtype: "BF16".into(), ..gpt2_small() };
-        assert_eq!(
-            2 * generating(of(&Draft::default()), &half).weights,
-            generating(of(&Draft::default()), &gpt2_small()).weights
-        );
+        let weights = |model: &ModelSummary, precision| generating(of(&Draft::default()), model, precision).weights;
+        let whole = weights(&gpt2_small(), Precision::F32);
+        assert_eq!(2 * weights(&half, Precision::F32), whole, "they are stored so");
+        assert_eq!(2 * weights(&gpt2_small(), Precision::F16), whole, "they are multiplied so");
+        let draft = Draft { precision: Precision::F16, ..Draft::default() };
+        assert_eq!(2 * needs(&draft).weights, whole);
+        assert_eq!(needs(&draft).activations, needs(&Draft::default()).activations, "the rest is f32");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
 use engine::models::Site;
+use engine::nn::Precision;
 use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
 use super::tuning::{Kind, Targets, Tuning};
@@ -76,6 +77,7 @@ pub enum Field {
     Words,
     LearningRate,
     Epochs,
+    Precision,
 }
 
 /// A sentence under a field.
@@ -98,6 +100,8 @@ pub struct Facts<'a> {
     pub preview: Option<&'a DataPreview>,
     /// Why the chosen rows cannot be used.
     pub data_failure: Option<&'a str>,
+    /// Why the chosen device does not compute in the chosen precision.
+    pub no_precision: Option<&'a str>,
 }
 
 /// The form as it is typed.
@@ -167,6 +171,8 @@ pub struct Draft {
     pub seed: u64,
     /// Where it is computed.
     pub device: DeviceChoice,
+    /// In what.
+    pub precision: Precision,
 }
 
 impl Default for Draft {
@@ -218,6 +224,7 @@ impl From<&RunConfig> for Draft {
             training,
             seed: config.seed,
             device: config.device,
+            precision: config.precision,
         }
     }
 }
@@ -375,6 +382,9 @@ impl Draft {
         if rate.is_none() {
             issue(Field::LearningRate, say!("issue.rate").to_owned());
         }
+        if let Some(reason) = facts.no_precision {
+            issue(Field::Precision, reason.to_owned());
+        }
         match rate {
             Some(rate) if issues.is_empty() => {
                 let encoder_layers = facts.model.map_or(0, |model| model.encoder_layers);
@@ -446,6 +456,7 @@ impl Draft {
             name: self.name.trim().to_owned(),
             model: PathBuf::from(self.model.trim()),
             device: self.device,
+            precision: self.precision,
             seed: self.seed,
             task: self.task,
             data: self.data_config(),

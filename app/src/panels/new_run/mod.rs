@@ -54,7 +54,7 @@ struct LengthCache {
 /// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
 #[derive(Debug, Default)]
 struct Checked {
-    key: Option<(Draft, Language, bool, bool, Option<String>)>,
+    key: Option<(Draft, Language, bool, bool, Option<String>, Option<String>)>,
     answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
 }
 
@@ -144,6 +144,7 @@ impl NewRun {
             model_failure,
             preview: state.preview.known.as_deref(),
             data_failure: state.preview.failure.as_ref().map(|failure| failure.what.as_str()),
+            no_precision: state.refusal(draft.device, draft.precision),
         };
         let key = (
             draft.clone(),
@@ -151,6 +152,7 @@ impl NewRun {
             facts.model.is_some() || model_failure.is_some(),
             facts.preview.is_some_and(|preview| preview.train_rows > 0),
             facts.data_failure.or(model_failure).map(str::to_owned),
+            facts.no_precision.map(str::to_owned),
         );
         if self.checked.key.as_ref() != Some(&key) {
             self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 use engine::message::ModelSummary;
+use engine::nn::Precision;
 
 use super::draft::Draft;
 use super::tuning::Kind;
@@ -90,7 +91,7 @@ impl NewRun {
         let seq = if self.lengths.usual == 0 { 128 } else { self.lengths.usual };
         let needs = [
             (say!("new_run.training"), budget::training(draft, counts, model, seq.min(model.n_positions))),
-            (say!("new_run.generating"), budget::generating(counts, model)),
+            (say!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
         ];
         section_ui(ui, say!("new_run.memory"));
         memory_table_ui(ui, &needs);

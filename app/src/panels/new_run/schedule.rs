@@ -1,8 +1,9 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
-use egui::{CollapsingHeader, RichText, Ui};
+use egui::{CollapsingHeader, ComboBox, RichText, Ui};
 use engine::config::RunConfig;
 use engine::device::DeviceChoice;
+use engine::nn::Precision;
 use engine::recipes::Recipe;
 
 use super::draft::{Draft, Extent, Field, Issue};
@@ -33,9 +34,13 @@ pub(super) fn schedule_ui(
         }
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
-            field::field_ui(&mut sides[1], say!("schedule.name"), "", None, |ui| {
-                field::text_ui(ui, &mut draft.name, say!("schedule.name_hint"))
+            let error = error_of(issues, Field::Precision);
+            field::field_ui(&mut sides[1], say!("schedule.precision"), say!("schedule.precision_help"), error, |ui| {
+                precision_ui(ui, draft, state)
             });
+        });
+        field::field_ui(ui, say!("schedule.name"), "", None, |ui| {
+            field::text_ui(ui, &mut draft.name, say!("schedule.name_hint"))
         });
         let title = match draft.changed_advanced() {
             0 => say!("schedule.advanced").to_owned(),
@@ -133,6 +138,24 @@ fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     });
     let choices: Vec<(DeviceChoice, String)> = std::iter::once((DeviceChoice::Auto, auto)).chain(named).collect();
     field::choice_ui(ui, "device", &mut draft.device, &choices);
+}
+
+/// What the chosen device does not compute in is there, greyed, with the reason.
+fn precision_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+    let width = ui.available_width();
+    let shown = draft.precision.name();
+    ComboBox::from_id_salt("precision").width(width).selected_text(shown).show_ui(ui, |ui| {
+        for precision in Precision::ALL {
+            let refusal = state.refusal(draft.device, precision);
+            let name = match refusal {
+                Some(reason) => format!("{precision} · {reason}"),
+                None => precision.name().to_owned(),
+            };
+            ui.add_enabled_ui(refusal.is_none(), |ui| {
+                ui.selectable_value(&mut draft.precision, precision, name);
+            });
+        }
+    });
 }
 
 fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {

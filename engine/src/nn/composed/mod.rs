@@ -2,6 +2,7 @@
 //! tested against.
 
 mod attention;
+mod narrowed;
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -11,19 +12,23 @@ use burn::tensor::{Shape, Slice};
 
 use super::activation::Activation;
 use super::adamw::AdamWStep;
+use super::ops::FrozenOps;
+use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 pub(super) use attention::{attention, attention_backward};
+pub(super) use narrowed::narrowed_product;
 
 /// Logits that may exist at once: 64 MiB of them.
 const MAX_LOGITS: usize = 1 << 24;
 
-pub(super) fn linear<B: Backend>(
+pub(super) fn linear<B: FrozenOps>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,
+    precision: Precision,
 ) -> FloatTensor<B> {
-    let out = rows_times::<B>(x, weight);
+    let out = rows_times::<B>(x, weight, precision);
     match bias {
         Some(bias) => {
             let [d_out] = bias.shape().dims();
@@ -33,17 +38,30 @@ pub(super) fn linear<B: Backend>(
     }
 }
 
-pub(super) fn linear_backward<B: Backend>(grad: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
-    rows_times::<B>(grad, B::float_transpose(weight))
+pub(super) fn linear_backward<B: FrozenOps>(
+    grad: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    precision: Precision,
+) -> FloatTensor<B> {
+    rows_times::<B>(grad, B::float_transpose(weight), precision)
 }
 
 /// `x [batch, seq, d_in] · matrix [d_in, d_out]` as one product over all rows.
-fn rows_times<B: Backend>(x: FloatTensor<B>, matrix: FloatTensor<B>) -> FloatTensor<B> {
-    let matrix = like::<B>(matrix, &x);
+fn rows_times<B: FrozenOps>(x: FloatTensor<B>, matrix: FloatTensor<B>, precision: Precision) -> FloatTensor<B> {
     let [batch, seq, d_in] = x.shape().dims();
     let [_, d_out] = matrix.shape().dims();
     let rows = B::float_reshape(x, Shape::new([batch * seq, d_in]));
-    B::float_reshape(B::float_matmul(rows, matrix), Shape::new([batch, seq, d_out]))
+    B::float_reshape(product::<B>(rows, matrix, precision), Shape::new([batch, seq, d_out]))
+}
+
+fn product<B: FrozenOps>(lhs: FloatTensor<B>, rhs: FloatTensor<B>, precision: Precision) -> FloatTensor<B> {
+    match precision {
+        Precision::F32 => {
+            let rhs = like::<B>(rhs, &lhs);
+            B::float_matmul(lhs, rhs)
+        }
+        Precision::F16 | Precision::Bf16 => B::narrowed_product(lhs, rhs, precision),
+    }
 }
 
 /// A weight in the type of what it is multiplied with: it may be stored in fewer bits.
@@ -232,22 +250,24 @@ fn sigmoid_slope<B: Backend>(gate: FloatTensor<B>) -> FloatTensor<B> {
     B::float_mul(gate, rest)
 }
 
-pub(super) fn label_nll<B: Backend>(
+pub(super) fn label_nll<B: FrozenOps>(
     hidden: FloatTensor<B>,
     head: FloatTensor<B>,
     targets: IntTensor<B>,
+    precision: Precision,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let [n, _] = hidden.shape().dims();
     let [vocab_size, _] = head.shape().dims();
-    let head = like::<B>(head, &hidden);
+    // Widened once for all blocks, or left as it is.
+    let head = if precision == Precision::F32 { like::<B>(head, &hidden) } else { head };
     let rows = (MAX_LOGITS / vocab_size.max(1)).clamp(1, n.max(1));
     let (mut losses, mut grads) = (Vec::new(), Vec::new());
     for start in (0..n.max(1)).step_by(rows) {
         let block = Slice::from(start..(start + rows).min(n));
         let hidden = B::float_slice(hidden.clone(), &[block, Slice::full()]);
         let targets = B::int_slice(targets.clone(), &[block]);
-        let (loss, grad) = label_nll_rows::<B>(hidden, head.clone(), targets, with_grad);
+        let (loss, grad) = label_nll_rows::<B>(hidden, head.clone(), targets, precision, with_grad);
         losses.push(loss);
         grads.extend(grad);
     }
@@ -260,14 +280,15 @@ fn joined<B: Backend>(mut blocks: Vec<FloatTensor<B>>) -> FloatTensor<B> {
     if blocks.len() == 1 { blocks.remove(0) } else { B::float_cat(blocks, 0) }
 }
 
-fn label_nll_rows<B: Backend>(
+fn label_nll_rows<B: FrozenOps>(
     hidden: FloatTensor<B>,
     head: FloatTensor<B>,
     targets: IntTensor<B>,
+    precision: Precision,
     with_grad: bool,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let [n, _] = hidden.shape().dims();
-    let logits = B::float_matmul(hidden, B::float_transpose(head.clone())); // [n, vocab_size]
+    let logits = product::<B>(hidden, B::float_transpose(head.clone()), precision); // [n, vocab_size]
     let column = B::int_reshape(targets.clone(), Shape::new([n, 1]));
     let at_target = B::float_gather(1, logits.clone(), column); // [n, 1]
     let max = B::float_max_dim(logits.clone(), 1);
@@ -276,8 +297,9 @@ fn label_nll_rows<B: Backend>(
     let log_sum_exp = B::float_add(B::float_log(sum.clone()), max);
     let loss = B::float_reshape(B::float_sub(log_sum_exp, at_target), Shape::new([n]));
     let grad = with_grad.then(|| {
-        let expected = B::float_matmul(B::float_div(exp, sum), head.clone()); // [n, d_model]
-        B::float_sub(expected, B::float_select(head, 0, targets))
+        let expected = product::<B>(B::float_div(exp, sum), head.clone(), precision); // [n, d_model]
+        let of_target = like::<B>(B::float_select(head, 0, targets), &expected);
+        B::float_sub(expected, of_target)
     });
     (loss, grad)
 }

@@ -15,8 +15,9 @@ mod rows;
 mod stored;
 
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{DType, Element};
+use burn::tensor::{DType, Element, FloatDType};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -29,6 +30,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::composed;
 use super::kernels::{AttentionInputs, Kernels};
+use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 pub use buffer::release_buffers;
@@ -37,9 +39,15 @@ pub use buffer::release_buffers;
 const SHARE: usize = 16 * 1024;
 
 impl Kernels for Flex {
-    fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
-        if !all_f32([&x].into_iter().chain(&bias)) || !is_stored(&weight) {
-            return composed::linear::<Self>(x, weight, bias);
+    /// The processor has no faster products of 16 bits: these are here to compare a GPU's numbers with.
+    fn product_of_narrow(lhs: FlexTensor, rhs: FlexTensor) -> FlexTensor {
+        let wide = |narrow| Self::float_cast(narrow, FloatDType::F32);
+        Self::float_matmul(wide(lhs), wide(rhs))
+    }
+
+    fn linear_forward(x: FlexTensor, weight: FlexTensor, bias: Option<FlexTensor>, precision: Precision) -> FlexTensor {
+        if precision != Precision::F32 || !all_f32([&x].into_iter().chain(&bias)) || !is_stored(&weight) {
+            return composed::linear::<Self>(x, weight, bias, precision);
         }
         let [batch, seq, _] = x.shape().dims();
         let [_, d_out] = weight.shape().dims();
@@ -54,8 +62,8 @@ impl Kernels for Flex {
         out.into_tensor([batch, seq, d_out])
     }
 
-    fn linear_backward(grad: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        Self::linear_forward(grad, weight.transpose(0, 1), None)
+    fn linear_backward(grad: FlexTensor, weight: FlexTensor, precision: Precision) -> FlexTensor {
+        Self::linear_forward(grad, weight.transpose(0, 1), None, precision)
     }
 
     fn layer_norm_forward(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
@@ -209,10 +217,12 @@ impl Kernels for Flex {
         hidden: FlexTensor,
         head: FlexTensor,
         targets: FlexTensor,
+        precision: Precision,
         with_grad: bool,
     ) -> (FlexTensor, Option<FlexTensor>) {
-        let Some(targets) = tokens(&targets).filter(|_| all_f32([&hidden]) && is_stored(&head)) else {
-            return composed::label_nll::<Self>(hidden, head, targets, with_grad);
+        let ours = precision == Precision::F32 && all_f32([&hidden]) && is_stored(&head);
+        let Some(targets) = tokens(&targets).filter(|_| ours) else {
+            return composed::label_nll::<Self>(hidden, head, targets, precision, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
         let (hidden, head) = (dense(hidden), forwards(head));

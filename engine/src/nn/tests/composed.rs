@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::{Numbers, assert_close};
 use crate::nn::kernels::{AttentionInputs, Kernels};
 use crate::nn::rotary::RotaryShape;
-use crate::nn::{Activation, AttentionShape, composed};
+use crate::nn::{Activation, AttentionShape, Precision, composed};
 
 fn flex<const D: usize>(numbers: &mut Numbers, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(numbers.data(shape))
@@ -69,14 +69,14 @@ fn row_kernels_agree() {
     let (weight, bias) = (flex(&mut numbers, [37, 21]), flex(&mut numbers, [21]));
     same(
         "linear",
-        &Flex::linear_forward(x.clone(), weight.clone(), Some(bias.clone())),
-        &composed::linear::<Flex>(x, weight.clone(), Some(bias)),
+        &Flex::linear_forward(x.clone(), weight.clone(), Some(bias.clone()), Precision::F32),
+        &composed::linear::<Flex>(x, weight.clone(), Some(bias), Precision::F32),
     );
     let grad = flex(&mut numbers, [2, 9, 21]);
     same(
         "linear backward",
-        &Flex::linear_backward(grad.clone(), weight.clone()),
-        &composed::linear_backward::<Flex>(grad, weight),
+        &Flex::linear_backward(grad.clone(), weight.clone(), Precision::F32),
+        &composed::linear_backward::<Flex>(grad, weight, Precision::F32),
     );
 }
 

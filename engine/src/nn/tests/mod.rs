@@ -6,6 +6,7 @@ mod attention;
 mod blocks;
 mod composed;
 mod losses;
+mod narrow;
 mod rows;
 mod stored;
 

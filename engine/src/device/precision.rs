@@ -1,0 +1,114 @@
+//! Which devices compute in 16 bits.
+
+use std::collections::BTreeMap;
+
+use burn::backend::{Backend, DTypeUsage, Dispatch};
+use burn::tensor::wgpu::wgpu;
+use burn::tensor::{Device, Tensor, TensorData};
+use half::{bf16, f16};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{DeviceInfo, Trials, cpu};
+use crate::adapters::parameters::floats;
+use crate::error::{EngineError, Result};
+use crate::nn::{FrozenLinear, FrozenMatrix, Precision};
+
+/// Why the CPU is not offered in 16 bits.
+pub(super) const CPU: &str = "the CPU computes in f32, in whichever bits weights are stored";
+
+const NO_TYPE: &str = "its driver does not have such numbers";
+
+/// What is known of an adapter before it is started.
+pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, String> {
+    let has_f16 = adapter.features().contains(wgpu::Features::SHADER_F16);
+    // wgpu does not know of bf16, which only Vulkan and Metal have.
+    let has_bf16 = matches!(adapter.get_info().backend, wgpu::Backend::Vulkan | wgpu::Backend::Metal);
+    let found = [(Precision::F16, has_f16), (Precision::Bf16, has_bf16)];
+    found.into_iter().filter(|(_, has)| !has).map(|(narrow, _)| (narrow, NO_TYPE.to_owned())).collect()
+}
+
+/// Asks a device for a precision: what it has, and what came of trying it. With `trials` that is done once, in a process
+/// of its own.
+///
+/// # Errors
+/// [`EngineError::NoPrecision`].
+pub fn check_precision(
+    info: &DeviceInfo,
+    device: &Device,
+    precision: Precision,
+    trials: Option<&Trials>,
+) -> Result<()> {
+    if precision == Precision::F32 {
+        return Ok(());
+    }
+    let refused = |reason: &str| {
+        let device = format!("{} ({})", info.name, info.api);
+        Err(EngineError::NoPrecision { device, precision, reason: reason.to_owned() })
+    };
+    if let Some(reason) = info.refuses.get(&precision) {
+        return refused(reason);
+    }
+    // Numbers are stored, converted and multiplied in kernels that widen them; nothing else is done with them.
+    if !Dispatch::dtype_usage(device.as_dispatch(), precision.dtype()).contains(DTypeUsage::Storage) {
+        return refused(NO_TYPE);
+    }
+    match trials {
+        Some(trials) => trials.check_precision(info, precision),
+        None if multiplies(device, precision)? => Ok(()),
+        None => refused("its products are wrong"),
+    }
+}
+
+/// Rows and columns of what is multiplied in a trial: no multiple of a tile, and many tiles.
+const SIZES: [usize; 3] = [70, 130, 90];
+
+/// Whether a linear layer and its gradient are what f32 gives, but for the rounding of the operands.
+fn multiplies(device: &Device, precision: Precision) -> Result<bool> {
+    let [rows, d_in, d_out] = SIZES;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut matrix = |rows: usize, columns: usize, magnitude: &dyn Fn(usize) -> f32| {
+        let value = |at: usize| random.random_range(-1.0..1.0_f32) * magnitude(at / columns);
+        TensorData::new((0..rows * columns).map(value).collect::<Vec<_>>(), [rows, columns])
+    };
+    // Rows of activations from 1e-9 to 1e6, gradients around 1e-7: beyond f16 on both sides.
+    let x = matrix(rows, d_in, &|row| 10_f32.powi(row as i32 % 16 - 9));
+    let weight = matrix(d_in, d_out, &|_| 1.0);
+    let grad = matrix(rows, d_out, &|row| 10_f32.powi(-(row as i32 % 3) - 6));
+    let found = layer([&x, &weight, &grad], device, precision)?;
+    let expected = layer([&x, &weight, &grad], &cpu(), Precision::F32)?;
+    let size = layer([&magnitudes(&x), &magnitudes(&weight), &magnitudes(&grad)], &cpu(), Precision::F32)?;
+    // Both operands are off by at most one unit in their last place, whichever way a driver rounds.
+    let unit = if precision == Precision::F16 { f16::EPSILON.to_f32() } else { bf16::EPSILON.to_f32() };
+    let close = |((found, expected), size): ((&f32, &f32), &f32)| (found - expected).abs() <= 2.1 * unit * size;
+    Ok(found.iter().zip(&expected).zip(&size).all(close))
+}
+
+fn magnitudes(data: &TensorData) -> TensorData {
+    let values: Vec<f32> = data.iter::<f32>().map(f32::abs).collect();
+    TensorData::new(values, data.shape().clone())
+}
+
+/// What a layer makes of `x`, and what comes back of `grad`.
+fn layer([x, weight, grad]: [&TensorData; 3], device: &Device, precision: Precision) -> Result<Vec<f32>> {
+    let values = Tensor::<2>::from_data(weight.clone(), device).cast(precision.dtype());
+    let layer = FrozenLinear::new(FrozenMatrix { values, precision }, None);
+    let x = Tensor::<2>::from_data(x.clone(), &device.clone().autodiff()).require_grad();
+    let out = layer.forward(x.clone().unsqueeze_dim(0)).squeeze_dim::<2>(0);
+    let grad = Tensor::from_inner(Tensor::<2>::from_data(grad.clone(), device));
+    let mut gradients = (out.clone() * grad).sum().backward();
+    let gradient = x.grad_remove(&mut gradients).map(floats).transpose()?;
+    Ok([floats(out)?, gradient.unwrap_or_default()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_are_told_from_wrong_numbers() {
+        for precision in Precision::NARROW {
+            assert!(multiplies(&cpu(), precision).expect("the CPU computes"), "{precision}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How the matrices of a model come to the device for products in 16 bits.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::DType;
+
+use super::folder::ModelFolder;
+use super::*;
+use crate::nn::Precision;
+use crate::weights::write_floats;
+
+fn load(folder: &Path, precision: Precision) -> Result<BaseModel> {
+    BaseModel::load(Arc::new(ModelFolder::open(folder)?), (&crate::device::cpu(), precision), &mut |_| Ok(()))
+}
+
+fn case(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases").join(name).join("model")
+}
+
+#[test]
+fn matrices_become_sixteen_bits_once_and_nothing_else_does() {
+    // Stored in f32, f16 and bf16.
+    for name in ["gpt2-prefix-2x44", "gpt2-prefix-3x64-f16", "gpt2-prefix-2x32-bf16"] {
+        for precision in Precision::NARROW {
+            let model = load(&case(name), precision).unwrap();
+            for linear in model.linears() {
+                let kept = model.kept_matrix(&format!("{}.weight", linear.name)).unwrap();
+                assert_eq!(kept.dtype(), precision.dtype(), "{name}, {}", linear.name);
+            }
+            assert_eq!(model.embeddings().dtype(), precision.dtype(), "{name}");
+            let head = model.head().unwrap();
+            assert_eq!((head.dtype(), head.precision), (precision.dtype(), precision), "{name}");
+        }
+    }
+    let stored = load(&case("gpt2-prefix-2x32-bf16"), Precision::F32).unwrap();
+    assert_eq!(stored.head().unwrap().dtype(), DType::BF16, "as it is stored, and widened where it is used");
+    assert_eq!(stored.head().unwrap().precision, Precision::F32);
+}
+
+#[test]
+fn what_f16_does_not_reach_is_refused_by_name() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    std::fs::create_dir(&folder).unwrap();
+    for entry in std::fs::read_dir(case("gpt2-prefix-2x44")).unwrap().flatten() {
+        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    let known = ModelFolder::open(&folder).unwrap();
+    let name = "transformer.h.0.mlp.c_fc.weight";
+    let mut tensors = BTreeMap::new();
+    for (name, shape) in known.files().shapes() {
+        tensors.insert(name.to_owned(), (shape.to_vec(), known.files().values(name, shape).unwrap()));
+    }
+    tensors.get_mut(name).unwrap().1[3] = -70_000.0;
+    drop(known);
+    write_floats(&folder.join("model.safetensors"), &tensors, None).unwrap();
+    let error = load(&folder, Precision::F16).err().unwrap();
+    assert!(
+        matches!(&error, EngineError::WeightRange { name: found, value, .. } if found == name && *value == -70_000.0),
+        "{error}"
+    );
+    assert!(load(&folder, Precision::Bf16).is_ok());
+}
