@@ -13,15 +13,20 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{Adapter, Part, Place, Prefix, PrefixTarget};
-use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
+use crate::adapters::{
+    Adapter, Lora, LoraShape, Parameter, Part, Place, Prefix, PrefixTarget, PromptShape, PromptTarget, SoftPrompt,
+    TunedWeights,
+};
+use crate::config::{
+    LoraConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptInit, Reparameterisation, Task, TaskRecord,
+};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, GenerationConfig, Model};
+use crate::models::{BaseModel, GenerationConfig, Model, SOFT, WeightName};
 use crate::nn::Precision;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::{write_floats, write_json};
@@ -29,12 +34,38 @@ use crate::weights::{write_floats, write_json};
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Optimizer steps of a flat prefix.
-    TrainFlat,
-    /// Optimizer steps of a prefix behind its network of width 512.
-    TrainMlp,
-    /// Greedy tokens, one text.
+    /// Optimizer steps of a method.
+    Train(Method),
+    /// Greedy tokens, one text behind a prefix.
     Decode,
+}
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A flat prefix of 10 slots.
+    Prefix,
+    /// One behind its network of width 512.
+    PrefixMlp,
+    /// A soft prompt of 10 tokens.
+    Prompt,
+    /// Matrices of rank 8 where PEFT puts them.
+    Lora,
+    /// Every weight.
+    Full,
+}
+
+impl Method {
+    /// As figures name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prefix => "prefix",
+            Self::PrefixMlp => "prefix_mlp",
+            Self::Prompt => "prompt",
+            Self::Lora => "lora",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// How it is measured.
@@ -56,8 +87,8 @@ pub struct Figure {
     /// Whose program.
     #[serde(rename = "impl")]
     pub implementation: &'static str,
-    /// Which method.
-    pub variant: &'static str,
+    /// Which method, and what is done differently.
+    pub variant: String,
     /// The figure.
     pub value: f64,
     /// Its unit.
@@ -87,31 +118,22 @@ pub fn measure(
     device::check_precision(&info, &device, precision, None)?;
     let model = BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?;
     match what {
-        Measure::TrainFlat => train(&model, None, extent, &device, started),
-        Measure::TrainMlp => {
-            let mlp = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
-            train(&model, Some(mlp), extent, &device, started)
-        }
+        Measure::Train(method) => train(&model, method, extent, &device, started),
         Measure::Decode => decode(&model, extent.steps, &device),
     }
 }
 
 fn train(
     model: &BaseModel,
-    mlp: Option<Reparameterisation>,
+    method: Method,
     Extent { steps, seq, gradient_checkpointing: recomputes }: Extent,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let variant = match (mlp.is_some(), recomputes) {
-        (false, false) => "prefix",
-        (false, true) => "prefix_checkpointed",
-        (true, false) => "prefix_mlp",
-        (true, true) => "prefix_mlp_checkpointed",
-    };
-    let adapter = adapter(model, mlp, device)?;
+    let variant = format!("{}{}", method.name(), if recomputes { "_checkpointed" } else { "" });
+    let adapter = adapter(model, method, device)?;
     let mut trainer = Trainer { recomputes, ..Trainer::new(adapter, OptimizerConfig::default()) };
-    let batch = batch(model, seq);
+    let batch = batch(model, seq, if method == Method::Prompt { N_VIRTUAL } else { 0 });
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
@@ -123,16 +145,17 @@ fn train(
         trainer.step(model, &batches, &settings, device)?;
         seconds.push(begun.elapsed().as_secs_f64());
     }
-    let figure = |bench, value, unit| Figure { bench, implementation: "workbench", variant, value, unit };
+    let figure =
+        |bench, value, unit| Figure { bench, implementation: "workbench", variant: variant.clone(), value, unit };
     let mut figures = vec![figure("train_step", median(seconds), "s"), figure("first_step", first, "s")];
     figures.extend(peak_memory_bytes().map(|bytes| figure("train_peak_memory", bytes as f64, "bytes")));
     Ok(figures)
 }
 
-fn decode(model: &Model, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
-    let conditioning = adapter(model, None, device)?.as_it_stands();
-    let writer = Writer::try_from(model)?;
-    let source = match model {
+fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
+    let conditioning = adapter(model, Method::Prefix, device)?.as_it_stands();
+    let writer = Writer::try_from(&**model)?;
+    let source = match &**model {
         Model::Causal(_) | Model::Encoder(_) => None,
         Model::Seq2Seq(model) => Some(SourceOptions::of(model.as_ref(), &GenerationConfig::default(), 0)),
     };
@@ -151,36 +174,84 @@ fn decode(model: &Model, repeats: usize, device: &Device) -> Result<Vec<Figure>>
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }
-    let figure = |bench, value, unit| Figure { bench, implementation: "workbench", variant: "prefix", value, unit };
+    let variant = Method::Prefix.name();
+    let figure =
+        |bench, value, unit| Figure { bench, implementation: "workbench", variant: variant.to_owned(), value, unit };
     let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
     figures.extend(peak_memory_bytes().map(|bytes| figure("decode_peak_memory", bytes as f64, "bytes")));
     Ok(figures)
 }
 
-fn adapter(model: &Model, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Adapter> {
+fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter> {
+    let parts = match method {
+        Method::Prefix => prefixes(model, None, device)?,
+        Method::PrefixMlp => {
+            let network = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
+            prefixes(model, Some(network), device)?
+        }
+        Method::Prompt => {
+            let [_, width] = model.embedding_dims();
+            let shape = PromptShape::alone(N_VIRTUAL, width);
+            let (init, target) = (PromptInit::Random, PromptTarget::default());
+            vec![Part::Prompt(SoftPrompt::initialise(shape, &init, &target, model.embeddings(), device, SEED)?)]
+        }
+        Method::Lora => {
+            let shape = LoraShape::new(&LoraConfig::default(), model.shape().architecture, &model.linears())?;
+            vec![Part::Lora(Lora::fresh(shape, device, SEED))]
+        }
+        Method::Full => {
+            let own = |weight: &WeightName| {
+                Ok(Parameter::new(weight.name.clone(), weight.shape.clone(), model.values(weight)?, device))
+            };
+            let parameters = model.weights().iter().map(own).collect::<Result<_>>()?;
+            vec![Part::Weights(TunedWeights { parameters })]
+        }
+    };
+    Ok(Adapter { parts, task: TaskRecord::default() })
+}
+
+/// A prefix at each site.
+fn prefixes(model: &Model, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Vec<Part>> {
     let config =
         PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
     let at = |(site, shape)| {
         let place = Place { model, site, device };
         Ok(Part::Prefix(site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
     };
-    let parts = config.sites_of(&model.sites())?.into_iter().map(at).collect::<Result<_>>()?;
-    Ok(Adapter { parts, task: TaskRecord::default() })
+    config.sites_of(&model.sites())?.into_iter().map(at).collect()
 }
 
-/// Rows of random tokens whose first half has no label; a model that reads a source gets one of as many tokens.
-fn batch(model: &Model, seq: usize) -> TokenBatch {
+/// Rows of random tokens whose first half has no label, behind soft ones if there are any; a model that reads a source gets
+/// one of as many tokens.
+fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
     let vocab_size = model.shape().vocab_size;
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let tokens: Vec<i32> = (0..BATCH * seq).map(|_| random.random_range(0..vocab_size as i32)).collect();
-    let label = |(at, &token): (usize, &i32)| if at % seq < seq / 2 { NO_LABEL } else { token };
-    let labels = tokens.iter().enumerate().map(label).collect();
-    let mask = vec![1.0; BATCH * seq];
-    let (task, source) = match model {
-        Model::Seq2Seq(_) => (Task::Seq2Seq, Some(SourceBatch { seq, tokens: tokens.clone(), mask: mask.clone() })),
-        _ => (Task::Causal, None),
+    let is_pair = matches!(model, Model::Seq2Seq(_));
+    let mut rows = |n_soft: usize| -> Vec<i32> {
+        let soft = |slot: usize| (SOFT + slot as u32).cast_signed();
+        let row = |_| -> Vec<i32> {
+            let text = (0..seq).map(|_| random.random_range(0..vocab_size as i32));
+            (0..n_soft).map(soft).chain(text).collect()
+        };
+        (0..BATCH).flat_map(row).collect()
     };
-    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq, tokens, mask, labels, types: None, source, task }
+    let source = is_pair.then(|| rows(n_soft));
+    let n_soft_here = if is_pair { 0 } else { n_soft };
+    let (tokens, width) = (rows(n_soft_here), seq + n_soft_here);
+    let label = |(at, &token): (usize, &i32)| if at % width < n_soft_here + seq / 2 { NO_LABEL } else { token };
+    let labels = tokens.iter().enumerate().map(label).collect();
+    let source = source.map(|tokens| SourceBatch { seq: seq + n_soft, mask: vec![1.0; tokens.len()], tokens });
+    TokenBatch {
+        rows: (0..BATCH).collect(),
+        batch: BATCH,
+        seq: width,
+        mask: vec![1.0; tokens.len()],
+        tokens,
+        labels,
+        types: None,
+        task: if is_pair { Task::Seq2Seq } else { Task::Causal },
+        source,
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

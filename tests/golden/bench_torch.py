@@ -4,7 +4,7 @@
     bench_torch.py [--model DIR] [--steps 5] [--threads 2] [--only prefix prefix_mlp] [--shape 12x768] [--precision bf16]
 
 GPT-2 small shape with random weights, f32 (or in 16 bits what autocast takes): a training step of batch 4 x 128 with the first half of each row
-unlabelled and 10 virtual tokens, with and without the MLP; the time from the start of the process until the first
+unlabelled and a prefix of 10, with and without its MLP, a soft prompt of 10, LoRA of rank 8 or every weight; the time from the start of the process until the first
 step is done; greedy decoding of 64 tokens after a prompt of 64 at batch 1; peak memory. One JSON line per figure:
 {"bench": "train_step", "impl": "torch", "variant": "prefix", "value": 0.9, "unit": "s", …}. Every variant runs in a
 process of its own, so that its peak memory is its own. `make.py --bench-model DIR` writes a checkpoint for --model,
@@ -16,6 +16,9 @@ import os
 import subprocess
 import sys
 import time
+
+
+WHAT = ["prefix", "prefix_mlp", "prompt", "lora", "full", "decode"]
 
 
 def started():
@@ -48,8 +51,15 @@ def prepare(a, variant):
         layers, width = map(int, a.shape.split("x"))
         model = tr.GPT2LMHeadModel(tr.GPT2Config(n_layer=layers, n_embd=width, n_head=width // 64, resid_pdrop=0.0, embd_pdrop=0.0,
                                                  attn_pdrop=0.0))
-    config = peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=a.virtual, prefix_projection=variant == "prefix_mlp",
-                                     encoder_hidden_size=512 if variant == "prefix_mlp" else None)
+    if variant == "full":
+        return torch, model
+    if variant == "lora":
+        config = peft.LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16)
+    elif variant == "prompt":
+        config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=a.virtual)
+    else:
+        config = peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=a.virtual, prefix_projection=variant == "prefix_mlp",
+                                         encoder_hidden_size=512 if variant == "prefix_mlp" else None)
     return torch, peft.get_peft_model(model, config)
 
 
@@ -121,7 +131,7 @@ def main():
     ap.add_argument("--batch", type=int, default=4)
     ap.add_argument("--seq", type=int, default=128)
     ap.add_argument("--virtual", type=int, default=10)
-    ap.add_argument("--only", nargs="+", default=["prefix", "prefix_mlp", "decode"], choices=["prefix", "prefix_mlp", "decode"])
+    ap.add_argument("--only", nargs="+", default=WHAT, choices=WHAT)
     ap.add_argument("--precision", default="f32", choices=["f32", "f16", "bf16"])
     ap.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     a = ap.parse_args()

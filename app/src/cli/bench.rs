@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use engine::bench::{Extent, Measure};
+use engine::bench::{Extent, Measure, Method};
 use engine::nn::Precision;
 use serde_json::Value;
 
@@ -53,25 +53,33 @@ enum What {
     /// Training a prefix behind its network
     #[value(name = "prefix_mlp")]
     PrefixMlp,
+    /// Training a soft prompt
+    Prompt,
+    /// Training matrices of low rank
+    Lora,
+    /// Training every weight
+    Full,
     /// Greedy decoding of one text
     Decode,
 }
 
-const ALL: [What; 3] = [What::Prefix, What::PrefixMlp, What::Decode];
+const ALL: [What; 6] = [What::Prefix, What::PrefixMlp, What::Prompt, What::Lora, What::Full, What::Decode];
 
 impl What {
     fn name(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::PrefixMlp => "prefix_mlp",
-            Self::Decode => "decode",
+        match self.measure() {
+            Measure::Train(method) => method.name(),
+            Measure::Decode => "decode",
         }
     }
 
     fn measure(self) -> Measure {
         match self {
-            Self::Prefix => Measure::TrainFlat,
-            Self::PrefixMlp => Measure::TrainMlp,
+            Self::Prefix => Measure::Train(Method::Prefix),
+            Self::PrefixMlp => Measure::Train(Method::PrefixMlp),
+            Self::Prompt => Measure::Train(Method::Prompt),
+            Self::Lora => Measure::Train(Method::Lora),
+            Self::Full => Measure::Train(Method::Full),
             Self::Decode => Measure::Decode,
         }
     }

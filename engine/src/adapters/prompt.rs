@@ -59,6 +59,11 @@ pub struct SoftPrompt {
 }
 
 impl PromptShape {
+    /// A prompt that is its own parameters, for a model of one stack.
+    pub fn alone(n_virtual: usize, width: usize) -> Self {
+        Self { n_virtual, n_rows: n_virtual, width, encoder: None, of_model: None, tasks: None }
+    }
+
     /// Names and shapes of what is trained; linear weights are `[d_out, d_in]`, an LSTM's as torch keeps them.
     pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
         let d = self.width;
