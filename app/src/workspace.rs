@@ -348,6 +348,7 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         device: engine::device::DeviceChoice::default(),
         seed: 42,
         task: None,
+        head: engine::config::HeadInit::default(),
         data,
         method: MethodConfig::default(),
         lora: None,

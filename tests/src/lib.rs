@@ -6,7 +6,7 @@ pub mod hub_server;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
-use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
+use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, JobId};
 use engine::worker::Engine;
@@ -41,6 +41,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
         device: DeviceChoice::Cpu,
         seed: 7,
         task: None,
+        head: HeadInit::default(),
         data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
         lora: None,

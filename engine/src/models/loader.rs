@@ -156,9 +156,9 @@ impl<'a> Loader<'a> {
         self.whole_matrix(name, shape).map(|weight| self.cut(weight))
     }
 
-    /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
+    /// The matrix of the head, which is outside of the root: `None` if the embeddings serve, or nothing is written with it.
     pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<Tensor<2>>> {
-        if tied { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
+        if tied || self.names_classes(name) { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
     }
 
     /// The head where the files have another name for it than transformers' module, which is `lm_head`.
@@ -166,7 +166,17 @@ impl<'a> Loader<'a> {
         let (load, known) = (self.outside(), "lm_head.weight");
         let stored = if load.contains(known) { known } else { stored };
         let read = || load.from.files.matrix(stored, shape, load.from.device);
-        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(|head| Some(self.cut(head))) }
+        if tied || self.names_classes(stored) {
+            Ok(None)
+        } else {
+            load.weight(known, stored, shape, read).map(|head| Some(self.cut(head)))
+        }
+    }
+
+    /// Whether the files have a head for classes in place of this one.
+    fn names_classes(&self, head: &str) -> bool {
+        let load = self.outside();
+        !load.contains(head) && load.contains("score.weight")
     }
 
     /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.

@@ -140,7 +140,7 @@ fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
 /// A trainer whose parameters are drawn, but for weights of the model itself.
 fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
     if task.has_classes() {
-        let (kind, d_model) = (model.head_kind(task).unwrap(), model.shape().d_model);
+        let (kind, d_model) = (model.head_kind(task).unwrap(), model.head_width());
         parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2 }));
     }
     let mut random = ChaCha8Rng::seed_from_u64(SEED);

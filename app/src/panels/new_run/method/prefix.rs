@@ -1,7 +1,5 @@
 //! The settings of a prefix: where it sits, and what it begins as.
 
-use std::path::Path;
-
 use egui::Ui;
 use engine::config::MlpActivation;
 use engine::models::Site;
@@ -17,7 +15,7 @@ use crate::widgets::prefix_drawing::{Captions, prefix_drawing_ui};
 
 /// Draws them.
 pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
-    let layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
+    let layers = state.model_asked(&draft.model).map_or(0, |model| model.n_layers);
     let captions = Captions {
         prefix: say!("method.drawing_prefix"),
         text: say!("method.drawing_text"),
@@ -48,7 +46,7 @@ pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
 
 /// The places of a prefix, where the model has more than one.
 fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    if state.model(Path::new(draft.model.trim())).is_none_or(|model| model.encoder_layers == 0) {
+    if state.model_asked(&draft.model).is_none_or(|model| model.encoder_layers == 0) {
         return;
     }
     let error = error_of(issues, Field::Sites);
