@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
-use engine::hub::HubCommand;
+use engine::hub::{HubCommand, ModelId};
 use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
 use engine::nn::Precision;
 
@@ -257,6 +257,26 @@ impl State {
     /// Why the device that a choice stands for does not compute in a precision, as far as that is known.
     pub fn refusal(&self, choice: DeviceChoice, precision: Precision) -> Option<&str> {
         self.device(choice)?.refuses.get(&precision).map(String::as_str)
+    }
+
+    /// The folder of a model that somebody asks for: a folder, or the id of a model in the hub's cache where there is no
+    /// such folder.
+    pub fn model_folder(&self, asked: &str) -> PathBuf {
+        let folder = PathBuf::from(asked.trim());
+        let is_folder =
+            !asked.trim().starts_with("hub:") && !matches!(self.models.get(&folder), Some(Described::Failed(_)));
+        if is_folder {
+            return folder;
+        }
+        let Ok(id) = ModelId::parse(asked) else { return folder };
+        let cached = self.hub.cached.iter().map(|model| (&model.id, &model.folder));
+        let arrived = self.hub.arrived.iter().map(|(id, folder)| (id, folder));
+        cached.chain(arrived).find(|(known, _)| **known == id).map_or(folder, |(_, found)| found.clone())
+    }
+
+    /// What is known of a model that somebody asks for.
+    pub fn model_asked(&self, asked: &str) -> Option<&ModelSummary> {
+        self.model(&self.model_folder(asked))
     }
 
     /// The device that a choice stands for, if it is known.

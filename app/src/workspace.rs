@@ -362,6 +362,7 @@ pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig
         precision: engine::nn::Precision::default(),
         seed: 42,
         task: None,
+        head: engine::config::HeadInit::default(),
         data,
         method: MethodConfig::default(),
         lora: None,

@@ -45,6 +45,9 @@ pub struct RunConfig {
     /// What is learned of a row; `None` is what the model does.
     #[serde(default)]
     pub task: Option<Task>,
+    /// Where the head of a task with classes begins.
+    #[serde(default, skip_serializing_if = "HeadInit::is_checkpoint")]
+    pub head: HeadInit,
     /// The rows, and how a row becomes tokens.
     pub data: DataConfig,
     /// What is trained.
@@ -100,6 +103,24 @@ impl Task {
             Self::TokenClassification => "token_classification",
             Self::MaskedFill => "masked_fill",
         }
+    }
+}
+
+/// Initial values of a head that names classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadInit {
+    /// Those of the checkpoint's own head, if it names the same classes; otherwise new ones.
+    #[default]
+    Checkpoint,
+    /// New ones, drawn.
+    New,
+}
+
+impl HeadInit {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_checkpoint(&self) -> bool {
+        *self == Self::Checkpoint
     }
 }
 

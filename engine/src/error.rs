@@ -190,6 +190,12 @@ pub enum EngineError {
         /// What differs, with both values.
         reason: String,
     },
+    /// Rows have classes that no head of the model names.
+    #[error("the model has no head for the classes of these rows: {reason}")]
+    NoHead {
+        /// Why it has none, with the classes of both if that is it.
+        reason: String,
+    },
     /// The adapter is of a kind we cannot use here.
     #[error("adapters of type {0:?} are not supported here")]
     AdapterType(String),
@@ -291,6 +297,9 @@ impl EngineError {
             Self::Recipe { .. } => "Choose another preset, or the method and the task that it is for",
             Self::Diverged { .. } => "Lower the learning rate, then resume from the last checkpoint",
             Self::AdapterMismatch { .. } => "Choose the model that the adapter was made for",
+            Self::NoHead { .. } => {
+                "Choose an adapter that was trained for them, or rows with the classes of the model's head"
+            }
             Self::AdapterType(_) => "Choose a prefix-tuning adapter",
             Self::UnknownAdapter { .. } => {
                 "Choose a .prefix file, or a folder or file of PEFT, the paper's code, P-tuning v2, ChatGLM or the \

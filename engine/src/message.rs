@@ -12,7 +12,7 @@ use crate::adapters::single_file::About;
 use crate::config::{BeginToken, DataConfig, LoraConfig, MethodConfig, PrefixInit, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
-use crate::models::{LinearName, Site, WeightName};
+use crate::models::{LinearName, OwnHead, Site, WeightName};
 use crate::nn::Precision;
 use crate::nn::positions::Positions;
 
@@ -1119,6 +1119,9 @@ pub struct ModelSummary {
     /// What can be learned with it; first what it does by itself.
     #[serde(default)]
     pub tasks: Vec<Task>,
+    /// The head for classes that it was saved with.
+    #[serde(default)]
+    pub own_head: Option<OwnHead>,
     /// Width of the embeddings.
     #[serde(default)]
     pub embedding_width: usize,

@@ -11,7 +11,7 @@ use crate::analysis::VocabularyBank;
 use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::generation::{DecoderOptions, SourceOptions};
 use crate::message::{ModelSummary, Sampling};
 use crate::models::folder::ModelFolder;
@@ -96,15 +96,33 @@ impl LoadedModel {
     /// An adapter as it is put before this model.
     ///
     /// # Errors
-    /// Its head does not fit the model.
+    /// Its head does not fit the model, or it writes with a model that cannot.
     pub fn conditioning(&self, adapter: &FoldedAdapter) -> Result<Conditioning> {
+        if adapter.task.task == Task::Causal {
+            self.check_writes()?;
+        }
         adapter.conditioning(&self.model, &self.device)
+    }
+
+    /// Refuses to write with a causal model that was saved with a head for classes in place of that for tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskShape`].
+    pub fn check_writes(&self) -> Result<()> {
+        let wanted = "a model that writes: this checkpoint has a head for classes and none for tokens";
+        let architecture = self.model.shape().architecture;
+        match &*self.model {
+            Model::Causal(_) if !self.summary.tasks.contains(&Task::Causal) => {
+                Err(EngineError::TaskShape { architecture, wanted })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The task asked for, or what the model does.
     ///
     /// # Errors
-    /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
+    /// [`EngineError::Setting`] when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
         let tasks = &self.summary.tasks;
         match asked.or_else(|| tasks.first().copied()) {

@@ -15,6 +15,8 @@ import tempfile
 
 import sentencepiece
 import transformers as tr
+from sentencepiece import sentencepiece_model_pb2
+from transformers.convert_slow_tokenizer import MBART_LANGUAGES
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 tr.logging.set_verbosity_error()
@@ -28,6 +30,7 @@ TEXTS = [
     "x" * 300, "prefix" * 60, "don't we'll I'm they've", "3.14159 1,000,000 0x1F", "!!!???...", "a_b-c/d\\e", "<s>", "</s> text </s>",
     "[CLS] the [MASK] prefix [SEP]", "<pad><unk><mask>", "<|endoftext|>", "<extra_id_0> the <extra_id_1>", "▁the ▁ prefix", "\u0301", "\u0000\u0007",
     "``quoted'' \"text\"", "हिन्दी ไทย עברית العربية", "ÀÉÎÕÜ ÿ ſ ĳ", "the\u0085prefix\u2028layer", " the  prefix ",
+    "the <mask> layer", "a <mask_1> b <mask_2> c", "<unk_2> a <unk_102>", "en_XX the prefix ro_RO zh_CN", "the\u3000 prefix  \u00a0",
 ]
 
 
@@ -40,6 +43,18 @@ def sentence_piece(path, **options):
     sentencepiece.SentencePieceTrainer.Train(
         sentence_iterator=iter(lines()), model_prefix=path, hard_vocab_limit=False, minloglevel=2, num_threads=1, **options)
     os.remove(path + ".vocab")
+    forget_places(path + ".model")
+
+
+def forget_places(path):
+    """Takes the paths of the machine that trained a model out of its file."""
+    model = sentencepiece_model_pb2.ModelProto()
+    with open(path, "rb") as file:
+        model.ParseFromString(file.read())
+    for spec, field in [(model.trainer_spec, "model_prefix"), (model.normalizer_spec, "normalization_rule_tsv")]:
+        spec.ClearField(field)
+    with open(path, "wb") as file:
+        file.write(model.SerializeToString())
 
 
 def rules(folder):
@@ -72,6 +87,16 @@ def xlm_roberta(folder, scratch):
                    character_coverage=0.98, normalization_rule_tsv=rules(scratch))
 
 
+def pegasus(folder, scratch):
+    sentence_piece(os.path.join(folder, "spiece"), vocab_size=120, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+                   character_coverage=0.98, normalization_rule_tsv=rules(scratch))
+
+
+def pegasus_bare(folder, scratch):
+    sentence_piece(os.path.join(folder, "spiece"), vocab_size=120, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+                   character_coverage=0.98, normalization_rule_name="identity", remove_extra_whitespaces=False)
+
+
 def byte_level(folder, special):
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -98,6 +123,14 @@ FOLDERS = {  # files, model type, tokenizer_config.json
     "sentence-bpe": (llama, "other", {}),
     "albert": (albert, "albert", {"tokenizer_class": "AlbertTokenizer"}),
     "xlm-roberta": (xlm_roberta, "xlm-roberta", {}),
+    "pegasus": (pegasus, "pegasus", {}),
+    "pegasus-saved": (pegasus, "pegasus", {"tokenizer_class": "PegasusTokenizer", "mask_token": "<mask_2>", "mask_token_sent": "<mask_1>",
+                                           "offset": 103, "additional_special_tokens": ["<mask_1>", *(f"<unk_{i}>" for i in range(2, 103))]}),
+    "pegasus-bare": (pegasus_bare, "pegasus", {"tokenizer_class": "PegasusTokenizerFast", "offset": 5}),
+    "mbart": (xlm_roberta, "mbart", {}),
+    "mbart-romanian": (xlm_roberta, "mbart", {"tokenizer_class": "MBartTokenizer", "src_lang": "ro_RO", "tgt_lang": "en_XX",
+                                              "additional_special_tokens": [*MBART_LANGUAGES]}),
+    "mbart50": (xlm_roberta, "mbart", {"tokenizer_class": "MBart50Tokenizer", "src_lang": "zh_CN", "tgt_lang": "de_DE"}),
     "gpt2": (lambda f, s: byte_level(f, ["<|endoftext|>"]), "gpt2", {}),
     "opt": (lambda f, s: byte_level(f, ROBERTA), "opt", {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True, "bos_token": "</s>",
                                                           "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}),
@@ -124,6 +157,8 @@ def expected(folder, words):
         result = {"text": text, "ids": tok.encode(text, add_special_tokens=False), "around": around.input_ids,
                   "pair": pair.input_ids[0], "pair_types": pair.token_type_ids[0],
                   "decoded": tok.decode(around.input_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)}
+        if getattr(tok, "tgt_lang", None):
+            result["target"] = tok(text_target=text).input_ids
         if words and cut:
             split = tok(cut, is_split_into_words=True)
             result["words"], result["word_ids"] = split.input_ids, split.word_ids()

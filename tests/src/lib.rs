@@ -6,7 +6,7 @@ pub mod hub_server;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
-use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
+use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
 use engine::message::{Command, Event, JobId};
 use engine::worker::Engine;
@@ -42,6 +42,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
         precision: engine::nn::Precision::F32,
         seed: 7,
         task: None,
+        head: HeadInit::default(),
         data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
         lora: None,

@@ -58,6 +58,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "task",
         "causal, seq2seq, sequence_classification, token_classification or masked_fill; none is what the model does",
     )),
+    value("head", "Where a head for classes begins: checkpoint (its own, if it is for the same classes) or new"),
     table("data", "The rows, and how a row becomes tokens"),
     path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
     or_none(text("data.name", "What the rows are called among several datasets; none is the file's name")),
@@ -507,6 +508,7 @@ mod tests {
             "method.infix=true",
             "method.reparameterisation.hidden_layers=2",
             "task=causal",
+            "head=new",
         ])
         .unwrap();
         let others: [&[&str]; 5] = [

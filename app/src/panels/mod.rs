@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod explorer;
 pub mod hub_settings;
+mod hub_work;
 pub mod incoming;
 pub mod library;
 pub mod new_run;

@@ -317,7 +317,7 @@ impl FoldedAdapter {
         let n_classes = self.task.classes.len();
         let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
         let mut weights = Vec::new();
-        for (name, shape) in kind.parameter_shapes(model.shape().d_model, n_classes) {
+        for (name, shape) in kind.parameter_shapes(model.head_width(), n_classes) {
             let found = self.head.iter().find(|(found, ..)| found == name);
             let (_, found, values) = found.ok_or_else(|| mismatch(format!("its head has no {name:?}")))?;
             if *found != shape {

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::adapters::NamedTensor;
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::models::{ClassHead, HeadKind};
 use crate::random::normal;
@@ -55,6 +56,12 @@ impl Head {
             Parameter::new(name, dims, values, device)
         };
         Self { shape, parameters: shape.parameter_shapes().into_iter().map(drawn).collect() }
+    }
+
+    /// With the weights of a trained one, in the order of [`HeadShape::parameter_shapes`].
+    pub fn given(shape: HeadShape, weights: Vec<NamedTensor>, device: &Device) -> Self {
+        let known = |(name, dims, values): NamedTensor| Parameter::new(name, dims, values, device);
+        Self { shape, parameters: weights.into_iter().map(known).collect() }
     }
 
     /// As it is used with these leaves.

@@ -10,6 +10,7 @@ use safetensors::tensor::View;
 use serde_json::{Value, json};
 
 use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
+use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, WeightName};
 use crate::weights::write_json;
@@ -139,7 +140,7 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-/// Configuration and tokenizer; the configuration learns the names of the classes.
+/// Configuration and tokenizer; the configuration learns what the head is for and the names of the classes.
 fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
     let folder = &base.folder().path;
     for entry in std::fs::read_dir(folder).map_err(EngineError::io("read", folder))? {
@@ -162,5 +163,36 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<(
     config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
     let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
     config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    if let Some(family) = family(base.shape().architecture) {
+        let kind = if adapter.task.task == Task::TokenClassification { "Token" } else { "Sequence" };
+        // What the checkpoint's own head was trained for.
+        if let Some(options) = config.as_object_mut() {
+            options.remove("problem_type");
+        }
+        config["architectures"] = json!([format!("{family}For{kind}Classification")]);
+    }
     write_json(&path, &config)
+}
+
+/// What transformers' classes of an architecture begin with, if some of them classify.
+fn family(architecture: &str) -> Option<&'static str> {
+    Some(match architecture {
+        "albert" => "Albert",
+        "bert" => "Bert",
+        "bloom" => "Bloom",
+        "distilbert" => "DistilBert",
+        "electra" => "Electra",
+        "glm" => "Glm",
+        "glm4" => "Glm4",
+        "gpt2" => "GPT2",
+        "gpt_neo" => "GPTNeo",
+        "gpt_neox" => "GPTNeoX",
+        "llama" => "Llama",
+        "mistral" => "Mistral",
+        "opt" => "OPT",
+        "qwen2" => "Qwen2",
+        "qwen3" => "Qwen3",
+        "roberta" => "Roberta",
+        _ => return None,
+    })
 }

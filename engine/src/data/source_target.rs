@@ -58,7 +58,7 @@ pub(super) fn target_tokens(
     if tokenizer.encode(text)?.is_empty() {
         return Ok((Vec::new(), 0));
     }
-    let mut labels = tokenizer.encode_with_special(text)?.ids;
+    let mut labels = tokenizer.encode_target(text)?;
     if let Some(first) = start.first {
         let takes_its_place = labels.first().is_some_and(|&token| tokenizer.is_special(token));
         labels.splice(..usize::from(takes_its_place), [first]);

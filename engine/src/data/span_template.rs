@@ -119,7 +119,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::{PromptConfig, TrainingConfig};
+    use crate::config::{HeadInit, PromptConfig, TrainingConfig};
 
     fn settle(form: &str, task: Option<Task>) -> Result<RunConfig> {
         let template = Some(form.to_owned());
@@ -130,6 +130,7 @@ mod tests {
             precision: crate::nn::Precision::F32,
             seed: 0,
             task,
+            head: HeadInit::default(),
             data: DataConfig::new("x"),
             method: MethodConfig::Prompt(PromptConfig { template, ..PromptConfig::default() }),
             lora: None,

@@ -1,4 +1,5 @@
-//! Loss, perplexity and how often predictions are right, of an adapter on a dataset, one batch a step.
+//! Loss, perplexity and how often predictions are right, of an adapter or of the model as it is on a dataset, one batch a
+//! step.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, Phase};
 use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
@@ -75,12 +76,13 @@ impl Evaluate {
             Some(adapter) => dataset.place(&before, adapter.has_tasks(), &model.tokenizer)?,
             None => dataset.drop_soft(),
         }
-        let (rows, record) = (dataset.train, dataset.task);
+        let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
+        let (rows, record) = (dataset.train, own.as_ref().map_or(dataset.task, |own| own.task.clone()));
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
         let batches =
             evaluation_batches(&lengths, BATCH).iter().map(|of| TokenBatch::new(&rows, of, pad, record.task)).collect();
-        let conditioning = match &adapter {
+        let conditioning = match adapter.as_ref().or(own.as_ref()) {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
@@ -88,6 +90,20 @@ impl Evaluate {
         let (rows, tally) = (rows.len(), Tally::default());
         Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
+}
+
+/// The model's own head as an adapter that is nothing else; `None` where there are no classes.
+fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<FoldedAdapter>> {
+    if !task.task.has_classes() {
+        return Ok(None);
+    }
+    let no_head = |reason: String| EngineError::NoHead { reason };
+    let Some(own) = &model.summary.own_head else {
+        return Err(no_head("its checkpoint has no such head".to_owned()));
+    };
+    let (classes, order) = own.over(task.task, &task.classes).map_err(no_head)?;
+    let head = model.model.folder().head_weights(task.task, &order)?;
+    Ok(Some(FoldedAdapter { head, task: TaskRecord { classes, ..task.clone() }, ..FoldedAdapter::default() }))
 }
 
 impl Job for Evaluate {

@@ -44,6 +44,7 @@ impl Generate {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
+        model.check_writes()?;
         Writer::try_from(&*model.model)?;
         let (mut streams, mut texts) = (Vec::new(), Vec::new());
         for stream in &self.request.streams {

@@ -37,7 +37,7 @@ pub struct BloomConfig {
     #[serde(default)]
     apply_residual_connection_post_layernorm: bool,
     #[serde(default = "yes")]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
 }
 
 fn seq_length() -> usize {

@@ -20,8 +20,8 @@ use crate::models::opt::{Opt, OptConfig};
 use crate::models::post_norm::EncoderConfig;
 use crate::models::t5::{self, T5, T5Config};
 use crate::models::{
-    BaseModel, CausalModel, Loading, Model, ModelShape, Site, Weights, albert, bert, cannot, distilbert, electra,
-    roberta,
+    BaseModel, CausalModel, Loading, Model, ModelShape, OwnHead, Site, Weights, albert, bert, cannot, distilbert,
+    electra, roberta,
 };
 use crate::nn::Precision;
 use crate::weights::WeightFiles;
@@ -47,6 +47,22 @@ enum Architecture {
     Bart(Box<BartConfig>),
 }
 
+impl Architecture {
+    /// Whether what a causal model writes with are its embeddings.
+    fn is_tied(&self) -> bool {
+        match self {
+            Self::Bloom(config) => config.tie_word_embeddings,
+            Self::Glm(config) => config.tie_word_embeddings,
+            Self::Gpt2(config) => config.tie_word_embeddings,
+            Self::GptNeo(config) => config.tie_word_embeddings,
+            Self::GptNeox(config) => config.tie_word_embeddings,
+            Self::Llama(config) => config.tie_word_embeddings,
+            Self::Opt(config) => config.tie_word_embeddings,
+            Self::Encoder(_) | Self::T5(_) | Self::Bart(_) => false,
+        }
+    }
+}
+
 /// A model folder whose configuration is understood; weights are mapped, not read.
 pub struct ModelFolder {
     /// Where it is.
@@ -55,6 +71,7 @@ pub struct ModelFolder {
     files: WeightFiles,
     /// What can be learned with it; first what it does by itself.
     tasks: Vec<Task>,
+    own_head: Option<OwnHead>,
 }
 
 impl ModelFolder {
@@ -101,14 +118,22 @@ impl ModelFolder {
         let tasks = match &architecture {
             Architecture::Encoder(_) => encoder_tasks(&config, &files),
             Architecture::T5(_) | Architecture::Bart(_) => vec![Task::Seq2Seq],
-            _ => vec![Task::Causal, Task::SequenceClassification],
+            causal => causal_tasks(&config, causal.is_tied(), &files),
         };
-        Ok(Self { path: path.to_owned(), architecture, files, tasks })
+        let mut folder = Self { path: path.to_owned(), architecture, files, tasks, own_head: None };
+        let (architecture, width) = (folder.shape().architecture, folder.head_width());
+        folder.own_head = OwnHead::find(architecture, width, &config, &folder.files);
+        Ok(folder)
     }
 
     /// What can be learned with it; first what it does by itself.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// The head for classes that the checkpoint was saved with.
+    pub fn own_head(&self) -> Option<&OwnHead> {
+        self.own_head.as_ref()
     }
 
     /// The task asked for, or what the model does.
@@ -175,13 +200,13 @@ impl ModelFolder {
                 let weights = self.files.shapes().filter(|(name, _)| !name.ends_with("position_ids"));
                 weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
             }
-            Architecture::T5(config) => config.parameters() + self.own_head(),
+            Architecture::T5(config) => config.parameters() + self.writing_head(),
             Architecture::Bart(config) => config.parameters(),
         }
     }
 
     /// Numbers in a head that the files hold beside the embeddings.
-    fn own_head(&self) -> usize {
+    fn writing_head(&self) -> usize {
         let shape = self.shape();
         if self.files.contains("lm_head.weight") { shape.vocab_size * shape.d_model } else { 0 }
     }
@@ -219,6 +244,7 @@ impl ModelFolder {
             file_bytes: self.files.file_bytes(),
             largest_tensor_bytes: self.largest_tensor_bytes(),
             tasks: self.tasks.clone(),
+            own_head: self.own_head.clone(),
             embedding_width: self.embedding_width(),
             weights: self.known_weights(),
             linears: self.known_linears(),
@@ -272,6 +298,24 @@ impl ModelFolder {
         };
         Ok(Model::Causal(causal))
     }
+}
+
+/// Where causal models keep a head that is not their embeddings.
+const OWN_HEADS: [&str; 2] = ["lm_head.weight", "embed_out.weight"];
+
+/// A causal model goes on with a text and classifies. Saved with a head for classes it does that first, and if it lost the
+/// head that writes, that alone.
+fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) -> Vec<Task> {
+    let has_head = is_tied || OWN_HEADS.iter().any(|name| files.contains(name));
+    if !has_head && files.contains("score.weight") {
+        return vec![Task::SequenceClassification];
+    }
+    let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
+    let mut tasks = vec![Task::Causal, Task::SequenceClassification];
+    if saved.ends_with("ForSequenceClassification") {
+        tasks.reverse();
+    }
+    tasks
 }
 
 /// Where checkpoints keep the head that fills masks.

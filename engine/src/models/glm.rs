@@ -44,7 +44,7 @@ pub struct GlmConfig {
     #[serde(default = "yes")]
     attention_bias: bool,
     #[serde(default)]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
     #[serde(default = "pad_token_id")]
     pad_token_id: Option<i64>,
     #[serde(flatten)]

@@ -33,7 +33,7 @@ pub struct Gpt2Config {
     #[serde(default)]
     add_cross_attention: bool,
     #[serde(default = "default_true")]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
 }
 
 fn default_activation() -> String {

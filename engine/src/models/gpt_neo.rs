@@ -38,7 +38,7 @@ pub struct GptNeoConfig {
     #[serde(default = "layer_norm_epsilon")]
     layer_norm_epsilon: f64,
     #[serde(default = "yes")]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
 }
 
 fn attention_types() -> Vec<(Vec<String>, usize)> {

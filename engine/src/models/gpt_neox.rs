@@ -35,7 +35,7 @@ pub struct GptNeoxConfig {
     #[serde(default = "yes")]
     attention_bias: bool,
     #[serde(default)]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
     #[serde(flatten)]
     rope: RopeSettings,
 }

@@ -4,8 +4,8 @@ use crate::config::Task;
 use crate::models::folder::ModelFolder;
 use crate::models::{HeadKind, LinearName, WeightName};
 
-/// Heads of tasks that a checkpoint was once trained for: a run makes its own.
-const HEADS: [&str; 3] = ["classifier.", "pre_classifier.", "score."];
+/// Heads of tasks that a checkpoint was once trained for: they are no weights of the model.
+pub(super) const HEADS: [&str; 4] = ["classifier.", "pre_classifier.", "classification_head.", "score."];
 
 /// What older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
@@ -52,6 +52,11 @@ impl ModelFolder {
         };
         self.files().shapes().filter_map(of_tokens).min().unwrap_or(shape.d_model)
     }
+
+    /// Width of what a head that names classes reads: as [`Model::head_width`](super::Model::head_width).
+    pub fn head_width(&self) -> usize {
+        head_width(self.tasks(), self.embedding_width(), self.shape().d_model)
+    }
 }
 
 /// The layers of a head that names classes; `None` for a task without.
@@ -67,6 +72,12 @@ pub(crate) fn head_kind(architecture: &str, task: Task) -> Option<HeadKind> {
         }),
         _ => None,
     }
+}
+
+/// A head of an encoder reads the width of the model; a causal model's is as wide as its embeddings.
+pub(crate) fn head_width(tasks: &[Task], embedding_width: usize, d_model: usize) -> usize {
+    let is_causal = !tasks.contains(&Task::TokenClassification) && !tasks.contains(&Task::Seq2Seq);
+    if is_causal { embedding_width } else { d_model }
 }
 
 /// Blocks are numbered, what stands before and behind them is not.

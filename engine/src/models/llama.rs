@@ -41,7 +41,7 @@ pub struct LlamaConfig {
     #[serde(default)]
     mlp_bias: bool,
     #[serde(default)]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
     #[serde(default = "sliding_window")]
     sliding_window: Option<usize>,
     #[serde(default)]

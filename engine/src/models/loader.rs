@@ -159,9 +159,9 @@ impl<'a> Loader<'a> {
         self.whole_matrix(name, shape).map(|weight| self.multiplied(self.cut(weight)))
     }
 
-    /// The matrix of the head, which is outside of the root: `None` if the embeddings serve.
+    /// The matrix of the head, which is outside of the root: `None` if the embeddings serve, or nothing is written with it.
     pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<FrozenMatrix>> {
-        if tied { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
+        if tied || self.names_classes(name) { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
     }
 
     /// The head where the files have another name for it than transformers' module, which is `lm_head`.
@@ -170,7 +170,13 @@ impl<'a> Loader<'a> {
         let stored = if load.contains(known) { known } else { stored };
         let read = || load.read_matrix(stored, shape);
         let head = |head| Some(self.multiplied(self.cut(head)));
-        if tied { Ok(None) } else { load.weight(known, stored, shape, read).map(head) }
+        if tied || self.names_classes(stored) { Ok(None) } else { load.weight(known, stored, shape, read).map(head) }
+    }
+
+    /// Whether the files have a head for classes in place of this one.
+    fn names_classes(&self, head: &str) -> bool {
+        let load = self.outside();
+        !load.contains(head) && load.contains("score.weight")
     }
 
     /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.

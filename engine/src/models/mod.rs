@@ -12,6 +12,7 @@ pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
 pub use self::head::{ClassHead, HeadKind};
 pub use self::loader::{LinearName, Shared, WeightName, Weights};
+pub use self::own_head::OwnHead;
 pub use self::seams::Seams;
 pub(crate) use self::seams::{Leaf, leaf, with_gradient};
 pub(crate) use self::seq2seq::encode;
@@ -46,6 +47,7 @@ pub(crate) mod known;
 pub mod llama;
 mod loader;
 pub mod opt;
+mod own_head;
 mod post_norm;
 #[cfg(test)]
 mod precision_tests;
@@ -184,6 +186,15 @@ impl Model {
             (Self::Encoder(_), Task::TokenClassification) => Ok(HeadKind::Linear),
             (Self::Causal(_), Task::SequenceClassification) => Ok(HeadKind::Score),
             _ => Err(cannot(self.shape().architecture, task)),
+        }
+    }
+
+    /// Width of what a head that names classes reads.
+    pub fn head_width(&self) -> usize {
+        match self {
+            // Some project their hidden states to narrower embeddings.
+            Self::Causal(model) => model.head().dims()[1],
+            Self::Encoder(_) | Self::Seq2Seq(_) => self.shape().d_model,
         }
     }
 

@@ -45,7 +45,7 @@ pub struct OptConfig {
     #[serde(default = "yes")]
     layer_norm_elementwise_affine: bool,
     #[serde(default = "yes")]
-    tie_word_embeddings: bool,
+    pub(super) tie_word_embeddings: bool,
     #[serde(default = "pad_token_id")]
     pad_token_id: Option<i64>,
 }

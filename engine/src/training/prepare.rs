@@ -11,8 +11,8 @@ use crate::adapters::{
     TunedWeights, is_of_a_head,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
-    PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    FullConfig, HeadInit, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig,
+    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -187,17 +187,37 @@ pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
     sentences
 }
 
-/// What is drawn because the checkpoint does not have it, a sentence each.
-pub(super) fn head_notices(model: &LoadedModel, task: &TaskRecord) -> Vec<String> {
+/// What the head begins with, and what is drawn because the checkpoint does not have it, a sentence each.
+pub(super) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<String> {
     if !task.task.has_classes() {
         return Vec::new();
     }
-    let fresh = format!("a fresh head for {} classes is trained with the prefix", task.classes.len());
+    let n_classes = task.classes.len();
+    let head = match own_scores(config.head, model, task) {
+        Ok(_) => format!("the head begins as the checkpoint's own, for {n_classes} classes"),
+        Err(reason) => {
+            let why = reason.map_or_else(String::new, |reason| format!("; the checkpoint's own is not used: {reason}"));
+            format!("a new head for {n_classes} classes is trained{why}")
+        }
+    };
     let pooler = match &*model.model {
         Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
         _ => None,
     };
-    std::iter::once(fresh).chain(pooler.map(str::to_owned)).collect()
+    std::iter::once(head).chain(pooler.map(str::to_owned)).collect()
+}
+
+/// Which score of the checkpoint's own head each class has. The error says why it is not used, if it has one.
+fn own_scores(
+    asked: HeadInit,
+    model: &LoadedModel,
+    task: &TaskRecord,
+) -> std::result::Result<Vec<usize>, Option<String>> {
+    let own = model.summary.own_head.as_ref().ok_or(None)?;
+    if asked == HeadInit::New {
+        return Err(Some("a new one is asked for".to_owned()));
+    }
+    own.scores_of(task.task, &task.classes).map_err(Some)
 }
 
 /// The sizes of the head, where the task has classes.
@@ -205,7 +225,7 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
     if !task.task.has_classes() {
         return Ok(None);
     }
-    let (kind, d_model) = (model.model.head_kind(task.task)?, model.model.shape().d_model);
+    let (kind, d_model) = (model.model.head_kind(task.task)?, model.model.head_width());
     Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
 }
 
@@ -406,7 +426,13 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     Model::Encoder(encoder) => encoder.initializer_range(),
                     Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
                 };
-                let mut head = Head::fresh(*shape, deviation, device, seed);
+                let mut head = match own_scores(config.head, model, &plan.task) {
+                    Ok(scores) => {
+                        let weights = model.model.folder().head_weights(plan.task.task, &scores)?;
+                        Head::given(*shape, weights, device)
+                    }
+                    Err(_) => Head::fresh(*shape, deviation, device, seed),
+                };
                 start.bring_head(&mut head, &plan.task, device);
                 Part::Head(head)
             }

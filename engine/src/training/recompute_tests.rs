@@ -163,7 +163,7 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenB
 /// A trainer whose parameters are drawn, but for weights of the model itself.
 pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
     if task.has_classes() {
-        let (kind, d_model) = (model.head_kind(task).unwrap(), model.shape().d_model);
+        let (kind, d_model) = (model.head_kind(task).unwrap(), model.head_width());
         parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2 }));
     }
     let mut random = ChaCha8Rng::seed_from_u64(SEED);

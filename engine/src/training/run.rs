@@ -121,7 +121,9 @@ impl Run {
         };
         folder.write_facts(&facts)?;
         out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
-        for text in notices(&data.report, model.model.window()).into_iter().chain(head_notices(&model, &data.task)) {
+        for text in
+            notices(&data.report, model.model.window()).into_iter().chain(head_notices(&config, &model, &data.task))
+        {
             out.send(Event::Notice { job: id, text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();

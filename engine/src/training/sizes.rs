@@ -5,7 +5,7 @@ use crate::config::{LoraConfig, MethodConfig, PrefixConfig, Task};
 use crate::error::Result;
 use crate::message::ModelSummary;
 use crate::models::Site;
-use crate::models::known::head_kind;
+use crate::models::known::{head_kind, head_width};
 use crate::training::prepare::{lora_parts, prompt_shape, trained_weights};
 
 /// Numbers trained and numbers kept by a method, what stands beside it, and the head of a task with so many classes.
@@ -36,7 +36,8 @@ pub fn count_parameters(
         parts.extend(matrices(lora)?);
     }
     if let Some(kind) = head_kind(&model.architecture, task) {
-        parts.push(PartPlan::Head(HeadShape { kind, d_model: model.d_model, n_classes }));
+        let d_model = head_width(&model.tasks, model.embedding_width, model.d_model);
+        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes }));
     }
     Ok(parts.iter().map(PartPlan::count).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1)))
 }

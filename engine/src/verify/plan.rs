@@ -102,7 +102,7 @@ fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<
     if !case.task().has_classes() {
         return Ok(None);
     }
-    let (kind, d_model) = (model.head_kind(case.task())?, model.shape().d_model);
+    let (kind, d_model) = (model.head_kind(case.task())?, model.head_width());
     Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes })))
 }
 

@@ -2,6 +2,7 @@
 
 mod lab;
 mod methods;
+mod models;
 mod pictures;
 mod sent;
 mod walk;

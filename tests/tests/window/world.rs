@@ -282,6 +282,7 @@ pub(crate) fn model_summary() -> ModelSummary {
         file_bytes: 28_000_000,
         largest_tensor_bytes: 12_582_912,
         tasks: vec![Task::Causal, Task::SequenceClassification],
+        own_head: None,
         embedding_width: 384,
         weights: (0..6).flat_map(layer).map(|linear| weight(&linear)).collect(),
         linears: (0..6).flat_map(layer).collect(),

@@ -137,6 +137,7 @@ mod tests {
             file_bytes: 0,
             largest_tensor_bytes: 0,
             tasks: Vec::new(),
+            own_head: None,
             embedding_width: 768,
             weights: Vec::new(),
             linears: Vec::new(),

@@ -34,7 +34,7 @@ pub(super) fn data_ui(
     card_ui(ui, say!("data.title"), |ui| {
         files_ui(ui, draft, state, issues, out);
         let columns = state.preview.known.as_deref().map_or(&[][..], |preview| &preview.columns);
-        let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+        let task = draft.shown_task(state.model_asked(&draft.model));
         mapping_ui(ui, draft, columns, task, state.preview.known.as_deref());
         match task {
             Task::Causal | Task::Seq2Seq => templates_ui(ui, draft, issues),
@@ -188,7 +188,7 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
             if draft.limit_tokens {
                 field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
             } else {
-                let model = state.model(Path::new(draft.model.trim()));
+                let model = state.model_asked(&draft.model);
                 let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_before()));
                 ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
             }
@@ -196,7 +196,7 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     });
     ui.horizontal_wrapped(|ui| {
         ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
-        if draft.shown_task(state.model(Path::new(draft.model.trim()))).writes() {
+        if draft.shown_task(state.model_asked(&draft.model)).writes() {
             ui.add_space(12.0);
             ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
                 .on_hover_text(say!("data.append_end_help"));

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use engine::adapters::LoraShape;
 use engine::config::{
-    DataConfig, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PromptInit, Reparameterisation, RunConfig,
-    Schedule, Task, TrainingConfig,
+    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PromptInit, Reparameterisation,
+    RunConfig, Schedule, Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::{DataPreview, ModelSummary};
@@ -92,6 +92,8 @@ pub struct Issue {
 /// What is known about what the form names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
+    /// Where the chosen model is, if it was called by its name on the hub.
+    pub folder: Option<&'a Path>,
     /// The chosen model.
     pub model: Option<&'a ModelSummary>,
     /// Why the chosen model cannot be used.
@@ -113,6 +115,8 @@ pub struct Draft {
     pub model: String,
     /// What is learned of a row; `None` is what the model does.
     pub task: Option<Task>,
+    /// Where a head begins, in a task that has one.
+    pub head: HeadInit,
     /// Training rows.
     pub train: String,
     /// Validation rows, or nothing.
@@ -195,6 +199,7 @@ impl From<&RunConfig> for Draft {
             name: config.name.clone(),
             model: config.model.display().to_string(),
             task: config.task,
+            head: config.head,
             train: config.data.train.display().to_string(),
             validation: config.data.validation.as_deref().map(Path::display).map(|p| p.to_string()).unwrap_or_default(),
             limit_tokens: config.data.max_tokens.is_some(),
@@ -388,7 +393,11 @@ impl Draft {
         match rate {
             Some(rate) if issues.is_empty() => {
                 let encoder_layers = facts.model.map_or(0, |model| model.encoder_layers);
-                self.config(rate, encoder_layers).map_err(|issue| vec![issue])
+                let mut config = self.config(rate, encoder_layers).map_err(|issue| vec![issue])?;
+                if let Some(folder) = facts.folder {
+                    config.model = folder.to_owned();
+                }
+                Ok(config)
             }
             _ => Err(issues),
         }
@@ -459,6 +468,7 @@ impl Draft {
             precision: self.precision,
             seed: self.seed,
             task: self.task,
+            head: self.head,
             data: self.data_config(),
             method: self.method(encoder_layers),
             lora: self.tuning.beside(),
@@ -527,6 +537,7 @@ mod tests {
             file_bytes: 500_000_000,
             largest_tensor_bytes: 154_389_504,
             tasks: Vec::new(),
+            own_head: None,
             embedding_width: 768,
             weights: Vec::new(),
             linears: Vec::new(),

@@ -104,7 +104,7 @@ impl LabForm {
 
     /// Which starts, how long and how often.
     fn plan_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
-        let task = draft.shown_task(state.model(std::path::Path::new(draft.model.trim())));
+        let task = draft.shown_task(state.model_asked(&draft.model));
         ui.horizontal_wrapped(|ui| {
             for kind in InitKind::offered(draft.tuning.kind, task.has_classes()) {
                 let mut ticked = self.kinds.contains(&kind);
@@ -191,7 +191,7 @@ impl LabForm {
         out: &mut Vec<Action>,
     ) {
         let lab = &state.lab;
-        let classes = draft.shown_task(state.model(std::path::Path::new(draft.model.trim()))).has_classes();
+        let classes = draft.shown_task(state.model_asked(&draft.model)).has_classes();
         let chosen = self.chosen(lab).filter(|row| row.after.is_some()).cloned();
         ui.horizontal(|ui| {
             if lab.job.is_some() {

@@ -134,13 +134,14 @@ impl NewRun {
     }
 
     fn check(&mut self, draft: &Draft, state: &State) {
-        let model = state.models.get(std::path::Path::new(draft.model.trim()));
-        let model_failure = match model {
+        let folder = state.model_folder(&draft.model);
+        let model_failure = match state.models.get(&folder) {
             Some(Described::Failed(failure)) => Some(failure.what.as_str()),
             _ => None,
         };
         let facts = Facts {
-            model: state.model(std::path::Path::new(draft.model.trim())),
+            folder: Some(&folder),
+            model: state.model(&folder),
             model_failure,
             preview: state.preview.known.as_deref(),
             data_failure: state.preview.failure.as_ref().map(|failure| failure.what.as_str()),
@@ -170,7 +171,7 @@ impl NewRun {
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(TYPING_PAUSE_SECS - waited));
             return;
         }
-        let model = PathBuf::from(draft.model.trim());
+        let model = state.model_folder(&draft.model);
         if model.as_os_str().is_empty() {
             return;
         }

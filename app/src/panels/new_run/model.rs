@@ -3,17 +3,21 @@
 use std::path::Path;
 
 use egui::{RichText, Ui};
-use engine::config::Task;
+use engine::config::{HeadInit, Task};
+use engine::hub::ModelId;
 use engine::message::ModelSummary;
+use engine::models::OwnHead;
 
 use super::draft::{Draft, Field, Issue};
 use super::error_of;
 use crate::action::{Action, Pick};
+use crate::panels::hub_work::hub_work_ui;
 use crate::say;
+use crate::state::hub::HubWork;
 use crate::state::{Described, State};
 use crate::text;
 use crate::theme::tokens;
-use crate::widgets::button::{segmented_ui, small_ui};
+use crate::widgets::button::{quiet_ui, segmented_ui, small_ui};
 use crate::widgets::field;
 use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
@@ -21,15 +25,17 @@ use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     card_ui(ui, say!("model.title"), |ui| {
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
-        let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty());
+        let id = wanted_id(draft, state);
+        let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty() && id.is_none());
         let edit = field::field_ui(ui, say!("model.folder"), say!("model.folder_help"), error, |ui| {
-            field::path_ui(ui, &mut draft.model, say!("model.hint"), say!("model.browse"))
+            field::path_ui(ui, &mut draft.model, say!("model.ask_hint"), say!("model.browse"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Model));
         }
         known_models_ui(ui, draft, state);
-        match state.models.get(Path::new(draft.model.trim())) {
+        let folder = state.model_folder(&draft.model);
+        match state.models.get(&folder) {
             Some(Described::Asked) => {
                 ui.horizontal(|ui| {
                     ui.spinner();
@@ -41,7 +47,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                     for fact in [
                         model.architecture.clone(),
                         say!("model.parameters", n = text::short_count(model.parameters)),
-                        say!("model.layers", n = model.n_layers),
+                        layers(model),
                         say!("model.width", n = model.d_model),
                         heads(model),
                         say!("model.positions", n = text::count(model.n_positions)),
@@ -51,14 +57,55 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                         plain_chip_ui(ui, &fact);
                     }
                 });
+                if folder != Path::new(draft.model.trim()) {
+                    let note = say!("model.from_cache", folder = folder.display());
+                    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
+                }
                 task_ui(ui, draft, model);
+                head_ui(ui, draft, model, state);
             }
+            Some(Described::Failed(_)) if let Some(id) = id => hub_ui(ui, &id, state, out),
             Some(Described::Failed(failure)) => {
                 ui.add(egui::Label::new(RichText::new(&failure.advice).color(tokens(ui).muted)).wrap());
             }
             None => {}
         }
     });
+}
+
+/// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
+fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
+    let is_missing = matches!(state.models.get(&state.model_folder(&draft.model)), Some(Described::Failed(_)));
+    let id = ModelId::parse(&draft.model).ok()?;
+    let is_known = state.hub.cached.iter().any(|model| model.id == id);
+    (is_missing && !is_known).then_some(id)
+}
+
+/// Asks for the model on the hub: names and sizes first, then the files.
+fn hub_ui(ui: &mut Ui, id: &ModelId, state: &State, out: &mut Vec<Action>) {
+    let concerned = match &state.hub.work {
+        HubWork::Idle => None,
+        HubWork::LookingUp(other) => Some(other),
+        HubWork::Listed(listing) | HubWork::Fetching { listing, .. } => Some(&listing.id),
+    };
+    if concerned != Some(id) {
+        ui.add(egui::Label::new(RichText::new(say!("model.not_here", name = id)).color(tokens(ui).muted)).wrap());
+        let button = quiet_ui(ui, !state.hub.is_busy(), &say!("model.look_up", name = id));
+        if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
+            out.push(Action::LookUp(id.to_string()));
+        }
+    }
+    if concerned == Some(id) || state.hub.failure.is_some() {
+        hub_work_ui(ui, state, out);
+    }
+}
+
+/// Layers, and those of the encoder where there is one before them.
+fn layers(model: &ModelSummary) -> String {
+    match model.encoder_layers {
+        0 => say!("model.layers", n = model.n_layers),
+        encoder => say!("model.both_layers", encoder = encoder, n = model.n_layers),
+    }
 }
 
 /// Heads, and those of keys and values where they are fewer.
@@ -87,6 +134,38 @@ fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
     });
     ui.add(egui::Label::new(RichText::new(task_note(task)).small().color(tokens(ui).muted)).wrap());
 }
+
+/// The head that the checkpoint brings along, and whether a run begins with it.
+fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) {
+    let note_ui = |ui: &mut Ui, words: String| {
+        ui.add(egui::Label::new(RichText::new(words).small().color(tokens(ui).muted)).wrap());
+    };
+    let Some(own) = &model.own_head else { return };
+    let (its, classes) = match own {
+        OwnHead::Names { task, classes } => (*task, classes),
+        OwnHead::Unused(reason) => return note_ui(ui, say!("head.unused", reason = reason)),
+    };
+    let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
+    let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));
+    let named = say!("head.classes", n = classes.len(), names = names);
+    let task = draft.shown_task(Some(model));
+    if task != its {
+        return note_ui(ui, say!("head.other_task", task = task_name(its), classes = named));
+    }
+    field::field_ui(ui, say!("head.title"), say!("head.help"), None, |ui| {
+        let choices = [(HeadInit::Checkpoint, say!("head.checkpoint")), (HeadInit::New, say!("head.new"))];
+        segmented_ui(ui, &mut draft.head, &choices)
+    });
+    let of_rows = state.preview.known.as_ref().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
+    let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
+    match mismatch.filter(|_| draft.head == HeadInit::Checkpoint) {
+        Some(reason) => note_ui(ui, say!("head.mismatch", reason = reason)),
+        None => note_ui(ui, named),
+    }
+}
+
+/// So many names of classes are shown of many.
+const CLASSES_SHOWN: usize = 6;
 
 fn task_name(task: Task) -> &'static str {
     match task {

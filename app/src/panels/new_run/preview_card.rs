@@ -1,7 +1,5 @@
 //! The card at the right: whether the run can begin, what it trains and keeps, what it needs.
 
-use std::path::Path;
-
 use egui::{RichText, Ui};
 use engine::message::ModelSummary;
 use engine::nn::Precision;
@@ -47,7 +45,7 @@ impl NewRun {
                 out.push(Action::Start(config.clone()));
             }
             ui.add_space(6.0);
-            match state.model(Path::new(draft.model.trim())) {
+            match state.model_asked(&draft.model) {
                 None => {
                     ui.add(
                         egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap(),

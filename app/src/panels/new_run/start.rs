@@ -1,6 +1,6 @@
 //! Initial values in the card *Method*: their kinds, what each means, and the text or folder that some need.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use egui::{RichText, Ui};
 use engine::config::PrefixInit;
@@ -99,7 +99,7 @@ impl InitKind {
 
 /// Draws the choice.
 pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    let task = draft.shown_task(state.model_asked(&draft.model));
     let kinds = InitKind::offered(Kind::Prefix, task.has_classes() || draft.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {

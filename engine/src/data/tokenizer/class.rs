@@ -10,6 +10,9 @@ pub(super) enum Class {
     Bert,
     Gpt2,
     Llama,
+    Mbart,
+    Mbart50,
+    Pegasus,
     Qwen2,
     Roberta,
     T5,
@@ -17,7 +20,7 @@ pub(super) enum Class {
 }
 
 /// The class by the name in `tokenizer_config.json`, without the `Fast` some end in.
-const BY_NAME: [(&str, Class); 17] = [
+const BY_NAME: [(&str, Class); 20] = [
     ("AlbertTokenizer", Class::Albert),
     ("BartTokenizer", Class::Roberta),
     ("BertTokenizer", Class::Bert),
@@ -29,15 +32,18 @@ const BY_NAME: [(&str, Class); 17] = [
     ("LEDTokenizer", Class::Roberta),
     ("LlamaTokenizer", Class::Llama),
     ("LongformerTokenizer", Class::Roberta),
+    ("MBart50Tokenizer", Class::Mbart50),
+    ("MBartTokenizer", Class::Mbart),
     ("MT5Tokenizer", Class::T5),
     ("MobileBertTokenizer", Class::Bert),
+    ("PegasusTokenizer", Class::Pegasus),
     ("Qwen2Tokenizer", Class::Qwen2),
     ("RobertaTokenizer", Class::Roberta),
     ("T5Tokenizer", Class::T5),
     ("XLMRobertaTokenizer", Class::XlmRoberta),
 ];
 /// The class by `model_type`, where no file names one.
-const BY_MODEL: [(&str, Class); 19] = [
+const BY_MODEL: [(&str, Class); 21] = [
     ("albert", Class::Albert),
     ("bart", Class::Roberta),
     ("bert", Class::Bert),
@@ -49,9 +55,11 @@ const BY_MODEL: [(&str, Class); 19] = [
     ("gptj", Class::Gpt2),
     ("llama", Class::Llama),
     ("longformer", Class::Roberta),
+    ("mbart", Class::Mbart),
     ("mobilebert", Class::Bert),
     ("mt5", Class::T5),
     ("opt", Class::Gpt2),
+    ("pegasus", Class::Pegasus),
     ("qwen2", Class::Qwen2),
     ("qwen3", Class::Qwen2),
     ("roberta", Class::Roberta),
@@ -95,7 +103,16 @@ impl Class {
             Self::Qwen2 => &[("eos", "<|endoftext|>"), ("unk", "<|endoftext|>"), ("pad", "<|endoftext|>")],
             Self::Llama => &[("bos", "<s>"), ("eos", "</s>"), ("unk", "<unk>")],
             Self::T5 => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>")],
-            Self::Roberta | Self::XlmRoberta => &[
+            Self::Pegasus => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>"), ("mask", "<mask_2>")],
+            Self::Mbart50 => &[
+                ("eos", "</s>"),
+                ("unk", "<unk>"),
+                ("sep", "</s>"),
+                ("pad", "<pad>"),
+                ("cls", "<s>"),
+                ("mask", "<mask>"),
+            ],
+            Self::Mbart | Self::Roberta | Self::XlmRoberta => &[
                 ("bos", "<s>"),
                 ("eos", "</s>"),
                 ("unk", "<unk>"),

@@ -31,6 +31,23 @@ impl Tokenizer {
         self.encoded(EncodeInput::Single(text.into()))
     }
 
+    /// The tokens of a text that the model is to write, with what it expects around it: as around any other, in the language
+    /// of targets where that is another (mBART).
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_with_special`].
+    pub fn encode_target(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.encode_with_special(text)?.ids;
+        if let Some([source, target]) = self.0.languages {
+            let last = ids.len().saturating_sub(1);
+            let beside = [last, 0].into_iter().find(|&at| ids.get(at) == Some(&source));
+            if let Some(at) = beside {
+                ids[at] = target;
+            }
+        }
+        Ok(ids)
+    }
+
     /// Two texts as the model expects them together, such as `[CLS] first [SEP] second [SEP]`.
     ///
     /// # Errors

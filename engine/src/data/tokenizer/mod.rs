@@ -53,6 +53,8 @@ struct Inner {
     roles: [Option<u32>; ROLES.len()],
     /// The begin token, where the tokenizer puts it before every text.
     begins: Option<u32>,
+    /// The languages of a source and of a target, where they are others and stand beside a text.
+    languages: Option<[u32; 2]>,
     bos_text: String,
     eos_text: String,
     chat: Option<ChatTemplate>,
@@ -95,11 +97,15 @@ impl Tokenizer {
             pad: own_pad.unwrap_or(eos),
             roles,
             begins: None,
+            languages: None,
             bos_text: String::new(),
             eos_text: String::new(),
             chat,
             notes: Vec::new(),
         };
+        let language = |key: &str| inner.tokenizer.token_to_id(settings.setting(key)?.as_str()?);
+        let [source, target] = [language("src_lang"), language("tgt_lang")];
+        inner.languages = source.zip(target).map(|(source, target)| [source, target]);
         inner.roles[4] = own_pad;
         inner.roles[6] = own_mask.or_else(|| usual(&inner.tokenizer, &USUAL_MASKS));
         inner.bos_text = inner.text_of(inner.bos);

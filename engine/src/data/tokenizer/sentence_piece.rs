@@ -1,6 +1,6 @@
 //! Tokenizers from SentencePiece's model file, unigram or BPE, as transformers' classes build them.
 //! As in huggingface/transformers: src/transformers/convert_slow_tokenizer.py and
-//! src/transformers/models/{t5,llama,albert,xlm_roberta}/tokenization_*.py.
+//! src/transformers/models/{t5,llama,albert,xlm_roberta,mbart,mbart50,pegasus}/tokenization_*.py.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +19,14 @@ use crate::error::{EngineError, Result};
 
 /// Longest piece, in bytes; SentencePiece's own limit is 16 characters, and the longest known have 48 spaces.
 const MAX_PIECE: usize = 1024;
+/// The languages of mBART, as the tokens that stand beside a text; those of mBART-50 go on from there.
+const LANGUAGES: [&str; 52] = [
+    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN", "hi_IN", "it_IT", "ja_XX",
+    "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP", "nl_XX", "ro_RO", "ru_RU", "si_LK", "tr_TR", "vi_VN",
+    "zh_CN", "af_ZA", "az_AZ", "bn_IN", "fa_IR", "he_IL", "hr_HR", "id_ID", "ka_GE", "km_KH", "mk_MK", "ml_IN",
+    "mn_MN", "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA",
+    "ur_PK", "xh_ZA", "gl_ES", "sl_SI",
+];
 /// Stands for a space.
 const SPACE: &str = "▁";
 
@@ -38,16 +46,21 @@ pub(super) fn from_model(
         return Err(malformed(format!("a piece in it has {} bytes", piece.text.len())));
     }
     let vocab = vocabulary(&model, class, settings);
-    let special = |role: &str| {
-        let id = |text: &str| vocab.iter().rposition(|(piece, _)| piece == text).and_then(|id| u64::try_from(id).ok());
-        named(role, settings, id)
+    let id = |text: &str| vocab.iter().rposition(|(piece, _)| piece == text);
+    let special = |role: &str| named(role, settings, |text| id(text).and_then(|id| u64::try_from(id).ok()));
+    let language = || {
+        let text = settings.setting("src_lang").and_then(Value::as_str).unwrap_or("en_XX");
+        let found = id(text).and_then(|id| u32::try_from(id).ok());
+        let id =
+            found.ok_or_else(|| EngineError::Tokenizer(format!("its src_lang {text:?} is not in the vocabulary")))?;
+        Ok((text.to_owned(), id))
     };
     let mut file = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "model": chosen(&model, class, &vocab)?, "pre_tokenizer": pieces(class, settings),
-        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special)?,
+        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special, language)?,
     });
-    let added: Vec<Value> = controls(&model, &vocab);
+    let added: Vec<Value> = controls(&model, class, settings, &vocab);
     file["added_tokens"] = added.into();
     let mut tokenizer = from_bytes(file.to_string().as_bytes(), path)?;
     if let Some(normalizer) = normalizer(&model, class, settings).map_err(malformed)? {
@@ -64,22 +77,63 @@ fn vocabulary(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settin
             let n = settings.setting("extra_ids").and_then(Value::as_u64).unwrap_or(100).min(10_000);
             pieces.chain((0..n).rev().map(|id| (format!("<extra_id_{id}>"), 0.0))).collect()
         }
-        Some(Class::XlmRoberta) => {
+        Some(class @ (Class::XlmRoberta | Class::Mbart | Class::Mbart50)) => {
             let text = |role: &str| (settings.text(role).unwrap_or_default(), 0.0);
-            let own = ["bos", "pad", "eos", "unk"].map(text);
-            own.into_iter().chain(pieces.skip(3)).chain([text("mask")]).collect()
+            let own = [if class == Class::Mbart50 { "cls" } else { "bos" }, "pad", "eos", "unk"].map(text);
+            let languages = languages(class).iter().map(|&language| (language.to_owned(), 0.0));
+            own.into_iter().chain(pieces.skip(3)).chain(languages).chain([text("mask")]).collect()
+        }
+        Some(Class::Pegasus) => {
+            let own = ["pad", "eos"].map(|role| settings.text(role).unwrap_or_default());
+            let masks = masks_of_pegasus(settings);
+            let own = own.into_iter().chain(masks).map(|text| (text, 0.0));
+            let unused = unused_of_pegasus(settings).map(|text| (text, -100.0));
+            own.chain(unused).chain(pieces.skip(2)).collect()
         }
         _ => pieces.collect(),
     }
 }
 
+/// Those of a class that writes the language beside a text.
+fn languages(class: Class) -> &'static [&'static str] {
+    match class {
+        Class::Mbart => &LANGUAGES[..25],
+        Class::Mbart50 => &LANGUAGES,
+        _ => &[],
+    }
+}
+
+/// What Pegasus hides words and sentences behind, in the order of their ids.
+fn masks_of_pegasus(settings: &Settings) -> Vec<String> {
+    let named = |key: &str, usual: &str| match settings.setting(key) {
+        None => Some(usual.to_owned()),
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(token) => Some(token.get("content")?.as_str()?.to_owned()),
+    };
+    let mut masks: Vec<String> =
+        [named("mask_token", "<mask_1>"), named("mask_token_sent", "<mask_2>")].into_iter().flatten().collect();
+    masks.dedup();
+    masks
+}
+
+/// Tokens of Pegasus' pretraining that no text has.
+fn unused_of_pegasus(settings: &Settings) -> impl Iterator<Item = String> {
+    let offset = settings.setting("offset").and_then(Value::as_u64).unwrap_or(103).min(10_000);
+    (2..offset).map(|id| format!("<unk_{id}>"))
+}
+
 /// The part that chooses the pieces of a text.
 fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64)]) -> Result<Value> {
     match (model.kind, class) {
-        (Kind::Unigram, None | Some(Class::T5 | Class::Albert | Class::XlmRoberta)) => {
+        (
+            Kind::Unigram,
+            None | Some(Class::T5 | Class::Albert | Class::XlmRoberta | Class::Mbart | Class::Mbart50 | Class::Pegasus),
+        ) => {
             let unk_id = match class {
                 Some(Class::Albert) => 1,
-                Some(Class::XlmRoberta) => 3,
+                Some(Class::XlmRoberta | Class::Mbart | Class::Mbart50) => 3,
+                // Behind what stands before the pieces of the file, of which two are left out.
+                Some(Class::Pegasus) => model.unk_id.saturating_add(vocab.len()).saturating_sub(model.pieces.len()),
                 _ => model.unk_id,
             };
             let byte_fallback = class.is_none() && model.byte_fallback;
@@ -121,7 +175,12 @@ fn merges(vocab: &[(String, f64)]) -> Vec<(&str, &str)> {
 
 /// Tokens that a text is searched for before it is cut. Those that SentencePiece itself adds never come from a text
 /// there; transformers reads them all the same.
-fn controls(model: &SentenceModel<'_>, vocab: &[(String, f64)]) -> Vec<Value> {
+fn controls(
+    model: &SentenceModel<'_>,
+    class: Option<Class>,
+    settings: &Settings,
+    vocab: &[(String, f64)],
+) -> Vec<Value> {
     let own = |text: &str, is_special: bool| {
         let id = vocab.iter().position(|(piece, _)| piece == text)?;
         Some(json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
@@ -133,6 +192,19 @@ fn controls(model: &SentenceModel<'_>, vocab: &[(String, f64)]) -> Vec<Value> {
     }
     for (text, _) in vocab.iter().filter(|(text, _)| text.starts_with("<extra_id_")) {
         added.extend(own(text, true));
+    }
+    if class == Some(Class::Pegasus) {
+        let all = masks_of_pegasus(settings).into_iter().chain(unused_of_pegasus(settings));
+        added.extend(all.filter_map(|text| own(&text, true)));
+    }
+    if let Some(class @ (Class::Mbart | Class::Mbart50)) = class {
+        added.extend(languages(class).iter().filter_map(|language| own(language, true)));
+        // A mask takes the space before it, unless a file says otherwise.
+        let mask = settings.text("mask").filter(|_| !settings.setting("mask_token").is_some_and(Value::is_object));
+        added.extend(mask.and_then(|mask| own(&mask, true)).map(|mut mask| {
+            mask["lstrip"] = true.into();
+            mask
+        }));
     }
     added.sort_by_key(|token| token["id"].as_u64());
     added.dedup_by_key(|token| token["id"].as_u64());
@@ -156,10 +228,17 @@ fn normalizer(
             steps.push(plain(json!({"type": "Lowercase"}))?);
         }
     }
-    if !model.charsmap.is_empty() && class != Some(Class::Llama) {
+    let is_cleaned = matches!(class, Some(Class::Pegasus | Class::Mbart50));
+    if class == Some(Class::Pegasus) && model.charsmap.is_empty() {
+        steps.push(replace("\n", " ")?);
+    }
+    if !model.charsmap.is_empty() && !matches!(class, Some(Class::Llama | Class::Mbart)) {
         // The crate slices by sizes that the file claims.
         let charsmap = guarded(|| Ok(Precompiled::from(model.charsmap)?)).map_err(|e| e.to_string())?;
         steps.push(NormalizerWrapper::Precompiled(charsmap));
+    }
+    if is_cleaned {
+        steps.push(plain(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}))?);
     }
     if class.is_none() {
         steps.push(replace(" ", SPACE)?);
@@ -179,6 +258,9 @@ fn pieces(class: Option<Class>, settings: &Settings) -> Value {
             let is_legacy = settings.switch("legacy").unwrap_or(false);
             metaspace(if is_legacy { "always" } else { "first" }, false)
         }
+        Some(Class::Pegasus | Class::Mbart50) => {
+            json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": true})
+        }
         Some(_) => {
             json!({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace("always", true)]})
         }
@@ -186,7 +268,8 @@ fn pieces(class: Option<Class>, settings: &Settings) -> Value {
 }
 
 fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings) -> Value {
-    let is_space_added = settings.switch("add_prefix_space").unwrap_or(true);
+    let is_fixed = matches!(class, Some(Class::Pegasus | Class::Mbart | Class::Mbart50));
+    let is_space_added = is_fixed || settings.switch("add_prefix_space").unwrap_or(true);
     let spaces = json!({"type": "Replace", "pattern": {"String": SPACE}, "content": " "});
     let mut steps = vec![spaces];
     match class {
@@ -206,7 +289,11 @@ fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings)
 }
 
 /// What stands around a text, where the class says so and not a switch.
-fn affixes(class: Option<Class>, special: impl Fn(&str) -> Result<(String, u32)>) -> Result<Value> {
+fn affixes(
+    class: Option<Class>,
+    special: impl Fn(&str) -> Result<(String, u32)>,
+    language: impl Fn() -> Result<(String, u32)>,
+) -> Result<Value> {
     let token = |role: &str, type_id: u32| special(role).map(|(text, id)| Part::Token(text, id, type_id));
     let (a, b) = (Part::A(0), Part::B(0));
     Ok(match class {
@@ -223,6 +310,20 @@ fn affixes(class: Option<Class>, special: impl Fn(&str) -> Result<(String, u32)>
             let (begin, end) = (token("bos", 0)?, token("eos", 0)?);
             let pair = [begin.clone(), a.clone(), end.clone(), end.clone(), b, end.clone()];
             around(&[begin, a, end], &pair)
+        }
+        Some(Class::Pegasus) => {
+            let end = token("eos", 0)?;
+            around(&[a.clone(), end.clone()], &[a, b, end])
+        }
+        Some(class @ (Class::Mbart | Class::Mbart50)) => {
+            let (end, (text, id)) = (token("eos", 0)?, language()?);
+            let language = Part::Token(text, id, 0);
+            let [before, after] = match class {
+                Class::Mbart => [vec![], vec![end, language]],
+                _ => [vec![language], vec![end]],
+            };
+            let framed = |texts: &[Part]| [&before[..], texts, &after].concat();
+            around(&framed(std::slice::from_ref(&a)), &framed(&[a.clone(), b]))
         }
         _ => Value::Null,
     })

@@ -146,12 +146,10 @@ pub(super) fn read(
 }
 
 /// Scores of every class or token at the labelled places, `[n, classes]`.
-pub(crate) fn logits(
-    model: &Model,
-    conditioning: &Conditioning,
-    batch: &TokenBatch,
-    device: &Device,
-) -> Result<Tensor<2>> {
+///
+/// # Errors
+/// The model cannot do the batch's task, or nothing names its classes.
+pub fn logits(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Tensor<2>> {
     let hidden = hidden(model, conditioning, batch, device)?;
     logits_of_hidden(model, conditioning, batch, hidden, device)
 }

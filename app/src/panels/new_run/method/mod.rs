@@ -4,8 +4,6 @@ mod lora;
 mod prefix;
 mod prompt;
 
-use std::path::Path;
-
 use egui::{CollapsingHeader, RichText, Ui};
 use engine::message::ModelSummary;
 
@@ -22,7 +20,7 @@ use crate::widgets::surface::card_ui;
 
 /// Draws the card.
 pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
-    let model = state.model(Path::new(draft.model.trim()));
+    let model = state.model_asked(&draft.model);
     card_ui(ui, say!("method.title"), |ui| {
         chooser_ui(ui, draft, model);
         if let Some(error) = error_of(issues, Field::Method) {

@@ -1,7 +1,5 @@
 //! The settings of a prefix: where it sits, and what it begins as.
 
-use std::path::Path;
-
 use egui::Ui;
 use engine::config::{MlpActivation, Task};
 use engine::models::Site;
@@ -16,14 +14,14 @@ use crate::{layers, say};
 
 /// Draws them.
 pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    let n_layers = state.model(Path::new(draft.model.trim())).map_or(0, |model| model.n_layers);
+    let n_layers = state.model_asked(&draft.model).map_or(0, |model| model.n_layers);
     let captions = Captions {
         prefix: say!("method.drawing_prefix"),
         text: say!("method.drawing_text"),
         layers: say!("method.drawing_layers"),
         network: say!("method.drawing_network"),
     };
-    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    let task = draft.shown_task(state.model_asked(&draft.model));
     let chosen = layers::from_text(&draft.layers).ok().flatten();
     let drawing =
         Drawing { n_layers, layers: chosen.as_deref(), network: draft.reparameterise, infix: draft.is_infix(task) };
@@ -51,7 +49,7 @@ pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
 
 /// The layers that get a prefix, and where it stands in the text of a model that goes on with it.
 fn place_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    let task = draft.shown_task(state.model(Path::new(draft.model.trim())));
+    let task = draft.shown_task(state.model_asked(&draft.model));
     ui.columns(2, |sides| {
         let error = error_of(issues, Field::Layers);
         field::field_ui(&mut sides[0], say!("method.layers"), say!("method.layers_help"), error, |ui| {
@@ -68,7 +66,7 @@ fn place_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
 
 /// The places of a prefix, where the model has more than one.
 fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    if state.model(Path::new(draft.model.trim())).is_none_or(|model| model.encoder_layers == 0) {
+    if state.model_asked(&draft.model).is_none_or(|model| model.encoder_layers == 0) {
         return;
     }
     let error = error_of(issues, Field::Sites);
