@@ -364,7 +364,8 @@ impl State {
                 self.comparison.best_beam(stream, text);
             }
             Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
-            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } | Event::Score { .. } => {}
+            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } => {}
+            Event::Score { .. } | Event::Voted { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
                 self.exploration.grid = Some(grid);
                 self.exploration.grid_job = None;

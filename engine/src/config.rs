@@ -3,6 +3,7 @@
 mod training;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -104,12 +105,49 @@ pub struct TaskRecord {
     /// Names of the tasks that share a prompt, in the order of its matrices; empty where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
+    /// The datasets that have a head of their own; `classes` are then those of one behind those of another. Empty where one
+    /// head is for all rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadRecord>,
+}
+
+/// A dataset with classes and a head of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadRecord {
+    /// What the dataset is called.
+    pub name: String,
+    /// How many of the classes are its own.
+    pub n_classes: usize,
 }
 
 impl TaskRecord {
     /// A task whose classes the rows will tell.
     pub fn of(task: Task) -> Self {
-        Self { task, classes: Vec::new(), tasks: Vec::new() }
+        Self { task, ..Self::default() }
+    }
+
+    /// Where the classes of each head begin and end; of one for all rows nothing.
+    pub fn blocks(&self) -> Vec<Range<usize>> {
+        let mut end = 0;
+        let block = |head: &HeadRecord| {
+            let begin = end;
+            end += head.n_classes;
+            begin..end
+        };
+        self.heads.iter().map(block).collect()
+    }
+
+    /// Refuses heads that do not share out the classes, as a damaged file may have them.
+    ///
+    /// # Errors
+    /// The numbers, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let sum = self.heads.iter().try_fold(0_usize, |sum, head| sum.checked_add(head.n_classes));
+        let has_all = sum == Some(self.classes.len()) && self.heads.iter().all(|head| head.n_classes > 0);
+        if self.heads.is_empty() || has_all {
+            return Ok(());
+        }
+        Err(format!("its {} heads do not share out its {} classes", self.heads.len(), self.classes.len()))
     }
 }
 
@@ -122,12 +160,15 @@ pub struct DataConfig {
     /// What the rows are called among others, as the task of a prompt for several; `None` is the file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Other datasets that train the same prompt or prefix. Where there are classes they are those of the first one.
+    /// Other datasets that train the same prompt or prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<MoreData>,
     /// How many rows of each there are in an epoch.
     #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
     pub mixing: Mixing,
+    /// Which of several datasets with classes share a head.
+    #[serde(default, skip_serializing_if = "Heads::is_by_classes")]
+    pub heads: Heads,
     /// Column of the task that a row belongs to, for a prompt of several; without it each dataset is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_column: Option<String>,
@@ -219,6 +260,26 @@ impl Mixing {
     }
 }
 
+/// Which of several datasets with classes share a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// All, where all have the same classes; otherwise each has its own.
+    #[default]
+    ByClasses,
+    /// All: the classes are those of the first dataset, and rows of other classes are left out.
+    Shared,
+    /// None: the same name in two datasets is two classes.
+    Each,
+}
+
+impl Heads {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_by_classes(&self) -> bool {
+        *self == Self::ByClasses
+    }
+}
+
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
 pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
 
@@ -257,6 +318,7 @@ impl DataConfig {
             name: None,
             more: Vec::new(),
             mixing: Mixing::Size,
+            heads: Heads::ByClasses,
             task_column: None,
             validation: None,
             validation_share: default_validation_share(),

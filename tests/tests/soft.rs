@@ -106,7 +106,7 @@ fn soft_tokens_inside_of_a_template_learn_and_are_written_from() {
         let config = around(home.path(), kind);
         train(&folder, &config);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{kind:?}: {first:?} {last:?}");
         let adapter = folder.join("adapter");
         assert!(
@@ -169,7 +169,7 @@ fn a_mask_among_soft_tokens_is_filled() {
         config.training.eval_every = 10;
         train(&folder, &config);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{kind:?}: {first:?} {last:?}");
         let kept = kept_config(&folder);
         let again = loss_of(&kept, Some(folder.join("adapter")));

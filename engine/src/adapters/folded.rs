@@ -132,6 +132,7 @@ impl FoldedAdapter {
             Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
         }?;
+        read.task.check().map_err(|reason| malformed(&path, reason))?;
         Ok(Self { positions: convention::read(folder)?, ..read })
     }
 
@@ -312,7 +313,7 @@ impl FoldedAdapter {
             let n = values.len();
             weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
         }
-        Ok(Some(ClassHead { kind, n_classes, weights }))
+        Ok(Some(ClassHead { kind, n_classes, weights, blocks: self.task.blocks() }))
     }
 
     /// Where it stands, in order.

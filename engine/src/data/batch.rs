@@ -200,6 +200,7 @@ mod tests {
             types: Vec::new(),
             labels: Vec::new(),
             task: 0,
+            dataset: 0,
         }
     }
 

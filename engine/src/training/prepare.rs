@@ -11,8 +11,8 @@ use crate::adapters::{
     TunedWeights, is_of_a_head,
 };
 use crate::config::{
-    FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
-    PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    FullConfig, HeadRecord, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig,
+    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -192,7 +192,14 @@ pub(super) fn head_notices(model: &LoadedModel, task: &TaskRecord) -> Vec<String
     if !task.task.has_classes() {
         return Vec::new();
     }
-    let fresh = format!("a fresh head for {} classes is trained with the prefix", task.classes.len());
+    let fresh = match task.heads.as_slice() {
+        [] => format!("a fresh head for {} classes is trained with the prefix", task.classes.len()),
+        heads => {
+            let named = |head: &HeadRecord| format!("{} ({} classes)", head.name, head.n_classes);
+            let named: Vec<String> = heads.iter().map(named).collect();
+            format!("each dataset has a fresh head that is trained with the prefix: {}", named.join(", "))
+        }
+    };
     let pooler = match &*model.model {
         Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
         _ => None,
@@ -206,7 +213,7 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
         return Ok(None);
     }
     let (kind, d_model) = (model.model.head_kind(task.task)?, model.model.shape().d_model);
-    Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
+    Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len(), blocks: task.blocks() }))
 }
 
 fn restore(
@@ -403,7 +410,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     Model::Encoder(encoder) => encoder.initializer_range(),
                     Model::Causal(_) | Model::Seq2Seq(_) => HEAD_DEVIATION,
                 };
-                let mut head = Head::fresh(*shape, deviation, device, seed);
+                let mut head = Head::fresh(shape.clone(), deviation, device, seed);
                 start.bring_head(&mut head, &plan.task, device);
                 Part::Head(head)
             }
@@ -468,12 +475,18 @@ impl Start {
         found.map(|(.., values)| values.clone())
     }
 
-    /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number.
+    /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number; of several
+    /// heads the one that does, or all of them.
     fn bring_head(&self, head: &mut Head, task: &TaskRecord, device: &Device) {
         let Some(adapter) = &self.adapter else { return };
-        let TaskRecord { task: its, classes, .. } = &adapter.task;
+        let block = adapter.task.blocks().into_iter().position(|block| adapter.task.classes[block] == task.classes);
+        let alone = block.and_then(|at| adapter.clone().with_head(Some(&adapter.task.heads[at].name)).ok());
+        let adapter = alone.as_ref().unwrap_or(adapter);
+        let TaskRecord { task: its, classes, heads, .. } = &adapter.task;
         let unnamed = classes.iter().enumerate().all(|(at, name)| *name == format!("LABEL_{at}"));
-        if *its != task.task || classes.len() != task.classes.len() || !(unnamed || *classes == task.classes) {
+        let n_classes = |heads: &[HeadRecord]| heads.iter().map(|head| head.n_classes).collect::<Vec<_>>();
+        let is_same = n_classes(heads) == n_classes(&task.heads) && classes.len() == task.classes.len();
+        if *its != task.task || !is_same || !(unnamed || *classes == task.classes) {
             return;
         }
         let found = |parameter: &Parameter| {

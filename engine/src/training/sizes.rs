@@ -36,7 +36,7 @@ pub fn count_parameters(
         parts.extend(matrices(lora)?);
     }
     if let Some(kind) = head_kind(&model.architecture, task) {
-        parts.push(PartPlan::Head(HeadShape { kind, d_model: model.d_model, n_classes }));
+        parts.push(PartPlan::Head(HeadShape { kind, d_model: model.d_model, n_classes, blocks: Vec::new() }));
     }
     Ok(parts.iter().map(PartPlan::count).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1)))
 }
