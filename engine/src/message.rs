@@ -1044,6 +1044,8 @@ pub struct GeneratedStream {
     pub proven_base: Option<bool>,
     /// Wall-clock seconds from the first step to the end of this stream.
     pub elapsed_secs: f64,
+    /// Of the text, in nats; sampling and penalties do not count.
+    pub log_probability: f64,
     /// What beam search returns, the text above first; empty without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beams: Vec<GeneratedBeam>,
@@ -1079,6 +1081,9 @@ pub struct AdapterFacts {
     pub task: Task,
     /// Names of the classes, where there are some.
     pub classes: Vec<String>,
+    /// Names of the tasks that share a prompt, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
     /// Why it is for another model than the one it is held against, though its shapes fit.
     pub other_base: Option<String>,
     /// What a file of ours says beside its numbers.

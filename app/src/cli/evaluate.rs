@@ -127,4 +127,23 @@ mod tests {
         assert_eq!((other.train.to_str(), other.max_tokens), (Some("/other.csv"), Some(64)));
         assert_eq!((other.validation, other.prompt_template.as_str()), (None, "{{ source }}: "));
     }
+
+    #[test]
+    fn a_dataset_beside_the_first_is_asked_for_by_its_name() {
+        let mut data = DataConfig::new("/sets/train.jsonl");
+        data.source_column = Some("text".to_owned());
+        data.more = vec![serde_json::from_value(json!({"train": "/sets/kinds.csv", "target_column": "kind"})).unwrap()];
+        let config = Some(crate::workspace::new_config(PathBuf::from("/model"), data));
+        let target = Target { model: PathBuf::from("/model"), columns: Vec::new(), config };
+        let asked = |file: Option<&str>, name: &str| {
+            asked_rows(&target, file.map(PathBuf::from), Some(name.to_owned()), &global(&[])).unwrap().0
+        };
+        let kinds = asked(None, "kinds");
+        assert_eq!((kinds.train.to_str(), kinds.name.as_deref()), (Some("/sets/kinds.csv"), Some("kinds")));
+        assert_eq!((kinds.source_column, kinds.target_column.as_deref()), (None, Some("kind")));
+        let other = asked(Some("/other.csv"), "kinds");
+        assert_eq!((other.train.to_str(), other.target_column.as_deref()), (Some("/other.csv"), Some("kind")));
+        let first = asked(None, "train");
+        assert_eq!((first.train.to_str(), first.source_column.as_deref()), (Some("/sets/train.jsonl"), Some("text")));
+    }
 }

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::prompt::of_tasks;
 use crate::adapters::{by_site, combined, convention, peft, text, weights};
-use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
+use crate::config::{
+    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptTasks, Task, TaskRecord, TextConfig,
+};
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
@@ -170,7 +172,11 @@ impl FoldedAdapter {
             _ if !self.prefixes.is_empty() => {
                 MethodConfig::Prefix(PrefixConfig { n_virtual, ..PrefixConfig::default() })
             }
-            (Some(_), ..) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
+            (Some(prompt), ..) => {
+                let of = |tasks: &FoldedTasks| PromptTasks { ranks: tasks.ranks, ..PromptTasks::default() };
+                let tasks = prompt.tasks.as_ref().map(of);
+                MethodConfig::Prompt(PromptConfig { n_virtual, tasks, ..PromptConfig::default() })
+            }
             (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
             (.., Some(text)) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
             _ => MethodConfig::Full(FullConfig { top_layers: self.weights.is_empty().then_some(0) }),

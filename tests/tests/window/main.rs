@@ -4,6 +4,7 @@ mod lab;
 mod methods;
 mod pictures;
 mod sent;
+mod several;
 mod walk;
 mod whole;
 mod world;
