@@ -38,7 +38,10 @@ pub(super) fn switch_ui(ui: &mut Ui, data: &DataConfig, shown: &mut Shown) {
     let names = std::iter::once(data.name_of_rows()).chain(data.more.iter().map(MoreData::name_of_rows));
     let choices: Vec<(usize, String)> = names.enumerate().collect();
     let mut dataset = shown.dataset;
-    if ui.name_inputs(say!("data.dataset"), |ui| field::choice_ui(ui, "dataset", &mut dataset, &choices)) {
+    let changed = field::field_ui(ui, say!("data.dataset"), say!("data.dataset_help"), None, |ui| {
+        field::choice_ui(ui, "dataset", &mut dataset, &choices)
+    });
+    if changed {
         *shown = Shown { dataset, row: 0 };
     }
 }
