@@ -106,6 +106,17 @@ pub enum Action {
         /// Prefix length.
         n_virtual: usize,
     },
+    /// The same of another of the form's datasets than the first one.
+    PreviewBeside {
+        /// Its tokenizer.
+        model: PathBuf,
+        /// The rows.
+        data: Box<DataConfig>,
+        /// What is learned of a row.
+        task: Option<Task>,
+        /// Prefix length.
+        n_virtual: usize,
+    },
     /// Try learning rates on the first steps of a run.
     TestRange(Box<RunConfig>),
     /// End that test, or take its curve away.
@@ -138,6 +149,8 @@ pub enum Action {
     ToggleColumn(RunId),
     /// Use a certain checkpoint of a column's run.
     ColumnCheckpoint(RunId, Option<PathBuf>),
+    /// Generate for a certain task of a column's run.
+    ColumnTask(RunId, String),
     /// Get rows of the compared runs' dataset.
     FindPrompts,
     /// Continue a prompt in all columns.

@@ -56,12 +56,14 @@ enum Purpose {
     Devices,
     Model(PathBuf),
     Preview,
+    PreviewBeside,
     FindPrompts,
     Generate,
     Grid,
     Neighbours,
     Export,
     Incoming,
+    TasksOf(RunId),
     Range,
     Lab,
     Train(RunId),
@@ -123,6 +125,8 @@ pub struct State {
     pub models: BTreeMap<PathBuf, Described>,
     /// The token view of the form.
     pub preview: PreviewState,
+    /// The same of another of the form's datasets than the first one.
+    pub preview_beside: PreviewState,
     /// The last range test of the form.
     pub range: RangeTest,
     /// The last init lab of the form.
@@ -137,6 +141,8 @@ pub struct State {
     pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
     /// Settings of the runs that were looked at.
     pub configs: BTreeMap<RunId, Box<RunConfig>>,
+    /// Tasks of the runs whose prompt serves several; empty until the engine has answered.
+    pub tasks: BTreeMap<RunId, Vec<String>>,
     /// The run that *Training* and *Explorer* show.
     pub view: Option<RunView>,
     /// Runs that this program computes.
@@ -181,6 +187,7 @@ impl State {
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
+            preview_beside: PreviewState::default(),
             range: RangeTest::default(),
             lab: InitLab::default(),
             runs: None,
@@ -188,6 +195,7 @@ impl State {
             dataset_rows: Vec::new(),
             checkpoints: BTreeMap::new(),
             configs: BTreeMap::new(),
+            tasks: BTreeMap::new(),
             view: None,
             live: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -340,6 +348,7 @@ impl State {
         }
         if self.screen == Screen::Compare {
             self.find_prompts();
+            self.find_tasks(&id);
         }
         if let Some(view) = self.view.as_mut().filter(|view| view.id == id && view.asked) {
             view.absorb(detail);
@@ -355,6 +364,7 @@ impl State {
         self.comparison.columns.retain(|column| column.run.as_ref() != Some(run));
         self.checkpoints.remove(run);
         self.configs.remove(run);
+        self.tasks.remove(run);
         if self.view.as_ref().is_some_and(|view| view.id == *run) {
             self.view = None;
             self.exploration = Exploration::default();
@@ -390,7 +400,8 @@ impl State {
                 self.comparison.best_beam(stream, text);
             }
             Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
-            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } | Event::Score { .. } => {}
+            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } => {}
+            Event::Score { .. } | Event::Voted { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
                 self.exploration.grid = Some(grid);
                 self.exploration.grid_job = None;
@@ -402,7 +413,10 @@ impl State {
             Event::LabStep { step, .. } if self.lab.job == Some(job) => self.lab.stepped(&step),
             Event::LabScore { score, .. } if self.lab.job == Some(job) => self.lab.scored(score),
             Event::LabStep { .. } | Event::LabScore { .. } | Event::Lab { .. } => {}
-            Event::Inspected { found, .. } => self.inspected(job, found),
+            Event::Inspected { found, .. } => match purpose {
+                Purpose::TasksOf(run) => drop(self.tasks.insert(run, found.tasks)),
+                _ => self.inspected(job, found),
+            },
             Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
             Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
             Event::Written { folder, .. } => {
@@ -444,6 +458,8 @@ impl State {
     fn take_preview(&mut self, job: JobId, preview: DataPreview) {
         if self.preview.job == Some(job) {
             self.preview = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+        } else if self.preview_beside.job == Some(job) {
+            self.preview_beside = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
         } else if self.comparison.rows_job == Some(job) {
             self.comparison.rows_job = None;
             self.comparison.rows = preview.rows;
@@ -480,6 +496,9 @@ impl State {
             Purpose::Preview if self.preview.job == Some(job) => {
                 self.preview = PreviewState { job: None, known: None, failure: Some(failure) };
             }
+            Purpose::PreviewBeside if self.preview_beside.job == Some(job) => {
+                self.preview_beside = PreviewState { job: None, known: None, failure: Some(failure) };
+            }
             Purpose::Generate if self.comparison.job == Some(job) => {
                 self.comparison.job = None;
                 self.comparison.phase = None;
@@ -498,6 +517,7 @@ impl State {
             Purpose::Range if self.range.job == Some(job) => self.range.failure = Some(failure),
             Purpose::Lab if self.lab.job == Some(job) => self.lab.failure = Some(failure),
             Purpose::Preview
+            | Purpose::PreviewBeside
             | Purpose::Generate
             | Purpose::Grid
             | Purpose::Neighbours
@@ -507,7 +527,9 @@ impl State {
                 self.comparison.rows_job = None;
                 self.notices.fail(&failure, self.now);
             }
-            Purpose::Train(_) | Purpose::Export | Purpose::Devices => self.notices.fail(&failure, self.now),
+            Purpose::Train(_) | Purpose::Export | Purpose::Devices | Purpose::TasksOf(_) => {
+                self.notices.fail(&failure, self.now)
+            }
         }
         self.close(job);
     }
@@ -537,6 +559,7 @@ impl State {
         self.exploration.job = None;
         self.exploration.grid_job = None;
         self.preview.job = None;
+        self.preview_beside.job = None;
         self.incoming = None;
         self.range.job = None;
         self.lab.job = None;

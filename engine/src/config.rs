@@ -7,11 +7,12 @@ mod prefix;
 mod prompt;
 mod training;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Mixing, MoreData};
+pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FullConfig, MethodConfig, TextConfig};
 pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
@@ -135,12 +136,49 @@ pub struct TaskRecord {
     /// Names of the tasks that share a prompt, in the order of its matrices; empty where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
+    /// The datasets that have a head of their own; `classes` are then those of one behind those of another. Empty where one
+    /// head is for all rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<HeadRecord>,
+}
+
+/// A dataset with classes and a head of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadRecord {
+    /// What the dataset is called.
+    pub name: String,
+    /// How many of the classes are its own.
+    pub n_classes: usize,
 }
 
 impl TaskRecord {
     /// A task whose classes the rows will tell.
     pub fn of(task: Task) -> Self {
-        Self { task, classes: Vec::new(), tasks: Vec::new() }
+        Self { task, ..Self::default() }
+    }
+
+    /// Where the classes of each head begin and end; of one for all rows nothing.
+    pub fn blocks(&self) -> Vec<Range<usize>> {
+        let mut end = 0;
+        let block = |head: &HeadRecord| {
+            let begin = end;
+            end += head.n_classes;
+            begin..end
+        };
+        self.heads.iter().map(block).collect()
+    }
+
+    /// Refuses heads that do not share out the classes, as a damaged file may have them.
+    ///
+    /// # Errors
+    /// The numbers, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let sum = self.heads.iter().try_fold(0_usize, |sum, head| sum.checked_add(head.n_classes));
+        let has_all = sum == Some(self.classes.len()) && self.heads.iter().all(|head| head.n_classes > 0);
+        if self.heads.is_empty() || has_all {
+            return Ok(());
+        }
+        Err(format!("its {} heads do not share out its {} classes", self.heads.len(), self.classes.len()))
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod adapters;
 pub mod analysis;
+pub mod ballot;
 pub mod bench;
 pub mod config;
 pub mod data;

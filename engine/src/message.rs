@@ -125,6 +125,13 @@ pub enum Command {
         /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
         task: Option<Task>,
     },
+    /// Let several adapters answer the rows of a dataset and count the majority: answered by [`Event::Voted`].
+    Vote {
+        /// Names the work.
+        job: JobId,
+        /// What.
+        request: Box<VoteRequest>,
+    },
     /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by [`Event::Grid`].
     DescribePrefix {
         /// Names the work.
@@ -389,6 +396,23 @@ pub enum Prompt {
     },
 }
 
+/// A vote of several adapters of one model, which were trained for one task.
+#[derive(Clone, Debug)]
+pub struct VoteRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// In which numbers.
+    pub precision: Precision,
+    /// Adapter folders, at least two.
+    pub adapters: Vec<PathBuf>,
+    /// All rows of `data.train` are answered.
+    pub data: DataConfig,
+    /// Most new tokens of an answer that is written.
+    pub max_new_tokens: usize,
+}
+
 /// Which vectors of a prefix are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -635,6 +659,13 @@ pub enum Event {
         /// How often the predictions are right, where there are some.
         figures: Option<TaskFigures>,
     },
+    /// Adapters have voted.
+    Voted {
+        /// Which work.
+        job: JobId,
+        /// How it went.
+        vote: Box<VoteReport>,
+    },
     /// Norms of a prefix.
     Grid {
         /// Which work.
@@ -698,6 +729,7 @@ impl Event {
             | Self::BestBeam { job, .. }
             | Self::Generated { job, .. }
             | Self::Score { job, .. }
+            | Self::Voted { job, .. }
             | Self::Grid { job, .. }
             | Self::Neighbours { job, .. }
             | Self::Written { job, .. }
@@ -896,7 +928,7 @@ impl Spread {
 }
 
 /// Figures of one evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
     /// Steps done before it; 0 is before the first.
     pub step: usize,
@@ -912,7 +944,7 @@ pub struct EvaluationReport {
 }
 
 /// How often predicted classes or tokens are right, 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskFigures {
     /// Share of the labels.
     pub accuracy: f64,
@@ -925,6 +957,58 @@ pub struct TaskFigures {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
+    /// Of each of several datasets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<NamedFigures>,
+}
+
+/// The figures of one of several datasets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedFigures {
+    /// What it is called.
+    pub name: String,
+    /// On its rows alone.
+    #[serde(flatten)]
+    pub figures: TaskFigures,
+}
+
+/// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
+/// spaces around it; the accuracy is then the share of such texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoteReport {
+    /// Of each adapter, in the order they were named.
+    pub members: Vec<TaskFigures>,
+    /// Of the majority.
+    pub vote: TaskFigures,
+    /// Answers that as many gave as another one, where their log-probabilities decided.
+    pub by_score: usize,
+    /// Row by row.
+    pub rows: Vec<VoteRow>,
+}
+
+impl VoteReport {
+    /// Mean accuracy of the adapters.
+    pub fn mean(&self) -> f64 {
+        self.members.iter().map(|of| of.accuracy).sum::<f64>() / self.members.len().max(1) as f64
+    }
+
+    /// The highest accuracy of an adapter.
+    pub fn best(&self) -> f64 {
+        self.members.iter().map(|of| of.accuracy).fold(0.0, f64::max)
+    }
+}
+
+/// What is answered to one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoteRow {
+    /// From 1, as the file counts.
+    pub row: usize,
+    /// What was wanted.
+    pub reference: String,
+    /// Of each adapter.
+    pub answers: Vec<String>,
+    /// Of the majority.
+    pub vote: String,
 }
 
 /// A continuation made at an evaluation.
@@ -967,6 +1051,8 @@ pub struct GeneratedStream {
     pub proven_base: Option<bool>,
     /// Wall-clock seconds from the first step to the end of this stream.
     pub elapsed_secs: f64,
+    /// Of the text, in nats; sampling and penalties do not count.
+    pub log_probability: f64,
     /// What beam search returns, the text above first; empty without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beams: Vec<GeneratedBeam>,
@@ -1002,6 +1088,9 @@ pub struct AdapterFacts {
     pub task: Task,
     /// Names of the classes, where there are some.
     pub classes: Vec<String>,
+    /// Names of the tasks that share a prompt, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
     /// Why it is for another model than the one it is held against, though its shapes fit.
     pub other_base: Option<String>,
     /// What a file of ours says beside its numbers.

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
-use engine::config::{DataConfig, MethodConfig, PromptConfig, RunConfig, Task};
+use engine::config::{
+    DataConfig, HeadRecord, Heads, MethodConfig, MoreData, PrefixConfig, PrefixInit, PromptConfig, RunConfig, Task,
+};
 use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::message::{
@@ -106,9 +108,9 @@ fn classes_of_texts_are_learned_and_kept_with_their_head() {
         config.training.learning_rate = 0.1;
         train(&folder, &config, false);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss / 2.0, "{case}: {first:?} {last:?}");
-        let figures = last.figures.unwrap();
+        let figures = last.figures.clone().unwrap();
         assert!((figures.accuracy - 1.0).abs() < 1e-9 && figures.macro_f1 == Some(1.0), "{case}: {figures:?}");
         let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
         assert_eq!(adapter.task.classes, ["no", "yes"]);
@@ -154,7 +156,7 @@ fn words_are_classified_and_entities_counted() {
     let config = run_of("electra-prefix-tok", Task::TokenClassification, data, home.path());
     train(&folder, &config, false);
     let last = evaluations(&folder).pop().unwrap();
-    assert_eq!(last.figures.unwrap().entity_f1, Some(1.0), "{last:?}");
+    assert_eq!(last.figures.as_ref().unwrap().entity_f1, Some(1.0), "{last:?}");
     let said = samples(&folder).pop().unwrap();
     assert_eq!(said.text, said.reference, "each word has its class");
     assert_eq!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
@@ -178,7 +180,7 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         let config = run_of(case, Task::MaskedFill, data.clone(), home.path());
         train(&folder, &config, false);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
         assert!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().head.is_empty());
         assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
@@ -199,19 +201,25 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
 fn a_run_with_a_head_goes_on_as_if_nothing_had_happened() {
     let home = tempfile::tempdir().unwrap();
     let data = DataConfig::new(texts(home.path()));
-    let mut config = run_of("roberta-prefix-seq", Task::SequenceClassification, data, home.path());
-    config.training.steps = 12;
-    config.training.eval_every = 4;
-    let whole = home.path().join("whole");
-    train(&whole, &config, false);
+    let alone = run_of("roberta-prefix-seq", Task::SequenceClassification, data, home.path());
+    for (name, mut config) in [("one", alone), ("two", run_of_two(home.path()))] {
+        config.training.steps = 12;
+        config.training.eval_every = 4;
+        goes_on(&home.path().join(name), &config);
+    }
+}
+
+fn goes_on(home: &Path, config: &RunConfig) {
+    let whole = home.join("whole");
+    train(&whole, config, false);
     for step in [5, 8] {
-        let folder = home.path().join(format!("at-{step}"));
+        let folder = home.join(format!("at-{step}"));
         let talk = Talk::new();
         let first = Box::new(config.clone());
         talk.send(Command::Train { job: JOB, folder: folder.clone(), config: first, resume: false });
         talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == step));
         drop(talk);
-        train(&folder, &config, true);
+        train(&folder, config, true);
         for file in
             ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors", "adapter/task.json"]
         {
@@ -239,6 +247,147 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
     for key in ["task_type", "modules_to_save", "token_dim"] {
         assert_eq!(config(&adapter)[key], config(&out)[key], "{key}");
     }
+}
+
+/// Texts whose first letter decides one of three classes.
+fn kinds(folder: &Path) -> PathBuf {
+    let row = |i: usize| {
+        let (kind, letter) = [("x", "a"), ("y", "b"), ("z", "c")][i % 3];
+        serde_json::json!({"sentence": format!("{letter} {}", ["d", "e e"][i % 2]), "kind": kind}).to_string()
+    };
+    write(folder, "kinds.jsonl", &(0..24).map(row).collect::<Vec<_>>().join("\n"))
+}
+
+/// A run on the texts and on others with three classes.
+fn run_of_two(home: &Path) -> RunConfig {
+    let more = serde_json::json!({"train": kinds(home), "source_column": "sentence", "target_column": "kind"});
+    let data = DataConfig { more: vec![serde_json::from_value(more).unwrap()], ..DataConfig::new(texts(home)) };
+    run_of("bert-prefix-seq", Task::SequenceClassification, data, home)
+}
+
+fn head(name: &str, n_classes: usize) -> HeadRecord {
+    HeadRecord { name: name.to_owned(), n_classes }
+}
+
+fn named(config: &RunConfig, more: &MoreData, name: Option<&str>) -> RunConfig {
+    let data = DataConfig { name: name.map(str::to_owned), ..more.over(&config.data) };
+    RunConfig { data, ..config.clone() }
+}
+
+#[test]
+fn datasets_with_other_classes_have_heads_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = run_of_two(home.path());
+    config.training.steps = 160;
+    config.training.eval_every = 80;
+    config.training.learning_rate = 0.1;
+    let folder = home.path().join("run");
+    train(&folder, &config, false);
+    let adapter = folder.join("adapter");
+    let kept = FoldedAdapter::read(&adapter, None).unwrap();
+    assert_eq!(kept.task.classes, ["no", "yes", "x", "y", "z"]);
+    assert_eq!(kept.task.heads, [head("texts", 2), head("kinds", 3)]);
+    let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
+    let names: Vec<_> = figures.datasets.iter().map(|of| of.name.as_str()).collect();
+    assert_eq!(names, ["texts", "kinds"]);
+    assert!(figures.datasets.iter().all(|of| of.figures.accuracy > 0.99), "{figures:?}");
+    let said = samples(&folder);
+    let kinds_of = |text: &str| ["x", "y", "z"].contains(&text);
+    assert!(said.iter().all(|said| kinds_of(&said.text) == kinds_of(&said.reference)), "a row has its own classes");
+    assert!(said.iter().any(|said| kinds_of(&said.reference)), "rows of both are shown");
+    let other = &config.data.more[0];
+    for name in [None, Some("kinds")] {
+        let (_, figures) = score_of(&named(&config, other, name), Some(adapter.clone()));
+        assert!(figures.unwrap().accuracy > 0.9, "the head of the rows' name is taken, {name:?}");
+    }
+    assert!(score_of(&config, Some(adapter.clone())).1.unwrap().accuracy > 0.9);
+    let unknown = kept.clone().with_head(Some("none")).unwrap_err().to_string();
+    assert!(unknown.contains("texts, kinds"), "{unknown}");
+    // Next to each other or alone, a head gives its rows the same loss.
+    let model = LoadedModel::load(&config.model, (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap();
+    let row: &[i32] = &[2, 9, 14, 30, 41, 3];
+    let alone = losses(&model, &kept.clone().with_head(Some("kinds")).unwrap(), &[(row, 1)], row.len());
+    let beside = losses(&model, &kept, &[(row, 3)], row.len());
+    assert!((alone - beside).abs() < 1e-6, "{alone} {beside}");
+}
+
+#[test]
+fn datasets_of_the_same_classes_share_a_head_unless_each_wants_one() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = run_of_two(home.path());
+    config.training.steps = 2;
+    let again = write(home.path(), "again.jsonl", &std::fs::read_to_string(texts(home.path())).unwrap());
+    config.data.more[0] = serde_json::from_value(serde_json::json!({"train": again})).unwrap();
+    let heads = |config: &RunConfig, name: &str| {
+        let folder = home.path().join(name);
+        train(&folder, config, false);
+        let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
+        assert_eq!(figures.datasets.len(), 2, "{figures:?}");
+        FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task
+    };
+    let shared = heads(&config, "shared");
+    assert!(shared.heads.is_empty() && shared.classes == ["no", "yes"], "{shared:?}");
+    config.data.heads = Heads::Each;
+    let each = heads(&config, "each");
+    assert_eq!((each.heads, each.classes.len()), (vec![head("texts", 2), head("again", 2)], 4));
+    config.data.more[0].name = Some("texts".to_owned());
+    let talk = Talk::new();
+    let command = Command::Train { job: JOB, folder: home.path().join("x"), config: Box::new(config), resume: false };
+    talk.send(command);
+    match talk.until_end(JOB).last() {
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("called \"texts\""), "{failure:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn words_of_two_datasets_have_heads_too() {
+    let home = tempfile::tempdir().unwrap();
+    let others = "the O\nab B-y\nac B-z\nis O\n\nab B-y\nthe O\n\n".repeat(12);
+    let more = serde_json::json!({"train": write(home.path(), "others.conll", &others)});
+    let data =
+        DataConfig { more: vec![serde_json::from_value(more).unwrap()], ..DataConfig::new(sentences(home.path())) };
+    let mut config = run_of("electra-prefix-tok", Task::TokenClassification, data, home.path());
+    config.training.steps = 48;
+    let folder = home.path().join("run");
+    train(&folder, &config, false);
+    let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
+    assert!(figures.entity_f1.unwrap() > 0.9, "{figures:?}");
+    assert!(figures.datasets.iter().all(|of| of.figures.entity_f1.unwrap() > 0.9), "{figures:?}");
+    let task = FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task;
+    assert_eq!(task.classes, ["B-x", "I-x", "O", "B-y", "B-z", "O"]);
+}
+
+#[test]
+fn a_target_takes_the_prefix_of_several_and_the_head_of_its_classes() {
+    let home = tempfile::tempdir().unwrap();
+    let config = run_of_two(home.path());
+    let source = home.path().join("source");
+    train(&source, &config, false);
+    let given = FoldedAdapter::read(&source.join("adapter"), None).unwrap();
+    let begun = |config: &RunConfig, name: &str| {
+        let folder = home.path().join(name);
+        let init = PrefixInit::Adapter { path: source.clone() };
+        let method = MethodConfig::Prefix(PrefixConfig { n_virtual: 4, init, ..PrefixConfig::default() });
+        let mut config = RunConfig { method, ..config.clone() };
+        config.training.steps = 1;
+        train(&folder, &config, false);
+        let begun = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
+        assert_eq!(begun.prefixes[0].1.flat, given.prefixes[0].1.flat, "{name}");
+        begun
+    };
+    let kinds = named(&config, &config.data.more[0], None);
+    let same = begun(&kinds, "same classes");
+    assert_eq!(same.head, given.clone().with_head(Some("kinds")).unwrap().head);
+    let row = |i: usize| {
+        let (text, label) = [("a", "p"), ("b", "q")][i % 2];
+        serde_json::json!({"text": text, "label": label}).to_string()
+    };
+    let others = write(home.path(), "others.jsonl", &(0..8).map(row).collect::<Vec<_>>().join("\n"));
+    let fresh = begun(&RunConfig { data: DataConfig::new(others), ..config.clone() }, "other classes");
+    assert_eq!(fresh.task.classes, ["p", "q"]);
+    assert!(fresh.head.iter().all(|tensor| !given.head.contains(tensor)), "a head for them is drawn");
+    assert_eq!(begun(&config, "the same datasets").head, given.head, "all heads come along");
 }
 
 /// The loss of each row's class, alone or padded to this many columns.

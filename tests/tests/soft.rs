@@ -10,8 +10,9 @@ use engine::config::{
 };
 use engine::device::DeviceChoice;
 use engine::message::{
-    Command, EvaluationReport, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream,
+    Beams, Command, EvaluationReport, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream,
 };
+use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
 use engine::session::LoadedModel;
 use engine::training::run_folder::{Record, read_records};
@@ -114,7 +115,7 @@ fn soft_tokens_inside_of_a_template_learn_and_are_written_from() {
         let config = around(home.path(), kind);
         train(&folder, &config);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{kind:?}: {first:?} {last:?}");
         let adapter = folder.join("adapter");
         assert!(
@@ -177,7 +178,7 @@ fn a_mask_among_soft_tokens_is_filled() {
         config.training.eval_every = 10;
         train(&folder, &config);
         let found = evaluations(&folder);
-        let (first, last) = (found[0], found[found.len() - 1]);
+        let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{kind:?}: {first:?} {last:?}");
         let kept = kept_config(&folder);
         let again = loss_of(&kept, Some(folder.join("adapter")));
@@ -202,6 +203,36 @@ fn soft_tokens_that_the_method_does_not_have_are_refused() {
             "{% if source == \"a e\" %}{{ source }}{% else %}{{ soft(3) }}{% endif %}".to_owned();
     });
     assert!(said.contains("no soft token into row 1"), "{said}");
+}
+
+#[test]
+fn a_text_comes_with_its_log_probability() {
+    let ask = |max_new_tokens, n_beams| {
+        let beams = Beams { n_beams, length_penalty: 0.5, ..Beams::default() };
+        let sampling = Sampling { max_new_tokens, stop_at_end: false, beams, ..Sampling::default() };
+        let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0, task: None };
+        let request = GenerateRequest {
+            model: tiny_model(),
+            device: DeviceChoice::Cpu,
+            precision: Precision::F32,
+            streams: vec![stream],
+            sampling,
+        };
+        let events = Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+        let said = events.into_iter().find_map(|event| match event {
+            Event::Generated { streams, .. } => Some(streams[0].clone()),
+            _ => None,
+        });
+        said.unwrap()
+    };
+    let (one, two) = (ask(1, 1), ask(2, 1));
+    let vocab = ModelFolder::open(&tiny_model()).unwrap().summary().vocab_size as f64;
+    assert!((-vocab.ln()..0.0).contains(&one.log_probability), "the best of all tokens: {one:?}");
+    assert!((-2.0 * vocab.ln()..one.log_probability).contains(&two.log_probability), "{two:?}");
+    let searched = ask(2, 64);
+    assert!(searched.log_probability > two.log_probability - 1e-5, "{searched:?} {two:?}");
+    let one_of_many = ask(1, 2);
+    assert!((one_of_many.log_probability - one.log_probability).abs() < 1e-5, "{one_of_many:?} {one:?}");
 }
 
 /// The rows of the tiny run as two tasks: what is written, and the same the other way round.
@@ -269,6 +300,13 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
         }
     };
     assert_eq!(ask(Some("copy")), None);
+    let inspected = Talk::new().run(Command::Inspect { job: JOB, adapter: adapter.clone(), model: None }, JOB);
+    let facts = inspected.into_iter().find_map(|event| match event {
+        Event::Inspected { found, .. } => Some(found),
+        _ => None,
+    });
+    let facts = facts.unwrap();
+    assert!(facts.method.has_tasks() && facts.tasks == ["turn", "copy"], "{facts:?}");
     assert!(ask(None).unwrap().contains("turn, copy"));
     assert!(ask(Some("sort")).unwrap().contains("turn, copy"));
 

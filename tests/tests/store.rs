@@ -94,7 +94,7 @@ impl Bench {
             if step % 10 == 0 {
                 let evaluation =
                     EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5, figures: None };
-                self.tell(Event::Evaluated { job: JOB, evaluation });
+                self.tell(Event::Evaluated { job: JOB, evaluation: evaluation.clone() });
                 line(&mut file, "evaluation", serde_json::to_value(evaluation).unwrap());
                 let sample = sample(step);
                 line(&mut file, "sample", serde_json::to_value(&sample).unwrap());

@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::json::{named, plain};
 use super::progress::figures_line;
 use super::session::{JOB, Session};
-use super::target::TargetArgs;
+use super::target::{Target, TargetArgs};
 use super::{Global, out, run_file, settings};
 
 /// Loss, perplexity and, where labels are predicted, accuracy and F1 on a dataset.
@@ -22,16 +22,15 @@ pub(super) struct EvaluateArgs {
     /// Rows to score; without it the run's validation rows, or the starter's
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Of an adapter for several tasks or datasets, the name of one
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
 }
 
 pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
-    let (data, task) = match &target.config {
-        Some(config) => (config.data.clone(), config.task),
-        None => (DataConfig::new(""), None),
-    };
-    let (data, task) = chosen_data((data, task), args.data, global)?;
+    let (data, task) = asked_rows(&target, args.data, args.task, global)?;
     let session = Session::start(&workspace, None)?;
     for column in target.columns {
         let command = Command::Evaluate {
@@ -71,6 +70,26 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The rows asked for, as the first run reads its own: those of a dataset beside its first one by the name of it.
+pub(super) fn asked_rows(
+    target: &Target,
+    file: Option<PathBuf>,
+    name: Option<String>,
+    global: &Global,
+) -> Result<(DataConfig, Option<Task>), CliError> {
+    let (mut data, task) = match &target.config {
+        Some(config) => (config.data.clone(), config.task),
+        None => (DataConfig::new(""), None),
+    };
+    if let Some(name) = name {
+        if let Some(more) = data.more.iter().find(|more| more.name_of_rows() == name) {
+            data = more.over(&data);
+        }
+        data.name = Some(name);
+    }
+    chosen_data((data, task), file, global)
+}
+
 /// The templates and columns of the run, over the rows asked for.
 fn chosen_data(
     (mut data, task): (DataConfig, Option<Task>),
@@ -108,5 +127,24 @@ mod tests {
         let other = chosen(Some("/other.csv"), &["data.max_tokens=64"]);
         assert_eq!((other.train.to_str(), other.max_tokens), (Some("/other.csv"), Some(64)));
         assert_eq!((other.validation, other.prompt_template.as_str()), (None, "{{ source }}: "));
+    }
+
+    #[test]
+    fn a_dataset_beside_the_first_is_asked_for_by_its_name() {
+        let mut data = DataConfig::new("/sets/train.jsonl");
+        data.source_column = Some("text".to_owned());
+        data.more = vec![serde_json::from_value(json!({"train": "/sets/kinds.csv", "target_column": "kind"})).unwrap()];
+        let config = Some(crate::workspace::new_config(PathBuf::from("/model"), data));
+        let target = Target { model: PathBuf::from("/model"), columns: Vec::new(), config };
+        let asked = |file: Option<&str>, name: &str| {
+            asked_rows(&target, file.map(PathBuf::from), Some(name.to_owned()), &global(&[])).unwrap().0
+        };
+        let kinds = asked(None, "kinds");
+        assert_eq!((kinds.train.to_str(), kinds.name.as_deref()), (Some("/sets/kinds.csv"), Some("kinds")));
+        assert_eq!((kinds.source_column, kinds.target_column.as_deref()), (None, Some("kind")));
+        let other = asked(Some("/other.csv"), "kinds");
+        assert_eq!((other.train.to_str(), other.target_column.as_deref()), (Some("/other.csv"), Some("kind")));
+        let first = asked(None, "train");
+        assert_eq!((first.train.to_str(), first.source_column.as_deref()), (Some("/sets/train.jsonl"), Some("text")));
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn line(event: &Event) -> Value {
             }
             named("score", &score)
         }
+        Event::Voted { vote, .. } => named("vote", vote),
         Event::Grid { grid, .. } => named("grid", grid),
         Event::Neighbours { lists, .. } => named("neighbours", &json!({"lists": lists})),
         Event::Written { folder, .. } => named("written", &json!({"folder": folder})),

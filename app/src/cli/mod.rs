@@ -31,6 +31,7 @@ mod target;
 mod tests_support;
 mod train;
 mod verify;
+mod vote;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -92,6 +93,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Loss and perplexity on a dataset
     Evaluate(evaluate::EvaluateArgs),
+    /// Let several adapters answer the rows of a dataset, and count the majority
+    Vote(vote::VoteArgs),
     /// Nearest tokens of a prefix, with their null
     Neighbors(neighbors::NeighborsArgs),
     /// List, show, rename or delete runs
@@ -156,6 +159,7 @@ pub fn run(
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
         Command::Evaluate(args) => evaluate::run(args, &global),
+        Command::Vote(args) => vote::run(args, &global),
         Command::Neighbors(args) => neighbors::run(&args, &global),
         Command::Runs(args) => runs::run(args, &global),
         Command::Import(args) => exchange::import(args, &global),
@@ -197,7 +201,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, range, lab, resume and evaluate",
+                "It belongs to train, range, lab, resume, evaluate and vote",
             )),
         }
     }

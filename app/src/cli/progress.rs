@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use engine::message::{EvaluationReport, Event, Phase, RunFacts, SampleReport, StepReport, TaskFigures};
+use engine::message::{EvaluationReport, Event, NamedFigures, Phase, RunFacts, SampleReport, StepReport, TaskFigures};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{json, out};
@@ -146,9 +146,13 @@ impl Progress {
 
     fn evaluated(&mut self, evaluation: &EvaluationReport) {
         let best = if evaluation.best { " · best so far" } else { "" };
-        let quality = evaluation.figures.map(|figures| format!(" · {}", figures_line(&figures))).unwrap_or_default();
+        let quality = evaluation.figures.as_ref().map(|figures| format!(" · {}", figures_line(figures)));
+        let quality = quality.unwrap_or_default();
         self.predicts |= evaluation.figures.is_some();
         self.say(&format!("step {}: validation loss {:.4}{quality}{best}", evaluation.step, evaluation.loss));
+        for NamedFigures { name, figures } in evaluation.figures.iter().flat_map(|figures| &figures.datasets) {
+            self.say(&format!("  {name}: {}", figures_line(figures)));
+        }
     }
 
     fn sample(&self, sample: &SampleReport) {

@@ -64,6 +64,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     or_none(text("data.name", "What the rows are called among several datasets; none is the file's name")),
     value("data.more", "Other datasets that train the same prompt or prefix, as [{ train = \"…\", name = \"…\" }]"),
     value("data.mixing", "How many rows of each in an epoch: size (all that it has) or even"),
+    value(
+        "data.heads",
+        "Which datasets with classes share a head: by_classes (if all have the same), shared or each its own",
+    ),
     or_none(text(
         "data.task_column",
         "Column of a row's task, for a prompt of several; none takes each dataset as one",
@@ -502,6 +506,7 @@ mod tests {
             "data.name=n",
             "data.more=[{ train = \"m.csv\" }]",
             "data.mixing=even",
+            "data.heads=each",
             "data.task_column=k",
             "method.n_frozen=1",
             "method.layers=[0, 1]",

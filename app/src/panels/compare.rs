@@ -177,6 +177,7 @@ impl Compare {
                 ui.label(RichText::new(say!("compare.add_advice")).color(tokens(ui).muted));
             }
         });
+        vote_ui(ui, state);
         let base = columns.first().map(|column| column.text.clone()).unwrap_or_default();
         ui.columns(columns.len().max(2), |sides| {
             for (i, (ui, column)) in sides.iter_mut().zip(columns).enumerate() {
@@ -259,7 +260,35 @@ impl Compare {
                 out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
             }
         }
+        task_ui(ui, row, column, state, out);
     }
+}
+
+/// The task that a prompt for several is used for.
+fn task_ui(ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut Vec<Action>) {
+    let Some([first, _, ..]) = state.tasks.get(&row.id).map(Vec::as_slice) else { return };
+    let choices: Vec<(String, String)> =
+        state.tasks[&row.id].iter().map(|task| (task.clone(), say!("compare.task", task = task))).collect();
+    let mut chosen = column.task.clone().unwrap_or_else(|| first.clone());
+    let label = say!("compare.task_of", name = row.name);
+    if ui.name_inputs(label, |ui| field::choice_ui(ui, "task", &mut chosen, &choices)) {
+        out.push(Action::ColumnTask(row.id.clone(), chosen));
+    }
+}
+
+/// What the adapters say together, where there are several with short answers.
+fn vote_ui(ui: &mut Ui, state: &State) {
+    let Some(vote) = state.comparison.vote() else { return };
+    card_ui(ui, say!("compare.vote"), |ui| {
+        ui.add(egui::Label::new(RichText::new(vote.text).color(tokens(ui).text)).wrap().selectable(true));
+        chips_ui(ui, |ui| {
+            plain_chip_ui(ui, &say!("compare.voices", n = vote.voices, of = vote.voters));
+            if vote.by_score {
+                chip_ui(ui, Level::Warn, say!("compare.by_score")).on_hover_text(say!("compare.by_score_help"));
+            }
+        });
+    });
+    ui.add_space(theme::SMALL_GAP);
 }
 
 /// Trained weights of the model itself, and words, have no strength between 0 and 1.

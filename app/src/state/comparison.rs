@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engine::ballot::{Verdict, majority};
 use engine::config::{DataConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::Failure;
@@ -14,6 +15,8 @@ use crate::workspace::RunId;
 
 /// How many rows of a dataset are offered as prompts.
 const PROMPTS: usize = 50;
+/// Longer texts are no answers to vote on, in characters.
+const LONGEST_ANSWER: usize = 80;
 
 /// One column: the base, or a run.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Column {
     pub run: Option<RunId>,
     /// Folder of the checkpoint that is used; `None` takes the best.
     pub checkpoint: Option<PathBuf>,
+    /// Of a prompt for several tasks, the name of one; `None` takes the first.
+    pub task: Option<String>,
     /// 1 as trained, 0 without its slots: what its text was made with.
     pub strength: f64,
     /// What has come so far.
@@ -33,8 +38,21 @@ pub struct Column {
 impl Column {
     /// An empty column.
     pub fn new(run: Option<RunId>) -> Self {
-        Self { run, checkpoint: None, strength: 1.0, text: String::new(), done: None }
+        Self { run, checkpoint: None, task: None, strength: 1.0, text: String::new(), done: None }
     }
+}
+
+/// What the adapters say in their majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vote<'a> {
+    /// The answer.
+    pub text: &'a str,
+    /// Adapters that give it.
+    pub voices: usize,
+    /// Adapters.
+    pub voters: usize,
+    /// As many give another; this one is more probable.
+    pub by_score: bool,
 }
 
 /// What is typed on the screen: the same for all columns, but for the strengths.
@@ -87,6 +105,11 @@ impl Comparison {
         self.columns.iter().filter_map(|column| column.run.as_ref())
     }
 
+    /// The columns of a run, to be changed.
+    pub(super) fn columns_of<'a>(&'a mut self, run: &'a RunId) -> impl Iterator<Item = &'a mut Column> {
+        self.columns.iter_mut().filter(move |column| column.run.as_ref() == Some(run))
+    }
+
     /// Puts a run into the last column, or takes its column away.
     pub fn toggle(&mut self, run: &RunId) {
         if self.runs().any(|known| known == run) {
@@ -100,13 +123,14 @@ impl Comparison {
         }
     }
 
-    /// Empties the columns and says what to ask the engine for. `adapter` finds a column's folder.
+    /// Empties the columns and says what to ask the engine for. `adapter` finds a column's folder and the task it is used
+    /// for, where it has several.
     pub fn request(
         &mut self,
         model: PathBuf,
         device: DeviceChoice,
         wish: Wish,
-        adapter: impl Fn(&Column) -> Option<PathBuf>,
+        adapter: impl Fn(&Column) -> (Option<PathBuf>, Option<String>),
     ) -> GenerateRequest {
         self.failure = None;
         self.phase = None;
@@ -115,16 +139,11 @@ impl Comparison {
             column.text.clear();
             column.done = None;
         }
-        let streams = self
-            .columns
-            .iter()
-            .map(|column| Stream {
-                prompt: wish.prompt.clone(),
-                adapter: adapter(column),
-                strength: column.strength,
-                task: None,
-            })
-            .collect();
+        let stream = |column: &Column| {
+            let (adapter, task) = adapter(column);
+            Stream { prompt: wish.prompt.clone(), adapter, strength: column.strength, task }
+        };
+        let streams = self.columns.iter().map(stream).collect();
         // What every device computes in, and nothing is rounded that was not in training.
         let precision = Precision::F32;
         GenerateRequest { model, device, precision, streams, sampling: wish.sampling }
@@ -144,6 +163,20 @@ impl Comparison {
         if let Some(column) = self.columns.get_mut(stream) {
             column.text = text;
         }
+    }
+
+    /// The majority of what the adapters say, once all have ended; `None` of fewer than two, or of long texts, which are
+    /// never the same.
+    pub fn vote(&self) -> Option<Vote<'_>> {
+        let voters = self.columns.iter().filter(|column| column.run.is_some() && column.strength > 0.0);
+        let said = |column: &'_ Column| column.done.as_ref().map(|done| done.log_probability);
+        let answers: Vec<(&str, f64)> =
+            voters.map(|column| Some((column.text.trim(), said(column)?))).collect::<Option<_>>()?;
+        if answers.len() < 2 || answers.iter().any(|(text, _)| text.chars().count() > LONGEST_ANSWER) {
+            return None;
+        }
+        let Verdict { winner, voices, by_score } = majority(&answers)?;
+        Some(Vote { text: answers[winner].0, voices, voters: answers.len(), by_score })
     }
 
     /// All columns ended.
@@ -211,6 +244,18 @@ impl State {
         self.command(Command::Preview { job, model, data, task, n_virtual, rows: PROMPTS });
     }
 
+    /// Asks for the tasks of a run's prompt, once, where it has several.
+    pub(super) fn find_tasks(&mut self, run: &RunId) {
+        let has_tasks = self.configs.get(run).is_some_and(|config| config.method.has_tasks());
+        if !has_tasks || self.tasks.contains_key(run) {
+            return;
+        }
+        let Some(adapter) = self.adapter_of(run) else { return };
+        self.tasks.insert(run.clone(), Vec::new());
+        let job = self.job(Purpose::TasksOf(run.clone()));
+        self.command(Command::Inspect { job, adapter, model: None });
+    }
+
     /// Starts the columns on what is typed.
     pub(super) fn generate(&mut self, wish: Wish) {
         let run = self.comparison.runs().next().cloned();
@@ -218,8 +263,9 @@ impl State {
         let Some(model) = folder.or_else(|| self.starter.as_ref().map(|s| s.model.clone())) else { return };
         let mut comparison = std::mem::take(&mut self.comparison);
         let request = comparison.request(model, self.settings.device, wish, |column| {
-            let run = column.run.as_ref()?;
-            column.checkpoint.clone().or_else(|| self.adapter_of(run))
+            let Some(run) = &column.run else { return (None, None) };
+            let adapter = column.checkpoint.clone().or_else(|| self.adapter_of(run));
+            (adapter, column.task.clone().or_else(|| self.tasks.get(run)?.first().cloned()))
         });
         let job = self.job(Purpose::Generate);
         comparison.job = Some(job);

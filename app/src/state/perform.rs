@@ -9,7 +9,7 @@ use super::exploration::{Cell, Exploration};
 use super::live::Live;
 use super::range::RangeTest;
 use super::run_view::RunView;
-use super::{Described, Purpose, State, Waiting};
+use super::{Described, PreviewState, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
 use crate::settings::Settings;
 use crate::store::{Cursor, Request};
@@ -43,6 +43,11 @@ impl State {
                 self.preview.job = Some(job);
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
             }
+            Action::PreviewBeside { model, data, task, n_virtual } => {
+                let job = self.job(Purpose::PreviewBeside);
+                self.preview_beside = PreviewState { job: Some(job), ..PreviewState::default() };
+                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
+            }
             Action::TestRange(config) => self.test_range(config),
             Action::EndRange => self.end_range(),
             Action::CompareStarts(config, plan) => self.compare_starts(config, *plan),
@@ -59,9 +64,10 @@ impl State {
                 self.find_prompts();
             }
             Action::ColumnCheckpoint(run, checkpoint) => {
-                for column in self.comparison.columns.iter_mut().filter(|c| c.run.as_ref() == Some(&run)) {
-                    column.checkpoint.clone_from(&checkpoint);
-                }
+                self.comparison.columns_of(&run).for_each(|column| column.checkpoint.clone_from(&checkpoint));
+            }
+            Action::ColumnTask(run, task) => {
+                self.comparison.columns_of(&run).for_each(|column| column.task = Some(task.clone()));
             }
             Action::FindPrompts => {
                 self.comparison.prompts_of = None;

@@ -146,7 +146,7 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
 
 /// Adds an evaluation and keeps the best of all in the run's row.
 pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationReport) -> Result<()> {
-    let figures = report.figures.and_then(|figures| serde_json::to_string(&figures).ok());
+    let figures = report.figures.as_ref().and_then(|figures| serde_json::to_string(figures).ok());
     db.prepare_cached(
         "INSERT INTO evaluations (run, step, loss, best, elapsed_secs, figures) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (run, step) DO UPDATE SET loss = excluded.loss, best = excluded.best, figures = excluded.figures",

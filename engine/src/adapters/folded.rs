@@ -11,7 +11,9 @@ use crate::adapters::convention::Convention;
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::prompt::of_tasks;
 use crate::adapters::{by_site, combined, peft, text, weights};
-use crate::config::{FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, Task, TaskRecord, TextConfig};
+use crate::config::{
+    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptTasks, Task, TaskRecord, TextConfig,
+};
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
@@ -135,6 +137,7 @@ impl FoldedAdapter {
             Some(kind) if peft::KINDS.contains(&kind) => peft::read(folder, json, like),
             other => Err(EngineError::AdapterType(other.unwrap_or("without a peft_type").to_owned())),
         }?;
+        read.task.check().map_err(|reason| malformed(&path, reason))?;
         let Convention { positions, layers } = Convention::read(folder)?;
         Ok(Self { positions, layers, ..read })
     }
@@ -179,7 +182,11 @@ impl FoldedAdapter {
                 let infix = self.positions == Positions::Infix;
                 MethodConfig::Prefix(PrefixConfig { n_virtual, n_frozen, layers, infix, ..PrefixConfig::default() })
             }
-            (Some(_), ..) => MethodConfig::Prompt(PromptConfig { n_virtual, ..PromptConfig::default() }),
+            (Some(prompt), ..) => {
+                let of = |tasks: &FoldedTasks| PromptTasks { ranks: tasks.ranks, ..PromptTasks::default() };
+                let tasks = prompt.tasks.as_ref().map(of);
+                MethodConfig::Prompt(PromptConfig { n_virtual, tasks, ..PromptConfig::default() })
+            }
             (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
             (.., Some(text)) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
             _ => MethodConfig::Full(FullConfig { top_layers: self.weights.is_empty().then_some(0) }),
@@ -326,7 +333,7 @@ impl FoldedAdapter {
             let n = values.len();
             weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
         }
-        Ok(Some(ClassHead { kind, n_classes, weights }))
+        Ok(Some(ClassHead { kind, n_classes, weights, blocks: self.task.blocks() }))
     }
 
     /// Where it stands, in order.

@@ -1,5 +1,7 @@
 //! A head in training: it names the class of a text or a token, from what the frozen model makes of it.
 
+use std::ops::Range;
+
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +12,7 @@ use crate::models::{ClassHead, HeadKind};
 use crate::random::normal;
 
 /// The sizes of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadShape {
     /// Its layers.
     pub kind: HeadKind,
@@ -18,6 +20,9 @@ pub struct HeadShape {
     pub d_model: usize,
     /// Classes.
     pub n_classes: usize,
+    /// Where those of each of several datasets begin and end: a linear classifier for each, as in P-tuning v2 (Liu et al.
+    /// 2022), in one matrix. The layer below it, where the kind has one, is shared. Empty: all rows have all classes.
+    pub blocks: Vec<Range<usize>>,
 }
 
 impl HeadShape {
@@ -55,7 +60,8 @@ impl Head {
             let values = (0..n).map(value).collect();
             Parameter::new(name, dims, values, device)
         };
-        Self { shape, parameters: shape.parameter_shapes().into_iter().map(drawn).collect() }
+        let parameters = shape.parameter_shapes().into_iter().map(drawn).collect();
+        Self { shape, parameters }
     }
 
     /// With the weights of a trained one, in the order of [`HeadShape::parameter_shapes`].
@@ -66,9 +72,9 @@ impl Head {
 
     /// As it is used with these leaves.
     pub fn with(&self, leaves: &Trainables) -> ClassHead {
-        let HeadShape { kind, n_classes, .. } = self.shape;
+        let HeadShape { kind, n_classes, ref blocks, .. } = self.shape;
         let weights = self.parameters.iter().enumerate();
         let weights = weights.map(|(i, p)| leaves.shaped(i, [p.shape.iter().product()])).collect();
-        ClassHead { kind, n_classes, weights }
+        ClassHead { kind, n_classes, weights, blocks: blocks.clone() }
     }
 }

@@ -23,10 +23,14 @@ const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
 /// head of a task goes with them.
 ///
 /// # Errors
-/// The adapter has keys and values or embeddings, which no weight can hold; `to` exists; a file cannot be written.
+/// The adapter has keys and values or embeddings, which no weight can hold, or several heads; `to` exists; a file cannot be written.
 pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
     if !adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.text.is_some() {
         let reason = "a prefix, a soft prompt or words stand before the text and are no part of any weight".to_owned();
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    if !adapter.task.heads.is_empty() {
+        let reason = "it has a head for each of several datasets, and a checkpoint has one".to_owned();
         return Err(EngineError::AdapterMismatch { reason });
     }
     if to.exists() {

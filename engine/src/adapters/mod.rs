@@ -16,6 +16,7 @@ mod combined;
 mod convention;
 mod fit;
 mod head;
+mod heads;
 mod incoming;
 mod init;
 mod lora;

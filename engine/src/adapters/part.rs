@@ -91,7 +91,7 @@ impl PartPlan {
             Self::Lora(shape) => Part::Lora(Lora { shape: shape.clone(), parameters }),
             Self::Weights(_) => Part::Weights(TunedWeights { parameters }),
             Self::Text(text) => Part::Text(text.clone()),
-            Self::Head(shape) => Part::Head(Head { shape: *shape, parameters }),
+            Self::Head(shape) => Part::Head(Head { shape: shape.clone(), parameters }),
         }
     }
 

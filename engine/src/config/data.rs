@@ -13,12 +13,15 @@ pub struct DataConfig {
     /// What the rows are called among others, as the task of a prompt for several; `None` is the file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Other datasets that train the same prompt or prefix. Where there are classes they are those of the first one.
+    /// Other datasets that train the same prompt or prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<MoreData>,
     /// How many rows of each there are in an epoch.
     #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
     pub mixing: Mixing,
+    /// Which of several datasets with classes share a head.
+    #[serde(default, skip_serializing_if = "Heads::is_by_classes")]
+    pub heads: Heads,
     /// Column of the task that a row belongs to, for a prompt of several; without it each dataset is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_column: Option<String>,
@@ -110,6 +113,26 @@ impl Mixing {
     }
 }
 
+/// Which of several datasets with classes share a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// All, where all have the same classes; otherwise each has its own.
+    #[default]
+    ByClasses,
+    /// All: the classes are those of the first dataset, and rows of other classes are left out.
+    Shared,
+    /// None: the same name in two datasets is two classes.
+    Each,
+}
+
+impl Heads {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_by_classes(&self) -> bool {
+        *self == Self::ByClasses
+    }
+}
+
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
 pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
 
@@ -148,6 +171,7 @@ impl DataConfig {
             name: None,
             more: Vec::new(),
             mixing: Mixing::Size,
+            heads: Heads::ByClasses,
             task_column: None,
             validation: None,
             validation_share: default_validation_share(),

@@ -210,6 +210,7 @@ mod tests {
             types: Vec::new(),
             labels: Vec::new(),
             task: 0,
+            dataset: 0,
         }
     }
 

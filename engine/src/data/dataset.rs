@@ -15,7 +15,7 @@ use super::source_target::TargetStart;
 use super::table::{Problem, Table};
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
-use crate::config::{DataConfig, MoreData, Task, TaskRecord};
+use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 
 /// The rows of a run.
@@ -27,6 +27,8 @@ pub struct Dataset {
     pub validation: Vec<Example>,
     /// What is learned of them, with the names of the classes.
     pub task: TaskRecord,
+    /// What the datasets are called, where there are several.
+    pub names: Vec<String>,
     /// What happened to the rows.
     pub report: DataReport,
 }
@@ -125,7 +127,8 @@ pub(super) struct Prepared {
 
 impl Dataset {
     /// Reads, encodes and splits the rows. A row has at most `max_tokens` tokens, or the configured limit if that is
-    /// lower. The same rows and seed give the same split on every machine. Where `task` names no classes, the rows do.
+    /// lower. The same rows and seed give the same split on every machine. Where `task` names no classes, the rows do, of
+    /// each dataset for itself.
     /// `start` is what stands before a target that is written from a source. Where `task` names no tasks, the rows and the
     /// names of the datasets do.
     ///
@@ -149,13 +152,16 @@ impl Dataset {
             Ok(Self::split(prepared, validation, config, seed))
         };
         let first = load(config, task)?;
-        let beside = TaskRecord { tasks: task.tasks.clone(), ..first.task.clone() };
+        let mut beside = TaskRecord { tasks: task.tasks.clone(), ..first.task.clone() };
+        if config.heads != Heads::Shared {
+            beside.classes.clone_from(&task.classes);
+        }
         let other = |more: &MoreData| {
             let config = more.over(config);
             Ok((config.name_of_rows(), load(&config, &beside)?))
         };
         let others = config.more.iter().map(other).collect::<Result<Vec<_>>>()?;
-        Ok(joined(first, others, config.mixing))
+        joined(first, others, config)
     }
 
     pub(super) fn split(prepared: Prepared, validation: Option<Encoded>, config: &DataConfig, seed: u64) -> Self {
@@ -178,7 +184,7 @@ impl Dataset {
         report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
         let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
-        Self { train, validation, task, report }
+        Self { train, validation, task, names: Vec::new(), report }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Example {
     pub labels: Vec<(usize, i32)>,
     /// Which of the tasks that share a prompt it belongs to.
     pub task: usize,
+    /// Which of the run's datasets it is of.
+    pub dataset: usize,
 }
 
 /// Puts tokens before a text. Soft ones stand before everything, words behind the token that begins every text.
@@ -226,6 +228,7 @@ impl Encoder<'_> {
                 types: Vec::new(),
                 labels: Vec::new(),
                 task: 0,
+                dataset: 0,
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))

@@ -175,6 +175,7 @@ impl Encoder<'_> {
             types,
             labels,
             task: 0,
+            dataset: 0,
         };
         Ok((example, u32::try_from(length - n_soft).unwrap_or(u32::MAX)))
     }

@@ -1,7 +1,7 @@
 //! Loss, perplexity and how often predictions are right, of an adapter or of the model as it is on a dataset, one batch a
 //! step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::adapters::FoldedAdapter;
@@ -61,21 +61,14 @@ impl Evaluate {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.model, self.place, &mut heard)?;
         tell(Phase::PreparingData);
-        let adapter = self.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+        let adapter = self.adapter.as_ref().map(|folder| adapter_of(folder, &self.data, &model)).transpose()?;
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
-        let n_virtual = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
-        let room = room_for_text(n_virtual, self.data.max_tokens, model.model.shape())?;
-        // All rows of the one dataset are scored: none is kept back.
-        let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..self.data.clone() };
         let record = match &adapter {
             Some(adapter) => adapter.task.clone(),
             None => TaskRecord::of(model.task(self.task)?),
         };
-        let mut dataset = Dataset::load(&data, &record, model.model.target_start(), &model.tokenizer, room, 0)?;
-        match &adapter {
-            Some(adapter) => dataset.place(&before, adapter.has_tasks(), &model.tokenizer)?,
-            None => dataset.drop_soft(),
-        }
+        let n_before = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
+        let dataset = scored_rows(adapter.as_ref(), &self.data, &record, n_before, &model)?;
         let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
         let (rows, record) = (dataset.train, own.as_ref().map_or(dataset.task, |own| own.task.clone()));
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
@@ -90,6 +83,33 @@ impl Evaluate {
         let (rows, tally) = (rows.len(), Tally::default());
         Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
+}
+
+/// An adapter for these rows: where datasets have heads of their own, that of the name of the rows. The first one is for
+/// rows that only their file names, and no head has that name.
+pub(super) fn adapter_of(folder: &Path, data: &DataConfig, model: &LoadedModel) -> Result<FoldedAdapter> {
+    let adapter = model.adapter(folder)?;
+    let name = data.name_of_rows();
+    let is_known = adapter.task.heads.iter().any(|head| head.name == name);
+    adapter.with_head((data.name.is_some() || is_known).then_some(&name))
+}
+
+/// All rows of the one dataset, none kept back, behind what an adapter puts before them; `n_before` positions are kept free.
+pub(super) fn scored_rows(
+    adapter: Option<&FoldedAdapter>,
+    data: &DataConfig,
+    record: &TaskRecord,
+    n_before: usize,
+    model: &LoadedModel,
+) -> Result<Dataset> {
+    let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
+    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..data.clone() };
+    let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
+    match adapter {
+        Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,
+        None => dataset.drop_soft(),
+    }
+    Ok(dataset)
 }
 
 /// The model's own head as an adapter that is nothing else; `None` where there are no classes.

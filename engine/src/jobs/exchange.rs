@@ -33,6 +33,7 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
         let other_base = folder.and_then(|folder| other_base(&sent, &folder));
         let Incoming { adapter: folded, sentence, about, .. } = sent;
         let found = AdapterFacts {
+            tasks: if folded.has_tasks() { folded.task.tasks.clone() } else { Vec::new() },
             path: adapter,
             sentence,
             method: folded.method(),

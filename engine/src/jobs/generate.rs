@@ -4,10 +4,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::adapters::FoldedAdapter;
+use crate::ballot::log_probability;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderStream, Hypothesis, Writer};
+use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::models::{Conditioning, SOFT};
 use crate::session::{LoadedModel, Session};
@@ -24,6 +25,7 @@ struct Running {
     end_tokens: Vec<u32>,
     decoder: Decoder,
     texts: Vec<StreamText>,
+    length_penalty: f64,
     begun: Instant,
 }
 
@@ -32,6 +34,8 @@ struct StreamText {
     pieces: StreamDecoder,
     /// The best beam, where there are some.
     best: String,
+    /// Sum over the tokens, without beams.
+    log_probability: f64,
     adapter_hash: String,
     elapsed_secs: f64,
 }
@@ -64,15 +68,17 @@ impl Generate {
             texts.push(StreamText {
                 pieces: StreamDecoder::new(&model.tokenizer),
                 best: String::new(),
+                log_probability: 0.0,
                 adapter_hash: adapter.map_or_else(String::new, |adapter| adapter.hash()),
                 elapsed_secs: 0.0,
             });
         }
-        let options = model.decoding(self.request.sampling.clone());
+        let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone()) };
         let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
-        Ok(Running { model, end_tokens, decoder, texts, begun: Instant::now() })
+        let length_penalty = self.request.sampling.beams.length_penalty;
+        Ok(Running { model, end_tokens, decoder, texts, length_penalty, begun: Instant::now() })
     }
 }
 
@@ -136,6 +142,9 @@ impl Running {
         let has_beams = self.decoder.has_beams();
         for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
+            if let Some(logits) = &new.logits {
+                text.log_probability += log_probability(logits, new.token as usize);
+            }
             if new.end.is_some() {
                 text.elapsed_secs = self.begun.elapsed().as_secs_f64();
             }
@@ -167,13 +176,18 @@ impl Running {
         };
         let stream = |(index, text): (usize, &StreamText)| {
             let tokens = self.decoder.tokens(index).to_vec();
+            let beams = self.decoder.hypotheses(index);
+            // A beam is worth its log-probability over its length.
+            let length = |beam: &Hypothesis| (beam.tokens.len() as f64).powf(self.length_penalty);
+            let of_best = beams.first().map(|beam| f64::from(beam.score) * length(beam));
             Ok(GeneratedStream {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
                 proven_base: self.decoder.prove_base(Writer::try_from(&*model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
-                beams: self.decoder.hypotheses(index).iter().map(beam).collect::<Result<_>>()?,
+                log_probability: of_best.unwrap_or(text.log_probability),
+                beams: beams.iter().map(beam).collect::<Result<_>>()?,
             })
         };
         self.texts.iter().enumerate().map(stream).collect()

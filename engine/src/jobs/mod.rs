@@ -8,6 +8,7 @@ mod merge;
 mod neighbours;
 mod probe;
 mod share;
+mod vote;
 
 use crate::error::Result;
 use crate::message::{Command, Event, JobId};
@@ -31,6 +32,7 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::Evaluate { job, model, device, precision, adapter, data, task } => {
             (job, Box::new(evaluate::Evaluate::new(job, (model, (device, precision)), adapter, data, task)))
         }
+        Command::Vote { job, request } => (job, Box::new(vote::Vote::new(job, *request))),
         Command::Neighbours { job, request } => (job, Box::new(neighbours::Neighbours::new(job, *request))),
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
         Command::Combine { job, adapters, model, how, to } => (job, merge::combined(job, adapters, model, how, to)),

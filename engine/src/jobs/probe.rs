@@ -141,6 +141,7 @@ fn of_row(
         types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
         task: 0,
+        dataset: 0,
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {

@@ -82,14 +82,15 @@ fn add_run(about: &mut About, adapter: &Path) {
     let records = read_records(&run.join("metrics.jsonl")).unwrap_or_default();
     let step = adapter.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<usize>().ok());
     let evaluations = records.iter().filter_map(|record| match record {
-        Record::Evaluation(evaluation) => Some(*evaluation),
+        Record::Evaluation(evaluation) => Some(evaluation),
         _ => None,
     });
-    about.figures = match step {
+    let best = match step {
         Some(step) => evaluations.into_iter().find(|evaluation| evaluation.step == step),
         None => evaluations.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss)),
     };
-    let at = about.figures.map(|evaluation| evaluation.step);
+    about.figures = best.cloned();
+    let at = about.figures.as_ref().map(|evaluation| evaluation.step);
     let samples = records.into_iter().filter_map(|record| match record {
         Record::Sample(sample) if Some(sample.step) == at => Some(sample),
         _ => None,

@@ -1,7 +1,9 @@
 //! Heads that name a class: the layers each architecture puts between its hidden states and the classes.
 //! Names as in huggingface/transformers: src/transformers/models/*/modeling_*.py, `*ForSequenceClassification`.
 
-use burn::tensor::{Tensor, activation};
+use std::ops::Range;
+
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation};
 
 /// The layers of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,12 @@ pub struct ClassHead {
     pub n_classes: usize,
     /// Flat, in the order of [`HeadKind::parameter_shapes`]; tracked or not.
     pub weights: Vec<Tensor<1>>,
+    /// Where the classes of each of several datasets begin and end; empty where all rows have all classes.
+    pub blocks: Vec<Range<usize>>,
 }
+
+/// The score of a class that a row cannot have: as a probability it is 0, and no gradient comes out of it.
+const IMPOSSIBLE: f32 = -1e30;
 
 impl ClassHead {
     /// The score of each class.
@@ -77,5 +84,23 @@ impl ClassHead {
             HeadKind::DenseGelu => linear(activation::gelu(linear(vectors, 0, d_model)), 2, n_classes),
             HeadKind::DenseRelu => linear(activation::relu(linear(vectors, 0, d_model)), 2, n_classes),
         }
+    }
+
+    /// The scores with those of other datasets' classes taken away: a label says which dataset a row is of.
+    ///
+    /// # Shapes
+    /// - `logits`: `[n, n_classes]`, of n labels
+    /// - returns the same
+    pub fn own(&self, logits: Tensor<2>, labels: &[(usize, i32)], device: &Device) -> Tensor<2> {
+        if self.blocks.is_empty() {
+            return logits;
+        }
+        let of = |label: usize| self.blocks.iter().find(|block| block.contains(&label)).cloned().unwrap_or_default();
+        let others = labels.iter().flat_map(|(_, label)| {
+            let own = of(usize::try_from(*label).unwrap_or(usize::MAX));
+            (0..self.n_classes).map(move |class| !own.contains(&class))
+        });
+        let others = TensorData::new(others.collect::<Vec<bool>>(), [labels.len(), self.n_classes]);
+        logits.mask_fill(Tensor::<2, Bool>::from_data(others, device), IMPOSSIBLE)
     }
 }

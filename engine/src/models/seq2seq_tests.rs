@@ -55,6 +55,7 @@ fn examples() -> Vec<Example> {
         types: Vec::new(),
         labels: Vec::new(),
         task: 0,
+        dataset: 0,
     };
     ROWS.map(example).to_vec()
 }

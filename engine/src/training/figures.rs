@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{Task, TaskRecord};
 use crate::data::TokenBatch;
-use crate::message::TaskFigures;
+use crate::message::{NamedFigures, TaskFigures};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
@@ -12,18 +12,32 @@ const OUTSIDE: &str = "O";
 /// Predictions gathered batch by batch.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Of each row, in the order they came: place in the batch, label, prediction.
-    rows: Vec<Vec<(i32, i32)>>,
+    /// In the order they came.
+    rows: Vec<TallyRow>,
+}
+
+/// The labels of a row.
+#[derive(Clone, Debug, Default)]
+struct TallyRow {
+    /// Its index among the examples.
+    row: usize,
+    /// Label and prediction, place by place.
+    pairs: Vec<(i32, i32)>,
 }
 
 impl Tally {
     /// Takes in what was predicted at the labelled places of a batch.
     pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
         let from = self.rows.len();
-        self.rows.resize_with(from + batch.batch, Vec::new);
+        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, pairs: Vec::new() }));
         for ((at, label), &guess) in batch.labelled().into_iter().zip(predicted) {
-            self.rows[from + batch.row_of(at)].push((label, guess));
+            self.rows[from + batch.row_of(at)].pairs.push((label, guess));
         }
+    }
+
+    /// Takes in the labels and predictions of one example.
+    pub fn row(&mut self, row: usize, pairs: Vec<(i32, i32)>) {
+        self.rows.push(TallyRow { row, pairs });
     }
 
     /// The figures of a task with predictions; `None` for one without, or without any label.
@@ -32,45 +46,64 @@ impl Tally {
     /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
     /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
     pub fn figures(&self, record: &TaskRecord) -> Option<TaskFigures> {
-        let pairs: Vec<(i32, i32)> = self.rows.iter().flatten().copied().collect();
-        if pairs.is_empty() || record.task.writes() {
-            return None;
-        }
-        let right = pairs.iter().filter(|(label, guess)| label == guess).count();
-        let accuracy = right as f64 / pairs.len() as f64;
-        if record.task == Task::MaskedFill {
-            return Some(TaskFigures { accuracy, ..TaskFigures::default() });
-        }
-        let outside = record.classes.iter().position(|class| class == OUTSIDE);
-        let counted: Vec<i32> =
-            (0..record.classes.len()).filter(|class| Some(*class) != outside).map(|class| class as i32).collect();
-        let counts: Vec<Counts> = counted.iter().map(|&class| Counts::of(&pairs, class)).collect();
-        let seen: Vec<f64> = counts.iter().filter(|c| c.wanted + c.given > 0).map(Counts::f1).collect();
-        let all = counts.iter().fold(Counts::default(), |sum, c| Counts {
-            right: sum.right + c.right,
-            wanted: sum.wanted + c.wanted,
-            given: sum.given + c.given,
-        });
-        let is_iob = outside.is_some() && record.classes.iter().any(|class| class.starts_with("B-"));
-        Some(TaskFigures {
-            accuracy,
-            macro_f1: Some(seen.iter().sum::<f64>() / seen.len().max(1) as f64),
-            micro_f1: Some(all.f1()),
-            entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| self.entity_f1(&record.classes)),
-        })
+        figures_of(&self.rows, record)
     }
 
-    fn entity_f1(&self, classes: &[String]) -> f64 {
-        let mut counts = Counts::default();
-        for row in &self.rows {
-            let wanted = entities(row.iter().map(|(label, _)| name(classes, *label)));
-            let given = entities(row.iter().map(|(_, guess)| name(classes, *guess)));
-            counts.right += wanted.intersection(&given).count();
-            counts.wanted += wanted.len();
-            counts.given += given.len();
-        }
-        counts.f1()
+    /// The same over all rows, and of each of several datasets; `of` says which one an example is of.
+    pub fn figures_by_dataset(
+        &self,
+        record: &TaskRecord,
+        names: &[String],
+        of: impl Fn(usize) -> usize,
+    ) -> Option<TaskFigures> {
+        let alone = |(dataset, name): (usize, &String)| {
+            let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
+            Some(NamedFigures { name: name.clone(), figures: figures_of(&rows, record)? })
+        };
+        let datasets = names.iter().enumerate().filter_map(alone).collect();
+        Some(TaskFigures { datasets, ..self.figures(record)? })
     }
+}
+
+fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<TaskFigures> {
+    let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
+    if pairs.is_empty() || record.task.writes() {
+        return None;
+    }
+    let right = pairs.iter().filter(|(label, guess)| label == guess).count();
+    let accuracy = right as f64 / pairs.len() as f64;
+    if record.task == Task::MaskedFill {
+        return Some(TaskFigures { accuracy, ..TaskFigures::default() });
+    }
+    let named = record.classes.iter().enumerate();
+    let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
+    let seen: Vec<Counts> = counted.filter(|c| c.wanted + c.given > 0).collect();
+    let all = seen.iter().fold(Counts::default(), |sum, c| Counts {
+        right: sum.right + c.right,
+        wanted: sum.wanted + c.wanted,
+        given: sum.given + c.given,
+    });
+    let is_iob = record.classes.iter().any(|class| class == OUTSIDE)
+        && record.classes.iter().any(|class| class.starts_with("B-"));
+    Some(TaskFigures {
+        accuracy,
+        macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
+        micro_f1: Some(all.f1()),
+        entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
+        datasets: Vec::new(),
+    })
+}
+
+fn entity_f1(rows: &[TallyRow], classes: &[String]) -> f64 {
+    let mut counts = Counts::default();
+    for TallyRow { pairs, .. } in rows {
+        let wanted = entities(pairs.iter().map(|(label, _)| name(classes, *label)));
+        let given = entities(pairs.iter().map(|(_, guess)| name(classes, *guess)));
+        counts.right += wanted.intersection(&given).count();
+        counts.wanted += wanted.len();
+        counts.given += given.len();
+    }
+    counts.f1()
 }
 
 /// The name of a class.
@@ -123,7 +156,8 @@ mod tests {
     use super::*;
 
     fn tally(rows: &[&[(i32, i32)]]) -> Tally {
-        Tally { rows: rows.iter().map(|row| row.to_vec()).collect() }
+        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec() };
+        Tally { rows: rows.iter().enumerate().map(row).collect() }
     }
 
     fn record(task: Task, classes: &[&str]) -> TaskRecord {
@@ -154,6 +188,20 @@ mod tests {
         assert!((found.accuracy - 0.75).abs() < 1e-12);
         let lost = tally(&[&[(4, 2), (0, 4)]]).figures(&record).unwrap();
         assert_eq!(lost.entity_f1, Some(0.0), "an inside without a beginning is no entity");
+    }
+
+    #[test]
+    fn each_dataset_has_figures_of_its_own() {
+        let tally = tally(&[&[(0, 0)], &[(3, 4)], &[(1, 0)], &[(3, 3)]]);
+        let record = record(Task::SequenceClassification, &["a", "b", "a", "c", "O"]);
+        let names = ["first", "second"].map(str::to_owned);
+        let whole = tally.figures_by_dataset(&record, &names, |row| row % 2).unwrap();
+        let of = |at: usize| (whole.datasets[at].name.as_str(), whole.datasets[at].figures.accuracy);
+        assert_eq!((whole.accuracy, of(0), of(1)), (0.5, ("first", 0.5), ("second", 0.5)));
+        // Of `c` one is right and one missed; `O` does not count, and neither do the classes of the first.
+        assert_eq!(whole.datasets[1].figures.macro_f1, Some(2.0 / 3.0));
+        let third = ["first", "second", "third"].map(str::to_owned);
+        assert_eq!(tally.figures_by_dataset(&record, &third, |row| row % 2).unwrap().datasets.len(), 2);
     }
 
     #[test]

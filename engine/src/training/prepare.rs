@@ -11,8 +11,8 @@ use crate::adapters::{
     TunedWeights, is_of_a_head,
 };
 use crate::config::{
-    FullConfig, HeadInit, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig,
-    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    FullConfig, HeadInit, HeadRecord, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit,
+    PromptConfig, PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -197,7 +197,15 @@ pub(super) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskR
         Ok(_) => format!("the head begins as the checkpoint's own, for {n_classes} classes"),
         Err(reason) => {
             let why = reason.map_or_else(String::new, |reason| format!("; the checkpoint's own is not used: {reason}"));
-            format!("a new head for {n_classes} classes is trained{why}")
+            let new = match task.heads.as_slice() {
+                [] => format!("a new head for {n_classes} classes is trained"),
+                heads => {
+                    let named = |head: &HeadRecord| format!("{} ({} classes)", head.name, head.n_classes);
+                    let named: Vec<String> = heads.iter().map(named).collect();
+                    format!("each dataset has a new head that is trained: {}", named.join(", "))
+                }
+            };
+            format!("{new}{why}")
         }
     };
     let pooler = match &*model.model {
@@ -214,6 +222,9 @@ fn own_scores(
     task: &TaskRecord,
 ) -> std::result::Result<Vec<usize>, Option<String>> {
     let own = model.summary.own_head.as_ref().ok_or(None)?;
+    if !task.heads.is_empty() {
+        return Err(Some("each dataset has a head of its own".to_owned()));
+    }
     if asked == HeadInit::New {
         return Err(Some("a new one is asked for".to_owned()));
     }
@@ -226,7 +237,7 @@ fn head_shape(model: &LoadedModel, task: &TaskRecord) -> Result<Option<HeadShape
         return Ok(None);
     }
     let (kind, d_model) = (model.model.head_kind(task.task)?, model.model.head_width());
-    Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len() }))
+    Ok(Some(HeadShape { kind, d_model, n_classes: task.classes.len(), blocks: task.blocks() }))
 }
 
 fn restore(
@@ -429,9 +440,9 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                 let mut head = match own_scores(config.head, model, &plan.task) {
                     Ok(scores) => {
                         let weights = model.model.folder().head_weights(plan.task.task, &scores)?;
-                        Head::given(*shape, weights, device)
+                        Head::given(shape.clone(), weights, device)
                     }
-                    Err(_) => Head::fresh(*shape, deviation, device, seed),
+                    Err(_) => Head::fresh(shape.clone(), deviation, device, seed),
                 };
                 start.bring_head(&mut head, &plan.task, device);
                 Part::Head(head)
@@ -497,12 +508,18 @@ impl Start {
         found.map(|(.., values)| values.clone())
     }
 
-    /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number.
+    /// The head comes along when it tells the same classes apart, by name or, as PEFT knows no names, by number; of several
+    /// heads the one that does, or all of them.
     fn bring_head(&self, head: &mut Head, task: &TaskRecord, device: &Device) {
         let Some(adapter) = &self.adapter else { return };
-        let TaskRecord { task: its, classes, .. } = &adapter.task;
+        let block = adapter.task.blocks().into_iter().position(|block| adapter.task.classes[block] == task.classes);
+        let alone = block.and_then(|at| adapter.clone().with_head(Some(&adapter.task.heads[at].name)).ok());
+        let adapter = alone.as_ref().unwrap_or(adapter);
+        let TaskRecord { task: its, classes, heads, .. } = &adapter.task;
         let unnamed = classes.iter().enumerate().all(|(at, name)| *name == format!("LABEL_{at}"));
-        if *its != task.task || classes.len() != task.classes.len() || !(unnamed || *classes == task.classes) {
+        let n_classes = |heads: &[HeadRecord]| heads.iter().map(|head| head.n_classes).collect::<Vec<_>>();
+        let is_same = n_classes(heads) == n_classes(&task.heads) && classes.len() == task.classes.len();
+        if *its != task.task || !is_same || !(unnamed || *classes == task.classes) {
             return;
         }
         let found = |parameter: &Parameter| {

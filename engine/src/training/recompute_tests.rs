@@ -164,7 +164,7 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenB
 pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
     if task.has_classes() {
         let (kind, d_model) = (model.head_kind(task).unwrap(), model.head_width());
-        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2 }));
+        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2, blocks: Vec::new() }));
     }
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut part = |plan: &PartPlan| {

@@ -58,6 +58,8 @@ pub(super) struct Run {
     train: Vec<Example>,
     validation: Vec<Example>,
     validation_batches: Vec<TokenBatch>,
+    /// Of several datasets.
+    names: Vec<String>,
     trainer: Trainer,
     state: CheckpointState,
     saved_step: Option<usize>,
@@ -140,6 +142,7 @@ impl Run {
             train: data.train,
             validation: data.validation,
             validation_batches,
+            names: data.names,
             trainer,
             state,
             total_steps,
@@ -279,9 +282,10 @@ impl Run {
         let best = self.state.best.is_none_or(|(before, _)| loss < before);
         self.verdict = Some((loss, best));
         let elapsed_secs = evaluation.begun.elapsed().as_secs_f64();
-        let figures = evaluation.tally.figures(&self.trainer.adapter.task);
+        let of = |row: usize| self.validation[row].dataset;
+        let figures = evaluation.tally.figures_by_dataset(&self.trainer.adapter.task, &self.names, of);
         let report = EvaluationReport { step, loss, best, elapsed_secs, figures };
-        self.folder.append(&Record::Evaluation(report))?;
+        self.folder.append(&Record::Evaluation(report.clone()))?;
         out.send(Event::Evaluated { job: self.id, evaluation: report });
         Ok(())
     }

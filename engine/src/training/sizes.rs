@@ -37,7 +37,7 @@ pub fn count_parameters(
     }
     if let Some(kind) = head_kind(&model.architecture, task) {
         let d_model = head_width(&model.tasks, model.embedding_width, model.d_model);
-        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes }));
+        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes, blocks: Vec::new() }));
     }
     Ok(parts.iter().map(PartPlan::count).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1)))
 }

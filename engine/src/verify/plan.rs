@@ -103,7 +103,7 @@ fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<
         return Ok(None);
     }
     let (kind, d_model) = (model.head_kind(case.task())?, model.head_width());
-    Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes })))
+    Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes, blocks: Vec::new() })))
 }
 
 /// Classes of a case that has no adapter to count them.

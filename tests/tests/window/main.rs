@@ -5,6 +5,7 @@ mod methods;
 mod models;
 mod pictures;
 mod sent;
+mod several;
 mod walk;
 mod whole;
 mod world;

@@ -191,6 +191,7 @@ fn two_targets_of_one_source_are_compared() {
         _ => None,
     });
     let stream = |text: &str, hash: &str, proven| GeneratedStream {
+        log_probability: 0.0,
         text: text.into(),
         tokens: vec![1; 9],
         adapter_hash: hash.into(),

@@ -216,6 +216,7 @@ fn generated(bench: &mut Bench, job: JobId) {
         adapter_hash: hash.into(),
         proven_base: proven,
         elapsed_secs: 0.21,
+        log_probability: -9.0,
         beams: Vec::new(),
     };
     let streams = vec![
@@ -269,6 +270,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
         adapter_hash: String::new(),
         proven_base: None,
         elapsed_secs: 0.42,
+        log_probability: -9.0,
         beams,
     };
     let streams = vec![

@@ -62,7 +62,7 @@ fn asked(bench: &Bench) -> (JobId, Option<PathBuf>) {
     asked.expect("the engine is asked what it is")
 }
 
-fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
+pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
     let base = BaseModel {
         name: "starter".into(),
         architecture: "gpt2".into(),
@@ -104,6 +104,7 @@ fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         positions: Positions::Unshifted,
         task: Task::Causal,
         classes: Vec::new(),
+        tasks: Vec::new(),
         other_base: other_base.map(str::to_owned),
         about: Some(Box::new(about)),
     })

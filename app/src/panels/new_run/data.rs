@@ -6,6 +6,7 @@ use egui::{RichText, Ui};
 use engine::config::Task;
 use engine::message::{DataPreview, TokenRow};
 
+use super::datasets::{self, Shown};
 use super::draft::{Draft, Field, Issue};
 use super::error_of;
 use crate::action::{Action, Pick};
@@ -26,7 +27,7 @@ const CLASSES_SHOWN: usize = 24;
 pub(super) fn data_ui(
     ui: &mut Ui,
     draft: &mut Draft,
-    shown: &mut usize,
+    shown: &mut Shown,
     state: &State,
     issues: &[Issue],
     out: &mut Vec<Action>,
@@ -44,10 +45,14 @@ pub(super) fn data_ui(
         }
         limits_ui(ui, draft, state, issues);
         ui.add_space(4.0);
-        match (&state.preview.known, &state.preview.failure) {
+        let data = draft.data_config();
+        shown.keep_within(&data);
+        datasets::switch_ui(ui, &data, shown);
+        let preview = if shown.dataset == 0 { &state.preview } else { &state.preview_beside };
+        match (&preview.known, &preview.failure) {
             (_, Some(failure)) => banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {}),
-            (Some(preview), None) => rows_ui(ui, draft, shown, preview),
-            (None, None) if state.preview.job.is_some() => {
+            (Some(preview), None) => rows_ui(ui, draft, &mut shown.row, preview),
+            (None, None) if preview.job.is_some() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
                     ui.label(RichText::new(say!("data.reading")).color(tokens(ui).muted));

@@ -3,6 +3,7 @@
 
 pub mod budget;
 mod data;
+mod datasets;
 pub mod draft;
 mod lab;
 mod method;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use egui::{Panel, ScrollArea, Ui};
 use engine::config::{DataConfig, RunConfig, Task};
 
+use self::datasets::Shown;
 use self::draft::{Draft, Facts, Field, Issue};
 use crate::action::{Action, Pick};
 use crate::say;
@@ -31,16 +33,20 @@ use crate::widgets::surface::heading_ui;
 #[derive(Debug, Default)]
 pub struct NewRun {
     draft: Option<Draft>,
-    /// Number of the row that the token view shows.
-    shown_row: usize,
+    shown: Shown,
     /// What the last preview was asked for.
-    asked: Option<(PathBuf, Box<DataConfig>, Option<Task>, usize)>,
+    asked: Option<Asked>,
+    /// The same of another dataset than the first one.
+    asked_beside: Option<Asked>,
     /// When the form last changed, in the window's time: a preview waits until typing pauses.
     changed_at: f64,
     lengths: LengthCache,
     checked: Checked,
     lab: lab::LabForm,
 }
+
+/// Model, rows, task and prefix length of a preview.
+type Asked = (PathBuf, Box<DataConfig>, Option<Task>, usize);
 
 /// Lengths of the rows, summed up once for each preview.
 #[derive(Debug, Default)]
@@ -121,7 +127,7 @@ impl NewRun {
             ui.spacing_mut().item_spacing.y = 10.0;
             model::model_ui(ui, &mut draft, state, &issues, out);
             ui.add_space(4.0);
-            data::data_ui(ui, &mut draft, &mut self.shown_row, state, &issues, out);
+            data::data_ui(ui, &mut draft, &mut self.shown, state, &issues, out);
             ui.add_space(4.0);
             method::method_ui(ui, &mut draft, state, &issues, &mut self.lab);
             ui.add_space(4.0);
@@ -179,6 +185,14 @@ impl NewRun {
             out.push(Action::Describe(model.clone()));
         }
         let data = Box::new(draft.data_config());
+        if let Some(beside) = self.shown.beside(&data) {
+            let wanted = (model.clone(), Box::new(beside), draft.task, draft.n_before());
+            if self.asked_beside.as_ref() != Some(&wanted) {
+                self.asked_beside = Some(wanted.clone());
+                let (model, data, task, n_virtual) = wanted;
+                out.push(Action::PreviewBeside { model, data, task, n_virtual });
+            }
+        }
         let wanted = (model, data, draft.task, draft.n_before());
         if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
             return;

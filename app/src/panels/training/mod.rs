@@ -5,7 +5,7 @@ mod plots;
 mod tabs;
 
 use egui::{RichText, Ui};
-use engine::message::Phase;
+use engine::message::{NamedFigures, Phase};
 
 use self::plots::Plots;
 use self::tabs::Tabs;
@@ -202,7 +202,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     };
     let facts = view.facts.as_deref();
     card_ui(ui, "", |ui| {
-        let figures = best.and_then(|best| best.figures);
+        let figures = best.and_then(|best| best.figures.as_ref());
         ui.columns(5 + usize::from(figures.is_some()), |c| {
             tile_ui(&mut c[0], say!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
             tile_ui(&mut c[1], say!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
@@ -226,7 +226,11 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
                     None => (say!("training.accuracy"), figures.accuracy),
                 };
                 let note = figures.macro_f1.map(|share| say!("training.macro_f1", share = percent(share)));
-                tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
+                let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
+                if !figures.datasets.is_empty() {
+                    let of = |of: &NamedFigures| format!("{} {}", of.name, percent(of.figures.accuracy));
+                    tile.on_hover_text(figures.datasets.iter().map(of).collect::<Vec<_>>().join("\n"));
+                }
             }
         });
     });

@@ -1,7 +1,7 @@
 //! Under the curves: samples of each evaluation, the log, the settings.
 
 use egui::{RichText, ScrollArea, Ui};
-use engine::message::SampleReport;
+use engine::message::{NamedFigures, SampleReport};
 
 use crate::say;
 use crate::state::run_view::RunView;
@@ -69,9 +69,12 @@ impl Tabs {
             let evaluation = view.evaluations.iter().find(|e| e.step == shown);
             let loss = evaluation.map_or_else(|| "–".to_owned(), |e| text::figure(e.loss));
             let mut line = say!("training.samples_at", step = shown, loss = loss);
-            if let Some(figures) = evaluation.and_then(|e| e.figures) {
+            if let Some(figures) = evaluation.and_then(|e| e.figures.as_ref()) {
                 let accuracy = format!("{:.1}", 100.0 * figures.accuracy);
                 line.push_str(&say!("training.samples_accuracy", accuracy = accuracy));
+                for NamedFigures { name, figures } in &figures.datasets {
+                    line.push_str(&format!(" · {name} {:.1} %", 100.0 * figures.accuracy));
+                }
             }
             ui.label(RichText::new(line).color(tokens(ui).muted));
         });

@@ -110,6 +110,7 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
         return Err(EngineError::AdapterType(method));
     }
     let about: About = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
+    about.task.check().map_err(malformed)?;
     let mut tensors = read_floats(path)?;
     let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
     for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {

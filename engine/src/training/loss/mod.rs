@@ -9,6 +9,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::adapters::parameters::floats;
+use crate::ballot::log_probability;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
@@ -56,7 +57,7 @@ pub(super) fn nll_of_hidden(
     }
     let labels = batch.labelled();
     let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;
-    Ok((nll(logits, &labels, device), labels.len()))
+    Ok((nll(possible(logits, conditioning, &labels, device), &labels, device), labels.len()))
 }
 
 /// A batch, scored.
@@ -67,6 +68,8 @@ pub struct Scored {
     pub labels: usize,
     /// The most probable label at each place of [`TokenBatch::labelled`]; empty for a task that writes.
     pub predicted: Vec<i32>,
+    /// Its log-probability, in nats.
+    pub log_probabilities: Vec<f64>,
 }
 
 /// The loss of a batch, and where the labels are few enough to be looked at, what the model takes for them.
@@ -76,15 +79,23 @@ pub struct Scored {
 pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
     if batch.task.writes() {
         let (nll, labels) = summed_nll(model, conditioning, batch, device)?;
-        return Ok(Scored { nll: f64::from(nll.into_scalar::<f32>()), labels, predicted: Vec::new() });
+        return Ok(Scored {
+            nll: f64::from(nll.into_scalar::<f32>()),
+            labels,
+            predicted: Vec::new(),
+            log_probabilities: Vec::new(),
+        });
     }
     let labels = batch.labelled();
-    let logits = logits(model, conditioning, batch, device)?;
+    let logits = possible(logits(model, conditioning, batch, device)?, conditioning, &labels, device);
     let [_, width] = logits.dims();
     let nll = f64::from(nll(logits.clone(), &labels, device).into_scalar::<f32>());
-    let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as i32;
-    let predicted = floats(logits)?.chunks_exact(width.max(1)).map(best).collect();
-    Ok(Scored { nll, labels: labels.len(), predicted })
+    let best = |row: &[f32]| {
+        let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
+        (best as i32, log_probability(row, best))
+    };
+    let (predicted, log_probabilities) = floats(logits)?.chunks_exact(width.max(1)).map(best).unzip();
+    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities })
 }
 
 /// Hidden states of a batch's tokens, of its targets where there are sources, `[batch, seq, d_model]`. Positions count
@@ -167,6 +178,14 @@ fn logits_of_hidden(
     }
 }
 
+/// The scores with those taken away that no row of a label's dataset can have.
+fn possible(logits: Tensor<2>, conditioning: &Conditioning, labels: &[(usize, i32)], device: &Device) -> Tensor<2> {
+    match &conditioning.head {
+        Some(head) => head.own(logits, labels, device),
+        None => logits,
+    }
+}
+
 fn nll(logits: Tensor<2>, labels: &[(usize, i32)], device: &Device) -> Tensor<1> {
     let targets = labels.iter().map(|(_, label)| *label).collect();
     let targets: Tensor<2, Int> = on_device(targets, device).reshape([labels.len(), 1]);
@@ -221,6 +240,7 @@ mod tests {
                 types: Vec::new(),
                 labels: Vec::new(),
                 task: 0,
+                dataset: 0,
             };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {
