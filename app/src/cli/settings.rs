@@ -514,6 +514,7 @@ mod tests {
             "method.reparameterisation.hidden_layers=2",
             "task=causal",
             "head=new",
+            "precision=f16",
         ])
         .unwrap();
         let others: [&[&str]; 5] = [

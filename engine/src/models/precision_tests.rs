@@ -48,17 +48,18 @@ fn what_f16_does_not_reach_is_refused_by_name() {
         std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
     }
     let known = ModelFolder::open(&folder).unwrap();
-    let name = "transformer.h.0.mlp.c_fc.weight";
+    let (name, _) = known.files().shapes().find(|(name, _)| name.ends_with("h.0.mlp.c_fc.weight")).unwrap();
+    let name = name.to_owned();
     let mut tensors = BTreeMap::new();
     for (name, shape) in known.files().shapes() {
         tensors.insert(name.to_owned(), (shape.to_vec(), known.files().values(name, shape).unwrap()));
     }
-    tensors.get_mut(name).unwrap().1[3] = -70_000.0;
+    tensors.get_mut(&name).unwrap().1[3] = -70_000.0;
     drop(known);
     write_floats(&folder.join("model.safetensors"), &tensors, None).unwrap();
     let error = load(&folder, Precision::F16).err().unwrap();
     assert!(
-        matches!(&error, EngineError::WeightRange { name: found, value, .. } if found == name && *value == -70_000.0),
+        matches!(&error, EngineError::WeightRange { name: found, value, .. } if *found == name && *value == -70_000.0),
         "{error}"
     );
     assert!(load(&folder, Precision::Bf16).is_ok());

@@ -57,10 +57,13 @@ struct LengthCache {
     longest: usize,
 }
 
+/// The form, the language, whether model and rows are known, and what is wrong with them and with the precision.
+type Asked = (Draft, Language, [bool; 2], [Option<String>; 2]);
+
 /// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
 #[derive(Debug, Default)]
 struct Checked {
-    key: Option<(Draft, Language, bool, bool, Option<String>, Option<String>)>,
+    key: Option<Asked>,
     answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
 }
 
@@ -156,10 +159,11 @@ impl NewRun {
         let key = (
             draft.clone(),
             crate::text::spoken(),
-            facts.model.is_some() || model_failure.is_some(),
-            facts.preview.is_some_and(|preview| preview.train_rows > 0),
-            facts.data_failure.or(model_failure).map(str::to_owned),
-            facts.no_precision.map(str::to_owned),
+            [
+                facts.model.is_some() || model_failure.is_some(),
+                facts.preview.is_some_and(|preview| preview.train_rows > 0),
+            ],
+            [facts.data_failure.or(model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
         );
         if self.checked.key.as_ref() != Some(&key) {
             self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };

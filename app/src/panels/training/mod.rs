@@ -6,6 +6,7 @@ mod tabs;
 
 use egui::{RichText, Ui};
 use engine::message::{NamedFigures, Phase};
+use engine::nn::Precision;
 
 use self::plots::Plots;
 use self::tabs::Tabs;
@@ -218,7 +219,13 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             tile_ui(&mut c[3], say!("training.trains"), &trained, &stored);
             let rows = facts.map_or_else(|| "–".to_owned(), |f| text::count(f.train_rows));
             let device = facts.map_or("", |f| f.device.as_str());
-            tile_ui(&mut c[4], say!("training.rows"), &rows, &text::shortened(device, 26));
+            // The precision stands at the end of a name that is often too long.
+            let narrow = view.config.as_ref().map(|config| config.precision).filter(|p| *p != Precision::F32);
+            let place = match narrow {
+                Some(precision) => format!("{precision} · {}", text::shortened(device, 19)),
+                None => text::shortened(device, 26),
+            };
+            tile_ui(&mut c[4], say!("training.rows"), &rows, &place);
             if let Some(figures) = figures {
                 let percent = |share: f64| format!("{:.1} %", 100.0 * share);
                 let (name, share) = match figures.entity_f1 {
