@@ -58,12 +58,12 @@ struct LengthCache {
 }
 
 /// The form, the language, whether model and rows are known, and what is wrong with them and with the precision.
-type Asked = (Draft, Language, [bool; 2], [Option<String>; 2]);
+type Judged = (Draft, Language, [bool; 2], [Option<String>; 2]);
 
 /// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
 #[derive(Debug, Default)]
 struct Checked {
-    key: Option<Asked>,
+    key: Option<Judged>,
     answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
 }
 
