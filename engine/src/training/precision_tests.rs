@@ -1,6 +1,7 @@
 //! Every method with products in 16 bits, on the processor, which multiplies what was rounded: the numbers are those of
 //! a device that sums in f32.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use half::{bf16, f16};
@@ -14,15 +15,15 @@ use crate::config::{MethodConfig, OptimizerConfig, PrefixConfig, Task, TaskRecor
 use crate::models::BaseModel;
 use crate::nn::Precision;
 
-/// One case of each architecture without a ReLU, whose gradient jumps where an input is rounded across its corner. The
-/// fourth is stored in bf16, the fifth in f16.
-const CASES: [&str; 13] = [
+/// One case of each architecture; the fourth is stored in bf16, the fifth in f16.
+const CASES: [&str; 14] = [
     "gpt2-prefix-2x44",
     "llama-prefix-2x48",
     "neox-prefix-2x48",
     "gpt2-prefix-2x32-bf16",
     "gpt2-prefix-3x64-f16",
     "bloom-prefix-2x40",
+    "opt-prefix-2x36",
     "gptneo-prefix-2x32",
     "glm-prefix-2x32",
     "bert-prefix-seq",
@@ -57,31 +58,45 @@ fn numbers(gradient: &Gradient) -> Vec<Vec<f32>> {
     gradient.of_parameters.iter().map(|tensor| floats(tensor.clone()).unwrap()).collect()
 }
 
+/// Rounding explains what 16 bits change if three bits more leave a fraction of it: a term that is missing or scaled wrongly
+/// would be as far off in both.
 #[test]
-fn sixteen_bits_train_every_method_nearly_as_f32_does() {
-    let (mut seen, mut far) = (0, Vec::new());
+fn sixteen_bits_train_every_method_as_f32_does_but_for_rounding() {
+    let mut far = Vec::new();
+    // Of each method, model by model: how far gradients are apart in f16 and in bf16.
+    let mut gradients: BTreeMap<&str, [Vec<f64>; 2]> = BTreeMap::new();
     for case in CASES {
         let (wide, _) = load_in(&folder(case), Precision::F32);
-        for precision in Precision::NARROW {
+        for (at, precision) in Precision::NARROW.into_iter().enumerate() {
             let unit = if precision == Precision::F16 { f16::EPSILON.to_f64() } else { bf16::EPSILON.to_f64() };
             let (narrow, _) = load_in(&folder(case), precision);
-            // Each product is off by at most a unit of its terms. They follow each other on the way to the loss and,
-            // for a gradient, on the way back: up to seven in a block, and the head.
+            // Each product is off by at most a unit of its terms, and they follow each other on the way to the loss: up to
+            // seven in a block, and the head.
             let (_, shape) = &wide.sites()[0];
             let products = (7 * shape.n_layers * wide.sites().len().min(2) + 1) as f64;
             let task = tasks(&wide)[0];
-            // Matrices of low rank in every layer, drawn at random, make a model whose gradients say little in any precision.
-            for (method, parts) in methods(&wide).into_iter().filter(|(method, _)| !method.contains("everywhere")) {
+            for (method, parts) in methods(&wide) {
                 let [a, b] = [&wide, &narrow].map(|model| gradient(model, task, &parts, 1.0, false));
-                let (off, apart) = ((a.loss - b.loss).abs() / a.loss, apart([&a, &b]));
-                if off > products * unit || apart > 2.0 * products * unit {
-                    far.push(format!("{case}, {method}, {precision}: {off:e} {apart:e} of {:e}", products * unit));
+                let off = (a.loss - b.loss).abs() / a.loss;
+                if off > products * unit {
+                    far.push(format!("{case}, {method}, {precision}: the loss by {off:e} of {:e}", products * unit));
                 }
-                seen += 1;
+                gradients.entry(method).or_default()[at].push(apart([&a, &b]));
             }
         }
     }
-    assert!(seen > 250 && far.is_empty(), "{seen} {far:#?}");
+    for (method, [mut fine, mut coarse]) in gradients {
+        let [fine, coarse] = [median(&mut fine), median(&mut coarse)];
+        if fine * 4.0 > coarse || coarse > 0.5 {
+            far.push(format!("{method}: gradients by {fine:e} in f16 and {coarse:e} in bf16"));
+        }
+    }
+    assert!(far.is_empty(), "{far:#?}");
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 #[test]
