@@ -170,8 +170,8 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
     bench.harness.get_by_label("Ready");
     // A late answer of an old question changes nothing.
     bench.event(Event::Failed { job, failure: Failure { what: "late".into(), advice: "none".into() } });
-    bench.harness.get_by_label("Model folder").focus();
-    bench.harness.get_by_label("Model folder").type_text("x");
+    bench.harness.get_by_label("Model: a folder, or an id on the hub").focus();
+    bench.harness.get_by_label("Model: a folder, or an id on the hub").type_text("x");
     for _ in 0..8 {
         bench.harness.run_steps(10);
     }

@@ -145,6 +145,7 @@ impl NewRun {
     fn check(&mut self, draft: &Draft, state: &State) {
         let folder = state.model_folder(&draft.model);
         let model_failure = match state.models.get(&folder) {
+            Some(Described::Failed(_)) if model::wanted_id(draft, state).is_some() => Some(say!("issue.not_fetched")),
             Some(Described::Failed(failure)) => Some(failure.what.as_str()),
             _ => None,
         };

@@ -74,7 +74,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
 }
 
 /// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
-fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
+pub(super) fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
     let is_missing = matches!(state.models.get(&state.model_folder(&draft.model)), Some(Described::Failed(_)));
     let id = ModelId::parse(&draft.model).ok()?;
     let is_known = state.hub.cached.iter().any(|model| model.id == id);
