@@ -314,6 +314,12 @@ CASES = {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
     "gpt2-pttanh-2x32": {"method": "pttanh", "virtual": 4, "hidden": 14, "ablation": {"embeddings": True}, "config": {
         "n_layer": 2, "n_embd": 32, "n_head": 4}},
+    "chatglm-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 12,
+        "intermediate_size": 30, "rms_norm_eps": 1e-5}},
+    "chatglm-prefixproj-1x24": {"method": "prefixproj", "virtual": 3, "hidden": 11, "disk": "float16", "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 8,
+        "intermediate_size": 26, "rms_norm_eps": 1e-5}},
     "gpt2-multitask-2x32": {"method": "multitask", "virtual": 4, "tasks": [2, 0, 1], "ranks": 2, "config": {
         "n_layer": 2, "n_embd": 32, "n_head": 4}},
 }
@@ -327,7 +333,7 @@ FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfi
             "neox": (tr.GPTNeoXConfig, tr.GPTNeoXForCausalLM), "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
             "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM), "bloom": (tr.BloomConfig, tr.BloomForCausalLM),
             "opt": (tr.OPTConfig, tr.OPTForCausalLM), "gptneo": (tr.GPTNeoConfig, tr.GPTNeoForCausalLM),
-            "glm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM)}
+            "glm": (tr.GlmConfig, tr.GlmForCausalLM), "chatglm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM)}
 # read a source and write a target
 PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Config, tr.MT5ForConditionalGeneration),
          "bart": (tr.BartConfig, tr.BartForConditionalGeneration), "mbart": (tr.MBartConfig, tr.MBartForConditionalGeneration),
@@ -654,6 +660,61 @@ def save_model(model, spec, folder):
     tokenizer(model.config.vocab_size).save(os.path.join(folder, "tokenizer.json"))
 
 
+def to_chatglm(folder):
+    """The folder of a GLM as ChatGLM2's and ChatGLM3's makers publish theirs: other names, a fused projection."""
+    path, config_path = (os.path.join(folder, name) for name in ("model.safetensors", "config.json"))
+    weights, out = load_file(path), {}
+    config = json.load(open(config_path))
+    for name, tensor in weights.items():
+        if ".k_proj." in name or ".v_proj." in name:
+            continue
+        if ".q_proj." in name:
+            tensor = torch.cat([weights[name.replace("q_proj", part + "_proj")] for part in "qkv"])
+        for ours, theirs in CHATGLM_NAMES.items():
+            name = name.replace(ours, theirs)
+        out[name] = tensor
+    save_file(out, path, metadata={"format": "pt"})
+    theirs = {
+        "model_type": "chatglm", "architectures": ["ChatGLMModel"], "add_bias_linear": False, "add_qkv_bias": config["attention_bias"],
+        "apply_residual_connection_post_layernorm": False, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 1,
+        "ffn_hidden_size": config["intermediate_size"], "hidden_size": config["hidden_size"], "kv_channels": config["head_dim"],
+        "layernorm_epsilon": config["rms_norm_eps"], "multi_query_attention": config["num_key_value_heads"] != config["num_attention_heads"],
+        "multi_query_group_num": config["num_key_value_heads"], "num_attention_heads": config["num_attention_heads"],
+        "num_layers": config["num_hidden_layers"], "original_rope": True, "padded_vocab_size": config["vocab_size"],
+        "post_layer_norm": True, "rmsnorm": True, "seq_length": config["max_position_embeddings"], "torch_dtype": config["dtype"]}
+    with open(config_path, "w") as f:
+        json.dump(theirs, f, indent=1)
+
+
+CHATGLM_NAMES = {
+    "model.embed_tokens": "transformer.embedding.word_embeddings", "lm_head": "transformer.output_layer",
+    "model.layers": "transformer.encoder.layers", "model.norm": "transformer.encoder.final_layernorm",
+    "self_attn.q_proj": "self_attention.query_key_value", "self_attn.o_proj": "self_attention.dense",
+    "mlp.gate_up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h"}
+
+
+def from_chatglm(folder, spec, seed):
+    """GLM of such a folder."""
+    model = build("chatglm", spec, seed).float()
+    weights = load_file(os.path.join(folder, "model.safetensors"))
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            for ours, theirs in CHATGLM_NAMES.items():
+                name = name.replace(ours, theirs)
+            if "k_proj" in name or "v_proj" in name:
+                continue
+            stored = weights[name].float()
+            if "query_key_value" in name:
+                layer = int(name.split(".layers.")[1].split(".")[0])
+                attention, kind = model.model.layers[layer].self_attn, name.rsplit(".", 1)[1]
+                parts = [getattr(getattr(attention, part + "_proj"), kind) for part in "qkv"]
+                for part, rows in zip(parts, stored.split([len(p) for p in parts])):
+                    part.copy_(rows)
+            else:
+                p.copy_(stored)
+    return model
+
+
 def make(name, folder):
     """Try seeds in order until no choice of generation is a close call."""
     spec = CASES[name]
@@ -674,6 +735,8 @@ def make(name, folder):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     save_model(model, spec, os.path.join(folder, "model"))
+    if name.startswith("chatglm"):
+        to_chatglm(os.path.join(folder, "model"))
     if spec["method"] != "full":
         wrapped = wrapped.float()
         wrapped.peft_config["default"].base_model_name_or_path = "model"
@@ -689,9 +752,10 @@ def make(name, folder):
         save_file({"ids": ids, "prompt_embeddings": flat}, os.path.join(folder, "prefill.safetensors"))
     inputs_of = "each row alone" if windowed(model.config) else "right" if reads_a_source(model) else "left"
     note.update({"generation_inputs": inputs_of, "logits_start": single["out/right/logits"].shape[1] - given["in/right/labels"].shape[1]})
+    family = "chatglm" if name.startswith("chatglm") else model.config.model_type
     case = {
-        "architecture": model.config.model_type, "attn_implementation": model.config._attn_implementation, "generation_options": {**GENERATION, **spec.get("beams", {})}, "logits_columns": COLUMNS,
-        "method": spec["method"], "model_type": model.config.model_type, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
+        "architecture": family, "attn_implementation": model.config._attn_implementation, "generation_options": {**GENERATION, **spec.get("beams", {})}, "logits_columns": COLUMNS,
+        "method": spec["method"], "model_type": family, "name": name, "noise_f32_vs_f64": noise(single, double, given), "notes": note,
         "num_virtual_tokens": spec.get("virtual", 0), "scheduled_training": SCHEDULED, "seed": seed, "task": "seq2seq" if reads_a_source(model) else "causal",
         "trainable": {k[6:]: list(v.shape) for k, v in params.items()}, "training": TRAINING, "variant": name.split("-", 2)[2],
         "versions": {"peft": peft.__version__, "torch": torch.__version__.split("+")[0], "transformers": tr.__version__}}
@@ -709,7 +773,10 @@ def check(folder):
     with tempfile.TemporaryDirectory() as copied:  # loading writes nothing, but the samples may be read-only
         shutil.copytree(os.path.join(folder, "model"), copied, dirs_exist_ok=True)
         auto = tr.AutoModelForSeq2SeqLM if case["task"] == "seq2seq" else tr.AutoModelForCausalLM
-        model = auto.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
+        if case["architecture"] == "chatglm":
+            model = from_chatglm(copied, CASES[case["name"]], case["seed"])
+        else:
+            model = auto.from_pretrained(copied, dtype=torch.float32, attn_implementation=case["attn_implementation"]).eval()
     width = stored.get("param/prompt_encoder.default.transform.0.weight")
     own = {"virtual": case["num_virtual_tokens"], "hidden": None if width is None else width.shape[0]}
     model = wrap(model, case["method"], CASES.get(case["name"], own), 0)

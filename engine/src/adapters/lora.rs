@@ -202,7 +202,7 @@ impl FoldedLora {
 pub fn default_targets(architecture: &str) -> &'static [&'static str] {
     match architecture {
         "gpt2" => &["c_attn"],
-        "bloom" | "gpt_neox" => &["query_key_value"],
+        "bloom" | "chatglm" | "gpt_neox" => &["query_key_value"],
         "t5" | "mt5" => &["q", "v"],
         "bert" | "roberta" | "electra" | "albert" => &["query", "value"],
         "distilbert" => &["q_lin", "v_lin"],

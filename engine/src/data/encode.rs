@@ -45,10 +45,10 @@ pub struct Example {
     pub dataset: usize,
 }
 
-/// Puts tokens before a text. Soft ones stand before everything, words behind the token that begins every text.
-pub fn put_before(text: &mut Vec<u32>, before: &[u32], begin: Option<u32>) {
+/// Puts tokens before a text. Soft ones stand before everything, words behind what begins every text.
+pub fn put_before(text: &mut Vec<u32>, before: &[u32], begin: &[u32]) {
     let is_soft = before.first().is_some_and(|&token| token >= SOFT);
-    let at = usize::from(!is_soft && begin.is_some() && text.first().copied() == begin);
+    let at = if !is_soft && text.starts_with(begin) { begin.len() } else { 0 };
     text.splice(at..at, before.iter().copied());
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Encoder<'a> {
 
 impl Example {
     /// Puts tokens before the row, before its source where it has one; words behind a token that begins every text.
-    pub(super) fn begin_with(&mut self, before: &[u32], begin: Option<u32>, task: Task) {
+    pub(super) fn begin_with(&mut self, before: &[u32], begin: &[u32], task: Task) {
         let n = before.len();
         if n == 0 {
             return;

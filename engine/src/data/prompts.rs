@@ -16,7 +16,7 @@ const PLAIN_PROMPT: &str = "{{ source }}";
 #[derive(Debug)]
 pub struct Prompts {
     pub(super) templates: Templates,
-    begin: Option<u32>,
+    begin: Vec<u32>,
     chat: Option<(ChatTemplate, Turn)>,
     append_end_token: bool,
     /// A prompt is a source, framed as the tokenizer frames a text.
@@ -58,9 +58,9 @@ impl Prompts {
         };
         // A chat template writes the begin token itself where the model wants one.
         let follows = config.begin_token == BeginToken::Tokenizer && chat.is_none() && !is_source;
-        let begin = tokenizer.begins_texts().filter(|_| follows);
+        let begin = if follows { tokenizer.begins_texts().to_vec() } else { Vec::new() };
         let mut config = config.clone();
-        if (begin.is_some() || chat.is_some() || is_source) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
+        if (!begin.is_empty() || chat.is_some() || is_source) && config.prompt_template == DEFAULT_PROMPT_TEMPLATE {
             config.prompt_template = PLAIN_PROMPT.to_owned();
         }
         let append_end_token = config.append_end_token;
@@ -103,7 +103,7 @@ impl Prompts {
     /// the template puts at the beginning.
     pub(super) fn tokens(&self, prompt: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         let tokens = if self.templates.has_soft() { soft::encode(prompt, tokenizer) } else { tokenizer.encode(prompt) };
-        Ok(begun(tokens?, self.begin))
+        Ok(begun(tokens?, &self.begin))
     }
 
     /// A prompt with the special tokens that the model expects around a text.
@@ -139,10 +139,10 @@ pub(super) fn beginning(mut tokens: Vec<u32>, tokenizer: &Tokenizer) -> Vec<u32>
     tokens
 }
 
-/// The begin token stands there once, also if the text has it already.
-fn begun(mut tokens: Vec<u32>, begin: Option<u32>) -> Vec<u32> {
-    if let Some(begin) = begin.filter(|begin| tokens.first() != Some(begin)) {
-        tokens.insert(0, begin);
+/// What begins texts stands there once, also if the text has it already.
+fn begun(mut tokens: Vec<u32>, begin: &[u32]) -> Vec<u32> {
+    if !tokens.starts_with(begin) {
+        tokens.splice(0..0, begin.iter().copied());
     }
     tokens
 }

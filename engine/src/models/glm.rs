@@ -1,13 +1,16 @@
 //! GLM-4 (Zeng et al. 2024): as LLaMA, with neighbouring numbers of each head's first half turned, and the gate of the
-//! feed-forward in one matrix with its input. `model_type` glm4 has norms after each part too.
+//! feed-forward in one matrix with its input. `model_type` glm4 has norms after each part too, and chatglm is the same
+//! model as its makers first published it: other names, and queries, keys and values in one matrix (ChatGLM2, ChatGLM3).
 //!
 //! Keys of a prefix are used as stored, never turned.
-//! huggingface/transformers: src/transformers/models/{glm,glm4}/modeling_*.py.
+//! huggingface/transformers: src/transformers/models/{glm,glm4}/modeling_*.py; of chatglm what its folders' own
+//! modeling_chatglm.py computes.
 
 use std::path::Path;
 
 use burn::tensor::Tensor;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
 use crate::models::loader::{Loader, Weights};
@@ -18,7 +21,7 @@ use crate::nn::{
 };
 
 /// The model types that this file computes, as `config.json` names them.
-pub const MODEL_TYPES: [&str; 2] = ["glm", "glm4"];
+pub const MODEL_TYPES: [&str; 3] = ["glm", "glm4", "chatglm"];
 
 /// Share of a head that is turned where nothing is said.
 const ROTARY_SHARE: f64 = 0.5;
@@ -82,6 +85,7 @@ impl GlmConfig {
     /// A size that cannot be, or an option that is refused by name.
     pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
         let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
+        let json = if json["model_type"] == CHATGLM { of_chatglm(&json)? } else { json };
         let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
         let (heads, kv_heads, d_head) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
         let sizes = [
@@ -116,11 +120,15 @@ impl GlmConfig {
     }
 
     fn name(&self) -> &'static str {
-        if self.has_outer_norms() { "glm4" } else { "glm" }
+        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("glm")
     }
 
     fn has_outer_norms(&self) -> bool {
         self.model_type == "glm4"
+    }
+
+    fn names(&self) -> &'static Names {
+        if self.model_type == CHATGLM { &CHATGLM_NAMES } else { &NAMES }
     }
 
     fn d_rotary(&self) -> usize {
@@ -154,6 +162,83 @@ impl GlmConfig {
     }
 }
 
+const CHATGLM: &str = "chatglm";
+
+/// The configuration of ChatGLM2 and ChatGLM3 in GLM's words.
+///
+/// # Errors
+/// An option that is not computed, by name: the first ChatGLM's two-dimensional positions, and a longer context by
+/// `rope_ratio`, which its models mean in two ways.
+fn of_chatglm(json: &Value) -> Result<Value> {
+    let allowed: [(&'static str, &[Value]); 8] = [
+        ("position_encoding_2d", &[false.into()]),
+        ("rmsnorm", &[true.into()]),
+        ("post_layer_norm", &[true.into()]),
+        ("add_bias_linear", &[false.into()]),
+        ("apply_residual_connection_post_layernorm", &[false.into()]),
+        ("original_rope", &[true.into()]),
+        ("rope_ratio", &[1.into(), 1.0.into()]),
+        ("quantization_bit", &[0.into()]),
+    ];
+    for (option, values) in allowed {
+        if let Some(found) = json.get(option).filter(|found| !found.is_null() && !values.contains(found)) {
+            return Err(EngineError::UnsupportedOption { architecture: CHATGLM, option, value: found.to_string() });
+        }
+    }
+    let or = |name: &str, usual: Value| json.get(name).cloned().unwrap_or(usual);
+    let heads = or("num_attention_heads", 32.into());
+    let is_shared = or("multi_query_attention", false.into()) == true;
+    Ok(json!({
+        "model_type": CHATGLM,
+        "vocab_size": or("padded_vocab_size", 65_024.into()),
+        "hidden_size": or("hidden_size", 4096.into()),
+        "intermediate_size": or("ffn_hidden_size", 13_696.into()),
+        "num_hidden_layers": or("num_layers", 28.into()),
+        "num_key_value_heads": if is_shared { or("multi_query_group_num", 1.into()) } else { heads.clone() },
+        "num_attention_heads": heads,
+        "head_dim": or("kv_channels", 128.into()),
+        "max_position_embeddings": or("seq_length", 2048.into()),
+        "rms_norm_eps": or("layernorm_epsilon", 1e-5.into()),
+        "attention_bias": or("add_qkv_bias", false.into()),
+        "pad_token_id": null,
+    }))
+}
+
+/// What the files call the parts.
+struct Names {
+    root: &'static str,
+    embeddings: &'static str,
+    layers: &'static str,
+    /// Queries, keys and values: of one matrix, or of three.
+    qkv: &'static [&'static str],
+    o_proj: &'static str,
+    gate_up_proj: &'static str,
+    down_proj: &'static str,
+    norm: &'static str,
+}
+
+const NAMES: Names = Names {
+    root: "model.",
+    embeddings: "embed_tokens.weight",
+    layers: "layers",
+    qkv: &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+    o_proj: "self_attn.o_proj",
+    gate_up_proj: "mlp.gate_up_proj",
+    down_proj: "mlp.down_proj",
+    norm: "norm",
+};
+
+const CHATGLM_NAMES: Names = Names {
+    root: "transformer.",
+    embeddings: "embedding.word_embeddings.weight",
+    layers: "encoder.layers",
+    qkv: &["self_attention.query_key_value"],
+    o_proj: "self_attention.dense",
+    gate_up_proj: "mlp.dense_h_to_4h",
+    down_proj: "mlp.dense_4h_to_h",
+    norm: "encoder.final_layernorm",
+};
+
 struct Block {
     input_norm: RmsNorm,
     qkv: FrozenLinear,
@@ -185,16 +270,20 @@ impl Glm {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &GlmConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "model.", "embed_tokens.weight");
-        let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
+        let names = config.names();
+        let load = Loader::new(weights, names.root, names.embeddings);
+        let embed_tokens = load.matrix(names.embeddings, [shape.vocab_size, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32)?;
             blocks.push(block(&load, config, layer)?);
         }
-        let norm = load.rms_norm("norm", shape.d_model, config.rms_norm_eps)?;
+        let norm = load.rms_norm(names.norm, shape.d_model, config.rms_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
-        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
+        let lm_head = match config.model_type.as_str() {
+            CHATGLM => Some(load.matrix("output_layer.weight", head)?),
+            _ => load.head("lm_head.weight", head, config.tie_word_embeddings)?,
+        };
         progress(1.0)?;
         let (activation, attention) = (config.activation()?, shape.causal_attention());
         let frequencies = config.rope.frequencies(config.d_rotary());
@@ -207,9 +296,14 @@ impl Glm {
 
 fn block(load: &Loader<'_>, config: &GlmConfig, layer: usize) -> Result<Block> {
     let ModelShape { d_model, d_ff, d_head, n_heads, n_kv_heads, .. } = config.shape();
-    let at = |name: &str| format!("layers.{layer}.{name}");
+    let names = config.names();
+    let at = |name: &str| format!("{}.{layer}.{name}", names.layers);
     let (queries, keys) = (n_heads * d_head, n_kv_heads * d_head);
-    let qkv = [("q", queries), ("k", keys), ("v", keys)].map(|(name, d)| (at(&format!("self_attn.{name}_proj")), d));
+    let widths = [queries, keys, keys];
+    let qkv: Vec<(String, usize)> = match names.qkv {
+        [whole] => vec![(at(whole), widths.iter().sum())],
+        parts => parts.iter().map(|part| at(part)).zip(widths).collect(),
+    };
     let plain = |name: &str, d_in: usize, d_out: usize| load.linear(&at(name), d_in, d_out, false);
     let norm = |name: &str| load.rms_norm(&at(name), d_model, config.rms_norm_eps);
     let outer_norms = if config.has_outer_norms() {
@@ -220,11 +314,11 @@ fn block(load: &Loader<'_>, config: &GlmConfig, layer: usize) -> Result<Block> {
     Ok(Block {
         input_norm: norm("input_layernorm")?,
         qkv: load.linear_of_parts(&qkv, d_model, config.attention_bias)?,
-        o_proj: plain("self_attn.o_proj", queries, d_model)?,
+        o_proj: plain(names.o_proj, queries, d_model)?,
         outer_norms,
         post_norm: norm("post_attention_layernorm")?,
-        gate_up_proj: plain("mlp.gate_up_proj", d_model, 2 * d_ff)?,
-        down_proj: plain("mlp.down_proj", d_ff, d_model)?,
+        gate_up_proj: plain(names.gate_up_proj, d_model, 2 * d_ff)?,
+        down_proj: plain(names.down_proj, d_ff, d_model)?,
     })
 }
 
@@ -297,6 +391,36 @@ mod tests {
             json[key] = value.clone();
         }
         GlmConfig::parse(json, Path::new("config.json"))
+    }
+
+    #[test]
+    fn chatglm_says_its_sizes_in_other_words_and_what_is_not_computed_is_named() {
+        let of = |changes: Value| {
+            let mut json = json!({
+                "model_type": "chatglm", "padded_vocab_size": 50, "hidden_size": 24, "ffn_hidden_size": 30, "num_layers": 2,
+                "num_attention_heads": 4, "multi_query_attention": true, "multi_query_group_num": 2, "kv_channels": 8,
+                "seq_length": 64, "add_qkv_bias": true, "rope_ratio": 1, "pre_seq_len": 20,
+            });
+            for (key, value) in changes.as_object().into_iter().flatten() {
+                json[key] = value.clone();
+            }
+            GlmConfig::parse(json, Path::new("config.json"))
+        };
+        let config = of(json!({})).expect("it is a model");
+        let shape = config.shape();
+        assert_eq!((shape.architecture, shape.n_layers, shape.n_kv_heads, shape.d_ff), ("chatglm", 2, 2, 30));
+        assert!(config.attention_bias && config.d_rotary() == 4);
+        assert_eq!(of(json!({ "multi_query_attention": false })).expect("it is a model").shape().n_kv_heads, 4);
+        for (option, value) in [
+            ("position_encoding_2d", json!(true)),
+            ("rmsnorm", json!(false)),
+            ("rope_ratio", json!(50)),
+            ("quantization_bit", json!(4)),
+            ("original_rope", json!(false)),
+        ] {
+            let error = of(json!({ option: value })).expect_err(option);
+            assert!(error.to_string().contains(option), "{error}");
+        }
     }
 
     #[test]

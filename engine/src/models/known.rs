@@ -88,7 +88,7 @@ pub(crate) fn is_in_block(name: &str) -> bool {
 /// What stands before the names of the modules, whatever the files say.
 fn module_root(architecture: &str) -> &'static str {
     match architecture {
-        "gpt2" | "gpt_neo" | "bloom" => "transformer.",
+        "gpt2" | "gpt_neo" | "bloom" | "chatglm" => "transformer.",
         "gpt_neox" => "gpt_neox.",
         "opt" => "model.decoder.",
         "t5" | "mt5" => "",

@@ -37,12 +37,13 @@ impl Array {
 }
 
 /// The architectures that are computed; `bert_tok` is what a BERT that classifies tokens is called.
-const ARCHITECTURES: [&str; 22] = [
+const ARCHITECTURES: [&str; 23] = [
     "albert",
     "bart",
     "bert",
     "bert_tok",
     "bloom",
+    "chatglm",
     "distilbert",
     "electra",
     "glm",

@@ -8,6 +8,7 @@ use crate::error::{EngineError, Result};
 pub(super) enum Class {
     Albert,
     Bert,
+    ChatGlm,
     Gpt2,
     Llama,
     Mbart,
@@ -20,10 +21,11 @@ pub(super) enum Class {
 }
 
 /// The class by the name in `tokenizer_config.json`, without the `Fast` some end in.
-const BY_NAME: [(&str, Class); 20] = [
+const BY_NAME: [(&str, Class); 21] = [
     ("AlbertTokenizer", Class::Albert),
     ("BartTokenizer", Class::Roberta),
     ("BertTokenizer", Class::Bert),
+    ("ChatGLMTokenizer", Class::ChatGlm),
     ("CodeGenTokenizer", Class::Gpt2),
     ("DistilBertTokenizer", Class::Bert),
     ("ElectraTokenizer", Class::Bert),
@@ -43,10 +45,11 @@ const BY_NAME: [(&str, Class); 20] = [
     ("XLMRobertaTokenizer", Class::XlmRoberta),
 ];
 /// The class by `model_type`, where no file names one.
-const BY_MODEL: [(&str, Class); 21] = [
+const BY_MODEL: [(&str, Class); 22] = [
     ("albert", Class::Albert),
     ("bart", Class::Roberta),
     ("bert", Class::Bert),
+    ("chatglm", Class::ChatGlm),
     ("distilbert", Class::Bert),
     ("electra", Class::Bert),
     ("gpt2", Class::Gpt2),
@@ -101,6 +104,7 @@ impl Class {
             Self::Bert => &[("unk", "[UNK]"), ("sep", "[SEP]"), ("pad", "[PAD]"), ("cls", "[CLS]"), ("mask", "[MASK]")],
             Self::Gpt2 => &[("bos", "<|endoftext|>"), ("eos", "<|endoftext|>"), ("unk", "<|endoftext|>")],
             Self::Qwen2 => &[("eos", "<|endoftext|>"), ("unk", "<|endoftext|>"), ("pad", "<|endoftext|>")],
+            Self::ChatGlm => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<unk>")],
             Self::Llama => &[("bos", "<s>"), ("eos", "</s>"), ("unk", "<unk>")],
             Self::T5 => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>")],
             Self::Pegasus => &[("eos", "</s>"), ("unk", "<unk>"), ("pad", "<pad>"), ("mask", "<mask_2>")],

@@ -52,7 +52,7 @@ struct Inner {
     /// The token of each of [`ROLES`] that the model has.
     roles: [Option<u32>; ROLES.len()],
     /// The begin token, where the tokenizer puts it before every text.
-    begins: Option<u32>,
+    begins: Vec<u32>,
     /// The languages of a source and of a target, where they are others and stand beside a text.
     languages: Option<[u32; 2]>,
     bos_text: String,
@@ -96,7 +96,7 @@ impl Tokenizer {
             eos,
             pad: own_pad.unwrap_or(eos),
             roles,
-            begins: None,
+            begins: Vec::new(),
             languages: None,
             bos_text: String::new(),
             eos_text: String::new(),
@@ -114,7 +114,11 @@ impl Tokenizer {
         let probe = inner.encode("a")?;
         inner.adds_space = probe.first().and_then(|&id| inner.token(id)).is_some_and(|t| t.starts_with('▁'));
         let around = guarded(|| inner.tokenizer.encode_fast("a", true))?;
-        inner.begins = around.get_ids().first().copied().filter(|&id| id == inner.bos && probe.first() != Some(&id));
+        let before = around.get_ids().windows(probe.len().max(1)).position(|ids| ids == probe).unwrap_or(0);
+        let before = &around.get_ids()[..before];
+        if before == [inner.bos] || before.len() > 1 {
+            inner.begins = before.to_vec();
+        }
         Ok(Self(Arc::new(inner)))
     }
 
@@ -218,9 +222,9 @@ impl Tokenizer {
         self.0.pad
     }
 
-    /// The begin token, where the tokenizer puts it before every text (LLaMA, OPT); `None` where it does not (GPT-2).
-    pub fn begins_texts(&self) -> Option<u32> {
-        self.0.begins
+    /// What the tokenizer puts before every text: the begin token (LLaMA, OPT), several (GLM), or nothing (GPT-2).
+    pub fn begins_texts(&self) -> &[u32] {
+        &self.0.begins
     }
 
     /// The token that a whole text is classified by (`[CLS]`).

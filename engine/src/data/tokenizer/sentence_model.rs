@@ -11,6 +11,10 @@ pub(super) struct SentenceModel<'a> {
     pub(super) unk_id: usize,
     /// How characters are normalised; empty if they are not.
     pub(super) charsmap: &'a [u8],
+    /// A space is put before a text that has something in it.
+    pub(super) adds_space: bool,
+    /// Spaces at the ends of a text are dropped, and several are one.
+    pub(super) squeezes_spaces: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,8 +57,15 @@ impl<'a> SentenceModel<'a> {
     /// # Errors
     /// A sentence on where it is damaged or no such file.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
-        let mut model =
-            Self { pieces: Vec::new(), kind: Kind::Unigram, byte_fallback: false, unk_id: 0, charsmap: &[] };
+        let mut model = Self {
+            pieces: Vec::new(),
+            kind: Kind::Unigram,
+            byte_fallback: false,
+            unk_id: 0,
+            charsmap: &[],
+            adds_space: true,
+            squeezes_spaces: true,
+        };
         each_field(bytes, |field, wire| match (field, wire) {
             (1, Wire::Bytes(piece)) => {
                 model.pieces.push(Piece::parse(piece)?);
@@ -72,8 +83,11 @@ impl<'a> SentenceModel<'a> {
                 Ok(())
             }),
             (3, Wire::Bytes(normalizer)) => each_field(normalizer, |field, wire| {
-                if let (2, Wire::Bytes(charsmap)) = (field, wire) {
-                    model.charsmap = charsmap;
+                match (field, wire) {
+                    (2, Wire::Bytes(charsmap)) => model.charsmap = charsmap,
+                    (3, Wire::Number(is_on)) => model.adds_space = is_on != 0,
+                    (4, Wire::Number(is_on)) => model.squeezes_spaces = is_on != 0,
+                    _ => {}
                 }
                 Ok(())
             }),

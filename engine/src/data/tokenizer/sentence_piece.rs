@@ -27,6 +27,10 @@ const LANGUAGES: [&str; 52] = [
     "mn_MN", "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA",
     "ur_PK", "xh_ZA", "gl_ES", "sl_SI",
 ];
+/// What ChatGLM2 and ChatGLM3 put behind the pieces of the file, in the order of their ids. They write `sop` and `eop`
+/// without brackets, and never find one of these in a text; GLM-4 writes them so.
+const OF_CHATGLM: [&str; 9] =
+    ["[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"];
 /// Stands for a space.
 const SPACE: &str = "▁";
 
@@ -58,9 +62,16 @@ pub(super) fn from_model(
     let mut file = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "model": chosen(&model, class, &vocab)?, "pre_tokenizer": pieces(class, settings),
-        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special, language)?,
+        "decoder": decoder(&model, class, settings), "post_processor": affixes(class, special, language, vocab.len())?,
     });
-    let added: Vec<Value> = controls(&model, class, settings, &vocab);
+    let mut added: Vec<Value> = controls(&model, class, settings, &vocab);
+    if class == Some(Class::ChatGlm) {
+        let behind = |(at, text): (usize, &str)| {
+            json!({"id": vocab.len() + at, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true})
+        };
+        added.extend(OF_CHATGLM.into_iter().enumerate().map(behind));
+    }
     file["added_tokens"] = added.into();
     let mut tokenizer = from_bytes(file.to_string().as_bytes(), path)?;
     if let Some(normalizer) = normalizer(&model, class, settings).map_err(malformed)? {
@@ -139,7 +150,7 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
             let byte_fallback = class.is_none() && model.byte_fallback;
             Ok(json!({"type": "Unigram", "unk_id": unk_id, "byte_fallback": byte_fallback, "vocab": vocab}))
         }
-        (Kind::Bpe, None | Some(Class::Llama)) => {
+        (Kind::Bpe, None | Some(Class::Llama | Class::ChatGlm)) => {
             let unk = vocab.get(model.unk_id).filter(|_| class.is_none()).map(|(piece, _)| piece);
             let byte_fallback = class.is_some() || model.byte_fallback;
             let ids: Map<String, Value> =
@@ -240,7 +251,17 @@ fn normalizer(
     if is_cleaned {
         steps.push(plain(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}))?);
     }
-    if class.is_none() {
+    if class == Some(Class::ChatGlm) {
+        // What SentencePiece itself does with spaces.
+        if model.squeezes_spaces {
+            steps.push(plain(json!({"type": "Strip", "strip_left": true, "strip_right": true}))?);
+            steps.push(plain(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}))?);
+        }
+        if model.adds_space {
+            steps.push(plain(json!({"type": "Prepend", "prepend": SPACE}))?);
+        }
+    }
+    if matches!(class, None | Some(Class::ChatGlm)) {
         steps.push(replace(" ", SPACE)?);
     }
     Ok((!steps.is_empty()).then(|| NormalizerWrapper::Sequence(Sequence::new(steps))))
@@ -253,7 +274,7 @@ fn pieces(class: Option<Class>, settings: &Settings) -> Value {
         json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split})
     };
     match class {
-        None => Value::Null,
+        None | Some(Class::ChatGlm) => Value::Null,
         Some(Class::Llama) => {
             let is_legacy = settings.switch("legacy").unwrap_or(false);
             metaspace(if is_legacy { "always" } else { "first" }, false)
@@ -274,7 +295,7 @@ fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings)
     let mut steps = vec![spaces];
     match class {
         None if !model.byte_fallback => {}
-        None | Some(Class::Llama) => {
+        None | Some(Class::Llama | Class::ChatGlm) => {
             steps.extend([json!({"type": "ByteFallback"}), json!({"type": "Fuse"})]);
             if class.is_some() && is_space_added {
                 steps.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
@@ -293,6 +314,7 @@ fn affixes(
     class: Option<Class>,
     special: impl Fn(&str) -> Result<(String, u32)>,
     language: impl Fn() -> Result<(String, u32)>,
+    n_pieces: usize,
 ) -> Result<Value> {
     let token = |role: &str, type_id: u32| special(role).map(|(text, id)| Part::Token(text, id, type_id));
     let (a, b) = (Part::A(0), Part::B(0));
@@ -310,6 +332,14 @@ fn affixes(
             let (begin, end) = (token("bos", 0)?, token("eos", 0)?);
             let pair = [begin.clone(), a.clone(), end.clone(), end.clone(), b, end.clone()];
             around(&[begin, a, end], &pair)
+        }
+        Some(Class::ChatGlm) => {
+            let behind = |at: usize| Part::Token(OF_CHATGLM[at].to_owned(), (n_pieces + at) as u32, 0);
+            let begin = [behind(1), behind(3)];
+            around(
+                &[&begin[..], std::slice::from_ref(&a)].concat(),
+                &[&begin[..], &[a.clone(), b, token("eos", 0)?]].concat(),
+            )
         }
         Some(Class::Pegasus) => {
             let end = token("eos", 0)?;
