@@ -255,7 +255,30 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
     for (name, method, trained, stored) in [
         ("prefix", prefix(None), n * row, n * row),
         ("prefix, MLP", prefix(Some(h)), n * D + D * h + h + h * row + row, n * row),
+        (
+            "prefix of a layer, two hidden layers",
+            MethodConfig::Prefix(PrefixConfig {
+                n_virtual: n,
+                layers: Some(vec![1]),
+                reparameterisation: Some(Reparameterisation { width: h, hidden_layers: 2, ..Default::default() }),
+                ..PrefixConfig::default()
+            }),
+            n * D + (D * h + h) + (h * h + h) + (h * row / 2 + row / 2),
+            n * row,
+        ),
+        (
+            "cartridge of a layer",
+            MethodConfig::Prefix(PrefixConfig {
+                n_virtual: n,
+                n_frozen: 1,
+                layers: Some(vec![0]),
+                ..PrefixConfig::default()
+            }),
+            (n - 1) * row / 2,
+            n * row,
+        ),
         ("prompt", prompt(None), n * D, n * D),
+        ("embedding-only", prompt(Some(PromptEncoderKind::Tanh)), n * D + D * h + h + h * D + D, n * D),
         ("P-tuning, MLP", prompt(Some(PromptEncoderKind::Mlp)), mlp, n * D),
         ("P-tuning, LSTM", prompt(Some(PromptEncoderKind::Lstm)), lstm, n * D),
         ("LoRA", lora(None, LoraBias::None), 2 * r * 4 * D, 2 * r * 4 * D),

@@ -126,8 +126,16 @@ fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
         with(MethodConfig::Prompt(PromptConfig { n_virtual: 4, encoder, ..PromptConfig::default() }))
     };
     let lora = LoraConfig { rank: 3, dropout: 0.1, bias: LoraBias::LoraOnly, ..LoraConfig::default() };
+    let prefix = |prefix: PrefixConfig| with(MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..prefix }));
+    let deep = Reparameterisation { width: 6, hidden_layers: 2, ..Reparameterisation::default() };
+    let deep =
+        PrefixConfig { reparameterisation: Some(deep), layers: Some(vec![1]), dropout: 0.1, ..PrefixConfig::default() };
     vec![
+        ("deep-prefix-of-a-layer", prefix(deep)),
+        ("cartridge", prefix(PrefixConfig { n_frozen: 1, ..PrefixConfig::default() })),
+        ("infix", prefix(PrefixConfig { infix: true, ..PrefixConfig::default() })),
         ("prompt", prompt(None)),
+        ("tanh-prompt", prompt(Some(PromptEncoderKind::Tanh))),
         ("mlp-prompt", prompt(Some(PromptEncoderKind::Mlp))),
         ("lstm-prompt", prompt(Some(PromptEncoderKind::Lstm))),
         ("lora", with(MethodConfig::Lora(lora.clone()))),

@@ -553,6 +553,28 @@ mod tests {
     }
 
     #[test]
+    fn how_a_prefix_stands_in_its_model_comes_back_and_what_peft_would_do_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = FoldedAdapter { task: TaskRecord::default(), ..decoder_only(2) };
+        for (layers, positions, words) in [
+            (Some(vec![1]), Positions::Shifted, "some layers have no prefix"),
+            (None, Positions::Infix, "between prompt and target"),
+            (Some(vec![0]), Positions::Infix, "between prompt and target"),
+        ] {
+            let adapter = FoldedAdapter { layers, positions, ..plain.clone() };
+            let said = adapter.export(folder.path()).unwrap().unwrap();
+            assert!(said.contains(words), "{said}");
+            let back = FoldedAdapter::read(folder.path(), None).unwrap();
+            assert_eq!((&back.layers, back.positions, back.hash()), (&adapter.layers, positions, adapter.hash()));
+            assert_ne!(adapter.hash(), plain.hash());
+            let MethodConfig::Prefix(method) = back.method() else { panic!("{:?}", back.method()) };
+            assert_eq!((method.layers, method.infix), (adapter.layers, positions == Positions::Infix));
+        }
+        assert_eq!(plain.export(folder.path()).unwrap(), None, "the word of the one before does not stay");
+        assert_eq!(FoldedAdapter::read(folder.path(), None).unwrap().layers, None);
+    }
+
+    #[test]
     fn a_prefix_at_every_site_comes_back_as_it_went() {
         let folder = tempfile::tempdir().unwrap();
         let mut adapter = decoder_only(2);
