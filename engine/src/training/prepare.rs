@@ -293,7 +293,15 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
                 parts.push(PartPlan::Weights(weights));
             }
         }
-        MethodConfig::Text(_) => parts.extend(text.map(PartPlan::Text)),
+        MethodConfig::Text(_) => {
+            // A head that nobody trains says nothing.
+            if task.task.has_classes() {
+                let no_head = || "its checkpoint has no such head, and words before a text train none".to_owned();
+                own_scores(config.head, model, task)
+                    .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;
+            }
+            parts.extend(text.map(PartPlan::Text));
+        }
     }
     if let Some(lora) = &config.lora {
         parts.extend(lora_parts(lora, architecture, &linears, &base.weights())?);

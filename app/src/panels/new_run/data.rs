@@ -6,8 +6,9 @@ use egui::{RichText, Ui};
 use engine::config::Task;
 use engine::message::{DataPreview, TokenRow};
 
+use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
-use super::draft::{Draft, Field, Issue};
+use super::draft::Draft;
 use super::error_of;
 use crate::action::{Action, Pick};
 use crate::say;

@@ -1,21 +1,21 @@
-//! The form of a new run as it is typed, and what it lacks to be one: [`Draft::check`].
+//! The form of a new run as it is typed. What it lacks to be one: [`Draft::check`].
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::LoraShape;
 use engine::config::{
-    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, PromptInit, Reparameterisation,
-    RunConfig, Schedule, Task, TrainingConfig,
+    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, Reparameterisation, RunConfig,
+    Schedule, Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
-use engine::message::{DataPreview, ModelSummary};
+use engine::message::ModelSummary;
 use engine::models::Site;
 use engine::nn::Precision;
 use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
-use super::tuning::{Kind, Targets, Tuning};
+use super::check::{Field, Issue};
+use super::tuning::{Kind, Tuning};
+use crate::layers;
 use crate::workspace::default_name;
-use crate::{layers, say};
 
 /// Kinds of initial values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,54 +56,6 @@ pub enum WarmUp {
     Steps,
     /// As a share of all steps.
     Share,
-}
-
-/// A field of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is named after its field")]
-pub enum Field {
-    Model,
-    Train,
-    Validation,
-    Template,
-    MaxTokens,
-    Method,
-    Targets,
-    Text,
-    Prefix,
-    Sites,
-    /// The layers of a prefix.
-    Layers,
-    Words,
-    LearningRate,
-    Epochs,
-    Precision,
-}
-
-/// A sentence under a field.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Issue {
-    /// Which field.
-    pub field: Field,
-    /// What is wrong and what to do.
-    pub sentence: String,
-}
-
-/// What is known about what the form names.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts<'a> {
-    /// Where the chosen model is, if it was called by its name on the hub.
-    pub folder: Option<&'a Path>,
-    /// The chosen model.
-    pub model: Option<&'a ModelSummary>,
-    /// Why the chosen model cannot be used.
-    pub model_failure: Option<&'a str>,
-    /// The chosen rows.
-    pub preview: Option<&'a DataPreview>,
-    /// Why the chosen rows cannot be used.
-    pub data_failure: Option<&'a str>,
-    /// Why the chosen device does not compute in the chosen precision.
-    pub no_precision: Option<&'a str>,
 }
 
 /// The form as it is typed.
@@ -346,105 +298,6 @@ impl Draft {
         self.rate_edited = (self.training.learning_rate - self.usual_rate()).abs() > 1e-12;
     }
 
-    /// The run, or everything that is missing in the order of the form.
-    ///
-    /// # Errors
-    /// The sentences for the fields.
-    pub fn check(&self, facts: Facts<'_>) -> Result<RunConfig, Vec<Issue>> {
-        let mut issues = Vec::new();
-        let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
-        if self.model.trim().is_empty() {
-            issue(Field::Model, say!("issue.no_model").to_owned());
-        } else if let Some(failure) = facts.model_failure {
-            issue(Field::Model, failure.to_owned());
-        }
-        if self.train.trim().is_empty() {
-            issue(Field::Train, say!("issue.no_data").to_owned());
-        } else if let Some(failure) = facts.data_failure {
-            issue(Field::Train, failure.to_owned());
-        }
-        if self.shown_task(facts.model).writes() && self.data.target_template.trim().is_empty() {
-            issue(Field::Template, say!("issue.no_target").to_owned());
-        }
-        if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
-            issue(Field::Train, say!("issue.no_rows", skipped = preview.skipped_rows));
-        }
-        let n_before = self.n_before();
-        if let Some(model) = facts.model
-            && n_before >= model.n_positions
-        {
-            issue(Field::Prefix, say!("issue.prefix_too_long", prefix = n_before, positions = model.n_positions));
-        } else if let Some(model) = facts.model
-            && self.limit_tokens
-            && n_before + self.max_tokens > model.n_positions
-        {
-            let room = model.n_positions - n_before;
-            issue(Field::MaxTokens, say!("issue.rows_too_long", positions = model.n_positions, room = room));
-        }
-        issues.extend(self.check_method(facts.model));
-        let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
-        let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
-        if rate.is_none() {
-            issue(Field::LearningRate, say!("issue.rate").to_owned());
-        }
-        if let Some(reason) = facts.no_precision {
-            issue(Field::Precision, reason.to_owned());
-        }
-        match rate {
-            Some(rate) if issues.is_empty() => {
-                let encoder_layers = facts.model.map_or(0, |model| model.encoder_layers);
-                let mut config = self.config(rate, encoder_layers).map_err(|issue| vec![issue])?;
-                if let Some(folder) = facts.folder {
-                    config.model = folder.to_owned();
-                }
-                Ok(config)
-            }
-            _ => Err(issues),
-        }
-    }
-
-    /// What the method lacks.
-    fn check_method(&self, model: Option<&ModelSummary>) -> Vec<Issue> {
-        let (tuning, task) = (&self.tuning, self.shown_task(model));
-        let mut issues = Vec::new();
-        let mut issue = |field, sentence: &str| issues.push(Issue { field, sentence: sentence.to_owned() });
-        if let Some(reason) = tuning.kind.why_not(task) {
-            issue(Field::Method, reason);
-        }
-        let is_prefix = tuning.kind == Kind::Prefix;
-        if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
-            issue(Field::Sites, say!("issue.no_site"));
-        }
-        if is_prefix && layers::from_text(&self.layers).is_err() {
-            issue(Field::Layers, say!("issue.no_layers"));
-        }
-        if is_prefix && self.init.needs_text() && self.words.trim().is_empty() {
-            issue(Field::Words, self.init.without_text());
-        }
-        match &tuning.prompt.init {
-            PromptInit::Words { text } if tuning.kind == Kind::Prompt && text.trim().is_empty() => {
-                issue(Field::Words, say!("issue.no_words"));
-            }
-            PromptInit::Classes if tuning.kind == Kind::Prompt && !task.has_classes() => {
-                issue(Field::Words, say!("issue.no_classes"));
-            }
-            _ => {}
-        }
-        if tuning.kind == Kind::Text && tuning.text.instruction.trim().is_empty() && tuning.text.shots == 0 {
-            issue(Field::Text, say!("issue.no_instruction"));
-        }
-        if let Some(lora) = tuning.any_lora() {
-            let known = model.filter(|model| !model.linears.is_empty());
-            let found = known.map(|model| LoraShape::new(&lora.config(), &model.architecture, &model.linears));
-            if lora.targets == Targets::Named && lora.names.trim().is_empty() {
-                issue(Field::Targets, say!("issue.no_targets"));
-            } else if let Some(Err(error)) = found {
-                issue(Field::Targets, &error.to_string());
-            }
-        }
-        issues
-    }
-
     /// How the engine is asked to train.
     fn training_config(&self, learning_rate: f64) -> TrainingConfig {
         TrainingConfig {
@@ -459,7 +312,7 @@ impl Draft {
     }
 
     /// What the engine would refuse is shown at the last field.
-    fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
+    pub(super) fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
         let training = self.training_config(learning_rate);
         let mut config = RunConfig {
             name: self.name.trim().to_owned(),
@@ -509,10 +362,12 @@ impl Draft {
 mod tests {
     use engine::config::{
         FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind,
-        SgdConfig, TextConfig,
+        PromptInit, SgdConfig, TextConfig,
     };
     use engine::models::LinearName;
 
+    use super::super::check::Facts;
+    use super::super::tuning::Targets;
     use super::*;
 
     fn ready() -> Draft {
@@ -665,6 +520,8 @@ mod tests {
         };
         assert_eq!(first(|draft| draft.tuning.kind = Kind::HeadOnly), Field::Method);
         assert_eq!(first(|draft| draft.tuning.kind = Kind::Text), Field::Text);
+        assert_eq!(first(|draft| draft.layers = "some".into()), Field::Layers);
+        assert_eq!(first(|draft| draft.layers = "6-12".into()), Field::Layers, "there are twelve, from 0");
         let name = |draft: &mut Draft, name: &str| {
             (draft.tuning.with_lora, draft.tuning.lora.targets) = (true, Targets::Named);
             draft.tuning.lora.names = name.into();

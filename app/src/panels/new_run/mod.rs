@@ -2,6 +2,7 @@
 //! will cost and whether it can begin.
 
 pub mod budget;
+pub mod check;
 mod data;
 mod datasets;
 pub mod draft;
@@ -20,8 +21,9 @@ use std::path::PathBuf;
 use egui::{Panel, ScrollArea, Ui};
 use engine::config::{DataConfig, RunConfig, Task};
 
+use self::check::{Facts, Field, Issue};
 use self::datasets::Shown;
-use self::draft::{Draft, Facts, Field, Issue};
+use self::draft::Draft;
 use crate::action::{Action, Pick};
 use crate::say;
 use crate::state::{Described, State};

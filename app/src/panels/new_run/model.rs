@@ -8,7 +8,8 @@ use engine::hub::ModelId;
 use engine::message::ModelSummary;
 use engine::models::OwnHead;
 
-use super::draft::{Draft, Field, Issue};
+use super::check::{Field, Issue};
+use super::draft::Draft;
 use super::error_of;
 use crate::action::{Action, Pick};
 use crate::panels::hub_work::hub_work_ui;

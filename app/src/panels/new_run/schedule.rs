@@ -6,7 +6,8 @@ use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::recipes::Recipe;
 
-use super::draft::{Draft, Extent, Field, Issue};
+use super::check::{Field, Issue};
+use super::draft::{Draft, Extent};
 use super::tuning::Kind;
 use super::{error_of, optimizer, range};
 use crate::action::Action;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use egui::{RichText, Ui};
 use engine::config::PrefixInit;
 
-use super::draft::{Draft, Field, InitKind, Issue};
+use super::check::{Field, Issue};
+use super::draft::{Draft, InitKind};
 use super::error_of;
 use super::tuning::Kind;
 use crate::say;

@@ -5,7 +5,7 @@ use engine::adapters::{default_targets, last_names};
 use engine::config::LoraBias;
 use engine::message::ModelSummary;
 
-use super::super::draft::{Field, Issue};
+use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::tuning::{LoraDraft, Targets, names_of};
 use super::note_ui;

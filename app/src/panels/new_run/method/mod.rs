@@ -7,7 +7,8 @@ mod prompt;
 use egui::{CollapsingHeader, RichText, Ui};
 use engine::message::ModelSummary;
 
-use super::draft::{Draft, Field, Issue};
+use super::check::{Field, Issue};
+use super::draft::Draft;
 use super::error_of;
 use super::lab::LabForm;
 use super::tuning::Kind;

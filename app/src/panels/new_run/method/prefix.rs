@@ -4,7 +4,8 @@ use egui::Ui;
 use engine::config::{MlpActivation, Task};
 use engine::models::Site;
 
-use super::super::draft::{Draft, Field, Issue};
+use super::super::check::{Field, Issue};
+use super::super::draft::Draft;
 use super::super::{error_of, start};
 use crate::state::State;
 use crate::widgets::button::segmented_ui;

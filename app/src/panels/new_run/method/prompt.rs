@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit, Task};
 
-use super::super::draft::{Field, Issue};
+use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::tuning::{Kind, Tuning};
 use super::note_ui;
