@@ -81,8 +81,8 @@ pub fn prefix_drawing_ui(ui: &mut Ui, drawing: Drawing<'_>, captions: Captions<'
             };
         }
         let name = match (row, n_layers) {
-            (0, n) if n > 0 => (n - 1).to_string(),
-            (row, _) if row == ROWS - 1 => "0".to_owned(),
+            (0, n) if n > 0 => n.to_string(),
+            (row, _) if row == ROWS - 1 => "1".to_owned(),
             _ => "·".to_owned(),
         };
         painter.text(pos2(grid.right() + 8.0, y + row_height / 2.0), Align2::LEFT_CENTER, name, font.clone(), t.muted);

@@ -101,7 +101,7 @@ pub struct Draft {
     pub hidden_layers: usize,
     /// Where a model with an encoder gets a prefix.
     pub sites: Vec<Site>,
-    /// The layers that get one, as `0-3, 8`; nothing is all.
+    /// The layers that get one, counted from 1, as `1-4, 9`; nothing is all.
     pub layers: String,
     /// Between prompt and target, where a model goes on with its text.
     pub infix: bool,
@@ -521,7 +521,7 @@ mod tests {
         assert_eq!(first(|draft| draft.tuning.kind = Kind::HeadOnly), Field::Method);
         assert_eq!(first(|draft| draft.tuning.kind = Kind::Text), Field::Text);
         assert_eq!(first(|draft| draft.layers = "some".into()), Field::Layers);
-        assert_eq!(first(|draft| draft.layers = "6-12".into()), Field::Layers, "there are twelve, from 0");
+        assert_eq!(first(|draft| draft.layers = "6-13".into()), Field::Layers, "there are twelve");
         let name = |draft: &mut Draft, name: &str| {
             (draft.tuning.with_lora, draft.tuning.lora.targets) = (true, Targets::Named);
             draft.tuning.lora.names = name.into();
