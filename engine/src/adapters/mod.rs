@@ -14,6 +14,7 @@ mod by_site;
 mod combine;
 mod combined;
 mod convention;
+mod describe;
 mod fit;
 mod head;
 mod heads;
@@ -29,7 +30,7 @@ mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
 pub use self::combine::{Combination, combine};
-use self::folded::describe;
+use self::describe::describe;
 pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor};
 pub use self::head::{Head, HeadShape};
 pub use self::incoming::Incoming;
