@@ -19,7 +19,14 @@ use super::{Global, out, run_file, settings};
 pub(super) struct EvaluateArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Rows to score; without it the run's validation rows, or the starter's
+    #[command(flatten)]
+    rows: RowsArgs,
+}
+
+/// Which rows are read.
+#[derive(Debug, Args)]
+pub(super) struct RowsArgs {
+    /// Rows to read; without it the run's validation rows, or the starter's
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Of an adapter for several tasks or datasets, the name of one
@@ -30,7 +37,7 @@ pub(super) struct EvaluateArgs {
 pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
-    let (data, task) = asked_rows(&target, args.data, args.task, global)?;
+    let (data, task) = asked_rows(&target, args.rows, global)?;
     let session = Session::start(&workspace, None)?;
     for column in target.columns {
         let command = Command::Evaluate {
@@ -73,8 +80,7 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
 /// The rows asked for, as the first run reads its own: those of a dataset beside its first one by the name of it.
 pub(super) fn asked_rows(
     target: &Target,
-    file: Option<PathBuf>,
-    name: Option<String>,
+    RowsArgs { data: file, task: name }: RowsArgs,
     global: &Global,
 ) -> Result<(DataConfig, Option<Task>), CliError> {
     let (mut data, task) = match &target.config {
@@ -137,7 +143,9 @@ mod tests {
         let config = Some(crate::workspace::new_config(PathBuf::from("/model"), data));
         let target = Target { model: PathBuf::from("/model"), columns: Vec::new(), config };
         let asked = |file: Option<&str>, name: &str| {
-            asked_rows(&target, file.map(PathBuf::from), Some(name.to_owned()), &global(&[])).unwrap().0
+            asked_rows(&target, RowsArgs { data: file.map(PathBuf::from), task: Some(name.to_owned()) }, &global(&[]))
+                .unwrap()
+                .0
         };
         let kinds = asked(None, "kinds");
         assert_eq!((kinds.train.to_str(), kinds.name.as_deref()), (Some("/sets/kinds.csv"), Some("kinds")));

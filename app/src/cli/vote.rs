@@ -6,7 +6,7 @@ use clap::Args;
 use engine::message::{Command, Event, TaskFigures, VoteReport, VoteRequest};
 
 use super::error::CliError;
-use super::evaluate::asked_rows;
+use super::evaluate::{RowsArgs, asked_rows};
 use super::json;
 use super::progress::figures_line;
 use super::session::{JOB, Session};
@@ -19,12 +19,8 @@ use super::{Global, out};
 pub(super) struct VoteArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Rows to answer; without it the run's validation rows, or the starter's
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Of adapters for several tasks or datasets, the name of one
-    #[arg(long, value_name = "NAME")]
-    task: Option<String>,
+    #[command(flatten)]
+    asked: RowsArgs,
     /// Most new tokens of an answer that is written
     #[arg(long, default_value_t = 32, value_name = "N")]
     max_new_tokens: usize,
@@ -47,7 +43,7 @@ pub(super) fn run(args: VoteArgs, global: &Global) -> Result<(), CliError> {
             "Repeat --run or --adapter",
         ));
     }
-    let (data, _) = asked_rows(&target, args.data, args.task, global)?;
+    let (data, _) = asked_rows(&target, args.asked, global)?;
     let (names, adapters): (Vec<String>, Vec<PathBuf>) = members.into_iter().unzip();
     let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
     let max_new_tokens = args.max_new_tokens;

@@ -41,8 +41,8 @@ impl Neighbours {
         };
         let NeighbourRequest { layers, positions, side, metric, top, .. } = request;
         let own = adapter.prefixed_layers();
-        if let Some(layer) = layers.iter().find(|layer| own.as_ref().is_some_and(|own| !own.contains(layer))) {
-            let reason = format!("layer {layer} has no prefix");
+        if layers.iter().any(|layer| own.as_ref().is_some_and(|own| !own.contains(layer))) {
+            let reason = "the run gave no prefix to a layer that is asked for; look at one that has it".to_owned();
             return Err(EngineError::Setting { field: "layers", reason });
         }
         let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
