@@ -1,44 +1,76 @@
-//! The golden cases through wgpu on a software driver: OpenGL on llvmpipe.
+//! The golden cases through wgpu on software drivers: Vulkan on SwiftShader or lavapipe, OpenGL on llvmpipe.
 //!
-//! Each case runs in a process of its own, so that a driver that crashes costs a sentence. Where there is no such
-//! driver the test says so and passes, unless `WORKBENCH_REQUIRE_WGPU` is set, as in CI.
+//! The program runs in a process of its own, so that a driver that crashes costs a sentence. Where a driver is not
+//! installed its tests say so and pass, unless `WORKBENCH_REQUIRE_WGPU` is set, as in CI.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::process::{Command, Output};
 
-/// This program with no Vulkan driver in sight, so that wgpu takes OpenGL.
-fn workbench(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_workbench-under-test"))
-        .args(arguments)
-        .env("VK_DRIVER_FILES", "/nonexistent")
-        .env("VK_ICD_FILENAMES", "/nonexistent")
-        .env("LIBGL_ALWAYS_SOFTWARE", "1")
-        .output()
-        .unwrap()
+/// A graphics API that a machine without a GPU offers.
+#[derive(Clone, Copy)]
+struct Software {
+    /// As `devices` names it.
+    api: &'static str,
+    /// What leaves only this API's driver in sight.
+    environment: &'static [(&'static str, &'static str)],
+    /// What installs it.
+    package: &'static str,
 }
 
-/// The software device, if there is one.
-fn software_device() -> Option<String> {
-    let output = workbench(&["devices", "--json"]);
-    let lines = String::from_utf8_lossy(&output.stdout);
-    let mut devices = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let software = devices.find(|device| device["api"] == "OpenGL" && device["software"] == true)?;
-    software["choice"].as_str().map(str::to_owned)
+/// Whichever driver `VK_DRIVER_FILES` names, or the loader finds.
+const VULKAN: Software =
+    Software { api: "Vulkan", environment: &[], package: "mesa-vulkan-drivers, or SwiftShader's in VK_DRIVER_FILES" };
+
+const OPEN_GL: Software = Software {
+    api: "OpenGL",
+    environment: &[
+        ("VK_DRIVER_FILES", "/nonexistent"),
+        ("VK_ICD_FILENAMES", "/nonexistent"),
+        ("LIBGL_ALWAYS_SOFTWARE", "1"),
+    ],
+    package: "libgl1-mesa-dri",
+};
+
+impl Software {
+    fn workbench(self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_workbench-under-test"))
+            .args(arguments)
+            .envs(self.environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+
+    /// What to ask for to get its device, if it is installed.
+    fn device(self) -> Option<String> {
+        let output = self.workbench(&["devices", "--json"]);
+        let lines = String::from_utf8_lossy(&output.stdout);
+        let mut devices = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let found = devices.find(|device| device["api"] == self.api && device["software"] == true);
+        if found.is_none() {
+            let said = format!("there is no software driver of {} ({})", self.api, self.package);
+            assert!(std::env::var_os("WORKBENCH_REQUIRE_WGPU").is_none(), "WORKBENCH_REQUIRE_WGPU is set and {said}");
+            eprintln!("skipped: {said}");
+        }
+        found?["choice"].as_str().map(str::to_owned)
+    }
+
+    /// Holds these cases on this API, in one process, which keeps its kernels from case to case.
+    fn verify(self, cases: &[&str]) {
+        let Some(device) = self.device() else { return };
+        let paths: Vec<_> = cases.iter().map(|name| tests::golden_cases().join(name).display().to_string()).collect();
+        let words: Vec<&str> =
+            ["--device", &device, "verify"].into_iter().chain(paths.iter().map(String::as_str)).collect();
+        let output = self.workbench(&words);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "on {device}:\n{out}\n{err}");
+        assert_eq!(out.lines().count(), cases.len(), "{out}");
+    }
 }
 
+/// A case of each family, and of each method.
 #[test]
-fn golden_cases_hold_on_a_software_gpu() {
-    let Some(device) = software_device() else {
-        assert!(
-            std::env::var_os("WORKBENCH_REQUIRE_WGPU").is_none(),
-            "WORKBENCH_REQUIRE_WGPU is set and there is no OpenGL software driver (package libgl1-mesa-dri)"
-        );
-        eprintln!("skipped: there is no OpenGL software driver on this machine");
-        return;
-    };
-    // Kernels are compiled and tuned on first use, which takes a software driver minutes: one case of each family
-    // and method.
-    let families = [
+fn golden_cases_of_every_family_hold_on_vulkan() {
+    VULKAN.verify(&[
         "gpt2-prefixproj-2x44",
         "bloom-prefix-2x40",
         "opt-prefixproj-2x32-post",
@@ -57,39 +89,34 @@ fn golden_cases_hold_on_a_software_gpu() {
         "bloom-lora-2x24",
         "gpt2-lora-1x24-biases",
         "llama-full-1x12",
-    ];
-    // In one process, which keeps its kernels from case to case.
-    let cases = families.map(|name| tests::golden_cases().join(name).display().to_string());
-    let words: Vec<&str> =
-        ["--device", &device, "verify"].into_iter().chain(cases.iter().map(String::as_str)).collect();
-    let output = workbench(&words);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "on {device}:\n{out}\n{err}");
-    assert_eq!(out.lines().count(), families.len(), "{out}");
+    ]);
+}
+
+/// Few: llvmpipe optimizes each shader with LLVM, which takes longer than all that is computed with it.
+#[test]
+fn golden_cases_hold_on_opengl() {
+    OPEN_GL.verify(&["gpt2-prefixproj-2x44"]);
 }
 
 #[test]
 fn sixteen_bits_are_computed_as_in_f32_or_refused_by_name() {
-    let Some(device) = software_device() else {
-        eprintln!("skipped: there is no OpenGL software driver on this machine");
-        return;
-    };
+    let Some(device) = VULKAN.device() else { return };
     let workspace = tempfile::tempdir().unwrap();
     let (place, model) = (workspace.path().to_str().unwrap(), tests::tiny_model());
     let model = model.to_str().unwrap();
     for precision in ["f16", "bf16"] {
         let head = ["--workspace", place, "--device", &device, "--precision", precision];
-        let tried = workbench(&["try-device", &device, precision]);
+        let tried = VULKAN.workbench(&["try-device", &device, precision]);
         let words = ["generate", "--prompt", "a", "--model", model, "--max-new-tokens", "4", "--json"];
-        let output = workbench(&[&head[..], &words].concat());
+        let output = VULKAN.workbench(&[&head[..], &words].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         if tried.status.success() {
             assert!(output.status.success(), "{device} in {precision}: {said}");
-            let wide = workbench(&[&head[..4], &words].concat());
+            let wide = VULKAN.workbench(&[&head[..4], &words].concat());
             let tokens = |out: &Output| String::from_utf8_lossy(&out.stdout).matches("\"token\"").count();
             assert_eq!(tokens(&output), tokens(&wide), "{device} in {precision}");
         } else {
-            // OpenGL has no such numbers: that is known before the device is started.
+            // A driver without such numbers is known before the device is started.
             assert_eq!(output.status.code(), Some(1), "{said}");
             assert!(said.contains("precision: ") && said.contains(precision), "{said}");
         }
@@ -97,27 +124,11 @@ fn sixteen_bits_are_computed_as_in_f32_or_refused_by_name() {
 }
 
 #[test]
-fn a_driver_that_crashes_costs_a_sentence() {
-    // With Vulkan's software driver, which some versions of Mesa crash in.
-    let run = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_workbench-under-test")).args(arguments).output();
-    let output = run(&["devices", "--json"]).unwrap();
-    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    let devices = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let Some(device) = devices.into_iter().find(|device| device["api"] == "Vulkan" && device["software"] == true)
-    else {
-        eprintln!("skipped: there is no Vulkan software driver on this machine");
-        return;
-    };
+fn an_adapter_is_tried_before_its_first_use_and_writes_text() {
+    let Some(device) = VULKAN.device() else { return };
     let workspace = tempfile::tempdir().unwrap();
-    let place = workspace.path().to_str().unwrap();
-    let (model, device) = (tests::tiny_model(), device["choice"].as_str().unwrap());
-    let model = model.to_str().unwrap();
-    let line = ["--workspace", place, "--device", device, "generate", "--prompt", "a", "--model", model];
-    let output = run(&[&line[..], &["--max-new-tokens", "1"]].concat()).unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => {}
-        Some(1) => assert!(said.contains("cannot be used"), "{said}"),
-        _ => panic!("{}: {said}", output.status),
-    }
+    let (place, model) = (workspace.path().to_str().unwrap(), tests::tiny_model());
+    let line = ["--workspace", place, "--device", &device, "generate", "--prompt", "a", "--model"];
+    let output = VULKAN.workbench(&[&line[..], &[model.to_str().unwrap(), "--max-new-tokens", "1"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

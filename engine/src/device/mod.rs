@@ -18,6 +18,10 @@ use crate::error::{EngineError, Result};
 use crate::nn::Precision;
 
 /// Which device a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
+///
+/// `wgpu:1:wgsl` is the same as `wgpu:1`: kernels reach every graphics API as WGSL, which wgpu checks and translates.
+/// burn's SPIR-V compiler is not built in: it hands kernels to Vulkan unchecked, and on both of Vulkan's software drivers
+/// they crashed or computed wrong numbers where the same kernels in WGSL compute right ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceChoice {
     /// The best real GPU, else the CPU. Never a software rasteriser.
@@ -46,7 +50,8 @@ impl FromStr for DeviceChoice {
     fn from_str(text: &str) -> Result<Self> {
         let unknown =
             || EngineError::NoSuchDevice { asked: text.to_owned(), found: "auto, cpu, wgpu, wgpu:0 …".into() };
-        match text.split_once(':') {
+        let adapter = text.strip_suffix(":wgsl").filter(|rest| rest.starts_with("wgpu"));
+        match adapter.unwrap_or(text).split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "wgpu" => Ok(Self::Wgpu(None)),
@@ -258,4 +263,23 @@ fn adapters() -> Vec<Adapter> {
         adapter
     });
     numbered.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_named_as_it_is_shown() {
+        for name in ["auto", "cpu", "wgpu", "wgpu:1"] {
+            assert_eq!(name.parse::<DeviceChoice>().expect("a device").to_string(), name);
+        }
+        assert_eq!(
+            "wgpu:1:wgsl".parse::<DeviceChoice>().expect("its shaders may be named"),
+            DeviceChoice::Wgpu(Some(1))
+        );
+        for name in ["wgpu:1:spirv", "cpu:wgsl", "cuda", "wgpu:x", ""] {
+            assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
 }

@@ -19,13 +19,16 @@ pub(super) const CPU: &str = "the CPU computes in f32, in whichever bits weights
 
 const NO_TYPE: &str = "its driver does not have such numbers";
 
+/// Why no GPU is offered in bf16.
+const NO_BF16: &str = "kernels are written in WGSL, which has no bf16";
+
 /// What is known of an adapter before it is started.
 pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, String> {
-    let has_f16 = adapter.features().contains(wgpu::Features::SHADER_F16);
-    // wgpu does not know of bf16, which only Vulkan and Metal have.
-    let has_bf16 = matches!(adapter.get_info().backend, wgpu::Backend::Vulkan | wgpu::Backend::Metal);
-    let found = [(Precision::F16, has_f16), (Precision::Bf16, has_bf16)];
-    found.into_iter().filter(|(_, has)| !has).map(|(narrow, _)| (narrow, NO_TYPE.to_owned())).collect()
+    let mut refused = BTreeMap::from([(Precision::Bf16, NO_BF16.to_owned())]);
+    if !adapter.features().contains(wgpu::Features::SHADER_F16) {
+        refused.insert(Precision::F16, NO_TYPE.to_owned());
+    }
+    refused
 }
 
 /// Asks a device for a precision: what it has, and what came of trying it. With `trials` that is done once, in a process
