@@ -21,6 +21,30 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Where a file must be there is something else, which one might wait for without end.
+    #[error("{path} is {found}, not a file", path = path.display())]
+    NotAFile {
+        /// What was to be read or written.
+        path: PathBuf,
+        /// What is there, in words.
+        found: &'static str,
+    },
+    /// A file is larger than one of its kind has reason to be.
+    #[error("{path} has {bytes} bytes; a file of this kind has at most {limit}", path = path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A run folder holds a link, which could make our own writes land anywhere.
+    #[error("{path} is a link, and a run folder may hold none", path = path.display())]
+    LinkInRun {
+        /// The link.
+        path: PathBuf,
+    },
     /// A model folder lacks a file.
     #[error("the model folder has no {what}: {path}", path = path.display())]
     ModelFileMissing {
@@ -251,6 +275,12 @@ pub enum EngineError {
         /// The file in which that is kept.
         verdicts: PathBuf,
     },
+    /// A run would go on with something else than it began with.
+    #[error("the run began with something else than it would go on with: {}", .differences.join("; "))]
+    Changed {
+        /// What is no longer as it was, with both values where there are two.
+        differences: Vec<String>,
+    },
     /// A checkpoint cannot be continued from.
     #[error("the run cannot be resumed: {0}")]
     Resume(String),
@@ -272,6 +302,11 @@ impl EngineError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Io { .. } => "Check that the file exists, that you may access it, and that the disk is not full",
+            Self::NotAFile { .. } => "Choose a file",
+            Self::FileTooLarge { .. } => "It is not what its name says: fetch it again, from where you trust",
+            Self::LinkInRun { .. } => {
+                "If you made the link yourself, put what it points to in its place; else do not use the folder"
+            }
             Self::ModelFileMissing { .. } => {
                 "Choose a folder with config.json, weights and a tokenizer, as Hugging Face writes them"
             }
@@ -311,6 +346,9 @@ impl EngineError {
             Self::NoPrecision { .. } => "Choose f32, or another device",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",
             Self::Stopped => "Start it again when you like",
+            Self::Changed { .. } => {
+                "Put back what it began with; or go on with what has changed, on the command line with --changed-data"
+            }
             Self::Resume(_) => "Start a new run with the same settings",
             Self::Computation(_) => "Try the CPU; if it happens there too, please report it with the details",
         }
