@@ -121,7 +121,10 @@ pub(super) fn prepare(
         let done = trainer.step;
         return Err(EngineError::Resume(format!("it has done {done} steps, and {total_steps} are asked for")));
     }
-    folder.write_config(config)?;
+    let mut kept = config.clone();
+    // Other datasets decide for themselves, each time they are read.
+    kept.data.chat |= ground.data.report.chat && kept.data.more.is_empty();
+    folder.write_config(&kept)?;
     folder.truncate_after(state.step, state.evaluated)?;
     Ok(Prepared { ground, folder, trainer, state, total_steps })
 }
@@ -173,17 +176,7 @@ pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
             window.columns
         ));
     }
-    if report.truncated_rows > 0 {
-        sentences.push(format!("{} rows were cut to {} tokens", report.truncated_rows, report.max_tokens));
-    }
-    if report.skipped_rows > 0 {
-        let first: Vec<String> =
-            report.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
-        sentences.push(format!("{} rows were left out, first of all {}", report.skipped_rows, first.join("; ")));
-    }
-    if report.duplicate_rows > 0 {
-        sentences.push(format!("{} validation rows are training rows too", report.duplicate_rows));
-    }
+    sentences.extend(report.notices());
     sentences
 }
 
