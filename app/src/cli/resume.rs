@@ -5,9 +5,10 @@ use engine::config::RunConfig;
 use engine::training::run_folder::read_checkpoints;
 
 use super::error::CliError;
+use super::progress::Progress;
 use super::session::{find_run, open_store};
 use super::train::watch;
-use super::{Global, settings};
+use super::{Global, run_file, settings};
 use crate::store::{Request, RunRow};
 
 /// Go on with a run from its last checkpoint.
@@ -32,7 +33,7 @@ pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
     let done = read_checkpoints(&row.folder)?.last.and_then(|name| name.rsplit('-').next()?.parse().ok());
     refuse_nothing(done, &config, &row, global)?;
     store.0.send(Request::Register { run: row.id.clone(), config: Box::new(config.clone()), experiment: None });
-    watch(&workspace, store, &row.id, config, true, global)
+    watch(&workspace, store, &row.id, config, (true, Progress::new(global.json)), global)
 }
 
 /// A run that has all its steps behind it needs more of them.
@@ -62,6 +63,7 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
         settings::put(&mut tree, "precision", precision.name().into());
     }
     global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalise(&mut tree)?;
     let config = settings::to_config(&tree)?;
     config.check()?;
@@ -81,5 +83,7 @@ mod tests {
         let longer = changed(&stored, &global(&["training.steps=900"])).unwrap();
         assert_eq!((longer.training.steps, longer.training.clip_norm), (900, None));
         assert!(changed(&stored, &global(&["training.batch_size=0"])).is_err());
+        let moved = changed(&stored, &global(&["data.train=~/rows.csv"])).unwrap();
+        assert_eq!(moved.data.train, crate::home::typed("~/rows.csv"));
     }
 }

@@ -28,13 +28,23 @@ pub(super) struct TrainArgs {
     /// Put the run into a named group
     #[arg(long)]
     experiment: Option<String>,
+    /// Show samples at each evaluation, not only at the last
+    #[arg(long)]
+    samples: bool,
     /// Write the whole configuration to standard output and end
     #[arg(long)]
     print_config: bool,
 }
 
+impl TrainArgs {
+    /// The run that is asked for.
+    pub(super) fn config(&self, global: &Global) -> Result<RunConfig, CliError> {
+        self.run.config(self.name.as_deref(), global)
+    }
+}
+
 pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
-    let config = args.run.config(args.name.as_deref(), global)?;
+    let config = args.config(global)?;
     if args.print_config {
         out::piece(run_file::write(&config));
         return Ok(());
@@ -43,7 +53,8 @@ pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
     let store = open_store(&workspace)?;
     let run = workspace.new_run()?;
     store.0.send(Request::Register { run: run.clone(), config: Box::new(config.clone()), experiment: args.experiment });
-    watch(&workspace, store, &run, config, false, global)
+    let progress = Progress::new(global.json).with_every_sample(args.samples);
+    watch(&workspace, store, &run, config, (false, progress), global)
 }
 
 /// Starts the engine on a registered run, and stays until the run ends.
@@ -52,7 +63,7 @@ pub(super) fn watch(
     (store, answers): (Store, Receiver<Answer>),
     run: &RunId,
     config: RunConfig,
-    resume: bool,
+    (resume, mut progress): (bool, Progress),
     global: &Global,
 ) -> Result<(), CliError> {
     let session = match Session::start(workspace, Some(&store)) {
@@ -73,7 +84,6 @@ pub(super) fn watch(
     store.send(Request::Begin { job: JOB, run: run.clone() });
     store.flush();
     tell(&answers)?;
-    let mut progress = Progress::new(global.json);
     let ended = train(&session, &folder, config, resume, &mut progress);
     progress.end();
     if ended.is_err() {
