@@ -105,10 +105,9 @@ fn parse_line(line: &[u8]) -> Result<Value, String> {
 
 /// JSON, and what Python takes for JSON.
 fn parse(text: &str) -> serde_json::Result<Value> {
-    serde_json::from_str(text).or_else(|error| match json_forms::without_nan(text) {
-        Some(plain) => serde_json::from_str(&plain).map_err(|_| error),
-        None => Err(error),
-    })
+    let read = serde_json::from_str(text);
+    let plain = if read.is_err() { json_forms::without_nan(text) } else { None };
+    plain.map_or(read, |plain| serde_json::from_str(&plain))
 }
 
 fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
