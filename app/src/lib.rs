@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod cli;
+pub mod home;
 mod layers;
 pub mod panels;
 pub mod settings;

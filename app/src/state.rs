@@ -33,6 +33,7 @@ use self::notices::Notices;
 use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
+use crate::home::typed;
 use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, CheckpointRow, DatasetRow, ModelRow, Request, RunRow};
@@ -274,7 +275,7 @@ impl State {
     /// The folder of a model that somebody asks for: a folder, or the id of a model in the hub's cache where there is no
     /// such folder.
     pub fn model_folder(&self, asked: &str) -> PathBuf {
-        let folder = PathBuf::from(asked.trim());
+        let folder = typed(asked);
         let is_folder =
             !asked.trim().starts_with("hub:") && !matches!(self.models.get(&folder), Some(Described::Failed(_)));
         if is_folder {

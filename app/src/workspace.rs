@@ -45,7 +45,7 @@ pub enum WorkspaceError {
     #[error("the system names no data folder for you; name one with --workspace DIR")]
     NoDataFolder,
     /// The folder cannot be made or written.
-    #[error("the workspace folder cannot be written ({source}): {path}", path = path.display())]
+    #[error("the workspace folder cannot be written ({reason}): {path}", path = path.display(), reason = engine::error::io_reason(source))]
     Unwritable {
         /// The folder.
         path: PathBuf,

@@ -206,6 +206,9 @@ impl RunConfig {
     }
 }
 
+/// What is said of a number that is none to divide or multiply by.
+const POSITIVE: &str = "must be a positive, finite number";
+
 /// What is said of a dropout that is none.
 const SHARE: &str = "must be at least 0 and below 1";
 

@@ -1,7 +1,10 @@
 //! What can go wrong in the engine, with the values one needs to act.
 
+mod io;
+
 use std::path::PathBuf;
 
+pub use self::io::{io_advice, io_reason};
 use crate::nn::Precision;
 
 /// The engine's result.
@@ -12,7 +15,7 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum EngineError {
     /// A file or folder could not be read or written.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}: {reason}", path = path.display(), reason = io_reason(source))]
     Io {
         /// What was tried: "read", "write", "create".
         action: &'static str,
@@ -143,6 +146,22 @@ pub enum EngineError {
     /// The tokenizer could not be built or failed on a text.
     #[error("the tokenizer failed: {0}")]
     Tokenizer(String),
+    /// Something that is no file of rows was given as one.
+    #[error("{path} is {found}, which is not read as rows", path = path.display())]
+    NotRows {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is, with its article.
+        found: String,
+        /// The way from there to rows.
+        advice: &'static str,
+    },
+    /// A prompt template reads columns that a typed text does not have.
+    #[error("the prompt template reads {columns}, and a typed source has no such columns")]
+    SourceColumns {
+        /// Those without a value, comma separated.
+        columns: String,
+    },
     /// A dataset has no usable row.
     #[error("no row of {path} can be trained on: {reason}", path = path.display())]
     NoTrainableRow {
@@ -307,6 +326,7 @@ impl EngineError {
             Self::LinkInRun { .. } => {
                 "If you made the link yourself, put what it points to in its place; else do not use the folder"
             }
+            Self::Io { source, .. } => io_advice(source),
             Self::ModelFileMissing { .. } => {
                 "Choose a folder with config.json, weights and a tokenizer, as Hugging Face writes them"
             }
@@ -325,7 +345,13 @@ impl EngineError {
             Self::Tokenizer(_) => "Check that the files of the tokenizer belong to this model",
             Self::NoTrainableRow { .. } => "Check the columns and the template, or raise the length limit",
             Self::ColumnMissing { .. } => "Choose one of the columns that are there",
-            Self::BadRow { .. } => "Correct the row, or remove it",
+            Self::BadRow { .. } => {
+                "Correct the row, or remove it; a file in another encoding is saved as UTF-8 as a whole"
+            }
+            Self::NotRows { advice, .. } => advice,
+            Self::SourceColumns { .. } => {
+                "Take a row of the dataset, or give each of them: --column NAME=VALUE on the command line"
+            }
             Self::Template(_) => "Correct the template; columns are written as {{ name }}",
             Self::ContextOverflow { .. } => "Shorten the prefix, or lower the length limit of a row",
             Self::Setting { .. } => "Correct the setting",

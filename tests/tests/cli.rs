@@ -53,7 +53,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
     fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
     let file = file.to_string_lossy().into_owned();
     let model = ["--set", "model=m", "--set", "data.train=d"];
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 15] = [
         &["fly"],
         &["verify", "a", "b", "--out", "c"],
         &["train", "--set", "training.stepps=3"],
@@ -68,6 +68,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
         &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
         &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
         &["devices", "--set", "seed=1"],
+        &["methods", "--method", "lora"],
     ];
     for words in cases {
         let error = line(folder.path(), words).expect_err(words[0]);
@@ -172,6 +173,23 @@ fn the_main_job_runs_from_the_command_line() {
     let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
     assert_eq!(names, ["shared", "first"]);
     line(&workspace, &["generate", "--run", "shared", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+}
+
+#[test]
+fn a_source_gets_the_other_columns_of_its_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    let row = |tone: &str| format!("{{\"source\": \"a b\", \"tone\": \"{tone}\", \"target\": \"c\"}}\n");
+    fs::write(folder.path().join("rows.jsonl"), ["d", "e", "f", "g"].map(row).concat()).unwrap();
+    let template = "data.prompt_template={{ tone }} {{ source }} ";
+    line(&workspace, &["train", &file, "--name", "first", "--steps", "2", "--set", template]).unwrap();
+    let kept = fs::read_to_string(runs(&workspace)[0].folder.join("config.json")).unwrap();
+    assert!(kept.contains("{{ tone }} {{ source }} \""), "the last space stays: {kept}");
+    let generate = ["generate", "--run", "first", "--max-new-tokens", "2"];
+    let error = line(&workspace, &[&generate[..], &["--source", "a b"]].concat()).unwrap_err().to_string();
+    assert!(error.contains("reads tone") && error.contains("--column NAME=VALUE"), "{error}");
+    line(&workspace, &[&generate[..], &["--source", "a b", "--column", "tone=d"]].concat()).unwrap();
 }
 
 #[test]

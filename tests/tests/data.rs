@@ -1,7 +1,7 @@
 //! From arbitrary files to batches: nothing panics, no row is lost or doubled, and labels line up.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use engine::config::{DataConfig, Task, TaskRecord};
@@ -85,8 +85,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_file_of_rows_makes_a_reader_panic(content in data_like_bytes(), kind in 0..6_usize) {
-        let name = ["x.jsonl", "x.json", "x.csv", "x.tsv", "x.ndjson", "x"][kind];
+    fn no_file_of_rows_makes_a_reader_panic(content in data_like_bytes(), kind in 0..8_usize) {
+        let name = ["x.jsonl", "x.json", "x.csv", "x.tsv", "x.ndjson", "x.conll", "x.txt", "x"][kind];
         let folder = folder_of(&[(name, &content)]);
         if let Ok(table) = read_table(&folder.path().join(name)) {
             prop_assert!(!table.rows.is_empty());
@@ -127,7 +127,7 @@ proptest! {
     ]), 0..14)) {
         let config = DataConfig { prompt_template: pieces.concat(), ..DataConfig::new("x") };
         if let Ok(templates) = Templates::new(&config) {
-            let rendered = templates.prompt_for_source("a bc\nd", &byte_tokenizer());
+            let rendered = templates.prompt_for_source("a bc\nd", &BTreeMap::new(), &byte_tokenizer());
             prop_assert!(rendered.map_or(true, |text| text.len() <= 4 << 20));
         }
     }

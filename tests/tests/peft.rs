@@ -1,6 +1,7 @@
 //! PEFT's format, both ways, and truths about a prefix that need no reference.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use engine::adapters::FoldedAdapter;
@@ -133,6 +134,7 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
     let source = |template: &str| {
         let prompt = Prompt::Source {
             text: "b c".to_owned(),
+            columns: BTreeMap::new(),
             template: template.to_owned(),
             begin_token: BeginToken::Tokenizer,
             chat: false,

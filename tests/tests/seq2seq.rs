@@ -1,6 +1,7 @@
 //! A sequence-to-sequence model from the outside: it learns, goes on exactly, writes, is looked into and exchanged.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
@@ -117,6 +118,7 @@ fn soft_tokens_inside_of_a_source_are_learned_and_read_again() {
     let adapter = folder.join("adapter");
     let prompt = Prompt::Source {
         text: "a b".to_owned(),
+        columns: BTreeMap::new(),
         template: config.data.prompt_template.clone(),
         begin_token: config.data.begin_token,
         chat: false,

@@ -1,6 +1,7 @@
 //! Soft tokens from the outside: before the text or inside of it, in every kind of model, and shared among tasks.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::adapters::{FoldedAdapter, Place, Prefix, PrefixTarget};
@@ -104,7 +105,7 @@ fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> 
 
 fn source(text: &str, template: &str) -> Prompt {
     let (text, template) = (text.to_owned(), template.to_owned());
-    Prompt::Source { text, template, begin_token: BeginToken::Tokenizer, chat: false }
+    Prompt::Source { text, columns: BTreeMap::new(), template, begin_token: BeginToken::Tokenizer, chat: false }
 }
 
 #[test]

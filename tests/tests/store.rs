@@ -469,7 +469,15 @@ fn the_library_knows_what_was_used() {
     let bench = Bench::new();
     let run = bench.begin(10);
     bench.train(&run, 1, 1, 10);
-    bench.send(Request::RememberDataset { train: PathBuf::from("/sets/e2e.csv"), validation: None });
+    let file = |name: &str| bench.workspace.root().join(name);
+    fs::write(file("e2e.csv"), "source,target\n").unwrap();
+    bench.send(Request::RememberDataset { train: file("e2e.csv"), validation: None });
+    fs::write(file("rows.parquet"), "PAR1").unwrap();
+    for (name, word) in [("rows.parquet", "a Parquet file"), ("none.csv", "no such file")] {
+        bench.send(Request::RememberDataset { train: file(name), validation: None });
+        let refused = bench.refusal().what;
+        assert!(refused.contains(word), "{refused}");
+    }
     bench.send(Request::ForgetModel(PathBuf::from("/models/tiny")));
     assert!(bench.refusal().what.contains("there are runs of this model"));
     bench.send(Request::ListLibrary);
@@ -480,6 +488,27 @@ fn the_library_knows_what_was_used() {
     assert_eq!((models[0].name.as_str(), models[0].architecture.as_deref(), models[0].runs), ("tiny", Some("gpt2"), 1));
     let names: Vec<&str> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
     assert_eq!((names.len(), names.contains(&"e2e"), names.contains(&"records")), (2, true, true));
+}
+
+#[test]
+fn a_dataset_that_no_run_could_read_is_not_offered() {
+    let bench = Bench::new();
+    let datasets = || {
+        bench.send(Request::ListLibrary);
+        bench.answer(|answer| match answer {
+            Answer::Library { datasets, .. } => Some(datasets.len()),
+            _ => None,
+        })
+    };
+    bench.begin(10);
+    assert_eq!(datasets(), 1, "a run that begins is on it");
+    let failure = Failure { what: "no such file".to_owned(), advice: "check".to_owned() };
+    bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
+    assert_eq!(datasets(), 0);
+    let run = bench.begin(10);
+    bench.train(&run, 1, 1, 10);
+    bench.tell(Event::Failed { job: JOB, failure });
+    assert_eq!(datasets(), 1, "its rows were read, whatever came afterwards");
 }
 
 #[test]

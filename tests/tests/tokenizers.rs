@@ -1,6 +1,7 @@
 //! Older tokenizer files give what transformers makes of them, token for token, and no file can do more than be refused.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::config::{BeginToken, DataConfig, Task, TaskRecord};
@@ -111,7 +112,10 @@ fn the_begin_token_stands_before_a_prompt_once_where_the_tokenizer_puts_it() {
     }
     let (llama, gpt2) = (open("llama"), open("gpt2"));
     let prompt = |config: &DataConfig, tokenizer: &Tokenizer| {
-        Prompts::new(config, Task::Causal, tokenizer).unwrap().for_source("the prefix", tokenizer).unwrap()
+        Prompts::new(config, Task::Causal, tokenizer)
+            .unwrap()
+            .for_source("the prefix", &BTreeMap::new(), tokenizer)
+            .unwrap()
     };
     let plain = DataConfig::new("x");
     let text = llama.encode("the prefix").unwrap();

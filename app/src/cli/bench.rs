@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::download::found_model;
 use super::error::CliError;
+use super::paths::path;
 use super::{Global, json, out};
 
 /// Measure training and decoding.
@@ -35,10 +36,10 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value_t = 1)]
     rounds: usize,
     /// Checkpoint to measure; without it random weights of GPT-2 small's shape, kept in the workspace's cache
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
     /// Script that measures PyTorch + PEFT (tests/golden/bench_torch.py), run with python3
-    #[arg(long, value_name = "SCRIPT")]
+    #[arg(long, value_name = "SCRIPT", value_parser = path())]
     reference: Option<PathBuf>,
     /// Measure in this process
     #[arg(long, hide = true)]

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::json::named;
+use super::paths::path;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
 use super::{Global, out};
@@ -22,7 +23,7 @@ pub(super) struct CombineArgs {
     #[arg(long, value_name = "W,W", value_delimiter = ',', allow_hyphen_values = true)]
     weights: Option<Vec<f64>>,
     /// Folder to write
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     to: PathBuf,
 }
 

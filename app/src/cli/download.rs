@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::json::named;
+use super::paths::path;
 use super::progress::duration;
 use super::session::{JOB, listen_for_interrupts};
 use super::{Global, out};
@@ -28,13 +29,13 @@ pub(super) struct DownloadArgs {
     #[arg(value_name = "ID[@REVISION]")]
     id: String,
     /// "cache", which all programs share, or a folder of its own
-    #[arg(long, value_name = "DIR", default_value = "cache")]
+    #[arg(long, value_name = "DIR", default_value = "cache", value_parser = path())]
     to: PathBuf,
     /// Address of a mirror; without it what Settings or HF_ENDPOINT say, or the hub
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// A file with an access token; without it HF_TOKEN, Settings, or what `hf auth login` has kept
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     token_file: Option<PathBuf>,
     /// Without the question
     #[arg(long)]

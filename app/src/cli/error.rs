@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::error::{EngineError, Failure};
+use engine::error::{EngineError, Failure, io_advice, io_reason};
 
 use super::out;
 use crate::store::StoreError;
@@ -37,8 +37,7 @@ impl CliError {
 
     /// A file that could not be read or written.
     pub(super) fn io(action: &str, path: &Path, error: &io::Error) -> Self {
-        let what = format!("cannot {action} {}: {error}", path.display());
-        Self::failed(what, "Check that the path is right and that you may access it")
+        Self::failed(format!("cannot {action} {}: {}", path.display(), io_reason(error)), io_advice(error))
     }
 
     /// 1 or 2.
@@ -83,6 +82,7 @@ impl From<EngineError> for CliError {
             | EngineError::NoPrecision { .. }
             | EngineError::NoSuchDevice { .. }
             | EngineError::ColumnMissing { .. }
+            | EngineError::SourceColumns { .. }
             | EngineError::Template(_) => Self::Usage(failure),
             _ => Self::Failed(failure),
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::json::{named, plain};
+use super::paths::path;
 use super::progress::figures_line;
 use super::session::{JOB, Session};
 use super::target::{Target, TargetArgs};
@@ -27,7 +28,7 @@ pub(super) struct EvaluateArgs {
 #[derive(Debug, Args)]
 pub(super) struct RowsArgs {
     /// Rows to read; without it the run's validation rows, or the starter's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     data: Option<PathBuf>,
     /// Of an adapter for several tasks or datasets, the name of one
     #[arg(long, value_name = "NAME")]

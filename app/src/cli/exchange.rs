@@ -12,6 +12,7 @@ use serde_json::json;
 use super::download::found_model;
 use super::error::CliError;
 use super::json::{named, probed};
+use super::paths::path;
 use super::session::{JOB, Session, open_store};
 use super::target::TargetArgs;
 use super::{Global, out};
@@ -23,9 +24,10 @@ use crate::workspace::imported_config;
 pub(super) struct ImportArgs {
     /// File or folder: a .prefix file, PEFT's or the adapters library's folder, a checkpoint of the paper's code, of
     /// P-tuning v2 or of ChatGLM
+    #[arg(value_parser = path())]
     adapter: PathBuf,
     /// Folder of the base model it was made for, or the id of one that was downloaded; without it the starter model
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
     /// What people call the run; without it the folder's name
     #[arg(long)]
@@ -42,9 +44,10 @@ pub(super) struct ImportArgs {
 #[derive(Debug, Args)]
 pub(super) struct OpenArgs {
     /// File or folder, as import takes it
+    #[arg(value_parser = path())]
     adapter: PathBuf,
     /// Folder of a base model to hold it against and to compute a few logits with, or the id of one that was downloaded
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
 }
 
@@ -57,10 +60,10 @@ pub(super) struct ExportArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Folder to write, for PEFT; or one file whose name ends in .prefix, with all that belongs to it
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     to: PathBuf,
     /// A text file that goes into the .prefix file: what it was trained on, what it is good for, its licence
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     card: Option<PathBuf>,
 }
 

@@ -1,5 +1,7 @@
 //! `generate`: continues texts with the base model and any adapters, token by token.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
 use engine::message::{
@@ -22,6 +24,9 @@ pub(super) struct GenerateArgs {
     /// A text, put into the run's prompt template as its source; may be repeated
     #[arg(long, value_name = "TEXT")]
     source: Vec<String>,
+    /// A column that the run's prompt template reads beside the source; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = column)]
+    column: Vec<(String, String)>,
     /// A row of the run's dataset, from 1, put into its prompt template; may be repeated
     #[arg(long, value_name = "N")]
     row: Vec<usize>,
@@ -153,17 +158,17 @@ impl SamplingArgs {
 pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let sampling = args.sampling.sampling(args.beams.beams()?)?;
-    if args.prompt.is_empty() && args.source.is_empty() && args.row.is_empty() {
+    if args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty() && args.row.is_empty() {
         return Err(CliError::usage(
             "there is nothing to continue",
-            "Give --source TEXT, --prompt TEXT, or --row N of the run's dataset",
+            "Give --source TEXT, --column NAME=VALUE, --prompt TEXT, or --row N of the run's dataset",
         ));
     }
     let workspace = global.workspace()?;
     let target = args.target.resolve(&workspace, global)?;
     let session = Session::start(&workspace, None)?;
     let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
-    prompts.extend(sources(args.source, &target)?);
+    prompts.extend(sources(args.source, args.column, &target)?);
     prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
     let mut titles = Vec::new();
     let mut streams = Vec::new();
@@ -204,23 +209,36 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Texts for the prompt template of the run.
-fn sources(texts: Vec<String>, target: &Target) -> Result<Vec<Prompt>, CliError> {
-    match &target.config {
-        None if !texts.is_empty() => {
-            Err(CliError::usage("--source needs a run, whose template it is put into", "Add --run RUN"))
-        }
-        config => {
-            let data = config.as_ref().map(|config| config.data.clone()).unwrap_or_else(|| DataConfig::new(""));
-            let prompt = |text| Prompt::Source {
-                text,
-                template: data.prompt_template.clone(),
-                begin_token: data.begin_token,
-                chat: data.chat,
-            };
-            Ok(texts.into_iter().map(prompt).collect())
-        }
+/// `name=value`; a value may hold the sign too.
+fn column(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write --column NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Texts for the prompt template of the run, each with the same columns beside it. Columns alone are one such text.
+fn sources(mut texts: Vec<String>, columns: Vec<(String, String)>, target: &Target) -> Result<Vec<Prompt>, CliError> {
+    if texts.is_empty() && columns.is_empty() {
+        return Ok(Vec::new());
     }
+    let Some(config) = &target.config else {
+        let what = "--source and --column need a run, whose template they are put into";
+        return Err(CliError::usage(what, "Add --run RUN"));
+    };
+    let data = &config.data;
+    let columns: BTreeMap<String, String> = columns.into_iter().collect();
+    if texts.is_empty() {
+        let source = data.source_column.as_ref().and_then(|name| columns.get(name));
+        texts.push(source.cloned().unwrap_or_default());
+    }
+    let prompt = |text: String| {
+        let mut columns = columns.clone();
+        if let Some(name) = &data.source_column {
+            columns.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        let (template, begin_token, chat) = (data.prompt_template.clone(), data.begin_token, data.chat);
+        Prompt::Source { text, columns, template, begin_token, chat }
+    };
+    Ok(texts.into_iter().map(prompt).collect())
 }
 
 /// The prompts of rows, rendered as training would.
@@ -286,6 +304,30 @@ mod tests {
         let line = format!("generate --prompt a {line}");
         let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;
         args.sampling.sampling(args.beams.beams()?)
+    }
+
+    #[test]
+    fn columns_stand_beside_a_source_or_alone() {
+        let mut data = DataConfig::new("/rows.csv");
+        data.source_column = Some("question".to_owned());
+        let config = Some(crate::workspace::new_config("/model".into(), data));
+        let target = Target { model: "/model".into(), columns: Vec::new(), config };
+        let given = |line: &str| {
+            let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;
+            sources(args.source, args.column, &target).unwrap()
+        };
+        let of = |prompts: Vec<Prompt>| match prompts.into_iter().next() {
+            Some(Prompt::Source { text, columns, .. }) => (text, columns.into_iter().collect::<Vec<_>>()),
+            other => panic!("{other:?}"),
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let beside = of(given("generate --source why --column tone=a=b"));
+        assert_eq!(beside, ("why".to_owned(), vec![pair("question", "why"), pair("tone", "a=b")]));
+        let alone = of(given("generate --column question=who --column tone=c"));
+        assert_eq!(alone, ("who".to_owned(), vec![pair("question", "who"), pair("tone", "c")]));
+        assert!(Line::try_parse_from(["generate", "--column", "tone"]).is_err());
+        let without = Target { config: None, ..target };
+        assert!(matches!(sources(vec!["a".to_owned()], Vec::new(), &without), Err(CliError::Usage(_))));
     }
 
     #[test]

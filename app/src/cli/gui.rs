@@ -7,6 +7,7 @@ use engine::device::DeviceChoice;
 
 use super::Global;
 use super::error::CliError;
+use super::paths::path;
 use crate::workspace::{Assets, Workspace};
 
 /// Open the window.
@@ -16,7 +17,7 @@ pub(super) struct GuiArgs {
     #[arg(long)]
     run: Option<String>,
     /// Open this adapter: a .prefix file, or a file or folder that another program kept
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = path())]
     open: Option<PathBuf>,
 }
 

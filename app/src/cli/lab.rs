@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::run_args::RunArgs;
 use super::session::{JOB, Session};
 use super::{Global, json, out};
+use crate::home::typed;
 
 /// Init lab of a run; --steps are those of each trial.
 #[derive(Debug, Args)]
@@ -58,13 +59,15 @@ pub(super) fn run(mut args: LabArgs, global: &Global) -> Result<(), CliError> {
 
 /// Initial values as they are named here, with commas between them.
 fn read(text: &str, starts: &mut Vec<PrefixInit>) -> Result<(), CliError> {
-    let text = text.trim();
+    // White space at the end of a text is the text's.
+    let text = text.trim_start();
     let own = || text.split_once(':').filter(|(kind, _)| !kind.contains(','));
     let start = match own() {
         Some(("words", words)) => PrefixInit::Words { text: words.to_owned() },
         Some(("prefill", words)) => PrefixInit::Prefill { text: words.to_owned() },
         Some(("adapter", path)) => {
-            PrefixInit::Adapter { path: std::path::absolute(path).unwrap_or_else(|_| path.into()) }
+            let path = typed(path);
+            PrefixInit::Adapter { path: std::path::absolute(&path).unwrap_or(path) }
         }
         _ => {
             let (first, others) = text.split_once(',').map_or((text, None), |(first, others)| (first, Some(others)));
@@ -146,6 +149,9 @@ mod tests {
         for init in &wanted {
             assert_eq!(starts(&[&name(init)]).unwrap(), std::slice::from_ref(init));
         }
+        let spaced = PrefixInit::Words { text: " one ".to_owned() };
+        assert_eq!(starts(&["words: one "]).unwrap(), [spaced], "white space of a text is kept");
+        assert_eq!(starts(&["adapter:~/a"]).unwrap(), [PrefixInit::Adapter { path: typed("~/a") }]);
         let said = starts(&["zero,magic"]).unwrap_err().to_string();
         assert!(said.contains("magic") && said.contains("scaled_random"), "{said}");
         assert!(starts(&["words"]).is_err(), "a text is needed");

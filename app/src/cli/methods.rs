@@ -84,6 +84,7 @@ fn candidates() -> Vec<Candidate> {
 }
 
 pub(super) fn run(args: MethodsArgs, global: &Global) -> Result<(), CliError> {
+    args.run.refuse_method()?;
     let base = args.run.config(None, global)?;
     let workspace = global.workspace()?;
     let (store, _answers) = open_store(&workspace)?;

@@ -12,11 +12,13 @@ mod evaluate;
 mod exchange;
 mod generate;
 mod gui;
+mod help;
 mod json;
 mod lab;
 mod methods;
 mod neighbors;
 mod out;
+mod paths;
 mod presets;
 mod progress;
 mod range;
@@ -37,12 +39,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 
 pub use self::error::CliError;
 pub use self::gui::WindowOptions;
+use self::paths::path;
 use crate::workspace::{Assets, Workspace};
 
 /// Prefix tuning of language models: train, compare, look inside
@@ -59,7 +62,7 @@ struct Line {
 #[derive(Debug, Args)]
 struct Global {
     /// Folder of the runs and their database
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_parser = path())]
     workspace: Option<PathBuf>,
     /// auto, cpu, wgpu or wgpu:1
     #[arg(long, global = true)]
@@ -114,7 +117,7 @@ enum Command {
     /// List the devices
     Devices,
     /// Compute a little on a device, and hold it against the CPU
-    #[command(name = engine::device::TRY_DEVICE)]
+    #[command(name = engine::device::TRY_DEVICE, hide = true)]
     TryDevice(devices::TryDeviceArgs),
     /// Hold the program against a reference case
     Verify(verify::VerifyArgs),
@@ -149,7 +152,8 @@ pub fn run(
     line: impl IntoIterator<Item = OsString>,
     window: impl FnOnce(Workspace, WindowOptions) -> anyhow::Result<()>,
 ) -> Result<(), CliError> {
-    let Line { global, command } = Line::try_parse_from(with_window(line.into_iter().collect()))?;
+    let matches = help::grouped(Line::command()).try_get_matches_from(with_window(line.into_iter().collect()))?;
+    let Line { global, command } = Line::from_arg_matches(&matches)?;
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
@@ -236,6 +240,34 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         Line::command().debug_assert();
+    }
+
+    /// A parser of paths that knows nothing of the user's folder.
+    const PLAIN_PATHS: &str = "ValueParser::path_buf";
+
+    #[test]
+    fn every_path_may_begin_with_a_tilde() {
+        let plain = clap::Arg::new("x").value_parser(clap::value_parser!(PathBuf));
+        assert_eq!(format!("{:?}", plain.get_value_parser()), PLAIN_PATHS, "or this test says nothing");
+        let line = Line::command();
+        for command in std::iter::once(&line).chain(line.get_subcommands()) {
+            for arg in command.get_arguments() {
+                let parser = format!("{:?}", arg.get_value_parser());
+                assert_ne!(parser, PLAIN_PATHS, "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+        let global = parse("prefix-workbench runs --workspace=~/w").global;
+        assert_eq!(global.workspace, Some(crate::home::typed("~/w")));
+    }
+
+    #[test]
+    fn common_settings_are_flags_of_train() {
+        let line = "prefix-workbench train --method lora --rate 2e-3 --batch-size 4 --steps 9 --print-config";
+        let Some(Command::Train(args)) = parse(line).command else { panic!("{line}") };
+        let config = args.config(&parse("prefix-workbench").global).unwrap();
+        assert_eq!((config.method.name(), config.training.learning_rate), ("lora", 2e-3));
+        assert_eq!((config.training.batch_size, config.training.steps), (4, 9));
+        assert!(Line::try_parse_from(["prefix-workbench", "train", "--learning-rate", "1e-3"]).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use engine::analysis::export_neighbours;
 use engine::message::{Command, Event, Metric, Neighbour, NeighbourList, NeighbourRequest, Side};
 
 use super::error::CliError;
+use super::paths::path;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
 use super::{Global, json, out};
@@ -32,7 +33,7 @@ pub(super) struct NeighborsArgs {
     #[arg(long, default_value_t = 8)]
     top: usize,
     /// Write the lists to a file as CSV too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     csv: Option<PathBuf>,
 }
 

@@ -36,6 +36,10 @@ pub(super) struct Progress {
     phase: Option<Phase>,
     /// Samples are predictions.
     predicts: bool,
+    /// Samples are shown at each evaluation, not only at the last.
+    every_sample: bool,
+    /// Those of the last evaluation, until it is known to be the last.
+    samples: Vec<SampleReport>,
 }
 
 impl Progress {
@@ -47,7 +51,22 @@ impl Progress {
         } else {
             View::Lines { every: 1 }
         };
-        Self { view, total: 0, recent: VecDeque::new(), steps: 0, since: None, phase: None, predicts: false }
+        Self {
+            view,
+            total: 0,
+            recent: VecDeque::new(),
+            steps: 0,
+            since: None,
+            phase: None,
+            predicts: false,
+            every_sample: false,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Shows the samples of each evaluation, or only those of the last.
+    pub(super) fn with_every_sample(self, every_sample: bool) -> Self {
+        Self { every_sample, ..self }
     }
 
     /// Shows an event.
@@ -61,7 +80,9 @@ impl Progress {
             Event::RunStarted { facts, .. } => self.started(facts),
             Event::Step { step, .. } => self.step(step),
             Event::Evaluated { evaluation, .. } => self.evaluated(evaluation),
-            Event::Sample { sample, .. } => self.sample(sample),
+            Event::Sample { sample, .. } if self.every_sample => self.sample(sample),
+            Event::Sample { sample, .. } => self.samples.push((**sample).clone()),
+            Event::Finished { .. } => self.samples.iter().for_each(|sample| self.sample(sample)),
             Event::Notice { text, .. } => self.say(&format!("Note: {text}")),
             Event::Paused { paused, .. } => self.say(if *paused { "Paused" } else { "Going on" }),
             _ => {}
@@ -148,6 +169,7 @@ impl Progress {
         let best = if evaluation.best { " · best so far" } else { "" };
         let quality = evaluation.figures.as_ref().map(|figures| format!(" · {}", figures_line(figures)));
         let quality = quality.unwrap_or_default();
+        self.samples.clear();
         self.predicts |= evaluation.figures.is_some();
         self.say(&format!("step {}: validation loss {:.4}{quality}{best}", evaluation.step, evaluation.loss));
         for NamedFigures { name, figures } in evaluation.figures.iter().flat_map(|figures| &figures.datasets) {
@@ -253,6 +275,23 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_wait_for_the_last_evaluation_unless_all_are_asked_for() {
+        let sample = |step| SampleReport { step, row: 0, prompt: "a".into(), reference: "b".into(), text: "c".into() };
+        let waiting = |every: bool| {
+            let job = engine::message::JobId(1);
+            let mut progress = Progress::new(false).with_every_sample(every);
+            for step in [10, 20] {
+                let evaluation = EvaluationReport { step, loss: 1.0, best: true, elapsed_secs: 0.1, figures: None };
+                progress.show(&Event::Evaluated { job, evaluation });
+                progress.show(&Event::Sample { job, sample: Box::new(sample(step)) });
+            }
+            progress.samples
+        };
+        assert_eq!(waiting(false), [sample(20)]);
+        assert!(waiting(true).is_empty(), "they were shown as they came");
+    }
 
     #[test]
     fn figures_are_written_for_people() {

@@ -6,9 +6,10 @@ use engine::files::{self, Kind};
 use engine::training::run_folder::{read_checkpoints, step_of};
 
 use super::error::CliError;
+use super::progress::Progress;
 use super::session::{find_run, open_store};
 use super::train::{Start, watch};
-use super::{Global, settings};
+use super::{Global, run_file, settings};
 use crate::store::{RunRow, RunState};
 
 /// Go on with a run from its last checkpoint.
@@ -34,7 +35,7 @@ pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
     let done = read_checkpoints(&row.folder)?.last.and_then(|name| step_of(&name)).map(|step| step as u64);
     refuse_nothing(done, &config, &row, global)?;
     let start = if args.changed_data { Start::OnOthers } else { Start::Again };
-    watch(&workspace, store, &row.id, config, start, global)
+    watch(&workspace, store, &row.id, config, (start, Progress::new(global.json)), global)
 }
 
 /// A run that is finished needs more steps. One that was stopped behind its last step still lacks its last evaluation or its
@@ -68,6 +69,7 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
         settings::put(&mut tree, "precision", precision.name().into());
     }
     global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalise(&mut tree)?;
     let config = settings::to_config(&tree)?;
     config.check()?;
@@ -88,6 +90,8 @@ mod tests {
         let longer = changed(&stored, &global(&["training.steps=900"])).unwrap();
         assert_eq!((longer.training.steps, longer.training.clip_norm), (900, None));
         assert!(changed(&stored, &global(&["training.batch_size=0"])).is_err());
+        let moved = changed(&stored, &global(&["data.train=~/rows.csv"])).unwrap();
+        assert_eq!(moved.data.train, crate::home::typed("~/rows.csv"));
     }
 
     #[test]

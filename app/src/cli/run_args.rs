@@ -7,6 +7,7 @@ use engine::config::RunConfig;
 
 use super::download::require_model;
 use super::error::CliError;
+use super::paths::path;
 use super::{Global, presets, run_file, settings};
 use crate::workspace::default_name;
 
@@ -14,20 +15,29 @@ use crate::workspace::default_name;
 #[derive(Debug, Default, Args)]
 pub(super) struct RunArgs {
     /// Settings as TOML; relative paths in it are relative to the file
-    #[arg(value_name = "RUN.toml")]
+    #[arg(value_name = "RUN.toml", value_parser = path())]
     file: Option<PathBuf>,
     /// Folder of the base model, or the id of one that was downloaded
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
-    /// Training rows: .jsonl, .json, .csv or .tsv
-    #[arg(long, value_name = "FILE")]
+    /// Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt
+    #[arg(long, value_name = "FILE", value_parser = path())]
     data: Option<PathBuf>,
     /// Validation rows
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     validation: Option<PathBuf>,
     /// Optimizer steps
     #[arg(long)]
     steps: Option<usize>,
+    /// What is trained: prefix, prompt, lora, full or text
+    #[arg(long, value_name = "TYPE")]
+    method: Option<String>,
+    /// Peak learning rate
+    #[arg(long, visible_alias = "rate", value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Rows in one forward pass
+    #[arg(long, visible_alias = "batch", value_name = "N")]
+    batch_size: Option<usize>,
     /// Prefix length (virtual tokens)
     #[arg(long, value_name = "N")]
     prefix: Option<usize>,
@@ -42,6 +52,17 @@ impl RunArgs {
         self.steps.take()
     }
 
+    /// For a command that has methods and rates of its own.
+    pub(super) fn refuse_method(&self) -> Result<(), CliError> {
+        match self.method.is_some() || self.learning_rate.is_some() {
+            false => Ok(()),
+            true => Err(CliError::usage(
+                "every method is trained here, each with rates of its own",
+                "Leave out --method and --learning-rate, or use train",
+            )),
+        }
+    }
+
     /// Preset, then file, then flags, then `--set`: the later one wins.
     pub(super) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
         let mut tree = run_file::read_tree(self.file.as_deref())?;
@@ -51,7 +72,10 @@ impl RunArgs {
             ("model", path(&self.model)?.map(Into::into)),
             ("data.train", path(&self.data)?.map(Into::into)),
             ("data.validation", path(&self.validation)?.map(Into::into)),
+            ("method.type", self.method.clone().map(Into::into)),
             ("training.steps", self.steps.map(Into::into)),
+            ("training.learning_rate", self.learning_rate.map(Into::into)),
+            ("training.batch_size", self.batch_size.map(Into::into)),
             ("method.n_virtual", self.prefix.map(Into::into)),
             ("name", name.map(Into::into)),
             ("device", global.device.map(|device| device.to_string().into())),

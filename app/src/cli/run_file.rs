@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::download::model_folder;
 use super::error::CliError;
 use super::settings::{self, Kind, RIVALS, SETTINGS, Setting};
+use crate::home::at_home;
 use crate::workspace::Assets;
 
 /// The settings of a file, not yet a configuration; `None` begins with nothing.
@@ -30,20 +31,21 @@ pub(super) fn read_tree(file: Option<&Path>) -> Result<Value, CliError> {
     Ok(tree)
 }
 
-/// Puts a base before the relative paths of a tree; a model may be named by its id on the hub.
+/// Puts a base before the relative paths of a tree, and the user's folder in place of `~`; a model may be named by its id on the hub.
 pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
     for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Path) {
-        let path = settings::at(tree, setting.key).and_then(Value::as_str).map(PathBuf::from);
+        let path = settings::at(tree, setting.key).and_then(Value::as_str).map(|path| at_home(Path::new(path)));
         let keeps = |path: &PathBuf| path.as_os_str().is_empty() || (setting.optional && path == Path::new("none"));
-        if let Some(path) = path.filter(|path| path.is_relative() && !keeps(path)) {
-            let found = if setting.key == "model" { model_folder(&path, base) } else { base.join(path) };
+        if let Some(path) = path.filter(|path| !keeps(path)) {
+            let by_name = setting.key == "model" && path.is_relative();
+            let found = if by_name { model_folder(&path, base) } else { base.join(path) };
             settings::put(tree, setting.key, found.to_string_lossy().into());
         }
     }
     for dataset in tree.pointer_mut("/data/more").and_then(Value::as_array_mut).into_iter().flatten() {
         for key in ["train", "validation"] {
-            let path = dataset.get(key).and_then(Value::as_str).map(PathBuf::from);
-            if let Some(path) = path.filter(|path| path.is_relative()) {
+            let path = dataset.get(key).and_then(Value::as_str).map(|path| at_home(Path::new(path)));
+            if let Some(path) = path {
                 settings::put(dataset, key, base.join(path).to_string_lossy().into());
             }
         }
@@ -256,6 +258,21 @@ mod tests {
         assert_eq!(config.model, folder.path().join("tiny"));
         assert_eq!(config.data.train, folder.path().join("../d.csv"));
         assert_eq!(config.data.validation, None);
+    }
+
+    #[test]
+    fn a_tilde_in_a_file_or_a_setting_is_the_users_folder() {
+        let home = crate::home::typed("~");
+        let mut tree = serde_json::json!({
+            "model": "~/models/tiny",
+            "data": { "train": "~/rows.csv", "more": [{ "train": "~/more.csv" }], "prompt_template": "~" },
+            "method": { "init": { "path": "~/runs/a" } },
+        });
+        make_absolute(&mut tree, Path::new("/base"));
+        let at = |pointer: &str| PathBuf::from(tree.pointer(pointer).and_then(Value::as_str).unwrap());
+        assert_eq!(at("/model"), home.join("models/tiny"));
+        assert_eq!((at("/data/train"), at("/data/more/0/train")), (home.join("rows.csv"), home.join("more.csv")));
+        assert_eq!((at("/method/init/path"), at("/data/prompt_template")), (home.join("runs/a"), PathBuf::from("~")));
     }
 
     #[test]

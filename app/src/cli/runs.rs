@@ -74,14 +74,15 @@ fn list(store: &(Store, Receiver<Answer>), global: &Global) -> Result<(), CliErr
 
 /// Columns as wide as their widest cell.
 fn table(runs: &[RunRow]) -> String {
-    let head = ["ID", "STATE", "NAME", "MODEL", "STEP", "BEST LOSS", "LAST LOSS"].map(str::to_owned);
+    let head = ["ID", "STATE", "NAME", "METHOD", "MODEL", "STEP", "BEST LOSS", "LAST LOSS"].map(str::to_owned);
     let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.4}"));
-    let rows: Vec<[String; 7]> = std::iter::once(head)
+    let rows: Vec<[String; 8]> = std::iter::once(head)
         .chain(runs.iter().map(|run| {
             [
                 run.id.0.clone(),
                 run.state.name().to_owned(),
                 run.name.clone(),
+                run.method.clone(),
                 run.model.clone(),
                 format!("{}/{}", run.step, run.total_steps),
                 number(run.best_loss),
@@ -90,8 +91,8 @@ fn table(runs: &[RunRow]) -> String {
         }))
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
-    let line = |row: &[String; 7]| {
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let line = |row: &[String; 8]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| {
             let padding = width.saturating_sub(cell.chars().count());
             format!("{cell}{}", " ".repeat(padding))
@@ -211,7 +212,7 @@ mod tests {
         let text = table(&[row("a", "café · records"), row("bb", "x")]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
-        assert_eq!(lines[1], "a   finished  café · records  tiny   100/100  1.2500     1.5000");
-        assert_eq!(lines[2], "bb  finished  x               tiny   100/100  1.2500     1.5000");
+        assert_eq!(lines[1], "a   finished  café · records  prefix 20  tiny   100/100  1.2500     1.5000");
+        assert_eq!(lines[2], "bb  finished  x               prefix 20  tiny   100/100  1.2500     1.5000");
     }
 }

@@ -1,5 +1,7 @@
 //! The engine, the store and Ctrl-C in one inbox, for a command that asks something and waits for the end of it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -25,6 +27,8 @@ pub(super) enum Wake {
 pub(super) struct Session {
     send: engine_link::Send,
     inbox: Receiver<Wake>,
+    /// Notices that were shown: the same rows may be asked about several times.
+    noted: RefCell<BTreeSet<String>>,
 }
 
 impl Session {
@@ -41,13 +45,13 @@ impl Session {
             // Nobody listens any more: the program is ending.
             outbox.send(Wake::Engine(event)).ok();
         })?;
-        Ok(Self { send, inbox })
+        Ok(Self { send, inbox, noted: RefCell::default() })
     }
 
     /// With an engine played by hand.
     #[cfg(test)]
     pub(super) fn with(send: engine_link::Send, inbox: Receiver<Wake>) -> Self {
-        Self { send, inbox }
+        Self { send, inbox, noted: RefCell::default() }
     }
 
     pub(super) fn send(&self, command: Command) -> Result<(), CliError> {
@@ -65,6 +69,11 @@ impl Session {
         loop {
             match self.next()? {
                 Wake::Engine(Event::Failed { failure, .. }) => return Err(failure.into()),
+                Wake::Engine(Event::Notice { text, .. }) => {
+                    if self.noted.borrow_mut().insert(text.clone()) {
+                        out::note(format_args!("Note: {text}"));
+                    }
+                }
                 Wake::Engine(event) => {
                     if let Some(found) = pick(event) {
                         return Ok(found);

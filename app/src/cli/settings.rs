@@ -8,8 +8,10 @@ use super::error::CliError;
 /// What a setting's value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Free text: taken as it is.
+    /// A name or a word.
     Text,
+    /// What stands in a text for the model: taken as it is, white space too.
+    Words,
     /// A file or folder: relative paths get a base.
     Path,
     /// A number, a flag or one of some words: read as TOML reads it, else as text.
@@ -30,6 +32,9 @@ pub(super) struct Setting {
 
 const fn text(key: &'static str, help: &'static str) -> Setting {
     Setting { key, kind: Kind::Text, optional: false, help }
+}
+const fn words(key: &'static str, help: &'static str) -> Setting {
+    Setting { key, kind: Kind::Words, optional: false, help }
 }
 const fn path(key: &'static str, help: &'static str) -> Setting {
     Setting { key, kind: Kind::Path, optional: false, help }
@@ -60,7 +65,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     )),
     value("head", "Where a head for classes begins: checkpoint (its own, if it is for the same classes) or new"),
     table("data", "The rows, and how a row becomes tokens"),
-    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv or .conll"),
+    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
     or_none(text("data.name", "What the rows are called among several datasets; none is the file's name")),
     value("data.more", "Other datasets that train the same prompt or prefix, as [{ train = \"…\", name = \"…\" }]"),
     value("data.mixing", "How many rows of each in an epoch: size (all that it has) or even"),
@@ -81,11 +86,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "data.target_column",
         "Column to be learned, or of the class; none takes the first of the usual names",
     )),
-    text(
+    words(
         "data.prompt_template",
         "Text before the target, over source, bos, eos, mask, soft(3) and every column; no loss",
     ),
-    text("data.target_template", "Text to be learned, over target, bos, eos and every column"),
+    words("data.target_template", "Text to be learned, over target, bos, eos and every column"),
     value("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
     text(
         "data.begin_token",
@@ -147,9 +152,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "random, scaled_random, zero, vocabulary, frequent, classes, words or adapter; of a prefix also prefill; of LoRA \
          fresh or adapter",
     ),
-    text("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken"),
+    words("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken"),
     path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with"),
-    text("method.instruction", "Of text: words before every prompt, without training"),
+    words("method.instruction", "Of text: words before every prompt, without training"),
     value("method.shots", "Training rows that follow the instruction as examples"),
     or_none(table("lora", "LoRA beside a prefix or a soft prompt")),
     value("lora.rank", "Rank of the matrices (PEFT: r)"),
@@ -263,18 +268,24 @@ pub(super) fn assign(tree: &mut Value, assignment: &str) -> Result<(), CliError>
     let Some((key, text)) = assignment.split_once('=') else {
         return Err(CliError::usage(format!("{assignment:?} sets nothing"), "Write --set key=value"));
     };
-    let (key, text) = (key.trim(), text.trim());
-    let setting = find(key)?;
-    put(tree, key, read_value(setting.kind, text));
+    let setting = find(key.trim())?;
+    // In `key = text` the space before the text belongs to the sign.
+    let text = if key.ends_with(' ') { text.strip_prefix(' ').unwrap_or(text) } else { text };
+    put(tree, setting.key, read_value(setting.kind, text));
     Ok(())
 }
 
 /// As TOML reads it where that makes sense; quotes are not needed.
 fn read_value(kind: Kind, text: &str) -> Value {
-    let quoted = text.len() >= 2 && (text.starts_with('"') || text.starts_with('\''));
+    let trimmed = text.trim();
+    let quoted = trimmed.len() >= 2 && (trimmed.starts_with('"') || trimmed.starts_with('\''));
+    let as_is = || Value::String(text.to_owned());
+    let text = trimmed;
     let as_toml = || text.parse::<toml::Value>().ok().and_then(|value| serde_json::to_value(value).ok());
     let as_text = || Value::String(text.to_owned());
     match kind {
+        Kind::Words if quoted => as_toml().unwrap_or_else(as_is),
+        Kind::Words => as_is(),
         Kind::Text | Kind::Path if !quoted => as_text(),
         _ => as_toml().unwrap_or_else(as_text),
     }
@@ -436,7 +447,7 @@ mod tests {
             (config.training.steps, config.training.learning_rate, config.training.clip_norm),
             (300, 1e-3, None)
         );
-        assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}:", "20"));
+        assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}: ", "20"));
         assert_eq!(config.training.schedule, Schedule::Polynomial { power: 2.0, end_rate: 1e-7 });
         let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
@@ -445,6 +456,18 @@ mod tests {
         assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
+    }
+
+    #[test]
+    fn white_space_in_a_text_for_the_model_is_kept() {
+        let template = |assignment: &str| set(&[assignment]).unwrap().data.prompt_template;
+        assert_eq!(template("data.prompt_template=User: {{ source }}\nAssistant: "), "User: {{ source }}\nAssistant: ");
+        assert_eq!(template("data.prompt_template = {{ source }} "), "{{ source }} ", "one space belongs to the sign");
+        assert_eq!(template("data.prompt_template=\" {{ source }}\\n\""), " {{ source }}\n", "as TOML writes it");
+        assert_eq!(template("data.prompt_template= "), " ");
+        let config = set(&["method.init.text= a ", "name= b ", "device= cpu "]).unwrap();
+        let words = PrefixInit::Words { text: " a ".to_owned() };
+        assert_eq!((&config.method.prefix().unwrap().init, config.name.as_str()), (&words, "b"));
     }
 
     #[test]

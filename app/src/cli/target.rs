@@ -9,6 +9,7 @@ use engine::files::{self, Kind};
 use super::Global;
 use super::download::found_model;
 use super::error::CliError;
+use super::paths::path;
 use super::session::{find_run, open_store};
 use crate::store::{adapter_folder, initial_folder};
 use crate::workspace::{Workspace, last_name};
@@ -17,7 +18,7 @@ use crate::workspace::{Workspace, last_name};
 #[derive(Debug, Default, Args)]
 pub(super) struct TargetArgs {
     /// Folder of the base model, or the id of one that was downloaded; without it that of the run, or the starter model
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
     /// A run: its id, the beginning or end of it, or its name; may be repeated
     #[arg(long, value_name = "RUN")]
@@ -26,7 +27,7 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<String>,
     /// A folder with adapter_config.json; may be repeated
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = path())]
     adapter: Vec<PathBuf>,
     /// The base model itself
     #[arg(long)]

@@ -28,13 +28,23 @@ pub(super) struct TrainArgs {
     /// Put the run into a named group
     #[arg(long)]
     experiment: Option<String>,
+    /// Show samples at each evaluation, not only at the last
+    #[arg(long)]
+    samples: bool,
     /// Write the whole configuration to standard output and end
     #[arg(long)]
     print_config: bool,
 }
 
+impl TrainArgs {
+    /// The run that is asked for.
+    pub(super) fn config(&self, global: &Global) -> Result<RunConfig, CliError> {
+        self.run.config(self.name.as_deref(), global)
+    }
+}
+
 pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
-    let config = args.run.config(args.name.as_deref(), global)?;
+    let config = args.config(global)?;
     if args.print_config {
         out::piece(run_file::write(&config));
         return Ok(());
@@ -44,7 +54,8 @@ pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
     let store = open_store(&workspace)?;
     let run = workspace.new_run()?;
     store.0.send(Request::Register { run: run.clone(), config: Box::new(config.clone()), experiment: args.experiment });
-    watch(&workspace, store, &run, config, Start::Anew, global)
+    let progress = Progress::new(global.json).with_every_sample(args.samples);
+    watch(&workspace, store, &run, config, (Start::Anew, progress), global)
 }
 
 /// A path that leads nowhere is a slip of the hand, and not a run that failed.
@@ -95,7 +106,7 @@ pub(super) fn watch(
     (store, answers): (Store, Receiver<Answer>),
     run: &RunId,
     config: RunConfig,
-    start: Start,
+    (start, mut progress): (Start, Progress),
     global: &Global,
 ) -> Result<(), CliError> {
     let session = match Session::start(workspace, Some(&store)) {
@@ -116,7 +127,6 @@ pub(super) fn watch(
     store.send(Request::Begin { job: JOB, run: run.clone() });
     store.flush();
     tell(&answers)?;
-    let mut progress = Progress::new(global.json);
     let mut end = End::default();
     let ended = train(&session, start.command(&folder, config), &mut progress, &mut end);
     progress.end();

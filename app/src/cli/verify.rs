@@ -7,16 +7,17 @@ use engine::verify::{Group, Report};
 use serde::Serialize;
 
 use super::error::CliError;
+use super::paths::path;
 use super::{Global, engine_link, json, out};
 
 /// Hold the program against a reference case, or against many.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
     /// Folders with model, adapter, case.json and tensors.safetensors
-    #[arg(required = true, value_name = "CASE")]
+    #[arg(required = true, value_name = "CASE", value_parser = path())]
     cases: Vec<PathBuf>,
     /// Write what this program computes for a case to a safetensors file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path())]
     out: Option<PathBuf>,
 }
 

@@ -2,6 +2,8 @@
 
 mod decoding;
 
+use std::collections::BTreeMap;
+
 use egui::{RichText, ScrollArea, Slider, Ui};
 use engine::config::{LoraBias, MethodConfig, RunConfig};
 use engine::message::{GeneratedBeam, Prompt, Sampling, TokenRow};
@@ -87,6 +89,7 @@ impl Compare {
         let prompt = match state.compared().filter(|_| self.as_source) {
             Some(config) => Prompt::Source {
                 text,
+                columns: BTreeMap::new(),
                 template: config.data.prompt_template.clone(),
                 begin_token: config.data.begin_token,
                 chat: config.data.chat,

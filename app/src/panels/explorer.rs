@@ -1,7 +1,5 @@
 //! The screen *Explorer*: inside a prefix, position by position and layer by layer.
 
-use std::path::PathBuf;
-
 use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 use engine::message::{Metric, Neighbour, NeighbourList, PrefixGrid, Side, WeightChange};
@@ -9,6 +7,7 @@ use engine::models::Site;
 
 use super::training::phase_line;
 use crate::action::{Action, Pick, Screen};
+use crate::home::typed;
 use crate::say;
 use crate::state::State;
 use crate::state::exploration::above_null;
@@ -195,7 +194,7 @@ impl Explorer {
             out.push(Action::Browse(Pick::NeighboursCsv));
         }
         if quiet_ui(ui, !self.csv.trim().is_empty(), say!("explorer.csv_write")).clicked() {
-            let path = PathBuf::from(self.csv.trim());
+            let path = typed(&self.csv);
             out.push(Action::Write { path, text: state.exploration.to_csv() });
         }
     }

@@ -9,6 +9,7 @@ use engine::message::{ProbeReport, ProbeVerdict};
 use engine::nn::positions::Positions;
 
 use crate::action::{Action, Pick};
+use crate::home::typed;
 use crate::say;
 use crate::state::State;
 use crate::state::incoming::Incoming as Sent;
@@ -65,7 +66,7 @@ impl Incoming {
         if edit.browse {
             out.push(Action::Browse(Pick::IncomingModel));
         }
-        let typed = PathBuf::from(self.model.trim());
+        let typed = typed(&self.model);
         let other = !self.model.trim().is_empty() && sent.model.as_ref() != Some(&typed);
         if other && quiet_ui(ui, true, say!("incoming.look_again")).clicked() {
             out.push(Action::HoldAgainst(typed));

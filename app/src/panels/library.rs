@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use egui::{RichText, ScrollArea, Ui};
 
 use crate::action::{Action, Pick};
+use crate::home::typed;
 use crate::say;
 use crate::state::{Described, State};
 use crate::store::{DatasetRow, ModelRow};
@@ -61,7 +62,7 @@ impl Library {
             out.push(Action::Browse(Pick::Adapter));
         }
         if quiet_ui(ui, !self.adapter.trim().is_empty(), say!("library.open_adapter")).clicked() {
-            out.push(Action::OpenAdapter(PathBuf::from(self.adapter.trim())));
+            out.push(Action::OpenAdapter(typed(&self.adapter)));
         }
     }
 
@@ -73,7 +74,7 @@ impl Library {
             out.push(Action::Browse(Pick::LibraryModel));
         }
         if quiet_ui(ui, !self.model.trim().is_empty(), say!("library.read_model")).clicked() {
-            let folder = PathBuf::from(self.model.trim());
+            let folder = typed(&self.model);
             self.asked = Some(folder.clone());
             out.push(Action::AddModel(folder));
         }
@@ -96,7 +97,7 @@ impl Library {
             out.push(Action::Browse(Pick::LibraryDataset));
         }
         if quiet_ui(ui, !self.dataset.trim().is_empty(), say!("library.keep_dataset")).clicked() {
-            out.push(Action::AddDataset(PathBuf::from(self.dataset.trim())));
+            out.push(Action::AddDataset(typed(&self.dataset)));
             self.dataset.clear();
         }
         if state.dataset_rows.is_empty() {

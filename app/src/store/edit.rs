@@ -152,6 +152,7 @@ impl Keeper {
 
     pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), Trouble> {
         self.lasting()?;
+        engine::data::check_file(train).map_err(|error| Trouble::No(error.to_string(), error.advice()))?;
         tables::put_dataset(&self.index.db, train, validation, now())?;
         Ok(())
     }

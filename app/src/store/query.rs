@@ -228,10 +228,15 @@ fn models(db: &Connection) -> Result<Vec<ModelRow>> {
     rows.collect()
 }
 
+/// Those that no run has read and that only failed runs were on are none: their file may not be there.
 fn datasets(db: &Connection) -> Result<Vec<DatasetRow>> {
     let mut find = db.prepare_cached(
         "SELECT *, (SELECT count(*) FROM runs WHERE runs.dataset = datasets.key) AS runs FROM datasets
-         WHERE train <> '' AND (rows IS NOT NULL OR runs = 0) ORDER BY last_used DESC, train",
+         WHERE train <> '' AND (
+             rows IS NOT NULL
+             OR NOT EXISTS (SELECT 1 FROM runs WHERE runs.dataset = datasets.key)
+             OR EXISTS (SELECT 1 FROM runs WHERE runs.dataset = datasets.key AND runs.state <> 'failed')
+         ) ORDER BY last_used DESC, train",
     )?;
     let rows = find.query_map([], |row| {
         Ok(DatasetRow {

@@ -82,11 +82,12 @@ fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], la
         .collect()
 }
 
-/// What the colours mean.
-pub fn legend_ui(ui: &mut Ui, entries: [&str; 3]) {
+/// What the colours mean: slots where there are some, the prompt, the target.
+pub fn legend_ui(ui: &mut Ui, slots: Option<&str>, prompt: &str, target: &str) {
     let t = tokens(ui);
+    let entries = [slots.map(|name| (t.accent, name)), Some((t.muted, prompt)), Some((t.good, target))];
     ui.horizontal(|ui| {
-        for (color, name) in [t.accent, t.muted, t.good].into_iter().zip(entries) {
+        for (color, name) in entries.into_iter().flatten() {
             let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::empty());
             ui.painter().rect_filled(mark, 3.0, color);
             ui.label(egui::RichText::new(name).small().color(t.muted));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow};
 use eframe::NativeOptions;
 use engine::config::RunConfig;
-use engine::error::Failure;
+use engine::error::{Failure, io_advice, io_reason};
 use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
 use engine::message::{Command, Event};
 use engine::worker::Engine;
@@ -245,8 +245,8 @@ impl Link for NativeLink {
             Some(match std::fs::write(&path, text) {
                 Ok(()) => News::Written(path),
                 Err(error) => News::NotWritten(Failure {
-                    what: format!("the file cannot be written ({error}): {}", path.display()),
-                    advice: "Choose another place".to_owned(),
+                    what: format!("the file cannot be written ({}): {}", io_reason(&error), path.display()),
+                    advice: io_advice(&error).to_owned(),
                 }),
             })
         });
@@ -257,8 +257,8 @@ impl Link for NativeLink {
         self.aside("settings", move || {
             std::fs::write(&path, text).err().map(|error| {
                 News::NotWritten(Failure {
-                    what: format!("the settings cannot be kept ({error}): {}", path.display()),
-                    advice: "Check that the folder can be written and that the disk is not full".to_owned(),
+                    what: format!("the settings cannot be kept ({}): {}", io_reason(&error), path.display()),
+                    advice: io_advice(&error).to_owned(),
                 })
             })
         });
@@ -285,7 +285,7 @@ impl Link for NativeLink {
 
 fn dialog(pick: Pick) -> rfd::FileDialog {
     let dialog = rfd::FileDialog::new();
-    let rows = ["jsonl", "json", "csv", "tsv"];
+    let rows = ["jsonl", "ndjson", "json", "csv", "tsv", "tab", "conll", "bio", "iob2", "txt"];
     match pick {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(say!("dialog.model")),
         Pick::Train | Pick::LibraryDataset => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SHARE, refuse};
+use super::{POSITIVE, SHARE, refuse};
 use crate::error::Result;
 
 /// Matrices of low rank beside linear layers.
@@ -79,9 +79,9 @@ impl LoraConfig {
         let alphas = self.alpha_pattern.values().all(|alpha| alpha.is_finite() && *alpha > 0.0);
         refuse(&[
             ((1..=4096).contains(&self.rank), "lora.rank", "must be between 1 and 4096"),
-            (self.alpha.is_finite() && self.alpha > 0.0, "lora.alpha", "must be a positive number"),
+            (self.alpha.is_finite() && self.alpha > 0.0, "lora.alpha", POSITIVE),
             (ranks, "lora.rank_pattern", "must be between 1 and 4096"),
-            (alphas, "lora.alpha_pattern", "must be positive numbers"),
+            (alphas, "lora.alpha_pattern", "must be positive, finite numbers"),
             ((0.0..1.0).contains(&self.dropout), "lora.dropout", SHARE),
         ])
     }

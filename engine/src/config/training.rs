@@ -4,6 +4,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::{POSITIVE, SHARE};
 use crate::error::{EngineError, Result};
 
 /// How a run is trained.
@@ -90,10 +91,10 @@ impl TrainingConfig {
             (
                 positive(self.learning_rate) && self.learning_rate < 1e3,
                 "training.learning_rate",
-                "must be a positive number",
+                "must be above 0 and below 1,000",
             ),
-            (self.steps > 0 || positive(self.epochs), "training.epochs", "must be a positive number"),
-            (self.clip_norm.is_none_or(positive), "training.clip_norm", "must be a positive number"),
+            (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
+            (self.clip_norm.is_none_or(positive), "training.clip_norm", POSITIVE),
             (self.patience != Some(0), "training.patience", "must be at least 1"),
             ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", "must be between 0 and 1"),
             (
@@ -259,12 +260,9 @@ impl OptimizerConfig {
         refuse(&[(decay, "training.optimizer.weight_decay", "must be between 0 and 10")])?;
         match self {
             Self::AdamW(adam) | Self::Adam(adam) => refuse(&[
-                (
-                    share(adam.beta1) && share(adam.beta2),
-                    "training.optimizer.beta1",
-                    "betas must be at least 0 and below 1",
-                ),
-                (positive(adam.epsilon), "training.optimizer.epsilon", "must be positive"),
+                (share(adam.beta1), "training.optimizer.beta1", SHARE),
+                (share(adam.beta2), "training.optimizer.beta2", SHARE),
+                (positive(adam.epsilon), "training.optimizer.epsilon", POSITIVE),
             ]),
             Self::Adafactor(adafactor) => refuse(&[
                 (
@@ -276,14 +274,14 @@ impl OptimizerConfig {
                 (
                     positive(adafactor.epsilon) && adafactor.epsilon >= 1e-37,
                     "training.optimizer.epsilon",
-                    "must be at least 1e-37",
+                    "must be a finite number of at least 1e-37",
                 ),
-                (positive(adafactor.epsilon_scale), "training.optimizer.epsilon_scale", "must be positive"),
-                (positive(adafactor.clip_threshold), "training.optimizer.clip_threshold", "must be positive"),
-                (adafactor.beta1.is_none_or(share), "training.optimizer.beta1", "must be at least 0 and below 1"),
+                (positive(adafactor.epsilon_scale), "training.optimizer.epsilon_scale", POSITIVE),
+                (positive(adafactor.clip_threshold), "training.optimizer.clip_threshold", POSITIVE),
+                (adafactor.beta1.is_none_or(share), "training.optimizer.beta1", SHARE),
             ]),
             Self::Sgd(sgd) => refuse(&[
-                (share(sgd.momentum), "training.optimizer.momentum", "must be at least 0 and below 1"),
+                (share(sgd.momentum), "training.optimizer.momentum", SHARE),
                 (!sgd.nesterov || sgd.momentum > 0.0, "training.optimizer.nesterov", "it needs a momentum"),
             ]),
         }
@@ -357,7 +355,7 @@ impl Schedule {
         match *self {
             Self::Linear | Self::Cosine | Self::Constant => Ok(()),
             Self::Polynomial { power, end_rate } => refuse(&[
-                (power.is_finite() && power > 0.0, "training.schedule.power", "must be a positive number"),
+                (power.is_finite() && power > 0.0, "training.schedule.power", POSITIVE),
                 (
                     (0.0..learning_rate).contains(&end_rate),
                     "training.schedule.end_rate",
@@ -478,6 +476,10 @@ mod tests {
         assert_eq!(refused(both), "training.warmup_share");
         let end = |t: &mut TrainingConfig| t.schedule = Schedule::Polynomial { power: 1.0, end_rate: 0.1 };
         assert_eq!(refused(end), "training.schedule.end_rate");
+        let beta = |t: &mut TrainingConfig| {
+            t.optimizer = OptimizerConfig::Adam(AdamConfig { beta2: 1.0, ..AdamConfig::USUAL });
+        };
+        assert_eq!(refused(beta), "training.optimizer.beta2");
         let nesterov = |t: &mut TrainingConfig| {
             t.optimizer = OptimizerConfig::Sgd(SgdConfig { nesterov: true, ..SgdConfig::default() })
         };
@@ -486,6 +488,17 @@ mod tests {
             t.optimizer = OptimizerConfig::Adafactor(AdafactorConfig { decay_rate: 0.8, ..AdafactorConfig::USUAL });
         };
         assert_eq!(refused(decay), "training.optimizer.decay_rate");
+    }
+
+    #[test]
+    fn a_limit_is_said_as_it_is() {
+        for (rate, ok) in [(999.0, true), (1000.0, false), (0.0, false), (f64::INFINITY, false)] {
+            let config = TrainingConfig { learning_rate: rate, ..TrainingConfig::default() };
+            match config.check() {
+                Ok(()) => assert!(ok, "{rate}"),
+                Err(error) => assert!(!ok && error.to_string().contains("above 0 and below 1,000"), "{error}"),
+            }
+        }
     }
 
     #[test]

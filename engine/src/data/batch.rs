@@ -205,6 +205,7 @@ mod tests {
             tokens: tokens.to_vec(),
             n_prompt,
             truncated: false,
+            cut_prompt: 0,
             prompt: String::new(),
             reference: String::new(),
             types: Vec::new(),

@@ -121,6 +121,17 @@ impl Roles {
     }
 }
 
+/// Whether a column of this name is usually one to learn.
+pub(super) fn is_usual_target(name: &str) -> bool {
+    TARGETS.contains(&words(name).join("_").as_str())
+}
+
+/// Whether a column of this name usually plays a part.
+pub(super) fn is_usual(name: &str) -> bool {
+    let name = words(name).join("_");
+    [TARGETS, SOURCES, PLAIN].iter().any(|usual| usual.contains(&name.as_str()))
+}
+
 fn named_columns(table: &Table, name: &str) -> Result<Vec<usize>> {
     if name.is_empty() {
         return Ok(Vec::new());

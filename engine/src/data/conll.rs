@@ -12,7 +12,7 @@ use crate::error::Result;
 const DOCUMENT: &str = "-DOCSTART-";
 
 /// Each sentence is a row with a list of `tokens` and one of `labels`: the first and the last field of its lines, between
-/// tabs where there are some, else between spaces. Its number is the line on which it begins.
+/// tabs where there are some, else between spaces.
 ///
 /// # Errors
 /// None of its own; a sentence with a line that cannot be read is named.
@@ -57,7 +57,8 @@ impl Sentence {
         match self.problem {
             _ if self.begins == 0 => Ok(()),
             Some(reason) => {
-                rows.table.push_problem(self.begins, reason);
+                // The reason has the line.
+                rows.table.name_problem(rows.table.total_rows() + 1, reason);
                 Ok(())
             }
             None => rows.push(self.begins, json!({ "tokens": self.tokens, "labels": self.labels })),
@@ -85,10 +86,10 @@ mod tests {
         let text = "-DOCSTART- O\n\nObama NNP B-person\n' s\tB-x\n#tag O\r\n\nalone\nx O\n\n\ny O";
         let table = read(text.as_bytes(), Path::new("x.conll")).unwrap();
         assert_eq!(table.columns, ["tokens", "labels"]);
-        assert_eq!(table.rows.iter().map(|row| row.number).collect::<Vec<_>>(), [3, 11]);
+        assert_eq!(table.rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(table.rows[0].text(0), r##"["Obama","' s","#tag"]"##);
         assert_eq!(table.rows[0].text(1), r#"["B-person","B-x","O"]"#);
-        assert_eq!(table.problems[0].row, 7);
+        assert_eq!(table.problems[0].row, 2);
         assert_eq!(table.problems[0].reason, "line 7: it has a token and no label");
     }
 }

@@ -4,15 +4,17 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::columns::{self, Roles};
+use super::conversation::{check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
 use super::labelled::classes_of;
 use super::mixture::joined;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
+use super::report::{DataReport, unknown_token};
 use super::soft;
 use super::source_target::TargetStart;
-use super::table::{Problem, Table};
+use super::table::Table;
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
@@ -85,35 +87,6 @@ impl Dataset {
     }
 }
 
-/// What happened to the rows on their way into a dataset.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DataReport {
-    /// Columns of the training file, in order.
-    pub columns: Vec<String>,
-    /// What `source` stands for: a column, several as `instruction + input`, or nothing.
-    pub source_column: String,
-    /// The column `target` stands for.
-    pub target_column: String,
-    /// Rows of the training file, usable or not.
-    pub total_rows: usize,
-    /// Training rows used.
-    pub train_rows: usize,
-    /// Validation rows used.
-    pub validation_rows: usize,
-    /// Rows used that were cut to the length limit.
-    pub truncated_rows: usize,
-    /// The first rows left out; those of a validation file say so and come last.
-    pub skipped: Vec<Problem>,
-    /// Rows left out in all.
-    pub skipped_rows: usize,
-    /// Validation rows that equal a training row, token by token: they measure memory.
-    pub duplicate_rows: usize,
-    /// Tokens of every usable row of the training file, before the limit.
-    pub lengths: Vec<u32>,
-    /// The limit in force, in tokens.
-    pub max_tokens: usize,
-}
-
 /// A training file on its way to a dataset: everything the preview shows too.
 pub(super) struct Prepared {
     pub(super) table: Table,
@@ -149,7 +122,7 @@ impl Dataset {
                 Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
                 None => None,
             };
-            Ok(Self::split(prepared, validation, config, seed))
+            Ok(Self::split(prepared, validation, config, seed, tokenizer))
         };
         let first = load(config, task)?;
         let mut beside = TaskRecord { tasks: task.tasks.clone(), ..first.task.clone() };
@@ -164,12 +137,18 @@ impl Dataset {
         joined(first, others, config)
     }
 
-    pub(super) fn split(prepared: Prepared, validation: Option<Encoded>, config: &DataConfig, seed: u64) -> Self {
-        let mut report = prepared.report();
+    pub(super) fn split(
+        prepared: Prepared,
+        validation: Option<Encoded>,
+        config: &DataConfig,
+        seed: u64,
+        tokenizer: &Tokenizer,
+    ) -> Self {
+        let mut report = prepared.report(config);
         let Prepared { encoded, task, .. } = prepared;
         let (train, validation) = match validation {
             Some(validation) => {
-                report.add_skipped_validation(&validation);
+                report.add_skipped_validation(&validation.skipped, validation.n_skipped);
                 let n = validation.examples.len();
                 let (_, kept) = part(validation.examples, config.validation_rows.min(n), seed);
                 (encoded.examples, kept)
@@ -181,7 +160,8 @@ impl Dataset {
         };
         report.train_rows = train.len();
         report.validation_rows = validation.len();
-        report.truncated_rows = train.iter().chain(&validation).filter(|e| e.truncated).count();
+        let unknown = unknown_token(tokenizer);
+        train.iter().chain(&validation).for_each(|example| report.count(example, unknown));
         let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
         Self { train, validation, task, names: Vec::new(), report }
@@ -199,14 +179,20 @@ impl Prepared {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
             return Err(EngineError::Tokenizer("it has no mask token".to_owned()));
         }
-        let prompts = Prompts::new(config, task.task, tokenizer)?;
+        let table = read_rows(&config.train, config, task.task)?;
+        let chat = is_chat(config, &table, task.task, tokenizer);
+        let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
         if task.task.has_classes() && prompts.templates.has_soft() {
             let reason = "texts and words that are classified are read as they are, without a template".to_owned();
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
         let max_tokens = token_limit(config, max_tokens);
-        let table = read_table(&config.train)?;
-        let roles = Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?;
+        let roles = match &table.roles {
+            Some(roles) => roles.clone(),
+            None => Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?,
+        };
+        roles.check_texts(&table, &prompts.templates, task.task)?;
+        check_read(&table, &prompts, tokenizer)?;
         let mut task = task.clone();
         if task.task.has_classes() && task.classes.is_empty() {
             task.classes = classes_of(&table, roles.target, task.task)?;
@@ -237,16 +223,22 @@ impl Prepared {
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
     pub(super) fn encode_validation(&self, path: &Path, config: &DataConfig, tokenizer: &Tokenizer) -> Result<Encoded> {
-        let table = read_table(path)?;
+        let table = read_rows(path, config, self.task.task)?;
+        check_read(&table, &self.prompts, tokenizer)?;
         let named = |name: &Option<String>, guessed: String| match name {
             Some(name) => Some(name.clone()),
             None => (!guessed.is_empty() && guessed.split(" + ").all(|c| table.column(c).is_some())).then_some(guessed),
         };
         let source = named(&config.source_column, self.roles.source_name(&self.table));
         let target = named(&config.target_column, self.table.columns[self.roles.target].clone());
+        let roles = match &table.roles {
+            Some(roles) => roles.clone(),
+            None => Roles::resolve(&table, source.as_deref(), target.as_deref())?,
+        };
+        roles.check_texts(&table, &self.prompts.templates, self.task.task)?;
         let encoder = Encoder {
             table: &table,
-            roles: Roles::resolve(&table, source.as_deref(), target.as_deref())?,
+            roles,
             prompts: &self.prompts,
             tokenizer,
             task: self.task.task,
@@ -260,9 +252,13 @@ impl Prepared {
         Ok(encoded)
     }
 
-    fn report(&self) -> DataReport {
+    fn report(&self, config: &DataConfig) -> DataReport {
         DataReport {
             columns: self.table.columns.clone(),
+            unread_columns: self.unread_columns(config),
+            notes: self.table.notes.clone(),
+            chat: self.prompts.has_chat(),
+            has_sources: self.task.task == Task::Seq2Seq,
             source_column: self.roles.source_name(&self.table),
             target_column: self.table.columns[self.roles.target].clone(),
             total_rows: self.table.total_rows(),
@@ -275,13 +271,30 @@ impl Prepared {
     }
 }
 
-impl DataReport {
-    fn add_skipped_validation(&mut self, validation: &Encoded) {
-        self.skipped_rows += validation.n_skipped;
-        let named =
-            validation.skipped.iter().map(|p| Problem { row: p.row, reason: format!("validation: {}", p.reason) });
-        self.skipped.extend(named);
+impl Prepared {
+    /// The columns that hold something and that neither the task nor a template reads.
+    fn unread_columns(&self, config: &DataConfig) -> Vec<String> {
+        let Self { table, roles, prompts, task, .. } = self;
+        let named = [&config.second_column, &config.task_column];
+        let (has_templates, chat) = (task.task.writes() || task.task == Task::MaskedFill, prompts.has_chat());
+        let texts = roles.texts(&prompts.templates, task.task);
+        let is_read = |column: usize| {
+            let name = &table.columns[column];
+            texts.iter().any(|(read, _)| *read == column)
+                || (!has_templates && (roles.target == column || roles.source.contains(&column)))
+                || (has_templates && prompts.templates.reads(name))
+                || (chat && table.earlier.columns().any(|read| read == column))
+                || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
+        };
+        let holds = |column: usize| table.rows.iter().any(|row| row.is_filled(column));
+        let unread = (0..table.columns.len()).filter(|&column| !is_read(column) && holds(column));
+        unread.map(|column| table.columns[column].clone()).collect()
     }
+}
+
+/// Reads a file of rows; a conversation becomes a row for each of its answers.
+fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
+    unfolded(read_table(path)?, [config.source_column.as_deref(), config.target_column.as_deref()], task)
 }
 
 /// The column of the second text of a pair, where one is named.
@@ -319,6 +332,7 @@ fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Examp
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::Problem;
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
 
@@ -366,7 +380,10 @@ mod tests {
             Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
         assert_eq!(data.validation[0].reference, " d");
-        assert_eq!(data.report.skipped[0], Problem { row: 3, reason: "validation: the target is empty".to_owned() });
+        assert_eq!(
+            data.report.skipped[0],
+            Problem { row: 3, reason: "validation: it has no \"references\"".to_owned() }
+        );
     }
 
     #[test]

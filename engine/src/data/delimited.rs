@@ -5,29 +5,81 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::reader::not_utf8;
-use super::table::{Row, Table};
+use super::table::Table;
 use crate::error::{EngineError, Result};
 
+/// Separators that are told apart; of two that fit equally well the first.
+const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
+/// Records that are looked at to tell them apart, with the header.
+const PROBE: usize = 50;
+/// Stands between fields of a file that has one column: in no text.
+const NO_SEPARATOR: u8 = 0x1F;
+
 pub(super) fn read_csv(bytes: &[u8], path: &Path) -> Result<Table> {
-    let header = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    // Spreadsheets of half of Europe write semicolons.
-    let delimiter = if !header.contains(&b',') && header.contains(&b';') { b';' } else { b',' };
-    read(bytes, path, delimiter, true)
+    let (said, skipped) = said_separator(bytes);
+    let separator = said.or_else(|| separator_of(&bytes[skipped..], &SEPARATORS)).unwrap_or(NO_SEPARATOR);
+    noted(read(bytes, skipped, path, separator, true)?)
 }
 
 /// Many `.tsv` files are written without quoting and hold lone quotation marks, which would swallow lines: the reading
 /// with fewer broken rows wins, then that with more rows.
 pub(super) fn read_tsv(bytes: &[u8], path: &Path) -> Result<Table> {
-    let quoted = read(bytes, path, b'\t', true)?;
+    let header = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
+    if !header.contains(&b'\t') {
+        return read_csv(bytes, path);
+    }
+    let quoted = read(bytes, 0, path, b'\t', true)?;
     if !bytes.contains(&b'"') {
         return Ok(quoted);
     }
-    let plain = read(bytes, path, b'\t', false)?;
+    let plain = read(bytes, 0, path, b'\t', false)?;
     let rank = |table: &Table| (table.n_problems, usize::MAX - table.rows.len());
     Ok(if rank(&plain) < rank(&quoted) { plain } else { quoted })
 }
 
-fn read(bytes: &[u8], path: &Path, delimiter: u8, quoting: bool) -> Result<Table> {
+/// What a first line `sep=;` says, as Excel writes it, and how many bytes that line has.
+fn said_separator(bytes: &[u8]) -> (Option<u8>, usize) {
+    let line = bytes.split_inclusive(|&b| b == b'\n').next().unwrap_or_default();
+    // The separator may be white space.
+    let said = line.trim_ascii_start().to_ascii_lowercase();
+    let said = said.strip_prefix(b"\"").unwrap_or(&said);
+    match said.strip_prefix(b"sep=") {
+        Some([separator, b'\r' | b'\n' | b'"', ..]) => (Some(*separator), line.len()),
+        _ => (None, 0),
+    }
+}
+
+/// The separator with which the most of the first records have as many fields as the header, then the one that gives
+/// the most fields; `None` when the header has one field with each.
+fn separator_of(bytes: &[u8], separators: &[u8]) -> Option<u8> {
+    let mut best: Option<(u8, (usize, usize))> = None;
+    for &separator in separators {
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(bytes);
+        let widths: Vec<usize> = reader.byte_records().take(PROBE).flatten().map(|record| record.len()).collect();
+        let Some((&header, rows)) = widths.split_first().filter(|(header, _)| **header > 1) else { continue };
+        let rank = (rows.iter().filter(|&&width| width == header).count(), header);
+        if best.is_none_or(|(_, known)| rank > known) {
+            best = Some((separator, rank));
+        }
+    }
+    best.map(|(separator, _)| separator)
+}
+
+/// Says so when a table has one column.
+fn noted(mut table: Table) -> Result<Table> {
+    if let [only] = table.columns.as_slice() {
+        table.notes.push(format!("The table has one column, {only:?}; its fields may be separated by other marks"));
+    }
+    Ok(table)
+}
+
+/// Reads what follows the first `skipped` bytes.
+fn read(bytes: &[u8], skipped: usize, path: &Path, delimiter: u8, quoting: bool) -> Result<Table> {
+    let mut lines = Lines { bytes, offset: 0, line: 1 };
+    lines.line_at(skipped);
+    let bytes = &bytes[skipped..];
+    let mut last_line = 0;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -36,31 +88,31 @@ fn read(bytes: &[u8], path: &Path, delimiter: u8, quoting: bool) -> Result<Table
         .from_reader(bytes);
     let mut table = Table::new(path);
     let mut record = csv::ByteRecord::new();
-    let mut lines = Lines { bytes, offset: 0, line: 1 };
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {}
             Err(error) => {
-                table.push_problem(lines.line_at(reader.position().byte() as usize), error.to_string());
+                table.push_problem(lines.line_at(skipped + reader.position().byte() as usize), error.to_string());
                 break;
             }
         }
         if record.len() == 1 && record.get(0).is_none_or(|field| field.trim_ascii().is_empty()) {
             continue;
         }
-        let line = lines.line_at(record.position().map_or(0, |p| p.byte() as usize));
+        let line = lines.line_at(skipped + record.position().map_or(0, |p| p.byte() as usize));
+        last_line = line;
         if table.columns.is_empty() {
             table.columns = header(&record, path)?;
             continue;
         }
-        match cells(&record, table.columns.len()) {
-            Ok(cells) => table.rows.push(Row::new(line, cells)),
+        match cells(&record, &table.columns) {
+            Ok(cells) => table.push_row(cells),
             Err(reason) => table.push_problem(line, reason),
         }
     }
     if quoting && ends_inside_a_quote(bytes) {
-        name_the_open_quote(&mut table);
+        name_the_open_quote(&mut table, last_line);
     }
     Ok(table)
 }
@@ -106,16 +158,16 @@ fn header(record: &csv::ByteRecord, path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn cells(record: &csv::ByteRecord, n_columns: usize) -> Result<Vec<(usize, Value)>, String> {
-    if record.len() != n_columns {
-        return Err(format!("it has {} fields, the header has {n_columns}", record.len()));
+fn cells(record: &csv::ByteRecord, columns: &[String]) -> Result<Vec<(usize, Value)>, String> {
+    if record.len() != columns.len() {
+        return Err(format!("it has {} fields, the header has {}", record.len(), columns.len()));
     }
     record
         .iter()
         .enumerate()
         .map(|(column, field)| match std::str::from_utf8(field) {
             Ok(text) => Ok((column, Value::String(text.to_owned()))),
-            Err(e) => Err(format!("field {}: {}", column + 1, not_utf8(e.valid_up_to()))),
+            Err(e) => Err(format!("{:?}: {}", columns[column], not_utf8(e.valid_up_to()))),
         })
         .collect()
 }
@@ -126,13 +178,13 @@ fn ends_inside_a_quote(bytes: &[u8]) -> bool {
 }
 
 /// A field that is never closed swallows the rest of the file, which would pass for one very long row.
-fn name_the_open_quote(table: &mut Table) {
+fn name_the_open_quote(table: &mut Table, line: usize) {
     let swallowed = table
         .rows
         .last()
         .is_some_and(|row| table.columns.len().checked_sub(1).is_some_and(|c| row.text(c).contains('\n')));
-    if swallowed && let Some(row) = table.rows.pop() {
-        table.push_problem(row.number, "a quotation mark is opened here and never closed");
+    if swallowed && table.rows.pop().is_some() {
+        table.push_problem(line, "a quotation mark is opened here and never closed");
     }
 }
 
@@ -151,7 +203,7 @@ mod tests {
             read_csv(b"source,target\r\n\"a\nb\",\"say \"\"hi\"\", you\"\r\n\r\nc,d\r\n", Path::new("x.csv")).unwrap();
         assert_eq!(table.columns, ["source", "target"]);
         assert_eq!(texts(&table), [["a\nb", "say \"hi\", you"], ["c", "d"]]);
-        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [2, 5]);
+        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
@@ -159,15 +211,16 @@ mod tests {
         let table = read_csv(b"a,b\n1\n1,2,3\n\xFF,2\nx,y\n", Path::new("x.csv")).unwrap();
         assert_eq!(texts(&table), [["x", "y"]]);
         let reasons: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.as_str())).collect();
-        assert_eq!(reasons[0], (2, "it has 1 fields, the header has 2"));
-        assert_eq!(reasons[2], (4, "field 1: byte 1 is not UTF-8 text; save the file as UTF-8"));
+        assert_eq!(reasons[0], (1, "it has 1 fields, the header has 2 (line 2)"));
+        assert_eq!(reasons[2], (3, "\"a\": byte 1 is not UTF-8 text (line 4)"));
     }
 
     #[test]
     fn a_quote_that_is_never_closed_is_named() {
         let table = read_csv(b"a,b\nx,y\nz,\"open\nq,r\ns,t\n", Path::new("x.csv")).unwrap();
         assert_eq!(texts(&table), [["x", "y"]]);
-        assert_eq!(table.problems[0].row, 3);
+        assert_eq!(table.problems[0].row, 2);
+        assert!(table.problems[0].reason.ends_with("(line 3)"), "{:?}", table.problems);
     }
 
     #[test]
@@ -182,5 +235,34 @@ mod tests {
     fn headers_get_names_and_semicolons_are_seen() {
         let table = read_csv(b"a;a;\n1;2;3\n", Path::new("x.csv")).unwrap();
         assert_eq!(table.columns, ["a", "a again", "column 3"]);
+    }
+
+    #[test]
+    fn the_separator_is_told_by_the_header_and_the_rows() {
+        for (text, columns, first) in [
+            ("source\ttarget\na, b\tc\n", vec!["source", "target"], vec!["a, b", "c"]),
+            (
+                "source;target;score, mean\na;b;0,5\nc;d;1,5\n",
+                vec!["source", "target", "score, mean"],
+                vec!["a", "b", "0,5"],
+            ),
+            ("source|target\na, b|c; d\n", vec!["source", "target"], vec!["a, b", "c; d"]),
+            ("source,target\n\"a;b\nc\",d;e\n", vec!["source", "target"], vec!["a;b\nc", "d;e"]),
+            ("sep=;\nsource;target, all\na,1;b\n", vec!["source", "target, all"], vec!["a,1", "b"]),
+            ("sep=\t\r\nsource\ttarget\r\na\tb\r\n", vec!["source", "target"], vec!["a", "b"]),
+            ("text\nWell, yes; no\n", vec!["text"], vec!["Well, yes; no"]),
+        ] {
+            let table = read_csv(text.as_bytes(), Path::new("x.csv")).unwrap();
+            assert_eq!(
+                (&table.columns, &texts(&table)[0]),
+                (&columns.iter().map(|&c| c.to_owned()).collect(), &first.iter().map(|&c| c.to_owned()).collect()),
+                "{text}"
+            );
+            assert_eq!(table.notes.len(), usize::from(columns.len() == 1), "{text}");
+        }
+        let commas = read_tsv(b"source,target\na,b\n", Path::new("x.tsv")).unwrap();
+        assert_eq!(commas.columns, ["source", "target"]);
+        let broken = read_csv(b"sep=;\na;b\n1\n", Path::new("x.csv")).unwrap();
+        assert!(broken.problems[0].reason.ends_with("(line 3)"), "{:?}", broken.problems);
     }
 }

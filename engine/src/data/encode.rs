@@ -20,7 +20,7 @@ use crate::models::SOFT;
 /// prompt is never empty: without one it is the begin token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Example {
-    /// From 1, as the file counts.
+    /// From 1, as people count.
     pub row: usize,
     /// For a model that reads a source and writes a target: the prompt. `tokens` is then the start token and the target.
     pub source: Vec<u32>,
@@ -30,6 +30,8 @@ pub struct Example {
     pub n_prompt: usize,
     /// Cut to the limit: prompts at their beginning, targets at their end (and then without the end token).
     pub truncated: bool,
+    /// Tokens that the cut took from the prompt; from a source that is read by itself at its end.
+    pub cut_prompt: usize,
     /// The rendered prompt, uncut.
     pub prompt: String,
     /// The rendered target, uncut.
@@ -113,6 +115,17 @@ impl Example {
         self.tokens.retain(soft::is_hard);
     }
 
+    /// Tokens of the vocabulary that are left of the prompt.
+    pub(super) fn n_prompt_left(&self) -> usize {
+        let prompt = if self.source.is_empty() { &self.tokens[..self.n_prompt] } else { self.source.as_slice() };
+        prompt.len() - soft::count(prompt)
+    }
+
+    /// How many of its tokens are one of the vocabulary.
+    pub(super) fn n_of(&self, token: u32) -> usize {
+        self.source.iter().chain(&self.tokens).filter(|&&other| other == token).count()
+    }
+
     /// Tokens that a model goes over.
     pub fn length(&self) -> usize {
         self.source.len() + self.tokens.len()
@@ -139,6 +152,7 @@ struct Cut {
     tokens: Vec<u32>,
     n_prompt: usize,
     truncated: bool,
+    cut_prompt: usize,
     /// Before the cut.
     length: usize,
 }
@@ -203,26 +217,34 @@ impl Encoder<'_> {
     }
 
     fn written_row(&self, row: &Row) -> Result<Outcome> {
+        if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
+            return Ok(Err(skip(&reason)));
+        }
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
-        let texts = match self.prompts.texts(&fields) {
+        let earlier = match self.table.earlier.of(row) {
+            Ok(turns) => turns,
+            Err(reason) => return Ok(Err(skip(&reason))),
+        };
+        let texts = match self.prompts.texts(&fields, earlier) {
             Ok(texts) => texts,
             Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
             Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
         };
         if texts.reference.trim().is_empty() {
-            return Ok(Err(skip("the target is empty")));
+            return Ok(Err(skip(&self.why_no_target(row))));
         }
         let cut = match self.task {
             Task::Seq2Seq => self.two_texts(&texts),
             _ => self.one_text(&texts),
         };
-        Ok(cut.map(|Cut { source, tokens, n_prompt, truncated, length }| {
+        Ok(cut.map(|Cut { source, tokens, n_prompt, truncated, cut_prompt, length }| {
             let example = Example {
                 row: row.number,
                 source,
                 tokens,
                 n_prompt,
                 truncated,
+                cut_prompt,
                 prompt: texts.prompt,
                 reference: texts.reference,
                 types: Vec::new(),
@@ -232,6 +254,17 @@ impl Encoder<'_> {
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
+    }
+
+    /// What leaves a row without a target.
+    fn why_no_target(&self, row: &Row) -> String {
+        let column = self.roles.target;
+        let name = &self.table.columns[column];
+        match row.cell(column) {
+            _ if !row.has(column) => format!("it has no {name:?}"),
+            serde_json::Value::Null => format!("its {name:?} is null"),
+            _ => "the target is empty".to_owned(),
+        }
     }
 
     /// Source and target, each within the limit. The length is that of the longer one, which the limit is about.
@@ -247,8 +280,9 @@ impl Encoder<'_> {
         if tokens.len() < 2 {
             return Err(skip("the target has no token in this vocabulary"));
         }
-        let truncated = source.len() - soft::count(&source) < n_source || tokens.len() < n_target;
-        Ok(Cut { source, tokens, n_prompt: 1, truncated, length: n_source.max(n_target) })
+        let cut_prompt = n_source.saturating_sub(source.len() - soft::count(&source));
+        let truncated = cut_prompt > 0 || tokens.len() < n_target;
+        Ok(Cut { source, tokens, n_prompt: 1, truncated, cut_prompt, length: n_source.max(n_target) })
     }
 
     /// Prompt and target one behind the other, within the limit.
@@ -275,7 +309,8 @@ impl Encoder<'_> {
             return Err(skip("the length limit leaves no room for a target"));
         }
         // The last token of the prompt stays: it predicts the first label.
-        let mut excess = length.saturating_sub(self.max_tokens).min(n_hard - 1);
+        let cut_prompt = length.saturating_sub(self.max_tokens).min(n_hard - 1);
+        let mut excess = cut_prompt;
         tokens.retain(|token| {
             let stays = !soft::is_hard(token) || excess == 0;
             excess -= usize::from(!stays);
@@ -284,7 +319,8 @@ impl Encoder<'_> {
         let n_prompt = tokens.len();
         tokens.append(&mut labels);
         tokens.truncate(self.max_tokens + n_soft);
-        Ok(Cut { source: Vec::new(), truncated: tokens.len() < length + n_soft, tokens, n_prompt, length })
+        let truncated = tokens.len() < length + n_soft;
+        Ok(Cut { source: Vec::new(), truncated, cut_prompt, tokens, n_prompt, length })
     }
 }
 
@@ -361,6 +397,7 @@ mod tests {
             let encoded = encode(&DataConfig::new("x"), max_tokens, &[("abcd", "ef")]).unwrap();
             let example = encoded.examples.into_iter().next().unwrap();
             assert!(example.truncated && example.tokens.len() == max_tokens);
+            assert_eq!(example.cut_prompt, 5 - example.n_prompt);
             (example.tokens, example.n_prompt)
         };
         assert_eq!(cut(8), (bytes("bcd<|endoftext|> ef<|endoftext|>"), 4));

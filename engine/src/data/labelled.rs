@@ -41,6 +41,15 @@ pub(super) fn classes_of(table: &Table, column: usize, task: Task) -> Result<Vec
         n if n > MAX_CLASSES => return refused(format!("the column {name:?} has more than {MAX_CLASSES} classes")),
         _ => {}
     }
+    if task == Task::SequenceClassification
+        && let Some(measured) = found.iter().find(|class| class.parse().is_ok_and(|x: f64| x.fract() != 0.0))
+        && found.iter().all(|class| class.parse::<f64>().is_ok())
+    {
+        return refused(format!(
+            "the column {name:?} holds measures such as {measured}, no classes, and regression is not computed; name a \
+             column of classes, or write them as words"
+        ));
+    }
     let mut classes: Vec<String> = found.into_iter().collect();
     let numbers: Option<Vec<i64>> = classes.iter().map(|class| class.parse().ok()).collect();
     if let Some(mut numbers) = numbers {
@@ -63,6 +72,9 @@ fn list(cell: &Value) -> Option<Vec<String>> {
 impl Encoder<'_> {
     /// The class of a text, or of a pair of texts.
     pub(super) fn text_row(&self, row: &Row) -> Outcome {
+        if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
+            return Err(skip(&reason));
+        }
         let prompt = self.roles.source_text(row);
         let class = row.text(self.roles.target).trim().to_owned();
         if prompt.trim().is_empty() {
@@ -139,7 +151,7 @@ impl Encoder<'_> {
 
     fn class(&self, name: &str) -> Result<i32, Skip> {
         if name.is_empty() {
-            return Err(skip("the label is empty"));
+            return Err(skip("the label is missing or empty"));
         }
         let class = self.classes.iter().position(|class| class == name);
         class.map(|class| class as i32).ok_or_else(|| skip(&format!("the class {name:?} is not in the training rows")))
@@ -169,6 +181,7 @@ impl Encoder<'_> {
             source: Vec::new(),
             n_prompt: framed.ids.len(),
             truncated: framed.ids.len() < length,
+            cut_prompt: 0,
             tokens: framed.ids,
             prompt,
             reference,
@@ -234,6 +247,20 @@ mod tests {
         assert_eq!(reasons, ["it has 1 words and 2 labels", "its words are no list"]);
         let cut = encode(Task::TokenClassification, &rows, 3).unwrap();
         assert_eq!((cut.examples[0].labels.len(), cut.examples[0].truncated), (1, true));
+    }
+
+    #[test]
+    fn measures_are_no_classes() {
+        let rows = |labels: [Value; 3]| labels.map(|label| json!({"text": "a", "score": label}));
+        let classes = |rows: &[Value]| {
+            let mut objects = ObjectRows::new(Path::new("x.jsonl"));
+            rows.iter().for_each(|row| objects.push(1, row.clone()).unwrap());
+            classes_of(&objects.table, 1, Task::SequenceClassification)
+        };
+        let error = classes(&rows([json!(3.0), json!(1.25), json!("4.5")])).unwrap_err().to_string();
+        assert!(error.contains("1.25") && error.contains("regression"), "{error}");
+        assert_eq!(classes(&rows([json!(3.0), json!(1.0), json!(3.0)])).unwrap(), ["1.0", "3.0"]);
+        assert!(classes(&rows([json!("1.5"), json!("more"), json!(2)])).is_ok());
     }
 
     #[test]

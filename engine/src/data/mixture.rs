@@ -1,8 +1,7 @@
 //! Several datasets that train one prompt or prefix together.
 
-use super::dataset::{DataReport, Dataset};
+use super::dataset::Dataset;
 use super::encode::Example;
-use super::table::Problem;
 use crate::config::{DataConfig, HeadRecord, Heads, Mixing, MoreData};
 use crate::error::{EngineError, Result};
 
@@ -96,19 +95,4 @@ fn number(names: &mut Vec<String>, name: String) -> usize {
         names.push(name);
         names.len() - 1
     })
-}
-
-impl DataReport {
-    /// Adds what happened to the rows of another dataset.
-    fn add(&mut self, other: Self, name: &str) {
-        self.total_rows += other.total_rows;
-        self.train_rows += other.train_rows;
-        self.validation_rows += other.validation_rows;
-        self.truncated_rows += other.truncated_rows;
-        self.skipped_rows += other.skipped_rows;
-        self.duplicate_rows += other.duplicate_rows;
-        self.lengths.extend(other.lengths);
-        let named = other.skipped.into_iter().map(|p| Problem { row: p.row, reason: format!("{name}: {}", p.reason) });
-        self.skipped.extend(named);
-    }
 }

@@ -28,13 +28,20 @@ pub fn preview(
 ) -> Result<DataPreview> {
     let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
     let task = prepared.task.clone();
-    let rows = prepared.encoded.examples.iter().take(n_rows).map(|e| token_row(e, &task, tokenizer)).collect();
+    // A conversation is several rows of one number.
+    let mut numbers = prepared.encoded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
+    numbers.dedup();
+    let last = numbers.get(n_rows.saturating_sub(1)).copied().unwrap_or(usize::MAX);
+    let shown = prepared.encoded.examples.iter().take_while(|example| n_rows > 0 && example.row <= last);
+    let rows = shown.map(|example| token_row(example, &task, tokenizer)).collect();
     let validation = match &config.validation {
         Some(path) => Some(prepared.encode_validation(path, config, tokenizer)?),
         None => None,
     };
-    let report = Dataset::split(prepared, validation, config, seed).report;
+    let report = Dataset::split(prepared, validation, config, seed, tokenizer).report;
     Ok(DataPreview {
+        notices: report.oddities(),
+        chat: report.chat,
         columns: report.columns,
         source_column: report.source_column,
         target_column: report.target_column,
@@ -103,8 +110,8 @@ mod tests {
         assert_eq!(preview.rows.len(), 1);
         assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
         assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);
-        assert_eq!((preview.rows[0].row, preview.rows[0].target.as_str()), (2, " é"));
-        assert_eq!(preview.skipped, [(3, "the target is empty".to_owned())]);
+        assert_eq!((preview.rows[0].row, preview.rows[0].target.as_str()), (1, " é"));
+        assert_eq!(preview.skipped, [(2, "the target is empty".to_owned())]);
         assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));
         assert_eq!(preview.lengths, [6, 5]);
     }

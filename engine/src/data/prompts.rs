@@ -1,6 +1,8 @@
 //! What a row's prompt and target are before they are tokens: rendered by the run's templates, written as a turn of a
 //! conversation if the run asks for that, begun as the tokenizer begins every text.
 
+use std::collections::BTreeMap;
+
 use super::soft;
 use super::source_target::within;
 use super::template::{Fields, RenderError, Templates};
@@ -67,23 +69,38 @@ impl Prompts {
         Ok(Self { templates: Templates::new(&config)?, begin, chat, append_end_token, is_source })
     }
 
-    /// The tokens of the prompt for a source that somebody typed, at least one.
+    /// Whether a prompt is a source that is read by itself.
+    pub(super) fn is_source(&self) -> bool {
+        self.is_source
+    }
+
+    /// Whether prompts are turns of the model's chat template.
+    pub(super) fn has_chat(&self) -> bool {
+        self.chat.is_some()
+    }
+
+    /// The tokens of the prompt for a source that somebody typed, with the columns that were given beside it; at least one.
     ///
     /// # Errors
-    /// [`EngineError::Template`] when the template needs more than the source, or asks for too much.
-    pub fn for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-        let text = self.templates.prompt_for_source(source, tokenizer)?;
+    /// As [`Templates::prompt_for_source`].
+    pub fn for_source(
+        &self,
+        source: &str,
+        columns: &BTreeMap<String, String>,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<u32>> {
+        let text = self.templates.prompt_for_source(source, columns, tokenizer)?;
         if self.is_source {
             return Ok(within(self.framed(&text, tokenizer)?, tokenizer, usize::MAX).0);
         }
-        let text = self.as_turn(text)?;
+        let text = self.as_turn(text, Vec::new())?;
         Ok(beginning(self.tokens(&text, tokenizer)?, tokenizer))
     }
 
-    /// The outer error ends the encoding of the table.
-    pub(super) fn texts(&self, fields: &Fields) -> Result<Texts, RenderError> {
+    /// A row in words, behind the turns that were said before it.
+    pub(super) fn texts(&self, fields: &Fields, earlier: Vec<Message>) -> Result<Texts, RenderError> {
         let (prompt, target) = (self.templates.prompt(fields)?, self.templates.target(fields)?);
-        let prompt = self.as_turn(prompt).map_err(|error| RenderError::Row(error.to_string()))?;
+        let prompt = self.as_turn(prompt, earlier).map_err(|error| RenderError::Row(error.to_string()))?;
         Ok(match &self.chat {
             None => Texts { prompt, target: target.clone(), reference: target, is_ended: self.append_end_token },
             Some((_, turn)) => {
@@ -114,9 +131,12 @@ impl Prompts {
         }
     }
 
-    fn as_turn(&self, prompt: String) -> Result<String> {
+    fn as_turn(&self, prompt: String, mut turns: Vec<Message>) -> Result<String> {
         match &self.chat {
-            Some((template, _)) => template.render(&[Message::user(prompt)], true),
+            Some((template, _)) => {
+                turns.push(Message::user(prompt));
+                template.render(&turns, true)
+            }
             None => Ok(prompt),
         }
     }

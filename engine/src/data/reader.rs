@@ -1,42 +1,70 @@
-//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`. A broken row is named and left out; only a file in which nothing
-//! can be read is refused.
+//! Files of rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`, `.txt`. A broken row is named and left out; only a file in which
+//! nothing can be read is refused.
 
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::table::{ObjectRows, Table};
-use super::{conll, delimited};
+use super::text_encoding::as_utf8;
+use super::{conll, delimited, file_kind, json_forms, lines};
 use crate::error::{EngineError, Result};
 
+/// Endings of names that say how rows are written.
+pub(super) const ENDINGS: [&str; 10] =
+    [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".conll", ".bio", ".iob2", ".txt"];
+
 /// Reads the rows of a file, whose ending decides the format: `.jsonl` and `.ndjson` (an object a line), `.json`
-/// (an array of objects, or an object that holds one), `.csv` and `.tsv` (with a header), `.conll`, `.bio` and `.iob2` (a
-/// token and its label a line).
+/// (an array of objects, an object that holds one, or columns as pandas writes them), `.csv` and `.tsv` (with a header),
+/// `.conll`, `.bio` and `.iob2` (a token and its label a line), `.txt` (a text a line). UTF-8, UTF-16 or GB18030.
 ///
 /// # Errors
-/// [`EngineError::Io`] when the file cannot be read, [`EngineError::Malformed`] when it is not what its ending says or
-/// holds no rows, [`EngineError::BadRow`] for the first row when no row can be read.
+/// [`EngineError::Io`] when the file cannot be read, [`EngineError::NotRows`] when it is something else altogether,
+/// [`EngineError::Malformed`] when it is not what its ending says or holds no rows, [`EngineError::BadRow`] for the first row
+/// when no row can be read.
 pub fn read_table(path: &Path) -> Result<Table> {
+    check_file(path)?;
     let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
-    let bytes = without_byte_order_mark(&bytes, path)?;
+    let (bytes, encoding) = as_utf8(&bytes);
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let table = match ending.as_str() {
-        "jsonl" | "ndjson" => read_json_lines(bytes, path),
-        "json" => read_json(bytes, path),
-        "csv" => delimited::read_csv(bytes, path),
-        "tsv" | "tab" => delimited::read_tsv(bytes, path),
-        "conll" | "bio" | "iob2" => conll::read(bytes, path),
-        _ => Err(malformed(path, "its name must end in .jsonl, .json, .csv, .tsv or .conll")),
+    let mut table = match ending.as_str() {
+        "jsonl" | "ndjson" => read_json_lines(&bytes, path),
+        "json" => read_json(&bytes, path),
+        "csv" => delimited::read_csv(&bytes, path),
+        "tsv" | "tab" => delimited::read_tsv(&bytes, path),
+        "conll" | "bio" | "iob2" => conll::read(&bytes, path),
+        // A text without an ending that is known was refused above.
+        _ => lines::read(&bytes, path),
     }?;
+    if let Some(encoding) = encoding {
+        table.notes.insert(0, format!("The file is read as {encoding}"));
+    }
     table.check_readable()
 }
 
-fn without_byte_order_mark<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8]> {
-    match bytes {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => Ok(rest),
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(malformed(path, "it is UTF-16 text; save it as UTF-8")),
-        bytes => Ok(bytes),
+/// Refuses what is no file of rows by its name or its first bytes, without reading the rest.
+///
+/// # Errors
+/// [`EngineError::Io`] when there is no such file, [`EngineError::NotRows`] with what it is and the way to rows.
+pub fn check_file(path: &Path) -> Result<()> {
+    let found = std::fs::metadata(path).map_err(EngineError::io("read", path))?;
+    if found.is_dir() {
+        return Err(file_kind::folder_is_not_rows(path));
     }
+    if !found.is_file() {
+        let found = "a device or a pipe".to_owned();
+        return Err(EngineError::NotRows { path: path.to_owned(), found, advice: "Choose a file" });
+    }
+    if let Some(error) = file_kind::not_rows(path)? {
+        return Err(error);
+    }
+    let name = path.to_string_lossy().to_lowercase();
+    if ENDINGS.iter().any(|ending| name.ends_with(ending)) { Ok(()) } else { Err(other_ending(path)) }
+}
+
+fn other_ending(path: &Path) -> EngineError {
+    let advice = "Give it the ending that says how its rows are written: .jsonl, .json, .csv, .tsv, .conll or .txt";
+    EngineError::NotRows { path: path.to_owned(), found: "a file of another ending".to_owned(), advice }
 }
 
 fn read_json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
@@ -68,19 +96,26 @@ fn json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
 
 fn parse_line(line: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(line).map_err(|e| not_utf8(e.valid_up_to()))?;
-    serde_json::from_str(text).map_err(|e| {
+    parse(text).map_err(|e| {
         let message = e.to_string();
         let reason = message.split(" at line ").next().unwrap_or(&message);
         format!("it is not valid JSON: {reason}, character {}", e.column())
     })
 }
 
+/// JSON, and what Python takes for JSON.
+fn parse(text: &str) -> serde_json::Result<Value> {
+    let read = serde_json::from_str(text);
+    let plain = if read.is_err() { json_forms::without_nan(text) } else { None };
+    plain.map_or(read, |plain| serde_json::from_str(&plain))
+}
+
 fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let line = 1 + bytes.iter().take(e.valid_up_to()).filter(|&&b| b == b'\n').count();
-        malformed(path, &format!("line {line}: {}", not_utf8(e.valid_up_to())))
+        malformed(path, &format!("{} (line {line}); save the file as UTF-8", not_utf8(e.valid_up_to())))
     })?;
-    let value = match serde_json::from_str(text) {
+    let value = match parse(text) {
         Ok(value) => value,
         // JSON lines are often called .json; one object in each of several lines is enough of a sign.
         Err(error) => {
@@ -90,40 +125,24 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
             };
         }
     };
+    if json_forms::is_web_nlg(&value) {
+        let advice = "Write a row for each text with Python: the triples joined as source, one lex as target";
+        let found = "the release of WebNLG".to_owned();
+        return Err(EngineError::NotRows { path: path.to_owned(), found, advice });
+    }
     let mut rows = ObjectRows::new(path);
-    for (index, value) in array_of_rows(value, path)?.into_iter().enumerate() {
+    let values = json_forms::rows_of(value).map_err(|reason| malformed(path, &reason))?;
+    for (index, value) in values.into_iter().enumerate() {
         rows.push(index + 1, value)?;
     }
     Ok(rows.table)
-}
-
-fn array_of_rows(value: Value, path: &Path) -> Result<Vec<Value>> {
-    let object = match value {
-        Value::Array(values) => return Ok(values),
-        Value::Object(object) => object,
-        _ => return Err(malformed(path, "it must be an array of objects")),
-    };
-    let is_rows = |v: &Value| v.as_array().is_some_and(|a| a.first().is_some_and(Value::is_object));
-    let names: Vec<&str> = object.iter().filter(|(_, v)| is_rows(v)).map(|(name, _)| name.as_str()).collect();
-    match names.as_slice() {
-        [] => Err(malformed(path, "it must be an array of objects, or an object with one such array in it")),
-        [_] => Ok(object.into_iter().find_map(|(_, v)| if is_rows(&v) { array(v) } else { None }).unwrap_or_default()),
-        names => Err(malformed(path, &format!("it holds several lists of rows ({}); keep one", names.join(", ")))),
-    }
-}
-
-fn array(value: Value) -> Option<Vec<Value>> {
-    match value {
-        Value::Array(values) => Some(values),
-        _ => None,
-    }
 }
 
 /// The sentence for text in another encoding.
 ///
 /// `offset` counts bytes from 0 within the row or file.
 pub(super) fn not_utf8(offset: usize) -> String {
-    format!("byte {} is not UTF-8 text; save the file as UTF-8", offset + 1)
+    format!("byte {} is not UTF-8 text", offset + 1)
 }
 
 fn malformed(path: &Path, reason: &str) -> EngineError {
@@ -145,11 +164,11 @@ mod tests {
     fn a_broken_line_is_named_and_the_others_are_read() {
         let table = read("x.jsonl", b"\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"a\":\n{\"b\":\"\xE4\"}\n[1]\n{\"b\":2}").unwrap();
         assert_eq!(table.columns, ["a", "b"]);
-        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 6]);
+        assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 5]);
         let problems: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.as_str())).collect();
-        assert_eq!(problems[0], (3, "it is not valid JSON: EOF while parsing a value, character 5"));
-        assert_eq!(problems[1], (4, "byte 7 is not UTF-8 text; save the file as UTF-8"));
-        assert_eq!(problems[2], (5, "it is not a JSON object with named fields"));
+        assert_eq!(problems[0], (2, "it is not valid JSON: EOF while parsing a value, character 5 (line 3)"));
+        assert_eq!(problems[1], (3, "byte 7 is not UTF-8 text (line 4)"));
+        assert_eq!(problems[2], (4, "it is not a JSON object with named fields (line 5)"));
         assert_eq!(table.total_rows(), 5);
     }
 
@@ -175,9 +194,35 @@ mod tests {
         assert!(read("x.json", "").unwrap_err().to_string().contains("not valid JSON"));
         assert!(read("x.csv", "a,b\n").unwrap_err().to_string().contains("no rows"));
         assert!(read("x.jsonl", "{").unwrap_err().to_string().starts_with("row 1 of"));
-        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains(".jsonl"));
-        assert!(read("x.jsonl", b"\xFF\xFE{\0}\0").unwrap_err().to_string().contains("UTF-16"));
+        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains("a Parquet file"));
+        assert!(read("x.rows", "a").unwrap_err().advice().contains(".jsonl"));
         assert!(read_table(Path::new("/nowhere/x.jsonl")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_leave_no_row_out() {
+        let rows = "{\"a\": \"x\", \"score\": NaN}\n{\"a\": \"NaN\", \"score\": -Infinity}\n";
+        let table = read("x.jsonl", rows).unwrap();
+        assert_eq!((table.rows.len(), table.n_problems), (2, 0));
+        assert_eq!((table.rows[1].text(0), table.rows[1].text(1)), ("NaN".into(), "".into()));
+        assert_eq!(read("x.json", r#"{"a": ["x", "y"], "score": [NaN, 1]}"#).unwrap().columns, ["a", "score"]);
+    }
+
+    #[test]
+    fn a_release_that_is_no_table_is_named_with_a_way_out() {
+        let entry = r#"{"entries": [{"1": {"lexicalisations": [{"lex": "a"}], "modifiedtripleset": []}}]}"#;
+        let error = read("x.json", entry).unwrap_err();
+        assert!(error.to_string().contains("WebNLG") && error.advice().contains("lex"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_says_which_was_read() {
+        let wide: Vec<u8> = "\u{FEFF}a,b\nx,山\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let table = read("x.csv", wide).unwrap();
+        assert_eq!((table.rows[0].text(1), table.notes[0].as_str()), ("山".into(), "The file is read as UTF-16"));
+        let latin = read("x.csv", b"a,b\ncaf\xE9,x\n").unwrap_err();
+        let said = format!("{latin}. {}", latin.advice());
+        assert!(said.contains("row 1 of") && said.contains("UTF-8 as a whole"), "{said}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::columns::Roles;
+use super::conversation::Earlier;
 use crate::error::{EngineError, Result};
 
 /// More columns than this is not a table.
@@ -26,12 +28,18 @@ pub struct Table {
     pub problems: Vec<Problem>,
     /// How many could not be read.
     pub n_problems: usize,
+    /// What is worth knowing of how it was read, a sentence each.
+    pub notes: Vec<String>,
+    /// The columns that play a part, where the form of the rows settles that.
+    pub(super) roles: Option<Roles>,
+    /// Where the turns before a row's source are.
+    pub(super) earlier: Earlier,
 }
 
 /// One readable row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// From 1, as the file counts: the line on which the row begins, in a JSON array the number of the element.
+    /// From 1, as people count: a header and empty lines are no rows, a row that cannot be read is one.
     pub number: usize,
     /// Column index and value, for the columns this row has.
     cells: Vec<(usize, Value)>,
@@ -48,7 +56,16 @@ pub struct Problem {
 
 impl Table {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), columns: Vec::new(), rows: Vec::new(), problems: Vec::new(), n_problems: 0 }
+        Self {
+            path: path.to_owned(),
+            columns: Vec::new(),
+            rows: Vec::new(),
+            problems: Vec::new(),
+            n_problems: 0,
+            notes: Vec::new(),
+            roles: None,
+            earlier: Earlier::default(),
+        }
     }
 
     /// Index of a column.
@@ -61,10 +78,23 @@ impl Table {
         self.rows.len() + self.n_problems
     }
 
-    pub(super) fn push_problem(&mut self, row: usize, reason: impl Into<String>) {
+    /// Adds a row behind those there are.
+    pub(super) fn push_row(&mut self, cells: Vec<(usize, Value)>) {
+        self.rows.push(Row { number: self.total_rows() + 1, cells });
+    }
+
+    /// Adds a row that cannot be read and begins on this line of the file.
+    pub(super) fn push_problem(&mut self, line: usize, reason: impl Into<String>) {
+        let row = self.total_rows() + 1;
+        let reason = reason.into();
+        self.name_problem(row, if line == row { reason } else { format!("{reason} (line {line})") });
+    }
+
+    /// Names what is wrong with the row of this number.
+    pub(super) fn name_problem(&mut self, row: usize, reason: String) {
         self.n_problems += 1;
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Problem { row, reason: reason.into() });
+            self.problems.push(Problem { row, reason });
         }
     }
 
@@ -85,6 +115,26 @@ impl Table {
 impl Row {
     pub(super) fn new(number: usize, cells: Vec<(usize, Value)>) -> Self {
         Self { number, cells }
+    }
+
+    /// The columns it has, with their values.
+    pub(super) fn cells(&self) -> &[(usize, Value)] {
+        &self.cells
+    }
+
+    /// Whether it has something in a column.
+    pub(super) fn is_filled(&self, column: usize) -> bool {
+        match self.cell(column) {
+            Value::Null => false,
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Array(values) => !values.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// Whether it has a column at all.
+    pub fn has(&self, column: usize) -> bool {
+        self.cells.iter().any(|(c, _)| *c == column)
     }
 
     /// The value in a column; null where the row has none.
@@ -125,18 +175,20 @@ impl ObjectRows {
         Self { table: Table::new(path), index: HashMap::new() }
     }
 
+    /// Adds what begins on this line of the file.
+    ///
     /// # Errors
     /// [`EngineError::Malformed`] when the rows name more columns than a table can have.
-    pub(super) fn push(&mut self, number: usize, value: Value) -> Result<()> {
+    pub(super) fn push(&mut self, line: usize, value: Value) -> Result<()> {
         let Value::Object(object) = value else {
-            self.table.push_problem(number, "it is not a JSON object with named fields");
+            self.table.push_problem(line, "it is not a JSON object with named fields");
             return Ok(());
         };
         let cells = self.cells(object)?;
         if cells.is_empty() {
-            self.table.push_problem(number, "the object has no fields");
+            self.table.push_problem(line, "the object has no fields");
         } else {
-            self.table.rows.push(Row::new(number, cells));
+            self.table.push_row(cells);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A row becomes text: minijinja templates over the row's columns and the roles `source`, `target`, `bos` and `eos`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use minijinja::value::Kwargs;
@@ -20,6 +20,8 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 const MAX_ROUNDS: i64 = 100_000;
 /// All columns by name, for those whose names are no identifiers.
 const ROW: &str = "row";
+/// Names that every row has beside its columns.
+const ROLES: [&str; 6] = ["source", "target", "bos", "eos", "mask", ROW];
 /// Gives so many soft tokens.
 const SOFT_TOKENS: &str = "soft";
 /// Most soft tokens that one call gives.
@@ -36,6 +38,8 @@ pub struct Templates {
     environment: Environment<'static>,
     prompt: String,
     target: String,
+    /// Names that each of the two reads.
+    names: [BTreeSet<String>; 2],
     has_soft: bool,
 }
 
@@ -75,8 +79,11 @@ impl Fields {
         fields
     }
 
-    fn of_source(source: &str, tokenizer: &Tokenizer) -> Self {
-        let mut fields = Self { values: BTreeMap::new(), has_mark: source.contains(MARK) };
+    fn of_source(source: &str, columns: &BTreeMap<String, String>, tokenizer: &Tokenizer) -> Self {
+        let has_mark = source.contains(MARK) || columns.values().any(|text| text.contains(MARK));
+        let values = columns.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
+        let mut fields = Self { values, has_mark };
+        fields.set(ROW, Value::from_serialize(columns));
         fields.set("source", Value::from(source));
         fields.set_tokens(tokenizer);
         fields
@@ -102,23 +109,40 @@ impl Templates {
         let guard = |what: &str, source: &str| {
             guarded(source).map_err(|reason| EngineError::Template(format!("the {what}'s: {reason}")))
         };
-        let templates = Self {
+        let mut templates = Self {
             environment: environment(),
             prompt: guard("prompt", &config.prompt_template)?,
             target: guard("target", &config.target_template)?,
+            names: Default::default(),
             has_soft: gives_soft(&config.prompt_template),
         };
         if gives_soft(&config.target_template) {
             let reason = "the target's: a model writes no soft tokens; put them at the end of the prompt's";
             return Err(EngineError::Template(reason.to_owned()));
         }
-        for (what, source) in templates.sources() {
-            templates
-                .environment
-                .template_from_str(source)
-                .map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
+        let mut names: [BTreeSet<String>; 2] = Default::default();
+        for ((what, source), names) in templates.sources().into_iter().zip(&mut names) {
+            let template = templates.environment.template_from_str(source);
+            let template = template.map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
+            names.extend(template.undeclared_variables(false).into_iter().filter(|name| name != TICK));
         }
+        templates.names = names;
         Ok(templates)
+    }
+
+    /// Whether the prompt is made of a name.
+    pub(super) fn prompt_reads(&self, name: &str) -> bool {
+        self.names[0].contains(name)
+    }
+
+    /// Whether the target is made of a name.
+    pub(super) fn target_reads(&self, name: &str) -> bool {
+        self.names[1].contains(name)
+    }
+
+    /// Whether either is made of a column, by its name or by way of the whole row.
+    pub(super) fn reads(&self, column: &str) -> bool {
+        self.names.iter().any(|names| names.contains(column) || names.contains(ROW))
     }
 
     /// Whether the prompt says where soft tokens stand.
@@ -135,17 +159,10 @@ impl Templates {
     /// # Errors
     /// [`EngineError::Template`] with the name and those there are.
     pub fn check_names(&self, columns: &[String]) -> Result<()> {
-        let roles = ["source", "target", "bos", "eos", "mask", ROW];
-        for (what, source) in self.sources() {
-            let Ok(template) = self.environment.template_from_str(source) else { continue };
-            let mut names: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-            names.sort();
-            let own = [TICK, SOFT_TOKENS];
-            let is_known = |name: &String| {
-                own.contains(&name.as_str()) || roles.contains(&name.as_str()) || columns.contains(name)
-            };
+        let is_known = |name: &String| ROLES.contains(&name.as_str()) || name == SOFT_TOKENS || columns.contains(name);
+        for ((what, _), names) in self.sources().into_iter().zip(&self.names) {
             if let Some(name) = names.iter().find(|name| !is_known(name)) {
-                let known = roles.iter().copied().chain(columns.iter().map(String::as_str)).collect::<Vec<_>>();
+                let known = ROLES.iter().copied().chain(columns.iter().map(String::as_str)).collect::<Vec<_>>();
                 return Err(EngineError::Template(format!(
                     "the {what}'s: there is no {name:?}; there are {}",
                     known.join(", ")
@@ -155,12 +172,24 @@ impl Templates {
         Ok(())
     }
 
-    /// The prompt for a source that somebody typed; columns of a dataset are unknown to it.
+    /// The prompt for a source that somebody typed; of the columns of a dataset it knows those that were given.
     ///
     /// # Errors
-    /// [`EngineError::Template`] when the template needs more than the source, or asks for too much.
-    pub fn prompt_for_source(&self, source: &str, tokenizer: &Tokenizer) -> Result<String> {
-        self.prompt(&Fields::of_source(source, tokenizer)).map_err(|e| match e {
+    /// [`EngineError::SourceColumns`] when the template needs others, [`EngineError::Template`] when it asks for too much.
+    pub fn prompt_for_source(
+        &self,
+        source: &str,
+        columns: &BTreeMap<String, String>,
+        tokenizer: &Tokenizer,
+    ) -> Result<String> {
+        let fields = Fields::of_source(source, columns, tokenizer);
+        let missing: Vec<&str> = self.names[0]
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !ROLES.contains(name) && *name != SOFT_TOKENS && !columns.contains_key(*name))
+            .collect();
+        self.prompt(&fields).map_err(|error| match error {
+            RenderError::Row(_) if !missing.is_empty() => EngineError::SourceColumns { columns: missing.join(", ") },
             RenderError::Row(reason) | RenderError::Limit(reason) => EngineError::Template(reason),
         })
     }
@@ -438,9 +467,18 @@ mod tests {
     }
 
     #[test]
-    fn a_typed_source_has_no_columns() {
-        let prompt = templates("{{ source }}:").unwrap().prompt_for_source("x", &byte_tokenizer()).unwrap();
-        assert_eq!(prompt, "x:");
-        assert!(templates("{{ category }}").unwrap().prompt_for_source("x", &byte_tokenizer()).is_err());
+    fn a_typed_source_has_the_columns_that_are_given_and_the_others_are_named() {
+        let prompt = |template: &str, columns: &[(&str, &str)]| {
+            let columns = columns.iter().map(|&(name, text)| (name.to_owned(), text.to_owned())).collect();
+            templates(template).unwrap().prompt_for_source("x", &columns, &byte_tokenizer())
+        };
+        assert_eq!(prompt("{{ source }}:", &[]).unwrap(), "x:");
+        let category = "{{ category }} {{ source }} {{ row['odd name'] }}";
+        let given = [("category", "Food"), ("odd name", "y")];
+        assert_eq!(prompt(category, &given).unwrap(), "Food x y");
+        let error = prompt("{{ tone }} {{ category }}", &given).unwrap_err();
+        assert!(error.to_string().contains("tone") && !error.to_string().contains("category"), "{error}");
+        assert!(error.advice().contains("--column"));
+        assert_eq!(prompt("{% if tone is defined %}{{ tone }}{% endif %}", &[]).unwrap(), "");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::Failure;
+use crate::error::{Failure, io_advice, io_reason};
 
 /// An error of a look-up or a download. No text of it has a token in it.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +112,7 @@ pub enum HubError {
         path: PathBuf,
     },
     /// Reading or writing here failed.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}: {reason}", path = path.display(), reason = io_reason(source))]
     Io {
         /// "read", "write", "create".
         action: &'static str,
@@ -199,7 +199,7 @@ impl HubError {
             Self::UnsafeName { .. } | Self::WrongSize { .. } => "Do not use this model from this endpoint",
             Self::NotAModel { .. } => "Choose a model that is published for transformers",
             Self::DiskFull { .. } | Self::Full { .. } => "Make room, or set HF_HOME to a folder on a larger disk",
-            Self::Io { .. } => "Check that the folder can be written and that the disk is not full",
+            Self::Io { source, .. } => io_advice(source),
             Self::WrongHash { .. } => "Nothing of it was kept; download it again, or from another endpoint",
             Self::Cut { .. } => "Start the download again: it goes on from there",
             Self::Busy { .. } => "Wait for it; what it fetches will be found here",

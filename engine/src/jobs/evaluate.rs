@@ -69,6 +69,9 @@ impl Evaluate {
         };
         let n_before = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
         let dataset = scored_rows(adapter.as_ref(), &self.data, &record, n_before, &model)?;
+        for text in dataset.report.notices() {
+            out.send(Event::Notice { job: self.id, text });
+        }
         let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
         let (rows, record) = (dataset.train, own.as_ref().map_or(dataset.task, |own| own.task.clone()));
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();

@@ -113,10 +113,10 @@ fn tokens_of(prompt: &Prompt, model: &LoadedModel) -> Result<Vec<u32>> {
     match prompt {
         Prompt::Text(text) if task == Task::Seq2Seq => Ok(source_tokens(text, tokenizer, usize::MAX)?.0),
         Prompt::Text(text) => plain_prompt(text, tokenizer),
-        Prompt::Source { text, template, begin_token, chat } => {
+        Prompt::Source { text, columns, template, begin_token, chat } => {
             let (prompt_template, begin_token, chat) = (template.clone(), *begin_token, *chat);
             let config = DataConfig { prompt_template, begin_token, chat, ..DataConfig::new("") };
-            Prompts::new(&config, task, tokenizer)?.for_source(text, tokenizer)
+            Prompts::new(&config, task, tokenizer)?.for_source(text, columns, tokenizer)
         }
     }
 }

@@ -136,6 +136,7 @@ fn of_row(
         n_prompt: tokens.len(),
         tokens,
         truncated: false,
+        cut_prompt: 0,
         prompt: String::new(),
         reference: String::new(),
         types: Vec::new(),

@@ -280,6 +280,12 @@ pub struct DataPreview {
     pub validation_rows: usize,
     /// Rows cut to the length limit.
     pub truncated_rows: usize,
+    /// What is worth knowing of how the rows were read, a sentence each.
+    #[serde(default)]
+    pub notices: Vec<String>,
+    /// Rows are written as turns of the model's chat template, because the run says so or because they are conversations.
+    #[serde(default)]
+    pub chat: bool,
     /// Rows skipped: number from 1 and reason, the first ten.
     pub skipped: Vec<(usize, String)>,
     /// How many were skipped in all.
@@ -303,7 +309,7 @@ pub struct DataPreview {
 /// One row as training would see it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenRow {
-    /// From 1, as the file counts.
+    /// From 1, as people count: a header is no row.
     pub row: usize,
     /// The tokens as text, invisible characters escaped.
     pub tokens: Vec<String>,

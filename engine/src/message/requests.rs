@@ -1,5 +1,6 @@
 //! What commands ask for.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -162,6 +163,8 @@ pub enum Prompt {
     Source {
         /// What stands for `source` in the template.
         text: String,
+        /// What stands for columns of a row in it, by their names.
+        columns: BTreeMap<String, String>,
         /// As in [`DataConfig::prompt_template`].
         template: String,
         /// As in [`DataConfig::begin_token`].

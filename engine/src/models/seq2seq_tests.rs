@@ -50,6 +50,7 @@ fn examples() -> Vec<Example> {
         tokens: tokens.to_vec(),
         n_prompt: 1,
         truncated: false,
+        cut_prompt: 0,
         prompt: String::new(),
         reference: String::new(),
         types: Vec::new(),

@@ -144,7 +144,10 @@ pub(super) fn prepare(
         let done = trainer.step;
         return Err(EngineError::Resume(format!("it has done {done} steps, and {total_steps} are asked for")));
     }
-    folder.write_config(config)?;
+    let mut kept = config.clone();
+    // Other datasets decide for themselves, each time they are read.
+    kept.data.chat |= ground.data.report.chat && kept.data.more.is_empty();
+    folder.write_config(&kept)?;
     folder.truncate_after(state.step, state.evaluated)?;
     let other_rows = |then: &Origin| then.validation != now.validation;
     if state.origin.replace(now.clone()).as_ref().is_some_and(other_rows) {
@@ -220,17 +223,7 @@ pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
             window.columns
         ));
     }
-    if report.truncated_rows > 0 {
-        sentences.push(format!("{} rows were cut to {} tokens", report.truncated_rows, report.max_tokens));
-    }
-    if report.skipped_rows > 0 {
-        let first: Vec<String> =
-            report.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
-        sentences.push(format!("{} rows were left out, first of all {}", report.skipped_rows, first.join("; ")));
-    }
-    if report.duplicate_rows > 0 {
-        sentences.push(format!("{} validation rows are training rows too", report.duplicate_rows));
-    }
+    sentences.extend(report.notices());
     sentences
 }
 

@@ -145,7 +145,7 @@ fn rate(range: &RateRange, step: usize) -> f64 {
 fn check(range: &RateRange) -> Result<()> {
     let &RateRange { from, to, steps } = range;
     refuse(&[
-        (from.is_finite() && from > 0.0, "range.from", "must be a positive number"),
+        (from.is_finite() && from > 0.0, "range.from", "must be a positive, finite number"),
         (to.is_finite() && to > from && to < 1e3, "range.to", "must be above the lowest rate and below 1000"),
         ((3..=100_000).contains(&steps), "range.steps", "must be between 3 and 100000"),
     ])

@@ -4,6 +4,7 @@ mod lab;
 mod methods;
 mod models;
 mod pictures;
+mod rows;
 mod sent;
 mod several;
 mod walk;

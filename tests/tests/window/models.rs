@@ -17,7 +17,7 @@ use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, hub_facts, listing, model_summary, preview_rows, row};
 
 /// The form of a new run in a window of this height, filled with these settings; nothing is answered yet.
-fn filled(config: RunConfig, height: f32) -> Bench {
+pub(crate) fn filled(config: RunConfig, height: f32) -> Bench {
     let mut bench = Bench::with_runs(Start { size: [1280.0, height], ..Start::default() }, Vec::new());
     bench.hear(News::Hub(hub_facts()));
     click(&mut bench, "Set up a run");
@@ -36,7 +36,7 @@ fn wait(bench: &mut Bench) {
 }
 
 /// What is asked about this folder fails or is answered.
-fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSummary>) {
+pub(crate) fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSummary>) {
     let asked = bench.last(|command| match command {
         Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
         _ => None,
@@ -52,7 +52,7 @@ fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSummary>) {
     wait(bench);
 }
 
-fn previewed(bench: &mut Bench, preview: DataPreview) {
+pub(crate) fn previewed(bench: &mut Bench, preview: DataPreview) {
     let job = bench.last(|command| match command {
         Command::Preview { job, .. } => Some(*job),
         _ => None,
@@ -60,7 +60,7 @@ fn previewed(bench: &mut Bench, preview: DataPreview) {
     bench.event(Event::Preview { job: job.expect("rows were asked for"), preview: Box::new(preview) });
 }
 
-fn started(bench: &mut Bench) -> RunConfig {
+pub(crate) fn started(bench: &mut Bench) -> RunConfig {
     click(bench, "Start");
     let sent = bench.last(|command| match command {
         Command::Train { config, .. } => Some(config.as_ref().clone()),

@@ -330,6 +330,8 @@ pub(crate) fn preview_rows() -> DataPreview {
         train_rows: 1196,
         validation_rows: 120,
         truncated_rows: 14,
+        notices: Vec::new(),
+        chat: false,
         skipped: vec![(17, "the target is empty".into())],
         skipped_rows: 4,
         lengths: (0..1196u32).map(|i| 20 + (i * 7919 % 61) + (i * 104_729 % 37)).collect(),

@@ -110,6 +110,9 @@ impl Draft {
                 if let Some(folder) = facts.folder {
                     config.model = folder.to_owned();
                 }
+                // Conversations are turns also where nobody has said so, and must be so wherever the run is used.
+                let is_chat = facts.preview.is_some_and(|preview| preview.chat);
+                config.data.chat |= is_chat && config.data.more.is_empty();
                 Ok(config)
             }
             _ => Err(issues),

@@ -257,6 +257,9 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
         }
     });
     classes_ui(ui, &preview.classes);
+    for notice in &preview.notices {
+        ui.add(egui::Label::new(RichText::new(text::as_sentence(notice)).small().color(tokens(ui).muted)).wrap());
+    }
     for (row, reason) in preview.skipped.iter().take(4) {
         let line = say!("data.skipped_row", row = row, reason = reason);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
@@ -284,7 +287,8 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
     token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
     let slots = if is_infix { say!("data.legend_infix") } else { say!("data.legend_prefix") };
-    legend_ui(ui, [slots, say!("data.legend_prompt"), say!("data.legend_target")]);
+    let slots = (draft.n_before() > 0).then_some(slots);
+    legend_ui(ui, slots, say!("data.legend_prompt"), say!("data.legend_target"));
     if !preview.task.writes() {
         let line = say!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());

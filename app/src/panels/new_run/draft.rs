@@ -14,6 +14,7 @@ use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
 
 use super::check::{Field, Issue};
 use super::tuning::{Kind, Tuning};
+use crate::home::typed;
 use crate::layers;
 use crate::workspace::default_name;
 
@@ -195,8 +196,8 @@ impl Draft {
     /// The rows as the engine is asked for them.
     pub fn data_config(&self) -> DataConfig {
         DataConfig {
-            train: PathBuf::from(self.train.trim()),
-            validation: Some(self.validation.trim()).filter(|path| !path.is_empty()).map(PathBuf::from),
+            train: typed(&self.train),
+            validation: Some(self.validation.trim()).filter(|path| !path.is_empty()).map(typed),
             max_tokens: self.limit_tokens.then_some(self.max_tokens),
             ..self.data.clone()
         }
@@ -316,7 +317,7 @@ impl Draft {
         let training = self.training_config(learning_rate);
         let mut config = RunConfig {
             name: self.name.trim().to_owned(),
-            model: PathBuf::from(self.model.trim()),
+            model: typed(&self.model),
             device: self.device,
             precision: self.precision,
             seed: self.seed,

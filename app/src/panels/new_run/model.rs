@@ -12,6 +12,7 @@ use super::check::{Field, Issue};
 use super::draft::Draft;
 use super::error_of;
 use crate::action::{Action, Pick};
+use crate::home::typed;
 use crate::panels::hub_work::hub_work_ui;
 use crate::say;
 use crate::state::hub::HubWork;
@@ -58,7 +59,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                         plain_chip_ui(ui, &fact);
                     }
                 });
-                if folder != Path::new(draft.model.trim()) {
+                if folder != typed(&draft.model) {
                     let note = say!("model.from_cache", folder = folder.display());
                     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
                 }

@@ -1,7 +1,5 @@
 //! Initial values in the card *Method*: their kinds, what each means, and the text or folder that some need.
 
-use std::path::PathBuf;
-
 use egui::{RichText, Ui};
 use engine::config::PrefixInit;
 
@@ -9,6 +7,7 @@ use super::check::{Field, Issue};
 use super::draft::{Draft, InitKind};
 use super::error_of;
 use super::tuning::Kind;
+use crate::home::typed;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
@@ -54,7 +53,7 @@ impl InitKind {
             Self::Classes => PrefixInit::Classes,
             Self::Words => PrefixInit::Words { text: text.to_owned() },
             Self::Prefill => PrefixInit::Prefill { text: text.to_owned() },
-            Self::Adapter => PrefixInit::Adapter { path: PathBuf::from(text.trim()) },
+            Self::Adapter => PrefixInit::Adapter { path: typed(text) },
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use egui::{RichText, Ui};
 
 use crate::action::{Action, Pick};
+use crate::home::typed;
 use crate::say;
 use crate::state::State;
 use crate::store::RunRow;
@@ -103,7 +104,7 @@ pub(super) fn send_ui(ui: &mut Ui, sending: &mut Option<Sending>, state: &State,
         }
         ui.horizontal(|ui| {
             if primary_ui(ui, !to.trim().is_empty(), say!("send.write")).clicked() {
-                out.push(form.action(row, PathBuf::from(to.trim())));
+                out.push(form.action(row, typed(to)));
                 done = true;
             }
             done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();

@@ -235,6 +235,7 @@ mod tests {
                 tokens: tokens.to_vec(),
                 n_prompt: 1,
                 truncated: false,
+                cut_prompt: 0,
                 prompt: String::new(),
                 reference: String::new(),
                 types: Vec::new(),

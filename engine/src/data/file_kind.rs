@@ -1,0 +1,247 @@
+//! What something is that was given as a file of rows and is none, by its first bytes or by what a folder holds: said
+//! before a reader says what it is not.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{EngineError, Result};
+
+/// What there is, and the way from there to rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    what: String,
+    advice: &'static str,
+}
+
+/// Bytes at the beginning of a file that are looked at.
+const BEGINNING: u64 = 4096;
+/// Files of rows in a folder that are named.
+const FILES_NAMED: usize = 3;
+
+const UNPACK: &str = "Unpack it, and choose the file of rows in it";
+const SPREADSHEET: &str =
+    "Save the sheet as .csv in UTF-8, or: pandas.read_excel(\"FILE\").to_csv(\"rows.csv\", index=False)";
+const DATASETS: &str =
+    "Write its rows out with Python: datasets.Dataset.from_file(\"FILE\").to_json(\"rows.jsonl\", force_ascii=False)";
+const PARQUET: &str = "Write its rows out with Python: pandas.read_parquet(\"FILE\").to_json(\"rows.jsonl\", \
+                       orient=\"records\", lines=True, force_ascii=False)";
+
+/// Beginnings of files, with what they are.
+const BEGINNINGS: [(&[u8], &str, &str); 21] = [
+    (b"PAR1", "a Parquet file", PARQUET),
+    (
+        b"ARROW1",
+        "an Arrow file",
+        "Write its rows out with Python: pandas.read_feather(\"FILE\").to_json(\"rows.jsonl\", \
+      orient=\"records\", lines=True, force_ascii=False)",
+    ),
+    (b"\xFF\xFF\xFF\xFF", "an Arrow file of the datasets library", DATASETS),
+    (b"Obj\x01", "an Avro file", "Write its rows out as .jsonl"),
+    (b"ORC", "an ORC file", "Write its rows out as .jsonl"),
+    (b"\x1F\x8B", "packed with gzip", "Unpack it first: gunzip FILE"),
+    (b"BZh", "packed with bzip2", "Unpack it first: bunzip2 FILE"),
+    (b"\xFD7zXZ\0", "packed with xz", "Unpack it first: unxz FILE"),
+    (b"\x28\xB5\x2F\xFD", "packed with zstd", "Unpack it first: unzstd FILE"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", UNPACK),
+    (b"Rar!\x1A\x07", "a RAR archive", UNPACK),
+    (
+        b"SQLite format 3\0",
+        "an SQLite database",
+        "Export the table as .csv: sqlite3 -header -csv FILE \"SELECT * FROM NAME\" > rows.csv",
+    ),
+    (b"\xD0\xCF\x11\xE0", "a document or spreadsheet of an older Office", SPREADSHEET),
+    (b"%PDF-", "a PDF document", "Copy the texts into rows of a .csv or .jsonl file"),
+    (b"{\\rtf", "a document in RTF", "Save it as plain text"),
+    (b"\x93NUMPY", "an array of NumPy", "Write the texts out as .jsonl"),
+    (b"\x89HDF", "an HDF5 file", "Write its rows out as .jsonl"),
+    (b"GGUF", "the weights of a model in GGUF", "Choose a file of rows here"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file itself: git lfs pull"),
+    (b"<?xml", "an XML file", "Write a row for each text, as .csv or .jsonl"),
+    (b"\x80\x02", "a Python pickle, which is never opened here", "Write its rows out with Python, as .jsonl"),
+];
+
+/// What a file is that no rows are read from; `None` for text, whatever it says.
+///
+/// # Errors
+/// [`EngineError::Io`] when it cannot be read.
+pub(super) fn not_rows(path: &Path) -> Result<Option<EngineError>> {
+    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let length = file.metadata().map_err(EngineError::io("read", path))?.len();
+    let mut beginning = Vec::new();
+    file.take(BEGINNING).read_to_end(&mut beginning).map_err(EngineError::io("read", path))?;
+    Ok(of_beginning(path, &beginning, length).map(|found| found.at(path)))
+}
+
+/// The same of a folder.
+pub(super) fn folder_is_not_rows(path: &Path) -> EngineError {
+    of_folder(path).at(path)
+}
+
+impl Found {
+    fn new(what: impl Into<String>, advice: &'static str) -> Self {
+        Self { what: what.into(), advice }
+    }
+
+    fn at(self, path: &Path) -> EngineError {
+        EngineError::NotRows { path: path.to_owned(), found: self.what, advice: self.advice }
+    }
+}
+
+fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
+    if let Some((_, what, advice)) = BEGINNINGS.iter().find(|(mark, ..)| beginning.starts_with(mark)) {
+        return Some(Found::new(*what, advice));
+    }
+    if beginning.starts_with(b"\x80") && beginning.get(1).is_some_and(|&version| (3..=5).contains(&version)) {
+        let (_, what, advice) = BEGINNINGS[BEGINNINGS.len() - 1];
+        return Some(Found::new(what, advice));
+    }
+    if beginning.starts_with(b"PK\x03\x04") {
+        return Some(of_zip(path, beginning));
+    }
+    if beginning.get(257..262) == Some(b"ustar") {
+        return Some(Found::new("a tar archive", UNPACK));
+    }
+    if is_safetensors(beginning, length) {
+        let advice =
+            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FILE";
+        return Some(Found::new("a file of tensors: weights or an adapter", advice));
+    }
+    let text = beginning.trim_ascii_start().to_ascii_lowercase();
+    if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") {
+        let advice = "Fetch the file itself; a page about it, or one that asks to log in, was saved in its place";
+        return Some(Found::new("a web page", advice));
+    }
+    None
+}
+
+/// What an archive holds is told by the names in its beginning, and by its own.
+fn of_zip(path: &Path, beginning: &[u8]) -> Found {
+    let has = |name: &str| beginning.windows(name.len()).any(|window| window == name.as_bytes());
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if has("xl/") || has("opendocument.spreadsheet") || ["xlsx", "xlsm", "ods"].contains(&ending.as_str()) {
+        return Found::new("a spreadsheet", SPREADSHEET);
+    }
+    if has("word/") || has("opendocument.text") || ["docx", "odt"].contains(&ending.as_str()) {
+        return Found::new(
+            "a text document",
+            "Copy the texts into rows of a .csv or .jsonl file, or save it as plain text",
+        );
+    }
+    if has("data.pkl") || has(".npy") {
+        return Found::new("a file of tensors", "Choose a file of rows here");
+    }
+    Found::new("a zip archive", UNPACK)
+}
+
+/// A length of 8 bytes within the file, then the header, a JSON object.
+fn is_safetensors(beginning: &[u8], length: u64) -> bool {
+    let Some((header, rest)) = beginning.split_first_chunk::<8>() else { return false };
+    rest.starts_with(b"{") && (2..=length.saturating_sub(8)).contains(&u64::from_le_bytes(*header))
+}
+
+fn of_folder(path: &Path) -> Found {
+    let has = |name: &str| path.join(name).is_file();
+    if has("dataset_dict.json") {
+        return Found::new(
+            "a folder saved by DatasetDict.save_to_disk",
+            "Write the rows of each part out with Python: \
+             datasets.load_from_disk(\"FOLDER\")[\"train\"].to_json(\"train.jsonl\", force_ascii=False)",
+        );
+    }
+    if has("state.json") && has("dataset_info.json") {
+        return Found::new(
+            "a folder saved by Dataset.save_to_disk",
+            "Write its rows out with Python: \
+             datasets.load_from_disk(\"FOLDER\").to_json(\"rows.jsonl\", force_ascii=False)",
+        );
+    }
+    if has("dataset_info.json") {
+        return Found::new("a folder of the datasets library's cache", DATASETS);
+    }
+    if has("adapter_config.json") {
+        let advice =
+            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import";
+        return Found::new("the folder of an adapter", advice);
+    }
+    if has("run.json") || has("metrics.jsonl") {
+        return Found::new("the folder of a run", "Choose a file of rows here");
+    }
+    if has("config.json") {
+        return Found::new("the folder of a model", "Choose a file of rows here, and this folder as the model");
+    }
+    holding(path)
+}
+
+/// A folder by the files in it that could be meant.
+fn holding(path: &Path) -> Found {
+    let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| entry.ok());
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.to_lowercase().ends_with(ending));
+    let rows: Vec<&str> = names.iter().map(String::as_str).filter(|name| ends(name, &super::reader::ENDINGS)).collect();
+    match rows.len() {
+        0 if names.iter().any(|name| ends(name, &[".parquet"])) => Found::new("a folder of Parquet files", PARQUET),
+        0 if names.iter().any(|name| ends(name, &[".arrow"])) => Found::new("a folder of Arrow files", DATASETS),
+        0 => Found::new("a folder", "Choose a file of rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
+        n => {
+            let more = if n > FILES_NAMED { ", …" } else { "" };
+            let named = rows[..n.min(FILES_NAMED)].join(", ");
+            Found::new(format!("a folder, with {named}{more} in it"), "Choose one of the files in it")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(name: &str, bytes: &[u8]) -> Option<(String, &'static str)> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        not_rows(&path).unwrap().map(|error| (error.to_string(), error.advice()))
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_first_bytes_with_the_way_to_rows() {
+        for (name, bytes, what, way) in [
+            ("train.parquet", &b"PAR1\x15\x04"[..], "a Parquet file", "read_parquet"),
+            ("data.arrow", b"\xFF\xFF\xFF\xFF\x10\x01\0\0", "an Arrow file", "from_file"),
+            ("rows.jsonl", b"\x1F\x8B\x08\0", "gzip", "gunzip"),
+            ("rows.csv", b"SQLite format 3\0", "SQLite", ".csv"),
+            ("rows.xlsx", b"PK\x03\x04\x14\0....[Content_Types].xml", "a spreadsheet", ".csv"),
+            ("rows.csv", b"PK\x03\x04\x14\0....train.jsonl", "a zip archive", "Unpack"),
+            ("rows.json", b"  <!DOCTYPE html><html>", "a web page", "itself"),
+            ("rows.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
+            ("rows.pkl", b"\x80\x04\x95", "pickle", ".jsonl"),
+            ("x.prefix", b"\x02\0\0\0\0\0\0\0{}", "tensors", "import"),
+        ] {
+            let (sentence, advice) = said(name, bytes).unwrap();
+            assert!(sentence.contains(what) && advice.contains(way), "{name}: {sentence}. {advice}");
+        }
+        for text in [&b"source,target\na,b\n"[..], b"{\"source\": 1}", b"", b"\xEF\xBB\xBFa", b"\xFF\xFEa\0"] {
+            assert_eq!(said("rows.csv", text), None);
+        }
+    }
+
+    #[test]
+    fn a_folder_is_named_by_what_is_in_it() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = |name: &str, files: &[&str]| {
+            let path = home.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            files.iter().for_each(|file| std::fs::write(path.join(file), "{}").unwrap());
+            let error = folder_is_not_rows(&path);
+            format!("{error}. {}", error.advice())
+        };
+        let saved = folder("saved", &["state.json", "dataset_info.json", "data-00000-of-00001.arrow"]);
+        assert!(saved.contains("Dataset.save_to_disk") && saved.contains("load_from_disk"), "{saved}");
+        assert!(folder("dict", &["dataset_dict.json"]).contains("[\"train\"]"));
+        assert!(folder("model", &["config.json"]).contains("as the model"));
+        assert!(folder("adapter", &["adapter_config.json", "config.json"]).contains("of an adapter"));
+        let plain = folder("plain", &["b.csv", "a.jsonl", "notes.md"]);
+        assert!(plain.contains("with a.jsonl, b.csv in it"), "{plain}");
+        assert!(folder("empty", &[]).contains("Choose a file of rows"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What happened to the rows on their way into a dataset, in numbers and in sentences.
+
+use super::encode::Example;
+use super::table::Problem;
+use super::tokenizer::Tokenizer;
+
+/// What happened to the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataReport {
+    /// Columns of the training file, in order.
+    pub columns: Vec<String>,
+    /// What `source` stands for: a column, several as `instruction + input`, or nothing.
+    pub source_column: String,
+    /// The column `target` stands for.
+    pub target_column: String,
+    /// Columns that hold something and that nothing reads.
+    pub unread_columns: Vec<String>,
+    /// What is worth knowing of how the files were read, a sentence each.
+    pub notes: Vec<String>,
+    /// Rows are written as turns of the model's chat template.
+    pub chat: bool,
+    /// A prompt is a text of its own, which a cut shortens at its end.
+    pub has_sources: bool,
+    /// Rows of the training file, usable or not.
+    pub total_rows: usize,
+    /// Training rows used.
+    pub train_rows: usize,
+    /// Validation rows used.
+    pub validation_rows: usize,
+    /// Rows used that were cut to the length limit.
+    pub truncated_rows: usize,
+    /// Those of them whose prompt lost something.
+    pub cut_prompts: usize,
+    /// Those of them that have one token of their prompt left.
+    pub bare_prompts: usize,
+    /// Tokens of the rows used that stand for what the vocabulary cannot express.
+    pub unknown_tokens: usize,
+    /// Rows with such a token.
+    pub unknown_rows: usize,
+    /// The first rows left out; those of a validation file say so and come last.
+    pub skipped: Vec<Problem>,
+    /// Rows left out in all.
+    pub skipped_rows: usize,
+    /// Validation rows that equal a training row, token by token: they measure memory.
+    pub duplicate_rows: usize,
+    /// Tokens of every usable row of the training file, before the limit.
+    pub lengths: Vec<u32>,
+    /// The limit in force, in tokens.
+    pub max_tokens: usize,
+}
+
+impl DataReport {
+    /// Counts what became of a row that is used; `unknown` is the token of what cannot be expressed.
+    pub(super) fn count(&mut self, row: &Example, unknown: Option<u32>) {
+        self.truncated_rows += usize::from(row.truncated);
+        self.cut_prompts += usize::from(row.cut_prompt > 0);
+        self.bare_prompts += usize::from(row.cut_prompt > 0 && row.n_prompt_left() <= 1);
+        let n_unknown = unknown.map_or(0, |token| row.n_of(token));
+        self.unknown_tokens += n_unknown;
+        self.unknown_rows += usize::from(n_unknown > 0);
+    }
+
+    /// Adds what happened to the rows of another dataset.
+    pub(super) fn add(&mut self, other: Self, name: &str) {
+        self.total_rows += other.total_rows;
+        self.train_rows += other.train_rows;
+        self.validation_rows += other.validation_rows;
+        self.truncated_rows += other.truncated_rows;
+        self.cut_prompts += other.cut_prompts;
+        self.bare_prompts += other.bare_prompts;
+        self.unknown_tokens += other.unknown_tokens;
+        self.unknown_rows += other.unknown_rows;
+        self.skipped_rows += other.skipped_rows;
+        self.duplicate_rows += other.duplicate_rows;
+        let notes = other.notes.iter().cloned().chain(other.unread());
+        self.notes.extend(notes.map(|note| format!("{name}: {note}")));
+        self.lengths.extend(other.lengths);
+        let named = other.skipped.into_iter().map(|p| Problem { row: p.row, reason: format!("{name}: {}", p.reason) });
+        self.skipped.extend(named);
+    }
+
+    pub(super) fn add_skipped_validation(&mut self, skipped: &[Problem], n_skipped: usize) {
+        self.skipped_rows += n_skipped;
+        let named = skipped.iter().map(|p| Problem { row: p.row, reason: format!("validation: {}", p.reason) });
+        self.skipped.extend(named);
+    }
+
+    /// What is odd about the rows, a sentence each.
+    pub fn notices(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if self.truncated_rows > 0 {
+            sentences.push(format!("{} rows were cut to {} tokens", self.truncated_rows, self.max_tokens));
+        }
+        if self.skipped_rows > 0 {
+            let first: Vec<String> =
+                self.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
+            sentences.push(format!("{} rows were left out, first of all {}", self.skipped_rows, first.join("; ")));
+        }
+        sentences.extend(self.oddities());
+        sentences
+    }
+
+    /// The same without the counts of rows that were cut or left out.
+    pub fn oddities(&self) -> Vec<String> {
+        let mut sentences = self.notes.clone();
+        sentences.extend(self.unread());
+        let (cut, bare) = (self.cut_prompts, self.bare_prompts);
+        if cut > 0 && self.has_sources {
+            sentences.push(format!("Of the rows that were cut, {cut} lost the end of their source"));
+        } else if cut > 0 {
+            sentences.push(format!(
+                "Of the rows that were cut, {cut} lost the beginning of their prompt, and {bare} keep one token of it"
+            ));
+        }
+        if self.unknown_tokens > 0 {
+            let (tokens, rows) = (self.unknown_tokens, self.unknown_rows);
+            sentences.push(format!("{tokens} tokens in {rows} rows stand for what the tokenizer does not know"));
+        }
+        if self.duplicate_rows > 0 {
+            sentences.push(format!("{} validation rows are training rows too", self.duplicate_rows));
+        }
+        sentences
+    }
+
+    /// The columns that nothing reads, beside those that are read.
+    fn unread(&self) -> Option<String> {
+        if self.unread_columns.is_empty() {
+            return None;
+        }
+        let unread = self.unread_columns.join(", ");
+        Some(match self.source_column.as_str() {
+            "" => format!("Columns that are not read: {unread} (learned is {})", self.target_column),
+            source => format!("Columns that are not read: {unread} (learned is {} from {source})", self.target_column),
+        })
+    }
+}
+
+/// The token of what the vocabulary cannot express, where it has a token for nothing else.
+pub(super) fn unknown_token(tokenizer: &Tokenizer) -> Option<u32> {
+    let other = [tokenizer.bos(), tokenizer.eos(), tokenizer.pad()];
+    tokenizer.unk().filter(|unknown| !other.contains(unknown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_lost_their_beginning_are_counted_apart_from_those_that_were_cut() {
+        let row = |cut_prompt: usize, n_prompt: usize| Example {
+            row: 1,
+            source: Vec::new(),
+            tokens: vec![7, 8, 9, 9],
+            n_prompt,
+            truncated: true,
+            cut_prompt,
+            prompt: String::new(),
+            reference: String::new(),
+            types: Vec::new(),
+            labels: Vec::new(),
+            task: 0,
+            dataset: 0,
+        };
+        let mut report = DataReport { max_tokens: 4, ..DataReport::default() };
+        [row(0, 2), row(3, 2), row(5, 1)].iter().for_each(|row| report.count(row, Some(9)));
+        let sentences = [
+            "3 rows were cut to 4 tokens",
+            "Of the rows that were cut, 2 lost the beginning of their prompt, and 1 keep one token of it",
+            "6 tokens in 3 rows stand for what the tokenizer does not know",
+        ];
+        assert_eq!(report.notices(), sentences);
+        assert_eq!(report.oddities(), sentences[1..]);
+    }
+}

@@ -1,0 +1,97 @@
+//! Which columns are read as texts, and what is said of one that holds lists or objects: as JSON nobody means to learn it.
+
+use serde_json::Value;
+
+use super::columns::Roles;
+use super::table::{Row, Table};
+use super::template::Templates;
+use crate::config::Task;
+use crate::error::{EngineError, Result};
+
+impl Roles {
+    /// The columns that are read as texts, each with the setting that names it.
+    pub(super) fn texts(&self, templates: &Templates, task: Task) -> Vec<(usize, &'static str)> {
+        let source = self.source.iter().map(|&column| (column, "data.source_column"));
+        let target = (self.target, "data.target_column");
+        match task {
+            Task::Causal | Task::Seq2Seq | Task::MaskedFill => {
+                let reads_source = templates.prompt_reads("source");
+                let reads_target = task == Task::MaskedFill || templates.target_reads("target");
+                source.filter(|_| reads_source).chain(reads_target.then_some(target)).collect()
+            }
+            Task::SequenceClassification => source.chain([target]).collect(),
+            Task::TokenClassification => Vec::new(),
+        }
+    }
+
+    /// Refuses columns of lists or objects where texts are read: they would be learned as JSON.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] with a way to read them.
+    pub(super) fn check_texts(&self, table: &Table, templates: &Templates, task: Task) -> Result<()> {
+        for (column, field) in self.texts(templates, task) {
+            let first = table.rows.iter().map(|row| row.cell(column)).find(|cell| !cell.is_null());
+            if let Some(what) = first.and_then(|cell| no_text(cell, column == self.target)) {
+                let name = &table.columns[column];
+                let labels = self.labels_words(table).then_some(
+                    "; this file labels words: choose an encoder such as BERT, with task = token_classification",
+                );
+                let way = labels.map_or_else(|| way_to_read(name, what, column == self.target), str::to_owned);
+                return Err(EngineError::Setting {
+                    field,
+                    reason: format!("the column {name:?} holds {what}, no text{way}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a row has no text in a column that is read as one.
+    pub(super) fn row_without_text(
+        &self,
+        row: &Row,
+        table: &Table,
+        templates: &Templates,
+        task: Task,
+    ) -> Option<String> {
+        self.texts(templates, task).into_iter().find_map(|(column, _)| {
+            let what = no_text(row.cell(column), column == self.target)?;
+            Some(format!("its {:?} holds {what}, no text", table.columns[column]))
+        })
+    }
+
+    /// Whether the first row has a list of words and as many labels.
+    fn labels_words(&self, table: &Table) -> bool {
+        let words = |column: usize| {
+            table.rows.first()?.cell(column).as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>()
+        };
+        let labels = |column: usize| table.rows.first()?.cell(column).as_array().map(Vec::len);
+        let [source] = self.source.as_slice() else { return false };
+        words(*source).is_some_and(|words| labels(self.target) == Some(words.len()))
+    }
+}
+
+/// What a cell holds that is no text; of a list of texts, a target is the first.
+fn no_text(cell: &Value, is_target: bool) -> Option<&'static str> {
+    match cell {
+        Value::Object(_) => Some("objects"),
+        Value::Array(values) => match values.first() {
+            Some(Value::Object(_)) => Some("lists of objects"),
+            Some(Value::Array(_)) => Some("lists of lists"),
+            Some(_) if !is_target => Some("lists"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// How a template reads what is no text.
+fn way_to_read(name: &str, what: &str, is_target: bool) -> String {
+    let template = if is_target { "data.target_template" } else { "data.prompt_template" };
+    let read = match what {
+        "objects" => format!("{{{{ row[{name:?}].NAME }}}}"),
+        "lists" => format!("{{{{ row[{name:?}]|join(' ') }}}}"),
+        _ => format!("{{% for entry in row[{name:?}] %}}{{{{ entry.NAME }}}} {{% endfor %}}"),
+    };
+    format!("; name a column of texts, or say in {template} what is read of it, as in {read}")
+}
