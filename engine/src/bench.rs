@@ -197,7 +197,7 @@ fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter
         }
         Method::Lora => {
             let shape = LoraShape::new(&LoraConfig::default(), model.shape().architecture, &model.linears())?;
-            vec![Part::Lora(Lora::fresh(shape, device, SEED))]
+            vec![Part::Lora(Lora::fresh(shape, Vec::new(), device, SEED))]
         }
         Method::Full => {
             let own = |weight: &WeightName| {

@@ -5,6 +5,7 @@ mod io;
 use std::path::PathBuf;
 
 pub use self::io::{io_advice, io_reason};
+use crate::adapters::Lookalike;
 use crate::nn::Precision;
 
 /// The engine's result.
@@ -242,6 +243,30 @@ pub enum EngineError {
     /// The adapter is of a kind we cannot use here.
     #[error("adapters of type {0:?} are not supported here")]
     AdapterType(String),
+    /// The adapter is of a kind that we compute, with an option that we do not.
+    #[error("this {kind} adapter has {option}, which is not computed here")]
+    AdapterOption {
+        /// As its file names it.
+        kind: String,
+        /// The key and its value, or what stands in its tensors.
+        option: String,
+    },
+    /// A file of an adapter holds tensors that nothing reads.
+    #[error("the adapter holds {tensors}, which no part of it accounts for: without them it would compute something else ({path})", path = path.display())]
+    AdapterTensors {
+        /// Their names, comma separated; of many the first.
+        tensors: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A path is not what it was given as.
+    #[error("{is} ({path})", path = path.display())]
+    Lookalike {
+        /// What it is.
+        is: Lookalike,
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// Nothing in a file or folder tells of an adapter that we can read.
     #[error("no adapter of a known form is in it: {path}", path = path.display())]
     UnknownAdapter {
@@ -320,7 +345,6 @@ impl EngineError {
     /// One sentence on what to do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::Io { .. } => "Check that the file exists, that you may access it, and that the disk is not full",
             Self::NotAFile { .. } => "Choose a file",
             Self::FileTooLarge { .. } => "It is not what its name says: fetch it again, from where you trust",
             Self::LinkInRun { .. } => {
@@ -361,7 +385,15 @@ impl EngineError {
             Self::NoHead { .. } => {
                 "Choose an adapter that was trained for them, or rows with the classes of the model's head"
             }
-            Self::AdapterType(_) => "Choose a prefix-tuning adapter",
+            Self::AdapterType(_) => {
+                "Choose an adapter of prefix tuning, prompt tuning, P-tuning or LoRA; with PEFT, others that change weights \
+                 can be merged into their base model, and the merged model opened as a model"
+            }
+            Self::AdapterOption { .. } | Self::AdapterTensors { .. } => {
+                "Use it with the program that made it; where that can merge it into its base model, as PEFT's \
+                 merge_and_unload does for LoRA, open the merged model as a model"
+            }
+            Self::Lookalike { is, .. } => is.advice(),
             Self::UnknownAdapter { .. } => {
                 "Choose a .prefix file, or a folder or file of PEFT, the paper's code, P-tuning v2, ChatGLM or the \
                  adapters library"

@@ -89,8 +89,7 @@ impl LoadedModel {
         let sites = self.model.sites();
         let adapter = FoldedAdapter::read(folder, Some(&sites))?;
         adapter.check_fits(&sites)?;
-        adapter.check_weights(&self.model)?;
-        Ok(adapter)
+        adapter.placed(&self.model)
     }
 
     /// An adapter as it is put before this model.

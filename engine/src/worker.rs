@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
 
+use crate::adapters::FoldedAdapter;
 use crate::device::Trials;
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs;
@@ -126,6 +127,13 @@ impl Outbox {
     /// Tells.
     pub fn send(&self, event: Event) {
         (self.send)(event);
+    }
+
+    /// Tells what the files of an adapter say that nothing here reads.
+    pub(crate) fn unread(&self, job: JobId, adapter: &FoldedAdapter) {
+        for text in &adapter.notices {
+            self.send(Event::Notice { job, text: text.clone() });
+        }
     }
 
     /// Tells how much of a job's model is loaded, and ends the loading when the job is to stop: it is the one step that

@@ -288,7 +288,10 @@ CASES = {
     "mbart-full-1x10": {"method": "full", "config": {
         "d_model": 10, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
         "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "decoder_start_token_id": 3}},
-    # Where Pegasus scales its embeddings PEFT's prompt methods leave the text's unscaled, so this one does not.
+    # Where Pegasus scales its embeddings PEFT's prompt methods leave the text's unscaled: this one does, the next does not.
+    "pegasus-prompt-1x20-scaled": {"method": "prompt", "virtual": 3, "config": {
+        "d_model": 20, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "decoder_start_token_id": 1, "scale_embedding": True}},
     "pegasus-prompt-1x20": {"method": "prompt", "virtual": 3, "config": {
         "d_model": 20, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
         "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "decoder_start_token_id": 1}},
@@ -299,6 +302,27 @@ CASES = {
     "pegasus-full-1x10": {"method": "full", "config": {
         "d_model": 10, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
         "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "decoder_start_token_id": 1, "scale_embedding": True}},
+    # LoRA beside embeddings and heads, tied and not, with modules that are trained whole and rows of single tokens.
+    "llama-lora-1x16-tables": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "embed_tokens", "lm_head"]}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 20}},
+    "llama-lora-1x16-lookup": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "embed_tokens"]}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 20,
+        "tie_word_embeddings": True}},
+    "opt-lora-1x16-tables": {"method": "lora", "pad_in_text": True, "lora": {
+        "r": 2, "lora_alpha": 4, "target_modules": ["embed_tokens", "lm_head", "v_proj"], "rank_pattern": {"lm_head": 3}}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "ffn_dim": 20}},
+    "qwen2-lora-1x16-saved": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "lm_head"], "modules_to_save": ["embed_tokens", "norm"]}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 20,
+        "use_sliding_window": False, "tie_word_embeddings": True}},
+    "neox-lora-1x16-saved": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 6, "modules_to_save": ["embed_in", "lm_head", "dense_4h_to_h"]}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 20}},
+    "gpt2-lora-1x16-tokens": {"method": "lora", "lora": {
+        "r": 2, "lora_alpha": 4, "trainable_token_indices": [7, 40, 41, 200]}, "config": {
+        "n_layer": 1, "n_embd": 16, "n_head": 2}},
     "llama-cartridge-2x32": {"method": "cartridge", "virtual": 5, "frozen": 2, "config": {
         "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 44}},
     "gpt2-prefix-3x32-layers": {"method": "prefix", "virtual": 4, "ablation": {"layers": [0, 2]}, "config": {
@@ -447,8 +471,10 @@ def wrap_as_peft(model, method, spec, seed):
         wrapped = peft.get_peft_model(model, peft.LoraConfig(task_type=task_type, **spec["lora"]))
         with torch.no_grad():
             for n, p in wrapped.named_parameters():
-                if "lora_B" in n:
+                if "lora_B" in n or "lora_embedding_A" in n:
                     p.copy_(0.3 * torch.randn(p.shape))
+                elif "modules_to_save" in n and p.requires_grad or "trainable_tokens_delta" in n:
+                    p.add_(0.2 * torch.randn(p.shape))
         return wrapped
     # `sizes` are those that PEFT does not find, or finds wrong, where embeddings are narrower than the model
     own = {"task_type": task_type, "num_virtual_tokens": spec["virtual"], **spec.get("sizes", {})}

@@ -52,6 +52,12 @@ RUNS = {
         "type": "lora", "rank": 2, "alpha": 4.0, "targets": ["c_attn", "c_fc"], "rank_pattern": {"c_fc": 3},
         "alpha_pattern": {"h.1.attn.c_attn": 9.0}}),
     "LoRA, source and target": ("t5-lora-1x24", {"type": "lora", "rank": 2, "alpha": 4.0}),
+    "LoRA, embeddings and head": ("opt-lora-1x16-tables", {
+        "type": "lora", "rank": 2, "alpha": 4.0, "targets": ["embed_tokens", "lm_head", "v_proj"]}),
+    "LoRA, whole modules": ("qwen2-lora-1x16-saved", {
+        "type": "lora", "rank": 2, "alpha": 4.0, "targets": ["q_proj", "lm_head"], "modules_to_save": ["embed_tokens", "norm"]}),
+    "LoRA, rows of tokens": ("gpt2-lora-1x16-tokens", {
+        "type": "lora", "rank": 2, "alpha": 4.0, "trained_tokens": {"": [70, 71, 68]}}),
     "LoRA, classes": ("bert-lora-seq", {"type": "lora", "rank": 2, "alpha": 4.0, "targets": ["query", "value", "pooler.dense"]}),
 }
 # name: a case whose adapter PEFT made, and the method that goes on with it
@@ -68,6 +74,12 @@ CONTINUED = {
     "LoRA, patterns": ("gpt2-lora-2x20-patterns", {
         "type": "lora", "rank": 2, "alpha": 4.0, "targets": ["all-linear"], "rank_pattern": {"c_attn": 3, "h.1.mlp.c_fc": 1},
         "alpha_pattern": {"mlp.c_proj": 7.0, "h.1.mlp.c_fc": 3.0}}),
+    "LoRA, embeddings and head": ("llama-lora-1x16-tables", {
+        "type": "lora", "rank": 2, "alpha": 6.0, "targets": ["embed_tokens", "lm_head", "q_proj"]}),
+    "LoRA, whole modules": ("qwen2-lora-1x16-saved", {
+        "type": "lora", "rank": 2, "alpha": 6.0, "targets": ["q_proj", "lm_head"], "modules_to_save": ["embed_tokens", "norm"]}),
+    "LoRA, rows of tokens": ("gpt2-lora-1x16-tokens", {
+        "type": "lora", "rank": 2, "alpha": 4.0, "trained_tokens": {"": [7, 40, 41, 200]}}),
     "LoRA, GQA": ("llama-lora-2x24", {"type": "lora", "rank": 3, "alpha": 6.0}),
     "LoRA, classes": ("bert-lora-tok", {"type": "lora", "rank": 3, "alpha": 6.0, "bias": "lora_only"}),
 }

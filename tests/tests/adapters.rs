@@ -56,7 +56,7 @@ fn soft_prompts_and_matrices_of_peft_come_out_as_they_went_in() {
             continue;
         }
         let (adapter, out) = (folder.join("adapter"), home.path().join(&name));
-        FoldedAdapter::read(&adapter, None).unwrap().export(&out).unwrap();
+        FoldedAdapter::read(&adapter, None).unwrap().export(&out, None).unwrap();
         assert_eq!(config_of(&adapter), config_of(&out), "{name}");
         assert_eq!(tensors(&adapter), tensors(&out), "{name}");
         seen += 1;

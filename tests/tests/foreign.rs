@@ -362,11 +362,11 @@ fn the_convention_stays_with_a_folder_and_peft_is_warned_of() {
     adapter.write(home.path(), None).unwrap();
     let back = FoldedAdapter::read(home.path(), None).unwrap();
     assert_eq!((back.positions, back.hash()), (Positions::Unshifted, adapter.hash()));
-    let warning = back.export(home.path()).unwrap().unwrap();
+    let warning = back.export(home.path(), None).unwrap().unwrap();
     assert!(warning.contains("PEFT begins them at 3"), "{warning}");
     // The same numbers, shifted, are another adapter and say nothing.
     let shifted = FoldedAdapter { positions: Positions::Shifted, ..back };
-    assert_eq!(shifted.export(home.path()).unwrap(), None);
+    assert_eq!(shifted.export(home.path(), None).unwrap(), None);
     assert_eq!(FoldedAdapter::read(home.path(), None).unwrap().positions, Positions::Shifted);
     assert_ne!(shifted.hash(), adapter.hash());
     std::fs::write(home.path().join("positions.json"), r#"{"positions": "sideways"}"#).unwrap();

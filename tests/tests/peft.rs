@@ -62,7 +62,7 @@ fn cartridges_and_prompts_of_several_tasks_come_out_as_peft_wrote_them() {
     for case in ["llama-cartridge-2x32", "gpt2-multitask-2x32"] {
         let (adapter, out) = (golden_cases().join(case).join("adapter"), home.path().join(case));
         let read = FoldedAdapter::read(&adapter, None).unwrap();
-        assert_eq!(read.export(&out).unwrap(), None);
+        assert_eq!(read.export(&out, None).unwrap(), None);
         let config = |folder: &Path| -> serde_json::Value {
             serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
         };

@@ -86,10 +86,6 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
         Command::Import { job: JOB, adapter: adapter.clone(), model: model.clone(), other_base, to: to.clone() };
     let written = session.ask(command, |event| match event {
         Event::Written { .. } => Some(()),
-        Event::Notice { text, .. } => {
-            out::note(format_args!("Note: {text}"));
-            None
-        }
         _ => None,
     });
     if let Err(error) = written {
@@ -224,10 +220,6 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
     };
     let folder = session.ask(command, |event| match event {
         Event::Written { folder, .. } => Some(folder),
-        Event::Notice { text, .. } => {
-            out::note(format_args!("Note: {text}"));
-            None
-        }
         _ => None,
     })?;
     if global.json {

@@ -63,7 +63,7 @@ impl Session {
         self.inbox.recv().ok().ok_or_else(gone)
     }
 
-    /// Asks, and waits for the event that `pick` wants; an error of the engine ends it, and so does Ctrl-C.
+    /// Asks, and waits for the event that `pick` wants; an error of the engine ends it, and so does Ctrl-C. Notices are said.
     pub(super) fn ask<T>(&self, command: Command, mut pick: impl FnMut(Event) -> Option<T>) -> Result<T, CliError> {
         self.send(command)?;
         loop {

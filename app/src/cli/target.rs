@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::adapters::no_adapter;
 use engine::config::RunConfig;
 use engine::files::{self, Kind};
 
@@ -96,10 +97,14 @@ impl TargetArgs {
         };
         match adapter {
             Some(adapter) => Ok(Column { name, adapter: Some(adapter), initial: initial_folder(folder) }),
-            None => Err(CliError::failed(
-                format!("there is no adapter in {}", folder.display()),
-                "A run has one after its first checkpoint",
-            )),
+            // A run has one after its first checkpoint; what else a folder is, the engine knows.
+            None if folder.join("config.json").is_file() && folder.join("checkpoints").is_dir() => {
+                Err(CliError::failed(
+                    format!("there is no adapter in {}", folder.display()),
+                    "A run has one after its first checkpoint",
+                ))
+            }
+            None => Err(CliError::from(no_adapter(folder))),
         }
     }
 }

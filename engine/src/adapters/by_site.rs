@@ -10,12 +10,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, malformed};
-use crate::adapters::peft::{embeddings, task_type};
+use crate::adapters::peft::task_type;
 use crate::adapters::prefix::PrefixShape;
+use crate::adapters::tensors::Tensors;
+use crate::adapters::unread;
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::Site;
-use crate::weights::{read_floats, write_floats, write_json};
+use crate::weights::{write_floats, write_json};
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "PREFIX_BY_SITE";
@@ -42,12 +44,14 @@ struct SiteConfig {
 
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
-    let config: BySiteConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
-    let path = folder.join("adapter_model.safetensors");
-    let mut tensors = read_floats(&path)?;
+    let config: BySiteConfig =
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+    let notices = unread::keys(&json, &config);
+    let mut tensors = Tensors::read(folder)?;
+    let path = tensors.path.clone();
     let mut prefixes = Vec::new();
     for (site, SiteConfig { head_dim, num_attention_heads, num_layers }) in config.sites {
-        let (n_virtual, row, flat) = embeddings(&mut tensors, &tensor_name(site), &path)?;
+        let ([n_virtual, row], flat) = tensors.take_matrix(&tensor_name(site))?;
         let sizes = [2, num_layers, num_attention_heads, head_dim];
         if sizes.into_iter().try_fold(1_usize, usize::checked_mul) != Some(row) {
             let at = site.name();
@@ -64,9 +68,10 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
     if prefixes.is_empty() {
         return Err(malformed(&path, "it names no site".to_owned()));
     }
+    tensors.finish()?;
     let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
     let n_frozen = config.num_frozen_tokens.unwrap_or(0).min(config.num_virtual_tokens);
-    Ok(FoldedAdapter { prefixes, n_frozen, task, base_model, ..FoldedAdapter::default() })
+    Ok(FoldedAdapter { prefixes, n_frozen, task, base_model, notices, ..FoldedAdapter::default() })
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adapters::folded::{FoldedAdapter, malformed};
+use crate::adapters::unread;
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
@@ -51,8 +52,13 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
     let path = folder.join("adapter_config.json");
     let config: CombinedConfig =
         serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
-    let mut whole =
-        FoldedAdapter { task: config.task, base_model: config.base_model_name_or_path, ..FoldedAdapter::default() };
+    let notices = unread::keys(json, &config);
+    let mut whole = FoldedAdapter {
+        notices,
+        task: config.task,
+        base_model: config.base_model_name_or_path,
+        ..FoldedAdapter::default()
+    };
     for part in config.parts {
         let below = folder.join(part.folder());
         let kind = std::fs::read_to_string(below.join("adapter_config.json")).unwrap_or_default();
@@ -66,6 +72,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
         whole.lora = whole.lora.or(read.lora);
         whole.weights.extend(read.weights);
         whole.head.extend(read.head);
+        whole.notices.extend(read.notices);
     }
     Ok(whole)
 }

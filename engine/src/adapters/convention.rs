@@ -12,6 +12,19 @@ use crate::weights::write_json;
 
 const FILE: &str = "positions.json";
 
+/// Architectures whose code in transformers takes no keys and values, so that PEFT cannot put a prefix before them.
+const WITHOUT_CACHE: [&str; 2] = ["albert", "distilbert"];
+
+/// Why PEFT cannot use the files of a prefix of an architecture at all; `None` if it can.
+pub(super) fn unusable_in_peft(architecture: &str) -> Option<String> {
+    WITHOUT_CACHE.contains(&architecture).then(|| {
+        format!(
+            "PEFT cannot load this folder: the code of {architecture} in transformers takes no keys and values, and PEFT has \
+             no other way to give it a prefix; it is for this program"
+        )
+    })
+}
+
 /// What PEFT's files do not say of a prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Convention {

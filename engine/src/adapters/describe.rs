@@ -19,6 +19,10 @@ pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
     if let Some(lora) = &adapter.lora {
         let ranks = lora.layers.iter().map(|layer| layer.rank).max().unwrap_or(lora.config.rank);
         parts.push(format!("LoRA of {kept_by}: rank {ranks} beside {} layers", lora.layers.len()));
+        let tokens: usize = lora.rows.iter().map(|rows| rows.tokens.len()).sum();
+        if tokens > 0 {
+            parts.push(format!("trained rows of embeddings for {tokens} tokens"));
+        }
     }
     if !adapter.weights.is_empty() {
         let n = adapter.weights.len();

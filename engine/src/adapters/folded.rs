@@ -7,16 +7,17 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
-use crate::adapters::convention::Convention;
+use crate::adapters::convention::{self, Convention};
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::prompt::of_tasks;
-use crate::adapters::{by_site, combined, peft, text, weights};
+use crate::adapters::residual::Residual;
+use crate::adapters::{by_site, combined, no_adapter, peft, text, weights};
 use crate::config::{
     FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptTasks, Task, TaskRecord, TextConfig,
 };
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
+use crate::models::{ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
 
@@ -45,6 +46,8 @@ pub struct FoldedAdapter {
     pub positions: Positions,
     /// The layers that see its prefixes, which have zeros for the others; `None`: all.
     pub layers: Option<Vec<usize>>,
+    /// What its files say that nothing here reads, a sentence each.
+    pub notices: Vec<String>,
 }
 
 /// The folded prefix of one site.
@@ -95,9 +98,40 @@ pub struct FoldedLora {
     pub fan_in_fan_out: bool,
     /// Layer by layer.
     pub layers: Vec<LoraMatrices>,
+    /// Rows of tables of embeddings for single tokens.
+    pub rows: Vec<TokenRows>,
+    /// The part of the base model's weights that the matrices began as: it is taken out of these where they are used.
+    pub residual: Option<Residual>,
+    /// What its file holds of the base model, by the names of its weights: most often a copy.
+    pub base_copies: Vec<NamedTensor>,
 }
 
-/// The matrices of one layer.
+/// Rows of a table of embeddings that stand in place of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRows {
+    /// The module.
+    pub table: String,
+    /// The tokens, each once.
+    pub tokens: Vec<u32>,
+    /// Width of an embedding.
+    pub width: usize,
+    /// `[tokens, width]`, row by row.
+    pub values: Vec<f32>,
+}
+
+impl TokenRows {
+    /// Puts them in place of the rows of a table, row by row; a token that it does not have is left out.
+    pub(crate) fn put_in(&self, table: &mut [f32]) {
+        for (token, row) in self.tokens.iter().zip(self.values.chunks_exact(self.width.max(1))) {
+            let at = *token as usize * self.width;
+            if let Some(own) = table.get_mut(at..at + self.width) {
+                own.copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// The matrices of one layer: of a table of embeddings as if it made the tokens of what is looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoraMatrices {
     /// The module.
@@ -114,6 +148,8 @@ pub struct LoraMatrices {
     pub b: Vec<f32>,
     /// What is added is scaled by this.
     pub scale: f64,
+    /// Whether they are of a table of embeddings, for which PEFT has names of its own.
+    pub is_embeddings: bool,
 }
 
 /// Its name below the model, its shape, its numbers.
@@ -127,6 +163,9 @@ impl FoldedAdapter {
     /// A file is missing or damaged, or the adapter is not a prefix.
     pub fn read(folder: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
         let path = folder.join("adapter_config.json");
+        if !path.is_file() {
+            return Err(no_adapter(folder));
+        }
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
@@ -229,42 +268,6 @@ impl FoldedAdapter {
             before.extend(tokenizer.encode(text)?);
         }
         Ok(before)
-    }
-
-    /// Refuses a model that does not have the layers and weights it changes, by name.
-    ///
-    /// # Errors
-    /// [`EngineError::AdapterMismatch`].
-    pub fn check_weights(&self, model: &BaseModel) -> Result<()> {
-        let mismatch = |reason: String| Err(EngineError::AdapterMismatch { reason });
-        let linears = model.linears();
-        for layer in self.lora.iter().flat_map(|lora| &lora.layers) {
-            let Some(known) = linears.iter().find(|linear| linear.name == layer.name) else {
-                return mismatch(format!("it has matrices for {}, which this model does not have", layer.name));
-            };
-            if (known.d_in, known.d_out) != (layer.d_in, layer.d_out) {
-                return mismatch(format!(
-                    "{} reads {} and makes {} numbers there, {} and {} here",
-                    layer.name, layer.d_in, layer.d_out, known.d_in, known.d_out
-                ));
-            }
-        }
-        let weights = model.weights();
-        for (name, shape, _) in &self.weights {
-            let Some(known) = weights.iter().find(|weight| weight.name == *name) else {
-                return mismatch(format!("it has the weight {name}, which this model does not have"));
-            };
-            if known.shape != *shape {
-                return mismatch(format!("{name} has shape {shape:?} there, {:?} here", known.shape));
-            }
-        }
-        let [_, width] = model.embedding_dims();
-        match &self.prompt {
-            Some(prompt) if prompt.width != width => {
-                mismatch(format!("its soft tokens are {} numbers wide, the model's embeddings {width}", prompt.width))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Positions that it takes before the text, at most.
@@ -379,6 +382,14 @@ impl FoldedAdapter {
             digest.update(bytes(&layer.a));
             digest.update(bytes(&layer.b));
         }
+        if let Some(lora) = &self.lora {
+            lora.residual.iter().for_each(|residual| digest.update(residual.name()));
+            for rows in &lora.rows {
+                rows.tokens.iter().for_each(|token| digest.update(token.to_le_bytes()));
+                digest.update(bytes(&rows.values));
+            }
+            lora.base_copies.iter().for_each(|(.., values)| digest.update(bytes(values)));
+        }
         self.weights.iter().chain(&self.head).for_each(|(.., values)| digest.update(bytes(values)));
         // The same numbers compute something else.
         match self.positions {
@@ -402,9 +413,8 @@ impl FoldedAdapter {
     }
 
     fn write_form(&self, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
-        // PEFT keeps biases with the matrices.
-        let with_matrices = self.lora.is_some() && self.weights.iter().all(|(name, ..)| name.ends_with(".bias"));
-        let weights = !self.weights.is_empty() && !with_matrices;
+        // PEFT keeps biases, and modules that are trained whole, with the matrices.
+        let weights = !self.weights.is_empty() && self.lora.is_none();
         let parts = [!self.prefixes.is_empty(), self.prompt.is_some(), self.lora.is_some(), weights];
         if parts.iter().filter(|&&part| part).count() > 1 {
             return combined::write(self, folder, config);
@@ -424,13 +434,16 @@ impl FoldedAdapter {
     }
 
     /// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`FoldedAdapter::write`]. What does
-    /// not come out exactly is said in a sentence.
+    /// not come out exactly, or for a model of this architecture not at all, is said in a sentence.
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn export(&self, folder: &Path) -> Result<Option<String>> {
+    pub fn export(&self, folder: &Path, architecture: Option<&str>) -> Result<Option<String>> {
         let inexact = self.export_for_peft(folder)?;
-        let said: Vec<String> = inexact.into_iter().chain(Convention::of(self).elsewhere(self.n_virtual())).collect();
+        let prefix = architecture.filter(|_| !self.prefixes.is_empty());
+        let unusable = prefix.and_then(convention::unusable_in_peft);
+        let elsewhere = Convention::of(self).elsewhere(self.n_virtual());
+        let said: Vec<String> = unusable.into_iter().chain(inexact).chain(elsewhere).collect();
         Ok((!said.is_empty()).then(|| said.join("; ")))
     }
 
@@ -527,12 +540,12 @@ mod tests {
         for (n_layers, exact) in [(1, true), (3, true), (4, false), (5, true)] {
             let folder = tempfile::tempdir().unwrap();
             let adapter = decoder_only(n_layers);
-            let said = adapter.export(folder.path()).unwrap();
+            let said = adapter.export(folder.path(), None).unwrap();
             assert_eq!(said.is_none(), exact, "{n_layers} layers: {said:?}");
             let back = FoldedAdapter::read(folder.path(), None).unwrap();
             assert_eq!(back.prefixes[0].1.flat == adapter.prefixes[0].1.flat, exact, "{n_layers} layers");
             // What came from PEFT fits into PEFT, however many layers there are.
-            assert_eq!(back.export(folder.path()).unwrap(), None, "{n_layers} layers");
+            assert_eq!(back.export(folder.path(), None).unwrap(), None, "{n_layers} layers");
             let text = std::fs::read_to_string(folder.path().join("adapter_config.json")).unwrap();
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!((&json["num_transformer_submodules"], &json["task_type"]), (&2.into(), &"SEQ_2_SEQ_LM".into()));
@@ -549,7 +562,7 @@ mod tests {
             (Some(vec![0]), Positions::Infix, "between prompt and target"),
         ] {
             let adapter = FoldedAdapter { layers, positions, ..plain.clone() };
-            let said = adapter.export(folder.path()).unwrap().unwrap();
+            let said = adapter.export(folder.path(), None).unwrap().unwrap();
             assert!(said.contains(words), "{said}");
             let back = FoldedAdapter::read(folder.path(), None).unwrap();
             assert_eq!((&back.layers, back.positions, back.hash()), (&adapter.layers, positions, adapter.hash()));
@@ -557,7 +570,7 @@ mod tests {
             let MethodConfig::Prefix(method) = back.method() else { panic!("{:?}", back.method()) };
             assert_eq!((method.layers, method.infix), (adapter.layers, positions == Positions::Infix));
         }
-        assert_eq!(plain.export(folder.path()).unwrap(), None, "the word of the one before does not stay");
+        assert_eq!(plain.export(folder.path(), None).unwrap(), None, "the word of the one before does not stay");
         assert_eq!(FoldedAdapter::read(folder.path(), None).unwrap().layers, None);
     }
 
@@ -569,7 +582,7 @@ mod tests {
         let cross = adapter.prefixes[0].1.clone();
         adapter.prefixes.insert(0, (Site::Encoder, encoder));
         adapter.prefixes.push((Site::Cross, cross));
-        let said = adapter.export(folder.path()).unwrap().unwrap();
+        let said = adapter.export(folder.path(), None).unwrap().unwrap();
         assert!(said.contains("PEFT has no place"), "{said}");
         let back = FoldedAdapter::read(folder.path(), None).unwrap();
         assert_eq!(back.prefixes.len(), 3);

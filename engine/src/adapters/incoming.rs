@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::adapters::foreign::{self, Imported};
 use crate::adapters::single_file::{self, About, ReferenceLogits};
-use crate::adapters::{FoldedAdapter, FoldedPrompt, describe};
+use crate::adapters::{FoldedAdapter, FoldedPrompt, Lookalike, describe, no_adapter};
 use crate::config::{Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
@@ -46,13 +46,13 @@ impl Incoming {
             let adapter = FoldedAdapter::read(path, like)?;
             return Ok(Self { sentence: describe("PEFT's form", &adapter), adapter, about: None, reference: None });
         }
+        if let Some(is @ (Lookalike::Rows | Lookalike::Absent)) = Lookalike::of(path).filter(|_| !path.is_dir()) {
+            return Err(EngineError::Lookalike { is, path: path.to_owned() });
+        }
+        let source = foreign::detect(path)?.ok_or_else(|| no_adapter(path))?;
         let Some(sites) = like else {
-            let source = foreign::detect(path)?;
-            return Err(match source {
-                Some(source) => EngineError::AdapterMismatch {
-                    reason: format!("{} keeps no sizes, so it can only be read for a model", source.name()),
-                },
-                None => EngineError::UnknownAdapter { path: path.to_owned() },
+            return Err(EngineError::AdapterMismatch {
+                reason: format!("{} keeps no sizes, so it can only be read for a model", source.name()),
             });
         };
         match foreign::read(path, sites)? {
@@ -84,5 +84,6 @@ fn is_of_peft(path: &Path) -> bool {
     let text = std::fs::read_to_string(path.join("adapter_config.json")).unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     // A folder that is damaged there is still said to be so by what reads it.
-    path.join("adapter_model.safetensors").is_file() || json.get("peft_type").is_some()
+    let is_damaged = text.is_empty() && path.join("adapter_model.safetensors").is_file();
+    is_damaged || json.get("peft_type").is_some()
 }

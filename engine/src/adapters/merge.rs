@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, WeightName};
+use crate::models::{BaseModel, WeightName, tied_head};
 use crate::weights::write_json;
 
 /// Files beside the weights that belong to a checkpoint, by their ends.
@@ -42,11 +42,11 @@ pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()>
     std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
     let draft =
         tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
-    copy_beside(base, adapter, draft.path())?;
+    copy_beside(base, adapter, changed.head.is_some(), draft.path())?;
     let path = draft.path().join("model.safetensors");
     let mut tensors: Vec<(String, Stored<'_>)> = Vec::new();
     for (name, dtype, shape, bytes) in base.folder().files().stored() {
-        let bytes = match changed.get(name) {
+        let bytes = match changed.weights.get(name) {
             Some(values) => Cow::Owned(narrowed(values, dtype)),
             None => bytes,
         };
@@ -55,10 +55,17 @@ pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()>
     // A pooler that the files lack was drawn, and trained all the same.
     let drawn = base.weights().into_iter().filter(|weight| !base.folder().files().contains(&weight.stored));
     for WeightName { stored, shape, .. } in drawn {
-        if let Some(values) = changed.get(&stored) {
+        if let Some(values) = changed.weights.get(&stored) {
             let bytes = Cow::Owned(narrowed(values, Dtype::F32));
             tensors.push((stored, Stored { dtype: Dtype::F32, shape, bytes }));
         }
+    }
+    if let Some((WeightName { name, stored, shape }, values)) = &changed.head {
+        let table = tensors.iter().find(|(other, _)| other == stored).map(|(_, table)| table.dtype);
+        let dtype = table.unwrap_or(Dtype::F32);
+        tensors.retain(|(known, _)| known != name);
+        let bytes = Cow::Owned(narrowed(values, dtype));
+        tensors.push((name.clone(), Stored { dtype, shape: shape.clone(), bytes }));
     }
     for (name, shape, values) in &adapter.head {
         let bytes = Cow::Owned(narrowed(values, Dtype::F32));
@@ -96,29 +103,81 @@ impl View for Stored<'_> {
     }
 }
 
-/// The weights that differ from the base model's, by the names of the files.
-fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<BTreeMap<String, Vec<f32>>> {
-    let weights = base.weights();
+/// What differs from the base model.
+#[derive(Default)]
+struct Changed {
+    /// Weights by the names of the files.
+    weights: BTreeMap<String, Vec<f32>>,
+    /// A head that was the table of embeddings and is not any more.
+    head: Option<(WeightName, Vec<f32>)>,
+}
+
+/// The weights with everything that an adapter changes of them.
+fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<Changed> {
+    let (weights, linears) = (base.weights(), base.linears());
     let find = |name: &str| {
         let missing = || EngineError::AdapterMismatch { reason: format!("the model's files do not hold {name}") };
         weights.iter().find(|weight| weight.name == name).ok_or_else(missing)
     };
-    let mut changed = BTreeMap::new();
-    for (name, _, values) in &adapter.weights {
-        changed.insert(find(name)?.stored.clone(), values.clone());
+    let tied = tied_head(&linears, &weights);
+    let is_tied = |name: &str| tied.as_ref().is_some_and(|head| head.name == name);
+    let mut changed = Changed::default();
+    for (name, _, values) in adapter.weights.iter().filter(|(name, ..)| !is_tied(name)) {
+        changed.weights.insert(find(name)?.stored.clone(), values.clone());
     }
-    let linears = base.linears();
-    for layer in adapter.lora.iter().flat_map(|lora| &lora.layers) {
-        let weight: &WeightName = find(&format!("{}.weight", layer.name))?;
-        let mut values = match changed.remove(&weight.stored) {
-            Some(values) => values,
-            None => base.values(weight)?,
-        };
+    let Some(lora) = &adapter.lora else { return Ok(changed) };
+    for rows in &lora.rows {
+        let weight = find(&format!("{}.weight", rows.table))?;
+        let mut values = changed.take(base, weight)?;
+        rows.put_in(&mut values);
+        changed.weights.insert(weight.stored.clone(), values);
+    }
+    if let Some(head) = &tied {
+        changed.head = untied(base, adapter, head, &changed)?.map(|values| (head.clone(), values));
+    }
+    for layer in lora.layers.iter().filter(|layer| !is_tied(&format!("{}.weight", layer.name))) {
+        let weight = find(&format!("{}.weight", layer.name))?;
+        let mut values = changed.take(base, weight)?;
         let is_in_out = linears.iter().any(|linear| linear.name == layer.name && linear.is_in_out);
         add(&mut values, layer, is_in_out);
-        changed.insert(weight.stored.clone(), values);
+        changed.weights.insert(weight.stored.clone(), values);
     }
     Ok(changed)
+}
+
+impl Changed {
+    fn take(&mut self, base: &BaseModel, weight: &WeightName) -> Result<Vec<f32>> {
+        self.weights.remove(&weight.stored).map_or_else(|| base.values(weight), Ok)
+    }
+}
+
+/// The numbers of a head that is tied in the base model, where the adapter changes it and its table in different ways, as
+/// the loader computes them. `changed` has the table without its matrices.
+fn untied(base: &BaseModel, adapter: &FoldedAdapter, head: &WeightName, changed: &Changed) -> Result<Option<Vec<f32>>> {
+    let lora = adapter.lora.as_ref();
+    let weights = base.weights();
+    let Some(table) = weights.iter().find(|weight| weight.stored == head.stored) else { return Ok(None) };
+    let layer = |weight: &str| {
+        lora.iter().flat_map(|lora| &lora.layers).find(|layer| format!("{}.weight", layer.name) == *weight)
+    };
+    let own = adapter.weights.iter().find(|(name, ..)| *name == head.name);
+    let is_apart = lora.is_some_and(|lora| !lora.config.modules_to_save.is_empty())
+        && adapter.weights.iter().any(|(name, ..)| *name == table.name);
+    if own.is_none() && !is_apart && layer(&head.name).is_none() && layer(&table.name).is_none() {
+        return Ok(None);
+    }
+    let mut values = match (own, changed.weights.get(&table.stored)) {
+        (Some((.., values)), _) => values.clone(),
+        (None, Some(values)) if !is_apart => values.clone(),
+        _ => base.values(table)?,
+    };
+    for rows in lora.iter().flat_map(|lora| &lora.rows).filter(|rows| format!("{}.weight", rows.table) == table.name) {
+        rows.put_in(&mut values);
+    }
+    if let Some(layer) = layer(&head.name) {
+        add(&mut values, layer, false);
+    }
+    Ok(Some(values))
 }
 
 /// `weight + scale · B A`, in f64 so that the order of the sum does not show.
@@ -144,8 +203,9 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-/// Configuration and tokenizer; the configuration learns what the head is for and the names of the classes.
-fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
+/// Configuration and tokenizer; the configuration learns what the head is for, the names of the classes, and that a head is not
+/// tied any more.
+fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &Path) -> Result<()> {
     let folder = &base.folder().path;
     for entry in std::fs::read_dir(folder).map_err(EngineError::io("read", folder))? {
         let path = entry.map_err(EngineError::io("read", folder))?.path();
@@ -156,13 +216,24 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<(
             std::fs::copy(&path, to.join(&name)).map_err(EngineError::io("copy", &path))?;
         }
     }
-    if adapter.head.is_empty() {
+    if adapter.head.is_empty() && !is_untied {
         return Ok(());
     }
     let path = to.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
     let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.clone(), reason };
     let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    if is_untied {
+        // T5 scales what goes into its head where nothing else is said and the head is tied.
+        let is_tied = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);
+        if base.shape().architecture == "t5" && config.get("scale_decoder_outputs").is_none() {
+            config["scale_decoder_outputs"] = json!(is_tied);
+        }
+        config["tie_word_embeddings"] = json!(false);
+    }
+    if adapter.head.is_empty() {
+        return write_json(&path, &config);
+    }
     let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
     config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
     let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));

@@ -20,26 +20,35 @@ mod head;
 mod heads;
 mod incoming;
 mod init;
+mod lookalike;
 mod lora;
 mod part;
+mod placed;
 mod prompt;
 mod prompt_init;
+mod residual;
+mod tensors;
 mod text;
 mod tuned_weights;
+mod unread;
 mod weights;
 
 pub use self::adapter::{Adapter, Leaves};
 pub use self::combine::{Combination, combine};
 use self::describe::describe;
-pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor};
+pub use self::folded::{
+    FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor, TokenRows,
+};
 pub use self::head::{Head, HeadShape};
 pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};
-pub use self::lora::{ALL_LINEAR, Lora, LoraLayer, LoraShape, default_targets, is_of_a_head, last_names};
+pub use self::lookalike::{Lookalike, no_adapter};
+pub use self::lora::{ALL_LINEAR, Lora, LoraLayer, LoraShape, TokenTable, default_targets, is_of_a_head, last_names};
 pub use self::parameters::{Parameter, Trainables};
 pub use self::part::{Part, PartPlan};
 pub use self::prefix::{Prefix, PrefixShape, count_parameters};
 pub use self::prompt::{PromptEncoderShape, PromptShape, PromptTasksShape, SoftPrompt};
 pub(crate) use self::prompt_init::frequent;
 pub use self::prompt_init::{PromptStart, PromptTarget};
+pub use self::residual::Residual;
 pub use self::tuned_weights::TunedWeights;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::folded::{FoldedAdapter, malformed};
+use crate::adapters::unread;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::weights::write_json;
@@ -26,8 +27,9 @@ struct TextAdapterConfig {
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: TextAdapterConfig =
-        serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
     Ok(FoldedAdapter {
+        notices: unread::keys(&json, &config),
         text: Some(config.text),
         task: config.task,
         base_model: config.base_model_name_or_path,

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::folded::{FoldedAdapter, NamedTensor, malformed};
 use crate::adapters::peft::task_type;
+use crate::adapters::tensors::Tensors;
+use crate::adapters::unread;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
-use crate::weights::{read_floats, write_floats, write_json};
+use crate::weights::{write_floats, write_json};
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "WEIGHTS";
@@ -29,13 +31,13 @@ struct WeightsConfig {
 
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
-    let config: WeightsConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
-    let path = folder.join("adapter_model.safetensors");
+    let config: WeightsConfig =
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+    let notices = unread::keys(&json, &config);
     let (mut weights, mut head) = (Vec::<NamedTensor>::new(), Vec::<NamedTensor>::new());
-    for (name, (shape, values)) in read_floats(&path)? {
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(malformed(&path, format!("{name:?} holds a number that is not finite")));
-        }
+    let mut tensors = Tensors::read(folder)?;
+    for name in tensors.names() {
+        let (shape, values) = tensors.take(&name)?;
         match name.strip_prefix(HEAD) {
             Some(name) => head.push((name.to_owned(), shape, values)),
             None => weights.push((name, shape, values)),
@@ -46,6 +48,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
         head,
         task: config.task,
         base_model: config.base_model_name_or_path,
+        notices,
         ..FoldedAdapter::default()
     })
 }

@@ -21,6 +21,13 @@ pub fn weight_changes(adapter: &FoldedAdapter, model: &ModelFolder) -> Result<Ve
         WeightChange { name: name.to_owned(), norm: norm as f32, share: share as f32 }
     };
     let mut changes = Vec::new();
+    for rows in adapter.lora.iter().flat_map(|lora| &lora.rows) {
+        let weight = own(&format!("{}.weight", rows.table))?;
+        let mut now = weight.clone();
+        rows.put_in(&mut now);
+        let added = squares(now.iter().zip(&weight).map(|(&now, &before)| f64::from(now) - f64::from(before))).sqrt();
+        changes.push(change(&rows.table, added, &weight));
+    }
     for layer in adapter.lora.iter().flat_map(|lora| &lora.layers) {
         let weight = own(&format!("{}.weight", layer.name))?;
         changes.push(change(&layer.name, norm_of_product(layer), &weight));
@@ -64,7 +71,16 @@ mod tests {
         let entry = |o: usize, i: usize| (0..rank).map(|r| 2.0 * b[o * rank + r] * a[r * d_in + i]).sum::<f32>();
         let made = (0..d_out).flat_map(|o| (0..d_in).map(move |i| (o, i)));
         let expected = made.map(|(o, i)| entry(o, i).powi(2)).sum::<f32>().sqrt();
-        let layer = LoraMatrices { name: "q".into(), rank, d_in, d_out, a: a.clone(), b: b.clone(), scale: 2.0 };
+        let layer = LoraMatrices {
+            name: "q".into(),
+            rank,
+            d_in,
+            d_out,
+            a: a.clone(),
+            b: b.clone(),
+            scale: 2.0,
+            is_embeddings: false,
+        };
         assert!((norm_of_product(&layer) - f64::from(expected)).abs() < 1e-5);
     }
 }

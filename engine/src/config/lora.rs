@@ -1,6 +1,6 @@
 //! Matrices of low rank as a run asks for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,14 @@ pub struct LoraConfig {
     /// Other alphas, likewise.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub alpha_pattern: BTreeMap<String, f64>,
+    /// Modules that are trained whole beside them, embeddings, heads or norms, by the ends of their names, such as
+    /// `embed_tokens` (PEFT: `modules_to_save`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules_to_save: Vec<String>,
+    /// Tokens whose rows of a table of embeddings are trained beside them, by the end of the table's name or `""` for
+    /// the model's own (PEFT: `trainable_token_indices`). A head that is tied to the table has the new rows too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub trained_tokens: BTreeMap<String, Vec<u32>>,
     /// Initial values.
     #[serde(skip_serializing_if = "LoraInit::is_fresh")]
     pub init: LoraInit,
@@ -68,6 +76,8 @@ impl Default for LoraConfig {
             bias: LoraBias::None,
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
+            modules_to_save: Vec::new(),
+            trained_tokens: BTreeMap::new(),
             init: LoraInit::Fresh,
         }
     }
@@ -77,13 +87,31 @@ impl LoraConfig {
     pub(super) fn check(&self) -> Result<()> {
         let ranks = self.rank_pattern.values().all(|rank| (1..=4096).contains(rank));
         let alphas = self.alpha_pattern.values().all(|alpha| alpha.is_finite() && *alpha > 0.0);
+        let is_twice = |tokens: &Vec<u32>| tokens.iter().collect::<BTreeSet<_>>().len() < tokens.len();
+        let twice = self.trained_tokens.values().any(is_twice);
         refuse(&[
             ((1..=4096).contains(&self.rank), "lora.rank", "must be between 1 and 4096"),
             (self.alpha.is_finite() && self.alpha > 0.0, "lora.alpha", POSITIVE),
             (ranks, "lora.rank_pattern", "must be between 1 and 4096"),
             (alphas, "lora.alpha_pattern", "must be positive, finite numbers"),
+            (!twice, "lora.trained_tokens", "a token is named twice"),
+            (self.modules_to_save.iter().all(|name| !name.is_empty()), "lora.modules_to_save", "a name is empty"),
             ((0.0..1.0).contains(&self.dropout), "lora.dropout", SHARE),
         ])
+    }
+
+    /// Whether a module is trained whole, found as PEFT finds it: `norm` is `input_layernorm` too, and all that is below it.
+    pub fn saves(&self, module: &str) -> bool {
+        let ends = module.match_indices('.').map(|(at, _)| at).chain([module.len()]);
+        let is_saved = |end: usize| self.modules_to_save.iter().any(|name| module[..end].ends_with(name.as_str()));
+        ends.into_iter().any(is_saved)
+    }
+
+    /// The tokens whose rows of a table are trained; without a name they are of any.
+    pub fn tokens_of(&self, module: &str) -> Option<&Vec<u32>> {
+        let found =
+            |(end, _): &(&String, &Vec<u32>)| end.is_empty() || module == *end || module.ends_with(&format!(".{end}"));
+        self.trained_tokens.iter().find(found).map(|(_, tokens)| tokens)
     }
 
     /// What is added is scaled by this, in a layer of this rank and alpha.

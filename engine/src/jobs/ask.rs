@@ -77,7 +77,8 @@ pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<
             _ => norms::grid(&folded.layers(&device::cpu()))?,
         };
         if let Some(model) = model.filter(|_| folded.lora.is_some() || !folded.weights.is_empty()) {
-            grid.changes = weight_changes(&folded, &ModelFolder::open(&model)?)?;
+            let model = ModelFolder::open(&model)?;
+            grid.changes = weight_changes(&folded.clone().on_base(&model)?, &model)?;
         }
         if folded.task.task == Task::Seq2Seq {
             grid.sites = folded.prefixes.iter().map(|(site, prefix)| (*site, prefix.shape.n_layers)).collect();

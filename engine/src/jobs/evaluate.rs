@@ -62,6 +62,7 @@ impl Evaluate {
         let model = session.model(&self.model, self.place, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| adapter_of(folder, &self.data, &model)).transpose()?;
+        adapter.iter().for_each(|adapter| out.unread(self.id, adapter));
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
         let record = match &adapter {
             Some(adapter) => adapter.task.clone(),

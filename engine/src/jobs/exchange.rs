@@ -1,13 +1,12 @@
 //! Adapters in, in any form that is known, and out, in PEFT's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::single_file::BaseModel;
 use crate::adapters::{FoldedAdapter, Incoming};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
-use crate::jobs::once;
 use crate::message::{AdapterFacts, Event, JobId};
 use crate::models::folder::ModelFolder;
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
@@ -17,7 +16,11 @@ use crate::worker::{Job, Outbox};
 pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
-        if let Some(text) = adapter.export(&to)? {
+        out.unread(job, &adapter);
+        // Its base model may be anywhere, or nowhere any more.
+        let base = adapter.base_model.as_ref().and_then(|base| ModelFolder::open(Path::new(base)).ok());
+        let architecture = base.map(|base| base.shape().architecture.to_owned());
+        if let Some(text) = adapter.export(&to, architecture.as_deref())? {
             out.send(Event::Notice { job, text });
         }
         Ok(Event::Written { job, folder: to })
@@ -26,10 +29,11 @@ pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> 
 
 /// Says what an adapter is, and for a model whether it is the one it was made for.
 pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
-    once(move |_| {
+    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
         let sites = folder.as_ref().map(ModelFolder::sites);
         let sent = Incoming::read(&adapter, sites.as_deref())?;
+        out.unread(job, &sent.adapter);
         let other_base = folder.and_then(|folder| other_base(&sent, &folder));
         let Incoming { adapter: folded, sentence, about, .. } = sent;
         let found = AdapterFacts {
@@ -46,7 +50,7 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
             about,
         };
         Ok(Event::Inspected { job, found: Box::new(found) })
-    })
+    }))))
 }
 
 /// Reads an adapter of any form into a run folder, where it looks like a finished run. Nothing is written before it was

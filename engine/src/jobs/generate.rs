@@ -50,9 +50,14 @@ impl Generate {
         let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
         model.check_writes()?;
         Writer::try_from(&*model.model)?;
-        let (mut streams, mut texts) = (Vec::new(), Vec::new());
+        let (mut streams, mut texts, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
+            // Streams of one adapter are told once.
+            if !said.contains(&stream.adapter.as_deref()) {
+                adapter.iter().for_each(|adapter| out.unread(self.id, adapter));
+                said.push(stream.adapter.as_deref());
+            }
             let acting = adapter.as_ref().filter(|_| stream.strength != 0.0);
             let prompt = of_adapter(acting, stream.task.as_deref(), tokens_of(&stream.prompt, &model)?, &model)?;
             let conditioning = match &adapter {

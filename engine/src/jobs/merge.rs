@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use crate::adapters::{Combination, FoldedAdapter, combine, merge};
 use crate::device;
 use crate::error::Result;
+use crate::jobs::ask::Once;
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::once;
 use crate::message::{Event, JobId};
 use crate::models::folder::ModelFolder;
-use crate::worker::Job;
+use crate::worker::{Job, Outbox};
 
 /// Writes several adapters of one model as one.
 pub(super) fn combined(
@@ -34,13 +35,14 @@ pub(super) fn combined(
 
 /// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights.
 pub(super) fn merged(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
-    once(move |_| {
+    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
         let sites = base.sites();
         let adapter = FoldedAdapter::read(&adapter_folder(adapter), Some(&sites))?;
         adapter.check_fits(&sites)?;
-        adapter.check_weights(&base)?;
+        let adapter = adapter.placed(&base)?;
+        out.unread(job, &adapter);
         merge::merge(&base, &adapter, &to)?;
         Ok(Event::Written { job, folder: to })
-    })
+    }))))
 }

@@ -39,7 +39,7 @@ impl Job for Probe {
         let mut heard = out.loading(self.id);
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
-        sent.adapter.check_weights(&model.model)?;
+        let sent = Incoming { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;
         out.send(Event::Probed { job: self.id, probe });
         Ok(Progress::Done(Outcome::Completed))

@@ -292,13 +292,14 @@ impl Bart {
         let shared = load.matrix(name, table)?;
         let encoder = stack(&load, config, "encoder", &mut |share| progress(share * 0.5))?;
         let decoder = stack(&load, config, "decoder", &mut |share| progress(0.5 + share * 0.5))?;
-        let head = load.head("lm_head.weight", table, config.tie_word_embeddings)?;
+        let head = load.head("lm_head.weight", table, config.tie_word_embeddings.then_some(name))?;
         let bias = logits_bias(&load, shape.vocab_size)?;
         let has_bias = bias.is_some();
         let head = match bias {
             Some(bias) => {
                 let matrix = head.unwrap_or_else(|| shared.clone());
-                Some(load.once("head and bias", &["shared.weight"], || Ok(with_column(&matrix, &bias)))?)
+                let joined = || Ok(with_column(&matrix, &bias));
+                Some(if load.changes_words(name) { joined()? } else { load.once("head and bias", &[], joined)? })
             }
             None => head,
         };
@@ -349,6 +350,7 @@ fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut Load
         embedding_norm: norm(config.norms_embedding(), "layernorm_embedding")?,
         lookup: Lookup {
             scale: config.scale_embedding.then(|| (d as f64).sqrt()),
+            unscaled_behind_soft: config.name() == "pegasus",
             padding: config.pad_token_id.or(Some(if config.model_type == "pegasus" { 0 } else { 1 })),
         },
         blocks,

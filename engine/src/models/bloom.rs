@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, keys_and_values};
 use crate::nn::{
     Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention,
@@ -114,6 +114,9 @@ impl BloomConfig {
     }
 }
 
+/// The table of token embeddings.
+const WORDS: &str = "word_embeddings.weight";
+
 struct Block {
     input_norm: LayerNorm,
     qkv: FrozenLinear,
@@ -146,8 +149,8 @@ impl Bloom {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &BloomConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "transformer.", "word_embeddings.weight");
-        let word_embeddings = load.matrix("word_embeddings.weight", [shape.vocab_size, shape.d_model])?;
+        let load = Loader::new(weights, "transformer.", WORDS);
+        let word_embeddings = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let norm = |name: &str| load.layer_norm(name, shape.d_model, config.layer_norm_epsilon);
         let embeddings_norm = norm("word_embeddings_layernorm")?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
@@ -157,7 +160,7 @@ impl Bloom {
         }
         let ln_f = norm("ln_f")?;
         let head = [shape.vocab_size, shape.d_model];
-        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
         progress(1.0)?;
         Ok(Self {
             attention: shape.causal_attention(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
+use crate::adapters::Lookalike;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
@@ -82,7 +83,11 @@ impl ModelFolder {
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("config.json");
         if !file.is_file() {
-            return Err(EngineError::ModelFileMissing { what: "config.json", path: path.to_owned() });
+            let path = path.to_owned();
+            return Err(match Lookalike::of_model(&path) {
+                Some(is) => EngineError::Lookalike { is, path },
+                None => EngineError::ModelFileMissing { what: "config.json", path },
+            });
         }
         let text = std::fs::read_to_string(&file).map_err(EngineError::io("read", &file))?;
         let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.clone(), reason };

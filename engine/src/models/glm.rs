@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
@@ -272,7 +272,7 @@ impl Glm {
         let shape = config.shape();
         let names = config.names();
         let load = Loader::new(weights, names.root, names.embeddings);
-        let embed_tokens = load.matrix(names.embeddings, [shape.vocab_size, shape.d_model])?;
+        let embed_tokens = load.table(names.embeddings, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32)?;
@@ -281,8 +281,8 @@ impl Glm {
         let norm = load.rms_norm(names.norm, shape.d_model, config.rms_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
         let lm_head = match config.model_type.as_str() {
-            CHATGLM => Some(load.matrix("output_layer.weight", head)?),
-            _ => load.head("lm_head.weight", head, config.tie_word_embeddings)?,
+            CHATGLM => Some(load.table("output_layer.weight", head, Role::Head)?),
+            _ => load.head("lm_head.weight", head, config.tie_word_embeddings.then_some(names.embeddings))?,
         };
         progress(1.0)?;
         let (activation, attention) = (config.activation()?, shape.causal_attention());

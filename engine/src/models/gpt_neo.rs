@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, SlidingWindow, activation, attention,
@@ -137,6 +137,9 @@ impl GptNeoConfig {
     }
 }
 
+/// The table of token embeddings.
+const WORDS: &str = "wte.weight";
+
 struct Block {
     is_local: bool,
     ln_1: LayerNorm,
@@ -169,8 +172,8 @@ impl GptNeo {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &GptNeoConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "transformer.", "wte.weight");
-        let wte = load.matrix("wte.weight", [shape.vocab_size, shape.d_model])?;
+        let load = Loader::new(weights, "transformer.", WORDS);
+        let wte = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for (layer, is_local) in config.local_layers().enumerate() {
@@ -179,7 +182,7 @@ impl GptNeo {
         }
         let ln_f = load.layer_norm("ln_f", shape.d_model, config.layer_norm_epsilon)?;
         let head = [shape.vocab_size, shape.d_model];
-        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
         progress(1.0)?;
         let attention = AttentionShape { scale: 1.0, ..shape.causal_attention() };
         let (window, activation) = (config.window(), config.activation()?);

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
@@ -130,6 +130,9 @@ impl GptNeoxConfig {
     }
 }
 
+/// The table of token embeddings.
+const WORDS: &str = "embed_in.weight";
+
 struct Block {
     input_norm: LayerNorm,
     post_norm: LayerNorm,
@@ -159,8 +162,8 @@ impl GptNeox {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &GptNeoxConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "gpt_neox.", "embed_in.weight");
-        let embed_in = load.matrix("embed_in.weight", [shape.vocab_size, shape.d_model])?;
+        let load = Loader::new(weights, "gpt_neox.", WORDS);
+        let embed_in = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32)?;
@@ -168,7 +171,7 @@ impl GptNeox {
         }
         let final_norm = load.layer_norm("final_layer_norm", shape.d_model, config.layer_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
-        let embed_out = load.head_stored_as("embed_out.weight", head, config.tie_word_embeddings)?;
+        let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
         progress(1.0)?;
         let activation = config.activation()?;
         let frequencies = config.rope.frequencies(config.d_rotary());

@@ -2,10 +2,20 @@
 
 use crate::config::Task;
 use crate::models::folder::ModelFolder;
-use crate::models::{HeadKind, LinearName, WeightName};
+use crate::models::{HeadKind, LinearName, Role, WeightName};
 
 /// Heads of tasks that a checkpoint was once trained for: they are no weights of the model.
 pub(super) const HEADS: [&str; 4] = ["classifier.", "pre_classifier.", "classification_head.", "score."];
+
+/// Whether a tensor, or a module with the dot behind it, is one of a head that names classes.
+pub(crate) fn is_class_head(name: &str) -> bool {
+    HEADS.iter().any(|head| name.starts_with(head))
+}
+
+/// Whether a weight is the table that an encoder and a decoder read under names of their own.
+pub(crate) fn is_shared_table(name: &str) -> bool {
+    name == "shared.weight" || name == "model.shared.weight"
+}
 
 /// What older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
@@ -28,7 +38,7 @@ impl ModelFolder {
         files.map(known).collect()
     }
 
-    /// Every linear layer of the blocks.
+    /// Every linear layer of the blocks, the table of token embeddings and the head, tied or not.
     pub fn known_linears(&self) -> Vec<LinearName> {
         let is_in_out = self.shape().architecture == "gpt2";
         let linear = |weight: WeightName| {
@@ -38,9 +48,26 @@ impl ModelFolder {
                 return None;
             }
             let (d_in, d_out) = if is_in_out { (rows, columns) } else { (columns, rows) };
-            Some(LinearName { name: name.to_owned(), d_in, d_out, is_in_out })
+            Some(LinearName { name: name.to_owned(), d_in, d_out, is_in_out, role: Role::Layer })
         };
-        self.known_weights().into_iter().filter_map(linear).collect()
+        let layers = self.known_weights().into_iter().filter_map(linear);
+        layers.chain(self.known_tables()).collect()
+    }
+
+    /// The table of token embeddings, where one place alone reads it, and the head that makes logits.
+    fn known_tables(&self) -> impl Iterator<Item = LinearName> {
+        let (shape, width) = (self.shape(), self.embedding_width());
+        let table = move |name: &str, role: Role| LinearName {
+            name: name.to_owned(),
+            d_in: width,
+            d_out: shape.vocab_size,
+            is_in_out: false,
+            role,
+        };
+        let writes = self.tasks().iter().any(|task| task.writes());
+        let head = if shape.architecture == "chatglm" { "transformer.output_layer" } else { "lm_head" };
+        let words = words(shape.architecture).map(|name| table(&name, Role::Embeddings));
+        words.into_iter().chain(writes.then(|| table(head, Role::Head)))
     }
 
     /// Width of the embeddings, which some models have narrower than what runs through their blocks.
@@ -99,6 +126,20 @@ fn module_root(architecture: &str) -> &'static str {
         "roberta" => "roberta.",
         _ => "model.",
     }
+}
+
+/// What adapters call the table of token embeddings; `None` where an encoder and a decoder read it under names of their own.
+fn words(architecture: &str) -> Option<String> {
+    let name = match architecture {
+        "bart" | "mbart" | "pegasus" | "t5" | "mt5" => return None,
+        "gpt2" | "gpt_neo" => "wte",
+        "bloom" => "word_embeddings",
+        "gpt_neox" => "embed_in",
+        "chatglm" => "embedding.word_embeddings",
+        "albert" | "bert" | "distilbert" | "electra" | "roberta" => "embeddings.word_embeddings",
+        _ => "embed_tokens",
+    };
+    Some(format!("{}{name}", module_root(architecture)))
 }
 
 /// What is in no block may stand outside of the root: it is called as it is stored.

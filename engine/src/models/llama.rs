@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
@@ -224,6 +224,9 @@ impl LlamaConfig {
     }
 }
 
+/// The table of token embeddings.
+const WORDS: &str = "embed_tokens.weight";
+
 struct Block {
     is_windowed: bool,
     input_norm: RmsNorm,
@@ -258,8 +261,8 @@ impl Llama {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &LlamaConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "model.", "embed_tokens.weight");
-        let embed_tokens = load.matrix("embed_tokens.weight", [shape.vocab_size, shape.d_model])?;
+        let load = Loader::new(weights, "model.", WORDS);
+        let embed_tokens = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {
             progress(layer as f32 / shape.n_layers as f32)?;
@@ -267,7 +270,7 @@ impl Llama {
         }
         let norm = load.rms_norm("norm", shape.d_model, config.rms_norm_eps)?;
         let head = [shape.vocab_size, shape.d_model];
-        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings)?;
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
         progress(1.0)?;
         let (activation, window) = (config.activation()?, config.window());
         let attention = shape.causal_attention();

@@ -33,17 +33,47 @@ pub struct WeightName {
     pub shape: Vec<usize>,
 }
 
-/// A linear layer as adapters know it.
+/// A matrix that low ranks can stand beside, as adapters know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinearName {
     /// The module, such as `transformer.h.0.attn.c_attn`.
     pub name: String,
-    /// Width of what it reads.
+    /// Width of what it reads; of embeddings their own.
     pub d_in: usize,
-    /// Width of what it makes.
+    /// Width of what it makes; of embeddings and heads the tokens.
     pub d_out: usize,
     /// Whether the files keep its matrix as `[d_in, d_out]`; otherwise it is `[d_out, d_in]`.
     pub is_in_out: bool,
+    /// Where it stands.
+    pub role: Role,
+}
+
+/// Where a matrix stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A linear layer.
+    Layer,
+    /// The table of token embeddings.
+    Embeddings,
+    /// What makes logits: it is adapted by itself where it is the table of embeddings, too.
+    Head,
+}
+
+/// What adapters call a head that makes logits.
+const HEAD: &str = "lm_head";
+const HEAD_WEIGHT: &str = "lm_head.weight";
+
+/// The head that is the table of embeddings: what adapters call its weight, and where that lies in the files. `None` where it
+/// has a weight of its own.
+pub(crate) fn tied_head(linears: &[LinearName], weights: &[WeightName]) -> Option<WeightName> {
+    let head = linears.iter().find(|linear| linear.role == Role::Head)?;
+    let (name, shape) = (format!("{}.weight", head.name), vec![head.d_out, head.d_in]);
+    if weights.iter().any(|weight| weight.name == name || weight.name == "embed_out.weight") {
+        return None;
+    }
+    // Of several tables of this shape that of tokens is the first.
+    let table = weights.iter().find(|weight| weight.shape == shape)?;
+    Some(WeightName { name, stored: table.stored.clone(), shape })
 }
 
 impl Shared {
@@ -153,24 +183,94 @@ impl<'a> Loader<'a> {
         self.weight_at(name, name, shape).map(|weight| self.cut(weight))
     }
 
-    /// A matrix in the bits it is stored in, or in those of the precision: what a linear layer, an embedding or a head
-    /// takes.
+    /// A matrix in the bits it is stored in, or in those of the precision, that no adapter has low ranks for.
     pub(super) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<FrozenMatrix> {
         self.whole_matrix(name, shape).map(|weight| self.multiplied(self.cut(weight)))
     }
 
-    /// The matrix of the head, which is outside of the root: `None` if the embeddings serve, or nothing is written with it.
-    pub(super) fn head(&self, name: &str, shape: [usize; 2], tied: bool) -> Result<Option<FrozenMatrix>> {
-        if tied || self.names_classes(name) { Ok(None) } else { self.outside().matrix(name, shape).map(Some) }
+    /// The table of token embeddings, or the head of an architecture that has it among its other modules.
+    pub(super) fn table(&self, name: &str, shape: [usize; 2], role: Role) -> Result<FrozenMatrix> {
+        let module = self.module_name(name.strip_suffix(".weight").unwrap_or(name));
+        self.note_table(&module, shape, role);
+        let changed = self.with_rows(name, self.whole_matrix(name, shape)?)?;
+        let changed = self.with_low_rank(&module, changed)?;
+        Ok(self.multiplied(self.cut(changed)))
     }
 
-    /// The head where the files have another name for it than transformers' module, which is `lm_head`.
-    pub(super) fn head_stored_as(&self, stored: &str, shape: [usize; 2], tied: bool) -> Result<Option<FrozenMatrix>> {
-        let (load, known) = (self.outside(), "lm_head.weight");
-        let stored = if load.contains(known) { known } else { stored };
-        let read = || load.read_matrix(stored, shape);
-        let head = |head| Some(self.multiplied(self.cut(head)));
-        if tied || self.names_classes(stored) { Ok(None) } else { load.weight(known, stored, shape, read).map(head) }
+    /// The matrix of the head, which is outside of the root. `tied` names the embeddings that serve where it has none of its
+    /// own: then it is `None`, unless an adapter changes one of the two and not the other. It is `None` too where nothing is
+    /// written with it. Adapters call it `lm_head`, as transformers does, whatever the files call it.
+    pub(super) fn head(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<FrozenMatrix>> {
+        let load = self.outside();
+        let stored = if load.contains(HEAD_WEIGHT) { HEAD_WEIGHT } else { stored };
+        if tied.is_none() && self.names_classes(stored) {
+            return Ok(None);
+        }
+        load.note_table(HEAD, shape, Role::Head);
+        let head = match tied {
+            None => load.weight(HEAD_WEIGHT, stored, shape, || load.read_matrix(stored, shape))?,
+            Some(table) => match self.tied_to(table, shape)? {
+                Some(head) => head,
+                None => return Ok(None),
+            },
+        };
+        let head = load.with_rows(HEAD_WEIGHT, head)?;
+        let head = load.with_low_rank(HEAD, head)?;
+        Ok(Some(self.multiplied(self.cut(head))))
+    }
+
+    /// What a head that is tied to the table of embeddings has in place of it; `None` where that serves as it is. As in PEFT
+    /// new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
+    pub(super) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<Tensor<2>>> {
+        let Tuned { low_rank, head_apart, .. } = self.from.tuned;
+        let name = self.module_name(table);
+        let module = name.strip_suffix(".weight").unwrap_or(&name);
+        let own = self.from.tuned.replacement(HEAD_WEIGHT, shape)?;
+        let is_apart = *head_apart && self.from.tuned.replaces(&name);
+        if own.is_none() && !is_apart && !low_rank.contains_key(HEAD) && !low_rank.contains_key(module) {
+            return Ok(None);
+        }
+        let head = match own {
+            Some(own) => own,
+            None if is_apart => {
+                let stored = format!("{}{table}", self.root);
+                self.from.shared.once(&name, || self.read_matrix(&stored, shape))?
+            }
+            None => self.whole_matrix(table, shape)?,
+        };
+        self.with_rows(table, head).map(Some)
+    }
+
+    /// Whether an adapter changes the table of embeddings, or the head.
+    pub(super) fn changes_words(&self, table: &str) -> bool {
+        let Tuned { low_rank, rows, .. } = self.from.tuned;
+        let name = self.module_name(table);
+        let module = name.strip_suffix(".weight").unwrap_or(&name);
+        self.from.tuned.replaces(&name)
+            || self.from.tuned.replaces(HEAD_WEIGHT)
+            || rows.contains_key(&name)
+            || [module, HEAD].iter().any(|module| low_rank.contains_key(*module))
+    }
+
+    fn note_table(&self, module: &str, [tokens, width]: [usize; 2], role: Role) {
+        let linear = LinearName { name: module.to_owned(), d_in: width, d_out: tokens, is_in_out: false, role };
+        self.from.shared.note_linear(linear);
+    }
+
+    /// A table with the rows of single tokens that an adapter has for it.
+    fn with_rows(&self, name: &str, table: Tensor<2>) -> Result<Tensor<2>> {
+        let Some(rows) = self.from.tuned.rows.get(&self.module_name(name)) else { return Ok(table) };
+        rows.in_place(table.cast(DType::F32), &self.module_name(name))
+    }
+
+    /// A matrix with the low ranks that an adapter has for it, as one: it is looked up in, or the loss multiplies with it.
+    fn with_low_rank(&self, module: &str, matrix: Tensor<2>) -> Result<Tensor<2>> {
+        let Some(LowRank { a, b, .. }) = self.from.tuned.low_rank.get(module) else { return Ok(matrix) };
+        let ([d_out, d_in], [rank, reads], [makes, narrow]) = (matrix.dims(), a.dims(), b.dims());
+        if (reads, makes, narrow) != (d_in, d_out, rank) {
+            return Err(low_rank_mismatch(module, a, b, [d_out, d_in]));
+        }
+        Ok(matrix.cast(DType::F32) + b.clone().matmul(a.clone()))
     }
 
     /// Whether the files have a head for classes in place of this one.
@@ -204,7 +304,13 @@ impl<'a> Loader<'a> {
     /// A linear layer that the files lack, of weights that were [`Loader::drawn`]: `[d_out, d_in]`.
     pub(super) fn linear_drawn(&self, name: &str, weight: Tensor<2>, bias: Tensor<1>) -> Result<FrozenLinear> {
         let [d_out, d_in] = weight.dims();
-        self.from.shared.note_linear(LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false });
+        self.from.shared.note_linear(LinearName {
+            name: self.module_name(name),
+            d_in,
+            d_out,
+            is_in_out: false,
+            role: Role::Layer,
+        });
         let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
         Ok(self.linear_of(weight.transpose(), Some(bias), low_rank))
     }
@@ -216,7 +322,7 @@ impl<'a> Loader<'a> {
 
     /// A linear layer whose weight is stored as `[d_in, d_out]`, with a bias: GPT-2's `Conv1D`.
     pub(super) fn linear_in_out(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
-        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true };
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true, role: Role::Layer };
         self.from.shared.note_linear(linear);
         let bias = format!("{name}.bias");
         let weight = self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?;
@@ -228,7 +334,8 @@ impl<'a> Loader<'a> {
     /// Linear layers with the same input as one, side by side.
     pub(super) fn linear_of_parts(&self, parts: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
         for (name, d_out) in parts {
-            let linear = LinearName { name: self.module_name(name), d_in, d_out: *d_out, is_in_out: false };
+            let linear =
+                LinearName { name: self.module_name(name), d_in, d_out: *d_out, is_in_out: false, role: Role::Layer };
             self.from.shared.note_linear(linear);
         }
         let weights: Vec<String> = parts.iter().map(|(name, _)| format!("{name}.weight")).collect();
@@ -255,7 +362,7 @@ impl<'a> Loader<'a> {
     pub(super) fn linear_by_head(&self, name: &str, d_in: usize, n_heads: usize, bias: bool) -> Result<FrozenLinear> {
         let d_out = 3 * d_in;
         let d_head = d_in / n_heads;
-        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false };
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false, role: Role::Layer };
         self.from.shared.note_linear(linear);
         let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
         let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
@@ -359,13 +466,7 @@ impl<'a> Loader<'a> {
             };
             let own = a.dims()[0];
             if a.dims() != [own, d_in] || b.dims() != [*d_out, own] {
-                let reason = format!(
-                    "its matrices for {} are {:?} and {:?}, the model needs [r, {d_in}] and [{d_out}, r]",
-                    self.module_name(name),
-                    a.dims(),
-                    b.dims()
-                );
-                return Err(EngineError::AdapterMismatch { reason });
+                return Err(low_rank_mismatch(&self.module_name(name), a, b, [*d_out, d_in]));
             }
             let zeros = |width: usize| (width > 0).then(|| Tensor::zeros([*d_out, width], self.from.device));
             let row: Vec<Tensor<2>> =
@@ -376,6 +477,12 @@ impl<'a> Loader<'a> {
         }
         Ok(Some(LowRank { a: joined(downs, 0), b: joined(ups, 0), dropout }))
     }
+}
+
+fn low_rank_mismatch(module: &str, a: &Tensor<2>, b: &Tensor<2>, [d_out, d_in]: [usize; 2]) -> EngineError {
+    let (a, b) = (a.dims(), b.dims());
+    let reason = format!("its matrices for {module} are {a:?} and {b:?}, the model needs [r, {d_in}] and [{d_out}, r]");
+    EngineError::AdapterMismatch { reason }
 }
 
 /// Matrices that are stored in different types become f32.

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::loader::{Loader, Weights};
+use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
 use crate::nn::{
@@ -179,7 +179,7 @@ impl Opt {
         let whole = weights.files.contains(&format!("model.decoder.{sample}"));
         let load =
             Loader::new(weights, if whole { "model.decoder." } else { "decoder." }, sample).named("model.decoder.");
-        let embed_tokens = load.matrix(sample, [shape.vocab_size, d_embed])?;
+        let embed_tokens = load.table(sample, [shape.vocab_size, d_embed], Role::Embeddings)?;
         let rows = shape.n_positions + OFFSET;
         let embed_positions = load.tensor("embed_positions.weight", [rows, d])?.slice([OFFSET..rows, 0..d]);
         let projection = |name: &str, d_in: usize, d_out: usize| {
@@ -193,7 +193,8 @@ impl Opt {
         }
         let final_norm = config.final_norm().then(|| norm(&load, "final_layer_norm", config)).transpose()?;
         let project_out = projection("project_out", d, d_embed)?;
-        let lm_head = load.head("lm_head.weight", [shape.vocab_size, d_embed], config.tie_word_embeddings)?;
+        let tied = config.tie_word_embeddings.then_some(sample);
+        let lm_head = load.head("lm_head.weight", [shape.vocab_size, d_embed], tied)?;
         progress(1.0)?;
         Ok(Self {
             attention: shape.causal_attention(),

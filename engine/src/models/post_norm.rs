@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::encoder::{EncoderModel, MaskHead};
 use crate::models::head::HeadKind;
-use crate::models::loader::Loader;
+use crate::models::loader::{Loader, Role};
 use crate::models::tokens::look_up;
 use crate::models::{Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
@@ -224,6 +224,9 @@ impl Block {
     }
 }
 
+/// The table of token embeddings.
+const WORDS: &str = "embeddings.word_embeddings.weight";
+
 /// What stands at the ends of the blocks.
 pub(super) struct Embeddings {
     words: FrozenMatrix,
@@ -243,7 +246,7 @@ impl Embeddings {
         let table = |name: &str, rows: usize| load.tensor(&format!("embeddings.{name}_embeddings.weight"), [rows, d]);
         let types = config.type_vocab_size;
         Ok(Self {
-            words: load.matrix("embeddings.word_embeddings.weight", [config.vocab_size, d])?,
+            words: load.table(WORDS, [config.vocab_size, d], Role::Embeddings)?,
             lookup: Lookup { padding: Some(config.padding() as i64), ..Lookup::default() },
             positions: table("position", config.max_position_embeddings)?,
             unused_position: config.numbered().map(|padding| padding as i64),
@@ -324,7 +327,13 @@ impl MaskNames {
         let (d, narrow, vocab_size) = (config.hidden_size, words.dims()[1], config.vocab_size);
         let decoder = format!("{}.weight", self.decoder);
         let own = !config.tie_word_embeddings && head.contains(&decoder);
-        let decoder = if own { head.matrix(&decoder, [vocab_size, narrow])? } else { words.clone() };
+        let decoder = match own {
+            true => head.matrix(&decoder, [vocab_size, narrow])?,
+            false => match load.tied_to(WORDS, [vocab_size, narrow])? {
+                Some(values) => FrozenMatrix { values, precision: words.precision },
+                None => words.clone(),
+            },
+        };
         let bias = self.bias.iter().find(|name| head.contains(name)).unwrap_or(&self.bias[0]);
         Ok(Some(MaskHead {
             dense: head.linear(self.dense, d, narrow, true)?,

@@ -295,7 +295,7 @@ impl T5 {
         let shared = load.matrix(name, table)?;
         let encoder = stack(&load, config, &encoder_shape, false, &mut |share| progress(share * 0.5))?;
         let decoder = stack(&load, config, &shape, true, &mut |share| progress(0.5 + share * 0.5))?;
-        let lm_head = load.head("lm_head.weight", table, !load.contains("lm_head.weight"))?;
+        let lm_head = load.head("lm_head.weight", table, (!load.contains("lm_head.weight")).then_some(name))?;
         progress(1.0)?;
         let (output_scale, target_tokens) = (config.output_scale(), config.target_tokens());
         Ok(Self { shape, encoder_shape, shared, encoder, decoder, lm_head, output_scale, target_tokens })

@@ -20,6 +20,9 @@ pub struct Tokens {
 pub struct Lookup {
     /// On the embeddings; a soft prompt is not scaled, as in the reference.
     pub scale: Option<f64>,
+    /// Whether the text behind a soft prompt is not scaled either: in Pegasus the scale is no part of the table, and PEFT puts
+    /// its prompt before what the table alone says.
+    pub unscaled_behind_soft: bool,
     /// A token whose row the lookup does not train, torch's `padding_idx`. A head that is tied to the table trains it.
     pub padding: Option<i64>,
 }
@@ -89,7 +92,8 @@ impl Tokens {
     /// The same as the architecture does it.
     pub fn embed_as(&self, table: &Tensor<2>, lookup: Lookup) -> Tensor<3> {
         let mut hard = look_up(table, &self.ids, lookup.padding);
-        if let Some(scale) = lookup.scale {
+        let is_bare = lookup.unscaled_behind_soft && self.soft.is_some();
+        if let Some(scale) = lookup.scale.filter(|_| !is_bare) {
             hard = hard * scale;
         }
         let Some(SoftTokens { prompt, rows }) = &self.soft else { return hard };

@@ -12,6 +12,7 @@ pub mod schedule;
 mod feed;
 mod job;
 mod lab;
+mod matrices;
 #[cfg(test)]
 mod precision_tests;
 mod prepare;

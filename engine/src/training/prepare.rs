@@ -6,21 +6,22 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, LoraShape, NamedTensor, Parameter, Part, PartPlan,
-    Place, Prefix, PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt,
-    TunedWeights, is_of_a_head,
+    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, NamedTensor, Parameter, Part, PartPlan, Place, Prefix,
+    PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt, TunedWeights,
+    is_of_a_head,
 };
 use crate::config::{
-    FullConfig, HeadInit, HeadRecord, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit,
-    PromptConfig, PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    FullConfig, HeadInit, HeadRecord, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
+    PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::message::Phase;
-use crate::models::{Depth, LinearName, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::models::{Depth, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
+use crate::training::matrices::{lora_parts, rows_of};
 use crate::training::optimizer::Trainer;
 use crate::training::origin::Origin;
 use crate::training::run_folder::{CheckpointIndex, RunFolder};
@@ -381,27 +382,6 @@ fn layers_and_heads(model: &Model) -> [usize; 2] {
     [shape.n_layers, shape.n_heads]
 }
 
-/// Matrices, and the biases beside them.
-pub(super) fn lora_parts(
-    lora: &LoraConfig,
-    architecture: &str,
-    linears: &[LinearName],
-    weights: &[WeightName],
-) -> Result<Vec<PartPlan>> {
-    let shape = LoraShape::new(lora, architecture, linears)?;
-    let chosen = |weight: &WeightName| match (lora.bias, weight.name.strip_suffix(".bias")) {
-        (LoraBias::None, _) | (_, None) => false,
-        (LoraBias::All, Some(_)) => true,
-        (LoraBias::LoraOnly, Some(module)) => shape.layers.iter().any(|layer| layer.linear.name == module),
-    };
-    let biases: Vec<WeightName> = weights.iter().filter(|&weight| chosen(weight)).cloned().collect();
-    let mut parts = vec![PartPlan::Lora(shape)];
-    if !biases.is_empty() {
-        parts.push(PartPlan::Weights(biases));
-    }
-    Ok(parts)
-}
-
 /// The weights of the model that are trained: all that the task reads, or those of the top blocks and what comes behind.
 /// `reads` is the task of an encoder, of whose own heads each task reads its own.
 pub(super) fn trained_weights(
@@ -467,7 +447,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
             }
             PartPlan::Lora(shape) => match &start.lora {
                 Some(lora) => Part::Lora(Lora::start_from(shape.clone(), lora, device)?),
-                None => Part::Lora(Lora::fresh(shape.clone(), device, seed)),
+                None => Part::Lora(Lora::fresh(shape.clone(), rows_of(shape, model)?, device, seed)),
             },
             PartPlan::Weights(weights) => {
                 let own = |weight: &WeightName| {

@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::message::ModelSummary;
 use crate::models::Site;
 use crate::models::known::{head_kind, head_width};
-use crate::training::prepare::{lora_parts, prompt_shape, trained_weights};
+use crate::training::matrices::lora_parts;
+use crate::training::prepare::{prompt_shape, trained_weights};
 
 /// Numbers trained and numbers kept by a method, what stands beside it, and the head of a task with so many classes.
 ///

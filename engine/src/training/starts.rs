@@ -55,6 +55,5 @@ pub(super) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter>
     let of_run = path.join("adapter");
     let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
     let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&model.model.sites()))?.adapter;
-    adapter.check_weights(&model.model)?;
-    Ok(adapter)
+    adapter.placed(&model.model)
 }

@@ -117,10 +117,13 @@ impl Setup<'_> {
         let is_plain = self.case.facts.method == "full";
         match (part, lora) {
             (PartPlan::Weights(_), Some(lora)) => {
-                let module = name.strip_suffix(".bias").unwrap_or(name);
-                let below =
-                    if lora.layers.iter().any(|layer| layer.linear.name == module) { ".base_layer" } else { "" };
-                format!("base_model.model.{module}{below}.bias")
+                let (module, end) = name.rsplit_once('.').unwrap_or((name, ""));
+                let below = match lora.layers.iter().any(|layer| layer.linear.name == module) {
+                    true => ".base_layer",
+                    false if lora.config.saves(module) => ".modules_to_save.default",
+                    false => "",
+                };
+                format!("base_model.model.{module}{below}.{end}")
             }
             (PartPlan::Weights(_), None) => name.to_owned(),
             (PartPlan::Head(_), _) if is_plain => name.to_owned(),

@@ -3,11 +3,11 @@
 use crate::adapters::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{
     FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PromptEncoderShape,
-    PromptShape, PromptTasksShape,
+    PromptShape, PromptTasksShape, TokenTable,
 };
 use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, LinearName, Site, WeightName};
+use crate::models::{BaseModel, LinearName, Site, WeightName, tied_head};
 use crate::nn::positions::Positions;
 use crate::training::checkpoint::AdapterPlan;
 use crate::verify::case::Case;
@@ -21,8 +21,7 @@ pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAda
     let sites = model.sites();
     let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
     adapter.check_fits(&sites)?;
-    adapter.check_weights(model)?;
-    Ok(Some(adapter))
+    adapter.placed(model).map(Some)
 }
 
 /// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
@@ -65,13 +64,21 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
             let layer = lora.layers.iter().find(|layer| layer.name == linear.name)?;
             Some(LoraLayer { rank: layer.rank, scale: layer.scale, linear })
         };
-        let layers = model.linears().into_iter().filter_map(of_case).collect();
-        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers }));
+        let (linears, rows) = (model.linears(), &lora.rows);
+        let table = |linear: &LinearName| {
+            let tokens = rows.iter().find(|rows| rows.table == linear.name)?.tokens.clone();
+            Some(TokenTable { table: linear.clone(), tokens })
+        };
+        let tables = linears.iter().filter_map(table).collect();
+        let layers = linears.into_iter().filter_map(of_case).collect();
+        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers, tables }));
     }
     let trained = |weight: &WeightName| adapter.weights.iter().any(|(name, ..)| *name == weight.name);
-    let biases: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
-    if !biases.is_empty() {
-        parts.push(PartPlan::Weights(biases));
+    let (linears, mut weights) = (model.linears(), model.weights());
+    weights.extend(tied_head(&linears, &weights));
+    let weights: Vec<WeightName> = weights.into_iter().filter(trained).collect();
+    if !weights.is_empty() {
+        parts.push(PartPlan::Weights(weights));
     }
     parts.extend(head_plan(case, model, adapter.task.classes.len())?);
     Ok(AdapterPlan { parts, task })

@@ -27,7 +27,7 @@ use engine::hub::{
 use engine::message::{
     Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
 };
-use engine::models::{LinearName, WeightName};
+use engine::models::{LinearName, Role, WeightName};
 use engine::nn::Precision;
 
 /// 2026-11-21 03:15:02.
@@ -297,6 +297,7 @@ fn layer(n: usize) -> [LinearName; 4] {
         d_in,
         d_out,
         is_in_out: true,
+        role: Role::Layer,
     })
 }
 

@@ -115,7 +115,7 @@ pub fn quantile(lengths: &[u32], share: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use engine::config::{AdafactorConfig, OptimizerConfig, Task};
-    use engine::models::{LinearName, Site, WeightName};
+    use engine::models::{LinearName, Role, Site, WeightName};
 
     use super::*;
 
@@ -168,6 +168,7 @@ mod tests {
                 d_in,
                 d_out,
                 is_in_out: true,
+                role: Role::Layer,
             };
             [
                 linear("attn.c_attn", 768, 2304),

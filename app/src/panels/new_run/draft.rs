@@ -365,7 +365,7 @@ mod tests {
         FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind,
         PromptInit, SgdConfig, TextConfig,
     };
-    use engine::models::LinearName;
+    use engine::models::{LinearName, Role};
 
     use super::super::check::Facts;
     use super::super::tuning::Targets;
@@ -511,7 +511,13 @@ mod tests {
     fn what_a_method_lacks_is_said_at_its_field() {
         let model = ModelSummary {
             architecture: "gpt2".into(),
-            linears: vec![LinearName { name: "h.0.attn.c_attn".into(), d_in: 4, d_out: 12, is_in_out: true }],
+            linears: vec![LinearName {
+                name: "h.0.attn.c_attn".into(),
+                d_in: 4,
+                d_out: 12,
+                is_in_out: true,
+                role: Role::Layer,
+            }],
             ..gpt2()
         };
         let first = |change: fn(&mut Draft)| {

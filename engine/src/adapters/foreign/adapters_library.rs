@@ -20,7 +20,7 @@ pub(super) fn is_one(stored: &Stored) -> bool {
 }
 
 pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
-    check(stored)?;
+    let notices = check(stored)?;
     let of_pool = |name: &str| {
         let (before, after) = name.split_once(POOL)?;
         let (adapter, _) = after.split_once('.')?;
@@ -51,19 +51,40 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
         return Err(stored.malformed(format!("{root} has a prefix at no place that is known here")));
     }
     let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, ..FoldedAdapter::default() })
+    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, notices, ..FoldedAdapter::default() })
 }
 
-/// Refuses by name what would be computed otherwise.
-fn check(stored: &Stored) -> Result<()> {
-    let Some(json) = stored.json("adapter_config.json")? else { return Ok(()) };
-    let Some(config) = json.get("config").filter(|config| config.is_object()) else { return Ok(()) };
-    let text = |key: &str| config.get(key).and_then(serde_json::Value::as_str);
-    let refuse = |what: String| Err(EngineError::AdapterType(format!("{what} of the adapters library")));
-    match (text("architecture"), text("non_linearity")) {
-        (Some(other), _) if other != "prefix_tuning" => refuse(other.to_owned()),
-        (_, Some(other)) if other != "tanh" => refuse(format!("prefix_tuning with non_linearity {other}")),
-        _ if config.get("use_gating") == Some(&true.into()) => refuse("prefix_tuning with use_gating".to_owned()),
-        _ => Ok(()),
+/// Keys of its `config` that say nothing once there are numbers: sizes, and how it was trained.
+const HARMLESS: [&str; 9] = [
+    "bottleneck_size",
+    "cross_prefix",
+    "dropout",
+    "encoder_prefix",
+    "flat",
+    "init_weights_seed",
+    "prefix_length",
+    "shared_gating",
+    "selfattn_prefix",
+];
+
+/// Refuses by name what would be computed otherwise, and says which keys nobody here knows.
+fn check(stored: &Stored) -> Result<Vec<String>> {
+    let Some(json) = stored.json("adapter_config.json")? else { return Ok(Vec::new()) };
+    let mut unknown = Vec::new();
+    for (key, value) in json.get("config").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        let is_off = value.is_null() || value == false || value.as_array().is_some_and(Vec::is_empty);
+        let refuse = || {
+            let kind = "adapters library".to_owned();
+            Err(EngineError::AdapterOption { kind, option: format!("{key} = {value}") })
+        };
+        match key.as_str() {
+            "architecture" if value != "prefix_tuning" => return refuse(),
+            "non_linearity" if value != "tanh" => return refuse(),
+            "use_gating" | "leave_out" if !is_off => return refuse(),
+            "architecture" | "non_linearity" | "use_gating" | "leave_out" => {}
+            known if HARMLESS.contains(&known) || is_off => {}
+            unknown_key => unknown.push(format!("adapter_config.json says {unknown_key}, which is not known here")),
+        }
     }
+    Ok(unknown)
 }

@@ -98,6 +98,8 @@ pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Sourc
         Source::AdaptersLibrary => adapters_library::read(&stored, like),
         Source::GooglePrompt => Err(unknown(path)),
     }?;
+    let notices = folded.notices.iter().cloned().chain(stored.unread()).collect();
+    let folded = FoldedAdapter { notices, ..folded };
     let sentence = describe(source.name(), &folded);
     Ok((Imported::Prefixes(folded), source, sentence))
 }

@@ -1,5 +1,7 @@
 //! The tensors of a stranger's file, or of the one in a folder that can hold an adapter, with the JSON beside it.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{EngineError, Result};
@@ -17,6 +19,8 @@ const MAX_JSON: u64 = 4 * 1024 * 1024;
 pub(super) struct Stored {
     pub(super) path: PathBuf,
     tensors: WeightFiles,
+    /// The names that were asked for.
+    read: RefCell<BTreeSet<String>>,
 }
 
 impl Stored {
@@ -24,7 +28,7 @@ impl Stored {
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
         let Some(file) = file_of(path)? else { return Ok(None) };
         let tensors = WeightFiles::open_file(&file)?;
-        Ok(Some(Self { path: file, tensors }))
+        Ok(Some(Self { path: file, tensors, read: RefCell::default() }))
     }
 
     /// Names with shapes, sorted.
@@ -49,11 +53,28 @@ impl Stored {
     /// The numbers of a tensor with so many axes.
     pub(super) fn numbers<const D: usize>(&self, name: &str) -> Result<([usize; D], Vec<f32>)> {
         let missing = || EngineError::WeightMissing { name: name.to_owned() };
+        self.read.borrow_mut().insert(name.to_owned());
         let (shape, values) = self.tensors.floats(name)?.ok_or_else(missing)?;
         match <[usize; D]>::try_from(shape.as_slice()) {
             Ok(shape) if !values.is_empty() => Ok((shape, values)),
             _ => Err(self.malformed(format!("{name:?} has shape {shape:?}, not {D} axes with something in them"))),
         }
+    }
+
+    /// A sentence about the tensors that nobody asked for: a checkpoint most often holds its base model too.
+    pub(super) fn unread(&self) -> Option<String> {
+        let read = self.read.borrow();
+        let mut left = self.shapes().map(|(name, _)| name).filter(|name| !read.contains(*name));
+        let first = left.next()?;
+        Some(match left.count() {
+            0 => {
+                format!("its file holds {first} besides, which is not read: the model that it is used with has its own")
+            }
+            more => format!(
+                "its file holds {first} and {more} other tensors besides, which are not read: the model that it is used \
+                 with has its own"
+            ),
+        })
     }
 
     /// A JSON file beside the tensors; `None` if there is none.

@@ -3,23 +3,26 @@
 //! PEFT stores one prefix. For an encoder with a decoder it is the decoder's, and layer i reads pair 2i mod L.
 //! Layout as in huggingface/peft: src/peft/utils/save_and_load.py.
 
+mod keys;
 pub(super) mod lora;
 pub(super) mod prompt;
 
+pub(crate) use self::lora::transposed;
 pub(crate) use self::prompt::encoder as prompt_encoder;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor, malformed};
 use crate::adapters::prefix::{PrefixShape, peft_pairs};
+use crate::adapters::tensors::Tensors;
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{ModelShape, Site};
-use crate::weights::{Floats, WeightFiles, read_floats, write_floats, write_json};
+use crate::models::{ModelShape, Site, is_class_head};
+use crate::weights::{write_floats, write_json};
 
-/// `adapter_config.json` of a prefix, with PEFT's keys; others are ignored when it is read.
+/// `adapter_config.json` of a prefix, with PEFT's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are PEFT's")]
 pub struct PeftConfig {
@@ -79,28 +82,46 @@ pub(super) fn read(
     json: serde_json::Value,
     like: Option<&[(Site, ModelShape)]>,
 ) -> Result<FoldedAdapter> {
-    match json.get("peft_type").and_then(serde_json::Value::as_str) {
-        Some(lora::KIND) => lora::read(folder, &json),
-        Some(prompt::PROMPT | prompt::P_TUNING | prompt::MULTITASK) => prompt::read(folder, &json),
-        _ => read_prefix(folder, json, like),
+    let (keys, is_lora, is_prompt) = match json.get("peft_type").and_then(serde_json::Value::as_str) {
+        Some(lora::KIND) => (&keys::LORA, true, false),
+        Some(prompt::PROMPT | prompt::P_TUNING | prompt::MULTITASK) => (&keys::PROMPT, false, true),
+        _ => (&keys::PREFIX, false, false),
+    };
+    let notices = keys.account(&json)?;
+    let mut tensors = Tensors::read(folder)?;
+    let read = match (is_lora, is_prompt) {
+        (true, _) => lora::read(folder, &json, &mut tensors),
+        (_, true) => prompt::read(folder, &json, &mut tensors),
+        _ => read_prefix(folder, json, &mut tensors, like),
+    }?;
+    if let Some((name, ..)) = read.head.first().filter(|_| !read.task.task.has_classes()) {
+        return Err(EngineError::AdapterTensors { tensors: name.clone(), path: tensors.path });
     }
+    tensors.finish()?;
+    Ok(FoldedAdapter { notices, ..read })
 }
 
-fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, ModelShape)]>) -> Result<FoldedAdapter> {
+fn read_prefix(
+    folder: &Path,
+    json: serde_json::Value,
+    tensors: &mut Tensors,
+    like: Option<&[(Site, ModelShape)]>,
+) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: PeftConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
     let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
     let n_submodules = config.num_transformer_submodules.unwrap_or(if seq2seq { 2 } else { 1 });
     if !(1..=2).contains(&n_submodules) {
-        return Err(EngineError::AdapterType(format!("{} of {n_submodules} submodules", config.peft_type)));
+        let option = format!("num_transformer_submodules = {n_submodules}");
+        return Err(EngineError::AdapterOption { kind: config.peft_type, option });
     }
     let site = match like {
         Some([(site, _)]) => *site,
         _ => Site::Decoder,
     };
     let like = like.into_iter().flatten().find(|(other, _)| *other == site).map(|(_, shape)| shape);
-    let (path, mut tensors) = read_weights(folder)?;
-    let (n_virtual, row, flat) = embeddings(&mut tensors, "prompt_embeddings", &path)?;
+    let ([n_virtual, row], flat) = tensors.take_matrix("prompt_embeddings")?;
+    let path = tensors.path.clone();
     if n_virtual != config.num_virtual_tokens {
         let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
         return Err(malformed(&path, reason));
@@ -114,14 +135,12 @@ fn read_prefix(folder: &Path, json: serde_json::Value, like: Option<&[(Site, Mod
         return Err(malformed(&path, format!("{n_virtual} rows, but num_frozen_tokens is {n_frozen}")));
     }
     let mut prefix = FoldedPrefix { shape, flat };
-    let head = read_head(&path, tensors, HEAD)?;
+    let head = read_head(tensors, HEAD)?;
     let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
     if n_submodules == 2 {
         if task.task.has_classes() {
-            return Err(EngineError::AdapterType(format!(
-                "{KIND} of {} with an encoder and a decoder",
-                task.task.name()
-            )));
+            let option = format!("{} by an encoder with a decoder", task.task.name());
+            return Err(EngineError::AdapterOption { kind: KIND.to_owned(), option });
         }
         let n_layers = like.map_or(shape.n_layers, |model| model.n_layers);
         if n_layers > shape.n_layers {
@@ -229,6 +248,10 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
             return format!("{HEAD}model.{module}{matrix}default.{rest}");
         }
     }
+    if [".lora_embedding_A", ".lora_embedding_B", ".trainable_tokens_delta"].iter().any(|end| parameter.ends_with(end))
+    {
+        return format!("{HEAD}model.{parameter}.default");
+    }
     match parameter.split_once('.') {
         Some((module @ ("classifier" | "pre_classifier" | "score"), rest)) => {
             format!("{HEAD}{module}.modules_to_save.default.{rest}")
@@ -248,29 +271,12 @@ pub(super) fn task_type(task: Task) -> Option<&'static str> {
     }
 }
 
-/// The tensors of a folder; where PEFT was older, its pickle is read and nothing of it is run.
-fn read_weights(folder: &Path) -> Result<(PathBuf, Floats)> {
-    let (path, older) = (folder.join("adapter_model.safetensors"), folder.join("adapter_model.bin"));
-    if path.is_file() || !older.is_file() {
-        let tensors = read_floats(&path)?;
-        return Ok((path, tensors));
-    }
-    let files = WeightFiles::open_file(&older)?;
-    let mut tensors = Floats::new();
-    for (name, _) in files.shapes() {
-        tensors.extend(files.floats(name)?.map(|tensor| (name.to_owned(), tensor)));
-    }
-    Ok((older, tensors))
-}
-
-/// What stands under `root` in a file: the trained head.
-fn read_head(path: &Path, tensors: Floats, root: &str) -> Result<Vec<NamedTensor>> {
+/// The head that names classes, under `root` in a file.
+fn read_head(tensors: &mut Tensors, root: &str) -> Result<Vec<NamedTensor>> {
     let mut head = Vec::new();
-    for (name, (shape, values)) in tensors {
-        let Some(name) = name.strip_prefix(root) else { continue };
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(malformed(path, format!("{name:?} holds a number that is not finite")));
-        }
+    for stored in tensors.names() {
+        let Some(name) = stored.strip_prefix(root).filter(|name| is_class_head(name)) else { continue };
+        let (shape, values) = tensors.take(&stored)?;
         head.push((name.to_owned(), shape, values));
     }
     Ok(head)
@@ -296,22 +302,6 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
     let classes = (0..n_classes).map(|class| format!("LABEL_{class}")).collect();
     Ok(TaskRecord { classes, ..TaskRecord::of(task) })
-}
-
-/// A flat prefix of a file: its rows, their width and its numbers.
-pub(super) fn embeddings(tensors: &mut Floats, name: &str, path: &Path) -> Result<(usize, usize, Vec<f32>)> {
-    let malformed = |reason: String| malformed(path, reason);
-    let (dims, flat) = tensors.remove(name).ok_or_else(|| malformed(format!("it has no tensor {name}")))?;
-    let &[n_virtual, row] = dims.as_slice() else {
-        return Err(malformed(format!("{name} has shape {dims:?}, not two axes")));
-    };
-    if n_virtual == 0 || row == 0 {
-        return Err(malformed(format!("{name} is empty")));
-    }
-    if let Some(index) = flat.iter().position(|x| !x.is_finite()) {
-        return Err(malformed(format!("number {index} is not finite")));
-    }
-    Ok((n_virtual, row, flat))
 }
 
 /// The sizes a config implies; PEFT fills missing ones from the model.

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{HEAD, PEFT_VERSION, TASK, embeddings, head_modules, read_head, read_task_of, task_type};
+use super::{HEAD, PEFT_VERSION, TASK, head_modules, read_head, read_task_of, task_type};
 use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, FoldedTasks, malformed};
 use crate::adapters::prompt::PromptEncoderShape;
+use crate::adapters::tensors::Tensors;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::weights::{Floats, read_floats, write_floats, write_json};
+use crate::weights::{write_floats, write_json};
 
 /// The `peft_type` of a prompt that is its own parameters.
 pub(super) const PROMPT: &str = "PROMPT_TUNING";
@@ -22,13 +23,11 @@ pub(super) const MULTITASK: &str = "MULTITASK_PROMPT_TUNING";
 /// The factors of tasks.
 const FACTORS: [&str; 2] = ["prefix_task_cols", "prefix_task_rows"];
 
-pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
+pub(super) fn read(folder: &Path, config: &Value, tensors: &mut Tensors) -> Result<FoldedAdapter> {
     let number = |key: &str| config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let text = |key: &str| config.get(key).and_then(Value::as_str);
     let n_virtual = number("num_virtual_tokens");
-    let path = folder.join("adapter_model.safetensors");
-    let mut tensors = read_floats(&path)?;
-    let (n_rows, width, values) = embeddings(&mut tensors, "prompt_embeddings", &path)?;
+    let ([n_rows, width], values) = tensors.take_matrix("prompt_embeddings")?;
     let seq2seq = text("task_type") == task_type(Task::Seq2Seq);
     let n_submodules = number("num_transformer_submodules").unwrap_or(if seq2seq { 2 } else { 1 });
     let n_virtual = n_virtual.filter(|&n| n > 0).ok_or_else(|| {
@@ -36,13 +35,13 @@ pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
     })?;
     if n_submodules == 0 || n_virtual.checked_mul(n_submodules) != Some(n_rows) {
         let reason = format!("{n_rows} rows, but num_virtual_tokens is {n_virtual} for {n_submodules} submodules");
-        return Err(malformed(&path, reason));
+        return Err(malformed(&tensors.path, reason));
     }
     let tasks = match text("peft_type") {
-        Some(MULTITASK) => Some(factors(&mut tensors, [n_rows, width], &path)?),
+        Some(MULTITASK) => Some(factors(tensors, [n_rows, width])?),
         _ => None,
     };
-    let head = read_head(&path, tensors, HEAD)?;
+    let head = read_head(tensors, HEAD)?;
     let mut task = match seq2seq && !folder.join(TASK).is_file() {
         true => TaskRecord::of(Task::Seq2Seq),
         false => read_task_of(folder, text("task_type"), &head)?,
@@ -62,16 +61,8 @@ pub(super) fn read(folder: &Path, config: &Value) -> Result<FoldedAdapter> {
 }
 
 /// The factors of a file, whose shapes say how many tasks there are.
-fn factors(tensors: &mut Floats, [n_rows, width]: [usize; 2], path: &Path) -> Result<FoldedTasks> {
-    let mut take = |name: &str| {
-        let (shape, values) =
-            tensors.remove(name).ok_or_else(|| malformed(path, format!("it has no tensor {name}")))?;
-        match values.iter().all(|x| x.is_finite()) {
-            true => Ok((shape, values)),
-            false => Err(malformed(path, format!("{name} holds a number that is not finite"))),
-        }
-    };
-    let [(of_cols, cols), (of_rows, rows)] = [take(FACTORS[0])?, take(FACTORS[1])?];
+fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<FoldedTasks> {
+    let [(of_cols, cols), (of_rows, rows)] = [tensors.take(FACTORS[0])?, tensors.take(FACTORS[1])?];
     match (of_cols.as_slice(), of_rows.as_slice()) {
         (&[n_tasks, found, ranks], &[again, same, wide])
             if (found, wide) == (n_rows, width) && (n_tasks, ranks) == (again, same) && n_tasks > 0 && ranks > 0 =>
@@ -79,7 +70,8 @@ fn factors(tensors: &mut Floats, [n_rows, width]: [usize; 2], path: &Path) -> Re
             Ok(FoldedTasks { n_tasks, ranks, cols, rows })
         }
         _ => {
-            Err(malformed(path, format!("factors of {of_cols:?} and {of_rows:?} do not fit a prompt of {n_rows} rows")))
+            let reason = format!("factors of {of_cols:?} and {of_rows:?} do not fit a prompt of {n_rows} rows");
+            Err(malformed(&tensors.path, reason))
         }
     }
 }

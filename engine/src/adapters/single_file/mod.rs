@@ -13,13 +13,14 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use self::about::{About, BaseModel, SharedTemplate, SiteSizes};
-pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes};
+pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes, TokenRowsSizes};
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor};
-use crate::adapters::peft::embeddings;
 use crate::adapters::prefix::PrefixShape;
+use crate::adapters::tensors::Tensors;
+use crate::adapters::unread;
 use crate::error::{EngineError, Result};
 use crate::models::Site;
-use crate::weights::{Floats, read_floats, read_metadata, write_floats};
+use crate::weights::{Floats, read_metadata, write_floats};
 
 /// The ending of such a file.
 pub const ENDING: &str = "prefix";
@@ -109,13 +110,14 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     if format < FORMAT && method != METHOD {
         return Err(EngineError::AdapterType(method));
     }
-    let about: About = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
+    let about: About = serde_json::from_value(json.clone()).map_err(|error| malformed(error.to_string()))?;
     about.task.check().map_err(malformed)?;
-    let mut tensors = read_floats(path)?;
+    let mut tensors = Tensors::open(path.to_owned())?;
     let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
     for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
         // A site that is named twice finds its tensor gone.
-        let (rows, row, flat) = embeddings(&mut tensors, &tensor_name(site), path)?;
+        let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
         let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
         if rows != n_virtual || wide != Some(row) {
             let at = site.name();
@@ -132,9 +134,10 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
         return Err(malformed(format!("{} of its slots are frozen, and it has fewer", about.n_frozen)));
     }
     prefixes.sort_by_key(|(site, _)| *site);
-    let others = parts::read(&about.others, &mut tensors).map_err(malformed)?;
-    let reference = reference(&about, &mut tensors).map_err(malformed)?;
-    let head = named(tensors, "head.").map_err(malformed)?;
+    let others = parts::read(&about.others, tensors.floats()).map_err(malformed)?;
+    let reference = reference(&about, tensors.floats()).map_err(malformed)?;
+    let head = named(tensors.floats(), "head.").map_err(malformed)?;
+    tensors.finish()?;
     let adapter = FoldedAdapter {
         prefixes,
         n_frozen: about.n_frozen,
@@ -154,6 +157,7 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     {
         return Err(malformed("it holds nothing".to_owned()));
     }
+    let adapter = FoldedAdapter { notices: unread::keys(&json, &about), ..adapter };
     Ok(PrefixFile { adapter, about, reference })
 }
 
@@ -174,11 +178,11 @@ fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogi
     Ok(Some(ReferenceLogits { rows, columns, logits }))
 }
 
-/// The tensors below a name, with the names they have there.
-fn named(tensors: Floats, below: &str) -> Result<Vec<NamedTensor>, String> {
+/// Takes the tensors below a name, with the names they have there.
+fn named(tensors: &mut Floats, below: &str) -> Result<Vec<NamedTensor>, String> {
     let mut found = Vec::new();
-    for (name, (shape, values)) in tensors {
-        let Some(name) = name.strip_prefix(below) else { continue };
+    for (name, (shape, values)) in tensors.extract_if(.., |name, _| name.starts_with(below)) {
+        let name = &name[below.len()..];
         if values.iter().any(|x| !x.is_finite()) {
             return Err(format!("{below}{name} holds a number that is not finite"));
         }

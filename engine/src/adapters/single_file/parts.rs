@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::named;
-use crate::adapters::folded::{FoldedAdapter, FoldedLora, FoldedPrompt, FoldedTasks, LoraMatrices};
+use crate::adapters::folded::{FoldedAdapter, FoldedLora, FoldedPrompt, FoldedTasks, LoraMatrices, TokenRows};
 use crate::config::LoraConfig;
 use crate::weights::Floats;
 
@@ -41,6 +41,17 @@ pub struct LoraSizes {
     pub config: LoraConfig,
     pub fan_in_fan_out: bool,
     pub layers: Vec<LoraLayerSizes>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<TokenRowsSizes>,
+}
+
+/// The rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of TokenRows")]
+pub struct TokenRowsSizes {
+    pub table: String,
+    pub tokens: Vec<u32>,
+    pub width: usize,
 }
 
 /// The matrices of one layer.
@@ -52,6 +63,8 @@ pub struct LoraLayerSizes {
     pub d_in: usize,
     pub d_out: usize,
     pub scale: f64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_embeddings: bool,
 }
 
 impl OtherParts {
@@ -71,11 +84,18 @@ impl OtherParts {
             d_in: layer.d_in,
             d_out: layer.d_out,
             scale: layer.scale,
+            is_embeddings: layer.is_embeddings,
+        };
+        let rows = |rows: &TokenRows| TokenRowsSizes {
+            table: rows.table.clone(),
+            tokens: rows.tokens.clone(),
+            width: rows.width,
         };
         let lora = |lora: &FoldedLora| LoraSizes {
             config: lora.config.clone(),
             fan_in_fan_out: lora.fan_in_fan_out,
             layers: lora.layers.iter().map(layer).collect(),
+            rows: lora.rows.iter().map(rows).collect(),
         };
         Self {
             prompt: adapter.prompt.as_ref().map(prompt),
@@ -99,6 +119,9 @@ pub(super) fn tensors(adapter: &FoldedAdapter) -> Floats {
         tensors.insert(format!("lora.{name}.a"), (vec![*rank, *d_in], a.clone()));
         tensors.insert(format!("lora.{name}.b"), (vec![*d_out, *rank], b.clone()));
     }
+    for TokenRows { table, tokens, width, values } in adapter.lora.iter().flat_map(|lora| &lora.rows) {
+        tensors.insert(format!("lora.{table}.rows"), (vec![tokens.len(), *width], values.clone()));
+    }
     for (name, shape, values) in &adapter.weights {
         tensors.insert(format!("weights.{name}"), (shape.clone(), values.clone()));
     }
@@ -107,54 +130,63 @@ pub(super) fn tensors(adapter: &FoldedAdapter) -> Floats {
 
 /// Everything but prefixes and the head; every size is held against the tensors.
 pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAdapter, String> {
-    let mut take = |name: &str, dims: &[usize]| -> Result<Vec<f32>, String> {
-        let (found, values) = tensors.remove(name).ok_or_else(|| format!("it has no tensor {name}"))?;
-        if found != dims || dims.contains(&0) {
-            return Err(format!("{name} is {found:?}, and it says {dims:?}"));
-        }
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(format!("{name} holds a number that is not finite"));
-        }
-        Ok(values)
-    };
     let prompt = match sizes.prompt {
         None => None,
         Some(PromptSizes { n_virtual, n_rows, width, of_model, n_tasks, ranks }) => {
             if n_virtual == 0 || n_virtual > n_rows {
                 return Err(format!("its prompt has {n_virtual} soft tokens in {n_rows} rows"));
             }
-            let values = take("prompt.embeddings", &[n_rows, width])?;
+            let values = take(tensors, "prompt.embeddings", &[n_rows, width])?;
             let tasks = match n_tasks {
                 0 => None,
                 n_tasks => {
-                    let cols = take("prompt.cols", &[n_tasks, n_rows, ranks])?;
-                    let rows = take("prompt.rows", &[n_tasks, ranks, width])?;
+                    let cols = take(tensors, "prompt.cols", &[n_tasks, n_rows, ranks])?;
+                    let rows = take(tensors, "prompt.rows", &[n_tasks, ranks, width])?;
                     Some(FoldedTasks { n_tasks, ranks, cols, rows })
                 }
             };
             Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks })
         }
     };
-    let mut layer = |layer: &LoraLayerSizes| {
-        let LoraLayerSizes { name, rank, d_in, d_out, scale } = layer.clone();
-        if !scale.is_finite() {
-            return Err(format!("the scale of {name} is not finite"));
-        }
-        let a = take(&format!("lora.{name}.a"), &[rank, d_in])?;
-        let b = take(&format!("lora.{name}.b"), &[d_out, rank])?;
-        Ok(LoraMatrices { name, rank, d_in, d_out, a, b, scale })
-    };
     let lora = match &sizes.lora {
         None => None,
-        Some(LoraSizes { config, fan_in_fan_out, layers }) => Some(FoldedLora {
+        Some(LoraSizes { config, fan_in_fan_out, layers, rows }) => Some(FoldedLora {
             config: config.clone(),
             fan_in_fan_out: *fan_in_fan_out,
-            layers: layers.iter().map(&mut layer).collect::<Result<_, _>>()?,
+            layers: layers.iter().map(|sizes| matrices(sizes, tensors)).collect::<Result<_, _>>()?,
+            rows: rows.iter().map(|sizes| token_rows(sizes, tensors)).collect::<Result<_, _>>()?,
+            residual: None,
+            base_copies: Vec::new(),
         }),
     };
-    let is_weight = |name: &String| name.starts_with("weights.");
-    let weights = tensors.iter().filter(|(name, _)| is_weight(name)).map(|(name, value)| (name.clone(), value.clone()));
-    let weights = named(weights.collect(), "weights.")?;
-    tensors.retain(|name, _| !is_weight(name));
+    let weights = named(tensors, "weights.")?;
     Ok(FoldedAdapter { prompt, lora, weights, text: sizes.text.clone(), ..FoldedAdapter::default() })
+}
+
+/// Takes a tensor of these sizes.
+fn take(tensors: &mut Floats, name: &str, dims: &[usize]) -> Result<Vec<f32>, String> {
+    let (found, values) = tensors.remove(name).ok_or_else(|| format!("it has no tensor {name}"))?;
+    if found != dims || dims.contains(&0) {
+        return Err(format!("{name} is {found:?}, and it says {dims:?}"));
+    }
+    if values.iter().any(|x| !x.is_finite()) {
+        return Err(format!("{name} holds a number that is not finite"));
+    }
+    Ok(values)
+}
+
+fn matrices(sizes: &LoraLayerSizes, tensors: &mut Floats) -> Result<LoraMatrices, String> {
+    let LoraLayerSizes { name, rank, d_in, d_out, scale, is_embeddings } = sizes.clone();
+    if !scale.is_finite() {
+        return Err(format!("the scale of {name} is not finite"));
+    }
+    let a = take(tensors, &format!("lora.{name}.a"), &[rank, d_in])?;
+    let b = take(tensors, &format!("lora.{name}.b"), &[d_out, rank])?;
+    Ok(LoraMatrices { name, rank, d_in, d_out, a, b, scale, is_embeddings })
+}
+
+fn token_rows(sizes: &TokenRowsSizes, tensors: &mut Floats) -> Result<TokenRows, String> {
+    let TokenRowsSizes { table, tokens, width } = sizes.clone();
+    let values = take(tensors, &format!("lora.{table}.rows"), &[tokens.len(), width])?;
+    Ok(TokenRows { table, tokens, width, values })
 }

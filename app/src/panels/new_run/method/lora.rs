@@ -4,6 +4,7 @@ use egui::{CollapsingHeader, Ui};
 use engine::adapters::{default_targets, last_names};
 use engine::config::LoraBias;
 use engine::message::ModelSummary;
+use engine::models::Role;
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
@@ -56,12 +57,14 @@ fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, i
         segmented_ui(ui, &mut lora.targets, &names)
     });
     let known = model.map_or_else(Vec::new, |model| last_names(&model.linears));
+    let layers = model
+        .map_or_else(Vec::new, |model| last_names(model.linears.iter().filter(|linear| linear.role == Role::Layer)));
     match lora.targets {
         Targets::Usual => {
             let usual = model.map_or(&[][..], |model| default_targets(&model.architecture));
             names_ui(ui, usual);
         }
-        Targets::AllLinear => names_ui(ui, &known),
+        Targets::AllLinear => names_ui(ui, &layers),
         Targets::Named => {
             let error = error_of(issues, Field::Targets);
             field::field_ui(ui, say!("method.names"), say!("method.names_help"), error, |ui| {
