@@ -4,12 +4,11 @@
 //! their defaults. Positions: `input.positions` as given; keys of a prefix are used as stored, never turned.
 //! huggingface/transformers: src/transformers/models/{llama,mistral,qwen2,qwen3}/modeling_*.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
@@ -18,7 +17,7 @@ use crate::nn::{
     attention, past_length,
 };
 
-/// `config.json` of this family; fields as Hugging Face names them.
+/// `config.json` of this family; fields as Hugging Face names them, a default where only a relative has them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LlamaConfig {
     model_type: String,
@@ -30,43 +29,22 @@ pub struct LlamaConfig {
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     max_position_embeddings: usize,
-    #[serde(default = "silu")]
     hidden_act: String,
-    #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f64,
-    #[serde(flatten)]
+    #[serde(skip)]
     rope: RopeSettings,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    #[serde(default)]
     pub(super) tie_word_embeddings: bool,
-    #[serde(default = "sliding_window")]
     sliding_window: Option<usize>,
     #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default = "max_window_layers")]
+    #[serde(default)]
     max_window_layers: usize,
     layer_types: Option<Vec<String>>,
     pad_token_id: Option<i64>,
-}
-
-fn silu() -> String {
-    "silu".to_owned()
-}
-
-fn rms_norm_eps() -> f64 {
-    1e-6
-}
-
-/// Where nothing is said; `null` says that there is none.
-fn sliding_window() -> Option<usize> {
-    Some(4096)
-}
-
-fn max_window_layers() -> usize {
-    28
 }
 
 /// The model types that this file computes, as `config.json` names them.
@@ -80,9 +58,9 @@ impl LlamaConfig {
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let (heads, kv_heads) = (config.num_attention_heads, config.n_kv_heads());
         let sizes = [
             config.vocab_size,
@@ -379,7 +357,7 @@ mod tests {
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        LlamaConfig::parse(json, Path::new("config.json"))
+        LlamaConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]
