@@ -5,7 +5,7 @@
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Weights};
 use crate::models::rope::RopeSettings;
