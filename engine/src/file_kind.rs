@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_pointer_a_page_an_answer_and_an_archive_are_said_as_what_they_are() {
-        for (bytes, kind) in [
+        let cases: [(&[u8], FileKind); 10] = [
             (POINTER, FileKind::LfsPointer),
             (b"\n <!DOCTYPE html>\n<html lang=\"en\">", FileKind::Page),
             (b"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>", FileKind::ServerError),
@@ -165,7 +165,8 @@ mod tests {
             (b"PK\x03\x04....", FileKind::Zip),
             (b"GGUF\x03\0\0\0", FileKind::Gguf),
             (b"PAR1....PAR1", FileKind::Binary("Parquet")),
-        ] {
+        ];
+        for (bytes, kind) in cases {
             assert_eq!(FileKind::of(bytes), Some(kind), "{}", String::from_utf8_lossy(bytes));
         }
         let error = refuse_other("the weight file", Path::new("model.safetensors"), POINTER).unwrap_err();
@@ -175,14 +176,15 @@ mod tests {
 
     #[test]
     fn rows_and_configurations_that_begin_alike_are_left_alone() {
-        for bytes in [
-            &b"{\"error\": \"typo\", \"fix\": \"a\"}\n{\"error\": \"other\", \"fix\": \"b\"}\n"[..],
+        let cases: [&[u8]; 6] = [
+            b"{\"error\": \"typo\", \"fix\": \"a\"}\n{\"error\": \"other\", \"fix\": \"b\"}\n",
             b"{\"model_type\": \"gpt2\"}",
             b"{\"message\": \"Hello\", \"reply\": \"Hi\"}\n",
             b"version,text\n1,https://git-lfs.github.com\n",
             b"Entry\nthe first\n",
             b"",
-        ] {
+        ];
+        for bytes in cases {
             assert_eq!(FileKind::of(bytes), None, "{}", String::from_utf8_lossy(bytes));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::device::DeviceChoice;
+use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
 use engine::verify;
 use safetensors::tensor::TensorView;
@@ -118,4 +119,68 @@ fn a_case_whose_model_is_of_another_architecture_is_refused_by_its_name() {
     std::fs::write(&config, text.replace("\"model_type\": \"gpt2\"", "\"model_type\": \"mamba\"")).unwrap();
     let error = verify::run(case.path(), None, (DeviceChoice::Cpu, Precision::F32)).unwrap_err();
     assert!(error.to_string().contains("mamba"), "{error}");
+}
+
+/// A copy of a case whose model's configuration has other options too.
+fn with_options(name: &str, options: &serde_json::Value) -> tempfile::TempDir {
+    let case = changed(name, |_, _| ());
+    let path = case.path().join("model/config.json");
+    let mut config: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for (key, value) in options.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    std::fs::write(&path, config.to_string()).unwrap();
+    case
+}
+
+#[test]
+fn a_roberta_of_another_language_is_a_roberta() {
+    for model_type in ["xlm-roberta", "camembert"] {
+        let case = with_options("roberta-full-fill", &serde_json::json!({ "model_type": model_type }));
+        assert_eq!(groups(case.path()), groups(&tests::golden_cases().join("roberta-full-fill")), "{model_type}");
+    }
+}
+
+#[test]
+fn options_under_their_other_names_too_change_nothing() {
+    let cases: [(&str, &[(&str, &str)]); 3] = [
+        ("neox-prefix-2x48", &[]),
+        ("gptneo-prefix-2x32", &[("num_layers", "num_hidden_layers"), ("num_heads", "num_attention_heads")]),
+        ("gpt2-prefix-2x44", &[("n_embd", "hidden_size"), ("n_positions", "max_position_embeddings")]),
+    ];
+    for (name, both) in cases {
+        let path = tests::golden_cases().join(name).join("model/config.json");
+        let config: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let other = |(own, other): &(&str, &str)| ((*other).to_owned(), config[*own].clone());
+        let mut options: serde_json::Map<_, _> = both.iter().map(other).collect();
+        if let Some(rope) = config.get("rope_parameters") {
+            options.insert("rotary_emb_base".to_owned(), rope["rope_theta"].clone());
+            options.insert("rotary_pct".to_owned(), rope["partial_rotary_factor"].clone());
+        }
+        let case = with_options(name, &options.into());
+        assert_eq!(groups(case.path()), groups(&tests::golden_cases().join(name)), "{name}");
+    }
+    let two = with_options("gpt2-prefix-2x44", &serde_json::json!({ "hidden_size": 45 }));
+    let error = verify::run(two.path(), None, (DeviceChoice::Cpu, Precision::F32)).unwrap_err().to_string();
+    assert!(error.contains("n_embd is 44") && error.contains("hidden_size 45"), "{error}");
+}
+
+#[test]
+fn what_a_model_folder_has_and_nobody_reads_is_named_and_nothing_else() {
+    for case in std::fs::read_dir(tests::golden_cases()).unwrap().map(|entry| entry.unwrap().path()) {
+        let folder = ModelFolder::open(&case.join("model")).unwrap();
+        assert_eq!(folder.options_notice(), None, "{}", case.display());
+        let model = folder.load(&engine::device::cpu(), &mut |_| Ok(())).unwrap();
+        assert_eq!(model.weights_notice(), None, "{}", case.display());
+    }
+    let case = with_options("gpt2-prefix-2x44", &serde_json::json!({ "attn_logit_softcapping": 30.0 }));
+    let path = case.path().join("model/model.safetensors");
+    let mut weights = engine::weights::read_floats(&path).unwrap();
+    weights.insert("transformer.h.0.attn.bias".to_owned(), (vec![1], vec![1.0]));
+    weights.insert("transformer.h.0.attn.relative.weight".to_owned(), (vec![2, 2], vec![1.0; 4]));
+    engine::weights::write_floats(&path, &weights, None).unwrap();
+    let folder = ModelFolder::open(&case.path().join("model")).unwrap();
+    assert!(folder.options_notice().unwrap().contains("attn_logit_softcapping = 30.0"));
+    let notice = folder.load(&engine::device::cpu(), &mut |_| Ok(())).unwrap().weights_notice().unwrap();
+    assert!(notice.ends_with("attn.relative.weight"), "the constants of old checkpoints are no weights: {notice}");
 }

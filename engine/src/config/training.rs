@@ -518,8 +518,8 @@ mod tests {
     fn weight_decay_leaves_out_what_the_trainer_leaves_out() {
         // Names of peft's prompt encoder, of LoRA, of heads, of GPT-2's and T5's layers, and what
         // `Trainer.get_decay_parameter_names` says of them.
-        for (name, shape, decays) in [
-            ("embedding.weight", &[4, 8][..], true),
+        let cases: [(&str, &[usize], bool); 11] = [
+            ("embedding.weight", &[4, 8], true),
             ("transform.0.weight", &[8, 8], true),
             ("transform.0.bias", &[8], false),
             ("lstm_head.weight_ih_l0", &[32, 8], true),
@@ -530,7 +530,8 @@ mod tests {
             ("transformer.h.0.ln_1.weight", &[8], false),
             ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", &[32, 2], false),
             ("encoder.final_layer_norm.weight", &[8], false),
-        ] {
+        ];
+        for (name, shape, decays) in cases {
             assert_eq!(WeightDecayOn::Matrices.shrinks(name, shape), decays, "{name}");
             assert!(WeightDecayOn::All.shrinks(name, shape));
         }

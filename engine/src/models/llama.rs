@@ -417,6 +417,49 @@ mod tests {
     }
 
     #[test]
+    fn old_and_new_names_of_the_rotary_settings_may_stand_side_by_side() {
+        let plain = parse(json!({})).expect("plain").rope.frequencies(6);
+        let halved: Vec<f32> = plain.iter().map(|frequency| frequency / 2.0).collect();
+        let linear = json!({ "factor": 2.0, "rope_type": "linear", "type": "linear" });
+        for changes in [
+            json!({ "rope_scaling": linear, "rope_theta": 10_000.0 }),
+            json!({ "rope_scaling": linear, "rope_parameters": linear }),
+            json!({ "rope_scaling": {}, "rope_parameters": linear }),
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0 }, "rope_parameters": { "rope_theta": 5.0 } }),
+        ] {
+            assert_eq!(parse(changes.clone()).expect("it is a model").rope.frequencies(6), halved, "{changes}");
+        }
+        let dynamic = parse(json!({ "rope_scaling": { "type": "dynamic", "factor": 4.0 } })).expect("dynamic");
+        assert_eq!(dynamic.rope.frequencies(6), plain, "within the model's own positions nothing is scaled");
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_is_what_transformers_takes() {
+        // As the first conversions of LLaMA were written.
+        let first = json!({
+            "architectures": ["LLaMAForCausalLM"], "model_type": "llama", "hidden_size": 16, "intermediate_size": 32,
+            "max_sequence_length": 2048, "num_attention_heads": 2, "num_hidden_layers": 2, "pad_token_id": -1,
+            "rms_norm_eps": 1e-6, "torch_dtype": "float16", "vocab_size": 50,
+        });
+        let file = ConfigFile::new(first, std::path::Path::new("config.json"));
+        let shape = LlamaConfig::parse(&file).expect("it is a model").shape();
+        assert_eq!((shape.n_positions, shape.n_kv_heads, shape.d_head), (2048, 2, 8));
+        assert_eq!(file.unread(), [""; 0]);
+        let of = |model_type: &str, kv: serde_json::Value| {
+            let mut json = json!({ "model_type": model_type, "hidden_size": 64, "num_attention_heads": 32 });
+            if !kv.is_null() {
+                json["num_key_value_heads"] = kv;
+            }
+            let file = ConfigFile::new(json, std::path::Path::new("config.json"));
+            let shape = LlamaConfig::parse(&file).expect("it is a model").shape();
+            (shape.n_kv_heads, shape.d_head)
+        };
+        assert_eq!(of("llama", Value::Null), (32, 2));
+        assert_eq!(of("mistral", Value::Null), (8, 2));
+        assert_eq!(of("qwen3", json!(4)), (4, 128));
+    }
+
+    #[test]
     fn both_names_of_the_rotary_settings_are_read() {
         let old = parse(json!({ "rope_theta": 500.0, "rope_scaling": { "type": "linear", "factor": 2.0 } }));
         let new = parse(json!({ "rope_parameters": { "rope_type": "linear", "rope_theta": 500.0, "factor": 2.0 } }));
