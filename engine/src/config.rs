@@ -19,7 +19,8 @@ pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisati
 pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
 pub(crate) use self::training::refuse;
 pub use self::training::{
-    AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
+    AdafactorConfig, AdamConfig, EpochEnd, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
+    WeightDecayOn,
 };
 use crate::device::DeviceChoice;
 use crate::error::Result;

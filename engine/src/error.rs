@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 pub use self::io::{io_advice, io_reason};
 use crate::adapters::Lookalike;
+use crate::file_kind::FileKind;
 use crate::nn::Precision;
 
 /// The engine's result.
@@ -66,6 +67,32 @@ pub enum EngineError {
         path: PathBuf,
         /// What is wrong, in words.
         reason: String,
+    },
+    /// A file is something well known, and not what was wanted.
+    #[error("{what} is {kind} ({path})", path = path.display())]
+    OtherFile {
+        /// What it should be, with its article: "the weight file".
+        what: &'static str,
+        /// What it is.
+        kind: FileKind,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The weights are packed in a form that is not computed.
+    #[error("the weights are quantized with {method}, which is not computed here ({path})", path = path.display())]
+    Quantized {
+        /// As its library is called, with its bits if `config.json` says.
+        method: String,
+        /// `config.json`.
+        path: PathBuf,
+    },
+    /// A folder that was given as a model holds models below it.
+    #[error("{path} is no model, {holds}", path = path.display())]
+    NotAModel {
+        /// The folder.
+        path: PathBuf,
+        /// What it is, or the model folders that it holds.
+        holds: String,
     },
     /// `config.json` names an architecture we do not compute.
     #[error("the architecture {found:?} is not supported; supported: {known}")]
@@ -354,6 +381,12 @@ impl EngineError {
             Self::ModelFileMissing { .. } => {
                 "Choose a folder with config.json, weights and a tokenizer, as Hugging Face writes them"
             }
+            Self::OtherFile { kind, .. } => kind.advice(),
+            Self::Quantized { .. } => {
+                "Choose the model that it was made of, in float32, float16 or bfloat16; an adapter trained on the packed \
+                 weights fits that one too"
+            }
+            Self::NotAModel { .. } => "Choose a folder with config.json, weights and a tokenizer in it",
             Self::Malformed { .. } => "Open the file in an editor and correct it, or fetch it again",
             Self::UnknownArchitecture { .. }
             | Self::TaskShape { .. }

@@ -49,9 +49,8 @@ impl LoadedModel {
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
         let files = Arc::new(ModelFolder::open(folder)?);
-        let tokenizer = Tokenizer::from_folder(folder)?;
         let summary = files.summary();
-        tokenizer.check_vocab(summary.vocab_size)?;
+        let tokenizer = Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?;
         let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
         device::check_precision(&device_info, &device, precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
@@ -138,13 +137,15 @@ pub struct Session {
     /// How adapters are tried before they are used.
     pub trials: Option<Trials>,
     last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
+    /// What was seen in files that were loaded, and nobody was told yet.
+    unsaid: Vec<String>,
     bank: Option<(String, Rc<VocabularyBank>)>,
 }
 
 impl Session {
     /// Nothing is loaded yet.
     pub fn new(cache: PathBuf, trials: Option<Trials>) -> Self {
-        Self { cache, trials, last: None, bank: None }
+        Self { cache, trials, last: None, unsaid: Vec::new(), bank: None }
     }
 
     /// The model of a folder on a device and in a precision, loaded if it is not there yet.
@@ -166,8 +167,15 @@ impl Session {
         // Two models at once only while a job still uses the other one.
         self.last = None;
         let model = Rc::new(LoadedModel::load(folder, place, self.trials.as_ref(), progress)?);
+        self.unsaid.extend(model.model.folder().options_notice());
+        self.unsaid.extend(model.model.weights_notice());
         self.last = Some((folder.to_owned(), place, Rc::clone(&model)));
         Ok(model)
+    }
+
+    /// What is in the files of models that were loaded since the last question and is not used, a sentence each.
+    pub fn take_unsaid(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unsaid)
     }
 
     /// The vocabulary's keys and values of the model with this hash, if they were used last.

@@ -272,6 +272,9 @@ impl Worker {
         let result = catch_unwind(AssertUnwindSafe(|| job.step(session, out)))
             .unwrap_or_else(|panic| Err(EngineError::Computation(panic_text(panic.as_ref()))));
         self.turn = index + 1;
+        for text in session.take_unsaid() {
+            out.send(Event::Notice { job: id, text });
+        }
         match result {
             // The command to stop is next, and ends the job as its kind ends.
             Ok(Progress::More) | Err(EngineError::Stopped) => return,

@@ -43,7 +43,12 @@ fn every_optimizer_steps_as_its_reference_does() {
             if let Some(norm) = case["norms"].get(index).and_then(Value::as_f64) {
                 assert!((gradient.norm - norm).abs() < 1e-5 * norm, "{} {norm}", gradient.norm);
             }
-            gradient.apply(&optimizer, (index + 1, rate), clip_norm, trained.iter_mut().zip(&mut memory));
+            gradient.apply(
+                (&optimizer, config.weight_decay_on),
+                (index + 1, rate),
+                clip_norm,
+                trained.iter_mut().zip(&mut memory),
+            );
             let ours: Vec<f32> = trained.iter().flat_map(|parameter| parameter.to_vec().unwrap()).collect();
             let theirs = numbers(&case["after"][index]);
             let far = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs() / b.abs().max(0.1)).fold(0.0, f32::max);

@@ -59,6 +59,16 @@ pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets
     if let Some(recipe) = recipe {
         fill(&mut tree, &recipe.settings());
     }
+    // What is not said means another thing in the folder of a run: there it was made before these could be said.
+    for (key, usual) in [
+        ("data.begin_token", "tokenizer"),
+        ("training.epoch_end", "smaller_step"),
+        ("training.weight_decay_on", "matrices"),
+    ] {
+        if settings::at(&tree, key).is_none() {
+            settings::put(&mut tree, key, usual.into());
+        }
+    }
     let mut rate_is_known = settings::at(&tree, "training.learning_rate").is_some();
     if settings::at(&tree, "model").is_none() && settings::at(&tree, "data.train").is_none() {
         let mut starter = serde_json::to_value(assets.starter_run()?).unwrap_or_default();
@@ -70,10 +80,6 @@ pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets
             rate_is_known = true;
         }
         fill(&mut tree, &starter);
-    }
-    if settings::at(&tree, "data.begin_token").is_none() {
-        // What is not said means another thing in the folder of a run: there it was made before this could be said.
-        settings::put(&mut tree, "data.begin_token", "tokenizer".into());
     }
     if settings::at(&tree, "model").is_none() {
         settings::put(&mut tree, "model", assets.model()?.to_string_lossy().into());

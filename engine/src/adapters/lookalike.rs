@@ -1,4 +1,4 @@
-//! What a path is that was given as an adapter and is none, or as a model and is an adapter: it is said before what it is not.
+//! What a path is that was given as an adapter and is none: it is said before what it is not.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,6 @@ pub enum Lookalike {
     WithoutConfig,
     /// The configuration of an adapter without its tensors.
     WithoutTensors,
-    /// An adapter, given as a model; with the name of its base model, if it says one.
-    Adapter(Option<String>),
 }
 
 impl fmt::Display for Lookalike {
@@ -38,8 +36,6 @@ impl fmt::Display for Lookalike {
             Self::Above(names) => write!(f, "the adapters are in folders below this one: {}", names.join(", ")),
             Self::WithoutConfig => write!(f, "this is an adapter without its {CONFIG}"),
             Self::WithoutTensors => write!(f, "this is an adapter without its adapter_model.safetensors"),
-            Self::Adapter(Some(base)) => write!(f, "this is an adapter, not a model; its base model is {base}"),
-            Self::Adapter(None) => write!(f, "this is an adapter, not a model"),
         }
     }
 }
@@ -55,7 +51,6 @@ impl Lookalike {
             Self::WithoutConfig | Self::WithoutTensors => {
                 "Copy the file that is missing from where the adapter came from into the same folder"
             }
-            Self::Adapter(_) => "Give the base model as the model, and this folder as the adapter",
         }
     }
 
@@ -84,14 +79,6 @@ impl Lookalike {
         }
         let mut files = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path());
         files.any(|file| file.is_file() && has_ending(&file, &ROWS)).then_some(Self::Rows)
-    }
-
-    /// What a folder is that holds no model: an adapter.
-    pub(crate) fn of_model(path: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(path.join(CONFIG)).ok()?;
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let base = json.get("base_model_name_or_path").and_then(serde_json::Value::as_str);
-        Some(Self::Adapter(base.map(str::to_owned)))
     }
 }
 

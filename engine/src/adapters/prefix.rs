@@ -155,9 +155,11 @@ impl Prefix {
         self.frozen.iter().map(|frozen| frozen.shape[0]).sum()
     }
 
-    /// The same parameters as PEFT gives them to a sequence-to-sequence model.
-    pub fn with_peft_pairs(self) -> Self {
-        Self { pairs: Some(peft_pairs(self.shape.n_layers, self.shape.n_layers)), ..self }
+    /// The same parameters as PEFT gives them to a sequence-to-sequence model whose decoder has so many layers: it has a
+    /// pair for each layer of the encoder, too, and a decoder that is less deep leaves the last of them.
+    pub fn with_peft_pairs(self, n_layers: usize) -> Self {
+        let n_stored = self.shape.n_layers;
+        Self { pairs: Some(peft_pairs(n_layers.max(n_stored), n_stored)), ..self }
     }
 
     /// Keys and values of each layer as the parameters stand.

@@ -21,6 +21,10 @@ pub struct TrainingConfig {
     pub accumulation: usize,
     /// Blocks are run again in the backward pass: the same gradients, in less memory and more time.
     pub gradient_checkpointing: bool,
+    /// What the last step of an epoch sees where the forward passes of an epoch are no multiple of `accumulation`. Runs
+    /// from before this could be said reached into the next epoch.
+    #[serde(default = "EpochEnd::before")]
+    pub epoch_end: EpochEnd,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps in which the learning rate rises from 0.
@@ -33,6 +37,9 @@ pub struct TrainingConfig {
     /// What becomes of a gradient.
     #[serde(deserialize_with = "adamw_unless_named")]
     pub optimizer: OptimizerConfig,
+    /// What the optimizer's weight decay shrinks. In runs from before this could be said it shrank everything.
+    #[serde(default = "WeightDecayOn::before")]
+    pub weight_decay_on: WeightDecayOn,
     /// Largest norm of the whole gradient; `None` leaves it as it is.
     pub clip_norm: Option<f64>,
     /// What the loss of a batch is.
@@ -57,11 +64,13 @@ impl Default for TrainingConfig {
             batch_size: 8,
             accumulation: 1,
             gradient_checkpointing: false,
+            epoch_end: EpochEnd::SmallerStep,
             learning_rate: 5e-3,
             warmup_steps: 0,
             warmup_share: 0.0,
             schedule: Schedule::Linear,
             optimizer: OptimizerConfig::default(),
+            weight_decay_on: WeightDecayOn::Matrices,
             clip_norm: Some(1.0),
             loss: LossReduction::TokenMean,
             eval_every: 0,
@@ -105,6 +114,45 @@ impl TrainingConfig {
         ])?;
         self.schedule.check(self.learning_rate)?;
         self.optimizer.check()
+    }
+}
+
+/// What the last step of an epoch sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EpochEnd {
+    /// The rows that are left: a step of fewer forward passes, as in the Trainer.
+    SmallerStep,
+    /// As many rows as any other step, the missing ones from the next epoch.
+    NextEpoch,
+}
+
+impl EpochEnd {
+    fn before() -> Self {
+        Self::NextEpoch
+    }
+}
+
+/// What weight decay shrinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightDecayOn {
+    /// What is multiplied or looked up: biases and norms are left out, as in the Trainer.
+    Matrices,
+    /// Every parameter.
+    All,
+}
+
+impl WeightDecayOn {
+    fn before() -> Self {
+        Self::All
+    }
+
+    /// Whether a parameter of this name and shape is shrunk. The Trainer leaves out what has "bias" in its name, T5's
+    /// distances among them, and the norms by their layers; here a norm is what has a single axis.
+    /// huggingface/transformers: src/transformers/trainer.py (`get_decay_parameter_names`).
+    pub fn shrinks(self, name: &str, shape: &[usize]) -> bool {
+        self == Self::All || (shape.len() > 1 && !name.contains("bias"))
     }
 }
 
@@ -241,6 +289,13 @@ impl OptimizerConfig {
             Self::Adafactor(adafactor) => &mut adafactor.weight_decay,
             Self::Sgd(sgd) => &mut sgd.weight_decay,
         }
+    }
+
+    /// The same for what is not shrunk.
+    #[must_use]
+    pub fn without_decay(mut self) -> Self {
+        *self.weight_decay_mut() = 0.0;
+        self
     }
 
     /// All of them, with their usual constants.
@@ -428,7 +483,15 @@ mod tests {
         let adam = AdamConfig { beta2: 0.98, weight_decay: 0.1, ..AdamConfig::USUAL };
         assert_eq!((old.optimizer, old.schedule), (OptimizerConfig::AdamW(adam), Schedule::Cosine));
         assert_eq!(old.warmup(100), 3);
-        assert_eq!(read("{}"), TrainingConfig::default());
+        assert_eq!(
+            read("{}"),
+            TrainingConfig {
+                epoch_end: EpochEnd::NextEpoch,
+                weight_decay_on: WeightDecayOn::All,
+                ..TrainingConfig::default()
+            },
+            "what a run folder does not say is what was computed then"
+        );
     }
 
     #[test]
@@ -447,6 +510,29 @@ mod tests {
             config.check().unwrap();
         }
         assert_eq!(read(r#"{"schedule": "inverse_sqrt"}"#).schedule, Schedule::InverseSqrt { timescale: None });
+    }
+
+    #[test]
+    fn weight_decay_leaves_out_what_the_trainer_leaves_out() {
+        // Names of peft's prompt encoder, of LoRA, of heads, of GPT-2's and T5's layers, and what
+        // `Trainer.get_decay_parameter_names` says of them.
+        let cases: [(&str, &[usize], bool); 11] = [
+            ("embedding.weight", &[4, 8], true),
+            ("transform.0.weight", &[8, 8], true),
+            ("transform.0.bias", &[8], false),
+            ("lstm_head.weight_ih_l0", &[32, 8], true),
+            ("lstm_head.bias_ih_l0", &[32], false),
+            ("h.0.attn.c_attn.lora_A.weight", &[2, 8], true),
+            ("score.weight", &[2, 8], true),
+            ("classifier.bias", &[2], false),
+            ("transformer.h.0.ln_1.weight", &[8], false),
+            ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", &[32, 2], false),
+            ("encoder.final_layer_norm.weight", &[8], false),
+        ];
+        for (name, shape, decays) in cases {
+            assert_eq!(WeightDecayOn::Matrices.shrinks(name, shape), decays, "{name}");
+            assert!(WeightDecayOn::All.shrinks(name, shape));
+        }
     }
 
     #[test]

@@ -41,14 +41,15 @@ pub(super) fn classes_of(table: &Table, column: usize, task: Task) -> Result<Vec
         n if n > MAX_CLASSES => return refused(format!("the column {name:?} has more than {MAX_CLASSES} classes")),
         _ => {}
     }
-    if task == Task::SequenceClassification
-        && let Some(measured) = found.iter().find(|class| class.parse().is_ok_and(|x: f64| x.fract() != 0.0))
-        && found.iter().all(|class| class.parse::<f64>().is_ok())
-    {
-        return refused(format!(
-            "the column {name:?} holds measures such as {measured}, no classes, and regression is not computed; name a \
-             column of classes, or write them as words"
-        ));
+    // Some of them whole, as in 3.0 and 1.25: what is measured, and not named.
+    if task == Task::SequenceClassification && found.iter().all(|class| class.parse::<f64>().is_ok()) {
+        let fractions = || found.iter().filter(|class| class.parse::<i64>().is_err());
+        if let Some(example) = fractions().find(|class| class.parse::<f64>().is_ok_and(|x| x.fract() != 0.0)) {
+            return refused(format!(
+                "the column {name:?} has numbers with fractions, such as {example}: they are measured, not classes, and a \
+                 regression is not trained here; make classes of them, named or whole numbers, if that is what they are"
+            ));
+        }
     }
     let mut classes: Vec<String> = found.into_iter().collect();
     let numbers: Option<Vec<i64>> = classes.iter().map(|class| class.parse().ok()).collect();
@@ -271,6 +272,11 @@ mod tests {
         assert_eq!(labels, [(0, 2), (0, 1), (0, 0)]);
         let one = encode(Task::SequenceClassification, &rows[..1], 100).unwrap_err();
         assert!(one.to_string().contains("nothing to tell apart"), "{one}");
+        let measured: Vec<Value> = [3.0, 1.25].iter().map(|class| json!({"text": "a", "label": class})).collect();
+        let measured = encode(Task::SequenceClassification, &measured, 100).unwrap_err();
+        assert!(measured.to_string().contains("1.25") && measured.to_string().contains("regression"), "{measured}");
+        let whole: Vec<Value> = [3.0, 1.0].iter().map(|class| json!({"text": "a", "label": class})).collect();
+        assert!(encode(Task::SequenceClassification, &whole, 100).is_ok(), "whole numbers may be classes");
         let many: Vec<Value> = (0..1100).map(|class| json!({"text": "a", "label": class})).collect();
         let many = encode(Task::SequenceClassification, &many, 100).unwrap_err();
         assert!(many.to_string().contains("more than 1000"), "{many}");

@@ -9,6 +9,7 @@ use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
 use super::{conll, delimited, file_kind, json_forms, lines};
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 
 /// Endings of names that say how rows are written.
 pub(super) const ENDINGS: [&str; 10] =
@@ -25,6 +26,7 @@ pub(super) const ENDINGS: [&str; 10] =
 pub fn read_table(path: &Path) -> Result<Table> {
     check_file(path)?;
     let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    refuse_other("the file of rows", path, &bytes)?;
     let (bytes, encoding) = as_utf8(&bytes);
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let mut table = match ending.as_str() {

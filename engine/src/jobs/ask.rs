@@ -43,7 +43,7 @@ pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
     once(move |_| {
         // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
         let model = ModelFolder::open(&folder)?.summary();
-        Tokenizer::from_folder(&folder)?.check_vocab(model.vocab_size)?;
+        Tokenizer::from_folder(&folder)?.fitting(model.vocab_size)?;
         Ok(Event::Model { job, model: Box::new(model) })
     })
 }

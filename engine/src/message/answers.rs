@@ -259,6 +259,9 @@ pub struct ModelSummary {
     /// Every linear layer of the blocks.
     #[serde(skip)]
     pub linears: Vec<LinearName>,
+    /// What its configuration says and nobody looks at, a sentence.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// Rows as training would see them, and what is odd about the dataset.

@@ -7,14 +7,13 @@
 //! meets with a 1.
 //! huggingface/transformers: src/transformers/models/{bart,mbart,pegasus}/modeling_*.py.
 
-use std::ops::Range;
-use std::path::Path;
-
 use burn::tensor::module::embedding;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::Deserialize;
+use std::ops::Range;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Weights, of_one_type};
 use crate::models::seq2seq::CrossAttention;
 use crate::models::{
@@ -43,15 +42,12 @@ pub struct BartConfig {
     encoder_ffn_dim: usize,
     decoder_ffn_dim: usize,
     max_position_embeddings: usize,
-    #[serde(default = "gelu")]
     activation_function: String,
-    #[serde(default)]
     scale_embedding: bool,
     normalize_before: Option<bool>,
     add_final_layer_norm: Option<bool>,
     normalize_embedding: Option<bool>,
     static_position_embeddings: Option<bool>,
-    #[serde(default = "default_true")]
     tie_word_embeddings: bool,
     decoder_start_token_id: Option<u32>,
     forced_bos_token_id: Option<u32>,
@@ -59,21 +55,14 @@ pub struct BartConfig {
     pad_token_id: Option<i64>,
 }
 
-fn gelu() -> String {
-    "gelu".to_owned()
-}
-fn default_true() -> bool {
-    true
-}
-
 impl BartConfig {
     /// Reads and checks the configuration.
     ///
     /// # Errors
     /// Sizes that contradict each other, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&[])?;
         let layers = [config.encoder_layers, config.decoder_layers];
         let heads = [config.encoder_attention_heads, config.decoder_attention_heads];
         let wide = [config.encoder_ffn_dim, config.decoder_ffn_dim];
@@ -467,7 +456,7 @@ mod tests {
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        BartConfig::parse(json, Path::new("config.json"))
+        BartConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! What counts for ALiBi are the keys that may be seen, slots of a prefix and a cache among them; positions of the
 //! input are not looked at. huggingface/transformers: src/transformers/models/bloom/modeling_bloom.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, keys_and_values};
 use crate::nn::{
@@ -23,20 +22,14 @@ const ARCHITECTURE: &str = "bloom";
 #[derive(Clone, Debug, Deserialize)]
 pub struct BloomConfig {
     vocab_size: usize,
-    n_embed: Option<usize>,
-    hidden_size: Option<usize>,
-    n_layer: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    n_head: Option<usize>,
-    num_attention_heads: Option<usize>,
+    hidden_size: usize,
+    n_layer: usize,
+    n_head: usize,
     /// What the model was trained with; its attention knows no last position.
     #[serde(default = "seq_length")]
     seq_length: usize,
-    #[serde(default = "layer_norm_epsilon")]
     layer_norm_epsilon: f64,
-    #[serde(default)]
     apply_residual_connection_post_layernorm: bool,
-    #[serde(default = "yes")]
     pub(super) tie_word_embeddings: bool,
 }
 
@@ -44,23 +37,19 @@ fn seq_length() -> usize {
     2048
 }
 
-fn layer_norm_epsilon() -> f64 {
-    1e-5
-}
-
-fn yes() -> bool {
-    true
-}
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 3] =
+    [("n_embed", "hidden_size"), ("num_attention_heads", "n_head"), ("num_hidden_layers", "n_layer")];
 
 impl BloomConfig {
     /// Checks what we compute.
     ///
     /// # Errors
     /// A size that is missing or cannot be.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
-        let named = [("n_embed", config.d_model()), ("n_layer", config.n_layers()), ("n_head", config.n_heads())];
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
+        let named = [("hidden_size", config.d_model()), ("n_layer", config.n_layers()), ("n_head", config.n_heads())];
         if let Some((name, _)) = named.into_iter().find(|(_, size)| *size == 0) {
             return Err(malformed(format!("{name} is missing or 0")));
         }
@@ -73,21 +62,21 @@ impl BloomConfig {
             return Err(malformed("a size is beyond any BLOOM".to_owned()));
         }
         if !d.is_multiple_of(heads) {
-            return Err(malformed(format!("n_embed {d} is not a multiple of {heads} heads")));
+            return Err(malformed(format!("hidden_size {d} is not a multiple of {heads} heads")));
         }
         Ok(config)
     }
 
     fn d_model(&self) -> usize {
-        self.n_embed.or(self.hidden_size).unwrap_or(0)
+        self.hidden_size
     }
 
     fn n_layers(&self) -> usize {
-        self.n_layer.or(self.num_hidden_layers).unwrap_or(0)
+        self.n_layer
     }
 
     fn n_heads(&self) -> usize {
-        self.n_head.or(self.num_attention_heads).unwrap_or(0)
+        self.n_head
     }
 
     /// The sizes.
@@ -239,8 +228,9 @@ mod tests {
 
     use super::*;
 
-    fn parse(json: Value) -> Result<BloomConfig> {
-        BloomConfig::parse(json, Path::new("config.json"))
+    fn parse(mut json: Value) -> Result<BloomConfig> {
+        json["model_type"] = "bloom".into();
+        BloomConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]
@@ -258,7 +248,7 @@ mod tests {
     #[test]
     fn sizes_that_cannot_be_are_refused() {
         let cases = [
-            (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2 }), "n_head is missing or 0"),
+            (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2, "n_head": 0 }), "n_head is missing or 0"),
             (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2, "n_head": 5 }), "not a multiple of 5 heads"),
             (json!({ "vocab_size": 0, "n_embed": 24, "n_layer": 2, "n_head": 2 }), "a size is 0"),
             (json!({ "vocab_size": 9, "n_embed": 24, "n_layer": 5000, "n_head": 2 }), "beyond any BLOOM"),

@@ -1,12 +1,9 @@
 //! DistilBERT (Sanh et al. 2019): BERT's blocks under other names, without token types and pooler.
 //! Layout as in huggingface/transformers: src/transformers/models/distilbert/modeling_distilbert.py.
 
-use std::path::Path;
-
-use serde_json::{Map, Value};
-
 use crate::error::Result;
 use crate::models::Loading;
+use crate::models::config_file::ConfigFile;
 use crate::models::head::HeadKind;
 use crate::models::loader::{Loader, Weights};
 use crate::models::post_norm::{BlockNames, Embeddings, EncoderConfig, MaskNames, PostNorm, TextHead, own_blocks};
@@ -33,15 +30,8 @@ const BLOCK: BlockNames = BlockNames {
 ///
 /// # Errors
 /// As [`EncoderConfig::parse`].
-pub(super) fn parse(config: &Value, path: &Path) -> Result<EncoderConfig> {
-    let mut renamed: Map<String, Value> = config.as_object().cloned().unwrap_or_default();
-    for (theirs, ours) in NAMES {
-        if let Some(value) = renamed.remove(theirs) {
-            renamed.insert(ours.to_owned(), value);
-        }
-    }
-    renamed.insert("type_vocab_size".to_owned(), 0.into());
-    EncoderConfig::parse("distilbert", renamed.into(), path)
+pub(super) fn parse(file: &ConfigFile) -> Result<EncoderConfig> {
+    EncoderConfig::parse("distilbert", file, &NAMES)
 }
 
 /// Brings the weights onto the device; names may have the prefix `distilbert.` or not.

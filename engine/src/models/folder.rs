@@ -12,6 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::message::ModelSummary;
 use crate::models::bart::{self, Bart, BartConfig};
 use crate::models::bloom::{Bloom, BloomConfig};
+use crate::models::config_file::ConfigFile;
 use crate::models::glm::{self, Glm, GlmConfig};
 use crate::models::gpt_neo::{GptNeo, GptNeoConfig};
 use crate::models::gpt_neox::{GptNeox, GptNeoxConfig};
@@ -22,18 +23,26 @@ use crate::models::post_norm::EncoderConfig;
 use crate::models::t5::{self, T5, T5Config};
 use crate::models::{
     BaseModel, CausalModel, Loading, Model, ModelShape, OwnHead, Site, Weights, albert, bert, cannot, distilbert,
-    electra, roberta,
+    electra, place, roberta,
 };
 use crate::nn::Precision;
 use crate::weights::WeightFiles;
 
 /// The architectures that `config.json` may name.
 const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3; \
-    encoders: albert, bert, distilbert, electra, roberta; \
+    encoders: albert, bert, camembert, distilbert, electra, roberta, xlm-roberta; \
     encoders with a decoder: bart, mbart, mt5, pegasus, t5";
 
-/// Encoders whose options have BERT's names.
-const ENCODERS: [&str; 4] = ["albert", "bert", "electra", "roberta"];
+/// Encoders whose options have BERT's names, and the architecture that computes them: those that were built upon RoBERTa
+/// differ in their tokenizers alone.
+const ENCODERS: [(&str, &str); 6] = [
+    ("albert", "albert"),
+    ("bert", "bert"),
+    ("camembert", "roberta"),
+    ("electra", "electra"),
+    ("roberta", "roberta"),
+    ("xlm-roberta", "roberta"),
+];
 
 enum Architecture {
     Bloom(BloomConfig),
@@ -49,6 +58,26 @@ enum Architecture {
 }
 
 impl Architecture {
+    /// As `config.json` describes it.
+    fn of(file: &ConfigFile) -> Result<Self> {
+        Ok(match file.model_type()? {
+            "bloom" => Self::Bloom(BloomConfig::parse(file)?),
+            "gpt2" => Self::Gpt2(Gpt2Config::parse(file)?),
+            "gpt_neo" => Self::GptNeo(Box::new(GptNeoConfig::parse(file)?)),
+            "gpt_neox" => Self::GptNeox(Box::new(GptNeoxConfig::parse(file)?)),
+            "opt" => Self::Opt(OptConfig::parse(file)?),
+            family if glm::MODEL_TYPES.contains(&family) => Self::Glm(Box::new(GlmConfig::parse(file)?)),
+            family if llama::MODEL_TYPES.contains(&family) => Self::Llama(Box::new(LlamaConfig::parse(file)?)),
+            family if t5::MODEL_TYPES.contains(&family) => Self::T5(Box::new(T5Config::parse(file)?)),
+            family if bart::MODEL_TYPES.contains(&family) => Self::Bart(Box::new(BartConfig::parse(file)?)),
+            "distilbert" => Self::Encoder(Box::new(distilbert::parse(file)?)),
+            family if let Some((_, known)) = ENCODERS.iter().find(|(name, _)| *name == family) => {
+                Self::Encoder(Box::new(EncoderConfig::parse(*known, file, &[])?))
+            }
+            other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
+        })
+    }
+
     /// Whether what a causal model writes with are its embeddings.
     fn is_tied(&self) -> bool {
         match self {
@@ -73,61 +102,35 @@ pub struct ModelFolder {
     /// What can be learned with it; first what it does by itself.
     tasks: Vec<Task>,
     own_head: Option<OwnHead>,
+    /// Options of `config.json` that say something and are not looked at.
+    unread_options: Vec<String>,
 }
 
 impl ModelFolder {
-    /// Reads `config.json` and opens the weight files.
+    /// Reads `config.json` and opens the weight files, of the folder or of the snapshot that a hub's cache keeps in it.
     ///
     /// # Errors
-    /// A file is missing or damaged, or the architecture is one we do not compute.
+    /// A file is missing or damaged, the weights are packed, or the architecture is one we do not compute.
     pub fn open(path: &Path) -> Result<Self> {
+        let path = &*place::resolved(path);
         let file = path.join("config.json");
         if !file.is_file() {
-            let path = path.to_owned();
-            return Err(match Lookalike::of_model(&path) {
-                Some(is) => EngineError::Lookalike { is, path },
-                None => EngineError::ModelFileMissing { what: "config.json", path },
-            });
+            return Err(place::not_a_model(path));
         }
-        let text = std::fs::read_to_string(&file).map_err(EngineError::io("read", &file))?;
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.clone(), reason };
-        let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let Some(model_type) = config.get("model_type").and_then(|value| value.as_str()) else {
-            return Err(malformed("it has no model_type".to_owned()));
-        };
-        let architecture = match model_type {
-            "bloom" => Architecture::Bloom(BloomConfig::parse(config.clone(), &file)?),
-            "gpt2" => Architecture::Gpt2(Gpt2Config::parse(config.clone(), &file)?),
-            "gpt_neo" => Architecture::GptNeo(Box::new(GptNeoConfig::parse(config.clone(), &file)?)),
-            "gpt_neox" => Architecture::GptNeox(Box::new(GptNeoxConfig::parse(config.clone(), &file)?)),
-            "opt" => Architecture::Opt(OptConfig::parse(config.clone(), &file)?),
-            family if glm::MODEL_TYPES.contains(&family) => {
-                Architecture::Glm(Box::new(GlmConfig::parse(config.clone(), &file)?))
-            }
-            family if llama::MODEL_TYPES.contains(&family) => {
-                Architecture::Llama(Box::new(LlamaConfig::parse(config.clone(), &file)?))
-            }
-            family if t5::MODEL_TYPES.contains(&family) => {
-                Architecture::T5(Box::new(T5Config::parse(config.clone(), &file)?))
-            }
-            family if bart::MODEL_TYPES.contains(&family) => {
-                Architecture::Bart(Box::new(BartConfig::parse(config.clone(), &file)?))
-            }
-            "distilbert" => Architecture::Encoder(Box::new(distilbert::parse(&config, &file)?)),
-            family if let Some(family) = ENCODERS.iter().find(|known| **known == family) => {
-                Architecture::Encoder(Box::new(EncoderConfig::parse(family, config.clone(), &file)?))
-            }
-            other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
-        };
-        let files = WeightFiles::open(path)?;
+        let file = ConfigFile::open(&file)?;
+        let architecture = Architecture::of(&file)?;
+        place::refuse_packed(path, file.options())?;
+        let files = WeightFiles::open(path).map_err(|error| place::without_weights(path, error))?;
+        let config = file.options();
         let tasks = match &architecture {
-            Architecture::Encoder(_) => encoder_tasks(&config, &files),
+            Architecture::Encoder(_) => encoder_tasks(config, &files),
             Architecture::T5(_) | Architecture::Bart(_) => vec![Task::Seq2Seq],
-            causal => causal_tasks(&config, causal.is_tied(), &files),
+            causal => causal_tasks(config, causal.is_tied(), &files),
         };
-        let mut folder = Self { path: path.to_owned(), architecture, files, tasks, own_head: None };
+        let unread_options = file.unread();
+        let mut folder = Self { path: path.to_owned(), architecture, files, tasks, own_head: None, unread_options };
         let (architecture, width) = (folder.shape().architecture, folder.head_width());
-        folder.own_head = OwnHead::find(architecture, width, &config, &folder.files);
+        folder.own_head = OwnHead::find(architecture, width, config, &folder.files);
         Ok(folder)
     }
 
@@ -253,7 +256,19 @@ impl ModelFolder {
             embedding_width: self.embedding_width(),
             weights: self.known_weights(),
             linears: self.known_linears(),
+            notice: self.options_notice(),
         }
+    }
+
+    /// Options of `config.json` that say something and are not looked at, a sentence; nothing where there are none.
+    pub fn options_notice(&self) -> Option<String> {
+        let options = &self.unread_options;
+        (!options.is_empty()).then(|| {
+            format!(
+                "config.json has options that are not looked at, and may mean other numbers: {}",
+                options.join(", ")
+            )
+        })
     }
 
     /// The weight files.

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{EngineError, Result};
-use crate::models::TargetTokens;
+use crate::file_kind::refuse_other;
+use crate::models::{TargetTokens, place};
 
 /// What decoding takes from the file; the rest is the user's choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,39 +30,42 @@ struct File {
     forced_eos_token_id: Option<OneOrMore>,
 }
 
+/// What `config.json` says about decoding.
+#[derive(Default, Deserialize)]
+struct Ends {
+    eos_token_id: Option<OneOrMore>,
+}
+
+/// Some files write -1 for a token that there is not.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
-    One(u32),
-    More(Vec<u32>),
+    One(i64),
+    More(Vec<i64>),
 }
 
 impl OneOrMore {
     fn all(tokens: Option<Self>) -> Vec<u32> {
-        match tokens {
+        let tokens = match tokens {
             None => Vec::new(),
             Some(Self::One(token)) => vec![token],
             Some(Self::More(tokens)) => tokens,
-        }
+        };
+        tokens.into_iter().filter_map(|token| u32::try_from(token).ok()).collect()
     }
 }
 
 impl GenerationConfig {
-    /// Reads the file of a model folder; without one nothing is said.
+    /// Reads the file of a model folder; what it does not say of the end of a text, `config.json` does.
     ///
     /// # Errors
-    /// The file cannot be read or understood.
+    /// A file cannot be read or understood.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("generation_config.json");
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        let file: File = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
-            what: "generation_config.json",
-            path,
-            reason: error.to_string(),
-        })?;
+        let folder = place::resolved(folder);
+        let model: Ends = read(&folder.join("config.json"), "config.json")?.unwrap_or_default();
+        let Some(file): Option<File> = read(&folder.join("generation_config.json"), "generation_config.json")? else {
+            return Ok(Self { end_tokens: OneOrMore::all(model.eos_token_id), ..Self::default() });
+        };
         let target = TargetTokens {
             start: file.decoder_start_token_id.or(file.bos_token_id),
             last_starts: false,
@@ -68,11 +73,22 @@ impl GenerationConfig {
             forced_last: OneOrMore::all(file.forced_eos_token_id).first().copied(),
         };
         Ok(Self {
-            end_tokens: OneOrMore::all(file.eos_token_id),
+            end_tokens: OneOrMore::all(file.eos_token_id.or(model.eos_token_id)),
             suppress_tokens: file.suppress_tokens.unwrap_or_default(),
             target: Some(target),
         })
     }
+}
+
+fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<Option<T>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).map_err(EngineError::io("read", path))?;
+    refuse_other(what, path, text.as_bytes())?;
+    let malformed =
+        |error: serde_json::Error| EngineError::Malformed { what, path: path.to_owned(), reason: error.to_string() };
+    serde_json::from_str(&text).map(Some).map_err(malformed)
 }
 
 #[cfg(test)]
@@ -98,5 +114,20 @@ mod tests {
         let expected = TargetTokens { start: Some(2), forced_last: Some(5), ..TargetTokens::default() };
         assert_eq!(target.expect("it begins and ends").target, Some(expected));
         assert!(read(r#"{"eos_token_id": "end"}"#).is_err());
+    }
+
+    #[test]
+    fn end_tokens_that_only_config_json_names_end_a_text_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("config.json", r#"{"eos_token_id": [2, 426]}"#);
+        assert_eq!(GenerationConfig::read(folder.path()).unwrap().end_tokens, [2, 426]);
+        write("generation_config.json", r#"{"bos_token_id": 1}"#);
+        assert_eq!(GenerationConfig::read(folder.path()).unwrap().end_tokens, [2, 426], "the file is silent");
+        write("generation_config.json", r#"{"eos_token_id": 7}"#);
+        assert_eq!(GenerationConfig::read(folder.path()).unwrap().end_tokens, [7], "the file speaks first");
+        write("config.json", r#"{"eos_token_id": -1}"#);
+        write("generation_config.json", "{}");
+        assert_eq!(GenerationConfig::read(folder.path()).unwrap().end_tokens, [0; 0], "there is none");
     }
 }

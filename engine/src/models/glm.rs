@@ -6,13 +6,12 @@
 //! huggingface/transformers: src/transformers/models/{glm,glm4}/modeling_*.py; of chatglm what its folders' own
 //! modeling_chatglm.py computes.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
@@ -35,47 +34,16 @@ pub struct GlmConfig {
     intermediate_size: usize,
     num_hidden_layers: usize,
     num_attention_heads: usize,
-    #[serde(default = "num_key_value_heads")]
     num_key_value_heads: usize,
-    #[serde(default = "head_dim")]
     head_dim: usize,
     max_position_embeddings: usize,
-    #[serde(default = "silu")]
     hidden_act: String,
-    #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f64,
-    #[serde(default = "yes")]
     attention_bias: bool,
-    #[serde(default)]
     pub(super) tie_word_embeddings: bool,
-    #[serde(default = "pad_token_id")]
     pad_token_id: Option<i64>,
-    #[serde(flatten)]
+    #[serde(skip)]
     rope: RopeSettings,
-}
-
-fn pad_token_id() -> Option<i64> {
-    Some(151_329)
-}
-
-fn num_key_value_heads() -> usize {
-    2
-}
-
-fn head_dim() -> usize {
-    128
-}
-
-fn silu() -> String {
-    "silu".to_owned()
-}
-
-fn rms_norm_eps() -> f64 {
-    1.5625e-7
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl GlmConfig {
@@ -83,10 +51,12 @@ impl GlmConfig {
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let json = if json["model_type"] == CHATGLM { of_chatglm(&json)? } else { json };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = match file.model_type()? {
+            CHATGLM => file.read_translated(of_chatglm(file.options())?, &CHATGLM_WORDS)?,
+            _ => Self { rope: RopeSettings::read(file)?, ..file.read(&[])? },
+        };
         let (heads, kv_heads, d_head) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
         let sizes = [
             config.vocab_size,
@@ -164,6 +134,36 @@ impl GlmConfig {
 
 const CHATGLM: &str = "chatglm";
 
+/// The words of ChatGLM2 and ChatGLM3 that are looked at, or change nothing that is computed here.
+const CHATGLM_WORDS: [&str; 26] = [
+    "padded_vocab_size",
+    "hidden_size",
+    "ffn_hidden_size",
+    "num_layers",
+    "multi_query_attention",
+    "multi_query_group_num",
+    "num_attention_heads",
+    "kv_channels",
+    "seq_length",
+    "layernorm_epsilon",
+    "add_qkv_bias",
+    "tie_word_embeddings",
+    "position_encoding_2d",
+    "rmsnorm",
+    "post_layer_norm",
+    "add_bias_linear",
+    "apply_residual_connection_post_layernorm",
+    "original_rope",
+    "rope_ratio",
+    "quantization_bit",
+    "apply_query_key_layer_scaling",
+    "attention_softmax_in_fp32",
+    "bias_dropout_fusion",
+    "fp32_residual_connection",
+    "pre_seq_len",
+    "prefix_projection",
+];
+
 /// The configuration of ChatGLM2 and ChatGLM3 in GLM's words.
 ///
 /// # Errors
@@ -200,6 +200,8 @@ fn of_chatglm(json: &Value) -> Result<Value> {
         "max_position_embeddings": or("seq_length", 2048.into()),
         "rms_norm_eps": or("layernorm_epsilon", 1e-5.into()),
         "attention_bias": or("add_qkv_bias", false.into()),
+        "tie_word_embeddings": or("tie_word_embeddings", false.into()),
+        "hidden_act": "silu",
         "pad_token_id": null,
     }))
 }
@@ -390,7 +392,7 @@ mod tests {
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        GlmConfig::parse(json, Path::new("config.json"))
+        GlmConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]
@@ -404,7 +406,7 @@ mod tests {
             for (key, value) in changes.as_object().into_iter().flatten() {
                 json[key] = value.clone();
             }
-            GlmConfig::parse(json, Path::new("config.json"))
+            GlmConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
         };
         let config = of(json!({})).expect("it is a model");
         let shape = config.shape();

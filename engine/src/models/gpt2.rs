@@ -1,12 +1,11 @@
 //! GPT-2 (Radford et al. 2019), any size its configuration describes.
 //! Layout as in huggingface/transformers: src/transformers/models/gpt2/modeling_gpt2.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
@@ -22,40 +21,32 @@ pub struct Gpt2Config {
     n_layer: usize,
     n_head: usize,
     n_inner: Option<usize>,
-    #[serde(default = "default_activation")]
     activation_function: String,
-    #[serde(default = "default_epsilon")]
     layer_norm_epsilon: f64,
-    #[serde(default = "default_true")]
     scale_attn_weights: bool,
-    #[serde(default)]
     scale_attn_by_inverse_layer_idx: bool,
-    #[serde(default)]
     add_cross_attention: bool,
-    #[serde(default = "default_true")]
     pub(super) tie_word_embeddings: bool,
 }
 
-fn default_activation() -> String {
-    "gelu_new".to_owned()
-}
-fn default_epsilon() -> f64 {
-    1e-5
-}
-fn default_true() -> bool {
-    true
-}
-
 const ARCHITECTURE: &str = "gpt2";
+
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("hidden_size", "n_embd"),
+    ("max_position_embeddings", "n_positions"),
+    ("num_attention_heads", "n_head"),
+    ("num_hidden_layers", "n_layer"),
+];
 
 impl Gpt2Config {
     /// Reads and checks the configuration.
     ///
     /// # Errors
     /// Sizes that contradict each other, or an option that we do not compute, by name.
-    pub fn parse(config: serde_json::Value, path: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.to_owned(), reason };
-        let config: Self = serde_json::from_value(config).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
         let sizes = [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head];
         if sizes.contains(&0) || config.n_inner == Some(0) {
             return Err(malformed("a size is 0".to_owned()));

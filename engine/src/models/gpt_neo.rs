@@ -2,12 +2,11 @@
 //!
 //! huggingface/transformers: src/transformers/models/gpt_neo/modeling_gpt_neo.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
 use crate::nn::{
@@ -22,22 +21,16 @@ const ARCHITECTURE: &str = "gpt_neo";
 pub struct GptNeoConfig {
     vocab_size: usize,
     hidden_size: usize,
-    #[serde(alias = "num_hidden_layers")]
     num_layers: usize,
-    #[serde(alias = "num_attention_heads")]
     num_heads: usize,
     intermediate_size: Option<usize>,
     max_position_embeddings: usize,
     /// Kinds of layers, and how often they follow each other: `[[["global", "local"], 12]]`.
     #[serde(default = "attention_types")]
     attention_types: Vec<(Vec<String>, usize)>,
-    #[serde(default = "window_size")]
     window_size: usize,
-    #[serde(default = "gelu_new")]
     activation_function: String,
-    #[serde(default = "layer_norm_epsilon")]
     layer_norm_epsilon: f64,
-    #[serde(default = "yes")]
     pub(super) tie_word_embeddings: bool,
 }
 
@@ -45,30 +38,17 @@ fn attention_types() -> Vec<(Vec<String>, usize)> {
     vec![(vec!["global".to_owned(), "local".to_owned()], 12)]
 }
 
-fn window_size() -> usize {
-    256
-}
-
-fn gelu_new() -> String {
-    "gelu_new".to_owned()
-}
-
-fn layer_norm_epsilon() -> f64 {
-    1e-5
-}
-
-fn yes() -> bool {
-    true
-}
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 2] = [("num_attention_heads", "num_heads"), ("num_hidden_layers", "num_layers")];
 
 impl GptNeoConfig {
     /// Checks what we compute.
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
         let (d, heads, layers) = (config.hidden_size, config.num_heads, config.num_layers);
         let sizes =
             [config.vocab_size, d, layers, heads, config.d_ff(), config.max_position_embeddings, config.window_size];
@@ -253,13 +233,13 @@ mod tests {
 
     fn parse(changes: Value) -> Result<GptNeoConfig> {
         let mut json = json!({
-            "vocab_size": 50, "hidden_size": 24, "num_layers": 4, "num_heads": 3, "max_position_embeddings": 64,
+            "model_type": "gpt_neo", "vocab_size": 50, "hidden_size": 24, "num_layers": 4, "num_heads": 3, "max_position_embeddings": 64,
             "attention_types": [[["global", "local"], 2]], "window_size": 8,
         });
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        GptNeoConfig::parse(json, Path::new("config.json"))
+        GptNeoConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]

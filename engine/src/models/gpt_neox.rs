@@ -2,12 +2,11 @@
 //!
 //! huggingface/transformers: src/transformers/models/gpt_neox/modeling_gpt_neox.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
@@ -26,30 +25,13 @@ pub struct GptNeoxConfig {
     num_hidden_layers: usize,
     num_attention_heads: usize,
     max_position_embeddings: usize,
-    #[serde(default = "gelu")]
     hidden_act: String,
-    #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f64,
-    #[serde(default = "yes")]
     use_parallel_residual: bool,
-    #[serde(default = "yes")]
     attention_bias: bool,
-    #[serde(default)]
     pub(super) tie_word_embeddings: bool,
-    #[serde(flatten)]
+    #[serde(skip)]
     rope: RopeSettings,
-}
-
-fn gelu() -> String {
-    "gelu".to_owned()
-}
-
-fn layer_norm_eps() -> f64 {
-    1e-5
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Share of a head that is turned where nothing is said.
@@ -60,9 +42,9 @@ impl GptNeoxConfig {
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let heads = config.num_attention_heads;
         let sizes = [
             config.vocab_size,

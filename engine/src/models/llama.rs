@@ -4,12 +4,11 @@
 //! their defaults. Positions: `input.positions` as given; keys of a prefix are used as stored, never turned.
 //! huggingface/transformers: src/transformers/models/{llama,mistral,qwen2,qwen3}/modeling_*.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::rope::RopeSettings;
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
@@ -18,7 +17,7 @@ use crate::nn::{
     attention, past_length,
 };
 
-/// `config.json` of this family; fields as Hugging Face names them.
+/// `config.json` of this family; fields as Hugging Face names them, a default where only a relative has them.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LlamaConfig {
     model_type: String,
@@ -30,43 +29,22 @@ pub struct LlamaConfig {
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     max_position_embeddings: usize,
-    #[serde(default = "silu")]
     hidden_act: String,
-    #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f64,
-    #[serde(flatten)]
+    #[serde(skip)]
     rope: RopeSettings,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    #[serde(default)]
     pub(super) tie_word_embeddings: bool,
-    #[serde(default = "sliding_window")]
     sliding_window: Option<usize>,
     #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default = "max_window_layers")]
+    #[serde(default)]
     max_window_layers: usize,
     layer_types: Option<Vec<String>>,
     pad_token_id: Option<i64>,
-}
-
-fn silu() -> String {
-    "silu".to_owned()
-}
-
-fn rms_norm_eps() -> f64 {
-    1e-6
-}
-
-/// Where nothing is said; `null` says that there is none.
-fn sliding_window() -> Option<usize> {
-    Some(4096)
-}
-
-fn max_window_layers() -> usize {
-    28
 }
 
 /// The model types that this file computes, as `config.json` names them.
@@ -80,9 +58,9 @@ impl LlamaConfig {
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let (heads, kv_heads) = (config.num_attention_heads, config.n_kv_heads());
         let sizes = [
             config.vocab_size,
@@ -382,7 +360,7 @@ mod tests {
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        LlamaConfig::parse(json, Path::new("config.json"))
+        LlamaConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]
@@ -439,6 +417,49 @@ mod tests {
         let shape = parse(json!({ "head_dim": 10 })).expect("it is a model").shape();
         assert_eq!((shape.n_heads, shape.n_kv_heads, shape.d_head), (4, 2, 10));
         assert_eq!(crate::adapters::PrefixShape::new(3, &shape).stored(), 3 * 2 * 2 * 2 * 10);
+    }
+
+    #[test]
+    fn old_and_new_names_of_the_rotary_settings_may_stand_side_by_side() {
+        let plain = parse(json!({})).expect("plain").rope.frequencies(6);
+        let halved: Vec<f32> = plain.iter().map(|frequency| frequency / 2.0).collect();
+        let linear = json!({ "factor": 2.0, "rope_type": "linear", "type": "linear" });
+        for changes in [
+            json!({ "rope_scaling": linear, "rope_theta": 10_000.0 }),
+            json!({ "rope_scaling": linear, "rope_parameters": linear }),
+            json!({ "rope_scaling": {}, "rope_parameters": linear }),
+            json!({ "rope_scaling": { "type": "linear", "factor": 2.0 }, "rope_parameters": { "rope_theta": 5.0 } }),
+        ] {
+            assert_eq!(parse(changes.clone()).expect("it is a model").rope.frequencies(6), halved, "{changes}");
+        }
+        let dynamic = parse(json!({ "rope_scaling": { "type": "dynamic", "factor": 4.0 } })).expect("dynamic");
+        assert_eq!(dynamic.rope.frequencies(6), plain, "within the model's own positions nothing is scaled");
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_is_what_transformers_takes() {
+        // As the first conversions of LLaMA were written.
+        let first = json!({
+            "architectures": ["LLaMAForCausalLM"], "model_type": "llama", "hidden_size": 16, "intermediate_size": 32,
+            "max_sequence_length": 2048, "num_attention_heads": 2, "num_hidden_layers": 2, "pad_token_id": -1,
+            "rms_norm_eps": 1e-6, "torch_dtype": "float16", "vocab_size": 50,
+        });
+        let file = ConfigFile::new(first, std::path::Path::new("config.json"));
+        let shape = LlamaConfig::parse(&file).expect("it is a model").shape();
+        assert_eq!((shape.n_positions, shape.n_kv_heads, shape.d_head), (2048, 2, 8));
+        assert_eq!(file.unread(), [""; 0]);
+        let of = |model_type: &str, kv: serde_json::Value| {
+            let mut json = json!({ "model_type": model_type, "hidden_size": 64, "num_attention_heads": 32 });
+            if !kv.is_null() {
+                json["num_key_value_heads"] = kv;
+            }
+            let file = ConfigFile::new(json, std::path::Path::new("config.json"));
+            let shape = LlamaConfig::parse(&file).expect("it is a model").shape();
+            (shape.n_kv_heads, shape.d_head)
+        };
+        assert_eq!(of("llama", Value::Null), (32, 2));
+        assert_eq!(of("mistral", Value::Null), (8, 2));
+        assert_eq!(of("qwen3", json!(4)), (4, 128));
     }
 
     #[test]

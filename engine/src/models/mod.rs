@@ -34,6 +34,7 @@ mod base;
 mod bert;
 pub mod bloom;
 mod conditioning;
+mod config_file;
 mod depth;
 mod distilbert;
 mod electra;
@@ -50,6 +51,7 @@ pub mod llama;
 mod loader;
 pub mod opt;
 mod own_head;
+pub(crate) mod place;
 mod post_norm;
 #[cfg(test)]
 mod precision_tests;
@@ -65,6 +67,7 @@ pub mod t5;
 mod tests;
 mod tokens;
 mod tuned;
+mod unread;
 
 /// Hears the share of a model that is loaded; an error ends the loading.
 pub type Loading<'a> = dyn FnMut(f32) -> Result<()> + 'a;

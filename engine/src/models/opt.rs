@@ -3,12 +3,11 @@
 //! 350m has embeddings narrower than the stream: two projections bring them in and the hidden states out again, so
 //! that the head is as narrow. huggingface/transformers: src/transformers/models/opt/modeling_opt.py.
 
-use std::path::Path;
-
 use burn::tensor::Tensor;
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Role, Weights};
 use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
 use crate::nn::positions::Counting;
@@ -34,32 +33,14 @@ pub struct OptConfig {
     ffn_dim: usize,
     max_position_embeddings: usize,
     word_embed_proj_dim: Option<usize>,
-    #[serde(default = "relu")]
     activation_function: String,
-    #[serde(default = "yes")]
     do_layer_norm_before: bool,
-    #[serde(default, rename = "_remove_final_layer_norm")]
+    #[serde(rename = "_remove_final_layer_norm")]
     remove_final_layer_norm: bool,
-    #[serde(default = "yes")]
     enable_bias: bool,
-    #[serde(default = "yes")]
     layer_norm_elementwise_affine: bool,
-    #[serde(default = "yes")]
     pub(super) tie_word_embeddings: bool,
-    #[serde(default = "pad_token_id")]
     pad_token_id: Option<i64>,
-}
-
-fn pad_token_id() -> Option<i64> {
-    Some(1)
-}
-
-fn relu() -> String {
-    "relu".to_owned()
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl OptConfig {
@@ -67,9 +48,9 @@ impl OptConfig {
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&[])?;
         let (d, heads) = (config.hidden_size, config.num_attention_heads);
         let sizes = [
             config.vocab_size,
@@ -310,13 +291,13 @@ mod tests {
 
     fn parse(changes: Value) -> Result<OptConfig> {
         let mut json = json!({
-            "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "ffn_dim": 30,
+            "model_type": "opt", "vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "ffn_dim": 30,
             "max_position_embeddings": 64,
         });
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        OptConfig::parse(json, Path::new("config.json"))
+        OptConfig::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::encoder::{EncoderModel, MaskHead};
 use crate::models::head::HeadKind;
 use crate::models::loader::{Loader, Role};
@@ -31,20 +32,14 @@ pub(super) struct EncoderConfig {
     pub(super) num_attention_heads: usize,
     pub(super) intermediate_size: usize,
     pub(super) max_position_embeddings: usize,
-    #[serde(default = "default_types")]
+    #[serde(default)]
     pub(super) type_vocab_size: usize,
     pub(super) embedding_size: Option<usize>,
-    #[serde(default = "default_activation")]
     pub(super) hidden_act: String,
-    #[serde(default = "default_epsilon")]
     pub(super) layer_norm_eps: f64,
-    #[serde(default = "default_range")]
     pub(super) initializer_range: f64,
-    #[serde(default)]
     pub(super) pad_token_id: Option<usize>,
-    #[serde(default = "default_true")]
     pub(super) tie_word_embeddings: bool,
-    #[serde(default)]
     pub(super) position_embedding_type: Option<String>,
     #[serde(default)]
     pub(super) is_decoder: bool,
@@ -55,21 +50,6 @@ pub(super) struct EncoderConfig {
     pub(super) inner_group_num: usize,
 }
 
-fn default_types() -> usize {
-    2
-}
-fn default_activation() -> String {
-    "gelu".to_owned()
-}
-fn default_epsilon() -> f64 {
-    1e-12
-}
-fn default_range() -> f64 {
-    0.02
-}
-fn default_true() -> bool {
-    true
-}
 fn one() -> usize {
     1
 }
@@ -79,9 +59,9 @@ impl EncoderConfig {
     ///
     /// # Errors
     /// Sizes that contradict each other, or an option that we do not compute, by name.
-    pub(super) fn parse(architecture: &'static str, config: serde_json::Value, path: &std::path::Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.to_owned(), reason };
-        let config: Self = serde_json::from_value(config).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(architecture: &'static str, file: &ConfigFile, names: &[(&str, &str)]) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(names)?;
         let config = Self { architecture, ..config };
         config.check().map_err(|problem| match problem {
             Problem::Malformed(reason) => malformed(reason),

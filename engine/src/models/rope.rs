@@ -5,22 +5,26 @@
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 
-/// The rotary settings, under the newer name (`rope_parameters`) and the older ones (`rope_scaling`, `rope_theta`).
-#[derive(Clone, Debug, Deserialize)]
+/// The rotary settings, under the newer name (`rope_parameters`) and the older ones (`rope_scaling`, `rope_theta`, and
+/// GPT-NeoX's own), of which a file may have several side by side.
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct RopeSettings {
     rope_parameters: Option<Rope>,
     rope_scaling: Option<Rope>,
-    #[serde(alias = "rotary_emb_base")]
     rope_theta: Option<f64>,
-    #[serde(alias = "rotary_pct")]
     partial_rotary_factor: Option<f64>,
+    original_max_position_embeddings: Option<usize>,
+    max_position_embeddings: Option<usize>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct Rope {
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// The older name; the newer one speaks first.
+    #[serde(rename = "type")]
+    older_type: Option<String>,
     rope_theta: Option<f64>,
     partial_rotary_factor: Option<f64>,
     factor: Option<f64>,
@@ -29,9 +33,22 @@ struct Rope {
     original_max_position_embeddings: Option<usize>,
 }
 
+/// GPT-NeoX's names.
+const OTHER_NAMES: [(&str, &str); 2] = [("rotary_emb_base", "rope_theta"), ("rotary_pct", "partial_rotary_factor")];
+
 impl RopeSettings {
+    /// What a configuration says.
+    ///
+    /// # Errors
+    /// A setting has another type, or two values.
+    pub(super) fn read(file: &ConfigFile) -> Result<Self> {
+        file.read(&OTHER_NAMES)
+    }
+
+    /// As transformers takes them: `rope_scaling` where it says anything, or else `rope_parameters`.
     fn named(&self) -> impl Iterator<Item = &Rope> {
-        [&self.rope_parameters, &self.rope_scaling].into_iter().flatten()
+        let said = self.rope_scaling.iter().filter(|rope| rope.rope_type.is_some() || rope.older_type.is_some());
+        said.chain(&self.rope_parameters).take(1)
     }
 
     /// Share of a head that is turned.
@@ -43,9 +60,9 @@ impl RopeSettings {
     pub(super) fn check(&self, architecture: &'static str) -> Result<()> {
         for rope in self.named() {
             let complete = match rope.kind() {
-                "default" => true,
+                "default" | "dynamic" => true,
                 "linear" => rope.factor.is_some_and(|factor| factor > 0.0),
-                "llama3" => rope.llama3().is_some(),
+                "llama3" => self.llama3(rope).is_some(),
                 _ => false,
             };
             if !complete {
@@ -57,41 +74,47 @@ impl RopeSettings {
     }
 
     /// Angle per position of each pair of numbers, `d_rotary / 2` of them.
+    ///
+    /// Dynamic scaling begins where the model's positions end, and no text here is longer.
     pub(super) fn frequencies(&self, d_rotary: usize) -> Vec<f32> {
         let theta = self.named().find_map(|rope| rope.rope_theta).or(self.rope_theta).unwrap_or(10_000.0) as f32;
         let plain = (0..d_rotary / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / d_rotary as f32));
-        match self.named().find(|rope| rope.kind() != "default") {
-            Some(rope) => plain.map(|frequency| rope.scaled(frequency)).collect(),
-            None => plain.collect(),
+        match self.named().next() {
+            Some(rope) if rope.kind() == "linear" => {
+                let factor = rope.factor.unwrap_or(1.0) as f32;
+                plain.map(|frequency| frequency / factor).collect()
+            }
+            Some(rope) if let Some(llama3) = self.llama3(rope).filter(|_| rope.kind() == "llama3") => {
+                plain.map(|frequency| stretched(frequency, llama3)).collect()
+            }
+            _ => plain.collect(),
         }
+    }
+
+    /// Factor, low and high frequency factor, original context: all that LLaMA 3.1's scaling needs.
+    fn llama3(&self, rope: &Rope) -> Option<[f32; 4]> {
+        let context = self.original_max_position_embeddings.or(rope.original_max_position_embeddings);
+        let context = context.or(self.max_position_embeddings).filter(|&context| context > 0)? as f32;
+        let (factor, low, high) = (rope.factor?, rope.low_freq_factor?, rope.high_freq_factor?);
+        (factor > 0.0 && high > low).then_some([factor as f32, low as f32, high as f32, context])
     }
 }
 
 impl Rope {
     fn kind(&self) -> &str {
-        self.rope_type.as_deref().unwrap_or("default")
+        self.rope_type.as_ref().or(self.older_type.as_ref()).map_or("default", String::as_str)
     }
+}
 
-    /// Factor, low and high frequency factor, original context: all that LLaMA 3.1's scaling needs.
-    fn llama3(&self) -> Option<[f32; 4]> {
-        let context = self.original_max_position_embeddings.filter(|&context| context > 0)? as f32;
-        let (factor, low, high) = (self.factor?, self.low_freq_factor?, self.high_freq_factor?);
-        (factor > 0.0 && high > low).then_some([factor as f32, low as f32, high as f32, context])
-    }
-
-    fn scaled(&self, frequency: f32) -> f32 {
-        let Some([factor, low, high, context]) = self.llama3().filter(|_| self.kind() == "llama3") else {
-            return frequency / self.factor.unwrap_or(1.0) as f32;
-        };
-        // Long waves are stretched, short ones are not, and between them it goes over smoothly.
-        let wave = 2.0 * std::f32::consts::PI / frequency;
-        if wave > context / low {
-            frequency / factor
-        } else if wave < context / high {
-            frequency
-        } else {
-            let smooth = (context / wave - low) / (high - low);
-            (1.0 - smooth) * frequency / factor + smooth * frequency
-        }
+/// LLaMA 3.1's scaling: long waves are stretched, short ones are not, and between them it goes over smoothly.
+fn stretched(frequency: f32, [factor, low, high, context]: [f32; 4]) -> f32 {
+    let wave = 2.0 * std::f32::consts::PI / frequency;
+    if wave > context / low {
+        frequency / factor
+    } else if wave < context / high {
+        frequency
+    } else {
+        let smooth = (context / wave - low) / (high - low);
+        (1.0 - smooth) * frequency / factor + smooth * frequency
     }
 }

@@ -5,13 +5,12 @@
 //! tokens before the text, as in PEFT.
 //! huggingface/transformers: src/transformers/models/{t5,mt5}/modeling_*.py.
 
-use std::ops::Range;
-use std::path::Path;
-
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Deserialize;
+use std::ops::Range;
 
 use crate::error::{EngineError, Result};
+use crate::models::config_file::ConfigFile;
 use crate::models::loader::{Loader, Weights};
 use crate::models::seq2seq::CrossAttention;
 use crate::models::{
@@ -38,11 +37,8 @@ pub struct T5Config {
     num_layers: usize,
     num_decoder_layers: Option<usize>,
     num_heads: usize,
-    #[serde(default = "buckets")]
     relative_attention_num_buckets: usize,
-    #[serde(default = "max_distance")]
     relative_attention_max_distance: usize,
-    #[serde(default = "epsilon")]
     layer_norm_epsilon: f64,
     feed_forward_proj: Option<String>,
     tie_word_embeddings: Option<bool>,
@@ -53,24 +49,22 @@ pub struct T5Config {
     forced_eos_token_id: Option<u32>,
 }
 
-fn buckets() -> usize {
-    32
-}
-fn max_distance() -> usize {
-    128
-}
-fn epsilon() -> f64 {
-    1e-6
-}
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("hidden_size", "d_model"),
+    ("num_attention_heads", "num_heads"),
+    ("num_hidden_layers", "num_layers"),
+    ("head_dim", "d_kv"),
+];
 
 impl T5Config {
     /// Reads and checks the configuration.
     ///
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
-    pub fn parse(json: serde_json::Value, file: &Path) -> Result<Self> {
-        let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.to_owned(), reason };
-        let config: Self = serde_json::from_value(json).map_err(|error| malformed(error.to_string()))?;
+    pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: String| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
         let layers = [config.num_layers, config.n_decoder_layers()];
         let sizes = [config.vocab_size, config.d_model, config.d_kv, config.d_ff, config.num_heads];
         if sizes.contains(&0) || layers.contains(&0) {
@@ -426,7 +420,7 @@ mod tests {
         for (key, value) in changes.as_object().into_iter().flatten() {
             json[key] = value.clone();
         }
-        T5Config::parse(json, Path::new("config.json"))
+        T5Config::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
     }
 
     fn buckets(both_directions: bool, n_buckets: usize, max_distance: usize) -> Buckets {

@@ -30,8 +30,10 @@ impl Activation {
     /// The activation that a `config.json` names, if we have it.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
-            "gelu_new" | "gelu_pytorch_tanh" => Some(Self::GeluTanh),
-            "gelu" => Some(Self::Gelu),
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_accurate" | "gelu_python_tanh" => {
+                Some(Self::GeluTanh)
+            }
+            "gelu" | "gelu_python" => Some(Self::Gelu),
             "relu" => Some(Self::Relu),
             "silu" | "swish" => Some(Self::Silu),
             "tanh" => Some(Self::Tanh),

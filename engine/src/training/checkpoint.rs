@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter, PartPlan};
-use crate::config::{MethodConfig, OptimizerConfig, TaskRecord};
+use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind, write_folder, write_json};
 use crate::training::memory::{Memory, Remembered};
@@ -127,7 +127,11 @@ pub fn read(
         parts.push(part.part(parameters));
     }
     let adapter = Adapter { parts, task: plan.task.clone() };
-    Ok((Trainer { adapter, step: state.step, optimizer: *optimizer, memory, recomputes: false }, state))
+    let weight_decay_on = WeightDecayOn::All;
+    Ok((
+        Trainer { adapter, step: state.step, optimizer: *optimizer, weight_decay_on, memory, recomputes: false },
+        state,
+    ))
 }
 
 /// Removes what only a continuation needs; the adapter stays, for looking at.

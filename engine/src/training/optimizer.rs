@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter};
-use crate::config::OptimizerConfig;
+use crate::config::{OptimizerConfig, WeightDecayOn};
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
@@ -22,6 +22,8 @@ pub struct Trainer {
     pub step: usize,
     /// What becomes of a gradient.
     pub optimizer: OptimizerConfig,
+    /// What its weight decay shrinks.
+    pub weight_decay_on: WeightDecayOn,
     /// What the optimizer remembers, in the order of the parameters.
     pub memory: Vec<Memory>,
     /// Whether blocks are run again in the backward pass, so that the forward pass keeps nothing but what enters them.
@@ -50,11 +52,11 @@ pub struct Gradient {
 }
 
 impl Trainer {
-    /// A trainer before its first step.
+    /// A trainer before its first step, whose weight decay shrinks every parameter.
     pub fn new(adapter: Adapter, optimizer: OptimizerConfig) -> Self {
         let fresh = |p: &Parameter| Memory::fresh(&optimizer, &p.shape, &p.value.device());
         let memory = adapter.parameters().map(fresh).collect();
-        Self { adapter, step: 0, optimizer, memory, recomputes: false }
+        Self { adapter, step: 0, optimizer, weight_decay_on: WeightDecayOn::All, memory, recomputes: false }
     }
 
     /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
@@ -114,7 +116,8 @@ impl Trainer {
         let (loss, norm) = (gradient.loss, gradient.norm);
         self.step += 1;
         let parameters = self.adapter.parameters_mut().zip(&mut self.memory);
-        gradient.apply(&self.optimizer, (self.step, settings.learning_rate), settings.clip_norm, parameters);
+        let rule = (&self.optimizer, self.weight_decay_on);
+        gradient.apply(rule, (self.step, settings.learning_rate), settings.clip_norm, parameters);
         Ok((loss, norm))
     }
 }
@@ -135,7 +138,7 @@ impl Gradient {
     /// One step, counted from 1, after clipping. The clipping factor is torch's: `clip_norm / (norm + 1e-6)`, at most 1.
     pub fn apply<'a>(
         self,
-        optimizer: &OptimizerConfig,
+        (optimizer, weight_decay_on): (&OptimizerConfig, WeightDecayOn),
         (step, learning_rate): (usize, f64),
         clip_norm: Option<f64>,
         parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut Memory)>,
@@ -144,7 +147,9 @@ impl Gradient {
         for ((parameter, memory), grad) in parameters.zip(self.of_parameters) {
             let grad = if factor < 1.0 { grad * factor } else { grad };
             let value = take(&mut parameter.value);
-            parameter.value = memory.step(optimizer, &parameter.shape, (step, learning_rate), value, grad);
+            let shrinks = weight_decay_on.shrinks(&parameter.name, &parameter.shape);
+            let optimizer = if shrinks { *optimizer } else { optimizer.without_decay() };
+            parameter.value = memory.step(&optimizer, &parameter.shape, (step, learning_rate), value, grad);
         }
     }
 }

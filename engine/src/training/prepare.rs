@@ -11,8 +11,8 @@ use crate::adapters::{
     is_of_a_head,
 };
 use crate::config::{
-    FullConfig, HeadInit, HeadRecord, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
-    PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    EpochEnd, FullConfig, HeadInit, HeadRecord, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit,
+    PromptConfig, PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -99,8 +99,8 @@ impl Ground {
     /// A trainer before its first step.
     pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
         let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
-        let recomputes = config.training.gradient_checkpointing;
-        Ok(Trainer { recomputes, ..Trainer::new(adapter, config.training.optimizer) })
+        let (recomputes, weight_decay_on) = (config.training.gradient_checkpointing, config.training.weight_decay_on);
+        Ok(Trainer { recomputes, weight_decay_on, ..Trainer::new(adapter, config.training.optimizer) })
     }
 }
 
@@ -193,9 +193,11 @@ pub(super) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }
 }
 
-/// The last step of an epoch may reach into the next one.
+/// A broken number where the last step of an epoch reaches into the next one.
 pub(super) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
-    rows.div_ceil(config.training.batch_size) as f64 / config.training.accumulation as f64
+    let t = &config.training;
+    let steps = rows.div_ceil(t.batch_size) as f64 / t.accumulation as f64;
+    if t.epoch_end == EpochEnd::SmallerStep { steps.ceil() } else { steps }
 }
 
 /// Tokens of text that fit beside the prefix.
@@ -297,7 +299,8 @@ fn restore(
     if state.model_hash != model.hash {
         return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
     }
-    Ok((Trainer { recomputes: training.gradient_checkpointing, ..trainer }, state))
+    let (recomputes, weight_decay_on) = (training.gradient_checkpointing, training.weight_decay_on);
+    Ok((Trainer { recomputes, weight_decay_on, ..trainer }, state))
 }
 
 /// Standard deviation of a fresh head where the checkpoint does not say.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::message::EarlyStopping;
+use crate::models::folder::ModelFolder;
 use crate::weights::write_whole;
 
 /// A tensor of a case, on the host.
@@ -36,42 +37,20 @@ impl Array {
     }
 }
 
-/// The architectures that are computed; `bert_tok` is what a BERT that classifies tokens is called.
-const ARCHITECTURES: [&str; 23] = [
-    "albert",
-    "bart",
-    "bert",
-    "bert_tok",
-    "bloom",
-    "chatglm",
-    "distilbert",
-    "electra",
-    "glm",
-    "glm4",
-    "gpt2",
-    "gpt_neo",
-    "gpt_neox",
-    "llama",
-    "mbart",
-    "mistral",
-    "mt5",
-    "opt",
-    "pegasus",
-    "qwen2",
-    "qwen3",
-    "roberta",
-    "t5",
-];
-
 /// Tensors by name.
 pub(super) type Arrays = BTreeMap<String, Array>;
 
-/// `case.json`, as far as it is needed here.
+/// `case.json`, as far as it is needed here. What it calls its architecture and its method are labels: the architecture is
+/// that of the model's `config.json`, the method that of the adapter, and without an adapter the model itself is trained.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Facts {
-    pub(super) architecture: String,
+    #[serde(default)]
     pub(super) method: String,
-    pub(super) task: String,
+    #[serde(default)]
+    task: String,
+    /// Shapes of what is trained, by name.
+    #[serde(default)]
+    trainable: BTreeMap<String, serde_json::Value>,
     pub(super) logits_columns: Columns,
     pub(super) noise_f32_vs_f64: serde_json::Value,
     pub(super) training: Training,
@@ -203,15 +182,13 @@ pub(super) struct Penalised {
     pub(super) no_repeat_ngram_size: usize,
 }
 
-/// What a case can train, as the reference's script names it.
-const METHODS: [&str; 10] =
-    ["prefix", "prefixproj", "cartridge", "full", "prompt", "multitask", "ptmlp", "pttanh", "ptlstm", "lora"];
-
 /// A case, read.
 pub(super) struct Case {
     pub(super) folder: PathBuf,
     pub(super) facts: Facts,
     pub(super) arrays: Arrays,
+    /// What is learned.
+    pub(super) task: Task,
 }
 
 impl Case {
@@ -220,18 +197,17 @@ impl Case {
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
         let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
-        let supported = [
-            ("architecture", facts.architecture.as_str(), &ARCHITECTURES[..]),
-            ("method", facts.method.as_str(), &METHODS[..]),
-            ("task", facts.task.as_str(), &["causal", "masked_lm", "seq2seq", "seq_cls", "token_cls"][..]),
-        ];
-        for (what, name, known) in supported {
-            if !known.contains(&name) {
-                return Err(EngineError::Unsupported { what, name: name.to_owned() });
-            }
-        }
+        let task = match facts.task.as_str() {
+            "causal" => Task::Causal,
+            "seq2seq" => Task::Seq2Seq,
+            "seq_cls" => Task::SequenceClassification,
+            "token_cls" => Task::TokenClassification,
+            "masked_lm" => Task::MaskedFill,
+            // Another label: what the model was saved for.
+            _ => ModelFolder::open(&folder.join("model"))?.task(None)?,
+        };
         let arrays = read_tensors(&folder.join("tensors.safetensors"))?;
-        Ok(Self { folder: folder.to_owned(), facts, arrays })
+        Ok(Self { folder: folder.to_owned(), facts, arrays, task })
     }
 
     /// The searches with several beams, by name.
@@ -262,15 +238,11 @@ impl Case {
         token.map(Some).ok_or(EngineError::Unsupported { what: "eos_token_id", name: words })
     }
 
-    /// What is learned.
-    pub(super) fn task(&self) -> Task {
-        match self.facts.task.as_str() {
-            "seq2seq" => Task::Seq2Seq,
-            "seq_cls" => Task::SequenceClassification,
-            "token_cls" => Task::TokenClassification,
-            "masked_lm" => Task::MaskedFill,
-            _ => Task::Causal,
-        }
+    /// Whether a tensor is trained: it has values to begin with, or where none has, the case names it.
+    pub(super) fn trains(&self, name: &str) -> bool {
+        let param = |name: &str| self.arrays.contains_key(&format!("param/{name}"));
+        let has_params = self.arrays.keys().any(|name| name.starts_with("param/"));
+        param(name) || (!has_params && self.facts.trainable.contains_key(name))
     }
 
     /// Integers of an input.

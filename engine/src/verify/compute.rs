@@ -38,6 +38,8 @@ struct Setup<'a> {
     plan: AdapterPlan,
     /// Soft tokens before the text.
     n_soft: usize,
+    /// Whether the model itself is trained, and no adapter.
+    is_plain: bool,
 }
 
 pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision)) -> Result<Arrays> {
@@ -48,7 +50,8 @@ pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision
     let adapter = adapter(case, &model)?;
     let plan = plan(case, &model, adapter.as_ref())?;
     let n_soft = adapter.as_ref().map_or(0, FoldedAdapter::n_soft);
-    let setup = Setup { case, model, device, plan, n_soft };
+    let is_plain = adapter.is_none();
+    let setup = Setup { case, model, device, plan, n_soft, is_plain };
     let mut results = Arrays::new();
     let mut conditioning = Conditioning::default();
     if setup.plan.parts.is_empty() {
@@ -86,16 +89,12 @@ impl Setup<'_> {
             let mut parameters = Vec::new();
             for (name, shape) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()) {
                 known.push(format!("param/{}", self.name(plan, &name)));
-                let (found, values) = self.case.floats(&known[known.len() - 1])?;
-                if found != shape {
-                    let (expected, found) = (shape, found.to_vec());
-                    return Err(EngineError::WeightShape { name: name.into_owned(), expected, found });
-                }
-                parameters.push(Parameter::new(name, shape, values.to_vec(), &self.device));
+                let values = self.initial(&known[known.len() - 1], &name, &shape)?;
+                parameters.push(Parameter::new(name, shape, values, &self.device));
             }
             parts.push(match plan.part(parameters) {
-                Part::Prefix(site, prefix) if self.case.task() == Task::Seq2Seq => {
-                    Part::Prefix(site, prefix.with_peft_pairs())
+                Part::Prefix(site, prefix) if self.case.task == Task::Seq2Seq => {
+                    Part::Prefix(site, prefix.with_peft_pairs(self.model.shape().n_layers))
                 }
                 part => part,
             });
@@ -108,13 +107,30 @@ impl Setup<'_> {
         Ok(Trainer::new(adapter, OptimizerConfig::default()))
     }
 
+    /// The numbers that a parameter begins with: the case's, or the checkpoint's own where the model itself is trained.
+    fn initial(&self, known: &str, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let Ok((found, values)) = self.case.floats(known) else {
+            let weight = self.model.weights().into_iter().find(|weight| weight.name == name);
+            return match weight.filter(|_| self.is_plain) {
+                Some(weight) => self.model.values(&weight),
+                None if self.is_plain => self.model.folder().files().values(name, shape),
+                None => Err(EngineError::WeightMissing { name: known.to_owned() }),
+            };
+        };
+        if found != shape {
+            let (expected, found) = (shape.to_vec(), found.to_vec());
+            return Err(EngineError::WeightShape { name: name.to_owned(), expected, found });
+        }
+        Ok(values.to_vec())
+    }
+
     /// What the reference calls a parameter while it trains.
     fn name(&self, part: &PartPlan, name: &str) -> String {
         let lora = self.plan.parts.iter().find_map(|part| match part {
             PartPlan::Lora(shape) => Some(shape),
             _ => None,
         });
-        let is_plain = self.case.facts.method == "full";
+        let is_plain = self.is_plain;
         match (part, lora) {
             (PartPlan::Weights(_), Some(lora)) => {
                 let (module, end) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -158,7 +174,7 @@ impl Setup<'_> {
         };
         let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect::<Vec<i32>>();
         let mask: Vec<f32> = mask.iter().map(|&x| x as f32).collect();
-        let task = self.case.task();
+        let task = self.case.task;
         let mut labels: Vec<i32> = small(labels);
         let mut tokens = self.behind_soft(&small(tokens), seq, |slot| SOFT.cast_signed() + slot as i32);
         if let Ok((_, tasks)) = self.case.integers("in/task_ids") {
@@ -208,7 +224,8 @@ impl Setup<'_> {
 
     /// Keys and values as the layers receive them, `[layer, kv_head, virtual, d_head]`.
     fn prefix(&self, site: Site, shape: PrefixShape, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
-        let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = shape;
+        let PrefixShape { n_virtual, n_kv_heads, d_head, .. } = shape;
+        let n_layers = conditioning.of(site).map_or(0, |layers| layers.len());
         let shape = [n_layers, n_kv_heads, n_virtual, d_head];
         let past = conditioning.of(site).into_iter().flatten();
         let keys = Tensor::cat(past.clone().map(|kv| kv.key.clone()).collect(), 0);
@@ -366,7 +383,6 @@ impl Setup<'_> {
             n_returned: options.num_return_sequences,
         };
         let sampling = Sampling { repetition_penalty: options.repetition_penalty, beams, ..plain };
-        let width = sampling.max_new_tokens;
         let end_token = self.case.end_token(options)?;
         let settings = DecoderOptions {
             sampling,
@@ -380,8 +396,13 @@ impl Setup<'_> {
             decoder.step(Writer::try_from(&*self.model)?)?;
         }
         let padding = self.padding().ok().map(i64::from).or(end_token.map(i64::from)).unwrap_or(0);
+        let all: Vec<_> = (0..n).flat_map(|row| decoder.hypotheses(row)).collect();
+        // As long as the longest, as transformers returns them; a reference that was filled up is longer.
+        let reference = self.case.integers(&format!("gen/{name}")).ok().and_then(|(shape, _)| shape.last().copied());
+        let longest = all.iter().map(|found| found.tokens.len()).max().unwrap_or(0);
+        let width = reference.unwrap_or(0).max(longest);
         let (mut tokens, mut scores) = (Vec::new(), Vec::new());
-        for found in (0..n).flat_map(|row| decoder.hypotheses(row)) {
+        for found in all {
             let said = found.tokens.iter().map(|&token| i64::from(token));
             tokens.extend(said.chain(std::iter::repeat(padding)).take(width));
             scores.push(found.score);

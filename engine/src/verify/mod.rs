@@ -19,7 +19,7 @@ pub use self::report::{Group, Report};
 /// tolerances are those of f32.
 ///
 /// # Errors
-/// The case is damaged, or asks for an architecture or a method that is not supported, or the
+/// The case is damaged, or its model or its adapter is not supported, or the
 /// device does not compute in the precision.
 pub fn run(folder: &Path, out: Option<&Path>, place: (DeviceChoice, Precision)) -> Result<Report> {
     let case = case::Case::read(folder)?;

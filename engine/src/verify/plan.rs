@@ -5,7 +5,7 @@ use crate::adapters::{
     FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PromptEncoderShape,
     PromptShape, PromptTasksShape, TokenTable,
 };
-use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, TaskRecord};
+use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, LinearName, Site, WeightName, tied_head};
 use crate::nn::positions::Positions;
@@ -15,7 +15,7 @@ use crate::verify::case::Case;
 /// The adapter of a case, where it has one.
 pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAdapter>> {
     let folder = case.folder.join("adapter");
-    if case.facts.method == "full" && !folder.is_dir() {
+    if !folder.is_dir() {
         return Ok(None);
     }
     let sites = model.sites();
@@ -26,15 +26,15 @@ pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAda
 
 /// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
 pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Result<AdapterPlan> {
-    let task = TaskRecord::of(case.task());
+    let task = TaskRecord::of(case.task);
     let Some(adapter) = adapter else {
         // Where the reference trains nothing, the untouched model is what the case is held against.
-        let trained = |weight: &WeightName| case.floats(&format!("param/{}", weight.name)).is_ok();
+        let trained = |weight: &WeightName| case.trains(&weight.name);
         let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
         let mut parts = Vec::new();
         if !weights.is_empty() {
             parts.push(PartPlan::Weights(weights));
-            parts.extend(head_plan(case, model, n_classes(case)?)?);
+            parts.extend(head_plan(case, model, n_classes(case, model)?)?);
         }
         return Ok(AdapterPlan { parts, task });
     };
@@ -51,9 +51,9 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
             n_rows,
             width,
             // PEFT has no name for the one of a paper's ablation.
-            encoder: prompt_encoder(&folder)?.map(|encoder| match case.facts.method.as_str() {
-                "pttanh" => PromptEncoderShape { kind: PromptEncoderKind::Tanh, ..encoder },
-                _ => encoder,
+            encoder: prompt_encoder(&folder)?.map(|encoder| match case.facts.method.starts_with("pttanh") {
+                true => PromptEncoderShape { kind: PromptEncoderKind::Tanh, ..encoder },
+                false => encoder,
             }),
             of_model: None,
             tasks,
@@ -101,25 +101,45 @@ fn prefix_plan(case: &Case, adapter: &FoldedAdapter, site: Site, folded: &Folded
         infix: adapter.positions == Positions::Infix,
         ..PrefixConfig::default()
     };
-    PartPlan::Prefix { site, shape: folded.shape, config }
+    PartPlan::Prefix { site, shape: PrefixShape { n_layers: n_stored(case, folded.shape), ..folded.shape }, config }
+}
+
+/// Layers of a prefix as it is trained: PEFT makes as many pairs for an encoder with a decoder as the encoder has layers, and
+/// the decoder's layers take theirs from them.
+fn n_stored(case: &Case, shape: PrefixShape) -> usize {
+    let table = ["embedding.weight", "transform.4.weight", "transform.2.weight"];
+    let trained = |name: &str| case.floats(&format!("param/{}", name_in_training(name))).ok();
+    let row = |(dims, _): (&[usize], &[f32]), is_table: bool| dims.get(usize::from(is_table)).copied();
+    let found = match (trained(table[1]), trained(table[2])) {
+        (Some(last), _) | (None, Some(last)) => row(last, false),
+        (None, None) => trained(table[0]).and_then(|table| row(table, true)),
+    };
+    match found {
+        Some(row) if case.task == Task::Seq2Seq && row.is_multiple_of(2 * shape.d_kv()) => row / (2 * shape.d_kv()),
+        _ => shape.n_layers,
+    }
 }
 
 /// The head of a task with classes.
 fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<PartPlan>> {
-    if !case.task().has_classes() {
+    if !case.task.has_classes() {
         return Ok(None);
     }
-    let (kind, d_model) = (model.head_kind(case.task())?, model.head_width());
+    let (kind, d_model) = (model.head_kind(case.task)?, model.head_width());
     Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes, blocks: Vec::new() })))
 }
 
 /// Classes of a case that has no adapter to count them.
-fn n_classes(case: &Case) -> Result<usize> {
-    if !case.task().has_classes() {
+fn n_classes(case: &Case, model: &BaseModel) -> Result<usize> {
+    if !case.task.has_classes() {
         return Ok(0);
     }
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
-    let found = last.iter().find_map(|name| case.floats(&format!("param/{name}")).ok());
+    let found = last.iter().find_map(|name| case.floats(&format!("param/{name}")).ok().map(|(shape, _)| shape));
+    let own = || {
+        let mut shapes = model.folder().files().shapes();
+        shapes.find(|(name, _)| last.contains(name)).map(|(_, shape)| shape)
+    };
     let missing = || EngineError::WeightMissing { name: "param/classifier.weight".to_owned() };
-    found.and_then(|(shape, _)| shape.first().copied()).ok_or_else(missing)
+    found.or_else(own).and_then(|shape| shape.first().copied()).ok_or_else(missing)
 }

@@ -72,7 +72,7 @@ fn visible(case: &Case, name: &str) -> Option<Vec<bool>> {
     let side = name.strip_prefix("out/")?.strip_suffix("/logits")?;
     // A classifier of texts has no logits for each position.
     let logits = case.arrays.get(name).filter(|logits| logits.shape.len() == 3)?;
-    if case.task() == Task::Seq2Seq {
+    if case.task == Task::Seq2Seq {
         let (_, labels) = case.integers(&format!("in/{side}/labels")).ok()?;
         return Some(labels.iter().map(|&label| label >= 0).collect());
     }

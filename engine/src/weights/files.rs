@@ -18,6 +18,7 @@ use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, Result};
+use crate::file_kind::{FileKind, refuse_other};
 use crate::nn::Precision;
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
@@ -105,6 +106,10 @@ impl WeightFiles {
 
     fn add(&mut self, path: PathBuf, format: Format) -> Result<()> {
         let map = map_file(&path)?;
+        // PyTorch's own files are zip archives; its reader says when one is of another kind.
+        if !(matches!(format, Format::Torch) && FileKind::of(&map) == Some(FileKind::Zip)) {
+            refuse_other("the weight file", &path, &map)?;
+        }
         let entries = match format {
             Format::Safetensors => safe::entries(&map, &path)?,
             Format::Torch => torch::entries(&map).map_err(|error| refusal(error, &path))?,
@@ -268,6 +273,7 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         weight_map: BTreeMap<String, String>,
     }
     let text = std::fs::read_to_string(index).map_err(EngineError::io("read", index))?;
+    refuse_other("the weight index", index, text.as_bytes())?;
     let malformed =
         |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
     let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::files::{Entry, map_file};
 use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 
 /// The tensors of a file by name, and where they lie in it.
@@ -26,6 +27,7 @@ pub(super) fn entries(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Entr
 }
 
 fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
+    refuse_other("the weight file", path, bytes)?;
     SafeTensors::deserialize(bytes).map_err(|error| EngineError::Malformed {
         what: "the weight file",
         path: path.to_owned(),
@@ -38,7 +40,9 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
 /// # Errors
 /// The file is missing or no whole safetensors file.
 pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
-    let (_, metadata) = SafeTensors::read_metadata(&map_file(path)?).map_err(|error| EngineError::Malformed {
+    let map = map_file(path)?;
+    refuse_other("the weight file", path, &map)?;
+    let (_, metadata) = SafeTensors::read_metadata(&map).map_err(|error| EngineError::Malformed {
         what: "the weight file",
         path: path.to_owned(),
         reason: format!("{error}; it may be cut short"),

@@ -37,7 +37,7 @@ fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
     let stored = stored_entries(bytes)?;
     let Some((root, pickle)) = stored.iter().find_map(|(path, range)| Some((path.strip_suffix("/data.pkl")?, range)))
     else {
-        return damaged("it has no data.pkl");
+        return damaged("it is a zip archive without data.pkl, so that PyTorch did not write it");
     };
     if let Some(order) = stored.get(&format!("{root}/byteorder"))
         && bytes[order.clone()] != *b"little"

@@ -133,7 +133,7 @@ impl NewRun {
             return;
         }
         let t = &draft.training;
-        let per_epoch = preview.train_rows.div_ceil((t.batch_size * t.accumulation).max(1));
+        let per_epoch = preview.train_rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1));
         let steps = match draft.extent {
             super::draft::Extent::Steps => t.steps,
             super::draft::Extent::Epochs => (per_epoch as f64 * t.epochs).ceil() as usize,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 use crate::weights::WeightFiles;
 
 /// Files of a folder in which an adapter is looked for, in this order.
@@ -86,6 +87,7 @@ impl Stored {
             return Err(malformed(format!("it has {} bytes", facts.len())));
         }
         let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        refuse_other("the adapter's configuration", &path, text.as_bytes())?;
         serde_json::from_str(&text).map(Some).map_err(|error| malformed(error.to_string()))
     }
 

@@ -14,6 +14,7 @@ use super::chat_guard::{self, guarded};
 use super::special::{ROLES, Settings};
 use crate::data::template::{LimitedText, sentence};
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 
 /// Stands for what an assistant says, to find what follows it.
 const SAID: &str = "\u{E000}said\u{E000}";
@@ -65,7 +66,11 @@ impl ChatTemplate {
         let path = folder.join("chat_template.jinja");
         let source = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => named_in(settings),
-            result => Some(result.map_err(EngineError::io("read", &path))?),
+            result => {
+                let text = result.map_err(EngineError::io("read", &path))?;
+                refuse_other("the chat template", &path, text.as_bytes())?;
+                Some(text)
+            }
         };
         let Some(source) = source else { return Ok(None) };
         let tokens = ROLES.iter().filter_map(|role| Some((format!("{role}_token"), settings.text(role)?))).collect();

@@ -8,6 +8,7 @@ use crate::error::{EngineError, Result};
 pub(super) enum Class {
     Albert,
     Bert,
+    Camembert,
     ChatGlm,
     Gpt2,
     Llama,
@@ -21,16 +22,18 @@ pub(super) enum Class {
 }
 
 /// The class by the name in `tokenizer_config.json`, without the `Fast` some end in.
-const BY_NAME: [(&str, Class); 21] = [
+const BY_NAME: [(&str, Class); 23] = [
     ("AlbertTokenizer", Class::Albert),
     ("BartTokenizer", Class::Roberta),
     ("BertTokenizer", Class::Bert),
+    ("CamembertTokenizer", Class::Camembert),
     ("ChatGLMTokenizer", Class::ChatGlm),
     ("CodeGenTokenizer", Class::Gpt2),
     ("DistilBertTokenizer", Class::Bert),
     ("ElectraTokenizer", Class::Bert),
     ("GPT2Tokenizer", Class::Gpt2),
     ("GPTNeoXTokenizer", Class::Gpt2),
+    ("LLaMATokenizer", Class::Llama),
     ("LEDTokenizer", Class::Roberta),
     ("LlamaTokenizer", Class::Llama),
     ("LongformerTokenizer", Class::Roberta),
@@ -45,10 +48,11 @@ const BY_NAME: [(&str, Class); 21] = [
     ("XLMRobertaTokenizer", Class::XlmRoberta),
 ];
 /// The class by `model_type`, where no file names one.
-const BY_MODEL: [(&str, Class); 22] = [
+const BY_MODEL: [(&str, Class); 23] = [
     ("albert", Class::Albert),
     ("bart", Class::Roberta),
     ("bert", Class::Bert),
+    ("camembert", Class::Camembert),
     ("chatglm", Class::ChatGlm),
     ("distilbert", Class::Bert),
     ("electra", Class::Bert),
@@ -116,7 +120,7 @@ impl Class {
                 ("cls", "<s>"),
                 ("mask", "<mask>"),
             ],
-            Self::Mbart | Self::Roberta | Self::XlmRoberta => &[
+            Self::Camembert | Self::Mbart | Self::Roberta | Self::XlmRoberta => &[
                 ("bos", "<s>"),
                 ("eos", "</s>"),
                 ("unk", "<unk>"),

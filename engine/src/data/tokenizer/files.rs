@@ -11,6 +11,7 @@ use super::class::Class;
 use super::special::{Settings, read_json};
 use super::{sentence_piece, vocab_files};
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 
 /// Names of SentencePiece's model file.
 const SENTENCE_MODELS: [&str; 3] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
@@ -134,7 +135,10 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
     match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        result => result.map(Some).map_err(EngineError::io("read", path)),
+        result => {
+            let bytes = result.map_err(EngineError::io("read", path))?;
+            refuse_other("a file of the tokenizer", path, &bytes).map(|()| Some(bytes))
+        }
     }
 }
 

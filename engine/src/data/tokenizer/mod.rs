@@ -24,6 +24,7 @@ use self::files::guarded;
 use self::special::{Named, ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
+use crate::models::place;
 use crate::weights::hex;
 
 /// Ends a text in GPT-2's vocabulary.
@@ -72,6 +73,7 @@ impl Tokenizer {
     /// [`EngineError::ModelFileMissing`] when there is no vocabulary, [`EngineError::Malformed`] when a file is broken,
     /// [`EngineError::Tokenizer`] when no end token can be found, or the class is one whose older files are not read.
     pub fn from_folder(folder: &Path) -> Result<Self> {
+        let folder = &*place::resolved(folder);
         let mut settings = Settings::from_folder(folder)?;
         let tokenizer = files::open(folder, &mut settings)?;
         let chat = ChatTemplate::from_folder(folder, &settings)?;
@@ -193,20 +195,35 @@ impl Tokenizer {
         self.0.tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
     }
 
-    /// Refuses a tokenizer with ids the model has no embedding for.
+    /// The tokenizer as a model of so many tokens can use it. A padding token that the model does not know is never fed to
+    /// one; then the end token pads, masked, as where there is none.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`] with the token and both sizes.
-    pub fn check_vocab(&self, vocab_size: usize) -> Result<()> {
-        let found = self.vocab_size();
-        if found <= vocab_size {
-            return Ok(());
+    /// [`EngineError::Tokenizer`] when it knows another token that the model does not know.
+    pub fn fitting(mut self, vocab_size: usize) -> Result<Self> {
+        let first = u32::try_from(vocab_size).unwrap_or(u32::MAX);
+        let last = u32::try_from(self.vocab_size()).unwrap_or(u32::MAX);
+        let beyond: Vec<u32> = (first..last).filter(|&id| self.0.token(id).is_some()).collect();
+        if beyond.is_empty() {
+            return Ok(self);
         }
-        let last = u32::try_from(found - 1).unwrap_or(u32::MAX);
-        Err(EngineError::Tokenizer(format!(
-            "it has token {last} ({:?}), the model knows only {vocab_size} tokens",
-            self.token_text(last)
-        )))
+        let unknown = beyond.iter().copied().find(|&id| self.own_pad() != Some(id));
+        match (unknown, Arc::get_mut(&mut self.0)) {
+            (None, Some(inner)) => {
+                (inner.pad, inner.roles[4]) = (inner.eos, None);
+                let end = &inner.eos_text;
+                inner
+                    .notes
+                    .push(format!("The model does not know the padding token; its end token {end:?} pads, masked"));
+                Ok(self)
+            }
+            (unknown, _) => {
+                let id = unknown.unwrap_or(beyond[0]);
+                let text = self.token_text(id);
+                let reason = format!("it has token {id} ({text:?}), the model knows only {vocab_size} tokens");
+                Err(EngineError::Tokenizer(reason))
+            }
+        }
     }
 
     /// Begins a text, and stands between prompt and target; the end token where the model has no other.
@@ -378,16 +395,21 @@ fn is_byte_level(tokenizer: &tokenizers::Tokenizer) -> bool {
 /// A tokenizer for tests: one token for each byte (its id), and `<|endoftext|>` (256).
 #[cfg(test)]
 pub(super) fn byte_tokenizer() -> Tokenizer {
-    use serde_json::{Value, json};
     let folder = tempfile::tempdir().unwrap();
+    write_byte_tokenizer(folder.path());
+    Tokenizer::from_folder(folder.path()).unwrap()
+}
+
+#[cfg(test)]
+fn write_byte_tokenizer(folder: &Path) {
+    use serde_json::{Value, json};
     let mut vocab: serde_json::Map<String, Value> = (0..0x200)
         .filter_map(char::from_u32)
         .filter_map(|c| Some((c.to_string(), json!(super::token_text::byte_of(c)?))))
         .collect();
     vocab.insert(END_OF_TEXT.to_owned(), json!(256));
-    std::fs::write(folder.path().join("vocab.json"), Value::from(vocab).to_string()).unwrap();
-    std::fs::write(folder.path().join("merges.txt"), "#version: 0.2\n").unwrap();
-    Tokenizer::from_folder(folder.path()).unwrap()
+    std::fs::write(folder.join("vocab.json"), Value::from(vocab).to_string()).unwrap();
+    std::fs::write(folder.join("merges.txt"), "#version: 0.2\n").unwrap();
 }
 
 #[cfg(test)]
@@ -461,8 +483,25 @@ mod tests {
     #[test]
     fn ids_without_an_embedding_are_refused() {
         let tokenizer = byte_tokenizer();
-        assert!(tokenizer.check_vocab(257).is_ok() && tokenizer.check_vocab(300).is_ok());
-        let error = tokenizer.check_vocab(256).unwrap_err().to_string();
+        assert!(tokenizer.fitting(257).is_ok() && byte_tokenizer().fitting(300).is_ok());
+        let error = byte_tokenizer().fitting(256).unwrap_err().to_string();
         assert!(error.contains("token 256") && error.contains("only 256 tokens"), "{error}");
+    }
+
+    #[test]
+    fn a_padding_token_beyond_the_vocabulary_is_never_fed() {
+        let named = r#"{"eos_token": "<|endoftext|>", "pad_token": "<pad>"}"#;
+        let added = r#"{"<pad>": 257}"#;
+        let with = |config: &str| {
+            let folder = folder_of(&[("tokenizer_config.json", config), ("added_tokens.json", added)]);
+            write_byte_tokenizer(folder.path());
+            Tokenizer::from_folder(folder.path()).unwrap()
+        };
+        assert_eq!(with(named).pad(), 257);
+        let fitting = with(named).fitting(257).unwrap();
+        assert_eq!((fitting.pad(), fitting.own_pad()), (fitting.eos(), None));
+        assert!(fitting.notes().iter().any(|note| note.contains("does not know the padding token")));
+        let other = with(r#"{"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}"#);
+        assert!(other.fitting(257).is_err(), "a token that is no padding could be fed");
     }
 }

@@ -94,6 +94,12 @@ fn vocabulary(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settin
             let languages = languages(class).iter().map(|&language| (language.to_owned(), 0.0));
             own.into_iter().chain(pieces.skip(3)).chain(languages).chain([text("mask")]).collect()
         }
+        Some(Class::Camembert) => {
+            let text = |role: &str| settings.text(role).unwrap_or_default();
+            let own = ["<s>NOTUSED".to_owned(), text("pad"), "</s>NOTUSED".to_owned(), text("unk")];
+            let own = own.into_iter().map(|text| (text, 0.0)).chain([("<unk>NOTUSED".to_owned(), -100.0)]);
+            own.chain(pieces.skip(1)).chain([(text("mask"), 0.0)]).collect()
+        }
         Some(Class::Pegasus) => {
             let own = ["pad", "eos"].map(|role| settings.text(role).unwrap_or_default());
             let masks = masks_of_pegasus(settings);
@@ -138,11 +144,20 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
     match (model.kind, class) {
         (
             Kind::Unigram,
-            None | Some(Class::T5 | Class::Albert | Class::XlmRoberta | Class::Mbart | Class::Mbart50 | Class::Pegasus),
+            None
+            | Some(
+                Class::T5
+                | Class::Albert
+                | Class::Camembert
+                | Class::XlmRoberta
+                | Class::Mbart
+                | Class::Mbart50
+                | Class::Pegasus,
+            ),
         ) => {
             let unk_id = match class {
                 Some(Class::Albert) => 1,
-                Some(Class::XlmRoberta | Class::Mbart | Class::Mbart50) => 3,
+                Some(Class::Camembert | Class::XlmRoberta | Class::Mbart | Class::Mbart50) => 3,
                 // Behind what stands before the pieces of the file, of which two are left out.
                 Some(Class::Pegasus) => model.unk_id.saturating_add(vocab.len()).saturating_sub(model.pieces.len()),
                 _ => model.unk_id,
@@ -328,7 +343,7 @@ fn affixes(
             let pair = [cls.clone(), a.clone(), sep.clone(), Part::B(1), token("sep", 1)?];
             around(&[cls, a, sep], &pair)
         }
-        Some(Class::XlmRoberta) => {
+        Some(Class::Camembert | Class::XlmRoberta) => {
             let (begin, end) = (token("bos", 0)?, token("eos", 0)?);
             let pair = [begin.clone(), a.clone(), end.clone(), end.clone(), b, end.clone()];
             around(&[begin, a, end], &pair)

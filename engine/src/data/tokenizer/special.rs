@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokenizers::AddedToken;
 
 use crate::error::{EngineError, Result};
+use crate::file_kind::refuse_other;
 
 /// What a token can be there for.
 pub(super) const ROLES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
@@ -137,6 +138,7 @@ pub(super) fn read_json(path: &Path) -> Result<Option<Value>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         result => result.map_err(EngineError::io("read", path))?,
     };
+    refuse_other("a file of the tokenizer", path, &bytes)?;
     serde_json::from_slice(&bytes).map(Some).map_err(|e| EngineError::Malformed {
         what: "a file of the tokenizer",
         path: path.to_owned(),
