@@ -9,7 +9,10 @@ pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
     if !adapter.prefixes.is_empty() {
         let sites: Vec<&str> = adapter.prefixes.iter().map(|(site, _)| site.name()).collect();
         let slots = adapter.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0);
-        let layers = adapter.layers.as_ref().map(|layers| format!(", in layers {layers:?}")).unwrap_or_default();
+        // People count layers from 1.
+        let numbers = |layers: &Vec<usize>| layers.iter().map(|layer| (layer + 1).to_string()).collect::<Vec<_>>();
+        let layers = adapter.layers.as_ref().map(|layers| format!(", in layers {}", numbers(layers).join(", ")));
+        let layers = layers.unwrap_or_default();
         parts.push(format!("a prefix of {kept_by}: {slots} virtual tokens at the {}{layers}", sites.join(", the ")));
     }
     if let Some(prompt) = &adapter.prompt {

@@ -201,7 +201,8 @@ impl FoldedAdapter {
             };
             prefix.check_fits(shape)?;
             if let Some(layer) = self.layers.iter().flatten().find(|&&layer| layer >= shape.n_layers) {
-                let reason = format!("it has a prefix for layer {layer}, and the model {} layers", shape.n_layers);
+                let number = layer + 1;
+                let reason = format!("it has a prefix for layer {number}, and the model {} layers", shape.n_layers);
                 return Err(EngineError::AdapterMismatch { reason });
             }
         }
