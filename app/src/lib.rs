@@ -2,7 +2,9 @@
 
 pub mod action;
 pub mod cli;
+pub mod desk;
 mod layers;
+pub mod opening;
 pub mod panels;
 pub mod settings;
 pub mod state;

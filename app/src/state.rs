@@ -28,13 +28,15 @@ use self::hub::HubState;
 use self::incoming::Incoming;
 use self::lab::InitLab;
 use self::live::Live;
-use self::notices::Notices;
+use self::notices::{Notices, Offer};
 use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
+use crate::opening::Kind;
 use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, CheckpointRow, DatasetRow, ModelRow, Request, RunRow};
+use crate::text;
 use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
@@ -57,6 +59,7 @@ enum Purpose {
     Model(PathBuf),
     Preview,
     PreviewBeside,
+    PreviewValidation,
     FindPrompts,
     Generate,
     Grid,
@@ -87,8 +90,29 @@ pub struct PreviewState {
     pub job: Option<JobId>,
     /// The last answer.
     pub known: Option<Box<DataPreview>>,
+    /// The model and the training rows that were asked about.
+    pub of: Option<(PathBuf, PathBuf)>,
     /// Why there is none.
     pub failure: Option<Failure>,
+}
+
+impl PreviewState {
+    fn take(&mut self, preview: DataPreview) {
+        (self.job, self.known, self.failure) = (None, Some(Box::new(preview)), None);
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        (self.job, self.known, self.failure) = (None, None, Some(failure));
+    }
+}
+
+/// What somebody holds over the window and has not let go of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hovered {
+    /// As the system names them.
+    pub paths: Vec<PathBuf>,
+    /// `None` until it was looked at.
+    pub kind: Option<Kind>,
 }
 
 /// A run that waits for its turn.
@@ -119,6 +143,8 @@ pub struct State {
     pub devices: Vec<DeviceInfo>,
     /// The run that the form begins with.
     pub starter: Option<Box<RunConfig>>,
+    /// Other runs that came with the program.
+    pub other_starters: Vec<RunConfig>,
     /// Changes when the form is to be filled anew, with this configuration.
     pub refill: Option<Box<RunConfig>>,
     /// Model folders by path.
@@ -127,6 +153,8 @@ pub struct State {
     pub preview: PreviewState,
     /// The same of another of the form's datasets than the first one.
     pub preview_beside: PreviewState,
+    /// The validation file that was chosen in the form, read as training rows would be.
+    pub preview_validation: PreviewState,
     /// The last range test of the form.
     pub range: RangeTest,
     /// The last init lab of the form.
@@ -145,6 +173,10 @@ pub struct State {
     pub tasks: BTreeMap<RunId, Vec<String>>,
     /// The run that *Training* and *Explorer* show.
     pub view: Option<RunView>,
+    /// The run that *Explorer* left for one that has a checkpoint: *Training* goes back to it.
+    set_aside: Option<RunId>,
+    /// What is held over the window, and what it is once that is known.
+    pub hovered: Option<Hovered>,
     /// Runs that this program computes.
     pub live: BTreeMap<JobId, Live>,
     /// Runs that wait.
@@ -184,10 +216,12 @@ impl State {
             settings,
             devices: Vec::new(),
             starter,
+            other_starters: Vec::new(),
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
             preview_beside: PreviewState::default(),
+            preview_validation: PreviewState::default(),
             range: RangeTest::default(),
             lab: InitLab::default(),
             runs: None,
@@ -197,6 +231,8 @@ impl State {
             configs: BTreeMap::new(),
             tasks: BTreeMap::new(),
             view: None,
+            set_aside: None,
+            hovered: None,
             live: BTreeMap::new(),
             queue: VecDeque::new(),
             comparison: Comparison::default(),
@@ -336,6 +372,9 @@ impl State {
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.now),
             Answer::Notice(text) => self.notices.add(Level::Info, text, "", self.now),
+            Answer::Interrupted(n) => {
+                self.notices.offer(Level::Info, say!("notice.interrupted", n = n), Offer::Interrupted, self.now);
+            }
             Answer::Access(access) => self.access = access,
         }
     }
@@ -361,7 +400,11 @@ impl State {
 
     fn forget(&mut self, run: &RunId, left: Option<String>) {
         self.runs.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
-        self.comparison.columns.retain(|column| column.run.as_ref() != Some(run));
+        if self.comparison.runs().any(|known| known == run) {
+            self.stop_generating();
+            self.comparison.toggle(run);
+        }
+        self.set_aside.take_if(|aside| aside == run);
         self.checkpoints.remove(run);
         self.configs.remove(run);
         self.tasks.remove(run);
@@ -392,7 +435,7 @@ impl State {
             Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
             Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
             Event::Failed { failure, .. } => self.failed(job, purpose, failure),
-            Event::Notice { text, .. } => self.notices.add(Level::Info, text, "", self.now),
+            Event::Notice { text, .. } => self.notices.add(Level::Info, text::as_sentence(&text), "", self.now),
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
@@ -403,8 +446,7 @@ impl State {
             Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } => {}
             Event::Score { .. } | Event::Voted { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
-                self.exploration.grid = Some(grid);
-                self.exploration.grid_job = None;
+                self.take_grid(grid);
             }
             Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
             Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
@@ -457,11 +499,14 @@ impl State {
 
     fn take_preview(&mut self, job: JobId, preview: DataPreview) {
         if self.preview.job == Some(job) {
-            self.preview = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+            self.preview.take(preview);
         } else if self.preview_beside.job == Some(job) {
-            self.preview_beside = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+            self.preview_beside.take(preview);
+        } else if self.preview_validation.job == Some(job) {
+            self.preview_validation.take(preview);
         } else if self.comparison.rows_job == Some(job) {
             self.comparison.rows_job = None;
+            self.comparison.task = Some(preview.task);
             self.comparison.rows = preview.rows;
         }
     }
@@ -475,7 +520,7 @@ impl State {
                 Outcome::Stopped => say!("notice.stopped", name = name),
             };
             let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
-            self.notices.add(level, sentence, "", self.now);
+            self.notices.offer(level, sentence, Offer::Open(run.clone()), self.now);
         }
         if self.comparison.job == Some(job) {
             self.comparison.job = None;
@@ -494,10 +539,11 @@ impl State {
                 self.models.insert(folder, Described::Failed(failure));
             }
             Purpose::Preview if self.preview.job == Some(job) => {
-                self.preview = PreviewState { job: None, known: None, failure: Some(failure) };
+                self.preview.fail(failure);
             }
-            Purpose::PreviewBeside if self.preview_beside.job == Some(job) => {
-                self.preview_beside = PreviewState { job: None, known: None, failure: Some(failure) };
+            Purpose::PreviewBeside if self.preview_beside.job == Some(job) => self.preview_beside.fail(failure),
+            Purpose::PreviewValidation if self.preview_validation.job == Some(job) => {
+                self.preview_validation.fail(failure);
             }
             Purpose::Generate if self.comparison.job == Some(job) => {
                 self.comparison.job = None;
@@ -518,6 +564,7 @@ impl State {
             Purpose::Lab if self.lab.job == Some(job) => self.lab.failure = Some(failure),
             Purpose::Preview
             | Purpose::PreviewBeside
+            | Purpose::PreviewValidation
             | Purpose::Generate
             | Purpose::Grid
             | Purpose::Neighbours
@@ -560,6 +607,7 @@ impl State {
         self.exploration.grid_job = None;
         self.preview.job = None;
         self.preview_beside.job = None;
+        self.preview_validation.job = None;
         self.incoming = None;
         self.range.job = None;
         self.lab.job = None;

@@ -61,7 +61,7 @@ impl Library {
             out.push(Action::Browse(Pick::Adapter));
         }
         if quiet_ui(ui, !self.adapter.trim().is_empty(), say!("library.open_adapter")).clicked() {
-            out.push(Action::OpenAdapter(PathBuf::from(self.adapter.trim())));
+            out.push(Action::OpenPaths(vec![PathBuf::from(self.adapter.trim())]));
         }
     }
 

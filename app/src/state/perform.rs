@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::message::{Command, NeighbourRequest, RateRange};
+use engine::message::{Command, NeighbourRequest, PrefixGrid, RateRange};
 
 use super::exploration::{Cell, Exploration};
 use super::live::Live;
+use super::notices::Offer;
 use super::range::RangeTest;
 use super::run_view::RunView;
 use super::{Described, PreviewState, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
+use crate::say;
 use crate::settings::Settings;
-use crate::store::{Cursor, Request};
-use crate::workspace::RunId;
+use crate::store::{Cursor, Request, RunRow};
+use crate::widgets::surface::Level;
+use crate::workspace::{RunId, default_name};
 
 /// How many rows *New run* shows.
 const PREVIEW_ROWS: usize = 40;
@@ -40,13 +43,21 @@ impl State {
             Action::Describe(folder) | Action::AddModel(folder) => self.describe(folder),
             Action::Preview { model, data, task, n_virtual } => {
                 let job = self.job(Purpose::Preview);
-                self.preview.job = Some(job);
+                // Of the same rows the last answer stays until the next has come; of others it would be wrong.
+                let of = Some((model.clone(), data.train.clone()));
+                let known = self.preview.known.take().filter(|_| self.preview.of == of);
+                self.preview = PreviewState { job: Some(job), known, of, failure: None };
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
             }
             Action::PreviewBeside { model, data, task, n_virtual } => {
                 let job = self.job(Purpose::PreviewBeside);
                 self.preview_beside = PreviewState { job: Some(job), ..PreviewState::default() };
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
+            }
+            Action::PreviewValidation { model, data, task, n_virtual } => {
+                let job = self.job(Purpose::PreviewValidation);
+                self.preview_validation = PreviewState { job: Some(job), ..PreviewState::default() };
+                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: 1 });
             }
             Action::TestRange(config) => self.test_range(config),
             Action::EndRange => self.end_range(),
@@ -59,6 +70,7 @@ impl State {
             Action::ForgetDataset(train) => self.ask_library(Request::ForgetDataset(train)),
             Action::UseModel(_) | Action::UseDataset(..) => self.show(Screen::NewRun),
             Action::ToggleColumn(run) => {
+                self.stop_generating();
                 self.comparison.toggle(&run);
                 self.ask_store(Request::Detail { run, since: Cursor::default() });
                 self.find_prompts();
@@ -74,12 +86,7 @@ impl State {
                 self.find_prompts();
             }
             Action::Generate(wish) => self.generate(*wish),
-            Action::StopGenerating => {
-                if let Some(job) = self.comparison.job.take() {
-                    self.command(Command::Stop { job });
-                    self.comparison.phase = None;
-                }
-            }
+            Action::StopGenerating => self.stop_generating(),
             Action::Explore { checkpoint } => self.explore(checkpoint),
             Action::Neighbours { layer, position, side, metric } => {
                 self.neighbours(Cell { layer, position, side, metric });
@@ -95,11 +102,16 @@ impl State {
             Action::KeepToken(text) => self.keep_token(&text.0),
             Action::Keep(settings) => self.keep(*settings),
             Action::ListDevices => self.list_devices(),
+            Action::PutNoticeAway(id) => self.notices.put_away(id),
             Action::NoticesSeen => self.notices.unread = 0,
             Action::ClearNotices => self.notices.clear(),
             Action::DismissBanner => self.banner = None,
             Action::Leave(leaving) => self.leave(leaving),
-            Action::Start(_) | Action::Browse(_) | Action::Write { .. } | Action::ImportAdapter { .. } => {}
+            Action::Start(_)
+            | Action::Browse(_)
+            | Action::Write { .. }
+            | Action::ImportAdapter { .. }
+            | Action::OpenPaths(_) => {}
         }
     }
 
@@ -148,44 +160,100 @@ impl State {
 
     fn show(&mut self, screen: Screen) {
         self.screen = screen;
-        if matches!(screen, Screen::Training | Screen::Explorer) && self.view.is_none() {
-            let live = self.live.values().next().map(|live| live.run.clone());
-            let newest = self.runs.iter().flatten().next().map(|row| row.id.clone());
-            if let Some(run) = live.or(newest) {
-                self.view = Some(RunView::new(run));
-                self.refresh_view();
-            }
-        }
         match screen {
-            Screen::Explorer => self.explore_best(),
+            Screen::Training => {
+                let live = || self.live.values().next().map(|live| live.run.clone());
+                let newest = || self.runs.iter().flatten().next().map(|row| row.id.clone());
+                let wanted = match (self.set_aside.take(), &self.view) {
+                    (Some(run), _) => Some(run),
+                    (None, Some(_)) => None,
+                    (None, None) => live().or_else(newest),
+                };
+                wanted.into_iter().for_each(|run| self.look_at_run(run));
+            }
+            Screen::Explorer => self.begin_exploration(),
             Screen::Compare => self.begin_comparison(),
             _ => {}
         }
     }
 
     fn open(&mut self, run: RunId, screen: Screen) {
+        self.set_aside = None;
         if screen == Screen::Compare {
             self.compare_with(&run);
-        } else if self.view.as_ref().is_none_or(|view| view.id != run) {
-            self.exploration = Exploration::default();
-            self.view = Some(RunView::new(run));
-            self.refresh_view();
+        } else {
+            self.look_at_run(run);
         }
         self.show(screen);
     }
 
-    /// Puts a run into the queue; it begins at once if nothing else is computed.
+    fn look_at_run(&mut self, run: RunId) {
+        if self.view.as_ref().is_none_or(|view| view.id != run) {
+            self.exploration = Exploration::default();
+            self.view = Some(RunView::new(run));
+            self.refresh_view();
+        }
+    }
+
+    /// Goes back to where one was when the program came to its end, as far as it is still there. Nothing is computed by
+    /// itself: whatever ended the program last time would end it again.
+    pub fn return_to(&mut self, screen: Screen, run: Option<RunId>, compared: &[RunId]) {
+        for run in compared.iter().filter(|run| self.row(run).is_some()).cloned().collect::<Vec<_>>() {
+            self.compare_with(&run);
+        }
+        match run.filter(|run| self.row(run).is_some()) {
+            Some(run) => self.look_at_run(run),
+            None if matches!(screen, Screen::Training | Screen::Explorer) => return,
+            None => {}
+        }
+        self.show(screen);
+        self.comparison.waits = true;
+    }
+
+    /// Whoever comes here while the run on screen has nothing to look into yet finds the last that has; *Training* goes
+    /// back to the other.
+    fn begin_exploration(&mut self) {
+        let has_checkpoint = |row: &RunRow| !row.files_missing && (row.step > 0 || row.best_loss.is_some());
+        let viewed = self.view.as_ref().map(|view| view.id.clone());
+        let is_empty = viewed.as_ref().and_then(|run| self.row(run)).is_none_or(|row| !has_checkpoint(row));
+        let other = self.runs.iter().flatten().find(|row| has_checkpoint(row)).map(|row| row.id.clone());
+        if is_empty && let Some(other) = other {
+            self.set_aside = viewed;
+            self.look_at_run(other);
+        } else if viewed.is_none()
+            && let Some(newest) = self.runs.iter().flatten().next().map(|row| row.id.clone())
+        {
+            self.look_at_run(newest);
+        }
+        self.explore_best();
+    }
+
+    /// Puts a run into the queue; it begins at once if nothing else is computed. One that has to wait leaves the screen as
+    /// it is, so that several can be set up in a row.
     pub fn enqueue(&mut self, run: RunId, folder: PathBuf, config: Box<RunConfig>, resume: bool) {
         if !resume {
             self.ask_store(Request::Register { run: run.clone(), config: config.clone(), experiment: None });
         }
+        let name = config.name.clone();
         self.queue.push_back(Waiting { run: run.clone(), folder, config, resume });
         self.ask_store(Request::ListRuns);
         if self.live.is_empty() {
             self.start_next();
+            self.view = None;
+            return self.open(run, Screen::Training);
         }
-        self.view = None;
-        self.open(run, Screen::Training);
+        let sentence = say!("notice.queued", name = name, n = self.queue.len());
+        self.notices.offer(Level::Info, sentence, Offer::Open(run), self.now);
+    }
+
+    /// The name of a new run: one that nobody typed is numbered where another run has it.
+    pub fn name_apart(&self, config: &mut RunConfig) {
+        let is_taken = |name: &str| self.runs.iter().flatten().any(|row| row.name == name);
+        let of_method = default_name(config);
+        if config.name == of_method && is_taken(&of_method) {
+            let numbered = (2..).map(|n| format!("{of_method} #{n}"));
+            config.name = numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(of_method);
+        }
     }
 
     pub(super) fn start_next(&mut self) {
@@ -281,11 +349,25 @@ impl State {
     }
 
     fn explore(&mut self, checkpoint: PathBuf) {
+        let cell = self.exploration.cell;
         self.exploration.look_at(checkpoint.clone());
+        // The same place in another checkpoint is what one wants to see next.
+        self.exploration.cell = cell;
         let job = self.job(Purpose::Grid);
         self.exploration.grid_job = Some(job);
         let model = self.view.as_ref().and_then(|view| view.row.as_ref()).map(|row| row.model_folder.clone());
         self.command(Command::DescribePrefix { job, adapter: checkpoint, model });
+    }
+
+    /// The norms have come: what was asked of a cell is asked again, if there still is such a cell.
+    pub(super) fn take_grid(&mut self, grid: Box<PrefixGrid>) {
+        let cell = self.exploration.cell.filter(|cell| cell.layer < grid.n_layers && cell.position < grid.n_virtual);
+        self.exploration.grid = Some(grid);
+        self.exploration.grid_job = None;
+        match cell {
+            Some(cell) => self.neighbours(cell),
+            None => self.exploration.cell = None,
+        }
     }
 
     fn neighbours(&mut self, cell: Cell) {

@@ -259,8 +259,7 @@ impl Keeper {
         }
         match self.scan() {
             Ok(interrupted) if interrupted > 0 => {
-                let (what, they) = if interrupted == 1 { ("run was", "it") } else { ("runs were", "they") };
-                self.answer(Answer::Notice(format!("{interrupted} {what} interrupted; {they} can be resumed")));
+                self.answer(Answer::Interrupted(interrupted));
             }
             Ok(_) => {}
             Err(trouble) => self.answer(Answer::Refused(trouble.into())),
