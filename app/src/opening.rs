@@ -103,10 +103,13 @@ fn of_file(path: &Path) -> (Kind, PathBuf) {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let of_folder = |name: &str| folder.join(name).is_file();
     let is_weights = WEIGHTS.contains(&ending) || name.ends_with(".index.json");
-    let is_part = is_weights || ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"].contains(&name.as_str());
+    let is_part = is_weights
+        || ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+            .contains(&name.as_str());
     if ending == "toml" {
         (Kind::RunFile, path.to_owned())
-    } else if name == "adapter_config.json" || (name.starts_with("adapter_model.") && of_folder("adapter_config.json")) {
+    } else if name == "adapter_config.json" || (name.starts_with("adapter_model.") && of_folder("adapter_config.json"))
+    {
         (Kind::Adapter, folder)
     } else if is_part && of_folder("config.json") && self::of_folder(&folder) == Kind::Model {
         (Kind::Model, folder)
@@ -177,7 +180,9 @@ fn pair(paths: &[PathBuf]) -> Option<(PathBuf, PathBuf)> {
     let [a, b] = paths else { return None };
     let validates = |path: &Path| {
         let name = last_name(path).to_lowercase();
-        ["valid", "val", "dev", "eval", "test"].iter().any(|word| name.split(['.', '_', '-']).any(|part| part.starts_with(word)))
+        ["valid", "val", "dev", "eval", "test"]
+            .iter()
+            .any(|word| name.split(['.', '_', '-']).any(|part| part.starts_with(word)))
     };
     let is_rows = |path: &&PathBuf| kind_of(path) == Kind::Rows && path.is_file();
     if ![a, b].iter().all(is_rows) {
@@ -265,7 +270,11 @@ mod tests {
 
     #[test]
     fn a_run_of_this_workspace_is_shown_and_a_run_file_fills_the_form() {
-        let place = folder(&[("runs/20261121-a/config.json", "{}"), ("runs/20261121-a/metrics.jsonl", ""), ("bad.toml", "steps = [")]);
+        let place = folder(&[
+            ("runs/20261121-a/config.json", "{}"),
+            ("runs/20261121-a/metrics.jsonl", ""),
+            ("bad.toml", "steps = ["),
+        ]);
         let workspace = Workspace::open(place.path()).unwrap();
         let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
         let run = open(&[workspace.runs().join("20261121-a")], &workspace, &assets);

@@ -129,9 +129,8 @@ impl Workbench {
 
     /// What is dropped onto the window or named with it is looked at and goes where its kind belongs.
     fn open_sent(&mut self, ctx: &Context) {
-        let dropped = ctx.input(|input| {
-            input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>()
-        });
+        let dropped =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>());
         if !dropped.is_empty() {
             self.sent = dropped;
         }
@@ -139,9 +138,8 @@ impl Workbench {
         if self.state.runs.is_some() && !self.sent.is_empty() {
             self.link.open_paths(std::mem::take(&mut self.sent));
         }
-        let held = ctx.input(|input| {
-            input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>()
-        });
+        let held =
+            ctx.input(|input| input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>());
         if held.is_empty() {
             self.state.hovered = None;
         } else if self.state.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
@@ -451,17 +449,18 @@ fn toasts_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         for notice in shown {
             let frame = card_frame(ui).inner_margin(12).shadow(ui.visuals().popup_shadow);
             let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));
-            let card = frame.show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                notice_ui(ui, notice, state.now, false);
-                ui.horizontal(|ui| {
+            // The card can be pressed beside its button.
+            let behind = egui::UiBuilder::new().id_salt(("toast", notice.id)).sense(egui::Sense::CLICK);
+            let card = ui.scope_builder(behind, |ui| {
+                let inside = |ui: &mut Ui| {
+                    ui.set_width(ui.available_width());
+                    notice_ui(ui, notice, state.now, false);
                     let (label, action) = offer?;
                     quiet_ui(ui, true, label).clicked().then_some(action)
-                })
-                .inner
+                };
+                frame.show(ui, inside).inner
             });
-            let press = ui.interact(card.response.rect, ui.id().with(("toast", notice.id)), egui::Sense::CLICK);
-            if card.inner.is_some() || press.clicked() {
+            if card.inner.is_some() || card.response.clicked() {
                 out.push(Action::PutNoticeAway(notice.id));
             }
             out.extend(card.inner);

@@ -161,7 +161,8 @@ impl Compare {
         if rows.is_empty() {
             let waiting = state.comparison.rows_job.is_some();
             let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
-            if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked() {
+            if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked()
+            {
                 out.push(Action::FindPrompts);
             }
             if waiting {
@@ -219,7 +220,8 @@ impl Compare {
         });
         let wish = self.wish(state);
         let questions = state.questions(&wish);
-        let is_old = |(column, question): (&Column, &Asked)| column.asked.as_ref().is_some_and(|asked| asked != question);
+        let is_old =
+            |(column, question): (&Column, &Asked)| column.asked.as_ref().is_some_and(|asked| asked != question);
         let old: Vec<bool> = columns.iter().zip(&questions).map(is_old).collect();
         if !old.contains(&true) {
             vote_ui(ui, state);

@@ -143,7 +143,9 @@ fn entry_ui(ui: &mut Ui, entry: &Entry, chosen: bool) -> egui::Response {
     let t = tokens(ui);
     let size = egui::vec2(ui.available_width(), 28.0);
     let (rect, response) = ui.allocate_exact_size(size, egui::Sense::click());
-    response.widget_info(|| egui::WidgetInfo::selected(egui::accesskit::Role::MenuItem, true, chosen, &entry.name));
+    // A name alone may be that of a button behind the palette.
+    let label = format!("{} · {}", entry.name, entry.note);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::accesskit::Role::MenuItem, true, chosen, &label));
     let fill = match (chosen, response.hovered()) {
         (true, _) => t.accent_soft,
         (false, true) => t.raised,
@@ -152,7 +154,8 @@ fn entry_ui(ui: &mut Ui, entry: &Entry, chosen: bool) -> egui::Response {
     ui.painter().rect_filled(rect, 6.0, fill);
     let note = egui::FontId::proportional(12.5);
     let note = ui.painter().layout_no_wrap(entry.note.clone(), note, t.muted);
-    let mut job = egui::text::LayoutJob::simple_singleline(entry.name.clone(), egui::FontId::proportional(14.5), t.text);
+    let mut job =
+        egui::text::LayoutJob::simple_singleline(entry.name.clone(), egui::FontId::proportional(14.5), t.text);
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - note.size().x - 36.0);
     let name = ui.painter().layout_job(job);
     let middle = |galley: &egui::Galley| rect.center().y - galley.size().y / 2.0;

@@ -325,7 +325,11 @@ impl State {
     /// Whether the compared runs can be asked by themselves: all that is to be known of them is.
     pub fn can_ask(&self) -> bool {
         let comparison = &self.comparison;
-        let known = |run: &RunId| self.configs.contains_key(run) && self.row(run).is_some();
+        let known = |run: &RunId| {
+            let tasks =
+                |config: &RunConfig| !config.method.has_tasks() || self.tasks.get(run).is_some_and(|t| !t.is_empty());
+            self.row(run).is_some() && self.configs.get(run).is_some_and(|config| tasks(config))
+        };
         !self.engine_gone
             && !comparison.waits
             && comparison.job.is_none()

@@ -33,7 +33,7 @@ impl Offer {
                 let mut rows = state.runs.iter().flatten().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
                 match rows.next() {
-                    None => Some((say!("training.resume"), Action::Resume(first.id.clone()))),
+                    None => Some((say!("notice.resume"), Action::Resume(first.id.clone()))),
                     Some(_) => Some((say!("notice.show_runs"), Action::Show(Screen::Runs))),
                 }
             }

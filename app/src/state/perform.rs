@@ -133,7 +133,7 @@ impl State {
             self.command(Command::Stop { job });
         }
         let job = self.job(Purpose::Range);
-        self.range = RangeTest { job: Some(job), ..RangeTest::default() };
+        self.range = RangeTest { job: Some(job), config: Some(config.clone()), ..RangeTest::default() };
         self.command(Command::TestRange { job, config, range: RateRange::default() });
     }
 

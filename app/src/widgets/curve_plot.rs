@@ -43,7 +43,7 @@ pub struct Canvas<'a> {
     pub label: &'a str,
     /// In points.
     pub height: f32,
-    /// Plots of one group share their range of steps and their cursor.
+    /// Plots of one group share their range of steps and their cursor: those of one run, so that no other is zoomed too.
     pub group: &'a str,
     /// The last step there will be; 0 while unknown.
     pub steps: usize,
@@ -76,7 +76,7 @@ impl Cache {
 /// Draws curves and dots over steps.
 pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[Curve<'_>], dots: Option<&Dots<'_>>) {
     let t = tokens(ui);
-    let id = Id::unique(("plot", canvas.label));
+    let id = Id::unique(("plot", canvas.label, canvas.group));
     let group = Id::unique(("group", canvas.group));
     let memory = PlotMemory::load(ui.ctx(), id).filter(|memory| !memory.auto_bounds.x);
     let range = memory.map_or((f64::NEG_INFINITY, f64::INFINITY), |memory| {
@@ -97,13 +97,12 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         .show_background(false)
         .grid_color(t.border)
         .custom_y_axes(vec![
-            AxisHints::new_y()
-                .min_thickness(46.0)
-                .label_spacing(egui::Rangef::new(14.0, 26.0))
-                .formatter(move |mark, _| match is_empty {
+            AxisHints::new_y().min_thickness(46.0).label_spacing(egui::Rangef::new(14.0, 26.0)).formatter(
+                move |mark, _| match is_empty {
                     true => String::new(),
                     false => scientific((mark.value * 1e9).round() / 1e9),
-                }),
+                },
+            ),
         ])
         .include_x(0.0)
         .include_x(canvas.steps.max(1) as f64)
@@ -113,16 +112,16 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         plot = plot.include_y(0.0).include_y(1.0);
     }
     let response = plot.show(ui, |plot| {
-            for (curve, pieces) in lines {
-                for piece in pieces {
-                    let line = Line::new(curve.name, PlotPoints::from(piece)).color(curve.color).width(curve.width);
-                    plot.line(line);
-                }
+        for (curve, pieces) in lines {
+            for piece in pieces {
+                let line = Line::new(curve.name, PlotPoints::from(piece)).color(curve.color).width(curve.width);
+                plot.line(line);
             }
-            if let Some(dots) = dots {
-                draw_dots(plot, dots, t.good);
-            }
-        });
+        }
+        if let Some(dots) = dots {
+            draw_dots(plot, dots, t.good);
+        }
+    });
     if is_empty && !canvas.empty.is_empty() {
         let font = egui::TextStyle::Body.resolve(ui.style());
         let place = response.response.rect.center();

@@ -166,7 +166,9 @@ fn drag_ui<N: Numeric>(
     let response = ui.add(drag);
     let place = response.id.with("refused");
     match refused.into_inner() {
-        Some(Some(sentence)) => ui.data_mut(|data| data.insert_temp(place, sentence)),
+        Some(Some(sentence)) => {
+            ui.data_mut(|data| data.insert_temp(place, sentence));
+        }
         Some(None) => ui.data_mut(|data| data.remove::<String>(place)),
         // It was dragged: what was typed before is no longer of interest.
         None if response.changed() => ui.data_mut(|data| data.remove::<String>(place)),

@@ -1,8 +1,11 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
+mod choices;
+mod keys;
 mod lab;
 mod methods;
 mod models;
+mod opening;
 mod pictures;
 mod sent;
 mod several;

@@ -139,9 +139,7 @@ fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
             });
         }
         _ => {
-            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
-                field::seed_ui(ui, &mut sampling.seed)
-            });
+            field::field_ui(ui, say!("compare.seed"), "", None, |ui| field::seed_ui(ui, &mut sampling.seed));
         }
     }
 }

@@ -228,7 +228,12 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
         if draft.shown_task(state.model_asked(&draft.model)).writes() {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut draft.data.append_end_token, say!("data.append_end"), say!("data.append_end_help"));
+            field::check_ui(
+                ui,
+                &mut draft.data.append_end_token,
+                say!("data.append_end"),
+                say!("data.append_end_help"),
+            );
         }
         let preview = state.preview.known.as_deref();
         if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use engine::config::{
-    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, Reparameterisation, RunConfig, Task,
-    TrainingConfig,
+    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, Reparameterisation, RunConfig,
+    Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::ModelSummary;
@@ -486,9 +486,12 @@ mod tests {
     #[test]
     fn a_duplicate_keeps_the_rate_of_its_run_whatever_the_model_turns_out_to_be() {
         let mut config = ready().check(Facts::default()).unwrap();
-        for (rate, scale, edited) in
-            [(5e-3, Scale::Usual, false), (5e-3, Scale::Small, true), (2e-2, Scale::Small, false), (0.3, Scale::Small, true)]
-        {
+        for (rate, scale, edited) in [
+            (5e-3, Scale::Usual, false),
+            (5e-3, Scale::Small, true),
+            (2e-2, Scale::Small, false),
+            (0.3, Scale::Small, true),
+        ] {
             config.training.learning_rate = rate;
             let mut draft = Draft::from(&config);
             draft.know_scale(scale);

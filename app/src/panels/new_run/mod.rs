@@ -51,6 +51,8 @@ pub struct NewRun {
     left_rows: rows::LeftRows,
     /// What the last look at the chosen validation file was asked for.
     asked_validation: Option<Asked>,
+    /// Somebody changed something in the form.
+    touched: bool,
     /// What was typed before the form was filled from a run.
     replaced: Option<Box<Draft>>,
 }
@@ -84,7 +86,8 @@ impl NewRun {
     /// Fills the form from a run's settings, as a new run. What was typed can be brought back.
     pub fn refill(&mut self, config: &RunConfig) {
         let draft = Draft { name: String::new(), ..Draft::from(config) };
-        self.replaced = self.draft.take().filter(|typed| *typed != draft).map(Box::new);
+        let typed = self.draft.take().filter(|typed| self.touched && *typed != draft);
+        (self.replaced, self.touched) = (typed.map(Box::new), false);
         self.draft = Some(draft);
     }
 
@@ -95,7 +98,7 @@ impl NewRun {
 
     /// Puts back what was typed before the last end.
     pub fn restore(&mut self, draft: Draft) {
-        self.draft = Some(draft);
+        (self.draft, self.touched) = (Some(draft), true);
     }
 
     /// Takes in a path that was chosen in a dialog.
@@ -193,7 +196,7 @@ impl NewRun {
             if quiet_ui(ui, true, say!("new_run.bring_back")).clicked()
                 && let Some(typed) = self.replaced.take()
             {
-                *draft = *typed;
+                (*draft, self.touched) = (*typed, true);
             }
             if quiet_ui(ui, true, say!("new_run.keep_filled")).clicked() {
                 self.replaced = None;
@@ -249,6 +252,7 @@ impl NewRun {
     fn ask(&mut self, ui: &Ui, before: &Draft, draft: &Draft, state: &State, out: &mut Vec<Action>) {
         let now = ui.input(|input| input.time);
         if before != draft {
+            self.touched = true;
             self.changed_at = now;
         }
         let waited = now - self.changed_at;
@@ -287,7 +291,14 @@ impl NewRun {
 fn first_draft(state: &State) -> Draft {
     let device = state.settings.device;
     match &state.starter {
-        Some(config) => Draft { name: String::new(), device, rate_edited: false, ..Draft::from(config.as_ref()) },
+        Some(config) => Draft {
+            name: String::new(),
+            device,
+            rate_edited: false,
+            // As its rate suits it.
+            scale: Some(Scale::Small),
+            ..Draft::from(config.as_ref())
+        },
         None => Draft { device, ..Draft::default() },
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn schedule_ui(
         };
         if trains {
             CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
-            range::range_ui(ui, draft, state, out);
+            range::range_ui(ui, draft, ready, state, out);
         }
     });
 }

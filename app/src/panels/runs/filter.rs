@@ -63,7 +63,8 @@ pub(super) fn trouble(line: &str) -> Option<String> {
         // A path of Windows or an address is a word like any other.
         let is_word = key.len() > 1 && key.chars().all(char::is_alphabetic) && !term.contains("://");
         let is_unknown = is_word && !WORDS.contains(&key);
-        is_unknown.then(|| say!("runs.unknown_word", word = key, known = WORDS.map(|word| format!("{word}:")).join(", ")))
+        is_unknown
+            .then(|| say!("runs.unknown_word", word = key, known = WORDS.map(|word| format!("{word}:")).join(", ")))
     })
 }
 
@@ -140,7 +141,17 @@ pub(super) mod tests {
     #[test]
     fn conditions_and_words_must_all_hold() {
         let row = row();
-        for line in ["", "paper", "PAPER records", "method:mlp", "state:fin loss<2.5", "prefix>5 tag:paper", "loss>2", "prefix>=10", "loss<=2.25"] {
+        for line in [
+            "",
+            "paper",
+            "PAPER records",
+            "method:mlp",
+            "state:fin loss<2.5",
+            "prefix>5 tag:paper",
+            "loss>2",
+            "prefix>=10",
+            "loss<=2.25",
+        ] {
             assert!(passes(&row, line), "{line}");
         }
         for line in ["other", "state:failed", "loss<2", "prefix>10", "paper tag:none", "last<9"] {

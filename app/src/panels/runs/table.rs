@@ -266,7 +266,11 @@ fn name_galley(ui: &Ui, name: &str, ink: Color32, room: f32) -> std::sync::Arc<e
 /// Steps done of all, or their share where the numbers are long.
 fn steps_text(row: &RunRow) -> String {
     let text = format!("{} / {}", row.step, row.total_steps);
-    if text.len() <= LONGEST_STEPS { text } else { format!("{:.1} %", 100.0 * row.step as f64 / row.total_steps as f64) }
+    if text.len() <= LONGEST_STEPS {
+        text
+    } else {
+        format!("{:.1} %", 100.0 * row.step as f64 / row.total_steps as f64)
+    }
 }
 
 /// Characters that the column of steps has room for.
@@ -279,9 +283,7 @@ fn hover_text(row: &RunRow, column: SortBy) -> String {
             row.failure.as_ref().map(|failure| format!("{}\n{}", failure.what, failure.advice)).unwrap_or_default()
         }
         _ if row.files_missing => say!("runs.files_missing").to_owned(),
-        SortBy::Name => {
-            [&row.name, &row.method, &row.model, &row.dataset].map(String::as_str).join("\n")
-        }
+        SortBy::Name => [&row.name, &row.method, &row.model, &row.dataset].map(String::as_str).join("\n"),
         SortBy::Steps if row.total_steps > 0 => {
             format!("{} / {}", text::count(row.step as usize), text::count(row.total_steps as usize))
         }

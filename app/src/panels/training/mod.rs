@@ -137,11 +137,8 @@ const SPEED_STEPS: usize = 20;
 /// What a run is, as far as its name does not say so already: method, model, rows, and what tells equal ones apart.
 pub fn about_run(row: &RunRow, config: Option<&RunConfig>) -> String {
     let named = |part: &str| !part.is_empty() && !row.name.contains(part);
-    let mut parts: Vec<String> = [&row.method, &row.model, &row.dataset]
-        .into_iter()
-        .filter(|part| named(part))
-        .cloned()
-        .collect();
+    let mut parts: Vec<String> =
+        [&row.method, &row.model, &row.dataset].into_iter().filter(|part| named(part)).cloned().collect();
     if let Some(config) = config.filter(|config| !matches!(config.method, MethodConfig::Text(_))) {
         parts.push(say!("training.at_rate", rate = text::scientific(config.training.learning_rate)));
         parts.push(say!("training.with_seed", seed = config.seed));

@@ -72,7 +72,7 @@ impl Plots {
             let canvas = Canvas {
                 label: say!("training.loss_plot"),
                 height: 250.0,
-                group: "training",
+                group: &view.id.0,
                 steps: total,
                 empty: say!("training.no_points"),
             };
@@ -94,7 +94,7 @@ impl Plots {
                 card_ui(ui, "", |ui| {
                     ui.label(RichText::new(name).color(t.muted));
                     let curve = Curve { name, series, color: t.accent, width: 1.5 };
-                    let canvas = Canvas { label: name, height: 116.0, group: "training", steps: total, empty: "" };
+                    let canvas = Canvas { label: name, height: 116.0, group: &view.id.0, steps: total, empty: "" };
                     curves_ui(ui, canvas, &mut self.cache, &[curve], None);
                 });
             }
