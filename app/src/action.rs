@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::message::LabPlan;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 use crate::state::comparison::Wish;
@@ -11,9 +12,11 @@ use crate::state::exploration::Cell;
 use crate::workspace::RunId;
 
 /// The screens, in the order of the rail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Screen {
     /// All runs.
+    #[default]
     Runs,
     /// The form of a new run.
     NewRun,
@@ -120,6 +123,17 @@ pub enum Action {
         /// Prefix length.
         n_virtual: usize,
     },
+    /// Read the validation file that was chosen, to see what columns it has.
+    PreviewValidation {
+        /// Its tokenizer.
+        model: PathBuf,
+        /// The file as training rows.
+        data: Box<DataConfig>,
+        /// What is learned of a row.
+        task: Option<Task>,
+        /// Prefix length.
+        n_virtual: usize,
+    },
     /// Try learning rates on the first steps of a run.
     TestRange(Box<RunConfig>),
     /// End that test, or take its curve away.
@@ -218,6 +232,10 @@ pub enum Action {
     Keep(Box<Settings>),
     /// Look for devices again.
     ListDevices,
+    /// Open what lies at these paths, whatever it is: rows, a model, a run file, an adapter.
+    OpenPaths(Vec<PathBuf>),
+    /// Take a notice from the screen.
+    PutNoticeAway(u64),
     /// All notices were seen.
     NoticesSeen,
     /// Forget all notices.

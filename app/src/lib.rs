@@ -2,8 +2,10 @@
 
 pub mod action;
 pub mod cli;
+pub mod desk;
 pub mod home;
 mod layers;
+pub mod opening;
 pub mod panels;
 pub mod settings;
 pub mod state;

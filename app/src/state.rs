@@ -29,14 +29,16 @@ use self::hub::HubState;
 use self::incoming::Incoming;
 use self::lab::InitLab;
 use self::live::Live;
-use self::notices::Notices;
+use self::notices::{Notices, Offer};
 use self::range::RangeTest;
 use self::run_view::RunView;
 use crate::action::{Leaving, Screen};
 use crate::home::typed;
+use crate::opening::Kind;
 use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, CheckpointRow, DatasetRow, ModelRow, Request, RunRow};
+use crate::text;
 use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
@@ -59,6 +61,7 @@ enum Purpose {
     Model(PathBuf),
     Preview,
     PreviewBeside,
+    PreviewValidation,
     FindPrompts,
     Generate,
     Grid,
@@ -89,8 +92,29 @@ pub struct PreviewState {
     pub job: Option<JobId>,
     /// The last answer.
     pub known: Option<Box<DataPreview>>,
+    /// The model and the training rows that were asked about.
+    pub of: Option<(PathBuf, PathBuf)>,
     /// Why there is none.
     pub failure: Option<Failure>,
+}
+
+impl PreviewState {
+    fn take(&mut self, preview: DataPreview) {
+        (self.job, self.known, self.failure) = (None, Some(Box::new(preview)), None);
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        (self.job, self.known, self.failure) = (None, None, Some(failure));
+    }
+}
+
+/// What somebody holds over the window and has not let go of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hovered {
+    /// As the system names them.
+    pub paths: Vec<PathBuf>,
+    /// `None` until it was looked at.
+    pub kind: Option<Kind>,
 }
 
 /// A run that waits for its turn.
@@ -121,6 +145,8 @@ pub struct State {
     pub devices: Vec<DeviceInfo>,
     /// The run that the form begins with.
     pub starter: Option<Box<RunConfig>>,
+    /// Other runs that came with the program.
+    pub other_starters: Vec<RunConfig>,
     /// Changes when the form is to be filled anew, with this configuration.
     pub refill: Option<Box<RunConfig>>,
     /// Model folders by path.
@@ -129,6 +155,8 @@ pub struct State {
     pub preview: PreviewState,
     /// The same of another of the form's datasets than the first one.
     pub preview_beside: PreviewState,
+    /// The validation file that was chosen in the form, read as training rows would be.
+    pub preview_validation: PreviewState,
     /// The last range test of the form.
     pub range: RangeTest,
     /// The last init lab of the form.
@@ -147,6 +175,8 @@ pub struct State {
     pub tasks: BTreeMap<RunId, Vec<String>>,
     /// The run that *Training* shows, and *Explorer* unless it shows another instead.
     pub view: Option<RunView>,
+    /// What is held over the window, and what it is once that is known.
+    pub hovered: Option<Hovered>,
     /// Runs that this program computes.
     pub live: BTreeMap<JobId, Live>,
     /// Runs that wait.
@@ -188,10 +218,12 @@ impl State {
             settings,
             devices: Vec::new(),
             starter,
+            other_starters: Vec::new(),
             refill: None,
             models: BTreeMap::new(),
             preview: PreviewState::default(),
             preview_beside: PreviewState::default(),
+            preview_validation: PreviewState::default(),
             range: RangeTest::default(),
             lab: InitLab::default(),
             runs: None,
@@ -201,6 +233,7 @@ impl State {
             configs: BTreeMap::new(),
             tasks: BTreeMap::new(),
             view: None,
+            hovered: None,
             live: BTreeMap::new(),
             queue: VecDeque::new(),
             changed: None,
@@ -345,6 +378,9 @@ impl State {
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.now),
             Answer::Notice(text) => self.notices.add(Level::Info, text, "", self.now),
+            Answer::Interrupted(n) => {
+                self.notices.offer(Level::Info, say!("notice.interrupted", n = n), Offer::Interrupted, self.now);
+            }
             Answer::Access(access) => self.access = access,
         }
     }
@@ -369,7 +405,10 @@ impl State {
 
     fn forget(&mut self, run: &RunId, left: Option<String>) {
         self.runs.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
-        self.comparison.columns.retain(|column| column.run.as_ref() != Some(run));
+        if self.comparison.runs().any(|known| known == run) {
+            self.stop_generating();
+            self.comparison.toggle(run);
+        }
         self.checkpoints.remove(run);
         self.configs.remove(run);
         self.tasks.remove(run);
@@ -405,7 +444,7 @@ impl State {
             Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
             Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
             Event::Failed { failure, .. } => self.failed(job, purpose, failure),
-            Event::Notice { text, .. } => self.notices.add(Level::Info, text, "", self.now),
+            Event::Notice { text, .. } => self.notices.add(Level::Info, text::as_sentence(&text), "", self.now),
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
@@ -473,11 +512,14 @@ impl State {
 
     fn take_preview(&mut self, job: JobId, preview: DataPreview) {
         if self.preview.job == Some(job) {
-            self.preview = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+            self.preview.take(preview);
         } else if self.preview_beside.job == Some(job) {
-            self.preview_beside = PreviewState { job: None, known: Some(Box::new(preview)), failure: None };
+            self.preview_beside.take(preview);
+        } else if self.preview_validation.job == Some(job) {
+            self.preview_validation.take(preview);
         } else if self.comparison.rows_job == Some(job) {
             self.comparison.rows_job = None;
+            self.comparison.task = Some(preview.task);
             self.comparison.rows = preview.rows;
         }
     }
@@ -491,7 +533,7 @@ impl State {
                 Outcome::Stopped => say!("notice.stopped", name = name),
             };
             let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
-            self.notices.add(level, sentence, "", self.now);
+            self.notices.offer(level, sentence, Offer::Open(run.clone()), self.now);
         }
         if self.comparison.job == Some(job) {
             self.comparison.job = None;
@@ -510,10 +552,11 @@ impl State {
                 self.models.insert(folder, Described::Failed(failure));
             }
             Purpose::Preview if self.preview.job == Some(job) => {
-                self.preview = PreviewState { job: None, known: None, failure: Some(failure) };
+                self.preview.fail(failure);
             }
-            Purpose::PreviewBeside if self.preview_beside.job == Some(job) => {
-                self.preview_beside = PreviewState { job: None, known: None, failure: Some(failure) };
+            Purpose::PreviewBeside if self.preview_beside.job == Some(job) => self.preview_beside.fail(failure),
+            Purpose::PreviewValidation if self.preview_validation.job == Some(job) => {
+                self.preview_validation.fail(failure);
             }
             Purpose::Generate if self.comparison.job == Some(job) => {
                 self.comparison.job = None;
@@ -534,6 +577,7 @@ impl State {
             Purpose::Lab if self.lab.job == Some(job) => self.lab.failure = Some(failure),
             Purpose::Preview
             | Purpose::PreviewBeside
+            | Purpose::PreviewValidation
             | Purpose::Generate
             | Purpose::Grid
             | Purpose::Neighbours
@@ -576,6 +620,7 @@ impl State {
         self.exploration.grid_job = None;
         self.preview.job = None;
         self.preview_beside.job = None;
+        self.preview_validation.job = None;
         self.incoming = None;
         self.range.job = None;
         self.lab.job = None;

@@ -83,11 +83,33 @@ pub fn sentence(key: &'static str) -> &'static str {
     words(spoken()).get(key).map_or(key, String::as_str)
 }
 
-/// A sentence with `{name}` replaced.
+/// A sentence with `{name}` replaced by its value, and `{name:row|rows}` by the word for one or for several.
 pub fn fill(key: &'static str, values: &[(&str, &dyn Display)]) -> String {
-    values
-        .iter()
-        .fold(sentence(key).to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), &value.to_string()))
+    fill_in(sentence(key), values)
+}
+
+fn fill_in(mut rest: &str, values: &[(&str, &dyn Display)]) -> String {
+    let mut text = String::with_capacity(rest.len());
+    while let Some((before, blank, after)) = next_blank(rest) {
+        text.push_str(before);
+        let (name, forms) = blank.split_once(':').map_or((blank, None), |(name, forms)| (name, forms.split_once('|')));
+        let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+        match (value, forms) {
+            (Some(value), Some((one, several))) => text.push_str(if value == "1" { one } else { several }),
+            (Some(value), None) => text.push_str(&value),
+            // Braces that are no blank, as in a sentence about templates.
+            (None, _) => text.push_str(&format!("{{{blank}}}")),
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+/// What stands before a blank, in it and behind it.
+fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
+    let end = text.find('}')?;
+    let begin = text[..end].rfind('{')?;
+    Some((&text[..begin], &text[begin + 1..end], &text[end + 1..]))
 }
 
 /// The sentence of a key, with its values: `say!("training.left", time = text)`.
@@ -226,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn one_and_several_have_words_of_their_own() {
+        let said = |n: usize| fill_in("{n} {n:run was|runs were} interrupted", &[("n", &n)]);
+        assert_eq!(said(1), "1 run was interrupted");
+        assert_eq!(said(12), "12 runs were interrupted");
+        assert_eq!(fill_in("written {{ source }}, {n}", &[("n", &2)]), "written {{ source }}, 2");
+        assert_eq!(fill_in("{path}", &[("path", &"a{n}b")]), "a{n}b", "a value is no sentence");
+    }
+
+    #[test]
     fn a_sentence_begins_with_a_capital_and_a_setting_does_not() {
         assert_eq!(as_sentence("the file is empty"), "The file is empty");
         assert_eq!(as_sentence("data.max_tokens: must be at least 1"), "data.max_tokens: must be at least 1");
@@ -239,6 +270,8 @@ mod tests {
                 .split('{')
                 .skip(1)
                 .filter_map(|part| part.split_once('}').map(|(name, _)| name.to_owned()))
+                // A word for one and one for several is English alone.
+                .filter(|name| !name.contains(':'))
                 .collect();
             found.sort();
             found

@@ -210,11 +210,27 @@ fn style(tokens: &Tokens, visuals: egui::Visuals) -> Style {
     spacing.icon_width = 18.0;
     spacing.icon_width_inner = 10.0;
     spacing.tooltip_width = 420.0;
-    spacing.scroll = egui::style::ScrollStyle::thin();
+    spacing.scroll = scroll_bars();
     style.interaction.tooltip_delay = 0.35;
     style.interaction.selectable_labels = false;
     paint_visuals(tokens, &mut style.visuals);
     style
+}
+
+/// Thin, and always to be seen where there is more than fits.
+fn scroll_bars() -> egui::style::ScrollStyle {
+    egui::style::ScrollStyle {
+        floating_width: 5.0,
+        // In the colour of text: the colours of surfaces are too near to each other.
+        foreground_color: true,
+        dormant_background_opacity: 0.0,
+        active_background_opacity: 0.0,
+        interact_background_opacity: 0.1,
+        dormant_handle_opacity: 0.22,
+        active_handle_opacity: 0.4,
+        interact_handle_opacity: 0.6,
+        ..egui::style::ScrollStyle::thin()
+    }
 }
 
 fn paint_visuals(tokens: &Tokens, visuals: &mut egui::Visuals) {

@@ -14,17 +14,22 @@ use engine::training::Beginning;
 use self::link::{Link, News};
 pub use self::native::{open, run};
 use crate::action::{Action, Leaving, Screen};
+use crate::desk::Desk;
+use crate::opening::Opened;
 use crate::panels::Panels;
 use crate::panels::rail::rail_ui;
 use crate::panels::top_bar::{notice_ui, top_bar_ui};
 use crate::say;
 use crate::settings::Settings;
-use crate::state::{Outgoing, State};
+use crate::state::{Hovered, Outgoing, State};
 use crate::store::{Access, RunRow};
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
+
+/// What lies on the desk is kept at most so often.
+const KEEP_SECS: f64 = 1.0;
 
 /// The window: what it knows, what is being typed, and whom it talks to.
 pub struct Workbench {
@@ -38,8 +43,13 @@ pub struct Workbench {
     minimised: bool,
     /// A run to show as soon as the runs are known.
     wanted: Option<String>,
-    /// An adapter to look at as soon as the runs are known.
-    sent: Option<PathBuf>,
+    /// What to open as soon as the runs are known.
+    sent: Vec<PathBuf>,
+    /// What lay on the desk, to be put back as soon as the runs are known.
+    left: Option<Desk>,
+    /// What was last kept of the desk, and when it was last looked at.
+    kept: String,
+    looked_at: f64,
 }
 
 impl Workbench {
@@ -56,7 +66,10 @@ impl Workbench {
             title: String::new(),
             minimised: false,
             wanted: None,
-            sent: None,
+            sent: Vec::new(),
+            left: None,
+            kept: String::new(),
+            looked_at: f64::NEG_INFINITY,
         }
     }
 
@@ -65,19 +78,88 @@ impl Workbench {
         self.wanted = wanted;
     }
 
-    /// Looks at an adapter: named on the command line, which is what a double click does, or dropped onto the window.
-    pub fn open_adapter(&mut self, path: Option<PathBuf>) {
-        self.sent = path;
+    /// Opens what is named on the command line, which is what a double click does.
+    pub fn open_path(&mut self, path: Option<PathBuf>) {
+        self.sent = path.into_iter().collect();
     }
 
+    /// Other runs that came with the program, to be offered where there are none.
+    pub fn offer(&mut self, starters: Vec<RunConfig>) {
+        self.state.other_starters = starters;
+    }
+
+    /// Puts back what lay on the desk when the program came to its end.
+    pub fn restore(&mut self, desk: Desk) {
+        self.panels.restore(&desk);
+        self.left = Some(desk);
+    }
+
+    /// The screen and its run, unless somebody asked for others meanwhile.
+    fn put_back(&mut self) {
+        if self.state.runs.is_none() {
+            return;
+        }
+        let Some(desk) = self.left.take() else { return };
+        if self.wanted.is_none() && self.sent.is_empty() && self.state.screen == Screen::Runs {
+            self.state.return_to(desk.screen, desk.run, &desk.compared);
+        }
+    }
+
+    /// Keeps what lies on the desk, a moment after it has changed.
+    fn keep_desk(&mut self, ctx: &Context) {
+        if self.left.is_some() || self.state.access != Access::ReadWrite {
+            return;
+        }
+        if self.state.now - self.looked_at < KEEP_SECS {
+            if ctx.input(|input| !input.events.is_empty()) {
+                ctx.request_repaint_after(Duration::from_secs_f64(KEEP_SECS));
+            }
+            return;
+        }
+        self.looked_at = self.state.now;
+        self.keep_desk_now();
+    }
+
+    fn keep_desk_now(&mut self) {
+        let text = self.panels.desk(&self.state).to_json();
+        if text != self.kept {
+            self.kept.clone_from(&text);
+            self.link.keep_desk(text);
+        }
+    }
+
+    /// What is dropped onto the window or named with it is looked at and goes where its kind belongs.
     fn open_sent(&mut self, ctx: &Context) {
-        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
-        self.sent = dropped.or(self.sent.take());
+        let dropped =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>());
+        if !dropped.is_empty() {
+            self.sent = dropped;
+        }
         // Until the store has answered, nobody knows which models there are.
-        if self.state.runs.is_some()
-            && let Some(path) = self.sent.take()
-        {
-            self.state.perform(Action::OpenAdapter(path));
+        if self.state.runs.is_some() && !self.sent.is_empty() {
+            self.link.open_paths(std::mem::take(&mut self.sent));
+        }
+        let held =
+            ctx.input(|input| input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>());
+        if held.is_empty() {
+            self.state.hovered = None;
+        } else if self.state.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
+            self.state.hovered = Some(Hovered { paths: held.clone(), kind: None });
+            self.link.look_at(held);
+        }
+    }
+
+    fn opened(&mut self, opened: Opened) {
+        match opened {
+            Opened::Rows(train, validation) => self.perform(Action::UseDataset(train, validation)),
+            Opened::Model(folder) => self.perform(Action::UseModel(folder)),
+            Opened::RunFile(config) => {
+                self.panels.refill(&config);
+                self.state.perform(Action::Show(Screen::NewRun));
+            }
+            Opened::Run(run) => self.state.perform(Action::Open(run, Screen::Training)),
+            Opened::Adapter(path) => self.state.perform(Action::OpenAdapter(path)),
+            Opened::Failed(failure) => self.state.notices.fail(&failure, self.state.now),
         }
     }
 
@@ -114,6 +196,12 @@ impl Workbench {
                         self.state.now,
                     );
                 }
+                News::Opened(opened) => self.opened(opened),
+                News::Hovered(paths, kind) => {
+                    if let Some(hovered) = self.state.hovered.as_mut().filter(|hovered| hovered.paths == paths) {
+                        hovered.kind = Some(kind);
+                    }
+                }
                 News::Written(path) => {
                     let sentence = say!("notice.written", path = path.display());
                     self.state.notices.add(Level::Good, sentence, "", self.state.now);
@@ -124,8 +212,10 @@ impl Workbench {
         if let Some(config) = self.state.refill.take() {
             self.panels.refill(&config);
         }
+        self.put_back();
         self.open_wanted();
         self.open_sent(ctx);
+        self.keep_desk(ctx);
         self.send();
         self.apply_settings(ctx);
         self.leave(ctx);
@@ -224,7 +314,8 @@ impl Workbench {
             self.panels.ui(ui, &self.state, &mut out);
         });
         leaving_ui(ui, &self.state, &mut out);
-        toasts_ui(ui, &self.state);
+        self.panels.over_ui(ui, &self.state, &mut out);
+        toasts_ui(ui, &self.state, &mut out);
         for action in out {
             self.perform(action);
         }
@@ -233,8 +324,11 @@ impl Workbench {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Start(config) => match self.link.new_run() {
-                Ok((run, folder)) => self.state.enqueue(run, folder, config, Beginning::Fresh),
+            Action::Start(mut config) => match self.link.new_run() {
+                Ok((run, folder)) => {
+                    self.state.name_apart(&mut config);
+                    self.state.enqueue(run, folder, config, Beginning::Fresh);
+                }
                 Err(failure) => self.state.banner = Some(failure),
             },
             Action::ImportAdapter { other_base } => match self.link.new_run() {
@@ -242,6 +336,7 @@ impl Workbench {
                 Err(failure) => self.state.banner = Some(failure),
             },
             Action::Browse(pick) => self.link.browse(pick),
+            Action::OpenPaths(paths) => self.link.open_paths(paths),
             Action::Write { path, text } => self.link.write(path, text),
             Action::UseModel(folder) => {
                 self.panels.picked(crate::action::Pick::Model, &folder, &self.state);
@@ -260,6 +355,9 @@ impl Workbench {
 
     /// The end: what was sent to the store is on disk when this returns.
     pub fn finish(&mut self) {
+        if self.left.is_none() && self.state.access == Access::ReadWrite {
+            self.keep_desk_now();
+        }
         self.link.finish();
     }
 }
@@ -339,23 +437,34 @@ fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     }
 }
 
-/// What has just happened, for a few seconds.
-fn toasts_ui(ui: &mut Ui, state: &State) {
+/// What has just happened, for a few seconds. A press does what is offered, and takes it away.
+fn toasts_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let mut shown = state.notices.shown(state.now).peekable();
     if shown.peek().is_none() {
         return;
     }
     ui.ctx().request_repaint_after(Duration::from_millis(500));
-    let area = egui::Area::new(egui::Id::unique("toasts"))
-        .anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0])
-        .interactable(false);
+    let area = egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0]);
     area.show(ui.ctx(), |ui| {
         ui.set_width(340.0);
         for notice in shown {
-            card_frame(ui).inner_margin(12).shadow(ui.visuals().popup_shadow).show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                notice_ui(ui, notice, state.now);
+            let frame = card_frame(ui).inner_margin(12).shadow(ui.visuals().popup_shadow);
+            let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));
+            // The card can be pressed beside its button.
+            let behind = egui::UiBuilder::new().id_salt(("toast", notice.id)).sense(egui::Sense::CLICK);
+            let card = ui.scope_builder(behind, |ui| {
+                let inside = |ui: &mut Ui| {
+                    ui.set_width(ui.available_width());
+                    notice_ui(ui, notice, state.now, false);
+                    let (label, action) = offer?;
+                    quiet_ui(ui, true, label).clicked().then_some(action)
+                };
+                frame.show(ui, inside).inner
             });
+            if card.inner.is_some() || card.response.clicked() {
+                out.push(Action::PutNoticeAway(notice.id));
+            }
+            out.extend(card.inner);
         }
     });
 }

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::adapters::single_file;
-use engine::config::{MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
+use engine::config::{LoraConfig, MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
 use engine::message::AdapterFacts;
+use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
 
 /// Environment variable that names the workspace folder.
@@ -144,6 +145,11 @@ impl Workspace {
     /// What the window remembers.
     pub fn settings(&self) -> PathBuf {
         self.root.join("settings.toml")
+    }
+
+    /// Where one was and what was typed.
+    pub fn desk(&self) -> PathBuf {
+        self.root.join("desk.json")
     }
 
     /// A new id, with its empty folder.
@@ -368,10 +374,26 @@ impl Assets {
         let reparameterisation = Some(Reparameterisation::default());
         config.method = MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
         config.training.epochs = 5.0;
-        config.training.learning_rate = 2e-3;
         config.training.schedule = engine::config::Schedule::Cosine;
+        let form = Form::of(&config.method, config.task);
+        config.training.learning_rate = recommended_learning_rate(form, &config.training.optimizer, Scale::Small);
         config.name = default_name(&config);
         Ok(config)
+    }
+
+    /// Other runs that are as ready: another method on the same rows, and Chinese rows.
+    pub fn other_starters(&self) -> Vec<RunConfig> {
+        let Ok(starter) = self.starter_run() else { return Vec::new() };
+        let mut lora = RunConfig { method: MethodConfig::Lora(LoraConfig::default()), ..starter.clone() };
+        let form = Form::of(&lora.method, lora.task);
+        lora.training.learning_rate = recommended_learning_rate(form, &lora.training.optimizer, Scale::Small);
+        let chinese = self.dataset("zh_instructions").ok().map(|(train, validation)| {
+            let mut data = engine::config::DataConfig::new(train);
+            data.validation = Some(validation);
+            RunConfig { data, ..starter }
+        });
+        let named = |config: RunConfig| RunConfig { name: default_name(&config), ..config };
+        [Some(lora), chinese].into_iter().flatten().map(named).collect()
     }
 }
 
@@ -444,6 +466,20 @@ mod tests {
         });
         config.data.train = PathBuf::from("/sets/e2e.csv");
         assert_eq!(default_name(&config), "prefix 5 + MLP 512 · e2e");
+    }
+
+    #[test]
+    fn every_starter_is_a_run_of_its_own_at_the_rate_that_suits_its_method() {
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let others = assets.other_starters();
+        let mut names: Vec<&str> = others.iter().map(|config| config.name.as_str()).collect();
+        let starter = assets.starter_run().unwrap();
+        names.push(&starter.name);
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!((starter.training.learning_rate, others[0].training.learning_rate), (2e-3, 4e-3));
+        others.iter().for_each(|config| config.check().unwrap());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Each number is the source's, read in its code where there is some; what a recipe leaves open stays as it is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::{
@@ -70,18 +70,47 @@ impl Form {
     }
 }
 
-/// Where to begin: the rate of a form's own recipes, and for SGD, which none of them uses, a rate to test from.
-pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig) -> f64 {
-    match (form, optimizer) {
-        (_, OptimizerConfig::Sgd(_)) => 0.1,
-        (Form::Prompt, OptimizerConfig::Adafactor(_)) => 0.3,
-        (Form::Full, OptimizerConfig::Adafactor(_)) => 1e-3,
-        (Form::PrefixFlat, _) => 5e-3,
-        (Form::DeepPromptClassification, _) => 1e-2,
-        (Form::PrefixMlp | Form::PTuning, _) => 1e-4,
-        (Form::Prompt | Form::HeadOnly, _) => 1e-3,
-        (Form::Lora, _) => 2e-4,
-        (Form::Full, _) => 5e-5,
+/// How large a model is, as far as it decides how fast one may learn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Of a few million parameters, such as the starter: it bears rates at which a usual one diverges.
+    Small,
+    /// As papers train.
+    #[default]
+    Usual,
+}
+
+impl Scale {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Usual];
+    /// Parameters from which a model is of the usual size.
+    const USUAL_FROM: usize = 40_000_000;
+
+    /// Of a model with so many parameters.
+    pub fn of(parameters: usize) -> Self {
+        if parameters < Self::USUAL_FROM { Self::Small } else { Self::Usual }
+    }
+}
+
+/// Where to begin: the rate of a form's own recipes, and for SGD, which none of them uses, a rate to test from. For small
+/// models it is the best of those that `prefix-workbench methods` tries on the starter (README.md has the table).
+pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig, scale: Scale) -> f64 {
+    match (form, optimizer, scale) {
+        (_, OptimizerConfig::Sgd(_), _) => 0.1,
+        (Form::Prompt, OptimizerConfig::Adafactor(_), _) => 0.3,
+        (Form::Full, OptimizerConfig::Adafactor(_), _) => 1e-3,
+        (Form::DeepPromptClassification, ..) => 1e-2,
+        (Form::HeadOnly, ..) => 1e-3,
+        (Form::PrefixFlat | Form::Prompt, _, Scale::Small) => 2e-2,
+        (Form::PrefixMlp | Form::PTuning, _, Scale::Small) => 2e-3,
+        (Form::Lora, _, Scale::Small) => 4e-3,
+        (Form::Full, _, Scale::Small) => 1e-3,
+        (Form::PrefixFlat, ..) => 5e-3,
+        (Form::PrefixMlp | Form::PTuning, ..) => 1e-4,
+        (Form::Prompt, ..) => 1e-3,
+        (Form::Lora, ..) => 2e-4,
+        (Form::Full, ..) => 5e-5,
     }
 }
 
@@ -392,7 +421,7 @@ mod tests {
             assert!(RECIPES[..index].iter().all(|other| other.name != recipe.name), "{}", recipe.name);
             let written: TrainingConfig = serde_json::from_value(recipe.settings()["training"].clone()).unwrap();
             written.check().unwrap();
-            let rate = recommended_learning_rate(recipe.form, &written.optimizer);
+            let rate = recommended_learning_rate(recipe.form, &written.optimizer, Scale::Usual);
             let apart = (rate / written.learning_rate).max(written.learning_rate / rate);
             assert!(apart <= 6.0 + 1e-9, "{}: {rate} is far from the recipe's own form", recipe.name);
         }

@@ -570,11 +570,11 @@ fn killed_in_mid_transaction_loses_nothing_committed() {
     let workspace = Workspace::open(folder.path()).unwrap();
     let (store, answers) = Store::open(&workspace, || {}).unwrap();
     let bench = Bench { _folder: folder, workspace, store, answers };
-    let notice = bench.answer(|answer| match answer {
-        Answer::Notice(text) => Some(text),
+    let interrupted = bench.answer(|answer| match answer {
+        Answer::Interrupted(n) => Some(n),
         _ => None,
     });
-    assert_eq!(notice, "1 run was interrupted; it can be resumed");
+    assert_eq!(interrupted, 1);
     let row = bench.runs().remove(0);
     assert_eq!((row.state, row.step, row.best_step), (RunState::Interrupted, 30, Some(30)));
     let detail = bench.detail(&row.id, Cursor::default());

@@ -16,7 +16,7 @@ pub(super) struct GuiArgs {
     /// Show this run: its id, the beginning or end of it, or its name
     #[arg(long)]
     run: Option<String>,
-    /// Open this adapter: a .prefix file, or a file or folder that another program kept
+    /// Open this: rows, a model folder, a run file, a run's folder, or an adapter of any form
     #[arg(long, value_name = "PATH", value_parser = path())]
     open: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ pub struct WindowOptions {
     pub device: Option<DeviceChoice>,
     /// Show this run at first: its id, the beginning or end of it, or its name.
     pub run: Option<String>,
-    /// Open this adapter.
+    /// Open what lies here, whatever it is.
     pub open: Option<PathBuf>,
     /// The starter model and datasets.
     pub assets: Assets,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
-use engine::recipes::{Form, Recipe, recommended_learning_rate};
+use engine::recipes::{Form, Recipe, Scale, recommended_learning_rate};
 use serde_json::{Map, Value};
 
 use super::download::model_folder;
@@ -93,14 +93,20 @@ pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets
     }
     let mut config = settings::to_config(&tree)?;
     if !rate_is_known {
-        let form = Form::of(&config.method, config.task);
-        config.training.learning_rate = recommended_learning_rate(form, &config.training.optimizer);
+        config.training.learning_rate = usual_rate(&config, assets);
     }
     config.check()?;
     if let Some(recipe) = recipe {
         recipe.check(&config.method, config.task)?;
     }
     Ok(engine::data::settled(config)?)
+}
+
+/// The rate that is taken where none is said: the starter is small, any other model is not known before it is read.
+fn usual_rate(config: &RunConfig, assets: &Assets) -> f64 {
+    let is_starter = assets.model().is_ok_and(|starter| starter == config.model);
+    let scale = if is_starter { Scale::Small } else { Scale::Usual };
+    recommended_learning_rate(Form::of(&config.method, config.task), &config.training.optimizer, scale)
 }
 
 /// Takes what is not said from other settings, but for the name.
@@ -164,9 +170,7 @@ pub fn command(config: &RunConfig, assets: &Assets) -> String {
     let tree = serde_json::to_value(config).unwrap_or_default();
     let own = |key: &str| settings::at(&tree, key) != settings::at(&starter, key);
     let (own_model, own_data) = (own("model"), own("data.train"));
-    // What is taken where no rate is said.
-    let form = Form::of(&config.method, config.task);
-    let usual_rate = Value::from(recommended_learning_rate(form, &config.training.optimizer));
+    let usual_rate = Value::from(usual_rate(config, assets));
     let mut text = String::from("prefix-workbench train");
     for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table || setting.optional) {
         let is_starters = match setting.key {
@@ -311,7 +315,10 @@ mod tests {
         assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
         assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
         let rows = serde_json::json!({ "data": { "train": "/d.csv" } });
-        assert_eq!(complete(rows, None, &assets).unwrap().training, engine::config::TrainingConfig::default());
+        let usual = engine::config::TrainingConfig { learning_rate: 2e-2, ..Default::default() };
+        assert_eq!(complete(rows, None, &assets).unwrap().training, usual, "as small models learn");
+        let lora = serde_json::json!({ "method": { "type": "lora" } });
+        assert_eq!(complete(lora, None, &assets).unwrap().training.learning_rate, 4e-3);
     }
 
     #[test]

@@ -111,6 +111,11 @@ pub(super) fn open_store(workspace: &Workspace) -> Result<(Store, Receiver<Answe
     Ok((store, answers))
 }
 
+/// Says that runs of a program that was ended can be resumed.
+pub(super) fn note_interrupted(n: usize) {
+    out::note(format_args!("Note: interrupted runs that can be resumed: {n}"));
+}
+
 /// Asks the store, and waits for the answer that `pick` wants; a refusal ends it.
 pub(super) fn ask_store<T>(
     (store, answers): &(Store, Receiver<Answer>),
@@ -122,6 +127,7 @@ pub(super) fn ask_store<T>(
         match answer {
             Answer::Refused(failure) => return Err(failure.into()),
             Answer::Notice(text) => out::note(format_args!("Note: {text}")),
+            Answer::Interrupted(n) => note_interrupted(n),
             other => {
                 if let Some(found) = pick(other) {
                     return Ok(found);

@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::json::named;
 use super::progress::Progress;
 use super::run_args::RunArgs;
-use super::session::{JOB, Session, Wake, open_store};
+use super::session::{JOB, Session, Wake, note_interrupted, open_store};
 use super::{Global, out, run_file};
 use crate::store::{Answer, Request, Store};
 use crate::workspace::{RunId, Workspace};
@@ -149,6 +149,10 @@ fn tell(answers: &Receiver<Answer>) -> Result<(), CliError> {
         Answer::Refused(failure) => Err(failure.into()),
         Answer::Notice(text) => {
             out::note(format_args!("Note: {text}"));
+            Ok(())
+        }
+        Answer::Interrupted(n) => {
+            note_interrupted(n);
             Ok(())
         }
         _ => Ok(()),

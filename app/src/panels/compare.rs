@@ -7,24 +7,39 @@ use std::collections::BTreeMap;
 use egui::{RichText, ScrollArea, Slider, Ui};
 use engine::config::{LoraBias, MethodConfig, RunConfig};
 use engine::message::{GeneratedBeam, Prompt, Sampling, TokenRow};
+use serde::{Deserialize, Serialize};
 
-use super::training::phase_line;
+use super::training::{about_run, phase_line};
 use crate::action::Action;
 use crate::say;
 use crate::state::State;
-use crate::state::comparison::{Column, Wish};
+use crate::state::comparison::{Asked, Column, Wish};
 use crate::store::RunRow;
 use crate::text;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
 use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
+/// What the differing words of a column differ from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Marks {
+    /// The text that was wanted; where none is known, the base's.
+    #[default]
+    Wanted,
+    /// What the base says.
+    Base,
+    /// No word is marked.
+    Nothing,
+}
+
 /// What is being typed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Compare {
     prompt: String,
     reference: String,
@@ -35,13 +50,14 @@ pub struct Compare {
     typed: bool,
     sampling: Option<Sampling>,
     strengths: Vec<(Option<RunId>, f64)>,
-    plain: bool,
+    marks: Marks,
 }
 
 impl Compare {
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let comparison = &state.comparison;
+        let mut generate = false;
         heading_ui(ui, say!("screen.compare"), say!("compare.note"), |ui| {
             let busy = comparison.job.is_some();
             let ready = !busy && !self.prompt.trim().is_empty() && !state.engine_gone && model_of(state).is_some();
@@ -51,8 +67,8 @@ impl Compare {
                 }
                 ui.label(RichText::new(comparison.phase.map(phase_line).unwrap_or_default()).color(tokens(ui).muted));
                 ui.spinner();
-            } else if primary_ui(ui, ready, say!("compare.generate")).clicked() {
-                out.push(Action::Generate(Box::new(self.wish(state))));
+            } else {
+                generate = primary_ui(ui, ready, say!("compare.generate")).clicked();
             }
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -67,11 +83,16 @@ impl Compare {
                 banner_ui(ui, Level::Info, say!("compare.encoder"), say!("compare.encoder_advice"), "", |_| {});
                 ui.add_space(theme::SMALL_GAP);
             }
-            self.prompt_ui(ui, state, out);
+            // Another row is another question, and whoever comes here wants to see what the run says.
+            generate |= self.prompt_ui(ui, state, out);
+            generate |= self.row.is_some() && comparison.is_unasked() && state.can_ask();
             ui.add_space(theme::SMALL_GAP);
             self.columns_ui(ui, state, out);
             ui.add_space(theme::GAP);
         });
+        if generate && !self.prompt.trim().is_empty() && !state.engine_gone && model_of(state).is_some() {
+            out.push(Action::Generate(Box::new(self.wish(state))));
+        }
     }
 
     fn strength(&mut self, run: Option<&RunId>) -> &mut f64 {
@@ -99,67 +120,80 @@ impl Compare {
         Wish { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
     }
 
-    fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    /// `true` if another row was taken.
+    fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
         card_ui(ui, "", |ui| {
             field::field_ui(ui, say!("compare.prompt"), say!("compare.prompt_help"), None, |ui| {
-                if field::code_ui(ui, &mut self.prompt, 3) {
+                if field::code_ui(ui, &mut self.prompt, 2) {
                     self.row = None;
                     self.typed = true;
                     self.reference.clear();
                 }
             });
-            self.source_ui(ui, state);
-            self.row_ui(ui, state, out);
+            let moved = ui.horizontal_wrapped(|ui| {
+                let moved = self.row_ui(ui, state, out);
+                ui.add_space(12.0);
+                self.source_ui(ui, state);
+                moved
+            });
             if !self.reference.is_empty() {
                 let line = say!("compare.reference", text = self.reference.trim());
                 ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
             }
-            ui.add_space(4.0);
-            decoding::settings_ui(ui, self.sampling.get_or_insert_default());
-        });
+            let sampling = self.sampling.get_or_insert_default();
+            let title = say!("compare.decoding", how = decoding::in_words(sampling));
+            egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("decoding").show(ui, |ui| {
+                ui.add_space(4.0);
+                decoding::settings_ui(ui, sampling);
+            });
+            moved.inner
+        })
     }
 
     /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
     fn source_ui(&mut self, ui: &mut Ui, state: &State) {
         let Some(config) = state.compared() else { return };
-        ui.horizontal_wrapped(|ui| {
-            ui.checkbox(&mut self.as_source, say!("compare.as_source")).on_hover_text(say!("compare.as_source_help"));
-            let template = text::shortened(&config.data.prompt_template.replace('\n', " "), 80);
-            ui.label(RichText::new(template).monospace().small().color(tokens(ui).muted));
-        });
+        let template = text::shortened(&config.data.prompt_template.replace('\n', " "), 80);
+        let help = format!("{}\n\n{template}", say!("compare.as_source_help"));
+        field::check_ui(ui, &mut self.as_source, say!("compare.as_source"), &help);
     }
 
-    fn row_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    /// `true` if another row was taken.
+    fn row_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
         let rows = &state.comparison.rows;
-        ui.horizontal(|ui| {
-            if rows.is_empty() {
-                let waiting = state.comparison.rows_job.is_some();
-                let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
-                if quiet_ui(ui, possible, say!("compare.load_rows"))
-                    .on_hover_text(say!("compare.load_rows_help"))
-                    .clicked()
-                {
-                    out.push(Action::FindPrompts);
-                }
-                if waiting {
-                    ui.spinner();
-                }
-                return;
+        if rows.is_empty() {
+            let waiting = state.comparison.rows_job.is_some();
+            let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
+            if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked()
+            {
+                out.push(Action::FindPrompts);
             }
-            let last = rows.len() - 1;
-            if self.row.is_none() && !self.typed {
-                self.take_row(rows, 0);
+            if waiting {
+                ui.spinner();
             }
-            if ui.add_enabled(self.row != Some(0), egui::Button::new(say!("compare.previous"))).clicked() {
-                self.take_row(rows, self.row.map_or(0, |row| row.saturating_sub(1)));
-            }
-            if ui.add_enabled(self.row != Some(last), egui::Button::new(say!("compare.next"))).clicked() {
-                self.take_row(rows, self.row.map_or(0, |row| (row + 1).min(last)));
-            }
-            if let Some(row) = self.row.and_then(|row| rows.get(row)) {
-                ui.label(RichText::new(say!("compare.row", row = row.row)).small().color(tokens(ui).muted));
-            }
-        });
+            return false;
+        }
+        let last = rows.len() - 1;
+        // Rows of other runs have come.
+        if self.row.is_some_and(|row| rows.get(row).is_none_or(|row| row.prompt != self.prompt)) {
+            self.row = None;
+        }
+        if self.row.is_none() && !self.typed {
+            self.take_row(rows, 0);
+        }
+        let mut moved = false;
+        if ui.add_enabled(self.row != Some(0), egui::Button::new(say!("compare.previous"))).clicked() {
+            self.take_row(rows, self.row.map_or(0, |row| row.saturating_sub(1)));
+            moved = true;
+        }
+        if ui.add_enabled(self.row != Some(last), egui::Button::new(say!("compare.next"))).clicked() {
+            self.take_row(rows, self.row.map_or(0, |row| (row + 1).min(last)));
+            moved = true;
+        }
+        if let Some(row) = self.row.and_then(|row| rows.get(row)) {
+            ui.label(RichText::new(say!("compare.row", row = row.row)).small().color(tokens(ui).muted));
+        }
+        moved
     }
 
     fn take_row(&mut self, rows: &[TokenRow], index: usize) {
@@ -167,62 +201,87 @@ impl Compare {
             self.row = Some(index);
             self.prompt.clone_from(&row.prompt);
             self.reference.clone_from(&row.target);
-            self.as_source = false;
+            (self.as_source, self.typed) = (false, false);
         }
     }
 
     fn columns_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let columns = &state.comparison.columns;
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             add_run_ui(ui, state, out);
-            ui.checkbox(&mut self.plain, say!("compare.plain"));
+            ui.add_space(12.0);
+            ui.label(RichText::new(say!("compare.marks")).small().color(tokens(ui).muted));
+            let names = [
+                (Marks::Wanted, say!("compare.marks_wanted")),
+                (Marks::Base, say!("compare.marks_base")),
+                (Marks::Nothing, say!("compare.marks_nothing")),
+            ];
+            segmented_ui(ui, &mut self.marks, &names);
             if columns.len() == 1 {
                 ui.label(RichText::new(say!("compare.add_advice")).color(tokens(ui).muted));
             }
         });
-        vote_ui(ui, state);
+        let wish = self.wish(state);
+        let questions = state.questions(&wish);
+        let is_old =
+            |(column, question): (&Column, &Asked)| column.asked.as_ref().is_some_and(|asked| asked != question);
+        let old: Vec<bool> = columns.iter().zip(&questions).map(is_old).collect();
+        if !old.contains(&true) {
+            vote_ui(ui, state);
+        }
         let base = columns.first().map(|column| column.text.clone()).unwrap_or_default();
+        // A text is held against another of the same prompt alone.
+        let against = match self.marks {
+            Marks::Nothing => None,
+            Marks::Wanted if !self.reference.trim().is_empty() => Some(self.reference.clone()),
+            Marks::Wanted | Marks::Base => Some(base).filter(|_| old.first() == Some(&false)),
+        };
         ui.columns(columns.len().max(2), |sides| {
             for (i, (ui, column)) in sides.iter_mut().zip(columns).enumerate() {
-                ui.push_id(i, |ui| self.column_ui(ui, column, &base, state, out));
+                let asked = column.asked.as_ref().filter(|_| old[i]);
+                let other = asked.map(|asked| Old { prompt: asked.prompt != wish.prompt });
+                ui.push_id(i, |ui| self.column_ui(ui, column, (against.as_deref(), other), state, out));
             }
         });
     }
 
-    fn column_ui(&mut self, ui: &mut Ui, column: &Column, base: &str, state: &State, out: &mut Vec<Action>) {
+    fn column_ui(
+        &mut self,
+        ui: &mut Ui,
+        column: &Column,
+        (against, old): (Option<&str>, Option<Old>),
+        state: &State,
+        out: &mut Vec<Action>,
+    ) {
         let row = column.run.as_ref().and_then(|run| state.row(run));
         let name = row.map_or(say!("compare.base").to_owned(), |row| row.name.clone());
         card_ui(ui, "", |ui| {
-            ui.set_min_height(180.0);
-            ui.horizontal(|ui| {
-                ui.add(egui::Label::new(RichText::new(&name).text_style(theme::title())).truncate());
-                if let Some(row) = row {
-                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                        let close = ui.small_button("    ");
-                        icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
-                        let label = say!("compare.remove", name = name);
-                        close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
-                        if close.on_hover_text(&label).clicked() {
-                            out.push(Action::ToggleColumn(row.id.clone()));
-                        }
-                    });
-                }
-            });
+            ui.set_min_height(160.0);
+            column_head_ui(ui, &name, row, out);
             match row {
                 None => {
                     let model = model_of(state).map(|path| crate::workspace::model_name(&path)).unwrap_or_default();
                     ui.label(RichText::new(model).small().color(tokens(ui).muted));
                 }
                 Some(row) => {
-                    ui.label(RichText::new(&row.method).small().color(tokens(ui).muted));
+                    let about = about_run(row, state.configs.get(&row.id).map(Box::as_ref));
+                    ui.add(egui::Label::new(RichText::new(about).small().color(tokens(ui).muted)).truncate());
                     self.strength_ui(ui, row, column, state, out);
                 }
             }
             ui.add_space(4.0);
-            let pieces = if column.run.is_none() || self.plain {
-                vec![(column.text.trim().to_owned(), false)]
-            } else {
-                words_that_differ(base.trim(), column.text.trim())
+            let text = column.text.trim();
+            if let Some(old) = old {
+                ui.add(egui::Label::new(RichText::new(text).color(tokens(ui).faint)).wrap().selectable(true));
+                chips_ui(ui, |ui| {
+                    let why = if old.prompt { say!("compare.other_prompt") } else { say!("compare.other_settings") };
+                    chip_ui(ui, Level::Warn, why);
+                });
+                return;
+            }
+            let pieces = match against.filter(|_| column.run.is_some()) {
+                None => vec![(text.to_owned(), false)],
+                Some(other) => words_that_differ(other.trim(), text),
             };
             let job = diff_job(ui, &pieces);
             ui.add(egui::Label::new(job).wrap().selectable(true));
@@ -265,6 +324,32 @@ impl Compare {
         }
         task_ui(ui, row, column, state, out);
     }
+}
+
+/// A text that answers what was asked before.
+#[derive(Clone, Copy)]
+struct Old {
+    /// Of another prompt; else of other settings.
+    prompt: bool,
+}
+
+/// The name, cut where there is no room, and the button that takes the column away.
+fn column_head_ui(ui: &mut Ui, name: &str, row: Option<&RunRow>, out: &mut Vec<Action>) {
+    let size = egui::vec2(ui.available_width(), 24.0);
+    ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        if let Some(row) = row {
+            let close = ui.small_button("    ");
+            icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
+            let label = say!("compare.remove", name = name);
+            close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
+            if close.on_hover_text(&label).clicked() {
+                out.push(Action::ToggleColumn(row.id.clone()));
+            }
+        }
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.add(egui::Label::new(RichText::new(name).text_style(theme::title())).truncate());
+        });
+    });
 }
 
 /// The task that a prompt for several is used for.
@@ -371,8 +456,8 @@ fn badges_ui(ui: &mut Ui, column: &Column) {
         }
         let rate = done.tokens.len() as f64 / done.elapsed_secs.max(1e-9);
         plain_chip_ui(ui, &say!("compare.rate", n = done.tokens.len(), rate = format!("{rate:.0}")));
-        if (column.strength - 1.0).abs() > 1e-9 {
-            plain_chip_ui(ui, &say!("compare.at_strength", strength = format!("{:.2}", column.strength)));
+        if (column.strength() - 1.0).abs() > 1e-9 {
+            plain_chip_ui(ui, &say!("compare.at_strength", strength = format!("{:.2}", column.strength())));
         }
     });
 }

@@ -62,7 +62,7 @@ impl Library {
             out.push(Action::Browse(Pick::Adapter));
         }
         if quiet_ui(ui, !self.adapter.trim().is_empty(), say!("library.open_adapter")).clicked() {
-            out.push(Action::OpenAdapter(typed(&self.adapter)));
+            out.push(Action::OpenPaths(vec![typed(&self.adapter)]));
         }
     }
 

@@ -1,12 +1,14 @@
 //! The screens: each reads `&State` and returns actions; it keeps only what is being typed.
 
 pub mod compare;
+mod drop_overlay;
 pub mod explorer;
 pub mod hub_settings;
 mod hub_work;
 pub mod incoming;
 pub mod library;
 pub mod new_run;
+mod palette;
 pub mod rail;
 pub mod runs;
 pub mod settings;
@@ -19,6 +21,7 @@ use egui::Ui;
 use engine::config::RunConfig;
 
 use crate::action::{Action, Pick, Screen};
+use crate::desk::Desk;
 use crate::state::State;
 
 /// All screens.
@@ -32,6 +35,7 @@ pub struct Panels {
     library: library::Library,
     hub_settings: hub_settings::HubSettings,
     incoming: incoming::Incoming,
+    palette: palette::Palette,
 }
 
 impl Panels {
@@ -47,6 +51,33 @@ impl Panels {
             Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
         }
         self.incoming.ui(ui, state, out);
+    }
+
+    /// Draws what stands over every screen: what is held over the window, the palette, the list of keys.
+    pub fn over_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        self.palette.ui(ui, state, out);
+        drop_overlay::overlay_ui(ui, state);
+    }
+
+    /// What lies on the desk.
+    pub fn desk(&self, state: &State) -> Desk {
+        Desk {
+            screen: state.screen,
+            run: state.view.as_ref().map(|view| view.id.clone()),
+            compared: state.comparison.runs().cloned().collect(),
+            compare: self.compare.clone(),
+            runs: self.runs.kept().clone(),
+            draft: self.new_run.draft().cloned().map(Box::new),
+        }
+    }
+
+    /// Puts back what was typed.
+    pub fn restore(&mut self, desk: &Desk) {
+        self.compare = desk.compare.clone();
+        self.runs.restore(desk.runs.clone());
+        if let Some(draft) = &desk.draft {
+            self.new_run.restore(draft.as_ref().clone());
+        }
     }
 
     /// Takes in a path that was chosen in a dialog.

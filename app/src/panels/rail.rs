@@ -47,6 +47,16 @@ fn shortcut(screen: Screen) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
+/// The keys that show a screen, as people write them.
+pub fn keys(ui: &Ui, screen: Screen) -> String {
+    ui.ctx().format_shortcut(&shortcut(screen))
+}
+
+/// Those of all screens.
+pub fn key_range(ui: &Ui) -> String {
+    format!("{} … {}", keys(ui, Screen::Runs), keys(ui, Screen::Settings))
+}
+
 /// Draws the rail, with icons only if it is to be narrow, and listens to its keys.
 pub fn rail_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Vec<Action>) {
     let t = tokens(ui);
@@ -69,8 +79,7 @@ pub fn rail_ui(ui: &mut Ui, state: &State, narrow: bool, out: &mut Vec<Action>) 
         if response.clicked() || ui.input_mut(|input| input.consume_shortcut(&shortcut(screen))) {
             out.push(Action::Show(screen));
         }
-        let keys = ui.ctx().format_shortcut(&shortcut(screen));
-        response.on_hover_text(format!("{}   {keys}", name(screen)));
+        response.on_hover_text(format!("{}   {}", name(screen), keys(ui, screen)));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::action::{Action, Screen};
 use crate::say;
 use crate::state::State;
 use crate::text;
-use crate::theme::tokens;
+use crate::theme::{self, tokens};
 use crate::widgets::button::small_ui;
 use crate::widgets::icon::{self, Icon};
 use crate::widgets::surface::{Level, chip_ui, plain_chip_ui};
@@ -53,7 +53,7 @@ fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     };
     let ink = if running > 0 { tokens(ui).good } else { tokens(ui).muted };
     let button = ui.button(RichText::new(text).small().color(ink)).on_hover_text(say!("frame.queue_help"));
-    Popup::menu(&button).width(320.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+    Popup::menu(&button).width(400.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         if running + waiting == 0 {
             ui.label(say!("frame.queue_empty"));
         }
@@ -68,11 +68,10 @@ fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 
 fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out: &mut Vec<Action>) {
     let name = state.row(run).map_or_else(|| run.to_string(), |row| row.name.clone());
-    ui.horizontal(|ui| {
-        if crate::widgets::button::link_ui(ui, &name).clicked() {
-            out.push(Action::Open(run.clone(), Screen::Training));
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| match share {
+    let size = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT);
+    // What has to be there first: the name takes what is left.
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        match share {
             Some(share) => {
                 plain_chip_ui(ui, &format!("{:.0} %", share * 100.0));
             }
@@ -81,6 +80,14 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
                     out.push(Action::Withdraw(run.clone()));
                 }
                 plain_chip_ui(ui, say!("state.queued"));
+            }
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let link = egui::Label::new(RichText::new(&name).color(tokens(ui).accent)).truncate();
+            let link = ui.add(link.sense(egui::Sense::click()));
+            link.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Link, true, &name));
+            if link.clicked() {
+                out.push(Action::Open(run.clone(), Screen::Training));
             }
         });
     });
@@ -121,7 +128,13 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         }
         ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
             for notice in state.notices.newest() {
-                notice_ui(ui, notice, state.now);
+                notice_ui(ui, notice, state.now, true);
+                let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));
+                if let Some((label, action)) = offer
+                    && small_ui(ui, label).clicked()
+                {
+                    out.push(action);
+                }
             }
         });
         if ui.button(say!("frame.clear_notices")).clicked() {
@@ -131,7 +144,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 }
 
 /// One line of the list behind the bell, and of the toasts.
-pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64) {
+pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64, selectable: bool) {
     let t = tokens(ui);
     let (ink, _) = notice.level.colors(ui);
     ui.horizontal_top(|ui| {
@@ -139,7 +152,7 @@ pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64) 
         ui.painter().circle_filled(mark.center(), 4.0, ink);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
-            ui.add(egui::Label::new(text::as_sentence(&notice.what)).wrap().selectable(true));
+            ui.add(egui::Label::new(&notice.what).wrap().selectable(selectable));
             if !notice.advice.is_empty() {
                 ui.add(egui::Label::new(RichText::new(&notice.advice).small().color(t.muted)).wrap());
             }

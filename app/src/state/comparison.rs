@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::ballot::{Verdict, majority};
-use engine::config::{DataConfig, RunConfig};
+use engine::config::{DataConfig, RunConfig, Task};
 use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::message::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Sampling, Stream, TokenRow};
@@ -27,18 +27,43 @@ pub struct Column {
     pub checkpoint: Option<PathBuf>,
     /// Of a prompt for several tasks, the name of one; `None` takes the first.
     pub task: Option<String>,
-    /// 1 as trained, 0 without its slots: what its text was made with.
-    pub strength: f64,
+    /// What its text answers; `None` while there is none.
+    pub asked: Option<Asked>,
     /// What has come so far.
     pub text: String,
     /// How it ended.
     pub done: Option<GeneratedStream>,
 }
 
+/// All that decides what a column says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// What is continued.
+    pub prompt: Prompt,
+    /// How.
+    pub sampling: Sampling,
+    /// 1 as trained, 0 without its slots.
+    pub strength: f64,
+    /// Folder of its adapter; `None` is the base.
+    pub adapter: Option<PathBuf>,
+    /// Of a prompt for several tasks, the name of one.
+    pub task: Option<String>,
+}
+
 impl Column {
     /// An empty column.
     pub fn new(run: Option<RunId>) -> Self {
-        Self { run, checkpoint: None, task: None, strength: 1.0, text: String::new(), done: None }
+        Self { run, checkpoint: None, task: None, asked: None, text: String::new(), done: None }
+    }
+
+    /// What its text was made with.
+    pub fn strength(&self) -> f64 {
+        self.asked.as_ref().map_or(1.0, |asked| asked.strength)
+    }
+
+    fn empty(&mut self) {
+        (self.asked, self.done) = (None, None);
+        self.text.clear();
     }
 }
 
@@ -83,6 +108,10 @@ pub struct Comparison {
     pub prompts_of: Option<DataConfig>,
     /// The question for rows that is under way.
     pub rows_job: Option<JobId>,
+    /// What is learned of those rows, once they are here.
+    pub task: Option<Task>,
+    /// Nobody came here yet since the program was started: nothing is computed by itself.
+    pub waits: bool,
 }
 
 impl Default for Comparison {
@@ -95,6 +124,8 @@ impl Default for Comparison {
             rows: Vec::new(),
             prompts_of: None,
             rows_job: None,
+            task: None,
+            waits: false,
         }
     }
 }
@@ -117,36 +148,33 @@ impl Comparison {
         } else {
             self.columns.push(Column::new(Some(run.clone())));
         }
-        for column in &mut self.columns {
-            column.text.clear();
-            column.done = None;
-        }
+        self.columns.iter_mut().for_each(Column::empty);
     }
 
-    /// Empties the columns and says what to ask the engine for. `adapter` finds a column's folder and the task it is used
-    /// for, where it has several.
-    pub fn request(
-        &mut self,
-        model: PathBuf,
-        device: DeviceChoice,
-        wish: Wish,
-        adapter: impl Fn(&Column) -> (Option<PathBuf>, Option<String>),
-    ) -> GenerateRequest {
+    /// Empties the columns, which are asked something else from now on, and says what to ask the engine for.
+    pub fn request(&mut self, model: PathBuf, device: DeviceChoice, questions: Vec<Asked>) -> GenerateRequest {
         self.failure = None;
         self.phase = None;
-        for (column, strength) in self.columns.iter_mut().zip(wish.strengths) {
-            column.strength = strength;
-            column.text.clear();
-            column.done = None;
-        }
-        let stream = |column: &Column| {
-            let (adapter, task) = adapter(column);
-            Stream { prompt: wish.prompt.clone(), adapter, strength: column.strength, task }
+        let sampling = questions.first().map_or_else(Sampling::default, |asked| asked.sampling.clone());
+        let stream = |asked: Asked| Stream {
+            prompt: asked.prompt,
+            adapter: asked.adapter,
+            strength: asked.strength,
+            task: asked.task,
         };
-        let streams = self.columns.iter().map(stream).collect();
+        for (column, asked) in self.columns.iter_mut().zip(&questions) {
+            column.empty();
+            column.asked = Some(asked.clone());
+        }
+        let streams = questions.into_iter().map(stream).collect();
         // What every device computes in, and nothing is rounded that was not in training.
         let precision = Precision::F32;
-        GenerateRequest { model, device, precision, streams, sampling: wish.sampling }
+        GenerateRequest { model, device, precision, streams, sampling }
+    }
+
+    /// Nothing was asked since the columns are what they are.
+    pub fn is_unasked(&self) -> bool {
+        self.failure.is_none() && self.columns.iter().all(|column| column.asked.is_none())
     }
 
     /// One more piece of a column.
@@ -168,7 +196,7 @@ impl Comparison {
     /// The majority of what the adapters say, once all have ended; `None` of fewer than two, or of long texts, which are
     /// never the same.
     pub fn vote(&self) -> Option<Vote<'_>> {
-        let voters = self.columns.iter().filter(|column| column.run.is_some() && column.strength > 0.0);
+        let voters = self.columns.iter().filter(|column| column.run.is_some() && column.strength() > 0.0);
         let said = |column: &'_ Column| column.done.as_ref().map(|done| done.log_probability);
         let answers: Vec<(&str, f64)> =
             voters.map(|column| Some((column.text.trim(), said(column)?))).collect::<Option<_>>()?;
@@ -193,6 +221,7 @@ impl Comparison {
 impl State {
     /// Whoever comes here first finds a run beside the base, and prompts to try.
     pub(super) fn begin_comparison(&mut self) {
+        self.comparison.waits = false;
         if self.comparison.runs().next().is_none() {
             let viewed = self.view.as_ref().and_then(|view| self.row(&view.id));
             let has_adapter = |row: &&RunRow| !row.files_missing && (row.step > 0 || row.best_loss.is_some());
@@ -209,9 +238,11 @@ impl State {
         let model = |id: &RunId| self.row(id).map(|row| row.model_folder.clone());
         let same_model = self.comparison.runs().next().is_none_or(|other| model(other) == model(run));
         if !same_model {
+            self.stop_generating();
             self.comparison = Comparison::default();
         }
         if !self.comparison.runs().any(|known| known == run) {
+            self.stop_generating();
             self.comparison.toggle(run);
         }
         self.ask_store(Request::Detail { run: run.clone(), since: Cursor::default() });
@@ -239,6 +270,7 @@ impl State {
         }
         self.comparison.prompts_of = Some(data.clone());
         self.comparison.rows.clear();
+        self.comparison.task = None;
         let job = self.job(Purpose::FindPrompts);
         self.comparison.rows_job = Some(job);
         self.command(Command::Preview { job, model, data, task, n_virtual, rows: PROMPTS });
@@ -256,20 +288,53 @@ impl State {
         self.command(Command::Inspect { job, adapter, model: None });
     }
 
+    /// Ends the generation that is under way: its columns may go or change.
+    pub(super) fn stop_generating(&mut self) {
+        if let Some(job) = self.comparison.job.take() {
+            self.command(Command::Stop { job });
+            self.comparison.phase = None;
+        }
+    }
+
     /// Starts the columns on what is typed.
     pub(super) fn generate(&mut self, wish: Wish) {
         let run = self.comparison.runs().next().cloned();
         let folder = run.as_ref().and_then(|run| self.row(run)).map(|row| row.model_folder.clone());
         let Some(model) = folder.or_else(|| self.starter.as_ref().map(|s| s.model.clone())) else { return };
-        let mut comparison = std::mem::take(&mut self.comparison);
-        let request = comparison.request(model, self.settings.device, wish, |column| {
-            let Some(run) = &column.run else { return (None, None) };
-            let adapter = column.checkpoint.clone().or_else(|| self.adapter_of(run));
-            (adapter, column.task.clone().or_else(|| self.tasks.get(run)?.first().cloned()))
-        });
+        self.stop_generating();
+        let questions = self.questions(&wish);
         let job = self.job(Purpose::Generate);
-        comparison.job = Some(job);
-        self.comparison = comparison;
+        let request = self.comparison.request(model, self.settings.device, questions);
+        self.comparison.job = Some(job);
         self.command(Command::Generate { job, request: Box::new(request) });
+    }
+
+    /// What each column would be asked now.
+    pub fn questions(&self, wish: &Wish) -> Vec<Asked> {
+        let question = |(column, &strength): (&Column, &f64)| {
+            let of_run = column.run.as_ref().map(|run| {
+                let adapter = column.checkpoint.clone().or_else(|| self.adapter_of(run));
+                (adapter, column.task.clone().or_else(|| self.tasks.get(run)?.first().cloned()))
+            });
+            let (adapter, task) = of_run.unwrap_or_default();
+            Asked { prompt: wish.prompt.clone(), sampling: wish.sampling.clone(), strength, adapter, task }
+        };
+        self.comparison.columns.iter().zip(&wish.strengths).map(question).collect()
+    }
+
+    /// Whether the compared runs can be asked by themselves: all that is to be known of them is.
+    pub fn can_ask(&self) -> bool {
+        let comparison = &self.comparison;
+        let known = |run: &RunId| {
+            let tasks =
+                |config: &RunConfig| !config.method.has_tasks() || self.tasks.get(run).is_some_and(|t| !t.is_empty());
+            self.row(run).is_some() && self.configs.get(run).is_some_and(|config| tasks(config))
+        };
+        !self.engine_gone
+            && !comparison.waits
+            && comparison.job.is_none()
+            && comparison.runs().next().is_some()
+            && comparison.runs().all(known)
+            && comparison.task.is_some_and(Task::writes)
     }
 }

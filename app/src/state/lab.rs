@@ -1,6 +1,6 @@
 //! An init lab of the form: initial values held against each other.
 
-use engine::config::RunConfig;
+use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
 use engine::message::{Command, JobId, LabPlan, LabRow, LabScore, LabStep, Phase};
 use engine::training::rank;
@@ -32,6 +32,19 @@ pub struct InitLab {
 }
 
 impl InitLab {
+    /// Whether it says something of this run too: nothing but where it begins, and its name, is another.
+    pub fn is_about(&self, run: &RunConfig) -> bool {
+        let alike = |tried: &RunConfig| RunConfig { name: String::new(), method: run.method.clone(), ..tried.clone() };
+        let begins_alike = |tried: &RunConfig| {
+            let init = PrefixInit::Random;
+            match (tried.method.with_init(&init), run.method.with_init(&init)) {
+                (Ok(a), Ok(b)) => a == b,
+                _ => tried.method == run.method,
+            }
+        };
+        self.config.as_ref().is_none_or(|tried| begins_alike(tried) && alike(tried) == alike(run))
+    }
+
     /// How far it is, 0 to 1.
     pub fn share(&self) -> f32 {
         let Some(plan) = &self.plan else { return 0.0 };

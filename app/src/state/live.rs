@@ -27,6 +27,8 @@ pub struct Live {
     secs_per_step: f64,
     eval_secs: f64,
     evaluations: usize,
+    /// The device that compiles kernels at the first step, where it is none that does not.
+    gpu: Option<String>,
 }
 
 const STEPS_BEFORE_ETA: usize = 10;
@@ -46,6 +48,7 @@ impl Live {
             secs_per_step: 0.0,
             eval_secs: 0.0,
             evaluations: 0,
+            gpu: None,
         }
     }
 
@@ -54,11 +57,15 @@ impl Live {
         self.step = facts.done_steps;
         self.total = facts.total_steps;
         self.steps_per_epoch = facts.steps_per_epoch;
+        self.gpu = Some(facts.device.clone()).filter(|device| !device.contains("(CPU)"));
     }
 
     /// One more step.
     pub fn stepped(&mut self, report: &StepReport) {
         self.step = report.step;
+        if self.phase == Some(Phase::FirstStep) {
+            self.phase = Some(Phase::Training);
+        }
         self.seen += 1;
         let weight = if self.seen <= STEPS_BEFORE_ETA { 1.0 / self.seen as f64 } else { 0.1 };
         self.secs_per_step += weight * (report.elapsed_secs - self.secs_per_step);
@@ -68,6 +75,11 @@ impl Live {
     pub fn evaluated(&mut self, report: &EvaluationReport) {
         self.evaluations += 1;
         self.eval_secs = report.elapsed_secs;
+    }
+
+    /// The GPU whose kernels the first step compiles; `None` on the CPU, which has none.
+    pub fn gpu(&self) -> Option<&str> {
+        self.gpu.as_deref()
     }
 
     /// Steps done, 0 to 1.
@@ -102,6 +114,17 @@ mod tests {
             tokens: 20,
             elapsed_secs: 2.0,
         }
+    }
+
+    #[test]
+    fn after_its_first_step_a_run_trains() {
+        let mut live = Live::new(RunId("a".into()));
+        live.phase = Some(Phase::FirstStep);
+        live.stepped(&step(606));
+        assert_eq!(live.phase, Some(Phase::Training));
+        live.phase = Some(Phase::Sampling);
+        live.stepped(&step(607));
+        assert_eq!(live.phase, Some(Phase::Sampling), "the engine says when it goes on");
     }
 
     #[test]

@@ -2,19 +2,62 @@
 
 use engine::error::Failure;
 
+use super::State;
+use crate::action::{Action, Screen};
+use crate::say;
+use crate::store::RunState;
+use crate::text::as_sentence;
 use crate::widgets::surface::Level;
+use crate::workspace::RunId;
+
+/// What can be done about a notice with one press.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Show a run.
+    Open(RunId),
+    /// Go on with the runs that were interrupted, or show them where there are several.
+    Interrupted,
+    /// Show the library.
+    Library,
+}
+
+impl Offer {
+    /// What the press is called and does; nothing where it was done meanwhile.
+    pub fn action(&self, state: &State) -> Option<(&'static str, Action)> {
+        match self {
+            Self::Open(run) => {
+                state.row(run).map(|row| (say!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
+            }
+            Self::Library => Some((say!("notice.show_library"), Action::Show(Screen::Library))),
+            Self::Interrupted => {
+                let mut rows = state.runs.iter().flatten().filter(|row| row.state == RunState::Interrupted);
+                let first = rows.next()?;
+                match rows.next() {
+                    None => Some((say!("notice.resume"), Action::Resume(first.id.clone()))),
+                    Some(_) => Some((say!("notice.show_runs"), Action::Show(Screen::Runs))),
+                }
+            }
+        }
+    }
+}
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
+    /// Counted from the first.
+    pub id: u64,
     /// How much it matters.
     pub level: Level,
     /// One sentence.
     pub what: String,
     /// What to do, or nothing.
     pub advice: String,
+    /// What can be done about it here.
+    pub offer: Option<Offer>,
     /// Seconds since 1970.
     pub at: f64,
+    /// It was put away: it stays in the list alone.
+    away: bool,
 }
 
 /// How long a notice stays on the screen.
@@ -27,21 +70,37 @@ pub struct Notices {
     list: Vec<Notice>,
     /// How many came since the list was looked at.
     pub unread: usize,
+    last_id: u64,
 }
 
 impl Notices {
-    /// Adds one.
+    /// Adds one, as it is written.
     pub fn add(&mut self, level: Level, what: impl Into<String>, advice: impl Into<String>, at: f64) {
-        self.list.push(Notice { level, what: what.into(), advice: advice.into(), at });
+        self.last_id += 1;
+        let (what, advice) = (what.into(), advice.into());
+        self.list.push(Notice { id: self.last_id, level, what, advice, offer: None, at, away: false });
         self.unread += 1;
         if self.list.len() > KEPT {
             self.list.remove(0);
         }
     }
 
-    /// Adds an error.
+    /// Adds one about which something can be done.
+    pub fn offer(&mut self, level: Level, what: impl Into<String>, offer: Offer, at: f64) {
+        self.add(level, what, "", at);
+        if let Some(notice) = self.list.last_mut() {
+            notice.offer = Some(offer);
+        }
+    }
+
+    /// Adds an error: its words begin in the middle of a sentence, as errors do.
     pub fn fail(&mut self, failure: &Failure, at: f64) {
-        self.add(Level::Bad, &failure.what, &failure.advice, at);
+        self.add(Level::Bad, as_sentence(&failure.what), &failure.advice, at);
+    }
+
+    /// Takes one from the screen; it stays in the list.
+    pub fn put_away(&mut self, id: u64) {
+        self.list.iter_mut().filter(|notice| notice.id == id).for_each(|notice| notice.away = true);
     }
 
     /// Newest first.
@@ -49,11 +108,11 @@ impl Notices {
         self.list.iter().rev()
     }
 
-    /// Those that are still on the screen, newest first; errors stay twice as long.
+    /// Those that are still on the screen, newest first; errors and what asks for a press stay twice as long.
     pub fn shown(&self, now: f64) -> impl Iterator<Item = &Notice> {
         self.newest().take(4).filter(move |notice| {
-            let stays = if notice.level == Level::Bad { 2.0 * SHOWN_SECS } else { SHOWN_SECS };
-            now - notice.at < stays
+            let stays = if notice.level == Level::Bad || notice.offer == Some(Offer::Interrupted) { 2.0 } else { 1.0 };
+            !notice.away && now - notice.at < stays * SHOWN_SECS
         })
     }
 
@@ -64,6 +123,6 @@ impl Notices {
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { last_id: self.last_id, ..Self::default() };
     }
 }

@@ -8,13 +8,16 @@ use engine::training::Beginning;
 
 use super::exploration::{Cell, Exploration, can_be_explored};
 use super::live::Live;
+use super::notices::Offer;
 use super::range::RangeTest;
 use super::run_view::RunView;
 use super::{Described, PreviewState, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
+use crate::say;
 use crate::settings::Settings;
-use crate::store::{Cursor, Request};
-use crate::workspace::RunId;
+use crate::store::{Cursor, Request, RunRow};
+use crate::widgets::surface::Level;
+use crate::workspace::{RunId, default_name};
 
 /// How many rows *New run* shows.
 const PREVIEW_ROWS: usize = 40;
@@ -47,13 +50,21 @@ impl State {
             Action::Describe(folder) | Action::AddModel(folder) => self.describe(folder),
             Action::Preview { model, data, task, n_virtual } => {
                 let job = self.job(Purpose::Preview);
-                self.preview.job = Some(job);
+                // Of the same rows the last answer stays until the next has come; of others it would be wrong.
+                let of = Some((model.clone(), data.train.clone()));
+                let known = self.preview.known.take().filter(|_| self.preview.of == of);
+                self.preview = PreviewState { job: Some(job), known, of, failure: None };
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
             }
             Action::PreviewBeside { model, data, task, n_virtual } => {
                 let job = self.job(Purpose::PreviewBeside);
                 self.preview_beside = PreviewState { job: Some(job), ..PreviewState::default() };
                 self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
+            }
+            Action::PreviewValidation { model, data, task, n_virtual } => {
+                let job = self.job(Purpose::PreviewValidation);
+                self.preview_validation = PreviewState { job: Some(job), ..PreviewState::default() };
+                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: 1 });
             }
             Action::TestRange(config) => self.test_range(config),
             Action::EndRange => self.end_range(),
@@ -66,6 +77,7 @@ impl State {
             Action::ForgetDataset(train) => self.ask_library(Request::ForgetDataset(train)),
             Action::UseModel(_) | Action::UseDataset(..) => self.show(Screen::NewRun),
             Action::ToggleColumn(run) => {
+                self.stop_generating();
                 self.comparison.toggle(&run);
                 self.ask_store(Request::Detail { run, since: Cursor::default() });
                 self.find_prompts();
@@ -81,12 +93,7 @@ impl State {
                 self.find_prompts();
             }
             Action::Generate(wish) => self.generate(*wish),
-            Action::StopGenerating => {
-                if let Some(job) = self.comparison.job.take() {
-                    self.command(Command::Stop { job });
-                    self.comparison.phase = None;
-                }
-            }
+            Action::StopGenerating => self.stop_generating(),
             Action::Explore { checkpoint } => self.explore(checkpoint),
             Action::Neighbours(cell) => self.neighbours(cell),
             sent @ (Action::Export { .. } | Action::Merge { .. } | Action::Share { .. }) => self.send_out(sent),
@@ -100,11 +107,16 @@ impl State {
             Action::KeepToken(text) => self.keep_token(&text.0),
             Action::Keep(settings) => self.keep(*settings),
             Action::ListDevices => self.list_devices(),
+            Action::PutNoticeAway(id) => self.notices.put_away(id),
             Action::NoticesSeen => self.notices.unread = 0,
             Action::ClearNotices => self.notices.clear(),
             Action::DismissBanner => self.banner = None,
             Action::Leave(leaving) => self.leave(leaving),
-            Action::Start(_) | Action::Browse(_) | Action::Write { .. } | Action::ImportAdapter { .. } => {}
+            Action::Start(_)
+            | Action::Browse(_)
+            | Action::Write { .. }
+            | Action::ImportAdapter { .. }
+            | Action::OpenPaths(_) => {}
         }
     }
 
@@ -126,7 +138,7 @@ impl State {
             self.command(Command::Stop { job });
         }
         let job = self.job(Purpose::Range);
-        self.range = RangeTest { job: Some(job), ..RangeTest::default() };
+        self.range = RangeTest { job: Some(job), config: Some(config.clone()), ..RangeTest::default() };
         self.command(Command::TestRange { job, config, range: RateRange::default() });
     }
 
@@ -217,19 +229,48 @@ impl State {
         self.exploration = Exploration::of(checkpoint, self.exploration.cell, instead);
     }
 
-    /// Puts a run into the queue; it begins at once if nothing else is computed.
+    /// Goes back to where one was when the program came to its end, as far as it is still there. Nothing is computed by
+    /// itself: whatever ended the program last time would end it again.
+    pub fn return_to(&mut self, screen: Screen, run: Option<RunId>, compared: &[RunId]) {
+        for run in compared.iter().filter(|run| self.row(run).is_some()).cloned().collect::<Vec<_>>() {
+            self.compare_with(&run);
+        }
+        match run.filter(|run| self.row(run).is_some()) {
+            Some(run) => self.view_run(run, screen == Screen::Explorer),
+            None if matches!(screen, Screen::Training | Screen::Explorer) => return,
+            None => {}
+        }
+        self.show(screen);
+        self.comparison.waits = true;
+    }
+
+    /// Puts a run into the queue; it begins at once if nothing else is computed. One that has to wait leaves the screen as
+    /// it is, so that several can be set up in a row.
     pub fn enqueue(&mut self, run: RunId, folder: PathBuf, config: Box<RunConfig>, beginning: Beginning) {
         self.changed.take_if(|(changed, _)| *changed == run);
         if beginning == Beginning::Fresh {
             self.ask_store(Request::Register { run: run.clone(), config: config.clone(), experiment: None });
         }
+        let name = config.name.clone();
         self.queue.push_back(Waiting { run: run.clone(), folder, config, beginning });
         self.ask_store(Request::ListRuns);
         if self.live.is_empty() {
             self.start_next();
+            self.view_run(run, false);
+            return self.show(Screen::Training);
         }
-        self.view_run(run, false);
-        self.show(Screen::Training);
+        let sentence = say!("notice.queued", name = name, n = self.queue.len());
+        self.notices.offer(Level::Info, sentence, Offer::Open(run), self.now);
+    }
+
+    /// The name of a new run: one that nobody typed is numbered where another run has it.
+    pub fn name_apart(&self, config: &mut RunConfig) {
+        let is_taken = |name: &str| self.runs.iter().flatten().any(|row| row.name == name);
+        let of_method = default_name(config);
+        if config.name == of_method && is_taken(&of_method) {
+            let numbered = (2..).map(|n| format!("{of_method} #{n}"));
+            config.name = numbered.into_iter().find(|name| !is_taken(name)).unwrap_or(of_method);
+        }
     }
 
     pub(super) fn start_next(&mut self) {

@@ -110,6 +110,14 @@ impl RunView {
         best.map(|c| c.folder.clone()).or_else(|| imported.map(|row| row.folder.clone()))
     }
 
+    /// Tokens per second, as the mean over the last `steps` steps; `None` before the first.
+    pub fn mean_speed(&self, steps: usize) -> Option<f64> {
+        let speeds = self.speed.values().iter().rev().filter(|speed| speed.is_finite()).take(steps);
+        let (sum, n) = speeds.fold((0.0, 0_usize), |(sum, n), speed| (sum + speed, n + 1));
+        (n > 0).then(|| sum / n as f64)
+    }
+
+    /// The evaluation with the lowest loss.
     /// The evaluation of the checkpoint that is kept as the best.
     pub fn best(&self) -> Option<&EvaluationReport> {
         let kept = self.checkpoints.iter().rev().find(|checkpoint| checkpoint.best)?;
@@ -119,4 +127,20 @@ impl RunView {
 
 fn points<'a>(detail: &'a RunDetail, name: &str) -> &'a [[f64; 2]] {
     detail.series.iter().find(|series| series.name == name).map_or(&[], |series| &series.points)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_speed_is_the_mean_of_the_last_steps_and_nothing_before_the_first() {
+        let mut view = RunView::new(RunId("a".into()));
+        assert_eq!(view.mean_speed(20), None);
+        for step in 1..=30 {
+            view.speed.push(f64::from(step), if step <= 10 { 9000.0 } else { 900.0 + f64::from(step % 2) * 200.0 });
+        }
+        assert_eq!(view.mean_speed(20), Some(1000.0));
+        assert!(view.mean_speed(usize::MAX).is_some_and(|speed| speed > 3000.0));
+    }
 }

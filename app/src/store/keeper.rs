@@ -315,8 +315,7 @@ impl Keeper {
             salvage::from(&self.index.db, &old);
         }
         if interrupted > 0 {
-            let (what, they) = if interrupted == 1 { ("run was", "it") } else { ("runs were", "they") };
-            self.answer(Answer::Notice(format!("{interrupted} {what} interrupted; {they} can be resumed")));
+            self.answer(Answer::Interrupted(interrupted));
         }
         Ok(())
     }

@@ -155,6 +155,8 @@ pub enum Answer {
     Refused(Failure),
     /// Something worth showing once, such as a database that was rebuilt.
     Notice(String),
+    /// So many runs were being computed when the program that did so was ended; they can be resumed.
+    Interrupted(usize),
     /// Who may write has changed: another instance came to its end, and this one writes now.
     Access(Access),
 }

@@ -43,8 +43,12 @@ pub struct Canvas<'a> {
     pub label: &'a str,
     /// In points.
     pub height: f32,
-    /// Plots of one group share their range of steps and their cursor.
+    /// Plots of one group share their range of steps and their cursor: those of one run, so that no other is zoomed too.
     pub group: &'a str,
+    /// The last step there will be; 0 while unknown.
+    pub steps: usize,
+    /// What stands in its place as long as there is no point.
+    pub empty: &'a str,
 }
 
 /// What a thinned curve depends on: points, last value, range, columns.
@@ -72,7 +76,7 @@ impl Cache {
 /// Draws curves and dots over steps.
 pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[Curve<'_>], dots: Option<&Dots<'_>>) {
     let t = tokens(ui);
-    let id = Id::unique(("plot", canvas.label));
+    let id = Id::unique(("plot", canvas.label, canvas.group));
     let group = Id::unique(("group", canvas.group));
     let memory = PlotMemory::load(ui.ctx(), id).filter(|memory| !memory.auto_bounds.x);
     let range = memory.map_or((f64::NEG_INFINITY, f64::INFINITY), |memory| {
@@ -82,7 +86,8 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
     let columns = (ui.available_width().max(50.0) as usize).min(1500);
     let lines: Vec<(&Curve<'_>, Pieces)> =
         curves.iter().map(|curve| (curve, cache.pieces(canvas.label, curve, range, columns))).collect();
-    let response = Plot::new(canvas.label)
+    let is_empty = lines.iter().all(|(_, pieces)| pieces.is_empty()) && dots.is_none_or(|dots| dots.points.is_empty());
+    let mut plot = Plot::new(canvas.label)
         .id(id)
         .height(canvas.height)
         .link_axis(group, [true, false])
@@ -92,24 +97,36 @@ pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[C
         .show_background(false)
         .grid_color(t.border)
         .custom_y_axes(vec![
-            AxisHints::new_y()
-                .min_thickness(46.0)
-                .label_spacing(egui::Rangef::new(14.0, 26.0))
-                .formatter(|mark, _| scientific((mark.value * 1e9).round() / 1e9)),
+            AxisHints::new_y().min_thickness(46.0).label_spacing(egui::Rangef::new(14.0, 26.0)).formatter(
+                move |mark, _| match is_empty {
+                    true => String::new(),
+                    false => scientific((mark.value * 1e9).round() / 1e9),
+                },
+            ),
         ])
+        .include_x(0.0)
+        .include_x(canvas.steps.max(1) as f64)
         .set_margin_fraction(egui::vec2(0.01, 0.08))
-        .label_formatter(hover_text)
-        .show(ui, |plot| {
-            for (curve, pieces) in lines {
-                for piece in pieces {
-                    let line = Line::new(curve.name, PlotPoints::from(piece)).color(curve.color).width(curve.width);
-                    plot.line(line);
-                }
+        .label_formatter(hover_text);
+    if is_empty {
+        plot = plot.include_y(0.0).include_y(1.0);
+    }
+    let response = plot.show(ui, |plot| {
+        for (curve, pieces) in lines {
+            for piece in pieces {
+                let line = Line::new(curve.name, PlotPoints::from(piece)).color(curve.color).width(curve.width);
+                plot.line(line);
             }
-            if let Some(dots) = dots {
-                draw_dots(plot, dots, t.good);
-            }
-        });
+        }
+        if let Some(dots) = dots {
+            draw_dots(plot, dots, t.good);
+        }
+    });
+    if is_empty && !canvas.empty.is_empty() {
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        let place = response.response.rect.center();
+        ui.painter().text(place, egui::Align2::CENTER_CENTER, canvas.empty, font, t.faint);
+    }
     response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, canvas.label));
 }
 

@@ -2,6 +2,11 @@
 //!
 //! The name is also what a screen reader and a test find the control by.
 
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+
+use egui::emath::Numeric;
+use egui::text::{CCursor, CCursorRange};
 use egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
 
 use crate::text::as_sentence;
@@ -12,11 +17,7 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
     let t = tokens(ui);
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
-        let label = ui.label(RichText::new(name).small().color(t.muted));
-        let label_id = label.id;
-        if !help.is_empty() {
-            label.on_hover_text(help);
-        }
+        let label_id = name_ui(ui, name, help);
         let result = ui
             .scope(|ui| {
                 if error.is_some() {
@@ -34,6 +35,43 @@ pub fn field_ui<R>(ui: &mut Ui, name: &str, help: &str, error: Option<&str>, add
         result
     })
     .inner
+}
+
+/// The name of a field, with a mark where there is more to know.
+fn name_ui(ui: &mut Ui, name: &str, help: &str) -> egui::Id {
+    let small = |ui: &mut Ui| ui.label(RichText::new(name).small().color(tokens(ui).muted));
+    if help.is_empty() {
+        return small(ui).id;
+    }
+    let line = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 5.0;
+        ui.set_min_height(0.0);
+        let label = small(ui);
+        help_ui(ui, help);
+        label.on_hover_text(help).id
+    });
+    line.inner
+}
+
+/// A mark that says more while the pointer is on it.
+pub fn help_ui(ui: &mut Ui, help: &str) {
+    let t = tokens(ui);
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(13.0, 13.0), egui::Sense::hover());
+    let ink = if response.hovered() { t.accent } else { t.faint };
+    ui.painter().circle_stroke(rect.center(), 6.0, egui::Stroke::new(1.0, ink));
+    ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "?", egui::FontId::proportional(9.5), ink);
+    response.on_hover_text(help);
+}
+
+/// A box to tick, with a mark where there is more to know. `true` if it changed.
+pub fn check_ui(ui: &mut Ui, value: &mut bool, name: &str, help: &str) -> bool {
+    let line = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        let ticked = ui.checkbox(value, name);
+        help_ui(ui, help);
+        ticked.on_hover_text(help).changed()
+    });
+    line.inner
 }
 
 /// A line of text. `true` if it changed.
@@ -76,30 +114,99 @@ pub fn code_ui(ui: &mut Ui, value: &mut String, rows: usize) -> bool {
     ui.add(edit).changed()
 }
 
+/// A line that is entered with *Enter*: `true` then. A fresh one takes the keyboard, with all of its text chosen.
+pub fn entry_ui(ui: &mut Ui, value: &mut String, fresh: bool) -> bool {
+    let edit = TextEdit::singleline(value).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
+    let mut output = edit.show(ui);
+    if fresh {
+        let whole = CCursorRange::two(CCursor::new(0), CCursor::new(value.chars().count()));
+        output.state.cursor.set_char_range(Some(whole));
+        output.state.store(ui.ctx(), output.response.id);
+        output.response.request_focus();
+    }
+    output.response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
+}
+
 /// A whole number. `true` if it changed.
-pub fn count_ui(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> bool {
-    let width = ui.available_width();
-    let drag = DragValue::new(value).range(range).speed(0.2).min_size(egui::vec2(width, 0.0));
-    ui.add(drag).changed()
+pub fn count_ui(ui: &mut Ui, value: &mut usize, range: RangeInclusive<usize>) -> bool {
+    drag_ui(ui, value, range, |drag| drag.speed(0.2))
 }
 
 /// A number with a point. `true` if it changed.
-pub fn number_ui(ui: &mut Ui, value: &mut f64, range: std::ops::RangeInclusive<f64>, speed: f64) -> bool {
-    let width = ui.available_width();
-    let drag = DragValue::new(value).range(range).speed(speed).max_decimals(4).min_size(egui::vec2(width, 0.0));
-    ui.add(drag).changed()
+pub fn number_ui(ui: &mut Ui, value: &mut f64, range: RangeInclusive<f64>, speed: f64) -> bool {
+    drag_ui(ui, value, range, |drag| drag.speed(speed).max_decimals(4))
 }
 
 /// A number of any size, as `1e-8`. `true` if it changed.
-pub fn small_ui(ui: &mut Ui, value: &mut f64, range: std::ops::RangeInclusive<f64>) -> bool {
-    let (width, speed) = (ui.available_width(), value.abs() * 0.01);
-    let drag = DragValue::new(value)
-        .range(range)
-        .speed(speed)
-        .custom_formatter(|number, _| crate::text::scientific(number))
-        .custom_parser(|text| text.trim().parse().ok())
-        .min_size(egui::vec2(width, 0.0));
-    ui.add(drag).changed()
+pub fn small_ui(ui: &mut Ui, value: &mut f64, range: RangeInclusive<f64>) -> bool {
+    let speed = value.abs() * 0.01;
+    drag_ui(ui, value, range, |drag| drag.speed(speed).custom_formatter(|number, _| crate::text::scientific(number)))
+}
+
+/// A number of any kind that decides what is random. `true` if it changed.
+pub fn seed_ui(ui: &mut Ui, value: &mut u64) -> bool {
+    drag_ui(ui, value, 0..=u64::MAX, |drag| drag.speed(1.0))
+}
+
+/// A number over the whole width. What is typed and cannot be taken as it stands is said below, until something else is.
+fn drag_ui<N: Numeric>(
+    ui: &mut Ui,
+    value: &mut N,
+    range: RangeInclusive<N>,
+    looks: impl FnOnce(DragValue<'_>) -> DragValue<'_>,
+) -> bool {
+    let (width, limits) = (ui.available_width(), range.start().to_f64()..=range.end().to_f64());
+    let refused: RefCell<Option<Option<String>>> = RefCell::new(None);
+    let parse = |typed: &str| {
+        let number = number_of(typed);
+        *refused.borrow_mut() = Some(trouble(typed, number, &limits));
+        number
+    };
+    let drag = looks(DragValue::new(value).range(range)).custom_parser(parse).min_size(egui::vec2(width, 0.0));
+    let response = ui.add(drag);
+    let place = response.id.with("refused");
+    match refused.into_inner() {
+        Some(Some(sentence)) => {
+            ui.data_mut(|data| data.insert_temp(place, sentence));
+        }
+        Some(None) => ui.data_mut(|data| data.remove::<String>(place)),
+        // It was dragged: what was typed before is no longer of interest.
+        None if response.changed() => ui.data_mut(|data| data.remove::<String>(place)),
+        None => {}
+    }
+    if let Some(sentence) = ui.data(|data| data.get_temp::<String>(place)) {
+        ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
+    }
+    response.changed()
+}
+
+/// A number as people write it: spaces around it, another minus sign, digits of full width.
+fn number_of(typed: &str) -> Option<f64> {
+    let plain = |c: char| match c {
+        '−' | '－' => '-',
+        '．' => '.',
+        '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
+        other => other,
+    };
+    typed.trim().chars().map(plain).collect::<String>().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Why what is typed is not what is taken.
+fn trouble(typed: &str, number: Option<f64>, limits: &RangeInclusive<f64>) -> Option<String> {
+    let (low, high) = (crate::text::scientific(*limits.start()), crate::text::scientific(*limits.end()));
+    match number {
+        Some(number) if limits.contains(&number) => None,
+        Some(_) => Some(crate::say!("field.out_of_range", low = low, high = high)),
+        None if typed.trim().is_empty() => None,
+        None => {
+            let parts = typed.split([',', ';', ' ', '，', '、']).filter(|part| !part.trim().is_empty());
+            let several = parts.clone().count() > 1 && parts.clone().all(|part| number_of(part).is_some());
+            Some(match several {
+                true => crate::say!("field.one_number").to_owned(),
+                false => crate::say!("field.no_number", typed = typed.trim()),
+            })
+        }
+    }
 }
 
 /// One of several values, named. `true` if another was taken.
@@ -136,4 +243,23 @@ pub fn path_ui(ui: &mut Ui, value: &mut String, hint: &str, browse: &str) -> Pat
         edit.committed = line_ui(ui, value, hint, width).lost_focus();
     });
     edit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_taken_as_it_is_typed_is_said() {
+        let said = |typed: &str| trouble(typed, number_of(typed), &(1.0..=4096.0));
+        for typed in ["20", " 20 ", "２０", "4096", ""] {
+            assert_eq!(said(typed), None, "{typed:?}");
+        }
+        let several = said("5, 10, 20").unwrap();
+        assert!(several.contains("one") || several.contains("One"), "{several}");
+        assert_eq!(said("5，10"), Some(several));
+        assert!(said("twenty").is_some_and(|sentence| sentence.contains("twenty")));
+        assert!(said("0").is_some_and(|sentence| sentence.contains("4096")), "nothing is clamped without a word");
+        assert!(said("inf").is_some());
+    }
 }

@@ -82,12 +82,12 @@ fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], la
         .collect()
 }
 
-/// What the colours mean: slots where there are some, the prompt, the target.
+/// What the colours mean.
 pub fn legend_ui(ui: &mut Ui, slots: Option<&str>, prompt: &str, target: &str) {
     let t = tokens(ui);
-    let entries = [slots.map(|name| (t.accent, name)), Some((t.muted, prompt)), Some((t.good, target))];
+    let entries = [(t.accent, slots), (t.muted, Some(prompt)), (t.good, Some(target))];
     ui.horizontal(|ui| {
-        for (color, name) in entries.into_iter().flatten() {
+        for (color, name) in entries.into_iter().filter_map(|(color, name)| Some((color, name?))) {
             let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::empty());
             ui.painter().rect_filled(mark, 3.0, color);
             ui.label(egui::RichText::new(name).small().color(t.muted));

@@ -7,6 +7,7 @@ use engine::hub::{HubCommand, HubEvent};
 use engine::message::{Command, Event};
 
 use crate::action::Pick;
+use crate::opening::{Kind, Opened};
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request};
 use crate::workspace::RunId;
@@ -26,6 +27,10 @@ pub enum News {
     Picked(Pick, PathBuf),
     /// The system offers no dialog.
     NoDialog,
+    /// What somebody dropped or named was opened.
+    Opened(Opened),
+    /// What somebody holds over the window was looked at.
+    Hovered(Vec<PathBuf>, Kind),
     /// A file was written.
     Written(PathBuf),
     /// A file could not be written.
@@ -52,10 +57,16 @@ pub trait Link {
     fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure>;
     /// Opens a dialog; the answer comes as news.
     fn browse(&mut self, pick: Pick);
+    /// Opens what lies at these paths, whatever it is; the answer comes as news.
+    fn open_paths(&mut self, paths: Vec<PathBuf>);
+    /// Looks at what is held over the window; the answer comes as news.
+    fn look_at(&mut self, paths: Vec<PathBuf>);
     /// Writes a file; the answer comes as news.
     fn write(&mut self, path: PathBuf, text: String);
     /// Remembers the person's choices.
     fn keep_settings(&mut self, settings: &Settings);
+    /// Remembers what lies on the desk.
+    fn keep_desk(&mut self, text: String);
     /// The workspace folder.
     fn workspace(&self) -> PathBuf;
     /// Who may write the database.

@@ -1,7 +1,8 @@
 //! The window on a real screen: the engine's and the store's threads, dialogs, files, and what is said when there is no
 //! screen.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,11 +18,13 @@ use super::Workbench;
 use super::link::{Link, News};
 use crate::action::Pick;
 use crate::cli::WindowOptions;
+use crate::desk::Desk;
+use crate::opening;
 use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
 use crate::text;
-use crate::workspace::{RunId, Workspace, kept_token};
+use crate::workspace::{Assets, RunId, Workspace, kept_token};
 
 /// Frames are drawn at most so often because of news alone: where a program imitates the graphics card, each one costs
 /// time that training needs.
@@ -58,8 +61,9 @@ pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
         native,
         Box::new(move |cc| {
             let mut workbench = open(&workspace, &cc.egui_ctx, settings, starter)?;
+            workbench.offer(options.assets.other_starters());
             workbench.show_run(options.run);
-            workbench.open_adapter(options.open);
+            workbench.open_path(options.open);
             Ok(Box::new(workbench))
         }),
     )
@@ -77,7 +81,9 @@ pub fn open(
     starter: Option<Box<RunConfig>>,
 ) -> anyhow::Result<Workbench> {
     let link = NativeLink::open(workspace, ctx)?;
-    Ok(Workbench::new(ctx, Box::new(link), settings, starter))
+    let mut workbench = Workbench::new(ctx, Box::new(link), settings, starter);
+    workbench.restore(Desk::load(&workspace.desk()));
+    Ok(workbench)
 }
 
 /// On Linux a display is named by the environment; elsewhere there is one, or the system says so.
@@ -115,6 +121,8 @@ struct NativeLink {
     tell: Sender<News>,
     ctx: egui::Context,
     dialog_open: bool,
+    /// What was last kept of the desk.
+    desk: Option<String>,
 }
 
 impl NativeLink {
@@ -152,6 +160,7 @@ impl NativeLink {
             tell,
             ctx: ctx.clone(),
             dialog_open: false,
+            desk: None,
         })
     }
 
@@ -240,6 +249,21 @@ impl Link for NativeLink {
         }
     }
 
+    fn open_paths(&mut self, paths: Vec<PathBuf>) {
+        let (workspace, language) = (self.workspace.clone(), text::spoken());
+        self.aside("open", move || {
+            text::speak(language);
+            Some(News::Opened(opening::open(&paths, &workspace, &Assets::locate())))
+        });
+    }
+
+    fn look_at(&mut self, paths: Vec<PathBuf>) {
+        self.aside("look", move || {
+            let kind = paths.first().map_or(opening::Kind::Missing, |path| opening::kind_of(path));
+            Some(News::Hovered(paths, kind))
+        });
+    }
+
     fn write(&mut self, path: PathBuf, text: String) {
         self.aside("write", move || {
             Some(match std::fs::write(&path, text) {
@@ -264,6 +288,18 @@ impl Link for NativeLink {
         });
     }
 
+    fn keep_desk(&mut self, text: String) {
+        // The last of several that come at once is the one that counts.
+        self.desk = Some(text.clone());
+        let path = self.workspace.desk();
+        self.aside("desk", move || {
+            if let Err(error) = write_whole(&path, &text) {
+                tracing::warn!("what lies on the desk cannot be kept ({error}): {}", path.display());
+            }
+            None
+        });
+    }
+
     fn workspace(&self) -> PathBuf {
         self.workspace.root().to_owned()
     }
@@ -280,7 +316,21 @@ impl Link for NativeLink {
         self.hub = None;
         self.engine = None;
         self.store.close();
+        if let Some(text) = self.desk.take()
+            && let Err(error) = write_whole(&self.workspace.desk(), &text)
+        {
+            tracing::warn!("what lies on the desk cannot be kept: {error}");
+        }
     }
+}
+
+/// A file that is there as it was or as it is to be, whenever the program is ended.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn dialog(pick: Pick) -> rfd::FileDialog {

@@ -15,6 +15,7 @@
 //! product of another shape may add in another order.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use burn::tensor::Tensor;
 
@@ -113,6 +114,8 @@ pub struct NewToken {
     pub end: Option<EndReason>,
     /// The logits it was chosen from, `[vocab_size]`, if they are kept; not with beams.
     pub logits: Option<Vec<f32>>,
+    /// Seconds that went into it: those of its batch, or of reading its prompt. Other batches do not count.
+    pub secs: f64,
 }
 
 /// Streams on their way.
@@ -297,11 +300,13 @@ impl Decoder {
             gone_over += stream.prompt.len();
             let conditioning = std::mem::take(&mut stream.conditioning);
             let model = in_place_of(model, stream.model.as_deref())?;
+            let begun = Instant::now();
             let read = model.read(&stream.prompt, stream.n_free, &conditioning, start)?;
             if !stream.has_slots {
                 stream.base_logits = Some(read.logits.clone());
             }
-            news.push(self.choose(index, read.logits)?);
+            let new = self.choose(index, read.logits)?;
+            news.push(NewToken { secs: begun.elapsed().as_secs_f64(), ..new });
             if self.streams[index].end.is_none() {
                 let hidden = Hidden::of(&conditioning);
                 let own = conditioning.decoder.into_iter().chain([read.text]).collect();
@@ -364,6 +369,7 @@ impl Decoder {
         let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
         let positions = positions.collect();
         let model = in_place_of(model, batch.model.as_deref())?;
+        let (begun, first) = (Instant::now(), news.len());
         let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
         for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
             if self.streams[index].end.is_none() {
@@ -373,6 +379,8 @@ impl Decoder {
         if batch.n_rows > 1 {
             batch.reorder(&self.streams);
         }
+        let secs = begun.elapsed().as_secs_f64();
+        news[first..].iter_mut().for_each(|new| new.secs = secs);
         Ok(())
     }
 
@@ -401,7 +409,7 @@ impl Decoder {
         } else {
             None
         };
-        Ok(NewToken { stream: index, token, end: stream.end, logits: kept })
+        Ok(NewToken { stream: index, token, end: stream.end, logits: kept, secs: 0.0 })
     }
 
     /// Takes a token for each beam from its logits, and notes whether the stream is over.
@@ -413,7 +421,7 @@ impl Decoder {
         stream.tokens = search.best().to_vec();
         stream.end = search.end(self.options.sampling.max_new_tokens);
         let token = *stream.tokens.last().expect("a beam has a token");
-        Ok(NewToken { stream: index, token, end: stream.end, logits: None })
+        Ok(NewToken { stream: index, token, end: stream.end, logits: None, secs: 0.0 })
     }
 
     /// The next token of a stream, where the model leaves no choice.

@@ -1,7 +1,6 @@
 //! Several continuations side by side, one token of each a step.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::adapters::FoldedAdapter;
 use crate::ballot::log_probability;
@@ -26,7 +25,6 @@ struct Running {
     decoder: Decoder,
     texts: Vec<StreamText>,
     length_penalty: f64,
-    begun: Instant,
 }
 
 /// What one stream has said.
@@ -83,7 +81,7 @@ impl Generate {
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
         out.send(Event::Phase { job: self.id, phase: Phase::Generating });
         let length_penalty = self.request.sampling.beams.length_penalty;
-        Ok(Running { model, end_tokens, decoder, texts, length_penalty, begun: Instant::now() })
+        Ok(Running { model, end_tokens, decoder, texts, length_penalty })
     }
 }
 
@@ -150,9 +148,7 @@ impl Running {
             if let Some(logits) = &new.logits {
                 text.log_probability += log_probability(logits, new.token as usize);
             }
-            if new.end.is_some() {
-                text.elapsed_secs = self.begun.elapsed().as_secs_f64();
-            }
+            text.elapsed_secs += new.secs;
             if has_beams {
                 let whole = self.model.tokenizer.decode(self.decoder.tokens(new.stream))?;
                 if whole != text.best {

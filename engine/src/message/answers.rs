@@ -136,7 +136,7 @@ pub struct GeneratedStream {
     pub adapter_hash: String,
     /// For the base and for strength 0: logits of the first token equal those of the untouched model bit for bit.
     pub proven_base: Option<bool>,
-    /// Wall-clock seconds from the first step to the end of this stream.
+    /// Seconds that went into this stream: its prompt, and the batches it was in. What others need does not count.
     pub elapsed_secs: f64,
     /// Of the text, in nats; sampling and penalties do not count.
     pub log_probability: f64,

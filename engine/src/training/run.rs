@@ -69,7 +69,8 @@ pub(super) struct Run {
     next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
-    first_step: bool,
+    /// What was said of the last step of this sitting.
+    told: Option<Phase>,
 }
 
 impl Evaluation {
@@ -150,7 +151,7 @@ impl Run {
             feed: Feed::default(),
             next: Next::Train,
             verdict: None,
-            first_step: true,
+            told: None,
             config,
         };
         run.next = run.after_step();
@@ -198,11 +199,12 @@ impl Run {
     }
 
     fn train_step(&mut self, out: &Outbox) -> Result<()> {
-        let phase = if self.first_step { Phase::FirstStep } else { Phase::Training };
-        if self.first_step || self.trainer.step == 1 || self.state.evaluated == Some(self.trainer.step) {
+        // The first of this sitting compiles kernels, whatever its number.
+        let phase = if self.told.is_none() { Phase::FirstStep } else { Phase::Training };
+        if self.told != Some(phase) || self.state.evaluated == Some(self.trainer.step) {
             out.send(Event::Phase { job: self.id, phase });
         }
-        self.first_step = false;
+        self.told = Some(phase);
         let begun = Instant::now();
         let of = (self.model.tokenizer.pad(), self.task());
         let batches = self.feed.micro_batches(self.trainer.step, &self.config, &self.train, of);

@@ -86,7 +86,7 @@ fn the_best_start_goes_into_the_form_and_can_be_trained() {
     assert_eq!(plan.starts, LabPlan::default().starts);
     underway(&mut bench, job, &plan);
     bench.harness.get_by_label("Trial 10 of 15");
-    bench.harness.get_by_label("Diverged 1 times");
+    bench.harness.get_by_label("Diverged 1 time");
     bench.event(Event::Finished { job, outcome: Outcome::Completed });
     click(&mut bench, "1. Vocabulary sample");
     click(&mut bench, "Use this start");

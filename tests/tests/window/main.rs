@@ -1,9 +1,12 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
 mod explorer;
+mod choices;
+mod keys;
 mod lab;
 mod methods;
 mod models;
+mod opening;
 mod pictures;
 mod rows;
 mod sent;

@@ -47,7 +47,7 @@ fn every_method_can_be_chosen_and_is_sent() {
         click(&mut bench, name);
         bench.harness.check_accessibility();
         if name == "Text prompt" {
-            bench.harness.get_by_label("Not ready");
+            bench.harness.get_by_label("Ready");
             bench.harness.get_by_label("Instruction").focus();
             bench.harness.get_by_label("Instruction").type_text("Say it in one sentence.");
             bench.settle();

@@ -185,7 +185,6 @@ fn two_targets_of_one_source_are_compared() {
     bench.answer(app::store::Answer::Detail(Box::new(about)));
     previewed(&mut bench, DataPreview { task: Task::Seq2Seq, ..preview_rows() });
     click(&mut bench, "Next row");
-    click(&mut bench, "Generate");
     let job = bench.last(|command| match command {
         Command::Generate { job, .. } => Some(*job),
         _ => None,

@@ -172,8 +172,11 @@ fn comparing(start: Start) -> (Bench, JobId) {
     bench.event(Event::Preview { job: rows.expect("rows were asked for"), preview });
     let window = bench.harness.state().as_ref().expect("the window is open");
     assert_eq!(window.state.comparison.rows.len(), 5);
+    let asked =
+        |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Generate { .. })).count();
+    assert_eq!(asked(&bench), 1, "whoever comes here sees what the run says");
     click(&mut bench, say!("compare.next"));
-    click(&mut bench, say!("compare.generate"));
+    assert_eq!(asked(&bench), 2, "another row is another question");
     let job = bench
         .last(|command| match command {
             Command::Generate { job, request } => {
@@ -245,6 +248,8 @@ fn compare_marks_what_the_prefix_changes() {
 fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     let (mut bench, job) = comparing(Start::default());
     generated(&mut bench, job);
+    bench.harness.get_by_label_contains("Decoding: greedy").click();
+    bench.settle();
     click(&mut bench, say!("compare.how"));
     click(&mut bench, say!("compare.beam_search"));
     click(&mut bench, say!("compare.generate"));

@@ -15,7 +15,7 @@ use crate::pictures::click;
 use crate::world::{Bench, Start, row, settings};
 
 #[derive(Debug)]
-struct Dropped(PathBuf);
+pub(crate) struct Dropped(pub(crate) PathBuf);
 
 impl egui::DroppedFile for Dropped {
     fn path(&self) -> &Path {

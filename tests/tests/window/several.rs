@@ -30,9 +30,12 @@ fn comparing(runs: &[RunRow], method: &MethodConfig) -> Bench {
     bench
 }
 
-/// The job of the generation, and the task of each of its streams.
+/// The job of the generation that is under way or begins, and the task of each of its streams.
 fn generation(bench: &mut Bench) -> (JobId, Vec<Option<String>>) {
-    click(bench, "Generate");
+    let window = bench.harness.state().as_ref().expect("the window is open");
+    if window.state.comparison.job.is_none() {
+        click(bench, "Generate");
+    }
     let sent = bench.last(|command| match command {
         Command::Generate { job, request } => {
             Some((*job, request.streams.iter().map(|stream| stream.task.clone()).collect()))

@@ -73,7 +73,6 @@ fn a_run_is_started_watched_compared_and_found_again() {
     window.until("Finished");
     window.press("Compare with the base");
     window.until("Next row");
-    window.press("Generate");
     window.until("Base proven");
     window.until("adapter ");
     window.press("Explorer");
@@ -84,6 +83,8 @@ fn a_run_is_started_watched_compared_and_found_again() {
     window.close();
 
     let mut window = Whole::open(home.path());
+    window.until("Layer 2, position 3,");
+    window.press("Runs");
     window.until("Finished");
     window.press("tiny");
     window.press("Open");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
+use app::opening::{Kind, Opened};
 use app::settings::Settings;
 use app::store::{
     Access, Answer, CheckpointRow, Cursor, LogLevel, LogLine, Request, RunDetail, RunRow, RunState, Series,
@@ -45,6 +46,12 @@ pub(crate) struct World {
     pub(crate) kept: Vec<Settings>,
     pub(crate) read_only: Option<String>,
     pub(crate) now: f64,
+    /// What paths were opened, and as what the next ones are: an adapter where nothing is said.
+    pub(crate) opened: Vec<Vec<PathBuf>>,
+    pub(crate) opens: Option<Opened>,
+    /// What is held over the window.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) desks: Vec<String>,
 }
 
 #[derive(Clone, Default)]
@@ -70,8 +77,22 @@ impl Link for FakeLink {
     fn browse(&mut self, pick: Pick) {
         self.0.borrow_mut().browsed.push(pick);
     }
+    fn open_paths(&mut self, paths: Vec<PathBuf>) {
+        let mut world = self.0.borrow_mut();
+        let opened = world.opens.clone().or_else(|| paths.first().cloned().map(Opened::Adapter));
+        world.news.extend(opened.map(News::Opened));
+        world.opened.push(paths);
+    }
+    fn look_at(&mut self, paths: Vec<PathBuf>) {
+        let mut world = self.0.borrow_mut();
+        let kind = world.kind;
+        world.news.extend(kind.map(|kind| News::Hovered(paths, kind)));
+    }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));
+    }
+    fn keep_desk(&mut self, text: String) {
+        self.0.borrow_mut().desks.push(text);
     }
     fn keep_settings(&mut self, settings: &Settings) {
         self.0.borrow_mut().kept.push(settings.clone());

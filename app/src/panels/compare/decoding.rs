@@ -19,6 +19,18 @@ pub(super) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
     }
 }
 
+/// The settings in a few words, for when they are folded away.
+pub(super) fn in_words(sampling: &Sampling) -> String {
+    let n = sampling.max_new_tokens;
+    match Decoding::of(sampling) {
+        Decoding::Greedy => say!("compare.in_words_greedy", n = n),
+        Decoding::Sampled => {
+            say!("compare.in_words_sampled", n = n, t = sampling.temperature, seed = sampling.seed)
+        }
+        Decoding::Beams => say!("compare.in_words_beams", n = n, beams = sampling.beams.n_beams),
+    }
+}
+
 /// How tokens are chosen, as one choice among three.
 #[derive(Clone, Copy, PartialEq)]
 enum Decoding {
@@ -127,10 +139,7 @@ fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
             });
         }
         _ => {
-            field::field_ui(ui, say!("compare.seed"), "", None, |ui| {
-                let width = ui.available_width();
-                ui.add(egui::DragValue::new(&mut sampling.seed).min_size(egui::vec2(width, 0.0)))
-            });
+            field::field_ui(ui, say!("compare.seed"), "", None, |ui| field::seed_ui(ui, &mut sampling.seed));
         }
     }
 }

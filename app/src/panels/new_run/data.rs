@@ -77,39 +77,63 @@ fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out
     }
     known_datasets_ui(ui, draft, state);
     let error = error_of(issues, Field::Validation);
+    let before = draft.validation.clone();
     let validation = field::field_ui(ui, say!("data.validation"), say!("data.validation_help"), error, |ui| {
         field::path_ui(ui, &mut draft.validation, say!("data.validation_hint"), say!("data.browse_validation"))
     });
+    if before != draft.validation {
+        draft.validation_chosen = !draft.validation.trim().is_empty();
+    }
     if validation.browse {
         out.push(Action::Browse(Pick::Validation));
     }
+    if let Some(sentence) = validation_warning(draft, state) {
+        ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
+    }
+}
+
+/// What is wrong with the validation file that somebody chose beside these training rows.
+pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String> {
+    if !draft.validation_chosen {
+        return None;
+    }
+    if let Some(failure) = &state.preview_validation.failure {
+        return Some(say!("data.validation_unread", reason = failure.what));
+    }
+    let (train, validation) = (state.preview.known.as_deref()?, state.preview_validation.known.as_deref()?);
+    let wanted = [&train.source_column, &train.target_column];
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|name| !name.is_empty() && !validation.columns.contains(name))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(say!("data.validation_differs", missing = missing.join(", "), has = validation.columns.join(", ")))
 }
 
 /// The starter's rows and those that were used, one click away.
 fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let show = |path: &Path| path.display().to_string();
     let starter = state.starter.as_ref().map(|config| &config.data);
-    let mut known: Vec<(String, String)> = starter
-        .map(|data| (show(&data.train), data.validation.as_deref().map(show).unwrap_or_default()))
-        .into_iter()
-        .collect();
-    for row in &state.dataset_rows {
-        let pair = (show(&row.train), row.validation.as_deref().map(show).unwrap_or_default());
-        if !known.iter().any(|(train, _)| *train == pair.0) {
-            known.push(pair);
+    let mut known: Vec<String> = starter.map(|data| show(&data.train)).into_iter().collect();
+    for train in state.dataset_rows.iter().map(|row| show(&row.train)) {
+        if !known.contains(&train) {
+            known.push(train);
         }
     }
-    known.retain(|(train, _)| *train != draft.train);
+    known.retain(|train| *train != draft.train);
     if known.is_empty() {
         return;
     }
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(say!("data.others")).small().color(tokens(ui).muted));
-        for (train, validation) in known.into_iter().take(5) {
+        for train in known.into_iter().take(5) {
             let name = crate::workspace::dataset_name(Path::new(&train));
             let label = say!("data.use", name = name);
             if small_ui(ui, label).on_hover_text(&train).clicked() {
-                super::use_dataset(draft, train, validation);
+                (draft.train, draft.validation_chosen) = (train, false);
             }
         }
     });
@@ -204,13 +228,17 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
         if draft.shown_task(state.model_asked(&draft.model)).writes() {
             ui.add_space(12.0);
-            ui.checkbox(&mut draft.data.append_end_token, say!("data.append_end"))
-                .on_hover_text(say!("data.append_end_help"));
+            field::check_ui(
+                ui,
+                &mut draft.data.append_end_token,
+                say!("data.append_end"),
+                say!("data.append_end_help"),
+            );
         }
         let preview = state.preview.known.as_deref();
         if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
-            ui.checkbox(&mut draft.data.chat, say!("data.chat")).on_hover_text(say!("data.chat_help"));
+            field::check_ui(ui, &mut draft.data.chat, say!("data.chat"), say!("data.chat_help"));
         }
     });
     for note in state.preview.known.iter().flat_map(|preview| &preview.tokenizer_notes) {
@@ -287,6 +315,7 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
     token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
     let slots = if is_infix { say!("data.legend_infix") } else { say!("data.legend_prefix") };
+    // A method that changes weights, or writes words, has no slots to explain.
     let slots = (draft.n_before() > 0).then_some(slots);
     legend_ui(ui, slots, say!("data.legend_prompt"), say!("data.legend_target"));
     if !preview.task.writes() {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{
     DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, Reparameterisation, RunConfig,
-    Schedule, Task, TrainingConfig,
+    Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
 use engine::message::ModelSummary;
 use engine::models::Site;
 use engine::nn::Precision;
-use engine::recipes::{Form, RECIPES, Recipe, recommended_learning_rate};
+use engine::recipes::{Form, RECIPES, Recipe, Scale, recommended_learning_rate};
+use serde::{Deserialize, Serialize};
 
 use super::check::{Field, Issue};
 use super::tuning::{Kind, Tuning};
@@ -19,7 +20,8 @@ use crate::layers;
 use crate::workspace::default_name;
 
 /// Kinds of initial values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InitKind {
     /// As large as real keys and values.
     Scaled,
@@ -42,7 +44,8 @@ pub enum InitKind {
 }
 
 /// What decides the length of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Extent {
     /// Passes over the rows.
     Epochs,
@@ -51,7 +54,8 @@ pub enum Extent {
 }
 
 /// How long the warm-up is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WarmUp {
     /// In optimizer steps.
     Steps,
@@ -60,7 +64,8 @@ pub enum WarmUp {
 }
 
 /// The form as it is typed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Draft {
     /// Empty takes a name from method and data.
     pub name: String,
@@ -74,6 +79,8 @@ pub struct Draft {
     pub train: String,
     /// Validation rows, or nothing.
     pub validation: String,
+    /// Somebody chose them: they no longer follow the training rows.
+    pub validation_chosen: bool,
     /// Templates, columns and limits; its paths are those above.
     pub data: DataConfig,
     /// Whether rows are cut at a limit of the user's.
@@ -112,8 +119,10 @@ pub struct Draft {
     pub training: TrainingConfig,
     /// The learning rate as it is typed.
     pub learning_rate: String,
-    /// The user typed it: it no longer follows method and optimizer.
+    /// The user typed it: it no longer follows method, optimizer and model.
     pub rate_edited: bool,
+    /// How large the model is, once that is known.
+    pub scale: Option<Scale>,
     /// How the warm-up is given.
     pub warm_up: WarmUp,
     /// Clip the gradient.
@@ -147,13 +156,16 @@ impl From<&RunConfig> for Draft {
         let network = network.unwrap_or_default();
         let (init, words) = InitKind::of(&prefix.init);
         let training = config.training.clone();
-        let usual = recommended_learning_rate(Form::of(&config.method, config.task), &training.optimizer);
+        let form = Form::of(&config.method, config.task);
+        let usual = |scale| recommended_learning_rate(form, &training.optimizer, scale);
+        let is_usual = |scale| (training.learning_rate - usual(scale)).abs() < 1e-12;
         Self {
             name: config.name.clone(),
             model: config.model.display().to_string(),
             task: config.task,
             head: config.head,
             train: config.data.train.display().to_string(),
+            validation_chosen: false,
             validation: config.data.validation.as_deref().map(Path::display).map(|p| p.to_string()).unwrap_or_default(),
             limit_tokens: config.data.max_tokens.is_some(),
             max_tokens: config.data.max_tokens.unwrap_or(256),
@@ -173,7 +185,8 @@ impl From<&RunConfig> for Draft {
             infix: prefix.infix,
             extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
             learning_rate: crate::text::scientific(training.learning_rate),
-            rate_edited: (training.learning_rate - usual).abs() > 1e-12,
+            rate_edited: !Scale::ALL.into_iter().any(is_usual),
+            scale: None,
             warm_up: if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps },
             clip: training.clip_norm.is_some(),
             clip_norm: training.clip_norm.unwrap_or(1.0),
@@ -255,15 +268,39 @@ impl Draft {
         }
     }
 
-    /// The learning rate that suits method and optimizer.
+    /// The learning rate that suits method, optimizer and model.
     pub fn usual_rate(&self) -> f64 {
-        recommended_learning_rate(Form::of(&self.method(0), self.task), &self.training.optimizer)
+        let form = Form::of(&self.method(0), self.task);
+        recommended_learning_rate(form, &self.training.optimizer, self.scale.unwrap_or_default())
     }
 
-    /// The learning rate follows method and optimizer until the user types one.
+    /// The learning rate follows method, optimizer and model until the user types one.
     pub fn follow_method(&mut self) {
+        self.scale.get_or_insert_default();
         if !self.rate_edited {
             self.learning_rate = crate::text::scientific(self.usual_rate());
+        }
+    }
+
+    /// The model's size has become known. What was filled in for a model of that size stays; in place of another model the
+    /// rate follows.
+    pub fn know_scale(&mut self, scale: Scale) {
+        match self.scale.replace(scale) {
+            Some(before) if before != scale => self.follow_method(),
+            Some(_) => {}
+            None => self.rate_edited |= !self.has_usual_rate(),
+        }
+    }
+
+    fn has_usual_rate(&self) -> bool {
+        self.learning_rate.trim().parse::<f64>().is_ok_and(|rate| (rate - self.usual_rate()).abs() < 1e-12)
+    }
+
+    /// Other training rows were named: the validation file that belongs to them comes along, or none, unless somebody has
+    /// chosen one.
+    pub fn follow_rows(&mut self, companion: Option<String>) {
+        if !self.validation_chosen {
+            self.validation = companion.unwrap_or_default();
         }
     }
 
@@ -296,7 +333,7 @@ impl Draft {
         (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
         self.learning_rate = crate::text::scientific(training.learning_rate);
         self.training = training;
-        self.rate_edited = (self.training.learning_rate - self.usual_rate()).abs() > 1e-12;
+        self.rate_edited = !self.has_usual_rate();
     }
 
     /// How the engine is asked to train.
@@ -335,13 +372,13 @@ impl Draft {
         Ok(config)
     }
 
-    /// How many settings differ from the defaults, among those that are folded away.
-    pub fn changed_advanced(&self) -> usize {
-        let (mine, usual) = (&self.training, TrainingConfig::default());
+    /// How many settings differ from those that a new form begins with, among those that are folded away.
+    pub fn changed_advanced(&self, usual: &TrainingConfig) -> usize {
+        let mine = &self.training;
         [
             mine.accumulation != usual.accumulation,
-            mine.gradient_checkpointing,
-            mine.schedule != Schedule::Linear,
+            mine.gradient_checkpointing != usual.gradient_checkpointing,
+            mine.schedule != usual.schedule,
             self.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
             self.warm_up == WarmUp::Share && mine.warmup_share > 0.0,
             mine.loss != LossReduction::TokenMean,
@@ -430,6 +467,50 @@ mod tests {
         draft.reparameterise = false;
         draft.follow_method();
         assert_eq!(draft.learning_rate, "1e-3");
+    }
+
+    #[test]
+    fn the_rate_that_is_offered_is_the_one_that_suits_a_model_of_that_size() {
+        let mut draft = ready();
+        draft.know_scale(Scale::Usual);
+        assert_eq!((draft.learning_rate.as_str(), draft.rate_edited), ("5e-3", false));
+        draft.know_scale(Scale::Small);
+        assert_eq!(draft.learning_rate, "0.02", "another model, another rate");
+        draft.tuning.kind = Kind::Lora;
+        draft.follow_method();
+        assert_eq!(draft.learning_rate, "4e-3");
+        draft.learning_rate = "7e-3".into();
+        draft.rate_edited = true;
+        draft.know_scale(Scale::Usual);
+        assert_eq!(draft.learning_rate, "7e-3", "somebody typed it");
+    }
+
+    #[test]
+    fn a_duplicate_keeps_the_rate_of_its_run_whatever_the_model_turns_out_to_be() {
+        let mut config = ready().check(Facts::default()).unwrap();
+        for (rate, scale, edited) in [
+            (5e-3, Scale::Usual, false),
+            (5e-3, Scale::Small, true),
+            (2e-2, Scale::Small, false),
+            (0.3, Scale::Small, true),
+        ] {
+            config.training.learning_rate = rate;
+            let mut draft = Draft::from(&config);
+            draft.know_scale(scale);
+            assert_eq!((draft.learning_rate.parse(), draft.rate_edited), (Ok(rate), edited), "{rate} {scale:?}");
+        }
+    }
+
+    #[test]
+    fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
+        let mut draft = Draft { validation: "/starter/validation.jsonl".into(), ..ready() };
+        draft.follow_rows(None);
+        assert_eq!(draft.validation, "");
+        draft.follow_rows(Some("/b/dev.csv".into()));
+        assert_eq!(draft.validation, "/b/dev.csv");
+        draft.validation_chosen = true;
+        draft.follow_rows(None);
+        assert_eq!(draft.validation, "/b/dev.csv");
     }
 
     #[test]
@@ -527,7 +608,8 @@ mod tests {
             draft.check(Facts { model: Some(&model), ..Facts::default() }).unwrap_err()[0].field
         };
         assert_eq!(first(|draft| draft.tuning.kind = Kind::HeadOnly), Field::Method);
-        assert_eq!(first(|draft| draft.tuning.kind = Kind::Text), Field::Text);
+        let silent = |draft: &mut Draft| (draft.tuning.kind, draft.tuning.text.shots) = (Kind::Text, 0);
+        assert_eq!(first(silent), Field::Text);
         assert_eq!(first(|draft| draft.layers = "some".into()), Field::Layers);
         assert_eq!(first(|draft| draft.layers = "6-13".into()), Field::Layers, "there are twelve");
         let name = |draft: &mut Draft, name: &str| {

@@ -91,6 +91,9 @@ impl LabForm {
                     let text = RichText::new(as_sentence(&failure.what)).color(tokens(ui).bad);
                     ui.add(egui::Label::new(text).wrap());
                 }
+                if !ready.is_none_or(|run| state.lab.is_about(run)) {
+                    ui.label(RichText::new(say!("lab.other")).small().color(tokens(ui).warn));
+                }
                 self.table_ui(ui, &state.lab);
             });
             ui.add_space(theme::SMALL_GAP);
@@ -192,7 +195,8 @@ impl LabForm {
     ) {
         let lab = &state.lab;
         let classes = draft.shown_task(state.model_asked(&draft.model)).has_classes();
-        let chosen = self.chosen(lab).filter(|row| row.after.is_some()).cloned();
+        let applies = ready.is_none_or(|run| lab.is_about(run));
+        let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
             if lab.job.is_some() {
                 if quiet_ui(ui, true, say!("lab.stop")).clicked() {

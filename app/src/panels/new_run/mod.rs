@@ -12,6 +12,7 @@ mod model;
 mod optimizer;
 mod preview_card;
 mod range;
+mod rows;
 mod schedule;
 mod start;
 pub mod tuning;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use egui::{Panel, ScrollArea, Ui};
 use engine::config::{DataConfig, RunConfig, Task};
+use engine::recipes::Scale;
 
 use self::check::{Facts, Field, Issue};
 use self::datasets::Shown;
@@ -29,7 +31,8 @@ use crate::say;
 use crate::state::{Described, State};
 use crate::text::Language;
 use crate::theme;
-use crate::widgets::surface::heading_ui;
+use crate::widgets::button::quiet_ui;
+use crate::widgets::surface::{Level, banner_ui, heading_ui};
 
 /// What is being typed.
 #[derive(Debug, Default)]
@@ -45,6 +48,13 @@ pub struct NewRun {
     lengths: LengthCache,
     checked: Checked,
     lab: lab::LabForm,
+    left_rows: rows::LeftRows,
+    /// What the last look at the chosen validation file was asked for.
+    asked_validation: Option<Asked>,
+    /// Somebody changed something in the form.
+    touched: bool,
+    /// What was typed before the form was filled from a run.
+    replaced: Option<Box<Draft>>,
 }
 
 /// Model, rows, task and prefix length of a preview.
@@ -73,9 +83,22 @@ struct Checked {
 const TYPING_PAUSE_SECS: f64 = 0.4;
 
 impl NewRun {
-    /// Fills the form from a run's settings, as a new run.
+    /// Fills the form from a run's settings, as a new run. What was typed can be brought back.
     pub fn refill(&mut self, config: &RunConfig) {
-        self.draft = Some(Draft { name: String::new(), ..Draft::from(config) });
+        let draft = Draft { name: String::new(), ..Draft::from(config) };
+        let typed = self.draft.take().filter(|typed| self.touched && *typed != draft);
+        (self.replaced, self.touched) = (typed.map(Box::new), false);
+        self.draft = Some(draft);
+    }
+
+    /// What is typed, to be kept from one start to the next.
+    pub fn draft(&self) -> Option<&Draft> {
+        self.draft.as_ref()
+    }
+
+    /// Puts back what was typed before the last end.
+    pub fn restore(&mut self, draft: Draft) {
+        (self.draft, self.touched) = (Some(draft), true);
     }
 
     /// Takes in a path that was chosen in a dialog.
@@ -84,22 +107,32 @@ impl NewRun {
         let text = path.display().to_string();
         match pick {
             Pick::Model => draft.model = text,
-            Pick::Train => use_dataset(draft, text, String::new()),
-            Pick::Validation => draft.validation = text,
+            Pick::Train => {
+                let before = std::mem::replace(&mut draft.train, text);
+                self.left_rows.follow(&before, draft, state);
+            }
+            Pick::Validation => (draft.validation, draft.validation_chosen) = (text, true),
             _ => {}
         }
     }
 
-    /// Takes in a dataset of the library.
+    /// Takes in rows that somebody chose elsewhere, with their validation rows if those were chosen too.
     pub fn use_dataset(&mut self, train: &std::path::Path, validation: Option<&std::path::Path>, state: &State) {
         let draft = self.draft.get_or_insert_with(|| first_draft(state));
-        let validation = validation.map(|path| path.display().to_string()).unwrap_or_default();
-        use_dataset(draft, train.display().to_string(), validation);
+        draft.validation_chosen = false;
+        let before = std::mem::replace(&mut draft.train, train.display().to_string());
+        self.left_rows.follow(&before, draft, state);
+        if let Some(validation) = validation {
+            draft.validation = validation.display().to_string();
+        }
     }
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let mut draft = self.draft.take().unwrap_or_else(|| first_draft(state));
+        if let Some(model) = state.model_asked(&draft.model) {
+            draft.know_scale(Scale::of(model.parameters));
+        }
         let before = draft.clone();
         self.check(&draft, state);
         let issues = match &self.checked.answer {
@@ -122,13 +155,16 @@ impl NewRun {
                         self.preview_card_ui(ui, &draft, state, out);
                     });
                 });
+        } else {
+            self.start_line_ui(ui, &draft, state, out);
         }
+        let mut rows_before = String::new();
         ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
-            heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
-            if narrow {
-                self.preview_card_ui(ui, &draft, state, out);
-                ui.add_space(4.0);
+            if !narrow {
+                heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
             }
+            self.replaced_ui(ui, &mut draft);
+            rows_before.clone_from(&draft.train);
             ui.spacing_mut().item_spacing.y = 10.0;
             model::model_ui(ui, &mut draft, state, &issues, out);
             ui.add_space(4.0);
@@ -137,11 +173,36 @@ impl NewRun {
             method::method_ui(ui, &mut draft, state, &issues, &mut self.lab);
             ui.add_space(4.0);
             schedule::schedule_ui(ui, &mut draft, state, (&issues, ready.as_deref()), out);
+            if narrow {
+                ui.add_space(4.0);
+                self.costs_card_ui(ui, &draft, state);
+            }
             ui.add_space(theme::GAP);
         });
         self.lab.ui(ui, &mut draft, ready.as_deref(), state, out);
+        if rows_before != draft.train {
+            self.left_rows.follow(&rows_before, &mut draft, state);
+        }
         self.ask(ui, &before, &draft, state, out);
         self.draft = Some(draft);
+    }
+
+    /// Offers what was typed before the form was filled from a run.
+    fn replaced_ui(&mut self, ui: &mut Ui, draft: &mut Draft) {
+        if self.replaced.is_none() {
+            return;
+        }
+        banner_ui(ui, Level::Info, say!("new_run.replaced"), "", "", |ui| {
+            if quiet_ui(ui, true, say!("new_run.bring_back")).clicked()
+                && let Some(typed) = self.replaced.take()
+            {
+                (*draft, self.touched) = (*typed, true);
+            }
+            if quiet_ui(ui, true, say!("new_run.keep_filled")).clicked() {
+                self.replaced = None;
+            }
+        });
+        ui.add_space(theme::SMALL_GAP);
     }
 
     fn check(&mut self, draft: &Draft, state: &State) {
@@ -173,10 +234,25 @@ impl NewRun {
         }
     }
 
+    /// A validation file that somebody chose may have other columns than the training rows: it is read as they are.
+    fn ask_validation(&mut self, model: &std::path::Path, draft: &Draft, out: &mut Vec<Action>) {
+        let file = PathBuf::from(draft.validation.trim());
+        let wanted = (draft.validation_chosen && !file.as_os_str().is_empty()).then(|| {
+            let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..draft.data_config() };
+            (model.to_owned(), Box::new(data), draft.task, draft.n_before())
+        });
+        if self.asked_validation != wanted {
+            self.asked_validation.clone_from(&wanted);
+            let ask = |(model, data, task, n_virtual)| Action::PreviewValidation { model, data, task, n_virtual };
+            out.extend(wanted.map(ask));
+        }
+    }
+
     /// Asks for what is not known about the model and the rows that the form names, once typing has paused.
     fn ask(&mut self, ui: &Ui, before: &Draft, draft: &Draft, state: &State, out: &mut Vec<Action>) {
         let now = ui.input(|input| input.time);
         if before != draft {
+            self.touched = true;
             self.changed_at = now;
         }
         let waited = now - self.changed_at;
@@ -200,6 +276,7 @@ impl NewRun {
                 out.push(Action::PreviewBeside { model, data, task, n_virtual });
             }
         }
+        self.ask_validation(&model, draft, out);
         let wanted = (model, data, draft.task, draft.n_before());
         if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
             return;
@@ -210,20 +287,20 @@ impl NewRun {
     }
 }
 
+/// Nobody typed anything in it yet.
 fn first_draft(state: &State) -> Draft {
+    let device = state.settings.device;
     match &state.starter {
-        Some(config) => Draft { name: String::new(), device: state.settings.device, ..Draft::from(config.as_ref()) },
-        None => Draft { device: state.settings.device, ..Draft::default() },
+        Some(config) => Draft {
+            name: String::new(),
+            device,
+            rate_edited: false,
+            // As its rate suits it.
+            scale: Some(Scale::Small),
+            ..Draft::from(config.as_ref())
+        },
+        None => Draft { device, ..Draft::default() },
     }
-}
-
-/// Other rows have other columns.
-fn use_dataset(draft: &mut Draft, train: String, validation: String) {
-    draft.train = train;
-    draft.validation = validation;
-    draft.data.source_column = None;
-    draft.data.second_column = None;
-    draft.data.target_column = None;
 }
 
 fn error_of(issues: &[Issue], field: Field) -> Option<&str> {

@@ -171,7 +171,7 @@ fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig) {
         });
         sgd.nesterov &= sgd.momentum > 0.0;
         sides[1].add_enabled_ui(sgd.momentum > 0.0, |ui| {
-            ui.checkbox(&mut sgd.nesterov, say!("schedule.nesterov")).on_hover_text(say!("schedule.nesterov_help"));
+            field::check_ui(ui, &mut sgd.nesterov, say!("schedule.nesterov"), say!("schedule.nesterov_help"));
         });
     });
 }

@@ -13,20 +13,13 @@ use crate::state::State;
 use crate::text;
 use crate::text::as_sentence;
 use crate::theme::{self, tokens};
-use crate::widgets::button::primary_wide_ui;
-use crate::widgets::surface::{Level, card_ui, chip_ui, fact_ui, progress_ui};
+use crate::widgets::button::{primary_ui, primary_wide_ui};
+use crate::widgets::surface::{Level, card_frame, card_ui, chip_ui, fact_ui, progress_ui};
 
 impl NewRun {
     pub(super) fn preview_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State, out: &mut Vec<Action>) {
-        let read_only = matches!(state.access, crate::store::Access::ReadOnly(_));
         card_ui(ui, "", |ui| {
-            let ready = self.checked.answer.as_ref().and_then(|answer| answer.as_ref().ok());
-            let missing = match &self.checked.answer {
-                Some(Err(issues)) => issues.first().map(|issue| issue.sentence.clone()),
-                _ if read_only => Some(say!("new_run.read_only").to_owned()),
-                _ if state.engine_gone => Some(say!("banner.engine").to_owned()),
-                _ => None,
-            };
+            let missing = self.missing(state);
             ui.horizontal(|ui| {
                 ui.label(RichText::new(say!("new_run.this_run")).text_style(theme::title()));
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| match &missing {
@@ -37,23 +30,85 @@ impl NewRun {
             if let Some(sentence) = &missing {
                 ui.add(egui::Label::new(RichText::new(as_sentence(sentence)).color(tokens(ui).warn)).wrap());
             }
-            let label = if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") };
+            if let Some(sentence) = super::data::validation_warning(draft, state) {
+                ui.add(egui::Label::new(RichText::new(sentence).color(tokens(ui).warn)).wrap());
+            }
             ui.add_space(4.0);
-            if primary_wide_ui(ui, missing.is_none(), label).clicked()
-                && let Some(config) = ready
-            {
-                out.push(Action::Start(config.clone()));
-            }
+            let pressed = primary_wide_ui(ui, missing.is_none(), start_label(state)).clicked();
+            out.extend(self.start(pressed));
             ui.add_space(6.0);
-            match state.model_asked(&draft.model) {
-                None => {
-                    ui.add(
-                        egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap(),
-                    );
-                }
-                Some(model) => self.costs_ui(ui, draft, model, state),
-            }
+            self.costs_or_why_ui(ui, draft, state);
         });
+    }
+
+    /// The same in one line, for a window that has little room: the costs stand behind the form.
+    pub(super) fn start_line_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+        let missing = self.missing(state);
+        let warning = super::data::validation_warning(draft, state);
+        card_frame(ui).inner_margin(egui::Margin::symmetric(14, 8)).show(ui, |ui| {
+            let room = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT + 4.0);
+            ui.allocate_ui_with_layout(room, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let pressed = primary_ui(ui, missing.is_none(), start_label(state)).clicked();
+                out.extend(self.start(pressed));
+                ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                    match &missing {
+                        None => chip_ui(ui, Level::Good, say!("new_run.ready")),
+                        Some(_) => chip_ui(ui, Level::Warn, say!("new_run.not_ready")),
+                    };
+                    let (line, ink) = match (missing.as_deref(), warning) {
+                        (Some(sentence), _) => (as_sentence(sentence), tokens(ui).warn),
+                        (None, Some(sentence)) => (sentence, tokens(ui).warn),
+                        (None, None) => (self.costs_line(draft, state), tokens(ui).muted),
+                    };
+                    ui.add(egui::Label::new(RichText::new(line).small().color(ink)).truncate());
+                });
+            });
+        });
+        ui.add_space(theme::SMALL_GAP);
+    }
+
+    /// What it costs, as a card of its own.
+    pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
+        card_ui(ui, say!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, draft, state));
+    }
+
+    /// Trained parameters and memory of training, in a few words.
+    fn costs_line(&mut self, draft: &Draft, state: &State) -> String {
+        self.sum_up_lengths(state);
+        let Some(model) = state.model_asked(&draft.model) else { return say!("new_run.no_model_yet").to_owned() };
+        let n_classes = state.preview.known.as_ref().map_or(0, |preview| preview.classes.len());
+        let counts = budget::parameters(draft, model, n_classes);
+        let need = counts.map(|counts| (counts, budget::training(draft, counts, model, self.usual_length(model))));
+        need.map_or_else(String::new, |(counts, need)| {
+            say!("new_run.line", trained = text::short_count(counts.trained), memory = text::bytes(need.total()))
+        })
+    }
+
+    /// Why the run cannot begin.
+    fn missing(&self, state: &State) -> Option<String> {
+        match &self.checked.answer {
+            Some(Err(issues)) => issues.first().map(|issue| issue.sentence.clone()),
+            _ if matches!(state.access, crate::store::Access::ReadOnly(_)) => {
+                Some(say!("new_run.read_only").to_owned())
+            }
+            _ if state.engine_gone => Some(say!("banner.engine").to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The run, if its button was pressed.
+    fn start(&self, pressed: bool) -> Option<Action> {
+        let ready = self.checked.answer.as_ref().filter(|_| pressed)?.as_ref().ok()?;
+        Some(Action::Start(ready.clone()))
+    }
+
+    fn costs_or_why_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
+        match state.model_asked(&draft.model) {
+            None => {
+                ui.add(egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
+            }
+            Some(model) => self.costs_ui(ui, draft, model, state),
+        }
     }
 
     fn costs_ui(&mut self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
@@ -75,7 +130,10 @@ impl NewRun {
     }
 
     fn sum_up_lengths(&mut self, state: &State) {
-        let Some(preview) = &state.preview.known else { return };
+        let Some(preview) = &state.preview.known else {
+            self.lengths = super::LengthCache::default();
+            return;
+        };
         let sum = preview.lengths.iter().map(|&length| length as usize).sum();
         let key = (preview.lengths.len(), preview.max_tokens, sum);
         if self.lengths.key != key {
@@ -86,13 +144,16 @@ impl NewRun {
     }
 
     fn memory_ui(&self, ui: &mut Ui, draft: &Draft, counts: budget::Parameters, model: &ModelSummary, state: &State) {
-        let seq = if self.lengths.usual == 0 { 128 } else { self.lengths.usual };
         let needs = [
-            (say!("new_run.training"), budget::training(draft, counts, model, seq.min(model.n_positions))),
+            (say!("new_run.training"), budget::training(draft, counts, model, self.usual_length(model))),
             (say!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
         ];
         section_ui(ui, say!("new_run.memory"));
         memory_table_ui(ui, &needs);
+        if self.lengths.longest == 0 {
+            let line = say!("new_run.assumed", n = self.usual_length(model));
+            ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).muted)).wrap());
+        }
         let device = state.device(draft.device);
         if let Some((device, limit)) = device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
             for (name, need) in &needs {
@@ -112,14 +173,21 @@ impl NewRun {
         }
     }
 
+    /// Nineteen of twenty rows are at most as long, in tokens; a guess before they are read.
+    fn usual_length(&self, model: &ModelSummary) -> usize {
+        let usual = if self.lengths.longest == 0 { ASSUMED_TOKENS } else { self.lengths.usual };
+        usual.min(model.n_positions)
+    }
+
     fn context_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary) {
         section_ui(ui, say!("new_run.context"));
         let longest =
             if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
         let used = draft.n_before() + longest;
         progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, say!("new_run.context"));
+        let shown = if longest == 0 { "–".to_owned() } else { longest.to_string() };
         let line =
-            say!("new_run.context_line", prefix = draft.n_before(), longest = longest, positions = model.n_positions);
+            say!("new_run.context_line", prefix = draft.n_before(), longest = shown, positions = model.n_positions);
         let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
         ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
         if used > model.n_positions {
@@ -128,20 +196,28 @@ impl NewRun {
     }
 
     fn length_ui(&self, ui: &mut Ui, draft: &Draft, state: &State) {
-        let Some(preview) = state.preview.known.as_deref().filter(|preview| preview.train_rows > 0) else { return };
         if draft.tuning.kind == Kind::Text {
             return;
         }
         let t = &draft.training;
-        let per_epoch = preview.train_rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1));
+        let rows = state.preview.known.as_deref().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
+        let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1)));
         let steps = match draft.extent {
-            super::draft::Extent::Steps => t.steps,
-            super::draft::Extent::Epochs => (per_epoch as f64 * t.epochs).ceil() as usize,
+            super::draft::Extent::Steps => Some(t.steps),
+            super::draft::Extent::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),
         };
+        let shown = |steps: Option<usize>| steps.map_or_else(|| "–".to_owned(), text::count);
         section_ui(ui, say!("new_run.length"));
-        fact_ui(ui, say!("new_run.steps"), &text::count(steps));
-        fact_ui(ui, say!("new_run.per_epoch"), &text::count(per_epoch));
+        fact_ui(ui, say!("new_run.steps"), &shown(steps));
+        fact_ui(ui, say!("new_run.per_epoch"), &shown(per_epoch));
     }
+}
+
+/// Tokens of a row, as long as nothing is known of the rows.
+const ASSUMED_TOKENS: usize = 128;
+
+fn start_label(state: &State) -> &'static str {
+    if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") }
 }
 
 /// The parts of training and of generating side by side.

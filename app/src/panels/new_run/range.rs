@@ -25,7 +25,13 @@ pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &St
 }
 
 /// The curve of the last test and what it suggests.
-pub(super) fn range_ui(ui: &mut Ui, draft: &mut Draft, state: &State, out: &mut Vec<Action>) {
+pub(super) fn range_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    ready: Option<&RunConfig>,
+    state: &State,
+    out: &mut Vec<Action>,
+) {
     let test = &state.range;
     if test.is_empty() {
         return;
@@ -58,6 +64,19 @@ pub(super) fn range_ui(ui: &mut Ui, draft: &mut Draft, state: &State, out: &mut 
         suggestions.iter().flatten().map(|(rate, _)| Mark { rate: *rate, color: t.accent }).collect();
     let canvas = RangeCanvas { label: say!("range.plot"), raw: say!("range.raw"), smoothed: say!("range.smoothed") };
     range_plot_ui(ui, canvas, &test.points, &marks);
+    // A rate that suits one method may ruin another.
+    let applies = ready.is_none_or(|run| test.is_about(run));
+    if !applies {
+        ui.label(RichText::new(say!("range.other")).small().color(t.warn));
+    }
+    ui.add_enabled_ui(applies, |ui| suggestions_ui(ui, draft, &suggestions));
+    if test.findings.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
+        ui.label(RichText::new(say!("range.nothing")).color(t.muted));
+    }
+}
+
+/// The rates that can be taken over.
+fn suggestions_ui(ui: &mut Ui, draft: &mut Draft, suggestions: &[Option<(f64, String)>]) {
     ui.horizontal_wrapped(|ui| {
         for (rate, label) in suggestions.iter().flatten() {
             if ui.button(label.as_str()).clicked() {
@@ -66,9 +85,6 @@ pub(super) fn range_ui(ui: &mut Ui, draft: &mut Draft, state: &State, out: &mut 
             }
         }
     });
-    if test.findings.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
-        ui.label(RichText::new(say!("range.nothing")).color(t.muted));
-    }
 }
 
 /// To two digits: a test says no more.

@@ -1,7 +1,7 @@
 //! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
 
 use egui::{CollapsingHeader, ComboBox, RichText, Ui};
-use engine::config::RunConfig;
+use engine::config::{RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::recipes::Recipe;
@@ -14,7 +14,7 @@ use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::theme::tokens;
-use crate::widgets::button::{segmented_ui, small_ui};
+use crate::widgets::button::{link_ui, segmented_ui};
 use crate::widgets::field;
 use crate::widgets::surface::card_ui;
 
@@ -43,15 +43,20 @@ pub(super) fn schedule_ui(
         field::field_ui(ui, say!("schedule.name"), "", None, |ui| {
             field::text_ui(ui, &mut draft.name, say!("schedule.name_hint"))
         });
-        let title = match draft.changed_advanced() {
+        let title = match draft.changed_advanced(&usual_training(state)) {
             0 => say!("schedule.advanced").to_owned(),
             n => say!("schedule.advanced_changed", n = n),
         };
         if trains {
             CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
-            range::range_ui(ui, draft, state, out);
+            range::range_ui(ui, draft, ready, state, out);
         }
     });
+}
+
+/// How a new form would train: as the starter does, where there is one.
+fn usual_training(state: &State) -> TrainingConfig {
+    state.starter.as_ref().map_or_else(TrainingConfig::default, |starter| starter.training.clone())
 }
 
 /// How long and how fast.
@@ -116,7 +121,7 @@ fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     });
     if draft.rate_edited {
         let label = say!("schedule.rate_reset", rate = crate::text::scientific(draft.usual_rate()));
-        if small_ui(ui, label).clicked() {
+        if link_ui(ui, &label).clicked() {
             draft.rate_edited = false;
             draft.follow_method();
         }
@@ -188,10 +193,9 @@ fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
             });
         }
         field::field_ui(&mut sides[2], say!("schedule.seed"), say!("schedule.seed_help"), None, |ui| {
-            let width = ui.available_width();
-            ui.add(egui::DragValue::new(&mut draft.seed).min_size(egui::vec2(width, 0.0)))
+            field::seed_ui(ui, &mut draft.seed)
         });
     });
-    let recompute = ui.checkbox(&mut draft.training.gradient_checkpointing, say!("schedule.recompute"));
-    recompute.on_hover_text(say!("schedule.recompute_help"));
+    let recompute = &mut draft.training.gradient_checkpointing;
+    field::check_ui(ui, recompute, say!("schedule.recompute"), say!("schedule.recompute_help"));
 }

@@ -105,7 +105,12 @@ pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
     field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
         field::choice_ui(ui, "init", &mut draft.init, &choices)
     });
-    ui.add(egui::Label::new(RichText::new(draft.init.note()).small().color(tokens(ui).muted)).wrap());
+    let note = match draft.init {
+        // The network gives values of its own; those sizes are the flat prefix's.
+        InitKind::Random if draft.reparameterise => say!("method.random_network_note"),
+        init => init.note(),
+    };
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
     if draft.init.needs_text() {
         let (name, hint) = match draft.init {
             InitKind::Adapter => (say!("method.adapter_folder"), ""),

@@ -4,11 +4,13 @@ use engine::config::{
     FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit, RunConfig, Task,
     TextConfig,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::say;
 
 /// The methods that the form offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Keys and values in every layer.
     Prefix,
@@ -57,7 +59,8 @@ impl Kind {
 }
 
 /// Which layers get matrices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Targets {
     /// PEFT's choice for the architecture.
     Usual,
@@ -68,7 +71,7 @@ pub enum Targets {
 }
 
 /// LoRA as it is typed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraDraft {
     /// Everything that needs no text field.
     pub config: LoraConfig,
@@ -127,7 +130,7 @@ pub fn names_of(typed: &str) -> Vec<String> {
 }
 
 /// What is typed about the method, beside the prefix.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     /// Which holds.
     pub kind: Kind,
@@ -157,7 +160,8 @@ impl From<&RunConfig> for Tuning {
             lora: LoraDraft::from(&config.lora.clone().unwrap_or_default()),
             with_lora: config.lora.is_some(),
             top_layers: 2,
-            text: TextConfig::default(),
+            // Something has to be said before a prompt, and rows are what there is.
+            text: TextConfig { shots: 2, ..TextConfig::default() },
         };
         tuning.take(&config.method);
         tuning

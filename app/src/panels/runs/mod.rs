@@ -3,47 +3,108 @@
 mod filter;
 mod send;
 pub mod table;
+mod welcome;
 
 use std::collections::BTreeSet;
 
-use egui::{RichText, Ui};
+use egui::{Key, RichText, Ui};
+use serde::{Deserialize, Serialize};
 
 use self::table::{Sort, SortBy};
-use crate::action::{Action, Pick, Screen};
+use crate::action::{Action, Screen};
 use crate::say;
 use crate::state::State;
 use crate::store::{RunRow, RunState};
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
 use crate::widgets::field;
-use crate::widgets::icon::Icon;
-use crate::widgets::surface::{big_choice_ui, heading_ui, modal_frame};
+use crate::widgets::surface::{heading_ui, modal_frame};
 use crate::workspace::RunId;
 
-/// What is being typed and chosen.
+/// Something that is done with chosen runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Show its curves.
+    Open,
+    /// Put beside the base.
+    Compare,
+    /// Look into its adapter.
+    Explore,
+    /// Go on from its last checkpoint.
+    Resume,
+    /// Fill the form with its settings.
+    Duplicate,
+    /// Give it another name.
+    Rename,
+    /// Delete with all files.
+    Delete,
+}
+
+impl Deed {
+    const ALL: [Self; 7] =
+        [Self::Open, Self::Compare, Self::Explore, Self::Resume, Self::Duplicate, Self::Rename, Self::Delete];
+
+    /// What its button says.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => say!("runs.open"),
+            Self::Compare => say!("runs.compare"),
+            Self::Explore => say!("runs.explore"),
+            Self::Resume => say!("runs.resume"),
+            Self::Duplicate => say!("runs.duplicate"),
+            Self::Rename => say!("runs.rename"),
+            Self::Delete => say!("runs.delete"),
+        }
+    }
+
+    /// Whether it can be done with these runs.
+    fn can(self, rows: &[&RunRow], writable: bool) -> bool {
+        let one = if let [row] = rows { Some(*row) } else { None };
+        match self {
+            Self::Open | Self::Duplicate => one.is_some(),
+            Self::Compare => !rows.is_empty() && rows.iter().all(|row| !row.files_missing),
+            Self::Explore => one.is_some_and(|row| !row.files_missing),
+            Self::Resume => writable && one.is_some_and(can_resume),
+            Self::Rename => writable && one.is_some(),
+            Self::Delete => writable && !rows.is_empty(),
+        }
+    }
+}
+
+/// A run that is being given another name.
 #[derive(Debug)]
+struct Renaming {
+    run: RunId,
+    name: String,
+    /// The field has not been drawn yet: it gets the keyboard, with all of the name chosen.
+    fresh: bool,
+}
+
+/// What is being typed and chosen.
+#[derive(Debug, Default)]
 pub struct Runs {
-    filter: String,
-    sort: Sort,
+    kept: Kept,
     selected: BTreeSet<RunId>,
     /// The row that a range of rows begins with.
     anchor: Option<RunId>,
-    renaming: Option<(RunId, String)>,
+    renaming: Option<Renaming>,
     deleting: Option<Vec<RunId>>,
     sending: Option<send::Sending>,
+    /// A row that the keyboard has gone to.
+    scroll_to: Option<usize>,
 }
 
-impl Default for Runs {
+/// How one looks at the table: kept from one start to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    filter: String,
+    sort: Sort,
+}
+
+impl Default for Kept {
     fn default() -> Self {
-        Self {
-            filter: String::new(),
-            sort: Sort { by: SortBy::Started, descending: true },
-            selected: BTreeSet::new(),
-            anchor: None,
-            renaming: None,
-            deleting: None,
-            sending: None,
-        }
+        Self { filter: String::new(), sort: Sort { by: SortBy::Started, descending: true } }
     }
 }
 
@@ -53,6 +114,16 @@ impl Runs {
         if let Some(sending) = &mut self.sending {
             sending.to = path.display().to_string();
         }
+    }
+
+    /// How the table is looked at.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Looks at it as before the last end.
+    pub fn restore(&mut self, kept: Kept) {
+        self.kept = kept;
     }
 
     /// Draws the screen.
@@ -65,7 +136,7 @@ impl Runs {
             return;
         };
         if runs.is_empty() {
-            return welcome_ui(ui, state, out);
+            return welcome::welcome_ui(ui, state, out);
         }
         self.selected.retain(|id| runs.iter().any(|row| row.id == *id));
         heading_ui(ui, say!("screen.runs"), &say!("runs.count", n = runs.len()), |ui| {
@@ -74,27 +145,89 @@ impl Runs {
             }
         });
         self.toolbar_ui(ui, state, out);
-        let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &self.filter)).collect();
-        self.sort.apply(&mut rows);
+        let mut rows: Vec<&RunRow> = runs.iter().filter(|row| filter::passes(row, &self.kept.filter)).collect();
+        self.kept.sort.apply(&mut rows);
+        let trouble = filter::trouble(&self.kept.filter);
+        if let Some(sentence) = &trouble {
+            ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
+        }
         if rows.is_empty() {
-            crate::widgets::surface::empty_ui(ui, say!("runs.none_match"), say!("runs.none_match_advice"));
-        } else {
-            let mut table = table::Table {
-                rows: &rows,
-                now: state.now,
-                sort: &mut self.sort,
-                selected: &self.selected,
-                clicked: None,
-                out,
-            };
-            table.ui(ui);
-            if let Some((index, modifiers)) = table.clicked {
-                self.select(&rows, index, modifiers);
+            if trouble.is_none() {
+                crate::widgets::surface::empty_ui(ui, say!("runs.none_match"), say!("runs.none_match_advice"));
             }
+        } else {
+            self.keys(ui, &rows, state, out);
+            self.table_ui(ui, &rows, state, out);
         }
         self.rename_ui(ui, out);
         self.delete_ui(ui, state, out);
         send::send_ui(ui, &mut self.sending, state, out);
+    }
+
+    fn table_ui(&mut self, ui: &mut Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
+        let selected = self.selected.clone();
+        let writable = is_writable(state);
+        let menu = |row: &RunRow| {
+            let rows = if selected.contains(&row.id) { rows_of(&selected, state) } else { vec![row] };
+            Deed::ALL.iter().map(|deed| (*deed, deed.can(&rows, writable))).collect()
+        };
+        let mut table = table::Table::new(rows, state.now, &mut self.kept.sort, &selected, &menu, out);
+        table.scroll_to = self.scroll_to.take();
+        table.ui(ui);
+        let (clicked, pressed) = (table.clicked, table.pressed);
+        if let Some((index, modifiers)) = clicked {
+            self.select(rows, index, modifiers);
+        }
+        if let Some((index, deed)) = pressed {
+            let row = rows[index];
+            let chosen = if self.selected.contains(&row.id) { rows_of(&self.selected, state) } else { vec![row] };
+            self.perform(deed, &chosen, out);
+        }
+    }
+
+    /// What is pressed while a row has the keyboard.
+    fn keys(&mut self, ui: &Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
+        let focused = ui.memory(|memory| memory.focused());
+        let Some(at) = focused.and_then(|id| rows.iter().position(|row| table::row_id(&row.id) == id)) else { return };
+        let filter = egui::EventFilter { vertical_arrows: true, ..egui::EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(table::row_id(&rows[at].id), filter));
+        let last = rows.len() - 1;
+        let moves = [
+            (Key::ArrowDown, (at + 1).min(last)),
+            (Key::ArrowUp, at.saturating_sub(1)),
+            (Key::Home, 0),
+            (Key::End, last),
+        ];
+        let pressed = |key| ui.input(|input| input.key_pressed(key));
+        for (key, to) in moves {
+            if pressed(key) && to != at {
+                let shift = ui.input(|input| input.modifiers.shift);
+                self.select(rows, to, egui::Modifiers { shift, ..egui::Modifiers::NONE });
+                ui.memory_mut(|memory| memory.request_focus(table::row_id(&rows[to].id)));
+                self.scroll_to = Some(to);
+            }
+        }
+        let row = rows[at];
+        let chosen = if self.selected.contains(&row.id) { rows_of(&self.selected, state) } else { vec![row] };
+        for (key, deed) in [(Key::Enter, Deed::Open), (Key::F2, Deed::Rename), (Key::Delete, Deed::Delete)] {
+            if pressed(key) && deed.can(&chosen, is_writable(state)) {
+                self.perform(deed, &chosen, out);
+            }
+        }
+    }
+
+    fn perform(&mut self, deed: Deed, rows: &[&RunRow], out: &mut Vec<Action>) {
+        let Some(first) = rows.first() else { return };
+        let run = || first.id.clone();
+        match deed {
+            Deed::Open => out.push(Action::Open(run(), Screen::Training)),
+            Deed::Compare => out.extend(rows.iter().map(|row| Action::Open(row.id.clone(), Screen::Compare))),
+            Deed::Explore => out.push(Action::Open(run(), Screen::Explorer)),
+            Deed::Resume => out.push(Action::Resume(run())),
+            Deed::Duplicate => out.push(Action::Duplicate(run())),
+            Deed::Rename => self.renaming = Some(Renaming { run: run(), name: first.name.clone(), fresh: true }),
+            Deed::Delete => self.deleting = Some(rows.iter().map(|row| row.id.clone()).collect()),
+        }
     }
 
     /// As in a file manager: click, Ctrl adds, Shift takes a range.
@@ -118,62 +251,37 @@ impl Runs {
     }
 
     fn toolbar_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let chosen: Vec<&RunRow> = self.selected.iter().filter_map(|id| state.row(id)).collect();
+        let chosen = rows_of(&self.selected, state);
         let one = if let [row] = chosen.as_slice() { Some(*row) } else { None };
-        let writable = matches!(state.access, crate::store::Access::ReadWrite);
+        let writable = is_writable(state);
         ui.horizontal_wrapped(|ui| {
-            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.filter, say!("runs.filter_hint"), 200.0);
+            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.kept.filter, say!("runs.filter_hint"), 200.0);
             ui.name_inputs(say!("runs.filter"), line).on_hover_text(say!("runs.filter_help"));
-            if quiet_ui(ui, one.is_some(), say!("runs.open")).clicked()
-                && let Some(row) = one
-            {
-                out.push(Action::Open(row.id.clone(), Screen::Training));
-            }
-            let comparable = !chosen.is_empty() && chosen.iter().all(|row| !row.files_missing);
-            if quiet_ui(ui, comparable, say!("runs.compare")).clicked() {
-                out.extend(chosen.iter().map(|row| Action::Open(row.id.clone(), Screen::Compare)));
-            }
-            if quiet_ui(ui, one.is_some_and(|row| !row.files_missing), say!("runs.explore")).clicked()
-                && let Some(row) = one
-            {
-                out.push(Action::Open(row.id.clone(), Screen::Explorer));
-            }
-            if quiet_ui(ui, writable && one.is_some_and(can_resume), say!("runs.resume")).clicked()
-                && let Some(row) = one
-            {
-                out.push(Action::Resume(row.id.clone()));
-            }
-            if quiet_ui(ui, one.is_some(), say!("runs.duplicate")).clicked()
-                && let Some(row) = one
-            {
-                out.push(Action::Duplicate(row.id.clone()));
-            }
-            if quiet_ui(ui, writable && one.is_some(), say!("runs.rename")).clicked() {
-                self.renaming = one.map(|row| (row.id.clone(), row.name.clone()));
-            }
-            send::menu_ui(ui, one, &mut self.sending);
-            if danger_ui(ui, writable && !chosen.is_empty(), say!("runs.delete")).clicked() {
-                self.deleting = Some(chosen.iter().map(|row| row.id.clone()).collect());
+            for deed in Deed::ALL {
+                if deed == Deed::Delete {
+                    send::menu_ui(ui, one, &mut self.sending);
+                }
+                let button = if deed == Deed::Delete { danger_ui } else { quiet_ui };
+                if button(ui, deed.can(&chosen, writable), deed.name()).clicked() {
+                    self.perform(deed, &chosen, out);
+                }
             }
         });
         ui.add_space(theme::SMALL_GAP);
     }
 
     fn rename_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
-        let Some((id, name)) = &mut self.renaming else { return };
+        let Some(Renaming { run, name, fresh }) = &mut self.renaming else { return };
         let mut done = false;
         let modal = egui::Modal::new(egui::Id::unique("rename")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(380.0);
             ui.label(RichText::new(say!("runs.rename_title")).text_style(theme::title()));
-            let entered = ui.name_inputs(say!("runs.new_name"), |ui| {
-                let response = ui.add(egui::TextEdit::singleline(name).desired_width(f32::INFINITY));
-                response.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
-            });
+            let entered = ui.name_inputs(say!("runs.new_name"), |ui| field::entry_ui(ui, name, std::mem::take(fresh)));
             ui.horizontal(|ui| {
                 if (primary_ui(ui, !name.trim().is_empty(), say!("runs.rename_do")).clicked() || entered)
                     && !name.trim().is_empty()
                 {
-                    out.push(Action::Rename(id.clone(), name.trim().to_owned()));
+                    out.push(Action::Rename(run.clone(), name.trim().to_owned()));
                     done = true;
                 }
                 done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
@@ -222,33 +330,10 @@ pub fn can_resume(row: &RunRow) -> bool {
     matches!(row.state, RunState::Stopped | RunState::Failed | RunState::Interrupted) && !row.files_missing
 }
 
-/// Where to begin when there are no runs yet.
-fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    ui.add_space(36.0);
-    ui.label(RichText::new(say!("runs.welcome")).heading());
-    ui.add(egui::Label::new(RichText::new(say!("runs.welcome_note")).color(tokens(ui).muted)).wrap());
-    ui.add_space(20.0);
-    ui.columns(3, |columns| {
-        let [first, second, third] = columns else { return };
-        let note = match &state.starter {
-            Some(_) => say!("runs.starter_note"),
-            None => say!("runs.starter_missing"),
-        };
-        if big_choice_ui(first, Icon::Curve, say!("runs.starter"), note).clicked() {
-            match &state.starter {
-                Some(config) => out.push(Action::Start(config.clone())),
-                None => out.push(Action::Show(Screen::NewRun)),
-            }
-        }
-        if big_choice_ui(second, Icon::Shelf, say!("runs.open_model"), say!("runs.open_model_note")).clicked() {
-            out.push(Action::Show(Screen::NewRun));
-            out.push(Action::Browse(Pick::Model));
-        }
-        if big_choice_ui(third, Icon::Plus, say!("runs.new"), say!("runs.new_note")).clicked() {
-            out.push(Action::Show(Screen::NewRun));
-        }
-    });
-    ui.add_space(18.0);
-    let place = say!("runs.workspace", path = state.workspace.display());
-    ui.label(RichText::new(place).small().color(tokens(ui).faint));
+fn is_writable(state: &State) -> bool {
+    matches!(state.access, crate::store::Access::ReadWrite)
+}
+
+fn rows_of<'a>(runs: &BTreeSet<RunId>, state: &'a State) -> Vec<&'a RunRow> {
+    runs.iter().filter_map(|id| state.row(id)).collect()
 }

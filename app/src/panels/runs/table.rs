@@ -1,4 +1,5 @@
-//! The table of runs: sticky name, sortable columns, a sparkline in each row.
+//! The table of runs: sortable columns, as many as there is room for, a sparkline in each row. One stop of the tabulator
+//! a row.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -6,7 +7,9 @@ use std::collections::BTreeSet;
 use egui::accesskit::Role;
 use egui::{Align, Color32, Label, Layout, Modifiers, RichText, Sense, Ui, WidgetInfo, vec2};
 use egui_table::{CellInfo, Column, HeaderCellInfo, HeaderRow, TableDelegate};
+use serde::{Deserialize, Serialize};
 
+use super::Deed;
 use crate::action::{Action, Screen};
 use crate::say;
 use crate::store::{RunRow, RunState};
@@ -18,7 +21,8 @@ use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
 /// A column that can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is named after its column")]
 pub enum SortBy {
     State,
@@ -33,21 +37,41 @@ pub enum SortBy {
     Started,
 }
 
-const COLUMNS: [(SortBy, f32); 10] = [
-    (SortBy::State, 100.0),
-    (SortBy::Name, 190.0),
-    (SortBy::BestLoss, 116.0),
-    (SortBy::LastLoss, 76.0),
-    (SortBy::Curve, 92.0),
-    (SortBy::Method, 134.0),
-    (SortBy::Model, 84.0),
-    (SortBy::Steps, 96.0),
-    (SortBy::Duration, 96.0),
-    (SortBy::Started, 80.0),
+/// Columns in their order, each with its width, and its turn to go where there is too little room: the highest goes first.
+const COLUMNS: [(SortBy, f32, u8); 10] = [
+    (SortBy::State, 104.0, 0),
+    (SortBy::Name, 230.0, 0),
+    (SortBy::BestLoss, 120.0, 0),
+    (SortBy::LastLoss, 76.0, 6),
+    (SortBy::Curve, 92.0, 3),
+    (SortBy::Method, 140.0, 4),
+    (SortBy::Model, 84.0, 5),
+    (SortBy::Steps, 108.0, 1),
+    (SortBy::Duration, 96.0, 7),
+    (SortBy::Started, 80.0, 2),
 ];
 
+/// The columns that fit into a width, with theirs; the name takes what the others leave.
+fn fitting(room: f32) -> Vec<(SortBy, f32)> {
+    let mut columns = COLUMNS.to_vec();
+    let width = |columns: &[(SortBy, f32, u8)]| columns.iter().map(|(_, width, _)| width).sum::<f32>();
+    while width(&columns) > room
+        && let Some(last) = columns.iter().map(|(_, _, turn)| *turn).max().filter(|turn| *turn > 0)
+    {
+        columns.retain(|(_, _, turn)| *turn != last);
+    }
+    let free = (room - width(&columns)).max(0.0).floor();
+    let widened = |(column, width, _)| (column, width + if column == SortBy::Name { free } else { 0.0 });
+    columns.into_iter().map(widened).collect()
+}
+
+/// What a row is found by among all that can have the keyboard.
+pub fn row_id(run: &RunId) -> egui::Id {
+    egui::Id::unique(("run's row", &run.0))
+}
+
 /// Which column, and which way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sort {
     /// Which column.
     pub by: SortBy,
@@ -121,29 +145,53 @@ pub struct Table<'a> {
     pub selected: &'a BTreeSet<RunId>,
     /// The row that was clicked.
     pub clicked: Option<(usize, Modifiers)>,
+    /// A row that is to be seen.
+    pub scroll_to: Option<usize>,
+    /// What the menu of a row was pressed for, and the row.
+    pub pressed: Option<(usize, Deed)>,
+    /// What can be done with the runs that the menu of a row is for.
+    pub menu: &'a dyn Fn(&RunRow) -> Vec<(Deed, bool)>,
     /// What was asked for.
     pub out: &'a mut Vec<Action>,
+    /// Set while it is drawn.
+    columns: Vec<(SortBy, f32)>,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    /// A table of these rows.
+    pub fn new(
+        rows: &'a [&'a RunRow],
+        now: f64,
+        sort: &'a mut Sort,
+        selected: &'a BTreeSet<RunId>,
+        menu: &'a dyn Fn(&RunRow) -> Vec<(Deed, bool)>,
+        out: &'a mut Vec<Action>,
+    ) -> Self {
+        let (clicked, scroll_to, pressed, columns) = (None, None, None, Vec::new());
+        Self { rows, now, sort, selected, clicked, scroll_to, pressed, menu, out, columns }
+    }
+
     /// Draws it.
     pub fn ui(&mut self, ui: &mut Ui) {
-        // The name takes what the others leave.
-        let free = (ui.available_width() - COLUMNS.iter().map(|(_, width)| width).sum::<f32>()).max(0.0);
-        let columns: Vec<Column> = COLUMNS
-            .iter()
-            .map(|(column, width)| width + if *column == SortBy::Name { free.floor() } else { 0.0 })
-            .map(|width| Column::new(width).range(width..=width.max(600.0)).resizable(true))
-            .collect();
+        self.columns = fitting(ui.available_width());
+        let column = |&(column, width): &(SortBy, f32)| {
+            let most = if column == SortBy::Name { width } else { width.max(320.0) };
+            Column::new(width).range(width..=most).resizable(column != SortBy::Name).id(egui::Id::unique(column))
+        };
+        let columns: Vec<Column> = self.columns.iter().map(column).collect();
         // No lines between columns: the rows have lines.
         ui.visuals_mut().widgets.noninteractive.bg_stroke = egui::Stroke::NONE;
-        egui_table::Table::new()
+        let table = egui_table::Table::new()
             .id_salt("runs")
             .num_rows(self.rows.len() as u64)
             .columns(columns)
             .num_sticky_cols(2)
-            .headers([HeaderRow::new(32.0)])
-            .show(ui, self);
+            .headers([HeaderRow::new(32.0)]);
+        let table = match self.scroll_to {
+            Some(row) => table.scroll_to_row(row as u64, None),
+            None => table,
+        };
+        table.show(ui, self);
     }
 
     fn cell(&self, ui: &mut Ui, column: SortBy, row: &RunRow) {
@@ -162,8 +210,9 @@ impl Table<'_> {
                 // Painted, not added: the row is what a screen reader and a test should find.
                 let ink = if row.files_missing { t.faint } else { t.text };
                 let rect = ui.available_rect_before_wrap();
-                let font = egui::TextStyle::Body.resolve(ui.style());
-                ui.painter_at(rect).text(rect.left_center(), egui::Align2::LEFT_CENTER, &row.name, font, ink);
+                let galley = name_galley(ui, &row.name, ink, rect.width());
+                let place = rect.left_center() - vec2(0.0, galley.size().y / 2.0);
+                ui.painter().galley(place, galley, ink);
                 return;
             }
             SortBy::Model => RichText::new(&row.model).small().color(t.muted),
@@ -179,7 +228,7 @@ impl Table<'_> {
                 return;
             }
             SortBy::Steps if row.total_steps == 0 => number("–".to_owned()),
-            SortBy::Steps => number(format!("{} / {}", row.step, row.total_steps)),
+            SortBy::Steps => number(steps_text(row)),
             SortBy::Duration => number(text::duration(row.duration_secs)),
             SortBy::Started => {
                 RichText::new(text::ago(row.started.unwrap_or(row.created) as f64, self.now)).small().color(t.muted)
@@ -189,10 +238,63 @@ impl Table<'_> {
     }
 }
 
+impl Table<'_> {
+    /// What can be done with a row, under the right button of the mouse.
+    fn menu_ui(&mut self, ui: &mut Ui, index: usize) {
+        let row = self.rows[index];
+        for (deed, enabled) in (self.menu)(row) {
+            let button = ui.add_enabled(enabled, egui::Button::new(deed.name()));
+            // The bar above the table has buttons of the same words.
+            let label = say!("runs.of", what = deed.name(), name = row.name);
+            button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, &label));
+            if button.clicked() {
+                self.pressed = Some((index, deed));
+                ui.close();
+            }
+        }
+    }
+}
+
+/// The name in one line, with an ellipsis where it is too long.
+fn name_galley(ui: &Ui, name: &str, ink: Color32, room: f32) -> std::sync::Arc<egui::Galley> {
+    let font = egui::TextStyle::Body.resolve(ui.style());
+    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, ink);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
+    ui.painter().layout_job(job)
+}
+
+/// Steps done of all, or their share where the numbers are long.
+fn steps_text(row: &RunRow) -> String {
+    let text = format!("{} / {}", row.step, row.total_steps);
+    if text.len() <= LONGEST_STEPS {
+        text
+    } else {
+        format!("{:.1} %", 100.0 * row.step as f64 / row.total_steps as f64)
+    }
+}
+
+/// Characters that the column of steps has room for.
+const LONGEST_STEPS: usize = 12;
+
+/// What a cell has no room for.
+fn hover_text(row: &RunRow, column: SortBy) -> String {
+    match column {
+        _ if row.failure.is_some() => {
+            row.failure.as_ref().map(|failure| format!("{}\n{}", failure.what, failure.advice)).unwrap_or_default()
+        }
+        _ if row.files_missing => say!("runs.files_missing").to_owned(),
+        SortBy::Name => [&row.name, &row.method, &row.model, &row.dataset].map(String::as_str).join("\n"),
+        SortBy::Steps if row.total_steps > 0 => {
+            format!("{} / {}", text::count(row.step as usize), text::count(row.total_steps as usize))
+        }
+        _ => String::new(),
+    }
+}
+
 impl TableDelegate for Table<'_> {
     fn header_cell_ui(&mut self, ui: &mut Ui, cell: &HeaderCellInfo) {
         let t = tokens(ui);
-        let (column, _) = COLUMNS[cell.col_range.start];
+        let (column, _) = self.columns[cell.col_range.start];
         let response = ui.interact(ui.max_rect(), ui.unique_id().with("sort"), Sense::click());
         let label = say!("runs.sort_by", column = title(column));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
@@ -221,26 +323,35 @@ impl TableDelegate for Table<'_> {
         };
         ui.painter().rect_filled(rect, 0.0, fill);
         ui.painter().hline(rect.x_range(), rect.bottom(), egui::Stroke::new(1.0, t.border));
+        if ui.memory(|memory| memory.has_focus(row_id(&row.id))) {
+            let ring = egui::Stroke::new(1.5, t.accent);
+            ui.painter().rect_stroke(rect.shrink(1.0), 4.0, ring, egui::StrokeKind::Inside);
+        }
     }
 
     fn cell_ui(&mut self, ui: &mut Ui, cell: &CellInfo) {
         let index = cell.row_nr as usize;
         let row = self.rows[index];
-        let (column, _) = COLUMNS[cell.col_nr];
-        let response = ui.interact(ui.max_rect(), ui.unique_id().with("row"), Sense::click());
-        if column == SortBy::Name {
+        let (column, _) = self.columns[cell.col_nr];
+        let response = if column == SortBy::Name {
+            let response = ui.interact(ui.max_rect(), row_id(&row.id), Sense::click());
             let chosen = self.selected.contains(&row.id);
             response.widget_info(|| WidgetInfo::selected(Role::Row, true, chosen, &row.name));
-        }
+            response
+        } else {
+            // The name stands for the row: the tabulator does not stop at its other cells.
+            ui.interact(ui.max_rect(), ui.unique_id().with("row"), Sense::CLICK)
+        };
         if response.double_clicked() {
             self.out.push(Action::Open(row.id.clone(), Screen::Training));
-        } else if response.clicked() {
+        } else if response.clicked() || (response.secondary_clicked() && !self.selected.contains(&row.id)) {
             self.clicked = Some((index, ui.input(|input| input.modifiers)));
+            ui.memory_mut(|memory| memory.request_focus(row_id(&row.id)));
         }
-        if let Some(failure) = &row.failure {
-            response.on_hover_text(format!("{}\n{}", failure.what, failure.advice));
-        } else if row.files_missing {
-            response.on_hover_text(say!("runs.files_missing"));
+        response.context_menu(|ui| self.menu_ui(ui, index));
+        let hover = hover_text(row, column);
+        if !hover.is_empty() {
+            response.on_hover_text(hover);
         }
         padded(ui, |ui| self.cell(ui, column, row));
     }
@@ -255,4 +366,32 @@ fn padded<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
     let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center)));
     inner.spacing_mut().item_spacing.x = 6.0;
     add(&mut inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::RunRow;
+
+    #[test]
+    fn columns_go_until_the_others_fit_and_the_name_takes_the_rest() {
+        for room in [2000.0, 1064.0, 900.0, 764.0, 640.0, 500.0] {
+            let columns = fitting(room);
+            let width: f32 = columns.iter().map(|(_, width)| width).sum();
+            assert!(width <= room && width > room - 1.0, "{room}: {width}");
+            for always in [SortBy::State, SortBy::Name, SortBy::BestLoss] {
+                assert!(columns.iter().any(|(column, _)| *column == always), "{room}");
+            }
+        }
+        assert_eq!(fitting(2000.0).len(), COLUMNS.len());
+        assert!(fitting(764.0).iter().any(|(column, _)| *column == SortBy::Started), "what fits into 900 points");
+    }
+
+    #[test]
+    fn steps_are_never_cut() {
+        let row = super::super::filter::tests::row();
+        let text = |step, total_steps| steps_text(&RunRow { step, total_steps, ..row.clone() });
+        assert_eq!(text(1273, 3000), "1273 / 3000");
+        assert_eq!(text(12_730, 30_000), "42.4 %");
+    }
 }

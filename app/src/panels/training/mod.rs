@@ -5,6 +5,7 @@ mod plots;
 mod tabs;
 
 use egui::{RichText, Ui};
+use engine::config::{MethodConfig, RunConfig};
 use engine::message::{NamedFigures, Phase};
 use engine::nn::Precision;
 
@@ -68,7 +69,8 @@ impl Training {
                 ui.add_space(theme::SMALL_GAP);
             }
             tiles_ui(ui, view, row, live);
-            self.plots.ui(ui, view, state, out);
+            let total = live.map_or(0, |live| live.total).max(row.total_steps as usize);
+            self.plots.ui(ui, view, total, state, out);
             ui.add_space(theme::SMALL_GAP);
             self.tabs.ui(ui, view);
             ui.add_space(theme::GAP);
@@ -90,7 +92,8 @@ fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[String], out: &mut Vec<A
 }
 
 fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out: &mut Vec<Action>) {
-    let note = format!("{} · {} · {}", row.method, row.model, row.dataset);
+    let config = state.view.as_ref().filter(|view| view.id == row.id).and_then(|view| view.config.as_deref());
+    let note = about_run(row, config);
     heading_ui(ui, &row.name, &note, |ui| match live {
         Some(live) => live_buttons_ui(ui, live, out),
         None => still_buttons_ui(ui, state, row, out),
@@ -103,10 +106,16 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
                 Some(live) => (live.phase.map_or(say!("state.preparing"), phase_word), Some(Level::Info)),
                 None => state_words(row.state),
             };
-            match level {
+            let chip = match level {
                 Some(level) => chip_ui(ui, level, word),
                 None => plain_chip_ui(ui, word),
             };
+            let first = live.filter(|live| live.phase == Some(Phase::FirstStep));
+            if let Some(gpu) = first.and_then(Live::gpu) {
+                let line = say!("training.compiles", device = gpu);
+                ui.label(RichText::new(&line).small().color(tokens(ui).muted));
+                chip.on_hover_text(line);
+            }
             let step = live.map_or(row.step as usize, |live| live.step);
             let total = live.map_or(row.total_steps as usize, |live| live.total.max(row.total_steps as usize));
             if total > 0 {
@@ -121,7 +130,7 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let line = match live.and_then(Live::eta_secs) {
                     Some(secs) => say!("training.left", time = text::duration(secs)),
-                    None if live.is_some() => String::new(),
+                    None if live.is_some() || row.started.is_none() => String::new(),
                     None => say!("training.took", time = text::duration(row.duration_secs)),
                 };
                 ui.label(RichText::new(line).text_style(theme::small_number()).color(tokens(ui).muted));
@@ -136,6 +145,24 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
         progress_ui(ui, share, say!("training.progress"));
     });
     ui.add_space(theme::SMALL_GAP);
+}
+
+/// The speed of a run under way is the mean of so many steps: rows differ in length.
+const SPEED_STEPS: usize = 20;
+
+/// What a run is, as far as its name does not say so already: method, model, rows, and what tells equal ones apart.
+pub fn about_run(row: &RunRow, config: Option<&RunConfig>) -> String {
+    let named = |part: &str| !part.is_empty() && !row.name.contains(part);
+    let mut parts: Vec<String> =
+        [&row.method, &row.model, &row.dataset].into_iter().filter(|part| named(part)).cloned().collect();
+    if let Some(config) = config.filter(|config| !matches!(config.method, MethodConfig::Text(_))) {
+        parts.push(say!("training.at_rate", rate = text::scientific(config.training.learning_rate)));
+        parts.push(say!("training.with_seed", seed = config.seed));
+    }
+    if row.total_steps > 0 {
+        parts.push(say!("training.n_steps", n = text::count(row.total_steps as usize)));
+    }
+    parts.join(" · ")
 }
 
 fn phase_word(phase: Phase) -> &'static str {
@@ -213,11 +240,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
         (Some(best), _) => say!("training.at_step", step = best.step),
         _ => String::new(),
     };
-    let speed = view.speed.last().map(|(_, value)| value).filter(|_| live.is_some());
-    let mean_speed = {
-        let tokens: f64 = view.speed.values().iter().copied().filter(|v| v.is_finite()).sum();
-        tokens / view.speed.len().max(1) as f64
-    };
+    let speed = view.mean_speed(live.map_or(usize::MAX, |_| SPEED_STEPS));
     let facts = view.facts.as_deref();
     card_ui(ui, "", |ui| {
         let figures = best.and_then(|best| best.figures.as_ref());
@@ -227,7 +250,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
             tile_ui(
                 &mut c[2],
                 say!("training.speed"),
-                &text::count(speed.unwrap_or(mean_speed).max(0.0) as usize),
+                &speed.map_or_else(|| "–".to_owned(), |speed| text::count(speed as usize)),
                 say!("training.speed_unit"),
             );
             let trained = facts.map_or_else(|| "–".to_owned(), |f| text::short_count(f.trained_parameters));

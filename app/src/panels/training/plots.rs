@@ -22,8 +22,8 @@ pub(super) struct Plots {
 }
 
 impl Plots {
-    /// Draws them.
-    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView, state: &State, out: &mut Vec<Action>) {
+    /// Draws them over all of a run's steps, `total` where that is known.
+    pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView, total: usize, state: &State, out: &mut Vec<Action>) {
         let shown = Some((view.id.clone(), view.generation));
         if self.shown != shown {
             *self = Self { shown, smoothing: self.smoothing, ..Self::default() };
@@ -52,16 +52,6 @@ impl Plots {
                     ui.label(RichText::new(say!("training.smoothing")).small().color(t.muted));
                 });
             });
-            if view.loss.is_empty() && view.evaluations.is_empty() {
-                ui.allocate_ui(egui::vec2(ui.available_width(), 250.0), |ui| {
-                    crate::widgets::surface::empty_ui(
-                        ui,
-                        say!("training.no_points"),
-                        say!("training.no_points_advice"),
-                    );
-                });
-                return;
-            }
             self.smoothed.follow(&view.loss, weight);
             let dots = Dots {
                 name: say!("training.validation"),
@@ -79,14 +69,20 @@ impl Plots {
                 Curve { name: say!("training.raw"), series: &view.loss, color: faint, width: 1.0 },
                 Curve { name: say!("training.smooth"), series: &self.smoothed.series, color: t.accent, width: 2.0 },
             ];
-            let canvas = Canvas { label: say!("training.loss_plot"), height: 250.0, group: "training" };
+            let canvas = Canvas {
+                label: say!("training.loss_plot"),
+                height: 250.0,
+                group: &view.id.0,
+                steps: total,
+                empty: say!("training.no_points"),
+            };
             curves_ui(ui, canvas, &mut self.cache, &curves, Some(&dots));
         });
         ui.add_space(theme::SMALL_GAP);
-        self.small_ui(ui, view);
+        self.small_ui(ui, view, total);
     }
 
-    fn small_ui(&mut self, ui: &mut Ui, view: &RunView) {
+    fn small_ui(&mut self, ui: &mut Ui, view: &RunView, total: usize) {
         let t = tokens(ui);
         let plots = [
             (say!("training.rate"), &view.learning_rate),
@@ -98,7 +94,7 @@ impl Plots {
                 card_ui(ui, "", |ui| {
                     ui.label(RichText::new(name).color(t.muted));
                     let curve = Curve { name, series, color: t.accent, width: 1.5 };
-                    let canvas = Canvas { label: name, height: 116.0, group: "training" };
+                    let canvas = Canvas { label: name, height: 116.0, group: &view.id.0, steps: total, empty: "" };
                     curves_ui(ui, canvas, &mut self.cache, &[curve], None);
                 });
             }

@@ -11,7 +11,7 @@ use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 use crate::widgets::surface::{card_ui, empty_ui};
-use crate::workspace::date_and_time;
+use crate::workspace::{RunId, date_and_time};
 
 /// Which of them is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +28,17 @@ pub(super) struct Tabs {
     tab: Tab,
     /// Step of the evaluation whose samples are shown; `None` is the last.
     step: Option<usize>,
+    /// Whose.
+    of: Option<RunId>,
     search: String,
 }
 
 impl Tabs {
     /// Draws them.
     pub(super) fn ui(&mut self, ui: &mut Ui, view: &RunView) {
+        if self.of.as_ref() != Some(&view.id) {
+            (self.step, self.of) = (None, Some(view.id.clone()));
+        }
         card_ui(ui, "", |ui| {
             let names = [
                 (Tab::Samples, say!("training.samples")),

@@ -99,7 +99,7 @@ fn beside_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>, issue
     let title = if draft.tuning.with_lora { say!("method.beside_on") } else { say!("method.beside") };
     CollapsingHeader::new(title).id_salt("beside").show(ui, |ui| {
         ui.add_space(6.0);
-        ui.checkbox(&mut draft.tuning.with_lora, say!("method.with_lora")).on_hover_text(say!("method.lora_is"));
+        field::check_ui(ui, &mut draft.tuning.with_lora, say!("method.with_lora"), say!("method.lora_is"));
         if draft.tuning.with_lora {
             lora::lora_ui(ui, &mut draft.tuning.lora, model, issues);
         }

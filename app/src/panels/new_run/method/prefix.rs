@@ -88,8 +88,8 @@ fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
 }
 
 fn network_ui(ui: &mut Ui, draft: &mut Draft) {
-    let toggle = ui.checkbox(&mut draft.reparameterise, say!("method.reparameterise"));
-    if toggle.on_hover_text(say!("method.reparameterise_help")).changed() {
+    let (name, help) = (say!("method.reparameterise"), say!("method.reparameterise_help"));
+    if field::check_ui(ui, &mut draft.reparameterise, name, help) {
         draft.follow_method();
     }
     if !draft.reparameterise {

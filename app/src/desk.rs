@@ -1,0 +1,69 @@
+//! Where one was and what was typed, from one start to the next: `desk.json` in the workspace folder.
+//!
+//! Settings are choices of a person and stand in `settings.toml`; this is the state of the work on the desk, and nothing in
+//! it is worth an error.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Screen;
+use crate::panels::compare::Compare;
+use crate::panels::new_run::draft::Draft;
+use crate::panels::runs::Kept;
+use crate::workspace::RunId;
+
+/// What lies on the desk.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Desk {
+    /// The screen that was shown.
+    pub screen: Screen,
+    /// The run of *Training* and *Explorer*.
+    pub run: Option<RunId>,
+    /// The runs of *Compare*.
+    pub compared: Vec<RunId>,
+    /// What was typed in *Compare*.
+    pub compare: Compare,
+    /// How the table of runs was looked at.
+    pub runs: Kept,
+    /// The form of a new run; nothing if nobody was there.
+    pub draft: Option<Box<Draft>>,
+}
+
+impl Desk {
+    /// Reads the file. One that is not there or of another version is an empty desk.
+    pub fn load(path: &Path) -> Self {
+        let is_file = std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
+        let text = is_file.then(|| std::fs::read_to_string(path).ok()).flatten();
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// The file's text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_desk_survives_a_restart_and_a_broken_file_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("desk.json");
+        let draft = Draft { n_virtual: 7, learning_rate: "3e-3 is hal".into(), ..Draft::default() };
+        let desk = Desk {
+            screen: Screen::Explorer,
+            run: Some(RunId("a".into())),
+            draft: Some(Box::new(draft)),
+            ..Desk::default()
+        };
+        std::fs::write(&path, desk.to_json()).unwrap();
+        assert_eq!(Desk::load(&path), desk);
+        std::fs::write(&path, "{\"screen\": \"cellar\"}").unwrap();
+        assert_eq!(Desk::load(&path), Desk::default());
+        assert_eq!(Desk::load(&folder.path().join("none")), Desk::default());
+    }
+}

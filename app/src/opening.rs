@@ -1,0 +1,288 @@
+//! What lies at a path that somebody dropped onto the window or named when it was started, and what is opened of it.
+//!
+//! A file's kind is told by names alone; only a run file and the head of a `config.json` are read.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use engine::config::RunConfig;
+use engine::error::Failure;
+
+use crate::cli::{CliError, run_file};
+use crate::say;
+use crate::workspace::{Assets, RunId, Workspace, last_name};
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Rows to train on.
+    Rows,
+    /// The folder of a base model.
+    Model,
+    /// Settings of a run, as TOML.
+    RunFile,
+    /// An adapter of any form.
+    Adapter,
+    /// The folder of a run.
+    Run,
+    /// Nothing that is opened here.
+    Other,
+    /// Not there, or nothing that can be read.
+    Missing,
+}
+
+/// What was opened.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// Rows to train on, and those to validate on if both came.
+    Rows(PathBuf, Option<PathBuf>),
+    /// A model folder.
+    Model(PathBuf),
+    /// Settings of a run.
+    RunFile(Box<RunConfig>),
+    /// A run of this workspace.
+    Run(RunId),
+    /// An adapter that somebody sent.
+    Adapter(PathBuf),
+    /// Why nothing was.
+    Failed(Failure),
+}
+
+/// Endings of files that hold rows.
+const ROWS: [&str; 13] =
+    ["jsonl", "ndjson", "json", "csv", "tsv", "conll", "conllu", "bio", "txt", "parquet", "arrow", "xlsx", "gz"];
+/// Endings of files that hold weights.
+const WEIGHTS: [&str; 6] = ["safetensors", "bin", "pt", "pth", "ckpt", "msgpack"];
+/// No `config.json` is longer, in bytes.
+const LONGEST_CONFIG: u64 = 1 << 20;
+
+/// Looks at a path.
+pub fn kind_of(path: &Path) -> Kind {
+    sorted(path).0
+}
+
+/// The kind, and the path that stands for it: the folder of a model for one of its files.
+fn sorted(path: &Path) -> (Kind, PathBuf) {
+    match fs::metadata(path) {
+        Ok(facts) if facts.is_dir() => (of_folder(path), path.to_owned()),
+        Ok(facts) if facts.is_file() => of_file(path),
+        _ => (Kind::Missing, path.to_owned()),
+    }
+}
+
+fn of_folder(folder: &Path) -> Kind {
+    let has = |name: &str| folder.join(name).is_file();
+    if has("metrics.jsonl") && has("config.json") {
+        Kind::Run
+    } else if has("adapter_config.json") || (has("config.json") && is_prefix_checkpoint(&folder.join("config.json"))) {
+        Kind::Adapter
+    } else if has("config.json") {
+        Kind::Model
+    } else if train_file(folder).is_some() {
+        Kind::Rows
+    } else {
+        // Checkpoints of other programs are folders of any names; who reads adapters says what is missing.
+        Kind::Adapter
+    }
+}
+
+/// P-tuning v2's programs write the model's own `config.json` beside a checkpoint that holds a prefix alone.
+fn is_prefix_checkpoint(config: &Path) -> bool {
+    let read = || {
+        let mut text = String::new();
+        fs::File::open(config).ok()?.take(LONGEST_CONFIG).read_to_string(&mut text).ok()?;
+        serde_json::from_str::<serde_json::Value>(&text).ok()?.get("pre_seq_len")?.as_u64()
+    };
+    read().is_some_and(|length| length > 0)
+}
+
+fn of_file(path: &Path) -> (Kind, PathBuf) {
+    let name = last_name(path).to_lowercase();
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let of_folder = |name: &str| folder.join(name).is_file();
+    let is_weights = WEIGHTS.contains(&ending) || name.ends_with(".index.json");
+    let is_part = is_weights
+        || ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
+            .contains(&name.as_str());
+    if ending == "toml" {
+        (Kind::RunFile, path.to_owned())
+    } else if name == "adapter_config.json" || (name.starts_with("adapter_model.") && of_folder("adapter_config.json"))
+    {
+        (Kind::Adapter, folder)
+    } else if is_part && of_folder("config.json") && self::of_folder(&folder) == Kind::Model {
+        (Kind::Model, folder)
+    } else if is_weights || ending == "prefix" {
+        (Kind::Adapter, path.to_owned())
+    } else if ROWS.contains(&ending) {
+        (Kind::Rows, path.to_owned())
+    } else {
+        (Kind::Other, path.to_owned())
+    }
+}
+
+fn train_file(folder: &Path) -> Option<PathBuf> {
+    ROWS.iter().map(|ending| folder.join(format!("train.{ending}"))).find(|file| file.is_file())
+}
+
+/// The file of validation rows that lies beside `train.*` in a folder.
+fn validation_file(folder: &Path) -> Option<PathBuf> {
+    let names = ["validation", "valid", "val", "dev"];
+    let files = names.iter().flat_map(|name| ROWS.iter().map(move |ending| folder.join(format!("{name}.{ending}"))));
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// Opens what lies there: one thing, or a file of training rows with one of validation rows.
+pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened {
+    let Some(first) = paths.first() else { return Opened::Failed(nothing(Path::new(""))) };
+    if let Some((train, validation)) = pair(paths) {
+        return Opened::Rows(train, Some(validation));
+    }
+    if paths.len() > 1 {
+        return Opened::Failed(Failure {
+            what: say!("drop.several", n = paths.len()),
+            advice: say!("drop.several_advice").to_owned(),
+        });
+    }
+    let (kind, path) = sorted(first);
+    match kind {
+        Kind::Rows if path.is_dir() => match train_file(&path) {
+            Some(train) => Opened::Rows(train, validation_file(&path)),
+            None => Opened::Failed(nothing(&path)),
+        },
+        Kind::Rows => Opened::Rows(path, None),
+        Kind::Model => Opened::Model(path),
+        Kind::RunFile => match run_file::read(&path, assets) {
+            Ok(config) => Opened::RunFile(Box::new(config)),
+            Err(CliError::Usage(failure) | CliError::Failed(failure)) => Opened::Failed(failure),
+            Err(CliError::Negative | CliError::Line(_)) => Opened::Failed(nothing(&path)),
+        },
+        Kind::Run => {
+            let ours = path.parent().is_some_and(|parent| parent == workspace.runs());
+            if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
+        }
+        Kind::Adapter => Opened::Adapter(path),
+        Kind::Missing => Opened::Failed(Failure {
+            what: say!("drop.missing", path = path.display()),
+            advice: say!("drop.missing_advice").to_owned(),
+        }),
+        Kind::Other => Opened::Failed(nothing(&path)),
+    }
+}
+
+fn nothing(path: &Path) -> Failure {
+    Failure { what: say!("drop.other_file", path = path.display()), advice: say!("drop.other_advice").to_owned() }
+}
+
+/// Two files of rows of which one is named as validation rows are.
+fn pair(paths: &[PathBuf]) -> Option<(PathBuf, PathBuf)> {
+    let [a, b] = paths else { return None };
+    let validates = |path: &Path| {
+        let name = last_name(path).to_lowercase();
+        ["valid", "val", "dev", "eval", "test"]
+            .iter()
+            .any(|word| name.split(['.', '_', '-']).any(|part| part.starts_with(word)))
+    };
+    let is_rows = |path: &&PathBuf| kind_of(path) == Kind::Rows && path.is_file();
+    if ![a, b].iter().all(is_rows) {
+        return None;
+    }
+    match (validates(a), validates(b)) {
+        (false, true) => Some((a.clone(), b.clone())),
+        (true, false) => Some((b.clone(), a.clone())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with these files, each with its text.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn every_path_goes_where_its_kind_belongs() {
+        let home = folder(&[
+            ("own.csv", "a,b\n1,2\n"),
+            ("own.JSONL", "{}"),
+            ("run.toml", ""),
+            ("mine.prefix", ""),
+            ("notes.docx", ""),
+            ("model/config.json", "{}"),
+            ("model/model.safetensors", ""),
+            ("model/tokenizer.json", "{}"),
+            ("lora/adapter_config.json", "{}"),
+            ("lora/adapter_model.safetensors", ""),
+            ("chatglm/config.json", r#"{"pre_seq_len": 128}"#),
+            ("chatglm/pytorch_model.bin", ""),
+            ("set/train.jsonl", ""),
+            ("run/config.json", "{}"),
+            ("run/metrics.jsonl", ""),
+        ]);
+        for (name, kind, stands_for) in [
+            ("own.csv", Kind::Rows, "own.csv"),
+            ("own.JSONL", Kind::Rows, "own.JSONL"),
+            ("set", Kind::Rows, "set"),
+            ("run.toml", Kind::RunFile, "run.toml"),
+            ("mine.prefix", Kind::Adapter, "mine.prefix"),
+            ("lora", Kind::Adapter, "lora"),
+            ("lora/adapter_model.safetensors", Kind::Adapter, "lora"),
+            ("chatglm", Kind::Adapter, "chatglm"),
+            ("model", Kind::Model, "model"),
+            ("model/model.safetensors", Kind::Model, "model"),
+            ("model/config.json", Kind::Model, "model"),
+            ("model/tokenizer.json", Kind::Model, "model"),
+            ("run", Kind::Run, "run"),
+            ("notes.docx", Kind::Other, "notes.docx"),
+            ("not there", Kind::Missing, "not there"),
+        ] {
+            let found = sorted(&home.path().join(name));
+            assert_eq!(found, (kind, home.path().join(stands_for)), "{name}");
+        }
+    }
+
+    #[test]
+    fn rows_come_with_the_validation_rows_that_were_dropped_or_lie_beside_them() {
+        let home = folder(&[("a.csv", ""), ("a_dev.csv", ""), ("set/train.csv", ""), ("set/val.csv", "")]);
+        let place = tempfile::tempdir().unwrap();
+        let (workspace, assets) = (Workspace::open(place.path()).unwrap(), Assets::at("/nowhere"));
+        let at = |name: &str| home.path().join(name);
+        let opened = |paths: &[PathBuf]| match open(paths, &workspace, &assets) {
+            Opened::Rows(train, validation) => (train, validation),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(opened(&[at("a.csv")]), (at("a.csv"), None));
+        assert_eq!(opened(&[at("a_dev.csv"), at("a.csv")]), (at("a.csv"), Some(at("a_dev.csv"))));
+        assert_eq!(opened(&[at("set")]), (at("set/train.csv"), Some(at("set/val.csv"))));
+        let two = open(&[at("a.csv"), at("set/train.csv")], &workspace, &assets);
+        assert!(matches!(two, Opened::Failed(_)), "which of them is meant is not guessed: {two:?}");
+    }
+
+    #[test]
+    fn a_run_of_this_workspace_is_shown_and_a_run_file_fills_the_form() {
+        let place = folder(&[
+            ("runs/20261121-a/config.json", "{}"),
+            ("runs/20261121-a/metrics.jsonl", ""),
+            ("bad.toml", "steps = ["),
+        ]);
+        let workspace = Workspace::open(place.path()).unwrap();
+        let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
+        let run = open(&[workspace.runs().join("20261121-a")], &workspace, &assets);
+        assert!(matches!(&run, Opened::Run(id) if id.0 == "20261121-a"), "{run:?}");
+        let bad = open(&[place.path().join("bad.toml")], &workspace, &assets);
+        assert!(matches!(&bad, Opened::Failed(failure) if failure.what.contains("not TOML")), "{bad:?}");
+        fs::write(place.path().join("good.toml"), "[training]\nsteps = 9\n").unwrap();
+        let good = open(&[place.path().join("good.toml")], &workspace, &assets);
+        assert!(matches!(&good, Opened::RunFile(config) if config.training.steps == 9), "{good:?}");
+    }
+}

@@ -1,0 +1,44 @@
+//! What goes with the training rows of the form: the validation file that belongs to them, and the columns that were
+//! chosen for them. Other rows bring their own; whoever comes back finds both as they were.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::draft::Draft;
+use crate::state::State;
+
+/// What was chosen for rows that the form has left, by the path of their file.
+#[derive(Debug, Default)]
+pub(super) struct LeftRows(BTreeMap<String, Choices>);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Choices {
+    validation: String,
+    columns: [Option<String>; 3],
+}
+
+impl LeftRows {
+    /// The form names other rows than `before`.
+    pub(super) fn follow(&mut self, before: &str, draft: &mut Draft, state: &State) {
+        let data = &mut draft.data;
+        let columns = [&mut data.source_column, &mut data.second_column, &mut data.target_column].map(std::mem::take);
+        let validation = if draft.validation_chosen { String::new() } else { draft.validation.clone() };
+        let left = Choices { validation, columns };
+        if left != Choices::default() {
+            self.0.insert(before.to_owned(), left);
+        }
+        let found = self.0.get(&draft.train).cloned();
+        let companion = found.as_ref().map(|choices| choices.validation.clone()).filter(|path| !path.is_empty());
+        draft.follow_rows(companion.or_else(|| companion_of(Path::new(draft.train.trim()), state)));
+        [draft.data.source_column, draft.data.second_column, draft.data.target_column] =
+            found.unwrap_or_default().columns;
+    }
+}
+
+/// The validation file that rows of the starter or of the library have.
+fn companion_of(train: &Path, state: &State) -> Option<String> {
+    let starter = state.starter.iter().map(|config| (&config.data.train, &config.data.validation));
+    let known = state.dataset_rows.iter().map(|row| (&row.train, &row.validation));
+    let (_, validation) = starter.chain(known).find(|(rows, _)| *rows == train)?;
+    validation.as_deref().map(|path| path.display().to_string())
+}

@@ -1,0 +1,120 @@
+//! What is dropped onto the window or named with it goes where its kind belongs.
+
+use std::path::{Path, PathBuf};
+
+use app::action::Screen;
+use app::opening::{Kind, Opened};
+use app::store::{RunRow, RunState};
+use app::text::Language;
+use app::workbench::Workbench;
+use app::workspace::RunId;
+use egui_kittest::kittest::Queryable as _;
+use engine::error::Failure;
+use engine::message::Command;
+
+use crate::pictures::{click, picture};
+use crate::sent::Dropped;
+use crate::world::{Bench, Start, config, row, settings};
+
+fn runs() -> Vec<RunRow> {
+    vec![row("a", "A run", RunState::Finished)]
+}
+
+fn window(bench: &Bench) -> &Workbench {
+    bench.harness.state().as_ref().expect("the window is open")
+}
+
+/// A window onto which something was dropped that is this.
+fn dropped(opens: Opened) -> Bench {
+    let mut bench = Bench::with_runs(Start { size: [1280.0, 1500.0], ..Start::default() }, runs());
+    bench.world.borrow_mut().opens = Some(opens);
+    bench.harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped("/mail/it".into())));
+    bench.settle();
+    bench.settle();
+    assert_eq!(bench.world.borrow().opened, [vec![PathBuf::from("/mail/it")]]);
+    bench
+}
+
+#[test]
+fn rows_set_up_a_run_and_so_do_a_model_and_a_run_file() {
+    let mut bench = dropped(Opened::Rows("/mail/own.csv".into(), Some("/mail/dev.csv".into())));
+    assert_eq!(window(&bench).state.screen, Screen::NewRun);
+    bench.answer_form();
+    let asked = bench.last(|command| match command {
+        Command::Preview { data, .. } => Some((data.train.clone(), data.validation.clone())),
+        _ => None,
+    });
+    assert_eq!(asked, Some(("/mail/own.csv".into(), Some("/mail/dev.csv".into()))));
+
+    let mut bench = dropped(Opened::Model("/mail/bert".into()));
+    assert_eq!(window(&bench).state.screen, Screen::NewRun);
+    bench.answer_form();
+    let asked = bench.last(|command| match command {
+        Command::DescribeModel { folder, .. } => Some(folder.clone()),
+        _ => None,
+    });
+    assert_eq!(asked.as_deref(), Some(Path::new("/mail/bert")));
+
+    let mut sent = config();
+    sent.training.batch_size = 3;
+    let mut bench = dropped(Opened::RunFile(Box::new(sent)));
+    assert_eq!(window(&bench).state.screen, Screen::NewRun);
+    bench.answer_form();
+    click(&mut bench, "Start");
+    let batch = bench.last(|command| match command {
+        Command::Train { config, .. } => Some(config.training.batch_size),
+        _ => None,
+    });
+    assert_eq!(batch, Some(3));
+}
+
+#[test]
+fn a_run_of_this_workspace_is_shown_and_what_cannot_be_opened_says_why() {
+    let bench = dropped(Opened::Run(RunId("a".into())));
+    assert_eq!(window(&bench).state.screen, Screen::Training);
+    let failure = Failure { what: "this is nothing that can be opened here: /mail/it".into(), advice: "Rows".into() };
+    let bench = dropped(Opened::Failed(failure));
+    bench.harness.get_by_label("This is nothing that can be opened here: /mail/it");
+    assert_eq!(window(&bench).state.screen, Screen::Runs);
+}
+
+#[test]
+fn whoever_holds_something_over_the_window_is_told_what_will_happen() {
+    let words = [
+        (Kind::Rows, "Rows to train on"),
+        (Kind::Model, "A base model"),
+        (Kind::RunFile, "A run file"),
+        (Kind::Adapter, "An adapter"),
+        (Kind::Run, "The folder of a run"),
+        (Kind::Other, "Nothing that is opened here"),
+    ];
+    for (kind, said) in words {
+        let mut bench = Bench::with_runs(Start::default(), runs());
+        bench.world.borrow_mut().kind = Some(kind);
+        let held = egui::HoveredFile { path: Some("/mail/it".into()), ..egui::HoveredFile::default() };
+        bench.harness.input_mut().hovered_files.push(held);
+        bench.settle();
+        bench.settle();
+        bench.harness.get_by_label(said);
+        if kind == Kind::Rows {
+            picture(&mut bench, "drop");
+        }
+        bench.harness.input_mut().hovered_files.clear();
+        bench.settle();
+        assert!(bench.harness.query_by_label(said).is_none(), "it was taken away");
+    }
+}
+
+#[test]
+fn what_the_library_is_asked_to_open_is_looked_at_first() {
+    let settings = app::settings::Settings { language: Language::English, ..settings() };
+    let mut bench = Bench::with_runs(Start { settings, size: [1280.0, 1500.0], ..Start::default() }, runs());
+    click(&mut bench, "Library");
+    bench.world.borrow_mut().opens = Some(Opened::Rows("/mail/own.csv".into(), None));
+    bench.harness.get_by_label("An adapter that somebody sent").focus();
+    bench.harness.get_by_label("An adapter that somebody sent").type_text("/mail/own.csv");
+    bench.settle();
+    click(&mut bench, "Open adapter…");
+    bench.settle();
+    assert_eq!(window(&bench).state.screen, Screen::NewRun, "rows are no adapter");
+}
