@@ -15,7 +15,7 @@ use super::{Described, PreviewState, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
 use crate::say;
 use crate::settings::Settings;
-use crate::store::{Cursor, Request, RunRow};
+use crate::store::{Cursor, Request};
 use crate::widgets::surface::Level;
 use crate::workspace::{RunId, default_name};
 

@@ -18,7 +18,7 @@ use crate::config::{
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
-use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
+use crate::models::{ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::adapters::Lookalike;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};

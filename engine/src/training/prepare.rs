@@ -11,8 +11,8 @@ use crate::adapters::{
     is_of_a_head,
 };
 use crate::config::{
-    EpochEnd, FullConfig, HeadInit, HeadRecord, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit,
-    PromptConfig, PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    EpochEnd, FullConfig, HeadInit, HeadRecord, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig,
+    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};

@@ -2,8 +2,8 @@
 
 use crate::adapters::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{
-    FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PromptEncoderShape,
-    PromptShape, PromptTasksShape, TokenTable,
+    FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PrefixShape,
+    PromptEncoderShape, PromptShape, PromptTasksShape, TokenTable,
 };
 use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, Task, TaskRecord};
 use crate::error::{EngineError, Result};

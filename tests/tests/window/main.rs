@@ -1,7 +1,7 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
-mod explorer;
 mod choices;
+mod explorer;
 mod keys;
 mod lab;
 mod methods;

@@ -28,7 +28,7 @@ use engine::hub::{
 use engine::message::{
     Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
 };
-use engine::models::{LinearName, Role, WeightName};
+use engine::models::{LinearName, Role as MatrixRole, WeightName};
 use engine::nn::Precision;
 
 /// 2026-11-21 03:15:02.
@@ -287,6 +287,7 @@ pub(crate) fn config() -> RunConfig {
 
 pub(crate) fn model_summary() -> ModelSummary {
     ModelSummary {
+        notice: None,
         folder: "/assets/models/starter".into(),
         architecture: "gpt2".into(),
         n_layers: 6,
@@ -318,7 +319,7 @@ fn layer(n: usize) -> [LinearName; 4] {
         d_in,
         d_out,
         is_in_out: true,
-        role: Role::Layer,
+        role: MatrixRole::Layer,
     })
 }
 

@@ -3,7 +3,6 @@
 //! One axis for all: z, the cosine in standard deviations from the vocabulary's mean. The hill behind the list is the
 //! whole vocabulary, bars begin at its mean, and the line is where chance ends.
 
-use std::path::PathBuf;
 
 use egui::accesskit::Role;
 use egui::{
@@ -13,8 +12,8 @@ use engine::message::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyS
 
 use super::Explorer;
 use crate::action::{Action, Pick};
-use crate::panels::training::phase_line;
 use crate::home::typed;
+use crate::panels::training::phase_line;
 use crate::say;
 use crate::state::State;
 use crate::text;

@@ -122,6 +122,7 @@ mod tests {
     fn gpt2_small() -> ModelSummary {
         ModelSummary {
             folder: "a".into(),
+            notice: None,
             architecture: "GPT2LMHeadModel".into(),
             n_layers: 12,
             encoder_layers: 0,
