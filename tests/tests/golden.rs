@@ -1,4 +1,5 @@
 //! Every number against transformers + PEFT: the cases of `tests/golden`, on the CPU.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::collections::BTreeMap;
 
