@@ -210,7 +210,8 @@ fn a_checkpoint_of_an_older_version_goes_on_with_a_word() {
     let (config, whole, folder) = (tiny_run(home.path()), home.path().join("whole"), home.path().join("run"));
     train(&whole, &config, false);
     stopped(&folder, &config, |event| is_step(event, 6));
-    let path = folder.join("checkpoints/step-000006/state.json");
+    let last = read_checkpoints(&folder).unwrap().last.unwrap();
+    let path = folder.join("checkpoints").join(last).join("state.json");
     let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert!(state.as_object_mut().unwrap().remove("origin").is_some());
     std::fs::write(&path, state.to_string()).unwrap();
@@ -224,7 +225,8 @@ fn a_checkpoint_of_an_older_version_goes_on_with_a_word() {
 fn the_untouched_start_is_kept_where_no_step_is_better() {
     let home = tempfile::tempdir().unwrap();
     let (mut config, folder) = (tiny_run(home.path()), home.path().join("run"));
-    config.training.learning_rate = 20.0;
+    // Too little to change a number.
+    config.training.learning_rate = 1e-30;
     assert!(is_completed(&train(&folder, &config, false)));
     let losses: Vec<(usize, f64, bool)> = curve(&folder)
         .iter()
@@ -233,7 +235,7 @@ fn the_untouched_start_is_kept_where_no_step_is_better() {
             _ => None,
         })
         .collect();
-    assert!(losses[1..].iter().all(|(_, loss, best)| *loss > losses[0].1 && !best), "{losses:?}");
+    assert!(losses[1..].iter().all(|(_, loss, best)| *loss >= losses[0].1 && !best), "{losses:?}");
     assert_eq!(read_checkpoints(&folder).unwrap().best.as_deref(), Some("step-000000"));
     let numbers = |at: &str| std::fs::read(folder.join(at).join("adapter_model.safetensors")).unwrap();
     assert_eq!(numbers("adapter"), numbers("initial"));

@@ -40,7 +40,7 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Database(error) => Self {
-                what: format!("the database could not be used: {error}"),
+                what: format!("the database could not be used: {}", schema::in_words(&error)),
                 advice: "Check that the disk is not full; the run folders still have everything".to_owned(),
             },
             Trouble::Files(error) => Self {

@@ -95,16 +95,8 @@ impl Keeper {
             ));
         };
         let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
-        Ok(Live {
-            phase: None,
-            folder,
-            key,
-            file,
-            summary: Summary::default(),
-            dirty: false,
-            before: None,
-            _lock: lock,
-        })
+        let summary = key.map_or(Ok(Summary::default()), |key| tables::summarise(&self.index.db, key))?;
+        Ok(Live { phase: None, folder, key, file, summary, dirty: false, before: None, _lock: lock })
     }
 
     pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), Trouble> {

@@ -161,7 +161,8 @@ pub(super) fn is_damage(error: &Error) -> bool {
         | Error::InvalidColumnName(_)
         | Error::InvalidColumnIndex(_)
         | Error::InvalidColumnType(..)
-        | Error::Utf8Error(..) => true,
+        | Error::Utf8Error(..)
+        | Error::SqlInputError { .. } => true,
         // The generic one is "no such table" and its like: our own statements are right where the form is.
         error => matches!(
             error.sqlite_error_code(),
@@ -208,7 +209,15 @@ fn newer(path: &Path, found: i64) -> StoreError {
     StoreError::Newer { found, known: VERSION, path: path.to_owned(), aside }
 }
 
+pub(super) fn unusable(path: &Path, error: &(dyn std::error::Error + 'static)) -> StoreError {
+    let reason = error.downcast_ref().map_or_else(|| error.to_string(), in_words);
+    StoreError::Unusable { reason, path: path.to_owned() }
+}
+
 /// Without the statement that failed: it says nothing to those who did not write it.
-pub(super) fn unusable(path: &Path, error: &dyn std::error::Error) -> StoreError {
-    StoreError::Unusable { reason: error.to_string(), path: path.to_owned() }
+pub(super) fn in_words(error: &Error) -> String {
+    match error {
+        Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
 }
