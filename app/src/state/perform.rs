@@ -26,12 +26,8 @@ impl State {
     /// Does what a user asked for. What needs a dialog, a file or a new run folder was done by the caller before.
     pub fn perform(&mut self, action: Action) {
         match action {
-            Action::Show(screen) => {
-                if screen == Screen::Explorer {
-                    self.find_explored();
-                }
-                self.show(screen);
-            }
+            Action::Show(Screen::Explorer) => self.show_explorer(),
+            Action::Show(screen) => self.show(screen),
             Action::Open(run, screen) => self.open(run, screen),
             Action::Resume(run) => self.resume(&run, Beginning::Resumed),
             Action::ResumeOnOthers(run) => self.resume(&run, Beginning::ResumedOnOthers),
@@ -205,7 +201,12 @@ impl State {
         self.refresh_view();
     }
 
-    /// The Explorer is opened: it shows the run on screen, or the newest that has something to look at.
+    fn show_explorer(&mut self) {
+        self.find_explored();
+        self.show(Screen::Explorer);
+    }
+
+    /// What the Explorer shows when it is opened: the run on screen, or the newest that has something to look at.
     fn find_explored(&mut self) {
         let has_some = |view: &RunView| self.row(&view.id).is_none_or(can_be_explored);
         let instead = match (&self.view, &self.exploration.instead) {

@@ -245,7 +245,7 @@ fn a_run_that_is_queued_leaves_the_explorer_where_it_was() {
 }
 
 #[test]
-fn cells_are_coloured_by_their_change_too() {
+fn cells_are_colored_by_their_change_too() {
     let (mut bench, _) = exploring(Start::default(), "Layer 3, position 5,");
     bench.harness.get_by_label("Layer 1, position 8, norm 290.00");
     click(&mut bench, "Change");

@@ -1,4 +1,4 @@
-//! The grid: a cell for each vector of a prefix, coloured by how large it is or how far it has come.
+//! The grid: a cell for each vector of a prefix, colored by how large it is or how far it has come.
 
 use egui::{RichText, Ui};
 use engine::message::{PrefixGrid, Side};
@@ -14,7 +14,7 @@ use crate::widgets::field;
 use crate::widgets::heatmap::{Heatmap, heatmap_ui, scale_ui};
 use crate::widgets::surface::card_ui;
 
-/// What a cell's colour stands for.
+/// What a cell's color stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Measure {
     /// The norm of its vector.
@@ -23,10 +23,10 @@ pub(super) enum Measure {
     Change,
 }
 
-/// Between which numbers the colours run.
+/// Between which numbers the colors run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
-    /// The least and the greatest of all cells, by their logarithms: a few large cells leave the others their colours.
+    /// The least and the greatest of all cells, by their logarithms: a few large cells leave the others their colors.
     Logarithmic,
     /// The least and the greatest of each layer.
     PerLayer,
@@ -39,7 +39,7 @@ impl Explorer {
     }
 
     fn grid_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid, state: &State, out: &mut Vec<Action>) {
-        self.colour_choices_ui(ui, grid);
+        self.color_choices_ui(ui, grid);
         let (norms, changes) = match self.side {
             Side::Key => (&grid.key_norm, &grid.key_change),
             Side::Value => (&grid.value_norm, &grid.value_change),
@@ -71,10 +71,10 @@ impl Explorer {
         }
     }
 
-    fn colour_choices_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid) {
+    fn color_choices_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid) {
         ui.horizontal_wrapped(|ui| {
             if !grid.key_change.is_empty() {
-                field::field_ui(ui, say!("explorer.colour"), say!("explorer.colour_help"), None, |ui| {
+                field::field_ui(ui, say!("explorer.color"), say!("explorer.color_help"), None, |ui| {
                     let names = [(Measure::Norm, say!("explorer.norm")), (Measure::Change, say!("explorer.change"))];
                     segmented_ui(ui, &mut self.measure, &names);
                 });
@@ -104,7 +104,7 @@ fn name(grid: &PrefixGrid, is_change: bool, (layer, position): (usize, usize), v
     }
 }
 
-/// From 0 to 1, how deep the colour of each cell is; NaN where the value is no number.
+/// From 0 to 1, how deep the color of each cell is; NaN where the value is no number.
 fn shades(values: &[f32], columns: usize, scale: Scale) -> Vec<f32> {
     let shade = |row: &[f32]| -> Vec<f32> {
         let (low, high) = ends(row.iter().copied());
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_few_large_cells_leave_the_others_their_colours() {
+    fn a_few_large_cells_leave_the_others_their_colors() {
         let values = [1.0, 2.0, 4.0, 1000.0];
         let all = shades(&values, 2, Scale::Logarithmic);
         assert!(all[0] == 0.0 && all[3] == 1.0 && all[2] > 0.19, "{all:?}");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_are_the_lowest_and_what_is_no_number_has_no_colour() {
+    fn zeros_are_the_lowest_and_what_is_no_number_has_no_color() {
         let shades = shades(&[0.0, 3.0, 9.0, f32::NAN], 4, Scale::Logarithmic);
         assert_eq!(shades[..3], [0.0, 0.0, 1.0]);
         assert!(shades[3].is_nan());
