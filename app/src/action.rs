@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use engine::config::{DataConfig, RunConfig, Task};
-use engine::message::{LabPlan, Metric, Side};
+use engine::message::LabPlan;
 
 use crate::settings::Settings;
 use crate::state::comparison::Wish;
+use crate::state::exploration::Cell;
 use crate::workspace::RunId;
 
 /// The screens, in the order of the rail.
@@ -163,16 +164,7 @@ pub enum Action {
         checkpoint: PathBuf,
     },
     /// Nearest tokens of a cell.
-    Neighbours {
-        /// From 0.
-        layer: usize,
-        /// From 0.
-        position: usize,
-        /// Keys or values.
-        side: Side,
-        /// The measure.
-        metric: Metric,
-    },
+    Neighbours(Cell),
     /// Write an adapter in PEFT's format.
     Export {
         /// Run or checkpoint folder.

@@ -143,7 +143,7 @@ pub struct State {
     pub configs: BTreeMap<RunId, Box<RunConfig>>,
     /// Tasks of the runs whose prompt serves several; empty until the engine has answered.
     pub tasks: BTreeMap<RunId, Vec<String>>,
-    /// The run that *Training* and *Explorer* show.
+    /// The run that *Training* shows, and *Explorer* unless it shows another instead.
     pub view: Option<RunView>,
     /// Runs that this program computes.
     pub live: BTreeMap<JobId, Live>,
@@ -306,13 +306,19 @@ impl State {
         best.map(|c| c.folder.clone()).or_else(|| self.row(run).map(|row| row.folder.clone()))
     }
 
-    /// Asks for what is new about the run on screen, unless that was just asked.
+    /// The run that is looked into.
+    pub fn explored(&self) -> Option<&RunView> {
+        self.exploration.instead.as_ref().or(self.view.as_ref())
+    }
+
+    /// Asks for what is new about the runs on screen, unless that was just asked.
     fn refresh_view(&mut self) {
-        if let Some(view) = self.view.as_mut().filter(|view| !view.asked) {
+        let mut requests = Vec::new();
+        for view in self.view.iter_mut().chain(&mut self.exploration.instead).filter(|view| !view.asked && view.stale) {
             view.asked = true;
-            let request = Request::Detail { run: view.id.clone(), since: view.cursor };
-            self.ask_store(request);
+            requests.push(Request::Detail { run: view.id.clone(), since: view.cursor });
         }
+        requests.into_iter().for_each(|request| self.ask_store(request));
     }
 
     /// Takes in what the store tells.
@@ -326,12 +332,10 @@ impl State {
             }
             Answer::Changed(runs) => {
                 self.ask_store(Request::ListRuns);
-                if self.view.as_ref().is_some_and(|view| runs.contains(&view.id)) {
-                    if let Some(view) = &mut self.view {
-                        view.stale = true;
-                    }
-                    self.refresh_view();
+                for view in self.view.iter_mut().chain(&mut self.exploration.instead) {
+                    view.stale |= runs.contains(&view.id);
                 }
+                self.refresh_view();
             }
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.now),
@@ -350,11 +354,10 @@ impl State {
             self.find_prompts();
             self.find_tasks(&id);
         }
-        if let Some(view) = self.view.as_mut().filter(|view| view.id == id && view.asked) {
+        let mut shown = self.view.iter_mut().chain(&mut self.exploration.instead);
+        if let Some(view) = shown.find(|view| view.id == id && view.asked) {
             view.absorb(detail);
-            if view.stale {
-                self.refresh_view();
-            }
+            self.refresh_view();
             self.go_on_with_detail();
         }
     }
@@ -365,10 +368,10 @@ impl State {
         self.checkpoints.remove(run);
         self.configs.remove(run);
         self.tasks.remove(run);
-        if self.view.as_ref().is_some_and(|view| view.id == *run) {
-            self.view = None;
+        if self.explored().is_some_and(|view| view.id == *run) {
             self.exploration = Exploration::default();
         }
+        self.view.take_if(|view| view.id == *run);
         match left {
             None => self.notices.add(Level::Info, say!("notice.deleted"), "", self.now),
             Some(sentence) => self.notices.add(Level::Warn, sentence, "", self.now),
@@ -403,10 +406,13 @@ impl State {
             Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } => {}
             Event::Score { .. } | Event::Voted { .. } => {}
             Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
-                self.exploration.grid = Some(grid);
-                self.exploration.grid_job = None;
+                self.exploration.take_grid(grid);
+                // The cell that was clicked before is asked about anew.
+                if let Some(cell) = self.exploration.cell {
+                    self.neighbours(cell);
+                }
             }
-            Event::Neighbours { lists, .. } if self.exploration.job == Some(job) => self.exploration.neighbours(lists),
+            Event::Neighbours { lists, .. } if self.exploration.asks(job) => self.exploration.neighbours(lists),
             Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
             Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
             Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
@@ -436,7 +442,7 @@ impl State {
             live.phase = Some(phase);
         } else if self.comparison.job == Some(job) {
             self.comparison.phase = Some(phase);
-        } else if self.exploration.job == Some(job) {
+        } else if self.exploration.asks(job) {
             self.exploration.phase = Some(phase);
         } else if self.range.job == Some(job) {
             self.range.phase = Some(phase);
@@ -508,8 +514,8 @@ impl State {
                 self.exploration.grid_job = None;
                 self.exploration.failure = Some(failure);
             }
-            Purpose::Neighbours if self.exploration.job == Some(job) => {
-                self.exploration.job = None;
+            Purpose::Neighbours if self.exploration.asks(job) => {
+                self.exploration.asked = None;
                 self.exploration.phase = None;
                 self.exploration.failure = Some(failure);
             }
@@ -556,7 +562,7 @@ impl State {
         self.live.clear();
         self.jobs.clear();
         self.comparison.job = None;
-        self.exploration.job = None;
+        self.exploration.asked = None;
         self.exploration.grid_job = None;
         self.preview.job = None;
         self.preview_beside.job = None;

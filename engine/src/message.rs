@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 pub use self::answers::{
     AdapterFacts, DataPreview, GeneratedBeam, GeneratedStream, ModelSummary, Neighbour, NeighbourList, PrefixGrid,
-    ProbeReport, ProbeVerdict, TokenRow, VoteReport, VoteRow, WeightChange,
+    ProbeReport, ProbeVerdict, TokenRow, VocabularyScores, VoteReport, VoteRow, WeightChange,
 };
 pub use self::figures::{
     EvaluationReport, LabRow, LabScore, LabStep, NamedFigures, RangeFindings, RangePoint, RunFacts, SampleReport,
     Spread, StepReport, TaskFigures,
 };
 pub use self::requests::{
-    Beams, EarlyStopping, GenerateRequest, LabPlan, Metric, NeighbourRequest, Prompt, RateRange, Sampling, Side,
+    Beams, EarlyStopping, GenerateRequest, LabPlan, Metric, NeighbourRequest, Prompt, RateRange, Sampling, Side, Space,
     Stream, VoteRequest,
 };
 use crate::adapters::Combination;
@@ -153,8 +153,10 @@ pub enum Command {
         adapter: PathBuf,
         /// The base model, whose weights a change is held against; without one changes are left out.
         model: Option<PathBuf>,
+        /// Adapter folder of the values before training, if it is known: how far each cell has come.
+        initial: Option<PathBuf>,
     },
-    /// Nearest tokens of prefix cells, with their null: answered by [`Event::Neighbours`].
+    /// Nearest tokens of prefix cells, beside what chance makes: answered by [`Event::Neighbours`].
     Neighbours {
         /// Names the work.
         job: JobId,

@@ -1,5 +1,6 @@
 //! What the engine thread owns: loaded models with their tokenizers and devices.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::adapters::FoldedAdapter;
-use crate::analysis::VocabularyBank;
+use crate::analysis::{Geometry, VocabularyBank};
 use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::{EngineError, Result};
 use crate::generation::{DecoderOptions, SourceOptions};
-use crate::message::{ModelSummary, Sampling};
+use crate::message::{ModelSummary, Sampling, Space};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, cannot};
 use crate::nn::Precision;
@@ -140,12 +141,16 @@ pub struct Session {
     pub trials: Option<Trials>,
     last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
     bank: Option<(String, Rc<VocabularyBank>)>,
+    geometries: BTreeMap<TableName, Rc<Geometry>>,
 }
+
+/// A table of the vocabulary's vectors and the space it is seen in: the bank's name, the number of the table.
+pub type TableName = (String, usize, Space);
 
 impl Session {
     /// Nothing is loaded yet.
     pub fn new(cache: PathBuf, trials: Option<Trials>) -> Self {
-        Self { cache, trials, last: None, bank: None }
+        Self { cache, trials, last: None, bank: None, geometries: BTreeMap::new() }
     }
 
     /// The model of a folder on a device and in a precision, loaded if it is not there yet.
@@ -166,6 +171,7 @@ impl Session {
         }
         // Two models at once only while a job still uses the other one.
         self.last = None;
+        self.geometries.clear();
         let model = Rc::new(LoadedModel::load(folder, place, self.trials.as_ref(), progress)?);
         self.last = Some((folder.to_owned(), place, Rc::clone(&model)));
         Ok(model)
@@ -183,9 +189,16 @@ impl Session {
         bank
     }
 
+    /// The space of a table of the model used last: computed once, and then kept as long as the model is.
+    pub fn geometry(&mut self, table: TableName, compute: impl FnOnce(Space) -> Geometry) -> Rc<Geometry> {
+        let space = table.2;
+        Rc::clone(self.geometries.entry(table).or_insert_with(|| Rc::new(compute(space))))
+    }
+
     /// Forgets the model that no job uses.
     pub fn unload(&mut self) {
         self.last = None;
         self.bank = None;
+        self.geometries.clear();
     }
 }

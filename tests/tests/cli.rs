@@ -161,7 +161,7 @@ fn the_main_job_runs_from_the_command_line() {
     assert!(is_usage(&line(&workspace, &["generate", "--source", "a e"]).unwrap_err()), "there is no template");
     line(&workspace, &["generate", "--run", "first", "--row", "2", "--max-new-tokens", "3", "--json"]).unwrap();
     line(&workspace, &["evaluate", "--run", "first", "--base", "--data", &place("rows.jsonl")]).unwrap();
-    let neighbors = ["neighbors", "--run", "first", "--layer", "1", "--position", "0", "--top", "3", "--csv"];
+    let neighbors = ["neighbors", "--run", "first", "--layer", "2", "--position", "1", "--top", "3", "--csv"];
     line(&workspace, &[&neighbors[..], &[&place("near.csv")]].concat()).unwrap();
     assert_eq!(fs::read_to_string(place("near.csv")).unwrap().lines().count(), 1 + 3 + 3);
 

@@ -11,7 +11,7 @@ use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::message::{
     Command, EvaluationReport, Event, GenerateRequest, JobId, Metric, NeighbourRequest, Prompt, SampleReport, Sampling,
-    Side, Stream, TaskFigures,
+    Side, Space, Stream, TaskFigures,
 };
 use engine::models::SOFT;
 use engine::nn::Precision;
@@ -475,6 +475,7 @@ fn the_prefix_of_an_encoder_has_neighbours_too() {
         positions: vec![],
         side: Side::Key,
         metric: Metric::Cosine,
+        space: Space::Whitened,
         top: 3,
     };
     let events = Talk::new().run(Command::Neighbours { job: JOB, request: Box::new(request) }, JOB);

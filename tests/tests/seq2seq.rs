@@ -11,7 +11,7 @@ use engine::data::{TargetStart, Tokenizer, preview};
 use engine::device::DeviceChoice;
 use engine::message::{
     Command, Event, GenerateRequest, GeneratedStream, JobId, Metric, NeighbourRequest, Outcome, Prompt, Sampling, Side,
-    Stream,
+    Space, Stream,
 };
 use engine::models::Site;
 use engine::nn::Precision;
@@ -228,6 +228,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
         positions: vec![0],
         side: Side::Key,
         metric: Metric::Cosine,
+        space: Space::Whitened,
         top: 2,
     };
     let events = talk.run(Command::Neighbours { job: JOB, request: Box::new(request) }, JOB);

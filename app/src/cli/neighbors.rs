@@ -1,33 +1,41 @@
-//! `neighbors`: the nearest tokens of a prefix's cells, beside what its initial values and random vectors give.
+//! `neighbors`: the nearest tokens of a prefix's cells, judged by the whole vocabulary. People count layers and positions
+//! from 1, JSON and CSV from 0.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use engine::analysis::export_neighbours;
-use engine::message::{Command, Event, Metric, Neighbour, NeighbourList, NeighbourRequest, Side};
+use engine::message::{
+    Command, Event, Metric, Neighbour, NeighbourList, NeighbourRequest, Side, Space, VocabularyScores,
+};
 
 use super::error::CliError;
 use super::session::{JOB, Session};
 use super::target::TargetArgs;
 use super::{Global, json, out};
+use crate::text;
 
-/// Nearest tokens of a prefix, with their null.
+/// Nearest tokens of a prefix, and whether they are nearer than chance explains.
 #[derive(Debug, Args)]
 pub(super) struct NeighborsArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// A layer, from 0; may be repeated; without it all
+    /// A layer, counted from 1 as in the window (JSON and CSV count from 0); may be repeated; without it all
     #[arg(long, value_name = "N")]
-    layer: Vec<usize>,
-    /// A prefix position, from 0; may be repeated; without it all
+    layer: Vec<NonZeroUsize>,
+    /// A prefix position, counted from 1 as in the window (JSON and CSV count from 0); may be repeated; without it all
     #[arg(long, value_name = "N")]
-    position: Vec<usize>,
+    position: Vec<NonZeroUsize>,
     /// Keys or values
     #[arg(long, value_enum, default_value_t = SideArg::Key)]
     side: SideArg,
-    /// How near two vectors are
+    /// What orders a list
     #[arg(long, value_enum, default_value_t = MetricArg::Cosine)]
     metric: MetricArg,
+    /// Where vectors are compared
+    #[arg(long, value_enum, default_value_t = SpaceArg::Whitened)]
+    space: SpaceArg,
     /// Tokens per list
     #[arg(long, default_value_t = 8)]
     top: usize,
@@ -49,6 +57,16 @@ enum MetricArg {
     L2,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SpaceArg {
+    /// From the vocabulary's mean, the directions that most tokens share scaled down
+    Whitened,
+    /// From the vocabulary's mean
+    Centered,
+    /// As they are: what all tokens have in common counts as nearness
+    Raw,
+}
+
 pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let workspace = global.workspace()?;
@@ -65,15 +83,22 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
         MetricArg::Dot => Metric::Dot,
         MetricArg::L2 => Metric::L2,
     };
+    let space = match args.space {
+        SpaceArg::Whitened => Space::Whitened,
+        SpaceArg::Centered => Space::Centered,
+        SpaceArg::Raw => Space::Raw,
+    };
+    let from_zero = |numbers: &[NonZeroUsize]| numbers.iter().map(|number| number.get() - 1).collect();
     let request = NeighbourRequest {
         model,
         device: global.device.unwrap_or_default(),
         adapter,
         initial: column.initial,
-        layers: args.layer.clone(),
-        positions: args.position.clone(),
+        layers: from_zero(&args.layer),
+        positions: from_zero(&args.position),
         side,
         metric,
+        space,
         top: args.top.max(1),
     };
     let session = Session::start(&workspace, None)?;
@@ -88,25 +113,52 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
         }
     })?;
     if let Some(file) = &args.csv {
-        export_neighbours(file, lists.iter().map(|list| (side, metric, list)))?;
+        export_neighbours(file, lists.iter().map(|list| ((side, metric, space), list)))?;
     }
     if !global.json {
         lists.iter().for_each(print_list);
+        if let Some(list) = lists.first() {
+            print_chance(&lists, &list.vocabulary);
+        }
     }
     Ok(())
 }
 
+/// `*` marks what is above chance.
 fn print_list(list: &NeighbourList) {
-    let words = |found: &[Neighbour]| {
-        found.iter().map(|near| format!("{:?} {:.3}", near.text, near.score)).collect::<Vec<_>>().join("  ")
+    let word = |near: &Neighbour, mark: bool| {
+        format!("{:?} {:.3} z {:.1}{}", near.text, near.score, near.z, if mark { "*" } else { "" })
     };
-    out::result(format_args!("layer {} · position {}", list.layer, list.position));
-    out::result(format_args!("  trained  {}", words(&list.nearest)));
+    let line = |words: Vec<String>| words.join("  ");
+    out::result(format_args!("layer {} · position {}", list.layer + 1, list.position + 1));
+    let trained = list.nearest.iter().map(|near| word(near, list.is_above_chance(near))).collect();
+    out::result(format_args!("  trained     {}", line(trained)));
     if !list.initial.is_empty() {
-        out::result(format_args!("  initial  {}", words(&list.initial)));
+        let initial = list.initial.iter().map(|near| word(near, false)).collect();
+        out::result(format_args!("  began as    {}", line(initial)));
     }
-    let ((mean, spread), (all, all_spread)) = (list.random_best, list.vocabulary);
+    let VocabularyScores { mean, sd, .. } = list.vocabulary;
+    out::result(format_args!("  vocabulary  cosine {mean:.3} ± {sd:.3}"));
+}
+
+/// What z means, and how many lists chance alone would mark.
+fn print_chance(lists: &[NeighbourList], all: &VocabularyScores) {
+    let above = lists.iter().filter(|list| list.above_chance() > 0).count();
     out::result(format_args!(
-        "  random vectors reach {mean:.3} ± {spread:.3}; the whole vocabulary {all:.3} ± {all_spread:.3}"
+        "z is the cosine in standard deviations above the mean of all {} tokens; by chance the nearest of so many has \
+         z {:.1}",
+        text::count(all.tokens),
+        all.best
     ));
+    match all.limit {
+        Some(limit) => {
+            let expected = lists.len() as f64 * VocabularyScores::LEVEL;
+            out::result(format_args!("* is beyond z {limit:.1}, which chance exceeds in one list of twenty"));
+            out::result(format_args!(
+                "lists with a token above chance: {above} of {}; chance alone marks about {expected:.1}",
+                lists.len()
+            ));
+        }
+        None => out::result("raw: what all tokens share decides, so that no token is judged; see --space whitened"),
+    }
 }

@@ -106,7 +106,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("method.dropout", "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read"),
     or_none(value(
         "method.layers",
-        "The layers that get a prefix, from 0, as [6, 7, 8]; the others do not see it; none is all",
+        "The layers that get a prefix, counted from 0 as in every file, as [6, 7, 8]; the others do not see it; none is all",
     )),
     value("method.infix", "Puts the slots of a prefix between prompt and target: infix-tuning"),
     or_none(value(

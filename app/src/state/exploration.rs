@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use engine::analysis::neighbours_table;
 use engine::error::Failure;
-use engine::message::{JobId, Metric, NeighbourList, Phase, PrefixGrid, Side};
+use engine::message::{JobId, Metric, NeighbourList, Phase, PrefixGrid, Side, Space};
 
-/// What a list of neighbours was asked for.
+use super::run_view::RunView;
+use crate::store::{RunRow, RunState};
+
+/// What a list of neighbours is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// From 0.
@@ -17,33 +20,42 @@ pub struct Cell {
     pub side: Side,
     /// The measure.
     pub metric: Metric,
+    /// Where vectors are compared.
+    pub space: Space,
 }
 
 /// The screen *Explorer*.
 #[derive(Clone, Debug, Default)]
 pub struct Exploration {
+    /// The run that is looked at in place of the one on screen, which has nothing to look at yet.
+    pub instead: Option<RunView>,
     /// The checkpoint that is shown.
     pub checkpoint: Option<PathBuf>,
     /// Its norms.
     pub grid: Option<Box<PrefixGrid>>,
     /// The question for norms that is under way.
     pub grid_job: Option<JobId>,
-    /// The cell that was clicked.
+    /// The cell that was clicked: it stays when another checkpoint or run is looked at.
     pub cell: Option<Cell>,
-    /// The question for neighbours that is under way.
-    pub job: Option<JobId>,
+    /// The question for neighbours that is under way, and what it asks for.
+    pub asked: Option<(JobId, Cell)>,
     /// What it is doing.
     pub phase: Option<Phase>,
-    /// Lists that have come, newest last.
+    /// Lists of this checkpoint that have come, newest last.
     pub lists: Vec<(Cell, NeighbourList)>,
     /// What went wrong.
     pub failure: Option<Failure>,
 }
 
 impl Exploration {
-    /// Begins with another checkpoint.
-    pub fn look_at(&mut self, checkpoint: PathBuf) {
-        *self = Self { checkpoint: Some(checkpoint), ..Self::default() };
+    /// The same cell of another checkpoint, of which nothing is known yet.
+    pub fn of(checkpoint: Option<PathBuf>, cell: Option<Cell>, instead: Option<RunView>) -> Self {
+        Self { instead, checkpoint, cell, ..Self::default() }
+    }
+
+    /// Whether a question for neighbours is this one.
+    pub fn asks(&self, job: JobId) -> bool {
+        self.asked.is_some_and(|(asked, _)| asked == job)
     }
 
     /// The list of the clicked cell, if it has come.
@@ -52,53 +64,30 @@ impl Exploration {
         self.lists.iter().rev().find(|(known, _)| *known == cell).map(|(_, list)| list)
     }
 
-    /// The lists for the clicked cell's question have come.
+    /// The norms have come. A cell that was clicked in another grid is kept if this one has it.
+    pub fn take_grid(&mut self, grid: Box<PrefixGrid>) {
+        self.cell.take_if(|cell| cell.layer >= grid.n_layers || cell.position >= grid.n_virtual);
+        self.grid = Some(grid);
+        self.grid_job = None;
+    }
+
+    /// The lists for the question under way have come: they answer what was asked, whatever was clicked since.
     pub fn neighbours(&mut self, lists: Vec<NeighbourList>) {
-        self.job = None;
         self.phase = None;
-        let Some(asked) = self.cell else { return };
+        let Some((_, asked)) = self.asked.take() else { return };
         self.lists
             .extend(lists.into_iter().map(|list| (Cell { layer: list.layer, position: list.position, ..asked }, list)));
     }
 
     /// All lists that have come, as a table.
     pub fn to_csv(&self) -> String {
-        neighbours_table(self.lists.iter().map(|(cell, list)| (cell.side, cell.metric, list)))
+        neighbours_table(self.lists.iter().map(|(cell, list)| ((cell.side, cell.metric, cell.space), list)))
     }
 }
 
-/// Whether a score says more than its null: beyond what random vectors reach by two standard deviations, and beyond the
-/// best that the values before training reached.
-pub fn above_null(score: f32, metric: Metric, list: &NeighbourList) -> bool {
-    let (mean, sd) = list.random_best;
-    let before = list.initial.first().map(|neighbour| neighbour.score);
-    match metric {
-        Metric::Cosine | Metric::Dot => score > mean + 2.0 * sd && before.is_none_or(|before| score > before),
-        Metric::L2 => score < mean - 2.0 * sd && before.is_none_or(|before| score < before),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use engine::message::Neighbour;
-
-    #[test]
-    fn a_score_has_to_beat_both_nulls() {
-        let near = |score| Neighbour { token: 1, text: "a".into(), score };
-        let mut list = NeighbourList {
-            layer: 0,
-            position: 0,
-            nearest: vec![near(0.9)],
-            initial: vec![near(0.95)],
-            random_best: (0.1, 0.05),
-            vocabulary: (0.0, 0.1),
-        };
-        assert!(!above_null(0.9, Metric::Cosine, &list), "it was nearer before training");
-        assert!(above_null(0.96, Metric::Cosine, &list));
-        list.initial.clear();
-        assert!(above_null(0.9, Metric::Cosine, &list));
-        assert!(!above_null(0.19, Metric::Cosine, &list), "random vectors reach that");
-        assert!(above_null(-0.5, Metric::L2, &list), "nearer is smaller");
-    }
+/// Whether a run has a checkpoint or an adapter to look into.
+pub fn can_be_explored(row: &RunRow) -> bool {
+    let is_written =
+        row.best_loss.is_some() || row.state == RunState::Finished || (row.state == RunState::Stopped && row.step > 0);
+    is_written && !row.files_missing
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engine::config::RunConfig;
 use engine::message::{Command, NeighbourRequest, RateRange};
 
-use super::exploration::{Cell, Exploration};
+use super::exploration::{Cell, Exploration, can_be_explored};
 use super::live::Live;
 use super::range::RangeTest;
 use super::run_view::RunView;
@@ -22,6 +22,7 @@ impl State {
     /// Does what a user asked for. What needs a dialog, a file or a new run folder was done by the caller before.
     pub fn perform(&mut self, action: Action) {
         match action {
+            Action::Show(Screen::Explorer) => self.show_explorer(),
             Action::Show(screen) => self.show(screen),
             Action::Open(run, screen) => self.open(run, screen),
             Action::Resume(run) => self.resume(&run),
@@ -81,9 +82,7 @@ impl State {
                 }
             }
             Action::Explore { checkpoint } => self.explore(checkpoint),
-            Action::Neighbours { layer, position, side, metric } => {
-                self.neighbours(Cell { layer, position, side, metric });
-            }
+            Action::Neighbours(cell) => self.neighbours(cell),
             sent @ (Action::Export { .. } | Action::Merge { .. } | Action::Share { .. }) => self.send_out(sent),
             Action::OpenAdapter(path) => self.open_adapter(path),
             Action::HoldAgainst(model) => self.hold_against(model),
@@ -148,7 +147,8 @@ impl State {
 
     fn show(&mut self, screen: Screen) {
         self.screen = screen;
-        if matches!(screen, Screen::Training | Screen::Explorer) && self.view.is_none() {
+        let shown = if screen == Screen::Explorer { self.explored() } else { self.view.as_ref() };
+        if matches!(screen, Screen::Training | Screen::Explorer) && shown.is_none() {
             let live = self.live.values().next().map(|live| live.run.clone());
             let newest = self.runs.iter().flatten().next().map(|row| row.id.clone());
             if let Some(run) = live.or(newest) {
@@ -167,11 +167,53 @@ impl State {
         if screen == Screen::Compare {
             self.compare_with(&run);
         } else if self.view.as_ref().is_none_or(|view| view.id != run) {
-            self.exploration = Exploration::default();
-            self.view = Some(RunView::new(run));
-            self.refresh_view();
+            self.view_run(run, screen == Screen::Explorer);
+        } else if screen == Screen::Explorer && self.exploration.instead.is_some() {
+            self.explore_anew(None, None);
         }
         self.show(screen);
+    }
+
+    /// Puts a run on screen. What the Explorer shows stays for as long as that run has nothing to look at, unless the run
+    /// is to be looked into by name.
+    fn view_run(&mut self, run: RunId, by_name: bool) {
+        let stays = !by_name && !self.row(&run).is_some_and(can_be_explored);
+        let left = self.view.replace(RunView::new(run));
+        if !stays {
+            self.explore_anew(None, None);
+        } else if self.exploration.instead.is_none() && self.exploration.checkpoint.is_some() {
+            self.exploration.instead = left;
+        }
+        self.refresh_view();
+    }
+
+    fn show_explorer(&mut self) {
+        self.find_explored();
+        self.show(Screen::Explorer);
+    }
+
+    /// What the Explorer shows when it is opened: the run on screen, or the newest that has something to look at.
+    fn find_explored(&mut self) {
+        let has_some = |view: &RunView| self.row(&view.id).is_none_or(can_be_explored);
+        let instead = match (&self.view, &self.exploration.instead) {
+            (Some(view), None) if has_some(view) => return,
+            (Some(view), Some(_)) if has_some(view) => None,
+            (_, Some(_)) => return,
+            (_, None) => match self.runs.iter().flatten().find(|row| can_be_explored(row)) {
+                Some(row) => Some(RunView::new(row.id.clone())),
+                None => return,
+            },
+        };
+        self.explore_anew(None, instead);
+        self.refresh_view();
+    }
+
+    /// Looks at something else. A question about what was looked at before ends; the cell that was clicked stays.
+    fn explore_anew(&mut self, checkpoint: Option<PathBuf>, instead: Option<RunView>) {
+        if let Some((job, _)) = self.exploration.asked.take() {
+            self.command(Command::Stop { job });
+        }
+        self.exploration = Exploration::of(checkpoint, self.exploration.cell, instead);
     }
 
     /// Puts a run into the queue; it begins at once if nothing else is computed.
@@ -184,8 +226,8 @@ impl State {
         if self.live.is_empty() {
             self.start_next();
         }
-        self.view = None;
-        self.open(run, Screen::Training);
+        self.view_run(run, false);
+        self.show(Screen::Training);
     }
 
     pub(super) fn start_next(&mut self) {
@@ -231,8 +273,8 @@ impl State {
 
     /// Does what had to wait for a run's settings.
     pub(super) fn go_on_with_detail(&mut self) {
-        let Some(view) = self.view.as_ref().filter(|view| view.config.is_some()) else { return };
-        match self.after_detail.take_if(|(run, _)| *run == view.id) {
+        let known = self.view.as_ref().filter(|view| view.config.is_some()).map(|view| view.id.clone());
+        match self.after_detail.take_if(|(run, _)| known.as_ref() == Some(run)) {
             Some((run, AfterDetail::Resume)) => self.resume(&run),
             Some((run, AfterDetail::Duplicate)) => self.duplicate(run),
             None => {}
@@ -272,7 +314,7 @@ impl State {
     }
 
     fn explore_best(&mut self) {
-        let Some(view) = &self.view else { return };
+        let Some(view) = self.explored() else { return };
         if self.exploration.checkpoint.is_none()
             && let Some(folder) = view.adapter()
         {
@@ -281,27 +323,30 @@ impl State {
     }
 
     fn explore(&mut self, checkpoint: PathBuf) {
-        self.exploration.look_at(checkpoint.clone());
+        let instead = self.exploration.instead.take();
+        self.explore_anew(Some(checkpoint.clone()), instead);
         let job = self.job(Purpose::Grid);
         self.exploration.grid_job = Some(job);
-        let model = self.view.as_ref().and_then(|view| view.row.as_ref()).map(|row| row.model_folder.clone());
-        self.command(Command::DescribePrefix { job, adapter: checkpoint, model });
+        let model = self.explored().and_then(|view| view.row.as_ref()).map(|row| row.model_folder.clone());
+        let initial = self.explored().and_then(RunView::initial);
+        self.command(Command::DescribePrefix { job, adapter: checkpoint, model, initial });
     }
 
-    fn neighbours(&mut self, cell: Cell) {
+    pub(super) fn neighbours(&mut self, cell: Cell) {
         self.exploration.cell = Some(cell);
         self.exploration.failure = None;
+        if let Some((job, _)) = self.exploration.asked.take() {
+            self.exploration.phase = None;
+            self.command(Command::Stop { job });
+        }
         if self.exploration.list().is_some() {
             return;
         }
-        let (Some(adapter), Some(view)) = (self.exploration.checkpoint.clone(), &self.view) else { return };
+        let (Some(adapter), Some(view)) = (self.exploration.checkpoint.clone(), self.explored()) else { return };
         let Some(model) = view.row.as_ref().map(|row| row.model_folder.clone()) else { return };
         let initial = view.initial();
-        if let Some(job) = self.exploration.job.take() {
-            self.command(Command::Stop { job });
-        }
         let job = self.job(Purpose::Neighbours);
-        self.exploration.job = Some(job);
+        self.exploration.asked = Some((job, cell));
         let request = NeighbourRequest {
             model,
             device: self.settings.device,
@@ -311,6 +356,7 @@ impl State {
             positions: vec![cell.position],
             side: cell.side,
             metric: cell.metric,
+            space: cell.space,
             top: 12,
         };
         self.command(Command::Neighbours { job, request: Box::new(request) });

@@ -8,8 +8,8 @@ use crate::theme::{blend, tokens};
 /// What is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Heatmap<'a> {
-    /// Row by row.
-    pub values: &'a [f32],
+    /// How deep the colour of each cell is, 0 to 1, row by row; NaN for what is no number.
+    pub shades: &'a [f32],
     /// Rows, drawn with the last at the top.
     pub rows: usize,
     /// Columns.
@@ -19,20 +19,13 @@ pub struct Heatmap<'a> {
 }
 
 /// Draws the grid; `name` says what a cell is called. The cell that was clicked: row and column.
-pub fn heatmap_ui(
-    ui: &mut Ui,
-    map: &Heatmap<'_>,
-    name: impl Fn(usize, usize, f32) -> String,
-) -> Option<(usize, usize)> {
+pub fn heatmap_ui(ui: &mut Ui, map: &Heatmap<'_>, name: impl Fn(usize, usize) -> String) -> Option<(usize, usize)> {
     let t = tokens(ui);
     let (margin_left, margin_bottom) = (34.0, 20.0);
     let wide = (ui.available_width() - margin_left - 4.0) / map.columns.max(1) as f32;
     let cell = vec2(wide.clamp(5.0, 34.0), (360.0 / map.rows.max(1) as f32).clamp(7.0, 30.0));
     let size = vec2(cell.x * map.columns as f32 + margin_left, cell.y * map.rows as f32 + margin_bottom);
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-    let finite = || map.values.iter().copied().filter(|v| v.is_finite());
-    let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
-    let span = (high - low).max(1e-12);
     let font = FontId::monospace(11.0);
     let mut clicked = None;
     for row in 0..map.rows {
@@ -42,12 +35,11 @@ pub fn heatmap_ui(
             ui.painter().text(place, Align2::RIGHT_CENTER, (row + 1).to_string(), font.clone(), t.muted);
         }
         for column in 0..map.columns {
-            let value = map.values.get(row * map.columns + column).copied().unwrap_or(f32::NAN);
+            let shade = map.shades.get(row * map.columns + column).copied().unwrap_or(f32::NAN);
             let place = Rect::from_min_size(pos2(rect.left() + margin_left + column as f32 * cell.x, y), cell);
             let response = ui.interact(place, ui.unique_id().with((row, column)), Sense::click());
-            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name(row, column, value)));
-            let fill =
-                if value.is_finite() { blend(t.raised, t.accent, 0.08 + 0.92 * (value - low) / span) } else { t.bad };
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name(row, column)));
+            let fill = if shade.is_finite() { blend(t.raised, t.accent, 0.08 + 0.92 * shade) } else { t.bad };
             let inset = if cell.x > 10.0 { 1.0 } else { 0.0 };
             ui.painter().rect_filled(place.shrink(inset), CornerRadius::same(2), fill);
             if map.chosen == Some((row, column)) || response.hovered() || response.has_focus() {
@@ -56,7 +48,7 @@ pub fn heatmap_ui(
             if response.clicked() {
                 clicked = Some((row, column));
             }
-            response.on_hover_text(name(row, column, value));
+            response.on_hover_text(name(row, column));
         }
     }
     for column in (0..map.columns).step_by(label_every(cell.x, 22.0)) {

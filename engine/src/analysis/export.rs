@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use crate::error::{EngineError, Result};
-use crate::message::{Metric, NeighbourList, Side};
+use crate::message::{Metric, NeighbourList, Side, Space};
 use crate::weights::write_whole;
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 17] = [
     "side",
     "metric",
+    "space",
     "layer",
     "position",
     "list",
@@ -16,23 +17,33 @@ const COLUMNS: [&str; 13] = [
     "token",
     "text",
     "score",
-    "random_mean",
-    "random_sd",
+    "z",
+    "z_before_training",
+    "vocabulary_tokens",
     "vocabulary_mean",
     "vocabulary_sd",
+    "chance_best_z",
+    "chance_limit_z",
 ];
 
+/// What a list was asked for.
+pub type Asked = (Side, Metric, Space);
+
 /// Lists, each with what was asked for it, as CSV: a header, then one row per rank of the trained values and of those
-/// before training.
-pub fn neighbours_table<'a>(lists: impl IntoIterator<Item = (Side, Metric, &'a NeighbourList)>) -> String {
+/// before training. Layers and positions count from 0, as in JSON and in the files of an adapter.
+pub fn neighbours_table<'a>(lists: impl IntoIterator<Item = (Asked, &'a NeighbourList)>) -> String {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut written = table.write_record(COLUMNS).is_ok();
-    for (side, metric, list) in lists {
+    for (asked, list) in lists {
         for (name, neighbours) in [("trained", &list.nearest), ("initial", &list.initial)] {
             for (rank, near) in (1..).zip(neighbours) {
-                let cell = (side, metric, list.layer, list.position, name, rank);
-                let found = (near.token, &near.text, near.score);
-                written &= table.serialize((cell, found, list.random_best, list.vocabulary)).is_ok();
+                let cell = (asked, list.layer, list.position, name, rank);
+                let found = (near.token, &near.text, near.score, near.z, near.before);
+                // What was there before training is another vector, with another mean.
+                let all = (name == "trained").then_some(&list.vocabulary);
+                let lie = (all.map(|all| all.tokens), all.map(|all| all.mean), all.map(|all| all.sd));
+                let chance = (all.map(|all| all.best), all.and_then(|all| all.limit));
+                written &= table.serialize((cell, found, lie, chance)).is_ok();
             }
         }
     }
@@ -46,7 +57,7 @@ pub fn neighbours_table<'a>(lists: impl IntoIterator<Item = (Side, Metric, &'a N
 /// [`EngineError::Io`] when the file cannot be written.
 pub fn export_neighbours<'a>(
     path: &Path,
-    lists: impl IntoIterator<Item = (Side, Metric, &'a NeighbourList)>,
+    lists: impl IntoIterator<Item = (Asked, &'a NeighbourList)>,
 ) -> Result<(), EngineError> {
     let path = std::path::absolute(path).map_err(EngineError::io("write", path))?;
     write_whole(&path, neighbours_table(lists).as_bytes())
@@ -55,30 +66,38 @@ pub fn export_neighbours<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Neighbour;
+    use crate::message::{Neighbour, VocabularyScores};
 
     #[test]
     fn texts_with_commas_quotes_and_line_ends_come_back_as_they_were() {
-        let neighbour = |token, text: &str| Neighbour { token, text: text.into(), score: 0.5 };
+        let neighbour =
+            |token, text: &str| Neighbour { token, text: text.into(), score: 0.5, z: 5.0, before: Some(1.5) };
         let list = NeighbourList {
             layer: 3,
             position: 1,
             nearest: vec![neighbour(7, "a,\"b\"\n"), neighbour(8, "\u{4f60}")],
-            initial: vec![neighbour(9, "=1+1")],
-            random_best: (0.25, 0.125),
-            vocabulary: (0.0, 0.1),
+            initial: vec![Neighbour { before: None, ..neighbour(9, "=1+1") }],
+            vocabulary: VocabularyScores {
+                tokens: 90,
+                mean: 0.25,
+                sd: 0.125,
+                best: 2.5,
+                limit: Some(3.25),
+                histogram: Vec::new(),
+            },
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("neighbours.csv");
-        export_neighbours(&path, [(Side::Value, Metric::Cosine, &list)]).unwrap();
+        export_neighbours(&path, [((Side::Value, Metric::Cosine, Space::Whitened), &list)]).unwrap();
         let mut reader = csv::Reader::from_path(&path).unwrap();
         assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), COLUMNS);
         let rows: Vec<csv::StringRecord> = reader.records().collect::<csv::Result<_>>().unwrap();
-        let first =
-            ["value", "cosine", "3", "1", "trained", "1", "7", "a,\"b\"\n", "0.5", "0.25", "0.125", "0.0", "0.1"];
-        assert_eq!(rows[0].iter().collect::<Vec<_>>(), first);
-        assert_eq!((&rows[1][5], &rows[1][7]), ("2", "\u{4f60}"));
-        assert_eq!((rows.len(), &rows[2][4], &rows[2][7]), (3, "initial", "=1+1"));
+        let asked = ["value", "cosine", "whitened", "3", "1"];
+        let first = ["trained", "1", "7", "a,\"b\"\n", "0.5", "5.0", "1.5", "90", "0.25", "0.125", "2.5", "3.25"];
+        assert_eq!(rows[0].iter().collect::<Vec<_>>(), [&asked[..], &first].concat());
+        assert_eq!((&rows[1][6], &rows[1][8]), ("2", "\u{4f60}"));
+        let last = ["initial", "1", "9", "=1+1", "0.5", "5.0", "", "", "", "", "", ""];
+        assert_eq!(rows[2].iter().collect::<Vec<_>>(), [&asked[..], &last].concat());
         assert!(export_neighbours(&folder.path().join("none/a.csv"), []).is_err());
     }
 }

@@ -1,23 +1,27 @@
 //! What is inside a learned prefix, one question per file.
 //!
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
-//! solve a task while they project to unrelated text. So every list comes with its null.
+//! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
 mod bank;
+mod chance;
 mod changes;
 mod export;
+mod geometry;
 mod neighbours;
 pub mod norms;
 mod scan;
 mod sites;
+mod table;
 mod vocabulary;
 
 pub use bank::VocabularyBank;
 pub use changes::weight_changes;
-pub use export::{export_neighbours, neighbours_table};
+pub use export::{Asked, export_neighbours, neighbours_table};
+pub use geometry::Geometry;
 pub use neighbours::{Cell, NeighbourSearch, nearest_in_embeddings, nearest_tokens};
-pub use scan::Table;
 pub use sites::SiteStack;
+pub use table::Table;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 
 use burn::tensor::Tensor;

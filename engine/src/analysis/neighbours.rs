@@ -1,17 +1,21 @@
-//! Which tokens are nearest to a prefix's keys and values, and how near anything would be.
+//! Which tokens are nearest to a prefix's keys and values, and whether that is more than chance.
 //!
-//! Exact search over every row: the table is read once for all questions asked of it. The null of a list is threefold:
-//! what the same cell was near to before training, how near the best token comes to random vectors of the cell's
-//! norm, and the scores of the whole vocabulary.
+//! Exact search over every row: the table is read once for all questions asked of it. A list is judged by the whole
+//! vocabulary: how many standard deviations above the mean cosine a token lies, beside what the nearest of so many
+//! reaches by chance. The measure only orders it. A dot product or a distance does not tell by itself, because long
+//! vectors have large products with anything. What the cell was near to before training stands beside it as history.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
 use super::bank::VocabularyBank;
-use super::scan::{RANDOM_VECTORS, Scan, Table, sample_mean_sd};
+use super::geometry::Geometry;
+use super::scan::{Found, Near, Scan};
+use super::table::Table;
 use crate::error::{EngineError, Result};
-use crate::message::{Metric, Neighbour, NeighbourList, Side};
+use crate::message::{Metric, Neighbour, NeighbourList, Side, VocabularyScores};
 use crate::nn::LayerKv;
 
 /// One question: the vector at a position of a prefix.
@@ -24,6 +28,9 @@ pub struct Cell {
     /// The same cell before training.
     pub initial: Option<Vec<f32>>,
 }
+
+/// Cells whose cosines with the whole vocabulary are in memory at a time.
+const BLOCK: usize = 32;
 
 /// A search over the cells of a prefix that advances by one layer per step.
 #[derive(Debug)]
@@ -72,25 +79,36 @@ impl NeighbourSearch {
         Ok(Self { layers: layers.collect::<Result<_>>()?, side, metric, top })
     }
 
+    /// The layer that is searched next; `None` when all are done.
+    pub fn next_layer(&self) -> Option<usize> {
+        self.layers.front().map(|(layer, _)| *layer)
+    }
+
     /// Layers still to be searched.
     pub fn layers_left(&self) -> usize {
         self.layers.len()
     }
 
-    /// The next layer's lists, one per position; `None` when all are done. `text` writes a token for people.
+    /// The next layer's lists, one per position, in the space of its table; none when all are done. `text` writes a token
+    /// for people.
     ///
     /// # Errors
     /// [`EngineError::AdapterMismatch`] when the bank is that of a model of another shape.
-    pub fn step(&mut self, bank: &VocabularyBank, text: &dyn Fn(u32) -> String) -> Result<Option<Vec<NeighbourList>>> {
+    pub fn step(
+        &mut self,
+        bank: &VocabularyBank,
+        geometry: impl FnOnce(usize) -> Rc<Geometry>,
+        text: &dyn Fn(u32) -> String,
+    ) -> Result<Vec<NeighbourList>> {
         let Some((layer, cells)) = self.layers.pop_front() else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         if layer >= bank.n_layers() || cells.iter().any(|cell| cell.vector.len() != bank.width()) {
             let reason = format!("the model has {} layers of width {}", bank.n_layers(), bank.width());
             return Err(EngineError::AdapterMismatch { reason });
         }
         let table = Table::Half(bank.table(layer, self.side));
-        Ok(Some(nearest_tokens(table, layer, &cells, self.metric, self.top, text)))
+        Ok(nearest_tokens(table, &geometry(layer), layer, &cells, self.metric, self.top, text))
     }
 }
 
@@ -106,8 +124,8 @@ pub fn nearest_in_embeddings(
     embeddings: &Tensor<2>,
     prompt: &Tensor<2>,
     initial: Option<&Tensor<2>>,
-    metric: Metric,
-    top: usize,
+    geometry: impl FnOnce(Table<'_>, usize) -> Rc<Geometry>,
+    (metric, top): (Metric, usize),
     text: &dyn Fn(u32) -> String,
 ) -> Result<Vec<NeighbourList>> {
     let ([_, d_model], [n_virtual, width]) = (embeddings.dims(), prompt.dims());
@@ -120,49 +138,62 @@ pub fn nearest_in_embeddings(
     let initial = initial.map(|initial| super::to_host(initial.clone())).transpose()?;
     let positions: Vec<usize> = (0..n_virtual).collect();
     let cells = cells(&prompt, initial.as_deref(), &positions, n_virtual);
-    Ok(nearest_tokens(Table::Full(&table), 0, &cells, metric, top, text))
+    let table = Table::Full(&table);
+    Ok(nearest_tokens(table, &geometry(table, width), 0, &cells, metric, top, text))
 }
 
-/// The nearest rows of a table to each cell, nearest first and the lower token first among equals, with their null.
-/// The cosine with a zero vector is 0.
+/// The nearest rows of a table to each cell, in a space that was made of the table: nearest first and the lower token
+/// first among equals. The cosine with a zero vector is 0.
 ///
 /// # Panics
-/// When a vector is not as wide as the table's rows, given that all cells are equally wide.
+/// When a vector is not as wide as the table's rows.
 pub fn nearest_tokens(
     table: Table<'_>,
+    geometry: &Geometry,
     layer: usize,
     cells: &[Cell],
     metric: Metric,
     top: usize,
     text: &dyn Fn(u32) -> String,
 ) -> Vec<NeighbourList> {
-    let Some(first) = cells.first() else {
-        return Vec::new();
-    };
-    let width = first.vector.len();
+    let blocks = cells.chunks(BLOCK);
+    blocks.flat_map(|cells| nearest_of_block(table, geometry, layer, cells, (metric, top), text)).collect()
+}
+
+fn nearest_of_block(
+    table: Table<'_>,
+    geometry: &Geometry,
+    layer: usize,
+    cells: &[Cell],
+    (metric, top): (Metric, usize),
+    text: &dyn Fn(u32) -> String,
+) -> Vec<NeighbourList> {
     let trained = cells.iter().map(|cell| cell.vector.as_slice());
     let initial = cells.iter().filter_map(|cell| cell.initial.as_deref());
-    let vectors: Vec<&[f32]> = trained.chain(initial).collect();
-    let scan = Scan::new(table, width, &vectors, cells.len(), metric, top, layer as u64);
-    let found = scan.run();
-
-    let list = |query: usize| -> Vec<Neighbour> {
-        let nearest = scan.exact(query, &found.best[query], top);
-        nearest.into_iter().map(|(token, score)| Neighbour { token, text: text(token), score }).collect()
+    let questions: Vec<&[f32]> = trained.chain(initial).collect();
+    let scan = Scan::new(table, geometry, &questions, metric, top);
+    let mut found = scan.run();
+    let mut before = found.split_off(cells.len()).into_iter().zip(cells.len()..);
+    let neighbour = |near: &Near, vocabulary: &VocabularyScores, before: Option<f32>| Neighbour {
+        token: near.row,
+        text: text(near.row),
+        score: near.score,
+        z: vocabulary.z(near.cosine),
+        before,
     };
-    let mut next_initial = cells.len()..;
-    let lists = cells.iter().enumerate().map(|(query, cell)| NeighbourList {
-        layer,
-        position: cell.position,
-        nearest: list(query),
-        initial: match cell.initial {
-            Some(_) => list(next_initial.next().expect("an open range")),
-            None => Vec::new(),
-        },
-        random_best: sample_mean_sd(&found.random_best[query * RANDOM_VECTORS..][..RANDOM_VECTORS]),
-        vocabulary: found.moments[query].mean_sd(scan.n_rows),
-    });
-    lists.collect()
+    let list = |(cell, found): (&Cell, Found)| {
+        let before = cell.initial.as_ref().and_then(|_| before.next());
+        let z_before = |near: &Near| {
+            before.as_ref().map(|(before, question)| before.vocabulary.z(scan.exact(*question, near.row).cosine))
+        };
+        let nearest = found.nearest.iter().map(|near| neighbour(near, &found.vocabulary, z_before(near))).collect();
+        let initial = before
+            .iter()
+            .flat_map(|(before, _)| before.nearest.iter().map(|near| neighbour(near, &before.vocabulary, None)));
+        let initial = initial.collect();
+        NeighbourList { layer, position: cell.position, nearest, initial, vocabulary: found.vocabulary }
+    };
+    cells.iter().zip(found).map(list).collect()
 }
 
 fn cells(trained: &[f32], initial: Option<&[f32]>, positions: &[usize], n_virtual: usize) -> Vec<Cell> {
@@ -178,7 +209,10 @@ fn cells(trained: &[f32], initial: Option<&[f32]>, positions: &[usize], n_virtua
 
 fn chosen(asked: &[usize], count: usize, field: &'static str) -> Result<Vec<usize>> {
     match asked.iter().find(|&&index| index >= count) {
-        Some(index) => Err(EngineError::Setting { field, reason: format!("{index} is not below {count}") }),
+        Some(index) => {
+            let reason = format!("number {} is asked for, there are {count}", index + 1);
+            Err(EngineError::Setting { field, reason })
+        }
         None if asked.is_empty() => Ok((0..count).collect()),
         None => Ok(asked.to_vec()),
     }

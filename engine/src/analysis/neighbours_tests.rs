@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::analysis::scan::{direction, norm};
 use crate::analysis::{VocabularyBuilder, VocabularyStep};
 use crate::generation::tiny::TinyModel;
+use crate::message::Space;
 use crate::models::{CausalModel, Input, ModelShape};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
@@ -22,30 +23,41 @@ fn name(token: u32) -> String {
     format!("<{token}>")
 }
 
-/// Every score, in f64, nearest first.
-fn naive(table: &[f32], vector: &[f32], metric: Metric) -> Vec<(u32, f64)> {
-    let scores = table.chunks_exact(vector.len()).map(|row| {
-        let pairs = row.iter().zip(vector).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+/// Every score and every cosine, in f64, nearest first, of vectors that are given as they are in a space.
+fn naive(table: &[Vec<f64>], vector: &[f64], metric: Metric) -> Vec<(u32, f64, f64)> {
+    let scores = table.iter().map(|row| {
         let (mut ab, mut aa, mut bb, mut distance) = (0.0, 0.0, 0.0, 0.0);
-        for (a, b) in pairs {
+        for (a, b) in row.iter().zip(vector) {
             (ab, aa, bb, distance) = (ab + a * b, aa + a * a, bb + b * b, distance + (a - b) * (a - b));
         }
+        let cosine = if aa * bb == 0.0 { 0.0 } else { ab / (aa * bb).sqrt() };
         match metric {
-            Metric::Cosine if aa * bb == 0.0 => 0.0,
-            Metric::Cosine => ab / (aa * bb).sqrt(),
-            Metric::Dot => ab,
-            Metric::L2 => f64::sqrt(distance),
+            Metric::Cosine => (cosine, cosine),
+            Metric::Dot => (ab, cosine),
+            Metric::L2 => (f64::sqrt(distance), cosine),
         }
     });
-    let mut scores: Vec<(u32, f64)> = (0..).zip(scores).collect();
+    let mut scores: Vec<(u32, f64, f64)> =
+        (0..).zip(scores).map(|(token, (score, cosine))| (token, score, cosine)).collect();
     scores.sort_by(|a, b| if metric == Metric::L2 { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) });
     scores
 }
 
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().map(|&x| f64::from(x)).collect()
+}
+
+fn mean_sd(numbers: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = numbers.clone().count() as f64;
+    let mean = numbers.clone().sum::<f64>() / count;
+    (mean, (numbers.map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt())
+}
+
+/// Whitening is held against NumPy's in `geometry_tests.rs`.
 #[test]
-fn lists_and_moments_equal_those_of_a_naive_search() {
+fn lists_and_z_equal_those_of_a_naive_search() {
     let width = 13; // not a whole number of lanes
-    let table = numbers(1, 1000 * width);
+    let table: Vec<f32> = numbers(1, 1000 * width).into_iter().map(|x| x + 1.0).collect();
     let cells: Vec<Cell> = (0..5)
         .map(|position| Cell {
             position,
@@ -53,78 +65,98 @@ fn lists_and_moments_equal_those_of_a_naive_search() {
             initial: (position % 2 == 0).then(|| numbers(20 + position as u64, width)),
         })
         .collect();
-    for metric in METRICS {
-        let lists = nearest_tokens(Table::Full(&table), 4, &cells, metric, 12, &name);
-        assert_eq!(lists.len(), cells.len());
-        for (list, cell) in lists.iter().zip(&cells) {
-            assert_eq!((list.layer, list.position), (4, cell.position));
-            let same = |found: &[Neighbour], vector: &[f32]| {
-                let expected = naive(&table, vector, metric);
-                assert_eq!(found.len(), 12);
-                for (found, (token, score)) in found.iter().zip(expected) {
-                    assert_eq!((found.token, &found.text), (token, &name(token)));
-                    assert!((f64::from(found.score) - score).abs() < 1e-5);
+    for space in [Space::Raw, Space::Centered] {
+        let rows: Vec<Vec<f64>> = table.chunks_exact(width).map(wide).collect();
+        let mean: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / 1000.0).collect();
+        let origin = if space == Space::Raw { vec![0.0; width] } else { mean };
+        let less = |vector: &[f64]| vector.iter().zip(&origin).map(|(x, origin)| x - origin).collect::<Vec<f64>>();
+        let rows: Vec<Vec<f64>> = rows.iter().map(|row| less(row)).collect();
+        let geometry = Geometry::of(Table::Full(&table), width, space);
+        for metric in METRICS {
+            let lists = nearest_tokens(Table::Full(&table), &geometry, 4, &cells, metric, 12, &name);
+            assert_eq!(lists.len(), cells.len());
+            for (list, cell) in lists.iter().zip(&cells) {
+                assert_eq!((list.layer, list.position), (4, cell.position));
+                let all = |vector: &[f32]| {
+                    let all = naive(&rows, &less(&wide(vector)), metric);
+                    let (mean, sd) = mean_sd(all.iter().map(|(_, _, cosine)| *cosine));
+                    (all, mean, sd)
+                };
+                let same = |found: &[Neighbour], (all, mean, sd): &(Vec<(u32, f64, f64)>, f64, f64)| {
+                    assert_eq!(found.len(), 12);
+                    for (found, (token, score, cosine)) in found.iter().zip(all) {
+                        assert_eq!((found.token, &found.text), (*token, &name(*token)));
+                        assert!((f64::from(found.score) - score).abs() < 1e-5);
+                        assert!((f64::from(found.z) - (cosine - mean) / sd).abs() < 1e-4);
+                    }
+                };
+                let trained = all(&cell.vector);
+                same(&list.nearest, &trained);
+                let vocabulary = &list.vocabulary;
+                assert_eq!((vocabulary.tokens, vocabulary.histogram.iter().sum()), (1000, 1000));
+                assert!((f64::from(vocabulary.mean) - trained.1).abs() < 1e-5);
+                assert!((f64::from(vocabulary.sd) - trained.2).abs() < 1e-5);
+                let Some(initial) = &cell.initial else {
+                    assert!(list.initial.is_empty() && list.nearest.iter().all(|near| near.before.is_none()));
+                    continue;
+                };
+                let initial = all(initial);
+                same(&list.initial, &initial);
+                for near in &list.nearest {
+                    let (_, _, cosine) = initial.0.iter().find(|(token, ..)| *token == near.token).unwrap();
+                    let before = f64::from(near.before.unwrap());
+                    assert!((before - (cosine - initial.1) / initial.2).abs() < 1e-4);
                 }
-            };
-            same(&list.nearest, &cell.vector);
-            match &cell.initial {
-                Some(initial) => same(&list.initial, initial),
-                None => assert!(list.initial.is_empty()),
             }
-            let all = naive(&table, &cell.vector, metric);
-            let mean = all.iter().map(|(_, score)| score).sum::<f64>() / 1000.0;
-            let variance = all.iter().map(|(_, score)| (score - mean).powi(2)).sum::<f64>() / 1000.0;
-            assert!((f64::from(list.vocabulary.0) - mean).abs() < 1e-4);
-            assert!((f64::from(list.vocabulary.1) - variance.sqrt()).abs() < 1e-4);
         }
     }
 }
 
 #[test]
-fn the_null_is_the_best_score_of_random_vectors_of_the_same_norm() {
-    let width = 16;
-    let table = numbers(2, 700 * width);
-    let vector = numbers(3, width);
-    let length = norm(&vector);
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let vectors: Vec<Vec<f32>> = (0..RANDOM_VECTORS).map(|_| direction(&mut random, width)).collect();
-    for metric in METRICS {
-        let cell = Cell { position: 0, vector: vector.clone(), initial: None };
-        let list = nearest_tokens(Table::Full(&table), 0, &[cell], metric, 3, &name).remove(0);
-        let best = vectors.iter().map(|direction| {
-            let scaled: Vec<f32> = direction.iter().map(|x| x * length).collect();
-            naive(&table, &scaled, metric)[0].1 as f32
-        });
-        let (mean, sd) = sample_mean_sd(&best.collect::<Vec<_>>());
-        assert!((list.random_best.0 - mean).abs() < 1e-4 && (list.random_best.1 - sd).abs() < 1e-4);
-    }
+fn the_histogram_counts_the_vocabulary_by_z() {
+    // Cosines of 1, of -1, and of 0.
+    let table = [vec![1.0, 0.0], vec![-1.0, 0.0], vec![0.0, 1.0], vec![0.0, -1.0]].concat();
+    let geometry = Geometry::of(Table::Full(&table), 2, Space::Raw);
+    let cell = Cell { position: 0, vector: vec![3.0, 0.0], initial: None };
+    let list = nearest_tokens(Table::Full(&table), &geometry, 0, &[cell], Metric::Cosine, 1, &name).remove(0);
+    let bin = |z: f32| ((z - VocabularyScores::LOWEST) / VocabularyScores::STEP) as usize;
+    let high = 2.0_f32.sqrt();
+    assert!((list.vocabulary.sd - high.recip()).abs() < 1e-6);
+    assert_eq!([bin(-high), bin(0.0), bin(high)].map(|bin| list.vocabulary.histogram[bin]), [1, 2, 1]);
 }
 
 #[test]
 fn equals_are_listed_by_token_and_zero_vectors_have_cosine_zero() {
     let row = numbers(4, 8);
     let table: Vec<f32> = (0..600).flat_map(|_| row.clone()).collect();
+    let nearest = |table: &[f32], vector: &[f32], space: Space, metric: Metric, top: usize| {
+        let geometry = Geometry::of(Table::Full(table), 8, space);
+        let cell = Cell { position: 0, vector: vector.to_vec(), initial: None };
+        nearest_tokens(Table::Full(table), &geometry, 0, &[cell], metric, top, &name).remove(0)
+    };
     for metric in METRICS {
-        let cell = Cell { position: 0, vector: row.clone(), initial: None };
-        let list = nearest_tokens(Table::Full(&table), 0, &[cell], metric, 4, &name).remove(0);
+        let list = nearest(&table, &row, Space::Raw, metric, 4);
         assert_eq!(list.nearest.iter().map(|n| n.token).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(list.above_chance(), 0, "no token differs from the others");
     }
-    let zero = Cell { position: 0, vector: vec![0.0; 8], initial: None };
-    let list = nearest_tokens(Table::Full(&table), 0, &[zero], Metric::Cosine, 2, &name).remove(0);
+    for space in [Space::Raw, Space::Centered, Space::Whitened] {
+        let list = nearest(&vec![0.0; 80], &row, space, Metric::Cosine, 99);
+        assert_eq!((list.nearest.len(), list.nearest[9].score, list.nearest[9].z), (10, 0.0, 0.0));
+    }
+    let list = nearest(&table, &[0.0; 8], Space::Raw, Metric::Cosine, 2);
     assert_eq!(list.nearest.iter().map(|n| (n.token, n.score)).collect::<Vec<_>>(), [(0, 0.0), (1, 0.0)]);
-    assert_eq!((list.random_best, list.vocabulary), ((0.0, 0.0), (0.0, 0.0)));
-    let cell = Cell { position: 0, vector: row, initial: None };
-    let list = nearest_tokens(Table::Full(&vec![0.0; 80]), 0, &[cell], Metric::Cosine, 99, &name).remove(0);
-    assert_eq!((list.nearest.len(), list.nearest[9].score), (10, 0.0));
+    assert_eq!((list.vocabulary.mean, list.vocabulary.sd), (0.0, 0.0));
 }
 
 #[test]
 fn a_broken_prefix_has_no_neighbours() {
     let cell = Cell { position: 0, vector: vec![f32::NAN; 8], initial: None };
-    for metric in METRICS {
+    for (metric, space) in METRICS.into_iter().zip([Space::Raw, Space::Centered, Space::Whitened]) {
         let table = numbers(5, 80);
-        let list = nearest_tokens(Table::Full(&table), 0, std::slice::from_ref(&cell), metric, 4, &name).remove(0);
-        assert!(list.nearest.is_empty() && list.vocabulary.0.is_nan());
+        let geometry = Geometry::of(Table::Full(&table), 8, space);
+        let cell = std::slice::from_ref(&cell);
+        let list = nearest_tokens(Table::Full(&table), &geometry, 0, cell, metric, 4, &name).remove(0);
+        assert!(list.nearest.is_empty() && list.vocabulary.mean.is_nan());
     }
 }
 
@@ -159,17 +191,19 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
         .map(|slots| LayerKv { key: slots.key.swap_dims(0, 2), value: slots.value.swap_dims(0, 2) })
         .collect();
     let initial = model.prefix(3, 4);
-    for side in [Side::Key, Side::Value] {
+    for (side, space) in [(Side::Key, Space::Whitened), (Side::Value, Space::Centered), (Side::Key, Space::Raw)] {
         for metric in [Metric::Cosine, Metric::L2] {
             let mut search = NeighbourSearch::new(&prefix, Some(&initial), &[], &[], side, metric, 5).unwrap();
-            assert_eq!(search.layers_left(), 2);
-            while let Some(lists) = search.step(&bank, &name).unwrap() {
+            assert_eq!((search.layers_left(), search.next_layer()), (2, Some(0)));
+            while search.next_layer().is_some() {
+                let geometry = |layer| Rc::new(Geometry::of(Table::Half(bank.table(layer, side)), bank.width(), space));
+                let lists = search.step(&bank, geometry, &name).unwrap();
                 for (list, token) in lists.iter().zip(tokens) {
                     let nearest = &list.nearest[0];
                     assert_eq!(i64::from(nearest.token), token);
                     let ideal = if metric == Metric::Cosine { 1.0 } else { 0.0 };
-                    assert!((nearest.score - ideal).abs() < 0.01, "{}", nearest.score);
-                    assert_eq!(list.initial.len(), 5);
+                    assert!((nearest.score - ideal).abs() < 0.02, "{}", nearest.score);
+                    assert_eq!((list.initial.len(), list.nearest[0].before.is_some()), (5, true));
                 }
             }
         }
@@ -184,7 +218,8 @@ fn what_is_not_there_cannot_be_asked_for() {
         NeighbourSearch::new(&prefix, initial, layers, positions, Side::Key, Metric::Dot, 5).map(|s| s.layers_left())
     };
     assert_eq!(ask(None, &[1], &[0, 2]).unwrap(), 1);
-    assert!(matches!(ask(None, &[2], &[]), Err(EngineError::Setting { field: "layers", .. })));
+    let error = ask(None, &[2], &[]).unwrap_err();
+    assert!(error.to_string().contains("number 3 is asked for, there are 2"), "people count from 1: {error}");
     assert!(matches!(ask(None, &[], &[3]), Err(EngineError::Setting { field: "positions", .. })));
     let shorter = model.prefix(2, 1);
     assert!(matches!(ask(Some(&shorter), &[], &[]), Err(EngineError::AdapterMismatch { .. })));
@@ -194,9 +229,12 @@ fn what_is_not_there_cannot_be_asked_for() {
 fn an_embedding_finds_its_token() {
     let model = TinyModel::new(14);
     let prompt = model.embeddings().clone().slice([7..9, 0..16]);
-    let lists = nearest_in_embeddings(model.embeddings(), &prompt, None, Metric::Cosine, 3, &name).unwrap();
+    let nearest = |prompt: &Tensor<2>| {
+        let geometry = |table: Table<'_>, width| Rc::new(Geometry::of(table, width, Space::Whitened));
+        nearest_in_embeddings(model.embeddings(), prompt, None, geometry, (Metric::Cosine, 3), &name)
+    };
+    let lists = nearest(&prompt).unwrap();
     assert_eq!((lists[0].nearest[0].token, lists[1].nearest[0].token), (7, 8));
     assert!((lists[1].nearest[0].score - 1.0).abs() < 1e-6);
-    let narrow = prompt.slice([0..2, 0..8]);
-    assert!(nearest_in_embeddings(model.embeddings(), &narrow, None, Metric::Cosine, 3, &name).is_err());
+    assert!(nearest(&prompt.slice([0..2, 0..8])).is_err());
 }

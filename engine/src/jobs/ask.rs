@@ -69,12 +69,19 @@ pub(super) fn preview(
     })
 }
 
-pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
+pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {
     once(move |_| {
         let folded = FoldedAdapter::read(&adapter, None)?;
+        let initial = initial.filter(|folder| folder.is_dir());
+        let initial = initial.map(|folder| FoldedAdapter::read(&folder, None)).transpose()?;
         let mut grid = match &folded.prompt {
-            Some(prompt) if folded.prefixes.is_empty() => norms::of_prompt(prompt),
-            _ => norms::grid(&folded.layers(&device::cpu()))?,
+            Some(prompt) if folded.prefixes.is_empty() => {
+                norms::of_prompt(prompt, initial.as_ref().and_then(|initial| initial.prompt.as_ref()))
+            }
+            _ => {
+                let before = initial.map(|initial| initial.layers(&device::cpu()));
+                norms::grid(&folded.layers(&device::cpu()), before.as_deref())?
+            }
         };
         if let Some(model) = model.filter(|_| folded.lora.is_some() || !folded.weights.is_empty()) {
             grid.changes = weight_changes(&folded, &ModelFolder::open(&model)?)?;

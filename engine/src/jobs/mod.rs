@@ -24,7 +24,7 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::Preview { job, model, data, task, n_virtual, rows } => {
             (job, ask::preview(job, model, data, task, n_virtual, rows))
         }
-        Command::DescribePrefix { job, adapter, model } => (job, ask::grid(job, adapter, model)),
+        Command::DescribePrefix { job, adapter, model, initial } => (job, ask::grid(job, adapter, model, initial)),
         Command::Train { job, folder, config, resume } => (job, Box::new(TrainJob::new(job, folder, *config, resume))),
         Command::TestRange { job, config, range } => (job, Box::new(RangeJob::new(job, *config, range))),
         Command::InitLab { job, config, plan } => (job, Box::new(LabJob::new(job, *config, plan))),

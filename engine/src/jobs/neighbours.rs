@@ -6,10 +6,11 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::adapters::{FoldedAdapter, FoldedPrompt};
 use crate::analysis::{
-    NeighbourSearch, SiteStack, VocabularyBank, VocabularyBuilder, VocabularyStep, nearest_in_embeddings,
+    Geometry, NeighbourSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
+    nearest_in_embeddings,
 };
 use crate::error::{EngineError, Result};
-use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase};
+use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase, Side};
 use crate::models::{KeysAndValues, Model, Site};
 use crate::nn::Precision;
 use crate::session::{LoadedModel, Session};
@@ -24,7 +25,15 @@ pub(super) struct Neighbours {
 enum Stage {
     Start,
     Vocabulary { model: Rc<LoadedModel>, sites: Vec<Site>, builder: VocabularyBuilder, search: NeighbourSearch },
-    Search { model: Rc<LoadedModel>, bank: Rc<VocabularyBank>, search: NeighbourSearch, lists: Vec<NeighbourList> },
+    Search(Searching),
+}
+
+struct Searching {
+    model: Rc<LoadedModel>,
+    /// The vocabulary's keys and values, by name.
+    bank: (String, Rc<VocabularyBank>),
+    search: NeighbourSearch,
+    lists: Vec<NeighbourList>,
 }
 
 impl Neighbours {
@@ -50,7 +59,7 @@ impl Neighbours {
             NeighbourSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
         let name = bank_name(&model, &sites);
         Ok(match session.bank(&name) {
-            Some(bank) => Stage::Search { model, bank, search, lists: Vec::new() },
+            Some(bank) => Stage::Search(Searching { model, bank: (name, bank), search, lists: Vec::new() }),
             None => {
                 let builder =
                     VocabularyBuilder::new(&session.cache, SiteStack::new(&model.model, &sites).sizes(), &name);
@@ -73,13 +82,18 @@ fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
 }
 
 /// The nearest tokens of the asked slots of a soft prompt, in the space of the model's embeddings.
-fn of_prompt(request: &NeighbourRequest, model: &LoadedModel, prompt: &FoldedPrompt) -> Result<Vec<NeighbourList>> {
+fn of_prompt(
+    request: &NeighbourRequest,
+    model: &LoadedModel,
+    prompt: &FoldedPrompt,
+    session: &mut Session,
+) -> Result<Vec<NeighbourList>> {
     let asked: Vec<usize> = match request.positions.as_slice() {
         [] => (0..prompt.n_virtual).collect(),
         some => some.to_vec(),
     };
     if let Some(position) = asked.iter().find(|&&position| position >= prompt.n_virtual) {
-        let reason = format!("there is no position {position}, the prompt has {}", prompt.n_virtual);
+        let reason = format!("number {} is asked for, there are {}", position + 1, prompt.n_virtual);
         return Err(EngineError::Setting { field: "positions", reason });
     }
     let slots = |prompt: &FoldedPrompt| {
@@ -93,14 +107,32 @@ fn of_prompt(request: &NeighbourRequest, model: &LoadedModel, prompt: &FoldedPro
         model.model.embeddings(),
         &slots(prompt),
         before.as_ref().map(slots).as_ref(),
-        request.metric,
-        request.top.max(1),
+        |table, width| {
+            let name = (format!("embeddings {}", model.hash), 0, request.space);
+            session.geometry(name, |space| Geometry::of(table, width, space))
+        },
+        (request.metric, request.top.max(1)),
         &|token| model.tokenizer.token_text(token),
     )?;
     for (list, position) in lists.iter_mut().zip(asked) {
         list.position = position;
     }
     Ok(lists)
+}
+
+impl Searching {
+    /// Searches the next layer.
+    fn step(&mut self, request: &NeighbourRequest, session: &mut Session) -> Result<()> {
+        let NeighbourRequest { side, space, .. } = *request;
+        let (name, bank) = &self.bank;
+        let geometry = |layer: usize| {
+            let table = (name.clone(), 2 * layer + usize::from(side == Side::Value), space);
+            session.geometry(table, |space| Geometry::of(Table::Half(bank.table(layer, side)), bank.width(), space))
+        };
+        let lists = self.search.step(bank, geometry, &|token| self.model.tokenizer.token_text(token))?;
+        self.lists.extend(lists);
+        Ok(())
+    }
 }
 
 impl Job for Neighbours {
@@ -111,7 +143,7 @@ impl Job for Neighbours {
                 let model = session.model(&self.request.model, (self.request.device, Precision::F32), &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt.as_ref().filter(|_| adapter.prefixes.is_empty()) {
-                    let lists = of_prompt(&self.request, &model, prompt)?;
+                    let lists = of_prompt(&self.request, &model, prompt, session)?;
                     out.send(Event::Neighbours { job: self.id, lists });
                     return Ok(Progress::Done(Outcome::Completed));
                 }
@@ -124,18 +156,19 @@ impl Job for Neighbours {
                         Stage::Vocabulary { model, sites, builder, search }
                     }
                     VocabularyStep::Done(bank) => {
-                        let bank = session.keep_bank(bank_name(&model, &sites), bank);
-                        Stage::Search { model, bank, search, lists: Vec::new() }
+                        let name = bank_name(&model, &sites);
+                        let bank = (name.clone(), session.keep_bank(name, bank));
+                        Stage::Search(Searching { model, bank, search, lists: Vec::new() })
                     }
                 };
             }
-            Stage::Search { model, bank, mut search, mut lists } => {
-                let Some(more) = search.step(&bank, &|token| model.tokenizer.token_text(token))? else {
-                    out.send(Event::Neighbours { job: self.id, lists });
+            Stage::Search(mut searching) => {
+                if searching.search.next_layer().is_none() {
+                    out.send(Event::Neighbours { job: self.id, lists: searching.lists });
                     return Ok(Progress::Done(Outcome::Completed));
-                };
-                lists.extend(more);
-                self.stage = Stage::Search { model, bank, search, lists };
+                }
+                searching.step(&self.request, session)?;
+                self.stage = Stage::Search(searching);
             }
         }
         Ok(Progress::More)

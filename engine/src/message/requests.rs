@@ -210,6 +210,20 @@ pub enum Metric {
     L2,
 }
 
+/// In which space vectors are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// Measured from the vocabulary's mean, and the directions that most tokens share scaled down to the size of the
+    /// others, so that they do not decide alone.
+    #[default]
+    Whitened,
+    /// Measured from the vocabulary's mean.
+    Centered,
+    /// As they are: what all tokens have in common counts as nearness.
+    Raw,
+}
+
 /// Nearest tokens of some cells of a prefix.
 #[derive(Clone, Debug)]
 pub struct NeighbourRequest {
@@ -219,7 +233,7 @@ pub struct NeighbourRequest {
     pub device: DeviceChoice,
     /// Adapter folder (a run's checkpoint has one).
     pub adapter: PathBuf,
-    /// Adapter folder of the values before training, for the null; `None` when unknown (an imported adapter).
+    /// Adapter folder of the values before training; `None` when unknown (an imported adapter).
     pub initial: Option<PathBuf>,
     /// Layers, from 0; empty is all.
     pub layers: Vec<usize>,
@@ -227,8 +241,10 @@ pub struct NeighbourRequest {
     pub positions: Vec<usize>,
     /// Keys or values.
     pub side: Side,
-    /// The measure.
+    /// The measure, which decides the order. Whether a token is above chance is always judged by its cosine.
     pub metric: Metric,
+    /// Where they are compared.
+    pub space: Space,
     /// Tokens per list.
     pub top: usize,
 }

@@ -1,5 +1,6 @@
 //! The window, driven by its accessible labels, with hand-written events behind it and once with the whole program; and what it looks like.
 
+mod explorer;
 mod lab;
 mod methods;
 mod models;

@@ -14,8 +14,7 @@ use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
 use engine::message::{
-    Command, Event, GeneratedBeam, GeneratedStream, JobId, Neighbour, NeighbourList, Outcome, Phase, PrefixGrid,
-    RangeFindings, RangePoint, StepReport,
+    Command, Event, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, RangeFindings, RangePoint, StepReport,
 };
 
 use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
@@ -62,7 +61,7 @@ pub(crate) fn click(bench: &mut Bench, label: &str) {
     bench.settle();
 }
 
-fn runs() -> Vec<app::store::RunRow> {
+pub(crate) fn runs() -> Vec<app::store::RunRow> {
     let mut paper = row("20261121-020000-0002", "Paper setting", RunState::Finished);
     paper.method = "prefix 10 + MLP 512".into();
     paper.best_loss = Some(1.1987);
@@ -191,14 +190,14 @@ fn comparing(start: Start) -> (Bench, JobId) {
 }
 
 /// A window whose second run is chosen and shown on that screen.
-fn chosen(start: Start, screen: Screen) -> Bench {
+pub(crate) fn chosen(start: Start, screen: Screen) -> Bench {
     let mut bench = perform(Bench::with_runs(start, runs()), Action::Open(runs()[2].id.clone(), screen));
     bench.answer(Answer::Detail(Box::new(detail(runs().remove(2), 400))));
     bench
 }
 
 /// A window without runs on that screen.
-fn shown(screen: Screen) -> Bench {
+pub(crate) fn shown(screen: Screen) -> Bench {
     perform(Bench::with_runs(Start::default(), Vec::new()), Action::Show(screen))
 }
 
@@ -226,7 +225,7 @@ fn generated(bench: &mut Bench, job: JobId) {
     bench.event(Event::Generated { job, streams });
 }
 
-fn failure() -> Failure {
+pub(crate) fn failure() -> Failure {
     Failure {
         what: "the model folder has no tokenizer.json: /models/tiny".into(),
         advice: "Choose a folder as Hugging Face writes it".into(),
@@ -289,66 +288,6 @@ fn compare_says_why_it_cannot_and_where_to_begin() {
     bench.event(Event::Failed { job, failure: failure() });
     bench.harness.get_by_label_contains("no tokenizer.json");
     pictures([(bench, "compare_failed"), (shown(Screen::Compare), "compare_empty")]);
-}
-
-/// A window that has asked for the nearest tokens of a cell.
-fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
-    let mut bench = chosen(start, Screen::Explorer);
-    let grid = bench.last(|command| match command {
-        Command::DescribePrefix { job, .. } => Some(*job),
-        _ => None,
-    });
-    let norms: Vec<f32> = (0..120).map(|i| 3.0 + ((i * 37) % 41) as f32 * 0.15).collect();
-    let norms =
-        PrefixGrid { n_layers: 6, n_virtual: 20, key_norm: norms.clone(), value_norm: norms, ..PrefixGrid::default() };
-    bench.event(Event::Grid { job: grid.expect("norms were asked for"), grid: Box::new(norms) });
-    bench.harness.get_by_label_contains(cell).click();
-    bench.settle();
-    let job = bench.last(|command| match command {
-        Command::Neighbours { job, request } => {
-            assert!(request.initial.is_some(), "the null needs the values before training");
-            Some(*job)
-        }
-        _ => None,
-    });
-    (bench, job.expect("neighbours were asked for"))
-}
-
-fn neighbours(bench: &mut Bench, job: JobId) {
-    let words =
-        ["·river", "·restaurant", "·food", "·near", "·serves", "·cheap", "·the", "·of", "\\n", "·a", "·in", "·it"];
-    let near = |scale: f32| -> Vec<Neighbour> {
-        let list = words.iter().enumerate();
-        list.map(|(i, text)| Neighbour { token: i as u32, text: (*text).into(), score: scale - 0.04 * i as f32 })
-            .collect()
-    };
-    let list = NeighbourList {
-        layer: 2,
-        position: 4,
-        nearest: near(0.62),
-        initial: near(0.31),
-        random_best: (0.29, 0.03),
-        vocabulary: (0.01, 0.08),
-    };
-    bench.event(Event::Neighbours { job, lists: vec![list] });
-}
-
-#[test]
-fn explorer_greys_what_random_vectors_reach_too() {
-    let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
-    bench.event(Event::Phase { job, phase: Phase::BuildingVocabulary { share: 0.4 } });
-    picture(&mut bench, "explorer_busy");
-    neighbours(&mut bench, job);
-    bench.harness.get_by_label_contains("·river 0.620");
-    picture(&mut bench, "explorer_cell");
-}
-
-#[test]
-fn explorer_says_why_it_cannot_and_where_to_begin() {
-    let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
-    bench.event(Event::Failed { job, failure: failure() });
-    bench.harness.get_by_label_contains("no tokenizer.json");
-    pictures([(bench, "explorer_failed"), (shown(Screen::Explorer), "explorer_empty")]);
 }
 
 #[test]
@@ -470,13 +409,10 @@ fn each_screen_in_chinese() {
     };
     let (mut compare, job) = comparing(start());
     generated(&mut compare, job);
-    let (mut explorer, job) = exploring(start(), "第 3 层，位置 5");
-    neighbours(&mut explorer, job);
     pictures([
         (Bench::with_runs(start(), runs()), "chinese_runs"),
         (chosen(start(), Screen::Training), "chinese_training"),
         (compare, "chinese_compare"),
-        (explorer, "chinese_explorer"),
         (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Library)), "chinese_library"),
         (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Settings)), "chinese_settings"),
     ]);

@@ -80,7 +80,7 @@ fn a_run_is_started_watched_compared_and_found_again() {
     window.until("Layer 2, position 3,");
     window.0.get_by_label_contains("Layer 2, position 3,").click();
     window.0.run_steps(3);
-    window.until("Random vectors of equal norm reach");
+    window.until("Grey hill: all");
     window.close();
 
     let mut window = Whole::open(home.path());
