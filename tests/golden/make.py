@@ -313,7 +313,7 @@ CASES = {
         "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "embed_tokens"]}, "config": {
         "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 20,
         "tie_word_embeddings": True}},
-    "opt-lora-1x16-tables": {"method": "lora", "pad_in_text": True, "lora": {
+    "opt-lora-1x16-tables": {"method": "lora", "lora": {
         "r": 2, "lora_alpha": 4, "target_modules": ["embed_tokens", "lm_head", "v_proj"], "rank_pattern": {"lm_head": 3}}, "config": {
         "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "ffn_dim": 20}},
     "qwen2-lora-1x16-saved": {"method": "lora", "lora": {

@@ -263,7 +263,8 @@ impl<'a> Loader<'a> {
         rows.in_place(table.cast(DType::F32), &self.module_name(name))
     }
 
-    /// A matrix with the low ranks that an adapter has for it, as one: it is looked up in, or the loss multiplies with it.
+    /// A matrix with the low ranks that an adapter has for it, as one: it is looked up in, or the loss multiplies with it. Where
+    /// padding stands as a token in a text, its lookup trains neither of a table's two matrices; PEFT's trains the second.
     fn with_low_rank(&self, module: &str, matrix: Tensor<2>) -> Result<Tensor<2>> {
         let Some(LowRank { a, b, .. }) = self.from.tuned.low_rank.get(module) else { return Ok(matrix) };
         let ([d_out, d_in], [rank, reads], [makes, narrow]) = (matrix.dims(), a.dims(), b.dims());
