@@ -328,7 +328,7 @@ mod tests {
         let sharegpt = json!({"source": "wiki", "messages": [
             {"from": "human", "value": "e?"}, {"from": "gpt", "value": "f."}, {"from": "human", "value": "g?"},
         ]});
-        let classes = unfolded(table(&[openai.clone()]), [None, None], Task::SequenceClassification).unwrap();
+        let classes = unfolded(table(std::slice::from_ref(&openai)), [None, None], Task::SequenceClassification).unwrap();
         assert_eq!((classes.roles, classes.rows.len()), (None, 1));
         let table = of(&[openai, sharegpt]);
         let roles = table.roles.clone().unwrap();
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn pairs_of_a_chosen_and_a_rejected_answer_are_named() {
         let row = json!({"prompt": "a", "chosen": "b", "rejected": "c"});
-        let error = unfolded(table(&[row.clone()]), [None, None], Task::Causal).unwrap_err().to_string();
+        let error = unfolded(table(std::slice::from_ref(&row)), [None, None], Task::Causal).unwrap_err().to_string();
         assert!(error.contains("preferences") && error.contains("data.target_column"), "{error}");
         assert!(unfolded(table(&[row]), [None, Some("chosen")], Task::Causal).unwrap().roles.is_none());
     }

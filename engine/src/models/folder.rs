@@ -71,7 +71,7 @@ impl Architecture {
             family if bart::MODEL_TYPES.contains(&family) => Self::Bart(Box::new(BartConfig::parse(file)?)),
             "distilbert" => Self::Encoder(Box::new(distilbert::parse(file)?)),
             family if let Some((_, known)) = ENCODERS.iter().find(|(name, _)| *name == family) => {
-                Self::Encoder(Box::new(EncoderConfig::parse(*known, file, &[])?))
+                Self::Encoder(Box::new(EncoderConfig::parse(known, file, &[])?))
             }
             other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
         })

@@ -3,7 +3,6 @@
 //! One axis for all: z, the cosine in standard deviations from the vocabulary's mean. The hill behind the list is the
 //! whole vocabulary, bars begin at its mean, and the line is where chance ends.
 
-
 use egui::accesskit::Role;
 use egui::{
     Align2, CornerRadius, FontId, Painter, Rangef, Rect, RichText, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2,
