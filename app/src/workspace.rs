@@ -346,7 +346,7 @@ impl Assets {
         let reparameterisation = Some(Reparameterisation::default());
         config.method = MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
         config.training.epochs = 5.0;
-        config.training.learning_rate = 2e-3;
+        config.training.learning_rate = 4e-3;
         config.training.schedule = engine::config::Schedule::Cosine;
         config.name = default_name(&config);
         Ok(config)
