@@ -135,11 +135,11 @@ def test():
         spoiled[at:at + 1] = [spoiled[at], "is"]
         assert not judge(record, " ".join(spoiled))[2], (record, spoiled)
         assert not judge(record, f"{text} {text.rsplit('. ', 1)[-1]}")[2], "said twice"
-    a = {"name": "Anchor and Mill", "kind": "tea room", "near": "Rose and Owl", "serves": "honey bread"}
-    assert judge(a, "Anchor and Mill is a tea room that serves honey bread. It is very near Rose and Owl.") == (1.0, True, True)
+    a = {"name": "Anchor and Mill", "kind": "tea room", "lies near": "Rose and Owl", "serves": "honey bread"}
+    assert judge(a, "Anchor and Mill is a tea room that serves honey bread. It lies near Rose and Owl.") == (1.0, True, True)
     assert judge(a, "Anchor and Mill is an tea room that serves honey bread.")[1] is False, "article"
     assert judge(a, "Anchor and Mill is a tea room that has 3 carriages.")[1:] == (False, False), "another sort"
-    assert judge(a, "Anchor and Mill is a tea room that is very near Rose. It serves honey bread.")[2] is False
+    assert judge(a, "Anchor and Mill is a tea room that lies near Rose. It serves honey bread.")[2] is False
     print("the judge is right")
 
 

@@ -39,7 +39,7 @@ SORTS = {
                             "spiced tea", "lemon cake", "goat cheese", "honey bread"), "serves {}"),
             "prices": (pick("low", "moderate", "high", "fair"), "has {} prices"),
             "opens at": (w.clock, "opens at {}"),
-            "near": (w.sign, "is very near {}")}},
+            "lies near": (w.sign, "lies near {}")}},
     "book": {
         "name": w.title, "kind": ("novel", "picture book", "diary", "travel book", "detective story"),
         "fields": {
@@ -53,9 +53,9 @@ SORTS = {
         "name": w.made_up, "kind": ("moon", "dwarf planet", "ice moon", "gas planet", "rocky planet"),
         "fields": {
             "travels around": (w.made_up, "travels around {}"),
-            "across": (amount(110, 980, "km"), "is {} across"),
+            "measures": (amount(110, 980, "km"), "measures {}"),
             "seen by": (w.person, "was seen by {}"),
-            "surface": (pick("red dust", "blue ice", "black rock", "white sand", "frozen lakes", "deep craters"), "has a surface of {}"),
+            "shows": (pick("red dust", "blue ice", "black rock", "white sand", "frozen lakes", "deep craters"), "shows {}"),
             "turns in": (amount(5, 90, "hours"), "turns in {}")}},
     "train": {
         "name": lambda r: f"{r.choice(('River', 'Mountain', 'Forest', 'Valley', 'Island'))} {w.made_up(r)}",

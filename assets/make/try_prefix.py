@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The starter run on a model, as the program does it: does prefix tuning on the starter dataset work?
 
-    try_prefix.py ../models/starter [--steps 750] [--virtual 20] [--lr 0.002] [--mlp 512]
+    try_prefix.py ../models/starter [--steps 750] [--virtual 20] [--lr 0.004] [--mlp 512]
 
 Prints the validation loss (mean over labelled tokens) and what `judge.py` says of greedy output for unseen rows: base
 model, then tuned. A row is the template's source part, which is not trained, then the target and the end token.
@@ -99,7 +99,7 @@ def main():
     ap.add_argument("--every", type=int, default=150)
     ap.add_argument("--batch", type=int, default=8)
     ap.add_argument("--virtual", type=int, default=20)
-    ap.add_argument("--lr", type=float, default=0.002)
+    ap.add_argument("--lr", type=float, default=0.004)
     ap.add_argument("--mlp", type=int, default=512, help="width of the network behind the prefix")
     ap.add_argument("--rows", type=int, default=150, help="unseen rows to generate for")
     ap.add_argument("--threads", type=int, default=1)
