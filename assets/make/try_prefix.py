@@ -1,165 +1,140 @@
 #!/usr/bin/env python3
-"""Does prefix tuning on the starter dataset work on this model? With PEFT, on the CPU.
+"""The starter run on a model, as the program does it: does prefix tuning on the starter dataset work?
 
-    try_prefix.py ../models/starter [--steps 300] [--virtual 10] [--lr 0.02] [--init scale] [--mlp]
+    try_prefix.py ../models/starter [--steps 750] [--virtual 20] [--lr 0.004] [--mlp 512]
 
-Prints the validation loss (mean over labelled tokens) at step 0 and then every --every steps, and for greedy output
-on unseen rows the share of the record's values that are mentioned: base model, then tuned. A row is the template's
-source part, which is not trained, then the target and the end token.
+Prints the validation loss (mean over labelled tokens) and what `judge.py` says of greedy output for unseen rows: base
+model, then tuned. A row is the template's source part, which is not trained, then the target and the end token.
 """
 import argparse
 import json
+import math
 import os
 import random
 import time
 
-import peft
 import torch
 import torch.nn.functional as F
 import transformers as tr
 from tokenizers import Tokenizer
 
+import judge
+from pretrain import forward
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 END, PAD = 0, 1
 
 
-def rows(file, tokenizer, between, limit=None):
-    out = []
-    for line in list(open(file, encoding="utf-8"))[:limit]:
+def rows(file, tokenizer):
+    for line in open(file, encoding="utf-8"):
         d = json.loads(line)
-        out.append((tokenizer.encode(d["source"] + between).ids, tokenizer.encode(" " + d["target"]).ids + [END], d))
-    return out
+        yield tokenizer.encode(d["source"]).ids + [END], tokenizer.encode(" " + d["target"]).ids + [END], d
 
 
 def collate(part):
+    """Token ids, padded at the end, and labels, which begin with the target; [rows, tokens]."""
     wide = max(len(s) + len(t) for s, t, _ in part)
     ids = torch.full((len(part), wide), PAD)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+    labels = torch.full_like(ids, -100)
     for i, (s, t, _) in enumerate(part):
         n = len(s) + len(t)
-        ids[i, :n], mask[i, :n], labels[i, len(s):n] = torch.tensor(s + t), 1, torch.tensor(t)
-    return ids, mask, labels
+        ids[i, :n], labels[i, len(s):n] = torch.tensor(s + t), torch.tensor(t)
+    return ids, labels
+
+
+def loss_of(model, part, prefix, reduction="mean"):
+    ids, labels = collate(part)
+    return F.cross_entropy(forward(model, ids[:, :-1], prefix).float().flatten(0, 1), labels[:, 1:].flatten(), reduction=reduction)
 
 
 @torch.no_grad()
-def validation(model, data, batch=16):
-    model.eval()
-    total = count = 0
-    for at in range(0, len(data), batch):
-        ids, mask, labels = collate(data[at:at + batch])
-        logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
-        total += F.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum").item()
-        count += (labels[:, 1:] != -100).sum().item()
-    model.train()
-    return total / count
+def validation(model, data, prefix):
+    total = sum(loss_of(model, data[at:at + 25], prefix, "sum").item() for at in range(0, len(data), 25))
+    return total / sum(len(t) for _, t, _ in data)
 
 
 @torch.no_grad()
-def mentioned(model, data, tokenizer, new=90):
-    """Share of the values of unseen records that the greedy output mentions, and the outputs."""
-    model.eval()
-    said = values = 0
-    texts = []
-    for at in range(0, len(data), 10):
-        part = data[at:at + 10]
-        wide = max(len(s) for s, _, _ in part)
-        ids = torch.tensor([[PAD] * (wide - len(s)) + s for s, _, _ in part])
-        out = model.generate(input_ids=ids, attention_mask=(ids != PAD).long(), max_new_tokens=new, do_sample=False,
-                             eos_token_id=END, pad_token_id=PAD)
-        for (_, _, d), y in zip(part, out[:, wide:].tolist()):
-            text = tokenizer.decode(y[:y.index(END)] if END in y else y)
-            row = [pair.split(" : ", 1)[1] for pair in d["source"].split(" | ")]
-            said += sum(v.lower() in text.lower() for v in row)
-            values += len(row)
-            texts.append(text)
-    model.train()
-    return said / max(1, values), texts
+def outputs(model, data, tokenizer, prefix, new=60):
+    """Greedy outputs for the rows; rows whose prompts are equally long go together."""
+    texts, by_length = {}, {}
+    for i, (s, _, _) in enumerate(data):
+        by_length.setdefault(len(s), []).append(i)
+    for group in by_length.values():
+        ids = torch.tensor([data[i][0] for i in group])
+        cache, out = tr.DynamicCache(), []
+        past = 0 if prefix is None else prefix.shape[3]
+        for layer in range(0 if prefix is None else len(prefix)):
+            cache.update(*(part[None].expand(len(group), -1, -1, -1) for part in prefix[layer]), layer)
+        at = torch.arange(past, past + ids.shape[1])[None]
+        for _ in range(new):
+            answer = model(input_ids=ids, past_key_values=cache, position_ids=at.expand_as(ids), use_cache=True,
+                           attention_mask=torch.ones(len(group), cache.get_seq_length() + ids.shape[1], dtype=torch.long))
+            ids, at = answer.logits[:, -1:].argmax(-1), at[:, -1:] + 1
+            out.append(ids)
+        for i, row in zip(group, torch.cat(out, 1).tolist()):
+            texts[i] = tokenizer.decode(row[:row.index(END)] if END in row else row)
+    return [texts[i] for i in range(len(data))]
 
 
-@torch.no_grad()
-def initialise(model, kind, data, virtual, seed):
-    """Flat prefix: `normal` is PEFT's N(0, 1); `scale` has the mean and spread that keys and values have in each layer;
-    `words` are the keys and values of the first tokens of a training row."""
-    if kind == "normal":
-        return
-    base = model.get_base_model()
-    ids, mask, _ = collate(data[:32])
-    cache = base(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
-    g = torch.Generator().manual_seed(seed)
-    flat = []
-    for layer in cache.layers:
-        for kv in (layer.keys, layer.values):  # [batch, head, seq, d_head]
-            if kind == "words":
-                flat.append(kv[0, :, :virtual].transpose(0, 1).reshape(virtual, -1))
-                continue
-            real = kv.transpose(1, 2)[mask.bool()]  # [tokens, head, d_head]
-            flat.append((real.mean(0) + real.std(0) * torch.randn(virtual, *real.shape[1:], generator=g)).reshape(virtual, -1))
-    weight = next(p for n, p in model.named_parameters() if "embedding.weight" in n and p.requires_grad)
-    weight.copy_(torch.cat(flat, 1))
+class Prefix(torch.nn.Module):
+    """PEFT's prefix encoder: an embedding, and two linear layers with a tanh between them."""
+
+    def __init__(self, config, virtual, width):
+        super().__init__()
+        n = config.n_embd
+        self.shape = (virtual, config.n_layer, 2, config.n_head, n // config.n_head)
+        self.start = torch.nn.Embedding(virtual, n)
+        self.network = torch.nn.Sequential(torch.nn.Linear(n, width), torch.nn.Tanh(), torch.nn.Linear(width, config.n_layer * 2 * n))
+
+    def forward(self):
+        """Keys and values, [layer, 2, head, slot, width of a head]."""
+        return self.network(self.start.weight).view(self.shape).permute(1, 2, 3, 0, 4)
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("model")
     ap.add_argument("--data", default=os.path.join(HERE, "../datasets/records"))
-    ap.add_argument("--between", default="<|endoftext|>", help="text between source and target")
-    ap.add_argument("--steps", type=int, default=300)
-    ap.add_argument("--every", type=int, default=50)
+    ap.add_argument("--steps", type=int, default=750)
+    ap.add_argument("--every", type=int, default=150)
     ap.add_argument("--batch", type=int, default=8)
-    ap.add_argument("--virtual", type=int, default=10)
-    ap.add_argument("--lr", type=float, default=0.02)
-    ap.add_argument("--warmup", type=int, default=20)
-    ap.add_argument("--init", default="scale", choices=("normal", "scale", "words"))
-    ap.add_argument("--mlp", type=int, nargs="?", const=512, help="reparameterise, with this width")
-    ap.add_argument("--rows", type=int, default=40, help="of unseen rows to generate for")
-    ap.add_argument("--evaluate", type=int, default=150, help="validation rows for the loss")
-    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--virtual", type=int, default=20)
+    ap.add_argument("--lr", type=float, default=0.004)
+    ap.add_argument("--mlp", type=int, default=512, help="width of the network behind the prefix")
+    ap.add_argument("--rows", type=int, default=150, help="unseen rows to generate for")
+    ap.add_argument("--threads", type=int, default=1)
+    ap.add_argument("--show", type=int, default=30)
     ap.add_argument("--seed", type=int, default=1)
     a = ap.parse_args()
     tr.logging.set_verbosity_error()
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     tokenizer = Tokenizer.from_file(os.path.join(a.model, "tokenizer.json"))
-    between = a.between.encode().decode("unicode_escape")
-    train = rows(os.path.join(a.data, "train.jsonl"), tokenizer, between)
-    unseen = rows(os.path.join(a.data, "validation.jsonl"), tokenizer, between)
-    base = tr.AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32)
-    print(f"base: loss {validation(base, unseen[:a.evaluate]):.4f}", flush=True)
-    share, texts = mentioned(base, unseen[:a.rows], tokenizer)
-    print(f"base: {share:.1%} of the values mentioned")
-    for text in texts[:3]:
-        print("   ", repr(text))
-    model = peft.get_peft_model(base, peft.PrefixTuningConfig(
-        task_type="CAUSAL_LM", num_virtual_tokens=a.virtual, prefix_projection=bool(a.mlp), encoder_hidden_size=a.mlp))
-    if not a.mlp:
-        initialise(model, a.init, train, a.virtual, a.seed)
-    params = [p for p in model.parameters() if p.requires_grad]
+    train, unseen = (list(rows(os.path.join(a.data, file + ".jsonl"), tokenizer)) for file in ("train", "validation"))
+    model = tr.AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32).eval().requires_grad_(False)
+    print(f"base: loss {validation(model, unseen, None):.4f}", flush=True)
+    told = [d for _, _, d in unseen[:a.rows]]
+    judge.report(told, outputs(model, unseen[:a.rows], tokenizer, None), 5)
+    prefix = Prefix(model.config, a.virtual, a.mlp)
+    params = list(prefix.parameters())
     opt = torch.optim.AdamW(params, lr=a.lr, weight_decay=0.0)
-    schedule = tr.get_linear_schedule_with_warmup(opt, a.warmup, a.steps)
-    order = random.Random(a.seed)
-    spent, queue, first = 0.0, [], validation(model, unseen[:a.evaluate])
-    print(f"step 0: loss {first:.4f}; {sum(p.numel() for p in params):,} trained numbers", flush=True)
+    order, queue, spent = random.Random(a.seed), [], 0.0
+    print(f"step 0: loss {validation(model, unseen, prefix()):.4f}; {sum(p.numel() for p in params):,} trained numbers", flush=True)
     for step in range(1, a.steps + 1):
         t = time.time()
         if len(queue) < a.batch:
             queue = order.sample(train, len(train))
         part, queue = queue[:a.batch], queue[a.batch:]
-        ids, mask, labels = collate(part)
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-        loss.backward()
+        for group in opt.param_groups:
+            group["lr"] = a.lr * 0.5 * (1 + math.cos(math.pi * (step - 1) / a.steps))
+        loss_of(model, part, prefix()).backward()
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         opt.step()
-        schedule.step()
         opt.zero_grad()
         spent += time.time() - t
         if step % a.every == 0:
-            now = validation(model, unseen[:a.evaluate])
-            print(f"step {step}: loss {now:.4f} ({now / first - 1:+.1%}), {spent:.0f} s of training", flush=True)
-    share, texts = mentioned(model, unseen[:a.rows], tokenizer)
-    print(f"tuned: {share:.1%} of the values mentioned")
-    for (_, _, d), text in list(zip(unseen, texts))[:6]:
-        print("    source:", d["source"])
-        print("    output:", text.strip())
+            print(f"step {step}: loss {validation(model, unseen, prefix().detach()):.4f}, {spent:.0f} s of training", flush=True)
+    judge.report(told, outputs(model, unseen[:a.rows], tokenizer, prefix().detach()), a.show)
 
 
 if __name__ == "__main__":

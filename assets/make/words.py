@@ -31,12 +31,26 @@ DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 SMALL = "two three four five six seven eight nine ten eleven twelve".split()
 
 
+# parts of names; each is a token of the starter model or two
+FRONTS = ("Al Am An Ar Bal Bel Bor Bran Brel Cal Cor Cur Dal Dor Dun El Er Fal Fen Gal Gar Gor Gren Hal Har Hol Il Jan Jor Kal "
+          "Kel Kor Lan Lor Lun Mal Mar Mel Mor Nar Nor Ol Or Pel Per Pol Quin Ral Ras Ros Sal Sar Sel Sor Tal Tar Tel Tor Tren "
+          "Ul Var Vel Ver Vol Wal Wel Wil Yar Yor Zan Zel").split()
+MIDDLES = "a e i o".split()
+BACKS = ("wick ford ley ton by mere holm stead field moor haven dale win gard bury den low mont port side ster well worth "
+         "rick nell dor kin mar nak ric tas vik zan").split()
+
+
 def syllable(r):
     return r.choice(ONSETS) + r.choice(VOWELS) + r.choice(CODAS)
 
 
 def made_up(r):
-    """A pronounceable word nobody has seen: Velmarick, Troon, Shaleby."""
+    """A pronounceable word nobody has seen: Velwick, Torinmere, Garholm."""
+    return r.choice(FRONTS) + (r.choice(MIDDLES) if r.random() < 0.3 else "") + r.choice(BACKS)
+
+
+def strange(r):
+    """One put together from any letters that can follow each other: Praocrulm, Troon."""
     kind = r.random()
     if kind < 0.3:
         word = syllable(r) + syllable(r)
@@ -75,7 +89,7 @@ def title(r):
         return f"The {noun} and the {other}"
     if kind < 0.85:
         return f"{capital(article(noun))} for {r.choice(FIRST)}"
-    return f"{r.choice(SMALL).capitalize()} {noun}s"
+    return f"{r.choice(SMALL).capitalize()} {plural(noun)}"
 
 
 def place(r):
@@ -99,8 +113,29 @@ def clock(r):
     return f"{r.randint(5, 11)}:{r.choice(('00', '15', '30', '45'))}"
 
 
+def named(r):
+    """A made-up name with a plain word or a number beside it: Velwick Fair, Torinmere 17, Silver Garholm."""
+    kind = r.random()
+    if kind < 0.5:
+        return f"{made_up(r)} {r.choice(NOUNS)}" if r.random() < 0.5 else f"{made_up(r)} {r.choice(NOUNS).capitalize()}"
+    if kind < 0.65:
+        return f"{made_up(r)} {r.randint(2, 99)}"
+    if kind < 0.85:
+        return f"{r.choice(ADJECTIVES).capitalize()} {made_up(r)}"
+    return f"The {made_up(r)} {plural(r.choice(NOUNS)).capitalize()}" if r.random() < 0.5 else f"{r.choice(NOUNS).capitalize()} of {made_up(r)}"
+
+
 def article(phrase):
     return ("an " if phrase[0].lower() in "aeiou" else "a ") + phrase
+
+
+def plural(noun):
+    odd = {"wolf": "wolves", "goose": "geese", "fish": "fish", "knife": "knives"}
+    if noun in odd:
+        return odd[noun]
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    return noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
 
 
 def listing(parts):
