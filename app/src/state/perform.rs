@@ -44,23 +44,8 @@ impl State {
             Action::Delete(run) => self.ask_store(Request::Delete(run)),
             Action::Star(run, starred) => self.ask_store(Request::Star { run, starred }),
             Action::Describe(folder) | Action::AddModel(folder) => self.describe(folder),
-            Action::Preview { model, data, task, n_virtual } => {
-                let job = self.job(Purpose::Preview);
-                // Of the same rows the last answer stays until the next has come; of others it would be wrong.
-                let of = Some((model.clone(), data.train.clone()));
-                let known = self.preview.known.take().filter(|_| self.preview.of == of);
-                self.preview = PreviewState { job: Some(job), known, of, failure: None };
-                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
-            }
-            Action::PreviewBeside { model, data, task, n_virtual } => {
-                let job = self.job(Purpose::PreviewBeside);
-                self.preview_beside = PreviewState { job: Some(job), ..PreviewState::default() };
-                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: PREVIEW_ROWS });
-            }
-            Action::PreviewValidation { model, data, task, n_virtual } => {
-                let job = self.job(Purpose::PreviewValidation);
-                self.preview_validation = PreviewState { job: Some(job), ..PreviewState::default() };
-                self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows: 1 });
+            asked @ (Action::Preview { .. } | Action::PreviewBeside { .. } | Action::PreviewValidation { .. }) => {
+                self.preview(asked);
             }
             Action::TestRange(config) => self.test_range(config),
             Action::EndRange => self.end_range(),
@@ -114,6 +99,33 @@ impl State {
             | Action::ImportAdapter { .. }
             | Action::OpenPaths(_) => {}
         }
+    }
+
+    /// Asks for the rows of the form: those that train, those of a dataset beside them, or one that validates.
+    fn preview(&mut self, action: Action) {
+        let (purpose, (model, data, task, n_virtual), rows) = match action {
+            Action::Preview { model, data, task, n_virtual } => {
+                (Purpose::Preview, (model, data, task, n_virtual), PREVIEW_ROWS)
+            }
+            Action::PreviewBeside { model, data, task, n_virtual } => {
+                (Purpose::PreviewBeside, (model, data, task, n_virtual), PREVIEW_ROWS)
+            }
+            Action::PreviewValidation { model, data, task, n_virtual } => {
+                (Purpose::PreviewValidation, (model, data, task, n_virtual), 1)
+            }
+            _ => return,
+        };
+        let job = self.job(purpose.clone());
+        let shown = match purpose {
+            Purpose::PreviewBeside => &mut self.preview_beside,
+            Purpose::PreviewValidation => &mut self.preview_validation,
+            _ => &mut self.preview,
+        };
+        let of = Some((model.clone(), data.train.clone()));
+        // Of the same rows the last answer stays until the next has come; of others it would be wrong.
+        let known = shown.known.take().filter(|_| purpose == Purpose::Preview && shown.of == of);
+        *shown = PreviewState { job: Some(job), known, of, failure: None };
+        self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows });
     }
 
     /// Writes an adapter in one of the forms that it can leave in.

@@ -328,7 +328,8 @@ mod tests {
         let sharegpt = json!({"source": "wiki", "messages": [
             {"from": "human", "value": "e?"}, {"from": "gpt", "value": "f."}, {"from": "human", "value": "g?"},
         ]});
-        let classes = unfolded(table(std::slice::from_ref(&openai)), [None, None], Task::SequenceClassification).unwrap();
+        let classes =
+            unfolded(table(std::slice::from_ref(&openai)), [None, None], Task::SequenceClassification).unwrap();
         assert_eq!((classes.roles, classes.rows.len()), (None, 1));
         let table = of(&[openai, sharegpt]);
         let roles = table.roles.clone().unwrap();
