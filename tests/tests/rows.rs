@@ -149,12 +149,12 @@ fn without_a_chat_template_a_conversation_needs_a_template_that_reads_it() {
 fn a_column_of_objects_or_lists_is_no_text() {
     let bench = Bench::new(true);
     let squad = json!({"question": "a", "answers": {"text": ["b"], "answer_start": [1]}});
-    let said = bench.refusal(&bench.rows(&[squad.clone()]));
+    let said = bench.refusal(&bench.rows(std::slice::from_ref(&squad)));
     assert!(said.contains("data.target_column") && said.contains("objects"), "{said}");
     let read = DataConfig { target_template: "{{ answers.text[0] }}".to_owned(), ..bench.rows(&[squad]) };
     assert_eq!(bench.texts(&read)[0].1, "b");
     let lines = json!({"dialogue": ["a", "b"], "summary": "c"});
-    assert!(bench.refusal(&bench.rows(&[lines.clone()])).contains("|join("));
+    assert!(bench.refusal(&bench.rows(std::slice::from_ref(&lines))).contains("|join("));
     let read = DataConfig { prompt_template: "{{ dialogue|join(' ') }}".to_owned(), ..bench.rows(&[lines]) };
     assert_eq!(bench.texts(&read), [pair("a b", " c")]);
     let mixed = bench.rows(&[json!({"source": "a", "target": "b"}), json!({"source": {"x": 1}, "target": "b"})]);
@@ -182,10 +182,10 @@ fn columns_that_nothing_reads_are_named() {
     );
     assert!(has(&preview.unwrap(), "not read: premise, choice1, choice2 (learned is label from question)"));
     let template = "{{ premise }} {{ choice1 }} {{ row['choice2'] }}".to_owned();
-    let all = DataConfig { prompt_template: template, ..bench.rows(&[copa.clone()]) };
+    let all = DataConfig { prompt_template: template, ..bench.rows(std::slice::from_ref(&copa)) };
     assert!(!has(&bench.preview(&all).unwrap(), "not read"));
     let system = json!({"system": "s", "prompt": "a", "response": "b"});
-    assert!(has(&bench.preview(&bench.rows(&[system.clone()])).unwrap(), "not read: system"));
+    assert!(has(&bench.preview(&bench.rows(std::slice::from_ref(&system))).unwrap(), "not read: system"));
     let chat = DataConfig { chat: true, ..bench.rows(&[system]) };
     assert!(!has(&bench.preview(&chat).unwrap(), "not read"));
     assert_eq!(bench.texts(&chat)[0].0, "<system: s><user: a><assistant: ");

@@ -34,11 +34,7 @@ impl State {
             Action::Duplicate(run) => self.duplicate(run),
             Action::Pause(run, pause) => self.pause(&run, pause),
             Action::Stop(run) => self.stop(&run),
-            Action::Checkpoint(run) => {
-                if let Some((job, _)) = self.live_of(&run) {
-                    self.command(Command::Checkpoint { job });
-                }
-            }
+            Action::Checkpoint(run) => self.checkpoint(&run),
             Action::Withdraw(run) => self.withdraw(&run),
             Action::Rename(run, name) => self.ask_store(Request::Rename { run, name }),
             Action::Delete(run) => self.ask_store(Request::Delete(run)),
@@ -348,6 +344,12 @@ impl State {
     fn pause(&mut self, run: &RunId, pause: bool) {
         if let Some((job, _)) = self.live_of(run) {
             self.command(if pause { Command::Pause { job } } else { Command::Continue { job } });
+        }
+    }
+
+    fn checkpoint(&mut self, run: &RunId) {
+        if let Some((job, _)) = self.live_of(run) {
+            self.command(Command::Checkpoint { job });
         }
     }
 
