@@ -77,6 +77,8 @@ pub enum Action {
     Start(Box<RunConfig>),
     /// Go on with a run from its last checkpoint.
     Resume(RunId),
+    /// Go on with a run although rows, split, tokenizer or order have changed since it began.
+    ResumeOnOthers(RunId),
     /// Fill the form with a run's settings.
     Duplicate(RunId),
     /// Pause or continue a run.

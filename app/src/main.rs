@@ -1,5 +1,5 @@
 //! The binary: the command line, which opens the window when nothing else is asked for.
-#![expect(unsafe_code, reason = "the environment of a process can only be changed that way")]
+#![expect(unsafe_code, reason = "the environment and the signals of a process can only be changed that way")]
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     quieten_wayland();
+    outlive_full_quota();
     app::cli::main(app::workbench::run)
 }
 
@@ -18,5 +19,15 @@ fn quieten_wayland() {
     if cfg!(target_os = "linux") && std::env::var_os(name).is_none() {
         // SAFETY: nothing else runs yet.
         unsafe { std::env::set_var(name, std::env::temp_dir()) };
+    }
+}
+
+/// A file that reaches the limit which the system sets for one is then a write that fails, of which one can tell, and not the
+/// end of the program.
+fn outlive_full_quota() {
+    #[cfg(unix)]
+    // SAFETY: nothing else runs yet, and ignoring a signal runs no code of ours.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }

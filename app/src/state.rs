@@ -21,6 +21,7 @@ use engine::error::Failure;
 use engine::hub::{HubCommand, ModelId};
 use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
 use engine::nn::Precision;
+use engine::training::Beginning;
 
 use self::comparison::Comparison;
 use self::exploration::Exploration;
@@ -100,8 +101,8 @@ pub struct Waiting {
     pub folder: PathBuf,
     /// Its settings.
     pub config: Box<RunConfig>,
-    /// It goes on from its last checkpoint.
-    pub resume: bool,
+    /// Anew, or from its last checkpoint.
+    pub beginning: Beginning,
 }
 
 /// What the window knows.
@@ -149,6 +150,8 @@ pub struct State {
     pub live: BTreeMap<JobId, Live>,
     /// Runs that wait.
     pub queue: VecDeque<Waiting>,
+    /// A run that was not resumed, and what has changed since it began: somebody may say yes to it.
+    pub changed: Option<(RunId, Vec<String>)>,
     /// The screen *Compare*.
     pub comparison: Comparison,
     /// The screen *Explorer*.
@@ -199,6 +202,7 @@ impl State {
             view: None,
             live: BTreeMap::new(),
             queue: VecDeque::new(),
+            changed: None,
             comparison: Comparison::default(),
             exploration: Exploration::default(),
             incoming: None,
@@ -386,6 +390,11 @@ impl State {
             Event::Preview { preview, .. } => self.take_preview(job, *preview),
             Event::Phase { phase, .. } => self.enter_phase(job, phase),
             Event::RunStarted { facts, .. } => self.with_live(job, |live| live.started(&facts)),
+            Event::Changed { differences, .. } => {
+                if let Purpose::Train(run) = purpose {
+                    self.changed = Some((run, differences));
+                }
+            }
             Event::Step { step, .. } => self.with_live(job, |live| live.stepped(&step)),
             Event::Evaluated { evaluation, .. } => self.with_live(job, |live| live.evaluated(&evaluation)),
             Event::Paused { paused, .. } => self.with_live(job, |live| live.paused = paused),

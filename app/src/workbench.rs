@@ -9,6 +9,7 @@ use std::time::Duration;
 use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCommand};
 use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::training::Beginning;
 
 use self::link::{Link, News};
 pub use self::native::{open, run};
@@ -233,7 +234,7 @@ impl Workbench {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Start(config) => match self.link.new_run() {
-                Ok((run, folder)) => self.state.enqueue(run, folder, config, false),
+                Ok((run, folder)) => self.state.enqueue(run, folder, config, Beginning::Fresh),
                 Err(failure) => self.state.banner = Some(failure),
             },
             Action::ImportAdapter { other_base } => match self.link.new_run() {

@@ -24,6 +24,14 @@ pub const ASSETS_VARIABLE: &str = "PREFIX_WORKBENCH_ASSETS";
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunId(pub String);
 
+impl RunId {
+    /// Whether it can be the name of a run's folder: one part of a path, not hidden.
+    pub fn is_a_name(&self) -> bool {
+        let path = Path::new(&self.0);
+        !self.0.starts_with('.') && path.file_name().is_some_and(|name| name == path)
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -79,18 +87,18 @@ impl Workspace {
         Self::open(&choose_root(asked)?)
     }
 
-    /// Makes the folder and its parts if need be, and tries whether it can be written.
+    /// Makes the folder and its parts if need be. One that has runs can be looked at, whether or not it can be written.
     ///
     /// # Errors
     /// [`WorkspaceError::Unwritable`] names the folder.
     pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
         let unwritable = |source| WorkspaceError::Unwritable { path: root.to_owned(), source };
         let root = std::path::absolute(root).map_err(unwritable)?;
-        for part in [root.join("runs"), root.join("cache")] {
-            fs::create_dir_all(part).map_err(unwritable)?;
+        let made = [root.join("runs"), root.join("cache")].iter().try_for_each(fs::create_dir_all);
+        match made {
+            Err(_) if root.join("runs").is_dir() => Ok(Self { root }),
+            made => made.map(|()| Self { root }).map_err(unwritable),
         }
-        tempfile::NamedTempFile::new_in(&root).map_err(unwritable)?;
-        Ok(Self { root })
     }
 
     /// The folder itself.
@@ -106,6 +114,11 @@ impl Workspace {
     /// Locked by the program that writes the database.
     pub fn database_lock(&self) -> PathBuf {
         self.root.join("cache").join("experiments.lock")
+    }
+
+    /// How the database looked when it was closed last.
+    pub fn database_closed(&self) -> PathBuf {
+        self.root.join("cache").join("experiments.closed")
     }
 
     /// The folder with a folder for each run.
@@ -144,7 +157,7 @@ impl Workspace {
             let id = RunId(format!("{}-{moment:04x}", stamp(now.as_secs())));
             moment += 1;
             let folder = self.run_folder(&id);
-            match fs::create_dir(&folder) {
+            match private_folder(&folder) {
                 Ok(()) => return Ok(id),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => {
@@ -153,6 +166,15 @@ impl Workspace {
             }
         }
     }
+}
+
+/// Makes a folder that others on the machine cannot look into: samples of one's rows are in it. What is inside has the usual
+/// modes, so that a copy of it is as any other file.
+fn private_folder(path: &Path) -> io::Result<()> {
+    let mut folder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
 }
 
 /// Where this program keeps a token for the hub: outside of the workspace, so that no copy of one carries it along.

@@ -275,6 +275,12 @@ pub enum EngineError {
         /// The file in which that is kept.
         verdicts: PathBuf,
     },
+    /// A run would go on with something else than it began with.
+    #[error("the run began with something else than it would go on with: {}", .differences.join("; "))]
+    Changed {
+        /// What is no longer as it was, with both values where there are two.
+        differences: Vec<String>,
+    },
     /// A checkpoint cannot be continued from.
     #[error("the run cannot be resumed: {0}")]
     Resume(String),
@@ -340,6 +346,9 @@ impl EngineError {
             Self::NoPrecision { .. } => "Choose f32, or another device",
             Self::DeviceFails { .. } => "Choose another device or the CPU; with a new driver it is tried again",
             Self::Stopped => "Start it again when you like",
+            Self::Changed { .. } => {
+                "Put back what it began with; or go on with what has changed, on the command line with --changed-data"
+            }
             Self::Resume(_) => "Start a new run with the same settings",
             Self::Computation(_) => "Try the CPU; if it happens there too, please report it with the details",
         }

@@ -71,8 +71,18 @@ pub enum Command {
         folder: PathBuf,
         /// What to compute.
         config: Box<RunConfig>,
-        /// Go on from the last checkpoint.
+        /// Go on from the last checkpoint. Refused with [`Event::Changed`] when rows, split, tokenizer or order are no longer
+        /// those that the run began with.
         resume: bool,
+    },
+    /// Go on with a run from its last checkpoint, although something has changed that [`Event::Changed`] named.
+    ResumeOnOthers {
+        /// Names the work.
+        job: JobId,
+        /// The run's folder.
+        folder: PathBuf,
+        /// What to compute.
+        config: Box<RunConfig>,
     },
     /// Try learning rates from low to high on the first steps of a run: [`Event::RangeStep`] …, [`Event::Range`]. Nothing
     /// is written.
@@ -284,6 +294,13 @@ pub enum Event {
         /// Facts of the run.
         facts: Box<RunFacts>,
     },
+    /// A run was not resumed because it began with something else; [`Event::Failed`] follows.
+    Changed {
+        /// Which work.
+        job: JobId,
+        /// What is no longer as it was, each in words.
+        differences: Vec<String>,
+    },
     /// One optimizer step is done.
     Step {
         /// Which work.
@@ -472,6 +489,7 @@ impl Event {
             | Self::Preview { job, .. }
             | Self::Phase { job, .. }
             | Self::RunStarted { job, .. }
+            | Self::Changed { job, .. }
             | Self::Step { job, .. }
             | Self::Evaluated { job, .. }
             | Self::Sample { job, .. }

@@ -233,3 +233,16 @@ fn a_lost_database_comes_back_from_the_engines_own_files() {
     assert_eq!(after[0].sparkline.len(), 12);
     assert_eq!((after[0].trained_parameters, after[0].total_steps), (before[0].trained_parameters, 12));
 }
+
+#[test]
+fn a_model_or_rows_that_are_not_there_leave_no_run_and_are_not_offered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    for wrong in [["--model", "/no/model"], ["--data", "/no/rows.jsonl"]] {
+        let error = line(&workspace, &["train", &file, "--device", "cpu", wrong[0], wrong[1]]).unwrap_err();
+        assert!(error.to_string().contains("/no/"), "{error}");
+        assert!(runs(&workspace).is_empty(), "{wrong:?}");
+        assert_eq!(fs::read_dir(workspace.join("runs")).unwrap().count(), 0);
+    }
+}

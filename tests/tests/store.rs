@@ -551,3 +551,276 @@ fn killed_in_mid_transaction_loses_nothing_committed() {
     let detail = bench.detail(&row.id, Cursor::default());
     assert!(detail.series.iter().all(|series| series.points.len() == 30));
 }
+
+fn notice(bench: &Bench) -> String {
+    bench.answer(|answer| match answer {
+        Answer::Notice(text) => Some(text),
+        _ => None,
+    })
+}
+
+/// A finished run of ten steps.
+fn finished(bench: &Bench) -> RunId {
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    finish(bench, Outcome::Completed);
+    run
+}
+
+#[cfg(unix)]
+#[test]
+fn one_run_folder_that_cannot_be_read_is_named_and_keeps_nobody_from_the_others() {
+    let mut bench = Bench::new();
+    let (good, profile) = (finished(&bench), bench.workspace.root().join("profile"));
+    fs::write(&profile, "mine\n").unwrap();
+    let pipe = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let spoil: [&dyn Fn(&Path); 6] = [
+        &|run| std::os::unix::fs::symlink(&profile, run.join("log.jsonl")).unwrap(),
+        &|run| std::os::unix::fs::symlink("nowhere", run.join("lock")).unwrap(),
+        &|run| pipe(&run.join("lock")),
+        &|run| pipe(&run.join("metrics.jsonl")),
+        &|run| fs::create_dir(run.join("metrics.jsonl")).unwrap(),
+        &|run| fs::write(run.join("checkpoints.json"), r#"{"all": ["../../../profile"]}"#).unwrap(),
+    ];
+    bench.store.close();
+    for (index, spoil) in spoil.iter().enumerate() {
+        let bad = bench.workspace.runs().join("20260101-000000-0000");
+        fs::create_dir(&bad).unwrap();
+        fs::copy(bench.workspace.run_folder(&good).join("config.json"), bad.join("config.json")).unwrap();
+        spoil(&bad);
+        bench.reopen();
+        let told = notice(&bench);
+        assert!(told.contains("20260101-000000-0000 is left out"), "{index}: {told}");
+        assert_eq!(bench.runs().iter().map(|row| &row.id).collect::<Vec<_>>(), [&good], "{index}");
+        assert_eq!(bench.detail(&good, Cursor::default()).evaluations.len(), 1);
+        bench.store.close();
+        fs::remove_dir_all(&bad).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&profile).unwrap(), "mine\n");
+}
+
+#[test]
+fn without_a_database_runs_can_be_looked_at_and_deleted() {
+    let mut bench = Bench::new();
+    let (run, other) = (finished(&bench), finished(&bench));
+    bench.store.close();
+    // As little to be opened as one on a full disk.
+    fs::remove_file(bench.workspace.database()).unwrap();
+    fs::create_dir(bench.workspace.database()).unwrap();
+    bench.reopen();
+    assert!(notice(&bench).contains("kept in memory only"));
+    assert_eq!(bench.runs().len(), 2);
+    assert_eq!(bench.detail(&run, Cursor::default()).evaluations.len(), 1);
+    bench.send(Request::Star { run: run.clone(), starred: true });
+    assert!(bench.refusal().what.contains("kept nowhere else"));
+    bench.send(Request::Delete(run.clone()));
+    assert_eq!(bench.runs().remove(0).id, other);
+    assert!(!bench.workspace.run_folder(&run).exists());
+    // As soon as there is room again, the database is made.
+    fs::remove_dir(bench.workspace.database()).unwrap();
+    bench.send(Request::Delete(other));
+    assert!(bench.runs().is_empty());
+    assert!(bench.workspace.database().is_file());
+}
+
+#[test]
+fn many_may_begin_at_once_in_a_new_workspace() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::open(folder.path()).unwrap();
+    // Another instance has the lock, and its database is not there yet.
+    let held = fs::File::create(workspace.database_lock()).unwrap();
+    held.lock().unwrap();
+    let (store, answers) = Store::open(&workspace, || {}).unwrap();
+    let bench = Bench { _folder: folder, workspace, store, answers };
+    let run = bench.begin(10);
+    bench.train(&run, 1, 10, 10);
+    assert_eq!(bench.runs()[0].step, 10);
+    finish(&bench, Outcome::Completed);
+    bench.store.close();
+    drop(held);
+    let (store, answers) = Store::open(&bench.workspace, || {}).unwrap();
+    store.send(Request::ListRuns);
+    assert_eq!(pick_from(&answers, runs)[0].state, RunState::Finished);
+}
+
+/// Changes the database as nobody should, while no store has it open.
+fn tamper(bench: &Bench, sql: &str) {
+    bench.store.close();
+    let database = rusqlite::Connection::open(bench.workspace.database()).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_database_whose_tables_are_wrong_is_made_again_with_what_people_wrote() {
+    for sql in [
+        "DROP TABLE metrics",
+        "ALTER TABLE runs RENAME COLUMN synced TO sunk",
+        "PRAGMA user_version = 0",
+        "PRAGMA user_version = 1",
+        "UPDATE runs SET name = x'00'",
+        "UPDATE runs SET created = 'yesterday'",
+        "UPDATE runs SET id = '../../victim'",
+        "UPDATE checkpoints SET folder = '../../victim'",
+    ] {
+        let mut bench = Bench::new();
+        let run = finished(&bench);
+        let victim = bench.workspace.root().join("victim");
+        fs::create_dir(&victim).unwrap();
+        bench.send(Request::Notes { run: run.clone(), text: "mine".into() });
+        tamper(&bench, sql);
+        bench.reopen();
+        let row = bench.runs().remove(0);
+        assert_eq!((&row.id, row.name.as_str(), row.step), (&run, "prefix 20 · records", 10), "{sql}");
+        let detail = bench.detail(&run, Cursor::default());
+        assert_eq!(detail.series[0].points.len(), 10, "{sql}");
+        assert!(bench.workspace.root().join("experiments.db.broken").exists(), "{sql}");
+        if !sql.contains("SET id") {
+            assert_eq!(detail.notes, "mine", "{sql}");
+        }
+        assert!(victim.exists());
+    }
+}
+
+#[test]
+fn a_run_goes_on_while_its_database_is_made_again() {
+    let bench = Bench::new();
+    let run = bench.begin(20);
+    bench.train(&run, 1, 10, 20);
+    bench.store.flush();
+    let database = rusqlite::Connection::open(bench.workspace.database()).unwrap();
+    database.execute_batch("UPDATE runs SET name = x'00'").unwrap();
+    drop(database);
+    assert_eq!((bench.runs()[0].step, bench.runs()[0].state), (10, RunState::Running));
+    bench.train(&run, 11, 20, 20);
+    finish(&bench, Outcome::Completed);
+    let row = bench.runs().remove(0);
+    assert_eq!((row.step, row.state, row.best_step), (20, RunState::Finished, Some(20)));
+    assert_eq!(bench.detail(&run, Cursor::default()).series[0].points.len(), 20);
+}
+
+#[test]
+fn a_database_that_was_closed_is_not_read_whole_and_damage_is_found_where_it_is_read() {
+    let mut bench = Bench::new();
+    let run = bench.begin(3000);
+    bench.train(&run, 1, 3000, 3000);
+    finish(&bench, Outcome::Completed);
+    bench.store.close();
+    let path = bench.workspace.database();
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let (from, to) = (bytes.len() / 4, bytes.len() / 4 * 3);
+    bytes[from..to].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    bench.reopen();
+    let detail = bench.detail(&run, Cursor::default());
+    assert_eq!((detail.row.step, detail.series[0].points.len()), (3000, 3000));
+    assert!(bench.workspace.root().join("experiments.db.broken").exists());
+}
+
+#[test]
+fn what_killed_programs_left_is_removed() {
+    let mut bench = Bench::new();
+    let run = bench.begin(20);
+    bench.train(&run, 1, 10, 20);
+    finish(&bench, Outcome::Stopped);
+    bench.store.close();
+    let folder = bench.workspace.run_folder(&run);
+    let text = fs::read_to_string(folder.join("run.json")).unwrap();
+    fs::write(folder.join("run.json"), text.replace("stopped", "running")).unwrap();
+    let draft = folder.join("checkpoints/.draft-abc");
+    fs::create_dir(&draft).unwrap();
+    let (empty, young) = (bench.workspace.runs().join("old"), bench.workspace.runs().join("young"));
+    let half = bench.workspace.runs().join(".deleted-20260101-000000-0000");
+    for folder in [&empty, &young, &half] {
+        fs::create_dir(folder).unwrap();
+    }
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(48 * 3600);
+    fs::File::open(&empty).unwrap().set_modified(yesterday).unwrap();
+    bench.reopen();
+    assert_eq!(bench.runs()[0].state, RunState::Interrupted);
+    assert!(!draft.exists() && !empty.exists() && !half.exists());
+    assert!(young.exists(), "a run that is just beginning");
+}
+
+#[test]
+fn a_run_that_could_not_go_on_is_as_it_was() {
+    let bench = Bench::new();
+    let run = bench.begin(20);
+    bench.train(&run, 1, 10, 20);
+    finish(&bench, Outcome::Stopped);
+    let before = bench.runs().remove(0);
+    bench.send(Request::Begin { job: JOB, run: run.clone() });
+    let failure = Failure { what: "the model folder has no config.json".into(), advice: "Choose another".into() };
+    bench.tell(Event::Failed { job: JOB, failure });
+    assert_eq!(bench.runs().remove(0), before);
+    assert!(bench.detail(&run, Cursor::default()).log.iter().any(|line| line.text.contains("no config.json")));
+}
+
+#[test]
+fn a_dataset_that_could_not_be_read_is_not_offered_again() {
+    let bench = Bench::new();
+    bench.begin(10);
+    let failure = Failure { what: "no row can be trained on".into(), advice: "Check the columns".into() };
+    bench.tell(Event::Failed { job: JOB, failure });
+    bench.send(Request::ListLibrary);
+    let known = bench.answer(|answer| match answer {
+        Answer::Library { models, datasets } => Some((models.len(), datasets.len())),
+        _ => None,
+    });
+    assert_eq!(known, (0, 0));
+}
+
+#[test]
+fn a_deleted_folder_does_not_come_back_with_the_end_of_its_run() {
+    let bench = Bench::new();
+    let run = bench.begin(10);
+    bench.train(&run, 1, 5, 10);
+    bench.store.flush();
+    fs::remove_dir_all(bench.workspace.run_folder(&run)).unwrap();
+    let failure = Failure { what: "cannot create a checkpoint".into(), advice: "Check".into() };
+    bench.tell(Event::Failed { job: JOB, failure });
+    let row = bench.runs().remove(0);
+    assert!(row.files_missing && row.state == RunState::Failed);
+    assert!(!bench.workspace.run_folder(&run).exists());
+    bench.send(Request::Delete(run));
+    assert!(bench.runs().is_empty());
+}
+
+#[test]
+fn the_best_is_the_evaluation_whose_adapter_is_kept() {
+    let bench = Bench::new();
+    let run = bench.begin(20);
+    let folder = bench.workspace.run_folder(&run);
+    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(20, 0)) });
+    let evaluated = |step, loss, best| {
+        let evaluation = EvaluationReport { step, loss, best, elapsed_secs: 0.5, figures: None };
+        bench.tell(Event::Evaluated { job: JOB, evaluation });
+    };
+    let kept = |step, best| {
+        let folder = folder.join("checkpoints").join(format!("step-{step:06}"));
+        bench.tell(Event::CheckpointWritten { job: JOB, step, folder, best });
+    };
+    evaluated(0, 0.5, true);
+    assert_eq!(bench.runs()[0].best_loss, None, "nothing is kept yet that computes it");
+    kept(0, true);
+    evaluated(10, 0.75, false);
+    kept(10, false);
+    assert_eq!((bench.runs()[0].best_loss, bench.runs()[0].best_step), (Some(0.5), Some(0)));
+    // Other validation rows: a higher loss is the best of them.
+    evaluated(20, 0.625, true);
+    kept(20, true);
+    assert_eq!((bench.runs()[0].best_loss, bench.runs()[0].best_step), (Some(0.625), Some(20)));
+}
+
+#[cfg(unix)]
+#[test]
+fn runs_and_database_are_nobody_elses_business() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    let run = finished(&bench);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&bench.workspace.run_folder(&run)), 0o700);
+    assert_eq!(mode(&bench.workspace.database()), 0o600);
+}

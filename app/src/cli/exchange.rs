@@ -90,8 +90,8 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
         _ => None,
     });
     if let Err(error) = written {
-        // What is left of it is of no use to anybody, and the first error says more.
-        std::fs::remove_dir_all(&to).ok();
+        // The folder is empty, and the first error says more.
+        std::fs::remove_dir(&to).ok();
         return Err(error);
     }
     store.send(Request::Register { run: run.clone(), config: Box::new(config), experiment: None });
@@ -101,7 +101,8 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
         out::result(named("imported", &json!({"run": run, "folder": to})));
     } else {
         out::result(to.display());
-        out::note(format_args!("Imported. Go on with: prefix-workbench generate --run {run} --prompt TEXT"));
+        let next = global.next_command(&format!("generate --run {run} --prompt TEXT"));
+        out::note(format_args!("Imported. Go on with: {next}"));
     }
     if args.no_probe { Ok(()) } else { probe(&session, adapter, model, global) }
 }

@@ -12,6 +12,7 @@ pub(super) fn line(event: &Event) -> Value {
         Event::Preview { preview, .. } => named("preview", preview),
         Event::Phase { phase, .. } => named("phase", phase),
         Event::RunStarted { facts, .. } => named("started", facts),
+        Event::Changed { differences, .. } => named("changed", &json!({"differences": differences})),
         Event::Step { step, .. } => named("step", step),
         Event::Evaluated { evaluation, .. } => named("evaluation", evaluation),
         Event::Sample { sample, .. } => named("sample", sample),

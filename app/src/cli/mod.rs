@@ -191,6 +191,17 @@ impl Global {
         Ok(Workspace::locate(self.workspace.as_deref())?)
     }
 
+    /// A command to go on with, whole enough to be pasted: it names the workspace where this one was named one.
+    fn next_command(&self, words: &str) -> String {
+        match &self.workspace {
+            Some(folder) => {
+                let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+                format!("prefix-workbench --workspace {} {words}", run_file::shell_word(&folder.to_string_lossy()))
+            }
+            None => format!("prefix-workbench {words}"),
+        }
+    }
+
     fn assets(&self) -> Assets {
         Assets::locate()
     }
@@ -210,6 +221,13 @@ impl Global {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_to_go_on_with_names_the_workspace_that_was_named() {
+        assert_eq!(tests_support::global(&[]).next_command("resume x"), "prefix-workbench resume x");
+        let global = Global { workspace: Some("/my runs".into()), ..tests_support::global(&[]) };
+        assert_eq!(global.next_command("resume x"), "prefix-workbench --workspace '/my runs' resume x");
+    }
 
     fn parse(line: &str) -> Line {
         Line::try_parse_from(line.split_whitespace()).unwrap()

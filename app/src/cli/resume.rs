@@ -2,19 +2,23 @@
 
 use clap::Args;
 use engine::config::RunConfig;
-use engine::training::run_folder::read_checkpoints;
+use engine::files::{self, Kind};
+use engine::training::run_folder::{read_checkpoints, step_of};
 
 use super::error::CliError;
 use super::session::{find_run, open_store};
-use super::train::watch;
+use super::train::{Start, watch};
 use super::{Global, settings};
-use crate::store::{Request, RunRow};
+use crate::store::{RunRow, RunState};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
     /// The run: its id, the beginning or end of it, or its name
     run: String,
+    /// Go on although rows, split, tokenizer or order are not those that the run began with
+    #[arg(long)]
+    changed_data: bool,
 }
 
 pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
@@ -24,19 +28,21 @@ pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
     if row.state.is_live() {
         return Err(CliError::failed(format!("the run {} is {}", row.name, row.state.name()), "Stop it first"));
     }
-    let file = row.folder.join("config.json");
-    let text = std::fs::read_to_string(&file).map_err(|error| CliError::io("read", &file, &error))?;
-    let stored: RunConfig = serde_json::from_str(&text)
-        .map_err(|error| CliError::failed(format!("the run's config.json is damaged: {error}"), "Start a new run"))?;
+    let stored: RunConfig =
+        files::read_json(&row.folder.join("config.json"), Kind::RunRecord, "the run's config.json")?;
     let config = changed(&stored, global)?;
-    let done = read_checkpoints(&row.folder)?.last.and_then(|name| name.rsplit('-').next()?.parse().ok());
+    let done = read_checkpoints(&row.folder)?.last.and_then(|name| step_of(&name)).map(|step| step as u64);
     refuse_nothing(done, &config, &row, global)?;
-    store.0.send(Request::Register { run: row.id.clone(), config: Box::new(config.clone()), experiment: None });
-    watch(&workspace, store, &row.id, config, true, global)
+    let start = if args.changed_data { Start::OnOthers } else { Start::Again };
+    watch(&workspace, store, &row.id, config, start, global)
 }
 
-/// A run that has all its steps behind it needs more of them.
+/// A run that is finished needs more steps. One that was stopped behind its last step still lacks its last evaluation or its
+/// adapter, and goes on to its end.
 fn refuse_nothing(done: Option<u64>, config: &RunConfig, row: &RunRow, global: &Global) -> Result<(), CliError> {
+    if row.state != RunState::Finished {
+        return Ok(());
+    }
     let steps = u64::try_from(config.training.steps).unwrap_or(u64::MAX);
     let total = match steps {
         0 if global.set.iter().any(|set| set.starts_with("training.epochs")) => return Ok(()),
@@ -70,6 +76,7 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::session::tests::row;
     use super::super::tests_support::{config, global};
     use super::*;
 
@@ -81,5 +88,19 @@ mod tests {
         let longer = changed(&stored, &global(&["training.steps=900"])).unwrap();
         assert_eq!((longer.training.steps, longer.training.clip_norm), (900, None));
         assert!(changed(&stored, &global(&["training.batch_size=0"])).is_err());
+    }
+
+    #[test]
+    fn only_a_finished_run_has_nothing_to_go_on_with() {
+        let mut finished = row("a", "x");
+        let mut config = config();
+        config.training.steps = 100;
+        let refused = |done, row: &RunRow| refuse_nothing(done, &config, row, &global(&[])).is_err();
+        assert!(refused(Some(100), &finished));
+        assert!(!refused(Some(90), &finished));
+        for state in [RunState::Stopped, RunState::Interrupted, RunState::Failed] {
+            finished.state = state;
+            assert!(!refused(Some(100), &finished), "its last evaluation or its adapter may be missing");
+        }
     }
 }

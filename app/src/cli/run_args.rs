@@ -1,6 +1,6 @@
 //! The settings of a run on the command line: a file, a preset, flags and `--set`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::config::RunConfig;
@@ -45,11 +45,12 @@ impl RunArgs {
     /// Preset, then file, then flags, then `--set`: the later one wins.
     pub(super) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
         let mut tree = run_file::read_tree(self.file.as_deref())?;
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let here = std::env::current_dir().unwrap_or_default();
+        let path = |path: &Option<PathBuf>| path.as_deref().map(|path| as_text(path, &here)).transpose();
         let flags = [
-            ("model", path(&self.model).map(Into::into)),
-            ("data.train", path(&self.data).map(Into::into)),
-            ("data.validation", path(&self.validation).map(Into::into)),
+            ("model", path(&self.model)?.map(Into::into)),
+            ("data.train", path(&self.data)?.map(Into::into)),
+            ("data.validation", path(&self.validation)?.map(Into::into)),
             ("training.steps", self.steps.map(Into::into)),
             ("method.n_virtual", self.prefix.map(Into::into)),
             ("name", name.map(Into::into)),
@@ -64,7 +65,6 @@ impl RunArgs {
         for assignment in &global.set {
             settings::assign(&mut tree, assignment)?;
         }
-        let here = std::env::current_dir().unwrap_or_default();
         run_file::make_absolute(&mut tree, &here);
         let recipe = self.preset.as_deref().map(presets::find).transpose()?;
         let mut config = run_file::complete(tree, recipe, &global.assets())?;
@@ -73,5 +73,32 @@ impl RunArgs {
             config.name = default_name(&config);
         }
         Ok(config)
+    }
+}
+
+/// A run keeps its paths as text, which not every path is.
+fn as_text(path: &Path, here: &Path) -> Result<String, CliError> {
+    path.to_str().filter(|_| here.join(path).to_str().is_some()).map(str::to_owned).ok_or_else(|| {
+        let path = here.join(path).display().to_string();
+        CliError::usage(
+            format!("the path {path:?} is not UTF-8, and a run keeps its paths as text"),
+            "Give it another name, or name a link to it",
+        )
+    })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_is_named_and_not_said_to_be_missing() {
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"rows-\xff.jsonl"));
+        let error = as_text(odd, Path::new("/home")).unwrap_err();
+        assert!(error.to_string().contains("is not UTF-8"), "{error}");
+        assert!(as_text(Path::new("rows.jsonl"), &Path::new("/").join(odd)).is_err());
+        assert_eq!(as_text(Path::new("行.jsonl"), Path::new("/home")).unwrap(), "行.jsonl");
     }
 }

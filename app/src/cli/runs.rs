@@ -51,7 +51,7 @@ pub(super) fn run(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let store = open_store(&global.workspace()?)?;
     let result = match args.action.unwrap_or(Action::List) {
-        Action::List => list(&store, global.json),
+        Action::List => list(&store, global),
         Action::Show { run } => show(&store, &run, global.json),
         Action::Delete { run, yes } => delete(&store, &run, yes, global.json),
         Action::Rename { run, name } => rename(&store, &run, name, global.json),
@@ -60,12 +60,12 @@ pub(super) fn run(args: RunsArgs, global: &Global) -> Result<(), CliError> {
     result
 }
 
-fn list(store: &(Store, Receiver<Answer>), json: bool) -> Result<(), CliError> {
+fn list(store: &(Store, Receiver<Answer>), global: &Global) -> Result<(), CliError> {
     let runs = list_runs(store)?;
-    if json {
+    if global.json {
         runs.iter().for_each(|run| out::result(named("run", run)));
     } else if runs.is_empty() {
-        out::note("There are no runs yet. Start one with: prefix-workbench train");
+        out::note(format_args!("There are no runs yet. Start one with: {}", global.next_command("train")));
     } else {
         out::piece(table(&runs));
     }
@@ -133,7 +133,9 @@ fn print_detail(detail: &RunDetail) {
         parameters(row.trained_parameters),
         parameters(row.stored_parameters)
     ));
-    if let (Some(loss), Some(step)) = (row.best_loss, row.best_step) {
+    if let (Some(loss), Some(0), 1..) = (row.best_loss, row.best_step, row.step) {
+        out::result(format_args!("best        validation loss {loss:.4} of the untouched start: no step was better"));
+    } else if let (Some(loss), Some(step)) = (row.best_loss, row.best_step) {
         out::result(format_args!("best        validation loss {loss:.4} at step {step}"));
     }
     out::result(format_args!(

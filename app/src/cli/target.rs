@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::config::RunConfig;
+use engine::files::{self, Kind};
 
 use super::Global;
 use super::download::found_model;
@@ -72,7 +73,7 @@ impl TargetArgs {
                     Some(_) => {}
                     None => model = Some(row.model_folder),
                 }
-                let read = || serde_json::from_str(&std::fs::read_to_string(row.folder.join("config.json")).ok()?).ok();
+                let read = || files::read_json(&row.folder.join("config.json"), Kind::RunRecord, "config.json").ok();
                 config = config.or_else(read);
             }
             store.0.close();

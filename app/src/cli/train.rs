@@ -39,11 +39,54 @@ pub(super) fn run(args: TrainArgs, global: &Global) -> Result<(), CliError> {
         out::piece(run_file::write(&config));
         return Ok(());
     }
+    require_files(&config)?;
     let workspace = global.workspace()?;
     let store = open_store(&workspace)?;
     let run = workspace.new_run()?;
     store.0.send(Request::Register { run: run.clone(), config: Box::new(config.clone()), experiment: args.experiment });
-    watch(&workspace, store, &run, config, false, global)
+    watch(&workspace, store, &run, config, Start::Anew, global)
+}
+
+/// A path that leads nowhere is a slip of the hand, and not a run that failed.
+fn require_files(config: &RunConfig) -> Result<(), CliError> {
+    if !config.model.is_dir() {
+        return Err(CliError::failed(
+            format!("there is no model folder {}", config.model.display()),
+            "Name a folder with config.json and weights, or the id of a model that was downloaded",
+        ));
+    }
+    let data = &config.data;
+    let more = data.more.iter().flat_map(|more| [Some(&more.train), more.validation.as_ref()]);
+    let files = [Some(&data.train), data.validation.as_ref()].into_iter().chain(more).flatten();
+    match files.into_iter().find(|path| !path.exists()) {
+        None => Ok(()),
+        Some(path) => Err(CliError::failed(
+            format!("there is no file {}", path.display()),
+            "Check the path; one in a run file is relative to that file",
+        )),
+    }
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// From its initial values.
+    Anew,
+    /// From its last checkpoint.
+    Again,
+    /// From its last checkpoint, on whatever has changed since.
+    OnOthers,
+}
+
+impl Start {
+    fn command(self, folder: &Path, config: RunConfig) -> Command {
+        let (job, folder, config) = (JOB, folder.to_owned(), Box::new(config));
+        match self {
+            Self::Anew => Command::Train { job, folder, config, resume: false },
+            Self::Again => Command::Train { job, folder, config, resume: true },
+            Self::OnOthers => Command::ResumeOnOthers { job, folder, config },
+        }
+    }
 }
 
 /// Starts the engine on a registered run, and stays until the run ends.
@@ -52,7 +95,7 @@ pub(super) fn watch(
     (store, answers): (Store, Receiver<Answer>),
     run: &RunId,
     config: RunConfig,
-    resume: bool,
+    start: Start,
     global: &Global,
 ) -> Result<(), CliError> {
     let session = match Session::start(workspace, Some(&store)) {
@@ -64,7 +107,7 @@ pub(super) fn watch(
         }
     };
     let folder = workspace.run_folder(run);
-    let label = if resume { "Resuming" } else { "Training" };
+    let label = if start == Start::Anew { "Training" } else { "Resuming" };
     if global.json {
         out::result(named("run", &json!({"run": run, "name": config.name, "folder": folder})));
     } else {
@@ -74,7 +117,8 @@ pub(super) fn watch(
     store.flush();
     tell(&answers)?;
     let mut progress = Progress::new(global.json);
-    let ended = train(&session, &folder, config, resume, &mut progress);
+    let mut end = End::default();
+    let ended = train(&session, start.command(&folder, config), &mut progress, &mut end);
     progress.end();
     if ended.is_err() {
         // Nothing happens to a run that the engine has ended itself.
@@ -84,8 +128,8 @@ pub(super) fn watch(
     if let Err(error) = tell(&answers) {
         out::note(format_args!("Note: {error}"));
     }
-    let end = ended?;
-    report(run, &folder, &end, global.json);
+    ended?;
+    report(run, &folder, &end, global);
     Ok(())
 }
 
@@ -101,24 +145,25 @@ fn tell(answers: &Receiver<Answer>) -> Result<(), CliError> {
     })
 }
 
-/// How a run ended, and the best that it reached.
+/// How a run ended, and the best that it reached in this sitting.
 #[derive(Debug, PartialEq)]
 struct End {
     outcome: Outcome,
     step: usize,
+    /// The last evaluation, whose adapter may not be kept yet.
+    last: Option<(usize, f64)>,
     best: Option<(usize, f64)>,
     task: Task,
 }
 
-fn train(
-    session: &Session,
-    folder: &Path,
-    config: RunConfig,
-    resume: bool,
-    progress: &mut Progress,
-) -> Result<End, CliError> {
-    let mut end = End { outcome: Outcome::Stopped, step: 0, best: None, task: Task::Causal };
-    session.send(Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config), resume })?;
+impl Default for End {
+    fn default() -> Self {
+        Self { outcome: Outcome::Stopped, step: 0, last: None, best: None, task: Task::Causal }
+    }
+}
+
+fn train(session: &Session, command: Command, progress: &mut Progress, end: &mut End) -> Result<(), CliError> {
+    session.send(command)?;
     loop {
         let event = match session.next()? {
             Wake::Interrupt => {
@@ -132,31 +177,39 @@ fn train(
         match event {
             Event::RunStarted { facts, .. } => (end.step, end.task) = (facts.done_steps, facts.task),
             Event::Step { step, .. } => end.step = step.step,
-            Event::Evaluated { evaluation, .. } if evaluation.best => {
-                end.best = Some((evaluation.step, evaluation.loss));
+            Event::Evaluated { evaluation, .. } => end.last = Some((evaluation.step, evaluation.loss)),
+            Event::CheckpointWritten { best: true, .. } => end.best = end.last,
+            Event::Finished { outcome, .. } => {
+                end.outcome = outcome;
+                return Ok(());
             }
-            Event::Finished { outcome, .. } => return Ok(End { outcome, ..end }),
             Event::Failed { failure, .. } => return Err(failure.into()),
             _ => {}
         }
     }
 }
 
-fn report(run: &RunId, folder: &Path, end: &End, json: bool) {
-    let best =
-        end.best.map(|(step, loss)| format!("; best validation loss {loss:.4} at step {step}")).unwrap_or_default();
+fn report(run: &RunId, folder: &Path, end: &End, global: &Global) {
+    let best = match end.best {
+        Some((0, loss)) if end.step > 0 => {
+            format!("; no step was better than the untouched start (validation loss {loss:.4}), which is what is kept")
+        }
+        Some((step, loss)) => format!("; best validation loss {loss:.4} at step {step}"),
+        None => String::new(),
+    };
     // What only reads has nothing to generate.
     let use_it = match end.task {
-        task if task.writes() => format!("prefix-workbench generate --run {run} --source TEXT"),
-        _ => format!("prefix-workbench evaluate --run {run} --data FILE"),
+        task if task.writes() => format!("generate --run {run} --source TEXT"),
+        _ => format!("evaluate --run {run} --data FILE"),
     };
     let (said, next) = match end.outcome {
         Outcome::Completed => ("Finished", use_it),
         Outcome::StoppedEarly => ("Finished early", use_it),
-        Outcome::Stopped => ("Stopped", format!("prefix-workbench resume {run}")),
+        Outcome::Stopped => ("Stopped", format!("resume {run}")),
     };
+    let next = global.next_command(&next);
     out::note(format_args!("{said} after step {}{best}. Go on with: {next}", end.step));
-    if !json {
+    if !global.json {
         out::result(folder.display());
     }
 }
@@ -186,6 +239,10 @@ mod tests {
         Wake::Engine(Event::Step { job: JOB, step })
     }
 
+    fn checkpoint(step: usize, best: bool) -> Wake {
+        Wake::Engine(Event::CheckpointWritten { job: JOB, step, folder: "/runs/x".into(), best })
+    }
+
     /// An engine that answers the command to train with `first`, and the command to stop with an end.
     fn played(first: impl FnOnce(&Sender<Wake>) + 'static) -> (Session, Rc<RefCell<Vec<String>>>) {
         let (outbox, inbox) = channel();
@@ -207,7 +264,8 @@ mod tests {
     }
 
     fn watched(session: &Session) -> Result<End, CliError> {
-        train(session, Path::new("/runs/x"), config(), false, &mut Progress::new(true))
+        let (command, mut end) = (Start::Anew.command(Path::new("/runs/x"), config()), End::default());
+        train(session, command, &mut Progress::new(true), &mut end).map(|()| end)
     }
 
     #[test]
@@ -216,13 +274,16 @@ mod tests {
             let evaluation = EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1, figures: None };
             outbox.send(step(1)).unwrap();
             outbox.send(step(2)).unwrap();
+            outbox.send(Wake::Engine(Event::Evaluated { job: JOB, evaluation: evaluation.clone() })).unwrap();
+            outbox.send(checkpoint(2, true)).unwrap();
+            // A later evaluation whose adapter is not the best.
+            let evaluation = EvaluationReport { step: 3, loss: 0.75, best: false, ..evaluation };
             outbox.send(Wake::Engine(Event::Evaluated { job: JOB, evaluation })).unwrap();
+            outbox.send(checkpoint(3, false)).unwrap();
             outbox.send(Wake::Engine(Event::Finished { job: JOB, outcome: Outcome::Completed })).unwrap();
         });
-        assert_eq!(
-            watched(&session).unwrap(),
-            End { outcome: Outcome::Completed, step: 2, best: Some((2, 0.5)), task: Task::Causal }
-        );
+        let end = watched(&session).unwrap();
+        assert_eq!((end.outcome, end.step, end.best), (Outcome::Completed, 2, Some((2, 0.5))));
         assert_eq!(*heard.borrow(), ["Train"]);
     }
 

@@ -195,7 +195,7 @@ impl State {
     pub(super) fn begin_comparison(&mut self) {
         if self.comparison.runs().next().is_none() {
             let viewed = self.view.as_ref().and_then(|view| self.row(&view.id));
-            let has_adapter = |row: &&RunRow| !row.files_missing && row.best_loss.is_some();
+            let has_adapter = |row: &&RunRow| !row.files_missing && (row.step > 0 || row.best_loss.is_some());
             let run = viewed.into_iter().chain(self.runs.iter().flatten()).find(has_adapter).map(|row| row.id.clone());
             if let Some(run) = run {
                 self.compare_with(&run);

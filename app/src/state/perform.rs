@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use engine::config::RunConfig;
 use engine::message::{Command, NeighbourRequest, RateRange};
+use engine::training::Beginning;
 
 use super::exploration::{Cell, Exploration};
 use super::live::Live;
@@ -24,15 +25,12 @@ impl State {
         match action {
             Action::Show(screen) => self.show(screen),
             Action::Open(run, screen) => self.open(run, screen),
-            Action::Resume(run) => self.resume(&run),
+            Action::Resume(run) => self.resume(&run, Beginning::Resumed),
+            Action::ResumeOnOthers(run) => self.resume(&run, Beginning::ResumedOnOthers),
             Action::Duplicate(run) => self.duplicate(run),
             Action::Pause(run, pause) => self.pause(&run, pause),
             Action::Stop(run) => self.stop(&run),
-            Action::Checkpoint(run) => {
-                if let Some((job, _)) = self.live_of(&run) {
-                    self.command(Command::Checkpoint { job });
-                }
-            }
+            Action::Checkpoint(run) => self.checkpoint(&run),
             Action::Withdraw(run) => self.withdraw(&run),
             Action::Rename(run, name) => self.ask_store(Request::Rename { run, name }),
             Action::Delete(run) => self.ask_store(Request::Delete(run)),
@@ -175,11 +173,12 @@ impl State {
     }
 
     /// Puts a run into the queue; it begins at once if nothing else is computed.
-    pub fn enqueue(&mut self, run: RunId, folder: PathBuf, config: Box<RunConfig>, resume: bool) {
-        if !resume {
+    pub fn enqueue(&mut self, run: RunId, folder: PathBuf, config: Box<RunConfig>, beginning: Beginning) {
+        self.changed.take_if(|(changed, _)| *changed == run);
+        if beginning == Beginning::Fresh {
             self.ask_store(Request::Register { run: run.clone(), config: config.clone(), experiment: None });
         }
-        self.queue.push_back(Waiting { run: run.clone(), folder, config, resume });
+        self.queue.push_back(Waiting { run: run.clone(), folder, config, beginning });
         self.ask_store(Request::ListRuns);
         if self.live.is_empty() {
             self.start_next();
@@ -195,21 +194,26 @@ impl State {
         if let Some(next) = self.queue.pop_front() {
             let job = self.job(Purpose::Train(next.run.clone()));
             self.live.insert(job, Live::new(next.run.clone()));
-            self.ask_store(Request::Begin { job, run: next.run });
-            self.command(Command::Train { job, folder: next.folder, config: next.config, resume: next.resume });
+            self.ask_store(Request::Begin { job, run: next.run.clone() });
+            let Waiting { folder, config, beginning, .. } = next;
+            self.command(match beginning {
+                Beginning::Fresh => Command::Train { job, folder, config, resume: false },
+                Beginning::Resumed => Command::Train { job, folder, config, resume: true },
+                Beginning::ResumedOnOthers => Command::ResumeOnOthers { job, folder, config },
+            });
         }
     }
 
-    fn resume(&mut self, run: &RunId) {
+    fn resume(&mut self, run: &RunId, beginning: Beginning) {
         if self.live_of(run).is_some() || self.queue.iter().any(|waiting| waiting.run == *run) {
             return self.open(run.clone(), Screen::Training);
         }
         let Some(folder) = self.row(run).map(|row| row.folder.clone()) else { return };
         let known = self.view.as_ref().filter(|view| view.id == *run).and_then(|view| view.config.clone());
         match known {
-            Some(config) => self.enqueue(run.clone(), folder, config, true),
+            Some(config) => self.enqueue(run.clone(), folder, config, beginning),
             None => {
-                self.after_detail = Some((run.clone(), AfterDetail::Resume));
+                self.after_detail = Some((run.clone(), AfterDetail::Resume(beginning)));
                 self.open(run.clone(), Screen::Training);
             }
         }
@@ -233,7 +237,7 @@ impl State {
     pub(super) fn go_on_with_detail(&mut self) {
         let Some(view) = self.view.as_ref().filter(|view| view.config.is_some()) else { return };
         match self.after_detail.take_if(|(run, _)| *run == view.id) {
-            Some((run, AfterDetail::Resume)) => self.resume(&run),
+            Some((run, AfterDetail::Resume(beginning))) => self.resume(&run, beginning),
             Some((run, AfterDetail::Duplicate)) => self.duplicate(run),
             None => {}
         }
@@ -245,6 +249,12 @@ impl State {
     fn pause(&mut self, run: &RunId, pause: bool) {
         if let Some((job, _)) = self.live_of(run) {
             self.command(if pause { Command::Pause { job } } else { Command::Continue { job } });
+        }
+    }
+
+    fn checkpoint(&mut self, run: &RunId) {
+        if let Some((job, _)) = self.live_of(run) {
+            self.command(Command::Checkpoint { job });
         }
     }
 
@@ -340,6 +350,6 @@ impl State {
 /// What waits for a run's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterDetail {
-    Resume,
+    Resume(Beginning),
     Duplicate,
 }

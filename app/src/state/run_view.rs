@@ -110,9 +110,10 @@ impl RunView {
         best.map(|c| c.folder.clone()).or_else(|| imported.map(|row| row.folder.clone()))
     }
 
-    /// The evaluation with the lowest loss.
+    /// The evaluation of the checkpoint that is kept as the best.
     pub fn best(&self) -> Option<&EvaluationReport> {
-        self.evaluations.iter().filter(|e| e.loss.is_finite()).min_by(|a, b| a.loss.total_cmp(&b.loss))
+        let kept = self.checkpoints.iter().rev().find(|checkpoint| checkpoint.best)?;
+        self.evaluations.iter().rev().find(|evaluation| evaluation.step as u64 == kept.step)
     }
 }
 

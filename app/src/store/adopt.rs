@@ -2,13 +2,19 @@
 //! while another program computes it.
 
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use engine::config::RunConfig;
+use engine::files::{self, Kind, if_there};
 use engine::message::RunFacts;
 use rusqlite::OptionalExtension;
 
+use super::Answer;
+use super::edit::forget_grave;
 use super::folder::{self, Line, RunFile};
+use super::index::Right;
 use super::keeper::{Keeper, Trouble};
 use super::rows::{LogLine, RunState};
 use super::tables::{self, Key};
@@ -30,29 +36,47 @@ struct Known {
 }
 
 impl Keeper {
-    /// Reads every run folder that is not what the database says of it; answers how many runs were found interrupted.
+    /// Reads every run folder that is not what the database says of it; answers how many runs were found interrupted. One
+    /// that cannot be read is left out, which is told once, and keeps nobody from the others.
     pub(super) fn scan(&mut self) -> Result<usize, Trouble> {
-        if self.writes.is_none() {
+        if !self.keeps_rows() {
             return Ok(0);
         }
         let mut names: Vec<String> = fs::read_dir(self.workspace.runs())?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir())?.file_name().into_string().ok())
             .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
         let mut interrupted = 0;
         for run in names.into_iter().map(RunId).filter(|run| !self.live.contains_key(run)).collect::<Vec<_>>() {
             let was_live = self.known(&run)?.is_none_or(|known| known.state.is_live());
-            if self.adopt_if_changed(&run)? == Some(RunState::Interrupted) && was_live {
-                interrupted += 1;
+            match self.adopt_if_changed(&run) {
+                Ok(found) => {
+                    self.left_out.remove(&run);
+                    interrupted += usize::from(found == Some(RunState::Interrupted) && was_live);
+                }
+                Err(Trouble::Engine(error)) => self.leave_out(&run, &error.to_string()),
+                Err(Trouble::Files(error)) => self.leave_out(&run, &error.to_string()),
+                Err(trouble) => {
+                    self.roll_back();
+                    return Err(trouble);
+                }
             }
         }
         self.miss_folders()?;
         Ok(interrupted)
     }
 
+    fn leave_out(&mut self, run: &RunId, reason: &str) {
+        self.roll_back();
+        if self.left_out.get(run).is_none_or(|told| told != reason) {
+            self.answer(Answer::Notice(format!("The run folder {run} is left out: {reason}")));
+            self.left_out.insert(run.clone(), reason.to_owned());
+        }
+    }
+
     fn known(&self, run: &RunId) -> Result<Option<Known>, Trouble> {
-        let mut find = self.db.prepare_cached("SELECT state, synced FROM runs WHERE id = ?1")?;
+        let mut find = self.index.db.prepare_cached("SELECT state, synced FROM runs WHERE id = ?1")?;
         let known = find.query_row([&run.0], |row| {
             Ok(Known { state: RunState::from_name(row.get_ref(0)?.as_str()?), synced: row.get(1)? })
         });
@@ -71,13 +95,24 @@ impl Keeper {
         {
             return Ok(None);
         }
-        let Some(config) = folder::read_json::<RunConfig>(&folder.join("config.json")) else { return Ok(None) };
+        let path = folder.join("config.json");
+        if known.is_none() && is_missing(&path) {
+            forget_empty(&folder);
+            return Ok(None);
+        }
+        // A stranger's links lead nowhere, and nobody waits at a pipe.
+        files::refuse_links(&folder)?;
+        let config = files::read_json::<RunConfig>(&path, Kind::RunRecord, "config.json");
+        let Some(config) = if_there(config)? else { return Ok(None) };
         let file = state_of(&folder, &config, locked);
+        if file.state == RunState::Interrupted && matches!(self.index.right, Right::Ours { .. }) {
+            folder::sweep(&folder)?;
+        }
         self.begin_transaction()?;
-        let key = tables::put_run(&self.db, run, &config, &file)?;
+        let key = tables::put_run(&self.index.db, run, &config, &file)?;
         self.read_files(run, &folder, key, known.is_some())?;
-        tables::put_synced(&self.db, key, Some(&print))?;
-        self.commit();
+        tables::put_synced(&self.index.db, key, Some(&print))?;
+        self.try_to_commit()?;
         self.changed.insert(run.clone());
         if !locked {
             self.followed.remove(run);
@@ -87,7 +122,7 @@ impl Keeper {
 
     /// Facts, metrics, checkpoints and log: what is new in them if the run was read before, else everything.
     fn read_files(&mut self, run: &RunId, folder: &Path, key: Key, known: bool) -> Result<(), Trouble> {
-        let facts = fs::read_to_string(folder.join("facts.json")).ok();
+        let facts = if_there(files::read_to_string(&folder.join("facts.json"), Kind::RunRecord))?;
         let length = |name| fs::metadata(folder.join(name)).map_or(0, |file| file.len());
         let followed = self.followed.remove(run).filter(|followed| {
             known
@@ -95,7 +130,7 @@ impl Keeper {
                 && followed.metrics <= length("metrics.jsonl")
                 && followed.log <= length("log.jsonl")
         });
-        let db = &self.db;
+        let db = &self.index.db;
         if followed.is_none() {
             tables::clear(db, key)?;
         }
@@ -114,29 +149,87 @@ impl Keeper {
         let log = folder::read_lines(&folder.join("log.jsonl"), from.log, |line: LogLine| {
             Ok::<(), Trouble>(tables::add_log(db, key, &line)?)
         })?;
-        for (step, inside, best) in folder::read_checkpoints(folder) {
-            tables::add_checkpoint(db, key, step, &inside, best)?;
-        }
+        tables::put_checkpoints(db, key, &folder::read_checkpoints(folder)?)?;
         tables::put_summary(db, key, &tables::summarise(db, key)?)?;
         self.followed.insert(run.clone(), Followed { facts, metrics, log });
+        Ok(())
+    }
+
+    /// Runs that this program computes, into an index that does not have them yet: the files have all that was told before.
+    pub(super) fn enter_live_runs(&mut self) {
+        for run in self.live.keys().cloned().collect::<Vec<_>>() {
+            if let Err(trouble) = self.enter_live_run(&run) {
+                self.roll_back();
+                tracing::warn!("the run {run} is read when it has ended: {trouble}");
+            }
+        }
+    }
+
+    fn enter_live_run(&mut self, run: &RunId) -> Result<(), Trouble> {
+        let folder = self.workspace.run_folder(run);
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        live.lose_row();
+        let file = live.file().clone();
+        let config: RunConfig = files::read_json(&folder.join("config.json"), Kind::RunRecord, "config.json")?;
+        self.begin_transaction()?;
+        let key = tables::put_run(&self.index.db, run, &config, &file)?;
+        self.read_files(run, &folder, key, false)?;
+        self.followed.remove(run);
+        let summary = tables::summarise(&self.index.db, key)?;
+        if let Some(live) = self.live.get_mut(run) {
+            live.gain_row(key, summary);
+        }
+        self.try_to_commit()?;
         Ok(())
     }
 
     /// A run whose folder is gone is computed by nobody.
     fn miss_folders(&mut self) -> Result<(), Trouble> {
         let live: Vec<RunId> = self
+            .index
             .db
             .prepare_cached("SELECT id FROM runs WHERE state IN ('queued', 'preparing', 'running', 'paused')")?
             .query_map([], |row| row.get(0).map(RunId))?
             .collect::<Result<_, _>>()?;
         for run in live {
             if !self.live.contains_key(&run) && !self.workspace.run_folder(&run).is_dir() {
-                self.db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?1", [&run.0])?;
+                self.index.db.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?1", [&run.0])?;
                 self.changed.insert(run);
             }
         }
         Ok(())
     }
+}
+
+/// A day, after which an empty folder is nobody's: a run that is about to begin has its files in an instant.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes the folder of a run that was killed before it had a file.
+fn forget_empty(folder: &Path) {
+    if age(folder) > FORGOTTEN {
+        // Refused where there is something in it.
+        fs::remove_dir(folder).ok();
+    }
+}
+
+/// Removes what is hidden among the runs: those whose deletion was interrupted, and drafts of imports that were killed.
+pub(super) fn forget_leavings(runs: &Path) {
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        let is_draft = || name.starts_with(".draft-") && age(&path) > FORGOTTEN;
+        if name.starts_with(".deleted-") || is_draft() {
+            forget_grave(&path).unwrap_or_else(|error| tracing::warn!("{}: {error}", path.display()));
+        }
+    }
+}
+
+fn age(path: &Path) -> Duration {
+    let changed = fs::metadata(path).and_then(|found| found.modified()).ok();
+    changed.and_then(|changed| changed.elapsed().ok()).unwrap_or_default()
+}
+
+fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// `run.json`, but nobody computes a run that is not locked; without it, what the other files tell.

@@ -1,6 +1,7 @@
 //! What people change about runs, models and datasets.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use engine::message::ModelSummary;
@@ -8,6 +9,7 @@ use rusqlite::params;
 
 use super::Answer;
 use super::folder::{self, RunFile};
+use super::index::Right;
 use super::keeper::{Keeper, Trouble};
 use super::record::unknown;
 use super::tables::{self, Key};
@@ -15,18 +17,34 @@ use crate::workspace::{RunId, now};
 
 impl Keeper {
     fn writable(&self) -> Result<(), Trouble> {
-        match self.writes {
-            Some(_) => Ok(()),
-            None => Err(Trouble::No(
+        match &self.index.right {
+            Right::Ours { .. } => Ok(()),
+            Right::Elsewhere => Err(Trouble::No(
                 "another Prefix Workbench has this workspace open, so nothing can be changed here".to_owned(),
                 "Make the change there, or close it first",
+            )),
+            Right::Unwritable(reason) => Err(Trouble::No(
+                format!("the workspace cannot be written, so nothing can be changed in it ({reason})"),
+                "Give yourself the right to write there, or copy it to another place",
+            )),
+        }
+    }
+
+    /// For what the run folders do not keep.
+    fn lasting(&self) -> Result<(), Trouble> {
+        self.writable()?;
+        match self.index.in_memory {
+            false => Ok(()),
+            true => Err(Trouble::No(
+                "the database cannot be used now, and this is kept nowhere else".to_owned(),
+                "Make room on the disk, then start the program again",
             )),
         }
     }
 
     fn key(&self, run: &RunId) -> Result<Key, Trouble> {
         self.writable()?;
-        tables::key_of(&self.db, run)?.ok_or_else(|| unknown(run))
+        tables::key_of(&self.index.db, run)?.ok_or_else(|| unknown(run))
     }
 
     pub(super) fn rename(&mut self, run: &RunId, name: &str) -> Result<(), Trouble> {
@@ -58,8 +76,8 @@ impl Keeper {
         };
         change(&mut file);
         file.write(&folder)?;
-        tables::put_state(&self.db, key, &file)?;
-        tables::put_synced(&self.db, key, Some(&folder::fingerprint(&folder)))?;
+        tables::put_state(&self.index.db, key, &file)?;
+        tables::put_synced(&self.index.db, key, Some(&folder::fingerprint(&folder)))?;
         self.changed.insert(run.clone());
         Ok(())
     }
@@ -72,15 +90,19 @@ impl Keeper {
         }
         // Out of sight first: a folder that is half deleted must not come back as a run.
         let grave = self.workspace.runs().join(format!(".deleted-{run}"));
+        forget_grave(&grave)?;
         if folder.exists() {
             fs::rename(&folder, &grave)?;
         }
-        self.db.execute("DELETE FROM runs WHERE key = ?1", [key])?;
-        let left = match fs::remove_dir_all(&grave) {
+        let left = match forget_grave(&grave) {
             Ok(()) => None,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => Some(format!("Some files could not be removed ({error}): {}", grave.display())),
         };
+        self.index.db.execute("DELETE FROM runs WHERE key = ?1", [key])?;
+        // There may be room for the database now, which still has the row.
+        if self.index.in_memory && self.return_to_disk() {
+            self.index.db.execute("DELETE FROM runs WHERE id = ?1", [&run.0])?;
+        }
         self.followed.remove(run);
         self.answer(Answer::Deleted { run: run.clone(), left });
         self.changed.insert(run.clone());
@@ -88,26 +110,29 @@ impl Keeper {
     }
 
     pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), Trouble> {
+        self.lasting()?;
         let key = self.key(run)?;
-        self.db.execute("UPDATE runs SET starred = ?2 WHERE key = ?1", params![key, starred])?;
+        self.index.db.execute("UPDATE runs SET starred = ?2 WHERE key = ?1", params![key, starred])?;
         self.changed.insert(run.clone());
         Ok(())
     }
 
     pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), Trouble> {
+        self.lasting()?;
         let key = self.key(run)?;
         self.begin_transaction()?;
-        self.db.execute("DELETE FROM tags WHERE run = ?1", [key])?;
+        self.index.db.execute("DELETE FROM tags WHERE run = ?1", [key])?;
         for tag in tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
-            self.db.execute("INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)", params![key, tag])?;
+            self.index.db.execute("INSERT OR IGNORE INTO tags (run, tag) VALUES (?1, ?2)", params![key, tag])?;
         }
         self.changed.insert(run.clone());
         Ok(())
     }
 
     pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), Trouble> {
+        self.lasting()?;
         let key = self.key(run)?;
-        self.db.execute(
+        self.index.db.execute(
             "INSERT INTO notes (run, text) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET text = excluded.text",
             params![key, text],
         )?;
@@ -116,9 +141,9 @@ impl Keeper {
     }
 
     pub(super) fn remember_model(&mut self, model: &ModelSummary) -> Result<(), Trouble> {
-        self.writable()?;
-        let key = tables::put_model(&self.db, &model.folder, now())?;
-        self.db.execute(
+        self.lasting()?;
+        let key = tables::put_model(&self.index.db, &model.folder, now())?;
+        self.index.db.execute(
             "UPDATE models SET architecture = ?2, parameters = ?3 WHERE key = ?1",
             params![key, model.architecture, tables::signed(model.parameters)],
         )?;
@@ -126,8 +151,8 @@ impl Keeper {
     }
 
     pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), Trouble> {
-        self.writable()?;
-        tables::put_dataset(&self.db, train, validation, now())?;
+        self.lasting()?;
+        tables::put_dataset(&self.index.db, train, validation, now())?;
         Ok(())
     }
 
@@ -140,13 +165,21 @@ impl Keeper {
     }
 
     fn forget(&mut self, sql: &str, path: &Path, what: &str) -> Result<(), Trouble> {
-        self.writable()?;
-        match self.db.execute(sql, [path.to_string_lossy()]) {
+        self.lasting()?;
+        match self.index.db.execute(sql, [path.to_string_lossy()]) {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
                 Err(Trouble::No(format!("there are runs of this {what}"), "Delete its runs first"))
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Removes what is to be deleted, or what is left of it from a time when that was interrupted.
+pub(super) fn forget_grave(grave: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(grave) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

@@ -3,13 +3,15 @@
 //! The engine writes `config.json`, `facts.json`, `metrics.jsonl`, `checkpoints.json` and the adapters. The store adds
 //! `run.json` (name, state, times), `log.jsonl` and `lock`, which is held by the program that computes the run.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use engine::error::Failure;
+use engine::error::{EngineError, Failure};
+use engine::files::{self, Kind, Lines, if_there, write_json};
 use engine::message::{EvaluationReport, SampleReport, StepReport, TaskFigures};
+use engine::training::run_folder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +38,7 @@ impl RunFile {
         read_json(&folder.join("run.json"))
     }
 
-    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), EngineError> {
         write_json(&folder.join("run.json"), self)
     }
 }
@@ -104,51 +106,33 @@ impl From<EvaluationLine> for EvaluationReport {
 
 /// Gives each whole line from a byte offset on to `take`; answers where the last whole line ends. Lines that cannot be
 /// understood are passed over.
-pub(super) fn read_lines<T: DeserializeOwned, E: From<io::Error>>(
+pub(super) fn read_lines<T: DeserializeOwned, E: From<EngineError>>(
     path: &Path,
     offset: u64,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
-    };
-    file.seek(SeekFrom::Start(offset))?;
-    let (mut reader, mut end, mut line) = (BufReader::new(file), offset, Vec::new());
-    while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-        end += line.len() as u64;
-        if let Ok(value) = serde_json::from_slice(&line) {
+    let Some(mut lines) = if_there(Lines::open(path, Kind::RunLines, offset))? else { return Ok(0) };
+    while let Some(line) = lines.next_line()? {
+        if let Ok(value) = serde_json::from_slice(line) {
             take(value)?;
         }
-        line.clear();
     }
-    Ok(end)
+    Ok(lines.end())
 }
 
 /// `checkpoints.json`: step, folder inside the run's folder, whether it is the best.
-pub(super) fn read_checkpoints(folder: &Path) -> Vec<(usize, String, bool)> {
-    #[derive(Deserialize)]
-    struct Checkpoints {
-        #[serde(default)]
-        best: Option<String>,
-        #[serde(default)]
-        all: Vec<String>,
-    }
-    let Some(known) = read_json::<Checkpoints>(&folder.join("checkpoints.json")) else { return Vec::new() };
+pub(super) fn read_checkpoints(folder: &Path) -> Result<Vec<(usize, String, bool)>, EngineError> {
+    let known = run_folder::read_checkpoints(folder)?;
     let best = known.best;
-    let step = |name: &str| name.rsplit('-').next().and_then(|digits| digits.parse().ok());
-    known
-        .all
-        .iter()
-        .filter_map(|name| Some((step(name)?, format!("checkpoints/{name}"), best.as_deref() == Some(name))))
-        .collect()
+    let checkpoint =
+        |name: &String| Some((run_folder::step_of(name)?, format!("checkpoints/{name}"), best.as_ref() == Some(name)));
+    Ok(known.all.iter().filter_map(checkpoint).collect())
 }
 
 /// The adapter that a run ended with, or its best checkpoint, or its last.
 pub fn adapter_folder(run: &Path) -> Option<PathBuf> {
     let is_adapter = |folder: &PathBuf| folder.join("adapter_config.json").is_file();
-    let mut checkpoints = read_checkpoints(run);
+    let mut checkpoints = read_checkpoints(run).unwrap_or_default();
     checkpoints.sort_by_key(|(step, _, best)| (*best, *step));
     let checkpoints = checkpoints.into_iter().rev().map(|(_, folder, _)| run.join(folder));
     [run.join("adapter")].into_iter().chain(checkpoints).chain([run.to_owned()]).find(is_adapter)
@@ -180,13 +164,13 @@ pub(super) enum Lock {
     Elsewhere,
 }
 
-pub(super) fn lock(path: &Path) -> io::Result<Lock> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+pub(super) fn lock(path: &Path) -> Result<Lock, EngineError> {
+    let file = files::lock_file(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock::Ours(Some(file))),
         Err(TryLockError::WouldBlock) => Ok(Lock::Elsewhere),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Lock::Ours(None)),
-        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::Error(source)) => Err(EngineError::Io { action: "lock", path: path.to_owned(), source }),
     }
 }
 
@@ -196,27 +180,25 @@ pub(super) fn is_locked(folder: &Path) -> bool {
     path.exists() && matches!(lock(&path), Ok(Lock::Elsewhere))
 }
 
-pub(super) fn append_log(folder: &Path, line: &LogLine) -> io::Result<()> {
-    let mut text = serde_json::to_string(line)?;
-    text.push('\n');
-    let mut file = OpenOptions::new().create(true).append(true).open(folder.join("log.jsonl"))?;
-    file.write_all(text.as_bytes())
+pub(super) fn append_log(folder: &Path, line: &LogLine) -> Result<(), EngineError> {
+    let path = folder.join("log.jsonl");
+    let mut file = files::append(&path)?;
+    let written = serde_json::to_string(line).map_err(io::Error::from);
+    let written = written.and_then(|text| file.write_all(format!("{text}\n").as_bytes()));
+    written.map_err(|source| EngineError::Io { action: "write", path, source })
 }
 
 /// The file's content, or `None` when it is missing or cannot be understood.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    files::read_json(path, Kind::RunRecord, "a file of the run").ok()
 }
 
-/// Whole or not at all: a temporary file, written through to the disk, then renamed.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, value)?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+/// Removes what a killed program left half written in a run that nobody computes now.
+pub(super) fn sweep(folder: &Path) -> Result<(), EngineError> {
+    match lock(&folder.join("lock"))? {
+        Lock::Ours(_held) => run_folder::sweep(folder),
+        Lock::Elsewhere => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +217,7 @@ mod tests {
             if let Line::Step(step) = line {
                 steps.push(StepReport::from(step));
             }
-            Ok::<(), io::Error>(())
+            Ok::<(), EngineError>(())
         };
         assert_eq!(read_lines(&path, 0, take).unwrap(), whole.len() as u64);
         assert_eq!(steps.len(), 1);

@@ -1,19 +1,17 @@
 //! The store's thread: takes requests in order, writes what came together in one transaction, answers, looks around.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use engine::error::Failure;
+use engine::error::{EngineError, Failure};
 use engine::message::JobId;
-use rusqlite::Connection;
 
+use super::index::{Index, Right, damage_notice, made_again, memory_notice};
 use super::record::Live;
-use super::{Access, Answer, Request, StoreError, adopt, schema};
-use crate::workspace::{RunId, Workspace, last_name};
+use super::{Answer, Request, StoreError, adopt, salvage, schema};
+use crate::workspace::{RunId, Workspace};
 
 /// Between two looks at the run folders, for runs that another program computes.
 const LOOK_AROUND: Duration = Duration::from_secs(3);
@@ -29,6 +27,10 @@ pub(super) enum Trouble {
     Database(#[from] rusqlite::Error),
     #[error(transparent)]
     Files(#[from] io::Error),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Index(#[from] StoreError),
     /// What happened and what to do, in words.
     #[error("{0}")]
     No(String, &'static str),
@@ -38,13 +40,15 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Database(error) => Self {
-                what: format!("the database could not be used: {error}"),
+                what: format!("the database could not be used: {}", schema::in_words(&error)),
                 advice: "Check that the disk is not full; the run folders still have everything".to_owned(),
             },
             Trouble::Files(error) => Self {
                 what: format!("a file of the run could not be used: {error}"),
                 advice: "Check that the workspace folder can be written and that the disk is not full".to_owned(),
             },
+            Trouble::Engine(error) => Self::from(&error),
+            Trouble::Index(error) => Self { what: error.to_string(), advice: error.advice() },
             Trouble::No(what, advice) => Self { what, advice: advice.to_owned() },
         }
     }
@@ -53,49 +57,46 @@ impl From<Trouble> for Failure {
 /// What the thread owns.
 pub(super) struct Keeper {
     pub(super) workspace: Workspace,
-    pub(super) db: Connection,
-    /// Held while this instance writes the database.
-    pub(super) writes: Option<WriterLock>,
+    pub(super) index: Index,
     /// Jobs of the engine that are runs.
     pub(super) jobs: BTreeMap<JobId, RunId>,
     /// Runs that this program computes or will compute.
     pub(super) live: BTreeMap<RunId, Live>,
     /// How far the files of runs that others compute were read.
     pub(super) followed: BTreeMap<RunId, adopt::Followed>,
+    /// Folders that could not be read, and why: each is told once.
+    pub(super) left_out: BTreeMap<RunId, String>,
     pub(super) changed: BTreeSet<RunId>,
     outbox: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
     in_transaction: bool,
     /// The database failed and the user was told.
     told: bool,
-}
-
-/// The lock of the database; `None` where the file system knows no locks.
-pub(super) struct WriterLock {
-    pub(super) _file: Option<File>,
+    /// The database was made again: what fails now fails for another reason.
+    made_again: bool,
 }
 
 impl Keeper {
-    pub(super) fn new(
-        workspace: Workspace,
-        db: Connection,
-        writes: Option<WriterLock>,
-        outbox: Sender<Answer>,
-        wake: Box<dyn Fn() + Send>,
-    ) -> Self {
+    pub(super) fn new(workspace: Workspace, index: Index, outbox: Sender<Answer>, wake: Box<dyn Fn() + Send>) -> Self {
         Self {
             workspace,
-            db,
-            writes,
+            index,
             jobs: BTreeMap::new(),
             live: BTreeMap::new(),
             followed: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             changed: BTreeSet::new(),
             outbox,
             wake,
             in_transaction: false,
             told: false,
+            made_again: false,
         }
+    }
+
+    /// Whether the rows of the index are written by us.
+    pub(super) fn keeps_rows(&self) -> bool {
+        self.index.in_memory || matches!(self.index.right, Right::Ours { .. })
     }
 
     /// Until [`Request::Close`], or until nobody can ask any more.
@@ -142,10 +143,28 @@ impl Keeper {
     }
 
     fn obey(&mut self, request: Request) {
-        if !matches!(request, Request::Record(_)) {
-            self.commit();
+        let again = match &request {
+            Request::Record(_) => None,
+            other => {
+                self.commit();
+                Some(other.clone())
+            }
+        };
+        let mut result = self.done(request);
+        if let Err(Trouble::Database(error)) = &result
+            && let Some(again) = again
+            && schema::is_damage(error)
+            && self.make_again()
+        {
+            result = self.done(again);
         }
-        let result = match request {
+        if let Err(trouble) = result {
+            self.trouble(trouble);
+        }
+    }
+
+    fn done(&mut self, request: Request) -> Result<(), Trouble> {
+        match request {
             Request::Register { run, config, experiment } => self.register(run, &config, experiment),
             Request::Begin { job, run } => self.begin(job, run),
             Request::Record(event) => self.record(&event),
@@ -170,43 +189,50 @@ impl Keeper {
                 drop(done);
                 Ok(())
             }
-        };
-        if let Err(trouble) = result {
-            self.trouble(trouble);
         }
     }
 
     /// Everything until the next [`Self::commit`] is written together, or not at all.
     pub(super) fn begin_transaction(&mut self) -> Result<(), Trouble> {
         if !self.in_transaction {
-            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            self.index.db.execute_batch("BEGIN IMMEDIATE")?;
             self.in_transaction = true;
         }
         Ok(())
     }
 
     pub(super) fn commit(&mut self) {
-        if !self.in_transaction {
-            return;
+        if let Err(trouble) = self.try_to_commit() {
+            self.fall_behind(trouble);
         }
-        self.in_transaction = false;
-        match self.write_summaries().and_then(|()| Ok(self.db.execute_batch("COMMIT")?)) {
-            Ok(()) => self.told = false,
-            Err(trouble) => self.fall_behind(trouble),
+    }
+
+    pub(super) fn try_to_commit(&mut self) -> Result<(), Trouble> {
+        if std::mem::take(&mut self.in_transaction) {
+            self.write_summaries()?;
+            self.index.db.execute_batch("COMMIT")?;
+            self.told = false;
         }
+        Ok(())
     }
 
     /// The database could not be written: the runs in question are read from their folders when they have ended.
     fn fall_behind(&mut self, trouble: Trouble) {
         self.live.values_mut().for_each(Live::lose_row);
-        if !self.db.is_autocommit()
-            && let Err(error) = self.db.execute_batch("ROLLBACK")
-        {
-            tracing::warn!("{error}");
-        }
+        self.roll_back();
         if !self.told {
             self.answer(Answer::Refused(trouble.into()));
             self.told = true;
+        }
+    }
+
+    /// Forgets what was begun and not committed; SQLite may have done so itself.
+    pub(super) fn roll_back(&mut self) {
+        self.in_transaction = false;
+        if !self.index.db.is_autocommit()
+            && let Err(error) = self.index.db.execute_batch("ROLLBACK")
+        {
+            tracing::warn!("{error}");
         }
     }
 
@@ -220,12 +246,16 @@ impl Keeper {
         }
     }
 
-    /// Runs that other programs compute, runs that came by another way, and whether we may write now.
+    /// Runs that other programs compute, runs that came by another way, and whether the database can be written now.
     fn look_around(&mut self) {
-        if self.writes.is_none() {
-            self.try_to_write();
+        match self.index.right {
+            Right::Ours { .. } if self.index.in_memory => {
+                self.return_to_disk();
+            }
+            Right::Ours { .. } => {}
+            Right::Elsewhere | Right::Unwritable(_) => self.try_to_write(),
         }
-        if self.writes.is_some()
+        if self.keeps_rows()
             && let Err(trouble) = self.scan()
         {
             tracing::warn!("the run folders could not be read: {trouble}");
@@ -235,37 +265,103 @@ impl Keeper {
     /// The instance that wrote may be gone.
     fn try_to_write(&mut self) {
         let Ok(Some(lock)) = super::writer_lock(&self.workspace) else { return };
-        match schema::open(&self.workspace.database()) {
-            Ok(schema::Opened::Ready { connection, .. }) => {
-                self.db = connection;
-                self.writes = Some(lock);
-                self.answer(Answer::Access(Access::ReadWrite));
-            }
-            Ok(schema::Opened::Broken) | Err(_) => drop(lock),
+        let before = std::mem::replace(&mut self.index.right, Right::Ours { _lock: lock });
+        if self.return_to_disk() {
+            self.answer(Answer::Access(self.index.access()));
+        } else {
+            self.index.right = before;
         }
     }
 
-    /// The first thing the thread does: a sound database that knows all folders.
-    pub(super) fn recover(&mut self, fresh: bool) -> Result<(), StoreError> {
-        if self.writes.is_none() {
-            return Ok(());
+    /// From memory, or from the database of another instance, to the database, now that we may write it.
+    pub(super) fn return_to_disk(&mut self) -> bool {
+        let Ok(schema::Opened::Ready { connection, .. }) = schema::open(&self.workspace.database()) else {
+            return false;
+        };
+        self.index.db = connection;
+        self.index.in_memory = false;
+        self.enter_live_runs();
+        true
+    }
+
+    /// The first thing the thread does: an index that knows all folders.
+    pub(super) fn recover(&mut self) {
+        if !self.keeps_rows() {
+            return;
         }
-        let path = self.workspace.database();
-        if !fresh && !schema::is_sound(&self.db) {
-            self.db = Connection::open_in_memory().map_err(|error| schema::unusable(&path, &error))?;
-            let aside = schema::set_aside(&path, "broken")?;
-            self.db = fresh_database(&path)?;
-            self.answer(Answer::Notice(set_aside_notice(&aside)));
+        if matches!(self.index.right, Right::Ours { .. }) {
+            adopt::forget_leavings(&self.workspace.runs());
         }
-        match self.scan() {
-            Ok(interrupted) if interrupted > 0 => {
-                let (what, they) = if interrupted == 1 { ("run was", "it") } else { ("runs were", "they") };
-                self.answer(Answer::Notice(format!("{interrupted} {what} interrupted; {they} can be resumed")));
+        let checked = self.index.fresh || schema::was_closed(&self.workspace) || schema::is_sound(&self.index.db);
+        if !checked && self.make_again() {
+            return;
+        }
+        match self.read_folders() {
+            Ok(()) => {}
+            Err(Trouble::Database(error)) if schema::is_damage(&error) && self.make_again() => {}
+            // A disk that filled up since it was opened: what there is can still be looked at.
+            Err(Trouble::Database(error)) => {
+                let error = schema::unusable(&self.workspace.database(), &error);
+                self.answer(Answer::Notice(memory_notice(&error)));
+                self.go_on_in_memory();
             }
-            Ok(_) => {}
             Err(trouble) => self.answer(Answer::Refused(trouble.into())),
         }
+    }
+
+    fn read_folders(&mut self) -> Result<(), Trouble> {
+        let interrupted = self.scan()?;
+        if let Some(old) = self.index.old.take() {
+            salvage::from(&self.index.db, &old);
+        }
+        if interrupted > 0 {
+            let (what, they) = if interrupted == 1 { ("run was", "it") } else { ("runs were", "they") };
+            self.answer(Answer::Notice(format!("{interrupted} {what} interrupted; {they} can be resumed")));
+        }
         Ok(())
+    }
+
+    /// A database that turns out to be damaged is set aside and made again, once; false if that does not help.
+    fn make_again(&mut self) -> bool {
+        if self.index.in_memory || self.made_again || !matches!(self.index.right, Right::Ours { .. }) {
+            return false;
+        }
+        self.made_again = true;
+        self.roll_back();
+        let Ok(nothing) = schema::in_memory() else { return false };
+        self.index.db = nothing;
+        match made_again(&self.workspace) {
+            Ok((db, old)) => {
+                self.answer(Answer::Notice(damage_notice(&old)));
+                (self.index.db, self.index.old) = (db, Some(old));
+                self.read_all_anew();
+            }
+            Err(error) => {
+                self.answer(Answer::Notice(memory_notice(&error)));
+                self.go_on_in_memory();
+            }
+        }
+        true
+    }
+
+    fn go_on_in_memory(&mut self) {
+        self.roll_back();
+        match schema::in_memory() {
+            Ok(db) => self.index.db = db,
+            Err(error) => return self.answer(Answer::Refused(Trouble::Database(error).into())),
+        }
+        self.index.in_memory = true;
+        self.index.old = Some(self.workspace.database());
+        self.read_all_anew();
+    }
+
+    /// Into an index that is empty.
+    fn read_all_anew(&mut self) {
+        self.followed.clear();
+        self.enter_live_runs();
+        if let Err(trouble) = self.read_folders() {
+            self.answer(Answer::Refused(trouble.into()));
+        }
     }
 
     pub(super) fn answer(&self, answer: Answer) {
@@ -280,19 +376,13 @@ impl Keeper {
             tracing::warn!("{trouble}");
         }
         self.commit();
-    }
-}
-
-/// A database that has just been made.
-pub(super) fn fresh_database(path: &Path) -> Result<Connection, StoreError> {
-    match schema::open(path)? {
-        schema::Opened::Ready { connection, .. } => Ok(connection),
-        schema::Opened::Broken => {
-            Err(StoreError::Unusable { reason: "a new database cannot be read back".to_owned(), path: path.to_owned() })
+        // Closed before the lock goes, so that how it looks is how the next instance finds it.
+        if matches!(self.index.right, Right::Ours { .. })
+            && !self.index.in_memory
+            && let Ok(nothing) = schema::in_memory()
+        {
+            self.index.db = nothing;
+            schema::note_closed(&self.workspace);
         }
     }
-}
-
-pub(super) fn set_aside_notice(aside: &Path) -> String {
-    format!("The database was damaged; it is kept as {} and was made again from the run folders", last_name(aside))
 }

@@ -6,10 +6,12 @@
 mod adopt;
 mod edit;
 mod folder;
+mod index;
 mod keeper;
 mod query;
 mod record;
 mod rows;
+mod salvage;
 mod schema;
 mod sparkline;
 mod tables;
@@ -22,7 +24,8 @@ use engine::error::Failure;
 use engine::message::{Event, JobId, ModelSummary};
 
 pub use self::folder::{adapter_folder, initial_folder};
-use self::keeper::{Keeper, WriterLock};
+use self::index::WriterLock;
+use self::keeper::Keeper;
 pub use self::rows::{
     CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
@@ -161,7 +164,7 @@ pub enum Answer {
 pub enum Access {
     /// This instance.
     ReadWrite,
-    /// Another instance has the workspace open; the sentence says so.
+    /// Another instance, or nobody because the workspace cannot be written; the sentence says which.
     ReadOnly(String),
 }
 
@@ -215,8 +218,11 @@ impl Store {
     /// Opens the database of a workspace, makes or migrates it if need be, and starts the thread. `wake` is called on
     /// that thread after each answer.
     ///
+    /// A broken database is set aside; where none can be used, as on a full disk, the runs are read from their folders into
+    /// memory, so that they can be looked at and deleted.
+    ///
     /// # Errors
-    /// [`StoreError`] when the database is of a newer version or cannot be used. A broken one is set aside instead.
+    /// [`StoreError`] when the database is of a newer version, or the thread cannot be started.
     pub fn open(
         workspace: &Workspace,
         wake: impl Fn() + Send + 'static,
@@ -224,33 +230,15 @@ impl Store {
         let path = workspace.database();
         let (requests, inbox) = channel();
         let (outbox, answers) = channel();
-        let writes = writer_lock(workspace)?;
-        let mut fresh = false;
-        let mut access = Access::ReadWrite;
-        let db = if writes.is_none() {
-            access = Access::ReadOnly(
-                "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
-                    .to_owned(),
-            );
-            schema::open_to_read(&path)?
-        } else {
-            match schema::open(&path)? {
-                schema::Opened::Ready { connection, fresh: new } => {
-                    fresh = new;
-                    connection
-                }
-                schema::Opened::Broken => {
-                    fresh = true;
-                    let aside = schema::set_aside(&path, "broken")?;
-                    tell(&outbox, Answer::Notice(keeper::set_aside_notice(&aside)));
-                    keeper::fresh_database(&path)?
-                }
-            }
-        };
-        let mut keeper = Keeper::new(workspace.clone(), db, writes, outbox, Box::new(wake));
-        let thread = move || match keeper.recover(fresh) {
-            Ok(()) => keeper.run(&inbox),
-            Err(error) => keeper.answer(Answer::Refused(Failure { what: error.to_string(), advice: error.advice() })),
+        let found = index::find(workspace)?;
+        let access = found.access();
+        if let Some(notice) = found.notice.clone() {
+            tell(&outbox, Answer::Notice(notice));
+        }
+        let mut keeper = Keeper::new(workspace.clone(), found, outbox, Box::new(wake));
+        let thread = move || {
+            keeper.recover();
+            keeper.run(&inbox);
         };
         std::thread::Builder::new()
             .name("store".to_owned())

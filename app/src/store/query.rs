@@ -1,7 +1,7 @@
 //! What the screens ask: the table of runs, one run in full or what is new about it, the library.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use engine::error::Failure;
 use engine::message::{EvaluationReport, SampleReport};
@@ -30,6 +30,7 @@ const RUN: &str = "SELECT runs.*, models.name AS model_name, models.folder AS mo
 impl Keeper {
     pub(super) fn list_runs(&mut self) -> Result<(), Trouble> {
         let runs = self
+            .index
             .db
             .prepare_cached(&format!("{RUN} ORDER BY runs.id DESC"))?
             .query_map([], |row| self.run_row(row))?
@@ -39,7 +40,7 @@ impl Keeper {
     }
 
     fn run_row(&self, row: &Row) -> Result<RunRow> {
-        let id = RunId(row.get("id")?);
+        let id = run_id(row)?;
         let folder = self.workspace.run_folder(&id);
         let tags: Option<String> = row.get("tag_list")?;
         let what: Option<String> = row.get("failure_what")?;
@@ -68,7 +69,7 @@ impl Keeper {
             ended: row.get("ended")?,
             duration_secs: row.get("duration_secs")?,
             sparkline: serde_json::from_str(&sparkline).unwrap_or_default(),
-            files_missing: !folder.is_dir(),
+            files_missing: !folder.join("config.json").is_file(),
             folder,
             failure: match what {
                 Some(what) => {
@@ -82,6 +83,7 @@ impl Keeper {
 
     pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), Trouble> {
         let found = self
+            .index
             .db
             .prepare_cached(&format!("{RUN} WHERE runs.id = ?1"))?
             .query_row([&run.0], |row| {
@@ -101,6 +103,7 @@ impl Keeper {
             log: self.log_lines(key, &mut cursor)?,
             checkpoints: self.checkpoints(key, &row.folder)?,
             notes: self
+                .index
                 .db
                 .prepare_cached("SELECT text FROM notes WHERE run = ?1")?
                 .query_row([key], |row| row.get(0))
@@ -120,7 +123,7 @@ impl Keeper {
 
     /// Whole steps after the cursor's, at most [`POINTS`], and whether there are more.
     fn series(&self, key: Key, cursor: &mut Cursor) -> Result<(Vec<Series>, bool)> {
-        let mut find = self.db.prepare_cached(
+        let mut find = self.index.db.prepare_cached(
             "SELECT step, name, value FROM metrics WHERE run = ?1 AND step > ?2 ORDER BY step, name LIMIT ?3",
         )?;
         let limit = POINTS / FIGURES * FIGURES;
@@ -143,7 +146,7 @@ impl Keeper {
 
     fn evaluations(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<EvaluationReport>> {
         let sql = "SELECT key, step, loss, best, elapsed_secs, figures FROM evaluations WHERE run = ?1 AND key > ?2 ORDER BY key";
-        collect(self.db.prepare_cached(sql)?, key, &mut cursor.evaluation, |row| {
+        collect(self.index.db.prepare_cached(sql)?, key, &mut cursor.evaluation, |row| {
             Ok(EvaluationReport {
                 step: count(row, "step")?.unwrap_or(0),
                 loss: row.get::<_, Option<f64>>("loss")?.unwrap_or(f64::NAN),
@@ -157,7 +160,7 @@ impl Keeper {
     fn samples(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<SampleReport>> {
         let sql =
             "SELECT key, step, row, prompt, reference, text FROM samples WHERE run = ?1 AND key > ?2 ORDER BY key";
-        collect(self.db.prepare_cached(sql)?, key, &mut cursor.sample, |row| {
+        collect(self.index.db.prepare_cached(sql)?, key, &mut cursor.sample, |row| {
             Ok(SampleReport {
                 step: count(row, "step")?.unwrap_or(0),
                 row: count(row, "row")?.unwrap_or(0),
@@ -170,7 +173,7 @@ impl Keeper {
 
     fn log_lines(&self, key: Key, cursor: &mut Cursor) -> Result<Vec<LogLine>> {
         let sql = "SELECT key, at, level, text FROM log WHERE run = ?1 AND key > ?2 ORDER BY key";
-        collect(self.db.prepare_cached(sql)?, key, &mut cursor.log, |row| {
+        collect(self.index.db.prepare_cached(sql)?, key, &mut cursor.log, |row| {
             let level = match row.get_ref("level")?.as_str()? {
                 "error" => LogLevel::Error,
                 "warning" => LogLevel::Warning,
@@ -183,11 +186,15 @@ impl Keeper {
     /// Those that are still on disk.
     fn checkpoints(&self, key: Key, folder: &Path) -> Result<Vec<CheckpointRow>> {
         let mut find =
-            self.db.prepare_cached("SELECT step, folder, best FROM checkpoints WHERE run = ?1 ORDER BY step")?;
+            self.index.db.prepare_cached("SELECT step, folder, best FROM checkpoints WHERE run = ?1 ORDER BY step")?;
         let rows = find.query_map([key], |row| {
+            let inside = path(row, "folder")?;
+            if !inside.components().all(|part| matches!(part, Component::Normal(_))) {
+                return Err(not_ours("folder"));
+            }
             Ok(CheckpointRow {
                 step: count(row, "step")?.unwrap_or(0),
-                folder: folder.join(row.get_ref("folder")?.as_str()?),
+                folder: folder.join(inside),
                 best: row.get("best")?,
             })
         })?;
@@ -195,16 +202,17 @@ impl Keeper {
     }
 
     pub(super) fn list_library(&mut self) -> Result<(), Trouble> {
-        let answer = Answer::Library { models: models(&self.db)?, datasets: datasets(&self.db)? };
+        let answer = Answer::Library { models: models(&self.index.db)?, datasets: datasets(&self.index.db)? };
         self.answer(answer);
         Ok(())
     }
 }
 
+/// Not those that only runs name which could not begin: what could not be read is not offered again.
 fn models(db: &Connection) -> Result<Vec<ModelRow>> {
     let mut find = db.prepare_cached(
         "SELECT *, (SELECT count(*) FROM runs WHERE runs.model = models.key) AS runs FROM models
-         ORDER BY last_used DESC, folder",
+         WHERE architecture IS NOT NULL OR runs = 0 ORDER BY last_used DESC, folder",
     )?;
     let rows = find.query_map([], |row| {
         Ok(ModelRow {
@@ -223,7 +231,7 @@ fn models(db: &Connection) -> Result<Vec<ModelRow>> {
 fn datasets(db: &Connection) -> Result<Vec<DatasetRow>> {
     let mut find = db.prepare_cached(
         "SELECT *, (SELECT count(*) FROM runs WHERE runs.dataset = datasets.key) AS runs FROM datasets
-         WHERE train <> '' ORDER BY last_used DESC, train",
+         WHERE train <> '' AND (rows IS NOT NULL OR runs = 0) ORDER BY last_used DESC, train",
     )?;
     let rows = find.query_map([], |row| {
         Ok(DatasetRow {
@@ -252,6 +260,18 @@ fn collect<T>(
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+/// An id is the name of a folder, and nothing that leads elsewhere, whoever made the database.
+fn run_id(row: &Row) -> Result<RunId> {
+    let id = RunId(row.get("id")?);
+    if id.is_a_name() { Ok(id) } else { Err(not_ours("id")) }
+}
+
+/// A value that this program never wrote.
+fn not_ours(column: &'static str) -> rusqlite::Error {
+    let reason = format!("{column} leads out of the folder of the runs");
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, reason.into())
 }
 
 fn path(row: &Row, column: &str) -> Result<PathBuf> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::files::write_json;
 use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 
 use super::folder::{self, Lock, RunFile};
@@ -23,6 +24,8 @@ pub(super) struct Live {
     summary: Summary,
     /// The summary is newer than the row.
     dirty: bool,
+    /// How it was before it was to go on; `None` once it does, and for a run that begins.
+    before: Option<RunFile>,
     /// Tells other programs that the run is being computed.
     _lock: Option<File>,
 }
@@ -31,6 +34,16 @@ impl Live {
     /// The row may lack something: it is read from the folder when the run has ended.
     pub(super) fn lose_row(&mut self) {
         self.key = None;
+    }
+
+    /// It has a row again, with all that was told so far.
+    pub(super) fn gain_row(&mut self, key: Key, summary: Summary) {
+        (self.key, self.summary) = (Some(key), summary);
+    }
+
+    /// What `run.json` says.
+    pub(super) fn file(&self) -> &RunFile {
+        &self.file
     }
 }
 
@@ -56,12 +69,12 @@ impl Keeper {
         file.state = RunState::Queued;
         file.experiment = experiment.or(file.experiment);
         if !folder.join("config.json").exists() {
-            folder::write_json(&folder.join("config.json"), config)?;
+            write_json(&folder.join("config.json"), config)?;
         }
         let mut live = self.take(&run, file)?;
         live.file.write(&folder)?;
-        if self.writes.is_some() {
-            live.key = Some(tables::put_run(&self.db, &run, config, &live.file)?);
+        if self.keeps_rows() {
+            live.key = Some(tables::put_run(&self.index.db, &run, config, &live.file)?);
         }
         self.changed.insert(run.clone());
         self.live.insert(run, live);
@@ -81,8 +94,9 @@ impl Keeper {
                 "Wait until it has ended, or stop it there",
             ));
         };
-        let key = if self.writes.is_some() { tables::key_of(&self.db, run)? } else { None };
-        Ok(Live { phase: None, folder, key, file, summary: Summary::default(), dirty: false, _lock: lock })
+        let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
+        let summary = key.map_or(Ok(Summary::default()), |key| tables::summarise(&self.index.db, key))?;
+        Ok(Live { phase: None, folder, key, file, summary, dirty: false, before: None, _lock: lock })
     }
 
     pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), Trouble> {
@@ -92,9 +106,10 @@ impl Keeper {
             None => RunFile::read(&folder),
         };
         let Some(mut file) = file else { return Err(unknown(&run)) };
+        let before = Some(file.clone()).filter(|file| !file.state.is_live());
         file.state = RunState::Preparing;
         (file.ended, file.failure) = (None, None);
-        let live = self.take(&run, file)?;
+        let live = Live { before, ..self.take(&run, file)? };
         self.live.insert(run.clone(), live);
         self.jobs.insert(job, run.clone());
         self.put_state(&run)
@@ -104,7 +119,7 @@ impl Keeper {
     pub(super) fn record(&mut self, event: &Event) -> Result<(), Trouble> {
         let Some(run) = self.jobs.get(&event.job()).cloned() else { return Ok(()) };
         self.changed.insert(run.clone());
-        if self.writes.is_some() {
+        if self.keeps_rows() {
             self.begin_transaction()?;
         }
         match event {
@@ -138,12 +153,18 @@ impl Keeper {
     }
 
     fn started(&mut self, run: &RunId, facts: &RunFacts) -> Result<(), Trouble> {
-        let db = &self.db;
+        let db = &self.index.db;
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.file.state = RunState::Running;
         live.file.started.get_or_insert(now());
         live.summary = Summary::default();
+        let goes_on = live.before.take().is_some();
         if let Some(key) = live.key {
+            if goes_on && let Some(config) = folder::read_json(&live.folder.join("config.json")) {
+                // It may go on with other settings, and what was its best may be so no longer.
+                tables::put_run(db, run, &config, &live.file)?;
+                tables::put_checkpoints(db, key, &folder::read_checkpoints(&live.folder)?)?;
+            }
             tables::drop_after(db, key, facts.done_steps)?;
             tables::put_facts(db, key, facts)?;
             live.summary = tables::summarise(db, key)?;
@@ -178,7 +199,7 @@ impl Keeper {
     fn step(&mut self, run: &RunId, report: &StepReport) -> Result<(), Trouble> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         if let Some(key) = live.key {
-            tables::add_step(&self.db, key, report)?;
+            tables::add_step(&self.index.db, key, report)?;
         }
         live.summary.step = tables::signed(report.step);
         live.summary.last_loss = Some(report.loss).filter(|loss| !loss.is_nan());
@@ -191,7 +212,7 @@ impl Keeper {
     fn evaluated(&mut self, run: &RunId, report: &EvaluationReport) -> Result<(), Trouble> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         if let Some(key) = live.key {
-            tables::add_evaluation(&self.db, key, report)?;
+            tables::add_evaluation(&self.index.db, key, report)?;
         }
         live.summary.duration_secs += report.elapsed_secs;
         live.dirty = true;
@@ -201,7 +222,7 @@ impl Keeper {
 
     fn sample(&mut self, run: &RunId, sample: &SampleReport) -> Result<(), Trouble> {
         match self.live.get(run).and_then(|live| live.key) {
-            Some(key) => Ok(tables::add_sample(&self.db, key, sample)?),
+            Some(key) => Ok(tables::add_sample(&self.index.db, key, sample)?),
             None => Ok(()),
         }
     }
@@ -210,7 +231,7 @@ impl Keeper {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         let inside = folder.strip_prefix(&live.folder).unwrap_or(folder);
         if let Some(key) = live.key {
-            tables::add_checkpoint(&self.db, key, step, &inside.to_string_lossy(), best)?;
+            tables::add_checkpoint(&self.index.db, key, step, &inside.to_string_lossy(), best)?;
         }
         self.log(run, LogLevel::Info, format!("Step {step}: checkpoint written"))
     }
@@ -236,7 +257,11 @@ impl Keeper {
     fn failed(&mut self, job: JobId, run: &RunId, failure: &Failure) -> Result<(), Trouble> {
         self.log(run, LogLevel::Error, format!("{}. {}", failure.what, failure.advice))?;
         self.jobs.remove(&job);
-        self.end(run, RunState::Failed, Some(failure.clone()))
+        match self.live.get_mut(run).and_then(|live| live.before.take()) {
+            // It did not go on, so it is as it was.
+            Some(before) => self.close_run(run, |file| *file = before),
+            None => self.end(run, RunState::Failed, Some(failure.clone())),
+        }
     }
 
     pub(super) fn withdraw(&mut self, run: &RunId) -> Result<(), Trouble> {
@@ -264,40 +289,40 @@ impl Keeper {
         })
     }
 
-    /// The last thing written about a run; then others may compute it.
     fn end(&mut self, run: &RunId, state: RunState, failure: Option<Failure>) -> Result<(), Trouble> {
-        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
-        live.file.state = state;
-        live.file.failure = failure;
-        live.file.ended = Some(now());
-        self.put_state(run)?;
-        let Some(live) = self.live.remove(run) else { return Ok(()) };
-        if let Some(key) = live.key {
-            tables::put_summary(&self.db, key, &live.summary)?;
-            tables::put_synced(&self.db, key, Some(&folder::fingerprint(&live.folder)))?;
-        }
-        Ok(())
+        self.close_run(run, |file| (file.state, file.failure, file.ended) = (state, failure, Some(now())))
     }
 
-    /// `run.json` and the row say what `live.file` says.
+    /// The last thing written about a run; then others may compute it.
+    fn close_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), Trouble> {
+        let Some(live) = self.live.get_mut(run) else { return Ok(()) };
+        change(&mut live.file);
+        let written = self.put_state(run);
+        let Some(live) = self.live.remove(run) else { return Ok(()) };
+        if let Some(key) = live.key {
+            tables::put_summary(&self.index.db, key, &live.summary)?;
+            tables::put_synced(&self.index.db, key, Some(&folder::fingerprint(&live.folder)))?;
+        }
+        written
+    }
+
+    /// `run.json` and the row say what `live.file` says. A folder that was deleted is not made again.
     fn put_state(&mut self, run: &RunId) -> Result<(), Trouble> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
-        live.file.write(&live.folder)?;
-        if let Some(key) = live.key {
-            tables::put_state(&self.db, key, &live.file)?;
-        }
         self.changed.insert(run.clone());
-        Ok(())
+        if let Some(key) = live.key {
+            tables::put_state(&self.index.db, key, &live.file)?;
+        }
+        if live.folder.is_dir() { Ok(live.file.write(&live.folder)?) } else { Ok(()) }
     }
 
     fn log(&mut self, run: &RunId, level: LogLevel, text: String) -> Result<(), Trouble> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         let line = LogLine { at: now(), level, text };
-        folder::append_log(&live.folder, &line)?;
         if let Some(key) = live.key {
-            tables::add_log(&self.db, key, &line)?;
+            tables::add_log(&self.index.db, key, &line)?;
         }
-        Ok(())
+        if live.folder.is_dir() { Ok(folder::append_log(&live.folder, &line)?) } else { Ok(()) }
     }
 
     /// The figures of the rows, once for all events that came together.
@@ -305,7 +330,7 @@ impl Keeper {
         for live in self.live.values_mut().filter(|live| live.dirty) {
             live.dirty = false;
             if let Some(key) = live.key {
-                tables::put_summary(&self.db, key, &live.summary)?;
+                tables::put_summary(&self.index.db, key, &live.summary)?;
             }
         }
         Ok(())

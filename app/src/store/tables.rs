@@ -144,7 +144,7 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
     Ok(())
 }
 
-/// Adds an evaluation and keeps the best of all in the run's row.
+/// Adds an evaluation.
 pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationReport) -> Result<()> {
     let figures = report.figures.as_ref().and_then(|figures| serde_json::to_string(figures).ok());
     db.prepare_cached(
@@ -155,6 +155,7 @@ pub(super) fn add_evaluation(db: &Connection, key: Key, report: &EvaluationRepor
     put_best(db, key)
 }
 
+/// The best is the evaluation of the checkpoint that the run calls its best: a figure whose adapter one can hold.
 fn put_best(db: &Connection, key: Key) -> Result<()> {
     db.prepare_cached(
         "UPDATE runs SET (best_loss, best_step) = (NULL, NULL) WHERE key = ?1 AND best_loss IS NOT NULL",
@@ -162,7 +163,8 @@ fn put_best(db: &Connection, key: Key) -> Result<()> {
     .execute([key])?;
     db.prepare_cached(
         "UPDATE runs SET (best_loss, best_step) = (best.loss, best.step)
-         FROM (SELECT loss, step FROM evaluations WHERE run = ?1 AND loss IS NOT NULL ORDER BY loss, step LIMIT 1)
+         FROM (SELECT evaluations.loss, evaluations.step FROM evaluations JOIN checkpoints USING (run, step)
+             WHERE run = ?1 AND checkpoints.best AND loss IS NOT NULL ORDER BY step DESC LIMIT 1)
              AS best WHERE key = ?1",
     )?
     .execute([key])?;
@@ -172,7 +174,8 @@ fn put_best(db: &Connection, key: Key) -> Result<()> {
 pub(super) fn add_sample(db: &Connection, key: Key, sample: &SampleReport) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO samples (run, step, row, prompt, reference, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (run, step, row) DO UPDATE SET text = excluded.text",
+         ON CONFLICT (run, step, row) DO UPDATE SET prompt = excluded.prompt, reference = excluded.reference,
+             text = excluded.text",
     )?
     .execute(params![
         key,
@@ -192,7 +195,16 @@ pub(super) fn add_checkpoint(db: &Connection, key: Key, step: usize, folder: &st
     }
     db.prepare_cached("INSERT OR REPLACE INTO checkpoints (run, step, folder, best) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![key, signed(step), folder, best])?;
-    Ok(())
+    if best { put_best(db, key) } else { Ok(()) }
+}
+
+/// The checkpoints of a run are these and no others.
+pub(super) fn put_checkpoints(db: &Connection, key: Key, checkpoints: &[(usize, String, bool)]) -> Result<()> {
+    db.prepare_cached("DELETE FROM checkpoints WHERE run = ?1")?.execute([key])?;
+    for (step, folder, best) in checkpoints {
+        add_checkpoint(db, key, *step, folder, *best)?;
+    }
+    put_best(db, key)
 }
 
 pub(super) fn add_log(db: &Connection, key: Key, line: &LogLine) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::models::SOFT;
 /// Prompt and target are tokenised apart, so that no token crosses the place where the labels begin, and generating from
 /// `tokens[..n_prompt]` starts where training does. A causal model predicts each token from the one before it, so the
 /// prompt is never empty: without one it is the begin token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Example {
     /// From 1, as the file counts.
     pub row: usize,

@@ -66,6 +66,79 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// How the name of a folder begins that is being filled.
+const DRAFT: &str = ".draft-";
+/// How the name of a folder begins whose place is being taken; the rest is its own.
+const BEFORE: &str = ".draft-before-";
+
+/// Fills a folder under a temporary name beside it and renames it into place: it is whole or not there, whatever was there
+/// before. The folder around it must exist: a run that was deleted meanwhile is not made again.
+///
+/// # Errors
+/// What `fill` refuses, or the folder cannot be written to.
+pub fn write_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let around = folder.parent().unwrap_or(Path::new("."));
+    let mut drafts = tempfile::Builder::new();
+    drafts.prefix(DRAFT);
+    #[cfg(unix)]
+    drafts.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let draft = drafts.tempdir_in(around).map_err(EngineError::io("create", folder))?;
+    if let Ok(found) = std::fs::metadata(folder) {
+        // Who may look into it stays as it was.
+        std::fs::set_permissions(draft.path(), found.permissions()).map_err(EngineError::io("create", folder))?;
+    }
+    fill(draft.path())?;
+    // What was there goes out of the way whole, and comes back if the new one does not get its place.
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let before = around.join(format!("{BEFORE}{name}"));
+    let failed = |error: std::io::Error| EngineError::io("replace", folder)(error);
+    if folder.exists() && before.exists() {
+        // Of a writer that was killed when its own had its place.
+        std::fs::remove_dir_all(&before).map_err(EngineError::io("remove", &before))?;
+    }
+    match std::fs::rename(folder, &before) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::rename(draft.path(), folder).map_err(failed)?;
+        }
+        Err(error) => return Err(failed(error)),
+        Ok(()) => {
+            if let Err(error) = std::fs::rename(draft.path(), folder) {
+                std::fs::rename(&before, folder).map_err(failed)?;
+                return Err(failed(error));
+            }
+            std::fs::remove_dir_all(&before).map_err(EngineError::io("remove", before))?;
+        }
+    }
+    // Nothing is left of it under its temporary name.
+    drop(draft.keep());
+    Ok(())
+}
+
+/// Removes what killed writers left in a folder: files and folders under their temporary names. What was on its way out when
+/// its successor had not come yet gets its place back.
+///
+/// # Errors
+/// Something cannot be removed.
+pub fn sweep(folder: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let own = name.to_str().and_then(|name| name.strip_prefix(BEFORE)).map(|own| folder.join(own));
+        if let Some(own) = own.filter(|own| !own.exists()) {
+            std::fs::rename(&path, &own).map_err(EngineError::io("replace", own))?;
+            continue;
+        }
+        let is_draft = name.to_str().is_some_and(|name| name.starts_with(DRAFT) || name.starts_with(".tmp"));
+        let removed = match entry.file_type() {
+            Ok(kind) if is_draft && kind.is_dir() => std::fs::remove_dir_all(&path),
+            Ok(_) if is_draft => std::fs::remove_file(&path),
+            _ => Ok(()),
+        };
+        removed.map_err(EngineError::io("remove", path))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +173,40 @@ mod tests {
         std::fs::write(&plain, "").unwrap();
         write_whole(&whole, b"").unwrap();
         assert_eq!(mode(&plain), mode(&whole));
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_or_stays_as_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("adapter");
+        let with = |name: &'static str| move |at: &Path| write_whole(&at.join(name), b"");
+        write_folder(&folder, with("old")).unwrap();
+        let broken = |at: &Path| {
+            write_whole(&at.join("half"), b"")?;
+            Err(EngineError::Stopped)
+        };
+        assert!(write_folder(&folder, broken).is_err());
+        assert!(folder.join("old").exists() && !folder.join("half").exists());
+        write_folder(&folder, with("new")).unwrap();
+        assert!(folder.join("new").exists() && !folder.join("old").exists());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "no draft stays");
+        assert!(write_folder(&home.path().join("gone/adapter"), with("new")).is_err());
+        assert!(!home.path().join("gone").exists(), "what was deleted is not made again");
+    }
+
+    #[test]
+    fn drafts_are_swept_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(home.path().join(".draft-abc/checkpoint")).unwrap();
+        for name in [".tmpXYZ", "adapter_config.json", ".gitignore"] {
+            std::fs::write(home.path().join(name), "").unwrap();
+        }
+        sweep(home.path()).unwrap();
+        let mut left: Vec<_> =
+            std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".gitignore", "adapter_config.json", "step-000002"]);
+        sweep(&home.path().join("missing")).unwrap();
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use crate::adapters::single_file::BaseModel;
 use crate::adapters::{FoldedAdapter, Incoming};
 use crate::error::EngineError;
+use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
 use crate::jobs::once;
 use crate::message::{AdapterFacts, Event, JobId};
 use crate::models::folder::ModelFolder;
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
-use crate::weights::write_json;
 use crate::worker::{Job, Outbox};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
@@ -62,10 +62,6 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
         }
         out.send(Event::Notice { job, text: sent.sentence.clone() });
         sent.adapter.base_model = Some(model.display().to_string());
-        let run = RunFolder::open(&to)?;
-        sent.adapter.write(&to.join("adapter"), None)?;
-        sent.adapter.write(&run.checkpoint(&RunFolder::checkpoint_name(0)), None)?;
-        run.note_checkpoint(0, true, Older::KeepAdapter)?;
         let origin = serde_json::json!({
             "imported_from": adapter,
             "model": model,
@@ -73,7 +69,14 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
             "found": sent.sentence,
             "about": sent.about,
         });
-        write_json(&to.join("import.json"), &origin)?;
+        files::write_folder(&to, |draft| {
+            let run = RunFolder::open(draft)?;
+            run.write_folder("adapter", |folder| sent.adapter.write(folder, None))?;
+            let checkpoint = format!("checkpoints/{}", RunFolder::checkpoint_name(0));
+            run.write_folder(&checkpoint, |folder| sent.adapter.write(folder, None))?;
+            run.note_checkpoint(0, true, Older::KeepAdapter)?;
+            write_json(&draft.join("import.json"), &origin)
+        })?;
         Ok(Event::Written { job, folder: to })
     }))))
 }

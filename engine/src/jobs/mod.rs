@@ -13,7 +13,7 @@ mod vote;
 use crate::error::Result;
 use crate::message::{Command, Event, JobId};
 use crate::session::Session;
-use crate::training::{LabJob, RangeJob, TrainJob};
+use crate::training::{Beginning, LabJob, RangeJob, TrainJob};
 use crate::worker::Job;
 
 /// The job of a command. Commands about other jobs never come here.
@@ -25,7 +25,13 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
             (job, ask::preview(job, model, data, task, n_virtual, rows))
         }
         Command::DescribePrefix { job, adapter, model } => (job, ask::grid(job, adapter, model)),
-        Command::Train { job, folder, config, resume } => (job, Box::new(TrainJob::new(job, folder, *config, resume))),
+        Command::Train { job, folder, config, resume } => {
+            let beginning = if resume { Beginning::Resumed } else { Beginning::Fresh };
+            (job, Box::new(TrainJob::new(job, folder, *config, beginning)))
+        }
+        Command::ResumeOnOthers { job, folder, config } => {
+            (job, Box::new(TrainJob::new(job, folder, *config, Beginning::ResumedOnOthers)))
+        }
         Command::TestRange { job, config, range } => (job, Box::new(RangeJob::new(job, *config, range))),
         Command::InitLab { job, config, plan } => (job, Box::new(LabJob::new(job, *config, plan))),
         Command::Generate { job, request } => (job, Box::new(generate::Generate::new(job, *request))),

@@ -6,12 +6,13 @@ use crate::adapters::single_file::{self, About, BaseModel, ReferenceLogits, Shar
 use crate::config::RunConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
+use crate::files::{self, Kind};
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
 use crate::message::{Event, JobId, Outcome};
 use crate::nn::Precision;
 use crate::session::Session;
-use crate::training::run_folder::{Record, read_records};
+use crate::training::run_folder::{Record, read_checkpoints, read_records, step_of};
 use crate::worker::{Job, Outbox, Progress};
 
 /// Samples that go along, and rows of the probe.
@@ -70,8 +71,8 @@ fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits 
 /// from elsewhere has no run, and none of it.
 fn add_run(about: &mut About, adapter: &Path) {
     let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
-    let text = std::fs::read_to_string(run.join("config.json")).unwrap_or_default();
-    let Ok(config) = serde_json::from_str::<RunConfig>(&text) else { return };
+    let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, "config.json");
+    let Ok(config) = config else { return };
     let data = config.data;
     about.template = Some(SharedTemplate {
         prompt_template: data.prompt_template,
@@ -80,16 +81,12 @@ fn add_run(about: &mut About, adapter: &Path) {
         chat: data.chat,
     });
     let records = read_records(&run.join("metrics.jsonl")).unwrap_or_default();
-    let step = adapter.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<usize>().ok());
-    let evaluations = records.iter().filter_map(|record| match record {
-        Record::Evaluation(evaluation) => Some(evaluation),
+    let best = || step_of(&read_checkpoints(run).ok()?.best?);
+    let step = adapter.file_name().and_then(|name| step_of(name.to_str()?)).or_else(best);
+    about.figures = records.iter().rev().find_map(|record| match record {
+        Record::Evaluation(evaluation) if Some(evaluation.step) == step => Some(evaluation.clone()),
         _ => None,
     });
-    let best = match step {
-        Some(step) => evaluations.into_iter().find(|evaluation| evaluation.step == step),
-        None => evaluations.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss)),
-    };
-    about.figures = best.cloned();
     let at = about.figures.as_ref().map(|evaluation| evaluation.step);
     let samples = records.into_iter().filter_map(|record| match record {
         Record::Sample(sample) if Some(sample.step) == at => Some(sample),

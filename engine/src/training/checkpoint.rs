@@ -13,9 +13,11 @@ use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter, PartPlan};
 use crate::config::{MethodConfig, OptimizerConfig, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind, write_folder, write_json};
 use crate::training::memory::{Memory, Remembered};
 use crate::training::optimizer::Trainer;
-use crate::weights::{read_floats, write_floats, write_json};
+use crate::training::origin::Origin;
+use crate::weights::{read_floats, write_floats};
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,12 +32,15 @@ pub struct CheckpointState {
     pub evaluated: Option<usize>,
     /// SHA-256 of the base weights.
     pub model_hash: String,
+    /// What else the run is made of; `None` in checkpoints of older versions.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 impl CheckpointState {
     /// Before the first step.
     pub fn new(model_hash: String) -> Self {
-        Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash }
+        Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash, origin: None }
     }
 }
 
@@ -62,28 +67,21 @@ pub fn write(
     config: &MethodConfig,
     base_model: &str,
 ) -> Result<()> {
-    let parent = folder.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
-    let draft =
-        tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
-    trainer.adapter.fold(base_model)?.write(draft.path(), Some(config))?;
-    let mut tensors = BTreeMap::new();
-    for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
-        for Remembered { kind, shape, value } in memory.tensors() {
-            tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
+    write_folder(folder, |draft| {
+        trainer.adapter.fold(base_model)?.write(draft, Some(config))?;
+        let mut tensors = BTreeMap::new();
+        for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
+            for Remembered { kind, shape, value } in memory.tensors() {
+                tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
+            }
+            tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
         }
-        tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
-    }
-    for (name, parameter) in trainer.adapter.named_fixed() {
-        tensors.insert(format!("fixed/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
-    }
-    write_floats(&draft.path().join(TENSORS), &tensors, None)?;
-    write_json(&draft.path().join(STATE), state)?;
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).map_err(EngineError::io("replace", folder))?;
-    }
-    let draft = draft.keep();
-    std::fs::rename(&draft, folder).map_err(EngineError::io("write", folder))
+        for (name, parameter) in trainer.adapter.named_fixed() {
+            tensors.insert(format!("fixed/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
+        }
+        write_floats(&draft.join(TENSORS), &tensors, None)?;
+        write_json(&draft.join(STATE), state)
+    })
 }
 
 /// Reads a checkpoint back.
@@ -96,13 +94,7 @@ pub fn read(
     optimizer: &OptimizerConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
-    let path = folder.join(STATE);
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-    let state: CheckpointState = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
-        what: "the checkpoint",
-        path: path.clone(),
-        reason: error.to_string(),
-    })?;
+    let state: CheckpointState = files::read_json(&folder.join(STATE), Kind::RunRecord, "the checkpoint")?;
     let mut tensors = read_floats(&folder.join(TENSORS))?;
     let mut take = |kind: &str, key: &str, name: &Cow<'static, str>, shape: &[usize]| -> Result<Parameter> {
         let key = format!("{kind}/{key}");

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::config::RunConfig;
-use crate::error::Result;
-use crate::message::{JobId, Outcome};
+use crate::error::{EngineError, Result};
+use crate::message::{Event, JobId, Outcome};
 use crate::session::Session;
+use crate::training::prepare::Beginning;
 use crate::training::run::Run;
 use crate::worker::{Job, Outbox, Progress};
 
@@ -14,7 +15,7 @@ pub struct TrainJob {
     id: JobId,
     folder: PathBuf,
     config: RunConfig,
-    resume: bool,
+    beginning: Beginning,
     stop: bool,
     checkpoint: bool,
     run: Option<Box<Run>>,
@@ -22,8 +23,17 @@ pub struct TrainJob {
 
 impl TrainJob {
     /// A run in its folder, from the start or from its last checkpoint.
-    pub fn new(id: JobId, folder: PathBuf, config: RunConfig, resume: bool) -> Self {
-        Self { id, folder, config, resume, stop: false, checkpoint: false, run: None }
+    pub fn new(id: JobId, folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
+        Self { id, folder, config, beginning, stop: false, checkpoint: false, run: None }
+    }
+}
+
+impl TrainJob {
+    /// What has changed since the run began is told apart from other errors: one can say yes to it.
+    fn tell_changes(&self, error: &EngineError, out: &Outbox) {
+        if let EngineError::Changed { differences } = error {
+            out.send(Event::Changed { job: self.id, differences: differences.clone() });
+        }
     }
 }
 
@@ -33,7 +43,8 @@ impl Job for TrainJob {
             if self.stop {
                 return Ok(Progress::Done(Outcome::Stopped));
             }
-            let run = Run::start(self.id, &self.folder, self.config.clone(), self.resume, session, out)?;
+            let run = Run::start(self.id, &self.folder, self.config.clone(), self.beginning, session, out);
+            let run = run.inspect_err(|error| self.tell_changes(error, out))?;
             self.run = Some(Box::new(run));
             return Ok(Progress::More);
         };

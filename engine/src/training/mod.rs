@@ -5,6 +5,7 @@ pub mod figures;
 pub mod loss;
 pub mod memory;
 pub mod optimizer;
+pub mod origin;
 pub mod run_folder;
 pub mod schedule;
 
@@ -25,6 +26,6 @@ mod starts;
 
 pub use self::job::TrainJob;
 pub use self::lab::{LabJob, rank};
-pub use self::prepare::room_for_text;
+pub use self::prepare::{Beginning, room_for_text};
 pub use self::range::RangeJob;
 pub use self::sizes::count_parameters;

@@ -22,7 +22,8 @@ use crate::nn::SlidingWindow;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::optimizer::Trainer;
-use crate::training::run_folder::{RunFolder, read_checkpoints};
+use crate::training::origin::Origin;
+use crate::training::run_folder::{CheckpointIndex, RunFolder};
 use crate::training::starts;
 
 /// What a run is trained on, before anything of it is trained or written.
@@ -39,6 +40,19 @@ pub(super) struct Prepared {
     pub(super) trainer: Trainer,
     pub(super) state: CheckpointState,
     pub(super) total_steps: usize,
+    /// What is to be said about it, a sentence each.
+    pub(super) notices: Vec<String>,
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Anew.
+    Fresh,
+    /// From its last checkpoint, which must be of the same rows, split, tokenizer and order.
+    Resumed,
+    /// From its last checkpoint, whatever has changed since: somebody has said yes to that.
+    ResumedOnOthers,
 }
 
 /// Loads the model and the rows.
@@ -93,26 +107,35 @@ impl Ground {
 pub(super) fn prepare(
     path: &Path,
     config: &RunConfig,
-    resume: bool,
+    beginning: Beginning,
     session: &mut Session,
     loading: &mut Loading<'_>,
     tell: &dyn Fn(Phase),
 ) -> Result<Prepared> {
     let ground = ground(config, session, loading, tell)?;
     let Ground { plan, model, data } = &ground;
+    let now = Origin::of(config, model, data)?;
     let mut folder = RunFolder::open(path)?;
-    let last = if resume { read_checkpoints(path)?.last } else { None };
-    let (trainer, state) = match last {
-        Some(name) => restore(&folder.checkpoint(&name), plan, &config.training, model)?,
+    let index = if beginning == Beginning::Fresh { CheckpointIndex::default() } else { folder.checkpoints()? };
+    let mut notices = Vec::new();
+    let (trainer, mut state) = match &index.last {
+        Some(name) => {
+            let (trainer, mut state) = restore(&folder.checkpoint(name), plan, &config.training, model)?;
+            if index.best.is_none() {
+                // Older versions called the untouched start the best and kept no adapter of it.
+                state.best = None;
+            }
+            notices.extend(same_origin(&state, &now, beginning)?);
+            (trainer, state)
+        }
         None => {
             let trainer = ground.fresh(config)?;
-            let initial = path.join("initial");
             let mut start = trainer.adapter.fold(&config.model.display().to_string())?;
             if matches!(config.method, MethodConfig::Full(_)) {
                 // The model's own weights are where they are.
                 start.weights.clear();
             }
-            start.write(&initial, Some(&config.method))?;
+            folder.write_folder("initial", |initial| start.write(initial, Some(&config.method)))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -123,7 +146,31 @@ pub(super) fn prepare(
     }
     folder.write_config(config)?;
     folder.truncate_after(state.step, state.evaluated)?;
-    Ok(Prepared { ground, folder, trainer, state, total_steps })
+    let other_rows = |then: &Origin| then.validation != now.validation;
+    if state.origin.replace(now.clone()).as_ref().is_some_and(other_rows) {
+        // A loss of other rows is the answer to another question.
+        (state.best, state.without_improvement, state.evaluated) = (None, 0, None);
+        folder.forget_best()?;
+    }
+    Ok(Prepared { ground, folder, trainer, state, total_steps, notices })
+}
+
+/// Refuses to go on with other rows, another split or another order, unless somebody has said yes; then it is told.
+fn same_origin(state: &CheckpointState, now: &Origin, beginning: Beginning) -> Result<Option<String>> {
+    let Some(then) = &state.origin else {
+        let unknown = "The checkpoint is of an older version, which did not keep what the run was trained on: \
+                       whether rows, split and tokenizer are the same was not checked";
+        return Ok(Some(unknown.to_owned()));
+    };
+    let differences = then.differences(now);
+    match beginning {
+        _ if differences.is_empty() => Ok(None),
+        Beginning::ResumedOnOthers => {
+            let differences = differences.join("; ");
+            Ok(Some(format!("From here on the run goes on with something else than it began with: {differences}")))
+        }
+        _ => Err(EngineError::Changed { differences }),
+    }
 }
 
 /// The instruction, then the first training rows as examples.

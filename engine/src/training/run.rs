@@ -18,7 +18,7 @@ use crate::training::feed::Feed;
 use crate::training::figures::Tally;
 use crate::training::loss::{score, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
+use crate::training::prepare::{Beginning, Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
 use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
@@ -91,14 +91,15 @@ impl Run {
         id: JobId,
         path: &Path,
         config: RunConfig,
-        resume: bool,
+        beginning: Beginning,
         session: &mut Session,
         out: &Outbox,
     ) -> Result<Self> {
         let tell = |phase| out.send(Event::Phase { job: id, phase });
         let config = settled(config)?;
-        let prepared = prepare(path, &config, resume, session, &mut out.loading(id), &tell)?;
-        let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps } = prepared;
+        let prepared = prepare(path, &config, beginning, session, &mut out.loading(id), &tell)?;
+        let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps, notices: changes } =
+            prepared;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
         let counts = plan.parts.iter().map(PartPlan::count);
@@ -123,9 +124,8 @@ impl Run {
         };
         folder.write_facts(&facts)?;
         out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
-        for text in
-            notices(&data.report, model.model.window()).into_iter().chain(head_notices(&config, &model, &data.task))
-        {
+        let of_rows = notices(&data.report, model.model.window());
+        for text in changes.into_iter().chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
             out.send(Event::Notice { job: id, text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
@@ -322,7 +322,9 @@ impl Run {
         }
         let best = self.state.best.is_some_and(|(_, at)| at == step);
         let every = self.config.training.checkpoint_every;
-        if step > 0 && (best || every == 0 || step.is_multiple_of(every) || step >= self.total_steps) {
+        let is_due = every == 0 || step.is_multiple_of(every) || step >= self.total_steps;
+        // What is called the best can be held in hands, the untouched start too.
+        if best || (step > 0 && is_due) {
             self.save(best, out)?;
         }
         self.next = self.after_step();
@@ -349,13 +351,11 @@ impl Run {
     /// Copies the best adapter, or the last, to where people look for it.
     pub(super) fn finish(&mut self, _out: &Outbox) -> Result<()> {
         let index = self.folder.checkpoints()?;
-        let adapter = self.folder.path.join("adapter");
-        match index.best.or(index.last) {
-            Some(name) => {
-                FoldedAdapter::read(&self.folder.checkpoint(&name), None)?.write(&adapter, Some(&self.config.method))
-            }
-            None => self.trainer.adapter.fold(&self.base_name())?.write(&adapter, Some(&self.config.method)),
-        }
+        let kept = match index.best.or(index.last) {
+            Some(name) => FoldedAdapter::read(&self.folder.checkpoint(&name), None)?,
+            None => self.trainer.adapter.fold(&self.base_name())?,
+        };
+        self.folder.write_folder("adapter", |adapter| kept.write(adapter, Some(&self.config.method)))
     }
 
     fn base_name(&self) -> String {

@@ -7,17 +7,17 @@
 //! adapter/           the best one, at the end
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind, Lines, if_there, write_json, write_whole};
 use crate::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use crate::training::checkpoint;
-use crate::weights::{write_json, write_whole};
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,13 +61,18 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens the folder of a run, making it if need be.
+    /// Opens the folder of a run, making it if need be, and removes the drafts of a program that was killed. Nobody else
+    /// writes in it: whoever asks for this holds its lock.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be made, or it holds links, through which writing would land elsewhere.
     pub fn open(path: &Path) -> Result<Self> {
+        if path.exists() {
+            files::refuse_links(path)?;
+        }
         let checkpoints = path.join("checkpoints");
         std::fs::create_dir_all(&checkpoints).map_err(EngineError::io("create", &checkpoints))?;
+        sweep(path)?;
         Ok(Self { path: path.to_owned(), metrics: None })
     }
 
@@ -94,8 +99,7 @@ impl RunFolder {
     pub fn append(&mut self, record: &Record) -> Result<()> {
         let path = self.path.join("metrics.jsonl");
         if self.metrics.is_none() {
-            let file = OpenOptions::new().create(true).append(true).open(&path);
-            self.metrics = Some(file.map_err(EngineError::io("write", &path))?);
+            self.metrics = Some(files::append(&path)?);
         }
         let mut line = serde_json::to_string(record).map_err(|error| EngineError::Computation(error.to_string()))?;
         line.push('\n');
@@ -113,10 +117,7 @@ impl RunFolder {
     pub fn truncate_after(&mut self, step: usize, evaluated: Option<usize>) -> Result<()> {
         self.metrics = None;
         let path = self.path.join("metrics.jsonl");
-        if !path.exists() {
-            return Ok(());
-        }
-        let text = std::fs::read(&path).map_err(EngineError::io("read", &path))?;
+        let Some(text) = if_there(files::read(&path, Kind::RunLines))? else { return Ok(()) };
         let known = |record: Record| match record {
             Record::Step(report) => report.step <= step,
             Record::Evaluation(_) | Record::Sample(_) => evaluated.is_some_and(|last| record.step() <= last),
@@ -133,6 +134,14 @@ impl RunFolder {
     /// The folder of the checkpoint of a step.
     pub fn checkpoint(&self, name: &str) -> PathBuf {
         self.path.join("checkpoints").join(name)
+    }
+
+    /// Fills a folder of the run's, such as `adapter`: it is whole or not there.
+    ///
+    /// # Errors
+    /// What `fill` refuses, or the run's folder is gone.
+    pub fn write_folder(&self, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        files::write_folder(&self.path.join(name), fill)
     }
 
     /// The name of the checkpoint of a step.
@@ -155,7 +164,7 @@ impl RunFolder {
     pub fn note_checkpoint(&self, step: usize, best: bool, older: Older) -> Result<()> {
         let name = Self::checkpoint_name(step);
         let mut index = self.checkpoints()?;
-        index.all.retain(|other| *other < name);
+        index.all.retain(|other| step_of(other).is_some_and(|other| other < step));
         index.all.push(name.clone());
         if best {
             index.best = Some(name.clone());
@@ -179,6 +188,23 @@ impl RunFolder {
         }
         Ok(())
     }
+
+    /// No checkpoint is the best any more: what it was measured by is another question now.
+    ///
+    /// # Errors
+    /// The list cannot be read or written.
+    pub fn forget_best(&self) -> Result<()> {
+        let index = CheckpointIndex { best: None, ..self.checkpoints()? };
+        write_json(&self.path.join("checkpoints.json"), &index)
+    }
+}
+
+/// Removes what a killed program left half written in the folder of a run, whose lock is held.
+///
+/// # Errors
+/// Something cannot be removed.
+pub fn sweep(run: &Path) -> Result<()> {
+    ["", "checkpoints", "adapter", "initial"].iter().try_for_each(|part| files::sweep(&run.join(part)))
 }
 
 /// What becomes of checkpoints that are neither the newest nor the best.
@@ -190,21 +216,28 @@ pub enum Older {
     GoWhole,
 }
 
-/// Which checkpoints the folder of a run holds.
+/// The step of a checkpoint's name, which becomes part of a path: `step-` and digits, and nothing else.
+pub fn step_of(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix("step-")?;
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+}
+
+/// Which checkpoints the folder of a run holds, by step.
 ///
 /// # Errors
-/// The file is damaged.
+/// The file is damaged, or names what is no checkpoint.
 pub fn read_checkpoints(run: &Path) -> Result<CheckpointIndex> {
-    let path = run.join("checkpoints.json");
-    if !path.exists() {
+    let (path, what) = (run.join("checkpoints.json"), "the list of checkpoints");
+    let Some(mut index) = if_there(files::read_json::<CheckpointIndex>(&path, Kind::RunRecord, what))? else {
         return Ok(CheckpointIndex::default());
+    };
+    let names = index.all.iter().chain(&index.best).chain(&index.last);
+    if let Some(name) = names.into_iter().find(|name| step_of(name).is_none()) {
+        let reason = format!("{name:?} is not the name of a checkpoint");
+        return Err(EngineError::Malformed { what, path, reason });
     }
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-    serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
-        what: "the list of checkpoints",
-        path,
-        reason: error.to_string(),
-    })
+    index.all.sort_by_key(|name| step_of(name));
+    Ok(index)
 }
 
 /// The figures of a run, in order; lines that a crash cut short are left out.
@@ -212,14 +245,10 @@ pub fn read_checkpoints(run: &Path) -> Result<CheckpointIndex> {
 /// # Errors
 /// The file cannot be read.
 pub fn read_records(path: &Path) -> Result<Vec<Record>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let Some(mut lines) = if_there(Lines::open(path, Kind::RunLines, 0))? else { return Ok(Vec::new()) };
     let mut records = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
-        let line = line.map_err(EngineError::io("read", path))?;
-        records.extend(serde_json::from_slice::<Record>(&line));
+    while let Some(line) = lines.next_line()? {
+        records.extend(serde_json::from_slice::<Record>(line));
     }
     Ok(records)
 }
@@ -263,5 +292,86 @@ mod tests {
         assert_eq!([has_state(1), has_state(2), has_state(3)], [true, false, true]);
         let index = run.checkpoints().unwrap();
         assert_eq!((index.best.as_deref(), index.last.as_deref()), (Some("step-000001"), Some("step-000003")));
+    }
+
+    #[test]
+    fn steps_are_sorted_as_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::open(folder.path()).unwrap();
+        for step in [999_998, 999_999, 1_000_000, 1_000_001] {
+            run.note_checkpoint(step, false, Older::KeepAdapter).unwrap();
+        }
+        let names = ["step-999998", "step-999999", "step-1000000", "step-1000001"];
+        assert_eq!(run.checkpoints().unwrap().all, names);
+    }
+
+    /// What a stranger may write where the name of a checkpoint is expected, and what stands around the run.
+    const HOSTILE: [&str; 9] = [
+        "../../victim",
+        "step-1/../../victim",
+        "step-",
+        "",
+        ".",
+        "step-+1",
+        "step-1\u{0}",
+        "step-99999999999999999999999",
+        "/",
+    ];
+
+    #[test]
+    fn a_name_that_is_no_checkpoint_never_becomes_a_path() {
+        let home = tempfile::tempdir().unwrap();
+        let victim = home.path().join("victim");
+        std::fs::create_dir_all(&victim).unwrap();
+        std::fs::write(victim.join("state.json"), "mine").unwrap();
+        let absolute = victim.display().to_string();
+        for name in HOSTILE.into_iter().chain([absolute.as_str()]) {
+            for place in ["all", "last", "best"] {
+                let folder = home.path().join("run");
+                let run = RunFolder::open(&folder).unwrap();
+                let mut list =
+                    serde_json::json!({"last": "step-000001", "best": "step-000001", "all": ["step-000001"]});
+                list[place] = if place == "all" { serde_json::json!([name, "step-000001"]) } else { name.into() };
+                std::fs::write(folder.join("checkpoints.json"), list.to_string()).unwrap();
+                for older in [Older::GoWhole, Older::KeepAdapter] {
+                    let error = run.note_checkpoint(5, true, older).unwrap_err();
+                    assert!(error.to_string().contains("is not the name of a checkpoint"), "{name:?}: {error}");
+                }
+                assert!(run.forget_best().is_err());
+            }
+        }
+        assert_eq!(std::fs::read_to_string(victim.join("state.json")).unwrap(), "mine");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_run_with_a_link_in_it_is_not_opened() {
+        let home = tempfile::tempdir().unwrap();
+        let (run, profile) = (home.path().join("run"), home.path().join("profile"));
+        std::fs::write(&profile, "mine\n").unwrap();
+        for name in ["metrics.jsonl", "lock", "checkpoints", "adapter"] {
+            std::fs::create_dir_all(&run).unwrap();
+            std::os::unix::fs::symlink(&profile, run.join(name)).unwrap();
+            assert!(matches!(RunFolder::open(&run), Err(EngineError::LinkInRun { .. })), "{name}");
+            std::fs::remove_dir_all(&run).unwrap();
+        }
+        // One that comes while the run is open is not followed either.
+        let mut open = RunFolder::open(&run).unwrap();
+        std::os::unix::fs::symlink(&profile, run.join("metrics.jsonl")).unwrap();
+        assert!(matches!(open.append(&evaluation(1)), Err(EngineError::LinkInRun { .. })));
+        assert_eq!(std::fs::read_to_string(&profile).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn drafts_of_a_killed_program_go_when_the_run_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::open(folder.path()).unwrap();
+        let draft = run.checkpoint(".draft-abc");
+        std::fs::create_dir_all(&draft).unwrap();
+        std::fs::create_dir_all(folder.path().join("adapter")).unwrap();
+        let torn = folder.path().join("adapter/.tmpabc");
+        std::fs::write(&torn, "half").unwrap();
+        RunFolder::open(folder.path()).unwrap();
+        assert!(!draft.exists() && !torn.exists());
     }
 }

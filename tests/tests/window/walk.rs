@@ -122,6 +122,28 @@ fn a_run_is_paused_continued_and_stopped() {
 }
 
 #[test]
+fn a_run_whose_rows_have_changed_is_resumed_only_with_a_yes() {
+    let mut bench = training(Start::default());
+    let job = train_job(&bench);
+    let run = "20261121-031502-beef";
+    let stopped = || vec![row(run, "prefix 20 · records", RunState::Stopped)];
+    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    bench.answer(Answer::Runs(stopped()));
+    bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
+    click(&mut bench, "Resume");
+    let job = train_job(&bench);
+    bench.event(Event::Changed { job, differences: vec!["the training rows (77 then, 116 now)".to_owned()] });
+    let failure = Failure { what: "the run began with something else".to_owned(), advice: "Put it back".to_owned() };
+    bench.event(Event::Failed { job, failure });
+    bench.answer(Answer::Runs(stopped()));
+    bench.harness.get_by_label("the training rows (77 then, 116 now)");
+    assert!(!bench.world.borrow().commands.iter().any(|c| matches!(c, Command::ResumeOnOthers { .. })));
+    click(&mut bench, "Go on anyway");
+    assert!(bench.world.borrow().commands.iter().any(|c| matches!(c, Command::ResumeOnOthers { .. })));
+    assert!(bench.harness.query_by_label("Go on anyway").is_none(), "it was answered");
+}
+
+#[test]
 fn a_second_run_waits_for_the_first() {
     let mut bench = training(Start::default());
     bench.harness.key_press_modifiers(Modifiers::COMMAND, Key::Num2);

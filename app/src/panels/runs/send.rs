@@ -65,7 +65,7 @@ impl Form {
 
 /// The forms that a run has, behind one button.
 pub(super) fn menu_ui(ui: &mut Ui, one: Option<&RunRow>, sending: &mut Option<Sending>) {
-    let row = one.filter(|row| !row.files_missing && row.best_loss.is_some());
+    let row = one.filter(|row| !row.files_missing && (row.step > 0 || row.best_loss.is_some()));
     ui.add_enabled_ui(row.is_some(), |ui| {
         ui.menu_button(say!("send.menu"), |ui| {
             let Some(row) = row else { return };

@@ -54,6 +54,9 @@ impl Training {
         let live = state.live_of(&view.id).map(|(_, live)| live);
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             header_ui(ui, state, row, live, out);
+            if let Some((_, differences)) = state.changed.as_ref().filter(|(run, _)| *run == row.id) {
+                changed_ui(ui, row, differences, out);
+            }
             if let Some(failure) = &row.failure {
                 let details = view.log.iter().rev().take(20).rev().map(|line| line.text.as_str());
                 let details = details.collect::<Vec<_>>().join("\n");
@@ -71,6 +74,19 @@ impl Training {
             ui.add_space(theme::GAP);
         });
     }
+}
+
+/// The run was not resumed: it would go on with something else than it began with.
+fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[String], out: &mut Vec<Action>) {
+    banner_ui(ui, Level::Warn, say!("training.changed"), &differences.join("\n"), "", |ui| {
+        if quiet_ui(ui, can_resume(row), say!("training.resume_changed"))
+            .on_hover_text(say!("training.resume_changed_help"))
+            .clicked()
+        {
+            out.push(Action::ResumeOnOthers(row.id.clone()));
+        }
+    });
+    ui.add_space(theme::SMALL_GAP);
 }
 
 fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out: &mut Vec<Action>) {
@@ -190,6 +206,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     let first = view.evaluations.first().map(|e| e.loss);
     let best = view.best();
     let best_note = match (best, first) {
+        (Some(best), _) if best.step == 0 && row.step > 0 => say!("training.best_is_start").to_owned(),
         (Some(best), Some(first)) if first > 0.0 && best.loss < first => {
             say!("training.best_note", step = best.step, share = format!("{:.0}", 100.0 * (1.0 - best.loss / first)))
         }

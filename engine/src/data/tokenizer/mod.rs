@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokenizers::{DecoderWrapper, ModelWrapper};
 
 pub use self::chat::{ChatTemplate, Message, Turn};
@@ -23,6 +24,7 @@ use self::files::guarded;
 use self::special::{Named, ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
+use crate::weights::hex;
 
 /// Ends a text in GPT-2's vocabulary.
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -254,6 +256,19 @@ impl Tokenizer {
 
     fn role(&self, role: &str) -> Option<u32> {
         ROLES.iter().zip(self.0.roles).find(|(name, _)| **name == role).and_then(|(_, id)| id)
+    }
+
+    /// SHA-256 of all that decides which tokens a text becomes, in hexadecimal.
+    ///
+    /// # Errors
+    /// [`EngineError::Tokenizer`] when it cannot be written down.
+    pub fn digest(&self) -> Result<String> {
+        let whole = guarded(|| self.0.tokenizer.to_string(false))?;
+        let mut digest = Sha256::new_with_prefix(whole);
+        for id in [self.0.bos, self.0.eos, self.0.pad].iter().chain(&self.0.begins) {
+            digest.update(id.to_le_bytes());
+        }
+        Ok(hex(&digest.finalize()))
     }
 
     /// How the model wants a conversation written, if it says so.

@@ -1,0 +1,178 @@
+//! What a run is made of beside its weights: a continuation on other rows, another split or another tokenizer is neither the
+//! run it began as nor the one it would be.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::config::RunConfig;
+use crate::data::{Dataset, Example};
+use crate::error::Result;
+use crate::files::{self, Kind};
+use crate::session::LoadedModel;
+use crate::weights::hex;
+
+/// What `config.json` says of who wrote it, not of what is computed.
+const OF_NO_EFFECT: [&str; 2] = ["transformers_version", "_name_or_path"];
+
+/// Digests of what a run learns from and by, kept in every checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The rows to learn.
+    pub train: Rows,
+    /// The rows to measure by.
+    pub validation: Rows,
+    /// SHA-256 of the tokenizer with its special tokens.
+    pub tokenizer: String,
+    /// SHA-256 of the model's `config.json`.
+    pub model_config: String,
+    /// Decides order, split and what is drawn.
+    pub seed: u64,
+    /// Rows in a micro-batch.
+    pub batch_size: usize,
+    /// Micro-batches in a step.
+    pub accumulation: usize,
+}
+
+/// Rows in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// How many.
+    pub count: usize,
+    /// SHA-256 of prompts and targets, as the templates write them.
+    pub texts: String,
+    /// SHA-256 of what is fed and what is a label.
+    pub tokens: String,
+}
+
+impl Rows {
+    fn of(rows: &[Example]) -> Self {
+        let (mut texts, mut tokens) = (Sha256::new(), Sha256::new());
+        for row in rows {
+            for text in [&row.prompt, &row.reference] {
+                texts.update((text.len() as u64).to_le_bytes());
+                texts.update(text);
+            }
+            for ids in [&row.source, &row.tokens, &row.types] {
+                tokens.update((ids.len() as u64).to_le_bytes());
+                ids.iter().for_each(|id| tokens.update(id.to_le_bytes()));
+            }
+            for number in [row.n_prompt, row.task, row.dataset, row.labels.len()] {
+                tokens.update((number as u64).to_le_bytes());
+            }
+            for &(position, label) in &row.labels {
+                tokens.update((position as u64).to_le_bytes());
+                tokens.update(label.to_le_bytes());
+            }
+        }
+        Self { count: rows.len(), texts: hex(&texts.finalize()), tokens: hex(&tokens.finalize()) }
+    }
+}
+
+impl Origin {
+    /// Of a run that is about to begin or to go on.
+    ///
+    /// # Errors
+    /// The model's `config.json` cannot be read any more, or the tokenizer cannot be written down.
+    pub(super) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
+        let path = config.model.join("config.json");
+        let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, "config.json")?;
+        said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));
+        let said = serde_json::to_vec(&said).unwrap_or_default();
+        Ok(Self {
+            train: Rows::of(&data.train),
+            validation: Rows::of(&data.validation),
+            tokenizer: model.tokenizer.digest()?,
+            model_config: hex(&Sha256::digest(said)),
+            seed: config.seed,
+            batch_size: config.training.batch_size,
+            accumulation: config.training.accumulation,
+        })
+    }
+
+    /// What is no longer as it was, each in words; what follows from a difference named before is not named again.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (which, then, now) in
+            [("training", &self.train, &now.train), ("validation", &self.validation, &now.validation)]
+        {
+            if then.count != now.count {
+                found.push(format!("the {which} rows ({} then, {} now)", then.count, now.count));
+            } else if then.texts != now.texts {
+                found.push(format!("the {which} rows (as many, with other words or in another order)"));
+            }
+        }
+        let same_rows = found.is_empty();
+        if self.tokenizer != now.tokenizer {
+            found.push("the tokenizer".to_owned());
+        } else if same_rows && (&self.train, &self.validation) != (&now.train, &now.validation) {
+            found.push("how rows become tokens (template, limit of length)".to_owned());
+        }
+        if self.model_config != now.model_config {
+            found.push("config.json of the model".to_owned());
+        }
+        let numbers = [
+            ("the seed", self.seed, now.seed),
+            ("the rows in a batch", self.batch_size as u64, now.batch_size as u64),
+            ("the batches in a step", self.accumulation as u64, now.accumulation as u64),
+        ];
+        let differ = numbers.iter().filter(|(_, then, now)| then != now);
+        found.extend(differ.map(|(what, then, now)| format!("{what} ({then} then, {now} now)")));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(texts: &[&str]) -> Rows {
+        let example = |text: &&str| Example { prompt: (*text).to_owned(), tokens: vec![1, 2], ..Example::default() };
+        Rows::of(&texts.iter().map(example).collect::<Vec<_>>())
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            train: rows(&["a", "b"]),
+            validation: rows(&["c"]),
+            tokenizer: "t".to_owned(),
+            model_config: "m".to_owned(),
+            seed: 7,
+            batch_size: 4,
+            accumulation: 1,
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named_with_both_values() {
+        let then = origin();
+        assert!(then.differences(&origin()).is_empty());
+        let now = Origin { train: rows(&["a", "b", "d"]), seed: 8, batch_size: 2, ..origin() };
+        assert_eq!(
+            then.differences(&now),
+            ["the training rows (2 then, 3 now)", "the seed (7 then, 8 now)", "the rows in a batch (4 then, 2 now)"]
+        );
+    }
+
+    #[test]
+    fn the_order_of_rows_and_where_one_ends_count() {
+        for other in [["b", "a"], ["ab", ""]] {
+            let now = Origin { train: rows(&other), ..origin() };
+            assert_eq!(
+                origin().differences(&now),
+                ["the training rows (as many, with other words or in another order)"]
+            );
+        }
+    }
+
+    #[test]
+    fn other_tokens_of_the_same_words_are_the_tokenizer_or_the_template() {
+        let mut now = origin();
+        now.train.tokens = "other".to_owned();
+        assert_eq!(origin().differences(&now), ["how rows become tokens (template, limit of length)"]);
+        now.tokenizer = "other".to_owned();
+        assert_eq!(origin().differences(&now), ["the tokenizer"]);
+    }
+}
