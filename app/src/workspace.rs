@@ -478,7 +478,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), 3, "{names:?}");
-        assert_eq!((starter.training.learning_rate, others[0].training.learning_rate), (2e-3, 4e-3));
+        assert_eq!((starter.training.learning_rate, others[0].training.learning_rate), (4e-3, 4e-3));
         others.iter().for_each(|config| config.check().unwrap());
     }
 

@@ -191,7 +191,7 @@ fn sizes_of_other_parts_are_held_against_their_tensors() {
         ("and it says", |json, _| json["lora"]["layers"][0]["rank"] = 99.into()),
         ("no tensor lora.", |json, _| json["lora"]["layers"][0]["name"] = "elsewhere".into()),
         ("not finite", |_, tensors| tensors.get_mut("prompt.embeddings").unwrap().1[0] = f32::NAN),
-        ("holds nothing", |json, tensors| {
+        ("elsewhere, which no part of it accounts for", |json, tensors| {
             json["prompt"] = serde_json::Value::Null;
             json["lora"] = serde_json::Value::Null;
             tensors.clear();

@@ -98,12 +98,10 @@ impl TargetArgs {
         match adapter {
             Some(adapter) => Ok(Column { name, adapter: Some(adapter), initial: initial_folder(folder) }),
             // A run has one after its first checkpoint; what else a folder is, the engine knows.
-            None if folder.join("config.json").is_file() && folder.join("checkpoints").is_dir() => {
-                Err(CliError::failed(
-                    format!("there is no adapter in {}", folder.display()),
-                    "A run has one after its first checkpoint",
-                ))
-            }
+            None if folder.join("run.json").is_file() => Err(CliError::failed(
+                format!("there is no adapter in {}", folder.display()),
+                "A run has one after its first checkpoint",
+            )),
             None => Err(CliError::from(no_adapter(folder))),
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct EncoderConfig {
     pub(super) type_vocab_size: usize,
     pub(super) embedding_size: Option<usize>,
     pub(super) hidden_act: String,
+    /// DistilBERT has no setting for it.
+    #[serde(default = "fixed_epsilon")]
     pub(super) layer_norm_eps: f64,
     pub(super) initializer_range: f64,
     pub(super) pad_token_id: Option<usize>,
@@ -52,6 +54,10 @@ pub(super) struct EncoderConfig {
 
 fn one() -> usize {
     1
+}
+
+fn fixed_epsilon() -> f64 {
+    1e-12
 }
 
 impl EncoderConfig {
