@@ -21,6 +21,30 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Where a file must be there is something else, which one might wait for without end.
+    #[error("{path} is {found}, not a file", path = path.display())]
+    NotAFile {
+        /// What was to be read or written.
+        path: PathBuf,
+        /// What is there, in words.
+        found: &'static str,
+    },
+    /// A file is larger than one of its kind has reason to be.
+    #[error("{path} has {bytes} bytes; a file of this kind has at most {limit}", path = path.display())]
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A run folder holds a link, which could make our own writes land anywhere.
+    #[error("{path} is a link, and a run folder may hold none", path = path.display())]
+    LinkInRun {
+        /// The link.
+        path: PathBuf,
+    },
     /// A model folder lacks a file.
     #[error("the model folder has no {what}: {path}", path = path.display())]
     ModelFileMissing {
@@ -272,6 +296,11 @@ impl EngineError {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Io { .. } => "Check that the file exists, that you may access it, and that the disk is not full",
+            Self::NotAFile { .. } => "Choose a file",
+            Self::FileTooLarge { .. } => "It is not what its name says: fetch it again, from where you trust",
+            Self::LinkInRun { .. } => {
+                "If you made the link yourself, put what it points to in its place; else do not use the folder"
+            }
             Self::ModelFileMissing { .. } => {
                 "Choose a folder with config.json, weights and a tokenizer, as Hugging Face writes them"
             }

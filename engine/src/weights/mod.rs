@@ -9,5 +9,6 @@ mod torch;
 
 pub use self::files::WeightFiles;
 pub(crate) use self::npy::{is_npy, read_npy};
-pub(crate) use self::safetensors::write_whole;
-pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats, write_json};
+pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats};
+pub use crate::files::write_json;
+pub(crate) use crate::files::write_whole;

@@ -1,7 +1,6 @@
 //! Reading safetensors files without trusting them, and writing small ones so that they are whole or not there.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -10,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::files::{Entry, map_file};
 use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 
 /// The tensors of a file by name, and where they lie in it.
 ///
@@ -54,7 +54,7 @@ pub type Floats = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// # Errors
 /// The file is missing, damaged, or in a format we do not read.
 pub fn read_floats(path: &Path) -> Result<Floats> {
-    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    let bytes = files::read(path, Kind::Weights)?;
     let mut floats = BTreeMap::new();
     for (name, view) in parse(&bytes, path)?.tensors() {
         if is_float(view.dtype()) {
@@ -78,25 +78,5 @@ pub fn write_floats(path: &Path, tensors: &Floats, metadata: Option<HashMap<Stri
     }
     let bytes = safetensors::serialize(views, metadata)
         .map_err(|error| EngineError::Computation(format!("safetensors: {error}")))?;
-    write_whole(path, &bytes)
-}
-
-/// Writes JSON as PEFT and transformers do, two spaces deep, whole or not at all.
-///
-/// # Errors
-/// The folder cannot be written to.
-pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| EngineError::Computation(format!("{}: {error}", path.display())))?;
-    write_whole(path, text.as_bytes())
-}
-
-/// Writes a file under a temporary name beside it, syncs it to the disk and renames it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(EngineError::io("write", path))?;
-    file.write_all(bytes).map_err(EngineError::io("write", path))?;
-    file.as_file().sync_all().map_err(EngineError::io("write", path))?;
-    file.persist(path).map_err(|error| EngineError::io("write", path)(error.error))?;
-    Ok(())
+    files::write_whole(path, &bytes)
 }
