@@ -186,10 +186,15 @@ fn a_prefix_file_whose_texts_nobody_could_read_is_refused() {
     let sample = SampleReport { step: 1, row: 0, prompt: long.clone(), reference: String::new(), text: String::new() };
     for (change, word) in [
         (Box::new(|about: &mut About| about.card.clone_from(&long)) as Box<dyn Fn(&mut About)>, "card"),
-        (Box::new(|about| about.card = long.repeat(10)), "bytes"),
-        (Box::new(|about| about.base.name.clone_from(&long)), "base model"),
-        (Box::new(|about| about.samples = vec![sample.clone()]), "samples"),
-        (Box::new(|about| about.samples = vec![SampleReport { prompt: "a".into(), ..sample.clone() }; 101]), "samples"),
+        (Box::new(|about: &mut About| about.card = long.repeat(10)), "bytes"),
+        (Box::new(|about: &mut About| about.base.name.clone_from(&long)), "base model"),
+        (Box::new(|about: &mut About| about.samples = vec![sample.clone()]), "samples"),
+        (
+            Box::new(|about: &mut About| {
+                about.samples = vec![SampleReport { prompt: "a".into(), ..sample.clone() }; 101]
+            }),
+            "samples",
+        ),
     ] {
         let said = single_file::read(&shared(folder.path(), change)).map(|_| ()).unwrap_err().to_string();
         assert!(said.contains(word), "{word}: {said}");
@@ -288,12 +293,12 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
     let talk = Talk::new();
     let run = home.path().join("run");
     let config = Box::new(tiny_run(home.path()));
-    let data = std::fs::read_to_string(&config.data.train).unwrap();
     talk.run(Wish::Train { job: JOB, folder: run.clone(), config, resume: false }, JOB);
     let notices = |events: Vec<Event>| -> Vec<String> {
         let text = |event| if let Event::Notice { text, .. } = event { Some(text) } else { None };
         events.into_iter().filter_map(text).collect()
     };
+    let mut probed = Vec::new();
     for with_samples in [true, false] {
         let to = home.path().join("x.prefix");
         let said = notices(talk.run(
@@ -311,11 +316,9 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
         let about = single_file::read(&to).unwrap().about;
         assert_eq!(about.samples.len(), if with_samples { 2 } else { 0 });
         assert_eq!(said.iter().any(|text| text.contains("2 rows of the validation data")), with_samples, "{said:?}");
-        let tokenizer = Tokenizer::from_folder(&tiny_model()).unwrap();
-        let probed: Vec<String> = about.reference_rows.iter().map(|row| tokenizer.decode(row).unwrap()).collect();
-        let of_the_data = |text: &String| data.contains(&format!("\"source\":\"{}\"", text.trim()));
-        assert_eq!(probed.iter().any(of_the_data), with_samples, "{probed:?}");
+        probed.push(about.reference_rows);
     }
+    assert_ne!(probed[0], probed[1], "without samples the check is computed with texts of ours");
     let folder = home.path().join("peft");
     talk.run(Wish::Export { job: JOB, adapter: run, to: folder.clone() }, JOB);
     let config = std::fs::read_to_string(folder.join("adapter_config.json")).unwrap();
@@ -325,7 +328,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
 }
 
 /// Parts of templates, put together in any way.
-const PIECES: [&str; 44] = [
+const PIECES: &[&str] = &[
     "{{ ",
     " }}",
     "{% for i in source %}",
@@ -377,7 +380,7 @@ proptest! {
 
     #[test]
     fn no_row_template_panics_or_goes_on_for_ever(
-        pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..24),
+        pieces in prop::collection::vec(prop::sample::select(PIECES), 0..24),
         repeats in 0..3_usize,
     ) {
         let prompt = pieces.concat().repeat(repeats);

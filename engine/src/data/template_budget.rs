@@ -3,10 +3,11 @@
 //! minijinja compiles a template to instructions. Before they run, each that can take more than a moment gets others around
 //! it: before it, one that pays for the values it is given; behind it, one that pays for the value it made, and computes at
 //! once what would be computed at each use. So the price is that of the work, whatever operator, filter, method or loop
-//! does it, and whether its result is ever written or not. Every instruction counts as a step besides.
+//! does it, and whether its result is ever written or not. A round of a loop and a call of a macro cost what is in them.
 //!
 //! How deep an expression nests is the other half, and is looked at before it is parsed: `template_guard.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::machinery::{Instruction, Instructions, Vm, get_compiled_template, make_string_output};
@@ -21,14 +22,14 @@ const LEAST: usize = 512 * 1024;
 const TIMES: usize = 500;
 /// The same at most.
 const BUDGET: usize = 64 * 1024 * 1024;
-/// Most instructions of one rendering.
-const MAX_STEPS: u64 = 5_000_000;
 /// Deepest value inside of values.
 const MAX_DEPTH: usize = 150;
 /// Most calls of macros inside of each other, in minijinja's count, where a call is 4.
 const MAX_CALLS: usize = 240;
-/// Price of a value beside its text, and of a round of a loop: what it takes in a list.
+/// Price of a value beside its text: what it takes in a list.
 const PART: usize = 32;
+/// Price of an instruction in a loop or a macro.
+const STEP: usize = 4;
 /// Sorting looks at each item this often.
 const LOOKS: usize = 16;
 /// Begins the errors that concern the template and not the row.
@@ -103,7 +104,6 @@ pub(super) fn is_too_much(error: &Error) -> bool {
 
 /// Lets an environment be used with [`render`].
 pub(super) fn prepare(environment: &mut Environment<'_>) {
-    environment.set_fuel(Some(MAX_STEPS));
     environment.set_recursion_limit(MAX_CALLS);
     environment.add_filter(pay::READ, |state: &State, values: Vec<Value>| paid(state, values, read));
     environment.add_filter(pay::READ_EACH, |state: &State, values: Vec<Value>| paid(state, values, read_each));
@@ -126,14 +126,10 @@ pub(super) fn render(environment: &Environment<'_>, source: &str, values: Value)
     let template = environment.template_from_str(source)?;
     let budget = BUDGET.min(LEAST + TIMES * Size::of(std::slice::from_ref(&values))?.all());
     let instructions = priced(&get_compiled_template(&template).instructions, budget)?;
-    let blocks = std::collections::BTreeMap::new();
+    let blocks = BTreeMap::new();
     let mut text = String::new();
     let mut output = make_string_output(&mut text);
-    let run = Vm::new(environment).eval(&instructions, values, &blocks, &mut output, AutoEscape::None);
-    run.map_err(|error| match error.kind() {
-        ErrorKind::OutOfFuel => too_much(&format!("it takes more than {MAX_STEPS} steps")),
-        _ => error,
-    })?;
+    Vm::new(environment).eval(&instructions, values, &blocks, &mut output, AutoEscape::None)?;
     if text.len() > MAX_TEXT {
         return Err(too_much(&format!("it gives more than {MAX_TEXT} bytes of text")));
     }
@@ -146,13 +142,25 @@ fn priced<'source>(plain: &Instructions<'source>, budget: usize) -> Result<Instr
     for instruction in pay_for(pay::OPEN, budget) {
         priced.add(instruction);
     }
+    let macros = macros(plain);
     let mut starts = Vec::with_capacity(plain.len() + 1);
     for index in 0..place(plain.len()) {
         starts.push(place(priced.len()));
         let Some(instruction) = plain.get(index) else { continue };
+        if let Some(price) = macros.get(&index) {
+            for instruction in pay_for(pay::WRITE, *price) {
+                priced.add(instruction);
+            }
+        }
         let line = plain.get_line(index).and_then(|line| u16::try_from(line).ok()).unwrap_or(u16::MAX);
         for instruction in with_price(instruction)? {
             priced.add_with_line(instruction, line);
+        }
+        if let Instruction::Iterate(end) = instruction {
+            let price = STEP * end.saturating_sub(index) as usize;
+            for instruction in pay_for(pay::WRITE, price) {
+                priced.add(instruction);
+            }
         }
     }
     starts.push(place(priced.len()));
@@ -173,6 +181,15 @@ fn priced<'source>(plain: &Instructions<'source>, budget: usize) -> Result<Instr
     Ok(priced)
 }
 
+/// Where macros begin, and what a call of each costs.
+fn macros(plain: &Instructions<'_>) -> BTreeMap<u32, usize> {
+    let of_macro = |index: u32| match plain.get(index) {
+        Some(Instruction::BuildMacro(_, begin, _)) => Some((*begin, STEP * index.saturating_sub(*begin) as usize)),
+        _ => None,
+    };
+    (0..place(plain.len())).filter_map(of_macro).collect()
+}
+
 /// The place of an instruction; a template of 256 KB has far fewer.
 fn place(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -186,7 +203,6 @@ fn with_price<'source>(instruction: &Instruction<'source>) -> Result<Vec<Instruc
     let result = || around(pay::MADE, 1);
     Ok(match instruction {
         I::EmitRaw(text) => pay_for(pay::WRITE, text.len()).into_iter().chain([own]).collect(),
-        I::Iterate(_) => std::iter::once(own).chain(pay_for(pay::WRITE, PART)).collect(),
         I::Emit => operands(pay::READ, 1).collect(),
         I::Eq | I::Ne | I::Gt | I::Gte | I::Lt | I::Lte | I::In | I::CompareAndPreserve(_) => {
             operands(pay::READ, 2).collect()
@@ -236,6 +252,7 @@ fn with_price<'source>(instruction: &Instruction<'source>) -> Result<Vec<Instruc
         | I::Neg
         | I::Not
         | I::PushWith
+        | I::Iterate(_)
         | I::PushDidNotIterate
         | I::PopFrame
         | I::PopLoopFrame

@@ -33,7 +33,7 @@ const STATEMENTS: [&str; 15] = [
 
 /// The template engine's own tokens, up to what it cannot read; it will say so itself.
 fn tokens(source: &str) -> impl Iterator<Item = (Token<'_>, Span)> {
-    tokenize(source, false, SyntaxConfig::default(), WhitespaceConfig::default()).map_while(Result::ok)
+    tokenize(source, false, SyntaxConfig, WhitespaceConfig::default()).map_while(Result::ok)
 }
 
 /// Refuses what is too long, too deep, or not available.

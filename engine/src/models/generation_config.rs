@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 use crate::files::{self, Kind};
 use crate::models::TargetTokens;
 

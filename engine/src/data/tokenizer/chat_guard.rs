@@ -24,7 +24,6 @@ pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     template_budget::prepare(&mut environment);
     environment.set_formatter(|out, _state, value| {
-        use std::fmt::Write;
         let written = match value.as_str() {
             _ if value.is_none() => out.write_str("None"),
             Some(plain) => out.write_str(plain),

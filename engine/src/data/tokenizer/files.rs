@@ -84,7 +84,7 @@ fn from_older_files(
 fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
     let (added, unnamed) = settings.added();
     let mut known: HashSet<String> =
-        tokenizer.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        tokenizer.get_added_tokens_decoder().values().map(|token| token.content.clone()).collect();
     let added: Vec<(u32, AddedToken)> =
         added.into_iter().filter(|(_, token)| known.insert(token.content.clone())).collect();
     // All at once: for each call everything that was added is gone through anew.

@@ -37,7 +37,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// # Errors
-    /// [`EngineError::Malformed`] for a file that is not JSON, [`EngineError::Io`] for one that cannot be read.
+    /// A file is not JSON, or cannot be read.
     pub(super) fn from_folder(folder: &Path) -> Result<Self> {
         let read = |name: &str| read_json(&folder.join(name), Kind::Settings);
         Ok(Self {
