@@ -198,6 +198,8 @@ mod tests {
     fn drafts_are_swept_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(home.path().join(".draft-abc/checkpoint")).unwrap();
+        // What was on its way out, and whose successor never came, gets its place back.
+        std::fs::create_dir(home.path().join(".draft-before-step-000002")).unwrap();
         for name in [".tmpXYZ", "adapter_config.json", ".gitignore"] {
             std::fs::write(home.path().join(name), "").unwrap();
         }
