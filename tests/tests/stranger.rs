@@ -387,7 +387,7 @@ proptest! {
         let config = DataConfig { prompt_template: prompt, ..DataConfig::new("x") };
         let tokenizer = Tokenizer::from_folder(&tiny_model()).unwrap();
         if let Ok(templates) = Templates::new(&config) {
-            let text = templates.prompt_for_source(&"a b ".repeat(20_000), &tokenizer);
+            let text = templates.prompt_for_source(&"a b ".repeat(20_000), &BTreeMap::new(), &tokenizer);
             prop_assert!(text.map_or(true, |text| text.len() <= 4 << 20));
         }
     }
