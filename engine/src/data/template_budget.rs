@@ -166,16 +166,16 @@ fn priced<'source>(plain: &Instructions<'source>, budget: usize) -> Result<Instr
     starts.push(place(priced.len()));
     for index in 0..place(priced.len()) {
         use Instruction as I;
-        match priced.get_mut(index) {
-            Some(
-                I::Iterate(target)
-                | I::Jump(target)
-                | I::JumpIfFalse(target)
-                | I::JumpIfFalseOrPop(target)
-                | I::JumpIfTrueOrPop(target)
-                | I::BuildMacro(_, target, _),
-            ) => *target = starts[*target as usize],
-            _ => {}
+        if let Some(
+            I::Iterate(target)
+            | I::Jump(target)
+            | I::JumpIfFalse(target)
+            | I::JumpIfFalseOrPop(target)
+            | I::JumpIfTrueOrPop(target)
+            | I::BuildMacro(_, target, _),
+        ) = priced.get_mut(index)
+        {
+            *target = starts[*target as usize];
         }
     }
     Ok(priced)
