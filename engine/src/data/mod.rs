@@ -22,6 +22,7 @@ mod stream;
 mod table;
 mod tasks;
 mod template;
+mod template_budget;
 mod template_guard;
 mod token_text;
 mod tokenizer;
