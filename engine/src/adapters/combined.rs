@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
 use crate::weights::write_json;
 
@@ -55,7 +56,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
         FoldedAdapter { task: config.task, base_model: config.base_model_name_or_path, ..FoldedAdapter::default() };
     for part in config.parts {
         let below = folder.join(part.folder());
-        let kind = std::fs::read_to_string(below.join("adapter_config.json")).unwrap_or_default();
+        let kind = files::read_to_string(&below.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
         if kind.contains(&format!("\"{KIND}\"")) {
             return Err(malformed(&path, "a part has parts of its own".to_owned()));
         }

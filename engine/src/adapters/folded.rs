@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{BaseModel, ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
@@ -127,7 +128,7 @@ impl FoldedAdapter {
     /// A file is missing or damaged, or the adapter is not a prefix.
     pub fn read(folder: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
         let path = folder.join("adapter_config.json");
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let text = files::read_to_string(&path, Kind::Settings)?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),

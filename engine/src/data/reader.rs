@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::table::{ObjectRows, Table};
 use super::{conll, delimited};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 
 /// Reads the rows of a file, whose ending decides the format: `.jsonl` and `.ndjson` (an object a line), `.json`
 /// (an array of objects, or an object that holds one), `.csv` and `.tsv` (with a header), `.conll`, `.bio` and `.iob2` (a
@@ -17,7 +18,7 @@ use crate::error::{EngineError, Result};
 /// [`EngineError::Io`] when the file cannot be read, [`EngineError::Malformed`] when it is not what its ending says or
 /// holds no rows, [`EngineError::BadRow`] for the first row when no row can be read.
 pub fn read_table(path: &Path) -> Result<Table> {
-    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    let bytes = files::read(path, Kind::Rows)?;
     let bytes = without_byte_order_mark(&bytes, path)?;
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let table = match ending.as_str() {

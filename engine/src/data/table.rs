@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::{EngineError, Result};
 
 /// More columns than this is not a table.
-const MAX_COLUMNS: usize = 4096;
+pub(super) const MAX_COLUMNS: usize = 4096;
 /// Unreadable rows kept with their reason; the rest are only counted.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -33,7 +33,7 @@ pub struct Table {
 pub struct Row {
     /// From 1, as the file counts: the line on which the row begins, in a JSON array the number of the element.
     pub number: usize,
-    /// Column index and value, for the columns this row has.
+    /// Column index and value, for the columns this row has, by index.
     cells: Vec<(usize, Value)>,
 }
 
@@ -83,13 +83,15 @@ impl Table {
 }
 
 impl Row {
-    pub(super) fn new(number: usize, cells: Vec<(usize, Value)>) -> Self {
+    pub(super) fn new(number: usize, mut cells: Vec<(usize, Value)>) -> Self {
+        cells.sort_by_key(|(column, _)| *column);
         Self { number, cells }
     }
 
     /// The value in a column; null where the row has none.
     pub fn cell(&self, column: usize) -> &Value {
-        self.cells.iter().find(|(c, _)| *c == column).map_or(&Value::Null, |(_, value)| value)
+        let found = self.cells.binary_search_by_key(&column, |(c, _)| *c);
+        found.map_or(&Value::Null, |at| &self.cells[at].1)
     }
 
     /// The value as text: strings as they are, nothing for null, everything else as JSON.

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::message::ModelSummary;
 use crate::models::bart::{self, Bart, BartConfig};
 use crate::models::bloom::{Bloom, BloomConfig};
@@ -84,7 +85,7 @@ impl ModelFolder {
         if !file.is_file() {
             return Err(EngineError::ModelFileMissing { what: "config.json", path: path.to_owned() });
         }
-        let text = std::fs::read_to_string(&file).map_err(EngineError::io("read", &file))?;
+        let text = files::read_to_string(&file, Kind::Settings)?;
         let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: file.clone(), reason };
         let config: serde_json::Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let Some(model_type) = config.get("model_type").and_then(|value| value.as_str()) else {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::files::{self, Kind};
 use crate::models::TargetTokens;
 
 /// What decoding takes from the file; the rest is the user's choice.
@@ -55,12 +56,7 @@ impl GenerationConfig {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        let file: File = serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
-            what: "generation_config.json",
-            path,
-            reason: error.to_string(),
-        })?;
+        let file: File = files::read_json(&path, Kind::Settings, "generation_config.json")?;
         let target = TargetTokens {
             start: file.decoder_start_token_id.or(file.bos_token_id),
             last_starts: false,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{PEFT_VERSION, TASK, read_head, read_task_of, task_type};
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor, malformed};
-use crate::adapters::lora::Patterns;
+use crate::adapters::patterns::Patterns;
 use crate::config::{LoraBias, LoraConfig, LoraInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::weights::{Floats, read_floats, write_floats, write_json};
@@ -64,7 +64,8 @@ pub(super) fn read(folder: &Path, json: &Value) -> Result<FoldedAdapter> {
     let mut tensors = read_floats(&path)?;
     // PEFT saves a head's bias three times where biases are trained.
     tensors.retain(|name, _| !name.contains(".modules_to_save.") && !name.contains(".original_module."));
-    let alphas = Patterns::new(&config.alpha_pattern).map_err(|error| malformed(&config_path, error.to_string()))?;
+    let alphas = Patterns::new(&config.alpha_pattern)
+        .map_err(|reason| malformed(&config_path, format!("alpha_pattern: {reason}")))?;
     let layers = matrices(&mut tensors, &config, &alphas, &path)?;
     let weights = biases(&mut tensors, &path)?;
     let head = read_head(&path, tensors, MODEL)?;
@@ -211,7 +212,9 @@ pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -
 /// Ranks and alphas other than the common ones: the settings' own, or layer by layer where those do not say them.
 fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let config = &lora.config;
-    let (ranks, alphas) = (Patterns::new(&config.rank_pattern)?, Patterns::new(&config.alpha_pattern)?);
+    let named = |field| move |reason: String| EngineError::Setting { field, reason };
+    let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
+    let alphas = Patterns::new(&config.alpha_pattern).map_err(named("lora.alpha_pattern"))?;
     let is_said = |layer: &LoraMatrices| {
         let alpha = alphas.for_name(&layer.name).unwrap_or(config.alpha);
         let scale = config.scale(layer.rank, alpha);

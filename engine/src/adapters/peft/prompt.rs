@@ -11,6 +11,7 @@ use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, FoldedTasks, malforme
 use crate::adapters::prompt::PromptEncoderShape;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::weights::{Floats, read_floats, write_floats, write_json};
 
 /// The `peft_type` of a prompt that is its own parameters.
@@ -90,7 +91,7 @@ fn factors(tensors: &mut Floats, [n_rows, width]: [usize; 2], path: &Path) -> Re
 /// The folder's configuration is missing or damaged.
 pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
     let path = folder.join("adapter_config.json");
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let text = files::read_to_string(&path, Kind::Settings)?;
     let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, error.to_string()))?;
     if config.get("peft_type").and_then(Value::as_str) != Some(P_TUNING) {
         return Ok(None);
