@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn drafts_are_swept_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(home.path().join(".draft-abc/checkpoint")).unwrap();
-        // What was on its way out, and whose successor never came, gets its place back.
-        std::fs::create_dir(home.path().join(".draft-before-step-000002")).unwrap();
+        for name in [".draft-abc/checkpoint", ".draft-before-step-000001", "step-000001", ".draft-before-step-000002"] {
+            std::fs::create_dir_all(home.path().join(name)).unwrap();
+        }
         for name in [".tmpXYZ", "adapter_config.json", ".gitignore"] {
             std::fs::write(home.path().join(name), "").unwrap();
         }
@@ -207,7 +207,7 @@ mod tests {
         let mut left: Vec<_> =
             std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".gitignore", "adapter_config.json", "step-000002"]);
+        assert_eq!(left, [".gitignore", "adapter_config.json", "step-000001", "step-000002"]);
         sweep(&home.path().join("missing")).unwrap();
     }
 
