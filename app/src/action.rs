@@ -203,6 +203,8 @@ pub enum Action {
         adapter: PathBuf,
         /// Its base model.
         model: PathBuf,
+        /// Whether a few rows of the validation data go along.
+        with_samples: bool,
         /// File to write.
         to: PathBuf,
     },

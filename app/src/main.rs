@@ -1,6 +1,7 @@
 //! The binary: the command line, which opens the window when nothing else is asked for.
 #![expect(unsafe_code, reason = "the environment and the signals of a process can only be changed that way")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -17,8 +18,9 @@ fn main() -> ExitCode {
 fn quieten_wayland() {
     let name = "XDG_RUNTIME_DIR";
     if cfg!(target_os = "linux") && std::env::var_os(name).is_none() {
+        let Some(folder) = private_folder() else { return };
         // SAFETY: nothing else runs yet.
-        unsafe { std::env::set_var(name, std::env::temp_dir()) };
+        unsafe { std::env::set_var(name, folder) };
     }
 }
 
@@ -30,4 +32,16 @@ fn outlive_full_quota() {
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
+}
+
+/// A folder of the user's own: what is looked for there, a display or a bus, nobody else can have put there, as in `/tmp`.
+fn private_folder() -> Option<PathBuf> {
+    let folder = directories::BaseDirs::new()?.cache_dir().join("prefix-workbench-runtime");
+    std::fs::create_dir_all(&folder).ok()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).ok()?;
+    }
+    Some(folder)
 }

@@ -126,6 +126,9 @@ impl HeadInit {
     }
 }
 
+/// More classes than this are no classes: a column or a head with so many is something else.
+pub const MAX_CLASSES: usize = 1000;
+
 /// A task with what its rows settle: `task.json` of an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRecord {
@@ -174,6 +177,10 @@ impl TaskRecord {
     /// # Errors
     /// The numbers, in words.
     pub fn check(&self) -> Result<(), String> {
+        let n_most = self.heads.iter().map(|head| head.n_classes).max().unwrap_or(self.classes.len());
+        if n_most > MAX_CLASSES {
+            return Err(format!("a head for {n_most} classes; at most {MAX_CLASSES} are told apart"));
+        }
         let sum = self.heads.iter().try_fold(0_usize, |sum, head| sum.checked_add(head.n_classes));
         let has_all = sum == Some(self.classes.len()) && self.heads.iter().all(|head| head.n_classes > 0);
         if self.heads.is_empty() || has_all {
@@ -201,7 +208,11 @@ impl RunConfig {
                 "stands beside a prefix or a soft prompt; alone it is a method of its own",
             ),
             ((0.0..=0.9).contains(&self.data.validation_share), "data.validation_share", "must be between 0 and 0.9"),
-            (self.data.max_tokens != Some(0), "data.max_tokens", "must be at least 1"),
+            (
+                self.data.max_tokens.is_none_or(|tokens| (1..=training::MAX_TOKENS).contains(&tokens)),
+                "data.max_tokens",
+                "must be between 1 and 1048576",
+            ),
         ])?;
         self.training.check()
     }

@@ -218,6 +218,8 @@ pub enum Command {
         device: DeviceChoice,
         /// What its sender says of it; empty is nothing.
         card: String,
+        /// Whether a few rows of the validation data go along, with what the adapter says of them.
+        with_samples: bool,
         /// File to write.
         to: PathBuf,
     },

@@ -179,6 +179,7 @@ fn one_file_holds_what_is_beside_the_matrices() {
             model: model.clone(),
             device: DeviceChoice::Cpu,
             card: String::new(),
+            with_samples: true,
             to: to.clone(),
         };
         Talk::new().run(share, JOB);

@@ -21,7 +21,7 @@ const JOB: JobId = JobId(1);
 fn share(talk: &Talk, adapter: &Path, model: &Path, to: &Path) -> Vec<Event> {
     let (adapter, model, to) = (adapter.to_owned(), model.to_owned(), to.to_owned());
     let card = "Trained on a b c.".to_owned();
-    talk.run(Command::Share { job: JOB, adapter, model, device: DeviceChoice::Cpu, card, to }, JOB)
+    talk.run(Command::Share { job: JOB, adapter, model, device: DeviceChoice::Cpu, card, with_samples: true, to }, JOB)
 }
 
 /// A file of a case's adapter.

@@ -111,7 +111,7 @@ fn listed(inbox: &Receiver<Wake>) -> Result<Listing, CliError> {
 
 /// What would be fetched, for people.
 fn describe(listing: &Listing) {
-    let kind = listing.model_type.as_deref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let kind = listing.model_type.as_deref().map(|kind| format!(" ({})", out::one_line(kind))).unwrap_or_default();
     let commit: String = listing.commit.chars().take(10).collect();
     out::note(format_args!("{}{kind} at {}, commit {commit}", listing.id, listing.endpoint));
     let width = listing.files.iter().map(|file| file.name.len()).max().unwrap_or(0);

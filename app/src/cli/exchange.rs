@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::adapters::single_file;
 use engine::device::DeviceChoice;
+use engine::files::{self, Kind};
 use engine::message::{AdapterFacts, Command, Event, ProbeReport, ProbeVerdict};
 use engine::nn::positions::Positions;
 use serde_json::json;
@@ -65,6 +66,9 @@ pub(super) struct ExportArgs {
     /// A text file that goes into the .prefix file: what it was trained on, what it is good for, its licence
     #[arg(long, value_name = "FILE", value_parser = path())]
     card: Option<PathBuf>,
+    /// Put no rows of the data into the .prefix file: neither samples nor the prompts that the check is computed with
+    #[arg(long)]
+    no_samples: bool,
 }
 
 pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> {
@@ -146,7 +150,8 @@ fn describe(found: &AdapterFacts) {
     let Some(about) = &found.about else { return };
     let base = &about.base;
     let fingerprint: String = base.fingerprint.chars().take(12).collect();
-    out::result(format_args!("base model: {} ({}, fingerprint {fingerprint})", base.name, base.architecture));
+    let (name, architecture) = (out::one_line(&base.name), out::one_line(&base.architecture));
+    out::result(format_args!("base model: {name} ({architecture}, fingerprint {})", out::one_line(&fingerprint)));
     if let Some(reason) = &found.other_base {
         out::note(format_args!("Note: this is another base model: {reason}"));
     }
@@ -204,18 +209,21 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
     };
     let to = absolute(&args.to)?;
     let is_file = to.extension().is_some_and(|ending| ending == single_file::ENDING);
+    if args.no_samples && !is_file {
+        return Err(CliError::usage("PEFT's folder has no samples to leave out", "Leave --no-samples away"));
+    }
     let card = match &args.card {
         Some(_) if !is_file => {
             return Err(CliError::usage("--card has no place in PEFT's folder", "Name a file: --to NAME.prefix"));
         }
-        Some(card) => std::fs::read_to_string(card).map_err(|error| CliError::io("read", card, &error))?,
+        Some(card) => files::read_to_string(card, Kind::Template)?,
         None => String::new(),
     };
     let session = Session::start(&workspace, None)?;
     let device = global.device.unwrap_or(DeviceChoice::Auto);
     let command = match is_file {
         _ if args.merge => Command::Merge { job: JOB, adapter, model, to },
-        true => Command::Share { job: JOB, adapter, model, device, card, to },
+        true => Command::Share { job: JOB, adapter, model, device, card, with_samples: !args.no_samples, to },
         false => Command::Export { job: JOB, adapter, to },
     };
     let folder = session.ask(command, |event| match event {

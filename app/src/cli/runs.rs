@@ -79,11 +79,11 @@ fn table(runs: &[RunRow]) -> String {
     let rows: Vec<[String; 8]> = std::iter::once(head)
         .chain(runs.iter().map(|run| {
             [
-                run.id.0.clone(),
+                out::one_line(&run.id),
                 run.state.name().to_owned(),
-                run.name.clone(),
-                run.method.clone(),
-                run.model.clone(),
+                out::one_line(&run.name),
+                out::one_line(&run.method),
+                out::one_line(&run.model),
                 format!("{}/{}", run.step, run.total_steps),
                 number(run.best_loss),
                 number(run.last_loss),
@@ -124,11 +124,12 @@ fn show(store: &(Store, Receiver<Answer>), asked: &str, json: bool) -> Result<()
 fn print_detail(detail: &RunDetail) {
     let row = &detail.row;
     let parameters = |count: Option<u64>| count.and_then(|n| usize::try_from(n).ok()).map_or("–".to_owned(), grouped);
-    out::result(format_args!("{} ({})", row.name, row.id));
+    out::result(format_args!("{} ({})", out::one_line(&row.name), out::one_line(&row.id)));
     out::result(format_args!("state       {}, step {} of {}", row.state.name(), row.step, row.total_steps));
-    out::result(format_args!("model       {} ({})", row.model, row.model_folder.display()));
-    out::result(format_args!("dataset     {}", row.dataset));
-    out::result(format_args!("method      {}", row.method));
+    let folder = out::one_line(row.model_folder.display());
+    out::result(format_args!("model       {} ({folder})", out::one_line(&row.model)));
+    out::result(format_args!("dataset     {}", out::one_line(&row.dataset)));
+    out::result(format_args!("method      {}", out::one_line(&row.method)));
     out::result(format_args!(
         "parameters  trains {}, keeps {}",
         parameters(row.trained_parameters),
@@ -149,7 +150,7 @@ fn print_detail(detail: &RunDetail) {
         out::result(format_args!("  step {:6}  validation loss {:.4}", evaluation.step, evaluation.loss));
     }
     for line in &detail.log {
-        out::result(format_args!("  {}  {}", date_and_time(line.at), line.text));
+        out::result(format_args!("  {}  {}", date_and_time(line.at), out::one_line(&line.text)));
     }
     if let Some(failure) = &row.failure {
         out::result(format_args!("failed      {}. {}", failure.what, failure.advice));
@@ -184,7 +185,11 @@ fn confirmed(run: &RunRow) -> Result<bool, CliError> {
     if !input.is_terminal() {
         return Err(CliError::usage("deleting a run needs a yes", "Add --yes"));
     }
-    out::ask(format_args!("Delete {} ({}) with all its files? [y/N] ", run.name, run.id));
+    out::ask(format_args!(
+        "Delete {} ({}) with all its files? [y/N] ",
+        out::one_line(&run.name),
+        out::one_line(&run.id)
+    ));
     let mut answer = String::new();
     input.lock().read_line(&mut answer).map_err(|error| CliError::failed(error.to_string(), "Add --yes"))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

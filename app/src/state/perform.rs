@@ -130,8 +130,8 @@ impl State {
         self.command(match action {
             Action::Export { adapter, to } => Command::Export { job, adapter, to },
             Action::Merge { adapter, model, to } => Command::Merge { job, adapter, model, to },
-            Action::Share { adapter, model, to } => {
-                Command::Share { job, adapter, model, device, card: String::new(), to }
+            Action::Share { adapter, model, with_samples, to } => {
+                Command::Share { job, adapter, model, device, card: String::new(), with_samples, to }
             }
             _ => return,
         });

@@ -10,6 +10,7 @@ use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::unread;
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
 use crate::weights::write_json;
 
@@ -61,7 +62,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
     };
     for part in config.parts {
         let below = folder.join(part.folder());
-        let kind = std::fs::read_to_string(below.join("adapter_config.json")).unwrap_or_default();
+        let kind = files::read_to_string(&below.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
         if kind.contains(&format!("\"{KIND}\"")) {
             return Err(malformed(&path, "a part has parts of its own".to_owned()));
         }

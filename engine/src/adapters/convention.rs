@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::FoldedAdapter;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::nn::positions::Positions;
 use crate::weights::write_json;
 
@@ -47,11 +48,7 @@ impl Convention {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        serde_json::from_str(&text).map_err(|error| {
-            let reason = error.to_string();
-            EngineError::Malformed { what: "the adapter's convention of positions", path, reason }
-        })
+        files::read_json(&path, Kind::Settings, "the adapter's convention of positions")
     }
 
     /// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.

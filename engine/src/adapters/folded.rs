@@ -18,6 +18,7 @@ use crate::config::{
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 use crate::models::{ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
@@ -167,7 +168,7 @@ impl FoldedAdapter {
         if !path.is_file() {
             return Err(no_adapter(folder));
         }
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let text = files::read_to_string(&path, Kind::Settings)?;
         refuse_other("the adapter's configuration", &path, text.as_bytes())?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
         let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {

@@ -7,6 +7,7 @@ use crate::adapters::single_file::{self, About, ReferenceLogits};
 use crate::adapters::{FoldedAdapter, FoldedPrompt, Lookalike, describe, no_adapter};
 use crate::config::{Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
 
 /// What was sent.
@@ -81,7 +82,7 @@ impl Incoming {
 
 /// The adapters library has a file of the same name, without the type.
 fn is_of_peft(path: &Path) -> bool {
-    let text = std::fs::read_to_string(path.join("adapter_config.json")).unwrap_or_default();
+    let text = files::read_to_string(&path.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     // A folder that is damaged there is still said to be so by what reads it.
     let is_damaged = text.is_empty() && path.join("adapter_model.safetensors").is_file();

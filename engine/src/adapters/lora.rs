@@ -4,15 +4,14 @@
 //! Names and scales as in huggingface/peft: src/peft/tuners/lora/layer.py.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regex::Regex;
 
 use crate::adapters::folded::{FoldedLora, LoraMatrices, TokenRows};
 use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::patterns::{Pattern, Patterns};
 use crate::adapters::peft::transposed;
 use crate::config::LoraConfig;
 use crate::error::{EngineError, Result};
@@ -71,23 +70,15 @@ impl LoraShape {
         let wrong = |reason: String| EngineError::Setting { field: "lora.targets", reason };
         let default: Vec<String> = default_targets(architecture).iter().map(|&name| name.to_owned()).collect();
         let targets = config.targets.as_ref().unwrap_or(&default);
-        let patterns: Vec<(&str, Option<Regex>)> = targets
-            .iter()
-            .map(|target| {
-                // A name that is all letters ends a layer's name; anything else may be a pattern too.
-                let plain = target.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-                let pattern = (!plain).then(|| Regex::new(&format!("^(?:{target})$"))).transpose();
-                pattern.map(|pattern| (target.as_str(), pattern)).map_err(|error| wrong(error.to_string()))
-            })
-            .collect::<Result<_>>()?;
+        let is_all = targets.iter().any(|target| target == ALL_LINEAR);
+        let patterns = Pattern::each(targets, "").map_err(wrong)?;
         let chosen = |linear: &&LinearName| {
-            patterns.iter().any(|(target, pattern)| match pattern {
-                Some(pattern) => pattern.is_match(&linear.name),
-                None if *target == ALL_LINEAR => linear.role == Role::Layer && !is_of_a_head(&linear.name),
-                None => linear.name == *target || linear.name.ends_with(&format!(".{target}")),
-            })
+            let is_of_all = is_all && linear.role == Role::Layer && !is_of_a_head(&linear.name);
+            is_of_all || patterns.iter().any(|pattern| pattern.is_match(&linear.name))
         };
-        let (ranks, alphas) = (Patterns::new(&config.rank_pattern)?, Patterns::new(&config.alpha_pattern)?);
+        let named = |field| move |reason: String| EngineError::Setting { field, reason };
+        let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
+        let alphas = Patterns::new(&config.alpha_pattern).map_err(named("lora.alpha_pattern"))?;
         let layer = |linear: &LinearName| {
             let rank = ranks.for_name(&linear.name).unwrap_or(config.rank);
             let alpha = alphas.for_name(&linear.name).unwrap_or(config.alpha);
@@ -321,27 +312,6 @@ pub fn default_targets(architecture: &str) -> &'static [&'static str] {
 /// Whether a module is one of a head that fills masks: it stands outside of the model proper.
 pub fn is_of_a_head(name: &str) -> bool {
     ["cls.", "lm_head.", "predictions.", "generator_", "vocab_"].iter().any(|start| name.starts_with(start))
-}
-
-/// Numbers for layers whose names end as a name or a pattern says.
-pub(crate) struct Patterns<T>(Vec<(Regex, T)>);
-
-impl<T: Copy> Patterns<T> {
-    /// # Errors
-    /// [`EngineError::Setting`] for a pattern that is not well formed.
-    pub(crate) fn new(entries: &BTreeMap<String, T>) -> Result<Self> {
-        let one = |(key, value): (&String, &T)| {
-            let pattern = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$"));
-            let wrong =
-                |error: regex::Error| EngineError::Setting { field: "lora.rank_pattern", reason: error.to_string() };
-            Ok((pattern.map_err(wrong)?, *value))
-        };
-        Ok(Self(entries.iter().map(one).collect::<Result<_>>()?))
-    }
-
-    pub(crate) fn for_name(&self, name: &str) -> Option<T> {
-        self.0.iter().find(|(pattern, _)| pattern.is_match(name)).map(|(_, number)| *number)
-    }
 }
 
 /// The last parts of the names of linear layers, each once.

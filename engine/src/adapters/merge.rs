@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{BaseModel, WeightName, tied_head};
 use crate::weights::write_json;
 
@@ -220,7 +221,7 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &
         return Ok(());
     }
     let path = to.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let text = files::read_to_string(&path, Kind::Settings)?;
     let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.clone(), reason };
     let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     if is_untied {

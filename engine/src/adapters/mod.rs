@@ -5,6 +5,7 @@ pub mod folded;
 pub mod foreign;
 pub mod merge;
 pub mod parameters;
+mod patterns;
 pub mod peft;
 pub mod prefix;
 pub mod single_file;

@@ -7,6 +7,14 @@ use serde_json::Value;
 use super::{POSITIVE, SHARE};
 use crate::error::{EngineError, Result};
 
+/// Rows of a batch, and batches of a step.
+const ROWS: std::ops::RangeInclusive<usize> = 1..=65_536;
+/// Rows that one step holds in memory.
+const MAX_ROWS_OF_A_STEP: usize = 1 << 20;
+const MAX_STEPS: usize = 1_000_000_000;
+/// Tokens that a row or a sample may have; no model here reads more.
+pub(super) const MAX_TOKENS: usize = 1 << 20;
+
 /// How a run is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -95,14 +103,24 @@ impl TrainingConfig {
     pub fn check(&self) -> Result<()> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         refuse(&[
-            (self.batch_size >= 1, "training.batch_size", "must be at least 1"),
-            (self.accumulation >= 1, "training.accumulation", "must be at least 1"),
+            (ROWS.contains(&self.batch_size), "training.batch_size", "must be between 1 and 65536"),
+            (ROWS.contains(&self.accumulation), "training.accumulation", "must be between 1 and 65536"),
+            (
+                self.batch_size.saturating_mul(self.accumulation) <= MAX_ROWS_OF_A_STEP,
+                "training.accumulation",
+                "batch size times accumulation must be at most 1048576 rows",
+            ),
+            (self.steps <= MAX_STEPS, "training.steps", "must be at most 1000000000"),
+            (self.warmup_steps <= MAX_STEPS, "training.warmup_steps", "must be at most 1000000000"),
+            (self.sample_rows <= 10_000, "training.sample_rows", "must be at most 10000"),
+            (self.sample_tokens <= MAX_TOKENS, "training.sample_tokens", "must be at most 1048576"),
             (
                 positive(self.learning_rate) && self.learning_rate < 1e3,
                 "training.learning_rate",
                 "must be above 0 and below 1,000",
             ),
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
+            (self.epochs <= 1e6, "training.epochs", "must be at most 1000000"),
             (self.clip_norm.is_none_or(positive), "training.clip_norm", POSITIVE),
             (self.patience != Some(0), "training.patience", "must be at least 1"),
             ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", "must be between 0 and 1"),
@@ -421,7 +439,7 @@ impl Schedule {
                 refuse(&[(timescale != Some(0), "training.schedule.timescale", "must be at least 1")])
             }
             Self::CosineWithRestarts { cycles } => {
-                refuse(&[(cycles >= 1, "training.schedule.cycles", "must be at least 1")])
+                refuse(&[(ROWS.contains(&cycles), "training.schedule.cycles", "must be between 1 and 65536")])
             }
         }
     }
@@ -471,6 +489,22 @@ fn named<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D, usual:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_be_held_in_memory_has_an_upper_limit() {
+        let refused = |change: fn(&mut TrainingConfig)| {
+            let mut config = TrainingConfig::default();
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        assert!(refused(|t| t.accumulation = 100_000_000).contains("training.accumulation"));
+        assert!(refused(|t| t.accumulation = usize::MAX).contains("training.accumulation"));
+        assert!(refused(|t| t.batch_size = usize::MAX).contains("training.batch_size"));
+        assert!(refused(|t| (t.batch_size, t.accumulation) = (65_536, 65_536)).contains("1048576 rows"));
+        assert!(refused(|t| t.steps = usize::MAX).contains("training.steps"));
+        assert!(refused(|t| t.epochs = 1e300).contains("training.epochs"));
+        assert!(refused(|t| t.sample_tokens = usize::MAX).contains("training.sample_tokens"));
+    }
 
     fn read(text: &str) -> TrainingConfig {
         serde_json::from_str(text).unwrap()

@@ -1,11 +1,12 @@
 //! `.csv` and `.tsv`: a header row, then as many fields in each row.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::reader::not_utf8;
-use super::table::Table;
+use super::table::{MAX_COLUMNS, Table};
 use crate::error::{EngineError, Result};
 
 /// Separators that are told apart; of two that fit equally well the first.
@@ -139,7 +140,15 @@ impl Lines<'_> {
 }
 
 fn header(record: &csv::ByteRecord, path: &Path) -> Result<Vec<String>> {
+    if record.len() > MAX_COLUMNS {
+        return Err(EngineError::Malformed {
+            what: "the dataset",
+            path: path.to_owned(),
+            reason: format!("its header has {} columns, more than {MAX_COLUMNS}", record.len()),
+        });
+    }
     let mut names: Vec<String> = Vec::with_capacity(record.len());
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for (index, field) in record.iter().enumerate() {
         let name = std::str::from_utf8(field).map_err(|e| EngineError::Malformed {
             what: "the dataset",
@@ -150,12 +159,24 @@ fn header(record: &csv::ByteRecord, path: &Path) -> Result<Vec<String>> {
         if name.is_empty() {
             name = format!("column {}", index + 1);
         }
-        while names.contains(&name) {
-            name.push_str(" again");
-        }
-        names.push(name);
+        names.push(only_one(name, &mut seen));
     }
     Ok(names)
+}
+
+/// The name, or for one that there is already the next number behind it.
+fn only_one(name: String, seen: &mut HashMap<String, usize>) -> String {
+    let mut n = seen.get(&name).copied().unwrap_or(0);
+    let mut only = name.clone();
+    while seen.contains_key(&only) {
+        n += 1;
+        only = if n == 1 { format!("{name} again") } else { format!("{name} again {n}") };
+    }
+    if n > 0 {
+        seen.insert(name, n); // the next of this name goes on counting
+    }
+    seen.insert(only.clone(), 0);
+    only
 }
 
 fn cells(record: &csv::ByteRecord, columns: &[String]) -> Result<Vec<(usize, Value)>, String> {
@@ -235,6 +256,17 @@ mod tests {
     fn headers_get_names_and_semicolons_are_seen() {
         let table = read_csv(b"a;a;\n1;2;3\n", Path::new("x.csv")).unwrap();
         assert_eq!(table.columns, ["a", "a again", "column 3"]);
+        let table = read_csv(b"a,a,a again,a,a\n", Path::new("x.csv")).unwrap();
+        assert_eq!(table.columns, ["a", "a again", "a again again", "a again 2", "a again 3"]);
+    }
+
+    #[test]
+    fn a_header_of_equal_names_is_read_name_by_name() {
+        let table = read_csv("a,".repeat(4000).trim_end_matches(',').as_bytes(), Path::new("x.csv")).unwrap();
+        let different: std::collections::BTreeSet<&String> = table.columns.iter().collect();
+        assert_eq!((table.columns.len(), different.len()), (4000, 4000));
+        let wide = read_csv("a,".repeat(60_000).as_bytes(), Path::new("x.csv")).unwrap_err();
+        assert!(wide.to_string().contains("4096"), "{wide}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What something is that was given as a file of rows and is none, by its first bytes or by what a folder holds: said
 //! before a reader says what it is not.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 
 /// What there is, and the way from there to rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ const BEGINNINGS: [(&[u8], &str, &str); 21] = [
 /// # Errors
 /// [`EngineError::Io`] when it cannot be read.
 pub(super) fn not_rows(path: &Path) -> Result<Option<EngineError>> {
-    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let file = files::open(path, Kind::Rows)?;
     let length = file.metadata().map_err(EngineError::io("read", path))?.len();
     let mut beginning = Vec::new();
     file.take(BEGINNING).read_to_end(&mut beginning).map_err(EngineError::io("read", path))?;

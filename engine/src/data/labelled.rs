@@ -7,11 +7,8 @@ use super::soft;
 use super::table::{Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Encoded;
-use crate::config::Task;
+use crate::config::{MAX_CLASSES, Task};
 use crate::error::{EngineError, Result};
-
-/// More classes than this are no classes: the column holds something else.
-const MAX_CLASSES: usize = 1000;
 
 /// Names of the classes in a column, sorted: as numbers if all are, else as text.
 ///

@@ -27,6 +27,7 @@ mod stream;
 mod table;
 mod tasks;
 mod template;
+mod template_budget;
 mod template_guard;
 mod text_encoding;
 mod texts;

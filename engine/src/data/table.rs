@@ -11,7 +11,7 @@ use super::conversation::Earlier;
 use crate::error::{EngineError, Result};
 
 /// More columns than this is not a table.
-const MAX_COLUMNS: usize = 4096;
+pub(super) const MAX_COLUMNS: usize = 4096;
 /// Unreadable rows kept with their reason; the rest are only counted.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -41,7 +41,7 @@ pub struct Table {
 pub struct Row {
     /// From 1, as people count: a header and empty lines are no rows, a row that cannot be read is one.
     pub number: usize,
-    /// Column index and value, for the columns this row has.
+    /// Column index and value, for the columns this row has, by index.
     cells: Vec<(usize, Value)>,
 }
 
@@ -80,7 +80,7 @@ impl Table {
 
     /// Adds a row behind those there are.
     pub(super) fn push_row(&mut self, cells: Vec<(usize, Value)>) {
-        self.rows.push(Row { number: self.total_rows() + 1, cells });
+        self.rows.push(Row::new(self.total_rows() + 1, cells));
     }
 
     /// Adds a row that cannot be read and begins on this line of the file.
@@ -113,7 +113,8 @@ impl Table {
 }
 
 impl Row {
-    pub(super) fn new(number: usize, cells: Vec<(usize, Value)>) -> Self {
+    pub(super) fn new(number: usize, mut cells: Vec<(usize, Value)>) -> Self {
+        cells.sort_by_key(|(column, _)| *column);
         Self { number, cells }
     }
 
@@ -139,7 +140,8 @@ impl Row {
 
     /// The value in a column; null where the row has none.
     pub fn cell(&self, column: usize) -> &Value {
-        self.cells.iter().find(|(c, _)| *c == column).map_or(&Value::Null, |(_, value)| value)
+        let found = self.cells.binary_search_by_key(&column, |(c, _)| *c);
+        found.map_or(&Value::Null, |at| &self.cells[at].1)
     }
 
     /// The value as text: strings as they are, nothing for null, everything else as JSON.
@@ -235,6 +237,22 @@ mod tests {
         let texts: Vec<_> = (0..7).map(|c| row.text(c)).collect();
         assert_eq!(texts, ["x", "2.5", "true", "", "[\"p\",\"q\"]", "[]", ""]);
         assert_eq!((row.first_text(4), row.first_text(5), row.first_text(0)), ("p".into(), "".into(), "x".into()));
+    }
+
+    #[test]
+    fn rows_may_name_their_columns_in_any_order() {
+        let mut rows = ObjectRows::new(Path::new("x.jsonl"));
+        for (line, row) in [json!({"b": "1", "a": "2"}), json!({"a": "4", "c": "5", "b": "3"})].into_iter().enumerate()
+        {
+            rows.push(line, row).unwrap();
+        }
+        rows.table.push_row(vec![(2, json!("8")), (0, json!("6")), (1, json!("7"))]);
+        let of = |row: &Row, name: &str| row.text(rows.table.column(name).unwrap()).into_owned();
+        let texts = |name: &str| rows.table.rows.iter().map(|row| of(row, name)).collect::<Vec<_>>();
+        assert_eq!(texts("b")[..2], ["1", "3"]);
+        assert_eq!(texts("a")[..2], ["2", "4"]);
+        assert_eq!(texts("c")[..2], ["", "5"]);
+        assert_eq!((0..3).map(|c| rows.table.rows[2].text(c).into_owned()).collect::<Vec<_>>(), ["6", "7", "8"]);
     }
 
     #[test]

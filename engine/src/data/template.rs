@@ -1,7 +1,7 @@
 //! A row becomes text: minijinja templates over the row's columns and the roles `source`, `target`, `bos` and `eos`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::fmt::Write;
 
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters, tests as checks};
@@ -9,15 +9,14 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, 
 use super::columns::Roles;
 use super::soft::MARK;
 use super::table::{Row, Table};
-use super::template_guard::{TICK, TagKind, guarded, next_tag};
+use super::template_budget::{self, MAX_TEXT, is_too_much, too_much};
+use super::template_guard;
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
 
-/// Longest text a template may give, and longest result of one filter, in bytes.
-const MAX_TEXT: usize = 4 * 1024 * 1024;
-/// Most rounds that the loops of a template may take together, for one row.
-const MAX_ROUNDS: i64 = 100_000;
+/// Longest template, in bytes.
+const MAX_SOURCE: usize = 16 * 1024;
 /// All columns by name, for those whose names are no identifiers.
 const ROW: &str = "row";
 /// Names that every row has beside its columns.
@@ -106,16 +105,17 @@ impl Templates {
     /// # Errors
     /// [`EngineError::Template`] with the line for a template that is not well formed or not available here.
     pub fn new(config: &DataConfig) -> Result<Self> {
-        let guard = |what: &str, source: &str| {
-            guarded(source).map_err(|reason| EngineError::Template(format!("the {what}'s: {reason}")))
-        };
         let mut templates = Self {
             environment: environment(),
-            prompt: guard("prompt", &config.prompt_template)?,
-            target: guard("target", &config.target_template)?,
+            prompt: config.prompt_template.clone(),
+            target: config.target_template.clone(),
             names: Default::default(),
             has_soft: gives_soft(&config.prompt_template),
         };
+        for (what, source) in templates.sources() {
+            template_guard::check(source, MAX_SOURCE)
+                .map_err(|reason| EngineError::Template(format!("the {what}'s: {reason}")))?;
+        }
         if gives_soft(&config.target_template) {
             let reason = "the target's: a model writes no soft tokens; put them at the end of the prompt's";
             return Err(EngineError::Template(reason.to_owned()));
@@ -124,7 +124,7 @@ impl Templates {
         for ((what, source), names) in templates.sources().into_iter().zip(&mut names) {
             let template = templates.environment.template_from_str(source);
             let template = template.map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
-            names.extend(template.undeclared_variables(false).into_iter().filter(|name| name != TICK));
+            names.extend(template.undeclared_variables(false));
         }
         templates.names = names;
         Ok(templates)
@@ -206,19 +206,11 @@ impl Templates {
     }
 
     fn render(&self, source: &str, fields: &Fields) -> Result<String, RenderError> {
-        let mut text = LimitedText::default();
-        let rendered = self
-            .environment
-            .template_from_str(source)
-            .and_then(|template| template.render_captured_to(&fields.values, &mut text).map(|_| ()));
-        if text.is_full {
-            return Err(RenderError::Limit(format!("it gives more than {MAX_TEXT} bytes of text")));
-        }
-        match rendered {
-            Ok(()) => text.into_string().map_err(RenderError::Row),
-            Err(e) if e.detail().is_some_and(|d| d.starts_with(TOO_MUCH)) => Err(RenderError::Limit(sentence(&e))),
-            Err(e) => Err(RenderError::Row(sentence(&e))),
-        }
+        let values = fields.values.clone().into_iter().collect();
+        template_budget::render(&self.environment, source, values).map_err(|e| match is_too_much(&e) {
+            true => RenderError::Limit(sentence(&e)),
+            false => RenderError::Row(sentence(&e)),
+        })
     }
 }
 
@@ -233,24 +225,7 @@ impl RenderError {
 
 /// Whether a template says where soft tokens stand.
 fn gives_soft(template: &str) -> bool {
-    let mut rest = template;
-    while let Some((_, tag)) = next_tag(rest) {
-        let Some(end) = tag.end() else { break };
-        let (whole, after) = tag.source.split_at(end);
-        if tag.kind != TagKind::Comment && calls_soft(whole) {
-            return true;
-        }
-        rest = after;
-    }
-    template.contains(MARK)
-}
-
-fn calls_soft(tag: &str) -> bool {
-    tag.match_indices(SOFT_TOKENS).any(|(at, name)| {
-        let (before, after) = tag.split_at(at);
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        !before.ends_with(is_name) && after[name.len()..].trim_start().starts_with('(')
-    })
+    template_guard::calls(template, SOFT_TOKENS) || template.contains(MARK)
 }
 
 /// Whether a text in a cell has what stands for a soft token.
@@ -261,13 +236,6 @@ fn has_mark(cell: &serde_json::Value) -> bool {
         serde_json::Value::Object(cells) => cells.iter().any(|(name, cell)| name.contains(MARK) || has_mark(cell)),
         _ => false,
     }
-}
-
-/// Begins the errors that concern the template and not the row.
-const TOO_MUCH: &str = "too much:";
-
-fn too_much(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("{TOO_MUCH} {reason}"))
 }
 
 /// The error without the name that minijinja gives a template from a string.
@@ -285,13 +253,13 @@ pub(super) fn sentence(error: &Error) -> String {
 /// Filters and tests that make no text much longer than what they are given.
 fn environment() -> Environment<'static> {
     let mut env = Environment::empty();
+    template_budget::prepare(&mut env);
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_keep_trailing_newline(true);
     env.set_formatter(|out, state, value| match value.is_none() {
         true => Ok(()), // a null inside a list or an object
         false => minijinja::escape_formatter(out, state, value),
     });
-    env.add_function(TICK, count_round);
     env.add_function(SOFT_TOKENS, soft_tokens);
     env.add_filter("lower", filters::lower);
     env.add_filter("upper", filters::upper);
@@ -324,15 +292,6 @@ fn environment() -> Environment<'static> {
     env
 }
 
-fn count_round(state: &State) -> Result<&'static str, Error> {
-    let rounds = state.get_temp(TICK).and_then(|v| v.as_i64()).unwrap_or(0) + 1;
-    if rounds > MAX_ROUNDS {
-        return Err(too_much(&format!("its loops take more than {MAX_ROUNDS} rounds for one row")));
-    }
-    state.set_temp(TICK, Value::from(rounds));
-    Ok("")
-}
-
 fn soft_tokens(n: usize) -> Result<String, Error> {
     if n > MAX_SOFT {
         return Err(too_much(&format!("{SOFT_TOKENS} gives at most {MAX_SOFT} tokens")));
@@ -348,9 +307,9 @@ pub(super) fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error>
             Some(item) => write!(text, "{joiner}{item}"),
             None => write!(text, "{joiner}{item}"),
         };
-        written.map_err(|e| too_much(&e.to_string()))?;
+        written.map_err(|_full| too_much(&format!("join gives more than {MAX_TEXT} bytes")))?;
     }
-    text.into_string().map_err(|e| too_much(&e))
+    Ok(text.0)
 }
 
 pub(super) fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
@@ -367,28 +326,14 @@ fn to_json(value: &Value) -> Result<String, Error> {
 
 /// Takes text up to [`MAX_TEXT`].
 #[derive(Debug, Default)]
-pub(super) struct LimitedText {
-    bytes: Vec<u8>,
-    pub(super) is_full: bool,
-}
+struct LimitedText(String);
 
-impl LimitedText {
-    pub(super) fn into_string(self) -> Result<String, String> {
-        String::from_utf8(self.bytes).map_err(|error| error.to_string())
-    }
-}
-
-impl Write for LimitedText {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > MAX_TEXT {
-            self.is_full = true;
-            return Err(io::Error::other(format!("it gives more than {MAX_TEXT} bytes")));
+impl std::fmt::Write for LimitedText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if self.0.len() + text.len() > MAX_TEXT {
+            return Err(std::fmt::Error);
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+        self.0.push_str(text);
         Ok(())
     }
 }
@@ -447,6 +392,21 @@ mod tests {
         assert!(render(growth, row()).unwrap_err().starts_with("Limit"));
         let output = "{% for a in source %}{{ source }}{{ source }}{% endfor %}";
         assert!(render(output, row()).unwrap_err().starts_with("Limit"));
+        let long = || json!({"source": "ab ".repeat(70_000), "target": "b"});
+        for unwritten in [
+            format!("({})|length == 1", ["source"; 60].join("~")),
+            "source|upper|lower|upper|lower|length == 1".to_owned(),
+            "source|split('')|sort|length == 1".to_owned(),
+            "source[1:]|length == 1".to_owned(),
+            "'x' in source".to_owned(),
+            "source == source ~ ''".to_owned(),
+            "source|tojson|length == 1".to_owned(),
+            "[source, [source]] == [source, [source ~ 'a']]".to_owned(),
+        ] {
+            let template = format!("{{% for i in source %}}{{% if {unwritten} %}}x{{% endif %}}{{% endfor %}}");
+            let refused = render(&template, long()).unwrap_err();
+            assert!(refused.starts_with("Limit"), "{unwritten}: {refused}");
+        }
         assert!(render(&"{{ (".repeat(4000), row()).is_err());
         assert!(render(&format!("{{{{ {}1{} }}}}", "(".repeat(4000), ")".repeat(4000)), row()).is_err());
     }

@@ -1,138 +1,202 @@
-//! What a template from a stranger may ask for: no loop without an end, no text that doubles itself.
+//! What is looked at in a template from a stranger before it is parsed: its length, its statements, and how deep it nests.
 //!
-//! The template language is whole but for what lets text grow without bound: assignments, captured blocks, repetition
-//! and map literals are refused by name, joins of texts are limited in number, and every loop counts its rounds.
+//! A parser of expressions calls itself, so that a chain of operators, filters, attributes or `elif` is a depth of the
+//! stack. The template engine limits brackets alone. What a template then computes has a budget: `template_budget.rs`.
 
-/// Called at the start of every round of a loop; see [`guarded`].
-pub(super) const TICK: &str = "__round";
-/// Longest template, in bytes.
-const MAX_SOURCE: usize = 16 * 1024;
-/// Most `~` and `+` in one template.
-const MAX_JOINS: usize = 64;
-/// Statements that neither bind a text to a name nor capture one.
-const STATEMENTS: [&str; 6] = ["if", "elif", "else", "endif", "for", "endfor"];
+use minijinja::machinery::{Span, Token, WhitespaceConfig, tokenize};
+use minijinja::syntax::SyntaxConfig;
 
-/// The template with a call to [`TICK`] at the start of each loop body.
+/// Most operators, filters and brackets around each other in one tag.
+const MAX_CHAIN: usize = 100;
+/// Most statements around each other; each `elif` is one inside of the one before it.
+const MAX_BLOCKS: usize = 100;
+/// Most commas in a tag.
+const MAX_ITEMS: usize = 10_000;
+/// Statements that are available. `generation` marks for a trainer what the model says, and does nothing.
+const STATEMENTS: [&str; 15] = [
+    "if",
+    "elif",
+    "else",
+    "endif",
+    "for",
+    "endfor",
+    "set",
+    "endset",
+    "macro",
+    "endmacro",
+    "do",
+    "break",
+    "continue",
+    "generation",
+    "endgeneration",
+];
+
+/// The template engine's own tokens, up to what it cannot read; it will say so itself.
+fn tokens(source: &str) -> impl Iterator<Item = (Token<'_>, Span)> {
+    tokenize(source, false, SyntaxConfig, WhitespaceConfig::default()).map_while(Result::ok)
+}
+
+/// Refuses what is too long, too deep, or not available.
 ///
 /// # Errors
-/// A sentence on what the template holds that is not available.
-pub(super) fn guarded(source: &str) -> Result<String, String> {
-    if source.len() > MAX_SOURCE {
-        return Err(format!("it is longer than {MAX_SOURCE} bytes"));
+/// A sentence on what the template holds.
+pub(super) fn check(source: &str, max_bytes: usize) -> Result<(), String> {
+    if source.len() > max_bytes {
+        return Err(format!("it is longer than {max_bytes} bytes"));
     }
-    let mut guarded = String::with_capacity(source.len());
-    let mut joins = 0;
-    let mut rest = source;
-    while let Some((text, tag)) = next_tag(rest) {
-        guarded.push_str(text);
-        let Some(end) = tag.end() else {
-            guarded.push_str(tag.source); // unterminated: the template engine says so
-            return Ok(guarded);
-        };
-        let (whole, after) = tag.source.split_at(end);
-        guarded.push_str(whole);
-        if tag.kind != TagKind::Comment {
-            joins += tag.check()?;
+    let mut depth = Depth::default();
+    let mut before = None;
+    for (token, _) in tokens(source) {
+        if let (Some(Token::BlockStart), Token::Ident(name)) = (&before, &token)
+            && !STATEMENTS.contains(name)
+        {
+            return Err(format!("{{% {name} %}} is not available in templates"));
         }
-        if tag.kind == TagKind::Statement && tag.keyword() == "for" {
-            // A dash trims the white space after the loop's head, and must still do so.
-            let dash = if whole.ends_with("-%}") { "-" } else { "" };
-            guarded.push_str(&format!("{{{{ {TICK}() {dash}}}}}"));
+        if matches!(token, Token::Mul | Token::Pow) {
+            return Err("multiplication (*) is not available in templates".to_owned());
         }
-        rest = after;
+        depth.take(before.as_ref(), &token)?;
+        before = Some(token);
     }
-    if joins > MAX_JOINS {
-        return Err(format!("at most {MAX_JOINS} texts can be joined with ~ and +"));
-    }
-    guarded.push_str(rest);
-    Ok(guarded)
+    Ok(())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TagKind {
-    Expression,
-    Statement,
-    Comment,
+/// Whether a tag calls a function of this name.
+pub(super) fn calls(source: &str, function: &str) -> bool {
+    let mut before = None;
+    tokens(source).any(|(token, _)| {
+        let is_call = matches!((&before, &token), (Some(Token::Ident(name)), Token::ParenOpen) if *name == function);
+        before = Some(token);
+        is_call
+    })
 }
 
-/// A tag and everything after it.
-pub(super) struct Tag<'a> {
-    pub(super) kind: TagKind,
-    pub(super) source: &'a str,
-}
-
-/// The text before the next tag, and the tag.
-pub(super) fn next_tag(source: &str) -> Option<(&str, Tag<'_>)> {
-    let starts = [("{{", TagKind::Expression), ("{%", TagKind::Statement), ("{#", TagKind::Comment)];
-    let (start, kind) =
-        starts.into_iter().filter_map(|(mark, kind)| Some((source.find(mark)?, kind))).min_by_key(|(at, _)| *at)?;
-    let (text, source) = source.split_at(start);
-    Some((text, Tag { kind, source }))
-}
-
-impl<'a> Tag<'a> {
-    /// Bytes up to and with the closing mark.
-    pub(super) fn end(&self) -> Option<usize> {
-        let closing = match self.kind {
-            TagKind::Expression => "}}",
-            TagKind::Statement => "%}",
-            TagKind::Comment => return Some(self.source[2..].find("#}")? + 4),
+/// The template with the marks of what a model says as conditions that always hold.
+pub(super) fn without_marks(source: &str) -> String {
+    let mut plain = String::with_capacity(source.len());
+    let mut done = 0;
+    let mut before = None;
+    for (token, span) in tokens(source) {
+        let instead = match (&before, &token) {
+            (Some(Token::BlockStart), Token::Ident("generation")) => Some("if true"),
+            (Some(Token::BlockStart), Token::Ident("endgeneration")) => Some("endif"),
+            _ => None,
         };
-        self.code().find(|(at, _)| self.source[*at..].starts_with(closing)).map(|(at, _)| at + 2)
+        let (start, end) = (span.start_offset as usize, span.end_offset as usize);
+        if let (Some(instead), Some(text)) = (instead, source.get(done..start)) {
+            plain.push_str(text);
+            plain.push_str(instead);
+            done = end;
+        }
+        before = Some(token);
     }
+    plain.push_str(source.get(done..).unwrap_or_default());
+    plain
+}
 
-    /// Bytes of the tag that are not inside a quoted text, with their offsets.
-    pub(super) fn code(&self) -> impl Iterator<Item = (usize, u8)> + 'a {
-        let mut quote = None;
-        let mut escaped = false;
-        self.source.bytes().enumerate().skip(2).filter(move |&(_, byte)| match quote {
-            Some(mark) => {
-                if escaped {
-                    escaped = false;
-                } else if byte == b'\\' {
-                    escaped = true;
-                } else if byte == mark {
-                    quote = None;
+/// How deep a parser would be at this token.
+#[derive(Debug, Default)]
+struct Depth {
+    /// For each bracket that is open in this tag: operators between operands, and what stands before and behind the newest.
+    chains: Vec<(usize, usize)>,
+    items: usize,
+    /// For each statement that is open: itself and its `elif`s.
+    blocks: Vec<usize>,
+    /// A `set` whose tag has no `=` so far: it takes what follows it, up to `endset`.
+    captures: bool,
+}
+
+impl Depth {
+    fn take(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
+        match token {
+            Token::VariableStart | Token::BlockStart => (self.chains, self.items) = (vec![(0, 0)], 0),
+            Token::BlockEnd if std::mem::take(&mut self.captures) => self.blocks.push(1),
+            Token::Assign if self.chains.len() == 1 => self.captures = false,
+            Token::Ident(name) if matches!(before, Some(Token::BlockStart)) => self.statement(name),
+            Token::Ident("not") | Token::Dot | Token::Pipe => self.unary(),
+            Token::Minus if !ends_operand(before) => self.unary(),
+            Token::Ident("and" | "or" | "if" | "else" | "is" | "in")
+            | Token::Minus
+            | Token::Plus
+            | Token::Tilde
+            | Token::Div
+            | Token::FloorDiv
+            | Token::Mod
+            | Token::Eq
+            | Token::Ne
+            | Token::Gt
+            | Token::Gte
+            | Token::Lt
+            | Token::Lte => {
+                if let Some((binary, unary)) = self.chains.last_mut() {
+                    (*binary, *unary) = (*binary + 1, 0);
                 }
-                false
             }
-            None => {
-                quote = matches!(byte, b'"' | b'\'').then_some(byte);
-                // A byte inside a character is none of the marks looked for, and no place to cut.
-                quote.is_none() && byte.is_ascii()
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                self.unary();
+                self.chains.push((0, 0));
             }
-        })
+            Token::ParenClose | Token::BracketClose | Token::BraceClose if self.chains.len() > 1 => {
+                self.chains.pop();
+            }
+            Token::Comma => {
+                self.items += 1;
+                if let Some(chain) = self.chains.last_mut() {
+                    *chain = (0, 0);
+                }
+            }
+            _ => {}
+        }
+        if self.chains.iter().map(|(binary, unary)| binary + unary).sum::<usize>() > MAX_CHAIN {
+            return Err(format!("more than {MAX_CHAIN} operators, filters and brackets stand around each other"));
+        }
+        if self.blocks.iter().sum::<usize>() > MAX_BLOCKS {
+            return Err(format!("more than {MAX_BLOCKS} statements stand inside of each other"));
+        }
+        if self.items > MAX_ITEMS {
+            return Err(format!("a tag has more than {MAX_ITEMS} commas"));
+        }
+        Ok(())
     }
 
-    /// What is between the marks and their dashes, for a tag that ends there.
-    pub(super) fn body(&self, end: usize) -> &'a str {
-        self.source[2..end - 2].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim()
+    fn unary(&mut self) {
+        if let Some((_, unary)) = self.chains.last_mut() {
+            *unary += 1;
+        }
     }
 
-    pub(super) fn keyword(&self) -> &'a str {
-        let body = self.source[2..].trim_start_matches(['-', '+']).trim_start();
-        body.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+    fn statement(&mut self, name: &str) {
+        match name {
+            "if" | "for" | "macro" | "generation" => self.blocks.push(1),
+            "elif" => {
+                if let Some(block) = self.blocks.last_mut() {
+                    *block += 1;
+                }
+            }
+            "set" => self.captures = true,
+            "endif" | "endfor" | "endmacro" | "endset" | "endgeneration" => {
+                self.blocks.pop();
+            }
+            _ => {}
+        }
     }
+}
 
-    /// How many joins the tag holds.
-    fn check(&self) -> Result<usize, String> {
-        let is_statement = self.kind == TagKind::Statement;
-        if is_statement && !STATEMENTS.contains(&self.keyword()) {
-            return Err(format!("{{% {} %}} is not available here; there are if and for", self.keyword()));
-        }
-        let end = self.end().unwrap_or(self.source.len());
-        let marks: Vec<u8> = self.code().take_while(|(at, _)| at + 2 < end).map(|(_, byte)| byte).collect();
-        if marks.contains(&b'*') {
-            return Err("multiplication (*) is not available here".to_owned());
-        }
-        if marks.contains(&b'{') {
-            return Err("maps ({…}) cannot be written here".to_owned());
-        }
-        let joins = marks.iter().filter(|&&byte| matches!(byte, b'~' | b'+')).count();
-        if joins > 0 && is_statement && self.keyword() == "for" {
-            return Err("texts cannot be joined in the head of a loop".to_owned());
-        }
-        Ok(joins)
+/// Whether an operand may end with this token, so that a minus behind it is between two.
+fn ends_operand(token: Option<&Token<'_>>) -> bool {
+    match token {
+        Some(Token::Ident(name)) => !matches!(*name, "not" | "and" | "or" | "if" | "else" | "is" | "in" | "elif"),
+        Some(
+            Token::Str(_)
+            | Token::String(_)
+            | Token::Int(_)
+            | Token::Int128(_)
+            | Token::Float(_)
+            | Token::ParenClose
+            | Token::BracketClose
+            | Token::BraceClose,
+        ) => true,
+        _ => false,
     }
 }
 
@@ -141,30 +205,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loops_count_their_rounds_and_nothing_else_changes() {
-        let plain = "a {{ x ~ \"}}\" }}{# {% set #} 中 {% if a %}b{% endif %} {{ '中' }} {";
-        assert_eq!(guarded(plain).unwrap(), plain);
-        assert_eq!(
-            guarded("{% for a in b -%} c{% endfor %}").unwrap(),
-            "{% for a in b -%}{{ __round() -}} c{% endfor %}"
-        );
-        assert_eq!(guarded("{%-for a in '%}'%}c").unwrap(), "{%-for a in '%}'%}{{ __round() }}c");
-        assert_eq!(guarded("{{ unfinished").unwrap(), "{{ unfinished");
+    fn every_chain_that_is_a_depth_of_the_parser_is_refused() {
+        for chain in [
+            format!("{{{{ {}1 }}}}", "-".repeat(16_000)),
+            format!("{{{{ {}1 }}}}", "- ".repeat(200)),
+            format!("{{{{ {}1 }}}}", "not ".repeat(16_000)),
+            format!("{{{{ a{} }}}}", ".a".repeat(200)),
+            format!("{{{{ a{} }}}}", "[0]".repeat(200)),
+            format!("{{{{ a{} }}}}", "(a, a)".repeat(200)),
+            format!("{{{{ a{} }}}}", "|upper".repeat(200)),
+            format!("{{{{ a{} }}}}", " ~ a".repeat(200)),
+            format!("{{{{ a{} }}}}", " == a".repeat(200)),
+            format!("{{{{ a{} }}}}", " is a".repeat(200)),
+            format!("{{{{ {}1 }}}}", "1 if 1 else ".repeat(200)),
+            format!("{{{{ {}", "(".repeat(200)),
+            format!("{{{{ {}", "[-(".repeat(40)),
+            format!("{{{{ {} '", "-".repeat(200)),
+            "{% if a %}".repeat(200),
+            "{% for a in b %}".repeat(200),
+            "{% set a %}".repeat(200),
+            format!("{{% if a %}}{}", "{% elif a %}".repeat(200)),
+        ] {
+            let refused = check(&chain, usize::MAX).unwrap_err();
+            assert!(refused.contains("100"), "{refused}: {}", &chain[..40]);
+        }
+        assert!(check(&format!("{{{{ [{}] }}}}", "a,".repeat(20_000)), usize::MAX).unwrap_err().contains("commas"));
+        assert!(check(&"a".repeat(20), 10).unwrap_err().contains("longer"));
     }
 
     #[test]
-    fn what_grows_without_bound_is_refused_by_name() {
-        for (source, word) in [
-            ("{% set a = b %}", "set"),
-            ("{%+ filter upper %}{% endfilter %}", "filter"),
-            ("{% raw %}{{{% endraw %}", "raw"),
-            ("{{ 'a' * 1000000 }}", "multiplication"),
-            ("{{ {'a': 1} }}", "maps"),
-            ("{% for a in [b ~ b] %}{% endfor %}", "head of a loop"),
+    fn what_stands_beside_each_other_is_no_depth() {
+        for plain in [
+            format!("{{{{ [{}] }}}}", "a.b|upper|trim, ".repeat(1000)),
+            format!("{{{{ a.b['c'](d){} }}}}", " ~ a.b['c'](-d)|e".repeat(60)),
+            "{% set a = 1 %}{% if a %}b{% endif %}{% for a in b %}{{ -a - -a }}{% endfor %}".repeat(300),
+            "{# {% include %} #}{{ '{% include %} * -----' }} - - -".to_owned(),
         ] {
-            assert!(guarded(source).unwrap_err().contains(word), "{source}");
+            check(&plain, usize::MAX).unwrap();
         }
-        assert!(guarded(&format!("{{{{ a{} }}}}", " ~ a".repeat(65))).unwrap_err().contains("64"));
-        assert!(guarded(&"a".repeat(20_000)).unwrap_err().contains("longer"));
+    }
+
+    #[test]
+    fn statements_that_are_not_available_are_named() {
+        for (source, word) in [
+            ("{% with a = b %}{% endwith %}", "with"),
+            ("{%+ filter upper %}{% endfilter %}", "filter"),
+            ("{% include 'x' %}", "include"),
+            ("{{ 'a' * 1000000 }}", "multiplication"),
+            ("{{ 2 ** 9 }}", "multiplication"),
+        ] {
+            assert!(check(source, usize::MAX).unwrap_err().contains(word), "{source}");
+        }
+    }
+
+    #[test]
+    fn marks_of_what_a_model_says_keep_their_white_space() {
+        let marked = "中 {%- generation %} a {% endgeneration -%} b {{ 'generation' }}";
+        assert_eq!(without_marks(marked), "中 {%- if true %} a {% endif -%} b {{ 'generation' }}");
+        assert_eq!(without_marks("{{ unfinished"), "{{ unfinished");
+        assert!(calls("a {{ soft (3) }}", "soft") && !calls("soft(3) {{ soft }} {{ 'soft(3)' }}", "soft"));
     }
 }

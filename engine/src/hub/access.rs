@@ -154,17 +154,42 @@ fn token(
     home: &Path,
 ) -> Result<(Option<Token>, TokenSource), HubError> {
     if let Some(path) = &wishes.token_file {
-        let text = fs::read_to_string(path).map_err(HubError::io("read", path))?;
-        return Ok((Token::new(&text), TokenSource::Own));
+        return Ok((in_file(path)?, TokenSource::Own));
     }
-    let read = |path: &Path| fs::read_to_string(path).ok().and_then(|text| Token::new(&text));
-    let named = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].iter().find_map(|name| Token::new(&env(name)?));
+    for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+        if let Some(token) = said(&env(name).unwrap_or_default(), name)? {
+            return Ok((Some(token), TokenSource::Environment));
+        }
+    }
     let shared = env("HF_TOKEN_PATH").map_or_else(|| home.join("token"), |path| expand(&path));
-    let found = named
-        .map(|token| (token, TokenSource::Environment))
-        .or_else(|| Some((read(wishes.kept_token.as_deref()?)?, TokenSource::Own)))
-        .or_else(|| Some((read(&shared)?, TokenSource::Shared)));
-    Ok(found.map_or((None, TokenSource::None), |(token, source)| (Some(token), source)))
+    for (path, source) in [(wishes.kept_token.as_deref(), TokenSource::Own), (Some(&*shared), TokenSource::Shared)] {
+        let token = path.filter(|path| path.is_file()).map(in_file).transpose()?.flatten();
+        if token.is_some() {
+            return Ok((token, source));
+        }
+    }
+    Ok((None, TokenSource::None))
+}
+
+fn in_file(path: &Path) -> Result<Option<Token>, HubError> {
+    // A user's own, and perhaps a pipe from a program that keeps secrets.
+    let text = fs::read_to_string(path).map_err(HubError::io("read", path))?;
+    said(&text, &path.display().to_string())
+}
+
+/// The token of a text; none if there is nothing in it.
+fn said(text: &str, place: &str) -> Result<Option<Token>, HubError> {
+    let bad = || HubError::BadToken {
+        place: place.to_owned(),
+        reason: match text.trim().lines().count() {
+            0 | 1 => "it has spaces or other characters that no token has".to_owned(),
+            n => format!("it has {n} lines, and a token is one"),
+        },
+    };
+    match text.trim() {
+        "" => Ok(None),
+        text => Token::new(text).map(Some).ok_or_else(bad),
+    }
 }
 
 /// Keeps a token in a file that nobody else may read, or takes it away.
@@ -248,5 +273,25 @@ mod tests {
         keep_token(&path, None).unwrap();
         assert_eq!(found(&wishes, &[("HF_HOME", &home)]).source, TokenSource::Shared);
         assert!(Token::new("a\nb").is_none() && Token::new("  ").is_none());
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_sent_is_said_and_not_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "hf_one\nhf_two\n").unwrap();
+        for wishes in [
+            Wishes { token_file: Some(path.clone()), ..Wishes::default() },
+            Wishes { kept_token: Some(path.clone()), ..Wishes::default() },
+        ] {
+            let error = Access::from(&wishes, &|_| None).unwrap_err().to_string();
+            assert!(error.contains("2 lines") && !error.contains("hf_one"), "{error}");
+        }
+        let env = |name: &str| (name == "HF_TOKEN").then(|| "hf one".to_owned());
+        let error = Access::from(&Wishes::default(), &env).unwrap_err().to_string();
+        assert!(error.contains("HF_TOKEN") && !error.contains("hf one"), "{error}");
+        fs::write(&path, " \n").unwrap();
+        let wishes = Wishes { kept_token: Some(path), ..Wishes::default() };
+        assert_eq!(found(&wishes, &[("HF_HOME", "/nowhere")]).source, TokenSource::None);
     }
 }

@@ -1,5 +1,7 @@
 //! Which files of a repository are fetched: those the workbench reads, and of the weights one format only.
 
+use std::collections::BTreeSet;
+
 use super::HubError;
 
 /// Read where they are there. `config.json` has to be.
@@ -61,10 +63,11 @@ fn shards<'a>(listed: &[&'a str], [start, end]: [&str; 2]) -> Result<Vec<&'a str
         (digits(part) && digits(of)).then(|| Some((part.parse::<usize>().ok()?, of.parse::<usize>().ok()?)))?
     };
     let total = listed.iter().filter_map(|name| number(name)).map(|(_, of)| of).max().unwrap_or(1);
+    let listed: BTreeSet<&str> = listed.iter().copied().collect();
     (1..=total)
         .map(|part| {
             let name = format!("{start}{part:05}-of-{total:05}{end}");
-            listed.iter().copied().find(|listed| *listed == name).ok_or(name)
+            listed.get(name.as_str()).copied().ok_or(name)
         })
         .collect()
 }

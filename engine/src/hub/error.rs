@@ -59,6 +59,14 @@ pub enum HubError {
         /// A token was sent.
         with_token: bool,
     },
+    /// What is kept as a token cannot be one; its text is in no message.
+    #[error("the token in {place} cannot be used: {reason}")]
+    BadToken {
+        /// The file or the variable.
+        place: String,
+        /// What is wrong, in words.
+        reason: String,
+    },
     /// The hub does not take the token.
     #[error("{host} does not accept the token")]
     TokenRefused {
@@ -193,6 +201,7 @@ impl HubError {
                     true => format!("The token has no access yet: accept the terms with its account at {page}"),
                 };
             }
+            Self::BadToken { .. } => "Keep the token alone there, on one line",
             Self::TokenRefused { .. } => "Make a new token on the hub's page of access tokens, and set it again",
             Self::Status { .. } => "Try again later, or set another endpoint",
             Self::BadAnswer { .. } => "Check that the endpoint is a Hugging Face hub or a mirror of one",

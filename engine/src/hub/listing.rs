@@ -1,5 +1,6 @@
 //! The look-up: which files would be fetched, how large they are, and whether there is room. It fetches none of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use super::{HubError, ModelId, Watch};
 
 /// A list of files that is longer than this is none.
 const LONGEST_LIST: usize = 16 << 20;
+/// Files of one model at most. The largest known has 191 of weights.
+const MOST_FILES: usize = 2000;
 
 /// Where a model's files go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -185,8 +188,14 @@ pub(super) fn look_up(
         free_bytes: free_bytes(&folder),
         folder,
     };
-    for name in choose(id.name(), &names)? {
-        let known = repository.siblings.iter().find(|sibling| sibling.rfilename == name).and_then(facts);
+    let siblings: BTreeMap<&str, &Sibling> =
+        repository.siblings.iter().map(|sibling| (sibling.rfilename.as_str(), sibling)).collect();
+    let chosen = choose(id.name(), &names)?;
+    if chosen.len() > MOST_FILES {
+        return Err(bad(format!("it lists {} files of one model, more than {MOST_FILES}", chosen.len())));
+    }
+    for name in chosen {
+        let known = siblings.get(name).and_then(|sibling| facts(sibling));
         let (bytes, hash) =
             known.ok_or_else(|| bad(format!("it does not say how large {name} is and what it holds")))?;
         let here_bytes = here_bytes(&listing, name, bytes, &hash, &access.cache);

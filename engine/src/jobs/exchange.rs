@@ -15,16 +15,30 @@ use crate::worker::{Job, Outbox};
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
-        let adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
+        let mut adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
         out.unread(job, &adapter);
         // Its base model may be anywhere, or nowhere any more.
         let base = adapter.base_model.as_ref().and_then(|base| ModelFolder::open(Path::new(base)).ok());
         let architecture = base.map(|base| base.shape().architecture.to_owned());
+        adapter.base_model = adapter.base_model.as_deref().map(public_name);
         if let Some(text) = adapter.export(&to, architecture.as_deref())? {
             out.send(Event::Notice { job, text });
         }
         Ok(Event::Written { job, folder: to })
     }))))
+}
+
+/// What a base model is called where its path means nothing and has somebody's name in it: the id under which the hub's
+/// cache keeps it, else the folder's name. What is no absolute path stays as it is.
+fn public_name(base_model: &str) -> String {
+    let path = Path::new(base_model);
+    let is_absolute = path.is_absolute() || base_model.starts_with('~') || base_model.get(1..3) == Some(":\\");
+    let parts: Vec<&str> = base_model.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
+    match parts.iter().find_map(|part| part.strip_prefix("models--")) {
+        _ if !is_absolute => base_model.to_owned(),
+        Some(id) => id.replacen("--", "/", 1),
+        None => parts.last().copied().unwrap_or_default().to_owned(),
+    }
 }
 
 /// Says what an adapter is, and for a model whether it is the one it was made for.
@@ -98,4 +112,19 @@ pub(super) fn adapter_folder(folder: PathBuf) -> PathBuf {
     }
     let best = read_checkpoints(&folder).ok().and_then(|index| index.best.or(index.last));
     best.map_or_else(|| folder.join("adapter"), |name| folder.join("checkpoints").join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_model_goes_out_by_its_id_or_its_folders_name() {
+        let cached = "/home/ada/.cache/huggingface/hub/models--EleutherAI--gpt-neo-125m/snapshots/0123abcd";
+        assert_eq!(public_name(cached), "EleutherAI/gpt-neo-125m");
+        assert_eq!(public_name("/home/ada/.cache/huggingface/hub/models--gpt2/snapshots/01"), "gpt2");
+        assert_eq!(public_name("/home/ada/models/mine/"), "mine");
+        assert_eq!(public_name("C:\\Users\\ada\\mine"), "mine");
+        assert_eq!(public_name("EleutherAI/gpt-neo-125m"), "EleutherAI/gpt-neo-125m");
+    }
 }

@@ -43,8 +43,8 @@ pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {
         Command::Export { job, adapter, to } => (job, exchange::export(job, adapter, to)),
         Command::Combine { job, adapters, model, how, to } => (job, merge::combined(job, adapters, model, how, to)),
         Command::Merge { job, adapter, model, to } => (job, merge::merged(job, adapter, model, to)),
-        Command::Share { job, adapter, model, device, card, to } => {
-            (job, Box::new(share::Share::new(job, adapter, (model, device), card, to)))
+        Command::Share { job, adapter, model, device, card, with_samples, to } => {
+            (job, Box::new(share::Share::new(job, adapter, (model, device), (card, with_samples), to)))
         }
         Command::Inspect { job, adapter, model } => (job, exchange::inspect(job, adapter, model)),
         Command::Import { job, adapter, model, other_base, to } => {

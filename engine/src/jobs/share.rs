@@ -27,12 +27,20 @@ pub(super) struct Share {
     adapter: PathBuf,
     base: (PathBuf, DeviceChoice),
     card: String,
+    with_samples: bool,
     to: PathBuf,
 }
 
 impl Share {
-    pub(super) fn new(id: JobId, adapter: PathBuf, base: (PathBuf, DeviceChoice), card: String, to: PathBuf) -> Self {
-        Self { id, adapter, base, card, to }
+    /// `said` is the card, and whether samples go along.
+    pub(super) fn new(
+        id: JobId,
+        adapter: PathBuf,
+        base: (PathBuf, DeviceChoice),
+        (card, with_samples): (String, bool),
+        to: PathBuf,
+    ) -> Self {
+        Self { id, adapter, base, card, with_samples, to }
     }
 }
 
@@ -45,6 +53,11 @@ impl Job for Share {
         let base = BaseModel::of(&model.summary, &model.hash);
         let mut about = About { card: self.card.clone(), ..About::new(&adapter, base) };
         add_run(&mut about, &folder);
+        if !self.with_samples {
+            // The rows of the probe are then texts of ours, too.
+            about.samples.clear();
+        }
+        let n_samples = about.samples.len();
         let prompts: Vec<&str> = about.samples.iter().map(|sample| sample.prompt.as_str()).collect();
         let rows = match prompts.as_slice() {
             [] => rows(&model, &TEXTS, &adapter)?,
@@ -53,6 +66,12 @@ impl Job for Share {
         let (width, logits) = last_logits(&model, &adapter, &model.conditioning(&adapter)?, &rows)?;
         let reference = spread(rows, width, &logits);
         single_file::write(&self.to, &adapter, about, Some(&reference))?;
+        if n_samples > 0 {
+            let text = format!(
+                "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out"
+            );
+            out.send(Event::Notice { job: self.id, text });
+        }
         out.send(Event::Written { job: self.id, folder: self.to.clone() });
         Ok(Progress::Done(Outcome::Completed))
     }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 
 /// What transformers takes for an absent option, by `model_type`; written by tests/golden/defaults.py.
 const DEFAULTS: &str = include_str!("defaults.json");
@@ -54,7 +55,7 @@ impl ConfigFile {
     /// # Errors
     /// The file cannot be read, or is no JSON object.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(EngineError::io("read", path))?;
+        let text = files::read_to_string(path, Kind::Settings)?;
         refuse_other("config.json", path, text.as_bytes())?;
         let file = Self::new(Value::Null, path);
         match serde_json::from_str(&text) {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 use crate::models::{TargetTokens, place};
 
 /// What decoding takes from the file; the rest is the user's choice.
@@ -84,7 +85,7 @@ fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<Option<T
     if !path.is_file() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(path).map_err(EngineError::io("read", path))?;
+    let text = files::read_to_string(path, Kind::Settings)?;
     refuse_other(what, path, text.as_bytes())?;
     let malformed =
         |error: serde_json::Error| EngineError::Malformed { what, path: path.to_owned(), reason: error.to_string() };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adapters::NamedTensor;
-use crate::config::Task;
+use crate::config::{MAX_CLASSES, Task};
 use crate::error::Result;
 use crate::models::folder::ModelFolder;
 use crate::models::known::{HEADS, head_kind};
@@ -128,12 +128,15 @@ fn names(
     {
         return Err(format!("it was trained for problem_type = {problem}, which names no single class"));
     }
-    let shape_of = |name: &str| files.shapes().find(|(found, _)| *found == name).map(|(_, shape)| shape);
+    let shape_of = |name: &str| files.shape(name);
     let last = kind.parameter_shapes(width, 0).iter().rev().find(|(_, shape)| shape.len() == 2).map(|(name, _)| *name);
     let n_classes = last.and_then(shape_of).and_then(|shape| shape.first()).copied().unwrap_or(0);
     let other = kind.parameter_shapes(width, n_classes).into_iter().find(|(name, shape)| shape_of(name) != Some(shape));
     if let Some((name, _)) = other {
         return Err(format!("its layers are not those of {saved}: {name} is missing or of another shape"));
+    }
+    if n_classes > MAX_CLASSES {
+        return Err(format!("it gives {n_classes} scores, more than {MAX_CLASSES}"));
     }
     if n_classes < 2 {
         return Err(format!("it gives {n_classes} score, which names no class"));

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 
 /// How deep models are looked for below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
 const MAX_DEPTH: usize = 4;
@@ -23,7 +24,7 @@ pub(crate) fn resolved(folder: &Path) -> Cow<'_, Path> {
     if folder.join("config.json").is_file() || !snapshots.is_dir() {
         return Cow::Borrowed(folder);
     }
-    let main = fs::read_to_string(folder.join("refs/main")).unwrap_or_default();
+    let main = files::read_to_string(&folder.join("refs/main"), Kind::Settings).unwrap_or_default();
     let main = main.trim();
     let is_name = Path::new(main).file_name().is_some_and(|name| name == main);
     if is_name && snapshots.join(main).join("config.json").is_file() {
@@ -38,7 +39,7 @@ pub(crate) fn resolved(folder: &Path) -> Cow<'_, Path> {
 /// What is said of a folder without `config.json`.
 pub(super) fn not_a_model(folder: &Path) -> EngineError {
     let path = folder.to_owned();
-    if let Ok(text) = fs::read_to_string(folder.join("adapter_config.json")) {
+    if let Ok(text) = files::read_to_string(&folder.join("adapter_config.json"), Kind::Settings) {
         let config: Value = serde_json::from_str(&text).unwrap_or_default();
         let holds = match config.get("base_model_name_or_path").and_then(Value::as_str) {
             Some(base) => format!("it is an adapter for {base}"),
@@ -81,7 +82,7 @@ pub(super) fn without_weights(folder: &Path, error: EngineError) -> EngineError 
 /// [`EngineError::Quantized`].
 pub(super) fn refuse_packed(folder: &Path, config: &Value) -> Result<()> {
     let said = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key));
-    let beside = || serde_json::from_str(&fs::read_to_string(folder.join("quantize_config.json")).ok()?).ok();
+    let beside = || files::read_json(&folder.join("quantize_config.json"), Kind::Settings, "quantize_config.json").ok();
     let packed = match said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
         Some(said) => said.clone(),
         // AutoGPTQ's older files.

@@ -207,7 +207,7 @@ pub(super) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
 pub fn room_for_text(n_virtual: usize, max_tokens: Option<usize>, model: &ModelShape) -> Result<usize> {
     let tokens = max_tokens.unwrap_or(2);
     let n_positions = model.n_positions;
-    if n_virtual + tokens > n_positions {
+    if n_virtual.checked_add(tokens).is_none_or(|needed| needed > n_positions) {
         return Err(EngineError::ContextOverflow { n_virtual, tokens, n_positions });
     }
     Ok(max_tokens.unwrap_or(n_positions - n_virtual))

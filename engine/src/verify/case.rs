@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::message::EarlyStopping;
 use crate::models::folder::ModelFolder;
 use crate::weights::write_whole;
@@ -194,7 +195,7 @@ pub(super) struct Case {
 impl Case {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("case.json");
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let text = files::read_to_string(&path, Kind::Settings)?;
         let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
         let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let task = match facts.task.as_str() {
@@ -263,7 +264,7 @@ impl Case {
 }
 
 fn read_tensors(path: &Path) -> Result<Arrays> {
-    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    let bytes = files::read(path, Kind::Weights)?;
     let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.to_owned(), reason };
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
     let mut arrays = Arrays::new();

@@ -12,6 +12,7 @@ use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig}
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::{Beams, Sampling};
 use crate::models::folder::ModelFolder;
@@ -212,7 +213,7 @@ impl Setup<'_> {
     /// What stands in a target where there is no label, and behind a text that ended.
     fn padding(&self) -> Result<i32> {
         let path = self.case.folder.join("model/config.json");
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let text = files::read_to_string(&path, Kind::Settings)?;
         let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
         padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {

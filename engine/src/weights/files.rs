@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
 use crate::error::{EngineError, Result};
 use crate::file_kind::{FileKind, refuse_other};
+use crate::files::{self, Kind};
 use crate::nn::Precision;
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
@@ -32,6 +32,9 @@ enum Format {
     Safetensors,
     Torch,
 }
+
+/// Files of one model at most. The largest known has 191.
+const MAX_SHARDS: usize = 2000;
 
 /// The weight files of one model folder, open and checked, nothing read yet.
 pub struct WeightFiles {
@@ -94,9 +97,13 @@ impl WeightFiles {
     /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
     ///
     /// # Errors
-    /// Its format is not of fractions, or it holds values that are not finite.
+    /// Its format is not of fractions, it holds no number, or values that are not finite.
     pub fn floats(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        if entry.shape.contains(&0) {
+            let (path, _) = &self.files[entry.file];
+            return Err(empty(path, name, &entry.shape));
+        }
         let values = to_f32(name, entry.dtype, &self.bytes(entry))?;
         if values.iter().all(|x| x.is_finite()) {
             return Ok(Some((entry.shape.clone(), values)));
@@ -123,6 +130,11 @@ impl WeightFiles {
     /// Whether there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name)
+    }
+
+    /// The shape of a tensor; `None` if there is none of this name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// Names and shapes, sorted by name.
@@ -272,7 +284,7 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(index).map_err(EngineError::io("read", index))?;
+    let text = files::read_to_string(index, Kind::Index)?;
     refuse_other("the weight index", index, text.as_bytes())?;
     let malformed =
         |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
@@ -286,14 +298,20 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
             return Err(malformed(format!("{name:?} is not a file name")));
         }
     }
-    if names.is_empty() {
-        return Err(malformed("it names no files".to_owned()));
+    if names.is_empty() || names.len() > MAX_SHARDS {
+        return Err(malformed(format!("it names {} files, not 1 to {MAX_SHARDS}", names.len())));
     }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
+/// A tensor without numbers: a size of it says nothing of the file, and must not be believed.
+pub(super) fn empty(path: &Path, name: &str, shape: &[usize]) -> EngineError {
+    let reason = format!("{name} has shape {shape:?}, in which there are no numbers");
+    EngineError::Malformed { what: "the weight file", path: path.to_owned(), reason }
+}
+
 pub(super) fn map_file(path: &Path) -> Result<Mmap> {
-    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let file = files::open(path, Kind::Weights)?;
     let length = file.metadata().map_err(EngineError::io("read", path))?.len();
     if length == 0 {
         return Err(EngineError::Malformed {

@@ -8,6 +8,7 @@ use half::f16;
 use super::numbers::numbers_of;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header that is looked at; numpy itself reads no longer one.
@@ -26,7 +27,7 @@ pub(crate) fn is_npy(bytes: &[u8]) -> bool {
 /// The file is missing, cut short, or holds something else than fractions of 16, 32 or 64 bits with their smallest byte
 /// first, all finite.
 pub(crate) fn read_npy(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
-    let bytes = std::fs::read(path).map_err(EngineError::io("read", path))?;
+    let bytes = files::read(path, Kind::Weights)?;
     refuse_other("the array", path, &bytes)?;
     parse(&bytes).map_err(|reason| EngineError::Malformed { what: "the array", path: path.to_owned(), reason })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::files::{Entry, map_file};
+use super::files::{Entry, empty, map_file};
 use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
@@ -26,8 +26,24 @@ pub(super) fn entries(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, Entr
     Ok(parse(bytes, path)?.tensors().into_iter().map(entry).collect())
 }
 
+/// Longest header. Ten thousand tensors take 2 MB.
+const MAX_HEADER: u64 = 32 * 1024 * 1024;
+
+/// Refuses a header that is longer than any model's, before it is parsed.
+fn check_header(bytes: &[u8], path: &Path) -> Result<()> {
+    match bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) {
+        Some(length) if length > MAX_HEADER && length <= bytes.len() as u64 => Err(EngineError::Malformed {
+            what: "the weight file",
+            path: path.to_owned(),
+            reason: format!("its header has {length} bytes, more than {MAX_HEADER}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
     refuse_other("the weight file", path, bytes)?;
+    check_header(bytes, path)?;
     SafeTensors::deserialize(bytes).map_err(|error| EngineError::Malformed {
         what: "the weight file",
         path: path.to_owned(),
@@ -42,6 +58,7 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
 pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
     let map = map_file(path)?;
     refuse_other("the weight file", path, &map)?;
+    check_header(&map, path)?;
     let (_, metadata) = SafeTensors::read_metadata(&map).map_err(|error| EngineError::Malformed {
         what: "the weight file",
         path: path.to_owned(),
@@ -56,12 +73,15 @@ pub type Floats = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// All tensors of a small file as f32, with their shapes. Integer tensors are left out.
 ///
 /// # Errors
-/// The file is missing, damaged, or in a format we do not read.
+/// The file is missing, damaged, in a format we do not read, or has a tensor without numbers.
 pub fn read_floats(path: &Path) -> Result<Floats> {
     let bytes = files::read(path, Kind::Weights)?;
     let mut floats = BTreeMap::new();
     for (name, view) in parse(&bytes, path)?.tensors() {
         if is_float(view.dtype()) {
+            if view.shape().contains(&0) {
+                return Err(empty(path, &name, view.shape()));
+            }
             let values = to_f32(&name, view.dtype(), view.data())?;
             floats.insert(name, (view.shape().to_vec(), values));
         }

@@ -12,6 +12,9 @@ use super::pickle::{Description, PickleError, Storage, TensorAt, damaged, descri
 
 /// Longest description. Ten thousand tensors take 3 MB.
 const MAX_PICKLE: usize = 16 * 1024 * 1024;
+/// Bytes of all tensors at most, in files: several may look into one storage, as a table of embeddings that is tied to three
+/// other places does, but nothing that a file says is read or hashed many times over.
+const MAX_SHARED: usize = 8;
 /// The pickled number that every file before PyTorch 1.6 begins with.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 const BIG_ENDIAN: &str = "its numbers begin with their largest byte, which is not read here";
@@ -30,7 +33,17 @@ pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
     } else {
         return damaged("it is not a file that PyTorch writes; it may be cut short");
     };
+    let sum = found.values().map(numbers).fold(0_usize, usize::saturating_add);
+    if sum > bytes.len().saturating_mul(MAX_SHARED) {
+        return damaged(format!("its tensors have {sum} bytes, and it has {}", bytes.len()));
+    }
     if found.is_empty() { damaged("it holds no tensor by name") } else { Ok(found) }
+}
+
+/// Bytes of what is read of a tensor.
+fn numbers(entry: &Entry) -> usize {
+    let n = entry.shape.iter().fold(1_usize, |n, &size| n.saturating_mul(size));
+    n.saturating_mul(entry.dtype.bitsize() / 8)
 }
 
 fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {

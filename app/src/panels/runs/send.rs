@@ -31,6 +31,8 @@ pub(super) enum Form {
 pub(super) struct Sending {
     run: RunId,
     form: Form,
+    /// Rows of the data go along in a file.
+    with_samples: bool,
     /// As it is typed.
     pub(super) to: String,
 }
@@ -54,12 +56,12 @@ impl Form {
         }
     }
 
-    fn action(self, row: &RunRow, to: PathBuf) -> Action {
+    fn action(self, row: &RunRow, with_samples: bool, to: PathBuf) -> Action {
         let (adapter, model) = (row.folder.clone(), row.model_folder.clone());
         match self {
             Self::Peft => Action::Export { adapter, to },
             Self::Merged => Action::Merge { adapter, model, to },
-            Self::File => Action::Share { adapter, model, to },
+            Self::File => Action::Share { adapter, model, with_samples, to },
         }
     }
 }
@@ -74,7 +76,7 @@ pub(super) fn menu_ui(ui: &mut Ui, one: Option<&RunRow>, sending: &mut Option<Se
                 let why_not = form.why_not(row);
                 let button = ui.add_enabled(why_not.is_none(), egui::Button::new(form.words().0));
                 if button.on_disabled_hover_text(why_not.unwrap_or_default()).clicked() {
-                    *sending = Some(Sending { run: row.id.clone(), form, to: String::new() });
+                    *sending = Some(Sending { run: row.id.clone(), form, with_samples: true, to: String::new() });
                     ui.close();
                 }
             }
@@ -84,7 +86,7 @@ pub(super) fn menu_ui(ui: &mut Ui, one: Option<&RunRow>, sending: &mut Option<Se
 
 /// The question where to.
 pub(super) fn send_ui(ui: &mut Ui, sending: &mut Option<Sending>, state: &State, out: &mut Vec<Action>) {
-    let Some(Sending { run, form, to }) = sending else { return };
+    let Some(Sending { run, form, with_samples, to }) = sending else { return };
     let Some(row) = state.row(run) else { return *sending = None };
     let (title, note) = form.words();
     let mut done = false;
@@ -102,9 +104,12 @@ pub(super) fn send_ui(ui: &mut Ui, sending: &mut Option<Sending>, state: &State,
         if edit.browse {
             out.push(Action::Browse(pick));
         }
+        if *form == Form::File {
+            ui.checkbox(with_samples, say!("send.with_samples")).on_hover_text(say!("send.with_samples_help"));
+        }
         ui.horizontal(|ui| {
             if primary_ui(ui, !to.trim().is_empty(), say!("send.write")).clicked() {
-                out.push(form.action(row, typed(to)));
+                out.push(form.action(row, *with_samples, typed(to)));
                 done = true;
             }
             done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();

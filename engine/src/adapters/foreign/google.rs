@@ -1,12 +1,12 @@
 //! Google's prompt tuning: one array `[v, d]` of numpy's, embeddings before those of the text.
 //! As in google-research/prompt-tuning: prompt_tuning/scripts/extract_variable.py.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use super::Imported;
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::weights::{is_npy, read_npy};
 
 pub(super) fn is_one(path: &Path) -> Result<bool> {
@@ -14,7 +14,7 @@ pub(super) fn is_one(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     let mut begin = Vec::new();
-    let file = File::open(path).map_err(EngineError::io("read", path))?;
+    let file = files::open(path, Kind::Weights)?;
     file.take(8).read_to_end(&mut begin).map_err(EngineError::io("read", path))?;
     Ok(is_npy(&begin))
 }

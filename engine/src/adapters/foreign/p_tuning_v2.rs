@@ -4,7 +4,7 @@
 
 use super::{Stored, network, only, own_task};
 use crate::adapters::{FoldedAdapter, NamedTensor};
-use crate::config::{Task, TaskRecord};
+use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
 use crate::nn::positions::Positions;
@@ -52,5 +52,8 @@ fn classes(stored: &Stored, n_classes: usize) -> Result<TaskRecord> {
         let name = config.pointer(&format!("/id2label/{class}")).and_then(|name| name.as_str());
         name.map_or_else(|| format!("LABEL_{class}"), str::to_owned)
     };
+    if n_classes > MAX_CLASSES {
+        return Err(stored.malformed(format!("its head has {n_classes} classes, more than {MAX_CLASSES}")));
+    }
     Ok(TaskRecord { classes: (0..n_classes).map(name).collect(), ..TaskRecord::of(task) })
 }

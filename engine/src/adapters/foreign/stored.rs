@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 use crate::weights::WeightFiles;
 
 /// Files of a folder in which an adapter is looked for, in this order.
@@ -13,8 +14,6 @@ const FILES: [&str; 5] =
     ["adapter.safetensors", "pytorch_adapter.bin", "prefix.safetensors", "pytorch_model.bin", "model.safetensors"];
 /// Endings of files that hold tensors by name.
 const ENDINGS: [&str; 5] = ["bin", "pt", "pth", "ckpt", "safetensors"];
-/// Longest JSON that is read.
-const MAX_JSON: u64 = 4 * 1024 * 1024;
 
 /// Tensors by name, read one by one.
 pub(super) struct Stored {
@@ -38,7 +37,7 @@ impl Stored {
     }
 
     pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.shapes().find_map(|(other, shape)| (other == name).then_some(shape))
+        self.tensors.shape(name)
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -81,13 +80,9 @@ impl Stored {
     /// A JSON file beside the tensors; `None` if there is none.
     pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>> {
         let path = self.path.with_file_name(name);
-        let Ok(facts) = std::fs::metadata(&path) else { return Ok(None) };
-        let malformed = |reason: String| EngineError::Malformed { what: "the adapter", path: path.clone(), reason };
-        if facts.len() > MAX_JSON {
-            return Err(malformed(format!("it has {} bytes", facts.len())));
-        }
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+        let Some(text) = files::if_there(files::read_to_string(&path, Kind::Settings))? else { return Ok(None) };
         refuse_other("the adapter's configuration", &path, text.as_bytes())?;
+        let malformed = |reason: String| EngineError::Malformed { what: "the adapter", path: path.clone(), reason };
         serde_json::from_str(&text).map(Some).map_err(|error| malformed(error.to_string()))
     }
 

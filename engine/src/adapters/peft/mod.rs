@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor, malformed};
 use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::adapters::tensors::Tensors;
-use crate::config::{PrefixConfig, Task, TaskRecord};
+use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site, is_class_head};
 use crate::weights::{write_floats, write_json};
 
@@ -286,12 +287,7 @@ fn read_head(tensors: &mut Tensors, root: &str) -> Result<Vec<NamedTensor>> {
 fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Result<TaskRecord> {
     let path = folder.join(TASK);
     if path.is_file() {
-        let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
-        return serde_json::from_str(&text).map_err(|error| EngineError::Malformed {
-            what: "the adapter's task",
-            path,
-            reason: error.to_string(),
-        });
+        return files::read_json(&path, Kind::Settings, "the adapter's task");
     }
     let tasks = [Task::SequenceClassification, Task::TokenClassification];
     let Some(task) = tasks.into_iter().find(|task| kind == task_type(*task)) else {
@@ -300,6 +296,9 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
+    if n_classes > MAX_CLASSES {
+        return Err(malformed(&path, format!("its head has {n_classes} classes, more than {MAX_CLASSES}")));
+    }
     let classes = (0..n_classes).map(|class| format!("LABEL_{class}")).collect();
     Ok(TaskRecord { classes, ..TaskRecord::of(task) })
 }
@@ -307,7 +306,7 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
 /// The sizes a config implies; PEFT fills missing ones from the model.
 fn shape_of(config: &PeftConfig, n_virtual: usize, row: usize, like: Option<&ModelShape>) -> Option<PrefixShape> {
     let n_layers = config.num_layers.or(like.map(|model| model.n_layers)).filter(|&n| n > 0)?;
-    let d_kv = config.token_dim.unwrap_or(row / (2 * n_layers));
+    let d_kv = config.token_dim.unwrap_or(row / n_layers.checked_mul(2)?);
     let n_kv_heads = config.num_attention_heads.or(like.map(|model| model.n_kv_heads)).filter(|&n| n > 0)?;
     let fits = n_layers.checked_mul(2)?.checked_mul(d_kv)? == row && d_kv.is_multiple_of(n_kv_heads);
     fits.then(|| PrefixShape { n_virtual, n_layers, n_kv_heads, d_head: d_kv / n_kv_heads })

@@ -12,6 +12,7 @@ use crate::adapters::prompt::PromptEncoderShape;
 use crate::adapters::tensors::Tensors;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
 use crate::weights::{write_floats, write_json};
 
 /// The `peft_type` of a prompt that is its own parameters.
@@ -82,7 +83,7 @@ fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<FoldedT
 /// The folder's configuration is missing or damaged.
 pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
     let path = folder.join("adapter_config.json");
-    let text = std::fs::read_to_string(&path).map_err(EngineError::io("read", &path))?;
+    let text = files::read_to_string(&path, Kind::Settings)?;
     let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, error.to_string()))?;
     if config.get("peft_type").and_then(Value::as_str) != Some(P_TUNING) {
         return Ok(None);

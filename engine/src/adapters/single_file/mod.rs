@@ -18,7 +18,10 @@ use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor};
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
+use crate::config::DataConfig;
+use crate::data::Templates;
 use crate::error::{EngineError, Result};
+use crate::message::SampleReport;
 use crate::models::Site;
 use crate::weights::{Floats, read_metadata, write_floats};
 
@@ -34,6 +37,15 @@ const REFERENCE: &str = "reference.logits";
 /// Rows of a probe, and tokens of each, at most.
 const MAX_ROWS: usize = 64;
 const MAX_TOKENS: usize = 4096;
+
+/// Longest JSON, and longest card in it; what is shown is laid out whole.
+const MAX_JSON: usize = 8 * 1024 * 1024;
+const MAX_CARD: usize = 64 * 1024;
+/// Most samples, and most bytes of all their texts.
+const MAX_SAMPLES: usize = 100;
+const MAX_SAMPLE_TEXT: usize = 1024 * 1024;
+/// Longest name of a base model, of an architecture, of a fingerprint.
+const MAX_NAME: usize = 1024;
 
 /// Logits after the last token of a few rows, as a sender computed them.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,13 +77,18 @@ pub fn is_one(path: &Path) -> bool {
 /// Writes the file, whole or not at all.
 ///
 /// # Errors
-/// The folder cannot be written to.
+/// The folder cannot be written to, or the card is longer than a reader takes.
 pub fn write(
     path: &Path,
     adapter: &FoldedAdapter,
     mut about: About,
     reference: Option<&ReferenceLogits>,
 ) -> Result<()> {
+    check_texts(&about).map_err(|reason| EngineError::Malformed {
+        what: "the prefix file",
+        path: path.to_owned(),
+        reason,
+    })?;
     let mut tensors = parts::tensors(adapter);
     for (site, prefix) in &adapter.prefixes {
         let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];
@@ -96,6 +113,12 @@ pub fn write(
 pub fn read(path: &Path) -> Result<PrefixFile> {
     let malformed = |reason: String| EngineError::Malformed { what: "the prefix file", path: path.to_owned(), reason };
     let json = read_metadata(path)?.remove(KEY).ok_or_else(|| EngineError::UnknownAdapter { path: path.to_owned() })?;
+    if json.len() > MAX_JSON {
+        return Err(malformed(format!(
+            "what it says beside its numbers has {} bytes, more than {MAX_JSON}",
+            json.len()
+        )));
+    }
     #[derive(Deserialize)]
     struct Form {
         format: u32,
@@ -113,6 +136,14 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     let json: serde_json::Value = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
     let about: About = serde_json::from_value(json.clone()).map_err(|error| malformed(error.to_string()))?;
     about.task.check().map_err(malformed)?;
+    check_texts(&about).map_err(malformed)?;
+    if let Some(template) = &about.template {
+        Templates::new(&DataConfig {
+            prompt_template: template.prompt_template.clone(),
+            target_template: template.target_template.clone(),
+            ..DataConfig::new("")
+        })?;
+    }
     let mut tensors = Tensors::open(path.to_owned())?;
     let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
     for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
@@ -159,6 +190,26 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     }
     let adapter = FoldedAdapter { notices: unread::keys(&json, &about), ..adapter };
     Ok(PrefixFile { adapter, about, reference })
+}
+
+/// Refuses texts that are longer than anybody reads.
+fn check_texts(about: &About) -> Result<(), String> {
+    let base = &about.base;
+    if let Some(name) =
+        [&base.name, &base.architecture, &base.fingerprint].into_iter().find(|name| name.len() > MAX_NAME)
+    {
+        return Err(format!("a name of its base model has {} bytes, more than {MAX_NAME}", name.len()));
+    }
+    if about.card.len() > MAX_CARD {
+        return Err(format!("its card has {} bytes, more than {MAX_CARD}", about.card.len()));
+    }
+    let of_sample = |sample: &SampleReport| sample.prompt.len() + sample.text.len() + sample.reference.len();
+    let n_bytes: usize = about.samples.iter().map(of_sample).sum();
+    if about.samples.len() > MAX_SAMPLES || n_bytes > MAX_SAMPLE_TEXT {
+        let n = about.samples.len();
+        return Err(format!("its {n} samples have {n_bytes} bytes, more than {MAX_SAMPLES} or {MAX_SAMPLE_TEXT}"));
+    }
+    Ok(())
 }
 
 fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, String> {

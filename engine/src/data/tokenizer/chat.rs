@@ -10,11 +10,13 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
-use super::chat_guard::{self, guarded};
+use super::chat_guard::{self, MAX_SOURCE};
 use super::special::{ROLES, Settings};
-use crate::data::template::{LimitedText, sentence};
+use crate::data::template::sentence;
+use crate::data::{template_budget, template_guard};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 
 /// Stands for what an assistant says, to find what follows it.
 const SAID: &str = "\u{E000}said\u{E000}";
@@ -64,13 +66,12 @@ impl ChatTemplate {
     /// [`EngineError::Io`] for a file that cannot be read.
     pub(super) fn from_folder(folder: &Path, settings: &Settings) -> Result<Option<Self>> {
         let path = folder.join("chat_template.jinja");
-        let source = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => named_in(settings),
-            result => {
-                let text = result.map_err(EngineError::io("read", &path))?;
+        let source = match files::if_there(files::read_to_string(&path, Kind::Template))? {
+            Some(text) => {
                 refuse_other("the chat template", &path, text.as_bytes())?;
                 Some(text)
             }
+            None => named_in(settings),
         };
         let Some(source) = source else { return Ok(None) };
         let tokens = ROLES.iter().filter_map(|role| Some((format!("{role}_token"), settings.text(role)?))).collect();
@@ -84,19 +85,14 @@ impl ChatTemplate {
     /// [`EngineError::Template`] when the template refuses the conversation, is broken, or asks for too much.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         let failed = |reason: String| EngineError::Template(format!("the model's chat template: {reason}"));
-        let source = guarded(&self.source).map_err(failed)?;
-        let environment = environment(source.len());
-        let template = environment.template_from_str(&source).map_err(|error| failed(sentence(&error)))?;
+        template_guard::check(&self.source, MAX_SOURCE).map_err(failed)?;
+        let source = template_guard::without_marks(&self.source);
         let mut context: BTreeMap<&str, Value> =
             self.tokens.iter().map(|(name, text)| (name.as_str(), Value::from(text.as_str()))).collect();
         context.insert("messages", Value::from_serialize(messages));
         context.insert("add_generation_prompt", Value::from(add_generation_prompt));
-        let mut text = LimitedText::default();
-        match template.render_captured_to(context, &mut text) {
-            _ if text.is_full => Err(failed("it gives too much text".to_owned())),
-            Ok(_) => text.into_string().map_err(failed),
-            Err(error) => Err(failed(sentence(&error))),
-        }
+        template_budget::render(&environment(), &source, Value::from_serialize(context))
+            .map_err(|error| failed(sentence(&error)))
     }
 
     /// What the template writes around what the model says.
@@ -127,8 +123,8 @@ fn named_in(settings: &Settings) -> Option<String> {
     }
 }
 
-fn environment(length: usize) -> Environment<'static> {
-    let mut environment = chat_guard::environment(length);
+fn environment() -> Environment<'static> {
+    let mut environment = chat_guard::environment();
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
@@ -257,8 +253,61 @@ mod tests {
             "{% set big = 'a'|replace('a', 'aaaaaaaaaaaaaaaa') %}{% set x %}{% for a in range(9999) %}{% for b in range(9999) %}{{ big }}{% endfor %}{% endfor %}{% endset %}",
             "{% set ns = namespace(t='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set ns.t = ns.t.replace('a', ns.t) %}{% endfor %}{{ ns.t }}",
             "{% set ns = namespace(t='aaaaaaaaaaaaaaaa') %}{% for i in range(60) %}{% set ns.t = ns.t|replace('a', ns.t) %}{% endfor %}{{ ns.t }}",
+            "{% set ns = namespace() %}{% set ns.l = [] %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}",
+            "{% set ns = namespace() %}{% for i in range(9999) %}{% set ns.n = namespace(n=ns.n) %}{% endfor %}",
+            "{% for i in range(9999) recursive %}{{ loop([1]) }}{% endfor %}",
+            "{% macro m() %}{% for a in range(9999) %}{% endfor %}{% endmacro %}{% for b in range(9999) %}{{ m() }}{% endfor %}",
         ] {
             assert!(template(source).render(&[], false).is_err(), "{source}");
         }
+    }
+
+    /// A text of a megabyte, in a name and in ten thousand rounds; what is made of it is never written.
+    #[test]
+    fn what_a_template_computes_and_does_not_write_is_paid_for() {
+        let long = "{% set a = 'abcdefgh' %}".to_owned() + &"{% set a = a ~ a %}".repeat(17);
+        for unwritten in [
+            "(a ~ a ~ a ~ a)|length == 1",
+            "(a + a)|length == 1",
+            "a|upper|lower|length == 1",
+            "a.upper().lower() == 'b'",
+            "a.split('h')|length == 1",
+            "a.replace('a', 'b') == 'b'",
+            "a|tojson|length == 1",
+            "'x' in a",
+            "a != a ~ 'b'",
+            "a[1:] == 'b'",
+            "a[::-1] == 'b'",
+            "[a, a]|sort == 'b'",
+            "[a, a]|map('upper') == 'b'",
+            "[a, a]|select('in', a) == 'b'",
+            "a is eq(a ~ 'b')",
+            "a.count('bc') == 1",
+            "a.startswith(a)",
+            "(range(9999)|sort|sort)|length == 1",
+            "(range(9999)|list + [1])|length == 1",
+            "range(9999)|join(a) == 'b'",
+        ] {
+            let source =
+                format!("{long}{{% for i in range(9999) %}}{{% if {unwritten} %}}x{{% endif %}}{{% endfor %}}");
+            let refused = template(&source).render(&[], false).unwrap_err().to_string();
+            assert!(refused.contains("too much"), "{unwritten}: {refused}");
+        }
+        let listed = format!("{long}{{% if [{}] %}}x{{% endif %}}", "a|replace('a', 'b'), ".repeat(5000));
+        let refused = template(&listed).render(&[], false).unwrap_err().to_string();
+        assert!(refused.contains("too much"), "{refused}");
+    }
+
+    #[test]
+    fn a_long_conversation_is_no_attack() {
+        let text = "A sentence of a long answer, as they are. ".repeat(250);
+        let messages: Vec<Message> = (0..200)
+            .map(|turn| if turn % 2 == 0 { Message::user(&*text) } else { Message::assistant(&*text) })
+            .collect();
+        for source in [CHAT_ML, TURNS] {
+            assert!(template(source).render(&messages, true).unwrap().len() > 200 * text.len());
+        }
+        let thinking = "{% set ns = namespace(last=none) %}{% for m in messages[::-1] %}{% set i = messages|length - 1 - loop.index0 %}{% if ns.last is none and m.role == 'user' and m.content is string and not (m.content.startswith('<tool>') and m.content.endswith('</tool>')) %}{% set ns.last = i %}{% endif %}{% endfor %}{% for m in messages %}{% set c = m.content.split('</think>')[-1].lstrip('\\n') %}{{ '<' + m.role + '>' + c|trim }}{% endfor %}";
+        assert!(template(thinking).render(&messages, true).unwrap().len() > 200 * text.len() - 1000);
     }
 }

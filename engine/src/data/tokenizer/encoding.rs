@@ -3,7 +3,7 @@
 use tokenizers::{EncodeInput, InputSequence};
 
 use super::Tokenizer;
-use super::files::guarded;
+use super::guarded::guarded;
 use crate::error::Result;
 
 /// A text, or two, with the special tokens of the model around them.

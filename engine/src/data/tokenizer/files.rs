@@ -1,22 +1,23 @@
 //! Which files of a folder make its tokenizer: `tokenizer.json` first, then the older ones.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tokenizers::PostProcessorWrapper;
+use tokenizers::{AddedToken, PostProcessorWrapper};
 
 use super::around::{Part, around};
 use super::class::Class;
+use super::growth;
+use super::guarded::guarded;
 use super::special::{Settings, read_json};
 use super::{sentence_piece, vocab_files};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 
 /// Names of SentencePiece's model file.
 const SENTENCE_MODELS: [&str; 3] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
-/// Largest file of a vocabulary. The largest known have 17 MB.
-const MAX_FILE: u64 = 256 * 1024 * 1024;
 
 /// Builds the tokenizer of a folder with every token it was given, and what stands around a text.
 ///
@@ -56,7 +57,7 @@ fn from_older_files(
     };
     let merges = text(&folder.join("merges.txt"))?;
     let path = folder.join("vocab.json");
-    if let (Some(vocab), Some(merges)) = (read_json(&path)?, &merges) {
+    if let (Some(vocab), Some(merges)) = (read_json(&path, Kind::Vocabulary)?, &merges) {
         let class = class_or(Class::Gpt2);
         let file = vocab_files::byte_level(&vocab, merges, class, settings)?;
         return Ok((from_bytes(file.to_string().as_bytes(), &path)?, Some(class)));
@@ -83,25 +84,20 @@ fn from_older_files(
 /// Tokens that other files give an id or name as special, where the tokenizer does not have them yet.
 fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Result<()> {
     let (added, unnamed) = settings.added();
-    let known = tokenizer.get_added_tokens_decoder();
-    for (id, token) in added {
-        if known.values().any(|other| other.content == token.content) {
-            continue;
-        }
-        let content = token.content.clone();
-        let add = |tokenizer: &mut tokenizers::Tokenizer| match token.special {
-            true => tokenizer.add_special_tokens([token]),
-            false => tokenizer.add_tokens([token]),
-        };
-        guarded(|| add(tokenizer))?;
+    let mut known: HashSet<String> =
+        tokenizer.get_added_tokens_decoder().values().map(|token| token.content.clone()).collect();
+    let added: Vec<(u32, AddedToken)> =
+        added.into_iter().filter(|(_, token)| known.insert(token.content.clone())).collect();
+    // All at once: for each call everything that was added is gone through anew.
+    guarded(|| tokenizer.add_tokens(added.iter().map(|(_, token)| token.clone())))?;
+    for (id, AddedToken { content, .. }) in added {
         let found = tokenizer.token_to_id(&content);
         if found != Some(id) {
             let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
             return Err(EngineError::Tokenizer(format!("the added token {content:?} has id {found} instead of {id}")));
         }
     }
-    let known = tokenizer.get_added_tokens_decoder();
-    let unnamed = unnamed.into_iter().filter(|token| !known.values().any(|other| other.content == token.content));
+    let unnamed = unnamed.into_iter().filter(|token| known.insert(token.content.clone()));
     guarded(|| tokenizer.add_special_tokens(unnamed)).map(|_| ())
 }
 
@@ -127,19 +123,8 @@ fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> 
 
 /// The file's bytes, `None` when there is no such file.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::metadata(path) {
-        Ok(facts) if facts.len() > MAX_FILE => {
-            return Err(malformed(path, format!("it has {} bytes, more than {MAX_FILE}", facts.len())));
-        }
-        _ => {}
-    }
-    match std::fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        result => {
-            let bytes = result.map_err(EngineError::io("read", path))?;
-            refuse_other("a file of the tokenizer", path, &bytes).map(|()| Some(bytes))
-        }
-    }
+    let Some(bytes) = files::if_there(files::read(path, Kind::Vocabulary))? else { return Ok(None) };
+    refuse_other("a file of the tokenizer", path, &bytes).map(|()| Some(bytes))
 }
 
 fn malformed(path: &Path, reason: String) -> EngineError {
@@ -148,17 +133,10 @@ fn malformed(path: &Path, reason: String) -> EngineError {
 
 pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     // The crate panics on some files that are not JSON.
-    serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, e.to_string()))?;
+    let file = serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, e.to_string()))?;
+    growth::check(&file).map_err(|reason| malformed(path, reason))?;
     guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
         EngineError::Tokenizer(reason) => malformed(path, reason),
         other => other,
     })
-}
-
-/// The crate's own panics on a tokenizer file from a stranger become errors.
-pub(super) fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|e| EngineError::Tokenizer(e.to_string())),
-        Err(_) => Err(EngineError::Tokenizer("its files contradict themselves".to_owned())),
-    }
 }

@@ -6,6 +6,8 @@ mod chat_guard;
 mod class;
 mod encoding;
 mod files;
+mod growth;
+mod guarded;
 mod sentence_model;
 mod sentence_piece;
 mod special;
@@ -20,7 +22,7 @@ use tokenizers::{DecoderWrapper, ModelWrapper};
 
 pub use self::chat::{ChatTemplate, Message, Turn};
 pub use self::encoding::Encoded;
-use self::files::guarded;
+use self::guarded::guarded;
 use self::special::{Named, ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};

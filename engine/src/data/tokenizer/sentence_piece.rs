@@ -11,7 +11,9 @@ use tokenizers::normalizers::{Precompiled, Sequence};
 
 use super::around::{Part, around};
 use super::class::Class;
-use super::files::{from_bytes, guarded};
+use super::files::from_bytes;
+use super::growth;
+use super::guarded::guarded;
 use super::sentence_model::{Kind, Role, SentenceModel};
 use super::special::Settings;
 use super::vocab_files::{named, of_another_kind};
@@ -207,8 +209,12 @@ fn controls(
     settings: &Settings,
     vocab: &[(String, f64)],
 ) -> Vec<Value> {
+    let mut ids: HashMap<&str, usize> = HashMap::with_capacity(vocab.len());
+    for (id, (piece, _)) in vocab.iter().enumerate() {
+        ids.entry(piece).or_insert(id);
+    }
     let own = |text: &str, is_special: bool| {
-        let id = vocab.iter().position(|(piece, _)| piece == text)?;
+        let id = ids.get(text)?;
         Some(json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
             "normalized": false, "special": is_special}))
     };
@@ -259,6 +265,7 @@ fn normalizer(
         steps.push(replace("\n", " ")?);
     }
     if !model.charsmap.is_empty() && !matches!(class, Some(Class::Llama | Class::Mbart)) {
+        growth::check_table(model.charsmap)?;
         // The crate slices by sizes that the file claims.
         let charsmap = guarded(|| Ok(Precompiled::from(model.charsmap)?)).map_err(|e| e.to_string())?;
         steps.push(NormalizerWrapper::Precompiled(charsmap));

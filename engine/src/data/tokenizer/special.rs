@@ -1,6 +1,7 @@
 //! What the files beside a vocabulary say: its class and switches, which tokens begin, end and pad a text, and which
 //! were added to it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use tokenizers::AddedToken;
 
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
+use crate::files::{self, Kind};
 
 /// What a token can be there for.
 pub(super) const ROLES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
@@ -36,9 +38,9 @@ pub(super) struct Settings {
 
 impl Settings {
     /// # Errors
-    /// [`EngineError::Malformed`] for a file that is not JSON, [`EngineError::Io`] for one that cannot be read.
+    /// A file is not JSON, or cannot be read.
     pub(super) fn from_folder(folder: &Path) -> Result<Self> {
-        let read = |name: &str| read_json(&folder.join(name));
+        let read = |name: &str| read_json(&folder.join(name), Kind::Settings);
         Ok(Self {
             by_text: [read(BY_TEXT[0])?, read(BY_TEXT[1])?],
             by_id: [read(BY_ID[0])?, read(BY_ID[1])?],
@@ -97,13 +99,17 @@ impl Settings {
                 added.push((id, token));
             }
         }
+        let mut ids: HashSet<u32> = added.iter().map(|(id, _)| *id).collect();
+        let mut texts: HashSet<String> = added.iter().map(|(_, token)| token.content.clone()).collect();
+        let special_texts: Vec<String> = ROLES.iter().filter_map(|role| self.text(role)).collect();
         for (content, id) in self.added.as_ref().and_then(Value::as_object).into_iter().flatten() {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
             if let Some(id) = id
-                && !added.iter().any(|(known, token)| *known == id || token.content == *content)
+                && !ids.contains(&id)
+                && texts.insert(content.clone())
             {
-                let is_special = ROLES.iter().any(|role| self.text(role).as_ref() == Some(content));
-                added.push((id, AddedToken::from(content.clone(), is_special)));
+                ids.insert(id);
+                added.push((id, AddedToken::from(content.clone(), special_texts.contains(content))));
             }
         }
         added.sort_by_key(|(id, _)| *id);
@@ -133,11 +139,8 @@ fn token_of(value: &Value, is_special: bool) -> Option<AddedToken> {
 }
 
 /// The file's content, `None` when there is no such file.
-pub(super) fn read_json(path: &Path) -> Result<Option<Value>> {
-    let bytes = match std::fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        result => result.map_err(EngineError::io("read", path))?,
-    };
+pub(super) fn read_json(path: &Path, kind: Kind) -> Result<Option<Value>> {
+    let Some(bytes) = files::if_there(files::read(path, kind))? else { return Ok(None) };
     refuse_other("a file of the tokenizer", path, &bytes)?;
     serde_json::from_slice(&bytes).map(Some).map_err(|e| EngineError::Malformed {
         what: "a file of the tokenizer",

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{BASE_COPY, KIND, MODEL, TOKEN_ROWS, transposed};
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor, TokenRows, malformed};
-use crate::adapters::lora::Patterns;
+use crate::adapters::patterns::Patterns;
 use crate::adapters::peft::{read_head, read_task_of, task_type};
 use crate::adapters::residual::Residual;
 use crate::adapters::tensors::Tensors;
@@ -21,7 +21,8 @@ pub(in crate::adapters::peft) fn read(folder: &Path, json: &Value, tensors: &mut
     let config = settings(json, &config_path)?;
     // PEFT saves a head's bias three times where biases are trained.
     tensors.forget(|name| name.contains(".modules_to_save.") || name.contains(".original_module."));
-    let alphas = Patterns::new(&config.alpha_pattern).map_err(|error| malformed(&config_path, error.to_string()))?;
+    let alphas = Patterns::new(&config.alpha_pattern)
+        .map_err(|reason| malformed(&config_path, format!("alpha_pattern: {reason}")))?;
     let layers = matrices(tensors, &config, &alphas)?;
     let rows = token_rows(tensors, &config)?;
     if layers.is_empty() && rows.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{KIND, MODEL, TOKEN_ROWS, transposed};
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, TokenRows};
-use crate::adapters::lora::Patterns;
+use crate::adapters::patterns::Patterns;
 use crate::adapters::peft::{PEFT_VERSION, TASK, task_type};
 use crate::config::{LoraBias, LoraConfig};
 use crate::error::{EngineError, Result};
@@ -107,7 +107,9 @@ fn token_indices(lora: &FoldedLora) -> Value {
 /// Ranks and alphas other than the common ones: the settings' own, or layer by layer where those do not say them.
 fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let config = &lora.config;
-    let (ranks, alphas) = (Patterns::new(&config.rank_pattern)?, Patterns::new(&config.alpha_pattern)?);
+    let named = |field| move |reason: String| EngineError::Setting { field, reason };
+    let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
+    let alphas = Patterns::new(&config.alpha_pattern).map_err(named("lora.alpha_pattern"))?;
     let is_said = |layer: &LoraMatrices| {
         let alpha = alphas.for_name(&layer.name).unwrap_or(config.alpha);
         let scale = config.scale(layer.rank, alpha);
