@@ -107,7 +107,8 @@ fn fill_in(mut rest: &str, values: &[(&str, &dyn Display)]) -> String {
 
 /// What stands before a blank, in it and behind it.
 fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
-    let end = text.find('}')?;
+    let first = text.find('{')?;
+    let end = first + text[first..].find('}')?;
     let begin = text[..end].rfind('{')?;
     Some((&text[..begin], &text[begin + 1..end], &text[end + 1..]))
 }
