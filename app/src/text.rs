@@ -107,9 +107,9 @@ fn fill_in(mut rest: &str, values: &[(&str, &dyn Display)]) -> String {
 
 /// What stands before a blank, in it and behind it.
 fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
-    // A closing brace without an opening one belongs to a pair of braces that was passed.
-    let ends = text.match_indices('}').map(|(end, _)| end);
-    let (begin, end) = ends.filter_map(|end| Some((text[..end].rfind('{')?, end))).next()?;
+    let first = text.find('{')?;
+    let end = first + text[first..].find('}')?;
+    let begin = text[..end].rfind('{')?;
     Some((&text[..begin], &text[begin + 1..end], &text[end + 1..]))
 }
 

@@ -24,7 +24,8 @@ pub(super) fn overlay_ui(ui: &mut Ui, state: &State) {
     };
     let opens = !matches!(hovered.kind, Some(Kind::Other | Kind::Missing));
     let ink = if opens { t.accent } else { t.warn };
-    let layer = egui::LayerId::new(egui::Order::Tooltip, egui::Id::unique("drop"));
+    // Above every window of ours, below the words.
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
     let painter = ui.ctx().layer_painter(layer);
     let whole = ui.ctx().content_rect();
     painter.rect_filled(whole, 0.0, Color32::from_black_alpha(110));

@@ -43,14 +43,18 @@ fn name_ui(ui: &mut Ui, name: &str, help: &str) -> egui::Id {
     if help.is_empty() {
         return small(ui).id;
     }
-    let line = ui.horizontal(|ui| {
+    // Else the line would be as high as a control.
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.spacing_mut().item_spacing.x = 5.0;
-        ui.set_min_height(0.0);
-        let label = small(ui);
-        help_ui(ui, help);
-        label.on_hover_text(help).id
-    });
-    line.inner
+        ui.horizontal(|ui| {
+            let label = small(ui);
+            help_ui(ui, help);
+            label.on_hover_text(help).id
+        })
+        .inner
+    })
+    .inner
 }
 
 /// A mark that says more while the pointer is on it.
