@@ -97,9 +97,6 @@ CASES = {
     "t5-prefix-2x40": {"method": "prefix", "virtual": 5, "beams": BEAMS, "config": {
         "num_layers": 2, "d_model": 40, "num_heads": 5, "d_kv": 8, "d_ff": 66, "layer_norm_epsilon": 2e-6,
         "relative_attention_num_buckets": 10, "relative_attention_max_distance": 21, "decoder_start_token_id": 1}},
-    "t5-prefix-4x24-shallow": {"method": "prefix", "virtual": 3, "config": {
-        "num_layers": 4, "num_decoder_layers": 2, "d_model": 24, "d_kv": 6, "num_heads": 4, "d_ff": 40,
-        "decoder_start_token_id": 1}},
     "t5-prefix-3x32-gated": {"method": "prefix", "virtual": 4, "own_head": True, "disk": "float16", "config": {
         "num_layers": 3, "d_model": 32, "num_heads": 3, "d_kv": 10, "d_ff": 44, "feed_forward_proj": "gated-gelu",
         "tie_word_embeddings": False, "decoder_start_token_id": 1, "relative_attention_num_buckets": 8,

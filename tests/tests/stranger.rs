@@ -284,7 +284,7 @@ fn a_pipe_or_a_device_in_place_of_a_file_is_named_and_nobody_waits_for_it() {
     assert!(Incoming::read(&adapter, None).is_err());
     let rows = home.path().join("rows.jsonl");
     assert!(Command::new("mkfifo").arg(&rows).status().unwrap().success());
-    assert!(engine::data::read_table(&rows).unwrap_err().to_string().contains("not a file"));
+    assert!(engine::data::read_table(&rows).unwrap_err().to_string().contains("a device or a pipe"));
 }
 
 #[test]

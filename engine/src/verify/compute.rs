@@ -431,6 +431,11 @@ impl Setup<'_> {
     fn decoder(&self, conditioning: &Conditioning, options: DecoderOptions) -> Result<(Decoder, usize)> {
         let batch = self.batch("left")?;
         let tuned = self.model.tuned(&conditioning.tuned)?.map(Rc::new);
+        let mut conditioning = conditioning.clone();
+        if let Some(pairs) = &mut conditioning.decoder {
+            // PEFT gives a decoder that is less deep than its encoder pairs that no layer takes.
+            pairs.truncate(self.model.shape().n_layers);
+        }
         let (tokens, mask, seq) = match &batch.source {
             Some(source) => (&source.tokens, &source.mask, source.seq),
             None => (&batch.tokens, &batch.mask, batch.seq),

@@ -445,7 +445,7 @@ fn large_type_puts_the_card_above_the_form() {
 
 /// The form of a new run in a window that is high enough for all of it.
 fn whole_form() -> Bench {
-    let mut bench = Bench::with_runs(Start { size: [1280.0, 2700.0], ..Start::default() }, Vec::new());
+    let mut bench = Bench::with_runs(Start { size: [1280.0, 3300.0], ..Start::default() }, Vec::new());
     click(&mut bench, "Set up a run");
     bench.answer_form();
     bench.harness.get_by_label("Ready");

@@ -136,6 +136,7 @@ fn a_run_whose_rows_have_changed_is_resumed_only_with_a_yes() {
     let failure = Failure { what: "the run began with something else".to_owned(), advice: "Put it back".to_owned() };
     bench.event(Event::Failed { job, failure });
     bench.answer(Answer::Runs(stopped()));
+    bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
     bench.harness.get_by_label("the training rows (77 then, 116 now)");
     assert!(!bench.world.borrow().commands.iter().any(|c| matches!(c, Command::ResumeOnOthers { .. })));
     click(&mut bench, "Go on anyway");
