@@ -141,6 +141,7 @@ mod tests {
             embedding_width: 768,
             weights: Vec::new(),
             linears: Vec::new(),
+            notice: None,
         }
     }
 
