@@ -177,7 +177,7 @@ mod tests {
         assert!(read("x.json", "").unwrap_err().to_string().contains("not valid JSON"));
         assert!(read("x.csv", "a,b\n").unwrap_err().to_string().contains("no rows"));
         assert!(read("x.jsonl", "{").unwrap_err().to_string().starts_with("row 1 of"));
-        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains(".jsonl"));
+        assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains("a Parquet file"));
         assert!(read("x.jsonl", b"\xFF\xFE{\0}\0").unwrap_err().to_string().contains("UTF-16"));
         assert!(read_table(Path::new("/nowhere/x.jsonl")).unwrap_err().to_string().contains("cannot read"));
     }

@@ -36,6 +36,8 @@ pub(super) struct EncoderConfig {
     pub(super) type_vocab_size: usize,
     pub(super) embedding_size: Option<usize>,
     pub(super) hidden_act: String,
+    /// DistilBERT has no option for it.
+    #[serde(default = "layer_norm_eps")]
     pub(super) layer_norm_eps: f64,
     pub(super) initializer_range: f64,
     pub(super) pad_token_id: Option<usize>,
@@ -48,6 +50,10 @@ pub(super) struct EncoderConfig {
     pub(super) num_hidden_groups: usize,
     #[serde(default = "one")]
     pub(super) inner_group_num: usize,
+}
+
+fn layer_norm_eps() -> f64 {
+    1e-12
 }
 
 fn one() -> usize {
