@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use burn::tensor::wgpu::{MemoryConfiguration, WgpuBackend, wgpu};
+use burn::tensor::wgpu::{WgpuBackend, wgpu};
 use burn::tensor::{Device, DeviceKind};
 use serde::{Deserialize, Serialize};
 
@@ -166,11 +166,9 @@ fn started(adapter: &Adapter) -> Result<Device> {
     if let Some(device) = slot.and_then(OnceLock::get) {
         return Ok(device.clone());
     }
-    let options = Device::wgpu_options().device_kind(adapter.kind.clone()).graphics_api(adapter.api);
-    // A software driver has a small heap, which pages of the size of the largest tensor soon fill.
-    let options =
-        if adapter.info.software { options.memory_config(MemoryConfiguration::ExclusivePages) } else { options };
-    let device = options
+    let device = Device::wgpu_options()
+        .device_kind(adapter.kind.clone())
+        .graphics_api(adapter.api)
         .init()
         .map_err(|error| EngineError::Computation(format!("{} does not start: {error}", adapter.info.name)))?;
     Ok(slot.map_or(device.clone(), |slot| slot.get_or_init(|| device).clone()))
