@@ -4,7 +4,7 @@
 use app::action::{Action, Pick, Screen};
 use app::desk::Desk;
 use app::say;
-use app::store::{Answer, Request, RunRow, RunState};
+use app::store::{Answer, Request, RunState};
 use app::workbench::Workbench;
 use app::workbench::link::News;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};

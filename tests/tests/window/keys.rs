@@ -153,12 +153,11 @@ fn a_filter_that_means_nothing_says_what_is_known() {
 #[test]
 fn in_a_narrow_window_the_table_and_the_start_of_a_run_are_in_sight() {
     let start = || Start { size: [900.0, 600.0], ..Start::default() };
-    let mut bench = Bench::with_runs(start(), runs());
+    let table = Bench::with_runs(start(), runs());
     for column in ["Sort by Name", "Sort by Steps", "Sort by Started"] {
-        let rect = bench.harness.get_by_label(column).rect();
+        let rect = table.harness.get_by_label(column).rect();
         assert!(rect.max.x <= 900.0, "{column} is at {rect:?}");
     }
-    let table = bench;
     let mut bench = Bench::with_runs(start(), Vec::new());
     click(&mut bench, "Set up a run");
     bench.answer_form();
