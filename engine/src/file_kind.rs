@@ -100,6 +100,10 @@ impl FileKind {
                 "Download the file itself: on the site that is the link for downloading, not the page that shows it"
             }
             Self::ServerError => "Open the file in an editor, it says what the server wanted; then download it again",
+            Self::Archive("gzip") => "Unpack it first: gunzip FILE",
+            Self::Archive("bzip2") => "Unpack it first: bunzip2 FILE",
+            Self::Archive("xz") => "Unpack it first: unxz FILE",
+            Self::Archive("Zstandard") => "Unpack it first: unzstd FILE",
             Self::Archive(_) | Self::Zip => "Unpack it, and choose what was in it",
             Self::Gguf => "Fetch the model as Hugging Face keeps it: config.json, safetensors and a tokenizer",
             Self::Binary(_) => "Convert it to the form that is read here",

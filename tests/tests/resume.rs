@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{FullConfig, LoraConfig, MethodConfig, RunConfig};
 use engine::message::{Command, Event, JobId, Outcome};
-use engine::training::run_folder::{Older, Record, RunFolder, read_checkpoints, read_records};
+use engine::training::run_folder::{Older, Record, RunFolder, read_checkpoints};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tests::{Talk, tiny_model, tiny_run};
+use tests::{Talk, curve, tiny_model, tiny_run};
 
 const JOB: JobId = JobId(1);
 
@@ -41,19 +41,6 @@ fn is_step(event: &Event, wanted: usize) -> bool {
 
 fn is_completed(events: &[Event]) -> bool {
     matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. }))
-}
-
-/// The figures without what a clock decides.
-fn curve(folder: &Path) -> Vec<Record> {
-    let mut records = read_records(&folder.join("metrics.jsonl")).unwrap();
-    for record in &mut records {
-        match record {
-            Record::Step(report) => report.elapsed_secs = 0.0,
-            Record::Evaluation(report) => report.elapsed_secs = 0.0,
-            Record::Sample(_) => {}
-        }
-    }
-    records
 }
 
 /// Every file of a run by its place, without those that hold times.

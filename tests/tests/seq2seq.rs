@@ -16,8 +16,8 @@ use engine::message::{
 };
 use engine::models::Site;
 use engine::nn::Precision;
-use engine::training::run_folder::{Record, read_records};
-use tests::{Talk, golden_cases, tiny_run};
+use engine::training::run_folder::Record;
+use tests::{Talk, curve, golden_cases, tiny_run};
 
 const JOB: JobId = JobId(1);
 
@@ -64,19 +64,6 @@ fn everywhere() -> PrefixConfig {
 fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
     let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
     talk.run(command, JOB)
-}
-
-/// The figures without what a clock decides.
-fn curve(folder: &Path) -> Vec<Record> {
-    let mut records = read_records(&folder.join("metrics.jsonl")).unwrap();
-    for record in &mut records {
-        match record {
-            Record::Step(report) => report.elapsed_secs = 0.0,
-            Record::Evaluation(report) => report.elapsed_secs = 0.0,
-            Record::Sample(_) => {}
-        }
-    }
-    records
 }
 
 fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStream> {

@@ -8,27 +8,14 @@ use engine::config::{
     PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation, RunConfig, Schedule, SgdConfig,
 };
 use engine::message::{Command, Event, JobId, Outcome, RangePoint, RateRange};
-use engine::training::run_folder::{Record, read_records};
-use tests::{Talk, tiny_run};
+use engine::training::run_folder::Record;
+use tests::{Talk, curve, tiny_run};
 
 const JOB: JobId = JobId(1);
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
     let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
     talk.run(command, JOB)
-}
-
-/// The figures without what a clock decides.
-fn curve(folder: &Path) -> Vec<Record> {
-    let mut records = read_records(&folder.join("metrics.jsonl")).unwrap();
-    for record in &mut records {
-        match record {
-            Record::Step(report) => report.elapsed_secs = 0.0,
-            Record::Evaluation(report) => report.elapsed_secs = 0.0,
-            Record::Sample(_) => {}
-        }
-    }
-    records
 }
 
 fn bytes(folder: &Path, file: &str) -> Vec<u8> {

@@ -152,7 +152,18 @@ pub(super) fn column(table: &Table, name: &str) -> Result<usize> {
 }
 
 fn missing(table: &Table, name: &str) -> EngineError {
-    EngineError::ColumnMissing { column: name.to_owned(), found: table.columns.join(", "), path: table.path.clone() }
+    EngineError::ColumnMissing { column: name.to_owned(), found: listed(&table.columns), path: table.path.clone() }
+}
+
+/// Columns that a sentence names.
+const NAMED: usize = 20;
+
+/// Columns as a sentence lists them: a stranger's table may have thousands.
+pub(super) fn listed(columns: &[String]) -> String {
+    match columns.get(NAMED..) {
+        Some([_, ..]) => format!("{} and {} more", columns[..NAMED].join(", "), columns.len() - NAMED),
+        _ => columns.join(", "),
+    }
 }
 
 fn guess_target(table: &Table, taken: &[usize]) -> Option<usize> {
@@ -213,6 +224,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+
+    #[test]
+    fn a_sentence_names_as_many_columns_as_one_can_read() {
+        let columns = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(listed(&columns(2)), "0, 1");
+        assert!(listed(&columns(20)).ends_with("18, 19"));
+        assert!(listed(&columns(3000)).ends_with("18, 19 and 2980 more"));
+    }
 
     fn guessed(columns: &[&str]) -> Option<(String, String)> {
         let mut table = Table::new(Path::new("x.csv"));

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{EngineError, Result};
+use crate::file_kind::FileKind;
 use crate::files::{self, Kind};
 
 /// What there is, and the way from there to rows.
@@ -14,8 +15,8 @@ struct Found {
     advice: &'static str,
 }
 
-/// Bytes at the beginning of a file that are looked at.
-const BEGINNING: u64 = 4096;
+/// Bytes at the beginning of a file that are looked at: more than any answer of a server that is told as one.
+const BEGINNING: u64 = 4097;
 /// Files of rows in a folder that are named.
 const FILES_NAMED: usize = 3;
 
@@ -27,8 +28,8 @@ const DATASETS: &str =
 const PARQUET: &str = "Write its rows out with Python: pandas.read_parquet(\"FILE\").to_json(\"rows.jsonl\", \
                        orient=\"records\", lines=True, force_ascii=False)";
 
-/// Beginnings of files, with what they are.
-const BEGINNINGS: [(&[u8], &str, &str); 21] = [
+/// Beginnings of files from which rows can be had, with the way; [`FileKind`] knows what stands in any file's place.
+const BEGINNINGS: [(&[u8], &str, &str); 14] = [
     (b"PAR1", "a Parquet file", PARQUET),
     (
         b"ARROW1",
@@ -39,12 +40,6 @@ const BEGINNINGS: [(&[u8], &str, &str); 21] = [
     (b"\xFF\xFF\xFF\xFF", "an Arrow file of the datasets library", DATASETS),
     (b"Obj\x01", "an Avro file", "Write its rows out as .jsonl"),
     (b"ORC", "an ORC file", "Write its rows out as .jsonl"),
-    (b"\x1F\x8B", "packed with gzip", "Unpack it first: gunzip FILE"),
-    (b"BZh", "packed with bzip2", "Unpack it first: bunzip2 FILE"),
-    (b"\xFD7zXZ\0", "packed with xz", "Unpack it first: unxz FILE"),
-    (b"\x28\xB5\x2F\xFD", "packed with zstd", "Unpack it first: unzstd FILE"),
-    (b"7z\xBC\xAF\x27\x1C", "a 7z archive", UNPACK),
-    (b"Rar!\x1A\x07", "a RAR archive", UNPACK),
     (
         b"SQLite format 3\0",
         "an SQLite database",
@@ -56,7 +51,6 @@ const BEGINNINGS: [(&[u8], &str, &str); 21] = [
     (b"\x93NUMPY", "an array of NumPy", "Write the texts out as .jsonl"),
     (b"\x89HDF", "an HDF5 file", "Write its rows out as .jsonl"),
     (b"GGUF", "the weights of a model in GGUF", "Choose a file of rows here"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file itself: git lfs pull"),
     (b"<?xml", "an XML file", "Write a row for each text, as .csv or .jsonl"),
     (b"\x80\x02", "a Python pickle, which is never opened here", "Write its rows out with Python, as .jsonl"),
 ];
@@ -99,20 +93,14 @@ fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
     if beginning.starts_with(b"PK\x03\x04") {
         return Some(of_zip(path, beginning));
     }
-    if beginning.get(257..262) == Some(b"ustar") {
-        return Some(Found::new("a tar archive", UNPACK));
-    }
     if is_safetensors(beginning, length) {
         let advice =
             "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FILE";
         return Some(Found::new("a file of tensors: weights or an adapter", advice));
     }
-    let text = beginning.trim_ascii_start().to_ascii_lowercase();
-    if text.starts_with(b"<!doctype html") || text.starts_with(b"<html") {
-        let advice = "Fetch the file itself; a page about it, or one that asks to log in, was saved in its place";
-        return Some(Found::new("a web page", advice));
-    }
-    None
+    // A server's answer is short, so that its beginning is all of it.
+    let kind = FileKind::of(beginning)?;
+    Some(Found::new(kind.to_string(), kind.advice()))
 }
 
 /// What an archive holds is told by the names in its beginning, and by its own.

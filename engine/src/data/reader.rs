@@ -9,7 +9,6 @@ use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
 use super::{conll, delimited, file_kind, json_forms, lines};
 use crate::error::{EngineError, Result};
-use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 
 /// Endings of names that say how rows are written.
@@ -27,7 +26,6 @@ pub(super) const ENDINGS: [&str; 10] =
 pub fn read_table(path: &Path) -> Result<Table> {
     check_file(path)?;
     let bytes = files::read(path, Kind::Rows)?;
-    refuse_other("the file of rows", path, &bytes)?;
     let (bytes, encoding) = as_utf8(&bytes);
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let mut table = match ending.as_str() {

@@ -1,5 +1,6 @@
 //! What happened to the rows on their way into a dataset, in numbers and in sentences.
 
+use super::columns::listed;
 use super::encode::Example;
 use super::table::Problem;
 use super::tokenizer::Tokenizer;
@@ -127,7 +128,7 @@ impl DataReport {
         if self.unread_columns.is_empty() {
             return None;
         }
-        let unread = self.unread_columns.join(", ");
+        let unread = listed(&self.unread_columns);
         Some(match self.source_column.as_str() {
             "" => format!("Columns that are not read: {unread} (learned is {})", self.target_column),
             source => format!("Columns that are not read: {unread} (learned is {} from {source})", self.target_column),

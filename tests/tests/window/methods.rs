@@ -229,3 +229,16 @@ fn an_adapter_is_opened_from_the_library() {
     });
     assert_eq!(asked, Some("/mail/a.prefix".into()));
 }
+
+#[test]
+fn what_a_model_says_and_nobody_reads_is_said_beside_it() {
+    let mut bench = form(Start::default(), "Set up a run");
+    let window = bench.harness.state_mut().as_mut().expect("the window is open");
+    for model in window.state.models.values_mut() {
+        if let app::state::Described::Known(model) = model {
+            model.notice = Some("config.json has new_option, which is not read here".to_owned());
+        }
+    }
+    bench.settle();
+    bench.harness.get_by_label("config.json has new_option, which is not read here");
+}

@@ -59,6 +59,10 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                         plain_chip_ui(ui, &fact);
                     }
                 });
+                if let Some(notice) = &model.notice {
+                    let notice = RichText::new(text::as_sentence(notice)).small().color(tokens(ui).muted);
+                    ui.add(egui::Label::new(notice).wrap());
+                }
                 if folder != typed(&draft.model) {
                     let note = say!("model.from_cache", folder = folder.display());
                     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
