@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use engine::files::{self, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
@@ -34,9 +35,7 @@ pub struct Desk {
 impl Desk {
     /// Reads the file. One that is not there or of another version is an empty desk.
     pub fn load(path: &Path) -> Self {
-        let is_file = std::fs::metadata(path).is_ok_and(|facts| facts.is_file());
-        let text = is_file.then(|| std::fs::read_to_string(path).ok()).flatten();
-        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+        files::read_json(path, Kind::Settings, "the desk").unwrap_or_default()
     }
 
     /// The file's text.

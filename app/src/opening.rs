@@ -3,11 +3,11 @@
 //! A file's kind is told by names alone; only a run file and the head of a `config.json` are read.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
 use engine::error::Failure;
+use engine::files;
 
 use crate::cli::{CliError, run_file};
 use crate::say;
@@ -54,8 +54,6 @@ const ROWS: [&str; 13] =
     ["jsonl", "ndjson", "json", "csv", "tsv", "conll", "conllu", "bio", "txt", "parquet", "arrow", "xlsx", "gz"];
 /// Endings of files that hold weights.
 const WEIGHTS: [&str; 6] = ["safetensors", "bin", "pt", "pth", "ckpt", "msgpack"];
-/// No `config.json` is longer, in bytes.
-const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// Looks at a path.
 pub fn kind_of(path: &Path) -> Kind {
@@ -90,9 +88,8 @@ fn of_folder(folder: &Path) -> Kind {
 /// P-tuning v2's programs write the model's own `config.json` beside a checkpoint that holds a prefix alone.
 fn is_prefix_checkpoint(config: &Path) -> bool {
     let read = || {
-        let mut text = String::new();
-        fs::File::open(config).ok()?.take(LONGEST_CONFIG).read_to_string(&mut text).ok()?;
-        serde_json::from_str::<serde_json::Value>(&text).ok()?.get("pre_seq_len")?.as_u64()
+        let config: serde_json::Value = files::read_json(config, files::Kind::Settings, "config.json").ok()?;
+        config.get("pre_seq_len")?.as_u64()
     };
     read().is_some_and(|length| length > 0)
 }

@@ -23,13 +23,14 @@ use crate::config::{
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
+use crate::files::write_json;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, GenerationConfig, Model, SOFT, WeightName};
 use crate::nn::Precision;
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::weights::{write_floats, write_json};
+use crate::weights::write_floats;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

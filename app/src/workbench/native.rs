@@ -1,8 +1,7 @@
 //! The window on a real screen: the engine's and the store's threads, dialogs, files, and what is said when there is no
 //! screen.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use eframe::NativeOptions;
 use engine::config::RunConfig;
 use engine::error::{Failure, io_advice, io_reason};
+use engine::files::write_whole;
 use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
 use engine::message::{Command, Event};
 use engine::worker::Engine;
@@ -293,8 +293,8 @@ impl Link for NativeLink {
         self.desk = Some(text.clone());
         let path = self.workspace.desk();
         self.aside("desk", move || {
-            if let Err(error) = write_whole(&path, &text) {
-                tracing::warn!("what lies on the desk cannot be kept ({error}): {}", path.display());
+            if let Err(error) = write_whole(&path, text.as_bytes()) {
+                tracing::warn!("what lies on the desk cannot be kept: {error}");
             }
             None
         });
@@ -317,20 +317,11 @@ impl Link for NativeLink {
         self.engine = None;
         self.store.close();
         if let Some(text) = self.desk.take()
-            && let Err(error) = write_whole(&self.workspace.desk(), &text)
+            && let Err(error) = write_whole(&self.workspace.desk(), text.as_bytes())
         {
             tracing::warn!("what lies on the desk cannot be kept: {error}");
         }
     }
-}
-
-/// A file that is there as it was or as it is to be, whenever the program is ended.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }
 
 fn dialog(pick: Pick) -> rfd::FileDialog {

@@ -16,8 +16,9 @@ use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::files::write_json;
 use crate::models::Site;
-use crate::weights::{write_floats, write_json};
+use crate::weights::write_floats;
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "PREFIX_BY_SITE";

@@ -10,9 +10,8 @@ use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::unread;
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site};
-use crate::weights::write_json;
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "COMBINED";

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::adapters::FoldedAdapter;
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::files::{self, Kind, write_json};
 use crate::nn::positions::Positions;
-use crate::weights::write_json;
 
 const FILE: &str = "positions.json";
 

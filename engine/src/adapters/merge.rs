@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::files::{self, Kind, write_json};
 use crate::models::{BaseModel, WeightName, tied_head};
-use crate::weights::write_json;
 
 /// Files beside the weights that belong to a checkpoint, by their ends.
 const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];

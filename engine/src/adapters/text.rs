@@ -9,7 +9,7 @@ use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::unread;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
-use crate::weights::write_json;
+use crate::files::write_json;
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "TEXT";

@@ -12,7 +12,8 @@ use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
-use crate::weights::{write_floats, write_json};
+use crate::files::write_json;
+use crate::weights::write_floats;
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "WEIGHTS";

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::error::{EngineError, Result};
+use crate::files::write_whole;
 use crate::message::{Metric, NeighbourList, Side, Space};
-use crate::weights::write_whole;
 
 const COLUMNS: [&str; 17] = [
     "side",

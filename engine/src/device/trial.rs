@@ -13,8 +13,8 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData, activation};
 use super::{DeviceChoice, DeviceInfo, cpu, open, precision};
 use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
+use crate::files::write_json;
 use crate::nn::Precision;
-use crate::weights::write_json;
 
 /// The command that an adapter is tried with: `PROGRAM try-device wgpu:0 f32`.
 pub const TRY_DEVICE: &str = "try-device";

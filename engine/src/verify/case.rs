@@ -9,10 +9,9 @@ use serde::Deserialize;
 
 use crate::config::Task;
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::files::{self, Kind, write_whole};
 use crate::message::EarlyStopping;
 use crate::models::folder::ModelFolder;
-use crate::weights::write_whole;
 
 /// A tensor of a case, on the host.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,5 +11,3 @@ pub use self::files::WeightFiles;
 pub(crate) use self::files::hex;
 pub(crate) use self::npy::{is_npy, read_npy};
 pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats};
-pub use crate::files::write_json;
-pub(crate) use crate::files::write_whole;

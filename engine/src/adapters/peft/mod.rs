@@ -19,9 +19,9 @@ use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::adapters::tensors::Tensors;
 use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
+use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site, is_class_head};
-use crate::weights::{write_floats, write_json};
+use crate::weights::write_floats;
 
 /// `adapter_config.json` of a prefix, with PEFT's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use crate::adapters::prompt::PromptEncoderShape;
 use crate::adapters::tensors::Tensors;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::files::{self, Kind};
-use crate::weights::{write_floats, write_json};
+use crate::files::{self, Kind, write_json};
+use crate::weights::write_floats;
 
 /// The `peft_type` of a prompt that is its own parameters.
 pub(super) const PROMPT: &str = "PROMPT_TUNING";

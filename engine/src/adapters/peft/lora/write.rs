@@ -11,7 +11,8 @@ use crate::adapters::patterns::Patterns;
 use crate::adapters::peft::{PEFT_VERSION, TASK, task_type};
 use crate::config::{LoraBias, LoraConfig};
 use crate::error::{EngineError, Result};
-use crate::weights::{Floats, write_floats, write_json};
+use crate::files::write_json;
+use crate::weights::{Floats, write_floats};
 
 /// Writes the folder as PEFT's `save_pretrained` does.
 ///
