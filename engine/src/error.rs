@@ -387,6 +387,9 @@ impl EngineError {
                  weights fits that one too"
             }
             Self::NotAModel { .. } => "Choose a folder with config.json, weights and a tokenizer in it",
+            Self::Malformed { path, .. } if is_binary(path) => {
+                "The file is damaged, or not what it should be: fetch it again"
+            }
             Self::Malformed { .. } => "Open the file in an editor and correct it, or fetch it again",
             Self::UnknownArchitecture { .. }
             | Self::TaskShape { .. }
@@ -451,6 +454,12 @@ impl EngineError {
     }
 }
 
+/// Whether a file is for programs alone, so that nobody can correct it in an editor.
+fn is_binary(path: &std::path::Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["safetensors", "bin", "pt", "pth", "ckpt", "npy", "model", "prefix"].contains(&ending.as_str())
+}
+
 /// An error as it is shown and kept: what happened, what to do, and the technical text behind it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
@@ -463,5 +472,22 @@ pub struct Failure {
 impl From<&EngineError> for Failure {
     fn from(error: &EngineError) -> Self {
         Self { what: error.to_string(), advice: error.advice().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_read_is_not_corrected_in_an_editor() {
+        let advice = |name: &str| {
+            EngineError::Malformed { what: "the adapter", path: name.into(), reason: String::new() }.advice()
+        };
+        assert!(advice("adapter_config.json").contains("editor"));
+        assert!(advice("rows").contains("editor"));
+        for name in ["adapter_model.safetensors", "a.BIN", "mine.prefix", "spiece.model"] {
+            assert!(advice(name).contains("fetch it again") && !advice(name).contains("editor"), "{name}");
+        }
     }
 }
