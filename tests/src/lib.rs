@@ -4,7 +4,7 @@
 pub mod hub_server;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
@@ -72,10 +72,12 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
     }
 }
 
-/// An engine and its events.
+/// An engine and its events. The engine waits at each event until it is heard: what is sent after one is obeyed before
+/// the next but one.
 pub struct Talk {
-    engine: Engine,
+    // Dropped first, so that an engine nobody listens to waits no longer.
     events: Receiver<Event>,
+    engine: Engine,
     cache: tempfile::TempDir,
 }
 
@@ -89,10 +91,10 @@ impl Talk {
     /// Starts an engine with a cache of its own.
     pub fn new() -> Self {
         let cache = tempfile::tempdir().unwrap();
-        let (send, events) = channel();
+        let (send, events) = sync_channel(0);
         // A test that is over hears no more.
         let engine = Engine::spawn(cache.path(), None, move |event| drop(send.send(event))).unwrap();
-        Self { engine, events, cache }
+        Self { events, engine, cache }
     }
 
     /// Where the engine keeps what it computes once per model.
