@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use engine::Sentence;
 use engine::files::{self, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +36,7 @@ pub struct Desk {
 impl Desk {
     /// Reads the file. One that is not there or of another version is an empty desk.
     pub fn load(path: &Path) -> Self {
-        files::read_json(path, Kind::Settings, "the desk").unwrap_or_default()
+        files::read_json(path, Kind::Settings, Sentence::default()).unwrap_or_default()
     }
 
     /// The file's text.

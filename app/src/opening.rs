@@ -5,12 +5,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::files;
 
 use crate::cli::{CliError, run_file};
 use crate::say;
+use crate::text::failure;
 use crate::workspace::{Assets, RunId, Workspace, last_name};
 
 /// What a path is.
@@ -88,7 +90,7 @@ fn of_folder(folder: &Path) -> Kind {
 /// P-tuning v2's programs write the model's own `config.json` beside a checkpoint that holds a prefix alone.
 fn is_prefix_checkpoint(config: &Path) -> bool {
     let read = || {
-        let config: serde_json::Value = files::read_json(config, files::Kind::Settings, "config.json").ok()?;
+        let config: serde_json::Value = files::read_json(config, files::Kind::Settings, Sentence::default()).ok()?;
         config.get("pre_seq_len")?.as_u64()
     };
     read().is_some_and(|length| length > 0)
@@ -137,10 +139,7 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
         return Opened::Rows(train, Some(validation));
     }
     if paths.len() > 1 {
-        return Opened::Failed(Failure {
-            what: say!("drop.several", n = paths.len()),
-            advice: say!("drop.several_advice").to_owned(),
-        });
+        return Opened::Failed(failure(say!("drop.several", n = paths.len()), say!("drop.several_advice")));
     }
     let (kind, path) = sorted(first);
     match kind {
@@ -160,16 +159,15 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
             if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
         }
         Kind::Adapter => Opened::Adapter(path),
-        Kind::Missing => Opened::Failed(Failure {
-            what: say!("drop.missing", path = path.display()),
-            advice: say!("drop.missing_advice").to_owned(),
-        }),
+        Kind::Missing => {
+            Opened::Failed(failure(say!("drop.missing", path = path.display()), say!("drop.missing_advice")))
+        }
         Kind::Other => Opened::Failed(nothing(&path)),
     }
 }
 
 fn nothing(path: &Path) -> Failure {
-    Failure { what: say!("drop.other_file", path = path.display()), advice: say!("drop.other_advice").to_owned() }
+    failure(say!("drop.other_file", path = path.display()), say!("drop.other_advice"))
 }
 
 /// Two files of rows of which one is named as validation rows are.
@@ -277,7 +275,7 @@ mod tests {
         let run = open(&[workspace.runs().join("20261121-a")], &workspace, &assets);
         assert!(matches!(&run, Opened::Run(id) if id.0 == "20261121-a"), "{run:?}");
         let bad = open(&[place.path().join("bad.toml")], &workspace, &assets);
-        assert!(matches!(&bad, Opened::Failed(failure) if failure.what.contains("not TOML")), "{bad:?}");
+        assert!(matches!(&bad, Opened::Failed(failure) if failure.what.to_string().contains("not TOML")), "{bad:?}");
         fs::write(place.path().join("good.toml"), "[training]\nsteps = 9\n").unwrap();
         let good = open(&[place.path().join("good.toml")], &workspace, &assets);
         assert!(matches!(&good, Opened::RunFile(config) if config.training.steps == 9), "{good:?}");

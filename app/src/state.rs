@@ -15,6 +15,7 @@ pub mod run_view;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
+use engine::Sentence;
 use engine::config::RunConfig;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
@@ -39,6 +40,7 @@ use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, CheckpointRow, DatasetRow, ModelRow, Request, RunRow};
 use crate::text;
+use crate::text::failure;
 use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
@@ -182,7 +184,7 @@ pub struct State {
     /// Runs that wait.
     pub queue: VecDeque<Waiting>,
     /// A run that was not resumed, and what has changed since it began: somebody may say yes to it.
-    pub changed: Option<(RunId, Vec<String>)>,
+    pub changed: Option<(RunId, Vec<Sentence>)>,
     /// The screen *Compare*.
     pub comparison: Comparison,
     /// The screen *Explorer*.
@@ -301,8 +303,8 @@ impl State {
     }
 
     /// Why the device that a choice stands for does not compute in a precision, as far as that is known.
-    pub fn refusal(&self, choice: DeviceChoice, precision: Precision) -> Option<&str> {
-        self.device(choice)?.refuses.get(&precision).map(String::as_str)
+    pub fn refusal(&self, choice: DeviceChoice, precision: Precision) -> Option<&Sentence> {
+        self.device(choice)?.refuses.get(&precision)
     }
 
     /// The folder of a model that somebody asks for: a folder, or the id of a model in the hub's cache where there is no
@@ -377,7 +379,7 @@ impl State {
             }
             Answer::Deleted { run, left } => self.forget(&run, left),
             Answer::Refused(failure) => self.notices.fail(&failure, self.now),
-            Answer::Notice(text) => self.notices.add(Level::Info, text, "", self.now),
+            Answer::Notice(text) => self.notices.add(Level::Info, text::tell(&text), "", self.now),
             Answer::Interrupted(n) => {
                 self.notices.offer(Level::Info, say!("notice.interrupted", n = n), Offer::Interrupted, self.now);
             }
@@ -403,7 +405,7 @@ impl State {
         }
     }
 
-    fn forget(&mut self, run: &RunId, left: Option<String>) {
+    fn forget(&mut self, run: &RunId, left: Option<Sentence>) {
         self.runs.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
         if self.comparison.runs().any(|known| known == run) {
             self.stop_generating();
@@ -418,7 +420,7 @@ impl State {
         self.view.take_if(|view| view.id == *run);
         match left {
             None => self.notices.add(Level::Info, say!("notice.deleted"), "", self.now),
-            Some(sentence) => self.notices.add(Level::Warn, sentence, "", self.now),
+            Some(sentence) => self.notices.add(Level::Warn, text::tell(&sentence), "", self.now),
         }
         self.ask_store(Request::ListRuns);
     }
@@ -444,7 +446,9 @@ impl State {
             Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
             Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
             Event::Failed { failure, .. } => self.failed(job, purpose, failure),
-            Event::Notice { text, .. } => self.notices.add(Level::Info, text::as_sentence(&text), "", self.now),
+            Event::Notice { text, .. } => {
+                self.notices.add(Level::Info, text::as_sentence(&text::tell(&text)), "", self.now)
+            }
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
@@ -625,7 +629,6 @@ impl State {
         self.range.job = None;
         self.lab.job = None;
         self.ask_store(Request::EngineGone);
-        self.banner =
-            Some(Failure { what: say!("banner.engine").to_owned(), advice: say!("banner.engine_advice").to_owned() });
+        self.banner = Some(failure(say!("banner.engine"), say!("banner.engine_advice")));
     }
 }

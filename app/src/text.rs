@@ -1,13 +1,16 @@
 //! Words and numbers on the screen, in English and Chinese.
 //!
 //! `locales/en.toml` and `locales/zh.toml` hold the same keys; [`say!`](crate::say) finds a sentence by its key and
-//! fills in its values. The language belongs to the thread that draws, so that two windows in two tests do not meet.
+//! fills in its values. What the engine and the store say is a [`Sentence`], whose English is its key in
+//! `locales/sentences.zh.toml`; [`tell`] renders it. The language belongs to the thread that draws, so that two windows in two tests do not meet.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
+use engine::Sentence;
+use engine::error::Failure;
 use serde::{Deserialize, Serialize};
 
 /// The language a user asks for.
@@ -60,6 +63,8 @@ type Words = BTreeMap<String, String>;
 
 static ENGLISH: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/en.toml")));
 static CHINESE: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/zh.toml")));
+/// Chinese by the English template, as [`Sentence`] has it.
+static SENTENCES: LazyLock<Words> = LazyLock::new(|| parse_flat(include_str!("../locales/sentences.zh.toml")));
 
 fn parse(source: &str) -> Words {
     let table: BTreeMap<String, BTreeMap<String, String>> =
@@ -68,6 +73,15 @@ fn parse(source: &str) -> Words {
         .into_iter()
         .flat_map(|(section, words)| words.into_iter().map(move |(key, text)| (format!("{section}.{key}"), text)))
         .collect()
+}
+
+fn parse_flat(source: &str) -> Words {
+    toml::from_str(source).expect("the sentences are part of the program and tested")
+}
+
+/// What went wrong and what to do, in words that are already told.
+pub fn failure(what: impl Display, advice: impl Display) -> Failure {
+    Failure { what: Sentence::verbatim(what), advice: Sentence::verbatim(advice) }
 }
 
 /// All keys of a language, with their sentences.
@@ -88,29 +102,28 @@ pub fn fill(key: &'static str, values: &[(&str, &dyn Display)]) -> String {
     fill_in(sentence(key), values)
 }
 
-fn fill_in(mut rest: &str, values: &[(&str, &dyn Display)]) -> String {
-    let mut text = String::with_capacity(rest.len());
-    while let Some((before, blank, after)) = next_blank(rest) {
-        text.push_str(before);
-        let (name, forms) = blank.split_once(':').map_or((blank, None), |(name, forms)| (name, forms.split_once('|')));
-        let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
-        match (value, forms) {
-            (Some(value), Some((one, several))) => text.push_str(if value == "1" { one } else { several }),
-            (Some(value), None) => text.push_str(&value),
-            // Braces that are no blank, as in a sentence about templates.
-            (None, _) => text.push_str(&format!("{{{blank}}}")),
-        }
-        rest = after;
-    }
-    text + rest
+fn fill_in(template: &str, values: &[(&str, &dyn Display)]) -> String {
+    engine::sentence::fill(template, &|name| {
+        values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
+    })
 }
 
-/// What stands before a blank, in it and behind it.
-fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
-    let first = text.find('{')?;
-    let end = first + text[first..].find('}')?;
-    let begin = text[..end].rfind('{')?;
-    Some((&text[..begin], &text[begin + 1..end], &text[end + 1..]))
+/// A sentence of the engine or the store, in the language spoken here.
+pub fn tell(sentence: &Sentence) -> String {
+    sentence.render(&|template| match spoken() {
+        Language::Chinese => in_chinese(template),
+        Language::English | Language::System => None,
+    })
+}
+
+/// The Chinese of a template, if it has one.
+pub fn in_chinese(template: &str) -> Option<&'static str> {
+    SENTENCES.get(template).map(String::as_str)
+}
+
+/// Every template that has one.
+pub fn chinese_sentences() -> impl Iterator<Item = &'static str> {
+    SENTENCES.keys().map(String::as_str)
 }
 
 /// The sentence of a key, with its values: `say!("training.left", time = text)`.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCommand};
 use engine::config::RunConfig;
 use engine::error::Failure;
+
+use engine::Sentence;
 use engine::training::Beginning;
 
 use self::link::{Link, News};
@@ -24,6 +26,7 @@ use crate::settings::Settings;
 use crate::state::{Hovered, Outgoing, State};
 use crate::store::{Access, RunRow};
 use crate::text;
+use crate::text::tell;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{Level, banner_ui, card_frame, modal_frame};
@@ -229,7 +232,8 @@ impl Workbench {
                 Outgoing::Hub(command) => self.link.hub(command),
                 Outgoing::Engine(command) => {
                     if let Err(sentence) = self.link.command(command) {
-                        let failure = Failure { what: sentence, advice: say!("notice.busy_advice").to_owned() };
+                        let failure =
+                            Failure { what: sentence, advice: Sentence::verbatim(say!("notice.busy_advice")) };
                         self.state.notices.fail(&failure, self.state.now);
                     }
                 }
@@ -383,11 +387,11 @@ impl eframe::App for Workbench {
 /// What stays on the screen until it is dealt with.
 fn banners_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     if let Access::ReadOnly(sentence) = &state.access {
-        banner_ui(ui, Level::Warn, sentence, "", "", |_| {});
+        banner_ui(ui, Level::Warn, &tell(sentence), "", "", |_| {});
         ui.add_space(theme::SMALL_GAP);
     }
     if let Some(failure) = &state.banner {
-        banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |ui| {
+        banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), "", |ui| {
             if quiet_ui(ui, true, say!("banner.dismiss")).clicked() {
                 out.push(Action::DismissBanner);
             }

@@ -12,8 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::adapters::single_file;
 use engine::config::{LoraConfig, MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
+use engine::error::Failure;
 use engine::message::AdapterFacts;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
+use engine::{Sentence, sentence};
 use serde::{Deserialize, Serialize};
 
 /// Environment variable that names the workspace folder.
@@ -39,37 +41,78 @@ impl fmt::Display for RunId {
     }
 }
 
-/// Why there is no workspace; its text is one sentence with the path last.
-#[derive(Debug, thiserror::Error)]
+/// Why there is no workspace.
+#[derive(Debug)]
 pub enum WorkspaceError {
     /// The platform names no folder for a user's data.
-    #[error("the system names no data folder for you; name one with --workspace DIR")]
     NoDataFolder,
     /// The folder cannot be made or written.
-    #[error("the workspace folder cannot be written ({reason}): {path}", path = path.display(), reason = engine::error::io_reason(source))]
     Unwritable {
         /// The folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// A part of the starter set is not where it should be.
-    #[error("the starter {what} is missing; set {ASSETS_VARIABLE} to the folder that has it: {path}", path = path.display())]
-    AssetMissing {
-        /// "model" or "dataset".
-        what: &'static str,
-        /// Where it was looked for.
-        path: PathBuf,
-    },
+    /// The starter model is not where it should be.
+    ModelMissing(PathBuf),
+    /// A dataset of the starter set is not where it should be.
+    DatasetMissing(PathBuf),
 }
 
 impl WorkspaceError {
-    /// One sentence on what to do about it.
-    pub fn advice(&self) -> &'static str {
+    /// One sentence on what happened, the path last.
+    pub fn sentence(&self) -> Sentence {
         match self {
-            Self::NoDataFolder | Self::Unwritable { .. } => "Choose a folder that you may write with --workspace DIR",
-            Self::AssetMissing { .. } => "Keep the assets folder beside the program, or choose a model and a dataset",
+            Self::NoDataFolder => sentence!("the system names no data folder for you; name one with --workspace DIR"),
+            Self::Unwritable { path, source } => {
+                let reason = engine::error::io_reason(source);
+                sentence!("the workspace folder cannot be written ({reason}): {path}", reason, path)
+            }
+            Self::ModelMissing(path) => sentence!(
+                "the starter model is missing; set {variable} to the folder that has it: {path}",
+                variable = ASSETS_VARIABLE,
+                path
+            ),
+            Self::DatasetMissing(path) => sentence!(
+                "the starter dataset is missing; set {variable} to the folder that has it: {path}",
+                variable = ASSETS_VARIABLE,
+                path
+            ),
         }
+    }
+
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> Sentence {
+        match self {
+            Self::NoDataFolder | Self::Unwritable { .. } => {
+                sentence!("Choose a folder that you may write with --workspace DIR")
+            }
+            Self::ModelMissing(_) | Self::DatasetMissing(_) => {
+                sentence!("Keep the assets folder beside the program, or choose a model and a dataset")
+            }
+        }
+    }
+}
+
+/// In English, as on the command line.
+impl fmt::Display for WorkspaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for WorkspaceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unwritable { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<&WorkspaceError> for Failure {
+    fn from(error: &WorkspaceError) -> Self {
+        Self { what: error.sentence(), advice: error.advice() }
     }
 }
 
@@ -340,11 +383,7 @@ impl Assets {
     /// [`WorkspaceError::AssetMissing`] says where it was expected.
     pub fn model(&self) -> Result<PathBuf, WorkspaceError> {
         let path = self.root.join("models").join("starter");
-        if path.join("config.json").is_file() {
-            Ok(path)
-        } else {
-            Err(WorkspaceError::AssetMissing { what: "model", path })
-        }
+        if path.join("config.json").is_file() { Ok(path) } else { Err(WorkspaceError::ModelMissing(path)) }
     }
 
     /// Training and validation file of a starter dataset: `records` or `zh_instructions`.
@@ -354,11 +393,7 @@ impl Assets {
     pub fn dataset(&self, name: &str) -> Result<(PathBuf, PathBuf), WorkspaceError> {
         let folder = self.root.join("datasets").join(name);
         let files = (folder.join("train.jsonl"), folder.join("validation.jsonl"));
-        if files.0.is_file() && files.1.is_file() {
-            Ok(files)
-        } else {
-            Err(WorkspaceError::AssetMissing { what: "dataset", path: files.0 })
-        }
+        if files.0.is_file() && files.1.is_file() { Ok(files) } else { Err(WorkspaceError::DatasetMissing(files.0)) }
     }
 
     /// The run that is ready when the program starts for the first time: starter model, starter dataset, defaults.

@@ -22,7 +22,7 @@ use crate::config::{
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::message::Sampling;
@@ -275,7 +275,7 @@ pub fn random_checkpoint(folder: &Path) -> Result<()> {
     if folder.join("model.safetensors").is_file() {
         return Ok(());
     }
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let (vocab, positions, d, layers) = (50_257, 1024, 768, 12);
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut tensors = BTreeMap::new();

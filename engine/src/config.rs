@@ -25,6 +25,8 @@ pub use self::training::{
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::nn::Precision;
+use crate::sentence;
+use crate::sentence::{Sentence, ToValue, Value};
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +85,12 @@ pub enum Task {
     TokenClassification,
     /// The token that a mask hides.
     MaskedFill,
+}
+
+impl ToValue for Task {
+    fn to_value(&self) -> Value {
+        Value::Text(self.name().to_owned())
+    }
 }
 
 impl Task {
@@ -176,17 +184,25 @@ impl TaskRecord {
     ///
     /// # Errors
     /// The numbers, in words.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), Sentence> {
         let n_most = self.heads.iter().map(|head| head.n_classes).max().unwrap_or(self.classes.len());
         if n_most > MAX_CLASSES {
-            return Err(format!("a head for {n_most} classes; at most {MAX_CLASSES} are told apart"));
+            return Err(sentence!(
+                "a head for {n_most} classes; at most {max_classes} are told apart",
+                n_most,
+                max_classes = MAX_CLASSES
+            ));
         }
         let sum = self.heads.iter().try_fold(0_usize, |sum, head| sum.checked_add(head.n_classes));
         let has_all = sum == Some(self.classes.len()) && self.heads.iter().all(|head| head.n_classes > 0);
         if self.heads.is_empty() || has_all {
             return Ok(());
         }
-        Err(format!("its {} heads do not share out its {} classes", self.heads.len(), self.classes.len()))
+        Err(sentence!(
+            "its {n_heads} heads do not share out its {n_classes} classes",
+            n_heads = self.heads.len(),
+            n_classes = self.classes.len()
+        ))
     }
 }
 
@@ -205,13 +221,17 @@ impl RunConfig {
             (
                 self.lora.is_none() || beside,
                 "lora",
-                "stands beside a prefix or a soft prompt; alone it is a method of its own",
+                sentence!("stands beside a prefix or a soft prompt; alone it is a method of its own"),
             ),
-            ((0.0..=0.9).contains(&self.data.validation_share), "data.validation_share", "must be between 0 and 0.9"),
+            (
+                (0.0..=0.9).contains(&self.data.validation_share),
+                "data.validation_share",
+                sentence!("must be between 0 and 0.9"),
+            ),
             (
                 self.data.max_tokens.is_none_or(|tokens| (1..=training::MAX_TOKENS).contains(&tokens)),
                 "data.max_tokens",
-                "must be between 1 and 1048576",
+                sentence!("must be between 1 and 1048576"),
             ),
         ])?;
         self.training.check()
@@ -219,19 +239,19 @@ impl RunConfig {
 }
 
 /// What is said of a number that is none to divide or multiply by.
-const POSITIVE: &str = "must be a positive, finite number";
+const POSITIVE: Sentence = sentence!("must be a positive, finite number");
 
 /// What is said of a dropout that is none.
-const SHARE: &str = "must be at least 0 and below 1";
+const SHARE: Sentence = sentence!("must be at least 0 and below 1");
 
 /// Widths that a network may have.
 const WIDTHS: std::ops::RangeInclusive<usize> = 1..=65_536;
-const WIDTH: &str = "must be between 1 and 65536";
+const WIDTH: Sentence = sentence!("must be between 1 and 65536");
 
 /// Refuses a prefix or a soft prompt of a length that cannot be.
 fn check_length(n_virtual: usize) -> Result<()> {
     refuse(&[
-        (n_virtual >= 1, "method.n_virtual", "there must be at least one virtual token"),
-        (n_virtual <= 4096, "method.n_virtual", "at most 4096 virtual tokens"),
+        (n_virtual >= 1, "method.n_virtual", sentence!("there must be at least one virtual token")),
+        (n_virtual <= 4096, "method.n_virtual", sentence!("at most 4096 virtual tokens")),
     ])
 }

@@ -2,10 +2,11 @@
 //!
 //! Every reader of models, tokenizers, rows and adapters asks here before it looks for its own form.
 
-use std::fmt;
 use std::path::Path;
 
 use crate::error::{EngineError, Result};
+use crate::sentence;
+use crate::sentence::{Sentence, ToValue, Value};
 
 /// How much of a file is looked at.
 const HEAD: usize = 1024;
@@ -93,35 +94,48 @@ impl FileKind {
     }
 
     /// One sentence on how to come by the file that was wanted.
-    pub fn advice(self) -> &'static str {
+    pub fn advice(self) -> Sentence {
         match self {
-            Self::LfsPointer => "Run git lfs pull in its folder, or download the file itself",
+            Self::LfsPointer => sentence!("Run git lfs pull in its folder, or download the file itself"),
             Self::Page => {
-                "Download the file itself: on the site that is the link for downloading, not the page that shows it"
+                sentence!(
+                    "Download the file itself: on the site that is the link for downloading, not the page that shows it"
+                )
             }
-            Self::ServerError => "Open the file in an editor, it says what the server wanted; then download it again",
-            Self::Archive("gzip") => "Unpack it first: gunzip FILE",
-            Self::Archive("bzip2") => "Unpack it first: bunzip2 FILE",
-            Self::Archive("xz") => "Unpack it first: unxz FILE",
-            Self::Archive("Zstandard") => "Unpack it first: unzstd FILE",
-            Self::Archive(_) | Self::Zip => "Unpack it, and choose what was in it",
-            Self::Gguf => "Fetch the model as Hugging Face keeps it: config.json, safetensors and a tokenizer",
-            Self::Binary(_) => "Convert it to the form that is read here",
+            Self::ServerError => {
+                sentence!("Open the file in an editor, it says what the server wanted; then download it again")
+            }
+            Self::Archive("gzip") => sentence!("Unpack it first: gunzip FILE"),
+            Self::Archive("bzip2") => sentence!("Unpack it first: bunzip2 FILE"),
+            Self::Archive("xz") => sentence!("Unpack it first: unxz FILE"),
+            Self::Archive("Zstandard") => sentence!("Unpack it first: unzstd FILE"),
+            Self::Archive(_) | Self::Zip => sentence!("Unpack it, and choose what was in it"),
+            Self::Gguf => {
+                sentence!("Fetch the model as Hugging Face keeps it: config.json, safetensors and a tokenizer")
+            }
+            Self::Binary(_) => sentence!("Convert it to the form that is read here"),
         }
     }
 }
 
-impl fmt::Display for FileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl FileKind {
+    /// What it is, with its article.
+    pub fn sentence(self) -> Sentence {
         match self {
-            Self::LfsPointer => write!(f, "a Git LFS pointer, which stands for a file that was not fetched"),
-            Self::Page => write!(f, "a web page"),
-            Self::ServerError => write!(f, "a server's answer that there is no such file or no access to it"),
-            Self::Archive(name) => write!(f, "an archive ({name})"),
-            Self::Zip => write!(f, "a zip archive"),
-            Self::Gguf => write!(f, "a model in llama.cpp's form (GGUF)"),
-            Self::Binary(name) => write!(f, "a {name} file"),
+            Self::LfsPointer => sentence!("a Git LFS pointer, which stands for a file that was not fetched"),
+            Self::Page => sentence!("a web page"),
+            Self::ServerError => sentence!("a server's answer that there is no such file or no access to it"),
+            Self::Archive(name) => sentence!("an archive ({name})", name),
+            Self::Zip => sentence!("a zip archive"),
+            Self::Gguf => sentence!("a model in llama.cpp's form (GGUF)"),
+            Self::Binary(name) => sentence!("a {name} file", name),
         }
+    }
+}
+
+impl ToValue for FileKind {
+    fn to_value(&self) -> Value {
+        Value::Sentence(self.sentence())
     }
 }
 
@@ -143,7 +157,7 @@ fn is_refusal(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`EngineError::OtherFile`].
-pub(crate) fn refuse_other(what: &'static str, path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn refuse_other(what: Sentence, path: &Path, bytes: &[u8]) -> Result<()> {
     match FileKind::of(bytes) {
         Some(kind) => Err(EngineError::OtherFile { what, kind, path: path.to_owned() }),
         None => Ok(()),
@@ -173,9 +187,9 @@ mod tests {
         for (bytes, kind) in cases {
             assert_eq!(FileKind::of(bytes), Some(kind), "{}", String::from_utf8_lossy(bytes));
         }
-        let error = refuse_other("the weight file", Path::new("model.safetensors"), POINTER).unwrap_err();
+        let error = refuse_other(sentence!("the weight file"), Path::new("model.safetensors"), POINTER).unwrap_err();
         assert!(error.to_string().contains("Git LFS pointer"), "{error}");
-        assert!(error.advice().contains("git lfs pull"));
+        assert!(error.advice().to_string().contains("git lfs pull"));
     }
 
     #[test]

@@ -22,8 +22,11 @@ pub mod models;
 pub mod nn;
 mod random;
 pub mod recipes;
+pub mod sentence;
 pub mod session;
 pub mod training;
 pub mod verify;
 pub mod weights;
 pub mod worker;
+
+pub use sentence::Sentence;

@@ -23,6 +23,7 @@ pub use self::requests::{
     Beams, EarlyStopping, GenerateRequest, LabPlan, Metric, NeighbourRequest, Prompt, RateRange, Sampling, Side, Space,
     Stream, VoteRequest,
 };
+use crate::Sentence;
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::{DeviceChoice, DeviceInfo};
@@ -303,7 +304,7 @@ pub enum Event {
         /// Which work.
         job: JobId,
         /// What is no longer as it was, each in words.
-        differences: Vec<String>,
+        differences: Vec<Sentence>,
     },
     /// One optimizer step is done.
     Step {
@@ -398,7 +399,7 @@ pub enum Event {
         /// Which work.
         job: JobId,
         /// A sentence.
-        text: String,
+        text: Sentence,
     },
     /// One more piece of a stream.
     Token {

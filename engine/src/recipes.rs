@@ -10,6 +10,7 @@ use crate::config::{
     Schedule, Task, TrainingConfig,
 };
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// What is trained, as far as it decides how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,16 +53,16 @@ impl Form {
     }
 
     /// In words.
-    pub fn words(self) -> &'static str {
+    pub fn sentence(self) -> Sentence {
         match self {
-            Self::PrefixFlat => "a flat prefix",
-            Self::PrefixMlp => "a prefix behind a network",
-            Self::DeepPromptClassification => "a flat prefix with a head for classes",
-            Self::Prompt => "prompt tuning",
-            Self::PTuning => "P-tuning",
-            Self::Lora => "LoRA",
-            Self::Full => "all weights",
-            Self::HeadOnly => "a head alone",
+            Self::PrefixFlat => sentence!("a flat prefix"),
+            Self::PrefixMlp => sentence!("a prefix behind a network"),
+            Self::DeepPromptClassification => sentence!("a flat prefix with a head for classes"),
+            Self::Prompt => sentence!("prompt tuning"),
+            Self::PTuning => sentence!("P-tuning"),
+            Self::Lora => sentence!("LoRA"),
+            Self::Full => sentence!("all weights"),
+            Self::HeadOnly => sentence!("a head alone"),
         }
     }
 
@@ -332,8 +333,8 @@ impl Recipe {
         match self.fits(method, task) {
             true => Ok(()),
             false => {
-                let found = Form::of(method, task).words();
-                Err(EngineError::Recipe { name: self.name, wants: self.form.words(), found })
+                let found = Form::of(method, task).sentence();
+                Err(EngineError::Recipe { name: self.name, wants: self.form.sentence(), found })
             }
         }
     }

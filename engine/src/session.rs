@@ -18,6 +18,7 @@ use crate::message::{ModelSummary, Sampling, Space};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, cannot};
 use crate::nn::Precision;
+use crate::{Sentence, sentence};
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
@@ -108,7 +109,7 @@ impl LoadedModel {
     /// # Errors
     /// [`EngineError::TaskShape`].
     pub fn check_writes(&self) -> Result<()> {
-        let wanted = "a model that writes: this checkpoint has a head for classes and none for tokens";
+        let wanted = sentence!("a model that writes: this checkpoint has a head for classes and none for tokens");
         let architecture = self.model.shape().architecture;
         match &*self.model {
             Model::Causal(_) if !self.summary.tasks.contains(&Task::Causal) => {
@@ -139,7 +140,7 @@ pub struct Session {
     pub trials: Option<Trials>,
     last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
     /// What was seen in files that were loaded, and nobody was told yet.
-    unsaid: Vec<String>,
+    unsaid: Vec<Sentence>,
     bank: Option<(String, Rc<VocabularyBank>)>,
     geometries: BTreeMap<TableName, Rc<Geometry>>,
 }
@@ -180,7 +181,7 @@ impl Session {
     }
 
     /// What is in the files of models that were loaded since the last question and is not used, a sentence each.
-    pub fn take_unsaid(&mut self) -> Vec<String> {
+    pub fn take_unsaid(&mut self) -> Vec<Sentence> {
         std::mem::take(&mut self.unsaid)
     }
 

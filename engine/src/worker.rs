@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -9,10 +10,11 @@ use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendErro
 
 use crate::adapters::FoldedAdapter;
 use crate::device::Trials;
-use crate::error::{EngineError, Failure, Result};
+use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::jobs;
 use crate::message::{Command, Event, JobId, Outcome, Phase};
 use crate::session::Session;
+use crate::{Sentence, sentence};
 
 /// Commands that may wait.
 const INBOX: usize = 64;
@@ -24,15 +26,31 @@ pub struct Engine {
 }
 
 /// A command could not be handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// Too many commands wait.
-    #[error("the engine is busy: {INBOX} requests are waiting")]
     Full,
     /// The thread is gone.
-    #[error("the engine has ended")]
     Gone,
 }
+
+impl SendError {
+    /// One sentence on what happened.
+    pub fn sentence(self) -> Sentence {
+        match self {
+            Self::Full => sentence!("the engine is busy: {n} requests are waiting", n = INBOX),
+            Self::Gone => sentence!("the engine has ended"),
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for SendError {}
 
 impl Engine {
     /// Starts the thread. `cache` is where what is computed once per model is kept; with `trials`, GPUs are tried before
@@ -54,7 +72,7 @@ impl Engine {
                 let outbox = Outbox { send: Box::new(outbox), inbox: Some(Rc::clone(&inbox)) };
                 run(Worker::new(Session::new(cache, trials), outbox), &inbox);
             })
-            .map_err(EngineError::io("start", "the engine thread"))?;
+            .map_err(EngineError::io(IoAction::Start, "the engine thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
@@ -288,9 +306,9 @@ impl Worker {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> Sentence {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it gave no reason").to_owned()
+    text.map_or(sentence!("it gave no reason"), Sentence::verbatim)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn begin(folder: &Path, config: &RunConfig) {
 
 fn refusal(folder: &Path, config: &RunConfig) -> String {
     match train(folder, config).pop() {
-        Some(Event::Failed { failure, .. }) => failure.what,
+        Some(Event::Failed { failure, .. }) => failure.what.to_string(),
         other => panic!("{other:?}"),
     }
 }

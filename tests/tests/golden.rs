@@ -181,7 +181,10 @@ fn what_a_model_folder_has_and_nobody_reads_is_named_and_nothing_else() {
     weights.insert("transformer.h.0.attn.relative.weight".to_owned(), (vec![2, 2], vec![1.0; 4]));
     engine::weights::write_floats(&path, &weights, None).unwrap();
     let folder = ModelFolder::open(&case.path().join("model")).unwrap();
-    assert!(folder.options_notice().unwrap().contains("attn_logit_softcapping = 30.0"));
+    assert!(folder.options_notice().unwrap().to_string().contains("attn_logit_softcapping = 30.0"));
     let notice = folder.load(&engine::device::cpu(), &mut |_| Ok(())).unwrap().weights_notice().unwrap();
-    assert!(notice.ends_with("attn.relative.weight"), "the constants of old checkpoints are no weights: {notice}");
+    assert!(
+        notice.to_string().ends_with("attn.relative.weight"),
+        "the constants of old checkpoints are no weights: {notice}"
+    );
 }

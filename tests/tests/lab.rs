@@ -166,7 +166,7 @@ fn what_diverges_or_cannot_begin_is_a_row_that_says_so() {
     for (start, said) in [(1, "the text has 1 tokens"), (2, "no classes"), (3, "adapter"), (4, "nowhere")] {
         let row = rows.iter().find(|row| row.start == start).unwrap();
         let failure = row.failure.clone().unwrap();
-        assert!(failure.what.contains(said) && row.after.is_none(), "{failure:?}");
+        assert!(failure.what.to_string().contains(said) && row.after.is_none(), "{failure:?}");
     }
     let (whole, huge) = (home.path().join("run"), home.path().join("huge"));
     trained(&config, &PrefixInit::Zero, &whole);
@@ -191,7 +191,9 @@ fn a_soft_prompt_has_a_lab_too_and_a_method_without_starts_none() {
         let talk = Talk::new();
         talk.send(ask(&config, &plan(&[start], 2, &[1])));
         match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("method.init"), "{failure:?}"),
+            Some(Event::Failed { failure, .. }) => {
+                assert!(failure.what.to_string().contains("method.init"), "{failure:?}")
+            }
             other => panic!("{other:?}"),
         }
     }

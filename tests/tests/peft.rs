@@ -153,7 +153,7 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
     };
     talk.send(Command::Generate { job: JOB, request: Box::new(request) });
     match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("template"), "{failure:?}"),
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("template"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
 }

@@ -230,7 +230,8 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
 
     let out = home.path().join("out");
     let events = talk.run(Command::Export { job: JOB, adapter: folder, to: out.clone() }, JOB);
-    let said = |event: &Event| matches!(event, Event::Notice { text, .. } if text.contains("PEFT has no place"));
+    let said =
+        |event: &Event| matches!(event, Event::Notice { text, .. } if text.to_string().contains("PEFT has no place"));
     assert!(events.iter().any(said), "{events:?}");
     let sites = FoldedAdapter::read(&out, None).unwrap().sites();
     assert_eq!(sites, [Site::Encoder, Site::Decoder, Site::Cross]);
@@ -277,7 +278,7 @@ fn what_a_model_does_not_have_is_refused() {
     config.method = MethodConfig::Prefix(PrefixConfig { sites: Some(vec![Site::Encoder]), ..everywhere() });
     let folder = home.path().join("a");
     let said = failure(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
-    assert!(said.contains("method.sites") && said.contains("encoder"), "{said}");
+    assert!(said.to_string().contains("method.sites") && said.to_string().contains("encoder"), "{said}");
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let said = failure(Command::Import {
         job: JOB,
@@ -286,5 +287,5 @@ fn what_a_model_does_not_have_is_refused() {
         other_base: false,
         to: home.path().join("b"),
     });
-    assert!(said.contains("an encoder with a decoder"), "{said}");
+    assert!(said.to_string().contains("an encoder with a decoder"), "{said}");
 }

@@ -48,7 +48,7 @@ fn refusal(folder: &Path, config: RunConfig) -> String {
     let talk = Talk::new();
     talk.send(Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config), resume: false });
     match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => failure.what.clone(),
+        Some(Event::Failed { failure, .. }) => failure.what.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -296,7 +296,7 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
         };
         talk.send(Command::Generate { job: JOB, request: Box::new(request) });
         match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => Some(failure.what.clone()),
+            Some(Event::Failed { failure, .. }) => Some(failure.what.to_string()),
             _ => None,
         }
     };
@@ -308,8 +308,8 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
     });
     let facts = facts.unwrap();
     assert!(facts.method.has_tasks() && facts.tasks == ["turn", "copy"], "{facts:?}");
-    assert!(ask(None).unwrap().contains("turn, copy"));
-    assert!(ask(Some("sort")).unwrap().contains("turn, copy"));
+    assert!(ask(None).unwrap().to_string().contains("turn, copy"));
+    assert!(ask(Some("sort")).unwrap().to_string().contains("turn, copy"));
 
     // A target task starts from what the source tasks learned.
     let mut target = alone;

@@ -219,7 +219,7 @@ fn a_run_comes_back_as_it_was() {
     assert_eq!(again.config.unwrap().training.steps, 20);
     assert_eq!(again.facts.unwrap().n_layers, 2);
     assert_eq!(again.log, detail.log);
-    assert!(again.log.iter().any(|line| line.text.contains("1 rows were cut")), "{:?}", again.log);
+    assert!(again.log.iter().any(|line| line.text.to_string().contains("1 row was cut")), "{:?}", again.log);
 }
 
 #[test]
@@ -265,7 +265,10 @@ fn a_failed_run_says_what_to_do() {
     let mut diverged = step_report(4);
     diverged.loss = f64::NAN;
     bench.tell(Event::Step { job: JOB, step: diverged });
-    let failure = Failure { what: "the loss is no longer a number at step 4".into(), advice: "Lower the rate".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("the loss is no longer a number at step 4"),
+        advice: engine::Sentence::verbatim("Lower the rate"),
+    };
     bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
     bench.tell(Event::Step { job: JOB, step: step_report(5) });
     let row = bench.runs().remove(0);
@@ -314,10 +317,10 @@ fn a_broken_database_is_set_aside() {
     fs::write(bench.workspace.database(), &garbage).unwrap();
     bench.reopen();
     let notice = bench.answer(|answer| match answer {
-        Answer::Notice(text) => Some(text),
+        Answer::Notice(text) => Some(text.to_string()),
         _ => None,
     });
-    assert!(notice.contains("damaged"), "{notice}");
+    assert!(notice.to_string().contains("damaged"), "{notice}");
     assert_eq!(bench.runs()[0].id, run);
     assert_eq!(fs::read(bench.workspace.root().join("experiments.db.broken")).unwrap(), garbage);
 }
@@ -349,7 +352,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     let error = Store::open(&bench.workspace, || {}).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }));
     assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 2"), "{error}");
-    assert!(error.advice().contains("experiments.db.version-99"), "{}", error.advice());
+    assert!(error.advice().to_string().contains("experiments.db.version-99"), "{}", error.advice());
     assert_eq!(fs::read(&path).unwrap(), bytes);
     let aside = app::store::set_aside(&bench.workspace).unwrap();
     assert_eq!(fs::read(aside).unwrap(), bytes);
@@ -365,7 +368,7 @@ fn a_second_instance_looks_and_takes_over_nothing() {
     bench.train(&run, 1, 10, 10);
     bench.store.flush();
     let (second, answers) = Store::open(&bench.workspace, || {}).unwrap();
-    assert!(matches!(second.access(), Access::ReadOnly(why) if why.contains("Another")));
+    assert!(matches!(second.access(), Access::ReadOnly(why) if why.to_string().contains("Another")));
     second.send(Request::ListRuns);
     let seen = pick_from(&answers, runs);
     assert_eq!((seen[0].state, seen[0].step), (RunState::Running, 10), "a live run is not called interrupted");
@@ -376,7 +379,7 @@ fn a_second_instance_looks_and_takes_over_nothing() {
             Answer::Refused(failure) => Some(failure),
             _ => None,
         });
-        assert!(failure.what.contains("another Prefix Workbench"), "{failure:?}");
+        assert!(failure.what.to_string().contains("another Prefix Workbench"), "{failure:?}");
     }
     assert!(!bench.runs()[0].starred);
 }
@@ -393,7 +396,7 @@ fn a_run_of_a_second_instance_reaches_the_first() {
     let row = first.runs().remove(0);
     assert_eq!((row.state, row.step, row.best_loss), (RunState::Running, 10, Some(0.4)));
     first.send(Request::Delete(run.clone()));
-    assert!(first.refusal().what.contains("being computed"));
+    assert!(first.refusal().what.to_string().contains("being computed"));
     let seen = first.detail(&run, Cursor::default());
     // The engine goes on in its file; the first instance reads on where it was.
     let mut file =
@@ -428,7 +431,7 @@ fn a_run_is_deleted_with_its_files() {
     assert!(bench.runs().is_empty());
     assert!(!bench.workspace.run_folder(&run).exists());
     bench.send(Request::Detail { run, since: Cursor::default() });
-    assert!(bench.refusal().what.contains("there is no run"));
+    assert!(bench.refusal().what.to_string().contains("there is no run"));
 }
 
 #[test]
@@ -456,7 +459,7 @@ fn stars_tags_and_notes_stay() {
     bench.send(Request::Notes { run: run.clone(), text: "two lines\nof notes".into() });
     bench.send(Request::Rename { run: run.clone(), name: "  Aurora ".into() });
     bench.send(Request::Rename { run: run.clone(), name: " ".into() });
-    assert!(bench.refusal().what.contains("needs a name"));
+    assert!(bench.refusal().what.to_string().contains("needs a name"));
     bench.reopen();
     let row = &bench.runs()[0];
     assert_eq!((row.starred, row.name.as_str()), (true, "Aurora"));
@@ -476,10 +479,10 @@ fn the_library_knows_what_was_used() {
     for (name, word) in [("rows.parquet", "a Parquet file"), ("none.csv", "no such file")] {
         bench.send(Request::RememberDataset { train: file(name), validation: None });
         let refused = bench.refusal().what;
-        assert!(refused.contains(word), "{refused}");
+        assert!(refused.to_string().contains(word), "{refused}");
     }
     bench.send(Request::ForgetModel(PathBuf::from("/models/tiny")));
-    assert!(bench.refusal().what.contains("there are runs of this model"));
+    assert!(bench.refusal().what.to_string().contains("there are runs of this model"));
     bench.send(Request::ListLibrary);
     let (models, datasets) = bench.answer(|answer| match answer {
         Answer::Library { models, datasets } => Some((models, datasets)),
@@ -502,7 +505,8 @@ fn a_dataset_that_no_run_could_read_is_not_offered() {
     };
     bench.begin(10);
     assert_eq!(datasets(), 1, "a run that begins is on it");
-    let failure = Failure { what: "no such file".to_owned(), advice: "check".to_owned() };
+    let failure =
+        Failure { what: engine::Sentence::verbatim("no such file"), advice: engine::Sentence::verbatim("check") };
     bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
     assert_eq!(datasets(), 0);
     let run = bench.begin(10);
@@ -583,7 +587,7 @@ fn killed_in_mid_transaction_loses_nothing_committed() {
 
 fn notice(bench: &Bench) -> String {
     bench.answer(|answer| match answer {
-        Answer::Notice(text) => Some(text),
+        Answer::Notice(text) => Some(text.to_string()),
         _ => None,
     })
 }
@@ -641,7 +645,7 @@ fn without_a_database_runs_can_be_looked_at_and_deleted() {
     assert_eq!(bench.runs().len(), 2);
     assert_eq!(bench.detail(&run, Cursor::default()).evaluations.len(), 1);
     bench.send(Request::Star { run: run.clone(), starred: true });
-    assert!(bench.refusal().what.contains("kept nowhere else"));
+    assert!(bench.refusal().what.to_string().contains("kept nowhere else"));
     bench.send(Request::Delete(run.clone()));
     assert_eq!(bench.runs().remove(0).id, other);
     assert!(!bench.workspace.run_folder(&run).exists());
@@ -781,17 +785,25 @@ fn a_run_that_could_not_go_on_is_as_it_was() {
     finish(&bench, Outcome::Stopped);
     let before = bench.runs().remove(0);
     bench.send(Request::Begin { job: JOB, run: run.clone() });
-    let failure = Failure { what: "the model folder has no config.json".into(), advice: "Choose another".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("the model folder has no config.json"),
+        advice: engine::Sentence::verbatim("Choose another"),
+    };
     bench.tell(Event::Failed { job: JOB, failure });
     assert_eq!(bench.runs().remove(0), before);
-    assert!(bench.detail(&run, Cursor::default()).log.iter().any(|line| line.text.contains("no config.json")));
+    assert!(
+        bench.detail(&run, Cursor::default()).log.iter().any(|line| line.text.to_string().contains("no config.json"))
+    );
 }
 
 #[test]
 fn a_dataset_that_could_not_be_read_is_not_offered_again() {
     let bench = Bench::new();
     bench.begin(10);
-    let failure = Failure { what: "no row can be trained on".into(), advice: "Check the columns".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("no row can be trained on"),
+        advice: engine::Sentence::verbatim("Check the columns"),
+    };
     bench.tell(Event::Failed { job: JOB, failure });
     bench.send(Request::ListLibrary);
     let known = bench.answer(|answer| match answer {
@@ -808,7 +820,10 @@ fn a_deleted_folder_does_not_come_back_with_the_end_of_its_run() {
     bench.train(&run, 1, 5, 10);
     bench.store.flush();
     fs::remove_dir_all(bench.workspace.run_folder(&run)).unwrap();
-    let failure = Failure { what: "cannot create a checkpoint".into(), advice: "Check".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("cannot create a checkpoint"),
+        advice: engine::Sentence::verbatim("Check"),
+    };
     bench.tell(Event::Failed { job: JOB, failure });
     let row = bench.runs().remove(0);
     assert!(row.files_missing && row.state == RunState::Failed);

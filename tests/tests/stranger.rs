@@ -295,7 +295,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
     let config = Box::new(tiny_run(home.path()));
     talk.run(Wish::Train { job: JOB, folder: run.clone(), config, resume: false }, JOB);
     let notices = |events: Vec<Event>| -> Vec<String> {
-        let text = |event| if let Event::Notice { text, .. } = event { Some(text) } else { None };
+        let text = |event| if let Event::Notice { text, .. } = event { Some(text.to_string()) } else { None };
         events.into_iter().filter_map(text).collect()
     };
     let mut probed = Vec::new();

@@ -160,7 +160,7 @@ fn rows_become_turns_of_the_models_chat_template() {
 
 #[test]
 fn what_stands_in_is_said() {
-    let notes = open("gpt2").notes().join("\n");
+    let notes = open("gpt2").notes().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(notes.contains("no padding token") && notes.contains("<|endoftext|>"), "{notes}");
     assert!(open("roberta").notes().is_empty());
 }

@@ -180,7 +180,7 @@ fn the_memory_of_another_optimizer_is_refused_and_the_run_goes_on_with_its_own()
     other.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
     talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(other), resume: true });
     match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("adafactor"), "{failure:?}"),
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("adafactor"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
     train(&talk, &folder, &config, true);
@@ -329,7 +329,7 @@ fn fewer_steps_than_are_done_are_refused_and_nothing_is_lost() {
     shorter.training.steps = 5;
     talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(shorter), resume: true });
     match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.contains("12 steps"), "{failure:?}"),
+        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("12 steps"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(before, (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl")));

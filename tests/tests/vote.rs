@@ -114,7 +114,7 @@ fn a_vote_needs_adapters_of_one_task() {
     for (adapters, word) in [(vec![one.clone(), other], "different tasks or classes"), (vec![one], "at least two")] {
         talk.send(asked(config.model.clone(), adapters, first.clone()));
         match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => assert!(failure.what.contains(word), "{failure:?}"),
+            Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains(word), "{failure:?}"),
             other => panic!("{other:?}"),
         }
     }

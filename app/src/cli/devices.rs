@@ -38,7 +38,11 @@ pub(super) struct TryDeviceArgs {
 
 /// Its exit code, or how it crashes, is the verdict on the device.
 pub(super) fn try_device(args: &TryDeviceArgs) -> Result<(), CliError> {
-    Ok(engine::device::try_out(args.choice, args.precision)?)
+    engine::device::try_out(args.choice, args.precision).map_err(|error| {
+        // For a program that reads the last line.
+        out::note(serde_json::to_string(&error.sentence()).unwrap_or_default());
+        CliError::Negative
+    })
 }
 
 fn sentence(device: &DeviceInfo) -> String {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use engine::Sentence;
 use engine::error::{EngineError, Failure, io_advice, io_reason};
 
 use super::out;
@@ -24,15 +25,38 @@ pub enum CliError {
     Line(clap::Error),
 }
 
+/// Words for an error: the command line speaks English, and what the window shows too is a sentence.
+pub(super) trait Said {
+    fn said(self) -> Sentence;
+}
+
+impl Said for Sentence {
+    fn said(self) -> Sentence {
+        self
+    }
+}
+
+impl Said for String {
+    fn said(self) -> Sentence {
+        Sentence::verbatim(self)
+    }
+}
+
+impl Said for &str {
+    fn said(self) -> Sentence {
+        Sentence::verbatim(self)
+    }
+}
+
 impl CliError {
     /// A command or setting that cannot be meant.
-    pub(super) fn usage(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Usage(Failure { what: what.into(), advice: advice.into() })
+    pub(super) fn usage(what: impl Said, advice: impl Said) -> Self {
+        Self::Usage(Failure { what: what.said(), advice: advice.said() })
     }
 
     /// Something that did not work.
-    pub(super) fn failed(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Failed(Failure { what: what.into(), advice: advice.into() })
+    pub(super) fn failed(what: impl Said, advice: impl Said) -> Self {
+        Self::Failed(Failure { what: what.said(), advice: advice.said() })
     }
 
     /// A file that could not be read or written.
@@ -64,7 +88,7 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(failure) | Self::Failed(failure) => {
-                write!(f, "{}. {}", failure.what.trim_end_matches('.'), failure.advice)
+                write!(f, "{}. {}", failure.what.to_string().trim_end_matches('.'), failure.advice)
             }
             Self::Negative => Ok(()),
             Self::Line(error) => error.fmt(f),
@@ -97,13 +121,13 @@ impl From<clap::Error> for CliError {
 
 impl From<WorkspaceError> for CliError {
     fn from(error: WorkspaceError) -> Self {
-        Self::failed(error.to_string(), error.advice())
+        Self::Failed(Failure { what: error.sentence(), advice: error.advice() })
     }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string(), error.advice())
+        Self::Failed(Failure { what: error.sentence(), advice: error.advice() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Events as lines for machines: `{"event":"step","step":1,"loss":…}`.
 
+use engine::Sentence;
 use engine::message::{Event, GeneratedStream, ProbeReport};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -60,13 +61,26 @@ fn generated(streams: &[GeneratedStream]) -> Value {
 
 /// A figure as it is.
 pub(super) fn plain(figure: &impl Serialize) -> Value {
-    serde_json::to_value(figure).unwrap_or_default()
+    in_words(serde_json::to_value(figure).unwrap_or_default())
+}
+
+/// Sentences as their words, which is how a machine that is asked in English reads them.
+fn in_words(value: Value) -> Value {
+    match value {
+        Value::Object(fields) if fields.contains_key("template") && fields.contains_key("values") => {
+            let sentence: Result<Sentence, _> = serde_json::from_value(Value::Object(fields.clone()));
+            sentence.map_or(Value::Object(fields), |sentence| sentence.to_string().into())
+        }
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, in_words(value))).collect(),
+        Value::Array(values) => values.into_iter().map(in_words).collect(),
+        plain => plain,
+    }
 }
 
 /// Fields under the name of what happened, which comes first.
 pub(super) fn named(name: &str, fields: &impl Serialize) -> Value {
     let mut line = Map::from_iter([("event".to_owned(), Value::from(name))]);
-    if let Ok(Value::Object(fields)) = serde_json::to_value(fields) {
+    if let Value::Object(fields) = plain(fields) {
         line.extend(fields);
     }
     Value::Object(line)

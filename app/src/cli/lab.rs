@@ -169,7 +169,7 @@ mod tests {
             failure: None,
         };
         let diverged = LabRow { init: PrefixInit::ScaledRandom, after: None, diverged: 2, ..row.clone() };
-        let failure = engine::error::Failure { what: "the text is empty".to_owned(), advice: String::new() };
+        let failure = crate::text::failure("the text is empty", "");
         let failed = LabRow { init: PrefixInit::Random, failure: Some(failure), after: None, ..row.clone() };
         assert_eq!(
             table(&[row, diverged, failed], 50),

@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global) -> Result<(), CliError> {
             });
             out::result(json::named("preset", &fields));
         } else {
-            out::result(format_args!("{name:22} {title}, for {}", form.words()));
+            out::result(format_args!("{name:22} {title}, for {}", form.sentence()));
             let note = note.map(|note| format!(" · {note}")).unwrap_or_default();
             out::result(format_args!("{:22} {source}{note}", ""));
         }

@@ -3,6 +3,7 @@
 use clap::Args;
 use engine::config::RunConfig;
 use engine::files::{self, Kind};
+use engine::sentence;
 use engine::training::run_folder::{read_checkpoints, step_of};
 
 use super::error::CliError;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &ResumeArgs, global: &Global) -> Result<(), CliError> {
         return Err(CliError::failed(format!("the run {} is {}", row.name, row.state.name()), "Stop it first"));
     }
     let stored: RunConfig =
-        files::read_json(&row.folder.join("config.json"), Kind::RunRecord, "the run's config.json")?;
+        files::read_json(&row.folder.join("config.json"), Kind::RunRecord, sentence!("the run's config.json"))?;
     let config = changed(&stored, global)?;
     let done = read_checkpoints(&row.folder)?.last.and_then(|name| step_of(&name)).map(|step| step as u64);
     refuse_nothing(done, &config, &row, global)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
 use engine::recipes::{Form, Recipe, Scale, recommended_learning_rate};
+use engine::sentence;
 use serde_json::{Map, Value};
 
 use super::download::model_folder;
@@ -20,12 +21,13 @@ pub(super) fn read_tree(file: Option<&Path>) -> Result<Value, CliError> {
     let text = fs::read_to_string(file).map_err(|error| CliError::io("read", file, &error))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         CliError::usage(
-            format!("the run file is not TOML: {} ({})", first_line(&error.to_string()), file.display()),
-            "Correct the file; prefix-workbench train --print-config writes a complete one",
+            sentence!("the run file is not TOML: {error} ({file})", error = first_line(&error.to_string()), file),
+            sentence!("Correct the file; prefix-workbench train --print-config writes a complete one"),
         )
     })?;
-    let mut tree = serde_json::to_value(table)
-        .map_err(|error| CliError::usage(format!("the run file cannot be understood: {error}"), "Correct the file"))?;
+    let mut tree = serde_json::to_value(table).map_err(|error| {
+        CliError::usage(sentence!("the run file cannot be understood: {error}", error), sentence!("Correct the file"))
+    })?;
     let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned));
     make_absolute(&mut tree, &folder.unwrap_or_default());
     Ok(tree)

@@ -70,7 +70,7 @@ impl Session {
             match self.next()? {
                 Wake::Engine(Event::Failed { failure, .. }) => return Err(failure.into()),
                 Wake::Engine(Event::Notice { text, .. }) => {
-                    if self.noted.borrow_mut().insert(text.clone()) {
+                    if self.noted.borrow_mut().insert(text.to_string()) {
                         out::note(format_args!("Note: {text}"));
                     }
                 }

@@ -1,6 +1,7 @@
 //! Every setting of a run by its dotted path, as `--set` and run files name it.
 
 use engine::config::RunConfig;
+use engine::sentence;
 use serde_json::{Map, Value};
 
 use super::error::CliError;
@@ -248,7 +249,7 @@ pub(super) fn find(key: &str) -> Result<&'static Setting, CliError> {
             Some(near) => format!("Did you mean {near}?"),
             None => "prefix-workbench train --print-config lists all settings".to_owned(),
         };
-        CliError::usage(format!("there is no setting {key:?}"), advice)
+        CliError::usage(sentence!("there is no setting {key:?}", key), advice)
     })
 }
 
@@ -271,7 +272,10 @@ fn similarity(a: &str, b: &str) -> f32 {
 /// `key=value` into a tree of settings.
 pub(super) fn assign(tree: &mut Value, assignment: &str) -> Result<(), CliError> {
     let Some((key, text)) = assignment.split_once('=') else {
-        return Err(CliError::usage(format!("{assignment:?} sets nothing"), "Write --set key=value"));
+        return Err(CliError::usage(
+            sentence!("{assignment:?} sets nothing", assignment),
+            sentence!("Write --set key=value"),
+        ));
     };
     let setting = find(key.trim())?;
     // In `key = text` the space before the text belongs to the sign.
@@ -369,12 +373,15 @@ pub(super) fn to_config(tree: &Value) -> Result<RunConfig, CliError> {
             let value = at(tree, setting.key)?;
             let error = alone(tree, setting.key, value).err()?;
             Some(CliError::usage(
-                format!("{} = {value} cannot be: {error}", setting.key),
+                sentence!("{setting} = {value} cannot be: {error}", setting = setting.key, value, error),
                 format!("{}: {}", setting.key, setting.help),
             ))
         });
         culprit.unwrap_or_else(|| {
-            CliError::usage(format!("the settings do not fit together: {error}"), "Correct the settings")
+            CliError::usage(
+                sentence!("the settings do not fit together: {error}", error),
+                sentence!("Correct the settings"),
+            )
         })
     })
 }

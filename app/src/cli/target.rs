@@ -6,6 +6,7 @@ use clap::Args;
 use engine::adapters::no_adapter;
 use engine::config::RunConfig;
 use engine::files::{self, Kind};
+use engine::sentence;
 
 use super::Global;
 use super::download::found_model;
@@ -75,7 +76,9 @@ impl TargetArgs {
                     Some(_) => {}
                     None => model = Some(row.model_folder),
                 }
-                let read = || files::read_json(&row.folder.join("config.json"), Kind::RunRecord, "config.json").ok();
+                let read = || {
+                    files::read_json(&row.folder.join("config.json"), Kind::RunRecord, sentence!("config.json")).ok()
+                };
                 config = config.or_else(read);
             }
             store.0.close();

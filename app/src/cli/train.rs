@@ -234,7 +234,6 @@ mod tests {
     use std::rc::Rc;
     use std::sync::mpsc::{Sender, channel};
 
-    use engine::error::Failure;
     use engine::message::{EvaluationReport, StepReport};
 
     use super::super::tests_support::config;
@@ -314,7 +313,7 @@ mod tests {
     #[test]
     fn a_failure_is_exit_code_one() {
         let (session, _) = played(|outbox| {
-            let failure = Failure { what: "the loss is no longer a number".into(), advice: "Lower the rate".into() };
+            let failure = crate::text::failure("the loss is no longer a number", "Lower the rate");
             outbox.send(Wake::Engine(Event::Failed { job: JOB, failure })).unwrap();
         });
         let error = watched(&session).unwrap_err();

@@ -21,7 +21,7 @@ use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
-use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, heading_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, failure_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
 /// What the differing words of a column differ from.
@@ -73,7 +73,7 @@ impl Compare {
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             if let Some(failure) = &comparison.failure {
-                banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+                failure_ui(ui, failure);
                 ui.add_space(theme::SMALL_GAP);
             }
             let reads_only = model_of(state).and_then(|folder| state.model(&folder));

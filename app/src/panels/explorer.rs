@@ -16,7 +16,7 @@ use crate::state::run_view::RunView;
 use crate::theme;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
-use crate::widgets::surface::{Level, banner_ui, card_ui, empty_ui, heading_ui};
+use crate::widgets::surface::{card_ui, empty_ui, failure_ui, heading_ui};
 
 /// What is being chosen and typed.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Explorer {
                 return;
             };
             if let Some(failure) = &state.exploration.failure {
-                banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+                failure_ui(ui, failure);
                 ui.add_space(theme::SMALL_GAP);
             }
             let Some(grid) = &state.exploration.grid else {

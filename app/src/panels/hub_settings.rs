@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
-use crate::widgets::surface::{Level, banner_ui, fact_ui};
+use crate::widgets::surface::{fact_ui, failure_ui};
 
 /// What is being typed.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl HubSettings {
             }
         });
         if let Some(failure) = &state.hub.trouble {
-            banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+            failure_ui(ui, failure);
         }
         let said = match facts.token {
             TokenSource::None => say!("hub.token_none"),

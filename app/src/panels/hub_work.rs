@@ -10,12 +10,14 @@ use crate::state::hub::HubWork;
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::{Level, banner_ui, card_frame, chip_ui, chips_ui, fact_ui, plain_chip_ui, progress_ui};
+use crate::widgets::surface::{
+    Level, banner_ui, card_frame, chip_ui, chips_ui, fact_ui, failure_ui, plain_chip_ui, progress_ui,
+};
 
 /// Draws it, and what went wrong last.
 pub(super) fn hub_work_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     if let Some(failure) = &state.hub.failure {
-        banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+        failure_ui(ui, failure);
     }
     match &state.hub.work {
         HubWork::Idle => {}

@@ -18,7 +18,7 @@ use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{Level, banner_ui, fact_ui, modal_frame};
+use crate::widgets::surface::{Level, banner_ui, fact_ui, failure_ui, modal_frame};
 
 /// What is being typed and ticked.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl Incoming {
             out.push(Action::HoldAgainst(typed));
         }
         if let Some(failure) = &sent.failure {
-            banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+            failure_ui(ui, failure);
         }
         let Some(found) = &sent.found else {
             if sent.job.is_some() {
@@ -83,7 +83,7 @@ impl Incoming {
             }
             return;
         };
-        ui.add(egui::Label::new(text::as_sentence(&found.sentence)).wrap());
+        ui.add(egui::Label::new(text::as_sentence(&text::tell(&found.sentence))).wrap());
         if found.n_virtual > 0 {
             fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
         }
@@ -97,7 +97,7 @@ impl Incoming {
             about_ui(ui, about);
         }
         if let Some(reason) = &found.other_base {
-            banner_ui(ui, Level::Warn, &text::as_sentence(reason), say!("incoming.other_base_advice"), "", |_| {});
+            banner_ui(ui, Level::Warn, &text::tell(reason), say!("incoming.other_base_advice"), "", |_| {});
             ui.checkbox(&mut self.other_base, say!("incoming.other_base"));
         }
         if let Some(probe) = &sent.probe {
@@ -109,7 +109,7 @@ impl Incoming {
             });
         }
         if let Access::ReadOnly(why) = &state.access {
-            ui.label(RichText::new(why).color(tokens(ui).muted));
+            ui.label(RichText::new(text::tell(why)).color(tokens(ui).muted));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
-use crate::widgets::surface::{Level, banner_ui, card_frame, card_ui, empty_ui, heading_ui, plain_chip_ui};
+use crate::widgets::surface::{card_frame, card_ui, empty_ui, failure_ui, heading_ui, plain_chip_ui};
 
 /// What is being typed.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Library {
             out.push(Action::AddModel(folder));
         }
         if let Some(Described::Failed(failure)) = self.asked.as_ref().and_then(|folder| state.models.get(folder)) {
-            banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {});
+            failure_ui(ui, failure);
         }
         if state.model_rows.is_empty() {
             empty_ui(ui, say!("library.no_models"), say!("library.no_models_advice"));

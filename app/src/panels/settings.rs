@@ -100,7 +100,7 @@ fn device_ui(ui: &mut Ui, device: &DeviceInfo, settings: &mut Settings) {
                 chip_ui(ui, Level::Warn, say!("settings.software")).on_hover_text(say!("settings.software_help"));
             }
             if let Some(trouble) = &device.trouble {
-                let help = say!("settings.fails_help", trouble = trouble);
+                let help = say!("settings.fails_help", trouble = text::tell(trouble));
                 chip_ui(ui, Level::Bad, say!("settings.fails")).on_hover_text(help);
             }
         });

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use engine::config::RunConfig;
+use engine::error::io_reason;
 use engine::files::{self, Kind, if_there};
 use engine::message::RunFacts;
+use engine::{Sentence, sentence};
 use rusqlite::OptionalExtension;
 
 use super::Answer;
@@ -55,8 +57,8 @@ impl Keeper {
                     self.left_out.remove(&run);
                     interrupted += usize::from(found == Some(RunState::Interrupted) && was_live);
                 }
-                Err(Trouble::Engine(error)) => self.leave_out(&run, &error.to_string()),
-                Err(Trouble::Files(error)) => self.leave_out(&run, &error.to_string()),
+                Err(Trouble::Engine(error)) => self.leave_out(&run, error.sentence()),
+                Err(Trouble::Files(error)) => self.leave_out(&run, io_reason(&error)),
                 Err(trouble) => {
                     self.roll_back();
                     return Err(trouble);
@@ -67,11 +69,11 @@ impl Keeper {
         Ok(interrupted)
     }
 
-    fn leave_out(&mut self, run: &RunId, reason: &str) {
+    fn leave_out(&mut self, run: &RunId, reason: Sentence) {
         self.roll_back();
-        if self.left_out.get(run).is_none_or(|told| told != reason) {
-            self.answer(Answer::Notice(format!("The run folder {run} is left out: {reason}")));
-            self.left_out.insert(run.clone(), reason.to_owned());
+        if self.left_out.get(run).is_none_or(|told| *told != reason) {
+            self.answer(Answer::Notice(sentence!("The run folder {run} is left out: {reason}", run = run.0, reason)));
+            self.left_out.insert(run.clone(), reason);
         }
     }
 
@@ -102,7 +104,7 @@ impl Keeper {
         }
         // A stranger's links lead nowhere, and nobody waits at a pipe.
         files::refuse_links(&folder)?;
-        let config = files::read_json::<RunConfig>(&path, Kind::RunRecord, "config.json");
+        let config = files::read_json::<RunConfig>(&path, Kind::RunRecord, sentence!("config.json"));
         let Some(config) = if_there(config)? else { return Ok(None) };
         let file = state_of(&folder, &config, locked);
         if file.state == RunState::Interrupted && matches!(self.index.right, Right::Ours { .. }) {
@@ -170,7 +172,8 @@ impl Keeper {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.lose_row();
         let file = live.file().clone();
-        let config: RunConfig = files::read_json(&folder.join("config.json"), Kind::RunRecord, "config.json")?;
+        let config: RunConfig =
+            files::read_json(&folder.join("config.json"), Kind::RunRecord, sentence!("config.json"))?;
         self.begin_transaction()?;
         let key = tables::put_run(&self.index.db, run, &config, &file)?;
         self.read_files(run, &folder, key, false)?;

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use engine::error::io_reason;
 use engine::message::ModelSummary;
+use engine::{Sentence, sentence};
 use rusqlite::params;
 
 use super::Answer;
@@ -20,12 +22,12 @@ impl Keeper {
         match &self.index.right {
             Right::Ours { .. } => Ok(()),
             Right::Elsewhere => Err(Trouble::No(
-                "another Prefix Workbench has this workspace open, so nothing can be changed here".to_owned(),
-                "Make the change there, or close it first",
+                sentence!("another Prefix Workbench has this workspace open, so nothing can be changed here"),
+                sentence!("Make the change there, or close it first"),
             )),
             Right::Unwritable(reason) => Err(Trouble::No(
-                format!("the workspace cannot be written, so nothing can be changed in it ({reason})"),
-                "Give yourself the right to write there, or copy it to another place",
+                sentence!("the workspace cannot be written, so nothing can be changed in it ({reason})", reason),
+                sentence!("Give yourself the right to write there, or copy it to another place"),
             )),
         }
     }
@@ -36,8 +38,8 @@ impl Keeper {
         match self.index.in_memory {
             false => Ok(()),
             true => Err(Trouble::No(
-                "the database cannot be used now, and this is kept nowhere else".to_owned(),
-                "Make room on the disk, then start the program again",
+                sentence!("the database cannot be used now, and this is kept nowhere else"),
+                sentence!("Make room on the disk, then start the program again"),
             )),
         }
     }
@@ -50,7 +52,7 @@ impl Keeper {
     pub(super) fn rename(&mut self, run: &RunId, name: &str) -> Result<(), Trouble> {
         let name = name.trim().to_owned();
         if name.is_empty() {
-            return Err(Trouble::No("a run needs a name".to_owned(), "Type at least one letter"));
+            return Err(Trouble::No(sentence!("a run needs a name"), sentence!("Type at least one letter")));
         }
         self.change_file(run, |file| file.name = name)
     }
@@ -70,8 +72,8 @@ impl Keeper {
         }
         let Some(mut file) = RunFile::read(&folder) else {
             return Err(Trouble::No(
-                "the run's files are not there, so it cannot be changed".to_owned(),
-                "Put the folder back, or delete the run",
+                sentence!("the run's files are not there, so it cannot be changed"),
+                sentence!("Put the folder back, or delete the run"),
             ));
         };
         change(&mut file);
@@ -86,7 +88,10 @@ impl Keeper {
         let key = self.key(run)?;
         let folder = self.workspace.run_folder(run);
         if self.live.contains_key(run) || folder::is_locked(&folder) {
-            return Err(Trouble::No("the run is being computed".to_owned(), "Stop it first, then delete it"));
+            return Err(Trouble::No(
+                sentence!("the run is being computed"),
+                sentence!("Stop it first, then delete it"),
+            ));
         }
         // Out of sight first: a folder that is half deleted must not come back as a run.
         let grave = self.workspace.runs().join(format!(".deleted-{run}"));
@@ -96,7 +101,11 @@ impl Keeper {
         }
         let left = match forget_grave(&grave) {
             Ok(()) => None,
-            Err(error) => Some(format!("Some files could not be removed ({error}): {}", grave.display())),
+            Err(error) => Some(sentence!(
+                "Some files could not be removed ({reason}): {path}",
+                reason = io_reason(&error),
+                path = grave
+            )),
         };
         self.index.db.execute("DELETE FROM runs WHERE key = ?1", [key])?;
         // There may be room for the database now, which still has the row.
@@ -152,25 +161,25 @@ impl Keeper {
 
     pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), Trouble> {
         self.lasting()?;
-        engine::data::check_file(train).map_err(|error| Trouble::No(error.to_string(), error.advice()))?;
+        engine::data::check_file(train).map_err(|error| Trouble::No(error.sentence(), error.advice()))?;
         tables::put_dataset(&self.index.db, train, validation, now())?;
         Ok(())
     }
 
     pub(super) fn forget_model(&mut self, folder: &Path) -> Result<(), Trouble> {
-        self.forget("DELETE FROM models WHERE folder = ?1", folder, "model")
+        self.forget("DELETE FROM models WHERE folder = ?1", folder, sentence!("there are runs of this model"))
     }
 
     pub(super) fn forget_dataset(&mut self, train: &Path) -> Result<(), Trouble> {
-        self.forget("DELETE FROM datasets WHERE train = ?1", train, "dataset")
+        self.forget("DELETE FROM datasets WHERE train = ?1", train, sentence!("there are runs of this dataset"))
     }
 
-    fn forget(&mut self, sql: &str, path: &Path, what: &str) -> Result<(), Trouble> {
+    fn forget(&mut self, sql: &str, path: &Path, used: Sentence) -> Result<(), Trouble> {
         self.lasting()?;
         match self.index.db.execute(sql, [path.to_string_lossy()]) {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                Err(Trouble::No(format!("there are runs of this {what}"), "Delete its runs first"))
+                Err(Trouble::No(used, sentence!("Delete its runs first")))
             }
             Err(error) => Err(error.into()),
         }

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use engine::error::{EngineError, Failure};
+use engine::Sentence;
+use engine::error::{EngineError, Failure, IoAction};
 use engine::files::{self, Kind, Lines, if_there, write_json};
 use engine::message::{EvaluationReport, SampleReport, StepReport, TaskFigures};
 use engine::training::run_folder;
@@ -170,7 +171,9 @@ pub(super) fn lock(path: &Path) -> Result<Lock, EngineError> {
         Ok(()) => Ok(Lock::Ours(Some(file))),
         Err(TryLockError::WouldBlock) => Ok(Lock::Elsewhere),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Lock::Ours(None)),
-        Err(TryLockError::Error(source)) => Err(EngineError::Io { action: "lock", path: path.to_owned(), source }),
+        Err(TryLockError::Error(source)) => {
+            Err(EngineError::Io { action: IoAction::Lock, path: path.to_owned(), source })
+        }
     }
 }
 
@@ -185,12 +188,12 @@ pub(super) fn append_log(folder: &Path, line: &LogLine) -> Result<(), EngineErro
     let mut file = files::append(&path)?;
     let written = serde_json::to_string(line).map_err(io::Error::from);
     let written = written.and_then(|text| file.write_all(format!("{text}\n").as_bytes()));
-    written.map_err(|source| EngineError::Io { action: "write", path, source })
+    written.map_err(|source| EngineError::Io { action: IoAction::Write, path, source })
 }
 
 /// The file's content, or `None` when it is missing or cannot be understood.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    files::read_json(path, Kind::RunRecord, "a file of the run").ok()
+    files::read_json(path, Kind::RunRecord, Sentence::default()).ok()
 }
 
 /// Removes what a killed program left half written in a run that nobody computes now.

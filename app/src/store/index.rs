@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use engine::{Sentence, sentence};
 use rusqlite::Connection;
 
 use super::{Access, StoreError, schema, writer_lock};
@@ -20,7 +21,7 @@ pub(super) enum Right {
     /// Another instance holds it.
     Elsewhere,
     /// Nobody can hold it; why, in words.
-    Unwritable(String),
+    Unwritable(Sentence),
 }
 
 /// An index and what may be done with it.
@@ -32,7 +33,7 @@ pub(super) struct Index {
     /// It has just been made.
     pub(super) fresh: bool,
     /// What is to be said about it.
-    pub(super) notice: Option<String>,
+    pub(super) notice: Option<Sentence>,
     /// A database that is no longer used, with what people wrote into it.
     pub(super) old: Option<PathBuf>,
 }
@@ -43,11 +44,14 @@ impl Index {
         match &self.right {
             Right::Ours { .. } => Access::ReadWrite,
             Right::Elsewhere => Access::ReadOnly(
-                "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
-                    .to_owned(),
+                sentence!(
+                    "Another Prefix Workbench has this workspace open; its runs can be looked at here, not changed"
+                )
+                .to_owned(),
             ),
-            Right::Unwritable(reason) => Access::ReadOnly(format!(
-                "The workspace cannot be written; its runs can be looked at, not changed ({reason})"
+            Right::Unwritable(reason) => Access::ReadOnly(sentence!(
+                "The workspace cannot be written; its runs can be looked at, not changed ({reason})",
+                reason
             )),
         }
     }
@@ -61,7 +65,7 @@ pub(super) fn find(workspace: &Workspace) -> Result<Index, StoreError> {
     let right = match writer_lock(workspace) {
         Ok(Some(lock)) => Right::Ours { _lock: lock },
         Ok(None) => Right::Elsewhere,
-        Err(error) => Right::Unwritable(error.to_string()),
+        Err(error) => Right::Unwritable(error.sentence()),
     };
     let path = workspace.database();
     let on_disk = |db, right, fresh| Index { db, right, in_memory: false, fresh, notice: None, old: None };
@@ -93,13 +97,19 @@ fn in_memory(workspace: &Workspace, right: Right, error: Option<&StoreError>) ->
 }
 
 /// Why the list is not what it is usually made of.
-pub(super) fn memory_notice(error: &StoreError) -> String {
-    format!("The list of runs was read from their folders and is kept in memory only: {error}")
+pub(super) fn memory_notice(error: &StoreError) -> Sentence {
+    sentence!(
+        "The list of runs was read from their folders and is kept in memory only: {error}",
+        error = error.sentence()
+    )
 }
 
 /// Where the old database is.
-pub(super) fn damage_notice(aside: &Path) -> String {
-    format!("The database was damaged; it is kept as {} and was made again from the run folders", last_name(aside))
+pub(super) fn damage_notice(aside: &Path) -> Sentence {
+    sentence!(
+        "The database was damaged; it is kept as {aside} and was made again from the run folders",
+        aside = last_name(aside)
+    )
 }
 
 /// Sets a broken database aside and makes an empty one; answers where the old one is now.
@@ -112,7 +122,7 @@ pub(super) fn made_again(workspace: &Workspace) -> Result<(Connection, PathBuf),
     match schema::open(&path)? {
         schema::Opened::Ready { connection, .. } => Ok((connection, aside)),
         schema::Opened::Broken => {
-            Err(StoreError::Unusable { reason: "a new database cannot be read back".to_owned(), path })
+            Err(StoreError::Unusable { reason: sentence!("a new database cannot be read back"), path })
         }
     }
 }

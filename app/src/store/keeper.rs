@@ -5,8 +5,9 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use engine::error::{EngineError, Failure};
+use engine::error::{EngineError, Failure, io_reason};
 use engine::message::JobId;
+use engine::{Sentence, sentence};
 
 use super::index::{Index, Right, damage_notice, made_again, memory_notice};
 use super::record::Live;
@@ -33,23 +34,23 @@ pub(super) enum Trouble {
     Index(#[from] StoreError),
     /// What happened and what to do, in words.
     #[error("{0}")]
-    No(String, &'static str),
+    No(Sentence, Sentence),
 }
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Database(error) => Self {
-                what: format!("the database could not be used: {}", schema::in_words(&error)),
-                advice: "Check that the disk is not full; the run folders still have everything".to_owned(),
+                what: sentence!("the database could not be used: {reason}", reason = schema::in_words(&error)),
+                advice: sentence!("Check that the disk is not full; the run folders still have everything"),
             },
             Trouble::Files(error) => Self {
-                what: format!("a file of the run could not be used: {error}"),
-                advice: "Check that the workspace folder can be written and that the disk is not full".to_owned(),
+                what: sentence!("a file of the run could not be used: {reason}", reason = io_reason(&error)),
+                advice: sentence!("Check that the workspace folder can be written and that the disk is not full"),
             },
             Trouble::Engine(error) => Self::from(&error),
-            Trouble::Index(error) => Self { what: error.to_string(), advice: error.advice() },
-            Trouble::No(what, advice) => Self { what, advice: advice.to_owned() },
+            Trouble::Index(error) => Self { what: error.sentence(), advice: error.advice() },
+            Trouble::No(what, advice) => Self { what, advice },
         }
     }
 }
@@ -65,7 +66,7 @@ pub(super) struct Keeper {
     /// How far the files of runs that others compute were read.
     pub(super) followed: BTreeMap<RunId, adopt::Followed>,
     /// Folders that could not be read, and why: each is told once.
-    pub(super) left_out: BTreeMap<RunId, String>,
+    pub(super) left_out: BTreeMap<RunId, Sentence>,
     pub(super) changed: BTreeSet<RunId>,
     outbox: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
@@ -371,7 +372,7 @@ impl Keeper {
     }
 
     fn close(&mut self) {
-        if let Err(trouble) = self.interrupt_all("The program was closed") {
+        if let Err(trouble) = self.interrupt_all(sentence!("The program was closed")) {
             tracing::warn!("{trouble}");
         }
         self.commit();

@@ -16,12 +16,14 @@ mod schema;
 mod sparkline;
 mod tables;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::message::{Event, JobId, ModelSummary};
+use engine::{Sentence, sentence};
 
 pub use self::folder::{adapter_folder, initial_folder};
 use self::index::WriterLock;
@@ -149,12 +151,12 @@ pub enum Answer {
         /// Which.
         run: RunId,
         /// A sentence.
-        left: Option<String>,
+        left: Option<Sentence>,
     },
     /// A request was not done: what happened and what to do.
     Refused(Failure),
     /// Something worth showing once, such as a database that was rebuilt.
-    Notice(String),
+    Notice(Sentence),
     /// So many runs were being computed when the program that did so was ended; they can be resumed.
     Interrupted(usize),
     /// Who may write has changed: another instance came to its end, and this one writes now.
@@ -167,14 +169,13 @@ pub enum Access {
     /// This instance.
     ReadWrite,
     /// Another instance, or nobody because the workspace cannot be written; the sentence says which.
-    ReadOnly(String),
+    ReadOnly(Sentence),
 }
 
-/// Why the store cannot be opened; its text is a sentence with the path last.
-#[derive(Debug, thiserror::Error)]
+/// Why the store cannot be opened.
+#[derive(Debug)]
 pub enum StoreError {
     /// A newer program made the database. It was not touched.
-    #[error("the database is of version {found}, this program knows versions up to {known}: {path}", path = path.display())]
     Newer {
         /// In the file.
         found: i64,
@@ -186,28 +187,51 @@ pub enum StoreError {
         aside: PathBuf,
     },
     /// The database cannot be opened or written.
-    #[error("the database cannot be used ({reason}): {path}", path = path.display())]
     Unusable {
         /// In words.
-        reason: String,
+        reason: Sentence,
         /// The file.
         path: PathBuf,
     },
 }
 
 impl StoreError {
-    /// One sentence on what to do about it.
-    pub fn advice(&self) -> String {
+    /// One sentence on what happened, the path last.
+    pub fn sentence(&self) -> Sentence {
         match self {
-            Self::Newer { aside, .. } => format!(
-                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
-                 stay in the file): {}",
-                aside.display()
+            Self::Newer { found, known, path, .. } => sentence!(
+                "the database is of version {found}, this program knows versions up to {known}: {path}",
+                found,
+                known,
+                path
             ),
-            Self::Unusable { .. } => "Check that the folder can be written and that the disk is not full".to_owned(),
+            Self::Unusable { reason, path } => {
+                sentence!("the database cannot be used ({reason}): {path}", reason, path)
+            }
+        }
+    }
+
+    /// One sentence on what to do about it.
+    pub fn advice(&self) -> Sentence {
+        match self {
+            Self::Newer { aside, .. } => sentence!(
+                "Update the program, or set the database aside and read the runs from their folders (notes and tags \
+                 stay in the file): {aside}",
+                aside
+            ),
+            Self::Unusable { .. } => sentence!("Check that the folder can be written and that the disk is not full"),
         }
     }
 }
+
+/// In English, as on the command line.
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for StoreError {}
 
 /// The other end of the store's thread; clones speak to the same one.
 #[derive(Clone, Debug)]
@@ -286,7 +310,7 @@ impl Store {
 pub fn set_aside(workspace: &Workspace) -> Result<PathBuf, StoreError> {
     match writer_lock(workspace)? {
         Some(_lock) => schema::set_newer_aside(workspace),
-        None => Err(StoreError::Unusable { reason: "another instance uses it".to_owned(), path: workspace.database() }),
+        None => Err(StoreError::Unusable { reason: sentence!("another instance uses it"), path: workspace.database() }),
     }
 }
 

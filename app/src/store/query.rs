@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use engine::Sentence;
 use engine::error::Failure;
 use engine::message::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
@@ -72,9 +73,10 @@ impl Keeper {
             files_missing: !folder.join("config.json").is_file(),
             folder,
             failure: match what {
-                Some(what) => {
-                    Some(Failure { what, advice: row.get::<_, Option<_>>("failure_advice")?.unwrap_or_default() })
-                }
+                Some(what) => Some(Failure {
+                    what: Sentence::from_kept(what),
+                    advice: Sentence::from_kept(row.get::<_, Option<_>>("failure_advice")?.unwrap_or_default()),
+                }),
                 None => None,
             },
             id,
@@ -179,7 +181,7 @@ impl Keeper {
                 "warning" => LogLevel::Warning,
                 _ => LogLevel::Info,
             };
-            Ok(LogLine { at: row.get("at")?, level, text: row.get("text")? })
+            Ok(LogLine { at: row.get("at")?, level, text: Sentence::from_kept(row.get("text")?) })
         })
     }
 

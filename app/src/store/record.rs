@@ -7,6 +7,7 @@ use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::files::write_json;
 use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use engine::{Sentence, sentence};
 
 use super::folder::{self, Lock, RunFile};
 use super::keeper::{Keeper, Trouble};
@@ -90,8 +91,8 @@ impl Keeper {
         }
         let Lock::Ours(lock) = folder::lock(&folder.join("lock"))? else {
             return Err(Trouble::No(
-                format!("the run {} is being computed by another program", file.name),
-                "Wait until it has ended, or stop it there",
+                sentence!("the run {name} is being computed by another program", name = file.name),
+                sentence!("Wait until it has ended, or stop it there"),
             ));
         };
         let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
@@ -143,13 +144,13 @@ impl Keeper {
         live.phase = Some(phase);
         let line = match phase {
             _ if same => return Ok(()),
-            Phase::LoadingModel { .. } => "Loading the model",
-            Phase::PreparingData => "Reading and tokenising the rows",
-            Phase::Initialising => "Setting the initial values",
-            Phase::FirstStep => "Doing the first step",
+            Phase::LoadingModel { .. } => sentence!("Loading the model"),
+            Phase::PreparingData => sentence!("Reading and tokenising the rows"),
+            Phase::Initialising => sentence!("Setting the initial values"),
+            Phase::FirstStep => sentence!("Doing the first step"),
             _ => return Ok(()),
         };
-        self.log(run, LogLevel::Info, line.to_owned())
+        self.log(run, LogLevel::Info, line)
     }
 
     fn started(&mut self, run: &RunId, facts: &RunFacts) -> Result<(), Trouble> {
@@ -172,26 +173,14 @@ impl Keeper {
         live.summary.step = tables::signed(facts.done_steps);
         live.dirty = true;
         self.put_state(run)?;
-        let from = if facts.done_steps > 0 { format!(" from step {}", facts.done_steps) } else { String::new() };
-        self.log(
-            run,
-            LogLevel::Info,
-            format!(
-                "Training{from} to step {} on {}: {} rows, {} to validate; trains {} numbers, keeps {}",
-                facts.total_steps,
-                facts.device,
-                facts.train_rows,
-                facts.validation_rows,
-                facts.trained_parameters,
-                facts.stored_parameters
-            ),
-        )?;
-        let odd = [
-            (facts.truncated_rows, "cut to the length limit"),
-            (facts.skipped_rows, "skipped: nothing to learn in them"),
-        ];
-        for (rows, what) in odd.into_iter().filter(|(rows, _)| *rows > 0) {
-            self.log(run, LogLevel::Warning, format!("{rows} rows were {what}"))?;
+        self.log(run, LogLevel::Info, beginning(facts))?;
+        let (cut, skipped) = (facts.truncated_rows, facts.skipped_rows);
+        if cut > 0 {
+            self.log(run, LogLevel::Warning, sentence!("{cut} {cut:row was|rows were} cut to the length limit", cut))?;
+        }
+        if skipped > 0 {
+            let line = sentence!("{skipped} {skipped:row was|rows were} skipped: nothing to learn in them", skipped);
+            self.log(run, LogLevel::Warning, line)?;
         }
         Ok(())
     }
@@ -216,8 +205,12 @@ impl Keeper {
         }
         live.summary.duration_secs += report.elapsed_secs;
         live.dirty = true;
-        let best = if report.best { ", the best so far" } else { "" };
-        self.log(run, LogLevel::Info, format!("Step {}: validation loss {:.4}{best}", report.step, report.loss))
+        let (step, loss) = (report.step, format!("{:.4}", report.loss));
+        let line = match report.best {
+            true => sentence!("Step {step}: validation loss {loss}, the best so far", step, loss),
+            false => sentence!("Step {step}: validation loss {loss}", step, loss),
+        };
+        self.log(run, LogLevel::Info, line)
     }
 
     fn sample(&mut self, run: &RunId, sample: &SampleReport) -> Result<(), Trouble> {
@@ -233,29 +226,31 @@ impl Keeper {
         if let Some(key) = live.key {
             tables::add_checkpoint(&self.index.db, key, step, &inside.to_string_lossy(), best)?;
         }
-        self.log(run, LogLevel::Info, format!("Step {step}: checkpoint written"))
+        self.log(run, LogLevel::Info, sentence!("Step {step}: checkpoint written", step))
     }
 
     fn paused(&mut self, run: &RunId, paused: bool) -> Result<(), Trouble> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.file.state = if paused { RunState::Paused } else { RunState::Running };
         self.put_state(run)?;
-        self.log(run, LogLevel::Info, if paused { "Paused" } else { "Going on" }.to_owned())
+        self.log(run, LogLevel::Info, if paused { sentence!("Paused") } else { sentence!("Going on") })
     }
 
     fn finished(&mut self, job: JobId, run: &RunId, outcome: Outcome) -> Result<(), Trouble> {
         let (state, line) = match outcome {
-            Outcome::Completed => (RunState::Finished, "Finished: all steps are done"),
-            Outcome::StoppedEarly => (RunState::Finished, "Finished early: the validation loss no longer falls"),
-            Outcome::Stopped => (RunState::Stopped, "Stopped; the run can be resumed"),
+            Outcome::Completed => (RunState::Finished, sentence!("Finished: all steps are done")),
+            Outcome::StoppedEarly => {
+                (RunState::Finished, sentence!("Finished early: the validation loss no longer falls"))
+            }
+            Outcome::Stopped => (RunState::Stopped, sentence!("Stopped; the run can be resumed")),
         };
-        self.log(run, LogLevel::Info, line.to_owned())?;
+        self.log(run, LogLevel::Info, line)?;
         self.jobs.remove(&job);
         self.end(run, state, None)
     }
 
     fn failed(&mut self, job: JobId, run: &RunId, failure: &Failure) -> Result<(), Trouble> {
-        self.log(run, LogLevel::Error, format!("{}. {}", failure.what, failure.advice))?;
+        self.log(run, LogLevel::Error, sentence!("{what}. {advice}", what = failure.what, advice = failure.advice))?;
         self.jobs.remove(&job);
         match self.live.get_mut(run).and_then(|live| live.before.take()) {
             // It did not go on, so it is as it was.
@@ -266,25 +261,25 @@ impl Keeper {
 
     pub(super) fn withdraw(&mut self, run: &RunId) -> Result<(), Trouble> {
         self.jobs.retain(|_, other| other != run);
-        self.log(run, LogLevel::Info, "Taken out of the queue".to_owned())?;
+        self.log(run, LogLevel::Info, sentence!("Taken out of the queue"))?;
         self.end(run, RunState::Stopped, None)
     }
 
     pub(super) fn imported(&mut self, run: &RunId) -> Result<(), Trouble> {
-        self.log(run, LogLevel::Info, "Imported".to_owned())?;
+        self.log(run, LogLevel::Info, sentence!("Imported"))?;
         self.end(run, RunState::Finished, None)
     }
 
     pub(super) fn engine_gone(&mut self) -> Result<(), Trouble> {
-        self.interrupt_all("The computation ended unexpectedly; resume the run from its last checkpoint")
+        self.interrupt_all(sentence!("The computation ended unexpectedly; resume the run from its last checkpoint"))
     }
 
     /// The runs of this program will not go on.
-    pub(super) fn interrupt_all(&mut self, why: &str) -> Result<(), Trouble> {
+    pub(super) fn interrupt_all(&mut self, why: Sentence) -> Result<(), Trouble> {
         self.jobs.clear();
         let runs: Vec<RunId> = self.live.keys().cloned().collect();
         runs.iter().try_for_each(|run| {
-            self.log(run, LogLevel::Warning, why.to_owned())?;
+            self.log(run, LogLevel::Warning, why.clone())?;
             self.end(run, RunState::Interrupted, None)
         })
     }
@@ -316,7 +311,7 @@ impl Keeper {
         if live.folder.is_dir() { Ok(live.file.write(&live.folder)?) } else { Ok(()) }
     }
 
-    fn log(&mut self, run: &RunId, level: LogLevel, text: String) -> Result<(), Trouble> {
+    fn log(&mut self, run: &RunId, level: LogLevel, text: Sentence) -> Result<(), Trouble> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         let line = LogLine { at: now(), level, text };
         if let Some(key) = live.key {
@@ -344,6 +339,33 @@ impl Keeper {
     }
 }
 
+/// What a run begins with, or goes on with.
+fn beginning(facts: &RunFacts) -> Sentence {
+    let (steps, device, rows, validation) = (facts.total_steps, &facts.device, facts.train_rows, facts.validation_rows);
+    let (trained, stored, done) = (facts.trained_parameters, facts.stored_parameters, facts.done_steps);
+    match done {
+        0 => sentence!(
+            "Training to step {steps} on {device}: {rows} rows, {validation} to validate; trains {trained} numbers, keeps {stored}",
+            steps,
+            device,
+            rows,
+            validation,
+            trained,
+            stored
+        ),
+        _ => sentence!(
+            "Training from step {done} to step {steps} on {device}: {rows} rows, {validation} to validate; trains {trained} numbers, keeps {stored}",
+            done,
+            steps,
+            device,
+            rows,
+            validation,
+            trained,
+            stored
+        ),
+    }
+}
+
 pub(super) fn unknown(run: &RunId) -> Trouble {
-    Trouble::No(format!("there is no run {run}"), "Look at the list of runs for its id")
+    Trouble::No(sentence!("there is no run {run}", run = run.0), sentence!("Look at the list of runs for its id"))
 }

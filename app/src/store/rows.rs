@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::message::{EvaluationReport, Phase, RunFacts, SampleReport};
@@ -208,7 +209,7 @@ pub struct LogLine {
     /// How much it matters.
     pub level: LogLevel,
     /// A sentence.
-    pub text: String,
+    pub text: Sentence,
 }
 
 /// A model folder that was used or chosen.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use engine::Sentence;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 
 use super::StoreError;
@@ -211,7 +212,7 @@ fn newer(path: &Path, found: i64) -> StoreError {
 
 pub(super) fn unusable(path: &Path, error: &(dyn std::error::Error + 'static)) -> StoreError {
     let reason = error.downcast_ref().map_or_else(|| error.to_string(), in_words);
-    StoreError::Unusable { reason, path: path.to_owned() }
+    StoreError::Unusable { reason: Sentence::verbatim(reason), path: path.to_owned() }
 }
 
 /// Without the statement that failed: it says nothing to those who did not write it.

@@ -69,8 +69,8 @@ pub(super) fn put_state(db: &Connection, key: Key, file: &RunFile) -> Result<()>
         file.created,
         file.started,
         file.ended,
-        failure.map(|f| &f.what),
-        failure.map(|f| &f.advice)
+        failure.map(|f| f.what.kept()),
+        failure.map(|f| f.advice.kept())
     ])?;
     Ok(())
 }
@@ -213,8 +213,12 @@ pub(super) fn add_log(db: &Connection, key: Key, line: &LogLine) -> Result<()> {
         super::LogLevel::Warning => "warning",
         super::LogLevel::Error => "error",
     };
-    db.prepare_cached("INSERT INTO log (run, at, level, text) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![key, line.at, level, line.text])?;
+    db.prepare_cached("INSERT INTO log (run, at, level, text) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+        key,
+        line.at,
+        level,
+        line.text.kept()
+    ])?;
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use egui::accesskit::Role;
 use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::icon::{self, Icon};
-use crate::text::as_sentence;
+use engine::error::Failure;
+
+use crate::text::{as_sentence, tell};
 use crate::theme::{self, tokens};
 
 /// How much something matters.
@@ -146,6 +148,11 @@ pub fn banner_ui(ui: &mut Ui, level: Level, what: &str, advice: &str, details: &
             }
         },
     );
+}
+
+/// The banner of what went wrong, in the language that is spoken.
+pub fn failure_ui(ui: &mut Ui, failure: &Failure) {
+    banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), "", |_| {});
 }
 
 /// Technical text, folded away, to be copied.

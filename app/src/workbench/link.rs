@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use engine::Sentence;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent};
 use engine::message::{Command, Event};
@@ -45,7 +46,7 @@ pub trait Link {
     ///
     /// # Errors
     /// A sentence on why it was not taken.
-    fn command(&mut self, command: Command) -> Result<(), String>;
+    fn command(&mut self, command: Command) -> Result<(), Sentence>;
     /// Hands a command to the hub's thread.
     fn hub(&mut self, command: HubCommand);
     /// Hands a request to the store.

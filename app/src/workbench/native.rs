@@ -13,6 +13,7 @@ use engine::files::write_whole;
 use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
 use engine::message::{Command, Event};
 use engine::worker::Engine;
+use engine::{Sentence, sentence};
 
 use super::Workbench;
 use super::link::{Link, News};
@@ -197,9 +198,9 @@ impl Link for NativeLink {
         self.answers.try_recv().ok().map(News::Answer)
     }
 
-    fn command(&mut self, command: Command) -> Result<(), String> {
+    fn command(&mut self, command: Command) -> Result<(), Sentence> {
         match &self.engine {
-            Some(engine) => engine.send(command).map_err(|error| error.to_string()),
+            Some(engine) => engine.send(command).map_err(|error| error.sentence()),
             None => Ok(()),
         }
     }
@@ -220,7 +221,7 @@ impl Link for NativeLink {
                 let folder = self.workspace.run_folder(&run);
                 Ok((run, folder))
             }
-            Err(error) => Err(Failure { what: error.to_string(), advice: error.advice().to_owned() }),
+            Err(error) => Err(Failure::from(&error)),
         }
     }
 
@@ -269,8 +270,8 @@ impl Link for NativeLink {
             Some(match std::fs::write(&path, text) {
                 Ok(()) => News::Written(path),
                 Err(error) => News::NotWritten(Failure {
-                    what: format!("the file cannot be written ({}): {}", io_reason(&error), path.display()),
-                    advice: io_advice(&error).to_owned(),
+                    what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
+                    advice: io_advice(&error),
                 }),
             })
         });
@@ -281,8 +282,8 @@ impl Link for NativeLink {
         self.aside("settings", move || {
             std::fs::write(&path, text).err().map(|error| {
                 News::NotWritten(Failure {
-                    what: format!("the settings cannot be kept ({}): {}", io_reason(&error), path.display()),
-                    advice: io_advice(&error).to_owned(),
+                    what: sentence!("the settings cannot be kept ({reason}): {path}", reason = io_reason(&error), path),
+                    advice: io_advice(&error),
                 })
             })
         });

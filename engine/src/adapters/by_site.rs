@@ -15,10 +15,11 @@ use crate::adapters::prefix::PrefixShape;
 use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
 use crate::config::{PrefixConfig, Task, TaskRecord};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::models::Site;
 use crate::weights::write_floats;
+use crate::{Sentence, sentence};
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "PREFIX_BY_SITE";
@@ -46,7 +47,7 @@ struct SiteConfig {
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: BySiteConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     let notices = unread::keys(&json, &config);
     let mut tensors = Tensors::read(folder)?;
     let path = tensors.path.clone();
@@ -55,19 +56,22 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
         let ([n_virtual, row], flat) = tensors.take_matrix(&tensor_name(site))?;
         let sizes = [2, num_layers, num_attention_heads, head_dim];
         if sizes.into_iter().try_fold(1_usize, usize::checked_mul) != Some(row) {
-            let at = site.name();
-            let reason = format!("rows of {row} numbers do not fit the layers and heads of the {at}");
+            let reason = sentence!("rows of {row} numbers do not fit the layers and heads of the {site}", row, site);
             return Err(malformed(&path, reason));
         }
         if n_virtual != config.num_virtual_tokens {
-            let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
+            let reason = sentence!(
+                "{n_virtual} rows, but num_virtual_tokens is {num_virtual_tokens}",
+                n_virtual,
+                num_virtual_tokens = config.num_virtual_tokens
+            );
             return Err(malformed(&path, reason));
         }
         let shape = PrefixShape { n_virtual, n_layers: num_layers, n_kv_heads: num_attention_heads, d_head: head_dim };
         prefixes.push((site, FoldedPrefix { shape, flat }));
     }
     if prefixes.is_empty() {
-        return Err(malformed(&path, "it names no site".to_owned()));
+        return Err(malformed(&path, sentence!("it names no site")));
     }
     tensors.finish()?;
     let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
@@ -76,7 +80,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let (mut sites, mut tensors) = (BTreeMap::new(), BTreeMap::new());
     for (site, prefix) in &adapter.prefixes {
         let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = prefix.shape;

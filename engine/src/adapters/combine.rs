@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, FoldedPrompt};
 use crate::adapters::prefix::PrefixShape;
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// How several become one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,33 +27,35 @@ pub enum Combination {
 /// [`EngineError::Setting`] for fewer than two adapters or weights that are not as many, [`EngineError::AdapterMismatch`]
 /// for adapters of different kinds, tasks, models or lengths, or of a kind that cannot be combined.
 pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAdapter> {
-    let setting = |field, reason: &str| Err(EngineError::Setting { field, reason: reason.to_owned() });
-    let [first, others @ ..] = adapters else { return setting("adapters", "there must be at least two") };
+    let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
+    let [first, others @ ..] = adapters else { return setting("adapters", sentence!("there must be at least two")) };
     if others.is_empty() {
-        return setting("adapters", "there must be at least two");
+        return setting("adapters", sentence!("there must be at least two"));
     }
     if let Combination::Interpolated { weights } = how {
         if weights.len() != adapters.len() {
-            return setting("weights", "there must be as many as adapters");
+            return setting("weights", sentence!("there must be as many as adapters"));
         }
         if weights.iter().any(|weight| !weight.is_finite()) {
-            return setting("weights", "must be numbers");
+            return setting("weights", sentence!("must be numbers"));
         }
     }
-    let mismatch = |reason: &str| Err(EngineError::AdapterMismatch { reason: reason.to_owned() });
+    let mismatch = |reason: Sentence| Err(EngineError::AdapterMismatch { reason });
     for adapter in adapters {
         let others = adapter.lora.is_some() || !adapter.weights.is_empty() || adapter.text.is_some();
         if others || !adapter.head.is_empty() {
-            return mismatch("only prefixes and soft prompts without a head are combined");
+            return mismatch(sentence!("only prefixes and soft prompts without a head are combined"));
         }
         if adapter.has_tasks() {
-            return mismatch("a prompt that tasks share is a product, which cannot be combined");
+            return mismatch(sentence!("a prompt that tasks share is a product, which cannot be combined"));
         }
         if adapter.task != first.task || (adapter.positions, &adapter.layers) != (first.positions, &first.layers) {
-            return mismatch("they were trained for different tasks, for other layers or with other positions");
+            return mismatch(sentence!(
+                "they were trained for different tasks, for other layers or with other positions"
+            ));
         }
         if adapter.sites() != first.sites() || adapter.prompt.is_some() != first.prompt.is_some() {
-            return mismatch("they do not stand at the same places");
+            return mismatch(sentence!("they do not stand at the same places"));
         }
     }
     let mut combined = FoldedAdapter { prefixes: Vec::new(), prompt: None, ..first.clone() };
@@ -70,7 +73,7 @@ pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAd
 fn prefix(parts: &[&FoldedPrefix], how: &Combination) -> Result<FoldedPrefix> {
     let model = |part: &FoldedPrefix| PrefixShape { n_virtual: 0, ..part.shape };
     if parts.iter().any(|part| model(part) != model(parts[0])) {
-        let reason = "they are for models of different layers or heads".to_owned();
+        let reason = sentence!("they are for models of different layers or heads");
         return Err(EngineError::AdapterMismatch { reason });
     }
     let lengths: Vec<usize> = parts.iter().map(|part| part.shape.n_virtual).collect();
@@ -82,7 +85,7 @@ fn prefix(parts: &[&FoldedPrefix], how: &Combination) -> Result<FoldedPrefix> {
 fn prompt(parts: &[&FoldedPrompt], how: &Combination) -> Result<FoldedPrompt> {
     let first = parts[0];
     if parts.iter().any(|part| part.width != first.width) {
-        let reason = "they are for models whose embeddings have different widths".to_owned();
+        let reason = sentence!("they are for models whose embeddings have different widths");
         return Err(EngineError::AdapterMismatch { reason });
     }
     let lengths: Vec<usize> = parts.iter().map(|part| part.n_virtual).collect();
@@ -100,7 +103,8 @@ fn rows(lengths: &[usize], values: &[&[f32]], how: &Combination) -> Result<(usiz
         Combination::Concatenated => Ok((lengths.iter().sum(), values.concat())),
         Combination::Interpolated { weights } => {
             if lengths.iter().any(|&length| length != lengths[0]) {
-                let reason = format!("only equal lengths have something between them, these are {lengths:?}");
+                let reason =
+                    sentence!("only equal lengths have something between them, these are {lengths:?}", lengths);
                 return Err(EngineError::AdapterMismatch { reason });
             }
             let sum = |at: usize| {

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::unread;
 use crate::config::{MethodConfig, TaskRecord};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site};
+use crate::{Sentence, sentence};
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "COMBINED";
@@ -51,7 +52,7 @@ impl PartName {
 pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape)]>) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: CombinedConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     let notices = unread::keys(json, &config);
     let mut whole = FoldedAdapter {
         notices,
@@ -63,7 +64,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
         let below = folder.join(part.folder());
         let kind = files::read_to_string(&below.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
         if kind.contains(&format!("\"{KIND}\"")) {
-            return Err(malformed(&path, "a part has parts of its own".to_owned()));
+            return Err(malformed(&path, sentence!("a part has parts of its own")));
         }
         let read = FoldedAdapter::read(&below, like)?;
         whole.prefixes.extend(read.prefixes);
@@ -78,7 +79,7 @@ pub(super) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let empty = || FoldedAdapter {
         task: adapter.task.clone(),
         base_model: adapter.base_model.clone(),

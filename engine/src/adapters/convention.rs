@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::FoldedAdapter;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 const FILE: &str = "positions.json";
 
@@ -16,11 +17,12 @@ const FILE: &str = "positions.json";
 const WITHOUT_CACHE: [&str; 2] = ["albert", "distilbert"];
 
 /// Why PEFT cannot use the files of a prefix of an architecture at all; `None` if it can.
-pub(super) fn unusable_in_peft(architecture: &str) -> Option<String> {
+pub(super) fn unusable_in_peft(architecture: &str) -> Option<Sentence> {
     WITHOUT_CACHE.contains(&architecture).then(|| {
-        format!(
+        sentence!(
             "PEFT cannot load this folder: the code of {architecture} in transformers takes no keys and values, and PEFT has \
-             no other way to give it a prefix; it is for this program"
+             no other way to give it a prefix; it is for this program",
+            architecture
         )
     })
 }
@@ -47,7 +49,7 @@ impl Convention {
         if !path.is_file() {
             return Ok(Self::default());
         }
-        files::read_json(&path, Kind::Settings, "the adapter's convention of positions")
+        files::read_json(&path, Kind::Settings, sentence!("the adapter's convention of positions"))
     }
 
     /// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.
@@ -56,28 +58,32 @@ impl Convention {
         if *self != Self::default() {
             return write_json(&path, self);
         }
-        if path.exists() { std::fs::remove_file(&path).map_err(EngineError::io("remove", path)) } else { Ok(()) }
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(EngineError::io(IoAction::Remove, path))
+        } else {
+            Ok(())
+        }
     }
 
     /// What it computes where PEFT loads its files, in a sentence; `None` if it is the same.
-    pub(super) fn elsewhere(&self, n_virtual: usize) -> Option<String> {
+    pub(super) fn elsewhere(&self, n_virtual: usize) -> Option<Sentence> {
         let positions = match self.positions {
             Positions::Shifted => None,
-            Positions::Unshifted => Some(format!(
+            Positions::Unshifted => Some(sentence!(
                 "it was trained with a text's positions from 0 on, and PEFT begins them at {n_virtual}: a model that has \
-                 positions computes something else there"
+                 positions computes something else there",
+                n_virtual
             )),
-            Positions::Infix => Some(
+            Positions::Infix => Some(sentence!(
                 "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
-                    .to_owned(),
-            ),
+            )),
         };
         let layers = self.layers.as_ref().map(|_| {
-            "some layers have no prefix, and PEFT gives them one of zeros, which takes attention: something else is computed \
-             there"
-                .to_owned()
+            sentence!(
+                "some layers have no prefix, and PEFT gives them one of zeros, which takes attention: something else is \
+                 computed there"
+            )
         });
-        let said: Vec<String> = positions.into_iter().chain(layers).collect();
-        (!said.is_empty()).then(|| said.join("; "))
+        Sentence::clauses(positions.into_iter().chain(layers))
     }
 }

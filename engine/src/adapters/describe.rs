@@ -2,54 +2,73 @@
 
 use crate::adapters::FoldedAdapter;
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 /// What an adapter is, in a sentence; `kept_by` is whoever wrote it.
-pub(super) fn describe(kept_by: &str, adapter: &FoldedAdapter) -> String {
-    let mut parts = Vec::new();
-    if !adapter.prefixes.is_empty() {
-        let sites: Vec<&str> = adapter.prefixes.iter().map(|(site, _)| site.name()).collect();
-        let slots = adapter.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max().unwrap_or(0);
-        // People count layers from 1.
-        let numbers = |layers: &Vec<usize>| layers.iter().map(|layer| (layer + 1).to_string()).collect::<Vec<_>>();
-        let layers = adapter.layers.as_ref().map(|layers| format!(", in layers {}", numbers(layers).join(", ")));
-        let layers = layers.unwrap_or_default();
-        parts.push(format!("a prefix of {kept_by}: {slots} virtual tokens at the {}{layers}", sites.join(", the ")));
-    }
-    if let Some(prompt) = &adapter.prompt {
-        let tasks = prompt.tasks.as_ref().map(|tasks| format!(" of {} tasks", tasks.n_tasks)).unwrap_or_default();
-        parts.push(format!("a soft prompt of {kept_by}: {} tokens{tasks}", prompt.n_virtual));
-    }
-    if let Some(lora) = &adapter.lora {
-        let ranks = lora.layers.iter().map(|layer| layer.rank).max().unwrap_or(lora.config.rank);
-        parts.push(format!("LoRA of {kept_by}: rank {ranks} beside {} layers", lora.layers.len()));
-        let tokens: usize = lora.rows.iter().map(|rows| rows.tokens.len()).sum();
-        if tokens > 0 {
-            parts.push(format!("trained rows of embeddings for {tokens} tokens"));
-        }
-    }
-    if !adapter.weights.is_empty() {
-        let n = adapter.weights.len();
-        parts.push(format!("{n} trained {} of {kept_by}", if n == 1 { "weight" } else { "weights" }));
-    }
-    if adapter.text.is_some() {
-        parts.push(format!("words of {kept_by} before every prompt"));
-    }
-    let mut sentence = parts.join(", with ");
-    if sentence.is_empty() {
-        sentence = format!("an adapter of {kept_by}");
-    }
-    if !adapter.head.is_empty() {
-        sentence.push_str(", with a head");
-    }
+pub(super) fn describe(kept_by: &Sentence, adapter: &FoldedAdapter) -> Sentence {
+    let head = (!adapter.head.is_empty()).then(|| sentence!("a head"));
+    let parts = parts(kept_by, adapter).into_iter().chain(head);
+    let sentence = parts.reduce(|before, next| sentence!("{before}, with {next}", before, next));
+    let sentence = sentence.unwrap_or_else(|| sentence!("an adapter of {kept_by}", kept_by));
     if adapter.prefixes.is_empty() {
         return sentence;
     }
     let positions = match adapter.positions {
-        Positions::Shifted => "the text's positions begin behind it",
-        Positions::Unshifted => "the text's positions begin at 0",
-        Positions::Infix => "it stands between prompt and target",
+        Positions::Shifted => sentence!("the text's positions begin behind it"),
+        Positions::Unshifted => sentence!("the text's positions begin at 0"),
+        Positions::Infix => sentence!("it stands between prompt and target"),
     };
-    format!("{sentence}; {positions}")
+    sentence!("{sentence}; {positions}", sentence, positions)
+}
+
+fn parts(kept_by: &Sentence, adapter: &FoldedAdapter) -> Vec<Sentence> {
+    let mut parts = Vec::new();
+    if !adapter.prefixes.is_empty() {
+        let sites = adapter.prefixes.iter().map(|(site, _)| Sentence::verbatim(site.name()));
+        let sites = sites.reduce(|before, next| sentence!("{before}, the {next}", before, next)).unwrap_or_default();
+        let slots = adapter.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max();
+        let prefix = sentence!(
+            "a prefix of {kept_by}: {slots} virtual tokens at the {sites}",
+            kept_by,
+            slots = slots.unwrap_or(0),
+            sites
+        );
+        parts.push(match &adapter.layers {
+            None => prefix,
+            Some(layers) => {
+                // People count layers from 1.
+                let layers = layers.iter().map(|layer| (layer + 1).to_string()).collect::<Vec<_>>().join(", ");
+                sentence!("{prefix}, in layers {layers}", prefix, layers)
+            }
+        });
+    }
+    if let Some(prompt) = &adapter.prompt {
+        let slots = prompt.n_virtual;
+        parts.push(match &prompt.tasks {
+            None => sentence!("a soft prompt of {kept_by}: {slots} tokens", kept_by, slots),
+            Some(tasks) => {
+                let n_tasks = tasks.n_tasks;
+                sentence!("a soft prompt of {kept_by}: {slots} tokens of {n_tasks} tasks", kept_by, slots, n_tasks)
+            }
+        });
+    }
+    if let Some(lora) = &adapter.lora {
+        let rank = lora.layers.iter().map(|layer| layer.rank).max().unwrap_or(lora.config.rank);
+        let n_layers = lora.layers.len();
+        parts.push(sentence!("LoRA of {kept_by}: rank {rank} beside {n_layers} layers", kept_by, rank, n_layers));
+        let tokens: usize = lora.rows.iter().map(|rows| rows.tokens.len()).sum();
+        if tokens > 0 {
+            parts.push(sentence!("trained rows of embeddings for {tokens} tokens", tokens));
+        }
+    }
+    let n = adapter.weights.len();
+    if n > 0 {
+        parts.push(sentence!("{n} trained {n:weight|weights} of {kept_by}", n, kept_by));
+    }
+    if adapter.text.is_some() {
+        parts.push(sentence!("words of {kept_by} before every prompt", kept_by));
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -62,7 +81,7 @@ mod tests {
     fn every_kind_of_adapter_is_told_in_a_sentence() {
         let shape = PrefixShape { n_virtual: 2, n_layers: 1, n_kv_heads: 1, d_head: 2 };
         let prefixes = vec![(Site::Decoder, FoldedPrefix { shape, flat: vec![0.0; shape.stored()] })];
-        let said = describe("PEFT's form", &FoldedAdapter { prefixes, ..FoldedAdapter::default() });
+        let said = describe(&sentence!("PEFT's form"), &FoldedAdapter { prefixes, ..FoldedAdapter::default() });
         assert_eq!(
             said,
             "a prefix of PEFT's form: 2 virtual tokens at the decoder; the text's positions begin behind it"
@@ -72,8 +91,8 @@ mod tests {
             head: vec![("score.weight".to_owned(), vec![1], vec![0.0])],
             ..FoldedAdapter::default()
         };
-        assert_eq!(describe("the workbench", &alone), "1 trained weight of the workbench, with a head");
+        assert_eq!(describe(&sentence!("the workbench"), &alone), "1 trained weight of the workbench, with a head");
         let text = FoldedAdapter { text: Some("Say it.".to_owned()), ..FoldedAdapter::default() };
-        assert_eq!(describe("the workbench", &text), "words of the workbench before every prompt");
+        assert_eq!(describe(&sentence!("the workbench"), &text), "words of the workbench before every prompt");
     }
 }

@@ -22,6 +22,7 @@ use crate::files::{self, Kind};
 use crate::models::{ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 /// A folded prefix for each site that has one, and what was trained beside them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +50,7 @@ pub struct FoldedAdapter {
     /// The layers that see its prefixes, which have zeros for the others; `None`: all.
     pub layers: Option<Vec<usize>>,
     /// What its files say that nothing here reads, a sentence each.
-    pub notices: Vec<String>,
+    pub notices: Vec<Sentence>,
 }
 
 /// The folded prefix of one site.
@@ -169,8 +170,9 @@ impl FoldedAdapter {
             return Err(no_adapter(folder));
         }
         let text = files::read_to_string(&path, Kind::Settings)?;
-        refuse_other("the adapter's configuration", &path, text.as_bytes())?;
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| malformed(&path, e.to_string()))?;
+        refuse_other(sentence!("the adapter's configuration"), &path, text.as_bytes())?;
+        let json: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| malformed(&path, Sentence::verbatim(e)))?;
         let read = match json.get("peft_type").and_then(serde_json::Value::as_str) {
             Some(by_site::KIND) => by_site::read(folder, json),
             Some(combined::KIND) => combined::read(folder, &json, like),
@@ -191,19 +193,25 @@ impl FoldedAdapter {
     pub fn check_fits(&self, sites: &[(Site, ModelShape)]) -> Result<()> {
         let seq2seq = sites.len() > 1;
         if seq2seq != (self.task.task == Task::Seq2Seq) {
-            let kind = |seq2seq| if seq2seq { "an encoder with a decoder" } else { "a model of one stack" };
-            let reason = format!("it is for {}, this is {}", kind(!seq2seq), kind(seq2seq));
+            let reason = match seq2seq {
+                true => sentence!("it is for a model of one stack, this is an encoder with a decoder"),
+                false => sentence!("it is for an encoder with a decoder, this is a model of one stack"),
+            };
             return Err(EngineError::AdapterMismatch { reason });
         }
         for (site, prefix) in &self.prefixes {
             let Some((_, shape)) = sites.iter().find(|(other, _)| other == site) else {
-                let reason = format!("it has a prefix for the {}, which this model does not have", site.name());
+                let reason = sentence!("it has a prefix for the {site}, which this model does not have", site);
                 return Err(EngineError::AdapterMismatch { reason });
             };
             prefix.check_fits(shape)?;
             if let Some(layer) = self.layers.iter().flatten().find(|&&layer| layer >= shape.n_layers) {
                 let number = layer + 1;
-                let reason = format!("it has a prefix for layer {number}, and the model {} layers", shape.n_layers);
+                let reason = sentence!(
+                    "it has a prefix for layer {number}, and the model {n_layers} layers",
+                    number,
+                    n_layers = shape.n_layers
+                );
                 return Err(EngineError::AdapterMismatch { reason });
             }
         }
@@ -257,7 +265,7 @@ impl FoldedAdapter {
             None => Some(0).filter(|_| tasks.n_tasks == 1),
             Some(task) => names.iter().position(|name| name == task).filter(|&index| index < tasks.n_tasks),
         };
-        let reason = || format!("the adapter's tasks are {}: name one of them", names.join(", "));
+        let reason = || sentence!("the adapter's tasks are {names}: name one of them", names = names.join(", "));
         let index = index.ok_or_else(|| EngineError::Setting { field: "task", reason: reason() })?;
         Ok(index * self.n_soft())
     }
@@ -329,13 +337,18 @@ impl FoldedAdapter {
         }
         let kind = model.head_kind(self.task.task)?;
         let n_classes = self.task.classes.len();
-        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
+        let mismatch = |reason: Sentence| EngineError::AdapterMismatch { reason };
         let mut weights = Vec::new();
         for (name, shape) in kind.parameter_shapes(model.head_width(), n_classes) {
             let found = self.head.iter().find(|(found, ..)| found == name);
-            let (_, found, values) = found.ok_or_else(|| mismatch(format!("its head has no {name:?}")))?;
+            let (_, found, values) = found.ok_or_else(|| mismatch(sentence!("its head has no {name:?}", name)))?;
             if *found != shape {
-                return Err(mismatch(format!("{name:?} of its head has shape {found:?}, the model needs {shape:?}")));
+                return Err(mismatch(sentence!(
+                    "{name:?} of its head has shape {found}, the model needs {shape}",
+                    name,
+                    found,
+                    shape
+                )));
             }
             let n = values.len();
             weights.push(Tensor::from_data(TensorData::new(values.clone(), [n]), device));
@@ -442,16 +455,15 @@ impl FoldedAdapter {
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn export(&self, folder: &Path, architecture: Option<&str>) -> Result<Option<String>> {
+    pub fn export(&self, folder: &Path, architecture: Option<&str>) -> Result<Option<Sentence>> {
         let inexact = self.export_for_peft(folder)?;
         let prefix = architecture.filter(|_| !self.prefixes.is_empty());
         let unusable = prefix.and_then(convention::unusable_in_peft);
         let elsewhere = Convention::of(self).elsewhere(self.n_virtual());
-        let said: Vec<String> = unusable.into_iter().chain(inexact).chain(elsewhere).collect();
-        Ok((!said.is_empty()).then(|| said.join("; ")))
+        Ok(Sentence::clauses(unusable.into_iter().chain(inexact).chain(elsewhere)))
     }
 
-    fn export_for_peft(&self, folder: &Path) -> Result<Option<String>> {
+    fn export_for_peft(&self, folder: &Path) -> Result<Option<Sentence>> {
         let is_prefix = !self.prefixes.is_empty() && self.prompt.is_none() && self.lora.is_none();
         if self.task.task != Task::Seq2Seq || !is_prefix || !self.weights.is_empty() {
             self.write(folder, None)?;
@@ -459,19 +471,19 @@ impl FoldedAdapter {
         }
         let [(Site::Decoder, prefix)] = self.prefixes.as_slice() else {
             self.write(folder, None)?;
-            let sentence = "PEFT has no place for a prefix of the encoder or of cross-attention: \
-                            the folder is in the workbench's own form";
-            return Ok(Some(sentence.to_owned()));
+            return Ok(Some(sentence!(
+                "PEFT has no place for a prefix of the encoder or of cross-attention: the folder is in the workbench's own form"
+            )));
         };
         let (stored, exact) = peft::gather(prefix);
         peft::write(self, &stored, folder, None)?;
         Convention::of(self).write(folder)?;
         let n_layers = prefix.shape.n_layers;
         let sentence = || {
-            format!(
-                "PEFT gives layers i and i + {} of this model one pair between them: each holds the mean of two that \
+            sentence!(
+                "PEFT gives layers i and i + {half} of this model one pair between them: each holds the mean of two that \
                  differ, and computes something else than here",
-                n_layers / 2
+                half = n_layers / 2
             )
         };
         Ok((!exact).then(sentence))
@@ -488,20 +500,23 @@ impl FoldedPrefix {
         // A config without sizes says only how wide a row is.
         if wants.row() != self.shape.row() {
             return Err(EngineError::AdapterMismatch {
-                reason: format!(
-                    "it has {} numbers for each virtual token, the model needs {} ({} layers × 2 × {})",
-                    self.shape.row(),
-                    wants.row(),
-                    wants.n_layers,
-                    wants.d_kv()
+                reason: sentence!(
+                    "it has {row} numbers for each virtual token, the model needs {wanted} ({n_layers} layers × 2 × {d_kv})",
+                    row = self.shape.row(),
+                    wanted = wants.row(),
+                    n_layers = wants.n_layers,
+                    d_kv = wants.d_kv()
                 ),
             });
         }
         if wants != self.shape {
             return Err(EngineError::AdapterMismatch {
-                reason: format!(
-                    "it has {} layers of {} heads, the model {} layers of {}",
-                    self.shape.n_layers, self.shape.n_kv_heads, wants.n_layers, wants.n_kv_heads
+                reason: sentence!(
+                    "it has {n_layers} layers of {n_kv_heads} heads, the model {layers} layers of {heads}",
+                    n_layers = self.shape.n_layers,
+                    n_kv_heads = self.shape.n_kv_heads,
+                    layers = wants.n_layers,
+                    heads = wants.n_kv_heads
                 ),
             });
         }
@@ -515,8 +530,8 @@ impl FoldedPrefix {
     }
 }
 
-pub(super) fn malformed(path: &Path, reason: String) -> EngineError {
-    EngineError::Malformed { what: "the adapter", path: path.to_owned(), reason }
+pub(super) fn malformed(path: &Path, reason: Sentence) -> EngineError {
+    EngineError::Malformed { what: sentence!("the adapter"), path: path.to_owned(), reason }
 }
 
 fn bytes(numbers: &[f32]) -> &[u8] {
@@ -567,7 +582,7 @@ mod tests {
         ] {
             let adapter = FoldedAdapter { layers, positions, ..plain.clone() };
             let said = adapter.export(folder.path(), None).unwrap().unwrap();
-            assert!(said.contains(words), "{said}");
+            assert!(said.to_string().contains(words), "{said}");
             let back = FoldedAdapter::read(folder.path(), None).unwrap();
             assert_eq!((&back.layers, back.positions, back.hash()), (&adapter.layers, positions, adapter.hash()));
             assert_ne!(adapter.hash(), plain.hash());
@@ -587,7 +602,7 @@ mod tests {
         adapter.prefixes.insert(0, (Site::Encoder, encoder));
         adapter.prefixes.push((Site::Cross, cross));
         let said = adapter.export(folder.path(), None).unwrap().unwrap();
-        assert!(said.contains("PEFT has no place"), "{said}");
+        assert!(said.to_string().contains("PEFT has no place"), "{said}");
         let back = FoldedAdapter::read(folder.path(), None).unwrap();
         assert_eq!(back.prefixes.len(), 3);
         for ((site, went), (back_site, came)) in adapter.prefixes.iter().zip(&back.prefixes) {

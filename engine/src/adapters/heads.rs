@@ -3,6 +3,7 @@
 use crate::adapters::folded::{FoldedAdapter, NamedTensor};
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 /// The layer of a head that names the classes, in every kind of head.
 const LAST_LAYER: [&str; 5] =
@@ -21,7 +22,7 @@ impl FoldedAdapter {
         }
         let at = name.map_or(Some(0), |name| heads.iter().position(|head| head.name == name));
         let names = || heads.iter().map(|head| head.name.as_str()).collect::<Vec<_>>().join(", ");
-        let reason = || format!("the adapter has a head for each of {}: name one of them", names());
+        let reason = || sentence!("the adapter has a head for each of {names}: name one of them", names = names());
         let at = at.ok_or_else(|| EngineError::Setting { field: "data.name", reason: reason() })?;
         let block = self.task.blocks()[at].clone();
         let own = |(name, shape, values): &NamedTensor| {
@@ -30,7 +31,12 @@ impl FoldedAdapter {
             }
             let width: usize = shape.iter().skip(1).product();
             if shape.first() != Some(&classes.len()) || values.len() != classes.len() * width {
-                let reason = format!("{name:?} of its head has shape {shape:?}, for {} classes", classes.len());
+                let reason = sentence!(
+                    "{name:?} of its head has shape {shape}, for {n_classes} classes",
+                    name,
+                    shape,
+                    n_classes = classes.len()
+                );
                 return Err(EngineError::AdapterMismatch { reason });
             }
             let shape = [&[block.len()], &shape[1..]].concat();
@@ -91,7 +97,10 @@ mod tests {
         for sizes in [[2, 2], [3, 0], [1000, 4]] {
             let mut task = two_heads().task;
             task.heads.iter_mut().zip(sizes).for_each(|(head, size)| head.n_classes = size);
-            assert!(task.check().unwrap_err().contains("2 heads do not share out its 3 classes"), "{sizes:?}");
+            assert!(
+                task.check().unwrap_err().to_string().contains("2 heads do not share out its 3 classes"),
+                "{sizes:?}"
+            );
         }
         two_heads().task.check().unwrap();
     }

@@ -9,6 +9,7 @@ use crate::config::{Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
+use crate::{Sentence, sentence};
 
 /// What was sent.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct Incoming {
     /// Its prefixes and its head.
     pub adapter: FoldedAdapter,
     /// What was found, in a sentence.
-    pub sentence: String,
+    pub sentence: Sentence,
     /// What a file of ours says beside its numbers.
     pub about: Option<Box<About>>,
     /// What its sender computed.
@@ -39,13 +40,18 @@ impl Incoming {
     fn of_any_form(path: &Path, like: Option<&[(Site, ModelShape)]>) -> Result<Self> {
         if single_file::is_one(path) {
             let file = single_file::read(path)?;
-            let sentence = describe("the workbench", &file.adapter);
+            let sentence = describe(&sentence!("the workbench"), &file.adapter);
             let (about, reference) = (Some(Box::new(file.about)), file.reference);
             return Ok(Self { adapter: file.adapter, sentence, about, reference });
         }
         if is_of_peft(path) {
             let adapter = FoldedAdapter::read(path, like)?;
-            return Ok(Self { sentence: describe("PEFT's form", &adapter), adapter, about: None, reference: None });
+            return Ok(Self {
+                sentence: describe(&sentence!("PEFT's form"), &adapter),
+                adapter,
+                about: None,
+                reference: None,
+            });
         }
         if let Some(is @ (Lookalike::Rows | Lookalike::Absent)) = Lookalike::of(path).filter(|_| !path.is_dir()) {
             return Err(EngineError::Lookalike { is, path: path.to_owned() });
@@ -53,7 +59,10 @@ impl Incoming {
         let source = foreign::detect(path)?.ok_or_else(|| no_adapter(path))?;
         let Some(sites) = like else {
             return Err(EngineError::AdapterMismatch {
-                reason: format!("{} keeps no sizes, so it can only be read for a model", source.name()),
+                reason: sentence!(
+                    "{source} keeps no sizes, so it can only be read for a model",
+                    source = source.sentence()
+                ),
             });
         };
         match foreign::read(path, sites)? {

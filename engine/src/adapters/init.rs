@@ -13,6 +13,7 @@ use crate::error::{EngineError, Result};
 use crate::models::{Model, Site};
 use crate::nn::{LayerKv, past_length};
 use crate::random::normal;
+use crate::{Sentence, sentence};
 
 /// What initial values are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +134,7 @@ fn wanted(
         PrefixInit::Adapter { .. } => {
             let missing = || EngineError::Setting {
                 field: "method.init.path",
-                reason: format!("the adapter has no prefix for the {}", place.site.name()),
+                reason: sentence!("the adapter has no prefix for the {site}", site = place.site),
             };
             let FoldedPrefix { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
             Ok(Some(flat.iter().copied().cycle().take(shape.stored()).collect()))
@@ -169,24 +170,28 @@ fn text_for(
 ) -> Result<Vec<u32>> {
     let PrefixShape { n_virtual, .. } = shape;
     let words = &target.words;
-    let missing = |field, reason: String| Err(EngineError::Setting { field, reason });
+    let missing = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(TOKENS);
     let [vocab_size, _] = model.embeddings().dims();
     let drawn = std::iter::from_fn(|| Some(random.random_range(0..vocab_size as u32)));
     match init {
         PrefixInit::Words { .. } if words.is_empty() => {
-            missing("method.init.text", "the text to start from is empty".to_owned())
+            missing("method.init.text", sentence!("the text to start from is empty"))
         }
         PrefixInit::Prefill { .. } if words.len() < n_virtual => {
-            let reason = format!("the text has {} tokens, and the prefix {n_virtual}", words.len());
+            let reason = sentence!(
+                "the text has {n_words} tokens, and the prefix {n_virtual}",
+                n_words = words.len(),
+                n_virtual
+            );
             missing("method.init.text", reason)
         }
         PrefixInit::Frequent if words.is_empty() => {
-            missing("method.init", "there are no rows to count tokens in".to_owned())
+            missing("method.init", sentence!("there are no rows to count tokens in"))
         }
         PrefixInit::Classes if words.is_empty() => {
-            missing("method.init", "the task has no classes whose names could be taken".to_owned())
+            missing("method.init", sentence!("the task has no classes whose names could be taken"))
         }
         PrefixInit::Prefill { .. } => Ok(words[..words.len().min(model.shape().n_positions)].to_vec()),
         PrefixInit::Vocabulary | PrefixInit::Classes => {
@@ -216,7 +221,7 @@ fn scales(shape: PrefixShape, rows: &[TargetRow], place: Place<'_>) -> Result<Ve
     if count == 0 {
         return Err(EngineError::Setting {
             field: "method.init",
-            reason: "there is no text to take the scale of keys and values from".to_owned(),
+            reason: sentence!("there is no text to take the scale of keys and values from"),
         });
     }
     let n = count as f64;

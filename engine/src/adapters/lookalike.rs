@@ -1,9 +1,10 @@
 //! What a path is that was given as an adapter and is none: it is said before what it is not.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::EngineError;
+use crate::sentence;
+use crate::sentence::{Sentence, ToValue, Value};
 
 /// PEFT's configuration, which every adapter folder has.
 const CONFIG: &str = "adapter_config.json";
@@ -27,29 +28,41 @@ pub enum Lookalike {
     WithoutTensors,
 }
 
-impl fmt::Display for Lookalike {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => write!(f, "there is no such file or folder"),
-            Self::Model => write!(f, "this is a model, not an adapter"),
-            Self::Rows => write!(f, "this holds rows of data, not an adapter"),
-            Self::Above(names) => write!(f, "the adapters are in folders below this one: {}", names.join(", ")),
-            Self::WithoutConfig => write!(f, "this is an adapter without its {CONFIG}"),
-            Self::WithoutTensors => write!(f, "this is an adapter without its adapter_model.safetensors"),
-        }
+impl ToValue for Lookalike {
+    fn to_value(&self) -> Value {
+        Value::Sentence(self.sentence())
     }
 }
 
 impl Lookalike {
-    /// What to do about it.
-    pub(crate) fn advice(&self) -> &'static str {
+    /// What it is.
+    pub(crate) fn sentence(&self) -> Sentence {
         match self {
-            Self::Absent => "Check the path",
-            Self::Model => "Give it as the model, and an adapter that was made for it as the adapter",
-            Self::Rows => "Give it as the data, and as the adapter a folder with adapter_config.json or a .prefix file",
-            Self::Above(_) => "Choose one of these folders",
+            Self::Absent => sentence!("there is no such file or folder"),
+            Self::Model => sentence!("this is a model, not an adapter"),
+            Self::Rows => sentence!("this holds rows of data, not an adapter"),
+            Self::Above(names) => {
+                let names = names.join(", ");
+                sentence!("the adapters are in folders below this one: {names}", names)
+            }
+            Self::WithoutConfig => sentence!("this is an adapter without its {file}", file = CONFIG),
+            Self::WithoutTensors => {
+                sentence!("this is an adapter without its {file}", file = "adapter_model.safetensors")
+            }
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn advice(&self) -> Sentence {
+        match self {
+            Self::Absent => sentence!("Check the path"),
+            Self::Model => sentence!("Give it as the model, and an adapter that was made for it as the adapter"),
+            Self::Rows => {
+                sentence!("Give it as the data, and as the adapter a folder with adapter_config.json or a .prefix file")
+            }
+            Self::Above(_) => sentence!("Choose one of these folders"),
             Self::WithoutConfig | Self::WithoutTensors => {
-                "Copy the file that is missing from where the adapter came from into the same folder"
+                sentence!("Copy the file that is missing from where the adapter came from into the same folder")
             }
         }
     }
@@ -166,7 +179,8 @@ mod tests {
         assert_eq!(Lookalike::of(&home.path().join("none")), Some(Lookalike::Absent));
         let said = no_adapter(&home.path().join("rows.CSV"));
         assert!(
-            said.to_string().starts_with("this holds rows of data") && said.advice().starts_with("Give it as the data")
+            said.to_string().starts_with("this holds rows of data")
+                && said.advice().to_string().starts_with("Give it as the data")
         );
     }
 }

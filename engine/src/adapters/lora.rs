@@ -18,6 +18,7 @@ use crate::error::{EngineError, Result};
 use crate::models::{LinearName, Role, Rows, Tuned};
 use crate::nn::{Dropout, LowRank};
 use crate::random::normal;
+use crate::{Sentence, sentence};
 
 /// The sizes of the matrices, and how they are used.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +68,7 @@ impl LoraShape {
     /// # Errors
     /// [`EngineError::Setting`] if there is none, or a pattern is not well formed.
     pub fn new(config: &LoraConfig, architecture: &str, linears: &[LinearName]) -> Result<Self> {
-        let wrong = |reason: String| EngineError::Setting { field: "lora.targets", reason };
+        let wrong = |reason: Sentence| EngineError::Setting { field: "lora.targets", reason };
         let default: Vec<String> = default_targets(architecture).iter().map(|&name| name.to_owned()).collect();
         let targets = config.targets.as_ref().unwrap_or(&default);
         let is_all = targets.iter().any(|target| target == ALL_LINEAR);
@@ -76,7 +77,7 @@ impl LoraShape {
             let is_of_all = is_all && linear.role == Role::Layer && !is_of_a_head(&linear.name);
             is_of_all || patterns.iter().any(|pattern| pattern.is_match(&linear.name))
         };
-        let named = |field| move |reason: String| EngineError::Setting { field, reason };
+        let named = |field| move |reason: Sentence| EngineError::Setting { field, reason };
         let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
         let alphas = Patterns::new(&config.alpha_pattern).map_err(named("lora.alpha_pattern"))?;
         let layer = |linear: &LinearName| {
@@ -87,11 +88,15 @@ impl LoraShape {
         let layers: Vec<LoraLayer> = linears.iter().filter(chosen).map(layer).collect();
         if layers.is_empty() {
             let known = last_names(linears).join(", ");
-            return Err(wrong(format!("no layer is called {}; there are {known}", targets.join(", "))));
+            return Err(wrong(sentence!(
+                "no layer is called {targets}; there are {known}",
+                targets = targets.join(", "),
+                known
+            )));
         }
         if config.dropout > 0.0 && layers.iter().any(|layer| layer.linear.role == Role::Head) {
             let reason =
-                "what a head reads cannot be left out at random: set it to 0, or leave the head out".to_owned();
+                sentence!("what a head reads cannot be left out at random: set it to 0, or leave the head out");
             return Err(EngineError::Setting { field: "lora.dropout", reason });
         }
         Ok(Self { config: config.clone(), layers, tables: token_tables(config, linears)? })
@@ -122,7 +127,7 @@ impl LoraShape {
 
 /// The tables whose rows a configuration names.
 fn token_tables(config: &LoraConfig, linears: &[LinearName]) -> Result<Vec<TokenTable>> {
-    let wrong = |reason: String| EngineError::Setting { field: "lora.trained_tokens", reason };
+    let wrong = |reason: Sentence| EngineError::Setting { field: "lora.trained_tokens", reason };
     let of = |linear: &LinearName| {
         let tokens = config.tokens_of(&linear.name).filter(|_| linear.role == Role::Embeddings)?;
         Some(TokenTable { table: linear.clone(), tokens: tokens.clone() })
@@ -134,14 +139,21 @@ fn token_tables(config: &LoraConfig, linears: &[LinearName]) -> Result<Vec<Token
             .filter(|linear| linear.role == Role::Embeddings)
             .map(|linear| linear.name.as_str())
             .collect();
-        return Err(wrong(format!("rows are trained of a table of embeddings; there is {}", known.join(", "))));
+        return Err(wrong(sentence!(
+            "rows are trained of a table of embeddings; there is {known}",
+            known = known.join(", ")
+        )));
     }
     for TokenTable { table, tokens } in &tables {
         if let Some(token) = tokens.iter().find(|&&token| token as usize >= table.d_out) {
-            return Err(wrong(format!("there is no token {token}: the model has {}", table.d_out)));
+            return Err(wrong(sentence!(
+                "there is no token {token}: the model has {d_out}",
+                token,
+                d_out = table.d_out
+            )));
         }
         if config.saves(&table.name) {
-            return Err(wrong(format!("{} is trained whole (lora.modules_to_save)", table.name)));
+            return Err(wrong(sentence!("{table} is trained whole (lora.modules_to_save)", table = table.name)));
         }
     }
     Ok(tables)
@@ -174,25 +186,34 @@ impl Lora {
     /// # Errors
     /// [`EngineError::AdapterMismatch`] if its layers or ranks are others, by name.
     pub(crate) fn start_from(shape: LoraShape, lora: &FoldedLora, device: &Device) -> Result<Self> {
-        let mismatch = |reason: String| EngineError::AdapterMismatch { reason };
+        let mismatch = |reason: Sentence| EngineError::AdapterMismatch { reason };
         let has = |name: &str| shape.layers.iter().any(|layer| layer.linear.name == name);
         if let Some(other) = lora.layers.iter().find(|layer| !has(&layer.name)) {
-            return Err(mismatch(format!("it has matrices for {}, which lora.targets leaves out", other.name)));
+            return Err(mismatch(sentence!(
+                "it has matrices for {other}, which lora.targets leaves out",
+                other = other.name
+            )));
         }
         let is_known = |rows: &&TokenRows| {
             shape.tables.iter().any(|known| known.table.name == rows.table && known.tokens == rows.tokens)
         };
         if let Some(rows) = lora.rows.iter().find(|rows| !is_known(rows)) {
-            let reason = format!("it has rows of {} that lora.trained_tokens does not name", rows.table);
+            let reason = sentence!("it has rows of {table} that lora.trained_tokens does not name", table = rows.table);
             return Err(mismatch(reason));
         }
         let mut parameters = Vec::new();
         let shapes = shape.parameter_shapes();
         for (LoraLayer { linear, rank, scale }, names) in shape.layers.iter().zip(shapes.chunks(2)) {
             let found = lora.layers.iter().find(|layer| layer.name == linear.name);
-            let found = found.ok_or_else(|| mismatch(format!("it has no matrices for {}", linear.name)))?;
+            let found =
+                found.ok_or_else(|| mismatch(sentence!("it has no matrices for {linear}", linear = linear.name)))?;
             if found.rank != *rank {
-                return Err(mismatch(format!("{} has rank {} there, {rank} here", linear.name, found.rank)));
+                return Err(mismatch(sentence!(
+                    "{linear} has rank {rank} there, {wanted} here",
+                    linear = linear.name,
+                    rank = found.rank,
+                    wanted = rank
+                )));
             }
             let b = if (found.scale - scale).abs() < 1e-9 * scale {
                 found.b.clone()
@@ -209,7 +230,8 @@ impl Lora {
         }
         for (known, (name, dims)) in shape.tables.iter().zip(&shapes[2 * shape.layers.len()..]) {
             let found = lora.rows.iter().find(|rows| rows.table == known.table.name);
-            let found = found.ok_or_else(|| mismatch(format!("it has no rows of {}", known.table.name)))?;
+            let found =
+                found.ok_or_else(|| mismatch(sentence!("it has no rows of {table}", table = known.table.name)))?;
             parameters.push(Parameter::new(name.clone(), dims.clone(), found.values.clone(), device));
         }
         Ok(Self { shape, parameters })

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::adapters::folded::{FoldedAdapter, LoraMatrices};
 use crate::config::Task;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::models::{BaseModel, WeightName, tied_head};
+use crate::{Sentence, sentence};
 
 /// Files beside the weights that belong to a checkpoint, by their ends.
 const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
@@ -26,22 +27,24 @@ const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
 /// The adapter has keys and values or embeddings, which no weight can hold, or several heads; `to` exists; a file cannot be written.
 pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
     if !adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.text.is_some() {
-        let reason = "a prefix, a soft prompt or words stand before the text and are no part of any weight".to_owned();
+        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
         return Err(EngineError::AdapterMismatch { reason });
     }
     if !adapter.task.heads.is_empty() {
-        let reason = "it has a head for each of several datasets, and a checkpoint has one".to_owned();
+        let reason = sentence!("it has a head for each of several datasets, and a checkpoint has one");
         return Err(EngineError::AdapterMismatch { reason });
     }
     if to.exists() {
-        let reason = format!("{} is there already", to.display());
+        let reason = sentence!("{to} is there already", to);
         return Err(EngineError::Setting { field: "to", reason });
     }
     let changed = changed(base, adapter)?;
     let parent = to.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(EngineError::io("create", parent))?;
-    let draft =
-        tempfile::Builder::new().prefix(".draft-").tempdir_in(parent).map_err(EngineError::io("create", parent))?;
+    std::fs::create_dir_all(parent).map_err(EngineError::io(IoAction::Create, parent))?;
+    let draft = tempfile::Builder::new()
+        .prefix(".draft-")
+        .tempdir_in(parent)
+        .map_err(EngineError::io(IoAction::Create, parent))?;
     copy_beside(base, adapter, changed.head.is_some(), draft.path())?;
     let path = draft.path().join("model.safetensors");
     let mut tensors: Vec<(String, Stored<'_>)> = Vec::new();
@@ -74,8 +77,8 @@ pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()>
     }
     let metadata = std::collections::HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(tensors, Some(metadata), &path)
-        .map_err(|error| EngineError::Computation(format!("safetensors: {error}")))?;
-    std::fs::rename(draft.keep(), to).map_err(EngineError::io("write", to))
+        .map_err(|error| EngineError::Computation(sentence!("safetensors: {error}", error)))?;
+    std::fs::rename(draft.keep(), to).map_err(EngineError::io(IoAction::Write, to))
 }
 
 /// A tensor as it will stand in the file.
@@ -116,7 +119,8 @@ struct Changed {
 fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<Changed> {
     let (weights, linears) = (base.weights(), base.linears());
     let find = |name: &str| {
-        let missing = || EngineError::AdapterMismatch { reason: format!("the model's files do not hold {name}") };
+        let missing =
+            || EngineError::AdapterMismatch { reason: sentence!("the model's files do not hold {name}", name) };
         weights.iter().find(|weight| weight.name == name).ok_or_else(missing)
     };
     let tied = tied_head(&linears, &weights);
@@ -207,13 +211,13 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
 /// tied any more.
 fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &Path) -> Result<()> {
     let folder = &base.folder().path;
-    for entry in std::fs::read_dir(folder).map_err(EngineError::io("read", folder))? {
-        let path = entry.map_err(EngineError::io("read", folder))?.path();
+    for entry in std::fs::read_dir(folder).map_err(EngineError::io(IoAction::Read, folder))? {
+        let path = entry.map_err(EngineError::io(IoAction::Read, folder))?.path();
         let name = path.file_name().unwrap_or_default().to_owned();
         let kind = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
         let is_index = name.to_string_lossy().ends_with(".index.json");
         if path.is_file() && BESIDE.contains(&kind) && !is_index {
-            std::fs::copy(&path, to.join(&name)).map_err(EngineError::io("copy", &path))?;
+            std::fs::copy(&path, to.join(&name)).map_err(EngineError::io(IoAction::Copy, &path))?;
         }
     }
     if adapter.head.is_empty() && !is_untied {
@@ -221,8 +225,9 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &
     }
     let path = to.join("config.json");
     let text = files::read_to_string(&path, Kind::Settings)?;
-    let malformed = |reason: String| EngineError::Malformed { what: "config.json", path: path.clone(), reason };
-    let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let malformed =
+        |reason: Sentence| EngineError::Malformed { what: sentence!("config.json"), path: path.clone(), reason };
+    let mut config: Value = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
     if is_untied {
         // T5 scales what goes into its head where nothing else is said and the head is tied.
         let is_tied = config.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(true);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
+use crate::Sentence;
 use crate::error::{EngineError, Result};
 
 /// One trained tensor.
@@ -45,7 +46,7 @@ impl Parameter {
 /// # Errors
 /// The device failed.
 pub fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
+    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(Sentence::verbatim(error)))
 }
 
 /// The parameters of one step as leaves of the gradient graph, in the order of the parameters.

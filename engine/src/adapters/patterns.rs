@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::{Sentence, sentence};
+
 /// Largest pattern once it is compiled, in bytes.
 const MAX_SIZE: usize = 64 * 1024;
 /// Most patterns of one setting, and most names.
@@ -26,7 +28,7 @@ impl Pattern {
     ///
     /// # Errors
     /// A pattern that is not well formed or too large, in a sentence.
-    fn new(text: &str, before: &str) -> Result<Self, String> {
+    fn new(text: &str, before: &str) -> Result<Self, Sentence> {
         if text.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) {
             return Ok(Self::Name(text.to_owned()));
         }
@@ -35,21 +37,25 @@ impl Pattern {
             .dfa_size_limit(8 * MAX_SIZE)
             .nest_limit(50)
             .build();
-        pattern.map(Self::Regex).map_err(|error| error.to_string())
+        pattern.map(Self::Regex).map_err(Sentence::verbatim)
     }
 
     /// Each of several, of which only so many may be patterns.
     ///
     /// # Errors
     /// As [`Pattern::new`], and for too many, in a sentence.
-    pub(crate) fn each<'a>(texts: impl IntoIterator<Item = &'a String>, before: &str) -> Result<Vec<Self>, String> {
+    pub(crate) fn each<'a>(texts: impl IntoIterator<Item = &'a String>, before: &str) -> Result<Vec<Self>, Sentence> {
         let (mut patterns, mut n_regexes) = (Vec::new(), 0);
         for text in texts {
             let pattern = Self::new(text, before)?;
             n_regexes += usize::from(matches!(pattern, Self::Regex(_)));
             patterns.push(pattern);
             if n_regexes > MAX_PATTERNS || patterns.len() > MAX_NAMES {
-                return Err(format!("it has more than {MAX_PATTERNS} patterns or {MAX_NAMES} names"));
+                return Err(sentence!(
+                    "it has more than {max_patterns} patterns or {max_names} names",
+                    max_patterns = MAX_PATTERNS,
+                    max_names = MAX_NAMES
+                ));
             }
         }
         Ok(patterns)
@@ -71,7 +77,7 @@ pub(crate) struct Patterns<T>(Vec<(Pattern, T)>);
 impl<T: Copy> Patterns<T> {
     /// # Errors
     /// A pattern that is not well formed or too large, or too many, in a sentence.
-    pub(crate) fn new(entries: &BTreeMap<String, T>) -> Result<Self, String> {
+    pub(crate) fn new(entries: &BTreeMap<String, T>) -> Result<Self, Sentence> {
         let patterns = Pattern::each(entries.keys(), r"(?:.*\.)?")?;
         Ok(Self(patterns.into_iter().zip(entries.values().copied()).collect()))
     }
@@ -102,9 +108,9 @@ mod tests {
     #[test]
     fn patterns_that_are_large_or_many_are_refused() {
         let large = BTreeMap::from([(r"\w{60}".to_owned(), 1.0)]);
-        assert!(Patterns::new(&large).is_err_and(|reason| reason.contains("size limit")));
+        assert!(Patterns::new(&large).is_err_and(|reason| reason.to_string().contains("size limit")));
         let many: BTreeMap<String, f64> = (0..2000).map(|n| (format!("[a]{n}"), 1.0)).collect();
-        assert!(Patterns::new(&many).is_err_and(|reason| reason.contains("200 patterns")));
+        assert!(Patterns::new(&many).is_err_and(|reason| reason.to_string().contains("200 patterns")));
         let names: BTreeMap<String, f64> = (0..2000).map(|n| (format!("layers.{n}.q_proj"), 1.0)).collect();
         assert_eq!(Patterns::new(&names).unwrap().for_name("layers.1999.q_proj"), Some(1.0));
         assert!(Patterns::new(&BTreeMap::from([("(".repeat(2000), 1)])).is_err());

@@ -5,8 +5,9 @@ use crate::adapters::peft::transposed;
 use crate::error::{EngineError, Result};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, LinearName, Role, WeightName, is_shared_table, tied_head};
+use crate::{Sentence, sentence};
 
-fn mismatch<T>(reason: String) -> Result<T> {
+fn mismatch<T>(reason: Sentence) -> Result<T> {
     Err(EngineError::AdapterMismatch { reason })
 }
 
@@ -49,40 +50,47 @@ impl FoldedAdapter {
         let tied = tied_head(&linears, &weights);
         for (name, shape, _) in &self.weights {
             let Some(known) = weights.iter().chain(&tied).find(|weight| weight.name == *name) else {
-                return mismatch(format!("it has the weight {name}, which this model does not have"));
+                return mismatch(sentence!("it has the weight {name}, which this model does not have", name));
             };
             if self.lora.is_some() && is_shared_table(name) {
-                return mismatch(format!("it has {name}, of which PEFT trains a copy that nothing reads"));
+                return mismatch(sentence!("it has {name}, of which PEFT trains a copy that nothing reads", name));
             }
             if known.shape != *shape {
                 let here = &known.shape;
                 return mismatch(match (here.as_slice(), shape.as_slice()) {
-                    ([tokens, width], [others, wide]) if width == wide => format!(
+                    ([tokens, width], [others, wide]) if width == wide => sentence!(
                         "{name} has rows for {others} tokens there and for {tokens} here: give the model that has as many, or \
-                         merge the two with the program that made it"
+                         merge the two with the program that made it",
+                        name,
+                        others,
+                        tokens
                     ),
-                    _ => format!("{name} has shape {shape:?} there, {here:?} here"),
+                    _ => sentence!("{name} has shape {shape} there, {here} here", name, shape, here),
                 });
             }
         }
         for rows in self.lora.iter().flat_map(|lora| &lora.rows) {
             let table = format!("{}.weight", rows.table);
             if !weights.iter().any(|weight| weight.name == table && weight.shape.get(1) == Some(&rows.width)) {
-                return mismatch(format!(
-                    "it has rows of {table}, which this model does not have as wide or as its own"
+                return mismatch(sentence!(
+                    "it has rows of {table}, which this model does not have as wide or as its own",
+                    table
                 ));
             }
             if !linears.iter().any(|linear| linear.name == rows.table && linear.role != Role::Layer) {
-                return mismatch(format!(
-                    "it has rows of {table}, which is neither the model's embeddings nor its head"
+                return mismatch(sentence!(
+                    "it has rows of {table}, which is neither the model's embeddings nor its head",
+                    table
                 ));
             }
         }
         let [_, width] = model.embedding_dims();
         match &self.prompt {
-            Some(prompt) if prompt.width != width => {
-                mismatch(format!("its soft tokens are {} numbers wide, the model's embeddings {width}", prompt.width))
-            }
+            Some(prompt) if prompt.width != width => mismatch(sentence!(
+                "its soft tokens are {width} numbers wide, the model's embeddings {here}",
+                width = prompt.width,
+                here = width
+            )),
             _ => Ok(()),
         }
     }
@@ -120,7 +128,11 @@ impl<'a> Base<'a> {
         let mut others = Vec::new();
         for (name, shape, values) in copies {
             let Some(weight) = self.weight(&name).filter(|weight| weight.shape == shape) else {
-                return mismatch(format!("it has a copy of {name} of shape {shape:?}, which this model does not have"));
+                return mismatch(sentence!(
+                    "it has a copy of {name} of shape {shape}, which this model does not have",
+                    name,
+                    shape
+                ));
             };
             if self.folder.files().values(&weight.stored, &weight.shape)? != values {
                 let name = if self.is_tied_head(&name) { weight.name.clone() } else { name };
@@ -138,8 +150,11 @@ impl<'a> Base<'a> {
             let name = format!("{}.weight", layer.name);
             let is_it = |weight: &&WeightName| weight.shape == [d_out, d_in] || weight.shape == [d_in, d_out];
             let Some(weight) = self.weight(&name).filter(is_it).filter(|_| !self.is_tied_head(&name)) else {
-                return mismatch(format!(
-                    "it takes a part out of {name}, [{d_out}, {d_in}], which this model does not have"
+                return mismatch(sentence!(
+                    "it takes a part out of {name}, [{d_out}, {d_in}], which this model does not have",
+                    name,
+                    d_out,
+                    d_in
                 ));
             };
             let values = self.folder.files().values(&weight.stored, &weight.shape)?;
@@ -162,16 +177,26 @@ fn check_layer(layer: &LoraMatrices, linears: &[LinearName], is_a_weight: bool) 
     let LoraMatrices { name, d_in, d_out, is_embeddings, .. } = layer;
     let Some(known) = linears.iter().find(|linear| linear.name == *name) else {
         return mismatch(match is_a_weight {
-            true => format!("it has matrices for {name}, beside which none are computed here"),
-            false => format!("it has matrices for {name}, which this model does not have"),
+            true => sentence!("it has matrices for {name}, beside which none are computed here", name),
+            false => sentence!("it has matrices for {name}, which this model does not have", name),
         });
     };
     if *is_embeddings != (known.role == Role::Embeddings) {
-        return mismatch(format!("its matrices for {name} are of another kind of layer than it is in this model"));
+        return mismatch(sentence!(
+            "its matrices for {name} are of another kind of layer than it is in this model",
+            name
+        ));
     }
     if (known.d_in, known.d_out) != (*d_in, *d_out) {
         let (reads, makes) = (known.d_in, known.d_out);
-        return mismatch(format!("{name} reads {d_in} and makes {d_out} numbers there, {reads} and {makes} here"));
+        return mismatch(sentence!(
+            "{name} reads {d_in} and makes {d_out} numbers there, {reads} and {makes} here",
+            name,
+            d_in,
+            d_out,
+            reads,
+            makes
+        ));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::adapters::prompt::{PromptShape, PromptTasksShape, SoftPrompt};
 use crate::config::{PromptInit, TaskFactors};
 use crate::error::{EngineError, Result};
 use crate::random::normal;
+use crate::{Sentence, sentence};
 
 /// What the initial values of a soft prompt are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
@@ -116,11 +117,12 @@ fn factors_of(
 ) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
     let PromptTasksShape { n_tasks, ranks } = tasks;
     let (n_cols, n_rows) = (shape.n_rows * ranks, ranks * shape.width);
-    let wrong = |reason: String| EngineError::Setting { field: "method.tasks.init", reason };
+    let wrong = |reason: Sentence| EngineError::Setting { field: "method.tasks.init", reason };
     let source = || {
-        let start = start.ok_or_else(|| wrong("there is no adapter to start from".to_owned()))?;
+        let start = start.ok_or_else(|| wrong(sentence!("there is no adapter to start from")))?;
         let found = start.prompt.tasks.as_ref().filter(|found| found.ranks == ranks);
-        let found = found.ok_or_else(|| wrong(format!("the adapter has no tasks with matrices of rank {ranks}")))?;
+        let found =
+            found.ok_or_else(|| wrong(sentence!("the adapter has no tasks with matrices of rank {ranks}", ranks)))?;
         Ok((start, found))
     };
     let (cols, rows) = match factors {
@@ -140,7 +142,8 @@ fn factors_of(
         TaskFactors::Exact { task } => {
             let (start, FoldedTasks { cols, rows, .. }) = source()?;
             let index = start.tasks.iter().position(|name| name == task);
-            let index = index.ok_or_else(|| wrong(format!("its tasks are {}", start.tasks.join(", "))))?;
+            let index =
+                index.ok_or_else(|| wrong(sentence!("its tasks are {tasks}", tasks = start.tasks.join(", "))))?;
             (cols[index * n_cols..][..n_cols].to_vec(), rows[index * n_rows..][..n_rows].to_vec())
         }
     };
@@ -174,7 +177,7 @@ fn wanted(
     table: &Tensor<2>,
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {
-    let nothing = |reason: &str| EngineError::Setting { field: "method.init", reason: reason.to_owned() };
+    let nothing = |reason: Sentence| EngineError::Setting { field: "method.init", reason };
     let [vocab_size, width] = table.dims();
     let drawn = |random: &mut ChaCha8Rng| vec![random.random_range(0..vocab_size as u32)];
     // Each row of the matrix is the mean of some tokens' embeddings.
@@ -183,7 +186,7 @@ fn wanted(
         PromptInit::Zero => return Ok(Some(vec![0.0; shape.n_rows * width])),
         PromptInit::ScaledRandom => return scaled(shape, table, random).map(Some),
         PromptInit::Adapter { .. } => {
-            let missing = || nothing("the adapter has no soft prompt to start from");
+            let missing = || nothing(sentence!("the adapter has no soft prompt to start from"));
             let FoldedPrompt { n_virtual, n_rows, values, .. } = &target.adapter.as_ref().ok_or_else(missing)?.prompt;
             // Rows that no model reads are kept only where nothing is cut or repeated.
             let rows = if *n_rows == shape.n_rows { *n_rows } else { *n_virtual };
@@ -193,14 +196,14 @@ fn wanted(
         PromptInit::Words { .. } if target.words.is_empty() => {
             return Err(EngineError::Setting {
                 field: "method.init.text",
-                reason: "the text to start from is empty".to_owned(),
+                reason: sentence!("the text to start from is empty"),
             });
         }
         PromptInit::Words { .. } => target.words.iter().cycle().take(shape.n_rows).map(|&token| vec![token]).collect(),
         PromptInit::Frequent => {
             let frequent = frequent(target.rows.iter().flatten().copied());
             if frequent.is_empty() {
-                return Err(nothing("there are no rows to count tokens in"));
+                return Err(nothing(sentence!("there are no rows to count tokens in")));
             }
             frequent.iter().cycle().take(shape.n_rows).map(|&token| vec![token]).collect()
         }
@@ -208,7 +211,7 @@ fn wanted(
             let classes = target.classes.iter().filter(|tokens| !tokens.is_empty()).cloned();
             let mut rows: Vec<Vec<u32>> = classes.take(shape.n_rows).collect();
             if rows.is_empty() {
-                return Err(nothing("the task has no classes whose names could be taken"));
+                return Err(nothing(sentence!("the task has no classes whose names could be taken")));
             }
             while rows.len() < shape.n_rows {
                 rows.push(drawn(random));

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::adapters::folded::LoraMatrices;
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 /// Which part of a weight matrices began as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +43,11 @@ impl Residual {
             Self::Pissa | Self::Olora => None,
         };
         let (up, down) = part.ok_or_else(|| EngineError::AdapterMismatch {
-            reason: format!(
-                "the weight of {} has no part of rank {rank} with which {} begins",
-                layer.name,
-                self.name()
+            reason: sentence!(
+                "the weight of {layer} has no part of rank {rank} with which {start} begins",
+                layer = layer.name,
+                rank,
+                start = self.name()
             ),
         })?;
         let taken = match self {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::folded::malformed;
 use crate::adapters::no_adapter;
 use crate::error::{EngineError, Result};
+use crate::sentence;
 use crate::weights::{Floats, WeightFiles, read_floats};
 
 /// What is left of a file.
@@ -58,11 +59,13 @@ impl Tensors {
     /// # Errors
     /// It is not there, or not finite.
     pub(super) fn take(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let missing = || malformed(&self.path, format!("it has no tensor {name}"));
+        let missing = || malformed(&self.path, sentence!("it has no tensor {name}", name));
         let (shape, values) = self.left.remove(name).ok_or_else(missing)?;
         match values.iter().position(|x| !x.is_finite()) {
             None => Ok((shape, values)),
-            Some(index) => Err(malformed(&self.path, format!("number {index} of {name:?} is not finite"))),
+            Some(index) => {
+                Err(malformed(&self.path, sentence!("number {index} of {name:?} is not finite", index, name)))
+            }
         }
     }
 
@@ -74,7 +77,10 @@ impl Tensors {
         let (shape, values) = self.take(name)?;
         match *shape.as_slice() {
             [rows, columns] if rows > 0 && columns > 0 => Ok(([rows, columns], values)),
-            _ => Err(malformed(&self.path, format!("{name} has shape {shape:?}, not two axes with something in them"))),
+            _ => Err(malformed(
+                &self.path,
+                sentence!("{name} has shape {shape}, not two axes with something in them", name, shape),
+            )),
         }
     }
 

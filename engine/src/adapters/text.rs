@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Sentence;
 use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::unread;
 use crate::config::TaskRecord;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 
 /// The `peft_type`.
@@ -27,7 +28,7 @@ struct TextAdapterConfig {
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: TextAdapterConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     Ok(FoldedAdapter {
         notices: unread::keys(&json, &config),
         text: Some(config.text),
@@ -38,7 +39,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, text: &str, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let config = TextAdapterConfig {
         base_model_name_or_path: adapter.base_model.clone(),
         peft_type: KIND.to_owned(),

@@ -3,9 +3,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::{Sentence, sentence};
+
 /// A sentence for each key of `json` that is not among those of what was read of it. What is `null`, `false` or empty says
 /// nothing.
-pub(super) fn keys(json: &Value, read: &impl Serialize) -> Vec<String> {
+pub(super) fn keys(json: &Value, read: &impl Serialize) -> Vec<Sentence> {
     let known = serde_json::to_value(read).unwrap_or_default();
     let is_off = |value: &Value| match value {
         Value::Null | Value::Bool(false) => true,
@@ -16,8 +18,10 @@ pub(super) fn keys(json: &Value, read: &impl Serialize) -> Vec<String> {
     };
     let unknown = |(key, value): &(&String, &Value)| known.get(key).is_none() && !is_off(value);
     let keys = json.as_object().into_iter().flatten().filter(unknown);
-    keys.map(|(key, _)| format!("its file says {key:?}, which this program does not know: a newer one may compute it"))
-        .collect()
+    keys.map(|(key, _)| {
+        sentence!("its file says {key:?}, which this program does not know: a newer one may compute it", key)
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Sentence;
 use crate::adapters::folded::{FoldedAdapter, NamedTensor, malformed};
 use crate::adapters::peft::task_type;
 use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
 use crate::config::TaskRecord;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::weights::write_floats;
 
@@ -33,7 +34,7 @@ struct WeightsConfig {
 pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
     let config: WeightsConfig =
-        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, error.to_string()))?;
+        serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     let notices = unread::keys(&json, &config);
     let (mut weights, mut head) = (Vec::<NamedTensor>::new(), Vec::<NamedTensor>::new());
     let mut tensors = Tensors::read(folder)?;
@@ -55,7 +56,7 @@ pub(super) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
 }
 
 pub(super) fn write(adapter: &FoldedAdapter, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let config = WeightsConfig {
         base_model_name_or_path: adapter.base_model.clone(),
         peft_type: KIND.to_owned(),

@@ -10,7 +10,7 @@ use half::f16;
 use memmap2::Mmap;
 use serde_json::{Map, Value, json};
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::message::Side;
 use crate::models::ModelShape;
 
@@ -56,15 +56,15 @@ impl VocabularyBank {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(EngineError::io("read", path)(error)),
+            Err(error) => return Err(EngineError::io(IoAction::Read, path)(error)),
         };
-        let length = file.metadata().map_err(EngineError::io("read", path))?.len();
+        let length = file.metadata().map_err(EngineError::io(IoAction::Read, path))?.len();
         if length != layout.file_bytes() as u64 {
             return Ok(None);
         }
         #[expect(unsafe_code, reason = "the file is ours, and is replaced by renaming, never written in place")]
         // SAFETY: see the reason.
-        let map = unsafe { Mmap::map(&file) }.map_err(EngineError::io("read", path))?;
+        let map = unsafe { Mmap::map(&file) }.map_err(EngineError::io(IoAction::Read, path))?;
         let ours = map.starts_with(&layout.header);
         Ok(ours.then(|| Self { map, layout: layout.clone() }))
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_whole;
 use crate::message::{Metric, NeighbourList, Side, Space};
 
@@ -59,7 +59,7 @@ pub fn export_neighbours<'a>(
     path: &Path,
     lists: impl IntoIterator<Item = (Asked, &'a NeighbourList)>,
 ) -> Result<(), EngineError> {
-    let path = std::path::absolute(path).map_err(EngineError::io("write", path))?;
+    let path = std::path::absolute(path).map_err(EngineError::io(IoAction::Write, path))?;
     write_whole(&path, neighbours_table(lists).as_bytes())
 }
 

@@ -26,6 +26,7 @@ pub use vocabulary::{VocabularyBuilder, VocabularyStep};
 
 use burn::tensor::Tensor;
 
+use crate::Sentence;
 use crate::error::{EngineError, Result};
 
 /// Keys or values as rows on the host: `[1 or batch, n_kv_heads, n, d_head]` to `[batch * n, n_kv_heads * d_head]`,
@@ -35,5 +36,5 @@ fn rows(slots: &Tensor<4>) -> Result<Vec<f32>> {
 }
 
 fn to_host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
+    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(Sentence::verbatim(error)))
 }

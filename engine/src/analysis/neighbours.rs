@@ -17,6 +17,7 @@ use super::table::Table;
 use crate::error::{EngineError, Result};
 use crate::message::{Metric, Neighbour, NeighbourList, Side, VocabularyScores};
 use crate::nn::LayerKv;
+use crate::sentence;
 
 /// One question: the vector at a position of a prefix.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl NeighbourSearch {
                 && initial.iter().zip(prefix).all(|(initial, slots)| initial.key.dims() == slots.key.dims())
         };
         if initial.is_some_and(|initial| !matches(initial)) {
-            let reason = "the values before training have another shape".to_owned();
+            let reason = sentence!("the values before training have another shape");
             return Err(EngineError::AdapterMismatch { reason });
         }
         let vectors = |slots: &LayerKv| super::rows(if side == Side::Key { &slots.key } else { &slots.value });
@@ -104,7 +105,11 @@ impl NeighbourSearch {
             return Ok(Vec::new());
         };
         if layer >= bank.n_layers() || cells.iter().any(|cell| cell.vector.len() != bank.width()) {
-            let reason = format!("the model has {} layers of width {}", bank.n_layers(), bank.width());
+            let reason = sentence!(
+                "the model has {n_layers} layers of width {width}",
+                n_layers = bank.n_layers(),
+                width = bank.width()
+            );
             return Err(EngineError::AdapterMismatch { reason });
         }
         let table = Table::Half(bank.table(layer, self.side));
@@ -130,7 +135,7 @@ pub fn nearest_in_embeddings(
 ) -> Result<Vec<NeighbourList>> {
     let ([_, d_model], [n_virtual, width]) = (embeddings.dims(), prompt.dims());
     if width != d_model || initial.is_some_and(|initial| initial.dims() != prompt.dims()) {
-        let reason = format!("its vectors are {width} wide, the model's embeddings {d_model}");
+        let reason = sentence!("its vectors are {width} wide, the model's embeddings {d_model}", width, d_model);
         return Err(EngineError::AdapterMismatch { reason });
     }
     let table = super::to_host(embeddings.clone())?;
@@ -210,7 +215,7 @@ fn cells(trained: &[f32], initial: Option<&[f32]>, positions: &[usize], n_virtua
 fn chosen(asked: &[usize], count: usize, field: &'static str) -> Result<Vec<usize>> {
     match asked.iter().find(|&&index| index >= count) {
         Some(index) => {
-            let reason = format!("number {} is asked for, there are {count}", index + 1);
+            let reason = sentence!("number {index} is asked for, there are {count}", index = index + 1, count);
             Err(EngineError::Setting { field, reason })
         }
         None if asked.is_empty() => Ok((0..count).collect()),

@@ -14,8 +14,9 @@ use half::slice::HalfFloatSliceExt;
 use tempfile::NamedTempFile;
 
 use super::bank::{Checksum, Layout, VocabularyBank};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::models::{KeysAndValues, ModelShape};
+use crate::sentence;
 
 /// Tokens in one step.
 const BLOCK: usize = 512;
@@ -104,9 +105,9 @@ impl VocabularyBuilder {
 
     fn start(&self) -> Result<State> {
         let folder = self.path.parent().expect("the path was joined to a folder");
-        std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
-        let mut file = NamedTempFile::new_in(folder).map_err(EngineError::io("create", folder))?;
-        file.write_all(&self.layout.header).map_err(EngineError::io("write", file.path()))?;
+        std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
+        let mut file = NamedTempFile::new_in(folder).map_err(EngineError::io(IoAction::Create, folder))?;
+        file.write_all(&self.layout.header).map_err(EngineError::io(IoAction::Write, file.path()))?;
         let checksums = vec![Checksum::default(); 2 * self.layout.n_layers];
         Ok(State::Building { file, checksums, tokens: 0 })
     }
@@ -132,7 +133,7 @@ impl VocabularyBuilder {
             let offset = self.layout.offset(table) + tokens.start * self.layout.width * size_of::<f16>();
             file.seek(SeekFrom::Start(offset as u64))
                 .and_then(|_| file.write_all(bytemuck::cast_slice(&numbers)))
-                .map_err(EngineError::io("write", &self.path))?;
+                .map_err(EngineError::io(IoAction::Write, &self.path))?;
         }
         Ok(())
     }
@@ -141,14 +142,14 @@ impl VocabularyBuilder {
         let checksums: Vec<u8> = checksums.iter().flat_map(Checksum::bytes).collect();
         file.seek(SeekFrom::Start(self.layout.offset(2 * self.layout.n_layers) as u64))
             .and_then(|_| file.write_all(&checksums))
-            .map_err(EngineError::io("write", &self.path))?;
+            .map_err(EngineError::io(IoAction::Write, &self.path))?;
         // Not synced to the disk: that may take long, and after a power cut the checksums tell.
-        file.persist(&self.path).map_err(|error| EngineError::io("write", &self.path)(error.error))?;
+        file.persist(&self.path).map_err(|error| EngineError::io(IoAction::Write, &self.path)(error.error))?;
         let bank = VocabularyBank::open(&self.path, &self.layout)?;
         bank.ok_or_else(|| EngineError::Malformed {
-            what: "the vocabulary bank",
+            what: sentence!("the vocabulary bank"),
             path: self.path.clone(),
-            reason: "it was changed while it was written".into(),
+            reason: sentence!("it was changed while it was written"),
         })
     }
 }

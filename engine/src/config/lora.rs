@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{POSITIVE, SHARE, refuse};
 use crate::error::Result;
+use crate::sentence;
 
 /// Matrices of low rank beside linear layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,12 +91,16 @@ impl LoraConfig {
         let is_twice = |tokens: &Vec<u32>| tokens.iter().collect::<BTreeSet<_>>().len() < tokens.len();
         let twice = self.trained_tokens.values().any(is_twice);
         refuse(&[
-            ((1..=4096).contains(&self.rank), "lora.rank", "must be between 1 and 4096"),
+            ((1..=4096).contains(&self.rank), "lora.rank", sentence!("must be between 1 and 4096")),
             (self.alpha.is_finite() && self.alpha > 0.0, "lora.alpha", POSITIVE),
-            (ranks, "lora.rank_pattern", "must be between 1 and 4096"),
-            (alphas, "lora.alpha_pattern", "must be positive, finite numbers"),
-            (!twice, "lora.trained_tokens", "a token is named twice"),
-            (self.modules_to_save.iter().all(|name| !name.is_empty()), "lora.modules_to_save", "a name is empty"),
+            (ranks, "lora.rank_pattern", sentence!("must be between 1 and 4096")),
+            (alphas, "lora.alpha_pattern", sentence!("must be positive, finite numbers")),
+            (!twice, "lora.trained_tokens", sentence!("a token is named twice")),
+            (
+                self.modules_to_save.iter().all(|name| !name.is_empty()),
+                "lora.modules_to_save",
+                sentence!("a name is empty"),
+            ),
             ((0.0..1.0).contains(&self.dropout), "lora.dropout", SHARE),
         ])
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// The tuning method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,12 +61,12 @@ impl MethodConfig {
     /// # Errors
     /// [`EngineError::Setting`] where the method has none of that name.
     pub fn with_init(&self, init: &PrefixInit) -> Result<Self> {
-        let wrong = |reason: String| EngineError::Setting { field: "method.init", reason };
+        let wrong = |reason: Sentence| EngineError::Setting { field: "method.init", reason };
         match self {
             Self::Prefix(prefix) => Ok(Self::Prefix(PrefixConfig { init: init.clone(), ..prefix.clone() })),
             Self::Prompt(prompt) => {
                 let named = serde_json::to_value(init).and_then(serde_json::from_value);
-                let init = named.map_err(|error| wrong(format!("a soft prompt has others: {error}")))?;
+                let init = named.map_err(|error| wrong(sentence!("a soft prompt has others: {error}", error)))?;
                 Ok(Self::Prompt(PromptConfig { init, ..prompt.clone() }))
             }
             Self::Lora(lora) => match init {
@@ -73,9 +74,9 @@ impl MethodConfig {
                 PrefixInit::Adapter { path } => {
                     Ok(Self::Lora(LoraConfig { init: LoraInit::Adapter { path: path.clone() }, ..lora.clone() }))
                 }
-                _ => Err(wrong("matrices of low rank begin at random or as those of an adapter".to_owned())),
+                _ => Err(wrong(sentence!("matrices of low rank begin at random or as those of an adapter"))),
             },
-            Self::Full(_) | Self::Text(_) => Err(wrong("it has no initial values to choose from".to_owned())),
+            Self::Full(_) | Self::Text(_) => Err(wrong(sentence!("it has no initial values to choose from"))),
         }
     }
 

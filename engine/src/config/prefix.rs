@@ -8,6 +8,7 @@ use super::{SHARE, WIDTH, WIDTHS, check_length, refuse};
 use crate::adapters::PrefixShape;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+use crate::{Sentence, sentence};
 
 /// Prefix tuning: trained keys and values that every layer attends to before the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,13 +71,17 @@ impl PrefixConfig {
         let layers = self.layers.as_deref();
         let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
         refuse(&[
-            (self.n_frozen < self.n_virtual, "method.n_frozen", "at least one slot must be trained"),
-            (self.n_frozen == 0 || network.is_none(), "method.n_frozen", "a network gives all slots or none"),
+            (self.n_frozen < self.n_virtual, "method.n_frozen", sentence!("at least one slot must be trained")),
+            (
+                self.n_frozen == 0 || network.is_none(),
+                "method.n_frozen",
+                sentence!("a network gives all slots or none"),
+            ),
             ((0.0..1.0).contains(&self.dropout), "method.dropout", SHARE),
             (WIDTHS.contains(&width), "method.reparameterisation.width", WIDTH),
-            ((1..=2).contains(&n_hidden), "method.reparameterisation.hidden_layers", "must be 1 or 2"),
-            (layers != Some(&[]), "method.layers", "at least one layer needs a prefix"),
-            (ordered, "method.layers", "must be in order, each once"),
+            ((1..=2).contains(&n_hidden), "method.reparameterisation.hidden_layers", sentence!("must be 1 or 2")),
+            (layers != Some(&[]), "method.layers", sentence!("at least one layer needs a prefix")),
+            (ordered, "method.layers", sentence!("must be in order, each once")),
         ])
     }
 
@@ -85,10 +90,10 @@ impl PrefixConfig {
     /// # Errors
     /// [`EngineError::Setting`] if none is left, or a site or a layer is named that the model does not have.
     pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
-        let wrong = |reason: String| Err(EngineError::Setting { field: "method.sites", reason });
+        let wrong = |reason: Sentence| Err(EngineError::Setting { field: "method.sites", reason });
         let known = |site: &Site| model.iter().any(|(other, _)| other == site);
         if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
-            return wrong(format!("this model has no {}; leave the setting out", site.name()));
+            return wrong(sentence!("this model has no {site}; leave the setting out", site));
         }
         let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
         let sites: Vec<_> = model
@@ -97,13 +102,13 @@ impl PrefixConfig {
             .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
             .collect();
         if sites.is_empty() {
-            return wrong("at least one place needs a prefix".to_owned());
+            return wrong(sentence!("at least one place needs a prefix"));
         }
         let last = self.layers.as_ref().and_then(|layers| layers.last());
         for (site, shape) in &sites {
             if let Some(last) = last.filter(|&&last| last >= shape.n_layers) {
                 let (site, n) = (site.name(), shape.n_layers);
-                let reason = format!("the {site} has {n} layers, counted from 0, and no layer {last}");
+                let reason = sentence!("the {site} has {n} layers, counted from 0, and no layer {last}", site, n, last);
                 return Err(EngineError::Setting { field: "method.layers", reason });
             }
         }

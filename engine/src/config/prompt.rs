@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{WIDTH, WIDTHS, check_length, refuse};
 use crate::error::Result;
+use crate::sentence;
 
 /// Prompt tuning: trained embeddings among those of the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,11 +47,11 @@ impl PromptConfig {
                 && !matches!(self.init, PromptInit::Adapter { .. })
         });
         refuse(&[
-            (encoder.is_none() || tasks.is_none(), "method.tasks", "a prompt behind a network has none"),
-            (ranks, "method.tasks.ranks", "must be between 1 and 4096"),
-            (!from_others, "method.tasks.init", "is taken from an adapter: name one in method.init"),
+            (encoder.is_none() || tasks.is_none(), "method.tasks", sentence!("a prompt behind a network has no tasks")),
+            (ranks, "method.tasks.ranks", sentence!("must be between 1 and 4096")),
+            (!from_others, "method.tasks.init", sentence!("is taken from an adapter: name one in method.init")),
             (width, "method.encoder.width", WIDTH),
-            (layers, "method.encoder.layers", "must be between 1 and 8"),
+            (layers, "method.encoder.layers", sentence!("must be between 1 and 8")),
         ])
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{POSITIVE, SHARE};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Rows of a batch, and batches of a step.
 const ROWS: std::ops::RangeInclusive<usize> = 1..=65_536;
@@ -103,31 +104,31 @@ impl TrainingConfig {
     pub fn check(&self) -> Result<()> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         refuse(&[
-            (ROWS.contains(&self.batch_size), "training.batch_size", "must be between 1 and 65536"),
-            (ROWS.contains(&self.accumulation), "training.accumulation", "must be between 1 and 65536"),
+            (ROWS.contains(&self.batch_size), "training.batch_size", sentence!("must be between 1 and 65536")),
+            (ROWS.contains(&self.accumulation), "training.accumulation", sentence!("must be between 1 and 65536")),
             (
                 self.batch_size.saturating_mul(self.accumulation) <= MAX_ROWS_OF_A_STEP,
                 "training.accumulation",
-                "batch size times accumulation must be at most 1048576 rows",
+                sentence!("batch size times accumulation must be at most 1048576 rows"),
             ),
-            (self.steps <= MAX_STEPS, "training.steps", "must be at most 1000000000"),
-            (self.warmup_steps <= MAX_STEPS, "training.warmup_steps", "must be at most 1000000000"),
-            (self.sample_rows <= 10_000, "training.sample_rows", "must be at most 10000"),
-            (self.sample_tokens <= MAX_TOKENS, "training.sample_tokens", "must be at most 1048576"),
+            (self.steps <= MAX_STEPS, "training.steps", sentence!("must be at most 1000000000")),
+            (self.warmup_steps <= MAX_STEPS, "training.warmup_steps", sentence!("must be at most 1000000000")),
+            (self.sample_rows <= 10_000, "training.sample_rows", sentence!("must be at most 10000")),
+            (self.sample_tokens <= MAX_TOKENS, "training.sample_tokens", sentence!("must be at most 1048576")),
             (
                 positive(self.learning_rate) && self.learning_rate < 1e3,
                 "training.learning_rate",
-                "must be above 0 and below 1,000",
+                sentence!("must be above 0 and below 1,000"),
             ),
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
-            (self.epochs <= 1e6, "training.epochs", "must be at most 1000000"),
+            (self.epochs <= 1e6, "training.epochs", sentence!("must be at most 1000000")),
             (self.clip_norm.is_none_or(positive), "training.clip_norm", POSITIVE),
-            (self.patience != Some(0), "training.patience", "must be at least 1"),
-            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", "must be between 0 and 1"),
+            (self.patience != Some(0), "training.patience", sentence!("must be at least 1")),
+            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", sentence!("must be between 0 and 1")),
             (
                 self.warmup_steps == 0 || self.warmup_share <= 0.0,
                 "training.warmup_share",
-                "the warm-up is given in steps already; set one of the two to 0",
+                sentence!("the warm-up is given in steps already; set one of the two to 0"),
             ),
         ])?;
         self.schedule.check(self.learning_rate)?;
@@ -330,7 +331,7 @@ impl OptimizerConfig {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let share = |x: f64| (0.0..1.0).contains(&x);
         let decay = (0.0..=10.0).contains(&self.weight_decay());
-        refuse(&[(decay, "training.optimizer.weight_decay", "must be between 0 and 10")])?;
+        refuse(&[(decay, "training.optimizer.weight_decay", sentence!("must be between 0 and 10"))])?;
         match self {
             Self::AdamW(adam) | Self::Adam(adam) => refuse(&[
                 (share(adam.beta1), "training.optimizer.beta1", SHARE),
@@ -341,13 +342,13 @@ impl OptimizerConfig {
                 (
                     (-10.0..=0.0).contains(&adafactor.decay_rate),
                     "training.optimizer.decay_rate",
-                    "must be between -10 and 0",
+                    sentence!("must be between -10 and 0"),
                 ),
                 // Below, it is 0 as a 32-bit number, and parameters without a gradient are divided by 0.
                 (
                     positive(adafactor.epsilon) && adafactor.epsilon >= 1e-37,
                     "training.optimizer.epsilon",
-                    "must be a finite number of at least 1e-37",
+                    sentence!("must be a finite number of at least 1e-37"),
                 ),
                 (positive(adafactor.epsilon_scale), "training.optimizer.epsilon_scale", POSITIVE),
                 (positive(adafactor.clip_threshold), "training.optimizer.clip_threshold", POSITIVE),
@@ -355,7 +356,7 @@ impl OptimizerConfig {
             ]),
             Self::Sgd(sgd) => refuse(&[
                 (share(sgd.momentum), "training.optimizer.momentum", SHARE),
-                (!sgd.nesterov || sgd.momentum > 0.0, "training.optimizer.nesterov", "it needs a momentum"),
+                (!sgd.nesterov || sgd.momentum > 0.0, "training.optimizer.nesterov", sentence!("it needs a momentum")),
             ]),
         }
     }
@@ -432,15 +433,17 @@ impl Schedule {
                 (
                     (0.0..learning_rate).contains(&end_rate),
                     "training.schedule.end_rate",
-                    "must be at least 0 and below the learning rate",
+                    sentence!("must be at least 0 and below the learning rate"),
                 ),
             ]),
             Self::InverseSqrt { timescale } => {
-                refuse(&[(timescale != Some(0), "training.schedule.timescale", "must be at least 1")])
+                refuse(&[(timescale != Some(0), "training.schedule.timescale", sentence!("must be at least 1"))])
             }
-            Self::CosineWithRestarts { cycles } => {
-                refuse(&[(ROWS.contains(&cycles), "training.schedule.cycles", "must be between 1 and 65536")])
-            }
+            Self::CosineWithRestarts { cycles } => refuse(&[(
+                ROWS.contains(&cycles),
+                "training.schedule.cycles",
+                sentence!("must be between 1 and 65536"),
+            )]),
         }
     }
 }
@@ -456,10 +459,10 @@ pub enum LossReduction {
 }
 
 /// The first rule that does not hold, as an error: whether it does, the field, the reason.
-pub(crate) fn refuse(rules: &[(bool, &'static str, &str)]) -> Result<()> {
+pub(crate) fn refuse(rules: &[(bool, &'static str, Sentence)]) -> Result<()> {
     match rules.iter().find(|(ok, ..)| !ok) {
         None => Ok(()),
-        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: (*reason).to_owned() }),
+        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: reason.clone() }),
     }
 }
 

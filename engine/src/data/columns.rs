@@ -2,6 +2,7 @@
 
 use super::table::{Row, Table};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Names that say "to be learned", the surest first.
 const TARGETS: &[&str] = &[
@@ -159,10 +160,13 @@ fn missing(table: &Table, name: &str) -> EngineError {
 const NAMED: usize = 20;
 
 /// Columns as a sentence lists them: a stranger's table may have thousands.
-pub(super) fn listed(columns: &[String]) -> String {
+pub(super) fn listed(columns: &[String]) -> Sentence {
     match columns.get(NAMED..) {
-        Some([_, ..]) => format!("{} and {} more", columns[..NAMED].join(", "), columns.len() - NAMED),
-        _ => columns.join(", "),
+        Some(more @ [_, ..]) => {
+            let named = columns[..NAMED].join(", ");
+            sentence!("{named} and {n} more", named, n = more.len())
+        }
+        _ => Sentence::verbatim(columns.join(", ")),
     }
 }
 
@@ -229,8 +233,8 @@ mod tests {
     fn a_sentence_names_as_many_columns_as_one_can_read() {
         let columns = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
         assert_eq!(listed(&columns(2)), "0, 1");
-        assert!(listed(&columns(20)).ends_with("18, 19"));
-        assert!(listed(&columns(3000)).ends_with("18, 19 and 2980 more"));
+        assert!(listed(&columns(20)).to_string().ends_with("18, 19"));
+        assert!(listed(&columns(3000)).to_string().ends_with("18, 19 and 2980 more"));
     }
 
     fn guessed(columns: &[&str]) -> Option<(String, String)> {

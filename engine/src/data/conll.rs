@@ -7,6 +7,7 @@ use serde_json::json;
 use super::reader::not_utf8;
 use super::table::{ObjectRows, Table};
 use crate::error::Result;
+use crate::{Sentence, sentence};
 
 /// Begins a document in the files of CoNLL-2003; it is no token.
 const DOCUMENT: &str = "-DOCSTART-";
@@ -18,7 +19,7 @@ const DOCUMENT: &str = "-DOCSTART-";
 /// None of its own; a sentence with a line that cannot be read is named.
 pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Table> {
     let mut rows = ObjectRows::new(path);
-    let mut sentence = Sentence::default();
+    let mut sentence = Tagged::default();
     for (index, line) in bytes.split(|&byte| byte == b'\n').chain([&b""[..]]).enumerate() {
         match std::str::from_utf8(line) {
             Ok(text) if text.trim().is_empty() || text.starts_with(DOCUMENT) => {
@@ -31,16 +32,17 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Table> {
     Ok(rows.table)
 }
 
+/// The lines of a sentence.
 #[derive(Default)]
-struct Sentence {
+struct Tagged {
     begins: usize,
     tokens: Vec<String>,
     labels: Vec<String>,
-    problem: Option<String>,
+    problem: Option<Sentence>,
 }
 
-impl Sentence {
-    fn add(&mut self, number: usize, fields: Result<(&str, &str), String>) {
+impl Tagged {
+    fn add(&mut self, number: usize, fields: Result<(&str, &str), Sentence>) {
         if self.begins == 0 {
             self.begins = number;
         }
@@ -49,7 +51,7 @@ impl Sentence {
                 self.tokens.push(token.to_owned());
                 self.labels.push(label.to_owned());
             }
-            Err(reason) => drop(self.problem.get_or_insert(format!("line {number}: {reason}"))),
+            Err(reason) => drop(self.problem.get_or_insert(sentence!("line {number}: {reason}", number, reason))),
         }
     }
 
@@ -66,13 +68,13 @@ impl Sentence {
     }
 }
 
-fn fields(line: &str) -> Result<(&str, &str), String> {
+fn fields(line: &str) -> Result<(&str, &str), Sentence> {
     let cut = if line.contains('\t') { line.trim_end().split_once('\t') } else { line.trim().split_once(' ') };
     let last = if line.contains('\t') { '\t' } else { ' ' };
-    let (token, rest) = cut.ok_or_else(|| "it has a token and no label".to_owned())?;
+    let (token, rest) = cut.ok_or_else(|| sentence!("it has a token and no label"))?;
     let label = rest.rsplit(last).next().unwrap_or(rest).trim();
     match (token.trim(), label) {
-        ("", _) | (_, "") => Err("it has a token and no label".to_owned()),
+        ("", _) | (_, "") => Err(sentence!("it has a token and no label")),
         (token, label) => Ok((token, label)),
     }
 }

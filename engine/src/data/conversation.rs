@@ -12,6 +12,7 @@ use super::table::{Row, Table};
 use super::tokenizer::{Message, Tokenizer};
 use crate::config::{DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Rows by which a column is known.
 const PROBE: usize = 20;
@@ -34,7 +35,7 @@ impl Earlier {
     ///
     /// # Errors
     /// A sentence on the turn that cannot be read.
-    pub(super) fn of(&self, row: &Row) -> Result<Vec<Message>, String> {
+    pub(super) fn of(&self, row: &Row) -> Result<Vec<Message>, Sentence> {
         let history = self.history.map_or(Ok(Vec::new()), |column| earlier_turns(row.cell(column)))?;
         let system = self.system.map(|column| row.text(column)).filter(|text| !text.trim().is_empty());
         let system = system.filter(|_| history.first().is_none_or(|turn| turn.role != "system"));
@@ -89,8 +90,8 @@ pub(super) fn check_read(table: &Table, prompts: &Prompts, tokenizer: &Tokenizer
         return Ok(());
     }
     let why = match tokenizer.chat_template() {
-        Some(_) if !prompts.is_source() => "data.chat = true writes them as the model's chat template does",
-        _ => "the model has no chat template that would write them",
+        Some(_) if !prompts.is_source() => sentence!("data.chat = true writes them as the model's chat template does"),
+        _ => sentence!("the model has no chat template that would write them"),
     };
     let template = match table.roles {
         Some(_) => format!(
@@ -100,8 +101,11 @@ pub(super) fn check_read(table: &Table, prompts: &Prompts, tokenizer: &Tokenizer
             "{{% for asked, answered in {name} %}}{{{{ asked }}}} {{{{ answered }}}} {{% endfor %}}{{{{ source }}}}"
         ),
     };
-    let reason = format!(
-        "it does not read what was said before the question of a row ({name:?}); {why}. A template that reads it is: {template}"
+    let reason = sentence!(
+        "it does not read what was said before the question of a row ({name:?}); {why}. A template that reads it is: {template}",
+        name,
+        why,
+        template
     );
     Err(EngineError::Setting { field: "data.prompt_template", reason })
 }
@@ -123,9 +127,11 @@ fn list_of_turns(table: &Table, [source, target]: [Option<&str>; 2]) -> Result<O
         && table.column("rejected").is_some()
         && !table.columns.iter().any(|name| is_usual_target(name))
     {
-        let reason = "the rows hold a chosen and a rejected answer, for learning from preferences; name the column \
+        let reason = sentence!(
+            "the rows hold a chosen and a rejected answer, for learning from preferences; name the column \
                       chosen to learn these answers alone"
-            .to_owned();
+        )
+        .to_owned();
         return Err(EngineError::Setting { field: "data.target_column", reason });
     }
     let usual =
@@ -154,7 +160,7 @@ fn by_answers(table: Table, column: usize) -> Table {
         match answers(row.cell(column)) {
             Ok(answers) => {
                 if answers.unasked > 0 {
-                    let reason = format!("{} answers of it follow no question", answers.unasked);
+                    let reason = sentence!("{unasked} answers of it follow no question", unasked = answers.unasked);
                     unfolded.name_problem(row.number, reason);
                 }
                 unfolded.rows.extend(answers.rows.into_iter().map(|answer| answer.row(&row, column, n)));
@@ -162,11 +168,8 @@ fn by_answers(table: Table, column: usize) -> Table {
             Err(reason) => unfolded.name_problem(row.number, reason),
         }
     }
-    unfolded.notes.push(format!(
-        "The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {} answers \
-         in {n_conversations} conversations",
-        unfolded.rows.len(),
-    ));
+    unfolded.notes.push(sentence!("The rows are conversations ({name:?}): each answer in them is learned, with what was said before it; {n_rows} answers \
+         in {n_conversations} conversations", name, n_rows = unfolded.rows.len(), n_conversations));
     unfolded.roles = Some(Roles { source: vec![n], target: n + 1 });
     unfolded.earlier = Earlier { system, history: Some(column) };
     unfolded
@@ -197,8 +200,8 @@ impl Answer {
     }
 }
 
-fn answers(cell: &Value) -> Result<Answers, String> {
-    let turns = cell.as_array().filter(|turns| !turns.is_empty()).ok_or("its conversation is empty")?;
+fn answers(cell: &Value) -> Result<Answers, Sentence> {
+    let turns = cell.as_array().filter(|turns| !turns.is_empty()).ok_or(sentence!("its conversation is empty"))?;
     let mut said: Vec<Message> = Vec::new();
     let mut found = Answers { rows: Vec::new(), unasked: 0 };
     for value in turns {
@@ -218,46 +221,50 @@ fn answers(cell: &Value) -> Result<Answers, String> {
         said.push(turn);
     }
     match (found.rows.is_empty(), found.unasked) {
-        (true, 0) => Err("its conversation has no answer of the assistant".to_owned()),
+        (true, 0) => Err(sentence!("its conversation has no answer of the assistant")),
         _ => Ok(found),
     }
 }
 
 /// A turn in the words of OpenAI or of ShareGPT.
-fn turn(value: &Value) -> Result<Message, String> {
+fn turn(value: &Value) -> Result<Message, Sentence> {
     let field = |names: [&str; 2]| names.iter().find_map(|name| value.get(name));
-    let role = field(["role", "from"]).and_then(Value::as_str).ok_or("a turn does not say whose it is")?;
+    let role = field(["role", "from"]).and_then(Value::as_str).ok_or(sentence!("a turn does not say whose it is"))?;
     let role = match role.to_lowercase().as_str() {
         "user" | "human" | "prompter" => "user",
         "assistant" | "gpt" | "bot" | "chatgpt" | "bing" | "bard" | "model" => "assistant",
         "system" | "developer" => "system",
         "tool" | "function" | "observation" | "ipython" => "tool",
-        other => return Err(format!("a turn is of {other:?}, which is neither user, assistant, system nor tool")),
+        other => {
+            return Err(sentence!("a turn is of {other:?}, which is neither user, assistant, system nor tool", other));
+        }
     };
     if value.get("tool_calls").is_some_and(|calls| !calls.is_null()) {
-        return Err("a turn calls tools, which is not read".to_owned());
+        return Err(sentence!("a turn calls tools, which is not read"));
     }
     let content = match field(["content", "value"]) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
             let text = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
             let texts: Option<Vec<String>> = parts.iter().map(text).collect();
-            texts.ok_or("a turn holds more than text")?.concat()
+            texts.ok_or(sentence!("a turn holds more than text"))?.concat()
         }
-        _ => return Err("a turn holds no text".to_owned()),
+        _ => return Err(sentence!("a turn holds no text")),
     };
     Ok(Message { role: role.to_owned(), content })
 }
 
 /// Turns, or pairs of a question and its answer.
-fn earlier_turns(cell: &Value) -> Result<Vec<Message>, String> {
+fn earlier_turns(cell: &Value) -> Result<Vec<Message>, Sentence> {
     let mut turns = Vec::new();
     for value in cell.as_array().into_iter().flatten() {
         match value.as_array().map(Vec::as_slice) {
             Some([Value::String(asked), Value::String(answered)]) => {
                 turns.extend([Message::user(asked), Message::assistant(answered)]);
             }
-            Some(_) => return Err("its history holds something else than pairs of a question and an answer".to_owned()),
+            Some(_) => {
+                return Err(sentence!("its history holds something else than pairs of a question and an answer"));
+            }
             None => turns.push(turn(value)?),
         }
     }
@@ -338,7 +345,7 @@ mod tests {
         assert_eq!(table.rows.iter().map(|row| row.number).collect::<Vec<_>>(), [1, 1, 2]);
         assert_eq!(turns(&table, 0), [pair("system", "Be kind.")]);
         assert_eq!(turns(&table, 1), [pair("system", "Be kind."), pair("user", "a?"), pair("assistant", "b.")]);
-        assert!(turns(&table, 2).is_empty() && table.notes[0].contains("3 answers in 2 conversations"));
+        assert!(turns(&table, 2).is_empty() && table.notes[0].to_string().contains("3 answers in 2 conversations"));
     }
 
     #[test]
@@ -364,10 +371,10 @@ mod tests {
             row(json!([asked()])),
         ]);
         assert_eq!(table.rows.len(), 2);
-        let reasons: Vec<_> = table.problems.iter().map(|problem| (problem.row, problem.reason.as_str())).collect();
+        let reasons: Vec<_> = table.problems.iter().map(|problem| (problem.row, problem.reason.to_string())).collect();
         assert!(reasons[0].1.contains("narrator") && reasons[1].1.contains("calls tools"), "{reasons:?}");
-        assert_eq!(reasons[2], (4, "1 answers of it follow no question"));
-        assert_eq!(reasons[3], (5, "its conversation has no answer of the assistant"));
+        assert_eq!(reasons[2], (4, "1 answers of it follow no question".to_owned()));
+        assert_eq!(reasons[3], (5, "its conversation has no answer of the assistant".to_owned()));
         let silent =
             json!([asked(), {"from": "gpt", "value": "b", "weight": 0}, asked(), {"from": "gpt", "value": "c"}]);
         assert_eq!(of(&[row(silent)]).rows.len(), 1, "an answer of weight 0 is read and not learned");

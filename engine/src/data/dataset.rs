@@ -19,6 +19,7 @@ use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// The rows of a run.
 #[derive(Clone, Debug)]
@@ -61,20 +62,20 @@ impl Dataset {
 
     /// Refuses soft tokens that a template has put, if they are others than those of the method or not in every row.
     fn check_soft(&self, n_soft: usize) -> Result<()> {
-        let wrong = |field, reason: String| Err(EngineError::Setting { field, reason });
+        let wrong = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
         let placed = || self.train.iter().chain(&self.validation).map(|example| (example.row, example.n_soft()));
         if let Some((row, found)) = placed().find(|(_, found)| *found > 0 && *found != n_soft) {
             return match n_soft {
-                0 => wrong("data.prompt_template", "it has soft tokens, and the method trains none".to_owned()),
+                0 => wrong("data.prompt_template", sentence!("it has soft tokens, and the method trains none")),
                 _ => wrong(
                     "method.n_virtual",
-                    format!("the template puts {found} soft tokens into row {row}, not {n_soft}"),
+                    sentence!("the template puts {found} soft tokens into row {row}, not {n_soft}", found, row, n_soft),
                 ),
             };
         }
         match placed().find(|(_, found)| *found == 0) {
             Some((row, _)) if placed().any(|(_, found)| found > 0) => {
-                let reason = format!("the template puts no soft token into row {row}, and some into others");
+                let reason = sentence!("the template puts no soft token into row {row}, and some into others", row);
                 wrong("data.prompt_template", reason)
             }
             _ => Ok(()),
@@ -177,13 +178,13 @@ impl Prepared {
         max_tokens: usize,
     ) -> Result<Self> {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
-            return Err(EngineError::Tokenizer("it has no mask token".to_owned()));
+            return Err(EngineError::Tokenizer(sentence!("it has no mask token")));
         }
         let table = read_rows(&config.train, config, task.task)?;
         let chat = is_chat(config, &table, task.task, tokenizer);
         let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
         if task.task.has_classes() && prompts.templates.has_soft() {
-            let reason = "texts and words that are classified are read as they are, without a template".to_owned();
+            let reason = sentence!("texts and words that are classified are read as they are, without a template");
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
         let max_tokens = token_limit(config, max_tokens);
@@ -215,7 +216,7 @@ impl Prepared {
         }
         assign(&mut encoded, &table, column, config, &task.tasks);
         if encoded.examples.is_empty() {
-            let reason = encoded.skipped.last().map_or_else(String::new, |problem| problem.reason.clone());
+            let reason = encoded.skipped.last().map_or_else(Sentence::default, |problem| problem.reason.clone());
             return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
         }
         Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
@@ -380,10 +381,8 @@ mod tests {
             Dataset::load(&config, &TaskRecord::default(), TargetStart::default(), &byte_tokenizer(), 100, 1).unwrap();
         assert_eq!((data.train.len(), data.validation.len(), data.report.duplicate_rows), (2, 2, 1));
         assert_eq!(data.validation[0].reference, " d");
-        assert_eq!(
-            data.report.skipped[0],
-            Problem { row: 3, reason: "validation: it has no \"references\"".to_owned() }
-        );
+        let Problem { row, reason } = &data.report.skipped[0];
+        assert_eq!((*row, reason.to_string().as_str()), (3, "validation: it has no \"references\""));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::reader::not_utf8;
 use super::table::{MAX_COLUMNS, Table};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Separators that are told apart; of two that fit equally well the first.
 const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -70,7 +71,9 @@ fn separator_of(bytes: &[u8], separators: &[u8]) -> Option<u8> {
 /// Says so when a table has one column.
 fn noted(mut table: Table) -> Result<Table> {
     if let [only] = table.columns.as_slice() {
-        table.notes.push(format!("The table has one column, {only:?}; its fields may be separated by other marks"));
+        table
+            .notes
+            .push(sentence!("The table has one column, {only:?}; its fields may be separated by other marks", only));
     }
     Ok(table)
 }
@@ -94,7 +97,10 @@ fn read(bytes: &[u8], skipped: usize, path: &Path, delimiter: u8, quoting: bool)
             Ok(false) => break,
             Ok(true) => {}
             Err(error) => {
-                table.push_problem(lines.line_at(skipped + reader.position().byte() as usize), error.to_string());
+                table.push_problem(
+                    lines.line_at(skipped + reader.position().byte() as usize),
+                    Sentence::verbatim(error),
+                );
                 break;
             }
         }
@@ -142,18 +148,22 @@ impl Lines<'_> {
 fn header(record: &csv::ByteRecord, path: &Path) -> Result<Vec<String>> {
     if record.len() > MAX_COLUMNS {
         return Err(EngineError::Malformed {
-            what: "the dataset",
+            what: sentence!("the dataset"),
             path: path.to_owned(),
-            reason: format!("its header has {} columns, more than {MAX_COLUMNS}", record.len()),
+            reason: sentence!(
+                "its header has {n} columns, more than {max_columns}",
+                n = record.len(),
+                max_columns = MAX_COLUMNS
+            ),
         });
     }
     let mut names: Vec<String> = Vec::with_capacity(record.len());
     let mut seen: HashMap<String, usize> = HashMap::new();
     for (index, field) in record.iter().enumerate() {
         let name = std::str::from_utf8(field).map_err(|e| EngineError::Malformed {
-            what: "the dataset",
+            what: sentence!("the dataset"),
             path: path.to_owned(),
-            reason: format!("the header: {}", not_utf8(e.valid_up_to())),
+            reason: sentence!("the header: {reason}", reason = not_utf8(e.valid_up_to())),
         })?;
         let mut name = name.trim().to_owned();
         if name.is_empty() {
@@ -179,16 +189,22 @@ fn only_one(name: String, seen: &mut HashMap<String, usize>) -> String {
     only
 }
 
-fn cells(record: &csv::ByteRecord, columns: &[String]) -> Result<Vec<(usize, Value)>, String> {
+fn cells(record: &csv::ByteRecord, columns: &[String]) -> Result<Vec<(usize, Value)>, Sentence> {
     if record.len() != columns.len() {
-        return Err(format!("it has {} fields, the header has {}", record.len(), columns.len()));
+        return Err(sentence!(
+            "it has {n} fields, the header has {n_columns}",
+            n = record.len(),
+            n_columns = columns.len()
+        ));
     }
     record
         .iter()
         .enumerate()
         .map(|(column, field)| match std::str::from_utf8(field) {
             Ok(text) => Ok((column, Value::String(text.to_owned()))),
-            Err(e) => Err(format!("{:?}: {}", columns[column], not_utf8(e.valid_up_to()))),
+            Err(e) => {
+                Err(sentence!("{column:?}: {reason}", column = columns[column], reason = not_utf8(e.valid_up_to())))
+            }
         })
         .collect()
 }
@@ -205,7 +221,7 @@ fn name_the_open_quote(table: &mut Table, line: usize) {
         .last()
         .is_some_and(|row| table.columns.len().checked_sub(1).is_some_and(|c| row.text(c).contains('\n')));
     if swallowed && table.rows.pop().is_some() {
-        table.push_problem(line, "a quotation mark is opened here and never closed");
+        table.push_problem(line, sentence!("a quotation mark is opened here and never closed"));
     }
 }
 
@@ -231,9 +247,9 @@ mod tests {
     fn rows_of_another_width_or_encoding_are_named() {
         let table = read_csv(b"a,b\n1\n1,2,3\n\xFF,2\nx,y\n", Path::new("x.csv")).unwrap();
         assert_eq!(texts(&table), [["x", "y"]]);
-        let reasons: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.as_str())).collect();
-        assert_eq!(reasons[0], (1, "it has 1 fields, the header has 2 (line 2)"));
-        assert_eq!(reasons[2], (3, "\"a\": byte 1 is not UTF-8 text (line 4)"));
+        let reasons: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.to_string())).collect();
+        assert_eq!(reasons[0], (1, "it has 1 fields, the header has 2 (line 2)".to_owned()));
+        assert_eq!(reasons[2], (3, "\"a\": byte 1 is not UTF-8 text (line 4)".to_owned()));
     }
 
     #[test]
@@ -241,7 +257,7 @@ mod tests {
         let table = read_csv(b"a,b\nx,y\nz,\"open\nq,r\ns,t\n", Path::new("x.csv")).unwrap();
         assert_eq!(texts(&table), [["x", "y"]]);
         assert_eq!(table.problems[0].row, 2);
-        assert!(table.problems[0].reason.ends_with("(line 3)"), "{:?}", table.problems);
+        assert!(table.problems[0].reason.to_string().ends_with("(line 3)"), "{:?}", table.problems);
     }
 
     #[test]
@@ -295,6 +311,6 @@ mod tests {
         let commas = read_tsv(b"source,target\na,b\n", Path::new("x.tsv")).unwrap();
         assert_eq!(commas.columns, ["source", "target"]);
         let broken = read_csv(b"sep=;\na;b\n1\n", Path::new("x.csv")).unwrap();
-        assert!(broken.problems[0].reason.ends_with("(line 3)"), "{:?}", broken.problems);
+        assert!(broken.problems[0].reason.to_string().ends_with("(line 3)"), "{:?}", broken.problems);
     }
 }

@@ -12,6 +12,7 @@ use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task};
 use crate::error::{EngineError, Result};
 use crate::models::SOFT;
+use crate::{Sentence, sentence};
 
 /// A row as it trains: the prompt's tokens, then the target's.
 ///
@@ -158,7 +159,7 @@ struct Cut {
 }
 
 pub(super) struct Skip {
-    pub(super) reason: String,
+    pub(super) reason: Sentence,
     /// The template does not fit the row.
     pub(super) is_template: bool,
 }
@@ -218,12 +219,12 @@ impl Encoder<'_> {
 
     fn written_row(&self, row: &Row) -> Result<Outcome> {
         if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
-            return Ok(Err(skip(&reason)));
+            return Ok(Err(skip(reason)));
         }
         let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let earlier = match self.table.earlier.of(row) {
             Ok(turns) => turns,
-            Err(reason) => return Ok(Err(skip(&reason))),
+            Err(reason) => return Ok(Err(skip(reason))),
         };
         let texts = match self.prompts.texts(&fields, earlier) {
             Ok(texts) => texts,
@@ -231,7 +232,7 @@ impl Encoder<'_> {
             Err(RenderError::Row(reason)) => return Ok(Err(Skip { reason, is_template: true })),
         };
         if texts.reference.trim().is_empty() {
-            return Ok(Err(skip(&self.why_no_target(row))));
+            return Ok(Err(skip(self.why_no_target(row))));
         }
         let cut = match self.task {
             Task::Seq2Seq => self.two_texts(&texts),
@@ -257,28 +258,28 @@ impl Encoder<'_> {
     }
 
     /// What leaves a row without a target.
-    fn why_no_target(&self, row: &Row) -> String {
+    fn why_no_target(&self, row: &Row) -> Sentence {
         let column = self.roles.target;
         let name = &self.table.columns[column];
         match row.cell(column) {
-            _ if !row.has(column) => format!("it has no {name:?}"),
-            serde_json::Value::Null => format!("its {name:?} is null"),
-            _ => "the target is empty".to_owned(),
+            _ if !row.has(column) => sentence!("it has no {name:?}", name),
+            serde_json::Value::Null => sentence!("its {name:?} is null", name),
+            _ => sentence!("the target is empty"),
         }
     }
 
     /// Source and target, each within the limit. The length is that of the longer one, which the limit is about.
     fn two_texts(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
-        let failed = |e: EngineError| skip(&e.to_string());
+        let failed = |e: EngineError| skip(e.sentence());
         if self.max_tokens < 2 {
-            return Err(skip("the length limit leaves no room for a target"));
+            return Err(skip(sentence!("the length limit leaves no room for a target")));
         }
         let framed = self.prompts.framed(prompt, self.tokenizer).map_err(failed)?;
         let (source, n_source) = within(framed, self.tokenizer, self.max_tokens);
         let (tokens, n_target) =
             target_tokens(target, self.tokenizer, self.start, *is_ended, self.max_tokens).map_err(failed)?;
         if tokens.len() < 2 {
-            return Err(skip("the target has no token in this vocabulary"));
+            return Err(skip(sentence!("the target has no token in this vocabulary")));
         }
         let cut_prompt = n_source.saturating_sub(source.len() - soft::count(&source));
         let truncated = cut_prompt > 0 || tokens.len() < n_target;
@@ -287,7 +288,7 @@ impl Encoder<'_> {
 
     /// Prompt and target one behind the other, within the limit.
     fn one_text(&self, Texts { prompt, target, is_ended, .. }: &Texts) -> Result<Cut, Skip> {
-        let failed = |e: EngineError| skip(&e.to_string());
+        let failed = |e: EngineError| skip(e.sentence());
         let mut tokens = self.prompts.tokens(prompt, self.tokenizer).map_err(failed)?;
         let is_begun = tokens.iter().any(soft::is_hard);
         tokens = beginning(tokens, self.tokenizer);
@@ -297,7 +298,7 @@ impl Encoder<'_> {
         }
         .map_err(failed)?;
         if labels.is_empty() {
-            return Err(skip("the target has no token in this vocabulary"));
+            return Err(skip(sentence!("the target has no token in this vocabulary")));
         }
         if *is_ended {
             labels.push(self.tokenizer.eos());
@@ -306,7 +307,7 @@ impl Encoder<'_> {
         let n_hard = tokens.len() - n_soft;
         let length = n_hard + labels.len();
         if self.max_tokens < 2 {
-            return Err(skip("the length limit leaves no room for a target"));
+            return Err(skip(sentence!("the length limit leaves no room for a target")));
         }
         // The last token of the prompt stays: it predicts the first label.
         let cut_prompt = length.saturating_sub(self.max_tokens).min(n_hard - 1);
@@ -324,15 +325,15 @@ impl Encoder<'_> {
     }
 }
 
-pub(super) fn skip(reason: &str) -> Skip {
-    Skip { reason: reason.to_owned(), is_template: false }
+pub(super) fn skip(reason: Sentence) -> Skip {
+    Skip { reason, is_template: false }
 }
 
-fn most_frequent(problems: &[Problem]) -> String {
-    let mut reasons: Vec<&str> = problems.iter().map(|p| p.reason.as_str()).collect();
+fn most_frequent(problems: &[Problem]) -> Sentence {
+    let mut reasons: Vec<&Sentence> = problems.iter().map(|p| &p.reason).collect();
     reasons.sort_unstable();
     let groups = reasons.chunk_by(|a, b| a == b);
-    groups.max_by_key(|group| group.len()).map_or("it has no rows", |group| group[0]).to_owned()
+    groups.max_by_key(|group| group.len()).map_or(sentence!("it has no rows"), |group| group[0].clone())
 }
 
 /// The limit in force: the configured one, and never more than the model has.
@@ -431,7 +432,7 @@ mod tests {
     fn rows_without_a_label_are_named() {
         let encoded = encode(&DataConfig::new("x"), 100, &[("a", " "), ("a", "b"), ("a", "")]).unwrap();
         assert_eq!(encoded.skipped.iter().map(|p| p.row).collect::<Vec<_>>(), [1, 3]);
-        assert_eq!((encoded.n_skipped, encoded.skipped[0].reason.as_str()), (2, "the target is empty"));
+        assert_eq!((encoded.n_skipped, encoded.skipped[0].reason.to_string().as_str()), (2, "the target is empty"));
         let error = encode(&DataConfig::new("x"), 100, &[("a", "")]).unwrap_err();
         assert!(matches!(error, EngineError::NoTrainableRow { .. }), "{error}");
     }

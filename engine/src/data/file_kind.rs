@@ -4,15 +4,16 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::file_kind::FileKind;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// What there is, and the way from there to rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
-    what: String,
-    advice: &'static str,
+    what: Sentence,
+    advice: Sentence,
 }
 
 /// Bytes at the beginning of a file that are looked at: more than any answer of a server that is told as one.
@@ -20,39 +21,48 @@ const BEGINNING: u64 = 4097;
 /// Files of rows in a folder that are named.
 const FILES_NAMED: usize = 3;
 
-const UNPACK: &str = "Unpack it, and choose the file of rows in it";
-const SPREADSHEET: &str =
-    "Save the sheet as .csv in UTF-8, or: pandas.read_excel(\"FILE\").to_csv(\"rows.csv\", index=False)";
-const DATASETS: &str =
-    "Write its rows out with Python: datasets.Dataset.from_file(\"FILE\").to_json(\"rows.jsonl\", force_ascii=False)";
-const PARQUET: &str = "Write its rows out with Python: pandas.read_parquet(\"FILE\").to_json(\"rows.jsonl\", \
-                       orient=\"records\", lines=True, force_ascii=False)";
+const UNPACK: Sentence = sentence!("Unpack it, and choose the file of rows in it");
+const SPREADSHEET: Sentence =
+    sentence!("Save the sheet as .csv in UTF-8, or: pandas.read_excel(\"FILE\").to_csv(\"rows.csv\", index=False)");
+const DATASETS: Sentence = sentence!(
+    "Write its rows out with Python: datasets.Dataset.from_file(\"FILE\").to_json(\"rows.jsonl\", force_ascii=False)"
+);
+const PARQUET: Sentence = sentence!(
+    "Write its rows out with Python: pandas.read_parquet(\"FILE\").to_json(\"rows.jsonl\", \
+                       orient=\"records\", lines=True, force_ascii=False)"
+);
 
 /// Beginnings of files from which rows can be had, with the way; [`FileKind`] knows what stands in any file's place.
-const BEGINNINGS: [(&[u8], &str, &str); 14] = [
-    (b"PAR1", "a Parquet file", PARQUET),
+static BEGINNINGS: [(&[u8], Sentence, Sentence); 14] = [
+    (b"PAR1", sentence!("a Parquet file"), PARQUET),
     (
         b"ARROW1",
-        "an Arrow file",
-        "Write its rows out with Python: pandas.read_feather(\"FILE\").to_json(\"rows.jsonl\", \
-      orient=\"records\", lines=True, force_ascii=False)",
+        sentence!("an Arrow file"),
+        sentence!(
+            "Write its rows out with Python: pandas.read_feather(\"FILE\").to_json(\"rows.jsonl\", \
+      orient=\"records\", lines=True, force_ascii=False)"
+        ),
     ),
-    (b"\xFF\xFF\xFF\xFF", "an Arrow file of the datasets library", DATASETS),
-    (b"Obj\x01", "an Avro file", "Write its rows out as .jsonl"),
-    (b"ORC", "an ORC file", "Write its rows out as .jsonl"),
+    (b"\xFF\xFF\xFF\xFF", sentence!("an Arrow file of the datasets library"), DATASETS),
+    (b"Obj\x01", sentence!("an Avro file"), sentence!("Write its rows out as .jsonl")),
+    (b"ORC", sentence!("an ORC file"), sentence!("Write its rows out as .jsonl")),
     (
         b"SQLite format 3\0",
-        "an SQLite database",
-        "Export the table as .csv: sqlite3 -header -csv FILE \"SELECT * FROM NAME\" > rows.csv",
+        sentence!("an SQLite database"),
+        sentence!("Export the table as .csv: sqlite3 -header -csv FILE \"SELECT * FROM NAME\" > rows.csv"),
     ),
-    (b"\xD0\xCF\x11\xE0", "a document or spreadsheet of an older Office", SPREADSHEET),
-    (b"%PDF-", "a PDF document", "Copy the texts into rows of a .csv or .jsonl file"),
-    (b"{\\rtf", "a document in RTF", "Save it as plain text"),
-    (b"\x93NUMPY", "an array of NumPy", "Write the texts out as .jsonl"),
-    (b"\x89HDF", "an HDF5 file", "Write its rows out as .jsonl"),
-    (b"GGUF", "the weights of a model in GGUF", "Choose a file of rows here"),
-    (b"<?xml", "an XML file", "Write a row for each text, as .csv or .jsonl"),
-    (b"\x80\x02", "a Python pickle, which is never opened here", "Write its rows out with Python, as .jsonl"),
+    (b"\xD0\xCF\x11\xE0", sentence!("a document or spreadsheet of an older Office"), SPREADSHEET),
+    (b"%PDF-", sentence!("a PDF document"), sentence!("Copy the texts into rows of a .csv or .jsonl file")),
+    (b"{\\rtf", sentence!("a document in RTF"), sentence!("Save it as plain text")),
+    (b"\x93NUMPY", sentence!("an array of NumPy"), sentence!("Write the texts out as .jsonl")),
+    (b"\x89HDF", sentence!("an HDF5 file"), sentence!("Write its rows out as .jsonl")),
+    (b"GGUF", sentence!("the weights of a model in GGUF"), sentence!("Choose a file of rows here")),
+    (b"<?xml", sentence!("an XML file"), sentence!("Write a row for each text, as .csv or .jsonl")),
+    (
+        b"\x80\x02",
+        sentence!("a Python pickle, which is never opened here"),
+        sentence!("Write its rows out with Python, as .jsonl"),
+    ),
 ];
 
 /// What a file is that no rows are read from; `None` for text, whatever it says.
@@ -61,9 +71,9 @@ const BEGINNINGS: [(&[u8], &str, &str); 14] = [
 /// [`EngineError::Io`] when it cannot be read.
 pub(super) fn not_rows(path: &Path) -> Result<Option<EngineError>> {
     let file = files::open(path, Kind::Rows)?;
-    let length = file.metadata().map_err(EngineError::io("read", path))?.len();
+    let length = file.metadata().map_err(EngineError::io(IoAction::Read, path))?.len();
     let mut beginning = Vec::new();
-    file.take(BEGINNING).read_to_end(&mut beginning).map_err(EngineError::io("read", path))?;
+    file.take(BEGINNING).read_to_end(&mut beginning).map_err(EngineError::io(IoAction::Read, path))?;
     Ok(of_beginning(path, &beginning, length).map(|found| found.at(path)))
 }
 
@@ -73,8 +83,8 @@ pub(super) fn folder_is_not_rows(path: &Path) -> EngineError {
 }
 
 impl Found {
-    fn new(what: impl Into<String>, advice: &'static str) -> Self {
-        Self { what: what.into(), advice }
+    fn new(what: Sentence, advice: Sentence) -> Self {
+        Self { what, advice }
     }
 
     fn at(self, path: &Path) -> EngineError {
@@ -84,23 +94,24 @@ impl Found {
 
 fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
     if let Some((_, what, advice)) = BEGINNINGS.iter().find(|(mark, ..)| beginning.starts_with(mark)) {
-        return Some(Found::new(*what, advice));
+        return Some(Found::new(what.clone(), advice.clone()));
     }
     if beginning.starts_with(b"\x80") && beginning.get(1).is_some_and(|&version| (3..=5).contains(&version)) {
-        let (_, what, advice) = BEGINNINGS[BEGINNINGS.len() - 1];
-        return Some(Found::new(what, advice));
+        let (_, what, advice) = &BEGINNINGS[BEGINNINGS.len() - 1];
+        return Some(Found::new(what.clone(), advice.clone()));
     }
     if beginning.starts_with(b"PK\x03\x04") {
         return Some(of_zip(path, beginning));
     }
     if is_safetensors(beginning, length) {
-        let advice =
-            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FILE";
-        return Some(Found::new("a file of tensors: weights or an adapter", advice));
+        let advice = sentence!(
+            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FILE"
+        );
+        return Some(Found::new(sentence!("a file of tensors: weights or an adapter"), advice));
     }
     // A server's answer is short, so that its beginning is all of it.
     let kind = FileKind::of(beginning)?;
-    Some(Found::new(kind.to_string(), kind.advice()))
+    Some(Found::new(kind.sentence(), kind.advice()))
 }
 
 /// What an archive holds is told by the names in its beginning, and by its own.
@@ -108,18 +119,18 @@ fn of_zip(path: &Path, beginning: &[u8]) -> Found {
     let has = |name: &str| beginning.windows(name.len()).any(|window| window == name.as_bytes());
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     if has("xl/") || has("opendocument.spreadsheet") || ["xlsx", "xlsm", "ods"].contains(&ending.as_str()) {
-        return Found::new("a spreadsheet", SPREADSHEET);
+        return Found::new(sentence!("a spreadsheet"), SPREADSHEET);
     }
     if has("word/") || has("opendocument.text") || ["docx", "odt"].contains(&ending.as_str()) {
         return Found::new(
-            "a text document",
-            "Copy the texts into rows of a .csv or .jsonl file, or save it as plain text",
+            sentence!("a text document"),
+            sentence!("Copy the texts into rows of a .csv or .jsonl file, or save it as plain text"),
         );
     }
     if has("data.pkl") || has(".npy") {
-        return Found::new("a file of tensors", "Choose a file of rows here");
+        return Found::new(sentence!("a file of tensors"), sentence!("Choose a file of rows here"));
     }
-    Found::new("a zip archive", UNPACK)
+    Found::new(sentence!("a zip archive"), UNPACK)
 }
 
 /// A length of 8 bytes within the file, then the header, a JSON object.
@@ -132,31 +143,39 @@ fn of_folder(path: &Path) -> Found {
     let has = |name: &str| path.join(name).is_file();
     if has("dataset_dict.json") {
         return Found::new(
-            "a folder saved by DatasetDict.save_to_disk",
-            "Write the rows of each part out with Python: \
-             datasets.load_from_disk(\"FOLDER\")[\"train\"].to_json(\"train.jsonl\", force_ascii=False)",
+            sentence!("a folder saved by DatasetDict.save_to_disk"),
+            sentence!(
+                "Write the rows of each part out with Python: \
+             datasets.load_from_disk(\"FOLDER\")[\"train\"].to_json(\"train.jsonl\", force_ascii=False)"
+            ),
         );
     }
     if has("state.json") && has("dataset_info.json") {
         return Found::new(
-            "a folder saved by Dataset.save_to_disk",
-            "Write its rows out with Python: \
-             datasets.load_from_disk(\"FOLDER\").to_json(\"rows.jsonl\", force_ascii=False)",
+            sentence!("a folder saved by Dataset.save_to_disk"),
+            sentence!(
+                "Write its rows out with Python: \
+             datasets.load_from_disk(\"FOLDER\").to_json(\"rows.jsonl\", force_ascii=False)"
+            ),
         );
     }
     if has("dataset_info.json") {
-        return Found::new("a folder of the datasets library's cache", DATASETS);
+        return Found::new(sentence!("a folder of the datasets library's cache"), DATASETS);
     }
     if has("adapter_config.json") {
-        let advice =
-            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import";
-        return Found::new("the folder of an adapter", advice);
+        let advice = sentence!(
+            "Choose a file of rows here; an adapter is opened in the library, or with: prefix-workbench import FOLDER"
+        );
+        return Found::new(sentence!("the folder of an adapter"), advice);
     }
     if has("run.json") || has("metrics.jsonl") {
-        return Found::new("the folder of a run", "Choose a file of rows here");
+        return Found::new(sentence!("the folder of a run"), sentence!("Choose a file of rows here"));
     }
     if has("config.json") {
-        return Found::new("the folder of a model", "Choose a file of rows here, and this folder as the model");
+        return Found::new(
+            sentence!("the folder of a model"),
+            sentence!("Choose a file of rows here, and this folder as the model"),
+        );
     }
     holding(path)
 }
@@ -169,13 +188,22 @@ fn holding(path: &Path) -> Found {
     let ends = |name: &str, endings: &[&str]| endings.iter().any(|ending| name.to_lowercase().ends_with(ending));
     let rows: Vec<&str> = names.iter().map(String::as_str).filter(|name| ends(name, &super::reader::ENDINGS)).collect();
     match rows.len() {
-        0 if names.iter().any(|name| ends(name, &[".parquet"])) => Found::new("a folder of Parquet files", PARQUET),
-        0 if names.iter().any(|name| ends(name, &[".arrow"])) => Found::new("a folder of Arrow files", DATASETS),
-        0 => Found::new("a folder", "Choose a file of rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
+        0 if names.iter().any(|name| ends(name, &[".parquet"])) => {
+            Found::new(sentence!("a folder of Parquet files"), PARQUET)
+        }
+        0 if names.iter().any(|name| ends(name, &[".arrow"])) => {
+            Found::new(sentence!("a folder of Arrow files"), DATASETS)
+        }
+        0 => Found::new(
+            sentence!("a folder"),
+            sentence!("Choose a file of rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
+        ),
         n => {
-            let more = if n > FILES_NAMED { ", …" } else { "" };
-            let named = rows[..n.min(FILES_NAMED)].join(", ");
-            Found::new(format!("a folder, with {named}{more} in it"), "Choose one of the files in it")
+            let mut named = rows[..n.min(FILES_NAMED)].join(", ");
+            if n > FILES_NAMED {
+                named.push_str(", …");
+            }
+            Found::new(sentence!("a folder, with {named} in it", named), sentence!("Choose one of the files in it"))
         }
     }
 }
@@ -184,11 +212,11 @@ fn holding(path: &Path) -> Found {
 mod tests {
     use super::*;
 
-    fn said(name: &str, bytes: &[u8]) -> Option<(String, &'static str)> {
+    fn said(name: &str, bytes: &[u8]) -> Option<(String, String)> {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        not_rows(&path).unwrap().map(|error| (error.to_string(), error.advice()))
+        not_rows(&path).unwrap().map(|error| (error.to_string(), error.advice().to_string()))
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::columns::is_usual;
+use crate::{Sentence, sentence};
 
 /// Words that Python's `json` writes where a number cannot be said.
 const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
@@ -54,11 +55,11 @@ pub(super) fn is_web_nlg(value: &Value) -> bool {
 ///
 /// # Errors
 /// A sentence on why there are none.
-pub(super) fn rows_of(value: Value) -> Result<Vec<Value>, String> {
+pub(super) fn rows_of(value: Value) -> Result<Vec<Value>, Sentence> {
     let object = match value {
         Value::Array(values) => return Ok(values),
         Value::Object(object) => object,
-        _ => return Err("it must be an array of objects".to_owned()),
+        _ => return Err(sentence!("it must be an array of objects")),
     };
     let is_rows = |v: &Value| v.as_array().is_some_and(|a| a.first().is_some_and(Value::is_object));
     let names: Vec<&str> = object.iter().filter(|(_, v)| is_rows(v)).map(|(name, _)| name.as_str()).collect();
@@ -67,7 +68,7 @@ pub(super) fn rows_of(value: Value) -> Result<Vec<Value>, String> {
         // Columns of equal length, some of whose cells are objects.
         names if names.len() < object.len() && lists_of_one_length(&object).is_some() => of_lists(&object),
         [_] => Ok(object.into_iter().find(|(_, v)| is_rows(v)).and_then(|(_, v)| array(v)).unwrap_or_default()),
-        names => Err(format!("it holds several lists of rows ({}); keep one", names.join(", "))),
+        names => Err(sentence!("it holds several lists of rows ({names}); keep one", names = names.join(", "))),
     }
 }
 
@@ -79,7 +80,7 @@ fn array(value: Value) -> Option<Vec<Value>> {
 }
 
 /// `split`, `list`, `columns` and `index`: whichever the object is.
-fn of_pandas(object: Map<String, Value>) -> Result<Vec<Value>, String> {
+fn of_pandas(object: Map<String, Value>) -> Result<Vec<Value>, Sentence> {
     if let (Some(Value::Array(columns)), Some(Value::Array(data))) = (object.get("columns"), object.get("data")) {
         return of_split(columns, data);
     }
@@ -91,22 +92,27 @@ fn of_pandas(object: Map<String, Value>) -> Result<Vec<Value>, String> {
         Some(tables) if !tables.is_empty() => match outer_names_columns(&object, &tables) {
             Some(true) => Ok(of_columns(&object)),
             Some(false) => Ok(object.into_iter().map(|(_, row)| row).collect()),
-            None => Err("it is objects within an object, and nothing says which of their names are columns; write it \
+            None => Err(sentence!(
+                "it is objects within an object, and nothing says which of their names are columns; write it \
                          with orient=\"records\""
-                .to_owned()),
+            )
+            .to_owned()),
         },
-        _ => Err("it must be an array of objects, or an object with one such array in it".to_owned()),
+        _ => Err(sentence!("it must be an array of objects, or an object with one such array in it")),
     }
 }
 
 /// `{"columns": […], "data": [[…], …]}`.
-fn of_split(columns: &[Value], data: &[Value]) -> Result<Vec<Value>, String> {
+fn of_split(columns: &[Value], data: &[Value]) -> Result<Vec<Value>, Sentence> {
     let name = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let row = |cells: &Value| match cells.as_array() {
         Some(cells) if cells.len() == columns.len() => {
             Ok(Value::Object(columns.iter().map(name).zip(cells.iter().cloned()).collect()))
         }
-        _ => Err(format!("a list in \"data\" has not the {} entries that \"columns\" names", columns.len())),
+        _ => Err(sentence!(
+            "a list in \"data\" does not have the {n_columns} entries that \"columns\" names",
+            n_columns = columns.len()
+        )),
     };
     data.iter().map(row).collect()
 }
@@ -119,7 +125,7 @@ fn lists_of_one_length(object: &Map<String, Value>) -> Option<usize> {
 }
 
 /// `{"source": […], "target": […]}`.
-fn of_lists(object: &Map<String, Value>) -> Result<Vec<Value>, String> {
+fn of_lists(object: &Map<String, Value>) -> Result<Vec<Value>, Sentence> {
     let n = lists_of_one_length(object).unwrap_or(0);
     let cell = |value: &Value, at: usize| value.get(at).cloned().unwrap_or_default();
     let row = |at| Value::Object(object.iter().map(|(name, list)| (name.clone(), cell(list, at))).collect());
@@ -177,13 +183,13 @@ mod tests {
             assert_eq!(Value::Array(rows_of(document).unwrap()), rows, "{orient}");
         }
         let unclear = rows_of(json!({"x": {"p": "a"}, "y": {"p": "c"}})).unwrap_err();
-        assert!(unclear.contains("orient=\"records\""), "{unclear}");
+        assert!(unclear.to_string().contains("orient=\"records\""), "{unclear}");
         let short = rows_of(json!({"columns": ["a", "b"], "data": [["x"]]})).unwrap_err();
-        assert!(short.contains('2'), "{short}");
+        assert!(short.to_string().contains('2'), "{short}");
         let lists = rows_of(json!({"source": ["a"], "target": ["b", "c"]})).unwrap_err();
-        assert!(lists.contains("array of objects"), "{lists}");
+        assert!(lists.to_string().contains("array of objects"), "{lists}");
         let parts = rows_of(json!({"train": [{"a": 1}], "test": [{"a": 2}]})).unwrap_err();
-        assert!(parts.contains("train, test"), "{parts}");
+        assert!(parts.to_string().contains("train, test"), "{parts}");
         let beside = rows_of(json!({"text": ["a", "b"], "meta": [{"x": 1}, {"x": 2}]})).unwrap();
         assert_eq!(beside[1], json!({"text": "b", "meta": {"x": 2}}));
     }

@@ -9,6 +9,7 @@ use super::template::{Fields, RenderError};
 use super::tokenizer::Encoded;
 use crate::config::{MAX_CLASSES, Task};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Names of the classes in a column, sorted: as numbers if all are, else as text.
 ///
@@ -27,24 +28,33 @@ pub(super) fn classes_of(table: &Table, column: usize, task: Task) -> Result<Vec
     }
     found.remove("");
     let name = &table.columns[column];
-    let refused = |reason: String| Err(EngineError::Setting { field: "data.target_column", reason });
+    let refused = |reason: Sentence| Err(EngineError::Setting { field: "data.target_column", reason });
     match found.len() {
         0 | 1 => {
-            return refused(format!(
-                "the column {name:?} has {} class, which leaves nothing to tell apart",
-                found.len()
+            return refused(sentence!(
+                "the column {name:?} has {n} {n:class|classes}, which leaves nothing to tell apart",
+                name,
+                n = found.len()
             ));
         }
-        n if n > MAX_CLASSES => return refused(format!("the column {name:?} has more than {MAX_CLASSES} classes")),
+        n if n > MAX_CLASSES => {
+            return refused(sentence!(
+                "the column {name:?} has more than {max_classes} classes",
+                name,
+                max_classes = MAX_CLASSES
+            ));
+        }
         _ => {}
     }
     // Some of them whole, as in 3.0 and 1.25: what is measured, and not named.
     if task == Task::SequenceClassification && found.iter().all(|class| class.parse::<f64>().is_ok()) {
         let fractions = || found.iter().filter(|class| class.parse::<i64>().is_err());
         if let Some(example) = fractions().find(|class| class.parse::<f64>().is_ok_and(|x| x.fract() != 0.0)) {
-            return refused(format!(
+            return refused(sentence!(
                 "the column {name:?} has numbers with fractions, such as {example}: they are measured, not classes, and a \
-                 regression is not trained here; make classes of them, named or whole numbers, if that is what they are"
+                 regression is not trained here; make classes of them, named or whole numbers, if that is what they are",
+                name,
+                example
             ));
         }
     }
@@ -71,12 +81,12 @@ impl Encoder<'_> {
     /// The class of a text, or of a pair of texts.
     pub(super) fn text_row(&self, row: &Row) -> Outcome {
         if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
-            return Err(skip(&reason));
+            return Err(skip(reason));
         }
         let prompt = self.roles.source_text(row);
         let class = row.text(self.roles.target).trim().to_owned();
         if prompt.trim().is_empty() {
-            return Err(skip("the text is empty"));
+            return Err(skip(sentence!("the text is empty")));
         }
         let label = self.class(&class)?;
         let second = self.second.map(|column| row.text(column).into_owned());
@@ -93,14 +103,18 @@ impl Encoder<'_> {
 
     /// The class of each word; only the first piece of a word carries it.
     pub(super) fn word_row(&self, row: &Row) -> Outcome {
-        let column = self.roles.source.first().ok_or_else(|| skip("it has no column of words"))?;
-        let words = list(row.cell(*column)).ok_or_else(|| skip("its words are no list"))?;
-        let names = list(row.cell(self.roles.target)).ok_or_else(|| skip("its labels are no list"))?;
+        let column = self.roles.source.first().ok_or_else(|| skip(sentence!("it has no column of words")))?;
+        let words = list(row.cell(*column)).ok_or_else(|| skip(sentence!("its words are no list")))?;
+        let names = list(row.cell(self.roles.target)).ok_or_else(|| skip(sentence!("its labels are no list")))?;
         if words.len() != names.len() {
-            return Err(skip(&format!("it has {} words and {} labels", words.len(), names.len())));
+            return Err(skip(sentence!(
+                "it has {n_words} words and {n_names} labels",
+                n_words = words.len(),
+                n_names = names.len()
+            )));
         }
         if words.is_empty() {
-            return Err(skip("it has no words"));
+            return Err(skip(sentence!("it has no words")));
         }
         let classes: Vec<i32> = names.iter().map(|name| self.class(name)).collect::<Result<_, _>>()?;
         let given: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -121,14 +135,17 @@ impl Encoder<'_> {
         };
         let answer = self.roles.target_text(row).trim().to_owned();
         Ok(self.answer_token(&answer).and_then(|token| {
-            let framed = self.prompts.framed(&prompt, self.tokenizer).map_err(|e| skip(&e.to_string()))?;
+            let framed = self.prompts.framed(&prompt, self.tokenizer).map_err(|e| skip(e.sentence()))?;
             let masks: Vec<usize> =
                 (0..framed.ids.len()).filter(|&at| Some(framed.ids[at]) == self.tokenizer.mask()).collect();
             let &[at] = masks.as_slice() else {
-                return Err(skip(&format!("its text has {} masks, not one: write {{{{ mask }}}}", masks.len())));
+                return Err(skip(sentence!(
+                    "its text has {n_masks} masks, not one: write {{ mask }}",
+                    n_masks = masks.len()
+                )));
             };
             if framed.ids.len() - soft::count(&framed.ids) > self.max_tokens {
-                return Err(skip(&format!("it is longer than {} tokens", self.max_tokens)));
+                return Err(skip(sentence!("it is longer than {max_tokens} tokens", max_tokens = self.max_tokens)));
             }
             self.example(row, Ok(framed), (prompt, answer), |_| vec![(at, token)])
         }))
@@ -137,22 +154,24 @@ impl Encoder<'_> {
     /// The one token of an answer, as it stands after a space.
     fn answer_token(&self, answer: &str) -> Result<i32, Skip> {
         if answer.is_empty() {
-            return Err(skip("the answer is empty"));
+            return Err(skip(sentence!("the answer is empty")));
         }
-        let tokens = |text: &str| self.tokenizer.encode(text).map_err(|e| skip(&e.to_string()));
+        let tokens = |text: &str| self.tokenizer.encode(text).map_err(|e| skip(e.sentence()));
         let (spaced, plain) = (tokens(&format!(" {answer}"))?, tokens(answer)?);
         match (spaced.as_slice(), plain.as_slice()) {
             ([token], _) | (_, [token]) => Ok(token.cast_signed()),
-            _ => Err(skip(&format!("the answer {answer:?} is {} tokens, not one", plain.len()))),
+            _ => Err(skip(sentence!("the answer {answer:?} is {n} tokens, not one", answer, n = plain.len()))),
         }
     }
 
     fn class(&self, name: &str) -> Result<i32, Skip> {
         if name.is_empty() {
-            return Err(skip("the label is missing or empty"));
+            return Err(skip(sentence!("the label is missing or empty")));
         }
         let class = self.classes.iter().position(|class| class == name);
-        class.map(|class| class as i32).ok_or_else(|| skip(&format!("the class {name:?} is not in the training rows")))
+        class
+            .map(|class| class as i32)
+            .ok_or_else(|| skip(sentence!("the class {name:?} is not in the training rows", name)))
     }
 
     fn example(
@@ -162,16 +181,16 @@ impl Encoder<'_> {
         (prompt, reference): (String, String),
         labels: impl FnOnce(&Encoded) -> Vec<(usize, i32)>,
     ) -> Outcome {
-        let mut framed = framed.map_err(|e| skip(&e.to_string()))?;
+        let mut framed = framed.map_err(|e| skip(e.sentence()))?;
         let length = framed.ids.len();
         let n_soft = soft::count(&framed.ids);
         framed.cut(self.max_tokens.saturating_add(n_soft));
         if framed.ids.len() - n_soft > self.max_tokens || framed.words.iter().all(Option::is_none) {
-            return Err(skip("no token of the text is left within the length limit"));
+            return Err(skip(sentence!("no token of the text is left within the length limit")));
         }
         let labels = labels(&framed);
         if labels.is_empty() {
-            return Err(skip("none of its words has a token in this vocabulary"));
+            return Err(skip(sentence!("none of its words has a token in this vocabulary")));
         }
         let types = if framed.type_ids.iter().any(|&kind| kind != 0) { framed.type_ids } else { Vec::new() };
         let example = Example {
@@ -241,7 +260,7 @@ mod tests {
         let example = &encoded.examples[0];
         assert_eq!(example.tokens, byte_tokenizer().encode(" ab c").unwrap());
         assert_eq!(example.labels, [(0, 0), (3, 1)]);
-        let reasons: Vec<_> = encoded.skipped.iter().map(|p| p.reason.as_str()).collect();
+        let reasons: Vec<_> = encoded.skipped.iter().map(|p| p.reason.to_string()).collect();
         assert_eq!(reasons, ["it has 1 words and 2 labels", "its words are no list"]);
         let cut = encode(Task::TokenClassification, &rows, 3).unwrap();
         assert_eq!((cut.examples[0].labels.len(), cut.examples[0].truncated), (1, true));

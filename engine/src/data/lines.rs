@@ -7,6 +7,7 @@ use serde_json::json;
 use super::reader::not_utf8;
 use super::table::{ObjectRows, Table};
 use crate::error::Result;
+use crate::sentence;
 
 /// Between source and target, as in XiangLi1999/PrefixTuning: transformers/src/transformers/data/datasets/language_modeling.py.
 const BETWEEN: &str = "||";
@@ -33,11 +34,12 @@ pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Table> {
     }
     let n = rows.table.rows.len();
     rows.table.notes.push(match has_pairs {
-        true => format!("Each of {n} lines is a row: a source, {BETWEEN}, a target"),
-        false if all(&|line| line.contains('\t')) => format!(
-            "Each of {n} lines is a text to be learned as a whole; their tabs would separate columns in a .tsv file with a header"
+        true => sentence!("Each of {n} lines is a row: a source, {between}, a target", n, between = BETWEEN),
+        false if all(&|line| line.contains('\t')) => sentence!(
+            "Each of {n} lines is a text to be learned as a whole; their tabs would separate columns in a .tsv file with a header",
+            n
         ),
-        false => format!("Each of {n} lines is a text to be learned as a whole"),
+        false => sentence!("Each of {n} lines is a text to be learned as a whole", n),
     });
     Ok(rows.table)
 }
@@ -54,11 +56,11 @@ mod tests {
         let texts: Vec<_> = plain.rows.iter().map(|row| (row.number, row.text(0).into_owned())).collect();
         assert_eq!(texts, [(1, "One day.".to_owned()), (2, "  Two || days.".to_owned())]);
         assert_eq!((plain.problems[0].row, plain.n_problems), (3, 1));
-        assert!(plain.problems[0].reason.ends_with("(line 4)"), "{:?}", plain.problems);
+        assert!(plain.problems[0].reason.to_string().ends_with("(line 4)"), "{:?}", plain.problems);
         let pairs = read(b"name : X | Type : pub || X is a pub . \nname : Y || Y is .\n");
         assert_eq!(pairs.columns, ["source", "target"]);
         assert_eq!(pairs.rows[0].text(0), "name : X | Type : pub");
         assert_eq!(pairs.rows[0].text(1), "X is a pub .");
-        assert!(read(b"a\tb\nc\td\n").notes[0].contains(".tsv"));
+        assert!(read(b"a\tb\nc\td\n").notes[0].to_string().contains(".tsv"));
     }
 }

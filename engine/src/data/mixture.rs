@@ -4,6 +4,7 @@ use super::dataset::Dataset;
 use super::encode::Example;
 use crate::config::{DataConfig, HeadRecord, Heads, Mixing, MoreData};
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 impl MoreData {
     /// The dataset with the settings of the first one where it has none of its own; columns are not among them.
@@ -60,7 +61,7 @@ pub(super) fn joined(first: Dataset, others: Vec<(String, Dataset)>, config: &Da
         whole.report.add(report, &name);
         if !whole.task.heads.is_empty() {
             if whole.names.contains(&name) {
-                let reason = format!("two datasets with a head each are called {name:?}");
+                let reason = sentence!("two datasets with a head each are called {name:?}", name);
                 return Err(EngineError::Setting { field: "data.name", reason });
             }
             whole.task.heads.push(HeadRecord { name: name.clone(), n_classes: task.classes.len() });

@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
         assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);
         assert_eq!((preview.rows[0].row, preview.rows[0].target.as_str()), (1, " é"));
-        assert_eq!(preview.skipped, [(2, "the target is empty".to_owned())]);
+        assert_eq!(preview.skipped, [(2, crate::sentence!("the target is empty"))]);
         assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));
         assert_eq!(preview.lengths, [6, 5]);
     }

@@ -9,6 +9,7 @@ use super::template::{Fields, RenderError, Templates};
 use super::tokenizer::{ChatTemplate, Encoded, Message, Tokenizer, Turn};
 use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 /// The default prompt where the begin token stands before it, or something else sets it apart from the target: a chat
 /// template, or that the target is a text of its own.
@@ -47,15 +48,17 @@ impl Prompts {
             (false, _) => None,
             (true, _) if is_source => {
                 return Err(EngineError::Template(
-                    "the model writes from a source and holds no conversation; data.chat must be false for it"
-                        .to_owned(),
+                    sentence!(
+                        "the model writes from a source and holds no conversation; data.chat must be false for it"
+                    )
+                    .to_owned(),
                 ));
             }
             (true, Some(template)) => Some((template.clone(), template.turn()?)),
             (true, None) => {
-                return Err(EngineError::Template(
-                    "the model has no chat template; data.chat must be false for it".to_owned(),
-                ));
+                return Err(EngineError::Template(sentence!(
+                    "the model has no chat template; data.chat must be false for it"
+                )));
             }
         };
         // A chat template writes the begin token itself where the model wants one.
@@ -100,7 +103,7 @@ impl Prompts {
     /// A row in words, behind the turns that were said before it.
     pub(super) fn texts(&self, fields: &Fields, earlier: Vec<Message>) -> Result<Texts, RenderError> {
         let (prompt, target) = (self.templates.prompt(fields)?, self.templates.target(fields)?);
-        let prompt = self.as_turn(prompt, earlier).map_err(|error| RenderError::Row(error.to_string()))?;
+        let prompt = self.as_turn(prompt, earlier).map_err(|error| RenderError::Row(error.sentence()))?;
         Ok(match &self.chat {
             None => Texts { prompt, target: target.clone(), reference: target, is_ended: self.append_end_token },
             Some((_, turn)) => {

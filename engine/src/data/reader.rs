@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
 use super::{conll, delimited, file_kind, json_forms, lines};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// Endings of names that say how rows are written.
 pub(super) const ENDINGS: [&str; 10] =
@@ -38,7 +39,7 @@ pub fn read_table(path: &Path) -> Result<Table> {
         _ => lines::read(&bytes, path),
     }?;
     if let Some(encoding) = encoding {
-        table.notes.insert(0, format!("The file is read as {encoding}"));
+        table.notes.insert(0, sentence!("The file is read as {encoding}", encoding));
     }
     table.check_readable()
 }
@@ -48,13 +49,13 @@ pub fn read_table(path: &Path) -> Result<Table> {
 /// # Errors
 /// [`EngineError::Io`] when there is no such file, [`EngineError::NotRows`] with what it is and the way to rows.
 pub fn check_file(path: &Path) -> Result<()> {
-    let found = std::fs::metadata(path).map_err(EngineError::io("read", path))?;
+    let found = std::fs::metadata(path).map_err(EngineError::io(IoAction::Read, path))?;
     if found.is_dir() {
         return Err(file_kind::folder_is_not_rows(path));
     }
     if !found.is_file() {
-        let found = "a device or a pipe".to_owned();
-        return Err(EngineError::NotRows { path: path.to_owned(), found, advice: "Choose a file" });
+        let found = sentence!("a device or a pipe");
+        return Err(EngineError::NotRows { path: path.to_owned(), found, advice: sentence!("Choose a file") });
     }
     if let Some(error) = file_kind::not_rows(path)? {
         return Err(error);
@@ -64,8 +65,9 @@ pub fn check_file(path: &Path) -> Result<()> {
 }
 
 fn other_ending(path: &Path) -> EngineError {
-    let advice = "Give it the ending that says how its rows are written: .jsonl, .json, .csv, .tsv, .conll or .txt";
-    EngineError::NotRows { path: path.to_owned(), found: "a file of another ending".to_owned(), advice }
+    let advice =
+        sentence!("Give it the ending that says how its rows are written: .jsonl, .json, .csv, .tsv, .conll or .txt");
+    EngineError::NotRows { path: path.to_owned(), found: sentence!("a file of another ending"), advice }
 }
 
 fn read_json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
@@ -95,12 +97,12 @@ fn json_lines(bytes: &[u8], path: &Path) -> Result<Table> {
     Ok(rows.table)
 }
 
-fn parse_line(line: &[u8]) -> Result<Value, String> {
+fn parse_line(line: &[u8]) -> Result<Value, Sentence> {
     let text = std::str::from_utf8(line).map_err(|e| not_utf8(e.valid_up_to()))?;
     parse(text).map_err(|e| {
         let message = e.to_string();
         let reason = message.split(" at line ").next().unwrap_or(&message);
-        format!("it is not valid JSON: {reason}, character {}", e.column())
+        sentence!("it is not valid JSON: {reason}, character {column}", reason, column = e.column())
     })
 }
 
@@ -114,7 +116,10 @@ fn parse(text: &str) -> serde_json::Result<Value> {
 fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let line = 1 + bytes.iter().take(e.valid_up_to()).filter(|&&b| b == b'\n').count();
-        malformed(path, &format!("{} (line {line}); save the file as UTF-8", not_utf8(e.valid_up_to())))
+        malformed(
+            path,
+            sentence!("{reason} (line {line}); save the file as UTF-8", reason = not_utf8(e.valid_up_to()), line),
+        )
     })?;
     let value = match parse(text) {
         Ok(value) => value,
@@ -122,17 +127,18 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
         Err(error) => {
             return match json_lines(bytes, path) {
                 Ok(table) if !table.rows.is_empty() => Ok(table),
-                _ => Err(malformed(path, &format!("it is not valid JSON: {error}"))),
+                _ => Err(malformed(path, sentence!("it is not valid JSON: {error}", error))),
             };
         }
     };
     if json_forms::is_web_nlg(&value) {
-        let advice = "Write a row for each text with Python: the triples joined as source, one lex as target";
-        let found = "the release of WebNLG".to_owned();
+        let advice =
+            sentence!("Write a row for each text with Python: the triples joined as source, one lex as target");
+        let found = sentence!("the release of WebNLG");
         return Err(EngineError::NotRows { path: path.to_owned(), found, advice });
     }
     let mut rows = ObjectRows::new(path);
-    let values = json_forms::rows_of(value).map_err(|reason| malformed(path, &reason))?;
+    let values = json_forms::rows_of(value).map_err(|reason| malformed(path, reason))?;
     for (index, value) in values.into_iter().enumerate() {
         rows.push(index + 1, value)?;
     }
@@ -142,12 +148,12 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
 /// The sentence for text in another encoding.
 ///
 /// `offset` counts bytes from 0 within the row or file.
-pub(super) fn not_utf8(offset: usize) -> String {
-    format!("byte {} is not UTF-8 text", offset + 1)
+pub(super) fn not_utf8(offset: usize) -> Sentence {
+    sentence!("byte {byte} is not UTF-8 text", byte = offset + 1)
 }
 
-fn malformed(path: &Path, reason: &str) -> EngineError {
-    EngineError::Malformed { what: "the dataset", path: path.to_owned(), reason: reason.to_owned() }
+fn malformed(path: &Path, reason: Sentence) -> EngineError {
+    EngineError::Malformed { what: sentence!("the dataset"), path: path.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -166,10 +172,13 @@ mod tests {
         let table = read("x.jsonl", b"\xEF\xBB\xBF{\"a\":1}\r\n\r\n{\"a\":\n{\"b\":\"\xE4\"}\n[1]\n{\"b\":2}").unwrap();
         assert_eq!(table.columns, ["a", "b"]);
         assert_eq!(table.rows.iter().map(|r| r.number).collect::<Vec<_>>(), [1, 5]);
-        let problems: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.as_str())).collect();
-        assert_eq!(problems[0], (2, "it is not valid JSON: EOF while parsing a value, character 5 (line 3)"));
-        assert_eq!(problems[1], (3, "byte 7 is not UTF-8 text (line 4)"));
-        assert_eq!(problems[2], (4, "it is not a JSON object with named fields (line 5)"));
+        let problems: Vec<_> = table.problems.iter().map(|p| (p.row, p.reason.to_string())).collect();
+        assert_eq!(
+            problems[0],
+            (2, "it is not valid JSON: EOF while parsing a value, character 5 (line 3)".to_owned())
+        );
+        assert_eq!(problems[1], (3, "byte 7 is not UTF-8 text (line 4)".to_owned()));
+        assert_eq!(problems[2], (4, "it is not a JSON object with named fields (line 5)".to_owned()));
         assert_eq!(table.total_rows(), 5);
     }
 
@@ -196,7 +205,7 @@ mod tests {
         assert!(read("x.csv", "a,b\n").unwrap_err().to_string().contains("no rows"));
         assert!(read("x.jsonl", "{").unwrap_err().to_string().starts_with("row 1 of"));
         assert!(read("x.parquet", "PAR1").unwrap_err().to_string().contains("a Parquet file"));
-        assert!(read("x.rows", "a").unwrap_err().advice().contains(".jsonl"));
+        assert!(read("x.rows", "a").unwrap_err().advice().to_string().contains(".jsonl"));
         assert!(read_table(Path::new("/nowhere/x.jsonl")).unwrap_err().to_string().contains("cannot read"));
     }
 
@@ -213,14 +222,17 @@ mod tests {
     fn a_release_that_is_no_table_is_named_with_a_way_out() {
         let entry = r#"{"entries": [{"1": {"lexicalisations": [{"lex": "a"}], "modifiedtripleset": []}}]}"#;
         let error = read("x.json", entry).unwrap_err();
-        assert!(error.to_string().contains("WebNLG") && error.advice().contains("lex"), "{error}");
+        assert!(error.to_string().contains("WebNLG") && error.advice().to_string().contains("lex"), "{error}");
     }
 
     #[test]
     fn a_file_in_another_encoding_says_which_was_read() {
         let wide: Vec<u8> = "\u{FEFF}a,b\nx,山\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let table = read("x.csv", wide).unwrap();
-        assert_eq!((table.rows[0].text(1), table.notes[0].as_str()), ("山".into(), "The file is read as UTF-16"));
+        assert_eq!(
+            (table.rows[0].text(1), table.notes[0].to_string().as_str()),
+            ("山".into(), "The file is read as UTF-16")
+        );
         let latin = read("x.csv", b"a,b\ncaf\xE9,x\n").unwrap_err();
         let said = format!("{latin}. {}", latin.advice());
         assert!(said.contains("row 1 of") && said.contains("UTF-8 as a whole"), "{said}");

@@ -4,6 +4,7 @@ use super::columns::listed;
 use super::encode::Example;
 use super::table::Problem;
 use super::tokenizer::Tokenizer;
+use crate::{Sentence, sentence};
 
 /// What happened to the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct DataReport {
     /// Columns that hold something and that nothing reads.
     pub unread_columns: Vec<String>,
     /// What is worth knowing of how the files were read, a sentence each.
-    pub notes: Vec<String>,
+    pub notes: Vec<Sentence>,
     /// Rows are written as turns of the model's chat template.
     pub chat: bool,
     /// A prompt is a text of its own, which a cut shortens at its end.
@@ -74,64 +75,83 @@ impl DataReport {
         self.skipped_rows += other.skipped_rows;
         self.duplicate_rows += other.duplicate_rows;
         let notes = other.notes.iter().cloned().chain(other.unread());
-        self.notes.extend(notes.map(|note| format!("{name}: {note}")));
+        self.notes.extend(notes.map(|note| sentence!("{name}: {note}", name, note)));
         self.lengths.extend(other.lengths);
-        let named = other.skipped.into_iter().map(|p| Problem { row: p.row, reason: format!("{name}: {}", p.reason) });
+        let named = other
+            .skipped
+            .into_iter()
+            .map(|p| Problem { row: p.row, reason: sentence!("{name}: {reason}", name, reason = p.reason) });
         self.skipped.extend(named);
     }
 
     pub(super) fn add_skipped_validation(&mut self, skipped: &[Problem], n_skipped: usize) {
         self.skipped_rows += n_skipped;
-        let named = skipped.iter().map(|p| Problem { row: p.row, reason: format!("validation: {}", p.reason) });
+        let named = skipped
+            .iter()
+            .map(|p| Problem { row: p.row, reason: sentence!("validation: {reason}", reason = p.reason) });
         self.skipped.extend(named);
     }
 
     /// What is odd about the rows, a sentence each.
-    pub fn notices(&self) -> Vec<String> {
+    pub fn notices(&self) -> Vec<Sentence> {
         let mut sentences = Vec::new();
         if self.truncated_rows > 0 {
-            sentences.push(format!("{} rows were cut to {} tokens", self.truncated_rows, self.max_tokens));
+            let (n, limit) = (self.truncated_rows, self.max_tokens);
+            sentences.push(sentence!("{n} {n:row was|rows were} cut to {limit} tokens", n, limit));
         }
         if self.skipped_rows > 0 {
-            let first: Vec<String> =
-                self.skipped.iter().take(3).map(|p| format!("row {}: {}", p.row, p.reason)).collect();
-            sentences.push(format!("{} rows were left out, first of all {}", self.skipped_rows, first.join("; ")));
+            let named = |p: &Problem| sentence!("row {row}: {reason}", row = p.row, reason = p.reason);
+            let first = Sentence::clauses(self.skipped.iter().take(3).map(named)).unwrap_or_default();
+            let n = self.skipped_rows;
+            sentences.push(sentence!("{n} {n:row was|rows were} left out, first of all {first}", n, first));
         }
         sentences.extend(self.oddities());
         sentences
     }
 
     /// The same without the counts of rows that were cut or left out.
-    pub fn oddities(&self) -> Vec<String> {
+    pub fn oddities(&self) -> Vec<Sentence> {
         let mut sentences = self.notes.clone();
         sentences.extend(self.unread());
         let (cut, bare) = (self.cut_prompts, self.bare_prompts);
         if cut > 0 && self.has_sources {
-            sentences.push(format!("Of the rows that were cut, {cut} lost the end of their source"));
+            sentences.push(sentence!("Of the rows that were cut, {cut} lost the end of their source", cut));
         } else if cut > 0 {
-            sentences.push(format!(
-                "Of the rows that were cut, {cut} lost the beginning of their prompt, and {bare} keep one token of it"
+            sentences.push(sentence!(
+                "Of the rows that were cut, {cut} lost the beginning of their prompt, and {bare} {bare:keeps|keep} one token of it",
+                cut,
+                bare
             ));
         }
         if self.unknown_tokens > 0 {
             let (tokens, rows) = (self.unknown_tokens, self.unknown_rows);
-            sentences.push(format!("{tokens} tokens in {rows} rows stand for what the tokenizer does not know"));
+            sentences.push(sentence!(
+                "{tokens} tokens in {rows} {rows:row|rows} stand for what the tokenizer does not know",
+                tokens,
+                rows
+            ));
         }
         if self.duplicate_rows > 0 {
-            sentences.push(format!("{} validation rows are training rows too", self.duplicate_rows));
+            let n = self.duplicate_rows;
+            sentences.push(sentence!("{n} validation {n:row is a training row|rows are training rows} too", n));
         }
         sentences
     }
 
     /// The columns that nothing reads, beside those that are read.
-    fn unread(&self) -> Option<String> {
+    fn unread(&self) -> Option<Sentence> {
         if self.unread_columns.is_empty() {
             return None;
         }
-        let unread = listed(&self.unread_columns);
+        let (unread, target) = (listed(&self.unread_columns), &self.target_column);
         Some(match self.source_column.as_str() {
-            "" => format!("Columns that are not read: {unread} (learned is {})", self.target_column),
-            source => format!("Columns that are not read: {unread} (learned is {} from {source})", self.target_column),
+            "" => sentence!("Columns that are not read: {unread} (learned is {target})", unread, target),
+            source => sentence!(
+                "Columns that are not read: {unread} (learned is {target} from {source})",
+                unread,
+                target,
+                source
+            ),
         })
     }
 }
@@ -166,7 +186,7 @@ mod tests {
         [row(0, 2), row(3, 2), row(5, 1)].iter().for_each(|row| report.count(row, Some(9)));
         let sentences = [
             "3 rows were cut to 4 tokens",
-            "Of the rows that were cut, 2 lost the beginning of their prompt, and 1 keep one token of it",
+            "Of the rows that were cut, 2 lost the beginning of their prompt, and 1 keeps one token of it",
             "6 tokens in 3 rows stand for what the tokenizer does not know",
         ];
         assert_eq!(report.notices(), sentences);

@@ -3,6 +3,7 @@
 
 use crate::config::{DataConfig, MethodConfig, RunConfig, Task};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// One entry of a short form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,18 +31,19 @@ pub fn settled(mut config: RunConfig) -> Result<RunConfig> {
         }
     }
     let Some(form) = prompt.template.take() else { return Ok(config) };
-    let wrong = |reason: String| EngineError::Setting { field: "method.template", reason };
+    let wrong = |reason: Sentence| EngineError::Setting { field: "method.template", reason };
     let spans = spans(&form).map_err(wrong)?;
     let target = spans.iter().rposition(|span| matches!(span, Span::Column(_)));
-    let target = target.ok_or_else(|| wrong("it names no column; write (3, source, 3, target)".to_owned()))?;
+    let target = target.ok_or_else(|| wrong(sentence!("it names no column; write (3, source, 3, target)")))?;
     let masks = config.task == Some(Task::MaskedFill);
     let mut template = String::new();
     let mut columns = Vec::new();
     prompt.n_virtual = 0;
     for (index, span) in spans.iter().enumerate() {
         if index > target && !masks && *span != Span::Soft(0) {
-            let reason =
-                "nothing can stand behind a text that is written; masks are filled with task = \"masked_fill\"";
+            let reason = sentence!(
+                "nothing can stand behind a text that is written; masks are filled with task = \"masked_fill\""
+            );
             return Err(wrong(reason.to_owned()));
         }
         match span {
@@ -77,13 +79,13 @@ fn set_target(data: &mut DataConfig, name: &str) {
     }
 }
 
-fn spans(form: &str) -> Result<Vec<Span>, String> {
+fn spans(form: &str) -> Result<Vec<Span>, Sentence> {
     let inner = form.trim().strip_prefix('(').and_then(|form| form.strip_suffix(')'));
-    let mut rest = inner.ok_or_else(|| "it stands in brackets: (3, source, 3, target)".to_owned())?.trim();
+    let mut rest = inner.ok_or_else(|| sentence!("it stands in brackets: (3, source, 3, target)"))?.trim();
     let mut spans = Vec::new();
     while !rest.is_empty() {
         let end = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').map(|at| at + 2).ok_or("a quote is not closed")?,
+            Some(quoted) => quoted.find('"').map(|at| at + 2).ok_or(sentence!("a quote is not closed"))?,
             None => rest.find(',').unwrap_or(rest.len()),
         };
         let (entry, after) = rest.split_at(end);
@@ -91,26 +93,26 @@ fn spans(form: &str) -> Result<Vec<Span>, String> {
         rest = match after.strip_prefix(',') {
             Some(after) => after.trim_start(),
             None if after.is_empty() => "",
-            None => return Err(format!("a comma is missing before {after:?}")),
+            None => return Err(sentence!("a comma is missing before {after:?}", after)),
         };
         spans.push(span(entry.trim())?);
     }
     Ok(spans)
 }
 
-fn span(entry: &str) -> Result<Span, String> {
+fn span(entry: &str) -> Result<Span, Sentence> {
     if let Some(words) = entry.strip_prefix('"').and_then(|entry| entry.strip_suffix('"')) {
         return match words.contains('{') {
-            true => Err(format!("words are no template: {words:?}")),
+            true => Err(sentence!("words are no template: {words:?}", words)),
             false => Ok(Span::Words(words.to_owned())),
         };
     }
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     match entry.parse() {
         Ok(n) if n <= 4096 => Ok(Span::Soft(n)),
-        Ok(_) => Err(format!("{entry} soft tokens are more than 4096")),
+        Ok(_) => Err(sentence!("{entry} soft tokens are more than 4096", entry)),
         Err(_) if !entry.is_empty() && entry.chars().all(is_name) => Ok(Span::Column(entry.to_owned())),
-        Err(_) => Err(format!("{entry:?} is no number, no column and no words in quotes")),
+        Err(_) => Err(sentence!("{entry:?} is no number, no column and no words in quotes", entry)),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::columns::Roles;
 use super::conversation::Earlier;
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// More columns than this is not a table.
 pub(super) const MAX_COLUMNS: usize = 4096;
@@ -29,7 +30,7 @@ pub struct Table {
     /// How many could not be read.
     pub n_problems: usize,
     /// What is worth knowing of how it was read, a sentence each.
-    pub notes: Vec<String>,
+    pub notes: Vec<Sentence>,
     /// The columns that play a part, where the form of the rows settles that.
     pub(super) roles: Option<Roles>,
     /// Where the turns before a row's source are.
@@ -51,7 +52,7 @@ pub struct Problem {
     /// As [`Row::number`].
     pub row: usize,
     /// What is wrong, without the row's number.
-    pub reason: String,
+    pub reason: Sentence,
 }
 
 impl Table {
@@ -84,14 +85,13 @@ impl Table {
     }
 
     /// Adds a row that cannot be read and begins on this line of the file.
-    pub(super) fn push_problem(&mut self, line: usize, reason: impl Into<String>) {
+    pub(super) fn push_problem(&mut self, line: usize, reason: Sentence) {
         let row = self.total_rows() + 1;
-        let reason = reason.into();
-        self.name_problem(row, if line == row { reason } else { format!("{reason} (line {line})") });
+        self.name_problem(row, if line == row { reason } else { sentence!("{reason} (line {line})", reason, line) });
     }
 
     /// Names what is wrong with the row of this number.
-    pub(super) fn name_problem(&mut self, row: usize, reason: String) {
+    pub(super) fn name_problem(&mut self, row: usize, reason: Sentence) {
         self.n_problems += 1;
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(Problem { row, reason });
@@ -105,9 +105,11 @@ impl Table {
         }
         Err(match self.problems.into_iter().next() {
             Some(Problem { row, reason }) => EngineError::BadRow { row, path: self.path, reason },
-            None => {
-                EngineError::Malformed { what: "the dataset", path: self.path, reason: "it has no rows".to_owned() }
-            }
+            None => EngineError::Malformed {
+                what: sentence!("the dataset"),
+                path: self.path,
+                reason: sentence!("it has no rows"),
+            },
         })
     }
 }
@@ -183,12 +185,12 @@ impl ObjectRows {
     /// [`EngineError::Malformed`] when the rows name more columns than a table can have.
     pub(super) fn push(&mut self, line: usize, value: Value) -> Result<()> {
         let Value::Object(object) = value else {
-            self.table.push_problem(line, "it is not a JSON object with named fields");
+            self.table.push_problem(line, sentence!("it is not a JSON object with named fields"));
             return Ok(());
         };
         let cells = self.cells(object)?;
         if cells.is_empty() {
-            self.table.push_problem(line, "the object has no fields");
+            self.table.push_problem(line, sentence!("the object has no fields"));
         } else {
             self.table.push_row(cells);
         }
@@ -211,9 +213,9 @@ impl ObjectRows {
         let column = self.table.columns.len();
         if column == MAX_COLUMNS {
             return Err(EngineError::Malformed {
-                what: "the dataset",
+                what: sentence!("the dataset"),
                 path: self.table.path.clone(),
-                reason: format!("its rows name more than {MAX_COLUMNS} different fields"),
+                reason: sentence!("its rows name more than {max_columns} different fields", max_columns = MAX_COLUMNS),
             });
         }
         self.table.columns.push(name.clone());

@@ -6,6 +6,7 @@ use super::encode::Encoded;
 use super::table::{Problem, Table};
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 /// More tasks than this are no tasks: the column holds something else.
 const MAX_TASKS: usize = 1000;
@@ -19,7 +20,11 @@ pub(super) fn tasks_of(table: &Table, column: Option<usize>, config: &DataConfig
     let names: BTreeSet<String> = table.rows.iter().map(|row| row.text(column).trim().to_owned()).collect();
     let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
     if names.is_empty() || names.len() > MAX_TASKS {
-        let reason = format!("the column {:?} names {} tasks", table.columns[column], names.len());
+        let reason = sentence!(
+            "the column {column:?} names {n_names} tasks",
+            column = table.columns[column],
+            n_names = names.len()
+        );
         return Err(EngineError::Setting { field: "data.task_column", reason });
     }
     Ok(names)
@@ -51,7 +56,7 @@ pub(super) fn assign(
             }
             None => {
                 let name = names.get(&example.row).cloned().unwrap_or_else(|| config.name_of_rows());
-                let reason = format!("there is no task {name:?}; there are {}", known.join(", "));
+                let reason = sentence!("there is no task {name:?}; there are {known}", name, known = known.join(", "));
                 encoded.n_skipped += 1;
                 encoded.skipped.push(Problem { row: example.row, reason });
             }

@@ -9,11 +9,12 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, 
 use super::columns::Roles;
 use super::soft::MARK;
 use super::table::{Row, Table};
-use super::template_budget::{self, MAX_TEXT, is_too_much, too_much};
+use super::template_budget::{self, MAX_TEXT, is_too_much, said, too_much};
 use super::template_guard;
 use super::tokenizer::Tokenizer;
 use crate::config::DataConfig;
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Longest template, in bytes.
 const MAX_SOURCE: usize = 16 * 1024;
@@ -46,9 +47,9 @@ pub struct Templates {
 #[derive(Debug)]
 pub(super) enum RenderError {
     /// This row does not fit the template; others may.
-    Row(String),
+    Row(Sentence),
     /// The template asks for too much; it is not tried on other rows.
-    Limit(String),
+    Limit(Sentence),
 }
 
 /// The values a template sees, and whether the row's own text has what stands for a soft token.
@@ -114,16 +115,17 @@ impl Templates {
         };
         for (what, source) in templates.sources() {
             template_guard::check(source, MAX_SOURCE)
-                .map_err(|reason| EngineError::Template(format!("the {what}'s: {reason}")))?;
+                .map_err(|reason| EngineError::Template(sentence!("{what}: {reason}", what, reason)))?;
         }
         if gives_soft(&config.target_template) {
-            let reason = "the target's: a model writes no soft tokens; put them at the end of the prompt's";
-            return Err(EngineError::Template(reason.to_owned()));
+            let reason = sentence!("the target's: a model writes no soft tokens; put them at the end of the prompt's");
+            return Err(EngineError::Template(reason));
         }
         let mut names: [BTreeSet<String>; 2] = Default::default();
         for ((what, source), names) in templates.sources().into_iter().zip(&mut names) {
             let template = templates.environment.template_from_str(source);
-            let template = template.map_err(|e| EngineError::Template(format!("the {what}'s: {}", sentence(&e))))?;
+            let template =
+                template.map_err(|e| EngineError::Template(sentence!("{what}: {reason}", what, reason = said(&e))))?;
             names.extend(template.undeclared_variables(false));
         }
         templates.names = names;
@@ -150,8 +152,8 @@ impl Templates {
         self.has_soft
     }
 
-    fn sources(&self) -> [(&'static str, &str); 2] {
-        [("prompt", &self.prompt), ("target", &self.target)]
+    fn sources(&self) -> [(Sentence, &str); 2] {
+        [(sentence!("the prompt's"), &self.prompt), (sentence!("the target's"), &self.target)]
     }
 
     /// Refuses a name that no row can have.
@@ -163,9 +165,11 @@ impl Templates {
         for ((what, _), names) in self.sources().into_iter().zip(&self.names) {
             if let Some(name) = names.iter().find(|name| !is_known(name)) {
                 let known = ROLES.iter().copied().chain(columns.iter().map(String::as_str)).collect::<Vec<_>>();
-                return Err(EngineError::Template(format!(
-                    "the {what}'s: there is no {name:?}; there are {}",
-                    known.join(", ")
+                return Err(EngineError::Template(sentence!(
+                    "{what}: there is no {name:?}; there are {known}",
+                    what,
+                    name,
+                    known = known.join(", ")
                 )));
             }
         }
@@ -196,29 +200,29 @@ impl Templates {
 
     pub(super) fn prompt(&self, fields: &Fields) -> Result<String, RenderError> {
         if self.has_soft && fields.has_mark {
-            return Err(RenderError::Row(format!("its text has {MARK}, which stands for a soft token")));
+            return Err(RenderError::Row(sentence!("its text has {mark}, which stands for a soft token", mark = MARK)));
         }
-        self.render(&self.prompt, fields).map_err(|e| e.of("prompt"))
+        self.render(&self.prompt, fields).map_err(|e| e.of(sentence!("the prompt's")))
     }
 
     pub(super) fn target(&self, fields: &Fields) -> Result<String, RenderError> {
-        self.render(&self.target, fields).map_err(|e| e.of("target"))
+        self.render(&self.target, fields).map_err(|e| e.of(sentence!("the target's")))
     }
 
     fn render(&self, source: &str, fields: &Fields) -> Result<String, RenderError> {
         let values = fields.values.clone().into_iter().collect();
         template_budget::render(&self.environment, source, values).map_err(|e| match is_too_much(&e) {
-            true => RenderError::Limit(sentence(&e)),
-            false => RenderError::Row(sentence(&e)),
+            true => RenderError::Limit(said(&e)),
+            false => RenderError::Row(said(&e)),
         })
     }
 }
 
 impl RenderError {
-    fn of(self, what: &str) -> Self {
+    fn of(self, what: Sentence) -> Self {
         match self {
-            Self::Row(reason) => Self::Row(format!("the {what}'s: {reason}")),
-            Self::Limit(reason) => Self::Limit(format!("the {what}'s: {reason}")),
+            Self::Row(reason) => Self::Row(sentence!("{what}: {reason}", what, reason)),
+            Self::Limit(reason) => Self::Limit(sentence!("{what}: {reason}", what, reason)),
         }
     }
 }
@@ -235,18 +239,6 @@ fn has_mark(cell: &serde_json::Value) -> bool {
         serde_json::Value::Array(cells) => cells.iter().any(has_mark),
         serde_json::Value::Object(cells) => cells.iter().any(|(name, cell)| name.contains(MARK) || has_mark(cell)),
         _ => false,
-    }
-}
-
-/// The error without the name that minijinja gives a template from a string.
-pub(super) fn sentence(error: &Error) -> String {
-    let what = match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
-    };
-    match error.line() {
-        Some(line) => format!("{what} (line {line})"),
-        None => what,
     }
 }
 
@@ -294,7 +286,11 @@ fn environment() -> Environment<'static> {
 
 fn soft_tokens(n: usize) -> Result<String, Error> {
     if n > MAX_SOFT {
-        return Err(too_much(&format!("{SOFT_TOKENS} gives at most {MAX_SOFT} tokens")));
+        return Err(too_much(sentence!(
+            "{soft_tokens} gives at most {max_soft} tokens",
+            soft_tokens = SOFT_TOKENS,
+            max_soft = MAX_SOFT
+        )));
     }
     Ok(MARK.repeat(n))
 }
@@ -307,7 +303,7 @@ pub(super) fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error>
             Some(item) => write!(text, "{joiner}{item}"),
             None => write!(text, "{joiner}{item}"),
         };
-        written.map_err(|_full| too_much(&format!("join gives more than {MAX_TEXT} bytes")))?;
+        written.map_err(|_full| too_much(sentence!("join gives more than {max_text} bytes", max_text = MAX_TEXT)))?;
     }
     Ok(text.0)
 }
@@ -315,7 +311,7 @@ pub(super) fn join(value: &Value, joiner: Option<&str>) -> Result<String, Error>
 pub(super) fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
     let longest = value.len() + (value.matches(from).count()).saturating_mul(to.len());
     if longest > MAX_TEXT {
-        return Err(too_much(&format!("replace gives more than {MAX_TEXT} bytes")));
+        return Err(too_much(sentence!("replace gives more than {max_text} bytes", max_text = MAX_TEXT)));
     }
     Ok(value.replace(from, to))
 }
@@ -438,7 +434,7 @@ mod tests {
         assert_eq!(prompt(category, &given).unwrap(), "Food x y");
         let error = prompt("{{ tone }} {{ category }}", &given).unwrap_err();
         assert!(error.to_string().contains("tone") && !error.to_string().contains("category"), "{error}");
-        assert!(error.advice().contains("--column"));
+        assert!(error.advice().to_string().contains("--column"));
         assert_eq!(prompt("{% if tone is defined %}{{ tone }}{% endif %}", &[]).unwrap(), "");
     }
 }

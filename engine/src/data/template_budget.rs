@@ -8,11 +8,14 @@
 //! How deep an expression nests is the other half, and is looked at before it is parsed: `template_guard.rs`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::machinery::{Instruction, Instructions, Vm, get_compiled_template, make_string_output};
 use minijinja::value::{Object, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
+
+use crate::{Sentence, sentence};
 
 /// Longest text a template may give, and longest result of a filter that repeats texts, in bytes.
 pub(super) const MAX_TEXT: usize = 4 * 1024 * 1024;
@@ -32,10 +35,8 @@ const PART: usize = 32;
 const STEP: usize = 4;
 /// Sorting looks at each item this often.
 const LOOKS: usize = 16;
-/// Begins the errors that concern the template and not the row.
-const TOO_MUCH: &str = "too much:";
 /// What is said of a template that computes more than its budget.
-const WORK: &str = "it makes and looks through far more text than it is given";
+const WORK: Sentence = sentence!("it makes and looks through far more text than it is given");
 /// Where a rendering keeps what it may still spend.
 const PURSE: &str = "purse";
 
@@ -93,13 +94,56 @@ const SHALLOW: [&str; 25] = [
 ];
 
 /// An error for a template that asks for too much of any row.
-pub(super) fn too_much(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("{TOO_MUCH} {reason}"))
+pub(super) fn too_much(reason: Sentence) -> Error {
+    Ours { reason, is_too_much: true }.into_error()
+}
+
+/// An error for a template that cannot be rendered so.
+pub(super) fn refused(reason: Sentence) -> Error {
+    Ours { reason, is_too_much: false }.into_error()
+}
+
+/// What we say of a template, inside the template engine's error.
+#[derive(Debug)]
+struct Ours {
+    reason: Sentence,
+    is_too_much: bool,
+}
+
+impl Ours {
+    fn into_error(self) -> Error {
+        Error::new(ErrorKind::InvalidOperation, self.reason.to_string()).with_source(self)
+    }
+}
+
+impl fmt::Display for Ours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl std::error::Error for Ours {}
+
+fn ours(error: &Error) -> Option<&Ours> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// What an error says, without the name that the template engine gives a template from a string.
+pub(super) fn said(error: &Error) -> Sentence {
+    let what = match (ours(error), error.detail()) {
+        (Some(ours), _) => ours.reason.clone(),
+        (None, Some(detail)) => Sentence::verbatim(format!("{}: {detail}", error.kind())),
+        (None, None) => Sentence::verbatim(error.kind()),
+    };
+    match error.line() {
+        Some(line) => sentence!("{what} (line {line})", what, line),
+        None => what,
+    }
 }
 
 /// Whether an error concerns the template and not what it was given.
 pub(super) fn is_too_much(error: &Error) -> bool {
-    error.detail().is_some_and(|detail| detail.starts_with(TOO_MUCH))
+    ours(error).is_some_and(|ours| ours.is_too_much)
 }
 
 /// Lets an environment be used with [`render`].
@@ -131,7 +175,7 @@ pub(super) fn render(environment: &Environment<'_>, source: &str, values: Value)
     let mut output = make_string_output(&mut text);
     Vm::new(environment).eval(&instructions, values, &blocks, &mut output, AutoEscape::None)?;
     if text.len() > MAX_TEXT {
-        return Err(too_much(&format!("it gives more than {MAX_TEXT} bytes of text")));
+        return Err(too_much(sentence!("it gives more than {max_text} bytes of text", max_text = MAX_TEXT)));
     }
     Ok(text)
 }
@@ -231,14 +275,16 @@ fn with_price<'source>(instruction: &Instruction<'source>) -> Result<Vec<Instruc
             operands(pay::GLANCE, usize::from(*n)).chain(result()).collect()
         }
         I::BuildList(_) | I::BuildMap(_) => std::iter::once(own).chain(result()).collect(),
-        I::Mul | I::Pow => return Err(too_much("multiplication (*) is not available in templates")),
+        I::Mul | I::Pow => return Err(too_much(sentence!("multiplication (*) is not available in templates"))),
         I::UnpackLists(_)
         | I::MergeKwargs(_)
         | I::ApplyFilter(_, None, _)
         | I::PerformTest(_, None, _)
         | I::CallMethod(_, None)
         | I::CallFunction(_, None)
-        | I::CallObject(None) => return Err(too_much("lists of arguments (*) are not available in templates")),
+        | I::CallObject(None) => {
+            return Err(too_much(sentence!("lists of arguments (*) are not available in templates")));
+        }
         // Numbers, names and jumps: a step each.
         I::StoreLocal(_)
         | I::Lookup(_)
@@ -342,7 +388,7 @@ fn ask(values: &[Value]) -> Result<usize, Error> {
 fn hold(values: &[Value]) -> Result<usize, Error> {
     let size = Size::of(&values[..values.len().min(1)])?;
     match size.has_namespace {
-        true => Err(too_much("a namespace cannot hold a namespace")), // it could hold itself
+        true => Err(too_much(sentence!("a namespace cannot hold a namespace"))), // it could hold itself
         false => Ok(size.parts * PART),
     }
 }
@@ -398,7 +444,7 @@ impl Size {
         self.text += value.as_str().map_or(0, str::len);
         self.has_namespace |= value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"));
         if depth > MAX_DEPTH {
-            return Err(too_much("it puts values into values too deep"));
+            return Err(too_much(sentence!("it puts values into values too deep")));
         }
         if self.all() > BUDGET {
             return Err(too_much(WORK));

@@ -6,6 +6,8 @@
 use minijinja::machinery::{Span, Token, WhitespaceConfig, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
+use crate::{Sentence, sentence};
+
 /// Most operators, filters and brackets around each other in one tag.
 const MAX_CHAIN: usize = 100;
 /// Most statements around each other; each `elif` is one inside of the one before it.
@@ -40,9 +42,9 @@ fn tokens(source: &str) -> impl Iterator<Item = (Token<'_>, Span)> {
 ///
 /// # Errors
 /// A sentence on what the template holds.
-pub(super) fn check(source: &str, max_bytes: usize) -> Result<(), String> {
+pub(super) fn check(source: &str, max_bytes: usize) -> Result<(), Sentence> {
     if source.len() > max_bytes {
-        return Err(format!("it is longer than {max_bytes} bytes"));
+        return Err(sentence!("it is longer than {max_bytes} bytes", max_bytes));
     }
     let mut depth = Depth::default();
     let mut before = None;
@@ -50,10 +52,10 @@ pub(super) fn check(source: &str, max_bytes: usize) -> Result<(), String> {
         if let (Some(Token::BlockStart), Token::Ident(name)) = (&before, &token)
             && !STATEMENTS.contains(name)
         {
-            return Err(format!("{{% {name} %}} is not available in templates"));
+            return Err(sentence!("{% {name} %} is not available in templates", name));
         }
         if matches!(token, Token::Mul | Token::Pow) {
-            return Err("multiplication (*) is not available in templates".to_owned());
+            return Err(sentence!("multiplication (*) is not available in templates"));
         }
         depth.take(before.as_ref(), &token)?;
         before = Some(token);
@@ -107,7 +109,7 @@ struct Depth {
 }
 
 impl Depth {
-    fn take(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), String> {
+    fn take(&mut self, before: Option<&Token<'_>>, token: &Token<'_>) -> Result<(), Sentence> {
         match token {
             Token::VariableStart | Token::BlockStart => (self.chains, self.items) = (vec![(0, 0)], 0),
             Token::BlockEnd if std::mem::take(&mut self.captures) => self.blocks.push(1),
@@ -148,13 +150,19 @@ impl Depth {
             _ => {}
         }
         if self.chains.iter().map(|(binary, unary)| binary + unary).sum::<usize>() > MAX_CHAIN {
-            return Err(format!("more than {MAX_CHAIN} operators, filters and brackets stand around each other"));
+            return Err(sentence!(
+                "more than {max_chain} operators, filters and brackets stand around each other",
+                max_chain = MAX_CHAIN
+            ));
         }
         if self.blocks.iter().sum::<usize>() > MAX_BLOCKS {
-            return Err(format!("more than {MAX_BLOCKS} statements stand inside of each other"));
+            return Err(sentence!(
+                "more than {max_blocks} statements stand inside of each other",
+                max_blocks = MAX_BLOCKS
+            ));
         }
         if self.items > MAX_ITEMS {
-            return Err(format!("a tag has more than {MAX_ITEMS} commas"));
+            return Err(sentence!("a tag has more than {max_items} commas", max_items = MAX_ITEMS));
         }
         Ok(())
     }
@@ -227,10 +235,15 @@ mod tests {
             format!("{{% if a %}}{}", "{% elif a %}".repeat(200)),
         ] {
             let refused = check(&chain, usize::MAX).unwrap_err();
-            assert!(refused.contains("100"), "{refused}: {}", &chain[..40]);
+            assert!(refused.to_string().contains("100"), "{refused}: {}", &chain[..40]);
         }
-        assert!(check(&format!("{{{{ [{}] }}}}", "a,".repeat(20_000)), usize::MAX).unwrap_err().contains("commas"));
-        assert!(check(&"a".repeat(20), 10).unwrap_err().contains("longer"));
+        assert!(
+            check(&format!("{{{{ [{}] }}}}", "a,".repeat(20_000)), usize::MAX)
+                .unwrap_err()
+                .to_string()
+                .contains("commas")
+        );
+        assert!(check(&"a".repeat(20), 10).unwrap_err().to_string().contains("longer"));
     }
 
     #[test]
@@ -254,7 +267,7 @@ mod tests {
             ("{{ 'a' * 1000000 }}", "multiplication"),
             ("{{ 2 ** 9 }}", "multiplication"),
         ] {
-            assert!(check(source, usize::MAX).unwrap_err().contains(word), "{source}");
+            assert!(check(source, usize::MAX).unwrap_err().to_string().contains(word), "{source}");
         }
     }
 

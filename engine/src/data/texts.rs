@@ -7,6 +7,7 @@ use super::table::{Row, Table};
 use super::template::Templates;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 impl Roles {
     /// The columns that are read as texts, each with the setting that names it.
@@ -33,14 +34,15 @@ impl Roles {
             let first = table.rows.iter().map(|row| row.cell(column)).find(|cell| !cell.is_null());
             if let Some(what) = first.and_then(|cell| no_text(cell, column == self.target)) {
                 let name = &table.columns[column];
-                let labels = self.labels_words(table).then_some(
-                    "; this file labels words: choose an encoder such as BERT, with task = token_classification",
-                );
-                let way = labels.map_or_else(|| way_to_read(name, what, column == self.target), str::to_owned);
-                return Err(EngineError::Setting {
-                    field,
-                    reason: format!("the column {name:?} holds {what}, no text{way}"),
-                });
+                let way = match self.labels_words(table) {
+                    true => sentence!(
+                        "this file labels words: choose an encoder such as BERT, with task = token_classification"
+                    ),
+                    false => way_to_read(name, what, column == self.target),
+                };
+                let what = what.sentence();
+                let reason = sentence!("the column {name:?} holds {what}, no text; {way}", name, what, way);
+                return Err(EngineError::Setting { field, reason });
             }
         }
         Ok(())
@@ -53,10 +55,14 @@ impl Roles {
         table: &Table,
         templates: &Templates,
         task: Task,
-    ) -> Option<String> {
+    ) -> Option<Sentence> {
         self.texts(templates, task).into_iter().find_map(|(column, _)| {
             let what = no_text(row.cell(column), column == self.target)?;
-            Some(format!("its {:?} holds {what}, no text", table.columns[column]))
+            Some(sentence!(
+                "its {column:?} holds {what}, no text",
+                column = table.columns[column],
+                what = what.sentence()
+            ))
         })
     }
 
@@ -71,14 +77,34 @@ impl Roles {
     }
 }
 
+/// What a cell may hold instead of a text.
+#[derive(Clone, Copy)]
+enum NoText {
+    Objects,
+    Lists,
+    ListsOfObjects,
+    ListsOfLists,
+}
+
+impl NoText {
+    fn sentence(self) -> Sentence {
+        match self {
+            Self::Objects => sentence!("objects"),
+            Self::Lists => sentence!("lists"),
+            Self::ListsOfObjects => sentence!("lists of objects"),
+            Self::ListsOfLists => sentence!("lists of lists"),
+        }
+    }
+}
+
 /// What a cell holds that is no text; of a list of texts, a target is the first.
-fn no_text(cell: &Value, is_target: bool) -> Option<&'static str> {
+fn no_text(cell: &Value, is_target: bool) -> Option<NoText> {
     match cell {
-        Value::Object(_) => Some("objects"),
+        Value::Object(_) => Some(NoText::Objects),
         Value::Array(values) => match values.first() {
-            Some(Value::Object(_)) => Some("lists of objects"),
-            Some(Value::Array(_)) => Some("lists of lists"),
-            Some(_) if !is_target => Some("lists"),
+            Some(Value::Object(_)) => Some(NoText::ListsOfObjects),
+            Some(Value::Array(_)) => Some(NoText::ListsOfLists),
+            Some(_) if !is_target => Some(NoText::Lists),
             _ => None,
         },
         _ => None,
@@ -86,12 +112,12 @@ fn no_text(cell: &Value, is_target: bool) -> Option<&'static str> {
 }
 
 /// How a template reads what is no text.
-fn way_to_read(name: &str, what: &str, is_target: bool) -> String {
+fn way_to_read(name: &str, what: NoText, is_target: bool) -> Sentence {
     let template = if is_target { "data.target_template" } else { "data.prompt_template" };
     let read = match what {
-        "objects" => format!("{{{{ row[{name:?}].NAME }}}}"),
-        "lists" => format!("{{{{ row[{name:?}]|join(' ') }}}}"),
+        NoText::Objects => format!("{{{{ row[{name:?}].NAME }}}}"),
+        NoText::Lists => format!("{{{{ row[{name:?}]|join(' ') }}}}"),
         _ => format!("{{% for entry in row[{name:?}] %}}{{{{ entry.NAME }}}} {{% endfor %}}"),
     };
-    format!("; name a column of texts, or say in {template} what is read of it, as in {read}")
+    sentence!("name a column of texts, or say in {template} what is read of it, as in {read}", template, read)
 }

@@ -16,6 +16,7 @@ pub use self::precision::check_precision;
 pub use self::trial::{TRY_DEVICE, Trials, try_out};
 use crate::error::{EngineError, Result};
 use crate::nn::Precision;
+use crate::{Sentence, sentence};
 
 /// Which device a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
 ///
@@ -49,7 +50,7 @@ impl FromStr for DeviceChoice {
 
     fn from_str(text: &str) -> Result<Self> {
         let unknown =
-            || EngineError::NoSuchDevice { asked: text.to_owned(), found: "auto, cpu, wgpu, wgpu:0 …".into() };
+            || EngineError::NoSuchDevice { asked: text.to_owned(), found: "auto, cpu, wgpu, wgpu:0 …".to_owned() };
         let adapter = text.strip_suffix(":wgsl").filter(|rest| rest.starts_with("wgpu"));
         match adapter.unwrap_or(text).split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
@@ -91,10 +92,10 @@ pub struct DeviceInfo {
     /// A software rasteriser: slow, chosen only when asked for.
     pub software: bool,
     /// What went wrong when it was tried, if anything did.
-    pub trouble: Option<String>,
+    pub trouble: Option<Sentence>,
     /// Precisions that it is known not to compute in, with the reason. What is not known is tried at its first use.
     #[serde(default)]
-    pub refuses: BTreeMap<Precision, String>,
+    pub refuses: BTreeMap<Precision, Sentence>,
 }
 
 /// Every device of this machine: real GPUs best first, then software rasterisers, then the CPU.
@@ -145,7 +146,7 @@ pub fn open(choice: DeviceChoice, largest_tensor_bytes: u64, trials: Option<&Tri
         && largest_tensor_bytes > limit
     {
         return Err(EngineError::TensorTooLarge {
-            name: "the token embeddings".to_owned(),
+            name: sentence!("the token embeddings"),
             bytes: largest_tensor_bytes,
             device: adapter.info.name,
             limit,
@@ -166,11 +167,14 @@ fn started(adapter: &Adapter) -> Result<Device> {
     if let Some(device) = slot.and_then(OnceLock::get) {
         return Ok(device.clone());
     }
-    let device = Device::wgpu_options()
-        .device_kind(adapter.kind.clone())
-        .graphics_api(adapter.api)
-        .init()
-        .map_err(|error| EngineError::Computation(format!("{} does not start: {error}", adapter.info.name)))?;
+    let device =
+        Device::wgpu_options().device_kind(adapter.kind.clone()).graphics_api(adapter.api).init().map_err(|error| {
+            EngineError::Computation(sentence!(
+                "{device} does not start: {error}",
+                device = adapter.info.name,
+                error = error.to_string()
+            ))
+        })?;
     Ok(slot.map_or(device.clone(), |slot| slot.get_or_init(|| device).clone()))
 }
 

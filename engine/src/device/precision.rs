@@ -13,20 +13,21 @@ use super::{DeviceInfo, Trials, cpu};
 use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
 use crate::nn::{FrozenLinear, FrozenMatrix, Precision};
+use crate::{Sentence, sentence};
 
 /// Why the CPU is not offered in 16 bits.
-pub(super) const CPU: &str = "the CPU computes in f32, in whichever bits weights are stored";
+pub(super) const CPU: Sentence = sentence!("the CPU computes in f32, in whichever bits weights are stored");
 
-const NO_TYPE: &str = "its driver does not have such numbers";
+const NO_TYPE: Sentence = sentence!("its driver does not have such numbers");
 
 /// Why no GPU is offered in bf16.
-const NO_BF16: &str = "kernels are written in WGSL, which has no bf16";
+const NO_BF16: Sentence = sentence!("kernels are written in WGSL, which has no bf16");
 
 /// What is known of an adapter before it is started.
-pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, String> {
-    let mut refused = BTreeMap::from([(Precision::Bf16, NO_BF16.to_owned())]);
+pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, Sentence> {
+    let mut refused = BTreeMap::from([(Precision::Bf16, NO_BF16)]);
     if !adapter.features().contains(wgpu::Features::SHADER_F16) {
-        refused.insert(Precision::F16, NO_TYPE.to_owned());
+        refused.insert(Precision::F16, NO_TYPE);
     }
     refused
 }
@@ -45,12 +46,12 @@ pub fn check_precision(
     if precision == Precision::F32 {
         return Ok(());
     }
-    let refused = |reason: &str| {
+    let refused = |reason: Sentence| {
         let device = format!("{} ({})", info.name, info.api);
-        Err(EngineError::NoPrecision { device, precision, reason: reason.to_owned() })
+        Err(EngineError::NoPrecision { device, precision, reason })
     };
     if let Some(reason) = info.refuses.get(&precision) {
-        return refused(reason);
+        return refused(reason.clone());
     }
     // Numbers are stored, converted and multiplied in kernels that widen them; nothing else is done with them.
     if !Dispatch::dtype_usage(device.as_dispatch(), precision.dtype()).contains(DTypeUsage::Storage) {
@@ -59,7 +60,7 @@ pub fn check_precision(
     match trials {
         Some(trials) => trials.check_precision(info, precision),
         None if multiplies(device, precision)? => Ok(()),
-        None => refused("its products are wrong"),
+        None => refused(sentence!("its products are wrong")),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
 use crate::files::write_json;
 use crate::nn::Precision;
+use crate::{Sentence, sentence};
 
 /// The command that an adapter is tried with: `PROGRAM try-device wgpu:0 f32`.
 pub const TRY_DEVICE: &str = "try-device";
@@ -33,7 +34,7 @@ pub struct Trials {
 }
 
 /// What a trial ended with: nothing to complain of, or what happened.
-type Verdict = Option<String>;
+type Verdict = Option<Sentence>;
 
 impl Trials {
     /// `program` understands [`TRY_DEVICE`]; verdicts are kept in the folder `cache`.
@@ -42,12 +43,12 @@ impl Trials {
     }
 
     /// What is wrong with an adapter, as far as it is known.
-    pub fn trouble(&self, adapter: &DeviceInfo) -> Option<String> {
+    pub fn trouble(&self, adapter: &DeviceInfo) -> Option<Sentence> {
         self.verdicts().remove(&key(adapter, Precision::F32)).flatten()
     }
 
     /// Precisions in which it failed.
-    pub fn refuses(&self, adapter: &DeviceInfo) -> BTreeMap<Precision, String> {
+    pub fn refuses(&self, adapter: &DeviceInfo) -> BTreeMap<Precision, Sentence> {
         let mut verdicts = self.verdicts();
         let failed = |narrow| Some((narrow, verdicts.remove(&key(adapter, narrow))??));
         Precision::NARROW.into_iter().filter_map(failed).collect()
@@ -135,9 +136,9 @@ impl Trials {
         let status = child.wait();
         reader.join().ok();
         match (said, status) {
-            (Err(_), _) => Some(format!("it does not answer within {} s", PATIENCE.as_secs())),
+            (Err(_), _) => Some(sentence!("it does not answer within {secs} s", secs = PATIENCE.as_secs())),
             (Ok(said), Ok(status)) => verdict(&said, status),
-            (Ok(_), Err(error)) => Some(error.to_string()),
+            (Ok(_), Err(error)) => Some(Sentence::verbatim(error.to_string())),
         }
     }
 }
@@ -147,11 +148,16 @@ fn key(adapter: &DeviceInfo, precision: Precision) -> String {
     if precision == Precision::F32 { key } else { format!("{key} · {precision}") }
 }
 
+/// The sentence that a trial's process says last; a text where a driver or a library had the last word.
+fn told(line: &str) -> Sentence {
+    serde_json::from_str(line).unwrap_or_else(|_| Sentence::verbatim(line))
+}
+
 fn verdict(said: &str, status: ExitStatus) -> Verdict {
     match status.code() {
         Some(0) => None,
-        Some(1) => Some(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it fails").to_owned()),
-        _ => Some(format!("its driver crashes ({status})")),
+        Some(1) => Some(said.lines().rfind(|line| !line.trim().is_empty()).map_or(sentence!("it fails"), told)),
+        _ => Some(sentence!("its driver crashes ({status})", status = status.to_string())),
     }
 }
 
@@ -173,7 +179,11 @@ pub fn try_out(choice: DeviceChoice, precision: Precision) -> Result<()> {
     let (expected, found) = (sums(&sample, &cpu())?, sums(&sample, &device)?);
     // A number that is none is not close to anything.
     let close = expected.iter().zip(&found).all(|(expected, found)| (expected - found).abs() < TOLERANCE);
-    if close { Ok(()) } else { Err(EngineError::Computation(format!("{} computes wrong numbers", info.name))) }
+    if close {
+        Ok(())
+    } else {
+        Err(EngineError::Computation(sentence!("{device} computes wrong numbers", device = info.name)))
+    }
 }
 
 /// Softmax of a product, and the gradient of its squares.
@@ -285,7 +295,7 @@ mod tests {
     fn the_cpu_computes_in_no_16_bits_and_says_so() {
         for narrow in Precision::NARROW {
             let error = try_out(DeviceChoice::Cpu, narrow).unwrap_err().to_string();
-            assert!(error.contains(precision::CPU), "{error}");
+            assert!(error.contains(&precision::CPU.to_string()), "{error}");
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::{Kind, careful};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
+use crate::{Sentence, sentence};
 
 /// Most bytes of a line; longer ones are none of ours and are passed over.
 const LONGEST_LINE: u64 = 16 << 20;
@@ -19,10 +20,11 @@ const LONGEST_LINE: u64 = 16 << 20;
 pub fn open(path: &Path, kind: Kind) -> Result<File> {
     let found = if kind.follows_links() { fs::metadata(path) } else { fs::symlink_metadata(path) };
     // Before it is opened, because a device may act when it is; and after, because it may have been exchanged.
-    check(path, &found.map_err(EngineError::io("read", path))?, kind)?;
+    check(path, &found.map_err(EngineError::io(IoAction::Read, path))?, kind)?;
     let mut options = OpenOptions::new();
-    let file = careful(options.read(true), kind.follows_links()).open(path).map_err(EngineError::io("read", path))?;
-    check(path, &file.metadata().map_err(EngineError::io("read", path))?, kind)?;
+    let file =
+        careful(options.read(true), kind.follows_links()).open(path).map_err(EngineError::io(IoAction::Read, path))?;
+    check(path, &file.metadata().map_err(EngineError::io(IoAction::Read, path))?, kind)?;
     Ok(file)
 }
 
@@ -34,7 +36,7 @@ pub fn read(path: &Path, kind: Kind) -> Result<Vec<u8>> {
     let file = open(path, kind)?;
     let mut bytes = Vec::new();
     // One byte more than allowed, for a file that grows while it is read.
-    file.take(kind.limit().saturating_add(1)).read_to_end(&mut bytes).map_err(EngineError::io("read", path))?;
+    file.take(kind.limit().saturating_add(1)).read_to_end(&mut bytes).map_err(EngineError::io(IoAction::Read, path))?;
     match bytes.len() as u64 {
         found if found > kind.limit() => Err(too_large(path, found, kind)),
         _ => Ok(bytes),
@@ -47,18 +49,20 @@ pub fn read(path: &Path, kind: Kind) -> Result<Vec<u8>> {
 /// As [`open`]; or it is not UTF-8.
 pub fn read_to_string(path: &Path, kind: Kind) -> Result<String> {
     let text = String::from_utf8(read(path, kind)?);
-    text.map_err(|error| EngineError::io("read", path)(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error())))
+    text.map_err(|error| {
+        EngineError::io(IoAction::Read, path)(io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    })
 }
 
 /// What a JSON file says; `what` is what it is called when it cannot be understood.
 ///
 /// # Errors
 /// As [`open`]; or it does not say what it must.
-pub fn read_json<T: DeserializeOwned>(path: &Path, kind: Kind, what: &'static str) -> Result<T> {
+pub fn read_json<T: DeserializeOwned>(path: &Path, kind: Kind, what: Sentence) -> Result<T> {
     serde_json::from_slice(&read(path, kind)?).map_err(|error| EngineError::Malformed {
         what,
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason: Sentence::verbatim(error),
     })
 }
 
@@ -89,7 +93,7 @@ impl Lines {
     /// As [`open`].
     pub fn open(path: &Path, kind: Kind, offset: u64) -> Result<Self> {
         let mut file = open(path, kind)?;
-        file.seek(SeekFrom::Start(offset)).map_err(EngineError::io("read", path))?;
+        file.seek(SeekFrom::Start(offset)).map_err(EngineError::io(IoAction::Read, path))?;
         Ok(Self { path: path.to_owned(), reader: BufReader::new(file), line: Vec::new(), end: offset })
     }
 
@@ -103,7 +107,7 @@ impl Lines {
             while !whole {
                 self.line.clear();
                 let read = self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line);
-                match read.map_err(EngineError::io("read", &self.path))? {
+                match read.map_err(EngineError::io(IoAction::Read, &self.path))? {
                     0 => return Ok(None),
                     read => length += read as u64,
                 }
@@ -128,7 +132,7 @@ fn check(path: &Path, found: &Metadata, kind: Kind) -> Result<()> {
         return Err(EngineError::LinkInRun { path: path.to_owned() });
     }
     if !is.is_file() {
-        let found = if is.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+        let found = if is.is_dir() { sentence!("a folder") } else { sentence!("a pipe, a socket or a device") };
         return Err(EngineError::NotAFile { path: path.to_owned(), found });
     }
     if found.len() > kind.limit() {

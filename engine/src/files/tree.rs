@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
+use crate::sentence;
 
 /// Refuses a folder in which, at any depth, something is neither a file nor a folder: through a link of a run that came
 /// in an archive, our own writes would land in somebody's home.
@@ -13,14 +14,14 @@ use crate::error::{EngineError, Result};
 pub fn refuse_links(folder: &Path) -> Result<()> {
     let mut waiting = vec![folder.to_owned()];
     while let Some(next) = waiting.pop() {
-        for entry in fs::read_dir(&next).map_err(EngineError::io("list", &next))? {
-            let entry = entry.map_err(EngineError::io("list", &next))?;
+        for entry in fs::read_dir(&next).map_err(EngineError::io(IoAction::List, &next))? {
+            let entry = entry.map_err(EngineError::io(IoAction::List, &next))?;
             let (path, kind) = (entry.path(), entry.file_type());
-            match kind.map_err(EngineError::io("look at", &path))? {
+            match kind.map_err(EngineError::io(IoAction::LookAt, &path))? {
                 kind if kind.is_dir() => waiting.push(path),
                 kind if kind.is_file() => {}
                 kind if kind.is_symlink() => return Err(EngineError::LinkInRun { path }),
-                _ => return Err(EngineError::NotAFile { path, found: "a pipe, a socket or a device" }),
+                _ => return Err(EngineError::NotAFile { path, found: sentence!("a pipe, a socket or a device") }),
             }
         }
     }

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use super::careful;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
+use crate::sentence;
 
 /// Opens a file to add to its end, making it if need be.
 ///
@@ -27,15 +28,15 @@ fn of_our_own(options: &mut OpenOptions, path: &Path) -> Result<File> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => return Err(EngineError::LinkInRun { path: path.to_owned() }),
         Ok(found) if !found.is_file() => {
-            return Err(EngineError::NotAFile { path: path.to_owned(), found: "something else" });
+            return Err(EngineError::NotAFile { path: path.to_owned(), found: sentence!("something else") });
         }
         _ => {}
     }
     // A link that has just taken its place is not gone through either.
-    let file = careful(options, false).open(path).map_err(EngineError::io("write", path))?;
-    match file.metadata().map_err(EngineError::io("write", path))?.is_file() {
+    let file = careful(options, false).open(path).map_err(EngineError::io(IoAction::Write, path))?;
+    match file.metadata().map_err(EngineError::io(IoAction::Write, path))?.is_file() {
         true => Ok(file),
-        false => Err(EngineError::NotAFile { path: path.to_owned(), found: "something else" }),
+        false => Err(EngineError::NotAFile { path: path.to_owned(), found: sentence!("something else") }),
     }
 }
 
@@ -45,7 +46,7 @@ fn of_our_own(options: &mut OpenOptions, path: &Path) -> Result<File> {
 /// The folder cannot be written to.
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| EngineError::Computation(format!("{}: {error}", path.display())))?;
+        .map_err(|error| EngineError::Computation(sentence!("{path}: {error}", path, error)))?;
     write_whole(path, text.as_bytes())
 }
 
@@ -59,10 +60,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut draft = tempfile::Builder::new();
     #[cfg(unix)]
     draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = draft.tempfile_in(folder).map_err(EngineError::io("write", path))?;
-    file.write_all(bytes).map_err(EngineError::io("write", path))?;
-    file.as_file().sync_all().map_err(EngineError::io("write", path))?;
-    file.persist(path).map_err(|error| EngineError::io("write", path)(error.error))?;
+    let mut file = draft.tempfile_in(folder).map_err(EngineError::io(IoAction::Write, path))?;
+    file.write_all(bytes).map_err(EngineError::io(IoAction::Write, path))?;
+    file.as_file().sync_all().map_err(EngineError::io(IoAction::Write, path))?;
+    file.persist(path).map_err(|error| EngineError::io(IoAction::Write, path)(error.error))?;
     Ok(())
 }
 
@@ -82,19 +83,20 @@ pub fn write_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     drafts.prefix(DRAFT);
     #[cfg(unix)]
     drafts.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let draft = drafts.tempdir_in(around).map_err(EngineError::io("create", folder))?;
+    let draft = drafts.tempdir_in(around).map_err(EngineError::io(IoAction::Create, folder))?;
     if let Ok(found) = std::fs::metadata(folder) {
         // Who may look into it stays as it was.
-        std::fs::set_permissions(draft.path(), found.permissions()).map_err(EngineError::io("create", folder))?;
+        std::fs::set_permissions(draft.path(), found.permissions())
+            .map_err(EngineError::io(IoAction::Create, folder))?;
     }
     fill(draft.path())?;
     // What was there goes out of the way whole, and comes back if the new one does not get its place.
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let before = around.join(format!("{BEFORE}{name}"));
-    let failed = |error: std::io::Error| EngineError::io("replace", folder)(error);
+    let failed = |error: std::io::Error| EngineError::io(IoAction::Replace, folder)(error);
     if folder.exists() && before.exists() {
         // Of a writer that was killed when its own had its place.
-        std::fs::remove_dir_all(&before).map_err(EngineError::io("remove", &before))?;
+        std::fs::remove_dir_all(&before).map_err(EngineError::io(IoAction::Remove, &before))?;
     }
     match std::fs::rename(folder, &before) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -106,7 +108,7 @@ pub fn write_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
                 std::fs::rename(&before, folder).map_err(failed)?;
                 return Err(failed(error));
             }
-            std::fs::remove_dir_all(&before).map_err(EngineError::io("remove", before))?;
+            std::fs::remove_dir_all(&before).map_err(EngineError::io(IoAction::Remove, before))?;
         }
     }
     // Nothing is left of it under its temporary name.
@@ -125,7 +127,7 @@ pub fn sweep(folder: &Path) -> Result<()> {
         let (name, path) = (entry.file_name(), entry.path());
         let own = name.to_str().and_then(|name| name.strip_prefix(BEFORE)).map(|own| folder.join(own));
         if let Some(own) = own.filter(|own| !own.exists()) {
-            std::fs::rename(&path, &own).map_err(EngineError::io("replace", own))?;
+            std::fs::rename(&path, &own).map_err(EngineError::io(IoAction::Replace, own))?;
             continue;
         }
         let is_draft = name.to_str().is_some_and(|name| name.starts_with(DRAFT) || name.starts_with(".tmp"));
@@ -134,7 +136,7 @@ pub fn sweep(folder: &Path) -> Result<()> {
             Ok(_) if is_draft => std::fs::remove_file(&path),
             _ => Ok(()),
         };
-        removed.map_err(EngineError::io("remove", path))?;
+        removed.map_err(EngineError::io(IoAction::Remove, path))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::decoder::{DecoderOptions, EndReason};
 use super::sampling::{forbid_ngrams, penalise, suppress};
 use crate::error::{EngineError, Result};
 use crate::message::{Beams, EarlyStopping};
+use crate::sentence;
 
 /// New tokens of one beam, and what they are worth.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -120,7 +121,7 @@ impl BeamSearch {
         (self.live, self.parents) = (live, parents);
         self.over = self.live.is_empty() || (self.finished.len() == n_beams && !self.can_improve(length));
         if self.over && self.finished.is_empty() {
-            return Err(EngineError::Computation("no token is allowed to follow".into()));
+            return Err(EngineError::Computation(sentence!("no token is allowed to follow")));
         }
         Ok(())
     }
@@ -206,7 +207,7 @@ impl BeamSearch {
 fn to_log_probabilities(logits: &mut [f32]) -> Result<()> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if !highest.is_finite() || logits.iter().any(|logit| logit.is_nan()) {
-        return Err(EngineError::Computation("the model's logits are not numbers".into()));
+        return Err(EngineError::Computation(sentence!("the model's logits are not numbers")));
     }
     let sum: f64 = logits.iter().map(|logit| f64::from((logit - highest).exp())).sum();
     let log_sum = sum.ln() as f32;

@@ -27,6 +27,7 @@ use crate::error::{EngineError, Result};
 use crate::message::Sampling;
 use crate::models::{CausalModel, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::{LayerKv, past_length};
+use crate::{Sentence, sentence};
 
 /// Prompts are read until a step has gone over so many tokens.
 const PROMPT_TOKENS_PER_STEP: usize = 256;
@@ -436,17 +437,20 @@ impl Decoder {
 
 impl StreamState {
     fn new(stream: DecoderStream, shape: &ModelShape, options: &DecoderOptions) -> Result<Self> {
-        let setting = |field, reason: String| Err(EngineError::Setting { field, reason });
+        let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
         if !(0.0..=2.0).contains(&stream.strength) {
-            return setting("strength", "must be between 0 and 2".into());
+            return setting("strength", sentence!("must be between 0 and 2"));
         }
         if stream.prompt.is_empty() {
-            return setting("prompt", "must have at least one token".into());
+            return setting("prompt", sentence!("must have at least one token"));
         }
         let unknown = |token: u32| token as usize >= shape.vocab_size && token < SOFT;
         if let Some(token) = stream.prompt.iter().find(|&&token| unknown(token)) {
             let known = shape.vocab_size;
-            return setting("prompt", format!("token {token} is unknown to the model, which has {known}"));
+            return setting(
+                "prompt",
+                sentence!("token {token} is unknown to the model, which has {known}", token, known),
+            );
         }
         let mut stream = stream;
         if stream.strength == 0.0 {
@@ -575,14 +579,22 @@ fn in_place_of<'a>(base: Writer<'a>, own: Option<&'a Model>) -> Result<Writer<'a
 fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {
     let mismatch = |reason| Err(EngineError::AdapterMismatch { reason });
     if past.len() != shape.n_layers {
-        return mismatch(format!("it has {} layers, the model {}", past.len(), shape.n_layers));
+        return mismatch(sentence!(
+            "it has {n_past} layers, the model {n_layers}",
+            n_past = past.len(),
+            n_layers = shape.n_layers
+        ));
     }
     let n_virtual = past[0].key.dims()[2];
     let expected = [1, shape.n_kv_heads, n_virtual, shape.d_head];
     for slots in past {
         for found in [slots.key.dims(), slots.value.dims()] {
             if found != expected {
-                return mismatch(format!("a layer has keys or values {found:?}, the model needs {expected:?}"));
+                return mismatch(sentence!(
+                    "a layer has keys or values {found}, the model needs {expected}",
+                    found,
+                    expected
+                ));
             }
         }
     }

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::error::{EngineError, Result};
 use crate::message::{Beams, Sampling};
+use crate::sentence;
 
 /// Chooses the tokens of one stream. Each stream has a random state of its own, and takes one number per token: the
 /// same seed gives the same text, whatever else is in the batch.
@@ -31,13 +32,13 @@ impl Chooser {
     /// [`EngineError::Computation`] when the logits are not numbers or every token is forbidden.
     pub fn choose(&mut self, logits: &mut [f32], seen: &[u32]) -> Result<u32> {
         if logits.iter().any(|logit| logit.is_nan()) {
-            return Err(EngineError::Computation("the model's logits are not numbers".into()));
+            return Err(EngineError::Computation(sentence!("the model's logits are not numbers")));
         }
         penalise(logits, seen, self.sampling.repetition_penalty as f32);
         forbid_ngrams(logits, seen, self.no_repeat_ngram);
         let (best, &highest) = first_maximum(logits).expect("a vocabulary has tokens");
         if highest == f32::NEG_INFINITY {
-            return Err(EngineError::Computation("no token is allowed to follow".into()));
+            return Err(EngineError::Computation(sentence!("no token is allowed to follow")));
         }
         if is_greedy(&self.sampling) {
             return Ok(best as u32);
@@ -55,29 +56,33 @@ impl Chooser {
 pub fn check_sampling(sampling: &Sampling) -> Result<()> {
     let beams = &sampling.beams;
     let rules = [
-        (sampling.temperature.is_finite() && sampling.temperature >= 0.0, "temperature", "must be 0 or more"),
-        ((0.0..=1.0).contains(&sampling.top_p), "top_p", "must be between 0 and 1"),
+        (
+            sampling.temperature.is_finite() && sampling.temperature >= 0.0,
+            "temperature",
+            sentence!("must be 0 or more"),
+        ),
+        ((0.0..=1.0).contains(&sampling.top_p), "top_p", sentence!("must be between 0 and 1")),
         (
             sampling.repetition_penalty.is_finite() && sampling.repetition_penalty > 0.0,
             "repetition_penalty",
-            "must be a positive number",
+            sentence!("must be a positive number"),
         ),
-        ((1..=Beams::MOST).contains(&beams.n_beams), "n_beams", "must be between 1 and 256"),
+        ((1..=Beams::MOST).contains(&beams.n_beams), "n_beams", sentence!("must be between 1 and 256")),
         (
             (1..=beams.n_beams).contains(&beams.n_returned),
             "n_returned",
-            "must be at least 1 and at most the number of beams",
+            sentence!("must be at least 1 and at most the number of beams"),
         ),
-        (beams.length_penalty.is_finite(), "length_penalty", "must be a number"),
+        (beams.length_penalty.is_finite(), "length_penalty", sentence!("must be a number")),
         (
             beams.n_beams == 1 || is_greedy(sampling),
             "n_beams",
-            "must be 1 with sampling: beams are searched, not drawn",
+            sentence!("must be 1 with sampling: beams are searched, not drawn"),
         ),
     ];
     match rules.into_iter().find(|(holds, ..)| !holds) {
         None => Ok(()),
-        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: reason.to_owned() }),
+        Some((_, field, reason)) => Err(EngineError::Setting { field, reason }),
     }
 }
 

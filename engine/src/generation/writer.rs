@@ -9,6 +9,7 @@ use crate::models::{
     Tokens, read_source,
 };
 use crate::nn::{LayerKv, Sight, Slots, head_logits};
+use crate::{Sentence, sentence};
 
 /// How a target begins and ends.
 #[derive(Clone, Debug)]
@@ -109,7 +110,7 @@ impl Writer<'_> {
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
                     architecture: model.shape().architecture,
-                    wanted: "a model for prompts that it goes on with",
+                    wanted: sentence!("a model for prompts that it goes on with"),
                 })?;
                 let Input { tokens, positions, .. } = input(prompt, Behind::default(), 0, soft, &device)?;
                 let encoded = read_source(model, tokens, positions, None, conditioning);
@@ -145,7 +146,7 @@ impl Writer<'_> {
                 let source = Encoded { cross: cross.past(), first: 0, sight: cross.sight(0, &device) };
                 model.hidden(&input, &source, Some(&past), Some(&mut kv))
             }
-            (Self::Seq2Seq(_), None) => return Err(EngineError::Computation("a target without its source".to_owned())),
+            (Self::Seq2Seq(_), None) => return Err(EngineError::Computation(sentence!("a target without its source"))),
         }; // [rows, 1, head width]
         drop(past);
         cache.append(&kv);
@@ -214,5 +215,5 @@ fn ids(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
 }
 
 fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {
-    logits.try_into_vec_as().map_err(|error| EngineError::Computation(error.to_string()))
+    logits.try_into_vec_as().map_err(|error| EngineError::Computation(Sentence::verbatim(error)))
 }

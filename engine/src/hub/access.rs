@@ -10,6 +10,8 @@ use serde::Serialize;
 use ureq::http::Uri;
 
 use super::HubError;
+use crate::error::IoAction;
+use crate::sentence;
 
 /// The hub itself.
 pub const ENDPOINT: &str = "https://huggingface.co";
@@ -173,7 +175,7 @@ fn token(
 
 fn in_file(path: &Path) -> Result<Option<Token>, HubError> {
     // A user's own, and perhaps a pipe from a program that keeps secrets.
-    let text = fs::read_to_string(path).map_err(HubError::io("read", path))?;
+    let text = fs::read_to_string(path).map_err(HubError::io(IoAction::Read, path))?;
     said(&text, &path.display().to_string())
 }
 
@@ -182,8 +184,8 @@ fn said(text: &str, place: &str) -> Result<Option<Token>, HubError> {
     let bad = || HubError::BadToken {
         place: place.to_owned(),
         reason: match text.trim().lines().count() {
-            0 | 1 => "it has spaces or other characters that no token has".to_owned(),
-            n => format!("it has {n} lines, and a token is one"),
+            0 | 1 => sentence!("it has spaces or other characters that no token has"),
+            n => sentence!("it has {n} lines, and a token has one", n),
         },
     };
     match text.trim() {
@@ -196,18 +198,20 @@ fn said(text: &str, place: &str) -> Result<Option<Token>, HubError> {
 pub(super) fn keep_token(path: &Path, token: Option<&Token>) -> Result<(), HubError> {
     let Some(token) = token else {
         return match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HubError::io("remove", path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(HubError::io(IoAction::Remove, path)(error))
+            }
             _ => Ok(()),
         };
     };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
+        fs::create_dir_all(folder).map_err(HubError::io(IoAction::Create, folder))?;
     }
     // A temporary file is readable by its owner alone, and stays so when it gets its name.
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(HubError::io("write", path))?;
-    std::io::Write::write_all(&mut file, token.secret().as_bytes()).map_err(HubError::io("write", path))?;
-    file.persist(path).map_err(|error| HubError::io("write", path)(error.error))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(HubError::io(IoAction::Write, path))?;
+    std::io::Write::write_all(&mut file, token.secret().as_bytes()).map_err(HubError::io(IoAction::Write, path))?;
+    file.persist(path).map_err(|error| HubError::io(IoAction::Write, path)(error.error))?;
     Ok(())
 }
 

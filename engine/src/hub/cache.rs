@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{HubError, ModelId};
+use crate::error::IoAction;
 
 /// Any of these, beside `config.json`, is a model.
 const WEIGHTS: [&str; 4] =
@@ -104,20 +105,20 @@ impl Home {
         if same_length(&place, &blob) {
             return Ok(());
         }
-        fs::create_dir_all(self.snapshot(commit)).map_err(HubError::io("create", &place))?;
+        fs::create_dir_all(self.snapshot(commit)).map_err(HubError::io(IoAction::Create, &place))?;
         if place.symlink_metadata().is_ok() {
-            fs::remove_file(&place).map_err(HubError::io("replace", &place))?;
+            fs::remove_file(&place).map_err(HubError::io(IoAction::Replace, &place))?;
         }
         if symlink(&Path::new("../../blobs").join(hash), &place).is_ok() {
             return Ok(());
         }
         if fresh {
-            return fs::rename(&blob, &place).map_err(HubError::io("write", &place));
+            return fs::rename(&blob, &place).map_err(HubError::io(IoAction::Write, &place));
         }
         // Under its name it is whole or not there.
         let copy = place.with_extension("copying");
-        fs::copy(&blob, &copy).map_err(HubError::io("write", &copy))?;
-        fs::rename(&copy, &place).map_err(HubError::io("write", &place))
+        fs::copy(&blob, &copy).map_err(HubError::io(IoAction::Write, &copy))?;
+        fs::rename(&copy, &place).map_err(HubError::io(IoAction::Write, &place))
     }
 
     /// Remembers which commit a branch or tag is.
@@ -130,12 +131,12 @@ impl Home {
             return Ok(());
         }
         let folder = path.parent().unwrap_or(&self.home);
-        fs::create_dir_all(folder).map_err(HubError::io("create", folder))?;
+        fs::create_dir_all(folder).map_err(HubError::io(IoAction::Create, folder))?;
         // Whole or not there; a temporary file of the system's would be readable by its owner alone.
         let mut begun = path.clone().into_os_string();
         begun.push(format!(".{}.tmp", std::process::id()));
-        fs::write(&begun, commit).map_err(HubError::io("write", &path))?;
-        fs::rename(&begun, &path).map_err(HubError::io("write", &path))
+        fs::write(&begun, commit).map_err(HubError::io(IoAction::Write, &path))?;
+        fs::rename(&begun, &path).map_err(HubError::io(IoAction::Write, &path))
     }
 }
 

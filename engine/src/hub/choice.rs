@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::HubError;
+use crate::{Sentence, sentence};
 
 /// Read where they are there. `config.json` has to be.
 const FACTS: [&str; 7] = [
@@ -33,9 +34,9 @@ pub(super) fn choose<'a>(model: &str, listed: &[&'a str]) -> Result<Vec<&'a str>
     if let Some(name) = listed.iter().find(|name| leads_elsewhere(name)) {
         return Err(HubError::UnsafeName { name: (*name).to_owned() });
     }
-    let missing = |missing: &str| HubError::NotAModel { name: model.to_owned(), missing: missing.to_owned() };
+    let missing = |missing: Sentence| HubError::NotAModel { name: model.to_owned(), missing };
     let find = |wanted: &str| listed.iter().copied().find(|name| *name == wanted);
-    find("config.json").ok_or_else(|| missing("config.json"))?;
+    find("config.json").ok_or_else(|| missing(sentence!("config.json")))?;
     let mut chosen: Vec<&str> = FACTS.iter().filter_map(|name| find(name)).collect();
     match find("tokenizer.json") {
         Some(whole) => chosen.push(whole),
@@ -48,11 +49,11 @@ pub(super) fn choose<'a>(model: &str, listed: &[&'a str]) -> Result<Vec<&'a str>
         }
         if let Some(index) = find(index) {
             chosen.push(index);
-            chosen.extend(shards(listed, shard).map_err(|name| missing(&name))?);
+            chosen.extend(shards(listed, shard).map_err(|name| missing(Sentence::verbatim(name)))?);
             return Ok(chosen);
         }
     }
-    Err(missing("model.safetensors and no pytorch_model.bin"))
+    Err(missing(sentence!("model.safetensors and no pytorch_model.bin")))
 }
 
 /// All of `model-00001-of-00002.safetensors` and its like, or the name of the first that is not there.
@@ -110,7 +111,7 @@ mod tests {
         let whole = ["config.json", index, &c, &a, &b, "pytorch_model-00001-of-00002.bin"];
         assert_eq!(choose("m", &whole).unwrap(), ["config.json", index, &a, &b, &c]);
         let error = choose("m", &["config.json", index, &a, &c]).unwrap_err();
-        assert!(matches!(&error, HubError::NotAModel { missing, .. } if *missing == b), "{error}");
+        assert!(matches!(&error, HubError::NotAModel { missing, .. } if *missing == b.as_str()), "{error}");
     }
 
     #[test]

@@ -1,40 +1,37 @@
 //! What can go wrong between here and the hub, with the values one needs to act.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::{Failure, io_advice, io_reason};
+use crate::error::{Failure, IoAction, io_advice, io_reason};
+use crate::{Sentence, sentence};
 
 /// An error of a look-up or a download. No text of it has a token in it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum HubError {
     /// What was typed is no id.
-    #[error("{asked:?} is no model id: {reason}")]
     BadId {
         /// As it was typed.
         asked: String,
         /// In words.
-        reason: String,
+        reason: Sentence,
     },
     /// The setting of the endpoint is no address.
-    #[error("the hub's address must begin with https:// or http://, and it is {endpoint:?}")]
     BadEndpoint {
         /// As it was set.
         endpoint: String,
     },
     /// The environment forbids the network.
-    #[error("HF_HUB_OFFLINE is set, so nothing is fetched")]
     Offline,
     /// No connection, or it gave no answer.
-    #[error("{host} cannot be reached: {reason}")]
     Unreachable {
         /// The host.
         host: String,
         /// What the system said.
-        reason: String,
+        reason: Sentence,
     },
     /// The hub has no such model, or does not show it.
-    #[error("{host} has no model {name}, or it is private")]
     NoSuchModel {
         /// Its id.
         name: String,
@@ -42,7 +39,6 @@ pub enum HubError {
         host: String,
     },
     /// The model is there, the revision is not.
-    #[error("{name} has no revision {revision:?}")]
     NoSuchRevision {
         /// The model.
         name: String,
@@ -50,7 +46,6 @@ pub enum HubError {
         revision: String,
     },
     /// A model whose terms have to be accepted first.
-    #[error("{name} is gated: its owner asks you to accept terms first")]
     Gated {
         /// The model.
         name: String,
@@ -60,21 +55,18 @@ pub enum HubError {
         with_token: bool,
     },
     /// What is kept as a token cannot be one; its text is in no message.
-    #[error("the token in {place} cannot be used: {reason}")]
     BadToken {
         /// The file or the variable.
         place: String,
         /// What is wrong, in words.
-        reason: String,
+        reason: Sentence,
     },
     /// The hub does not take the token.
-    #[error("{host} does not accept the token")]
     TokenRefused {
         /// The host.
         host: String,
     },
     /// Any other answer than success.
-    #[error("{host} answers with status {status}")]
     Status {
         /// The host.
         host: String,
@@ -82,29 +74,25 @@ pub enum HubError {
         status: u16,
     },
     /// An answer that makes no sense.
-    #[error("the answer of {host} cannot be used: {reason}")]
     BadAnswer {
         /// The host.
         host: String,
         /// What is wrong, in words.
-        reason: String,
+        reason: Sentence,
     },
     /// A file name that leads out of the model's folder.
-    #[error("the model lists a file named {name:?}, which would be written elsewhere: it is refused")]
     UnsafeName {
         /// As the hub gave it.
         name: String,
     },
     /// A repository without what the workbench reads.
-    #[error("{name} has no {missing}")]
     NotAModel {
         /// The model.
         name: String,
         /// The file or choice of files.
-        missing: String,
+        missing: Sentence,
     },
     /// Not enough room.
-    #[error("{} are still needed and {} are free on the disk of {path}", megabytes(*needed), megabytes(*free), path = path.display())]
     DiskFull {
         /// Bytes still to be fetched.
         needed: u64,
@@ -114,23 +102,20 @@ pub enum HubError {
         path: PathBuf,
     },
     /// The disk filled up while something was written.
-    #[error("the disk is full: {path}", path = path.display())]
     Full {
         /// What was written.
         path: PathBuf,
     },
     /// Reading or writing here failed.
-    #[error("cannot {action} {path}: {reason}", path = path.display(), reason = io_reason(source))]
     Io {
-        /// "read", "write", "create".
-        action: &'static str,
+        /// What was tried.
+        action: IoAction,
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
     /// The content is not what the hub says it is.
-    #[error("{file} arrived damaged: its SHA-256 is {found}, and the hub says {expected}")]
     WrongHash {
         /// The file.
         file: String,
@@ -140,7 +125,6 @@ pub enum HubError {
         found: String,
     },
     /// The size is not what the hub said it was.
-    #[error("{file} was said to have {expected} bytes, and what is sent has {found}")]
     WrongSize {
         /// The file.
         file: String,
@@ -150,7 +134,6 @@ pub enum HubError {
         found: u64,
     },
     /// The connection was cut, again and again.
-    #[error("the connection was cut after {} of {} of {file}: {reason}", megabytes(*bytes), megabytes(*of))]
     Cut {
         /// The file.
         file: String,
@@ -159,16 +142,14 @@ pub enum HubError {
         /// Its size.
         of: u64,
         /// What the system said.
-        reason: String,
+        reason: Sentence,
     },
     /// Another program fetches the same file.
-    #[error("another program is downloading {file}")]
     Busy {
         /// The file.
         file: String,
     },
     /// The chosen folder has another file of that name.
-    #[error("there is another {file} already: {path}", path = path.display())]
     Occupied {
         /// The file.
         file: String,
@@ -176,46 +157,112 @@ pub enum HubError {
         path: PathBuf,
     },
     /// Somebody asked for the end.
-    #[error("the download was cancelled")]
     Cancelled,
 }
 
 impl HubError {
+    /// One sentence on what happened.
+    pub fn sentence(&self) -> Sentence {
+        match self {
+            Self::BadId { asked, reason } => sentence!("{asked:?} is no model id: {reason}", asked, reason),
+            Self::BadEndpoint { endpoint } => {
+                sentence!("the hub's address must begin with https:// or http://, and it is {endpoint:?}", endpoint)
+            }
+            Self::Offline => sentence!("HF_HUB_OFFLINE is set, so nothing is fetched"),
+            Self::Unreachable { host, reason } => sentence!("{host} cannot be reached: {reason}", host, reason),
+            Self::NoSuchModel { name, host } => sentence!("{host} has no model {name}, or it is private", host, name),
+            Self::NoSuchRevision { name, revision } => sentence!("{name} has no revision {revision:?}", name, revision),
+            Self::Gated { name, .. } => sentence!("{name} is gated: its owner asks you to accept terms first", name),
+            Self::BadToken { place, reason } => {
+                sentence!("the token in {place} cannot be used: {reason}", place, reason)
+            }
+            Self::TokenRefused { host } => sentence!("{host} does not accept the token", host),
+            Self::Status { host, status } => sentence!("{host} answers with status {status}", host, status),
+            Self::BadAnswer { host, reason } => {
+                sentence!("the answer of {host} cannot be used: {reason}", host, reason)
+            }
+            Self::UnsafeName { name } => sentence!(
+                "the model lists a file named {name:?}, which would be written elsewhere: it is refused",
+                name
+            ),
+            Self::NotAModel { name, missing } => sentence!("{name} has no {missing}", name, missing),
+            Self::DiskFull { needed, free, path } => sentence!(
+                "{needed} are still needed and {free} are free on the disk of {path}",
+                needed = megabytes(*needed),
+                free = megabytes(*free),
+                path
+            ),
+            Self::Full { path } => sentence!("the disk is full: {path}", path),
+            Self::Io { action, path, source } => {
+                sentence!("cannot {action} {path}: {reason}", action, path, reason = io_reason(source))
+            }
+            Self::WrongHash { file, expected, found } => sentence!(
+                "{file} arrived damaged: its SHA-256 is {found}, and the hub says {expected}",
+                file,
+                found,
+                expected
+            ),
+            Self::WrongSize { file, expected, found } => sentence!(
+                "{file} was said to have {expected} bytes, and what is sent has {found}",
+                file,
+                expected,
+                found
+            ),
+            Self::Cut { file, bytes, of, reason } => sentence!(
+                "the connection was cut after {bytes} of {of} of {file}: {reason}",
+                bytes = megabytes(*bytes),
+                of = megabytes(*of),
+                file,
+                reason
+            ),
+            Self::Busy { file } => sentence!("another program is downloading {file}", file),
+            Self::Occupied { file, path } => sentence!("there is another {file} already: {path}", file, path),
+            Self::Cancelled => sentence!("the download was cancelled"),
+        }
+    }
+
     /// One sentence on what to do about it.
-    pub fn advice(&self) -> String {
-        let text = match self {
-            Self::BadId { .. } => "Write it as its page does: gpt2, or Langboat/bloom-1b4-zh",
-            Self::BadEndpoint { .. } => "Correct the address in Settings, in --endpoint or in HF_ENDPOINT",
-            Self::Offline => "Unset HF_HUB_OFFLINE, or choose a model that is already here",
+    pub fn advice(&self) -> Sentence {
+        match self {
+            Self::BadId { .. } => sentence!("Write it as its page does: gpt2, or Langboat/bloom-1b4-zh"),
+            Self::BadEndpoint { .. } => sentence!("Correct the address in Settings, in --endpoint or in HF_ENDPOINT"),
+            Self::Offline => sentence!("Unset HF_HUB_OFFLINE, or choose a model that is already here"),
             Self::Unreachable { .. } => {
-                "Check the network; behind a proxy set HTTPS_PROXY, or set the address of a mirror as the endpoint"
+                sentence!(
+                    "Check the network; behind a proxy set HTTPS_PROXY, or set the address of a mirror as the endpoint"
+                )
             }
-            Self::NoSuchModel { .. } => "Check the spelling; a private model needs a token that may read it",
-            Self::NoSuchRevision { .. } => "Name a branch, a tag or a commit that the model's page lists",
-            Self::Gated { page, with_token, .. } => {
-                return match with_token {
-                    false => format!(
-                        "Accept them at {page}, make a token that may read it at {}, and set it in Settings or HF_TOKEN",
-                        tokens_page(page)
-                    ),
-                    true => format!("The token has no access yet: accept the terms with its account at {page}"),
-                };
+            Self::NoSuchModel { .. } => sentence!("Check the spelling; a private model needs a token that may read it"),
+            Self::NoSuchRevision { .. } => sentence!("Name a branch, a tag or a commit that the model's page lists"),
+            Self::Gated { page, with_token: true, .. } => {
+                sentence!("The token has no access yet: accept the terms with its account at {page}", page)
             }
-            Self::BadToken { .. } => "Keep the token alone there, on one line",
-            Self::TokenRefused { .. } => "Make a new token on the hub's page of access tokens, and set it again",
-            Self::Status { .. } => "Try again later, or set another endpoint",
-            Self::BadAnswer { .. } => "Check that the endpoint is a Hugging Face hub or a mirror of one",
-            Self::UnsafeName { .. } | Self::WrongSize { .. } => "Do not use this model from this endpoint",
-            Self::NotAModel { .. } => "Choose a model that is published for transformers",
-            Self::DiskFull { .. } | Self::Full { .. } => "Make room, or set HF_HOME to a folder on a larger disk",
+            Self::Gated { page, .. } => {
+                let tokens = tokens_page(page);
+                sentence!(
+                    "Accept them at {page}, make a token that may read it at {tokens}, and set it in Settings or HF_TOKEN",
+                    page,
+                    tokens
+                )
+            }
+            Self::BadToken { .. } => sentence!("Keep the token alone there, on one line"),
+            Self::TokenRefused { .. } => {
+                sentence!("Make a new token on the hub's page of access tokens, and set it again")
+            }
+            Self::Status { .. } => sentence!("Try again later, or set another endpoint"),
+            Self::BadAnswer { .. } => sentence!("Check that the endpoint is a Hugging Face hub or a mirror of one"),
+            Self::UnsafeName { .. } | Self::WrongSize { .. } => sentence!("Do not use this model from this endpoint"),
+            Self::NotAModel { .. } => sentence!("Choose a model that is published for transformers"),
+            Self::DiskFull { .. } | Self::Full { .. } => {
+                sentence!("Make room, or set HF_HOME to a folder on a larger disk")
+            }
             Self::Io { source, .. } => io_advice(source),
-            Self::WrongHash { .. } => "Nothing of it was kept; download it again, or from another endpoint",
-            Self::Cut { .. } => "Start the download again: it goes on from there",
-            Self::Busy { .. } => "Wait for it; what it fetches will be found here",
-            Self::Occupied { .. } => "Choose an empty folder, or move that file away",
-            Self::Cancelled => "Start it again: it goes on from there",
-        };
-        text.to_owned()
+            Self::WrongHash { .. } => sentence!("Nothing of it was kept; download it again, or from another endpoint"),
+            Self::Cut { .. } => sentence!("Start the download again: it goes on from there"),
+            Self::Busy { .. } => sentence!("Wait for it; what it fetches will be found here"),
+            Self::Occupied { .. } => sentence!("Choose an empty folder, or move that file away"),
+            Self::Cancelled => sentence!("Start it again: it goes on from there"),
+        }
     }
 
     /// Whether another try could go better.
@@ -227,11 +274,27 @@ impl HubError {
         }
     }
 
-    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(action: IoAction, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full { path },
             _ => Self::Io { action, path, source },
+        }
+    }
+}
+
+/// In English, as in logs.
+impl fmt::Display for HubError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for HubError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
         }
     }
 }
@@ -248,6 +311,6 @@ fn tokens_page(page: &str) -> String {
 
 impl From<&HubError> for Failure {
     fn from(error: &HubError) -> Self {
-        Self { what: error.to_string(), advice: error.advice() }
+        Self { what: error.sentence(), advice: error.advice() }
     }
 }

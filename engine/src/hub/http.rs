@@ -11,6 +11,8 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::access::{Access, Token};
 use super::{HubError, Watch};
+use crate::error::IoAction;
+use crate::{Sentence, sentence};
 
 /// Pieces that wait to be written.
 const WAITING: usize = 8;
@@ -123,7 +125,7 @@ impl Client {
                 // Nobody waits for it any more after a cancellation.
                 tell.send(Message::End(ended)).ok();
             })
-            .map_err(HubError::io("start", "a thread"))?;
+            .map_err(HubError::io(IoAction::Start, "a thread"))?;
         let answer = Answer { messages };
         match answer.next(watch)? {
             Message::Head(head) => Ok((head, answer)),
@@ -144,7 +146,7 @@ impl Answer {
                 Err(RecvTimeoutError::Timeout) => watch.nothing_arrives(),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(HubError::Io {
-                        action: "read",
+                        action: IoAction::Read,
                         path: "the hub's answer".into(),
                         source: std::io::Error::other("its thread ended"),
                     });
@@ -172,7 +174,7 @@ impl Answer {
         while let Some(piece) = self.piece(watch)? {
             whole.extend(piece);
             if whole.len() > most {
-                let reason = format!("it is longer than {most} bytes");
+                let reason = sentence!("it is longer than {most} bytes", most);
                 return Err(HubError::BadAnswer { host: host.to_owned(), reason });
             }
         }
@@ -211,12 +213,12 @@ impl Request {
         let mut head = Head::default();
         let mut url = self.url.clone();
         for _ in 0..REDIRECTS {
-            let bad = |reason: &str| HubError::BadAnswer { host: self.origin.1.clone(), reason: reason.to_owned() };
-            let uri: Uri = url.parse().ok().ok_or_else(|| bad("it leads to an address that is none"))?;
+            let bad = |reason: Sentence| HubError::BadAnswer { host: self.origin.1.clone(), reason };
+            let uri: Uri = url.parse().ok().ok_or_else(|| bad(sentence!("it leads to an address that is none")))?;
             let origin = Origin::of(&uri);
             let at_home = origin == self.origin;
             if !at_home && self.origin.0 == "https" && origin.0 != "https" {
-                return Err(bad("it leads to a place that is not encrypted"));
+                return Err(bad(sentence!("it leads to a place that is not encrypted")));
             }
             let mut request = self.agent.get(&url);
             if let Some(token) = self.token.as_ref().filter(|_| at_home) {
@@ -235,10 +237,10 @@ impl Request {
                     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
                     url = format!("{}://{authority}{to}", origin.0);
                 }
-                Some(_) => return Err(bad("it leads to an address that is none")),
+                Some(_) => return Err(bad(sentence!("it leads to an address that is none"))),
             }
         }
-        Err(HubError::BadAnswer { host: self.origin.1.clone(), reason: "it leads from place to place".to_owned() })
+        Err(HubError::BadAnswer { host: self.origin.1.clone(), reason: sentence!("it leads from place to place") })
     }
 }
 
@@ -269,7 +271,7 @@ fn plain_etag(etag: &str) -> String {
 
 fn unreachable_host(host: &str, error: &dyn std::fmt::Display) -> HubError {
     let said = error.to_string();
-    let reason = said.trim_start_matches("io: ").to_owned();
+    let reason = Sentence::verbatim(said.trim_start_matches("io: "));
     HubError::Unreachable { host: host.to_owned(), reason }
 }
 

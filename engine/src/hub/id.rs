@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::HubError;
+use crate::{Sentence, sentence};
 
 /// The branch that is meant when none is named.
 const MAIN: &str = "main";
@@ -26,29 +27,29 @@ impl ModelId {
     /// # Errors
     /// [`HubError::BadId`]: the hub could not have a model of that name.
     pub fn parse(asked: &str) -> Result<Self, HubError> {
-        let bad = |reason: &str| HubError::BadId { asked: asked.trim().to_owned(), reason: reason.to_owned() };
+        let bad = |reason: Sentence| HubError::BadId { asked: asked.trim().to_owned(), reason };
         let text = asked.trim();
         let text = text.strip_prefix("hub:").unwrap_or(text);
         let text = text.strip_prefix("https://huggingface.co/").unwrap_or(text);
         let (name, revision) = text.split_once('@').or_else(|| text.split_once("/tree/")).unwrap_or((text, MAIN));
         let parts: Vec<&str> = name.split('/').collect();
         if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-            return Err(bad("it is written name or organisation/name"));
+            return Err(bad(sentence!("it is written name or organisation/name")));
         }
         if let Some(letter) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-/".contains(*c))) {
-            return Err(bad(&format!("{letter:?} is in no id")));
+            return Err(bad(sentence!("{letter:?} is in no id", letter)));
         }
         // Two dashes stand for the slash in the cache's folder names.
         if name.contains("--") || name.contains("..") || parts.iter().any(|part| part.starts_with(['.', '-'])) {
-            return Err(bad("it has \"--\" or \"..\", or a part that begins with \".\" or \"-\""));
+            return Err(bad(sentence!("it has \"--\" or \"..\", or a part that begins with \".\" or \"-\"")));
         }
         if parts.iter().any(|part| part.len() > LONGEST) {
-            return Err(bad("it is too long"));
+            return Err(bad(sentence!("it is too long")));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/+".contains(c);
         let whole = revision.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains(".."));
         if !whole || !revision.chars().all(allowed) {
-            return Err(bad(&format!("{revision:?} is no revision")));
+            return Err(bad(sentence!("{revision:?} is no revision", revision)));
         }
         Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
     }

@@ -11,6 +11,7 @@ use super::cache::{Home, is_plain};
 use super::choice::choose;
 use super::http::{Client, Head};
 use super::{HubError, ModelId, Watch};
+use crate::{Sentence, sentence};
 
 /// A list of files that is longer than this is none.
 const LONGEST_LIST: usize = 16 << 20;
@@ -167,10 +168,10 @@ pub(super) fn look_up(
         return Err(refusal(&head, id, access, client));
     }
     let text = answer.whole(&access.host(), LONGEST_LIST, watch)?;
-    let bad = |reason: String| HubError::BadAnswer { host: access.host(), reason };
-    let repository: Repository = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let bad = |reason: Sentence| HubError::BadAnswer { host: access.host(), reason };
+    let repository: Repository = serde_json::from_slice(&text).map_err(|error| bad(Sentence::verbatim(error)))?;
     if !is_plain(&repository.sha) {
-        return Err(bad("it names no commit".to_owned()));
+        return Err(bad(sentence!("it names no commit")));
     }
     let names: Vec<&str> = repository.siblings.iter().map(|sibling| sibling.rfilename.as_str()).collect();
     let folder = match to {
@@ -192,12 +193,16 @@ pub(super) fn look_up(
         repository.siblings.iter().map(|sibling| (sibling.rfilename.as_str(), sibling)).collect();
     let chosen = choose(id.name(), &names)?;
     if chosen.len() > MOST_FILES {
-        return Err(bad(format!("it lists {} files of one model, more than {MOST_FILES}", chosen.len())));
+        return Err(bad(sentence!(
+            "it lists {n} files of one model, more than {most_files}",
+            n = chosen.len(),
+            most_files = MOST_FILES
+        )));
     }
     for name in chosen {
         let known = siblings.get(name).and_then(|sibling| facts(sibling));
         let (bytes, hash) =
-            known.ok_or_else(|| bad(format!("it does not say how large {name} is and what it holds")))?;
+            known.ok_or_else(|| bad(sentence!("it does not say how large {name} is and what it holds", name)))?;
         let here_bytes = here_bytes(&listing, name, bytes, &hash, &access.cache);
         listing.files.push(ListedFile { name: name.to_owned(), bytes, here_bytes, hash });
     }

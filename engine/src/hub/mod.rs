@@ -38,8 +38,9 @@ pub use self::id::ModelId;
 pub use self::listing::{Destination, FileHash, ListedFile, Listing};
 use self::transfer::Transfer;
 use self::watch::Watch;
-use crate::error::{EngineError, Failure, Result};
+use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::message::JobId;
+use crate::sentence;
 
 /// What the hub's thread can be asked for. Commands are done in the order in which they are sent.
 #[derive(Clone, Debug)]
@@ -176,7 +177,7 @@ impl Hub {
             .spawn(move || {
                 Desk { wishes, patience, inbox, waiting: VecDeque::new(), outbox: Box::new(outbox) }.run();
             })
-            .map_err(EngineError::io("start", "the hub's thread"))?;
+            .map_err(EngineError::io(IoAction::Start, "the hub's thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
@@ -232,8 +233,8 @@ impl Desk {
             Ok(Err(error)) => HubEvent::Failed { job, failure: Failure::from(&error) },
             Err(_) => {
                 let failure = Failure {
-                    what: "the download ended unexpectedly".to_owned(),
-                    advice: "Start it again with RUST_LOG=debug for details".to_owned(),
+                    what: sentence!("the download ended unexpectedly"),
+                    advice: sentence!("Start it again with RUST_LOG=debug for details"),
                 };
                 HubEvent::Failed { job, failure }
             }

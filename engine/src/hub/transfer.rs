@@ -13,6 +13,8 @@ use super::cache::Home;
 use super::http::{Client, Head};
 use super::listing::{Destination, FileHash, ListedFile, Listing, part_in, refusal};
 use super::{HubError, Patience, Watch};
+use crate::error::IoAction;
+use crate::sentence;
 
 /// Bytes read at once of what was fetched before.
 const REREAD: usize = 1 << 20;
@@ -64,7 +66,7 @@ impl Transfer<'_> {
             }
             let part = home.part(hash);
             self.fetch(file, &part, watch)?;
-            fs::rename(&part, &blob).map_err(HubError::io("write", &blob))?;
+            fs::rename(&part, &blob).map_err(HubError::io(IoAction::Write, &blob))?;
             fetched.push(hash);
         }
         for file in &self.listing.files {
@@ -90,7 +92,7 @@ impl Transfer<'_> {
             }
             let part = part_in(folder, &file.name);
             self.fetch(file, &part, watch)?;
-            fs::rename(&part, &place).map_err(HubError::io("write", &place))?;
+            fs::rename(&part, &place).map_err(HubError::io(IoAction::Write, &place))?;
         }
         Ok(())
     }
@@ -119,7 +121,7 @@ impl Transfer<'_> {
                 }
             }
         }
-        growing.file.sync_all().map_err(HubError::io("write", part))?;
+        growing.file.sync_all().map_err(HubError::io(IoAction::Write, part))?;
         let found = hexadecimal(growing.hash.clone());
         match &file.hash {
             FileHash::Sha256(expected) if *expected != found => {
@@ -140,7 +142,7 @@ impl Transfer<'_> {
             200 => growing.restart(watch)?,
             206 if head.from == Some(growing.at) => {}
             206 => {
-                let reason = format!("it sends another part of {} than was asked for", file.name);
+                let reason = sentence!("it sends another part of {file} than was asked for", file = file.name);
                 return Err(HubError::BadAnswer { host: self.access.host(), reason });
             }
             _ => return Err(refusal(&head, id, self.access, self.client)),
@@ -155,7 +157,7 @@ impl Transfer<'_> {
             watch.arrived(piece.len() as u64);
         }
         if growing.at < file.bytes {
-            let reason = "the server sent less than it promised".to_owned();
+            let reason = sentence!("the server sent less than it promised");
             return Err(HubError::Unreachable { host: self.access.host(), reason });
         }
         Ok(())
@@ -179,7 +181,7 @@ impl Transfer<'_> {
 fn cut(file: &ListedFile, bytes: u64, error: &HubError) -> HubError {
     let reason = match error {
         HubError::Unreachable { reason, .. } => reason.clone(),
-        other => other.to_string(),
+        other => other.sentence(),
     };
     HubError::Cut { file: file.name.clone(), bytes, of: file.bytes, reason }
 }
@@ -197,29 +199,29 @@ impl Growing {
     fn open(path: &Path, most: u64, watch: &mut Watch<'_>) -> Result<Self, HubError> {
         make_parent(path)?;
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = opened.map_err(HubError::io("write", path))?;
+        let mut file = opened.map_err(HubError::io(IoAction::Write, path))?;
         let mut hash = Sha256::new();
-        let mut at = file.metadata().map_err(HubError::io("read", path))?.len();
+        let mut at = file.metadata().map_err(HubError::io(IoAction::Read, path))?.len();
         if at > most {
-            file.set_len(0).map_err(HubError::io("write", path))?;
+            file.set_len(0).map_err(HubError::io(IoAction::Write, path))?;
             at = 0;
         }
         hash_of(&mut file, path, &mut hash, watch)?;
-        file.seek(SeekFrom::Start(at)).map_err(HubError::io("read", path))?;
+        file.seek(SeekFrom::Start(at)).map_err(HubError::io(IoAction::Read, path))?;
         watch.arrived_before(at);
         Ok(Self { path: path.to_owned(), file, hash, at })
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<(), HubError> {
-        self.file.write_all(piece).map_err(HubError::io("write", &self.path))?;
+        self.file.write_all(piece).map_err(HubError::io(IoAction::Write, &self.path))?;
         self.hash.update(piece);
         self.at += piece.len() as u64;
         Ok(())
     }
 
     fn restart(&mut self, watch: &mut Watch<'_>) -> Result<(), HubError> {
-        self.file.set_len(0).map_err(HubError::io("write", &self.path))?;
-        self.file.seek(SeekFrom::Start(0)).map_err(HubError::io("write", &self.path))?;
+        self.file.set_len(0).map_err(HubError::io(IoAction::Write, &self.path))?;
+        self.file.seek(SeekFrom::Start(0)).map_err(HubError::io(IoAction::Write, &self.path))?;
         watch.lost(self.at);
         (self.hash, self.at) = (Sha256::new(), 0);
         Ok(())
@@ -236,7 +238,7 @@ impl Growing {
 fn hash_of(file: &mut File, path: &Path, hash: &mut Sha256, watch: &mut Watch<'_>) -> Result<(), HubError> {
     let mut piece = vec![0; REREAD];
     loop {
-        let read = file.read(&mut piece).map_err(HubError::io("read", path))?;
+        let read = file.read(&mut piece).map_err(HubError::io(IoAction::Read, path))?;
         if read == 0 {
             return Ok(());
         }
@@ -254,7 +256,7 @@ fn holds(place: &Path, file: &ListedFile, watch: &mut Watch<'_>) -> Result<bool,
     }
     let FileHash::Sha256(expected) = &file.hash else { return Ok(true) };
     let mut hash = Sha256::new();
-    let mut opened = File::open(place).map_err(HubError::io("read", place))?;
+    let mut opened = File::open(place).map_err(HubError::io(IoAction::Read, place))?;
     hash_of(&mut opened, place, &mut hash, watch)?;
     Ok(hexadecimal(hash) == *expected)
 }
@@ -265,7 +267,7 @@ fn has_length(path: &Path, bytes: u64) -> bool {
 
 fn make_parent(path: &Path) -> Result<(), HubError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(HubError::io("create", folder))
+    fs::create_dir_all(folder).map_err(HubError::io(IoAction::Create, folder))
 }
 
 fn hexadecimal(hash: Sha256) -> String {
@@ -283,7 +285,7 @@ impl Lock {
     fn take(path: &Path, name: &str) -> Result<Self, HubError> {
         make_parent(path)?;
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let file = opened.map_err(HubError::io("write", path))?;
+        let file = opened.map_err(HubError::io(IoAction::Write, path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file, removed: None }),
             Err(TryLockError::WouldBlock) => Err(HubError::Busy { file: name.to_owned() }),
@@ -291,7 +293,7 @@ impl Lock {
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
                 Ok(Self { _file: file, removed: None })
             }
-            Err(TryLockError::Error(error)) => Err(HubError::io("lock", path)(error)),
+            Err(TryLockError::Error(error)) => Err(HubError::io(IoAction::Lock, path)(error)),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::training::figures::Tally;
 use crate::training::loss::score;
 use crate::training::room_for_text;
 use crate::worker::{Job, Outbox, Progress};
+use crate::{Sentence, sentence};
 
 /// Rows in one forward pass.
 const BATCH: usize = 8;
@@ -121,9 +122,9 @@ fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<FoldedAdapt
     if !task.task.has_classes() {
         return Ok(None);
     }
-    let no_head = |reason: String| EngineError::NoHead { reason };
+    let no_head = |reason: Sentence| EngineError::NoHead { reason };
     let Some(own) = &model.summary.own_head else {
-        return Err(no_head("its checkpoint has no such head".to_owned()));
+        return Err(no_head(sentence!("its checkpoint has no such head")));
     };
     let (classes, order) = own.over(task.task, &task.classes).map_err(no_head)?;
     let head = model.model.folder().head_weights(task.task, &order)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Sentence;
 use crate::adapters::single_file::BaseModel;
 use crate::adapters::{FoldedAdapter, Incoming};
 use crate::error::EngineError;
@@ -84,7 +85,7 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
             "imported_from": adapter,
             "model": model,
             "positions": sent.adapter.positions,
-            "found": sent.sentence,
+            "found": sent.sentence.to_string(),
             "about": sent.about,
         });
         files::write_folder(&to, |draft| {
@@ -100,7 +101,7 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
 }
 
 /// Why the sender's base model is another than this one; `None` if it is this one or nobody says.
-fn other_base(sent: &Incoming, folder: &ModelFolder) -> Option<String> {
+fn other_base(sent: &Incoming, folder: &ModelFolder) -> Option<Sentence> {
     let about = sent.about.as_ref()?;
     about.base.difference(&BaseModel::of(&folder.summary(), &folder.hash()))
 }

@@ -10,6 +10,7 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writer};
 use crate::message::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::models::{Conditioning, SOFT};
+use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -98,7 +99,7 @@ fn of_adapter(
     if n_soft == 0 {
         prompt.retain(|&token| token < SOFT);
     } else if placed > 0 && placed != n_soft {
-        let reason = format!("it has {n_soft} soft tokens, the prompt {placed}");
+        let reason = sentence!("it has {n_soft} soft tokens, the prompt {placed}", n_soft, placed);
         return Err(EngineError::AdapterMismatch { reason });
     }
     let Some(adapter) = adapter else { return Ok(prompt) };

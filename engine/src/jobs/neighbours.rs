@@ -13,6 +13,7 @@ use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase, Side};
 use crate::models::{KeysAndValues, Model, Site};
 use crate::nn::Precision;
+use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};
 
@@ -51,7 +52,7 @@ impl Neighbours {
         let NeighbourRequest { layers, positions, side, metric, top, .. } = request;
         let own = adapter.prefixed_layers();
         if layers.iter().any(|layer| own.as_ref().is_some_and(|own| !own.contains(layer))) {
-            let reason = "the run gave no prefix to a layer that is asked for; look at one that has it".to_owned();
+            let reason = sentence!("the run gave no prefix to a layer that is asked for; look at one that has it");
             return Err(EngineError::Setting { field: "layers", reason });
         }
         let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
@@ -93,7 +94,11 @@ fn of_prompt(
         some => some.to_vec(),
     };
     if let Some(position) = asked.iter().find(|&&position| position >= prompt.n_virtual) {
-        let reason = format!("number {} is asked for, there are {}", position + 1, prompt.n_virtual);
+        let reason = sentence!(
+            "number {position} is asked for, there are {n_virtual}",
+            position = position + 1,
+            n_virtual = prompt.n_virtual
+        );
         return Err(EngineError::Setting { field: "positions", reason });
     }
     let slots = |prompt: &FoldedPrompt| {

@@ -13,6 +13,7 @@ use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, ProbeReport, Sampling};
 use crate::models::{Conditioning, Model};
 use crate::nn::{Precision, head_logits};
+use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::training::loss;
 use crate::worker::{Job, Outbox, Progress};
@@ -101,7 +102,7 @@ pub(super) fn last_logits(
     if all.iter().all(|x| x.is_finite()) {
         return Ok((width, all));
     }
-    Err(EngineError::Computation("a logit of the probe is not a number".to_owned()))
+    Err(EngineError::Computation(sentence!("a logit of the probe is not a number")))
 }
 
 /// `tuned` is the model with the weights that the adapter changes, `before` what stands before the row.
@@ -113,7 +114,11 @@ fn of_row(
 ) -> Result<Tensor<2>> {
     let shape = model.model.shape();
     if let Some(token) = row.iter().find(|&&token| token as usize >= shape.vocab_size) {
-        let reason = format!("its probe has token {token}, the model knows {}", shape.vocab_size);
+        let reason = sentence!(
+            "its probe has token {token}, the model knows {vocab_size}",
+            token,
+            vocab_size = shape.vocab_size
+        );
         return Err(EngineError::AdapterMismatch { reason });
     }
     let n_before = adapter.n_before().max(before.len());
@@ -158,7 +163,7 @@ fn of_row(
 fn from(reference: &ReferenceLogits, ours: &[f32], width: usize) -> Result<f32> {
     let ReferenceLogits { columns, logits, .. } = reference;
     if let Some(column) = columns.iter().find(|&&column| column as usize >= width) {
-        let reason = format!("its probe has logit {column}, the model makes {width}");
+        let reason = sentence!("its probe has logit {column}, the model makes {width}", column, width);
         return Err(EngineError::AdapterMismatch { reason });
     }
     let rows = ours.chunks_exact(width.max(1));

@@ -11,6 +11,7 @@ use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
 use crate::message::{Event, JobId, Outcome};
 use crate::nn::Precision;
+use crate::sentence;
 use crate::session::Session;
 use crate::training::run_folder::{Record, read_checkpoints, read_records, step_of};
 use crate::worker::{Job, Outbox, Progress};
@@ -67,8 +68,9 @@ impl Job for Share {
         let reference = spread(rows, width, &logits);
         single_file::write(&self.to, &adapter, about, Some(&reference))?;
         if n_samples > 0 {
-            let text = format!(
-                "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out"
+            let text = sentence!(
+                "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out",
+                n_samples
             );
             out.send(Event::Notice { job: self.id, text });
         }
@@ -90,7 +92,7 @@ fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits 
 /// from elsewhere has no run, and none of it.
 fn add_run(about: &mut About, adapter: &Path) {
     let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
-    let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, "config.json");
+    let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, sentence!("config.json"));
     let Ok(config) = config else { return };
     let data = config.data;
     about.template = Some(SharedTemplate {

@@ -13,6 +13,7 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
 use crate::message::{Event, JobId, Outcome, Phase, Sampling, TaskFigures, VoteReport, VoteRequest, VoteRow};
 use crate::models::{Conditioning, Model};
+use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::training::figures::{Tally, name};
 use crate::training::loss::score;
@@ -73,7 +74,7 @@ impl Vote {
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
         let VoteRequest { model, device, precision, adapters, data, max_new_tokens } = &self.request;
         if adapters.len() < 2 {
-            let reason = "a vote takes at least two adapters".to_owned();
+            let reason = sentence!("a vote takes at least two adapters");
             return Err(EngineError::Setting { field: "adapters", reason });
         }
         let model = session.model(model, (*device, *precision), &mut out.loading(self.id))?;
@@ -82,7 +83,7 @@ impl Vote {
         let adapters = adapters.collect::<Result<Vec<FoldedAdapter>>>()?;
         let record = TaskRecord { tasks: Vec::new(), ..adapters[0].task.clone() };
         if adapters.iter().any(|other| other.task.task != record.task || other.task.classes != record.classes) {
-            let reason = "the adapters were trained for different tasks or classes".to_owned();
+            let reason = sentence!("the adapters were trained for different tasks or classes");
             return Err(EngineError::AdapterMismatch { reason });
         }
         // A row is cut as the longest adapter needs it, so that all see the same.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::TaskFigures;
+use crate::Sentence;
 use crate::adapters::single_file::About;
 use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::models::{LinearName, OwnHead, Site, WeightName};
@@ -162,7 +163,7 @@ pub struct AdapterFacts {
     /// The file or folder.
     pub path: PathBuf,
     /// A sentence on what was found.
-    pub sentence: String,
+    pub sentence: Sentence,
     /// What it is, as far as its files say how it was trained.
     pub method: MethodConfig,
     /// Matrices of low rank beside that.
@@ -179,7 +180,7 @@ pub struct AdapterFacts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<String>,
     /// Why it is for another model than the one it is held against, though its shapes fit.
-    pub other_base: Option<String>,
+    pub other_base: Option<Sentence>,
     /// What a file of ours says beside its numbers.
     pub about: Option<Box<About>>,
 }
@@ -315,7 +316,7 @@ pub struct ModelSummary {
     pub linears: Vec<LinearName>,
     /// What its configuration says and nobody looks at, a sentence.
     #[serde(default)]
-    pub notice: Option<String>,
+    pub notice: Option<Sentence>,
 }
 
 /// Rows as training would see them, and what is odd about the dataset.
@@ -339,12 +340,12 @@ pub struct DataPreview {
     pub truncated_rows: usize,
     /// What is worth knowing of how the rows were read, a sentence each.
     #[serde(default)]
-    pub notices: Vec<String>,
+    pub notices: Vec<Sentence>,
     /// Rows are written as turns of the model's chat template, because the run says so or because they are conversations.
     #[serde(default)]
     pub chat: bool,
     /// Rows skipped: number from 1 and reason, the first ten.
-    pub skipped: Vec<(usize, String)>,
+    pub skipped: Vec<(usize, Sentence)>,
     /// How many were skipped in all.
     pub skipped_rows: usize,
     /// Tokens of every usable row, before the limit.
@@ -354,7 +355,7 @@ pub struct DataPreview {
     /// The model says how it wants conversations written, so that rows can be turns of one.
     pub has_chat_template: bool,
     /// What stands in for tokens that the tokenizer does not name.
-    pub tokenizer_notes: Vec<String>,
+    pub tokenizer_notes: Vec<Sentence>,
     /// What is learned of a row.
     #[serde(default)]
     pub task: Task,

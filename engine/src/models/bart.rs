@@ -20,6 +20,7 @@ use crate::models::{
     Encoded, Input, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
 };
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention};
+use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 3] = ["bart", "mbart", "pegasus"];
@@ -61,20 +62,24 @@ impl BartConfig {
     /// # Errors
     /// Sizes that contradict each other, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&[])?;
         let layers = [config.encoder_layers, config.decoder_layers];
         let heads = [config.encoder_attention_heads, config.decoder_attention_heads];
         let wide = [config.encoder_ffn_dim, config.decoder_ffn_dim];
         let sizes = [config.vocab_size, config.d_model, config.max_position_embeddings, wide[0], wide[1]];
         if sizes.contains(&0) || layers.contains(&0) || heads.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 24) || layers.iter().any(|&n| n > 4096) {
-            return Err(malformed("a size is beyond any BART".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any BART")));
         }
         if let Some(n) = heads.iter().find(|n| !config.d_model.is_multiple_of(**n)) {
-            return Err(malformed(format!("d_model {} is not a multiple of {n} heads", config.d_model)));
+            return Err(malformed(sentence!(
+                "d_model {d_model} is not a multiple of {n} heads",
+                d_model = config.d_model,
+                n
+            )));
         }
         config.check_options()?;
         Ok(config)

@@ -14,6 +14,7 @@ use crate::nn::{
     Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention,
     past_length,
 };
+use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "bloom";
 
@@ -47,22 +48,22 @@ impl BloomConfig {
     /// # Errors
     /// A size that is missing or cannot be.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let named = [("hidden_size", config.d_model()), ("n_layer", config.n_layers()), ("n_head", config.n_heads())];
         if let Some((name, _)) = named.into_iter().find(|(_, size)| *size == 0) {
-            return Err(malformed(format!("{name} is missing or 0")));
+            return Err(malformed(sentence!("{name} is missing or 0", name)));
         }
         let (d, heads) = (config.d_model(), config.n_heads());
         if config.vocab_size == 0 || config.seq_length == 0 {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         let sizes = [config.vocab_size, d, heads, config.seq_length];
         if sizes.iter().any(|&size| size > 1 << 28) || config.n_layers() > 4096 {
-            return Err(malformed("a size is beyond any BLOOM".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any BLOOM")));
         }
         if !d.is_multiple_of(heads) {
-            return Err(malformed(format!("hidden_size {d} is not a multiple of {heads} heads")));
+            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
         Ok(config)
     }

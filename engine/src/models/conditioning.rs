@@ -7,6 +7,7 @@ use crate::models::head::ClassHead;
 use crate::models::tuned::Tuned;
 use crate::nn::positions::Positions;
 use crate::nn::{LayerKv, Slots, past_length};
+use crate::sentence::{Sentence, ToValue, Value};
 
 /// A place where a model attends and a prefix can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,6 +19,12 @@ pub enum Site {
     Decoder,
     /// The decoder's attention to what the encoder read.
     Cross,
+}
+
+impl ToValue for Site {
+    fn to_value(&self) -> Value {
+        Value::Sentence(Sentence::verbatim(self.name()))
+    }
 }
 
 impl Site {

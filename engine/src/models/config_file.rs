@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// What transformers takes for an absent option, by `model_type`; written by tests/golden/defaults.py.
 const DEFAULTS: &str = include_str!("defaults.json");
@@ -56,12 +57,12 @@ impl ConfigFile {
     /// The file cannot be read, or is no JSON object.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let text = files::read_to_string(path, Kind::Settings)?;
-        refuse_other("config.json", path, text.as_bytes())?;
+        refuse_other(sentence!("config.json"), path, text.as_bytes())?;
         let file = Self::new(Value::Null, path);
         match serde_json::from_str(&text) {
             Ok(options @ Value::Object(_)) => Ok(Self { options, ..file }),
-            Ok(_) => Err(file.malformed("it is no object".to_owned())),
-            Err(error) => Err(file.malformed(error.to_string())),
+            Ok(_) => Err(file.malformed(sentence!("it is no object"))),
+            Err(error) => Err(file.malformed(Sentence::verbatim(error))),
         }
     }
 
@@ -71,8 +72,8 @@ impl ConfigFile {
     }
 
     /// The refusal of what the file says.
-    pub(super) fn malformed(&self, reason: String) -> EngineError {
-        EngineError::Malformed { what: "config.json", path: self.path.clone(), reason }
+    pub(super) fn malformed(&self, reason: Sentence) -> EngineError {
+        EngineError::Malformed { what: sentence!("config.json"), path: self.path.clone(), reason }
     }
 
     /// All options as they are.
@@ -86,7 +87,7 @@ impl ConfigFile {
     /// The file has none.
     pub(super) fn model_type(&self) -> Result<&str> {
         let named = self.options.get("model_type").and_then(Value::as_str);
-        named.ok_or_else(|| self.malformed("it has no model_type".to_owned()))
+        named.ok_or_else(|| self.malformed(sentence!("it has no model_type")))
     }
 
     /// The options of an architecture. `names` lists other names of an option, each before the option's own.
@@ -95,7 +96,8 @@ impl ConfigFile {
     /// An option has another type, or two values under its names.
     pub(super) fn read<T: DeserializeOwned>(&self, names: &[(&str, &str)]) -> Result<T> {
         let mut options = self.under_own_names(&self.options, names)?;
-        let defaults: Value = serde_json::from_str(DEFAULTS).map_err(|error| self.malformed(error.to_string()))?;
+        let defaults: Value =
+            serde_json::from_str(DEFAULTS).map_err(|error| self.malformed(Sentence::verbatim(error)))?;
         let model_type = self.options.get("model_type").and_then(Value::as_str).unwrap_or_default();
         for (name, value) in self.under_own_names(&defaults[model_type], names)? {
             options.entry(name).or_insert(value);
@@ -136,7 +138,7 @@ impl ConfigFile {
     }
 
     fn parse<T: DeserializeOwned>(&self, options: Value) -> Result<T> {
-        serde_json::from_value(options).map_err(|error| self.malformed(error.to_string()))
+        serde_json::from_value(options).map_err(|error| self.malformed(Sentence::verbatim(error)))
     }
 
     fn under_own_names(&self, options: &Value, names: &[(&str, &str)]) -> Result<Map<String, Value>> {
@@ -145,7 +147,13 @@ impl ConfigFile {
             let Some(value) = options.remove(*other).filter(|value| !value.is_null()) else { continue };
             let known = options.get(*own).filter(|known| !known.is_null());
             if let Some(known) = known.filter(|known| **known != value && known.as_f64() != value.as_f64()) {
-                return Err(self.malformed(format!("{own} is {known}, and under its other name {other} {value}")));
+                return Err(self.malformed(sentence!(
+                    "{own} is {known}, and under its other name {other} {value}",
+                    own,
+                    known,
+                    other,
+                    value
+                )));
             }
             options.insert((*own).to_owned(), value);
         }

@@ -3,6 +3,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::Sentence;
 use crate::models::head::HeadKind;
 use crate::models::{Input, ModelShape};
 use crate::nn::positions::Counting;
@@ -44,7 +45,7 @@ pub trait EncoderModel: Send {
     fn initializer_range(&self) -> f64;
 
     /// What a classifier of texts should know about the checkpoint, in a sentence.
-    fn text_notice(&self) -> Option<&'static str>;
+    fn text_notice(&self) -> Option<Sentence>;
 }
 
 /// Dense layer, activation, norm and decoder: the logits of the token under a mask.

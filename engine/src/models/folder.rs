@@ -26,6 +26,7 @@ use crate::models::{
 };
 use crate::nn::Precision;
 use crate::weights::WeightFiles;
+use crate::{Sentence, sentence};
 
 /// The architectures that `config.json` may name.
 const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3; \
@@ -260,12 +261,12 @@ impl ModelFolder {
     }
 
     /// Options of `config.json` that say something and are not looked at, a sentence; nothing where there are none.
-    pub fn options_notice(&self) -> Option<String> {
+    pub fn options_notice(&self) -> Option<Sentence> {
         let options = &self.unread_options;
         (!options.is_empty()).then(|| {
-            format!(
-                "config.json has options that are not looked at, and may mean other numbers: {}",
-                options.join(", ")
+            sentence!(
+                "config.json has options that are not looked at, and may mean other numbers: {options}",
+                options = options.join(", ")
             )
         })
     }

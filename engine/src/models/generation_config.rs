@@ -9,6 +9,7 @@ use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::models::{TargetTokens, place};
+use crate::{Sentence, sentence};
 
 /// What decoding takes from the file; the rest is the user's choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,8 +64,10 @@ impl GenerationConfig {
     /// A file cannot be read or understood.
     pub fn read(folder: &Path) -> Result<Self> {
         let folder = place::resolved(folder);
-        let model: Ends = read(&folder.join("config.json"), "config.json")?.unwrap_or_default();
-        let Some(file): Option<File> = read(&folder.join("generation_config.json"), "generation_config.json")? else {
+        let model: Ends = read(&folder.join("config.json"), sentence!("config.json"))?.unwrap_or_default();
+        let Some(file): Option<File> =
+            read(&folder.join("generation_config.json"), sentence!("generation_config.json"))?
+        else {
             return Ok(Self { end_tokens: OneOrMore::all(model.eos_token_id), ..Self::default() });
         };
         let target = TargetTokens {
@@ -81,25 +84,29 @@ impl GenerationConfig {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<Option<T>> {
+fn read<T: DeserializeOwned>(path: &Path, what: Sentence) -> Result<Option<T>> {
     if !path.is_file() {
         return Ok(None);
     }
     let text = files::read_to_string(path, Kind::Settings)?;
-    refuse_other(what, path, text.as_bytes())?;
-    let malformed =
-        |error: serde_json::Error| EngineError::Malformed { what, path: path.to_owned(), reason: error.to_string() };
+    refuse_other(what.clone(), path, text.as_bytes())?;
+    let malformed = |error: serde_json::Error| EngineError::Malformed {
+        what,
+        path: path.to_owned(),
+        reason: Sentence::verbatim(error),
+    };
     serde_json::from_str(&text).map(Some).map_err(malformed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::IoAction;
 
     fn read(text: &str) -> Result<GenerationConfig> {
-        let folder = tempfile::tempdir().map_err(EngineError::io("create", "a folder"))?;
+        let folder = tempfile::tempdir().map_err(EngineError::io(IoAction::Create, "a folder"))?;
         let path = folder.path().join("generation_config.json");
-        std::fs::write(&path, text).map_err(EngineError::io("write", &path))?;
+        std::fs::write(&path, text).map_err(EngineError::io(IoAction::Write, &path))?;
         GenerationConfig::read(folder.path())
     }
 

@@ -18,6 +18,7 @@ use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, activation, attention,
 };
+use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 3] = ["glm", "glm4", "chatglm"];
@@ -52,7 +53,7 @@ impl GlmConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = match file.model_type()? {
             CHATGLM => file.read_translated(of_chatglm(file.options())?, &CHATGLM_WORDS)?,
             _ => Self { rope: RopeSettings::read(file)?, ..file.read(&[])? },
@@ -69,16 +70,24 @@ impl GlmConfig {
             config.max_position_embeddings,
         ];
         if sizes.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed("a size is beyond any GLM".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any GLM")));
         }
         if !heads.is_multiple_of(kv_heads) {
-            return Err(malformed(format!("{heads} heads cannot share {kv_heads} key and value heads")));
+            return Err(malformed(sentence!(
+                "{heads} heads cannot share {kv_heads} key and value heads",
+                heads,
+                kv_heads
+            )));
         }
         if config.d_rotary() > d_head || !config.d_rotary().is_multiple_of(2) {
-            return Err(malformed(format!("{} of {d_head} numbers of a head cannot be turned", config.d_rotary())));
+            return Err(malformed(sentence!(
+                "{d_rotary} of {d_head} numbers of a head cannot be turned",
+                d_rotary = config.d_rotary(),
+                d_head
+            )));
         }
         config.activation()?;
         config.rope.check(config.name())?;

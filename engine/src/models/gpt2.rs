@@ -11,6 +11,7 @@ use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, k
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
 };
+use crate::{Sentence, sentence};
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,17 +46,21 @@ impl Gpt2Config {
     /// # Errors
     /// Sizes that contradict each other, or an option that we do not compute, by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let sizes = [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head];
         if sizes.contains(&0) || config.n_inner == Some(0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 24) || config.n_layer > 4096 {
-            return Err(malformed("a size is beyond any GPT-2".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any GPT-2")));
         }
         if !config.n_embd.is_multiple_of(config.n_head) {
-            return Err(malformed(format!("n_embd {} is not a multiple of n_head {}", config.n_embd, config.n_head)));
+            return Err(malformed(sentence!(
+                "n_embd {n_embd} is not a multiple of n_head {n_head}",
+                n_embd = config.n_embd,
+                n_head = config.n_head
+            )));
         }
         let unsupported = |option, value: &str| {
             Err(EngineError::UnsupportedOption { architecture: ARCHITECTURE, option, value: value.to_owned() })

@@ -13,6 +13,7 @@ use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, SlidingWindow, activation, attention,
     embed, past_length,
 };
+use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "gpt_neo";
 
@@ -47,19 +48,19 @@ impl GptNeoConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let (d, heads, layers) = (config.hidden_size, config.num_heads, config.num_layers);
         let sizes =
             [config.vocab_size, d, layers, heads, config.d_ff(), config.max_position_embeddings, config.window_size];
         if sizes.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 28) || layers > 4096 {
-            return Err(malformed("a size is beyond any GPT-Neo".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any GPT-Neo")));
         }
         if !d.is_multiple_of(heads) {
-            return Err(malformed(format!("hidden_size {d} is not a multiple of {heads} heads")));
+            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
         let kinds = config.attention_types.iter().flat_map(|(kinds, _)| kinds);
         if let Some(kind) = kinds.into_iter().find(|kind| !["global", "local"].contains(&kind.as_str())) {
@@ -68,7 +69,7 @@ impl GptNeoConfig {
         }
         let named = config.local_layers().take(layers + 1).count();
         if named != layers {
-            return Err(malformed(format!("attention_types does not name the kinds of {layers} layers")));
+            return Err(malformed(sentence!("attention_types does not name the kinds of {layers} layers", layers)));
         }
         config.activation()?;
         Ok(config)

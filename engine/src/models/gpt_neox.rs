@@ -13,6 +13,7 @@ use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, k
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, Rotary, activation, attention,
 };
+use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "gpt_neox";
 
@@ -43,7 +44,7 @@ impl GptNeoxConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let heads = config.num_attention_heads;
         let sizes = [
@@ -55,19 +56,23 @@ impl GptNeoxConfig {
             config.max_position_embeddings,
         ];
         if sizes.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed("a size is beyond any GPT-NeoX".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any GPT-NeoX")));
         }
         if !config.hidden_size.is_multiple_of(heads) {
-            return Err(malformed(format!("hidden_size {} is not a multiple of {heads} heads", config.hidden_size)));
+            return Err(malformed(sentence!(
+                "hidden_size {hidden_size} is not a multiple of {heads} heads",
+                hidden_size = config.hidden_size,
+                heads
+            )));
         }
         if config.d_rotary() > config.d_head() || !config.d_rotary().is_multiple_of(2) {
-            return Err(malformed(format!(
-                "{} of {} numbers of a head cannot be turned",
-                config.d_rotary(),
-                config.d_head()
+            return Err(malformed(sentence!(
+                "{d_rotary} of {d_head} numbers of a head cannot be turned",
+                d_rotary = config.d_rotary(),
+                d_head = config.d_head()
             )));
         }
         config.activation()?;

@@ -16,6 +16,7 @@ use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, SlidingWindow, activation,
     attention, past_length,
 };
+use crate::{Sentence, sentence};
 
 /// `config.json` of this family; fields as Hugging Face names them, a default where only a relative has them.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,7 +60,7 @@ impl LlamaConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let (heads, kv_heads) = (config.num_attention_heads, config.n_kv_heads());
         let sizes = [
@@ -72,30 +73,36 @@ impl LlamaConfig {
             config.max_position_embeddings,
         ];
         if sizes.contains(&0) || config.head_dim == Some(0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed("a size is beyond any model of this family".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any model of this family")));
         }
         if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
-            return Err(malformed(format!("hidden_size {} is not a multiple of {heads} heads", config.hidden_size)));
+            return Err(malformed(sentence!(
+                "hidden_size {hidden_size} is not a multiple of {heads} heads",
+                hidden_size = config.hidden_size,
+                heads
+            )));
         }
         if !heads.is_multiple_of(kv_heads) || !config.d_head().is_multiple_of(2) {
-            return Err(malformed(format!(
-                "{heads} heads of width {} cannot share {kv_heads} key and value heads",
-                config.d_head()
+            return Err(malformed(sentence!(
+                "{heads} heads of width {d_head} cannot share {kv_heads} key and value heads",
+                heads,
+                d_head = config.d_head(),
+                kv_heads
             )));
         }
         config.check_options()?;
         let kinds = config.layer_types.iter().filter(|_| config.is_qwen());
         if kinds.clone().any(|kinds| kinds.len() != config.num_hidden_layers) {
-            return Err(malformed("layer_types does not name each layer's kind".to_owned()));
+            return Err(malformed(sentence!("layer_types does not name each layer's kind")));
         }
         if kinds.flatten().any(|kind| kind == SLIDING) && config.sliding_columns().is_none() {
-            return Err(malformed("layer_types has a sliding window, and there is none".to_owned()));
+            return Err(malformed(sentence!("layer_types has a sliding window, and there is none")));
         }
         if config.sliding_columns() == Some(0) {
-            return Err(malformed("sliding_window is 0".to_owned()));
+            return Err(malformed(sentence!("sliding_window is 0")));
         }
         Ok(config)
     }

@@ -11,6 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::models::seams::Seams;
 use crate::models::tuned::Tuned;
 use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
+use crate::sentence;
 use crate::weights::WeightFiles;
 
 /// What models of the same files have in common: tensors that were read, or made of what was read, by name.
@@ -482,7 +483,14 @@ impl<'a> Loader<'a> {
 
 fn low_rank_mismatch(module: &str, a: &Tensor<2>, b: &Tensor<2>, [d_out, d_in]: [usize; 2]) -> EngineError {
     let (a, b) = (a.dims(), b.dims());
-    let reason = format!("its matrices for {module} are {a:?} and {b:?}, the model needs [r, {d_in}] and [{d_out}, r]");
+    let reason = sentence!(
+        "its matrices for {module} are {a} and {b}, the model needs [r, {d_in}] and [{d_out}, r]",
+        module,
+        a,
+        b,
+        d_in,
+        d_out
+    );
     EngineError::AdapterMismatch { reason }
 }
 

@@ -27,6 +27,7 @@ use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, Taken, positions};
 use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, Sight, SlidingWindow};
+use crate::sentence;
 
 mod albert;
 pub mod bart;
@@ -211,9 +212,10 @@ impl Model {
         match self {
             Self::Causal(model) => Ok(model.as_ref()),
             Self::Encoder(_) => Err(self.writes_nothing()),
-            Self::Seq2Seq(model) => {
-                Err(EngineError::TaskShape { architecture: model.shape().architecture, wanted: "a causal model" })
-            }
+            Self::Seq2Seq(model) => Err(EngineError::TaskShape {
+                architecture: model.shape().architecture,
+                wanted: sentence!("a causal model"),
+            }),
         }
     }
 
@@ -227,9 +229,10 @@ impl Model {
             Self::Encoder(_) | Self::Seq2Seq(_) => false,
         };
         let architecture = self.shape().architecture;
-        let reason = format!(
+        let reason = sentence!(
             "{architecture} has no infix: it is for causal models in which neither ALiBi nor a sliding window counts the \
-             columns between two tokens"
+             columns between two tokens",
+            architecture
         );
         if takes { Ok(()) } else { Err(EngineError::Setting { field: "method.infix", reason }) }
     }
@@ -241,7 +244,10 @@ impl Model {
     pub fn encoder(&self) -> Result<&dyn EncoderModel> {
         match self {
             Self::Encoder(model) => Ok(model.as_ref()),
-            other => Err(EngineError::TaskShape { architecture: other.shape().architecture, wanted: "an encoder" }),
+            other => Err(EngineError::TaskShape {
+                architecture: other.shape().architecture,
+                wanted: sentence!("an encoder"),
+            }),
         }
     }
 
@@ -263,7 +269,7 @@ impl Model {
     pub(crate) fn writes_nothing(&self) -> EngineError {
         EngineError::TaskShape {
             architecture: self.shape().architecture,
-            wanted: "a model that writes: it reads a text and does not go on with it",
+            wanted: sentence!("a model that writes: it reads a text and does not go on with it"),
         }
     }
 
@@ -289,7 +295,7 @@ impl Model {
 
 /// The refusal of a task that an architecture cannot do.
 pub(crate) fn cannot(architecture: &str, task: Task) -> EngineError {
-    EngineError::Setting { field: "task", reason: format!("{architecture} cannot do {}", task.name()) }
+    EngineError::Setting { field: "task", reason: sentence!("{architecture} cannot do {task}", architecture, task) }
 }
 
 /// A model as a source of real keys and values: what a prefix is initialised from and compared with.

@@ -14,6 +14,7 @@ use crate::nn::positions::Counting;
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
 };
+use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "opt";
 
@@ -49,7 +50,7 @@ impl OptConfig {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&[])?;
         let (d, heads) = (config.hidden_size, config.num_attention_heads);
         let sizes = [
@@ -62,13 +63,13 @@ impl OptConfig {
             config.d_embed(),
         ];
         if sizes.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed("a size is beyond any OPT".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any OPT")));
         }
         if !d.is_multiple_of(heads) {
-            return Err(malformed(format!("hidden_size {d} is not a multiple of {heads} heads")));
+            return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
         config.activation()?;
         Ok(config)

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::models::folder::ModelFolder;
 use crate::models::known::{HEADS, head_kind};
 use crate::weights::WeightFiles;
+use crate::{Sentence, sentence};
 
 /// A head that was trained before the checkpoint was saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub enum OwnHead {
         classes: Vec<String>,
     },
     /// It is not computed here; the sentence says why.
-    Unused(String),
+    Unused(Sentence),
 }
 
 impl OwnHead {
@@ -42,13 +43,13 @@ impl OwnHead {
     ///
     /// # Errors
     /// A sentence that says why the head is not theirs.
-    pub fn scores_of(&self, task: Task, classes: &[String]) -> std::result::Result<Vec<usize>, String> {
+    pub fn scores_of(&self, task: Task, classes: &[String]) -> std::result::Result<Vec<usize>, Sentence> {
         let (its, own) = match self {
             Self::Names { task, classes } => (*task, classes),
             Self::Unused(reason) => return Err(reason.clone()),
         };
         if its != task {
-            return Err(format!("it is for {}", its.name()));
+            return Err(sentence!("it is for {its}", its));
         }
         let place = |class: &String| own.iter().position(|name| name == class);
         if let Some(order) = classes.iter().map(place).collect::<Option<Vec<_>>>()
@@ -62,7 +63,11 @@ impl OwnHead {
             Some(numbers) if is_made_up && numbers.len() == own.len() => {
                 Ok(numbers.iter().map(|n| numbers.iter().filter(|other| *other < n).count()).collect())
             }
-            _ => Err(format!("its classes are {}, those of the rows {}", listed(own), listed(classes))),
+            _ => Err(sentence!(
+                "its classes are {own}, those of the rows {classes}",
+                own = listed(own),
+                classes = listed(classes)
+            )),
         }
     }
 }
@@ -73,7 +78,7 @@ impl OwnHead {
     ///
     /// # Errors
     /// As [`OwnHead::scores_of`].
-    pub fn over(&self, task: Task, classes: &[String]) -> std::result::Result<(Vec<String>, Vec<usize>), String> {
+    pub fn over(&self, task: Task, classes: &[String]) -> std::result::Result<(Vec<String>, Vec<usize>), Sentence> {
         let mut all = classes.to_vec();
         if let Self::Names { task: its, classes: own } = self
             && *its == task
@@ -114,42 +119,51 @@ fn names(
     width: usize,
     config: &Value,
     files: &WeightFiles,
-) -> std::result::Result<OwnHead, String> {
+) -> std::result::Result<OwnHead, Sentence> {
     let saved = config.pointer("/architectures/0").and_then(Value::as_str);
-    let saved = saved.ok_or("config.json does not say what the checkpoint's head is for")?;
+    let saved = saved.ok_or(sentence!("config.json does not say what the checkpoint's head is for"))?;
     let task = match saved {
         name if name.ends_with("ForSequenceClassification") => Task::SequenceClassification,
         name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
-        other => return Err(format!("the checkpoint was saved as {other}")),
+        other => return Err(sentence!("the checkpoint was saved as {other}", other)),
     };
-    let kind = head_kind(architecture, task).ok_or_else(|| format!("{architecture} cannot do {} here", task.name()))?;
+    let kind = head_kind(architecture, task)
+        .ok_or_else(|| sentence!("{architecture} cannot do {task} here", architecture, task))?;
     if let Some(problem) = config.get("problem_type").and_then(Value::as_str)
         && problem != "single_label_classification"
     {
-        return Err(format!("it was trained for problem_type = {problem}, which names no single class"));
+        return Err(sentence!("it was trained for problem_type = {problem}, which names no single class", problem));
     }
     let shape_of = |name: &str| files.shape(name);
     let last = kind.parameter_shapes(width, 0).iter().rev().find(|(_, shape)| shape.len() == 2).map(|(name, _)| *name);
     let n_classes = last.and_then(shape_of).and_then(|shape| shape.first()).copied().unwrap_or(0);
     let other = kind.parameter_shapes(width, n_classes).into_iter().find(|(name, shape)| shape_of(name) != Some(shape));
     if let Some((name, _)) = other {
-        return Err(format!("its layers are not those of {saved}: {name} is missing or of another shape"));
+        return Err(sentence!(
+            "its layers are not those of {saved}: {name} is missing or of another shape",
+            saved,
+            name
+        ));
     }
     if n_classes > MAX_CLASSES {
-        return Err(format!("it gives {n_classes} scores, more than {MAX_CLASSES}"));
+        return Err(sentence!(
+            "it gives {n_classes} scores, more than {max_classes}",
+            n_classes,
+            max_classes = MAX_CLASSES
+        ));
     }
     if n_classes < 2 {
-        return Err(format!("it gives {n_classes} score, which names no class"));
+        return Err(sentence!("it gives {n_classes} score, which names no class", n_classes));
     }
     let classes = class_names(config, n_classes)?;
     if classes.iter().collect::<BTreeSet<_>>().len() < n_classes {
-        return Err("two of its classes have the same name".to_owned());
+        return Err(sentence!("two of its classes have the same name"));
     }
     Ok(OwnHead::Names { task, classes })
 }
 
 /// As `id2label` has them; transformers writes none where the names are those it makes up.
-fn class_names(config: &Value, n_classes: usize) -> std::result::Result<Vec<String>, String> {
+fn class_names(config: &Value, n_classes: usize) -> std::result::Result<Vec<String>, Sentence> {
     let Some(names) = config.get("id2label").filter(|names| !names.is_null()) else {
         return Ok((0..n_classes).map(|class| format!("LABEL_{class}")).collect());
     };
@@ -157,19 +171,19 @@ fn class_names(config: &Value, n_classes: usize) -> std::result::Result<Vec<Stri
     let n_names = names.as_object().map_or(0, serde_json::Map::len);
     let all: Option<Vec<String>> = (0..n_classes).map(named).collect();
     all.filter(|_| n_names == n_classes)
-        .ok_or_else(|| format!("id2label of config.json does not name its {n_classes} classes"))
+        .ok_or_else(|| sentence!("id2label of config.json does not name its {n_classes} classes", n_classes))
 }
 
 /// So many names are shown of many.
 const SHOWN: usize = 6;
 
 /// Names in quotes, the first of many.
-pub(crate) fn listed(names: &[String]) -> String {
-    let mut shown = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN {
-        shown.push_str(&format!(" and {} more", names.len() - SHOWN));
+fn listed(names: &[String]) -> Sentence {
+    let named = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=SHOWN => Sentence::verbatim(named),
+        n => sentence!("{named} and {n} more", named, n = n - SHOWN),
     }
-    shown
 }
 
 #[cfg(test)]
@@ -181,7 +195,7 @@ mod tests {
         OwnHead::Names { task: Task::SequenceClassification, classes }
     }
 
-    fn order(head: &OwnHead, classes: &[&str]) -> std::result::Result<Vec<usize>, String> {
+    fn order(head: &OwnHead, classes: &[&str]) -> std::result::Result<Vec<usize>, Sentence> {
         let classes: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
         head.scores_of(Task::SequenceClassification, &classes)
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
+use crate::sentence;
 
 /// How deep models are looked for below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
 const MAX_DEPTH: usize = 4;
@@ -42,38 +43,42 @@ pub(super) fn not_a_model(folder: &Path) -> EngineError {
     if let Ok(text) = files::read_to_string(&folder.join("adapter_config.json"), Kind::Settings) {
         let config: Value = serde_json::from_str(&text).unwrap_or_default();
         let holds = match config.get("base_model_name_or_path").and_then(Value::as_str) {
-            Some(base) => format!("it is an adapter for {base}"),
-            None => "it is an adapter".to_owned(),
+            Some(base) => sentence!("it is an adapter for {base}", base),
+            None => sentence!("it is an adapter"),
         };
         return EngineError::NotAModel { path, holds };
     }
     let found = models_below(folder);
     if !found.is_empty() {
-        let more = if found.len() > MAX_NAMED { ", and others" } else { "" };
         let named: Vec<String> = found.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
-        return EngineError::NotAModel { path, holds: format!("the models are below it: {}{more}", named.join(", ")) };
+        let named = named.join(", ");
+        let holds = match found.len() {
+            0..=MAX_NAMED => sentence!("the models are below it: {named}", named),
+            _ => sentence!("the models are below it: {named}, and others", named),
+        };
+        return EngineError::NotAModel { path, holds };
     }
     if has_ending(folder, "gguf") {
-        return EngineError::NotAModel { path, holds: "it has a model in llama.cpp's form (GGUF)".to_owned() };
+        return EngineError::NotAModel { path, holds: sentence!("it has a model in llama.cpp's form (GGUF)") };
     }
-    EngineError::ModelFileMissing { what: "config.json", path }
+    EngineError::ModelFileMissing { what: sentence!("config.json"), path }
 }
 
 /// What is said of a folder with `config.json` and without weights.
 pub(super) fn without_weights(folder: &Path, error: EngineError) -> EngineError {
     let holds = match &error {
         EngineError::ModelFileMissing { .. } if has_ending(folder, "gguf") => {
-            "its weights are in llama.cpp's form (GGUF), which is not read here"
+            sentence!("its weights are in llama.cpp's form (GGUF), which is not read here")
         }
         EngineError::ModelFileMissing { .. } if folder.join(".git").exists() => {
-            "it is a git clone without weights: run git lfs pull in it"
+            sentence!("it is a git clone without weights: run git lfs pull in it")
         }
         EngineError::ModelFileMissing { .. } if has_ending(folder, "h5") || has_ending(folder, "msgpack") => {
-            "its weights are TensorFlow's or Flax's, which are not read here: save it with PyTorch"
+            sentence!("its weights are TensorFlow's or Flax's, which are not read here: save it with PyTorch")
         }
         _ => return error,
     };
-    EngineError::NotAModel { path: folder.to_owned(), holds: holds.to_owned() }
+    EngineError::NotAModel { path: folder.to_owned(), holds }
 }
 
 /// Refuses weights that were packed into fewer bits, by the name of the method.
@@ -82,7 +87,9 @@ pub(super) fn without_weights(folder: &Path, error: EngineError) -> EngineError 
 /// [`EngineError::Quantized`].
 pub(super) fn refuse_packed(folder: &Path, config: &Value) -> Result<()> {
     let said = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key));
-    let beside = || files::read_json(&folder.join("quantize_config.json"), Kind::Settings, "quantize_config.json").ok();
+    let beside = || {
+        files::read_json(&folder.join("quantize_config.json"), Kind::Settings, sentence!("quantize_config.json")).ok()
+    };
     let packed = match said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
         Some(said) => said.clone(),
         // AutoGPTQ's older files.
@@ -193,7 +200,7 @@ mod tests {
         write(folder.path(), "adapter_config.json", r#"{"base_model_name_or_path": "org/base"}"#);
         assert!(said().contains("an adapter for org/base"), "{}", said());
         write(folder.path(), "a/b/.git/HEAD", "ref");
-        let missing = || EngineError::ModelFileMissing { what: "weights", path: PathBuf::new() };
+        let missing = || EngineError::ModelFileMissing { what: sentence!("weights"), path: PathBuf::new() };
         let git = without_weights(&folder.path().join("a/b"), missing()).to_string();
         assert!(git.contains("git lfs pull"), "{git}");
     }

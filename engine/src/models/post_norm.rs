@@ -20,6 +20,7 @@ use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation as activate, attention,
 };
 use crate::random::normal;
+use crate::{Sentence, sentence};
 
 /// `config.json` as BERT, RoBERTa, ELECTRA and ALBERT write it, as far as it changes what is computed.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,7 +67,7 @@ impl EncoderConfig {
     /// # Errors
     /// Sizes that contradict each other, or an option that we do not compute, by name.
     pub(super) fn parse(architecture: &'static str, file: &ConfigFile, names: &[(&str, &str)]) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(names)?;
         let config = Self { architecture, ..config };
         config.check().map_err(|problem| match problem {
@@ -89,22 +90,24 @@ impl EncoderConfig {
             self.inner_group_num,
         ];
         if sizes.contains(&0) {
-            return Err(Problem::Malformed("a size is 0".to_owned()));
+            return Err(Problem::Malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 24) || self.num_hidden_layers > 4096 {
-            return Err(Problem::Malformed("a size is beyond any encoder".to_owned()));
+            return Err(Problem::Malformed(sentence!("a size is beyond any encoder")));
         }
         let (d, heads) = (self.hidden_size, self.num_attention_heads);
         if !d.is_multiple_of(heads) {
-            return Err(Problem::Malformed(format!(
-                "hidden_size {d} is not a multiple of num_attention_heads {heads}"
+            return Err(Problem::Malformed(sentence!(
+                "hidden_size {d} is not a multiple of num_attention_heads {heads}",
+                d,
+                heads
             )));
         }
         if self.numbered().is_some_and(|pad| pad + 1 >= self.max_position_embeddings) {
-            return Err(Problem::Malformed("the positions end before the first token".to_owned()));
+            return Err(Problem::Malformed(sentence!("the positions end before the first token")));
         }
         if !self.initializer_range.is_finite() || self.initializer_range < 0.0 {
-            return Err(Problem::Malformed("initializer_range is not a positive number".to_owned()));
+            return Err(Problem::Malformed(sentence!("initializer_range is negative or not finite")));
         }
         let unsupported = |option, value: String| {
             let architecture = self.architecture;
@@ -161,7 +164,7 @@ impl EncoderConfig {
 
 /// What is wrong with a configuration.
 pub(super) enum Problem {
-    Malformed(String),
+    Malformed(Sentence),
     Unsupported(EngineError),
 }
 
@@ -451,8 +454,7 @@ impl EncoderModel for PostNorm {
         self.initializer_range
     }
 
-    fn text_notice(&self) -> Option<&'static str> {
-        matches!(self.text_head, TextHead::Pooled { fresh: true, .. })
-            .then_some("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are unless all weights are trained")
+    fn text_notice(&self) -> Option<Sentence> {
+        matches!(self.text_head, TextHead::Pooled { fresh: true, .. }).then_some(sentence!("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are unless all weights are trained"))
     }
 }

@@ -19,6 +19,7 @@ use crate::models::{
 use crate::nn::{
     Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation, attention, past_length,
 };
+use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
 pub const MODEL_TYPES: [&str; 2] = ["t5", "mt5"];
@@ -63,19 +64,23 @@ impl T5Config {
     /// # Errors
     /// A size that cannot be, or an option that is refused by name.
     pub(super) fn parse(file: &ConfigFile) -> Result<Self> {
-        let malformed = |reason: String| file.malformed(reason);
+        let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let layers = [config.num_layers, config.n_decoder_layers()];
         let sizes = [config.vocab_size, config.d_model, config.d_kv, config.d_ff, config.num_heads];
         if sizes.contains(&0) || layers.contains(&0) {
-            return Err(malformed("a size is 0".to_owned()));
+            return Err(malformed(sentence!("a size is 0")));
         }
         if sizes.iter().any(|&size| size > 1 << 24) || layers.iter().any(|&n| n > 4096) {
-            return Err(malformed("a size is beyond any T5".to_owned()));
+            return Err(malformed(sentence!("a size is beyond any T5")));
         }
         let (buckets, distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
         if !(4..=1 << 16).contains(&buckets) || !(buckets..=1 << 24).contains(&(2 * distance)) {
-            return Err(malformed(format!("{buckets} buckets of distances up to {distance} cannot be")));
+            return Err(malformed(sentence!(
+                "{buckets} buckets of distances up to {distance} cannot be",
+                buckets,
+                distance
+            )));
         }
         config.feed_forward()?;
         Ok(config)

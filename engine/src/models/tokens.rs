@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{EngineError, Result};
 use crate::nn::embed;
+use crate::sentence;
 
 /// Token ids from here on are slots of a soft prompt: `SOFT + slot`. Vocabularies end far below.
 pub const SOFT: u32 = 1 << 30;
@@ -56,7 +57,7 @@ impl Tokens {
         for (row, id) in rows.iter_mut().zip(&mut ids).filter(|(_, id)| **id >= first) {
             let slot = (*id - first) as usize;
             if slot >= slots {
-                let reason = format!("the text asks for soft token {}, it has {slots}", slot + 1);
+                let reason = sentence!("the text asks for soft token {slot}, it has {slots}", slot = slot + 1, slots);
                 return Err(EngineError::AdapterMismatch { reason });
             }
             (*row, *id) = ((n + slot) as i64, 0);

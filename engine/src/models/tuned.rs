@@ -6,6 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use crate::error::{EngineError, Result};
 use crate::nn::LowRank;
+use crate::sentence;
 
 /// Changed weights. A model built with them computes with them; what they do not name is shared with the base model.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +39,16 @@ impl Rows {
     pub(super) fn in_place(&self, table: Tensor<2>, name: &str) -> Result<Tensor<2>> {
         let ([tokens, width], [_, own]) = (table.dims(), self.values.dims());
         if let Some(token) = self.tokens.iter().find(|&&token| token as usize >= tokens) {
-            let reason = format!("it has a row of {name} for token {token}, and the model has {tokens} tokens");
+            let reason = sentence!(
+                "it has a row of {name} for token {token}, and the model has {tokens} tokens",
+                name,
+                token,
+                tokens
+            );
             return Err(EngineError::AdapterMismatch { reason });
         }
         if own != width {
-            let reason = format!("its rows of {name} are {own} numbers wide, the model's {width}");
+            let reason = sentence!("its rows of {name} are {own} numbers wide, the model's {width}", name, own, width);
             return Err(EngineError::AdapterMismatch { reason });
         }
         let mut from: Vec<i64> = (0..tokens as i64).collect();
@@ -89,7 +95,7 @@ impl Tuned {
             return Ok(Self::default());
         }
         if strength != 1.0 && !(self.replaced.is_empty() && self.rows.is_empty()) {
-            let reason = "trained weights of the model itself are there (1) or are not (0)".to_owned();
+            let reason = sentence!("trained weights of the model itself are there (1) or are not (0)");
             return Err(EngineError::Setting { field: "strength", reason });
         }
         let scaled = |(name, part): (&String, &LowRank)| {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::models::known::HEADS;
 use crate::models::{BaseModel, Model};
+use crate::{Sentence, sentence};
 
 /// How the names end of tensors that are no weights, or are those of another name: constants that older checkpoints keep,
 /// and tables that are tied or computed.
@@ -32,7 +33,7 @@ const MAX_NAMED: usize = 3;
 impl BaseModel {
     /// Tensors of the files that the model does not take, a sentence; nothing where all are taken. Heads for classes have
     /// words of their own ([`super::OwnHead`]).
-    pub fn weights_notice(&self) -> Option<String> {
+    pub fn weights_notice(&self) -> Option<Sentence> {
         let taken: BTreeSet<String> = self.weights().into_iter().map(|weight| weight.stored).collect();
         let is_encoder = matches!(**self, Model::Encoder(_));
         let is_harmless = |name: &str| {
@@ -45,8 +46,12 @@ impl BaseModel {
         let (n, named) = (unread.len(), unread.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", "));
         match n {
             0 => None,
-            1 => Some(format!("The checkpoint has a tensor that the model does not take: {named}")),
-            _ => Some(format!("The checkpoint has {n} tensors that the model does not take, first of all {named}")),
+            1 => Some(sentence!("The checkpoint has a tensor that the model does not take: {named}", named)),
+            _ => Some(sentence!(
+                "The checkpoint has {n} tensors that the model does not take, first of all {named}",
+                n,
+                named
+            )),
         }
     }
 }

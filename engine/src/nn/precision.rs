@@ -6,6 +6,8 @@ use std::str::FromStr;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
+use crate::sentence::{ToValue, Value};
+
 /// In which numbers the matrices of a model are multiplied with what goes through them.
 ///
 /// In 16 bits only the two operands are rounded, as PyTorch's autocast does it for linear layers and heads. Sums and
@@ -52,6 +54,12 @@ impl Precision {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     pub(crate) fn is_f32(&self) -> bool {
         *self == Self::F32
+    }
+}
+
+impl ToValue for Precision {
+    fn to_value(&self) -> Value {
+        Value::Text(self.name().to_owned())
     }
 }
 

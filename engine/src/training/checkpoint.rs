@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter, PartPlan};
 use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
+use crate::sentence;
 use crate::training::memory::{Memory, Remembered};
 use crate::training::optimizer::Trainer;
 use crate::training::origin::Origin;
@@ -94,7 +95,7 @@ pub fn read(
     optimizer: &OptimizerConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
-    let state: CheckpointState = files::read_json(&folder.join(STATE), Kind::RunRecord, "the checkpoint")?;
+    let state: CheckpointState = files::read_json(&folder.join(STATE), Kind::RunRecord, sentence!("the checkpoint"))?;
     let mut tensors = read_floats(&folder.join(TENSORS))?;
     let mut take = |kind: &str, key: &str, name: &Cow<'static, str>, shape: &[usize]| -> Result<Parameter> {
         let key = format!("{kind}/{key}");
@@ -112,9 +113,9 @@ pub fn read(
             let key = format!("{}{name}", part.key(n_sites));
             parameters.push(take("param", &key, &name, &shape)?);
             let remembered = |kind: &'static str, shape: &[usize]| match take(kind, &key, &name, shape) {
-                Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(format!(
-                    "its checkpoint has nothing of what {} remembers, it was trained with another optimizer",
-                    optimizer.name()
+                Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(sentence!(
+                    "its checkpoint has nothing of what {optimizer} remembers, it was trained with another optimizer",
+                    optimizer = optimizer.name()
                 ))),
                 read => read.map(|parameter| parameter.value),
             };
@@ -142,7 +143,7 @@ pub fn keep_adapter_only(folder: &Path) -> Result<()> {
     for name in [TENSORS, STATE] {
         let path = folder.join(name);
         if path.exists() {
-            std::fs::remove_file(&path).map_err(EngineError::io("remove", &path))?;
+            std::fs::remove_file(&path).map_err(EngineError::io(IoAction::Remove, &path))?;
         }
     }
     Ok(())

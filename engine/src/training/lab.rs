@@ -9,6 +9,7 @@ use crate::config::{RunConfig, refuse};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Failure, Result};
 use crate::message::{Event, JobId, LabPlan, LabRow, LabScore, LabStep, Outcome, Phase, Spread};
+use crate::sentence;
 use crate::session::Session;
 use crate::training::feed::Feed;
 use crate::training::loss::{score, weighted};
@@ -67,7 +68,7 @@ impl LabJob {
         let ground = ground(&self.config, session, &mut out.loading(self.id), &tell)?;
         let rows = &ground.data.validation[..ground.data.validation.len().min(self.plan.validation_rows)];
         if rows.is_empty() {
-            let reason = "there are none to hold the starts against each other".to_owned();
+            let reason = sentence!("there are none to hold the starts against each other");
             return Err(EngineError::Setting { field: "data.validation", reason });
         }
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
@@ -210,11 +211,11 @@ fn check(plan: &LabPlan) -> Result<()> {
     let LabPlan { starts, seeds, steps, validation_rows } = plan;
     let twice = seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len();
     refuse(&[
-        ((1..=32).contains(&starts.len()), "lab.starts", "there must be 1 to 32"),
-        ((1..=100).contains(&seeds.len()), "lab.seeds", "there must be 1 to 100"),
-        (!twice, "lab.seeds", "one is named twice"),
-        ((1..=100_000).contains(steps), "lab.steps", "must be between 1 and 100000"),
-        (*validation_rows > 0, "lab.validation_rows", "must be at least 1"),
+        ((1..=32).contains(&starts.len()), "lab.starts", sentence!("there must be 1 to 32")),
+        ((1..=100).contains(&seeds.len()), "lab.seeds", sentence!("there must be 1 to 100")),
+        (!twice, "lab.seeds", sentence!("one is named twice")),
+        ((1..=100_000).contains(steps), "lab.steps", sentence!("must be between 1 and 100000")),
+        (*validation_rows > 0, "lab.validation_rows", sentence!("must be at least 1")),
     ])
 }
 
@@ -231,7 +232,7 @@ mod tests {
     fn the_lowest_loss_is_first_and_what_diverged_or_never_began_is_last() {
         let starts = vec![PrefixInit::Random, PrefixInit::Classes, PrefixInit::Zero, PrefixInit::ScaledRandom];
         let plan = LabPlan { starts, seeds: vec![1, 2], steps: 5, ..LabPlan::default() };
-        let failure = Failure { what: "no classes".to_owned(), advice: String::new() };
+        let failure = Failure { what: crate::Sentence::verbatim("no classes"), advice: crate::Sentence::default() };
         let scores = [
             score(0, 1, 0, Some(9.0)),
             score(0, 1, 5, Some(0.5)),

@@ -5,6 +5,7 @@ use crate::config::{LoraBias, LoraConfig};
 use crate::error::{EngineError, Result};
 use crate::models::{LinearName, WeightName, is_shared_table, tied_head};
 use crate::session::LoadedModel;
+use crate::{Sentence, sentence};
 
 /// Matrices, and the weights beside them that are trained whole.
 ///
@@ -39,20 +40,25 @@ pub(super) fn lora_parts(
 
 /// Refuses modules to save that are not there, and those that have matrices too.
 fn check_saved(lora: &LoraConfig, shape: &LoraShape, saved: &[WeightName]) -> Result<()> {
-    let wrong = |reason: String| EngineError::Setting { field: "lora.modules_to_save", reason };
+    let wrong = |reason: Sentence| EngineError::Setting { field: "lora.modules_to_save", reason };
     for end in &lora.modules_to_save {
         let alone = LoraConfig { modules_to_save: vec![end.clone()], ..LoraConfig::default() };
         let is_it = |weight: &WeightName| weight.name.rsplit_once('.').is_some_and(|(module, _)| alone.saves(module));
         if !saved.iter().any(is_it) {
-            return Err(wrong(format!("no module of the model is called {end}")));
+            return Err(wrong(sentence!("no module of the model is called {end}", end)));
         }
     }
     if let Some(table) = saved.iter().find(|weight| is_shared_table(&weight.name)) {
         let name = &table.name;
-        return Err(wrong(format!("{name} is read under other names, and PEFT trains a copy that nothing reads")));
+        return Err(wrong(sentence!(
+            "{name} is read under other names, and PEFT trains a copy that nothing reads",
+            name
+        )));
     }
     match shape.layers.iter().find(|layer| lora.saves(&layer.linear.name)) {
-        Some(layer) => Err(wrong(format!("{} has matrices and cannot be trained whole too", layer.linear.name))),
+        Some(layer) => {
+            Err(wrong(sentence!("{linear} has matrices and cannot be trained whole too", linear = layer.linear.name)))
+        }
         None => Ok(()),
     }
 }

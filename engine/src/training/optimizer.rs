@@ -10,6 +10,7 @@ use crate::config::{OptimizerConfig, WeightDecayOn};
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
+use crate::sentence;
 use crate::training::loss::summed_nll;
 use crate::training::memory::{Memory, take};
 use crate::training::recompute;
@@ -157,5 +158,5 @@ impl Gradient {
 /// The number in a tensor of one.
 fn scalar(tensor: Tensor<1>) -> Result<f64> {
     let values = floats(tensor)?;
-    values.first().map(|&value| f64::from(value)).ok_or_else(|| EngineError::Computation("an empty result".to_owned()))
+    values.first().map(|&value| f64::from(value)).ok_or_else(|| EngineError::Computation(sentence!("an empty result")))
 }

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::files::{self, Kind};
 use crate::session::LoadedModel;
 use crate::weights::hex;
+use crate::{Sentence, sentence};
 
 /// What `config.json` says of who wrote it, not of what is computed.
 const OF_NO_EFFECT: [&str; 2] = ["transformers_version", "_name_or_path"];
@@ -78,7 +79,7 @@ impl Origin {
     /// The model's `config.json` cannot be read any more, or the tokenizer cannot be written down.
     pub(super) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
         let path = config.model.join("config.json");
-        let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, "config.json")?;
+        let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, sentence!("config.json"))?;
         said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));
         let said = serde_json::to_vec(&said).unwrap_or_default();
         Ok(Self {
@@ -93,33 +94,35 @@ impl Origin {
     }
 
     /// What is no longer as it was, each in words; what follows from a difference named before is not named again.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
+    pub fn differences(&self, now: &Self) -> Vec<Sentence> {
         let mut found = Vec::new();
-        for (which, then, now) in
-            [("training", &self.train, &now.train), ("validation", &self.validation, &now.validation)]
-        {
+        for (which, then, now) in [
+            (sentence!("the training rows"), &self.train, &now.train),
+            (sentence!("the validation rows"), &self.validation, &now.validation),
+        ] {
             if then.count != now.count {
-                found.push(format!("the {which} rows ({} then, {} now)", then.count, now.count));
+                let (then, now) = (then.count, now.count);
+                found.push(sentence!("{which} ({then} then, {now} now)", which, then, now));
             } else if then.texts != now.texts {
-                found.push(format!("the {which} rows (as many, with other words or in another order)"));
+                found.push(sentence!("{which} (as many, with other words or in another order)", which));
             }
         }
         let same_rows = found.is_empty();
         if self.tokenizer != now.tokenizer {
-            found.push("the tokenizer".to_owned());
+            found.push(sentence!("the tokenizer"));
         } else if same_rows && (&self.train, &self.validation) != (&now.train, &now.validation) {
-            found.push("how rows become tokens (template, limit of length)".to_owned());
+            found.push(sentence!("how rows become tokens (template, limit of length)"));
         }
         if self.model_config != now.model_config {
-            found.push("config.json of the model".to_owned());
+            found.push(sentence!("config.json of the model"));
         }
         let numbers = [
-            ("the seed", self.seed, now.seed),
-            ("the rows in a batch", self.batch_size as u64, now.batch_size as u64),
-            ("the batches in a step", self.accumulation as u64, now.accumulation as u64),
+            (sentence!("the seed"), self.seed, now.seed),
+            (sentence!("the rows in a batch"), self.batch_size as u64, now.batch_size as u64),
+            (sentence!("the batches in a step"), self.accumulation as u64, now.accumulation as u64),
         ];
         let differ = numbers.iter().filter(|(_, then, now)| then != now);
-        found.extend(differ.map(|(what, then, now)| format!("{what} ({then} then, {now} now)")));
+        found.extend(differ.map(|(which, then, now)| sentence!("{which} ({then} then, {now} now)", which, then, now)));
         found
     }
 }

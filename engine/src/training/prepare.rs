@@ -26,6 +26,7 @@ use crate::training::optimizer::Trainer;
 use crate::training::origin::Origin;
 use crate::training::run_folder::{CheckpointIndex, RunFolder};
 use crate::training::starts;
+use crate::{Sentence, sentence};
 
 /// What a run is trained on, before anything of it is trained or written.
 pub(super) struct Ground {
@@ -42,7 +43,7 @@ pub(super) struct Prepared {
     pub(super) state: CheckpointState,
     pub(super) total_steps: usize,
     /// What is to be said about it, a sentence each.
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Sentence>,
 }
 
 /// How a run begins.
@@ -143,7 +144,11 @@ pub(super) fn prepare(
     let total_steps = total_steps(config, data.train.len());
     if trainer.step > total_steps {
         let done = trainer.step;
-        return Err(EngineError::Resume(format!("it has done {done} steps, and {total_steps} are asked for")));
+        return Err(EngineError::Resume(sentence!(
+            "it has done {done} steps, and {total_steps} are asked for",
+            done,
+            total_steps
+        )));
     }
     let mut kept = config.clone();
     // Other datasets decide for themselves, each time they are read.
@@ -160,18 +165,22 @@ pub(super) fn prepare(
 }
 
 /// Refuses to go on with other rows, another split or another order, unless somebody has said yes; then it is told.
-fn same_origin(state: &CheckpointState, now: &Origin, beginning: Beginning) -> Result<Option<String>> {
+fn same_origin(state: &CheckpointState, now: &Origin, beginning: Beginning) -> Result<Option<Sentence>> {
     let Some(then) = &state.origin else {
-        let unknown = "The checkpoint is of an older version, which did not keep what the run was trained on: \
-                       whether rows, split and tokenizer are the same was not checked";
-        return Ok(Some(unknown.to_owned()));
+        return Ok(Some(sentence!(
+            "The checkpoint is of an older version, which did not keep what the run was trained on: whether rows, split and \
+             tokenizer are the same was not checked"
+        )));
     };
     let differences = then.differences(now);
     match beginning {
         _ if differences.is_empty() => Ok(None),
         Beginning::ResumedOnOthers => {
-            let differences = differences.join("; ");
-            Ok(Some(format!("From here on the run goes on with something else than it began with: {differences}")))
+            let differences = Sentence::clauses(differences).unwrap_or_default();
+            Ok(Some(sentence!(
+                "From here on the run goes on with something else than it began with: {differences}",
+                differences
+            )))
         }
         _ => Err(EngineError::Changed { differences }),
     }
@@ -214,16 +223,16 @@ pub fn room_for_text(n_virtual: usize, max_tokens: Option<usize>, model: &ModelS
 }
 
 /// What is odd about the rows, a sentence each.
-pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<String> {
+pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     let longest = report.lengths.iter().max().map_or(0, |&tokens| (tokens as usize).min(report.max_tokens));
     // Token t (from 1) is t columns behind the last slot.
     if let Some(window) = window.filter(|window| longest >= window.columns) {
-        sentences.push(format!(
-            "In {} of {} layers a token sees the last {} columns: from token {2} of a row on, none sees the prefix there",
-            window.n_layers(),
-            window.layers.len(),
-            window.columns
+        sentences.push(sentence!(
+            "In {n} of {n_layers} layers a token sees the last {columns} columns: from token {columns} of a row on, none sees the prefix there",
+            n = window.n_layers(),
+            n_layers = window.layers.len(),
+            columns = window.columns
         ));
     }
     sentences.extend(report.notices());
@@ -231,31 +240,35 @@ pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
 }
 
 /// What the head begins with, and what is drawn because the checkpoint does not have it, a sentence each.
-pub(super) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<String> {
+pub(super) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
     if !task.task.has_classes() {
         return Vec::new();
     }
     let n_classes = task.classes.len();
     let head = match own_scores(config.head, model, task) {
-        Ok(_) => format!("the head begins as the checkpoint's own, for {n_classes} classes"),
+        Ok(_) => sentence!("the head begins as the checkpoint's own, for {n_classes} classes", n_classes),
         Err(reason) => {
-            let why = reason.map_or_else(String::new, |reason| format!("; the checkpoint's own is not used: {reason}"));
             let new = match task.heads.as_slice() {
-                [] => format!("a new head for {n_classes} classes is trained"),
+                [] => sentence!("a new head for {n_classes} classes is trained", n_classes),
                 heads => {
-                    let named = |head: &HeadRecord| format!("{} ({} classes)", head.name, head.n_classes);
-                    let named: Vec<String> = heads.iter().map(named).collect();
-                    format!("each dataset has a new head that is trained: {}", named.join(", "))
+                    let named = |head: &HeadRecord| {
+                        sentence!("{name} ({n_classes} classes)", name = head.name, n_classes = head.n_classes)
+                    };
+                    let named = Sentence::list(heads.iter().map(named)).unwrap_or_default();
+                    sentence!("each dataset has a new head that is trained: {named}", named)
                 }
             };
-            format!("{new}{why}")
+            match reason {
+                Some(reason) => sentence!("{new}; the checkpoint's own is not used: {reason}", new, reason),
+                None => new,
+            }
         }
     };
     let pooler = match &*model.model {
         Model::Encoder(encoder) if task.task == Task::SequenceClassification => encoder.text_notice(),
         _ => None,
     };
-    std::iter::once(head).chain(pooler.map(str::to_owned)).collect()
+    std::iter::once(head).chain(pooler).collect()
 }
 
 /// Which score of the checkpoint's own head each class has. The error says why it is not used, if it has one.
@@ -263,13 +276,13 @@ fn own_scores(
     asked: HeadInit,
     model: &LoadedModel,
     task: &TaskRecord,
-) -> std::result::Result<Vec<usize>, Option<String>> {
+) -> std::result::Result<Vec<usize>, Option<Sentence>> {
     let own = model.summary.own_head.as_ref().ok_or(None)?;
     if !task.heads.is_empty() {
-        return Err(Some("each dataset has a head of its own".to_owned()));
+        return Err(Some(sentence!("each dataset has a head of its own")));
     }
     if asked == HeadInit::New {
-        return Err(Some("a new one is asked for".to_owned()));
+        return Err(Some(sentence!("a new one is asked for")));
     }
     own.scores_of(task.task, &task.classes).map_err(Some)
 }
@@ -291,13 +304,13 @@ fn restore(
 ) -> Result<(Trainer, CheckpointState)> {
     let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
-        return Err(EngineError::Resume(
-            "the task or the classes of the rows are not those the run began with".to_owned(),
-        ));
+        return Err(EngineError::Resume(sentence!(
+            "the task or the classes of the rows are not those the run began with"
+        )));
     }
     let (trainer, state) = checkpoint::read(folder, plan, &training.optimizer, &model.device)?;
     if state.model_hash != model.hash {
-        return Err(EngineError::Resume("the weights of the base model are not those the run began with".to_owned()));
+        return Err(EngineError::Resume(sentence!("the weights of the base model are not those the run began with")));
     }
     let (recomputes, weight_decay_on) = (training.gradient_checkpointing, training.weight_decay_on);
     Ok((Trainer { recomputes, weight_decay_on, ..trainer }, state))
@@ -340,7 +353,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
         MethodConfig::Text(_) => {
             // A head that nobody trains says nothing.
             if task.task.has_classes() {
-                let no_head = || "its checkpoint has no such head, and words before a text train none".to_owned();
+                let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
                 own_scores(config.head, model, task)
                     .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;
             }
@@ -352,7 +365,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     }
     parts.extend(head_shape(model, task)?.map(PartPlan::Head));
     if parts.is_empty() {
-        let reason = "the task has no head, and nothing else is trained".to_owned();
+        let reason = sentence!("the task has no head, and nothing else is trained");
         return Err(EngineError::Setting { field: "method.top_layers", reason });
     }
     Ok(AdapterPlan { parts, task: task.clone() })
@@ -433,7 +446,7 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
             }
             PartPlan::Prompt(shape) => {
                 let MethodConfig::Prompt(PromptConfig { init, tasks, .. }) = &config.method else {
-                    return Err(EngineError::Computation("a soft prompt without its settings".to_owned()));
+                    return Err(EngineError::Computation(sentence!("a soft prompt without its settings")));
                 };
                 let target = PromptTarget {
                     words: match init {
@@ -504,7 +517,8 @@ impl Start {
             adapter.check_fits(&sites)?;
             Ok(adapter)
         };
-        let lacks = |what: &str| EngineError::AdapterMismatch { reason: format!("it has no {what} to start from") };
+        let lacks =
+            |what: Sentence| EngineError::AdapterMismatch { reason: sentence!("it has no {what} to start from", what) };
         let mut start = Self::default();
         match &config.method {
             MethodConfig::Prefix(PrefixConfig { init: PrefixInit::Adapter { path }, .. }) => {
@@ -512,7 +526,7 @@ impl Start {
             }
             MethodConfig::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. }) => {
                 start.adapter = Some(read(path)?).filter(|adapter| adapter.prompt.is_some());
-                start.adapter.as_ref().ok_or_else(|| lacks("soft prompt"))?;
+                start.adapter.as_ref().ok_or_else(|| lacks(sentence!("soft prompt")))?;
             }
             _ => {}
         }
@@ -522,7 +536,7 @@ impl Start {
         });
         if let Some(LoraInit::Adapter { path }) = lora {
             let adapter = read(path)?;
-            start.lora = Some(adapter.lora.clone().ok_or_else(|| lacks("matrices"))?);
+            start.lora = Some(adapter.lora.clone().ok_or_else(|| lacks(sentence!("matrices")))?);
             start.weights.clone_from(&adapter.weights);
             start.adapter.get_or_insert(adapter);
         }

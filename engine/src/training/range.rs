@@ -9,6 +9,7 @@ use crate::config::{RunConfig, refuse};
 use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
 use crate::message::{Event, JobId, Outcome, Phase, RangeFindings, RangePoint, RateRange};
+use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::training::feed::Feed;
 use crate::training::loss::weighted;
@@ -145,9 +146,13 @@ fn rate(range: &RateRange, step: usize) -> f64 {
 fn check(range: &RateRange) -> Result<()> {
     let &RateRange { from, to, steps } = range;
     refuse(&[
-        (from.is_finite() && from > 0.0, "range.from", "must be a positive, finite number"),
-        (to.is_finite() && to > from && to < 1e3, "range.to", "must be above the lowest rate and below 1000"),
-        ((3..=100_000).contains(&steps), "range.steps", "must be between 3 and 100000"),
+        (from.is_finite() && from > 0.0, "range.from", sentence!("must be a positive, finite number")),
+        (
+            to.is_finite() && to > from && to < 1e3,
+            "range.to",
+            sentence!("must be above the lowest rate and below 1000"),
+        ),
+        ((3..=100_000).contains(&steps), "range.steps", sentence!("must be between 3 and 100000")),
     ])
 }
 

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, Lines, if_there, write_json, write_whole};
 use crate::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use crate::training::checkpoint;
+use crate::{Sentence, sentence};
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl RunFolder {
             files::refuse_links(path)?;
         }
         let checkpoints = path.join("checkpoints");
-        std::fs::create_dir_all(&checkpoints).map_err(EngineError::io("create", &checkpoints))?;
+        std::fs::create_dir_all(&checkpoints).map_err(EngineError::io(IoAction::Create, &checkpoints))?;
         sweep(path)?;
         Ok(Self { path: path.to_owned(), metrics: None })
     }
@@ -101,10 +102,11 @@ impl RunFolder {
         if self.metrics.is_none() {
             self.metrics = Some(files::append(&path)?);
         }
-        let mut line = serde_json::to_string(record).map_err(|error| EngineError::Computation(error.to_string()))?;
+        let mut line =
+            serde_json::to_string(record).map_err(|error| EngineError::Computation(Sentence::verbatim(error)))?;
         line.push('\n');
         match &mut self.metrics {
-            Some(file) => file.write_all(line.as_bytes()).map_err(EngineError::io("write", &path)),
+            Some(file) => file.write_all(line.as_bytes()).map_err(EngineError::io(IoAction::Write, &path)),
             None => Ok(()),
         }
     }
@@ -181,7 +183,7 @@ impl RunFolder {
             match older {
                 Older::KeepAdapter => checkpoint::keep_adapter_only(&folder)?,
                 Older::GoWhole if folder.exists() => {
-                    std::fs::remove_dir_all(&folder).map_err(EngineError::io("remove", &folder))?;
+                    std::fs::remove_dir_all(&folder).map_err(EngineError::io(IoAction::Remove, &folder))?;
                 }
                 Older::GoWhole => {}
             }
@@ -227,13 +229,13 @@ pub fn step_of(name: &str) -> Option<usize> {
 /// # Errors
 /// The file is damaged, or names what is no checkpoint.
 pub fn read_checkpoints(run: &Path) -> Result<CheckpointIndex> {
-    let (path, what) = (run.join("checkpoints.json"), "the list of checkpoints");
-    let Some(mut index) = if_there(files::read_json::<CheckpointIndex>(&path, Kind::RunRecord, what))? else {
+    let (path, what) = (run.join("checkpoints.json"), sentence!("the list of checkpoints"));
+    let Some(mut index) = if_there(files::read_json::<CheckpointIndex>(&path, Kind::RunRecord, what.clone()))? else {
         return Ok(CheckpointIndex::default());
     };
     let names = index.all.iter().chain(&index.best).chain(&index.last);
     if let Some(name) = names.into_iter().find(|name| step_of(name).is_none()) {
-        let reason = format!("{name:?} is not the name of a checkpoint");
+        let reason = sentence!("{name:?} is not the name of a checkpoint", name);
         return Err(EngineError::Malformed { what, path, reason });
     }
     index.all.sort_by_key(|name| step_of(name));

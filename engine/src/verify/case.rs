@@ -12,6 +12,7 @@ use crate::error::{EngineError, Result};
 use crate::files::{self, Kind, write_whole};
 use crate::message::EarlyStopping;
 use crate::models::folder::ModelFolder;
+use crate::{Sentence, sentence};
 
 /// A tensor of a case, on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,8 +196,9 @@ impl Case {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("case.json");
         let text = files::read_to_string(&path, Kind::Settings)?;
-        let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.clone(), reason };
-        let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let malformed =
+            |reason: Sentence| EngineError::Malformed { what: sentence!("the case"), path: path.clone(), reason };
+        let facts: Facts = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
         let task = match facts.task.as_str() {
             "causal" => Task::Causal,
             "seq2seq" => Task::Seq2Seq,
@@ -215,9 +217,9 @@ impl Case {
         let searches = options.others.iter().filter(|(_, options)| options.get("num_beams").is_some());
         let read = |(name, options): (&String, &serde_json::Value)| {
             let malformed = |error: serde_json::Error| EngineError::Malformed {
-                what: "the case",
+                what: sentence!("the case"),
                 path: self.folder.join("case.json"),
-                reason: format!("{name}: {error}"),
+                reason: sentence!("{name}: {error}", name, error),
             };
             Ok((name.clone(), serde_json::from_value(options.clone()).map_err(malformed)?))
         };
@@ -235,7 +237,7 @@ impl Case {
             token => (Some(token), token.to_string()),
         };
         let token = found.and_then(serde_json::Value::as_u64).and_then(|token| u32::try_from(token).ok());
-        token.map(Some).ok_or(EngineError::Unsupported { what: "eos_token_id", name: words })
+        token.map(Some).ok_or(EngineError::Unsupported { what: sentence!("eos_token_id"), name: words })
     }
 
     /// Whether a tensor is trained: it has values to begin with, or where none has, the case names it.
@@ -264,8 +266,9 @@ impl Case {
 
 fn read_tensors(path: &Path) -> Result<Arrays> {
     let bytes = files::read(path, Kind::Weights)?;
-    let malformed = |reason: String| EngineError::Malformed { what: "the case", path: path.to_owned(), reason };
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+    let malformed =
+        |reason: Sentence| EngineError::Malformed { what: sentence!("the case"), path: path.to_owned(), reason };
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(Sentence::verbatim(error)))?;
     let mut arrays = Arrays::new();
     for (name, view) in tensors.tensors() {
         let data = view.data();
@@ -277,7 +280,7 @@ fn read_tensors(path: &Path) -> Result<Arrays> {
                 let word = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
                 Values::Integers(data.chunks_exact(8).map(word).collect())
             }
-            other => return Err(malformed(format!("{name} is stored as {other:?}"))),
+            other => return Err(malformed(sentence!("{name} is stored as {other:?}", name, other))),
         };
         arrays.insert(name, Array { shape: view.shape().to_vec(), values });
     }
@@ -286,7 +289,8 @@ fn read_tensors(path: &Path) -> Result<Arrays> {
 
 /// Writes results in one file.
 pub(super) fn write_tensors(path: &Path, arrays: &Arrays) -> Result<()> {
-    let failed = |error: safetensors::SafeTensorError| EngineError::Computation(format!("safetensors: {error}"));
+    let failed =
+        |error: safetensors::SafeTensorError| EngineError::Computation(sentence!("safetensors: {error}", error));
     let mut views = Vec::new();
     for (name, array) in arrays {
         let (dtype, bytes) = match &array.values {

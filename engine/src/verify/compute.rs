@@ -19,6 +19,7 @@ use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, SOFT, Site};
 use crate::nn::positions::Counting;
 use crate::nn::{Precision, head_logits};
+use crate::sentence;
 use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};
@@ -103,7 +104,7 @@ impl Setup<'_> {
         let adapter = Adapter { parts, task: self.plan.task.clone() };
         let unknown = |name: &&String| name.starts_with("param/") && !known.contains(name);
         if let Some(name) = self.case.arrays.keys().find(unknown) {
-            return Err(EngineError::Unsupported { what: "trained tensor", name: name.clone() });
+            return Err(EngineError::Unsupported { what: sentence!("trained tensor"), name: name.clone() });
         }
         Ok(Trainer::new(adapter, OptimizerConfig::default()))
     }
@@ -217,9 +218,9 @@ impl Setup<'_> {
         let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let padding = config.get("pad_token_id").and_then(serde_json::Value::as_i64);
         padding.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| EngineError::Malformed {
-            what: "config.json",
+            what: sentence!("config.json"),
             path,
-            reason: "it has no pad_token_id".to_owned(),
+            reason: sentence!("it has no pad_token_id"),
         })
     }
 
@@ -487,7 +488,7 @@ fn adamw([beta1, beta2]: [f64; 2], epsilon: f64, weight_decay: f64) -> Optimizer
 
 /// Warm-up and total steps of "linear, 2 warm-up steps, 7 in all".
 fn numbers_of(schedule: &str) -> Result<(usize, usize)> {
-    let unsupported = || EngineError::Unsupported { what: "schedule", name: schedule.to_owned() };
+    let unsupported = || EngineError::Unsupported { what: sentence!("schedule"), name: schedule.to_owned() };
     let words = schedule.strip_prefix("linear, ").ok_or_else(unsupported)?;
     let numbers: Vec<usize> = words.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     match numbers[..] {

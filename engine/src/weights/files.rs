@@ -16,10 +16,11 @@ use sha2::{Digest, Sha256};
 use super::numbers::{SHARE, gathered, is_finite, is_float, numbers_of, to_f32};
 use super::pickle::PickleError;
 use super::{safetensors as safe, torch};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::file_kind::{FileKind, refuse_other};
 use crate::files::{self, Kind};
 use crate::nn::Precision;
+use crate::{Sentence, sentence};
 
 /// The forms in which weights are kept, the preferred one first: in one file, or in shards that an index names.
 const FORMATS: [(&str, &str, Format); 2] = [
@@ -78,7 +79,7 @@ impl WeightFiles {
             }
             return Ok(weights);
         }
-        let what = "model.safetensors, nor pytorch_model.bin";
+        let what = sentence!("model.safetensors, nor pytorch_model.bin");
         Err(EngineError::ModelFileMissing { what, path: folder.to_owned() })
     }
 
@@ -115,7 +116,7 @@ impl WeightFiles {
         let map = map_file(&path)?;
         // PyTorch's own files are zip archives; its reader says when one is of another kind.
         if !(matches!(format, Format::Torch) && FileKind::of(&map) == Some(FileKind::Zip)) {
-            refuse_other("the weight file", &path, &map)?;
+            refuse_other(sentence!("the weight file"), &path, &map)?;
         }
         let entries = match format {
             Format::Safetensors => safe::entries(&map, &path)?,
@@ -285,50 +286,57 @@ fn shard_paths(folder: &Path, index: &Path) -> Result<Vec<PathBuf>> {
         weight_map: BTreeMap<String, String>,
     }
     let text = files::read_to_string(index, Kind::Index)?;
-    refuse_other("the weight index", index, text.as_bytes())?;
-    let malformed =
-        |reason: String| EngineError::Malformed { what: "the weight index", path: index.to_owned(), reason };
-    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    refuse_other(sentence!("the weight index"), index, text.as_bytes())?;
+    let malformed = |reason: Sentence| EngineError::Malformed {
+        what: sentence!("the weight index"),
+        path: index.to_owned(),
+        reason,
+    };
+    let parsed: Index = serde_json::from_str(&text).map_err(|error| malformed(Sentence::verbatim(error)))?;
     let mut names: Vec<String> = parsed.weight_map.into_values().collect();
     names.sort();
     names.dedup();
     for name in &names {
         // A name from a stranger's file must stay a name.
         if Path::new(name).file_name().is_none_or(|file| file != name.as_str()) {
-            return Err(malformed(format!("{name:?} is not a file name")));
+            return Err(malformed(sentence!("{name:?} is not a file name", name)));
         }
     }
     if names.is_empty() || names.len() > MAX_SHARDS {
-        return Err(malformed(format!("it names {} files, not 1 to {MAX_SHARDS}", names.len())));
+        return Err(malformed(sentence!(
+            "it names {n_names} files, not 1 to {max_shards}",
+            n_names = names.len(),
+            max_shards = MAX_SHARDS
+        )));
     }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 /// A tensor without numbers: a size of it says nothing of the file, and must not be believed.
 pub(super) fn empty(path: &Path, name: &str, shape: &[usize]) -> EngineError {
-    let reason = format!("{name} has shape {shape:?}, in which there are no numbers");
-    EngineError::Malformed { what: "the weight file", path: path.to_owned(), reason }
+    let reason = sentence!("{name} has shape {shape}, in which there are no numbers", name, shape);
+    EngineError::Malformed { what: sentence!("the weight file"), path: path.to_owned(), reason }
 }
 
 pub(super) fn map_file(path: &Path) -> Result<Mmap> {
     let file = files::open(path, Kind::Weights)?;
-    let length = file.metadata().map_err(EngineError::io("read", path))?.len();
+    let length = file.metadata().map_err(EngineError::io(IoAction::Read, path))?.len();
     if length == 0 {
         return Err(EngineError::Malformed {
-            what: "the weight file",
+            what: sentence!("the weight file"),
             path: path.to_owned(),
-            reason: "it is empty".to_owned(),
+            reason: sentence!("it is empty"),
         });
     }
     // SAFETY: the map is read-only; a file cut short by another process while we read it would end the program,
     // which every memory-mapping reader accepts. Values are checked after they are copied.
-    unsafe { Mmap::map(&file) }.map_err(EngineError::io("read", path))
+    unsafe { Mmap::map(&file) }.map_err(EngineError::io(IoAction::Read, path))
 }
 
 fn refusal(error: PickleError, path: &Path) -> EngineError {
     match error {
         PickleError::Damaged(reason) => {
-            EngineError::Malformed { what: "the weight file", path: path.to_owned(), reason }
+            EngineError::Malformed { what: sentence!("the weight file"), path: path.to_owned(), reason }
         }
         PickleError::Forbidden(name) => EngineError::WeightsRun { name, path: path.to_owned() },
     }

@@ -9,6 +9,7 @@ use super::numbers::numbers_of;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header that is looked at; numpy itself reads no longer one.
@@ -28,14 +29,18 @@ pub(crate) fn is_npy(bytes: &[u8]) -> bool {
 /// first, all finite.
 pub(crate) fn read_npy(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
     let bytes = files::read(path, Kind::Weights)?;
-    refuse_other("the array", path, &bytes)?;
-    parse(&bytes).map_err(|reason| EngineError::Malformed { what: "the array", path: path.to_owned(), reason })
+    refuse_other(sentence!("the array"), path, &bytes)?;
+    parse(&bytes).map_err(|reason| EngineError::Malformed {
+        what: sentence!("the array"),
+        path: path.to_owned(),
+        reason,
+    })
 }
 
-fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
-    let cut = || "it is cut short".to_owned();
+fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), Sentence> {
+    let cut = || sentence!("it is cut short");
     if !is_npy(bytes) {
-        return Err("it does not begin as numpy's files do".to_owned());
+        return Err(sentence!("it does not begin as numpy's files do"));
     }
     let version = *bytes.get(MAGIC.len()).ok_or_else(cut)?;
     let rest = bytes.get(MAGIC.len() + 2..).ok_or_else(cut)?;
@@ -44,18 +49,18 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
         2 | 3 => rest
             .split_first_chunk()
             .map(|(length, rest)| (usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX), rest)),
-        other => return Err(format!("its version {other} is not known here")),
+        other => return Err(sentence!("its version {other} is not known here", other)),
     }
     .ok_or_else(cut)?;
     if length > MAX_HEADER {
-        return Err(format!("its header has {length} bytes"));
+        return Err(sentence!("its header has {length} bytes", length));
     }
     let (header, numbers) = rest.split_at_checked(length).ok_or_else(cut)?;
-    let header = std::str::from_utf8(header).map_err(|error| format!("its header is no text: {error}"))?;
+    let header = std::str::from_utf8(header).map_err(|error| sentence!("its header is no text: {error}", error))?;
     let Header { width, by_columns, shape } = Header::parse(header)?;
     let n = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
     if n.and_then(|n| n.checked_mul(width)) != Some(numbers.len()) {
-        return Err(format!("an array {shape:?} has not {} bytes", numbers.len()));
+        return Err(sentence!("an array {shape} has not {n_numbers} bytes", shape, n_numbers = numbers.len()));
     }
     let values = match width {
         2 => numbers_of(numbers, |bytes| f16::from_le_bytes(bytes).to_f32()),
@@ -63,7 +68,7 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
         _ => numbers_of(numbers, |bytes| f64::from_le_bytes(bytes) as f32),
     };
     if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-        return Err(format!("number {index} is not finite"));
+        return Err(sentence!("number {index} is not finite", index));
     }
     Ok((shape.clone(), if by_columns { turned(&values, &shape) } else { values }))
 }
@@ -76,31 +81,32 @@ struct Header {
 }
 
 impl Header {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Sentence> {
         let entry = |name: &str| {
             let after = text.split_once(&format!("'{name}':")).map(|(_, after)| after.trim_start());
-            after.ok_or_else(|| format!("its header has no {name:?}"))
+            after.ok_or_else(|| sentence!("its header has no {name:?}", name))
         };
         let kind = entry("descr")?.strip_prefix('\'').and_then(|kind| kind.split_once('\'')).map(|(kind, _)| kind);
         let width = match kind {
             Some("<f2") => 2,
             Some("<f4") => 4,
             Some("<f8") => 8,
-            other => return Err(format!("numbers of type {:?} are not read here", other.unwrap_or("with parts"))),
+            Some(dtype) => return Err(sentence!("numbers of type {dtype:?} are not read here", dtype)),
+            None => return Err(sentence!("numbers that have parts are not read here")),
         };
         let by_columns = match entry("fortran_order")? {
             order if order.starts_with("True") => true,
             order if order.starts_with("False") => false,
-            _ => return Err("its header does not say in which order the numbers are".to_owned()),
+            _ => return Err(sentence!("its header does not say in which order the numbers are")),
         };
         let sizes = entry("shape")?.strip_prefix('(').and_then(|sizes| sizes.split_once(')'));
-        let (sizes, _) = sizes.ok_or_else(|| "its header has no shape".to_owned())?;
+        let (sizes, _) = sizes.ok_or_else(|| sentence!("its header has no shape"))?;
         let sizes = sizes.split(',').map(str::trim).filter(|size| !size.is_empty());
         let shape: Vec<usize> = sizes
-            .map(|size| size.parse().map_err(|error| format!("{size:?} is no size: {error}")))
+            .map(|size| size.parse().map_err(|error| sentence!("{size:?} is no size: {error}", size, error)))
             .collect::<Result<_, _>>()?;
         if shape.len() > MAX_RANK {
-            return Err(format!("it has {} axes", shape.len()));
+            return Err(sentence!("it has {n} axes", n = shape.len()));
         }
         Ok(Self { width, by_columns, shape })
     }
@@ -152,7 +158,7 @@ mod tests {
         }
         for (header, numbers, why) in [
             ("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", &[1.0][..], "\"|O\""),
-            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[1.0], "with parts"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[1.0], "have parts"),
             ("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", &[1.0], "order"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", &[1.0], "no size"),
             (
@@ -165,7 +171,7 @@ mod tests {
             ("{}", &[], "descr"),
         ] {
             let reason = parse(&file(header, numbers)).unwrap_err();
-            assert!(reason.contains(why), "{reason}");
+            assert!(reason.to_string().contains(why), "{reason}");
         }
     }
 }

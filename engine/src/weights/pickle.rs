@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use safetensors::Dtype;
 
+use crate::{Sentence, sentence};
+
 /// Axes of a tensor at most: no weight has more, and a shape is copied once for each mention.
 const MAX_RANK: usize = 8;
 
@@ -17,15 +19,15 @@ const MAX_RANK: usize = 8;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PickleError {
     /// It is cut short or contradicts itself.
-    Damaged(String),
+    Damaged(Sentence),
     /// It calls what no tensor needs, by its full name.
     Forbidden(String),
 }
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-pub(super) fn damaged<T>(reason: impl Into<String>) -> Result<T> {
-    Err(PickleError::Damaged(reason.into()))
+pub(super) fn damaged<T>(reason: Sentence) -> Result<T> {
+    Err(PickleError::Damaged(reason))
 }
 
 /// What a pickle describes.
@@ -87,7 +89,7 @@ pub(super) fn describe(bytes: &[u8]) -> Result<Description<'_>> {
         },
         // The older format begins with a few plain numbers.
         Value::Other | Value::Int(_) => {}
-        _ => return damaged("it does not hold a dictionary of tensors"),
+        _ => return damaged(sentence!("it does not hold a dictionary of tensors")),
     }
     found.storages = machine.storages;
     Ok(found)
@@ -217,7 +219,12 @@ impl<'a> Machine<'a> {
             b'C' | b'U' => self.raw(1)?,
             b'B' | b'T' => self.raw(4)?,
             0x8e => self.raw(8)?,
-            _ => return damaged(format!("its opcode {opcode:#04x} belongs to no state dictionary")),
+            _ => {
+                return damaged(sentence!(
+                    "its opcode {opcode} belongs to no state dictionary",
+                    opcode = format!("{opcode:#04x}")
+                ));
+            }
         };
         self.stack.push(value);
         Ok(())
@@ -240,7 +247,7 @@ impl<'a> Machine<'a> {
         let n = self.length(width)?;
         match std::str::from_utf8(self.take(n)?) {
             Ok(text) => Ok(Value::Text(text)),
-            Err(error) => damaged(format!("a name in it is no text: {error}")),
+            Err(error) => damaged(sentence!("a name in it is no text: {error}", error)),
         }
     }
 
@@ -278,17 +285,19 @@ impl<'a> Machine<'a> {
             }
             _ => self.since_mark()?,
         };
-        let Some(Value::Node(id)) = self.stack.last() else { return damaged("it fills what cannot be filled") };
+        let Some(Value::Node(id)) = self.stack.last() else {
+            return damaged(sentence!("it fills what cannot be filled"));
+        };
         match (&mut self.nodes[*id], opcode) {
             (Node::List(list), b'a' | b'e') => list.extend(items),
             (Node::Dict(dict), b's' | b'u') => {
                 let (pairs, odd) = items.as_chunks::<2>();
                 if !odd.is_empty() {
-                    return damaged("a name in it has no value");
+                    return damaged(sentence!("a name in it has no value"));
                 }
                 dict.extend(pairs.iter().map(|&[name, value]| (name, value)));
             }
-            _ => return damaged("it fills what cannot be filled"),
+            _ => return damaged(sentence!("it fills what cannot be filled")),
         }
         Ok(())
     }
@@ -299,7 +308,7 @@ impl<'a> Machine<'a> {
             b'r' => u32::from_le_bytes(self.array()?),
             _ => u32::try_from(self.memo.len()).unwrap_or(u32::MAX),
         };
-        let Some(&value) = self.stack.last() else { return damaged("it keeps what is not there") };
+        let Some(&value) = self.stack.last() else { return damaged(sentence!("it keeps what is not there")) };
         self.memo.insert(key, value);
         Ok(())
     }
@@ -308,7 +317,7 @@ impl<'a> Machine<'a> {
         let key = if opcode == b'h' { u32::from(self.byte()?) } else { u32::from_le_bytes(self.array()?) };
         match self.memo.get(&key) {
             Some(&value) => self.stack.push(value),
-            None => return damaged("it recalls what it never kept"),
+            None => return damaged(sentence!("it recalls what it never kept")),
         }
         Ok(())
     }
@@ -320,7 +329,7 @@ impl<'a> Machine<'a> {
             let name = self.pop()?;
             match (self.pop()?, name) {
                 (Value::Text(module), Value::Text(name)) => (module, name),
-                _ => return damaged("it asks for something without a name"),
+                _ => return damaged(sentence!("it asks for something without a name")),
             }
         };
         self.stack.push(Value::Global(Global::find(module, name)?));
@@ -330,10 +339,10 @@ impl<'a> Machine<'a> {
     /// Where the original would call a function: the description of what it would return.
     fn call(&mut self, opcode: u8) -> Result<()> {
         let arguments = self.pop()?;
-        let Value::Global(global) = self.pop()? else { return damaged("it calls what is no function") };
+        let Value::Global(global) = self.pop()? else { return damaged(sentence!("it calls what is no function")) };
         let arguments = self.tuple(arguments)?;
         if opcode != b'R' && global != Global::Inert {
-            return damaged(format!("it makes an object of {global:?}, which is none"));
+            return damaged(sentence!("it makes an object of {global}, which is none", global = format!("{global:?}")));
         }
         let made = match (global, arguments) {
             (Global::OrderedDict, []) | (Global::Inert, _) => {
@@ -351,7 +360,12 @@ impl<'a> Machine<'a> {
                 self.tensors.push(tensor);
                 Value::Tensor(self.tensors.len() - 1)
             }
-            _ => return damaged(format!("it calls {global:?} with what that does not take")),
+            _ => {
+                return damaged(sentence!(
+                    "it calls {global} with what that does not take",
+                    global = format!("{global:?}")
+                ));
+            }
         };
         self.stack.push(made);
         Ok(())
@@ -362,7 +376,7 @@ impl<'a> Machine<'a> {
         self.pop()?;
         match self.stack.last() {
             Some(Value::Node(id)) if matches!(self.nodes[*id], Node::Dict(_)) => Ok(()),
-            _ => damaged("it gives attributes to what has none"),
+            _ => damaged(sentence!("it gives attributes to what has none")),
         }
     }
 
@@ -379,7 +393,7 @@ impl<'a> Machine<'a> {
                 len,
                 Value::Other,
             ] => Storage { key, dtype, len: size(len)? },
-            _ => return damaged("a storage in it is described in a way that is not known here"),
+            _ => return damaged(sentence!("a storage in it is described in a way that is not known here")),
         };
         self.storages.insert(storage.key, storage);
         self.stack.push(Value::Storage(storage));
@@ -390,16 +404,16 @@ impl<'a> Machine<'a> {
         match value {
             Value::Node(id) => match &self.nodes[id] {
                 Node::Tuple(items) => Ok(items),
-                _ => damaged("a list of arguments in it is none"),
+                _ => damaged(sentence!("a list of arguments in it is none")),
             },
-            _ => damaged("a list of arguments in it is none"),
+            _ => damaged(sentence!("a list of arguments in it is none")),
         }
     }
 
     fn sizes(&self, value: Value<'a>) -> Result<Vec<usize>> {
         let sizes = self.tuple(value)?;
         if sizes.len() > MAX_RANK {
-            return damaged(format!("a tensor in it has {} axes", sizes.len()));
+            return damaged(sentence!("a tensor in it has {n_sizes} axes", n_sizes = sizes.len()));
         }
         sizes.iter().map(|&value| size(value)).collect()
     }
@@ -412,15 +426,15 @@ impl<'a> Machine<'a> {
     /// What lies above the last mark stays where it is for [`Machine::since_mark`].
     fn pop(&mut self) -> Result<Value<'a>> {
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
-            return damaged("it takes what is not there");
+            return damaged(sentence!("it takes what is not there"));
         }
-        self.stack.pop().ok_or_else(|| PickleError::Damaged("it takes what is not there".to_owned()))
+        self.stack.pop().ok_or_else(|| PickleError::Damaged(sentence!("it takes what is not there")))
     }
 
     fn since_mark(&mut self) -> Result<Vec<Value<'a>>> {
         match self.marks.pop() {
             Some(height) if height <= self.stack.len() => Ok(self.stack.split_off(height)),
-            _ => damaged("a mark in it is missing"),
+            _ => damaged(sentence!("a mark in it is missing")),
         }
     }
 
@@ -434,14 +448,14 @@ impl<'a> Machine<'a> {
                 self.at += N;
                 Ok(array)
             }
-            None => damaged("it is cut short"),
+            None => damaged(sentence!("it is cut short")),
         }
     }
 
     fn length(&mut self, width: usize) -> Result<usize> {
         let mut number = [0; 8];
         number[..width].copy_from_slice(self.take(width)?);
-        usize::try_from(u64::from_le_bytes(number)).or_else(|_| damaged("it is cut short"))
+        usize::try_from(u64::from_le_bytes(number)).or_else(|_| damaged(sentence!("it is cut short")))
     }
 
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {
@@ -450,22 +464,26 @@ impl<'a> Machine<'a> {
                 self.at += n;
                 Ok(taken)
             }
-            None => damaged("it is cut short"),
+            None => damaged(sentence!("it is cut short")),
         }
     }
 
     fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
-        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return damaged("it is cut short") };
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+            return damaged(sentence!("it is cut short"));
+        };
         self.at += end + 1;
-        std::str::from_utf8(&rest[..end]).or_else(|_| damaged("a name in it is no text"))
+        std::str::from_utf8(&rest[..end]).or_else(|_| damaged(sentence!("a name in it is no text")))
     }
 }
 
 fn size(value: Value<'_>) -> Result<usize> {
     match value {
-        Value::Int(number) => usize::try_from(number).or_else(|_| damaged(format!("a size in it is {number}"))),
-        _ => damaged("a size in it is no number"),
+        Value::Int(number) => {
+            usize::try_from(number).or_else(|_| damaged(sentence!("a size in it is {number}", number)))
+        }
+        _ => damaged(sentence!("a size in it is no number")),
     }
 }
 
@@ -509,7 +527,10 @@ mod tests {
         program.extend(std::iter::repeat_n(*b"K\x01", 1000).flatten());
         program.extend_from_slice(b"tq\0ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n");
         program.extend_from_slice(b"X\x01\0\0\x000NK\x01tQK\0h\0h\0tR.");
-        assert_eq!(refusal(&program), PickleError::Damaged("a tensor in it has 1000 axes".to_owned()));
+        assert_eq!(
+            refusal(&program),
+            PickleError::Damaged(sentence!("a tensor in it has {n_sizes} axes", n_sizes = 1000))
+        );
     }
 
     #[test]

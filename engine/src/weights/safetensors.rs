@@ -11,6 +11,7 @@ use super::numbers::{is_float, to_f32};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::sentence;
 
 /// The tensors of a file by name, and where they lie in it.
 ///
@@ -33,21 +34,21 @@ const MAX_HEADER: u64 = 32 * 1024 * 1024;
 fn check_header(bytes: &[u8], path: &Path) -> Result<()> {
     match bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) {
         Some(length) if length > MAX_HEADER && length <= bytes.len() as u64 => Err(EngineError::Malformed {
-            what: "the weight file",
+            what: sentence!("the weight file"),
             path: path.to_owned(),
-            reason: format!("its header has {length} bytes, more than {MAX_HEADER}"),
+            reason: sentence!("its header has {length} bytes, more than {max_header}", length, max_header = MAX_HEADER),
         }),
         _ => Ok(()),
     }
 }
 
 fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
-    refuse_other("the weight file", path, bytes)?;
+    refuse_other(sentence!("the weight file"), path, bytes)?;
     check_header(bytes, path)?;
     SafeTensors::deserialize(bytes).map_err(|error| EngineError::Malformed {
-        what: "the weight file",
+        what: sentence!("the weight file"),
         path: path.to_owned(),
-        reason: format!("{error}; it may be cut short"),
+        reason: sentence!("{error}; it may be cut short", error),
     })
 }
 
@@ -57,12 +58,12 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
 /// The file is missing or no whole safetensors file.
 pub fn read_metadata(path: &Path) -> Result<HashMap<String, String>> {
     let map = map_file(path)?;
-    refuse_other("the weight file", path, &map)?;
+    refuse_other(sentence!("the weight file"), path, &map)?;
     check_header(&map, path)?;
     let (_, metadata) = SafeTensors::read_metadata(&map).map_err(|error| EngineError::Malformed {
-        what: "the weight file",
+        what: sentence!("the weight file"),
         path: path.to_owned(),
-        reason: format!("{error}; it may be cut short"),
+        reason: sentence!("{error}; it may be cut short", error),
     })?;
     Ok(metadata.metadata().clone().unwrap_or_default())
 }
@@ -97,10 +98,10 @@ pub fn write_floats(path: &Path, tensors: &Floats, metadata: Option<HashMap<Stri
     let mut views = Vec::new();
     for (name, (shape, values)) in tensors {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))
-            .map_err(|error| EngineError::Computation(format!("{name}: {error}")))?;
+            .map_err(|error| EngineError::Computation(sentence!("{name}: {error}", name, error)))?;
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, metadata)
-        .map_err(|error| EngineError::Computation(format!("safetensors: {error}")))?;
+        .map_err(|error| EngineError::Computation(sentence!("safetensors: {error}", error)))?;
     files::write_whole(path, &bytes)
 }

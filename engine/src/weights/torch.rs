@@ -9,6 +9,7 @@ use rawzip::{CompressionMethod, ZipArchive};
 
 use super::files::Entry;
 use super::pickle::{Description, PickleError, Storage, TensorAt, damaged, describe};
+use crate::{Sentence, sentence};
 
 /// Longest description. Ten thousand tensors take 3 MB.
 const MAX_PICKLE: usize = 16 * 1024 * 1024;
@@ -17,7 +18,7 @@ const MAX_PICKLE: usize = 16 * 1024 * 1024;
 const MAX_SHARED: usize = 8;
 /// The pickled number that every file before PyTorch 1.6 begins with.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-const BIG_ENDIAN: &str = "its numbers begin with their largest byte, which is not read here";
+const BIG_ENDIAN: Sentence = sentence!("its numbers begin with their largest byte, which is not read here");
 
 type Result<T> = std::result::Result<T, PickleError>;
 
@@ -31,13 +32,13 @@ pub(super) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
     } else if bytes.starts_with(b"PK") {
         zipped(bytes)?
     } else {
-        return damaged("it is not a file that PyTorch writes; it may be cut short");
+        return damaged(sentence!("it is not a file that PyTorch writes; it may be cut short"));
     };
     let sum = found.values().map(numbers).fold(0_usize, usize::saturating_add);
     if sum > bytes.len().saturating_mul(MAX_SHARED) {
-        return damaged(format!("its tensors have {sum} bytes, and it has {}", bytes.len()));
+        return damaged(sentence!("its tensors have {sum} bytes, and it has {n_bytes}", sum, n_bytes = bytes.len()));
     }
-    if found.is_empty() { damaged("it holds no tensor by name") } else { Ok(found) }
+    if found.is_empty() { damaged(sentence!("it holds no tensor by name")) } else { Ok(found) }
 }
 
 /// Bytes of what is read of a tensor.
@@ -50,7 +51,7 @@ fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
     let stored = stored_entries(bytes)?;
     let Some((root, pickle)) = stored.iter().find_map(|(path, range)| Some((path.strip_suffix("/data.pkl")?, range)))
     else {
-        return damaged("it is a zip archive without data.pkl, so that PyTorch did not write it");
+        return damaged(sentence!("it is a zip archive without data.pkl, so that PyTorch did not write it"));
     };
     if let Some(order) = stored.get(&format!("{root}/byteorder"))
         && bytes[order.clone()] != *b"little"
@@ -58,33 +59,38 @@ fn zipped(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
         return damaged(BIG_ENDIAN);
     }
     if pickle.len() > MAX_PICKLE {
-        return damaged(format!("its description has {} bytes, more than {MAX_PICKLE}", pickle.len()));
+        return damaged(sentence!(
+            "its description has {n} bytes, more than {max_pickle}",
+            n = pickle.len(),
+            max_pickle = MAX_PICKLE
+        ));
     }
     let Description { tensors, .. } = describe(&bytes[pickle.clone()])?;
     let place = |tensor: &TensorAt<'_>| match stored.get(&format!("{root}/data/{}", tensor.storage.key)) {
         Some(range) => view(tensor, range.clone()),
-        None => damaged(format!("the storage {:?} is not in it", tensor.storage.key)),
+        None => damaged(sentence!("the storage {storage:?} is not in it", storage = tensor.storage.key)),
     };
     tensors.iter().map(|(name, tensor)| Ok(((*name).to_owned(), named(name, place(tensor))?))).collect()
 }
 
 /// Where the bytes of each entry lie.
 fn stored_entries(bytes: &[u8]) -> Result<BTreeMap<String, Range<usize>>> {
-    let broken = |error: rawzip::Error| PickleError::Damaged(format!("{error}; it may be cut short"));
+    let broken = |error: rawzip::Error| PickleError::Damaged(sentence!("{error}; it may be cut short", error));
     let archive = ZipArchive::from_slice(bytes).map_err(broken)?;
     let mut stored = BTreeMap::new();
     for entry in archive.entries() {
         let entry = entry.map_err(broken)?;
         let path = String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned();
         if entry.compression_method() != CompressionMethod::STORE {
-            return damaged(format!(
-                "{path} in it is compressed, which PyTorch does not do: save it anew with PyTorch"
+            return damaged(sentence!(
+                "{path} in it is compressed, which PyTorch does not do: save it anew with PyTorch",
+                path
             ));
         }
         let (start, end) = archive.get_entry(entry.wayfinder()).map_err(broken)?.compressed_data_range();
         match (usize::try_from(start), usize::try_from(end)) {
             (Ok(start), Ok(end)) if start <= end && end <= bytes.len() => stored.insert(path, start..end),
-            _ => return damaged("it is cut short"),
+            _ => return damaged(sentence!("it is cut short")),
         };
     }
     Ok(stored)
@@ -108,27 +114,31 @@ fn legacy(bytes: &[u8]) -> Result<BTreeMap<String, Entry>> {
     let keys = next()?.texts;
     let mut storages = BTreeMap::new();
     for key in keys {
-        let Some(storage) = described.get(key) else { return damaged(format!("the storage {key:?} is not described")) };
-        let Some(len) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return damaged("it is cut short") };
+        let Some(storage) = described.get(key) else {
+            return damaged(sentence!("the storage {key:?} is not described", key));
+        };
+        let Some(len) = bytes.get(at..).and_then(<[u8]>::first_chunk) else {
+            return damaged(sentence!("it is cut short"));
+        };
         let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
         at += 8;
         let end = len.checked_mul(storage.dtype.bitsize() / 8).and_then(|n| at.checked_add(n));
         match end {
             Some(end) if end <= bytes.len() => storages.insert(key, at..end),
-            _ => return damaged("it is cut short"),
+            _ => return damaged(sentence!("it is cut short")),
         };
         at = storages[key].end;
     }
     let place = |tensor: &TensorAt<'_>| match storages.get(tensor.storage.key) {
         Some(range) => view(tensor, range.clone()),
-        None => damaged(format!("the storage {:?} is not in it", tensor.storage.key)),
+        None => damaged(sentence!("the storage {storage:?} is not in it", storage = tensor.storage.key)),
     };
     tensors.iter().map(|(name, tensor)| Ok(((*name).to_owned(), named(name, place(tensor))?))).collect()
 }
 
 fn named(name: &str, placed: Result<Entry>) -> Result<Entry> {
     placed.map_err(|error| match error {
-        PickleError::Damaged(reason) => PickleError::Damaged(format!("{name}: {reason}")),
+        PickleError::Damaged(reason) => PickleError::Damaged(sentence!("{name}: {reason}", name, reason)),
         forbidden @ PickleError::Forbidden(_) => forbidden,
     })
 }
@@ -138,12 +148,16 @@ fn view(tensor: &TensorAt<'_>, storage: Range<usize>) -> Result<Entry> {
     let TensorAt { storage: Storage { dtype, len, .. }, offset, shape, strides } = tensor;
     let (width, offset) = (dtype.bitsize() / 8, *offset);
     if len.checked_mul(width).is_none_or(|bytes| bytes > storage.len()) {
-        return damaged(format!("its storage of {} bytes should have {len} numbers", storage.len()));
+        return damaged(sentence!("its storage of {n} bytes should have {len} numbers", n = storage.len(), len));
     }
     if shape.len() != strides.len() {
-        return damaged(format!("it has {} axes and {} strides", shape.len(), strides.len()));
+        return damaged(sentence!(
+            "it has {n_axes} axes and {n_strides} strides",
+            n_axes = shape.len(),
+            n_strides = strides.len()
+        ));
     }
-    let outside = || PickleError::Damaged("it reaches outside of its storage".to_owned());
+    let outside = || PickleError::Damaged(sentence!("it reaches outside of its storage"));
     let n = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size)).ok_or_else(outside)?;
     let reach = |at: usize, (&size, &stride): (&usize, &usize)| (size - 1).checked_mul(stride)?.checked_add(at);
     let end = match n {

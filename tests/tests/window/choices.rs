@@ -95,7 +95,8 @@ fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
         Command::Preview { job, data, .. } if data.train.ends_with("gone.csv") => Some(*job),
         _ => None,
     });
-    let failure = Failure { what: "there is no such file".into(), advice: String::new() };
+    let failure =
+        Failure { what: engine::Sentence::verbatim("there is no such file"), advice: engine::Sentence::default() };
     bench.event(Event::Failed { job: job.expect("it is looked at"), failure });
     assert_eq!(bench.harness.query_all_by_label_contains("cannot be read: there is no such file").count(), 2);
 }

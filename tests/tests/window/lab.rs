@@ -112,7 +112,8 @@ fn a_lab_can_be_stopped_and_says_what_went_wrong() {
     bench.harness.get_by_label("1. Vocabulary sample");
     click(&mut bench, "Run the comparison");
     let (job, ..) = asked(&bench);
-    let failure = Failure { what: "there are no rows".into(), advice: String::new() };
+    let failure =
+        Failure { what: engine::Sentence::verbatim("there are no rows"), advice: engine::Sentence::default() };
     bench.event(Event::Failed { job, failure });
     bench.harness.get_by_label("There are no rows");
     click(&mut bench, "Close the lab");

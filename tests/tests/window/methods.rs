@@ -82,7 +82,10 @@ fn a_precision_is_offered_where_the_device_computes_in_it() {
     };
     set(&mut bench, DeviceChoice::Cpu, Precision::F16);
     bench.harness.get_by_label("Not ready");
-    assert!(bench.harness.query_all_by_label("The CPU computes in f32").count() > 0, "it says why");
+    assert!(
+        bench.harness.query_all_by_label("The CPU computes in f32, in whichever bits weights are stored").count() > 0,
+        "it says why"
+    );
     set(&mut bench, DeviceChoice::Wgpu(Some(0)), Precision::F16);
     assert!(bench.harness.query_by_label("Not ready").is_none());
     click(&mut bench, "Precision");
@@ -236,7 +239,7 @@ fn what_a_model_says_and_nobody_reads_is_said_beside_it() {
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
     for model in window.state.models.values_mut() {
         if let app::state::Described::Known(model) = model {
-            model.notice = Some("config.json has new_option, which is not read here".to_owned());
+            model.notice = Some(engine::Sentence::verbatim("config.json has new_option, which is not read here"));
         }
     }
     bench.settle();

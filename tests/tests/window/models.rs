@@ -43,8 +43,8 @@ pub(crate) fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSum
     });
     let (job, asked) = asked.expect("the model was asked for");
     assert_eq!(asked, folder);
-    let what = format!("the model folder has no config.json: {}", folder.display());
-    let failure = Failure { what, advice: "Choose a folder".into() };
+    let what = engine::sentence!("the model folder has no {what}: {path}", what = "config.json", path = folder);
+    let failure = Failure { what, advice: engine::Sentence::verbatim("Choose a folder") };
     bench.event(match model {
         Some(model) => Event::Model { job, model: Box::new(model) },
         None => Event::Failed { job, failure },

@@ -72,7 +72,10 @@ fn rows_set_up_a_run_and_so_do_a_model_and_a_run_file() {
 fn a_run_of_this_workspace_is_shown_and_what_cannot_be_opened_says_why() {
     let bench = dropped(Opened::Run(RunId("a".into())));
     assert_eq!(window(&bench).state.screen, Screen::Training);
-    let failure = Failure { what: "this is nothing that can be opened here: /mail/it".into(), advice: "Rows".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("this is nothing that can be opened here: /mail/it"),
+        advice: engine::Sentence::verbatim("Rows"),
+    };
     let bench = dropped(Opened::Failed(failure));
     bench.harness.get_by_label("This is nothing that can be opened here: /mail/it");
     assert_eq!(window(&bench).state.screen, Screen::Runs);

@@ -230,8 +230,8 @@ fn generated(bench: &mut Bench, job: JobId) {
 
 pub(crate) fn failure() -> Failure {
     Failure {
-        what: "the model folder has no tokenizer.json: /models/tiny".into(),
-        advice: "Choose a folder as Hugging Face writes it".into(),
+        what: engine::Sentence::verbatim("the model folder has no tokenizer.json: /models/tiny"),
+        advice: engine::Sentence::verbatim("Choose a folder as Hugging Face writes it"),
     }
 }
 
@@ -369,8 +369,10 @@ fn the_library_shows_how_far_a_download_is_and_why_it_ended() {
     let (busy, _) = fetching(Start::default());
     let (mut failed, job) = fetching(Start::default());
     let failure = Failure {
-        what: "the connection was cut after 396.0 MB of 777.6 MB of model.safetensors: timeout".into(),
-        advice: "Start the download again: it goes on from there".into(),
+        what: engine::Sentence::verbatim(
+            "the connection was cut after 396.0 MB of 777.6 MB of model.safetensors: timeout",
+        ),
+        advice: engine::Sentence::verbatim("Start the download again: it goes on from there"),
     };
     let mut kept = Box::new(listing());
     kept.files[1].here_bytes = kept.files[1].bytes;
@@ -421,6 +423,29 @@ fn each_screen_in_chinese() {
         (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Library)), "chinese_library"),
         (perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Settings)), "chinese_settings"),
     ]);
+}
+
+/// What went wrong, what to do, the log and the devices: the engine's and the store's words, too.
+#[test]
+fn what_the_engine_says_is_said_in_chinese() {
+    let start = || {
+        let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
+        Start { settings, ..Start::default() }
+    };
+    let failed = runs().into_iter().position(|row| row.state == RunState::Failed).expect("one run failed");
+    let open = Action::Open(runs()[failed].id.clone(), Screen::Training);
+    let mut bench = perform(Bench::with_runs(Start { size: [1280.0, 1400.0], ..start() }, runs()), open);
+    bench.answer(Answer::Detail(Box::new(detail(runs().remove(failed), 120))));
+    bench.harness.get_by_label("第 120 步的损失已不是有效数值");
+    bench.harness.get_by_label("请调低学习率，然后从最近的检查点继续");
+    click(&mut bench, "日志");
+    bench.harness.get_by_label_contains("正在读取数据行并分词");
+    bench.harness.get_by_label_contains("跳过 4 行：其中没有可学习的内容");
+    picture(&mut bench, "chinese_failed");
+    let mut devices = perform(Bench::with_runs(start(), runs()), Action::Show(Screen::Settings));
+    devices.harness.get_by_label("不可用").hover();
+    devices.settle();
+    devices.harness.get_by_label_contains("其驱动崩溃（signal: 11）");
 }
 
 #[test]

@@ -21,7 +21,8 @@ fn with_rows(config: RunConfig, preview: DataPreview) -> Bench {
 
 #[test]
 fn what_is_odd_about_the_rows_is_said_under_them() {
-    let notices = vec!["Columns that are not read: choice2 (learned is label from premise)".to_owned()];
+    let notices =
+        vec![engine::Sentence::verbatim("Columns that are not read: choice2 (learned is label from premise)")];
     let bench = with_rows(config(), DataPreview { notices, ..preview_rows() });
     bench.harness.get_by_label("Columns that are not read: choice2 (learned is label from premise)");
 }

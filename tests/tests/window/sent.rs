@@ -97,7 +97,9 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
     };
     Box::new(AdapterFacts {
         path: "/mail/records.prefix".into(),
-        sentence: "a prefix of the workbench: 12 virtual tokens at the decoder; the text's positions begin at 0".into(),
+        sentence: engine::Sentence::verbatim(
+            "a prefix of the workbench: 12 virtual tokens at the decoder; the text's positions begin at 0",
+        ),
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 12, ..PrefixConfig::default() }),
         lora: None,
         n_virtual: 12,
@@ -105,7 +107,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         task: Task::Causal,
         classes: Vec::new(),
         tasks: Vec::new(),
-        other_base: other_base.map(str::to_owned),
+        other_base: other_base.map(engine::Sentence::verbatim),
         about: Some(Box::new(about)),
     })
 }
@@ -182,7 +184,10 @@ fn a_file_that_is_no_adapter_says_why_and_is_put_away_in_both_languages() {
     for (language, cancel) in [(Language::English, "Cancel"), (Language::Chinese, "取消")] {
         let mut bench = dropped(language, &MODELS);
         let (job, _) = asked(&bench);
-        let failure = Failure { what: "no adapter of a known form is in it".into(), advice: "Choose another".into() };
+        let failure = Failure {
+            what: engine::Sentence::verbatim("no adapter of a known form is in it"),
+            advice: engine::Sentence::verbatim("Choose another"),
+        };
         bench.event(Event::Failed { job, failure });
         bench.harness.get_by_label_contains("o adapter of a known form is in it");
         bench.harness.check_accessibility();

@@ -132,8 +132,14 @@ fn a_run_whose_rows_have_changed_is_resumed_only_with_a_yes() {
     bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
     click(&mut bench, "Resume");
     let job = train_job(&bench);
-    bench.event(Event::Changed { job, differences: vec!["the training rows (77 then, 116 now)".to_owned()] });
-    let failure = Failure { what: "the run began with something else".to_owned(), advice: "Put it back".to_owned() };
+    bench.event(Event::Changed {
+        job,
+        differences: vec![engine::Sentence::verbatim("the training rows (77 then, 116 now)")],
+    });
+    let failure = Failure {
+        what: engine::Sentence::verbatim("the run began with something else"),
+        advice: engine::Sentence::verbatim("Put it back"),
+    };
     bench.event(Event::Failed { job, failure });
     bench.answer(Answer::Runs(stopped()));
     bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
@@ -192,7 +198,10 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
         .expect("rows were asked for");
     bench.harness.get_by_label("Ready");
     // A late answer of an old question changes nothing.
-    bench.event(Event::Failed { job, failure: Failure { what: "late".into(), advice: "none".into() } });
+    bench.event(Event::Failed {
+        job,
+        failure: Failure { what: engine::Sentence::verbatim("late"), advice: engine::Sentence::verbatim("none") },
+    });
     bench.harness.get_by_label("Model: a folder, or an id on the hub").focus();
     bench.harness.get_by_label("Model: a folder, or an id on the hub").type_text("x");
     for _ in 0..8 {
@@ -204,7 +213,10 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
     });
     let (job, folder) = asked.expect("the new folder was asked for");
     assert!(folder.display().to_string().contains('x'));
-    let failure = Failure { what: "the model folder has no config.json".into(), advice: "Choose a folder".into() };
+    let failure = Failure {
+        what: engine::Sentence::verbatim("the model folder has no config.json"),
+        advice: engine::Sentence::verbatim("Choose a folder"),
+    };
     bench.event(Event::Failed { job, failure });
     bench.harness.get_by_label("Not ready");
     assert!(bench.harness.query_all_by_label("The model folder has no config.json").count() >= 1);

@@ -21,7 +21,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::device::{DeviceChoice, DeviceInfo};
-use engine::error::Failure;
+use engine::error::{EngineError, Failure};
 use engine::hub::{
     AccessFacts, CachedModel, Destination, FileHash, HubCommand, HubEvent, ListedFile, Listing, ModelId, TokenSource,
 };
@@ -30,6 +30,7 @@ use engine::message::{
 };
 use engine::models::{LinearName, Role as MatrixRole, WeightName};
 use engine::nn::Precision;
+use engine::{Sentence, sentence};
 
 /// 2026-11-21 03:15:02.
 pub(crate) const NOW: i64 = 1_795_230_902;
@@ -61,7 +62,7 @@ impl Link for FakeLink {
     fn next(&mut self) -> Option<News> {
         self.0.borrow_mut().news.pop_front()
     }
-    fn command(&mut self, command: Command) -> Result<(), String> {
+    fn command(&mut self, command: Command) -> Result<(), Sentence> {
         self.0.borrow_mut().commands.push(command);
         Ok(())
     }
@@ -101,7 +102,7 @@ impl Link for FakeLink {
         PathBuf::from("/workspace")
     }
     fn access(&self) -> Access {
-        self.0.borrow().read_only.clone().map_or(Access::ReadWrite, Access::ReadOnly)
+        self.0.borrow().read_only.clone().map_or(Access::ReadWrite, |why| Access::ReadOnly(Sentence::verbatim(why)))
     }
     fn now(&self) -> f64 {
         NOW as f64 + self.0.borrow().now
@@ -250,7 +251,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: Some(4_294_967_292),
             software: false,
             trouble: None,
-            refuses: [(Precision::Bf16, "its driver does not have such numbers".to_owned())].into(),
+            refuses: [(Precision::Bf16, sentence!("its driver does not have such numbers"))].into(),
         },
         DeviceInfo {
             choice: DeviceChoice::Wgpu(Some(1)),
@@ -260,7 +261,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             memory_bytes: None,
             largest_binding_bytes: Some(134_217_728),
             software: true,
-            trouble: Some("its driver crashes (signal: 11)".into()),
+            trouble: Some(sentence!("its driver crashes ({status})", status = "signal: 11")),
             refuses: BTreeMap::new(),
         },
         DeviceInfo {
@@ -272,7 +273,9 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
             largest_binding_bytes: None,
             software: false,
             trouble: None,
-            refuses: Precision::NARROW.map(|narrow| (narrow, "the CPU computes in f32".to_owned())).into(),
+            refuses: Precision::NARROW
+                .map(|narrow| (narrow, sentence!("the CPU computes in f32, in whichever bits weights are stored")))
+                .into(),
         },
     ]
 }
@@ -355,7 +358,7 @@ pub(crate) fn preview_rows() -> DataPreview {
         truncated_rows: 14,
         notices: Vec::new(),
         chat: false,
-        skipped: vec![(17, "the target is empty".into())],
+        skipped: vec![(17, sentence!("the target is empty"))],
         skipped_rows: 4,
         lengths: (0..1196u32).map(|i| 20 + (i * 7919 % 61) + (i * 104_729 % 37)).collect(),
         max_tokens: 492,
@@ -395,10 +398,7 @@ pub(crate) fn row(id: &str, name: &str, state: RunState) -> RunRow {
         sparkline: (0..64).map(|i| 4.0 / (1.0 + i as f32 * 0.12) + ((i * 37) % 11) as f32 * 0.02).collect(),
         folder: format!("/workspace/runs/{id}").into(),
         files_missing: false,
-        failure: (state == RunState::Failed).then(|| Failure {
-            what: "the loss is no longer a number at step 120".into(),
-            advice: "Lower the learning rate, then resume from the last checkpoint".into(),
-        }),
+        failure: (state == RunState::Failed).then(|| Failure::from(&EngineError::Diverged { step: 120 })),
     }
 }
 
@@ -445,8 +445,12 @@ pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
         evaluations,
         checkpoints,
         log: vec![
-            LogLine { at: NOW - 7000, level: LogLevel::Info, text: "The model has 14,000,000 parameters".into() },
-            LogLine { at: NOW - 6990, level: LogLevel::Warning, text: "4 rows were skipped".into() },
+            LogLine { at: NOW - 7000, level: LogLevel::Info, text: sentence!("Reading and tokenising the rows") },
+            LogLine {
+                at: NOW - 6990,
+                level: LogLevel::Warning,
+                text: sentence!("{skipped} {skipped:row was|rows were} skipped: nothing to learn in them", skipped = 4),
+            },
         ],
         notes: String::new(),
         row,

@@ -10,7 +10,7 @@ use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
-use crate::widgets::surface::{Level, banner_ui};
+use crate::widgets::surface::{Level, banner_ui, failure_ui};
 
 /// Models of the cache that are offered at once.
 const OFFERED: usize = 8;
@@ -39,7 +39,7 @@ pub(super) fn hub_ui(ui: &mut Ui, id: &mut String, state: &State, out: &mut Vec<
 fn arrived_ui(ui: &mut Ui, state: &State) {
     let Some((id, folder)) = &state.hub.arrived else { return };
     match state.models.get(folder) {
-        Some(Described::Failed(failure)) => banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {}),
+        Some(Described::Failed(failure)) => failure_ui(ui, failure),
         _ => banner_ui(ui, Level::Good, &say!("hub.arrived", name = id), say!("hub.arrived_note"), "", |_| {}),
     }
 }

@@ -8,6 +8,7 @@ use engine::message::{DataPreview, ModelSummary};
 
 use super::draft::Draft;
 use super::tuning::{Kind, Targets};
+use crate::text::tell;
 use crate::{layers, say};
 
 /// A field of the form.
@@ -167,7 +168,7 @@ impl Draft {
             if lora.targets == Targets::Named && lora.names.trim().is_empty() {
                 issue(Field::Targets, say!("issue.no_targets"));
             } else if let Some(Err(error)) = found {
-                issue(Field::Targets, &error.to_string());
+                issue(Field::Targets, &tell(&error.sentence()));
             }
         }
         issues

@@ -18,7 +18,7 @@ use crate::theme::tokens;
 use crate::widgets::button::small_ui;
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
-use crate::widgets::surface::{Level, banner_ui, card_ui, chip_ui, chips_ui, plain_chip_ui};
+use crate::widgets::surface::{Level, card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::token_strip::{Slots, legend_ui, token_strip_ui};
 
 /// Classes that are named; the number says how many there are.
@@ -51,7 +51,7 @@ pub(super) fn data_ui(
         datasets::switch_ui(ui, &data, shown);
         let preview = if shown.dataset == 0 { &state.preview } else { &state.preview_beside };
         match (&preview.known, &preview.failure) {
-            (_, Some(failure)) => banner_ui(ui, Level::Bad, &failure.what, &failure.advice, "", |_| {}),
+            (_, Some(failure)) => failure_ui(ui, failure),
             (Some(preview), None) => rows_ui(ui, draft, &mut shown.row, preview),
             (None, None) if preview.job.is_some() => {
                 ui.horizontal(|ui| {
@@ -98,7 +98,7 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
         return None;
     }
     if let Some(failure) = &state.preview_validation.failure {
-        return Some(say!("data.validation_unread", reason = failure.what));
+        return Some(say!("data.validation_unread", reason = text::tell(&failure.what)));
     }
     let (train, validation) = (state.preview.known.as_deref()?, state.preview_validation.known.as_deref()?);
     let wanted = [&train.source_column, &train.target_column];
@@ -242,7 +242,7 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         }
     });
     for note in state.preview.known.iter().flat_map(|preview| &preview.tokenizer_notes) {
-        ui.label(RichText::new(note).small().color(tokens(ui).muted));
+        ui.label(RichText::new(text::tell(note)).small().color(tokens(ui).muted));
     }
 }
 
@@ -286,10 +286,13 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     });
     classes_ui(ui, &preview.classes);
     for notice in &preview.notices {
-        ui.add(egui::Label::new(RichText::new(text::as_sentence(notice)).small().color(tokens(ui).muted)).wrap());
+        ui.add(
+            egui::Label::new(RichText::new(text::as_sentence(&text::tell(notice))).small().color(tokens(ui).muted))
+                .wrap(),
+        );
     }
     for (row, reason) in preview.skipped.iter().take(4) {
-        let line = say!("data.skipped_row", row = row, reason = reason);
+        let line = say!("data.skipped_row", row = row, reason = text::tell(reason));
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
     }
     let Some(last) = preview.rows.len().checked_sub(1) else { return };

@@ -17,6 +17,7 @@ use super::check::{Field, Issue};
 use super::tuning::{Kind, Tuning};
 use crate::home::typed;
 use crate::layers;
+use crate::text::tell;
 use crate::workspace::default_name;
 
 /// Kinds of initial values.
@@ -368,7 +369,7 @@ impl Draft {
         if config.name.is_empty() {
             config.name = default_name(&config);
         }
-        config.check().map_err(|error| Issue { field: Field::Epochs, sentence: error.to_string() })?;
+        config.check().map_err(|error| Issue { field: Field::Epochs, sentence: tell(&error.sentence()) })?;
         Ok(config)
     }
 

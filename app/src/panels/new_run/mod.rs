@@ -29,7 +29,7 @@ use self::draft::Draft;
 use crate::action::{Action, Pick};
 use crate::say;
 use crate::state::{Described, State};
-use crate::text::Language;
+use crate::text::{Language, tell};
 use crate::theme;
 use crate::widgets::button::quiet_ui;
 use crate::widgets::surface::{Level, banner_ui, heading_ui};
@@ -208,17 +208,21 @@ impl NewRun {
     fn check(&mut self, draft: &Draft, state: &State) {
         let folder = state.model_folder(&draft.model);
         let model_failure = match state.models.get(&folder) {
-            Some(Described::Failed(_)) if model::wanted_id(draft, state).is_some() => Some(say!("issue.not_fetched")),
-            Some(Described::Failed(failure)) => Some(failure.what.as_str()),
+            Some(Described::Failed(_)) if model::wanted_id(draft, state).is_some() => {
+                Some(say!("issue.not_fetched").to_owned())
+            }
+            Some(Described::Failed(failure)) => Some(tell(&failure.what)),
             _ => None,
         };
+        let data_failure = state.preview.failure.as_ref().map(|failure| tell(&failure.what));
+        let no_precision = state.refusal(draft.device, draft.precision).map(tell);
         let facts = Facts {
             folder: Some(&folder),
             model: state.model(&folder),
-            model_failure,
+            model_failure: model_failure.as_deref(),
             preview: state.preview.known.as_deref(),
-            data_failure: state.preview.failure.as_ref().map(|failure| failure.what.as_str()),
-            no_precision: state.refusal(draft.device, draft.precision),
+            data_failure: data_failure.as_deref(),
+            no_precision: no_precision.as_deref(),
         };
         let key = (
             draft.clone(),
@@ -227,7 +231,7 @@ impl NewRun {
                 facts.model.is_some() || model_failure.is_some(),
                 facts.preview.is_some_and(|preview| preview.train_rows > 0),
             ],
-            [facts.data_failure.or(model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
+            [facts.data_failure.or(facts.model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
         );
         if self.checked.key.as_ref() != Some(&key) {
             self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };

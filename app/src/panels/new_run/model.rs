@@ -60,7 +60,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                     }
                 });
                 if let Some(notice) = &model.notice {
-                    let notice = RichText::new(text::as_sentence(notice)).small().color(tokens(ui).muted);
+                    let notice = RichText::new(text::as_sentence(&text::tell(notice))).small().color(tokens(ui).muted);
                     ui.add(egui::Label::new(notice).wrap());
                 }
                 if folder != typed(&draft.model) {
@@ -72,7 +72,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
             }
             Some(Described::Failed(_)) if let Some(id) = id => hub_ui(ui, &id, state, out),
             Some(Described::Failed(failure)) => {
-                ui.add(egui::Label::new(RichText::new(&failure.advice).color(tokens(ui).muted)).wrap());
+                ui.add(egui::Label::new(RichText::new(text::tell(&failure.advice)).color(tokens(ui).muted)).wrap());
             }
             None => {}
         }

@@ -13,6 +13,7 @@ use super::{error_of, optimizer, range};
 use crate::action::Action;
 use crate::say;
 use crate::state::State;
+use crate::text::tell;
 use crate::theme::tokens;
 use crate::widgets::button::{link_ui, segmented_ui};
 use crate::widgets::field;
@@ -152,8 +153,8 @@ fn precision_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let shown = draft.precision.name();
     ComboBox::from_id_salt("precision").width(width).selected_text(shown).show_ui(ui, |ui| {
         for precision in Precision::ALL {
-            let refusal = state.refusal(draft.device, precision);
-            let name = match refusal {
+            let refusal = state.refusal(draft.device, precision).map(tell);
+            let name = match &refusal {
                 Some(reason) => format!("{precision} · {reason}"),
                 None => precision.name().to_owned(),
             };

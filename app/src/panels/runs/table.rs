@@ -14,6 +14,7 @@ use crate::action::{Action, Screen};
 use crate::say;
 use crate::store::{RunRow, RunState};
 use crate::text;
+use crate::text::tell;
 use crate::theme::{self, tokens};
 use crate::widgets::icon::{self, Icon};
 use crate::widgets::sparkline::sparkline_in;
@@ -279,9 +280,11 @@ const LONGEST_STEPS: usize = 12;
 /// What a cell has no room for.
 fn hover_text(row: &RunRow, column: SortBy) -> String {
     match column {
-        _ if row.failure.is_some() => {
-            row.failure.as_ref().map(|failure| format!("{}\n{}", failure.what, failure.advice)).unwrap_or_default()
-        }
+        _ if row.failure.is_some() => row
+            .failure
+            .as_ref()
+            .map(|failure| format!("{}\n{}", tell(&failure.what), tell(&failure.advice)))
+            .unwrap_or_default(),
         _ if row.files_missing => say!("runs.files_missing").to_owned(),
         SortBy::Name => [&row.name, &row.method, &row.model, &row.dataset].map(String::as_str).join("\n"),
         SortBy::Steps if row.total_steps > 0 => {

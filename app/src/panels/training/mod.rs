@@ -5,6 +5,7 @@ mod plots;
 mod tabs;
 
 use egui::{RichText, Ui};
+use engine::Sentence;
 use engine::config::{MethodConfig, RunConfig};
 use engine::message::{NamedFigures, Phase};
 use engine::nn::Precision;
@@ -20,6 +21,7 @@ use crate::state::live::Live;
 use crate::state::run_view::RunView;
 use crate::store::RunRow;
 use crate::text;
+use crate::text::tell;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{
@@ -59,9 +61,9 @@ impl Training {
                 changed_ui(ui, row, differences, out);
             }
             if let Some(failure) = &row.failure {
-                let details = view.log.iter().rev().take(20).rev().map(|line| line.text.as_str());
+                let details = view.log.iter().rev().take(20).rev().map(|line| tell(&line.text));
                 let details = details.collect::<Vec<_>>().join("\n");
-                banner_ui(ui, Level::Bad, &failure.what, &failure.advice, &details, |ui| {
+                banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), &details, |ui| {
                     if can_resume(row) && quiet_ui(ui, true, say!("training.resume")).clicked() {
                         out.push(Action::Resume(row.id.clone()));
                     }
@@ -79,15 +81,22 @@ impl Training {
 }
 
 /// The run was not resumed: it would go on with something else than it began with.
-fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[String], out: &mut Vec<Action>) {
-    banner_ui(ui, Level::Warn, say!("training.changed"), &differences.join("\n"), "", |ui| {
-        if quiet_ui(ui, can_resume(row), say!("training.resume_changed"))
-            .on_hover_text(say!("training.resume_changed_help"))
-            .clicked()
-        {
-            out.push(Action::ResumeOnOthers(row.id.clone()));
-        }
-    });
+fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[Sentence], out: &mut Vec<Action>) {
+    banner_ui(
+        ui,
+        Level::Warn,
+        say!("training.changed"),
+        &differences.iter().map(tell).collect::<Vec<_>>().join("\n"),
+        "",
+        |ui| {
+            if quiet_ui(ui, can_resume(row), say!("training.resume_changed"))
+                .on_hover_text(say!("training.resume_changed_help"))
+                .clicked()
+            {
+                out.push(Action::ResumeOnOthers(row.id.clone()));
+            }
+        },
+    );
     ui.add_space(theme::SMALL_GAP);
 }
 

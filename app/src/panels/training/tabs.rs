@@ -7,6 +7,7 @@ use crate::say;
 use crate::state::run_view::RunView;
 use crate::store::LogLevel;
 use crate::text;
+use crate::text::tell;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -93,12 +94,12 @@ impl Tabs {
             let line = |ui: &mut Ui| field::line_ui(ui, &mut self.search, say!("training.search"), 240.0);
             ui.name_inputs(say!("training.search"), line);
             if ui.button(say!("training.copy_log")).clicked() {
-                let lines = view.log.iter().map(|line| format!("{} {}", date_and_time(line.at), line.text));
+                let lines = view.log.iter().map(|line| format!("{} {}", date_and_time(line.at), tell(&line.text)));
                 ui.ctx().copy_text(lines.collect::<Vec<_>>().join("\n"));
             }
         });
         let wanted = self.search.to_lowercase();
-        let lines: Vec<_> = view.log.iter().filter(|line| line.text.to_lowercase().contains(&wanted)).collect();
+        let lines: Vec<_> = view.log.iter().filter(|line| tell(&line.text).to_lowercase().contains(&wanted)).collect();
         if lines.is_empty() {
             return empty_ui(ui, say!("training.no_log"), "");
         }
@@ -117,7 +118,7 @@ impl Tabs {
                         LogLevel::Warning => t.warn,
                         LogLevel::Error => t.bad,
                     };
-                    let text = RichText::new(format!("{}  {}", &date_and_time(line.at)[11..], line.text));
+                    let text = RichText::new(format!("{}  {}", &date_and_time(line.at)[11..], tell(&line.text)));
                     ui.add(egui::Label::new(text.monospace().color(ink)).truncate().selectable(true));
                 }
             });

@@ -10,6 +10,7 @@ use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 const POOL: &str = "prefix_tunings.";
 const LOCATIONS: [(Site, &str); 3] =
@@ -29,7 +30,7 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
     let roots: BTreeSet<String> = stored.shapes().filter_map(|(name, _)| of_pool(name)).collect();
     let mut roots = roots.into_iter();
     let (Some(root), None) = (roots.next(), roots.next()) else {
-        return Err(stored.malformed("it holds several adapters: save one of them alone".to_owned()));
+        return Err(stored.malformed(sentence!("it holds several adapters: save one of them alone")));
     };
     let mut prefixes = Vec::new();
     for (location, name) in LOCATIONS {
@@ -48,7 +49,7 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
         ));
     }
     if prefixes.is_empty() {
-        return Err(stored.malformed(format!("{root} has a prefix at no place that is known here")));
+        return Err(stored.malformed(sentence!("{root} has a prefix at no place that is known here", root)));
     }
     let task = TaskRecord::of(own_task(like));
     Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, notices, ..FoldedAdapter::default() })
@@ -68,14 +69,14 @@ const HARMLESS: [&str; 9] = [
 ];
 
 /// Refuses by name what would be computed otherwise, and says which keys nobody here knows.
-fn check(stored: &Stored) -> Result<Vec<String>> {
+fn check(stored: &Stored) -> Result<Vec<Sentence>> {
     let Some(json) = stored.json("adapter_config.json")? else { return Ok(Vec::new()) };
     let mut unknown = Vec::new();
     for (key, value) in json.get("config").and_then(serde_json::Value::as_object).into_iter().flatten() {
         let is_off = value.is_null() || value == false || value.as_array().is_some_and(Vec::is_empty);
         let refuse = || {
             let kind = "adapters library".to_owned();
-            Err(EngineError::AdapterOption { kind, option: format!("{key} = {value}") })
+            Err(EngineError::AdapterOption { kind, option: Sentence::verbatim(format!("{key} = {value}")) })
         };
         match key.as_str() {
             "architecture" if value != "prefix_tuning" => return refuse(),
@@ -83,7 +84,7 @@ fn check(stored: &Stored) -> Result<Vec<String>> {
             "use_gating" | "leave_out" if !is_off => return refuse(),
             "architecture" | "non_linearity" | "use_gating" | "leave_out" => {}
             known if HARMLESS.contains(&known) || is_off => {}
-            unknown_key => unknown.push(format!("adapter_config.json says {unknown_key}, which is not known here")),
+            _ => unknown.push(sentence!("adapter_config.json says {key}, which is not known here", key)),
         }
     }
     Ok(unknown)

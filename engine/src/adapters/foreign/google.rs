@@ -5,8 +5,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::Imported;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind};
+use crate::sentence;
 use crate::weights::{is_npy, read_npy};
 
 pub(super) fn is_one(path: &Path) -> Result<bool> {
@@ -15,7 +16,7 @@ pub(super) fn is_one(path: &Path) -> Result<bool> {
     }
     let mut begin = Vec::new();
     let file = files::open(path, Kind::Weights)?;
-    file.take(8).read_to_end(&mut begin).map_err(EngineError::io("read", path))?;
+    file.take(8).read_to_end(&mut begin).map_err(EngineError::io(IoAction::Read, path))?;
     Ok(is_npy(&begin))
 }
 
@@ -26,8 +27,8 @@ pub(super) fn read(path: &Path) -> Result<Imported> {
             Ok(Imported::SoftPrompt { n_virtual, d_model, values })
         }
         other => {
-            let reason = format!("it has shape {other:?}, not virtual tokens × width");
-            Err(EngineError::Malformed { what: "the soft prompt", path: path.to_owned(), reason })
+            let reason = sentence!("it has shape {other:?}, not virtual tokens × width", other);
+            Err(EngineError::Malformed { what: sentence!("the soft prompt"), path: path.to_owned(), reason })
         }
     }
 }

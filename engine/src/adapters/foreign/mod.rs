@@ -18,6 +18,7 @@ use crate::adapters::{FoldedAdapter, describe};
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+use crate::{Sentence, sentence};
 
 /// The program that kept an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,14 @@ pub enum Source {
 
 impl Source {
     /// In words.
-    pub fn name(self) -> &'static str {
+    pub fn sentence(self) -> Sentence {
         match self {
-            Self::PaperGpt2 => "XiangLi1999/PrefixTuning for GPT-2",
-            Self::PaperBart => "XiangLi1999/PrefixTuning for BART",
-            Self::PTuningV2 => "THUDM/P-tuning-v2",
-            Self::ChatGlm => "THUDM/ChatGLM",
-            Self::AdaptersLibrary => "the adapters library",
-            Self::GooglePrompt => "google-research/prompt-tuning",
+            Self::PaperGpt2 => sentence!("XiangLi1999/PrefixTuning for GPT-2"),
+            Self::PaperBart => sentence!("XiangLi1999/PrefixTuning for BART"),
+            Self::PTuningV2 => sentence!("THUDM/P-tuning-v2"),
+            Self::ChatGlm => sentence!("THUDM/ChatGLM"),
+            Self::AdaptersLibrary => sentence!("the adapters library"),
+            Self::GooglePrompt => sentence!("google-research/prompt-tuning"),
         }
     }
 }
@@ -83,10 +84,11 @@ pub fn detect(path: &Path) -> Result<Option<Source>> {
 ///
 /// # Errors
 /// Nothing known is in it, a tensor is missing, damaged or of another shape, or the model is of another kind or size.
-pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Source, String)> {
+pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Source, Sentence)> {
     if google::is_one(path)? {
         let prompt = google::read(path)?;
-        return Ok((prompt, Source::GooglePrompt, format!("a soft prompt of {}", Source::GooglePrompt.name())));
+        let said = sentence!("a soft prompt of {kept_by}", kept_by = Source::GooglePrompt.sentence());
+        return Ok((prompt, Source::GooglePrompt, said));
     }
     let stored = Stored::open(path)?.ok_or_else(|| unknown(path))?;
     let source = source_of(&stored).ok_or_else(|| unknown(path))?;
@@ -100,7 +102,7 @@ pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Sourc
     }?;
     let notices = folded.notices.iter().cloned().chain(stored.unread()).collect();
     let folded = FoldedAdapter { notices, ..folded };
-    let sentence = describe(source.name(), &folded);
+    let sentence = describe(&source.sentence(), &folded);
     Ok((Imported::Prefixes(folded), source, sentence))
 }
 
@@ -124,7 +126,7 @@ fn only(like: &[(Site, ModelShape)]) -> Result<(Site, &ModelShape)> {
     match like {
         [(site, shape)] => Ok((*site, shape)),
         _ => Err(EngineError::AdapterMismatch {
-            reason: "it is for a model of one stack, this is an encoder with a decoder".to_owned(),
+            reason: sentence!("it is for a model of one stack, this is an encoder with a decoder"),
         }),
     }
 }
@@ -133,7 +135,7 @@ fn only(like: &[(Site, ModelShape)]) -> Result<(Site, &ModelShape)> {
 fn shape_at(like: &[(Site, ModelShape)], site: Site) -> Result<&ModelShape> {
     let found = like.iter().find_map(|(other, shape)| (*other == site).then_some(shape));
     found.ok_or_else(|| EngineError::AdapterMismatch {
-        reason: format!("it has a prefix for the {}, which this model does not have", site.name()),
+        reason: sentence!("it has a prefix for the {site}, which this model does not have", site),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::adapters::prefix::PrefixShape;
 use crate::device;
 use crate::error::{EngineError, Result};
 use crate::models::ModelShape;
+use crate::{Sentence, sentence};
 
 /// Virtual tokens at most, as in our own runs.
 const MAX_VIRTUAL: usize = 4096;
@@ -23,7 +24,9 @@ pub(super) fn prefix(stored: &Stored, embedding: &str, layers: &str, model: &Mod
         Some(_) => {
             let ([n], values) = stored.numbers::<1>(layers)?;
             if !n.is_multiple_of(row) {
-                return Err(mismatch(model, format!("{n} numbers, which are no multiple of"), row));
+                return Err(mismatch(model, row, |wanted| {
+                    sentence!("it has {n} numbers, which are no multiple of {wanted}", n, wanted)
+                }));
             }
             (n / row, values)
         }
@@ -31,23 +34,32 @@ pub(super) fn prefix(stored: &Stored, embedding: &str, layers: &str, model: &Mod
     };
     let found = flat.len() / n_virtual.max(1);
     if found != row {
-        return Err(mismatch(model, format!("{found} numbers for each virtual token, and not"), row));
+        return Err(mismatch(model, row, |wanted| {
+            sentence!("it has {found} numbers for each virtual token, and not {wanted}", found, wanted)
+        }));
     }
     if n_virtual > MAX_VIRTUAL {
-        return Err(stored.malformed(format!("{n_virtual} virtual tokens are more than {MAX_VIRTUAL}")));
+        return Err(stored.malformed(sentence!(
+            "{n_virtual} virtual tokens are more than {max_virtual}",
+            n_virtual,
+            max_virtual = MAX_VIRTUAL
+        )));
     }
     if flat.iter().any(|x| !x.is_finite()) {
-        return Err(stored.malformed(format!("what {layers:?} makes of {embedding:?} is not finite")));
+        return Err(stored.malformed(sentence!(
+            "what {layers:?} makes of {embedding:?} is not finite",
+            layers,
+            embedding
+        )));
     }
     Ok(FoldedPrefix { shape: PrefixShape::new(n_virtual, model), flat })
 }
 
-fn mismatch(model: &ModelShape, found: String, row: usize) -> EngineError {
+fn mismatch(model: &ModelShape, row: usize, found: impl FnOnce(Sentence) -> Sentence) -> EngineError {
     let PrefixShape { n_layers, .. } = PrefixShape::new(1, model);
     let d_kv = row / (2 * n_layers.max(1));
-    EngineError::AdapterMismatch {
-        reason: format!("it has {found} the model's {row} ({n_layers} layers × 2 × {d_kv})"),
-    }
+    let wanted = sentence!("the model's {row} ({n_layers} layers × 2 × {d_kv})", row, n_layers, d_kv);
+    EngineError::AdapterMismatch { reason: found(wanted) }
 }
 
 /// The rows of the embedding, and what the layers make of them.
@@ -65,11 +77,22 @@ fn through(stored: &Stored, embedding: &str, layers: &str) -> Result<(usize, Vec
         let ([d_out, d_in], matrix) = stored.numbers::<2>(&weight)?;
         let ([n_bias], shift) = stored.numbers::<1>(&bias)?;
         if (d_in, n_bias) != (width, d_out) {
-            return Err(stored
-                .malformed(format!("{weight:?} is [{d_out}, {d_in}] with {n_bias} biases, behind {width} numbers")));
+            return Err(stored.malformed(sentence!(
+                "{weight:?} is [{d_out}, {d_in}] with {n_bias} biases, behind {width} numbers",
+                weight,
+                d_out,
+                d_in,
+                n_bias,
+                width
+            )));
         }
         if n_virtual.checked_mul(d_out).is_none_or(|n| n > MAX_HIDDEN) {
-            return Err(stored.malformed(format!("{weight:?} makes {d_out} numbers of each of {n_virtual} rows")));
+            return Err(stored.malformed(sentence!(
+                "{weight:?} makes {d_out} numbers of each of {n_virtual} rows",
+                weight,
+                d_out,
+                n_virtual
+            )));
         }
         let mut x = matrix_of(values, [n_virtual, width], &device);
         if index > 0 {

@@ -8,6 +8,7 @@ use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
 use crate::nn::positions::Positions;
+use crate::sentence;
 
 const ROOT: &str = "prefix_encoder.";
 const HEAD: &str = "classifier.";
@@ -53,7 +54,11 @@ fn classes(stored: &Stored, n_classes: usize) -> Result<TaskRecord> {
         name.map_or_else(|| format!("LABEL_{class}"), str::to_owned)
     };
     if n_classes > MAX_CLASSES {
-        return Err(stored.malformed(format!("its head has {n_classes} classes, more than {MAX_CLASSES}")));
+        return Err(stored.malformed(sentence!(
+            "its head has {n_classes} classes, more than {max_classes}",
+            n_classes,
+            max_classes = MAX_CLASSES
+        )));
     }
     Ok(TaskRecord { classes: (0..n_classes).map(name).collect(), ..TaskRecord::of(task) })
 }

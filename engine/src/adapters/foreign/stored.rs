@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::weights::WeightFiles;
+use crate::{Sentence, sentence};
 
 /// Files of a folder in which an adapter is looked for, in this order.
 const FILES: [&str; 5] =
@@ -57,22 +58,32 @@ impl Stored {
         let (shape, values) = self.tensors.floats(name)?.ok_or_else(missing)?;
         match <[usize; D]>::try_from(shape.as_slice()) {
             Ok(shape) if !values.is_empty() => Ok((shape, values)),
-            _ => Err(self.malformed(format!("{name:?} has shape {shape:?}, not {D} axes with something in them"))),
+            _ => Err(self.malformed(sentence!(
+                "{name:?} has shape {shape}, not {d} axes with something in them",
+                name,
+                shape,
+                d = D
+            ))),
         }
     }
 
     /// A sentence about the tensors that nobody asked for: a checkpoint most often holds its base model too.
-    pub(super) fn unread(&self) -> Option<String> {
+    pub(super) fn unread(&self) -> Option<Sentence> {
         let read = self.read.borrow();
         let mut left = self.shapes().map(|(name, _)| name).filter(|name| !read.contains(*name));
         let first = left.next()?;
         Some(match left.count() {
             0 => {
-                format!("its file holds {first} besides, which is not read: the model that it is used with has its own")
+                sentence!(
+                    "its file holds {first} besides, which is not read: the model that it is used with has its own",
+                    first
+                )
             }
-            more => format!(
+            more => sentence!(
                 "its file holds {first} and {more} other tensors besides, which are not read: the model that it is used \
-                 with has its own"
+                 with has its own",
+                first,
+                more
             ),
         })
     }
@@ -81,13 +92,14 @@ impl Stored {
     pub(super) fn json(&self, name: &str) -> Result<Option<serde_json::Value>> {
         let path = self.path.with_file_name(name);
         let Some(text) = files::if_there(files::read_to_string(&path, Kind::Settings))? else { return Ok(None) };
-        refuse_other("the adapter's configuration", &path, text.as_bytes())?;
-        let malformed = |reason: String| EngineError::Malformed { what: "the adapter", path: path.clone(), reason };
-        serde_json::from_str(&text).map(Some).map_err(|error| malformed(error.to_string()))
+        refuse_other(sentence!("the adapter's configuration"), &path, text.as_bytes())?;
+        let malformed =
+            |reason: Sentence| EngineError::Malformed { what: sentence!("the adapter"), path: path.clone(), reason };
+        serde_json::from_str(&text).map(Some).map_err(|error| malformed(Sentence::verbatim(error)))
     }
 
-    pub(super) fn malformed(&self, reason: String) -> EngineError {
-        EngineError::Malformed { what: "the adapter", path: self.path.clone(), reason }
+    pub(super) fn malformed(&self, reason: Sentence) -> EngineError {
+        EngineError::Malformed { what: sentence!("the adapter"), path: self.path.clone(), reason }
     }
 }
 
@@ -98,7 +110,7 @@ fn file_of(path: &Path) -> Result<Option<PathBuf>> {
     if let Some(known) = FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()) {
         return Ok(Some(known));
     }
-    let entries = std::fs::read_dir(path).map_err(EngineError::io("read", path))?;
+    let entries = std::fs::read_dir(path).map_err(EngineError::io(IoAction::Read, path))?;
     let holds_tensors = |file: &PathBuf| {
         let ending = file.extension().and_then(|ending| ending.to_str());
         ending.is_some_and(|ending| ENDINGS.contains(&ending)) && file.is_file()

@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// The keys of one `peft_type`.
 pub(super) struct Keys {
@@ -118,21 +119,28 @@ impl Keys {
     ///
     /// # Errors
     /// [`EngineError::AdapterOption`] for one that would be computed otherwise.
-    pub(super) fn account(&self, json: &Value) -> Result<Vec<String>> {
+    pub(super) fn account(&self, json: &Value) -> Result<Vec<Sentence>> {
         let kind = json.get("peft_type").and_then(Value::as_str).unwrap_or_default();
         let mut unknown = Vec::new();
         for (key, value) in json.as_object().into_iter().flatten().filter(|(_, value)| !is_off(value)) {
             let key = key.as_str();
             if self.refused.contains(&key) {
-                return Err(EngineError::AdapterOption { kind: kind.to_owned(), option: format!("{key} = {value}") });
+                return Err(EngineError::AdapterOption {
+                    kind: kind.to_owned(),
+                    option: sentence!("{key} = {value}", key, value),
+                });
             }
             let known = [self.read, self.harmless, COMMON.read, COMMON.harmless];
             if !known.iter().any(|keys| keys.contains(&key)) {
-                unknown.push(format!("{key} = {}", short(value)));
+                let value = short(value);
+                unknown.push(sentence!(
+                    "adapter_config.json says {key} = {value}, which is not known here: it changes nothing",
+                    key,
+                    value
+                ));
             }
         }
-        let said = |of: String| format!("adapter_config.json says {of}, which is not known here: it changes nothing");
-        Ok(unknown.into_iter().map(said).collect())
+        Ok(unknown)
     }
 }
 
@@ -180,9 +188,9 @@ mod tests {
         let said =
             LORA.account(&json!({ "peft_type": "LORA", "r": 4, "use_tomorrow": true, "use_later": null })).unwrap();
         assert_eq!(said.len(), 1);
-        assert!(said[0].contains("use_tomorrow = true"), "{said:?}");
+        assert!(said[0].to_string().contains("use_tomorrow = true"), "{said:?}");
         let said =
             PREFIX.account(&json!({ "peft_type": "PREFIX_TUNING", "num_layers": 2, "r": "x".repeat(99) })).unwrap();
-        assert!(said[0].contains("r = \"xxx") && said[0].contains('…'), "{said:?}");
+        assert!(said[0].to_string().contains("r = \"xxx") && said[0].to_string().contains('…'), "{said:?}");
     }
 }

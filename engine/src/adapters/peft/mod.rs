@@ -18,10 +18,11 @@ use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor, malforme
 use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::adapters::tensors::Tensors;
 use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site, is_class_head};
 use crate::weights::write_floats;
+use crate::{Sentence, sentence};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,11 +110,12 @@ fn read_prefix(
     like: Option<&[(Site, ModelShape)]>,
 ) -> Result<FoldedAdapter> {
     let path = folder.join("adapter_config.json");
-    let config: PeftConfig = serde_json::from_value(json).map_err(|error| malformed(&path, error.to_string()))?;
+    let config: PeftConfig =
+        serde_json::from_value(json).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     let seq2seq = config.task_type.as_deref() == task_type(Task::Seq2Seq);
     let n_submodules = config.num_transformer_submodules.unwrap_or(if seq2seq { 2 } else { 1 });
     if !(1..=2).contains(&n_submodules) {
-        let option = format!("num_transformer_submodules = {n_submodules}");
+        let option = sentence!("num_transformer_submodules = {n_submodules}", n_submodules);
         return Err(EngineError::AdapterOption { kind: config.peft_type, option });
     }
     let site = match like {
@@ -124,28 +126,39 @@ fn read_prefix(
     let ([n_virtual, row], flat) = tensors.take_matrix("prompt_embeddings")?;
     let path = tensors.path.clone();
     if n_virtual != config.num_virtual_tokens {
-        let reason = format!("{n_virtual} rows, but num_virtual_tokens is {}", config.num_virtual_tokens);
+        let reason = sentence!(
+            "{n_virtual} rows, but num_virtual_tokens is {num_virtual_tokens}",
+            n_virtual,
+            num_virtual_tokens = config.num_virtual_tokens
+        );
         return Err(malformed(&path, reason));
     }
     let shape = shape_of(&config, n_virtual, row, like).ok_or_else(|| {
-        malformed(&path, format!("rows of {row} numbers do not fit the layers and heads of adapter_config.json"))
+        malformed(&path, sentence!("rows of {row} numbers do not fit the layers and heads of adapter_config.json", row))
     })?;
     // PEFT freezes one where its file does not say.
     let n_frozen = if config.peft_type == CARTRIDGE { config.num_frozen_tokens.unwrap_or(1) } else { 0 };
     if n_frozen > n_virtual {
-        return Err(malformed(&path, format!("{n_virtual} rows, but num_frozen_tokens is {n_frozen}")));
+        return Err(malformed(
+            &path,
+            sentence!("{n_virtual} rows, but num_frozen_tokens is {n_frozen}", n_virtual, n_frozen),
+        ));
     }
     let mut prefix = FoldedPrefix { shape, flat };
     let head = read_head(tensors, HEAD)?;
     let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
     if n_submodules == 2 {
         if task.task.has_classes() {
-            let option = format!("{} by an encoder with a decoder", task.task.name());
+            let option = sentence!("{task} by an encoder with a decoder", task = task.task);
             return Err(EngineError::AdapterOption { kind: KIND.to_owned(), option });
         }
         let n_layers = like.map_or(shape.n_layers, |model| model.n_layers);
         if n_layers > shape.n_layers {
-            let reason = format!("it has {} layers, the decoder {n_layers}", shape.n_layers);
+            let reason = sentence!(
+                "it has {n_layers} layers, the decoder {layers}",
+                n_layers = shape.n_layers,
+                layers = n_layers
+            );
             return Err(EngineError::AdapterMismatch { reason });
         }
         prefix = spread(&prefix, n_layers);
@@ -169,7 +182,7 @@ pub(super) fn write(
     folder: &Path,
     config: Option<&PrefixConfig>,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let mlp = config.and_then(|config| config.reparameterisation.as_ref());
     let task = adapter.task.task;
     let PrefixShape { n_virtual, n_layers, n_kv_heads, .. } = prefix.shape;
@@ -287,7 +300,7 @@ fn read_head(tensors: &mut Tensors, root: &str) -> Result<Vec<NamedTensor>> {
 fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Result<TaskRecord> {
     let path = folder.join(TASK);
     if path.is_file() {
-        return files::read_json(&path, Kind::Settings, "the adapter's task");
+        return files::read_json(&path, Kind::Settings, sentence!("the adapter's task"));
     }
     let tasks = [Task::SequenceClassification, Task::TokenClassification];
     let Some(task) = tasks.into_iter().find(|task| kind == task_type(*task)) else {
@@ -297,7 +310,14 @@ fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Resu
     let last = last.iter().find_map(|last| head.iter().find(|(name, ..)| name == last));
     let n_classes = last.and_then(|(_, shape, _)| shape.first()).copied().unwrap_or(0);
     if n_classes > MAX_CLASSES {
-        return Err(malformed(&path, format!("its head has {n_classes} classes, more than {MAX_CLASSES}")));
+        return Err(malformed(
+            &path,
+            sentence!(
+                "its head has {n_classes} classes, more than {max_classes}",
+                n_classes,
+                max_classes = MAX_CLASSES
+            ),
+        ));
     }
     let classes = (0..n_classes).map(|class| format!("LABEL_{class}")).collect();
     Ok(TaskRecord { classes, ..TaskRecord::of(task) })

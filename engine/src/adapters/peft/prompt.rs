@@ -11,9 +11,10 @@ use crate::adapters::folded::{FoldedAdapter, FoldedPrompt, FoldedTasks, malforme
 use crate::adapters::prompt::PromptEncoderShape;
 use crate::adapters::tensors::Tensors;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::weights::write_floats;
+use crate::{Sentence, sentence};
 
 /// The `peft_type` of a prompt that is its own parameters.
 pub(super) const PROMPT: &str = "PROMPT_TUNING";
@@ -32,10 +33,15 @@ pub(super) fn read(folder: &Path, config: &Value, tensors: &mut Tensors) -> Resu
     let seq2seq = text("task_type") == task_type(Task::Seq2Seq);
     let n_submodules = number("num_transformer_submodules").unwrap_or(if seq2seq { 2 } else { 1 });
     let n_virtual = n_virtual.filter(|&n| n > 0).ok_or_else(|| {
-        malformed(&folder.join("adapter_config.json"), "num_virtual_tokens is missing or 0".to_owned())
+        malformed(&folder.join("adapter_config.json"), sentence!("num_virtual_tokens is missing or 0"))
     })?;
     if n_submodules == 0 || n_virtual.checked_mul(n_submodules) != Some(n_rows) {
-        let reason = format!("{n_rows} rows, but num_virtual_tokens is {n_virtual} for {n_submodules} submodules");
+        let reason = sentence!(
+            "{n_rows} rows, but num_virtual_tokens is {n_virtual} for {n_submodules} submodules",
+            n_rows,
+            n_virtual,
+            n_submodules
+        );
         return Err(malformed(&tensors.path, reason));
     }
     let tasks = match text("peft_type") {
@@ -71,7 +77,12 @@ fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<FoldedT
             Ok(FoldedTasks { n_tasks, ranks, cols, rows })
         }
         _ => {
-            let reason = format!("factors of {of_cols:?} and {of_rows:?} do not fit a prompt of {n_rows} rows");
+            let reason = sentence!(
+                "factors of {of_cols:?} and {of_rows:?} do not fit a prompt of {n_rows} rows",
+                of_cols,
+                of_rows,
+                n_rows
+            );
             Err(malformed(&tensors.path, reason))
         }
     }
@@ -84,7 +95,7 @@ fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<FoldedT
 pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
     let path = folder.join("adapter_config.json");
     let text = files::read_to_string(&path, Kind::Settings)?;
-    let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, error.to_string()))?;
+    let config: Value = serde_json::from_str(&text).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     if config.get("peft_type").and_then(Value::as_str) != Some(P_TUNING) {
         return Ok(None);
     }
@@ -94,7 +105,7 @@ pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
         _ => PromptEncoderKind::Mlp,
     };
     let hidden = number("encoder_hidden_size").or(number("token_dim"));
-    let hidden = hidden.ok_or_else(|| malformed(&path, "it has no encoder_hidden_size".to_owned()))?;
+    let hidden = hidden.ok_or_else(|| malformed(&path, sentence!("it has no encoder_hidden_size")))?;
     Ok(Some(PromptEncoderShape { kind, hidden, layers: number("encoder_num_layers").unwrap_or(2) }))
 }
 
@@ -104,7 +115,7 @@ pub(crate) fn write(
     folder: &Path,
     config: Option<&MethodConfig>,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let task = adapter.task.task;
     let FoldedPrompt { n_virtual, n_rows, width, of_model, .. } = *prompt;
     let method = match config {

@@ -10,6 +10,7 @@ use crate::config::{BeginToken, TaskRecord};
 use crate::message::{EvaluationReport, ModelSummary, SampleReport};
 use crate::models::Site;
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 /// What a file says beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,32 +117,26 @@ impl BaseModel {
     }
 
     /// What tells another model from this one, with both values; `None` if it is this one.
-    pub fn difference(&self, other: &Self) -> Option<String> {
+    pub fn difference(&self, other: &Self) -> Option<Sentence> {
         if self.fingerprint == other.fingerprint {
             return None;
         }
-        let sizes = [
-            ("layers", self.n_layers, other.n_layers),
-            ("width", self.d_model, other.d_model),
-            ("key and value heads", self.n_kv_heads, other.n_kv_heads),
-            ("width of a head", self.d_head, other.d_head),
-            ("tokens in the vocabulary", self.vocab_size, other.vocab_size),
-        ];
-        let mut differ: Vec<String> = sizes
-            .into_iter()
-            .filter(|(_, own, others)| own != others)
-            .map(|(what, own, others)| format!("{what} {own} there and {others} here"))
-            .collect();
-        if self.architecture != other.architecture {
-            differ.insert(0, format!("architecture {} there and {} here", self.architecture, other.architecture));
-        }
         let short = |fingerprint: &str| fingerprint.chars().take(12).collect::<String>();
-        differ.push(format!(
-            "weights with the fingerprint {} there and {} here",
-            short(&self.fingerprint),
-            short(&other.fingerprint)
-        ));
-        Some(format!("it belongs to {}: {}", self.name, differ.join(", ")))
+        let differ = |what: Sentence, own: String, others: String| {
+            (own != others).then(|| sentence!("{what} {own} there and {others} here", what, own, others))
+        };
+        let size = |what, own: usize, others: usize| differ(what, own.to_string(), others.to_string());
+        let all = [
+            differ(sentence!("architecture"), self.architecture.clone(), other.architecture.clone()),
+            size(sentence!("layers"), self.n_layers, other.n_layers),
+            size(sentence!("width"), self.d_model, other.d_model),
+            size(sentence!("key and value heads"), self.n_kv_heads, other.n_kv_heads),
+            size(sentence!("width of a head"), self.d_head, other.d_head),
+            size(sentence!("tokens in the vocabulary"), self.vocab_size, other.vocab_size),
+            differ(sentence!("weights with the fingerprint"), short(&self.fingerprint), short(&other.fingerprint)),
+        ];
+        let differences = Sentence::list(all.into_iter().flatten()).unwrap_or_default();
+        Some(sentence!("it belongs to {name}: {differences}", name = self.name, differences))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::error::{EngineError, Result};
 use crate::message::SampleReport;
 use crate::models::Site;
 use crate::weights::{Floats, read_metadata, write_floats};
+use crate::{Sentence, sentence};
 
 /// The ending of such a file.
 pub const ENDING: &str = "prefix";
@@ -85,7 +86,7 @@ pub fn write(
     reference: Option<&ReferenceLogits>,
 ) -> Result<()> {
     check_texts(&about).map_err(|reason| EngineError::Malformed {
-        what: "the prefix file",
+        what: sentence!("the prefix file"),
         path: path.to_owned(),
         reason,
     })?;
@@ -102,7 +103,7 @@ pub fn write(
         about.reference_rows.clone_from(rows);
         about.reference_columns.clone_from(columns);
     }
-    let json = serde_json::to_string(&about).map_err(|error| EngineError::Computation(error.to_string()))?;
+    let json = serde_json::to_string(&about).map_err(|error| EngineError::Computation(Sentence::verbatim(error)))?;
     write_floats(path, &tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
 }
 
@@ -111,63 +112,14 @@ pub fn write(
 /// # Errors
 /// It is damaged, contradicts itself, or is of a newer form.
 pub fn read(path: &Path) -> Result<PrefixFile> {
-    let malformed = |reason: String| EngineError::Malformed { what: "the prefix file", path: path.to_owned(), reason };
-    let json = read_metadata(path)?.remove(KEY).ok_or_else(|| EngineError::UnknownAdapter { path: path.to_owned() })?;
-    if json.len() > MAX_JSON {
-        return Err(malformed(format!(
-            "what it says beside its numbers has {} bytes, more than {MAX_JSON}",
-            json.len()
-        )));
-    }
-    #[derive(Deserialize)]
-    struct Form {
-        format: u32,
-        method: String,
-    }
-    let Form { format, method } = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
-    if format > FORMAT {
-        return Err(malformed(format!(
-            "it is of form {format}, and this program reads up to {FORMAT}: take a newer one"
-        )));
-    }
-    if format < FORMAT && method != METHOD {
-        return Err(EngineError::AdapterType(method));
-    }
-    let json: serde_json::Value = serde_json::from_str(&json).map_err(|error| malformed(error.to_string()))?;
-    let about: About = serde_json::from_value(json.clone()).map_err(|error| malformed(error.to_string()))?;
-    about.task.check().map_err(malformed)?;
-    check_texts(&about).map_err(malformed)?;
-    if let Some(template) = &about.template {
-        Templates::new(&DataConfig {
-            prompt_template: template.prompt_template.clone(),
-            target_template: template.target_template.clone(),
-            ..DataConfig::new("")
-        })?;
-    }
+    let malformed = malformed(path);
+    let kept = Kept::read(path)?;
     let mut tensors = Tensors::open(path.to_owned())?;
-    let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
-    for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
-        // A site that is named twice finds its tensor gone.
-        let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
-        let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
-        if rows != n_virtual || wide != Some(row) {
-            let at = site.name();
-            let says = format!("{n_virtual} tokens, {n_layers} layers, {n_kv_heads} heads of {d_head}");
-            return Err(malformed(format!("the prefix at the {at} is [{rows}, {row}], and it says {says}")));
-        }
-        prefixes.push((site, FoldedPrefix { shape: PrefixShape { n_virtual, n_layers, n_kv_heads, d_head }, flat }));
-    }
-    if prefixes.is_empty() && format < FORMAT {
-        return Err(malformed("it names no site".to_owned()));
-    }
-    let slots = prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).min();
-    if slots.is_some_and(|slots| about.n_frozen > slots) {
-        return Err(malformed(format!("{} of its slots are frozen, and it has fewer", about.n_frozen)));
-    }
-    prefixes.sort_by_key(|(site, _)| *site);
-    let others = parts::read(&about.others, tensors.floats()).map_err(malformed)?;
-    let reference = reference(&about, tensors.floats()).map_err(malformed)?;
-    let head = named(tensors.floats(), "head.").map_err(malformed)?;
+    let prefixes = prefixes(&kept, &mut tensors, &malformed)?;
+    let Kept { json, about, .. } = kept;
+    let others = parts::read(&about.others, tensors.floats()).map_err(&malformed)?;
+    let reference = reference(&about, tensors.floats()).map_err(&malformed)?;
+    let head = named(tensors.floats(), "head.").map_err(&malformed)?;
     tensors.finish()?;
     let adapter = FoldedAdapter {
         prefixes,
@@ -186,56 +138,181 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
             ..FoldedAdapter::default()
         })
     {
-        return Err(malformed("it holds nothing".to_owned()));
+        return Err(malformed(sentence!("it holds nothing")));
     }
     let adapter = FoldedAdapter { notices: unread::keys(&json, &about), ..adapter };
     Ok(PrefixFile { adapter, about, reference })
 }
 
+fn malformed(path: &Path) -> impl Fn(Sentence) -> EngineError {
+    |reason| EngineError::Malformed { what: sentence!("the prefix file"), path: path.to_owned(), reason }
+}
+
+/// What a file says beside its numbers.
+struct Kept {
+    format: u32,
+    /// As it is written, for what nobody reads of it.
+    json: serde_json::Value,
+    about: About,
+}
+
+impl Kept {
+    fn read(path: &Path) -> Result<Self> {
+        let malformed = malformed(path);
+        let broken = |error: serde_json::Error| malformed(Sentence::verbatim(error));
+        let unknown = || EngineError::UnknownAdapter { path: path.to_owned() };
+        let json = read_metadata(path)?.remove(KEY).ok_or_else(unknown)?;
+        if json.len() > MAX_JSON {
+            return Err(malformed(sentence!(
+                "what it says beside its numbers has {n_bytes} bytes, more than {max_json}",
+                n_bytes = json.len(),
+                max_json = MAX_JSON
+            )));
+        }
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+            method: String,
+        }
+        let Form { format, method } = serde_json::from_str(&json).map_err(broken)?;
+        if format > FORMAT {
+            return Err(malformed(sentence!(
+                "it is of form {format}, and this program reads up to {newest}: take a newer one",
+                format,
+                newest = FORMAT
+            )));
+        }
+        if format < FORMAT && method != METHOD {
+            return Err(EngineError::AdapterType(method));
+        }
+        let json: serde_json::Value = serde_json::from_str(&json).map_err(broken)?;
+        let about: About = serde_json::from_value(json.clone()).map_err(broken)?;
+        about.task.check().map_err(&malformed)?;
+        check_texts(&about).map_err(&malformed)?;
+        if let Some(template) = &about.template {
+            Templates::new(&DataConfig {
+                prompt_template: template.prompt_template.clone(),
+                target_template: template.target_template.clone(),
+                ..DataConfig::new("")
+            })?;
+        }
+        Ok(Self { format, json, about })
+    }
+}
+
+/// The prefix of each site, as wide and as deep as the file says.
+fn prefixes(
+    Kept { format, about, .. }: &Kept,
+    tensors: &mut Tensors,
+    malformed: impl Fn(Sentence) -> EngineError,
+) -> Result<Vec<(Site, FoldedPrefix)>> {
+    let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
+    for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
+        // A site that is named twice finds its tensor gone.
+        let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
+        let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
+        if rows != n_virtual || wide != Some(row) {
+            let says = sentence!(
+                "{n_virtual} tokens, {n_layers} layers, {n_kv_heads} heads of {d_head}",
+                n_virtual,
+                n_layers,
+                n_kv_heads,
+                d_head
+            );
+            return Err(malformed(sentence!(
+                "the prefix at the {site} is [{rows}, {row}], and it says {says}",
+                site,
+                rows,
+                row,
+                says
+            )));
+        }
+        prefixes.push((site, FoldedPrefix { shape: PrefixShape { n_virtual, n_layers, n_kv_heads, d_head }, flat }));
+    }
+    if prefixes.is_empty() && *format < FORMAT {
+        return Err(malformed(sentence!("it names no site")));
+    }
+    let slots = prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).min();
+    if slots.is_some_and(|slots| about.n_frozen > slots) {
+        let n_frozen = about.n_frozen;
+        return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
+    }
+    prefixes.sort_by_key(|(site, _)| *site);
+    Ok(prefixes)
+}
+
 /// Refuses texts that are longer than anybody reads.
-fn check_texts(about: &About) -> Result<(), String> {
+fn check_texts(about: &About) -> Result<(), Sentence> {
     let base = &about.base;
     if let Some(name) =
         [&base.name, &base.architecture, &base.fingerprint].into_iter().find(|name| name.len() > MAX_NAME)
     {
-        return Err(format!("a name of its base model has {} bytes, more than {MAX_NAME}", name.len()));
+        return Err(sentence!(
+            "a name of its base model has {n_bytes} bytes, more than {max_name}",
+            n_bytes = name.len(),
+            max_name = MAX_NAME
+        ));
     }
     if about.card.len() > MAX_CARD {
-        return Err(format!("its card has {} bytes, more than {MAX_CARD}", about.card.len()));
+        return Err(sentence!(
+            "its card has {n_bytes} bytes, more than {max_card}",
+            n_bytes = about.card.len(),
+            max_card = MAX_CARD
+        ));
     }
     let of_sample = |sample: &SampleReport| sample.prompt.len() + sample.text.len() + sample.reference.len();
     let n_bytes: usize = about.samples.iter().map(of_sample).sum();
     if about.samples.len() > MAX_SAMPLES || n_bytes > MAX_SAMPLE_TEXT {
         let n = about.samples.len();
-        return Err(format!("its {n} samples have {n_bytes} bytes, more than {MAX_SAMPLES} or {MAX_SAMPLE_TEXT}"));
+        return Err(sentence!(
+            "its {n} samples have {n_bytes} bytes, more than {max_samples} or {max_sample_text}",
+            n,
+            n_bytes,
+            max_samples = MAX_SAMPLES,
+            max_sample_text = MAX_SAMPLE_TEXT
+        ));
     }
     Ok(())
 }
 
-fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, String> {
+fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, Sentence> {
     let (rows, columns) = (about.reference_rows.clone(), about.reference_columns.clone());
     let Some((shape, logits)) = tensors.remove(REFERENCE) else {
-        return if rows.is_empty() { Ok(None) } else { Err(format!("it has rows for a probe, and no {REFERENCE}")) };
+        return if rows.is_empty() {
+            Ok(None)
+        } else {
+            Err(sentence!("it has rows for a probe, and no {reference}", reference = REFERENCE))
+        };
     };
     if shape != [rows.len(), columns.len()] || rows.is_empty() || columns.is_empty() {
-        return Err(format!("{REFERENCE} is {shape:?}, for {} rows and {} columns", rows.len(), columns.len()));
+        return Err(sentence!(
+            "{reference} is {shape}, for {n_rows} rows and {n_columns} columns",
+            reference = REFERENCE,
+            shape,
+            n_rows = rows.len(),
+            n_columns = columns.len()
+        ));
     }
     if rows.len() > MAX_ROWS || rows.iter().any(|row| row.is_empty() || row.len() > MAX_TOKENS) {
-        return Err(format!("a probe has 1 to {MAX_ROWS} rows of 1 to {MAX_TOKENS} tokens"));
+        return Err(sentence!(
+            "a probe has 1 to {max_rows} rows of 1 to {max_tokens} tokens",
+            max_rows = MAX_ROWS,
+            max_tokens = MAX_TOKENS
+        ));
     }
     if logits.iter().any(|x| !x.is_finite()) {
-        return Err(format!("{REFERENCE} holds a number that is not finite"));
+        return Err(sentence!("{reference} holds a number that is not finite", reference = REFERENCE));
     }
     Ok(Some(ReferenceLogits { rows, columns, logits }))
 }
 
 /// Takes the tensors below a name, with the names they have there.
-fn named(tensors: &mut Floats, below: &str) -> Result<Vec<NamedTensor>, String> {
+fn named(tensors: &mut Floats, below: &str) -> Result<Vec<NamedTensor>, Sentence> {
     let mut found = Vec::new();
     for (name, (shape, values)) in tensors.extract_if(.., |name, _| name.starts_with(below)) {
         let name = &name[below.len()..];
         if values.iter().any(|x| !x.is_finite()) {
-            return Err(format!("{below}{name} holds a number that is not finite"));
+            return Err(sentence!("{below}{name} holds a number that is not finite", below, name));
         }
         found.push((name.to_owned(), shape, values));
     }

@@ -7,6 +7,7 @@ use super::named;
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, FoldedPrompt, FoldedTasks, LoraMatrices, TokenRows};
 use crate::config::LoraConfig;
 use crate::weights::Floats;
+use crate::{Sentence, sentence};
 
 /// Their sizes and settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -129,12 +130,12 @@ pub(super) fn tensors(adapter: &FoldedAdapter) -> Floats {
 }
 
 /// Everything but prefixes and the head; every size is held against the tensors.
-pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAdapter, String> {
+pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAdapter, Sentence> {
     let prompt = match sizes.prompt {
         None => None,
         Some(PromptSizes { n_virtual, n_rows, width, of_model, n_tasks, ranks }) => {
             if n_virtual == 0 || n_virtual > n_rows {
-                return Err(format!("its prompt has {n_virtual} soft tokens in {n_rows} rows"));
+                return Err(sentence!("its prompt has {n_virtual} soft tokens in {n_rows} rows", n_virtual, n_rows));
             }
             let values = take(tensors, "prompt.embeddings", &[n_rows, width])?;
             let tasks = match n_tasks {
@@ -164,28 +165,28 @@ pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAda
 }
 
 /// Takes a tensor of these sizes.
-fn take(tensors: &mut Floats, name: &str, dims: &[usize]) -> Result<Vec<f32>, String> {
-    let (found, values) = tensors.remove(name).ok_or_else(|| format!("it has no tensor {name}"))?;
+fn take(tensors: &mut Floats, name: &str, dims: &[usize]) -> Result<Vec<f32>, Sentence> {
+    let (found, values) = tensors.remove(name).ok_or_else(|| sentence!("it has no tensor {name}", name))?;
     if found != dims || dims.contains(&0) {
-        return Err(format!("{name} is {found:?}, and it says {dims:?}"));
+        return Err(sentence!("{name} is {found}, and it says {dims}", name, found, dims));
     }
     if values.iter().any(|x| !x.is_finite()) {
-        return Err(format!("{name} holds a number that is not finite"));
+        return Err(sentence!("{name} holds a number that is not finite", name));
     }
     Ok(values)
 }
 
-fn matrices(sizes: &LoraLayerSizes, tensors: &mut Floats) -> Result<LoraMatrices, String> {
+fn matrices(sizes: &LoraLayerSizes, tensors: &mut Floats) -> Result<LoraMatrices, Sentence> {
     let LoraLayerSizes { name, rank, d_in, d_out, scale, is_embeddings } = sizes.clone();
     if !scale.is_finite() {
-        return Err(format!("the scale of {name} is not finite"));
+        return Err(sentence!("the scale of {name} is not finite", name));
     }
     let a = take(tensors, &format!("lora.{name}.a"), &[rank, d_in])?;
     let b = take(tensors, &format!("lora.{name}.b"), &[d_out, rank])?;
     Ok(LoraMatrices { name, rank, d_in, d_out, a, b, scale, is_embeddings })
 }
 
-fn token_rows(sizes: &TokenRowsSizes, tensors: &mut Floats) -> Result<TokenRows, String> {
+fn token_rows(sizes: &TokenRowsSizes, tensors: &mut Floats) -> Result<TokenRows, Sentence> {
     let TokenRowsSizes { table, tokens, width } = sizes.clone();
     let values = take(tensors, &format!("lora.{table}.rows"), &[tokens.len(), width])?;
     Ok(TokenRows { table, tokens, width, values })

@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::chat_guard::{self, MAX_SOURCE};
 use super::special::{ROLES, Settings};
-use crate::data::template::sentence;
+use crate::data::template_budget::said;
 use crate::data::{template_budget, template_guard};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// Stands for what an assistant says, to find what follows it.
 const SAID: &str = "\u{E000}said\u{E000}";
@@ -68,7 +69,7 @@ impl ChatTemplate {
         let path = folder.join("chat_template.jinja");
         let source = match files::if_there(files::read_to_string(&path, Kind::Template))? {
             Some(text) => {
-                refuse_other("the chat template", &path, text.as_bytes())?;
+                refuse_other(sentence!("the chat template"), &path, text.as_bytes())?;
                 Some(text)
             }
             None => named_in(settings),
@@ -84,7 +85,7 @@ impl ChatTemplate {
     /// # Errors
     /// [`EngineError::Template`] when the template refuses the conversation, is broken, or asks for too much.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
-        let failed = |reason: String| EngineError::Template(format!("the model's chat template: {reason}"));
+        let failed = |reason: Sentence| EngineError::Template(sentence!("the model's chat template: {reason}", reason));
         template_guard::check(&self.source, MAX_SOURCE).map_err(failed)?;
         let source = template_guard::without_marks(&self.source);
         let mut context: BTreeMap<&str, Value> =
@@ -92,7 +93,7 @@ impl ChatTemplate {
         context.insert("messages", Value::from_serialize(messages));
         context.insert("add_generation_prompt", Value::from(add_generation_prompt));
         template_budget::render(&environment(), &source, Value::from_serialize(context))
-            .map_err(|error| failed(sentence(&error)))
+            .map_err(|error| failed(said(&error)))
     }
 
     /// What the template writes around what the model says.
@@ -103,7 +104,7 @@ impl ChatTemplate {
         let asked = [Message::user("a"), Message::assistant(SAID)];
         let (text, prompt) = (self.render(&asked, false)?, self.render(&asked[..1], true)?);
         let Some(at) = text.rfind(SAID) else {
-            return Err(EngineError::Template("the model's chat template leaves out what the model says".to_owned()));
+            return Err(EngineError::Template(sentence!("the model's chat template leaves out what the model says")));
         };
         // A template may write more in a turn that is over than in one that begins; then nothing stands between.
         let before = text[..at].strip_prefix(&prompt).unwrap_or_default().to_owned();
@@ -291,11 +292,11 @@ mod tests {
             let source =
                 format!("{long}{{% for i in range(9999) %}}{{% if {unwritten} %}}x{{% endif %}}{{% endfor %}}");
             let refused = template(&source).render(&[], false).unwrap_err().to_string();
-            assert!(refused.contains("too much"), "{unwritten}: {refused}");
+            assert!(refused.contains("far more text than"), "{unwritten}: {refused}");
         }
         let listed = format!("{long}{{% if [{}] %}}x{{% endif %}}", "a|replace('a', 'b'), ".repeat(5000));
         let refused = template(&listed).render(&[], false).unwrap_err().to_string();
-        assert!(refused.contains("too much"), "{refused}");
+        assert!(refused.contains("far more text than"), "{refused}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters};
 
 use crate::data::template::{join, replace};
 use crate::data::template_budget;
+use crate::{Sentence, sentence};
 
 /// Longest template, in bytes. The longest known have 30 KB.
 pub(super) const MAX_SOURCE: usize = 256 * 1024;
@@ -41,8 +42,8 @@ pub(super) fn environment() -> Environment<'static> {
     environment
 }
 
-fn refused(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason.to_owned())
+fn refused(reason: Sentence) -> Error {
+    super::super::template_budget::refused(reason)
 }
 
 /// An attribute of each item, or each item through a filter that pays for itself.
@@ -50,7 +51,7 @@ fn map(state: &State<'_, '_>, items: Value, options: Rest<Value>) -> Result<Vec<
     let filter = options.first().and_then(|filter| filter.as_str().map(ToOwned::to_owned));
     match filter {
         Some(name) if options.len() > 1 || !MAPPED.contains(&name.as_str()) => {
-            Err(refused(&format!("map with {name:?} is not available in chat templates")))
+            Err(refused(sentence!("map with {name:?} is not available in chat templates", name)))
         }
         _ => filters::map(state, items, options),
     }
@@ -74,13 +75,13 @@ fn range(start: i64, stop: Option<i64>, step: Option<i64>) -> Result<Vec<i64>, E
     let (start, stop) = stop.map_or((0, start), |stop| (start, stop));
     let step = step.unwrap_or(1);
     if step == 0 {
-        return Err(refused("range() cannot step by 0"));
+        return Err(refused(sentence!("range() cannot step by 0")));
     }
     let mut numbers = Vec::new();
     let mut number = start;
     while if step > 0 { number < stop } else { number > stop } {
         if numbers.len() == MAX_RANGE {
-            return Err(refused(&format!("range() has more than {MAX_RANGE} numbers")));
+            return Err(refused(sentence!("range() has more than {max_range} numbers", max_range = MAX_RANGE)));
         }
         numbers.push(number);
         number = number.saturating_add(step);

@@ -2,6 +2,7 @@
 
 use super::special::Settings;
 use crate::error::{EngineError, Result};
+use crate::sentence;
 
 /// A class of tokenizers whose older files are read here. Classes that differ in nothing but their name are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Class {
         if let Some(name) = name.filter(|name| !ANY.contains(name)) {
             let bare = name.strip_suffix("Fast").unwrap_or(name);
             let Some((_, class)) = BY_NAME.iter().find(|(known, _)| *known == bare) else {
-                return Err(EngineError::Tokenizer(format!("{name} can only be read from a tokenizer.json")));
+                return Err(EngineError::Tokenizer(sentence!("{name} can only be read from a tokenizer.json", name)));
             };
             return Ok(Some(*class));
         }

@@ -15,6 +15,7 @@ use super::{sentence_piece, vocab_files};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// Names of SentencePiece's model file.
 const SENTENCE_MODELS: [&str; 3] = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
@@ -48,7 +49,9 @@ fn from_older_files(
     settings: &mut Settings,
 ) -> Result<(tokenizers::Tokenizer, Option<Class>)> {
     let text = |path: &Path| -> Result<Option<String>> {
-        read(path)?.map(|bytes| String::from_utf8(bytes).map_err(|e| malformed(path, e.to_string()))).transpose()
+        read(path)?
+            .map(|bytes| String::from_utf8(bytes).map_err(|e| malformed(path, Sentence::verbatim(e))))
+            .transpose()
     };
     let mut class_or = |usual: Class| {
         let class = named.unwrap_or(usual);
@@ -76,7 +79,7 @@ fn from_older_files(
         }
     }
     Err(EngineError::ModelFileMissing {
-        what: "tokenizer.json, nor vocab.json with merges.txt, vocab.txt, spiece.model or tokenizer.model",
+        what: sentence!("tokenizer.json, nor vocab.json with merges.txt, vocab.txt, spiece.model or tokenizer.model"),
         path: folder.to_owned(),
     })
 }
@@ -93,8 +96,12 @@ fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> Res
     for (id, AddedToken { content, .. }) in added {
         let found = tokenizer.token_to_id(&content);
         if found != Some(id) {
-            let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            return Err(EngineError::Tokenizer(format!("the added token {content:?} has id {found} instead of {id}")));
+            return Err(EngineError::Tokenizer(match found {
+                Some(found) => {
+                    sentence!("the added token {content:?} has id {found} instead of {id}", content, found, id)
+                }
+                None => sentence!("the added token {content:?} has no id instead of {id}", content, id),
+            }));
         }
     }
     let unnamed = unnamed.into_iter().filter(|token| known.insert(token.content.clone()));
@@ -116,7 +123,7 @@ fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> 
     let single: Vec<Part> = side(Part::A(0), 0).into_iter().flatten().collect();
     let pair: Vec<Part> = single.iter().cloned().chain(side(Part::B(1), 1).into_iter().flatten()).collect();
     let processor: PostProcessorWrapper = serde_json::from_value(around(&single, &pair))
-        .map_err(|error| EngineError::Tokenizer(format!("add_bos_token cannot be followed: {error}")))?;
+        .map_err(|error| EngineError::Tokenizer(sentence!("add_bos_token cannot be followed: {error}", error)))?;
     tokenizer.with_post_processor(Some(processor));
     Ok(())
 }
@@ -124,16 +131,16 @@ fn heed_switches(tokenizer: &mut tokenizers::Tokenizer, settings: &Settings) -> 
 /// The file's bytes, `None` when there is no such file.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let Some(bytes) = files::if_there(files::read(path, Kind::Vocabulary))? else { return Ok(None) };
-    refuse_other("a file of the tokenizer", path, &bytes).map(|()| Some(bytes))
+    refuse_other(sentence!("a file of the tokenizer"), path, &bytes).map(|()| Some(bytes))
 }
 
-fn malformed(path: &Path, reason: String) -> EngineError {
-    EngineError::Malformed { what: "the tokenizer", path: PathBuf::from(path), reason }
+fn malformed(path: &Path, reason: Sentence) -> EngineError {
+    EngineError::Malformed { what: sentence!("the tokenizer"), path: PathBuf::from(path), reason }
 }
 
 pub(super) fn from_bytes(bytes: &[u8], path: &Path) -> Result<tokenizers::Tokenizer> {
     // The crate panics on some files that are not JSON.
-    let file = serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, e.to_string()))?;
+    let file = serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, Sentence::verbatim(e)))?;
     growth::check(&file).map_err(|reason| malformed(path, reason))?;
     guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(|e| match e {
         EngineError::Tokenizer(reason) => malformed(path, reason),

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::{Sentence, sentence};
+
 /// Most bytes that one byte may become. The longest known is 132, of a table of ligatures and a mark for spaces.
 const MAX_GROWTH: usize = 300;
 /// What the compatibility forms of Unicode make of one character at most.
@@ -14,14 +16,16 @@ const MAX_DEPTH: usize = 8;
 ///
 /// # Errors
 /// A sentence.
-pub(super) fn check(file: &Value) -> Result<(), String> {
+pub(super) fn check(file: &Value) -> Result<(), Sentence> {
     for part in ["normalizer", "decoder"] {
         let mut growth = Growth { factor: 1, is_fresh: false };
         growth.through(file.get(part).unwrap_or(&Value::Null), 0)?;
         if growth.factor > MAX_GROWTH {
-            return Err(format!(
-                "its {part} makes a text up to {} times longer, more than {MAX_GROWTH}",
-                growth.factor
+            return Err(sentence!(
+                "its {part} makes a text up to {factor} times longer, more than {max_growth}",
+                part,
+                factor = growth.factor,
+                max_growth = MAX_GROWTH
             ));
         }
     }
@@ -35,9 +39,9 @@ struct Growth {
 }
 
 impl Growth {
-    fn through(&mut self, step: &Value, depth: usize) -> Result<(), String> {
+    fn through(&mut self, step: &Value, depth: usize) -> Result<(), Sentence> {
         if depth > MAX_DEPTH {
-            return Err(format!("its steps are more than {MAX_DEPTH} deep"));
+            return Err(sentence!("its steps are more than {max_depth} deep", max_depth = MAX_DEPTH));
         }
         for list in ["normalizers", "decoders"].iter().filter_map(|list| step.get(list)) {
             for step in list.as_array().into_iter().flatten() {
@@ -82,10 +86,10 @@ pub(super) fn longest(table: &[u8]) -> usize {
 }
 
 /// Whether a table makes a text not too much longer.
-pub(super) fn check_table(table: &[u8]) -> Result<(), String> {
+pub(super) fn check_table(table: &[u8]) -> Result<(), Sentence> {
     match longest(table) {
         factor if factor > MAX_GROWTH => {
-            Err(format!("its table of characters makes a text up to {factor} times longer"))
+            Err(sentence!("its table of characters makes a text up to {factor} times longer", factor))
         }
         _ => Ok(()),
     }
@@ -115,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    fn of(steps: Value) -> Result<(), String> {
+    fn of(steps: Value) -> Result<(), Sentence> {
         check(&json!({"normalizer": {"type": "Sequence", "normalizers": steps}}))
     }
 
@@ -136,7 +140,7 @@ mod tests {
     #[test]
     fn chains_of_replacements_that_multiply_are_refused() {
         let chain: Vec<Value> = "abcdefghij".chars().map(|c| replace(&c.to_string(), &"b".repeat(10))).collect();
-        assert!(of(chain.clone().into()).unwrap_err().contains("10000000000 times"));
+        assert!(of(chain.clone().into()).unwrap_err().to_string().contains("10000000000 times"));
         assert!(check(&json!({"decoder": {"type": "Sequence", "decoders": chain}})).is_err());
         assert!(of(json!([{"type": "Prepend", "prepend": "a".repeat(1000)}])).is_err());
         assert!(of(json!([{"type": "Replace", "pattern": {"Regex": ""}, "content": "a".repeat(300)}])).is_err());
@@ -146,7 +150,7 @@ mod tests {
         for _ in 0..20 {
             deep = json!({"type": "Sequence", "normalizers": [deep]});
         }
-        assert!(of(json!([deep])).unwrap_err().contains("deep"));
+        assert!(of(json!([deep])).unwrap_err().to_string().contains("deep"));
     }
 
     #[test]
@@ -158,6 +162,6 @@ mod tests {
         assert!(check_table(&table).is_err() && check_table(&[]).is_ok());
         let encoded = "BAAAAAAAAAB".to_owned() + &"hYWF".repeat(200);
         let precompiled = json!([{"type": "Precompiled", "precompiled_charsmap": encoded}]);
-        assert!(of(precompiled).unwrap_err().contains("times longer"));
+        assert!(of(precompiled).unwrap_err().to_string().contains("times longer"));
     }
 }

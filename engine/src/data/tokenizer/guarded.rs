@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 thread_local! {
     /// Whether this thread is inside of [`guarded`].
@@ -19,11 +20,14 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result
     let worked = catch_unwind(AssertUnwindSafe(work));
     IS_GUARDED.set(before);
     match worked {
-        Ok(result) => result.map_err(|e| EngineError::Tokenizer(e.to_string())),
+        Ok(result) => result.map_err(|e| EngineError::Tokenizer(Sentence::verbatim(e))),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let reason = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("for no reason it gives");
-            Err(EngineError::Tokenizer(format!("its files contradict themselves, or give up on a text: {reason}")))
+            Err(EngineError::Tokenizer(sentence!(
+                "its files contradict themselves, or give up on a text: {reason}",
+                reason
+            )))
         }
     }
 }

@@ -28,6 +28,7 @@ use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
 use crate::models::place;
 use crate::weights::hex;
+use crate::{Sentence, sentence};
 
 /// Ends a text in GPT-2's vocabulary.
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -63,7 +64,7 @@ struct Inner {
     bos_text: String,
     eos_text: String,
     chat: Option<ChatTemplate>,
-    notes: Vec<String>,
+    notes: Vec<Sentence>,
 }
 
 impl Tokenizer {
@@ -87,9 +88,9 @@ impl Tokenizer {
         let roles = ROLES.map(|role| resolve(&mut tokenizer, &settings.named(role)));
         let [own_bos, own_eos, _, sep, own_pad, cls, own_mask] = roles;
         let eos = own_eos.or(sep).or_else(|| usual(&tokenizer, &USUAL_ENDS)).ok_or_else(|| {
-            EngineError::Tokenizer(
-                "no token ends a text: tokenizer_config.json or config.json must name eos_token".to_owned(),
-            )
+            EngineError::Tokenizer(sentence!(
+                "no token ends a text: tokenizer_config.json or config.json must name eos_token"
+            ))
         })?;
         let own_bos = own_bos.or(cls).or_else(|| usual(&tokenizer, &USUAL_BEGINS));
         let own_pad = own_pad.or_else(|| usual(&tokenizer, &USUAL_PADS));
@@ -214,15 +215,21 @@ impl Tokenizer {
             (None, Some(inner)) => {
                 (inner.pad, inner.roles[4]) = (inner.eos, None);
                 let end = &inner.eos_text;
-                inner
-                    .notes
-                    .push(format!("The model does not know the padding token; its end token {end:?} pads, masked"));
+                inner.notes.push(sentence!(
+                    "The model does not know the padding token; its end token {end:?} pads, masked",
+                    end
+                ));
                 Ok(self)
             }
             (unknown, _) => {
                 let id = unknown.unwrap_or(beyond[0]);
                 let text = self.token_text(id);
-                let reason = format!("it has token {id} ({text:?}), the model knows only {vocab_size} tokens");
+                let reason = sentence!(
+                    "it has token {id} ({text:?}), the model knows only {vocab_size} tokens",
+                    id,
+                    text,
+                    vocab_size
+                );
                 Err(EngineError::Tokenizer(reason))
             }
         }
@@ -296,7 +303,7 @@ impl Tokenizer {
     }
 
     /// What stands in for what the files do not name, in sentences for people.
-    pub fn notes(&self) -> &[String] {
+    pub fn notes(&self) -> &[Sentence] {
         &self.0.notes
     }
 
@@ -340,9 +347,11 @@ impl Inner {
     }
 }
 
-fn notes(bos: Option<u32>, pad: Option<u32>, end: &str) -> Vec<String> {
-    let begins = bos.is_none().then(|| format!("The tokenizer has no begin token; its end token {end:?} begins texts"));
-    let pads = pad.is_none().then(|| format!("The tokenizer has no padding token; its end token {end:?} pads, masked"));
+fn notes(bos: Option<u32>, pad: Option<u32>, end: &str) -> Vec<Sentence> {
+    let begins =
+        bos.is_none().then(|| sentence!("The tokenizer has no begin token; its end token {end:?} begins texts", end));
+    let pads =
+        pad.is_none().then(|| sentence!("The tokenizer has no padding token; its end token {end:?} pads, masked", end));
     begins.into_iter().chain(pads).collect()
 }
 
@@ -502,7 +511,7 @@ mod tests {
         assert_eq!(with(named).pad(), 257);
         let fitting = with(named).fitting(257).unwrap();
         assert_eq!((fitting.pad(), fitting.own_pad()), (fitting.eos(), None));
-        assert!(fitting.notes().iter().any(|note| note.contains("does not know the padding token")));
+        assert!(fitting.notes().iter().any(|note| note.to_string().contains("does not know the padding token")));
         let other = with(r#"{"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}"#);
         assert!(other.fitting(257).is_err(), "a token that is no padding could be fed");
     }

@@ -1,6 +1,8 @@
 //! A SentencePiece model file: the few fields of its protocol buffer that a tokenizer is made of.
 //! Fields as in google/sentencepiece: src/sentencepiece_model.proto.
 
+use crate::{Sentence, sentence};
+
 /// What the file holds.
 #[derive(Debug, PartialEq)]
 pub(super) struct SentenceModel<'a> {
@@ -56,7 +58,7 @@ impl<'a> SentenceModel<'a> {
     ///
     /// # Errors
     /// A sentence on where it is damaged or no such file.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Sentence> {
         let mut model = Self {
             pieces: Vec::new(),
             kind: Kind::Unigram,
@@ -94,18 +96,18 @@ impl<'a> SentenceModel<'a> {
             _ => Ok(()),
         })?;
         if model.pieces.is_empty() {
-            return Err("it has no pieces; it is not a SentencePiece model".to_owned());
+            return Err(sentence!("it has no pieces; it is not a SentencePiece model"));
         }
         Ok(model)
     }
 }
 
 impl<'a> Piece<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, Sentence> {
         let mut piece = Self { text: "", score: 0.0, role: Role::Plain };
         each_field(bytes, |field, wire| {
             match (field, wire) {
-                (1, Wire::Bytes(text)) => piece.text = std::str::from_utf8(text).map_err(|e| e.to_string())?,
+                (1, Wire::Bytes(text)) => piece.text = std::str::from_utf8(text).map_err(Sentence::verbatim)?,
                 (2, Wire::Fraction(score)) => piece.score = score,
                 (3, Wire::Number(3)) => piece.role = Role::Control,
                 (3, Wire::Number(4)) => piece.role = Role::UserDefined,
@@ -120,9 +122,9 @@ impl<'a> Piece<'a> {
 /// Hears of every field of a message in turn.
 fn each_field<'a>(
     mut bytes: &'a [u8],
-    mut hear: impl FnMut(u64, Wire<'a>) -> Result<(), String>,
-) -> Result<(), String> {
-    const CUT: &str = "it is no SentencePiece model, or cut short";
+    mut hear: impl FnMut(u64, Wire<'a>) -> Result<(), Sentence>,
+) -> Result<(), Sentence> {
+    const CUT: Sentence = sentence!("it is no SentencePiece model, or cut short");
     while !bytes.is_empty() {
         let key = varint(&mut bytes).ok_or(CUT)?;
         let wire = match key & 7 {

@@ -18,6 +18,7 @@ use super::sentence_model::{Kind, Role, SentenceModel};
 use super::special::Settings;
 use super::vocab_files::{named, of_another_kind};
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Longest piece, in bytes; SentencePiece's own limit is 16 characters, and the longest known have 48 spaces.
 const MAX_PIECE: usize = 1024;
@@ -46,10 +47,11 @@ pub(super) fn from_model(
     class: Option<Class>,
     settings: &Settings,
 ) -> Result<tokenizers::Tokenizer> {
-    let malformed = |reason: String| EngineError::Malformed { what: "the tokenizer", path: path.to_owned(), reason };
+    let malformed =
+        |reason: Sentence| EngineError::Malformed { what: sentence!("the tokenizer"), path: path.to_owned(), reason };
     let model = SentenceModel::parse(bytes).map_err(malformed)?;
     if let Some(piece) = model.pieces.iter().find(|piece| piece.text.len() > MAX_PIECE) {
-        return Err(malformed(format!("a piece in it has {} bytes", piece.text.len())));
+        return Err(malformed(sentence!("a piece in it has {n} bytes", n = piece.text.len())));
     }
     let vocab = vocabulary(&model, class, settings);
     let id = |text: &str| vocab.iter().rposition(|(piece, _)| piece == text);
@@ -57,8 +59,8 @@ pub(super) fn from_model(
     let language = || {
         let text = settings.setting("src_lang").and_then(Value::as_str).unwrap_or("en_XX");
         let found = id(text).and_then(|id| u32::try_from(id).ok());
-        let id =
-            found.ok_or_else(|| EngineError::Tokenizer(format!("its src_lang {text:?} is not in the vocabulary")))?;
+        let id = found
+            .ok_or_else(|| EngineError::Tokenizer(sentence!("its src_lang {text:?} is not in the vocabulary", text)))?;
         Ok((text.to_owned(), id))
     };
     let mut file = json!({
@@ -179,9 +181,9 @@ fn chosen(model: &SentenceModel<'_>, class: Option<Class>, vocab: &[(String, f64
             }))
         }
         (Kind::Other(kind), _) => {
-            Err(EngineError::Tokenizer(format!("SentencePiece models of kind {kind} are not read")))
+            Err(EngineError::Tokenizer(sentence!("SentencePiece models of kind {kind} are not read", kind)))
         }
-        (_, Some(class)) => Err(of_another_kind(class, "a SentencePiece model of this kind")),
+        (_, Some(class)) => Err(of_another_kind(class, sentence!("a SentencePiece model of this kind"))),
     }
 }
 
@@ -247,8 +249,8 @@ fn normalizer(
     model: &SentenceModel<'_>,
     class: Option<Class>,
     settings: &Settings,
-) -> Result<Option<NormalizerWrapper>, String> {
-    let plain = |value: Value| serde_json::from_value::<NormalizerWrapper>(value).map_err(|e| e.to_string());
+) -> Result<Option<NormalizerWrapper>, Sentence> {
+    let plain = |value: Value| serde_json::from_value::<NormalizerWrapper>(value).map_err(Sentence::verbatim);
     let replace = |from: &str, to: &str| plain(json!({"type": "Replace", "pattern": {"String": from}, "content": to}));
     let mut steps = Vec::new();
     if class == Some(Class::Albert) {
@@ -267,7 +269,7 @@ fn normalizer(
     if !model.charsmap.is_empty() && !matches!(class, Some(Class::Llama | Class::Mbart)) {
         growth::check_table(model.charsmap)?;
         // The crate slices by sizes that the file claims.
-        let charsmap = guarded(|| Ok(Precompiled::from(model.charsmap)?)).map_err(|e| e.to_string())?;
+        let charsmap = guarded(|| Ok(Precompiled::from(model.charsmap)?)).map_err(Sentence::verbatim)?;
         steps.push(NormalizerWrapper::Precompiled(charsmap));
     }
     if is_cleaned {

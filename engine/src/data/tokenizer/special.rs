@@ -10,6 +10,7 @@ use tokenizers::AddedToken;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
+use crate::{Sentence, sentence};
 
 /// What a token can be there for.
 pub(super) const ROLES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
@@ -141,11 +142,11 @@ fn token_of(value: &Value, is_special: bool) -> Option<AddedToken> {
 /// The file's content, `None` when there is no such file.
 pub(super) fn read_json(path: &Path, kind: Kind) -> Result<Option<Value>> {
     let Some(bytes) = files::if_there(files::read(path, kind))? else { return Ok(None) };
-    refuse_other("a file of the tokenizer", path, &bytes)?;
+    refuse_other(sentence!("a file of the tokenizer"), path, &bytes)?;
     serde_json::from_slice(&bytes).map(Some).map_err(|e| EngineError::Malformed {
-        what: "a file of the tokenizer",
+        what: sentence!("a file of the tokenizer"),
         path: path.to_owned(),
-        reason: e.to_string(),
+        reason: Sentence::verbatim(e),
     })
 }
 

@@ -8,6 +8,7 @@ use super::around::{Part, around};
 use super::class::Class;
 use super::special::Settings;
 use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
 
 /// Cuts a text before Qwen2's merges.
 const QWEN2_PIECES: &str =
@@ -35,7 +36,7 @@ pub(super) fn byte_level(vocab: &Value, merges: &str, class: Class, settings: &S
                 "trim_offsets": true, "add_prefix_space": is_space_added});
             (Value::Null, byte_level(true), around)
         }
-        other => return Err(of_another_kind(other, "vocab.json and merges.txt")),
+        other => return Err(of_another_kind(other, sentence!("vocab.json and merges.txt"))),
     };
     let merges: Vec<(&str, &str)> =
         merges.lines().filter(|line| !line.starts_with("#version")).filter_map(|line| line.split_once(' ')).collect();
@@ -55,7 +56,7 @@ pub(super) fn byte_level(vocab: &Value, merges: &str, class: Class, settings: &S
 /// As [`byte_level`].
 pub(super) fn word_piece(lines: &str, class: Class, settings: &Settings) -> Result<Value> {
     if class != Class::Bert {
-        return Err(of_another_kind(class, "vocab.txt"));
+        return Err(of_another_kind(class, sentence!("vocab.txt")));
     }
     let mut vocab = Map::new();
     let lines = lines.strip_suffix('\n').unwrap_or(lines);
@@ -86,10 +87,12 @@ pub(super) fn named(role: &str, settings: &Settings, id: impl Fn(&str) -> Option
     let text = settings.text(role).unwrap_or_default();
     match id(&text).and_then(|id| u32::try_from(id).ok()) {
         Some(id) => Ok((text, id)),
-        None => Err(EngineError::Tokenizer(format!("its {role}_token {text:?} is not in the vocabulary"))),
+        None => {
+            Err(EngineError::Tokenizer(sentence!("its {role}_token {text:?} is not in the vocabulary", role, text)))
+        }
     }
 }
 
-pub(super) fn of_another_kind(class: Class, files: &str) -> EngineError {
-    EngineError::Tokenizer(format!("a {class:?} tokenizer is not made of {files}"))
+pub(super) fn of_another_kind(class: Class, files: Sentence) -> EngineError {
+    EngineError::Tokenizer(sentence!("a {class} tokenizer is not made of {files}", class = format!("{class:?}"), files))
 }

@@ -7,6 +7,7 @@ use crate::config::Task;
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, Model};
+use crate::sentence;
 
 pub(super) fn logits(
     model: &Model,
@@ -16,7 +17,7 @@ pub(super) fn logits(
     device: &Device,
 ) -> Result<Tensor<2>> {
     let Some(head) = &conditioning.head else {
-        return Err(EngineError::AdapterMismatch { reason: "it has no head that names classes".to_owned() });
+        return Err(EngineError::AdapterMismatch { reason: sentence!("it has no head that names classes") });
     };
     let places = batch.labelled().into_iter().map(|(at, _)| at);
     let rows = places.clone().map(|at| batch.row_of(at));

@@ -7,6 +7,7 @@ use crate::error::{EngineError, Result};
 use crate::models::{self, Conditioning, Encoded, Input, Seq2SeqModel, Site, Span, Tokens};
 use crate::nn::Sight;
 use crate::nn::positions::{Taken, positions, real_tokens};
+use crate::sentence;
 
 /// What a span of the encoder makes of the sources, `[batch, source, d_model]`.
 pub(in crate::training) fn encode(
@@ -62,6 +63,6 @@ pub(in crate::training) fn decode(
 fn source_of<'a>(model: &dyn Seq2SeqModel, batch: &'a TokenBatch) -> Result<&'a SourceBatch> {
     batch.source.as_ref().ok_or_else(|| EngineError::TaskShape {
         architecture: model.shape().architecture,
-        wanted: "a model for rows without a source",
+        wanted: sentence!("a model for rows without a source"),
     })
 }

@@ -14,6 +14,7 @@ use crate::adapters::tensors::Tensors;
 use crate::config::{LoraBias, LoraConfig, LoraInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::is_class_head;
+use crate::{Sentence, sentence};
 
 pub(in crate::adapters::peft) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result<FoldedAdapter> {
     let residual = residual(json)?;
@@ -22,11 +23,11 @@ pub(in crate::adapters::peft) fn read(folder: &Path, json: &Value, tensors: &mut
     // PEFT saves a head's bias three times where biases are trained.
     tensors.forget(|name| name.contains(".modules_to_save.") || name.contains(".original_module."));
     let alphas = Patterns::new(&config.alpha_pattern)
-        .map_err(|reason| malformed(&config_path, format!("alpha_pattern: {reason}")))?;
+        .map_err(|reason| malformed(&config_path, sentence!("alpha_pattern: {reason}", reason)))?;
     let layers = matrices(tensors, &config, &alphas)?;
     let rows = token_rows(tensors, &config)?;
     if layers.is_empty() && rows.is_empty() {
-        return Err(malformed(&tensors.path, "it has no matrices".to_owned()));
+        return Err(malformed(&tensors.path, sentence!("it has no matrices")));
     }
     refuse_tied(json, &config, &layers)?;
     let head = read_head(tensors, MODEL)?;
@@ -57,7 +58,7 @@ fn residual(json: &Value) -> Result<Option<Residual>> {
         Some(kind) if kind.eq_ignore_ascii_case(Residual::Olora.name()) => Ok(Some(Residual::Olora)),
         Some(kind) if kind == Residual::Pissa.name() => Ok(Some(Residual::Pissa)),
         // `pissa_niter_4` draws its part at random, `corda` needs the rows it was computed on, `loftq` a quantized model.
-        Some(other) => Err(option(format!("init_lora_weights = {other:?}"))),
+        Some(other) => Err(option(sentence!("init_lora_weights = {other:?}", other))),
     }
 }
 
@@ -65,12 +66,12 @@ fn residual(json: &Value) -> Result<Option<Residual>> {
 fn refuse_tied(json: &Value, config: &LoraConfig, layers: &[LoraMatrices]) -> Result<()> {
     let is_asked = json.get("ensure_weight_tying").and_then(Value::as_bool) == Some(true);
     if is_asked && (!config.modules_to_save.is_empty() || layers.iter().any(|layer| layer.is_embeddings)) {
-        return Err(option("ensure_weight_tying = true".to_owned()));
+        return Err(option(sentence!("ensure_weight_tying = true")));
     }
     Ok(())
 }
 
-fn option(option: String) -> EngineError {
+fn option(option: Sentence) -> EngineError {
     EngineError::AdapterOption { kind: KIND.to_owned(), option }
 }
 
@@ -79,7 +80,7 @@ fn settings(json: &Value, path: &Path) -> Result<LoraConfig> {
     let config_of = |key: &str| json.get(key).and_then(Value::as_object).into_iter().flatten();
     let positive = |key: &str, value: &Value| {
         let number = value.as_f64().filter(|number| number.is_finite() && *number > 0.0);
-        number.ok_or_else(|| malformed(path, format!("the number for {key:?} is {value}")))
+        number.ok_or_else(|| malformed(path, sentence!("the number for {key:?} is {value}", key, value)))
     };
     let alpha_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)?));
     let rank_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)? as usize));
@@ -100,7 +101,7 @@ fn settings(json: &Value, path: &Path) -> Result<LoraConfig> {
             None | Some("none") => LoraBias::None,
             Some("all") => LoraBias::All,
             Some("lora_only") => LoraBias::LoraOnly,
-            Some(other) => return Err(malformed(path, format!("bias is {other:?}"))),
+            Some(other) => return Err(malformed(path, sentence!("bias is {other:?}", other))),
         },
         rank_pattern: config_of("rank_pattern").map(rank_of).collect::<Result<_>>()?,
         alpha_pattern: config_of("alpha_pattern").map(alpha_of).collect::<Result<_>>()?,
@@ -125,7 +126,7 @@ fn trained_tokens(value: Option<&Value>, path: &Path) -> Result<BTreeMap<String,
         let token = |token: &Value| token.as_u64().and_then(|token| u32::try_from(token).ok());
         let tokens = list.as_array().and_then(|list| list.iter().map(token).collect::<Option<Vec<u32>>>());
         let tokens = tokens.filter(|tokens| tokens.iter().collect::<BTreeSet<_>>().len() == tokens.len());
-        let reason = || format!("trainable_token_indices has {list}, which are not different tokens");
+        let reason = || sentence!("trainable_token_indices has {list}, which are not different tokens", list);
         tokens.ok_or_else(|| malformed(path, reason()))
     };
     match value {
@@ -150,7 +151,10 @@ fn matrices(tensors: &mut Tensors, config: &LoraConfig, alphas: &Patterns<f64>) 
         let ([rank, reads], a) = tensors.take_matrix(&format!("{module}.{first}"))?;
         let ([makes, other], b) = tensors.take_matrix(&format!("{module}.{second}"))?;
         if other != rank {
-            return Err(malformed(&tensors.path, format!("the ranks of {name} are {rank} and {other}")));
+            return Err(malformed(
+                &tensors.path,
+                sentence!("the ranks of {name} are {rank} and {other}", name, rank, other),
+            ));
         }
         let scale = config.scale(rank, alphas.for_name(&name).unwrap_or(config.alpha));
         layers.push(match is_embeddings {
@@ -173,7 +177,13 @@ fn token_rows(tensors: &mut Tensors, config: &LoraConfig) -> Result<Vec<TokenRow
         let tokens = config.tokens_of(&table).cloned();
         let ([rows, width], values) = tensors.take_matrix(&stored)?;
         let tokens = tokens.filter(|tokens| tokens.len() == rows);
-        let reason = || format!("{stored} has {rows} rows, and trainable_token_indices does not name as many tokens");
+        let reason = || {
+            sentence!(
+                "{stored} has {rows} rows, and trainable_token_indices does not name as many tokens",
+                stored,
+                rows
+            )
+        };
         let tokens = tokens.ok_or_else(|| malformed(&tensors.path, reason()))?;
         all.push(TokenRows { table, tokens, width, values });
     }

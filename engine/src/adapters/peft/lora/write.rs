@@ -6,11 +6,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{KIND, MODEL, TOKEN_ROWS, transposed};
+use crate::Sentence;
 use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, TokenRows};
 use crate::adapters::patterns::Patterns;
 use crate::adapters::peft::{PEFT_VERSION, TASK, task_type};
 use crate::config::{LoraBias, LoraConfig};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::weights::{Floats, write_floats};
 
@@ -19,7 +20,7 @@ use crate::weights::{Floats, write_floats};
 /// # Errors
 /// The folder cannot be written to.
 pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(EngineError::io("create", folder))?;
+    std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let LoraConfig { rank, alpha, dropout, rank_stabilised, bias, .. } = &lora.config;
     let mut keys = unused();
     let (rank_pattern, alpha_pattern) = patterns(lora)?;
@@ -108,7 +109,7 @@ fn token_indices(lora: &FoldedLora) -> Value {
 /// Ranks and alphas other than the common ones: the settings' own, or layer by layer where those do not say them.
 fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let config = &lora.config;
-    let named = |field| move |reason: String| EngineError::Setting { field, reason };
+    let named = |field| move |reason: Sentence| EngineError::Setting { field, reason };
     let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
     let alphas = Patterns::new(&config.alpha_pattern).map_err(named("lora.alpha_pattern"))?;
     let is_said = |layer: &LoraMatrices| {

@@ -1,0 +1,399 @@
+//! Sentences for people: a template, which is also the key of its translations, and the values that belong in it.
+//!
+//! The engine writes English; whoever shows a [`Sentence`] may [render](Sentence::render) it by the templates of another
+//! language, as gettext does. Values may be sentences, so that a reason within an error is translated too.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A sentence, or a part of one: made with [`sentence!`](crate::sentence!).
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sentence {
+    template: Cow<'static, str>,
+    values: Option<Box<Values>>,
+}
+
+/// By the names of their blanks.
+type Values = BTreeMap<Cow<'static, str>, Value>;
+
+/// What fills a blank.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    /// As it is in every language: a name, a number, a path, what somebody else's program said.
+    Text(String),
+    /// In the language of the sentence around it.
+    Sentence(Sentence),
+}
+
+impl Sentence {
+    /// A template without blanks. Called by [`sentence!`](crate::sentence!).
+    pub const fn plain(template: &'static str) -> Self {
+        Self { template: Cow::Borrowed(template), values: None }
+    }
+
+    /// A template whose blanks are filled by the values of these names. Called by [`sentence!`](crate::sentence!).
+    pub fn filled(template: &'static str, values: BTreeMap<Cow<'static, str>, Value>) -> Self {
+        Self { template: Cow::Borrowed(template), values: Some(Box::new(values)) }
+    }
+
+    /// A text that is not ours: what a library, a driver or a server said.
+    pub fn verbatim(text: impl fmt::Display) -> Self {
+        Self { template: Cow::Owned(text.to_string()), values: None }
+    }
+
+    /// Several, with commas between them; nothing for none.
+    pub fn list(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().reduce(|before, next| crate::sentence!("{before}, {next}", before, next))
+    }
+
+    /// Several clauses as one sentence; nothing for none.
+    pub fn clauses(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().reduce(|before, next| crate::sentence!("{before}; {next}", before, next))
+    }
+
+    /// As a column of a table keeps it: the text where there are no values, else JSON.
+    pub fn kept(&self) -> String {
+        match self.values {
+            None => self.template.clone().into_owned(),
+            // A map of texts is always JSON.
+            Some(_) => serde_json::to_string(self).unwrap_or_else(|_| self.to_string()),
+        }
+    }
+
+    /// What [`kept`](Self::kept) wrote, or a text of before there were sentences.
+    pub fn from_kept(text: String) -> Self {
+        match text.starts_with("{\"template\":") {
+            true => serde_json::from_str(&text).unwrap_or_else(|_| Self::verbatim(text)),
+            false => Self::verbatim(text),
+        }
+    }
+
+    /// The sentence by the templates of a language; in English where it has none. Control characters in values stay.
+    pub fn render<'a>(&self, translate: &dyn Fn(&str) -> Option<&'a str>) -> String {
+        let text = |value: &Value| match value {
+            Value::Text(text) => text.clone(),
+            Value::Sentence(sentence) => sentence.render(translate),
+        };
+        let template = translate(&self.template).unwrap_or(&self.template);
+        match &self.values {
+            None => template.to_owned(),
+            Some(values) => fill(template, &|name| values.get(name).map(text)),
+        }
+    }
+}
+
+/// The English in quotes, as the texts of other values.
+impl fmt::Debug for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+/// English.
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(&|_| None))
+    }
+}
+
+/// By its words in English.
+impl PartialEq<&str> for Sentence {
+    fn eq(&self, other: &&str) -> bool {
+        let said = self.to_string();
+        said == *other
+    }
+}
+
+/// A template with its blanks filled: `{name}` by the value, `{name:?}` by the value in quotes, `{name:row|rows}` by the
+/// word for one or for several. What names no value is no blank, as in a sentence about the braces of templates.
+pub fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut rest = template;
+    let mut text = String::with_capacity(template.len());
+    while let Some((before, blank, after)) = next_blank(rest) {
+        text.push_str(before);
+        let (name, form) = blank.split_once(':').map_or((blank, None), |(name, form)| (name, Some(form)));
+        match (value(name), form.map(|form| (form, form.split_once('|')))) {
+            (Some(value), Some((_, Some((one, several))))) => text.push_str(if value == "1" { one } else { several }),
+            (Some(value), Some(("?", None))) => text.push_str(&format!("{value:?}")),
+            (Some(value), _) => text.push_str(&value),
+            (None, _) => text.push_str(&format!("{{{blank}}}")),
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+/// What stands before a blank, in it and behind it.
+fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
+    let first = text.find('{')?;
+    let end = first + text[first..].find('}')?;
+    let begin = text[..end].rfind('{')?;
+    Some((&text[..begin], &text[begin + 1..end], &text[end + 1..]))
+}
+
+/// Panics, while the program is compiled, unless the blanks of a template and the names of its values are the same.
+pub const fn check(template: &str, names: &[&str]) {
+    let text = template.as_bytes();
+    let mut used = [false; 16];
+    let (mut at, mut begin) = (0, None);
+    while at < text.len() {
+        match (text[at], begin) {
+            (b'{', _) => begin = Some(at + 1),
+            (b'}', Some(start)) => {
+                let end = end_of_name(text, start, at);
+                if end > start {
+                    match position(text, start, end, names) {
+                        Some(index) => used[index] = true,
+                        None => panic!("a blank of the sentence has no value"),
+                    }
+                }
+                begin = None;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let mut index = 0;
+    while index < names.len() {
+        assert!(used[index], "a value of the sentence has no blank");
+        index += 1;
+    }
+}
+
+/// Where the name in a blank ends; `start` if it is no blank.
+const fn end_of_name(text: &[u8], start: usize, end: usize) -> usize {
+    let mut at = start;
+    while at < end && (text[at].is_ascii_lowercase() || text[at] == b'_' || (at > start && text[at].is_ascii_digit())) {
+        at += 1;
+    }
+    if at == end || text[at] == b':' { at } else { start }
+}
+
+const fn position(text: &[u8], start: usize, end: usize, names: &[&str]) -> Option<usize> {
+    let mut index = 0;
+    while index < names.len() {
+        let name = names[index].as_bytes();
+        let mut same = name.len() == end - start;
+        let mut at = 0;
+        while same && at < name.len() {
+            same = name[at] == text[start + at];
+            at += 1;
+        }
+        if same {
+            return Some(index);
+        }
+        index += 1;
+    }
+    None
+}
+
+/// A [`Sentence`] of a template and the values of its blanks: `sentence!("{n} {n:row|rows} of {path}", n = rows, path)`.
+/// A name without a value is the variable of that name.
+#[macro_export]
+macro_rules! sentence {
+    ($template:literal) => {{
+        const { $crate::sentence::check($template, &[]) };
+        $crate::Sentence::plain($template)
+    }};
+    ($template:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {{
+        const { $crate::sentence::check($template, &[$(stringify!($name)),+]) };
+        $crate::Sentence::filled($template, std::collections::BTreeMap::from([$((
+            std::borrow::Cow::Borrowed(stringify!($name)),
+            $crate::sentence_value!($name $(= $value)?),
+        )),+]))
+    }};
+}
+
+/// The value of a blank of [`sentence!`](crate::sentence!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sentence_value {
+    ($name:ident) => {
+        $crate::sentence::ToValue::to_value(&$name)
+    };
+    ($name:ident = $value:expr) => {
+        $crate::sentence::ToValue::to_value(&$value)
+    };
+}
+
+/// What can stand in a sentence.
+pub trait ToValue {
+    /// As the sentence keeps it.
+    fn to_value(&self) -> Value;
+}
+
+impl ToValue for Sentence {
+    fn to_value(&self) -> Value {
+        Value::Sentence(self.clone())
+    }
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn to_value(&self) -> Value {
+        (**self).to_value()
+    }
+}
+
+impl ToValue for Path {
+    fn to_value(&self) -> Value {
+        Value::Text(self.display().to_string())
+    }
+}
+
+impl ToValue for PathBuf {
+    fn to_value(&self) -> Value {
+        self.as_path().to_value()
+    }
+}
+
+/// Sizes as they are written of a tensor: `[2, 768]`.
+impl ToValue for [usize] {
+    fn to_value(&self) -> Value {
+        Value::Text(format!("{self:?}"))
+    }
+}
+
+impl<const N: usize> ToValue for [usize; N] {
+    fn to_value(&self) -> Value {
+        self.as_slice().to_value()
+    }
+}
+
+impl ToValue for Vec<usize> {
+    fn to_value(&self) -> Value {
+        self.as_slice().to_value()
+    }
+}
+
+macro_rules! as_text {
+    ($($kind:ty),+ $(,)?) => {$(
+        impl ToValue for $kind {
+            fn to_value(&self) -> Value {
+                Value::Text(self.to_string())
+            }
+        }
+    )+};
+}
+
+as_text!(str, String, Cow<'_, str>, char, bool, u8, u16, u32, u64, usize, i32, i64, f32, f64);
+// What libraries say of what went wrong.
+as_text!(serde_json::Error, serde_json::Value, std::str::Utf8Error, std::num::ParseIntError);
+as_text!(rawzip::Error, safetensors::SafeTensorError, safetensors::Dtype);
+
+#[derive(Serialize, Deserialize)]
+struct Kept<'a> {
+    template: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    values: Option<Box<Values>>,
+}
+
+/// A text where there are no values, as sentences were kept before they had any; else the template and its values.
+impl Serialize for Sentence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.values.is_none() {
+            return self.template.serialize(serializer);
+        }
+        Kept { template: Cow::Borrowed(&self.template), values: self.values.clone() }.serialize(serializer)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Read {
+    Text(String),
+    Kept(Kept<'static>),
+}
+
+impl<'de> Deserialize<'de> for Sentence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Read::deserialize(deserializer)? {
+            Read::Text(text) => Self::verbatim(text),
+            Read::Kept(Kept { template, values }) => Self { template, values },
+        })
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Sentence(Sentence { template, values }) => {
+                Kept { template: Cow::Borrowed(template), values: values.clone() }.serialize(serializer)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Read::deserialize(deserializer)? {
+            Read::Text(text) => Self::Text(text),
+            Read::Kept(Kept { template, values }) => Self::Sentence(Sentence { template, values }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chinese(template: &str) -> Option<&'static str> {
+        match template {
+            "cannot {action} {path}: {reason}" => Some("无法{action} {path}：{reason}"),
+            "read" => Some("读取"),
+            "there is no such file" => Some("文件不存在"),
+            _ => None,
+        }
+    }
+
+    fn missing(path: &str) -> Sentence {
+        let (action, reason) = (sentence!("read"), sentence!("there is no such file"));
+        sentence!("cannot {action} {path}: {reason}", action, path, reason)
+    }
+
+    #[test]
+    fn a_sentence_is_told_in_each_language_with_the_sentences_inside_it() {
+        let said = missing("a {action} b");
+        assert_eq!(said.to_string(), "cannot read a {action} b: there is no such file");
+        assert_eq!(said.render(&chinese), "无法读取 a {action} b：文件不存在", "a value is no template");
+        assert_eq!(sentence!("it is damaged").render(&chinese), "it is damaged", "without a translation");
+    }
+
+    #[test]
+    fn blanks_quote_count_and_leave_other_braces_alone() {
+        let said = |n: usize| sentence!("{n} {n:row of|rows of} {name:?}", n, name = "a\n").to_string();
+        assert_eq!(said(1), "1 row of \"a\\n\"");
+        assert_eq!(said(2), "2 rows of \"a\\n\"");
+        assert_eq!(
+            sentence!("columns are written {{ name }}, {n}", n = 1).to_string(),
+            "columns are written {{ name }}, 1"
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again_and_so_is_a_text_of_before() {
+        for said in [missing("x"), sentence!("it is damaged"), Sentence::clauses([missing("x"), missing("y")]).unwrap()]
+        {
+            let kept = serde_json::to_string(&said).unwrap();
+            assert_eq!(serde_json::from_str::<Sentence>(&kept).unwrap(), said, "{kept}");
+        }
+        let before: Sentence = serde_json::from_str("\"3 {rows} were cut\"").unwrap();
+        assert_eq!(before.to_string(), "3 {rows} were cut");
+    }
+
+    #[test]
+    #[should_panic(expected = "has no value")]
+    fn a_blank_without_a_value_does_not_compile() {
+        check("{n} of {total}", &["n"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "has no blank")]
+    fn a_value_without_a_blank_does_not_compile() {
+        check("{n} rows", &["n", "total"]);
+    }
+}
