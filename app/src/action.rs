@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::{DataConfig, RunConfig, Task};
-use engine::message::LabPlan;
+use engine::training::LabPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;

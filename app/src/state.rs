@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 use engine::Sentence;
 use engine::config::RunConfig;
+use engine::data::DataPreview;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::Failure;
 use engine::hub::{HubCommand, ModelId};
-use engine::message::{Command, DataPreview, Event, JobId, ModelSummary, Outcome, Phase};
+use engine::models::ModelSummary;
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, JobId, Outcome, Phase};
 use engine::training::Beginning;
 
 use self::comparison::Comparison;

@@ -13,7 +13,7 @@ use engine::adapters::single_file;
 use engine::config::{LoraConfig, MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
 use engine::error::Failure;
-use engine::message::AdapterFacts;
+use engine::protocol::AdapterFacts;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use engine::{Sentence, sentence};
 use serde::{Deserialize, Serialize};

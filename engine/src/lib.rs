@@ -1,7 +1,7 @@
 //! The engine of the Prefix Workbench: models, adapters, data, training, generation and analysis.
 //!
-//! [`Engine::spawn`](worker::Engine::spawn) starts the one thread that owns the device; a [`Command`](message::Command)
-//! goes in, an [`Event`](message::Event) comes out. It knows no window and no database.
+//! [`Engine::spawn`](worker::Engine::spawn) starts the one thread that owns the device; a [`Command`](protocol::Command)
+//! goes in, an [`Event`](protocol::Event) comes out. It knows no window and no database.
 #![warn(missing_docs)]
 
 pub mod adapters;
@@ -17,9 +17,9 @@ pub mod files;
 pub mod generation;
 pub mod hub;
 mod jobs;
-pub mod message;
 pub mod models;
 pub mod nn;
+pub mod protocol;
 mod random;
 pub mod recipes;
 pub mod sentence;

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::adapters::FoldedAdapter;
+use crate::analysis::Space;
 use crate::analysis::{Geometry, VocabularyBank};
 use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::{EngineError, Result};
+use crate::generation::Sampling;
 use crate::generation::{DecoderOptions, SourceOptions};
-use crate::message::{ModelSummary, Sampling, Space};
+use crate::models::ModelSummary;
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, cannot};
 use crate::nn::Precision;

@@ -12,7 +12,7 @@ use crate::adapters::FoldedAdapter;
 use crate::device::Trials;
 use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::jobs;
-use crate::message::{Command, Event, JobId, Outcome, Phase};
+use crate::protocol::{Command, Event, JobId, Outcome, Phase};
 use crate::session::Session;
 use crate::{Sentence, sentence};
 

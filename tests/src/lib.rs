@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, JobId};
+use engine::protocol::{Command, Event, JobId};
 use engine::training::run_folder::{Record, read_records};
 use engine::worker::Engine;
 

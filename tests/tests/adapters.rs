@@ -11,8 +11,10 @@ use engine::config::{
     PromptEncoderKind, PromptInit, Reparameterisation, RunConfig,
 };
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, GenerateRequest, JobId, Prompt, RunFacts, Sampling, Stream};
+use engine::generation::Sampling;
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, GenerateRequest, JobId, Prompt, Stream};
+use engine::training::RunFacts;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tests::{Talk, golden_cases, tiny_run};

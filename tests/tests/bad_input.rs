@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use engine::config::{AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, RunConfig};
-use engine::message::{Command, Event, JobId};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, JobId};
 use tests::{Talk, tiny_model, tiny_run};
 
 const JOB: JobId = JobId(1);

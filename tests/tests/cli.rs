@@ -10,7 +10,7 @@ use app::cli::{CliError, run};
 use app::store::{Answer, Request, RunRow, RunState, Store};
 use app::workspace::{RunId, Workspace, new_config};
 use engine::config::DataConfig;
-use engine::message::{Event, JobId, Outcome};
+use engine::protocol::{Event, JobId, Outcome};
 
 fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
     let head = ["prefix-workbench".into(), "--workspace".into(), workspace.as_os_str().to_owned()];

@@ -4,20 +4,20 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
+use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     DataConfig, HeadRecord, Heads, MethodConfig, MoreData, PrefixConfig, PrefixInit, PromptConfig, RunConfig, Task,
 };
 use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
-use engine::message::{
-    Command, EvaluationReport, Event, GenerateRequest, JobId, Metric, NeighbourRequest, Prompt, SampleReport, Sampling,
-    Side, Space, Stream, TaskFigures,
-};
+use engine::generation::Sampling;
 use engine::models::SOFT;
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, GenerateRequest, JobId, NeighbourRequest, Prompt, Stream};
 use engine::session::LoadedModel;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
+use engine::training::{EvaluationReport, SampleReport, TaskFigures};
 use tests::{Talk, golden_cases, tiny_run};
 
 const JOB: JobId = JobId(1);

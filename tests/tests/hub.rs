@@ -11,7 +11,7 @@ use engine::error::Failure;
 use engine::hub::{
     Destination, Hub, HubCommand, HubEvent, HubProgress, Listing, ModelId, Patience, Wishes, find_cached, list_cached,
 };
-use engine::message::JobId;
+use engine::protocol::JobId;
 use tests::hub_server::{COMMIT, Fault, HubServer, Served};
 
 const JOB: JobId = JobId(7);

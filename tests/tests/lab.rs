@@ -7,8 +7,9 @@ use engine::adapters::FoldedAdapter;
 use engine::config::{
     LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig,
 };
-use engine::message::{Command, Event, JobId, LabPlan, LabRow, LabScore, Outcome};
+use engine::protocol::{Command, Event, JobId, Outcome};
 use engine::training::run_folder::{Record, read_records};
+use engine::training::{LabPlan, LabRow, LabScore};
 use tests::{Talk, golden_cases, tiny_run};
 
 const JOB: JobId = JobId(1);

@@ -11,10 +11,10 @@ use engine::config::{
     PromptEncoderKind, PromptInit, RunConfig, TextConfig,
 };
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, JobId};
 use engine::models::folder::ModelFolder;
 use engine::models::{LinearName, Role, WeightName};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, JobId};
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
 

@@ -7,8 +7,9 @@ use std::path::Path;
 use engine::adapters::FoldedAdapter;
 use engine::config::BeginToken;
 use engine::device::DeviceChoice;
-use engine::message::{Beams, Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream};
+use engine::generation::{Beams, Sampling};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Stream};
 use tests::{Talk, golden_cases, tiny_model};
 
 const JOB: JobId = JobId(1);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::config::{FullConfig, LoraConfig, MethodConfig, RunConfig};
-use engine::message::{Command, Event, JobId, Outcome};
+use engine::protocol::{Command, Event, JobId, Outcome};
 use engine::training::run_folder::{Older, Record, RunFolder, read_checkpoints};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::adapters::FoldedAdapter;
+use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, Task, TaskRecord,
 };
 use engine::data::{TargetStart, Tokenizer, preview};
 use engine::device::DeviceChoice;
-use engine::message::{
-    Command, Event, GenerateRequest, GeneratedStream, JobId, Metric, NeighbourRequest, Outcome, Prompt, Sampling, Side,
-    Space, Stream,
-};
+use engine::generation::Sampling;
 use engine::models::Site;
 use engine::nn::Precision;
+use engine::protocol::{
+    Command, Event, GenerateRequest, GeneratedStream, JobId, NeighbourRequest, Outcome, Prompt, Stream,
+};
 use engine::training::run_folder::Record;
 use tests::{Talk, curve, golden_cases, tiny_run};
 

@@ -10,12 +10,12 @@ use engine::config::{
     PromptEncoderKind, PromptInit, PromptTasks, RunConfig, Schedule, Task, TaskFactors, TrainingConfig,
 };
 use engine::device::DeviceChoice;
-use engine::message::{
-    Beams, Command, EvaluationReport, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Sampling, Stream,
-};
+use engine::generation::{Beams, Sampling};
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Stream};
 use engine::session::LoadedModel;
+use engine::training::EvaluationReport;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_model, tiny_run};
 

@@ -11,7 +11,8 @@ use app::store::{Access, Answer, Cursor, Request, RunDetail, RunRow, RunState, S
 use app::workspace::{RunId, Workspace, new_config};
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::error::Failure;
-use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use engine::protocol::{Event, JobId, Outcome, Phase};
+use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -7,8 +7,9 @@ use engine::config::{
     AdafactorConfig, AdamConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig,
     PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation, RunConfig, Schedule, SgdConfig,
 };
-use engine::message::{Command, Event, JobId, Outcome, RangePoint, RateRange};
+use engine::protocol::{Command, Event, JobId, Outcome};
 use engine::training::run_folder::Record;
+use engine::training::{RangePoint, RateRange};
 use tests::{Talk, curve, tiny_run};
 
 const JOB: JobId = JobId(1);

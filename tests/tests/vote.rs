@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{DataConfig, FullConfig, MethodConfig, RunConfig, Task};
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, JobId, VoteReport, VoteRequest};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, JobId, VoteReport, VoteRequest};
 use serde_json::json;
 use tests::{Talk, golden_cases, tiny_run};
 

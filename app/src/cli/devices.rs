@@ -2,8 +2,8 @@
 
 use clap::Args;
 use engine::device::{DeviceChoice, DeviceInfo};
-use engine::message::{Command, Event};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event};
 
 use super::error::CliError;
 use super::session::{JOB, Session};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event};
 use engine::verify::Report;
 use engine::worker::Engine;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::config::{DataConfig, Task};
-use engine::message::{Command, Event};
+use engine::protocol::{Command, Event};
 use serde_json::{Value, json};
 
 use super::error::CliError;

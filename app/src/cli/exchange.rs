@@ -6,8 +6,8 @@ use clap::Args;
 use engine::adapters::single_file;
 use engine::device::DeviceChoice;
 use engine::files::{self, Kind};
-use engine::message::{AdapterFacts, Command, Event, ProbeReport, ProbeVerdict};
 use engine::nn::positions::Positions;
+use engine::protocol::{AdapterFacts, Command, Event, ProbeReport, ProbeVerdict};
 use serde_json::json;
 
 use super::download::found_model;

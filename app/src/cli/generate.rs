@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
-use engine::message::{
-    Beams, Command, EarlyStopping, Event, GenerateRequest, GeneratedStream, Prompt, Sampling, Stream,
-};
+use engine::generation::{Beams, EarlyStopping, Sampling};
+use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, Prompt, Stream};
 
 use super::error::CliError;
 use super::session::{JOB, Session};

@@ -1,7 +1,7 @@
 //! Events as lines for machines: `{"event":"step","step":1,"loss":…}`.
 
 use engine::Sentence;
-use engine::message::{Event, GeneratedStream, ProbeReport};
+use engine::protocol::{Event, GeneratedStream, ProbeReport};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -88,7 +88,8 @@ pub(super) fn named(name: &str, fields: &impl Serialize) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use engine::message::{JobId, Phase, StepReport};
+    use engine::protocol::{JobId, Phase};
+    use engine::training::StepReport;
 
     use super::*;
 

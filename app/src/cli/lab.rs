@@ -2,7 +2,8 @@
 
 use clap::Args;
 use engine::config::PrefixInit;
-use engine::message::{Command, Event, LabPlan, LabRow, LabScore, Spread};
+use engine::protocol::{Command, Event};
+use engine::training::{LabPlan, LabRow, LabScore, Spread};
 
 use super::error::CliError;
 use super::run_args::RunArgs;

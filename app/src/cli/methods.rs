@@ -7,7 +7,7 @@ use engine::config::{
     FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
     Reparameterisation, RunConfig, TextConfig,
 };
-use engine::message::{Command, Event};
+use engine::protocol::{Command, Event};
 use serde::Serialize;
 
 use super::error::CliError;

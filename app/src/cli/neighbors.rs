@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use engine::analysis::export_neighbours;
-use engine::message::{
-    Command, Event, Metric, Neighbour, NeighbourList, NeighbourRequest, Side, Space, VocabularyScores,
-};
+use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
+use engine::protocol::{Command, Event, NeighbourRequest};
 
 use super::error::CliError;
 use super::paths::path;

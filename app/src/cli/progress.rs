@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use engine::message::{EvaluationReport, Event, NamedFigures, Phase, RunFacts, SampleReport, StepReport, TaskFigures};
+use engine::protocol::{Event, Phase};
+use engine::training::{EvaluationReport, NamedFigures, RunFacts, SampleReport, StepReport, TaskFigures};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{json, out};
@@ -280,7 +281,7 @@ mod tests {
     fn samples_wait_for_the_last_evaluation_unless_all_are_asked_for() {
         let sample = |step| SampleReport { step, row: 0, prompt: "a".into(), reference: "b".into(), text: "c".into() };
         let waiting = |every: bool| {
-            let job = engine::message::JobId(1);
+            let job = engine::protocol::JobId(1);
             let mut progress = Progress::new(false).with_every_sample(every);
             for step in [10, 20] {
                 let evaluation = EvaluationReport { step, loss: 1.0, best: true, elapsed_secs: 0.1, figures: None };

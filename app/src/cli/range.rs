@@ -1,7 +1,8 @@
 //! `range`: tries learning rates from low to high on the first steps of a run, and suggests one. Nothing is written.
 
 use clap::Args;
-use engine::message::{Command, Event, RangeFindings, RateRange};
+use engine::protocol::{Command, Event};
+use engine::training::{RangeFindings, RateRange};
 
 use super::error::CliError;
 use super::run_args::RunArgs;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use engine::message::{Command, Event, JobId};
+use engine::protocol::{Command, Event, JobId};
 
 use super::error::CliError;
 use super::{engine_link, out};

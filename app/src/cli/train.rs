@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use clap::Args;
 use engine::config::{RunConfig, Task};
-use engine::message::{Command, Event, Outcome};
+use engine::protocol::{Command, Event, Outcome};
 use serde_json::json;
 
 use super::error::CliError;
@@ -234,7 +234,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::mpsc::{Sender, channel};
 
-    use engine::message::{EvaluationReport, StepReport};
+    use engine::training::{EvaluationReport, StepReport};
 
     use super::super::tests_support::config;
     use super::*;

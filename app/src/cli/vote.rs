@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::message::{Command, Event, TaskFigures, VoteReport, VoteRequest};
+use engine::protocol::{Command, Event, VoteReport, VoteRequest};
+use engine::training::TaskFigures;
 
 use super::error::CliError;
 use super::evaluate::{RowsArgs, asked_rows};
@@ -98,7 +99,7 @@ fn table(names: &[String], vote: &VoteReport) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use engine::message::VoteRow;
+    use engine::protocol::VoteRow;
 
     use super::*;
 

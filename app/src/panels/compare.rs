@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use egui::{RichText, ScrollArea, Slider, Ui};
 use engine::config::{LoraBias, MethodConfig, RunConfig};
-use engine::message::{GeneratedBeam, Prompt, Sampling, TokenRow};
+use engine::data::TokenRow;
+use engine::generation::Sampling;
+use engine::protocol::{GeneratedBeam, Prompt};
 use serde::{Deserialize, Serialize};
 
 use super::training::{about_run, phase_line};

@@ -5,7 +5,7 @@ mod grid;
 mod list;
 
 use egui::{Align, Layout, ScrollArea, Ui, vec2};
-use engine::message::{Metric, Side, Space};
+use engine::analysis::{Metric, Side, Space};
 
 use self::grid::{Measure, Scale};
 use crate::action::{Action, Screen};

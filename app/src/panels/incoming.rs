@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use egui::{RichText, ScrollArea, Ui};
 use engine::adapters::single_file::About;
-use engine::message::{ProbeReport, ProbeVerdict};
 use engine::nn::positions::Positions;
+use engine::protocol::{ProbeReport, ProbeVerdict};
 
 use crate::action::{Action, Pick};
 use crate::home::typed;

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use engine::ballot::{Verdict, majority};
 use engine::config::{DataConfig, RunConfig, Task};
+use engine::data::TokenRow;
 use engine::device::DeviceChoice;
 use engine::error::Failure;
-use engine::message::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Sampling, Stream, TokenRow};
+use engine::generation::Sampling;
 use engine::nn::Precision;
+use engine::protocol::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Stream};
 
 use super::{Purpose, State};
 use crate::store::{Cursor, Request, RunRow};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use engine::analysis::neighbours_table;
+use engine::analysis::{Metric, NeighbourList, PrefixGrid, Side, Space};
 use engine::error::Failure;
-use engine::message::{JobId, Metric, NeighbourList, Phase, PrefixGrid, Side, Space};
+use engine::protocol::{JobId, Phase};
 
 use super::run_view::RunView;
 use crate::store::{RunRow, RunState};

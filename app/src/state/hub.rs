@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine::error::Failure;
 use engine::hub::{AccessFacts, CachedModel, Destination, HubCommand, HubEvent, HubProgress, Listing, ModelId, Token};
-use engine::message::JobId;
+use engine::protocol::JobId;
 
 use super::State;
 use crate::say;

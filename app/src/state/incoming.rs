@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::device::DeviceChoice;
 use engine::error::Failure;
-use engine::message::{AdapterFacts, Command, JobId, Phase, ProbeReport};
+use engine::protocol::{AdapterFacts, Command, JobId, Phase, ProbeReport};
 
 use super::{Purpose, State};
 use crate::action::Screen;

@@ -2,8 +2,9 @@
 
 use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
-use engine::message::{Command, JobId, LabPlan, LabRow, LabScore, LabStep, Phase};
+use engine::protocol::{Command, JobId, Phase};
 use engine::training::rank;
+use engine::training::{LabPlan, LabRow, LabScore, LabStep};
 
 use super::{Purpose, State};
 

@@ -1,6 +1,7 @@
 //! A run that this program computes right now: what is shown while it moves, and when it will be done.
 
-use engine::message::{EvaluationReport, Phase, RunFacts, StepReport};
+use engine::protocol::Phase;
+use engine::training::{EvaluationReport, RunFacts, StepReport};
 
 use crate::workspace::RunId;
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::message::{Command, NeighbourRequest, RateRange};
+use engine::protocol::{Command, NeighbourRequest};
 use engine::training::Beginning;
+use engine::training::RateRange;
 
 use super::exploration::{Cell, Exploration, can_be_explored};
 use super::live::Live;

@@ -2,7 +2,8 @@
 
 use engine::config::RunConfig;
 use engine::error::Failure;
-use engine::message::{JobId, Phase, RangeFindings, RangePoint};
+use engine::protocol::{JobId, Phase};
+use engine::training::{RangeFindings, RangePoint};
 
 /// The test that was asked for last.
 #[derive(Clone, Debug, Default)]

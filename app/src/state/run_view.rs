@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::message::{EvaluationReport, RunFacts, SampleReport};
+use engine::training::{EvaluationReport, RunFacts, SampleReport};
 
 use crate::store::{CheckpointRow, Cursor, LogLine, RunDetail, RunRow, RunState};
 use crate::widgets::series::Series;

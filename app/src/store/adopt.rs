@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::config::RunConfig;
 use engine::error::io_reason;
 use engine::files::{self, Kind, if_there};
-use engine::message::RunFacts;
+use engine::training::RunFacts;
 use engine::{Sentence, sentence};
 use rusqlite::OptionalExtension;
 

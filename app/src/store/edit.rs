@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use engine::error::io_reason;
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::{Sentence, sentence};
 use rusqlite::params;
 

@@ -11,8 +11,8 @@ use std::time::UNIX_EPOCH;
 use engine::Sentence;
 use engine::error::{EngineError, Failure, IoAction};
 use engine::files::{self, Kind, Lines, if_there, write_json};
-use engine::message::{EvaluationReport, SampleReport, StepReport, TaskFigures};
 use engine::training::run_folder;
+use engine::training::{EvaluationReport, SampleReport, StepReport, TaskFigures};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use engine::error::{EngineError, Failure, io_reason};
-use engine::message::JobId;
+use engine::protocol::JobId;
 use engine::{Sentence, sentence};
 
 use super::index::{Index, Right, damage_notice, made_again, memory_notice};

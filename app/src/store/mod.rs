@@ -22,7 +22,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use engine::config::RunConfig;
 use engine::error::Failure;
-use engine::message::{Event, JobId, ModelSummary};
+use engine::models::ModelSummary;
+use engine::protocol::{Event, JobId};
 use engine::{Sentence, sentence};
 
 pub use self::folder::{adapter_folder, initial_folder};

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use engine::Sentence;
 use engine::error::Failure;
-use engine::message::{EvaluationReport, SampleReport};
+use engine::training::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
 use super::Answer;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::files::write_json;
-use engine::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
+use engine::protocol::{Event, JobId, Outcome, Phase};
+use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use engine::{Sentence, sentence};
 
 use super::folder::{self, Lock, RunFile};

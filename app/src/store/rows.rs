@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
-use engine::message::{EvaluationReport, Phase, RunFacts, SampleReport};
+use engine::protocol::Phase;
+use engine::training::{EvaluationReport, RunFacts, SampleReport};
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::RunId;

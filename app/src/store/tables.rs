@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::config::RunConfig;
-use engine::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
+use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::folder::RunFile;

@@ -3,7 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Color32, Id, Ui, WidgetInfo};
 use egui_plot::{AxisHints, HoverPosition, Line, LineStyle, Plot, PlotPoints, VLine};
-use engine::message::RangePoint;
+use engine::training::RangePoint;
 
 use crate::text::{figure, scientific};
 use crate::theme::tokens;

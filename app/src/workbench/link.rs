@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engine::Sentence;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent};
-use engine::message::{Command, Event};
+use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
 use crate::opening::{Kind, Opened};

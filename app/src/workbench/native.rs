@@ -11,7 +11,7 @@ use engine::config::RunConfig;
 use engine::error::{Failure, io_advice, io_reason};
 use engine::files::write_whole;
 use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
-use engine::message::{Command, Event};
+use engine::protocol::{Command, Event};
 use engine::worker::Engine;
 use engine::{Sentence, sentence};
 

@@ -10,8 +10,8 @@ use half::f16;
 use memmap2::Mmap;
 use serde_json::{Map, Value, json};
 
+use crate::analysis::Side;
 use crate::error::{EngineError, IoAction, Result};
-use crate::message::Side;
 use crate::models::ModelShape;
 
 /// The bank of one model, memory-mapped and checked.

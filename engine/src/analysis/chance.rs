@@ -5,7 +5,7 @@
 //! and one list of twenty has a token beyond the 95th percentile of the largest. The tests of `geometry.rs` hold this
 //! against vectors drawn at random.
 
-use crate::message::VocabularyScores;
+use crate::analysis::VocabularyScores;
 
 /// What chance makes of a vocabulary, in z.
 #[derive(Clone, Copy, Debug)]

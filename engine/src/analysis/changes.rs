@@ -1,8 +1,8 @@
 //! How much an adapter changes of the model's weights: the norm of what it adds, beside the norm of what was there.
 
 use crate::adapters::{FoldedAdapter, LoraMatrices};
+use crate::analysis::WeightChange;
 use crate::error::Result;
-use crate::message::WeightChange;
 use crate::models::folder::ModelFolder;
 
 /// One entry for each layer with matrices and each trained weight; a weight that the files do not hold counts as zeros.

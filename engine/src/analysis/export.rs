@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::analysis::{Metric, NeighbourList, Side, Space};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_whole;
-use crate::message::{Metric, NeighbourList, Side, Space};
 
 const COLUMNS: [&str; 17] = [
     "side",
@@ -66,7 +66,7 @@ pub fn export_neighbours<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Neighbour, VocabularyScores};
+    use crate::analysis::{Neighbour, VocabularyScores};
 
     #[test]
     fn texts_with_commas_quotes_and_line_ends_come_back_as_they_were() {

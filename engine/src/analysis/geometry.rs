@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::table::{Table, dot, norm, padded, products, squares, stacked};
-use crate::message::Space;
+use crate::analysis::Space;
 use crate::random::normal;
 
 /// Directions that may be scaled down, at most a quarter of all.

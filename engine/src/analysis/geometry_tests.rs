@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::analysis::{Cell, nearest_tokens};
-use crate::message::{Metric, NeighbourList};
+use crate::analysis::{Metric, NeighbourList};
 
 const TOKENS: usize = 2000;
 

@@ -14,8 +14,8 @@ use super::bank::VocabularyBank;
 use super::geometry::Geometry;
 use super::scan::{Found, Near, Scan};
 use super::table::Table;
+use crate::analysis::{Metric, Neighbour, NeighbourList, Side, VocabularyScores};
 use crate::error::{EngineError, Result};
-use crate::message::{Metric, Neighbour, NeighbourList, Side, VocabularyScores};
 use crate::nn::LayerKv;
 use crate::sentence;
 

@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::analysis::Space;
 use crate::analysis::{VocabularyBuilder, VocabularyStep};
 use crate::generation::tiny::TinyModel;
-use crate::message::Space;
 use crate::models::{CausalModel, Input, ModelShape};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];

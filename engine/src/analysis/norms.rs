@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 
 use crate::adapters::FoldedPrompt;
+use crate::analysis::PrefixGrid;
 use crate::error::Result;
-use crate::message::PrefixGrid;
 use crate::nn::LayerKv;
 
 /// Norms of a prefix over all heads, cell by cell, and of what was added to the values before training.

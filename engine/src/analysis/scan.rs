@@ -7,7 +7,7 @@
 use super::chance::Chance;
 use super::geometry::Geometry;
 use super::table::{Table, dot, norm, padded, products, stacked};
-use crate::message::{Metric, Space, VocabularyScores};
+use crate::analysis::{Metric, Space, VocabularyScores};
 
 /// Candidates beyond those asked for, so that the exact scores decide about near ties.
 const MARGIN: usize = 16;

@@ -157,8 +157,8 @@ impl VocabularyBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Side;
     use crate::generation::tiny::TinyModel;
-    use crate::message::Side;
     use crate::models::{CausalModel, Input};
 
     fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyBank, PathBuf, usize) {

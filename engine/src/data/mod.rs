@@ -38,7 +38,7 @@ pub use batch::{Batches, NO_LABEL, SourceBatch, TokenBatch, evaluation_batches};
 pub use columns::Roles;
 pub use dataset::Dataset;
 pub use encode::{Example, put_before};
-pub use preview::preview;
+pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
 pub use report::DataReport;

@@ -1,13 +1,80 @@
 //! The first rows as training would see them, and what would become of all of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::dataset::{Dataset, Prepared};
 use super::encode::Example;
 use super::source_target::TargetStart;
 use super::tokenizer::Tokenizer;
+use crate::Sentence;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
-use crate::message::{DataPreview, TokenRow};
 use crate::models::SOFT;
+
+/// Rows as training would see them, and what is odd about the dataset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataPreview {
+    /// Columns of the file, in order.
+    pub columns: Vec<String>,
+    /// Column that `source` stands for.
+    pub source_column: String,
+    /// Column that `target` stands for.
+    pub target_column: String,
+    /// The first rows.
+    pub rows: Vec<TokenRow>,
+    /// Rows of the training file.
+    pub total_rows: usize,
+    /// Training rows used after the split.
+    pub train_rows: usize,
+    /// Validation rows used.
+    pub validation_rows: usize,
+    /// Rows cut to the length limit.
+    pub truncated_rows: usize,
+    /// What is worth knowing of how the rows were read, a sentence each.
+    #[serde(default)]
+    pub notices: Vec<Sentence>,
+    /// Rows are written as turns of the model's chat template, because the run says so or because they are conversations.
+    #[serde(default)]
+    pub chat: bool,
+    /// Rows skipped: number from 1 and reason, the first ten.
+    pub skipped: Vec<(usize, Sentence)>,
+    /// How many were skipped in all.
+    pub skipped_rows: usize,
+    /// Tokens of every usable row, before the limit.
+    pub lengths: Vec<u32>,
+    /// The limit in force.
+    pub max_tokens: usize,
+    /// The model says how it wants conversations written, so that rows can be turns of one.
+    pub has_chat_template: bool,
+    /// What stands in for tokens that the tokenizer does not name.
+    pub tokenizer_notes: Vec<Sentence>,
+    /// What is learned of a row.
+    #[serde(default)]
+    pub task: Task,
+    /// Names of the classes, where there are some.
+    #[serde(default)]
+    pub classes: Vec<String>,
+}
+
+/// One row as training would see it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// From 1, as people count: a header is no row.
+    pub row: usize,
+    /// The tokens as text, invisible characters escaped.
+    pub tokens: Vec<String>,
+    /// Whether each token has a label.
+    pub labelled: Vec<bool>,
+    /// The class of each token that has one; empty where there are no classes of tokens.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Cut to the length limit.
+    pub truncated: bool,
+    /// The rendered prompt.
+    pub prompt: String,
+    /// The rendered target.
+    pub target: String,
+}
 
 /// Skipped rows that are named.
 const N_SKIPPED: usize = 10;

@@ -11,7 +11,7 @@
 use super::decoder::{DecoderOptions, EndReason};
 use super::sampling::{forbid_ngrams, penalise, suppress};
 use crate::error::{EngineError, Result};
-use crate::message::{Beams, EarlyStopping};
+use crate::generation::{Beams, EarlyStopping};
 use crate::sentence;
 
 /// New tokens of one beam, and what they are worth.

@@ -6,7 +6,7 @@ use super::beam::BeamSearch;
 use super::tiny::TinyModel;
 use super::*;
 use crate::error::EngineError;
-use crate::message::{Beams, Sampling};
+use crate::generation::{Beams, Sampling};
 use crate::models::{CausalModel, Conditioning};
 use crate::nn::LayerKv;
 

@@ -24,7 +24,7 @@ use super::cache::{KvCache, Segments};
 use super::sampling::{Chooser, check_sampling, suppress};
 use super::writer::{SourceOptions, Writer, cross_cache};
 use crate::error::{EngineError, Result};
-use crate::message::Sampling;
+use crate::generation::Sampling;
 use crate::models::{CausalModel, Conditioning, Model, ModelShape, SOFT, Site};
 use crate::nn::{LayerKv, past_length};
 use crate::{Sentence, sentence};

@@ -7,6 +7,7 @@ mod beam;
 #[cfg(test)]
 mod beam_tests;
 mod cache;
+mod config;
 mod decoder;
 mod sampling;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod writer;
 
 pub use beam::Hypothesis;
 pub use cache::{KvCache, Segments};
+pub use config::{Beams, EarlyStopping, Sampling};
 pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
 pub use sampling::{Chooser, check_sampling};
 pub use writer::{SourceOptions, Writer};

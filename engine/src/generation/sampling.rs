@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::{EngineError, Result};
-use crate::message::{Beams, Sampling};
+use crate::generation::{Beams, Sampling};
 use crate::sentence;
 
 /// Chooses the tokens of one stream. Each stream has a random state of its own, and takes one number per token: the

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use super::tiny::TinyModel;
 use super::*;
 use crate::error::EngineError;
-use crate::message::Sampling;
+use crate::generation::Sampling;
 use crate::models::{CausalModel, Conditioning, Input};
 use crate::nn::{LayerKv, head_logits};
 

@@ -39,7 +39,7 @@ pub use self::listing::{Destination, FileHash, ListedFile, Listing};
 use self::transfer::Transfer;
 use self::watch::Watch;
 use crate::error::{EngineError, Failure, IoAction, Result};
-use crate::message::JobId;
+use crate::protocol::JobId;
 use crate::sentence;
 
 /// What the hub's thread can be asked for. Commands are done in the order in which they are sent.

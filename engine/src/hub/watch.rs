@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::{HubCommand, HubError, HubEvent, HubProgress, ListedFile, Listing};
-use crate::message::JobId;
+use crate::protocol::JobId;
 
 /// Between two events of progress.
 const TELL: Duration = Duration::from_millis(100);

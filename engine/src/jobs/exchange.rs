@@ -8,8 +8,8 @@ use crate::adapters::{FoldedAdapter, Incoming};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
-use crate::message::{AdapterFacts, Event, JobId};
 use crate::models::folder::ModelFolder;
+use crate::protocol::{AdapterFacts, Event, JobId};
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 use crate::worker::{Job, Outbox};
 

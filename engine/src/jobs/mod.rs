@@ -11,7 +11,7 @@ mod share;
 mod vote;
 
 use crate::error::Result;
-use crate::message::{Command, Event, JobId};
+use crate::protocol::{Command, Event, JobId};
 use crate::session::Session;
 use crate::training::{Beginning, LabJob, RangeJob, TrainJob};
 use crate::worker::Job;

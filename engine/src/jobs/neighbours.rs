@@ -9,10 +9,11 @@ use crate::analysis::{
     Geometry, NeighbourSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
     nearest_in_embeddings,
 };
+use crate::analysis::{NeighbourList, Side};
 use crate::error::{EngineError, Result};
-use crate::message::{Event, JobId, NeighbourList, NeighbourRequest, Outcome, Phase, Side};
 use crate::models::{KeysAndValues, Model, Site};
 use crate::nn::Precision;
+use crate::protocol::{Event, JobId, NeighbourRequest, Outcome, Phase};
 use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::worker::{Job, Outbox, Progress};

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
-use crate::message::ModelSummary;
+use crate::models::ModelSummary;
 use crate::models::bart::{self, Bart, BartConfig};
 use crate::models::bloom::{Bloom, BloomConfig};
 use crate::models::config_file::ConfigFile;

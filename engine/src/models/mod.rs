@@ -20,6 +20,7 @@ pub(crate) use self::seams::{Leaf, leaf, with_gradient};
 pub(crate) use self::seq2seq::encode;
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 pub use self::span::Span;
+pub use self::summary::ModelSummary;
 pub use self::tokens::{Lookup, SOFT, Tokens};
 pub use self::tuned::{Rows, Tuned};
 use crate::config::Task;
@@ -63,6 +64,7 @@ mod seq2seq;
 #[cfg(test)]
 mod seq2seq_tests;
 mod span;
+mod summary;
 pub mod t5;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{Task, TaskRecord};
 use crate::data::TokenBatch;
-use crate::message::{NamedFigures, TaskFigures};
+use crate::training::{NamedFigures, TaskFigures};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::RunConfig;
 use crate::error::{EngineError, Result};
-use crate::message::{Event, JobId, Outcome};
+use crate::protocol::{Event, JobId, Outcome};
 use crate::session::Session;
 use crate::training::prepare::Beginning;
 use crate::training::run::Run;

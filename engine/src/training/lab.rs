@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::config::{RunConfig, refuse};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Failure, Result};
-use crate::message::{Event, JobId, LabPlan, LabRow, LabScore, LabStep, Outcome, Phase, Spread};
+use crate::protocol::{Event, JobId, Outcome, Phase};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::feed::Feed;
@@ -16,6 +16,7 @@ use crate::training::loss::{score, weighted};
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::prepare::{Ground, ground, total_steps};
 use crate::training::schedule::learning_rate;
+use crate::training::{LabPlan, LabRow, LabScore, LabStep, Spread};
 use crate::worker::{Job, Outbox, Progress};
 
 /// An init lab.

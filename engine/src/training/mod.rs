@@ -20,6 +20,7 @@ mod range;
 mod recompute;
 #[cfg(test)]
 mod recompute_tests;
+mod report;
 mod run;
 mod samples;
 mod sizes;
@@ -29,4 +30,8 @@ pub use self::job::TrainJob;
 pub use self::lab::{LabJob, rank};
 pub use self::prepare::{Beginning, room_for_text};
 pub use self::range::RangeJob;
+pub use self::report::{
+    EvaluationReport, LabPlan, LabRow, LabScore, LabStep, NamedFigures, RangeFindings, RangePoint, RateRange, RunFacts,
+    SampleReport, Spread, StepReport, TaskFigures,
+};
 pub use self::sizes::count_parameters;

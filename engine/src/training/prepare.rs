@@ -16,9 +16,9 @@ use crate::config::{
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
-use crate::message::Phase;
 use crate::models::{Depth, Loading, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
+use crate::protocol::Phase;
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::matrices::{lora_parts, rows_of};

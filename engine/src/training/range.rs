@@ -8,13 +8,14 @@ use std::rc::Rc;
 use crate::config::{RunConfig, refuse};
 use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
-use crate::message::{Event, JobId, Outcome, Phase, RangeFindings, RangePoint, RateRange};
+use crate::protocol::{Event, JobId, Outcome, Phase};
 use crate::sentence;
 use crate::session::{LoadedModel, Session};
 use crate::training::feed::Feed;
 use crate::training::loss::weighted;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::prepare::ground;
+use crate::training::{RangeFindings, RangePoint, RateRange};
 use crate::worker::{Job, Outbox, Progress};
 
 /// What a smoothed loss keeps of the one before.

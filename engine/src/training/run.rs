@@ -10,8 +10,8 @@ use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
-use crate::message::{EvaluationReport, Event, JobId, Outcome, Phase, RunFacts, SampleReport, StepReport};
 use crate::nn::Precision;
+use crate::protocol::{Event, JobId, Outcome, Phase};
 use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::feed::Feed;
@@ -22,6 +22,7 @@ use crate::training::prepare::{Beginning, Ground, Prepared, head_notices, notice
 use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
+use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use crate::worker::{Outbox, Progress};
 
 /// What comes next.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::RunConfig;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, Lines, if_there, write_json, write_whole};
-use crate::message::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use crate::training::checkpoint;
+use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use crate::{Sentence, sentence};
 
 /// One line of `metrics.jsonl`.

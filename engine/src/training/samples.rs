@@ -6,9 +6,10 @@ use crate::adapters::Adapter;
 use crate::config::{Task, TrainingConfig};
 use crate::data::Example;
 use crate::error::Result;
+use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
-use crate::message::{SampleReport, Sampling};
 use crate::session::LoadedModel;
+use crate::training::SampleReport;
 use crate::training::figures::name;
 use crate::training::optimizer::Trainer;
 

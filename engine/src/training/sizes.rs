@@ -3,7 +3,7 @@
 use crate::adapters::{HeadShape, PartPlan, PrefixShape};
 use crate::config::{LoraConfig, MethodConfig, PrefixConfig, Task};
 use crate::error::Result;
-use crate::message::ModelSummary;
+use crate::models::ModelSummary;
 use crate::models::Site;
 use crate::models::known::{head_kind, head_width};
 use crate::training::matrices::lora_parts;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind, write_whole};
-use crate::message::EarlyStopping;
+use crate::generation::EarlyStopping;
 use crate::models::folder::ModelFolder;
 use crate::{Sentence, sentence};
 

@@ -8,9 +8,11 @@ use app::store::{Answer, Request, RunState};
 use app::workbench::Workbench;
 use app::workbench::link::News;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use engine::analysis::PrefixGrid;
 use engine::config::{DataConfig, MethodConfig, RunConfig};
+use engine::data::DataPreview;
 use engine::error::Failure;
-use engine::message::{Command, DataPreview, Event, GeneratedStream, JobId, Outcome, PrefixGrid};
+use engine::protocol::{Command, Event, GeneratedStream, JobId, Outcome};
 
 use crate::pictures::{click, perform, train_job, training};
 use crate::world::{Bench, Start, config, detail, preview_rows, row};
@@ -282,9 +284,9 @@ fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
     let mut bench = form(3200.0);
     click(&mut bench, "Test the range…");
     let job = bench.last(|c| if let Command::TestRange { job, .. } = c { Some(*job) } else { None });
-    let findings = engine::message::RangeFindings { steepest: Some(1e-3), diverged: None };
+    let findings = engine::training::RangeFindings { steepest: Some(1e-3), diverged: None };
     let job = job.expect("a test was asked for");
-    let point = engine::message::RangePoint { learning_rate: 1e-3, loss: 2.0, smoothed: 2.0 };
+    let point = engine::training::RangePoint { learning_rate: 1e-3, loss: 2.0, smoothed: 2.0 };
     bench.event(Event::RangeStep { job, point });
     bench.event(Event::Range { job, findings });
     bench.event(Event::Finished { job, outcome: Outcome::Completed });

@@ -5,9 +5,8 @@ use app::store::{Answer, RunRow, RunState};
 use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
-use engine::message::{
-    Command, Event, JobId, Neighbour, NeighbourList, NeighbourRequest, Phase, PrefixGrid, Side, Space, VocabularyScores,
-};
+use engine::analysis::{Neighbour, NeighbourList, PrefixGrid, Side, Space, VocabularyScores};
+use engine::protocol::{Command, Event, JobId, NeighbourRequest, Phase};
 
 use crate::pictures::{chosen, click, failure, perform, picture, pictures, runs, shown};
 use crate::world::{Bench, Start, detail, row, settings};

@@ -5,7 +5,8 @@ use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
-use engine::message::{Command, Event, JobId, LabPlan, LabScore, LabStep, Outcome, Phase};
+use engine::protocol::{Command, Event, JobId, Outcome, Phase};
+use engine::training::{LabPlan, LabScore, LabStep};
 
 use crate::pictures::{click, pictures};
 use crate::world::{Bench, Start, settings};

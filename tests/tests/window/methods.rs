@@ -5,10 +5,11 @@ use app::store::{Answer, RunRow, RunState};
 use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use engine::analysis::{PrefixGrid, WeightChange};
 use engine::config::{FullConfig, LoraConfig, MethodConfig, PromptConfig, Task, TextConfig};
 use engine::device::DeviceChoice;
-use engine::message::{Command, Event, PrefixGrid, WeightChange};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event};
 
 use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, row, settings};

@@ -8,10 +8,12 @@ use app::store::RunState;
 use app::workbench::link::News;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{HeadInit, RunConfig, Task};
+use engine::data::DataPreview;
 use engine::error::Failure;
 use engine::hub::{CachedModel, HubCommand, HubEvent, ModelId};
-use engine::message::{Command, DataPreview, Event, GeneratedStream, ModelSummary};
+use engine::models::ModelSummary;
 use engine::models::{OwnHead, Site};
+use engine::protocol::{Command, Event, GeneratedStream};
 
 use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, hub_facts, listing, model_summary, preview_rows, row};

@@ -10,7 +10,7 @@ use app::workbench::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
-use engine::message::Command;
+use engine::protocol::Command;
 
 use crate::pictures::{click, picture};
 use crate::sent::Dropped;

@@ -13,9 +13,8 @@ use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
-use engine::message::{
-    Command, Event, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, RangeFindings, RangePoint, StepReport,
-};
+use engine::protocol::{Command, Event, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase};
+use engine::training::{RangeFindings, RangePoint, StepReport};
 
 use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{LoraConfig, MethodConfig, RunConfig};
-use engine::message::DataPreview;
+use engine::data::DataPreview;
 
 use crate::models::{described, filled, previewed, started};
 use crate::world::{Bench, config, model_summary, preview_rows};

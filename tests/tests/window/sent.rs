@@ -8,8 +8,8 @@ use egui_kittest::kittest::Queryable as _;
 use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
-use engine::message::{AdapterFacts, Command, Event, JobId, Outcome, ProbeReport};
 use engine::nn::positions::Positions;
+use engine::protocol::{AdapterFacts, Command, Event, JobId, Outcome, ProbeReport};
 
 use crate::pictures::click;
 use crate::world::{Bench, Start, row, settings};

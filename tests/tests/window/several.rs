@@ -4,7 +4,7 @@ use app::action::{Action, Screen};
 use app::store::{Answer, RunRow, RunState};
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{MethodConfig, PromptConfig, PromptTasks, RunConfig};
-use engine::message::{AdapterFacts, Command, Event, GeneratedStream, JobId};
+use engine::protocol::{AdapterFacts, Command, Event, GeneratedStream, JobId};
 
 use crate::pictures::{click, perform, picture};
 use crate::world::{Bench, Start, config, detail, preview_rows, row};

@@ -9,7 +9,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, Token};
-use engine::message::{Command, Event, JobId, Outcome};
+use engine::protocol::{Command, Event, JobId, Outcome};
 
 use crate::pictures::{click, train_job, training};
 use crate::world::{Bench, Start, detail, hub_facts, listing, model_summary, row, settings};
@@ -260,7 +260,7 @@ fn a_downloaded_model_is_read_and_can_be_trained_with() {
     });
     let (job, read) = asked.expect("its facts are read");
     assert_eq!(read, folder);
-    let model = Box::new(engine::message::ModelSummary { folder: folder.clone(), ..model_summary() });
+    let model = Box::new(engine::models::ModelSummary { folder: folder.clone(), ..model_summary() });
     bench.event(Event::Model { job, model });
     let remembered =
         bench.world.borrow().requests.iter().any(|r| matches!(r, Request::RememberModel(m) if m.folder == folder));

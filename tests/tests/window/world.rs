@@ -20,16 +20,17 @@ use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, SnapshotOptions};
 use engine::config::{DataConfig, RunConfig, Task};
+use engine::data::{DataPreview, TokenRow};
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::error::{EngineError, Failure};
 use engine::hub::{
     AccessFacts, CachedModel, Destination, FileHash, HubCommand, HubEvent, ListedFile, Listing, ModelId, TokenSource,
 };
-use engine::message::{
-    Command, DataPreview, EvaluationReport, Event, JobId, ModelSummary, RunFacts, SampleReport, TokenRow,
-};
+use engine::models::ModelSummary;
 use engine::models::{LinearName, Role as MatrixRole, WeightName};
 use engine::nn::Precision;
+use engine::protocol::{Command, Event, JobId};
+use engine::training::{EvaluationReport, RunFacts, SampleReport};
 use engine::{Sentence, sentence};
 
 /// 2026-11-21 03:15:02.

@@ -1,7 +1,7 @@
 //! How the columns are decoded: greedily, by sampling, or with beams, and the settings that belong to each.
 
 use egui::Ui;
-use engine::message::{Beams, EarlyStopping, Sampling};
+use engine::generation::{Beams, EarlyStopping, Sampling};
 
 use crate::say;
 use crate::theme;

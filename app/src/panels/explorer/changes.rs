@@ -2,7 +2,7 @@
 
 use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
-use engine::message::WeightChange;
+use engine::analysis::WeightChange;
 
 use crate::say;
 use crate::theme::{blend, tokens};

@@ -1,7 +1,7 @@
 //! The grid: a cell for each vector of a prefix, colored by how large it is or how far it has come.
 
 use egui::{RichText, Ui};
-use engine::message::{PrefixGrid, Side};
+use engine::analysis::{PrefixGrid, Side};
 use engine::models::Site;
 
 use super::Explorer;

@@ -7,7 +7,7 @@ use egui::accesskit::Role;
 use egui::{
     Align2, CornerRadius, FontId, Painter, Rangef, Rect, RichText, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
-use engine::message::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
+use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
 
 use super::Explorer;
 use crate::action::{Action, Pick};

@@ -1,6 +1,6 @@
 //! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::nn::Precision;
 use engine::training::count_parameters;
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use engine::adapters::LoraShape;
 use engine::config::{PromptInit, RunConfig};
-use engine::message::{DataPreview, ModelSummary};
+use engine::data::DataPreview;
+use engine::models::ModelSummary;
 
 use super::draft::Draft;
 use super::tuning::{Kind, Targets};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 use engine::config::Task;
-use engine::message::{DataPreview, TokenRow};
+use engine::data::{DataPreview, TokenRow};
 
 use super::check::{Field, Issue};
 use super::datasets::{self, Shown};

@@ -7,7 +7,7 @@ use engine::config::{
     Task, TrainingConfig,
 };
 use engine::device::DeviceChoice;
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::models::Site;
 use engine::nn::Precision;
 use engine::recipes::{Form, RECIPES, Recipe, Scale, recommended_learning_rate};

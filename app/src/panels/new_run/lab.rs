@@ -2,7 +2,7 @@
 
 use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::config::RunConfig;
-use engine::message::{LabPlan, LabRow, Spread};
+use engine::training::{LabPlan, LabRow, Spread};
 
 use super::draft::{Draft, InitKind};
 use super::tuning::Kind;

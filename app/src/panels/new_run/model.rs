@@ -5,7 +5,7 @@ use std::path::Path;
 use egui::{RichText, Ui};
 use engine::config::{HeadInit, Task};
 use engine::hub::ModelId;
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::models::OwnHead;
 
 use super::check::{Field, Issue};

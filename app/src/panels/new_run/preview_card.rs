@@ -1,7 +1,7 @@
 //! The card at the right: whether the run can begin, what it trains and keeps, what it needs.
 
 use egui::{RichText, Ui};
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::nn::Precision;
 
 use super::draft::Draft;

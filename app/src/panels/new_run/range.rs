@@ -2,7 +2,7 @@
 
 use egui::{RichText, Ui};
 use engine::config::RunConfig;
-use engine::message::RateRange;
+use engine::training::RateRange;
 
 use super::draft::Draft;
 use crate::action::Action;

@@ -7,8 +7,9 @@ mod tabs;
 use egui::{RichText, Ui};
 use engine::Sentence;
 use engine::config::{MethodConfig, RunConfig};
-use engine::message::{NamedFigures, Phase};
 use engine::nn::Precision;
+use engine::protocol::Phase;
+use engine::training::NamedFigures;
 
 use self::plots::Plots;
 use self::tabs::Tabs;

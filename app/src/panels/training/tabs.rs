@@ -1,7 +1,7 @@
 //! Under the curves: samples of each evaluation, the log, the settings.
 
 use egui::{RichText, ScrollArea, Ui};
-use engine::message::{NamedFigures, SampleReport};
+use engine::training::{NamedFigures, SampleReport};
 
 use crate::say;
 use crate::state::run_view::RunView;

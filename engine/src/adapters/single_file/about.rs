@@ -7,9 +7,10 @@ use super::{FORMAT, METHOD};
 use crate::adapters::folded::{FoldedAdapter, FoldedPrefix};
 use crate::adapters::prefix::PrefixShape;
 use crate::config::{BeginToken, TaskRecord};
-use crate::message::{EvaluationReport, ModelSummary, SampleReport};
+use crate::models::ModelSummary;
 use crate::models::Site;
 use crate::nn::positions::Positions;
+use crate::training::{EvaluationReport, SampleReport};
 use crate::{Sentence, sentence};
 
 /// What a file says beside its numbers.

@@ -21,8 +21,8 @@ use crate::adapters::unread;
 use crate::config::DataConfig;
 use crate::data::Templates;
 use crate::error::{EngineError, Result};
-use crate::message::SampleReport;
 use crate::models::Site;
+use crate::training::SampleReport;
 use crate::weights::{Floats, read_metadata, write_floats};
 use crate::{Sentence, sentence};
 

@@ -3,7 +3,7 @@
 use egui::{CollapsingHeader, Ui};
 use engine::adapters::{default_targets, last_names};
 use engine::config::LoraBias;
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 use engine::models::Role;
 
 use super::super::check::{Field, Issue};

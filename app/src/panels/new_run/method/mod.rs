@@ -5,7 +5,7 @@ mod prefix;
 mod prompt;
 
 use egui::{CollapsingHeader, RichText, Ui};
-use engine::message::ModelSummary;
+use engine::models::ModelSummary;
 
 use super::check::{Field, Issue};
 use super::draft::Draft;

@@ -4,31 +4,27 @@
 //! news of a stopped job can be dropped. Events stay small: ids, scalars, pieces of text.
 
 mod answers;
-mod figures;
 mod requests;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::answers::{
-    AdapterFacts, DataPreview, GeneratedBeam, GeneratedStream, ModelSummary, Neighbour, NeighbourList, PrefixGrid,
-    ProbeReport, ProbeVerdict, TokenRow, VocabularyScores, VoteReport, VoteRow, WeightChange,
-};
-pub use self::figures::{
-    EvaluationReport, LabRow, LabScore, LabStep, NamedFigures, RangeFindings, RangePoint, RunFacts, SampleReport,
-    Spread, StepReport, TaskFigures,
-};
-pub use self::requests::{
-    Beams, EarlyStopping, GenerateRequest, LabPlan, Metric, NeighbourRequest, Prompt, RateRange, Sampling, Side, Space,
-    Stream, VoteRequest,
-};
+pub use self::answers::{AdapterFacts, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict, VoteReport, VoteRow};
+pub use self::requests::{GenerateRequest, NeighbourRequest, Prompt, Stream, VoteRequest};
 use crate::Sentence;
 use crate::adapters::Combination;
+use crate::analysis::{NeighbourList, PrefixGrid};
 use crate::config::{DataConfig, RunConfig, Task};
+use crate::data::DataPreview;
 use crate::device::{DeviceChoice, DeviceInfo};
 use crate::error::Failure;
+use crate::models::ModelSummary;
 use crate::nn::Precision;
+use crate::training::{
+    EvaluationReport, LabPlan, LabRow, LabScore, LabStep, RangeFindings, RangePoint, RateRange, RunFacts, SampleReport,
+    StepReport, TaskFigures,
+};
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

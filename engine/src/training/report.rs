@@ -217,3 +217,41 @@ pub struct SampleReport {
     /// What the model says.
     pub text: String,
 }
+
+/// Learning rates to be tried, each the same factor above the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateRange {
+    /// The lowest.
+    pub from: f64,
+    /// The highest.
+    pub to: f64,
+    /// How many, each for one step.
+    pub steps: usize,
+}
+
+impl Default for RateRange {
+    fn default() -> Self {
+        Self { from: 1e-6, to: 10.0, steps: 100 }
+    }
+}
+
+/// What an init lab holds against each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabPlan {
+    /// Initial values.
+    pub starts: Vec<PrefixInit>,
+    /// Each decides the initial values, the order of the rows and the dropout of one trial of each start.
+    pub seeds: Vec<u64>,
+    /// Optimizer steps of a trial.
+    pub steps: usize,
+    /// At most so many validation rows are scored.
+    pub validation_rows: usize,
+}
+
+impl Default for LabPlan {
+    fn default() -> Self {
+        use PrefixInit::{Frequent, Random, ScaledRandom, Vocabulary, Zero};
+        let starts = vec![ScaledRandom, Random, Zero, Vocabulary, Frequent];
+        Self { starts, seeds: vec![1, 2, 3], steps: 50, validation_rows: 100 }
+    }
+}

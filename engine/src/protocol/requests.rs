@@ -1,0 +1,100 @@
+//! What commands ask for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::analysis::{Metric, Side, Space};
+use crate::config::{BeginToken, DataConfig};
+use crate::device::DeviceChoice;
+use crate::generation::Sampling;
+use crate::nn::Precision;
+
+/// Several continuations in one batch: one model, a column for each adapter.
+#[derive(Clone, Debug)]
+pub struct GenerateRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// In what.
+    pub precision: Precision,
+    /// The streams, in order; `stream` of [`Event::Token`](crate::protocol::Event::Token) counts them from 0.
+    pub streams: Vec<Stream>,
+    /// Shared by all.
+    pub sampling: Sampling,
+}
+
+/// One text to continue.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// What is continued.
+    pub prompt: Prompt,
+    /// Folder with `adapter_config.json`; `None` is the base model.
+    pub adapter: Option<PathBuf>,
+    /// 1 is the adapter as trained, 0 leaves its slots out and is the base model.
+    pub strength: f64,
+    /// Of an adapter for several tasks, the name of one.
+    pub task: Option<String>,
+}
+
+/// What is to be continued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text, begun as the tokenizer begins every text.
+    Text(String),
+    /// A source, to be put into a prompt template.
+    Source {
+        /// What stands for `source` in the template.
+        text: String,
+        /// What stands for columns of a row in it, by their names.
+        columns: BTreeMap<String, String>,
+        /// As in [`DataConfig::prompt_template`].
+        template: String,
+        /// As in [`DataConfig::begin_token`].
+        begin_token: BeginToken,
+        /// As in [`DataConfig::chat`].
+        chat: bool,
+    },
+}
+
+/// A vote of several adapters of one model, which were trained for one task.
+#[derive(Clone, Debug)]
+pub struct VoteRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// In which numbers.
+    pub precision: Precision,
+    /// Adapter folders, at least two.
+    pub adapters: Vec<PathBuf>,
+    /// All rows of `data.train` are answered.
+    pub data: DataConfig,
+    /// Most new tokens of an answer that is written.
+    pub max_new_tokens: usize,
+}
+
+/// Nearest tokens of some cells of a prefix.
+#[derive(Clone, Debug)]
+pub struct NeighbourRequest {
+    /// Model folder.
+    pub model: PathBuf,
+    /// Where it is computed.
+    pub device: DeviceChoice,
+    /// Adapter folder (a run's checkpoint has one).
+    pub adapter: PathBuf,
+    /// Adapter folder of the values before training; `None` when unknown (an imported adapter).
+    pub initial: Option<PathBuf>,
+    /// Layers, from 0; empty is all.
+    pub layers: Vec<usize>,
+    /// Prefix positions, from 0; empty is all.
+    pub positions: Vec<usize>,
+    /// Keys or values.
+    pub side: Side,
+    /// The measure, which decides the order. Whether a token is above chance is always judged by its cosine.
+    pub metric: Metric,
+    /// Where they are compared.
+    pub space: Space,
+    /// Tokens per list.
+    pub top: usize,
+}
