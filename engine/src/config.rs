@@ -5,6 +5,7 @@ mod lora;
 mod method;
 mod prefix;
 mod prompt;
+mod site;
 mod training;
 
 use std::ops::Range;
@@ -17,6 +18,7 @@ pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FullConfig, MethodConfig, TextConfig};
 pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
 pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
+pub use self::site::Site;
 pub(crate) use self::training::refuse;
 pub use self::training::{
     AdafactorConfig, AdamConfig, EpochEnd, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,

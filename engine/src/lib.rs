@@ -17,6 +17,7 @@ pub mod files;
 pub mod generation;
 pub mod hub;
 mod jobs;
+pub mod loaded_model;
 pub mod models;
 pub mod nn;
 pub mod protocol;

@@ -1,18 +1,15 @@
 //! The thread that owns the device: commands in, events out, work that advances in bounded steps.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-use crate::adapters::FoldedAdapter;
 use crate::device::Trials;
 use crate::error::{EngineError, Failure, IoAction, Result};
-use crate::jobs;
-use crate::protocol::{Command, Event, JobId, Outcome, Phase};
+use crate::jobs::{self, Inbox, Job, Outbox, Progress};
+use crate::protocol::{Command, Event, JobId, Outcome};
 use crate::session::Session;
 use crate::{Sentence, sentence};
 
@@ -68,8 +65,8 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || {
-                let inbox = Rc::new(Inbox { commands: inbox, waiting: RefCell::default() });
-                let outbox = Outbox { send: Box::new(outbox), inbox: Some(Rc::clone(&inbox)) };
+                let inbox = Rc::new(Inbox::new(inbox));
+                let outbox = Outbox::new(outbox, Rc::clone(&inbox));
                 run(Worker::new(Session::new(cache, trials), outbox), &inbox);
             })
             .map_err(EngineError::io(IoAction::Start, "the engine thread"))?;
@@ -97,103 +94,6 @@ impl Drop for Engine {
         {
             tracing::error!("the engine thread ended with a panic");
         }
-    }
-}
-
-/// Where commands come from, with those that were looked at and are still to be obeyed.
-struct Inbox {
-    commands: Receiver<Command>,
-    waiting: RefCell<VecDeque<Command>>,
-}
-
-impl Inbox {
-    /// The next command; without one, waits for it if `idle`. `Err`: the app is gone.
-    fn next(&self, idle: bool) -> std::result::Result<Option<Command>, RecvError> {
-        if let Some(command) = self.waiting.borrow_mut().pop_front() {
-            return Ok(Some(command));
-        }
-        if idle {
-            return self.commands.recv().map(Some);
-        }
-        match self.commands.try_recv() {
-            Ok(command) => Ok(Some(command)),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(RecvError),
-        }
-    }
-
-    /// Whether a job is to stop once the present step is done.
-    fn has_stop(&self, job: JobId) -> bool {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.extend(self.commands.try_iter());
-        waiting.iter().any(|command| matches!(command, Command::Stop { job: asked } if *asked == job))
-    }
-}
-
-/// Where events go.
-pub struct Outbox {
-    send: Box<dyn Fn(Event) + Send>,
-    inbox: Option<Rc<Inbox>>,
-}
-
-impl Outbox {
-    /// An outbox that calls `send` for each event.
-    pub fn new(send: impl Fn(Event) + Send + 'static) -> Self {
-        Self { send: Box::new(send), inbox: None }
-    }
-
-    /// Tells.
-    pub fn send(&self, event: Event) {
-        (self.send)(event);
-    }
-
-    /// Tells what the files of an adapter say that nothing here reads.
-    pub(crate) fn unread(&self, job: JobId, adapter: &FoldedAdapter) {
-        for text in &adapter.notices {
-            self.send(Event::Notice { job, text: text.clone() });
-        }
-    }
-
-    /// Tells how much of a job's model is loaded, and ends the loading when the job is to stop: it is the one step that
-    /// can take long.
-    pub fn loading(&self, job: JobId) -> impl FnMut(f32) -> Result<()> + '_ {
-        move |share| {
-            self.send(Event::Phase { job, phase: Phase::LoadingModel { share } });
-            match &self.inbox {
-                Some(inbox) if inbox.has_stop(job) => Err(EngineError::Stopped),
-                _ => Ok(()),
-            }
-        }
-    }
-}
-
-/// Whether a job has more to do.
-pub enum Progress {
-    /// Step it again.
-    More,
-    /// It is done.
-    Done(Outcome),
-}
-
-/// Work that advances in bounded steps: one optimizer step, one token, one block of an analysis.
-pub trait Job {
-    /// Does a bounded piece of work.
-    ///
-    /// # Errors
-    /// Ends the job; the worker tells.
-    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress>;
-
-    /// Asks the job to come to an end; `false` if it can simply be dropped.
-    fn wind_down(&mut self) -> bool {
-        false
-    }
-
-    /// Asks for a checkpoint before the next step.
-    fn checkpoint(&mut self) {}
-
-    /// Whether only one of its kind runs at a time.
-    fn is_training(&self) -> bool {
-        false
     }
 }
 
@@ -309,25 +209,4 @@ impl Worker {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> Sentence {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.map_or(sentence!("it gave no reason"), Sentence::verbatim)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_told_to_stop_ends_its_loading_and_the_command_is_still_obeyed() {
-        let (commands, inbox) = sync_channel(INBOX);
-        let inbox = Rc::new(Inbox { commands: inbox, waiting: RefCell::default() });
-        let out = Outbox { send: Box::new(|_| ()), inbox: Some(Rc::clone(&inbox)) };
-        let (job, other) = (JobId(1), JobId(2));
-        assert!(out.loading(job)(0.1).is_ok());
-        commands.send(Command::Pause { job: other }).unwrap();
-        commands.send(Command::Stop { job }).unwrap();
-        assert!(matches!(out.loading(job)(0.2), Err(EngineError::Stopped)));
-        assert!(out.loading(other)(0.2).is_ok());
-        assert!(matches!(inbox.next(true), Ok(Some(Command::Pause { job: paused })) if paused == other));
-        assert!(matches!(inbox.next(false), Ok(Some(Command::Stop { job: stopped })) if stopped == job));
-        assert!(matches!(inbox.next(false), Ok(None)));
-    }
 }

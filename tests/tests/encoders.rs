@@ -11,10 +11,10 @@ use engine::config::{
 use engine::data::{NO_LABEL, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
+use engine::loaded_model::LoadedModel;
 use engine::models::SOFT;
 use engine::nn::Precision;
 use engine::protocol::{Command, Event, GenerateRequest, JobId, NeighbourRequest, Prompt, Stream};
-use engine::session::LoadedModel;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
 use engine::training::{EvaluationReport, SampleReport, TaskFigures};

@@ -8,11 +8,11 @@ use engine::config::{DataConfig, FullConfig, HeadInit, MethodConfig, RunConfig, 
 use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
+use engine::loaded_model::LoadedModel;
 use engine::models::OwnHead;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Command, Event, GenerateRequest, JobId, Prompt, Stream};
-use engine::session::LoadedModel;
 use engine::training::loss;
 use serde_json::{Value, json};
 use tests::{Talk, tiny_run};

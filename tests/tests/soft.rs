@@ -11,10 +11,10 @@ use engine::config::{
 };
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
+use engine::loaded_model::LoadedModel;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Stream};
-use engine::session::LoadedModel;
 use engine::training::EvaluationReport;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_model, tiny_run};

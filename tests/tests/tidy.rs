@@ -58,6 +58,55 @@ fn only_the_device_folder_names_a_backend() {
     }
 }
 
+/// Rooms of the engine, and those that they do not see.
+const ROOMS: [(&[&str], &[&str]); 3] = [
+    // What a run is needs no model to be said.
+    (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
+    (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
+    // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
+    (
+        &[
+            "adapters",
+            "analysis",
+            "config",
+            "data",
+            "device",
+            "error",
+            "files",
+            "generation",
+            "models",
+            "nn",
+            "training",
+            "verify",
+            "weights",
+            "loaded_model.rs",
+            "bench.rs",
+        ],
+        &["protocol", "jobs", "worker", "session", "hub"],
+    ),
+];
+
+#[test]
+fn each_room_of_the_engine_sees_only_what_is_below_it() {
+    for (path, text) in rust_files("engine/src") {
+        let name = path.strip_prefix(root().join("engine/src")).unwrap().to_string_lossy().into_owned();
+        let room = name.split('/').next().unwrap_or_default();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        if name.ends_with("tests.rs") {
+            continue;
+        }
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let lines: Vec<&str> = lines.collect();
+        for (rooms, unseen) in ROOMS {
+            let is_one = rooms.iter().any(|known| room == *known || room == format!("{known}.rs"));
+            for other in unseen.iter().filter(|_| is_one) {
+                let path = format!("crate::{other}::");
+                assert!(!lines.iter().any(|line| line.contains(&path)), "{name} sees {other}");
+            }
+        }
+    }
+}
+
 #[test]
 fn each_file_says_what_it_is_for() {
     for (path, text) in ["engine", "app", "tests"].iter().flat_map(|package| rust_files(package)) {

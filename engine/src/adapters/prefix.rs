@@ -7,10 +7,11 @@ use rand::{Rng, RngExt};
 
 use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, ModelShape, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
+use crate::{Sentence, sentence};
 
 /// The sizes of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,5 +304,37 @@ fn activate(x: Tensor<2>, kind: MlpActivation) -> Tensor<2> {
         MlpActivation::Tanh => activation::tanh(x),
         MlpActivation::Relu => activation::relu(x),
         MlpActivation::Gelu => activation::gelu(x),
+    }
+}
+
+impl PrefixConfig {
+    /// Those of a model's sites that get a prefix, in the model's order.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] if none is left, or a site or a layer is named that the model does not have.
+    pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
+        let wrong = |reason: Sentence| Err(EngineError::Setting { field: "method.sites", reason });
+        let known = |site: &Site| model.iter().any(|(other, _)| other == site);
+        if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
+            return wrong(sentence!("this model has no {site}; leave the setting out", site));
+        }
+        let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
+        let sites: Vec<_> = model
+            .iter()
+            .filter(|(site, _)| chosen(site))
+            .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
+            .collect();
+        if sites.is_empty() {
+            return wrong(sentence!("at least one place needs a prefix"));
+        }
+        let last = self.layers.as_ref().and_then(|layers| layers.last());
+        for (site, shape) in &sites {
+            if let Some(last) = last.filter(|&&last| last >= shape.n_layers) {
+                let n = shape.n_layers;
+                let reason = sentence!("the {site} has {n} layers, counted from 0, and no layer {last}", site, n, last);
+                return Err(EngineError::Setting { field: "method.layers", reason });
+            }
+        }
+        Ok(sites)
     }
 }

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SHARE, WIDTH, WIDTHS, check_length, refuse};
-use crate::adapters::PrefixShape;
-use crate::error::{EngineError, Result};
-use crate::models::{ModelShape, Site};
-use crate::{Sentence, sentence};
+use super::{SHARE, Site, WIDTH, WIDTHS, check_length, refuse};
+use crate::error::Result;
+use crate::sentence;
 
 /// Prefix tuning: trained keys and values that every layer attends to before the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,36 +81,6 @@ impl PrefixConfig {
             (layers != Some(&[]), "method.layers", sentence!("at least one layer needs a prefix")),
             (ordered, "method.layers", sentence!("must be in order, each once")),
         ])
-    }
-
-    /// Those of a model's sites that get a prefix, in the model's order.
-    ///
-    /// # Errors
-    /// [`EngineError::Setting`] if none is left, or a site or a layer is named that the model does not have.
-    pub fn sites_of(&self, model: &[(Site, ModelShape)]) -> Result<Vec<(Site, PrefixShape)>> {
-        let wrong = |reason: Sentence| Err(EngineError::Setting { field: "method.sites", reason });
-        let known = |site: &Site| model.iter().any(|(other, _)| other == site);
-        if let Some(site) = self.sites.iter().flatten().find(|site| !known(site)) {
-            return wrong(sentence!("this model has no {site}; leave the setting out", site));
-        }
-        let chosen = |site: &Site| self.sites.as_ref().is_none_or(|sites| sites.contains(site));
-        let sites: Vec<_> = model
-            .iter()
-            .filter(|(site, _)| chosen(site))
-            .map(|(site, shape)| (*site, PrefixShape::new(self.n_virtual, shape)))
-            .collect();
-        if sites.is_empty() {
-            return wrong(sentence!("at least one place needs a prefix"));
-        }
-        let last = self.layers.as_ref().and_then(|layers| layers.last());
-        for (site, shape) in &sites {
-            if let Some(last) = last.filter(|&&last| last >= shape.n_layers) {
-                let (site, n) = (site.name(), shape.n_layers);
-                let reason = sentence!("the {site} has {n} layers, counted from 0, and no layer {last}", site, n, last);
-                return Err(EngineError::Setting { field: "method.layers", reason });
-            }
-        }
-        Ok(sites)
     }
 }
 

@@ -9,11 +9,11 @@ use crate::data::{Tokenizer, preview as preview_rows};
 use crate::device;
 use crate::error::Result;
 use crate::jobs::once;
+use crate::jobs::{Job, Outbox, Progress};
 use crate::models::folder::ModelFolder;
 use crate::protocol::{Event, JobId, Outcome};
 use crate::session::Session;
 use crate::training::room_for_text;
-use crate::worker::{Job, Outbox, Progress};
 
 /// How a question is answered.
 type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Event>>;

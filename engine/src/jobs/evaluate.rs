@@ -9,14 +9,15 @@ use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
 use crate::protocol::{Event, JobId, Outcome, Phase};
-use crate::session::{LoadedModel, Session};
+use crate::session::Session;
 use crate::training::figures::Tally;
 use crate::training::loss::score;
 use crate::training::room_for_text;
-use crate::worker::{Job, Outbox, Progress};
 use crate::{Sentence, sentence};
 
 /// Rows in one forward pass.

@@ -8,10 +8,10 @@ use crate::adapters::{FoldedAdapter, Incoming};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
+use crate::jobs::{Job, Outbox};
 use crate::models::folder::ModelFolder;
 use crate::protocol::{AdapterFacts, Event, JobId};
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
-use crate::worker::{Job, Outbox};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {

@@ -8,11 +8,12 @@ use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writer};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, SOFT};
 use crate::protocol::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
 use crate::sentence;
-use crate::session::{LoadedModel, Session};
-use crate::worker::{Job, Outbox, Progress};
+use crate::session::Session;
 
 pub(super) struct Generate {
     id: JobId,

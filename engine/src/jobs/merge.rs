@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::jobs::ask::Once;
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::once;
+use crate::jobs::{Job, Outbox};
 use crate::models::folder::ModelFolder;
 use crate::protocol::{Event, JobId};
-use crate::worker::{Job, Outbox};
 
 /// Writes several adapters of one model as one.
 pub(super) fn combined(

@@ -4,17 +4,25 @@ mod ask;
 mod evaluate;
 mod exchange;
 mod generate;
+mod job;
+mod lab;
 mod merge;
 mod neighbours;
 mod probe;
+mod range;
 mod share;
+mod train;
 mod vote;
+
+pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
+use self::lab::LabJob;
+use self::range::RangeJob;
+use self::train::TrainJob;
 
 use crate::error::Result;
 use crate::protocol::{Command, Event, JobId};
 use crate::session::Session;
-use crate::training::{Beginning, LabJob, RangeJob, TrainJob};
-use crate::worker::Job;
+use crate::training::Beginning;
 
 /// The job of a command. Commands about other jobs never come here.
 pub(crate) fn from_command(command: Command) -> (JobId, Box<dyn Job>) {

@@ -11,12 +11,13 @@ use crate::analysis::{
 };
 use crate::analysis::{NeighbourList, Side};
 use crate::error::{EngineError, Result};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::models::{KeysAndValues, Model, Site};
 use crate::nn::Precision;
 use crate::protocol::{Event, JobId, NeighbourRequest, Outcome, Phase};
 use crate::sentence;
-use crate::session::{LoadedModel, Session};
-use crate::worker::{Job, Outbox, Progress};
+use crate::session::Session;
 
 pub(super) struct Neighbours {
     id: JobId,

@@ -11,13 +11,14 @@ use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
 use crate::nn::{Precision, head_logits};
 use crate::protocol::{Event, JobId, Outcome, ProbeReport};
 use crate::sentence;
-use crate::session::{LoadedModel, Session};
+use crate::session::Session;
 use crate::training::loss;
-use crate::worker::{Job, Outbox, Progress};
 
 /// Texts that an adapter is tried on when nobody says which.
 const TEXTS: [&str; 3] = ["The", "name : Ada | kind : bridge", "1 2 3 4 5 6 7 8"];

@@ -9,12 +9,12 @@ use crate::error::Result;
 use crate::files::{self, Kind};
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
+use crate::jobs::{Job, Outbox, Progress};
 use crate::nn::Precision;
 use crate::protocol::{Event, JobId, Outcome};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::run_folder::{Record, read_checkpoints, read_records, step_of};
-use crate::worker::{Job, Outbox, Progress};
 
 /// Samples that go along, and rows of the probe.
 const SAMPLES: usize = 3;

@@ -12,14 +12,15 @@ use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
 use crate::protocol::{Event, JobId, Outcome, Phase, VoteReport, VoteRequest, VoteRow};
 use crate::sentence;
-use crate::session::{LoadedModel, Session};
+use crate::session::Session;
 use crate::training::TaskFigures;
 use crate::training::figures::{Tally, name};
 use crate::training::loss::score;
-use crate::worker::{Job, Outbox, Progress};
 
 /// Rows in one forward pass, and texts that are written at once.
 const BATCH: usize = 16;

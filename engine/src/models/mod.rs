@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Int, Tensor};
 
 pub use self::base::BaseModel;
-pub use self::conditioning::{Conditioning, Site};
+pub use self::conditioning::Conditioning;
 pub use self::depth::Depth;
 pub use self::encoder::{EncoderModel, MaskHead};
 pub use self::generation_config::GenerationConfig;
@@ -23,6 +23,7 @@ pub use self::span::Span;
 pub use self::summary::ModelSummary;
 pub use self::tokens::{Lookup, SOFT, Tokens};
 pub use self::tuned::{Rows, Tuned};
+pub use crate::config::Site;
 use crate::config::Task;
 use crate::data::TargetStart;
 use crate::error::{EngineError, Result};

@@ -7,13 +7,13 @@ use crate::data::{Batches, Example, TokenBatch};
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
-pub(super) struct Feed {
+pub(crate) struct Feed {
     epoch: Option<(usize, Batches)>,
 }
 
 impl Feed {
     /// The micro-batches of the step that follows `done` others.
-    pub(super) fn micro_batches(
+    pub(crate) fn micro_batches(
         &mut self,
         done: usize,
         config: &RunConfig,

@@ -1,187 +1,95 @@
-//! An init lab: several initial values of a run held against each other on its first steps, over some seeds.
-//!
-//! All trials of a seed see the same rows in the same order, with the same dropout, and all trials are scored on the same
-//! validation rows. Nothing of them is kept.
+//! What an init lab holds against each other, and what comes of it.
 
-use std::collections::BTreeSet;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{RunConfig, refuse};
-use crate::data::{Example, TokenBatch, evaluation_batches};
-use crate::error::{EngineError, Failure, Result};
-use crate::protocol::{Event, JobId, Outcome, Phase};
-use crate::sentence;
-use crate::session::Session;
-use crate::training::feed::Feed;
-use crate::training::loss::{score, weighted};
-use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Ground, ground, total_steps};
-use crate::training::schedule::learning_rate;
-use crate::training::{LabPlan, LabRow, LabScore, LabStep, Spread};
-use crate::worker::{Job, Outbox, Progress};
+use crate::config::PrefixInit;
+use crate::error::Failure;
 
-/// An init lab.
-pub struct LabJob {
-    id: JobId,
-    config: RunConfig,
-    plan: LabPlan,
-    lab: Option<Lab>,
+/// What an init lab holds against each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabPlan {
+    /// Initial values.
+    pub starts: Vec<PrefixInit>,
+    /// Each decides the initial values, the order of the rows and the dropout of one trial of each start.
+    pub seeds: Vec<u64>,
+    /// Optimizer steps of a trial.
+    pub steps: usize,
+    /// At most so many validation rows are scored.
+    pub validation_rows: usize,
 }
 
-/// A lab under way.
-struct Lab {
-    ground: Ground,
-    validation: Vec<TokenBatch>,
-    total_steps: usize,
-    /// Trials that began.
-    begun: usize,
-    trial: Option<Trial>,
-    scores: Vec<LabScore>,
-}
-
-/// One start under one seed.
-struct Trial {
-    start: usize,
-    config: RunConfig,
-    trainer: Trainer,
-    feed: Feed,
-    /// The validation rows are being scored.
-    scoring: Option<Scoring>,
-}
-
-#[derive(Default)]
-struct Scoring {
-    next_batch: usize,
-    nll: f64,
-    labels: usize,
-}
-
-impl LabJob {
-    /// A lab for a run.
-    pub fn new(id: JobId, config: RunConfig, plan: LabPlan) -> Self {
-        Self { id, config, plan, lab: None }
-    }
-
-    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Lab> {
-        check(&self.plan)?;
-        self.plan.starts.iter().try_for_each(|init| self.config.method.with_init(init).map(drop))?;
-        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
-        // The run's own initial values are not made.
-        let ground = ground(&self.config, session, &mut out.loading(self.id), &tell)?;
-        let rows = &ground.data.validation[..ground.data.validation.len().min(self.plan.validation_rows)];
-        if rows.is_empty() {
-            let reason = sentence!("there are none to hold the starts against each other");
-            return Err(EngineError::Setting { field: "data.validation", reason });
-        }
-        let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-        let (pad, task) = (ground.model.tokenizer.pad(), ground.data.task.task);
-        let batches = evaluation_batches(&lengths, self.config.training.batch_size);
-        let validation = batches.iter().map(|chosen| TokenBatch::new(rows, chosen, pad, task)).collect();
-        // Trials are the beginning of the run, with its warm-up and its schedule.
-        let total_steps = total_steps(&self.config, ground.data.train.len()).max(self.plan.steps);
-        tell(Phase::Training);
-        Ok(Lab { ground, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
+impl Default for LabPlan {
+    fn default() -> Self {
+        use PrefixInit::{Frequent, Random, ScaledRandom, Vocabulary, Zero};
+        let starts = vec![ScaledRandom, Random, Zero, Vocabulary, Frequent];
+        Self { starts, seeds: vec![1, 2, 3], steps: 50, validation_rows: 100 }
     }
 }
 
-impl Job for LabJob {
-    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
-        let Some(lab) = &mut self.lab else {
-            self.lab = Some(self.start(session, out)?);
-            return Ok(Progress::More);
-        };
-        let Some(mut trial) = lab.trial.take() else {
-            if lab.begun < self.plan.starts.len() * self.plan.seeds.len() {
-                lab.begin(&self.config, &self.plan, self.id, out)?;
-                return Ok(Progress::More);
-            }
-            out.send(Event::Lab { job: self.id, rows: rank(&self.plan, &lab.scores) });
-            return Ok(Progress::Done(Outcome::Completed));
-        };
-        let done = trial.trainer.step;
-        let found = match &mut trial.scoring {
-            Some(scoring) => match scoring.advance(lab, &trial.trainer)? {
-                None => None,
-                Some(loss) => {
-                    trial.scoring = None;
-                    Some((done, Some(loss).filter(|loss| loss.is_finite())))
-                }
-            },
-            None => match trial.advance(lab)? {
-                Some(step) => {
-                    trial.scoring = (step.step >= self.plan.steps).then(Scoring::default);
-                    out.send(Event::LabStep { job: self.id, step });
-                    None
-                }
-                None => Some((done, None)),
-            },
-        };
-        let over = found.is_some_and(|(step, loss)| step >= self.plan.steps || loss.is_none());
-        if let Some((step, loss)) = found {
-            let score = LabScore { start: trial.start, seed: trial.config.seed, step, loss, failure: None };
-            lab.tell(score, self.id, out);
-        }
-        lab.trial = (!over).then_some(trial);
-        Ok(Progress::More)
-    }
+/// A step of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabStep {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// The seed of the trial.
+    pub seed: u64,
+    /// From 1.
+    pub step: usize,
+    /// The loss before the step, in the units of a run's.
+    pub loss: f64,
 }
 
-impl Lab {
-    /// The next trial; seed by seed, so that every start soon has a row. A start that cannot be made is one that failed.
-    fn begin(&mut self, config: &RunConfig, plan: &LabPlan, job: JobId, out: &Outbox) -> Result<()> {
-        let (start, seed) = (self.begun % plan.starts.len(), plan.seeds[self.begun / plan.starts.len()]);
-        self.begun += 1;
-        let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
-        match self.ground.begin(&config) {
-            Ok(trainer) => {
-                let (feed, scoring) = (Feed::default(), Some(Scoring::default()));
-                self.trial = Some(Trial { start, config, trainer, feed, scoring });
-            }
-            Err(error) => {
-                let failure = Some(Failure::from(&error));
-                self.tell(LabScore { start, seed, step: 0, loss: None, failure }, job, out);
-            }
-        }
-        Ok(())
-    }
-
-    fn tell(&mut self, score: LabScore, job: JobId, out: &Outbox) {
-        self.scores.push(score.clone());
-        out.send(Event::LabScore { job, score });
-    }
+/// How good a trial is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabScore {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// The seed of the trial.
+    pub seed: u64,
+    /// Steps done.
+    pub step: usize,
+    /// Nats per labelled token of the validation rows; `None` where it is no number any more, or the trial never began.
+    pub loss: Option<f64>,
+    /// Why it never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
-impl Trial {
-    /// One step; nothing where the loss is no longer a number.
-    fn advance(&mut self, lab: &Lab) -> Result<Option<LabStep>> {
-        let (t, model) = (&self.config.training, &lab.ground.model);
-        let of = (model.tokenizer.pad(), self.trainer.adapter.task.task);
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.ground.data.train, of);
-        let batches = weighted(t.loss, batches);
-        let learning_rate = learning_rate(t, self.trainer.step + 1, lab.total_steps);
-        let settings = StepSettings { learning_rate, clip_norm: t.clip_norm, seed: self.config.seed };
-        match self.trainer.step(&model.model, &batches, &settings, &model.device) {
-            Ok((loss, _)) => {
-                Ok(Some(LabStep { start: self.start, seed: self.config.seed, step: self.trainer.step, loss }))
-            }
-            Err(EngineError::Diverged { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
+/// How good a start is over the seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabRow {
+    /// Which of the plan's starts.
+    pub start: usize,
+    /// Its name.
+    pub init: PrefixInit,
+    /// Validation loss before the first step.
+    pub before: Option<Spread>,
+    /// Validation loss after the last step, of the trials that came so far.
+    pub after: Option<Spread>,
+    /// Trials whose loss became no number.
+    pub diverged: usize,
+    /// Why trials never began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
-impl Scoring {
-    /// One batch; the loss when there is none left.
-    fn advance(&mut self, lab: &Lab, trainer: &Trainer) -> Result<Option<f64>> {
-        let model = &lab.ground.model;
-        if let Some(batch) = lab.validation.get(self.next_batch) {
-            let conditioning = trainer.adapter.as_it_stands();
-            let tuned = model.model.tuned(&conditioning.tuned)?;
-            let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
-            (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);
-            self.next_batch += 1;
-        }
-        let over = self.next_batch >= lab.validation.len();
-        Ok(over.then(|| self.nll / self.labels.max(1) as f64))
+/// Mean and spread of some numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, with n - 1; `None` of a single number.
+    pub deviation: Option<f64>,
+}
+
+impl Spread {
+    /// Of some numbers; `None` if there are none.
+    pub fn of(numbers: &[f64]) -> Option<Self> {
+        let n = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / n;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        let deviation = (numbers.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        (!numbers.is_empty()).then_some(Self { mean, deviation })
     }
 }
 
@@ -208,22 +116,9 @@ pub fn rank(plan: &LabPlan, scores: &[LabScore]) -> Vec<LabRow> {
     rows
 }
 
-fn check(plan: &LabPlan) -> Result<()> {
-    let LabPlan { starts, seeds, steps, validation_rows } = plan;
-    let twice = seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len();
-    refuse(&[
-        ((1..=32).contains(&starts.len()), "lab.starts", sentence!("there must be 1 to 32")),
-        ((1..=100).contains(&seeds.len()), "lab.seeds", sentence!("there must be 1 to 100")),
-        (!twice, "lab.seeds", sentence!("one is named twice")),
-        ((1..=100_000).contains(steps), "lab.steps", sentence!("must be between 1 and 100000")),
-        (*validation_rows > 0, "lab.validation_rows", sentence!("must be at least 1")),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PrefixInit;
 
     fn score(start: usize, seed: u64, step: usize, loss: Option<f64>) -> LabScore {
         LabScore { start, seed, step, loss, failure: None }
@@ -253,20 +148,5 @@ mod tests {
         assert_eq!(rows[1].after, Some(Spread { mean: 3.0, deviation: None }), "a single number has no spread");
         assert_eq!((rows[2].diverged, rows[2].before.map(|spread| spread.mean)), (1, Some(8.0)));
         assert_eq!((rows[3].diverged, rows[3].after, rows[3].failure.is_some()), (0, None, true));
-    }
-
-    #[test]
-    fn a_plan_that_holds_nothing_against_anything_is_refused() {
-        let plan = LabPlan::default();
-        assert!(check(&plan).is_ok());
-        for wrong in [
-            LabPlan { starts: Vec::new(), ..plan.clone() },
-            LabPlan { seeds: Vec::new(), ..plan.clone() },
-            LabPlan { seeds: vec![3, 3], ..plan.clone() },
-            LabPlan { steps: 0, ..plan.clone() },
-            LabPlan { validation_rows: 0, ..plan.clone() },
-        ] {
-            assert!(check(&wrong).is_err(), "{wrong:?}");
-        }
     }
 }

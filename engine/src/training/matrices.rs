@@ -3,15 +3,15 @@
 use crate::adapters::{LoraShape, PartPlan, TokenTable};
 use crate::config::{LoraBias, LoraConfig};
 use crate::error::{EngineError, Result};
+use crate::loaded_model::LoadedModel;
 use crate::models::{LinearName, WeightName, is_shared_table, tied_head};
-use crate::session::LoadedModel;
 use crate::{Sentence, sentence};
 
 /// Matrices, and the weights beside them that are trained whole.
 ///
 /// # Errors
 /// [`EngineError::Setting`] for layers or modules that the model does not have, or that are named twice.
-pub(super) fn lora_parts(
+pub(crate) fn lora_parts(
     lora: &LoraConfig,
     architecture: &str,
     linears: &[LinearName],
@@ -67,7 +67,7 @@ fn check_saved(lora: &LoraConfig, shape: &LoraShape, saved: &[WeightName]) -> Re
 ///
 /// # Errors
 /// A table cannot be read.
-pub(super) fn rows_of(shape: &LoraShape, model: &LoadedModel) -> Result<Vec<Vec<f32>>> {
+pub(crate) fn rows_of(shape: &LoraShape, model: &LoadedModel) -> Result<Vec<Vec<f32>>> {
     let weights = model.model.weights();
     let of = |TokenTable { table, tokens }: &TokenTable| {
         let name = format!("{}.weight", table.name);

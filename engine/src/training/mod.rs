@@ -9,29 +9,23 @@ pub mod origin;
 pub mod run_folder;
 pub mod schedule;
 
-mod feed;
-mod job;
+pub(crate) mod feed;
 mod lab;
 mod matrices;
 #[cfg(test)]
 mod precision_tests;
-mod prepare;
+pub(crate) mod prepare;
 mod range;
 mod recompute;
 #[cfg(test)]
 mod recompute_tests;
 mod report;
-mod run;
-mod samples;
+pub(crate) mod samples;
 mod sizes;
 mod starts;
 
-pub use self::job::TrainJob;
-pub use self::lab::{LabJob, rank};
+pub use self::lab::{LabPlan, LabRow, LabScore, LabStep, Spread, rank};
 pub use self::prepare::{Beginning, room_for_text};
-pub use self::range::RangeJob;
-pub use self::report::{
-    EvaluationReport, LabPlan, LabRow, LabScore, LabStep, NamedFigures, RangeFindings, RangePoint, RateRange, RunFacts,
-    SampleReport, Spread, StepReport, TaskFigures,
-};
+pub use self::range::{RangeFindings, RangePoint, RateRange};
+pub use self::report::{EvaluationReport, NamedFigures, RunFacts, SampleReport, StepReport, TaskFigures};
 pub use self::sizes::count_parameters;

@@ -11,7 +11,7 @@ use crate::config::RunConfig;
 use crate::data::{Dataset, Example};
 use crate::error::Result;
 use crate::files::{self, Kind};
-use crate::session::LoadedModel;
+use crate::loaded_model::LoadedModel;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 
@@ -77,7 +77,7 @@ impl Origin {
     ///
     /// # Errors
     /// The model's `config.json` cannot be read any more, or the tokenizer cannot be written down.
-    pub(super) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
+    pub(crate) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
         let path = config.model.join("config.json");
         let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, sentence!("config.json"))?;
         said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));

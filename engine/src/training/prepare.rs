@@ -16,10 +16,9 @@ use crate::config::{
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
-use crate::models::{Depth, Loading, Model, ModelShape, SOFT, WeightName};
+use crate::loaded_model::LoadedModel;
+use crate::models::{Depth, Model, ModelShape, SOFT, WeightName};
 use crate::nn::SlidingWindow;
-use crate::protocol::Phase;
-use crate::session::{LoadedModel, Session};
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::matrices::{lora_parts, rows_of};
 use crate::training::optimizer::Trainer;
@@ -29,21 +28,21 @@ use crate::training::starts;
 use crate::{Sentence, sentence};
 
 /// What a run is trained on, before anything of it is trained or written.
-pub(super) struct Ground {
-    pub(super) plan: AdapterPlan,
-    pub(super) model: Rc<LoadedModel>,
-    pub(super) data: Dataset,
+pub(crate) struct Ground {
+    pub(crate) plan: AdapterPlan,
+    pub(crate) model: Rc<LoadedModel>,
+    pub(crate) data: Dataset,
 }
 
 /// Everything a run starts with.
-pub(super) struct Prepared {
-    pub(super) ground: Ground,
-    pub(super) folder: RunFolder,
-    pub(super) trainer: Trainer,
-    pub(super) state: CheckpointState,
-    pub(super) total_steps: usize,
+pub(crate) struct Prepared {
+    pub(crate) ground: Ground,
+    pub(crate) folder: RunFolder,
+    pub(crate) trainer: Trainer,
+    pub(crate) state: CheckpointState,
+    pub(crate) total_steps: usize,
     /// What is to be said about it, a sentence each.
-    pub(super) notices: Vec<Sentence>,
+    pub(crate) notices: Vec<Sentence>,
 }
 
 /// How a run begins.
@@ -57,17 +56,18 @@ pub enum Beginning {
     ResumedOnOthers,
 }
 
-/// Loads the model and the rows.
-pub(super) fn ground(
-    config: &RunConfig,
-    session: &mut Session,
-    loading: &mut Loading<'_>,
-    tell: &dyn Fn(Phase),
-) -> Result<Ground> {
-    config.check()?;
-    loading(0.0)?;
-    let model = session.model(&config.model, (config.device, config.precision), loading)?;
-    tell(Phase::PreparingData);
+/// What is being made ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preparation {
+    /// Rows are read and tokenised.
+    Rows,
+    /// The adapter gets its initial values.
+    InitialValues,
+}
+
+/// Reads the rows for a model.
+pub(crate) fn ground(config: &RunConfig, model: Rc<LoadedModel>, tell: &dyn Fn(Preparation)) -> Result<Ground> {
+    tell(Preparation::Rows);
     let n_virtual = config.method.n_virtual();
     let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;
     let task = TaskRecord::of(model.task(config.task)?);
@@ -84,37 +84,36 @@ pub(super) fn ground(
         data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
     }
     data.place(&before, config.method.has_tasks(), &model.tokenizer)?;
-    tell(Phase::Initialising);
+    tell(Preparation::InitialValues);
     let plan = plan(config, &model, &data.task, text)?;
     Ok(Ground { plan, model, data })
 }
 
 impl Ground {
     /// A trainer before its first step, of the same method with other initial values.
-    pub(super) fn begin(&self, config: &RunConfig) -> Result<Trainer> {
+    pub(crate) fn begin(&self, config: &RunConfig) -> Result<Trainer> {
         let plan = plan(config, &self.model, &self.data.task, None)?;
         let adapter = initial(&plan, config, &self.model, &self.data.train)?;
         Ok(Trainer::new(adapter, config.training.optimizer))
     }
 
     /// A trainer before its first step.
-    pub(super) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
+    pub(crate) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
         let adapter = initial(&self.plan, config, &self.model, &self.data.train)?;
         let (recomputes, weight_decay_on) = (config.training.gradient_checkpointing, config.training.weight_decay_on);
         Ok(Trainer { recomputes, weight_decay_on, ..Trainer::new(adapter, config.training.optimizer) })
     }
 }
 
-/// Loads the model and the rows, then starts anew or goes on from the last checkpoint.
-pub(super) fn prepare(
+/// Reads the rows, then starts anew or goes on from the last checkpoint.
+pub(crate) fn prepare(
     path: &Path,
     config: &RunConfig,
     beginning: Beginning,
-    session: &mut Session,
-    loading: &mut Loading<'_>,
-    tell: &dyn Fn(Phase),
+    model: Rc<LoadedModel>,
+    tell: &dyn Fn(Preparation),
 ) -> Result<Prepared> {
-    let ground = ground(config, session, loading, tell)?;
+    let ground = ground(config, model, tell)?;
     let Ground { plan, model, data } = &ground;
     let now = Origin::of(config, model, data)?;
     let mut folder = RunFolder::open(path)?;
@@ -194,7 +193,7 @@ fn words_before(method: &TextConfig, rows: &[Example]) -> String {
 }
 
 /// Optimizer steps of a run on so many rows.
-pub(super) fn total_steps(config: &RunConfig, rows: usize) -> usize {
+pub(crate) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
     if matches!(config.method, MethodConfig::Text(_)) {
         return 0;
@@ -203,7 +202,7 @@ pub(super) fn total_steps(config: &RunConfig, rows: usize) -> usize {
 }
 
 /// A broken number where the last step of an epoch reaches into the next one.
-pub(super) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
+pub(crate) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
     let t = &config.training;
     let steps = rows.div_ceil(t.batch_size) as f64 / t.accumulation as f64;
     if t.epoch_end == EpochEnd::SmallerStep { steps.ceil() } else { steps }
@@ -223,7 +222,7 @@ pub fn room_for_text(n_virtual: usize, max_tokens: Option<usize>, model: &ModelS
 }
 
 /// What is odd about the rows, a sentence each.
-pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<Sentence> {
+pub(crate) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     let longest = report.lengths.iter().max().map_or(0, |&tokens| (tokens as usize).min(report.max_tokens));
     // Token t (from 1) is t columns behind the last slot.
@@ -240,7 +239,7 @@ pub(super) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
 }
 
 /// What the head begins with, and what is drawn because the checkpoint does not have it, a sentence each.
-pub(super) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
+pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
     if !task.task.has_classes() {
         return Vec::new();
     }
@@ -371,7 +370,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-pub(super) fn prompt_shape(
+pub(crate) fn prompt_shape(
     prompt: &PromptConfig,
     width: usize,
     is_seq2seq: bool,
@@ -400,7 +399,7 @@ fn layers_and_heads(model: &Model) -> [usize; 2] {
 
 /// The weights of the model that are trained: all that the task reads, or those of the top blocks and what comes behind.
 /// `reads` is the task of an encoder, of whose own heads each task reads its own.
-pub(super) fn trained_weights(
+pub(crate) fn trained_weights(
     full: &FullConfig,
     weights: Vec<WeightName>,
     n_layers: usize,
@@ -581,7 +580,7 @@ impl Start {
 }
 
 /// The tokens of the vocabulary among some tokens.
-pub(super) fn hard(tokens: &[u32]) -> Vec<u32> {
+pub(crate) fn hard(tokens: &[u32]) -> Vec<u32> {
     tokens.iter().copied().filter(|&token| token < SOFT).collect()
 }
 

@@ -1,225 +1,48 @@
-//! A learning-rate range test: the first steps of a run, each with a higher rate than the one before.
-//!
-//! Smith 2017, "Cyclical Learning Rates for Training Neural Networks", with rates that rise exponentially. It begins
-//! where the run would begin and sees the same rows in the same order; nothing of it is kept.
+//! What a learning rate range test tries and finds.
 
-use std::rc::Rc;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{RunConfig, refuse};
-use crate::data::{Example, settled};
-use crate::error::{EngineError, Result};
-use crate::protocol::{Event, JobId, Outcome, Phase};
-use crate::sentence;
-use crate::session::{LoadedModel, Session};
-use crate::training::feed::Feed;
-use crate::training::loss::weighted;
-use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::ground;
-use crate::training::{RangeFindings, RangePoint, RateRange};
-use crate::worker::{Job, Outbox, Progress};
-
-/// What a smoothed loss keeps of the one before.
-const SMOOTHING: f64 = 0.8;
-
-/// The test is over when the smoothed loss is this many times the lowest.
-const TOO_HIGH: f64 = 4.0;
-
-/// A slope is taken over this part of the points, to either side.
-const SLOPE_SHARE: usize = 20;
-
-/// A range test.
-pub struct RangeJob {
-    id: JobId,
-    config: RunConfig,
-    range: RateRange,
-    test: Option<Test>,
+/// Learning rates to be tried, each the same factor above the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateRange {
+    /// The lowest.
+    pub from: f64,
+    /// The highest.
+    pub to: f64,
+    /// How many, each for one step.
+    pub steps: usize,
 }
 
-/// A test under way.
-struct Test {
-    model: Rc<LoadedModel>,
-    rows: Vec<Example>,
-    feed: Feed,
-    trainer: Trainer,
-    curve: Curve,
-}
-
-/// What was found so far.
-#[derive(Default)]
-struct Curve {
-    points: Vec<RangePoint>,
-    mean: f64,
-    /// The rate at which the loss was too high, or no number.
-    diverged: Option<f64>,
-}
-
-impl RangeJob {
-    /// A test of the rates for a run.
-    pub fn new(id: JobId, config: RunConfig, range: RateRange) -> Self {
-        Self { id, config, range, test: None }
-    }
-
-    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Test> {
-        check(&self.range)?;
-        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
-        let config = settled(self.config.clone())?;
-        let ground = ground(&config, session, &mut out.loading(self.id), &tell)?;
-        let trainer = ground.fresh(&config)?;
-        tell(Phase::Training);
-        let (model, rows) = (ground.model, ground.data.train);
-        Ok(Test { model, rows, feed: Feed::default(), trainer, curve: Curve::default() })
+impl Default for RateRange {
+    fn default() -> Self {
+        Self { from: 1e-6, to: 10.0, steps: 100 }
     }
 }
 
-impl Job for RangeJob {
-    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
-        let Some(test) = &mut self.test else {
-            self.test = Some(self.start(session, out)?);
-            return Ok(Progress::More);
-        };
-        let learning_rate = rate(&self.range, test.curve.points.len());
-        if let Some(point) = test.step(&self.config, learning_rate)? {
-            out.send(Event::RangeStep { job: self.id, point });
-        }
-        if test.curve.diverged.is_none() && test.curve.points.len() < self.range.steps {
-            return Ok(Progress::More);
-        }
-        out.send(Event::Range { job: self.id, findings: test.curve.findings() });
-        Ok(Progress::Done(Outcome::Completed))
-    }
+/// One learning rate of a range test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RangePoint {
+    /// The rate of the step.
+    pub learning_rate: f64,
+    /// The loss before it, in the units of a run's.
+    pub loss: f64,
+    /// Its mean with those before it.
+    pub smoothed: f64,
 }
 
-impl Test {
-    /// One step; nothing where the loss is no longer a number.
-    fn step(&mut self, config: &RunConfig, learning_rate: f64) -> Result<Option<RangePoint>> {
-        let of = (self.model.tokenizer.pad(), self.trainer.adapter.task.task);
-        let batches = self.feed.micro_batches(self.trainer.step, config, &self.rows, of);
-        let batches = weighted(config.training.loss, batches);
-        let settings = StepSettings { learning_rate, clip_norm: config.training.clip_norm, seed: config.seed };
-        match self.trainer.step(&self.model.model, &batches, &settings, &self.model.device) {
-            Ok((loss, _)) => Ok(Some(self.curve.add(learning_rate, loss))),
-            Err(EngineError::Diverged { .. }) => {
-                self.curve.diverged = Some(learning_rate);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
+/// What a range test suggests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RangeFindings {
+    /// The rate where the smoothed loss falls fastest; `None` if it never falls.
+    pub steepest: Option<f64>,
+    /// The first rate after the lowest smoothed loss at which it is higher than it began, or four times the lowest, or no
+    /// number; `None` if it does not come to that.
+    pub diverged: Option<f64>,
 }
 
-impl Curve {
-    fn add(&mut self, learning_rate: f64, loss: f64) -> RangePoint {
-        self.mean = SMOOTHING * self.mean + (1.0 - SMOOTHING) * loss;
-        // Without its beginning at 0.
-        let weight = 1.0 - SMOOTHING.powf(self.points.len() as f64 + 1.0);
-        let point = RangePoint { learning_rate, loss, smoothed: self.mean / weight };
-        self.points.push(point);
-        let lowest = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
-        if point.smoothed > TOO_HIGH * lowest {
-            self.diverged = Some(learning_rate);
-        }
-        point
-    }
-
-    /// The rate where the smoothed loss falls fastest on its way to the lowest, and the first that is too high.
-    fn findings(&self) -> RangeFindings {
-        let smoothed: Vec<f64> = self.points.iter().map(|point| point.smoothed).collect();
-        let lowest = (0..smoothed.len()).min_by(|&a, &b| smoothed[a].total_cmp(&smoothed[b])).unwrap_or(0);
-        // The rates rise by the same factor at each step, so that differences are slopes; between neighbours they are
-        // those of the rows.
-        let reach = (smoothed.len() / SLOPE_SHARE).max(1);
-        let slope = |&index: &usize| smoothed[index + reach] - smoothed[index - reach];
-        let last = lowest.min(smoothed.len().saturating_sub(reach));
-        let steepest = (reach..last).min_by(|a, b| slope(a).total_cmp(&slope(b))).filter(|index| slope(index) < 0.0);
-        // A loss that does not grow without bounds comes to rest above where it began.
-        let above = (lowest..smoothed.len()).find(|&index| lowest > 0 && smoothed[index] > smoothed[0]);
-        let rate = |index: usize| self.points[index].learning_rate;
-        RangeFindings { steepest: steepest.map(rate), diverged: above.map(rate).or(self.diverged) }
-    }
-}
-
-/// The rate of a step, counted from 0.
-fn rate(range: &RateRange, step: usize) -> f64 {
-    let share = step as f64 / range.steps.saturating_sub(1).max(1) as f64;
-    range.from * (range.to / range.from).powf(share)
-}
-
-fn check(range: &RateRange) -> Result<()> {
-    let &RateRange { from, to, steps } = range;
-    refuse(&[
-        (from.is_finite() && from > 0.0, "range.from", sentence!("must be a positive, finite number")),
-        (
-            to.is_finite() && to > from && to < 1e3,
-            "range.to",
-            sentence!("must be above the lowest rate and below 1000"),
-        ),
-        ((3..=100_000).contains(&steps), "range.steps", sentence!("must be between 3 and 100000")),
-    ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn curve(losses: &[f64]) -> Curve {
-        let mut curve = Curve::default();
-        let range = RateRange { from: 1e-3, to: 1.0, steps: losses.len() };
-        for (step, loss) in losses.iter().enumerate() {
-            if curve.diverged.is_none() {
-                curve.add(rate(&range, step), *loss);
-            }
-        }
-        curve
-    }
-
-    #[test]
-    fn rates_rise_by_the_same_factor_from_the_first_to_the_last() {
-        let range = RateRange { from: 1e-4, to: 1e-1, steps: 4 };
-        let rates: Vec<f64> = (0..4).map(|step| rate(&range, step)).collect();
-        for (found, wanted) in rates.iter().zip([1e-4, 1e-3, 1e-2, 1e-1]) {
-            assert!((found / wanted - 1.0).abs() < 1e-12, "{rates:?}");
-        }
-    }
-
-    #[test]
-    fn the_steepest_descent_is_before_the_lowest_loss_and_a_high_one_ends_the_test() {
-        let found = curve(&[4.0, 4.0, 3.9, 3.0, 2.0, 1.8, 1.7, 1.7, 60.0, 90.0]);
-        assert_eq!(found.points.len(), 9, "what comes after it is not looked at");
-        let findings = found.findings();
-        let at = |index: usize| Some(found.points[index].learning_rate);
-        assert_eq!(findings.diverged, at(8));
-        assert!(findings.steepest >= at(3) && findings.steepest <= at(5), "{findings:?}");
-    }
-
-    #[test]
-    fn a_loss_that_only_rises_suggests_nothing() {
-        let found = curve(&[1.0, 1.1, 1.2, 1.3]);
-        assert_eq!(found.findings(), RangeFindings { steepest: None, diverged: None });
-        assert_eq!(curve(&[]).findings(), RangeFindings { steepest: None, diverged: None });
-    }
-
-    #[test]
-    fn a_loss_that_comes_to_rest_above_its_beginning_was_driven_too_high() {
-        let falls = (0..20).map(|step| 4.0 - 0.1 * f64::from(step));
-        let found = curve(&falls.chain([6.0; 10]).collect::<Vec<f64>>());
-        assert_eq!((found.points.len(), found.diverged), (30, None), "it is never four times the lowest");
-        let findings = found.findings();
-        let too_high = found.points.iter().position(|point| Some(point.learning_rate) == findings.diverged);
-        assert!((21..=24).contains(&too_high.unwrap()), "{too_high:?}");
-        assert!(findings.steepest < findings.diverged);
-    }
-
-    #[test]
-    fn a_smoothed_loss_begins_with_the_first() {
-        let found = curve(&[2.0, 2.0, 2.0]);
-        assert!(found.points.iter().all(|point| (point.smoothed - 2.0).abs() < 1e-12));
-    }
-
-    #[test]
-    fn a_range_that_does_not_rise_is_refused() {
-        for (from, to, steps) in [(0.0, 1.0, 10), (1.0, 1.0, 10), (1e-3, 1.0, 2), (f64::NAN, 1.0, 10)] {
-            assert!(check(&RateRange { from, to, steps }).is_err(), "{from} {to} {steps}");
-        }
-        assert!(check(&RateRange::default()).is_ok());
+impl RangeFindings {
+    /// A tenth of the rate that was too high.
+    pub fn tenth(&self) -> Option<f64> {
+        self.diverged.map(|rate| rate / 10.0)
     }
 }

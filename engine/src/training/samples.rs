@@ -8,13 +8,13 @@ use crate::data::Example;
 use crate::error::Result;
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
-use crate::session::LoadedModel;
+use crate::loaded_model::LoadedModel;
 use crate::training::SampleReport;
 use crate::training::figures::name;
 use crate::training::optimizer::Trainer;
 
 /// The predictions for a row beside its labels, in words.
-pub(super) fn labels(
+pub(crate) fn labels(
     model: &LoadedModel,
     trainer: &Trainer,
     example: &Example,
@@ -35,7 +35,7 @@ pub(super) fn labels(
 }
 
 /// A decoder for the first validation rows, greedy, with the prefix as it stands.
-pub(super) fn decoder(
+pub(crate) fn decoder(
     model: &LoadedModel,
     adapter: &Adapter,
     rows: &[Example],

@@ -6,8 +6,8 @@ use crate::adapters::{FoldedAdapter, Incoming, PrefixTarget, TargetRow, frequent
 use crate::config::{PrefixInit, TaskRecord};
 use crate::data::Example;
 use crate::error::Result;
+use crate::loaded_model::LoadedModel;
 use crate::models::Site;
-use crate::session::LoadedModel;
 use crate::training::prepare::hard;
 
 /// Rows that give the initial values their scale.
@@ -17,7 +17,7 @@ const ROWS_FOR_SCALE: usize = 16;
 ///
 /// # Errors
 /// The vocabulary cannot express a text, or the adapter is damaged or of another model's shape.
-pub(super) fn prefix_target(
+pub(crate) fn prefix_target(
     init: &PrefixInit,
     site: Site,
     model: &LoadedModel,
@@ -51,7 +51,7 @@ pub(super) fn prefix_target(
 }
 
 /// The adapter of a run, of a folder or of a file, in any form that can be imported.
-pub(super) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter> {
+pub(crate) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter> {
     let of_run = path.join("adapter");
     let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
     let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&model.model.sites()))?.adapter;

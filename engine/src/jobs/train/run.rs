@@ -10,9 +10,11 @@ use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, Writer};
+use crate::jobs::{Outbox, Progress};
+use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
 use crate::protocol::{Event, JobId, Outcome, Phase};
-use crate::session::{LoadedModel, Session};
+use crate::session::Session;
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::feed::Feed;
 use crate::training::figures::Tally;
@@ -23,7 +25,6 @@ use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
 use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
-use crate::worker::{Outbox, Progress};
 
 /// What comes next.
 enum Next {
@@ -97,9 +98,9 @@ impl Run {
         session: &mut Session,
         out: &Outbox,
     ) -> Result<Self> {
-        let tell = |phase| out.send(Event::Phase { job: id, phase });
         let config = settled(config)?;
-        let prepared = prepare(path, &config, beginning, session, &mut out.loading(id), &tell)?;
+        let model = out.load(id, &config, session)?;
+        let prepared = prepare(path, &config, beginning, model, &out.preparing(id))?;
         let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps, notices: changes } =
             prepared;
         let t = &config.training;

@@ -7,11 +7,14 @@ use crate::error::{EngineError, Result};
 use crate::protocol::{Event, JobId, Outcome};
 use crate::session::Session;
 use crate::training::prepare::Beginning;
-use crate::training::run::Run;
-use crate::worker::{Job, Outbox, Progress};
+
+mod run;
+
+use self::run::Run;
+use crate::jobs::{Job, Outbox, Progress};
 
 /// A training run.
-pub struct TrainJob {
+pub(super) struct TrainJob {
     id: JobId,
     folder: PathBuf,
     config: RunConfig,
@@ -23,7 +26,7 @@ pub struct TrainJob {
 
 impl TrainJob {
     /// A run in its folder, from the start or from its last checkpoint.
-    pub fn new(id: JobId, folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
+    pub(super) fn new(id: JobId, folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
         Self { id, folder, config, beginning, stop: false, checkpoint: false, run: None }
     }
 }

@@ -1,0 +1,219 @@
+//! An init lab: several initial values of a run held against each other on its first steps, over some seeds.
+//!
+//! All trials of a seed see the same rows in the same order, with the same dropout, and all trials are scored on the same
+//! validation rows. Nothing of them is kept.
+
+use std::collections::BTreeSet;
+
+use crate::config::{RunConfig, refuse};
+use crate::data::{Example, TokenBatch, evaluation_batches};
+use crate::error::{EngineError, Failure, Result};
+use crate::jobs::{Job, Outbox, Progress};
+use crate::protocol::{Event, JobId, Outcome, Phase};
+use crate::sentence;
+use crate::session::Session;
+use crate::training::feed::Feed;
+use crate::training::loss::{score, weighted};
+use crate::training::optimizer::{StepSettings, Trainer};
+use crate::training::prepare::{Ground, ground, total_steps};
+use crate::training::schedule::learning_rate;
+use crate::training::{LabPlan, LabScore, LabStep, rank};
+
+/// An init lab.
+pub(super) struct LabJob {
+    id: JobId,
+    config: RunConfig,
+    plan: LabPlan,
+    lab: Option<Lab>,
+}
+
+/// A lab under way.
+struct Lab {
+    ground: Ground,
+    validation: Vec<TokenBatch>,
+    total_steps: usize,
+    /// Trials that began.
+    begun: usize,
+    trial: Option<Trial>,
+    scores: Vec<LabScore>,
+}
+
+/// One start under one seed.
+struct Trial {
+    start: usize,
+    config: RunConfig,
+    trainer: Trainer,
+    feed: Feed,
+    /// The validation rows are being scored.
+    scoring: Option<Scoring>,
+}
+
+#[derive(Default)]
+struct Scoring {
+    next_batch: usize,
+    nll: f64,
+    labels: usize,
+}
+
+impl LabJob {
+    /// A lab for a run.
+    pub(super) fn new(id: JobId, config: RunConfig, plan: LabPlan) -> Self {
+        Self { id, config, plan, lab: None }
+    }
+
+    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Lab> {
+        check(&self.plan)?;
+        self.plan.starts.iter().try_for_each(|init| self.config.method.with_init(init).map(drop))?;
+        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
+        // The run's own initial values are not made.
+        let model = out.load(self.id, &self.config, session)?;
+        let ground = ground(&self.config, model, &out.preparing(self.id))?;
+        let rows = &ground.data.validation[..ground.data.validation.len().min(self.plan.validation_rows)];
+        if rows.is_empty() {
+            let reason = sentence!("there are none to hold the starts against each other");
+            return Err(EngineError::Setting { field: "data.validation", reason });
+        }
+        let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
+        let (pad, task) = (ground.model.tokenizer.pad(), ground.data.task.task);
+        let batches = evaluation_batches(&lengths, self.config.training.batch_size);
+        let validation = batches.iter().map(|chosen| TokenBatch::new(rows, chosen, pad, task)).collect();
+        // Trials are the beginning of the run, with its warm-up and its schedule.
+        let total_steps = total_steps(&self.config, ground.data.train.len()).max(self.plan.steps);
+        tell(Phase::Training);
+        Ok(Lab { ground, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
+    }
+}
+
+impl Job for LabJob {
+    fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
+        let Some(lab) = &mut self.lab else {
+            self.lab = Some(self.start(session, out)?);
+            return Ok(Progress::More);
+        };
+        let Some(mut trial) = lab.trial.take() else {
+            if lab.begun < self.plan.starts.len() * self.plan.seeds.len() {
+                lab.begin(&self.config, &self.plan, self.id, out)?;
+                return Ok(Progress::More);
+            }
+            out.send(Event::Lab { job: self.id, rows: rank(&self.plan, &lab.scores) });
+            return Ok(Progress::Done(Outcome::Completed));
+        };
+        let done = trial.trainer.step;
+        let found = match &mut trial.scoring {
+            Some(scoring) => match scoring.advance(lab, &trial.trainer)? {
+                None => None,
+                Some(loss) => {
+                    trial.scoring = None;
+                    Some((done, Some(loss).filter(|loss| loss.is_finite())))
+                }
+            },
+            None => match trial.advance(lab)? {
+                Some(step) => {
+                    trial.scoring = (step.step >= self.plan.steps).then(Scoring::default);
+                    out.send(Event::LabStep { job: self.id, step });
+                    None
+                }
+                None => Some((done, None)),
+            },
+        };
+        let over = found.is_some_and(|(step, loss)| step >= self.plan.steps || loss.is_none());
+        if let Some((step, loss)) = found {
+            let score = LabScore { start: trial.start, seed: trial.config.seed, step, loss, failure: None };
+            lab.tell(score, self.id, out);
+        }
+        lab.trial = (!over).then_some(trial);
+        Ok(Progress::More)
+    }
+}
+
+impl Lab {
+    /// The next trial; seed by seed, so that every start soon has a row. A start that cannot be made is one that failed.
+    fn begin(&mut self, config: &RunConfig, plan: &LabPlan, job: JobId, out: &Outbox) -> Result<()> {
+        let (start, seed) = (self.begun % plan.starts.len(), plan.seeds[self.begun / plan.starts.len()]);
+        self.begun += 1;
+        let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
+        match self.ground.begin(&config) {
+            Ok(trainer) => {
+                let (feed, scoring) = (Feed::default(), Some(Scoring::default()));
+                self.trial = Some(Trial { start, config, trainer, feed, scoring });
+            }
+            Err(error) => {
+                let failure = Some(Failure::from(&error));
+                self.tell(LabScore { start, seed, step: 0, loss: None, failure }, job, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, score: LabScore, job: JobId, out: &Outbox) {
+        self.scores.push(score.clone());
+        out.send(Event::LabScore { job, score });
+    }
+}
+
+impl Trial {
+    /// One step; nothing where the loss is no longer a number.
+    fn advance(&mut self, lab: &Lab) -> Result<Option<LabStep>> {
+        let (t, model) = (&self.config.training, &lab.ground.model);
+        let of = (model.tokenizer.pad(), self.trainer.adapter.task.task);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.ground.data.train, of);
+        let batches = weighted(t.loss, batches);
+        let learning_rate = learning_rate(t, self.trainer.step + 1, lab.total_steps);
+        let settings = StepSettings { learning_rate, clip_norm: t.clip_norm, seed: self.config.seed };
+        match self.trainer.step(&model.model, &batches, &settings, &model.device) {
+            Ok((loss, _)) => {
+                Ok(Some(LabStep { start: self.start, seed: self.config.seed, step: self.trainer.step, loss }))
+            }
+            Err(EngineError::Diverged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Scoring {
+    /// One batch; the loss when there is none left.
+    fn advance(&mut self, lab: &Lab, trainer: &Trainer) -> Result<Option<f64>> {
+        let model = &lab.ground.model;
+        if let Some(batch) = lab.validation.get(self.next_batch) {
+            let conditioning = trainer.adapter.as_it_stands();
+            let tuned = model.model.tuned(&conditioning.tuned)?;
+            let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
+            (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);
+            self.next_batch += 1;
+        }
+        let over = self.next_batch >= lab.validation.len();
+        Ok(over.then(|| self.nll / self.labels.max(1) as f64))
+    }
+}
+
+fn check(plan: &LabPlan) -> Result<()> {
+    let LabPlan { starts, seeds, steps, validation_rows } = plan;
+    let twice = seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len();
+    refuse(&[
+        ((1..=32).contains(&starts.len()), "lab.starts", sentence!("there must be 1 to 32")),
+        ((1..=100).contains(&seeds.len()), "lab.seeds", sentence!("there must be 1 to 100")),
+        (!twice, "lab.seeds", sentence!("one is named twice")),
+        ((1..=100_000).contains(steps), "lab.steps", sentence!("must be between 1 and 100000")),
+        (*validation_rows > 0, "lab.validation_rows", sentence!("must be at least 1")),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_holds_nothing_against_anything_is_refused() {
+        let plan = LabPlan::default();
+        assert!(check(&plan).is_ok());
+        for wrong in [
+            LabPlan { starts: Vec::new(), ..plan.clone() },
+            LabPlan { seeds: Vec::new(), ..plan.clone() },
+            LabPlan { seeds: vec![3, 3], ..plan.clone() },
+            LabPlan { steps: 0, ..plan.clone() },
+            LabPlan { validation_rows: 0, ..plan.clone() },
+        ] {
+            assert!(check(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A model with its tokenizer, on its device.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use crate::adapters::FoldedAdapter;
+use crate::config::Task;
+use crate::data::Tokenizer;
+use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
+use crate::error::{EngineError, Result};
+use crate::generation::{DecoderOptions, Sampling, SourceOptions};
+use crate::models::folder::ModelFolder;
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, ModelSummary, cannot};
+use crate::nn::Precision;
+use crate::sentence;
+
+/// A model on a device, ready to be used.
+pub struct LoadedModel {
+    /// Its weights.
+    pub model: BaseModel,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Where it is.
+    pub device: Device,
+    /// Where it is, in words.
+    pub device_info: DeviceInfo,
+    /// Its facts.
+    pub summary: ModelSummary,
+    /// SHA-256 of its weights.
+    pub hash: String,
+    /// What its makers say about decoding.
+    pub generation: GenerationConfig,
+}
+
+impl LoadedModel {
+    /// Loads a model folder onto a device, to be multiplied in a precision, both of which are tried first if they are new;
+    /// `progress` hears the share done.
+    ///
+    /// # Errors
+    /// The folder or the device is not as it must be.
+    pub fn load(
+        folder: &Path,
+        (choice, precision): (DeviceChoice, Precision),
+        trials: Option<&Trials>,
+        progress: &mut Loading<'_>,
+    ) -> Result<Self> {
+        let files = Arc::new(ModelFolder::open(folder)?);
+        let summary = files.summary();
+        let tokenizer = Tokenizer::from_folder(folder)?.fitting(summary.vocab_size)?;
+        let (device_info, device) = device::open(choice, summary.largest_tensor_bytes, trials)?;
+        device::check_precision(&device_info, &device, precision, trials)?;
+        // Hashing and loading read the same mapped pages; side by side they take the time of one.
+        let (hash, model) = std::thread::scope(|scope| {
+            let hash = scope.spawn(|| files.hash());
+            let model = BaseModel::load(Arc::clone(&files), (&device, precision), progress);
+            (hash.join(), model)
+        });
+        let hash = hash.unwrap_or_default();
+        let generation = GenerationConfig::read(folder)?;
+        Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation })
+    }
+
+    /// How it decodes: the tokenizer's end token ends a text, and so do those that the model's makers name.
+    pub fn decoding(&self, sampling: Sampling) -> DecoderOptions {
+        let mut end_tokens = self.generation.end_tokens.clone();
+        end_tokens.push(self.tokenizer.eos());
+        let suppress_tokens = self.generation.suppress_tokens.clone();
+        let source = self.source_options();
+        DecoderOptions { sampling, end_tokens, suppress_tokens, source, ..DecoderOptions::default() }
+    }
+
+    /// How a target begins and ends where there is a source: as `generation_config.json` says, without the file as the
+    /// model's configuration does.
+    fn source_options(&self) -> Option<SourceOptions> {
+        let Model::Seq2Seq(model) = &*self.model else { return None };
+        Some(SourceOptions::of(model.as_ref(), &self.generation, self.tokenizer.bos()))
+    }
+
+    /// Reads an adapter folder and refuses one that does not fit this model.
+    ///
+    /// # Errors
+    /// The folder is damaged or belongs to a model of another kind or shape.
+    pub fn adapter(&self, folder: &Path) -> Result<FoldedAdapter> {
+        let sites = self.model.sites();
+        let adapter = FoldedAdapter::read(folder, Some(&sites))?;
+        adapter.check_fits(&sites)?;
+        adapter.placed(&self.model)
+    }
+
+    /// An adapter as it is put before this model.
+    ///
+    /// # Errors
+    /// Its head does not fit the model, or it writes with a model that cannot.
+    pub fn conditioning(&self, adapter: &FoldedAdapter) -> Result<Conditioning> {
+        if adapter.task.task == Task::Causal {
+            self.check_writes()?;
+        }
+        adapter.conditioning(&self.model, &self.device)
+    }
+
+    /// Refuses to write with a causal model that was saved with a head for classes in place of that for tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::TaskShape`].
+    pub fn check_writes(&self) -> Result<()> {
+        let wanted = sentence!("a model that writes: this checkpoint has a head for classes and none for tokens");
+        let architecture = self.model.shape().architecture;
+        match &*self.model {
+            Model::Causal(_) if !self.summary.tasks.contains(&Task::Causal) => {
+                Err(EngineError::TaskShape { architecture, wanted })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The task asked for, or what the model does.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] when the model cannot do it.
+    pub fn task(&self, asked: Option<Task>) -> Result<Task> {
+        let tasks = &self.summary.tasks;
+        match asked.or_else(|| tasks.first().copied()) {
+            Some(task) if tasks.contains(&task) => Ok(task),
+            other => Err(cannot(&self.summary.architecture, other.unwrap_or_default())),
+        }
+    }
+}
