@@ -380,7 +380,7 @@ impl Assets {
     /// The starter model's folder.
     ///
     /// # Errors
-    /// [`WorkspaceError::AssetMissing`] says where it was expected.
+    /// [`WorkspaceError::ModelMissing`] says where it was expected.
     pub fn model(&self) -> Result<PathBuf, WorkspaceError> {
         let path = self.root.join("models").join("starter");
         if path.join("config.json").is_file() { Ok(path) } else { Err(WorkspaceError::ModelMissing(path)) }
@@ -389,7 +389,7 @@ impl Assets {
     /// Training and validation file of a starter dataset: `records` or `zh_instructions`.
     ///
     /// # Errors
-    /// [`WorkspaceError::AssetMissing`] says where it was expected.
+    /// [`WorkspaceError::ModelMissing`] says where it was expected.
     pub fn dataset(&self, name: &str) -> Result<(PathBuf, PathBuf), WorkspaceError> {
         let folder = self.root.join("datasets").join(name);
         let files = (folder.join("train.jsonl"), folder.join("validation.jsonl"));
@@ -399,7 +399,7 @@ impl Assets {
     /// The run that is ready when the program starts for the first time: starter model, starter dataset, defaults.
     ///
     /// # Errors
-    /// [`WorkspaceError::AssetMissing`] when either is not there.
+    /// An error when either is not there.
     pub fn starter_run(&self) -> Result<RunConfig, WorkspaceError> {
         let (train, validation) = self.dataset("records")?;
         let mut data = engine::config::DataConfig::new(train);

@@ -128,7 +128,7 @@ impl FileKind {
             Self::Archive(name) => sentence!("an archive ({name})", name),
             Self::Zip => sentence!("a zip archive"),
             Self::Gguf => sentence!("a model in llama.cpp's form (GGUF)"),
-            Self::Binary(name) => sentence!("a {name} file", name),
+            Self::Binary(name) => sentence!("a file of {name}", name),
         }
     }
 }

@@ -53,11 +53,12 @@ impl LoadedModel {
         device::check_precision(&device_info, &device, precision, trials)?;
         // Hashing and loading read the same mapped pages; side by side they take the time of one.
         let (hash, model) = std::thread::scope(|scope| {
-            let hash = scope.spawn(|| files.hash());
+            let hashing = std::thread::Builder::new().name("hash".to_owned()).spawn_scoped(scope, || files.hash());
             let model = BaseModel::load(Arc::clone(&files), (&device, precision), progress);
-            (hash.join(), model)
+            // Where there is no thread to be had, one after the other.
+            let hash = hashing.map_or_else(|_| files.hash(), |thread| thread.join().unwrap_or_default());
+            (hash, model)
         });
-        let hash = hash.unwrap_or_default();
         let generation = GenerationConfig::read(folder)?;
         Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation })
     }

@@ -15,6 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Sentence {
     template: Cow<'static, str>,
     values: Option<Box<Values>>,
+    /// Not a template of ours: it is the same in every language.
+    is_text: bool,
 }
 
 /// By the names of their blanks.
@@ -32,17 +34,17 @@ pub enum Value {
 impl Sentence {
     /// A template without blanks. Called by [`sentence!`](crate::sentence!).
     pub const fn plain(template: &'static str) -> Self {
-        Self { template: Cow::Borrowed(template), values: None }
+        Self { template: Cow::Borrowed(template), values: None, is_text: false }
     }
 
     /// A template whose blanks are filled by the values of these names. Called by [`sentence!`](crate::sentence!).
     pub fn filled(template: &'static str, values: BTreeMap<Cow<'static, str>, Value>) -> Self {
-        Self { template: Cow::Borrowed(template), values: Some(Box::new(values)) }
+        Self { template: Cow::Borrowed(template), values: Some(Box::new(values)), is_text: false }
     }
 
     /// A text that is not ours: what a library, a driver or a server said.
     pub fn verbatim(text: impl fmt::Display) -> Self {
-        Self { template: Cow::Owned(text.to_string()), values: None }
+        Self { template: Cow::Owned(text.to_string()), values: None, is_text: true }
     }
 
     /// Several, with commas between them; nothing for none.
@@ -55,12 +57,12 @@ impl Sentence {
         all.into_iter().reduce(|before, next| crate::sentence!("{before}; {next}", before, next))
     }
 
-    /// As a column of a table keeps it: the text where there are no values, else JSON.
+    /// As a column of a table keeps it: a text that is not ours as it is, a template as JSON.
     pub fn kept(&self) -> String {
-        match self.values {
-            None => self.template.clone().into_owned(),
+        match self.is_text {
+            true => self.template.clone().into_owned(),
             // A map of texts is always JSON.
-            Some(_) => serde_json::to_string(self).unwrap_or_else(|_| self.to_string()),
+            false => serde_json::to_string(self).unwrap_or_else(|_| self.to_string()),
         }
     }
 
@@ -78,7 +80,8 @@ impl Sentence {
             Value::Text(text) => text.clone(),
             Value::Sentence(sentence) => sentence.render(translate),
         };
-        let template = translate(&self.template).unwrap_or(&self.template);
+        let told = if self.is_text { None } else { translate(&self.template) };
+        let template = told.unwrap_or(&self.template);
         match &self.values {
             None => template.to_owned(),
             Some(values) => fill(template, &|name| values.get(name).map(text)),
@@ -291,10 +294,10 @@ struct Kept<'a> {
     values: Option<Box<Values>>,
 }
 
-/// A text where there are no values, as sentences were kept before they had any; else the template and its values.
+/// A text that is not ours, as all sentences were kept once; a template with its values, if it has any.
 impl Serialize for Sentence {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.values.is_none() {
+        if self.is_text {
             return self.template.serialize(serializer);
         }
         Kept { template: Cow::Borrowed(&self.template), values: self.values.clone() }.serialize(serializer)
@@ -312,7 +315,7 @@ impl<'de> Deserialize<'de> for Sentence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Read::deserialize(deserializer)? {
             Read::Text(text) => Self::verbatim(text),
-            Read::Kept(Kept { template, values }) => Self { template, values },
+            Read::Kept(Kept { template, values }) => Self { template, values, is_text: false },
         })
     }
 }
@@ -321,9 +324,7 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => text.serialize(serializer),
-            Self::Sentence(Sentence { template, values }) => {
-                Kept { template: Cow::Borrowed(template), values: values.clone() }.serialize(serializer)
-            }
+            Self::Sentence(sentence) => sentence.serialize(serializer),
         }
     }
 }
@@ -332,7 +333,9 @@ impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Read::deserialize(deserializer)? {
             Read::Text(text) => Self::Text(text),
-            Read::Kept(Kept { template, values }) => Self::Sentence(Sentence { template, values }),
+            Read::Kept(kept) => {
+                Self::Sentence(Sentence { template: kept.template, values: kept.values, is_text: false })
+            }
         })
     }
 }
@@ -383,6 +386,9 @@ mod tests {
         }
         let before: Sentence = serde_json::from_str("\"3 {rows} were cut\"").unwrap();
         assert_eq!(before.to_string(), "3 {rows} were cut");
+        let read = Sentence::verbatim("read");
+        assert_eq!((read.kept().as_str(), read.render(&chinese).as_str()), ("read", "read"), "a column of that name");
+        assert_eq!(Sentence::from_kept(sentence!("read").kept()).render(&chinese), "读取");
     }
 
     #[test]

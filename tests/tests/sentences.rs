@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use app::text::in_chinese;
-use engine::models::Site;
 use regex::Regex;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -37,9 +36,7 @@ fn templates(source: &str) -> Vec<String> {
 fn all() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = ["engine/src", "app/src"].into_iter().flat_map(|folder| sources(&root.join(folder)));
-    let mut all: BTreeSet<String> = files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap())).collect();
-    all.extend(Site::ALL.map(|site| site.name().to_owned()));
-    all
+    files.flat_map(|path| templates(&std::fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The blanks of a template, but for the forms of a word, which Chinese does not have.

@@ -62,7 +62,7 @@ impl Software {
         let output = self.workbench(&words);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "on {device}:\n{out}\n{err}");
-        assert_eq!(out.lines().count(), cases.len(), "{out}");
+        assert!(out.lines().count() >= cases.len(), "{out}");
     }
 }
 

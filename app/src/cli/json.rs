@@ -67,7 +67,7 @@ pub(super) fn plain(figure: &impl Serialize) -> Value {
 /// Sentences as their words, which is how a machine that is asked in English reads them.
 fn in_words(value: Value) -> Value {
     match value {
-        Value::Object(fields) if fields.contains_key("template") && fields.contains_key("values") => {
+        Value::Object(fields) if is_sentence(&fields) => {
             let sentence: Result<Sentence, _> = serde_json::from_value(Value::Object(fields.clone()));
             sentence.map_or(Value::Object(fields), |sentence| sentence.to_string().into())
         }
@@ -75,6 +75,11 @@ fn in_words(value: Value) -> Value {
         Value::Array(values) => values.into_iter().map(in_words).collect(),
         plain => plain,
     }
+}
+
+fn is_sentence(fields: &Map<String, Value>) -> bool {
+    fields.get("template").is_some_and(Value::is_string)
+        && fields.keys().all(|key| ["template", "values"].contains(&key.as_str()))
 }
 
 /// Fields under the name of what happened, which comes first.

@@ -24,7 +24,7 @@ pub(super) fn describe(kept_by: &Sentence, adapter: &FoldedAdapter) -> Sentence 
 fn parts(kept_by: &Sentence, adapter: &FoldedAdapter) -> Vec<Sentence> {
     let mut parts = Vec::new();
     if !adapter.prefixes.is_empty() {
-        let sites = adapter.prefixes.iter().map(|(site, _)| Sentence::verbatim(site.name()));
+        let sites = adapter.prefixes.iter().map(|(site, _)| site.sentence());
         let sites = sites.reduce(|before, next| sentence!("{before}, the {next}", before, next)).unwrap_or_default();
         let slots = adapter.prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).max();
         let prefix = sentence!(

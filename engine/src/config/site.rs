@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sentence;
 use crate::sentence::{ToValue, Value};
+use crate::{Sentence, sentence};
 
 /// A place where a model attends and a prefix can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,13 +19,22 @@ pub enum Site {
 
 impl ToValue for Site {
     fn to_value(&self) -> Value {
-        Value::Sentence(Sentence::verbatim(self.name()))
+        Value::Sentence(self.sentence())
     }
 }
 
 impl Site {
     /// Every site that there is, in the order of a model's work.
     pub const ALL: [Self; 3] = [Self::Encoder, Self::Decoder, Self::Cross];
+
+    /// In words.
+    pub fn sentence(self) -> Sentence {
+        match self {
+            Self::Encoder => sentence!("encoder"),
+            Self::Decoder => sentence!("decoder"),
+            Self::Cross => sentence!("cross-attention"),
+        }
+    }
 
     /// As files name it.
     pub fn name(self) -> &'static str {
