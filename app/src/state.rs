@@ -448,9 +448,7 @@ impl State {
             Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
             Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
             Event::Failed { failure, .. } => self.failed(job, purpose, failure),
-            Event::Notice { text, .. } => {
-                self.notices.add(Level::Info, text::as_sentence(&text::tell(&text)), "", self.now)
-            }
+            Event::Notice { text, .. } => self.notices.add(Level::Info, text::told(&text), "", self.now),
             Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }

@@ -116,6 +116,11 @@ pub fn tell(sentence: &Sentence) -> String {
     })
 }
 
+/// A sentence that stands alone: with a capital at its beginning.
+pub fn told(sentence: &Sentence) -> String {
+    as_sentence(&tell(sentence))
+}
+
 /// The Chinese of a template, if it has one.
 pub fn in_chinese(template: &str) -> Option<&'static str> {
     SENTENCES.get(template).map(String::as_str)

@@ -24,11 +24,12 @@ pub use self::training::{
     AdafactorConfig, AdamConfig, EpochEnd, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
     WeightDecayOn,
 };
+use crate::Sentence;
 use crate::device::DeviceChoice;
 use crate::error::Result;
 use crate::nn::Precision;
 use crate::sentence;
-use crate::sentence::{Sentence, ToValue, Value};
+use crate::sentence::ToSentence;
 
 /// Everything that decides what a run computes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,9 +90,9 @@ pub enum Task {
     MaskedFill,
 }
 
-impl ToValue for Task {
-    fn to_value(&self) -> Value {
-        Value::Text(self.name().to_owned())
+impl ToSentence for Task {
+    fn to_sentence(&self) -> Sentence {
+        Sentence::verbatim(self.name())
     }
 }
 

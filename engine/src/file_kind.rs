@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
+use crate::Sentence;
 use crate::error::{EngineError, Result};
 use crate::sentence;
-use crate::sentence::{Sentence, ToValue, Value};
+use crate::sentence::ToSentence;
 
 /// How much of a file is looked at.
 const HEAD: usize = 1024;
@@ -133,9 +134,9 @@ impl FileKind {
     }
 }
 
-impl ToValue for FileKind {
-    fn to_value(&self) -> Value {
-        Value::Sentence(self.sentence())
+impl ToSentence for FileKind {
+    fn to_sentence(&self) -> Sentence {
+        self.sentence()
     }
 }
 

@@ -15,21 +15,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Sentence {
     template: Cow<'static, str>,
     values: Option<Box<Values>>,
-    /// Not a template of ours: it is the same in every language.
+    /// Not a template of ours but a name, a number, a path, somebody else's words: the same in every language.
     is_text: bool,
 }
 
-/// By the names of their blanks.
-type Values = BTreeMap<Cow<'static, str>, Value>;
-
-/// What fills a blank.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Value {
-    /// As it is in every language: a name, a number, a path, what somebody else's program said.
-    Text(String),
-    /// In the language of the sentence around it.
-    Sentence(Sentence),
-}
+/// What fills the blanks, by their names: sentences in the language of the one around them, and texts as they are.
+type Values = BTreeMap<Cow<'static, str>, Sentence>;
 
 impl Sentence {
     /// A template without blanks. Called by [`sentence!`](crate::sentence!).
@@ -38,7 +29,7 @@ impl Sentence {
     }
 
     /// A template whose blanks are filled by the values of these names. Called by [`sentence!`](crate::sentence!).
-    pub fn filled(template: &'static str, values: BTreeMap<Cow<'static, str>, Value>) -> Self {
+    pub fn filled(template: &'static str, values: BTreeMap<Cow<'static, str>, Self>) -> Self {
         Self { template: Cow::Borrowed(template), values: Some(Box::new(values)), is_text: false }
     }
 
@@ -76,15 +67,11 @@ impl Sentence {
 
     /// The sentence by the templates of a language; in English where it has none. Control characters in values stay.
     pub fn render<'a>(&self, translate: &dyn Fn(&str) -> Option<&'a str>) -> String {
-        let text = |value: &Value| match value {
-            Value::Text(text) => text.clone(),
-            Value::Sentence(sentence) => sentence.render(translate),
-        };
         let told = if self.is_text { None } else { translate(&self.template) };
         let template = told.unwrap_or(&self.template);
         match &self.values {
             None => template.to_owned(),
-            Some(values) => fill(template, &|name| values.get(name).map(text)),
+            Some(values) => fill(template, &|name| values.get(name).map(|value| value.render(translate))),
         }
     }
 }
@@ -216,67 +203,67 @@ macro_rules! sentence {
 #[macro_export]
 macro_rules! sentence_value {
     ($name:ident) => {
-        $crate::sentence::ToValue::to_value(&$name)
+        $crate::sentence::ToSentence::to_sentence(&$name)
     };
     ($name:ident = $value:expr) => {
-        $crate::sentence::ToValue::to_value(&$value)
+        $crate::sentence::ToSentence::to_sentence(&$value)
     };
 }
 
 /// What can stand in a sentence.
-pub trait ToValue {
-    /// As the sentence keeps it.
-    fn to_value(&self) -> Value;
+pub trait ToSentence {
+    /// As the sentence around it keeps it.
+    fn to_sentence(&self) -> Sentence;
 }
 
-impl ToValue for Sentence {
-    fn to_value(&self) -> Value {
-        Value::Sentence(self.clone())
+impl ToSentence for Sentence {
+    fn to_sentence(&self) -> Sentence {
+        self.clone()
     }
 }
 
-impl<T: ToValue + ?Sized> ToValue for &T {
-    fn to_value(&self) -> Value {
-        (**self).to_value()
+impl<T: ToSentence + ?Sized> ToSentence for &T {
+    fn to_sentence(&self) -> Sentence {
+        (**self).to_sentence()
     }
 }
 
-impl ToValue for Path {
-    fn to_value(&self) -> Value {
-        Value::Text(self.display().to_string())
+impl ToSentence for Path {
+    fn to_sentence(&self) -> Sentence {
+        Sentence::verbatim(self.display())
     }
 }
 
-impl ToValue for PathBuf {
-    fn to_value(&self) -> Value {
-        self.as_path().to_value()
+impl ToSentence for PathBuf {
+    fn to_sentence(&self) -> Sentence {
+        self.as_path().to_sentence()
     }
 }
 
 /// Sizes as they are written of a tensor: `[2, 768]`.
-impl ToValue for [usize] {
-    fn to_value(&self) -> Value {
-        Value::Text(format!("{self:?}"))
+impl ToSentence for [usize] {
+    fn to_sentence(&self) -> Sentence {
+        Sentence::verbatim(format!("{self:?}"))
     }
 }
 
-impl<const N: usize> ToValue for [usize; N] {
-    fn to_value(&self) -> Value {
-        self.as_slice().to_value()
+impl<const N: usize> ToSentence for [usize; N] {
+    fn to_sentence(&self) -> Sentence {
+        self.as_slice().to_sentence()
     }
 }
 
-impl ToValue for Vec<usize> {
-    fn to_value(&self) -> Value {
-        self.as_slice().to_value()
+impl ToSentence for Vec<usize> {
+    fn to_sentence(&self) -> Sentence {
+        self.as_slice().to_sentence()
     }
 }
 
 macro_rules! as_text {
     ($($kind:ty),+ $(,)?) => {$(
-        impl ToValue for $kind {
-            fn to_value(&self) -> Value {
-                Value::Text(self.to_string())
+        impl ToSentence for $kind {
+            fn to_sentence(&self) -> Sentence {
+                Sentence::verbatim(self)
             }
         }
     )+};
@@ -316,26 +303,6 @@ impl<'de> Deserialize<'de> for Sentence {
         Ok(match Read::deserialize(deserializer)? {
             Read::Text(text) => Self::verbatim(text),
             Read::Kept(Kept { template, values }) => Self { template, values, is_text: false },
-        })
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => text.serialize(serializer),
-            Self::Sentence(sentence) => sentence.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Read::deserialize(deserializer)? {
-            Read::Text(text) => Self::Text(text),
-            Read::Kept(kept) => {
-                Self::Sentence(Sentence { template: kept.template, values: kept.values, is_text: false })
-            }
         })
     }
 }

@@ -129,6 +129,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("method.bias", "Biases that are trained too: none, all or lora_only"),
     value("method.rank_pattern", "Other ranks by the names of layers, as in {c_attn = 4} (PEFT: rank_pattern)"),
     value("method.alpha_pattern", "Other alphas by the names of layers (PEFT: alpha_pattern)"),
+    value("method.modules_to_save", "Modules trained whole beside the matrices, as in [\"embed_tokens\"]"),
+    value(
+        "method.trained_tokens",
+        "Tokens whose rows of a table are trained, as in {\"\" = [7, 40]} (PEFT: trainable_token_indices)",
+    ),
     or_none(value(
         "method.top_layers",
         "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
@@ -166,6 +171,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("lora.bias", "Biases that are trained too: none, all or lora_only"),
     value("lora.rank_pattern", "Other ranks by the names of layers"),
     value("lora.alpha_pattern", "Other alphas by the names of layers"),
+    value("lora.modules_to_save", "Modules trained whole beside the matrices"),
+    value("lora.trained_tokens", "Tokens whose rows of a table are trained"),
     table("lora.init", "Initial values of the matrices"),
     value("lora.init.type", "fresh or adapter"),
     path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
@@ -577,6 +584,8 @@ mod tests {
             targets: Some(vec!["c_attn".to_owned()]),
             rank_pattern: [("c_attn".to_owned(), 4)].into(),
             alpha_pattern: [("c_attn".to_owned(), 8.0)].into(),
+            modules_to_save: vec!["ln_f".to_owned()],
+            trained_tokens: [(String::new(), vec![7])].into(),
             init: LoraInit::Adapter { path: "a".into() },
             ..LoraConfig::default()
         };

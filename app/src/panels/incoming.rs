@@ -83,7 +83,7 @@ impl Incoming {
             }
             return;
         };
-        ui.add(egui::Label::new(text::as_sentence(&text::tell(&found.sentence))).wrap());
+        ui.add(egui::Label::new(text::told(&found.sentence)).wrap());
         if found.n_virtual > 0 {
             fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
         }

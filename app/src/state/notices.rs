@@ -6,7 +6,7 @@ use super::State;
 use crate::action::{Action, Screen};
 use crate::say;
 use crate::store::RunState;
-use crate::text::{as_sentence, tell};
+use crate::text::{tell, told};
 use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
@@ -95,7 +95,7 @@ impl Notices {
 
     /// Adds an error: its words begin in the middle of a sentence, as errors do.
     pub fn fail(&mut self, failure: &Failure, at: f64) {
-        self.add(Level::Bad, as_sentence(&tell(&failure.what)), tell(&failure.advice), at);
+        self.add(Level::Bad, told(&failure.what), tell(&failure.advice), at);
     }
 
     /// Takes one from the screen; it stays in the list.

@@ -342,29 +342,20 @@ impl Keeper {
 
 /// What a run begins with, or goes on with.
 fn beginning(facts: &RunFacts) -> Sentence {
-    let (steps, device, rows, validation) = (facts.total_steps, &facts.device, facts.train_rows, facts.validation_rows);
-    let (trained, stored, done) = (facts.trained_parameters, facts.stored_parameters, facts.done_steps);
-    match done {
-        0 => sentence!(
-            "Training to step {steps} on {device}: {rows} rows, {validation} to validate; trains {trained} numbers, keeps {stored}",
-            steps,
-            device,
-            rows,
-            validation,
-            trained,
-            stored
-        ),
-        _ => sentence!(
-            "Training from step {done} to step {steps} on {device}: {rows} rows, {validation} to validate; trains {trained} numbers, keeps {stored}",
-            done,
-            steps,
-            device,
-            rows,
-            validation,
-            trained,
-            stored
-        ),
-    }
+    let (steps, done) = (facts.total_steps, facts.done_steps);
+    let span = match done {
+        0 => sentence!("Training to step {steps}", steps),
+        _ => sentence!("Training from step {done} to step {steps}", done, steps),
+    };
+    sentence!(
+        "{span} on {device}: {rows} rows, {validation} to validate; trains {trained} numbers, keeps {stored}",
+        span,
+        device = facts.device,
+        rows = facts.train_rows,
+        validation = facts.validation_rows,
+        trained = facts.trained_parameters,
+        stored = facts.stored_parameters
+    )
 }
 
 pub(super) fn unknown(run: &RunId) -> Trouble {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::Sentence;
 use crate::error::EngineError;
 use crate::sentence;
-use crate::sentence::{Sentence, ToValue, Value};
+use crate::sentence::ToSentence;
 
 /// PEFT's configuration, which every adapter folder has.
 const CONFIG: &str = "adapter_config.json";
@@ -28,9 +29,9 @@ pub enum Lookalike {
     WithoutTensors,
 }
 
-impl ToValue for Lookalike {
-    fn to_value(&self) -> Value {
-        Value::Sentence(self.sentence())
+impl ToSentence for Lookalike {
+    fn to_sentence(&self) -> Sentence {
+        self.sentence()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sentence::{ToValue, Value};
+use crate::sentence::ToSentence;
 use crate::{Sentence, sentence};
 
 /// A place where a model attends and a prefix can stand.
@@ -17,9 +17,9 @@ pub enum Site {
     Cross,
 }
 
-impl ToValue for Site {
-    fn to_value(&self) -> Value {
-        Value::Sentence(self.sentence())
+impl ToSentence for Site {
+    fn to_sentence(&self) -> Sentence {
+        self.sentence()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::io::{Error, ErrorKind};
 
+use crate::Sentence;
 use crate::sentence;
-use crate::sentence::{Sentence, ToValue, Value};
+use crate::sentence::ToSentence;
 
 /// What was tried with a file, a folder or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +44,9 @@ impl IoAction {
     }
 }
 
-impl ToValue for IoAction {
-    fn to_value(&self) -> Value {
-        Value::Sentence(self.sentence())
+impl ToSentence for IoAction {
+    fn to_sentence(&self) -> Sentence {
+        self.sentence()
     }
 }
 

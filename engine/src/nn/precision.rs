@@ -6,7 +6,8 @@ use std::str::FromStr;
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use crate::sentence::{ToValue, Value};
+use crate::Sentence;
+use crate::sentence::ToSentence;
 
 /// In which numbers the matrices of a model are multiplied with what goes through them.
 ///
@@ -57,9 +58,9 @@ impl Precision {
     }
 }
 
-impl ToValue for Precision {
-    fn to_value(&self) -> Value {
-        Value::Text(self.name().to_owned())
+impl ToSentence for Precision {
+    fn to_sentence(&self) -> Sentence {
+        Sentence::verbatim(self.name())
     }
 }
 

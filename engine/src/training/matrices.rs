@@ -11,7 +11,7 @@ use crate::{Sentence, sentence};
 ///
 /// # Errors
 /// [`EngineError::Setting`] for layers or modules that the model does not have, or that are named twice.
-pub(crate) fn lora_parts(
+pub(super) fn lora_parts(
     lora: &LoraConfig,
     architecture: &str,
     linears: &[LinearName],
@@ -67,7 +67,7 @@ fn check_saved(lora: &LoraConfig, shape: &LoraShape, saved: &[WeightName]) -> Re
 ///
 /// # Errors
 /// A table cannot be read.
-pub(crate) fn rows_of(shape: &LoraShape, model: &LoadedModel) -> Result<Vec<Vec<f32>>> {
+pub(super) fn rows_of(shape: &LoraShape, model: &LoadedModel) -> Result<Vec<Vec<f32>>> {
     let weights = model.model.weights();
     let of = |TokenTable { table, tokens }: &TokenTable| {
         let name = format!("{}.weight", table.name);

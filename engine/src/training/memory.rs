@@ -157,7 +157,7 @@ impl Memory {
 }
 
 /// Takes a tensor out of its place, so that its memory has one owner and can be written over.
-pub(crate) fn take(tensor: &mut Tensor<1>) -> Tensor<1> {
+pub(super) fn take(tensor: &mut Tensor<1>) -> Tensor<1> {
     let device = tensor.device();
     std::mem::replace(tensor, Tensor::empty([0], &device))
 }

@@ -77,7 +77,7 @@ impl Origin {
     ///
     /// # Errors
     /// The model's `config.json` cannot be read any more, or the tokenizer cannot be written down.
-    pub(crate) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
+    pub(super) fn of(config: &RunConfig, model: &LoadedModel, data: &Dataset) -> Result<Self> {
         let path = config.model.join("config.json");
         let mut said: BTreeMap<String, Value> = files::read_json(&path, Kind::Settings, sentence!("config.json"))?;
         said.retain(|key, _| !OF_NO_EFFECT.contains(&key.as_str()));

@@ -370,7 +370,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
     Ok(AdapterPlan { parts, task: task.clone() })
 }
 
-pub(crate) fn prompt_shape(
+pub(super) fn prompt_shape(
     prompt: &PromptConfig,
     width: usize,
     is_seq2seq: bool,
@@ -399,7 +399,7 @@ fn layers_and_heads(model: &Model) -> [usize; 2] {
 
 /// The weights of the model that are trained: all that the task reads, or those of the top blocks and what comes behind.
 /// `reads` is the task of an encoder, of whose own heads each task reads its own.
-pub(crate) fn trained_weights(
+pub(super) fn trained_weights(
     full: &FullConfig,
     weights: Vec<WeightName>,
     n_layers: usize,
@@ -580,7 +580,7 @@ impl Start {
 }
 
 /// The tokens of the vocabulary among some tokens.
-pub(crate) fn hard(tokens: &[u32]) -> Vec<u32> {
+pub(super) fn hard(tokens: &[u32]) -> Vec<u32> {
     tokens.iter().copied().filter(|&token| token < SOFT).collect()
 }
 

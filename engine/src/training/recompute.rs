@@ -21,7 +21,7 @@ use crate::training::loss::{nll_of_hidden, read, seq2seq};
 ///
 /// # Errors
 /// The model cannot do the batch's task, or the device failed.
-pub(crate) fn backward(
+pub(super) fn backward(
     base: &BaseModel,
     conditioning: &Conditioning,
     (batch, token_weight): (&TokenBatch, f64),

@@ -27,7 +27,7 @@ const SEQ: usize = 9;
 const SEED: u64 = 5;
 
 /// The models of the golden cases.
-pub(crate) fn models() -> Vec<PathBuf> {
+pub(super) fn models() -> Vec<PathBuf> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases");
     let mut cases: Vec<PathBuf> = std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
@@ -39,7 +39,7 @@ fn load(folder: &Path) -> (BaseModel, Device) {
 }
 
 /// On the CPU, whatever it is asked for otherwise.
-pub(crate) fn load_in(folder: &Path, precision: Precision) -> (BaseModel, Device) {
+pub(super) fn load_in(folder: &Path, precision: Precision) -> (BaseModel, Device) {
     let (folder, device) = (Arc::new(ModelFolder::open(folder).unwrap()), crate::device::cpu());
     (BaseModel::load(folder, (&device, precision), &mut |_| Ok(())).unwrap(), device)
 }
@@ -49,7 +49,7 @@ fn case(name: &str) -> (BaseModel, Device) {
 }
 
 /// What is trained, with a name for what goes wrong.
-pub(crate) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
+pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     let prefix = |sites: &[Site], config: &PrefixConfig| -> Vec<PartPlan> {
         let sites = model.sites().into_iter().filter(|(site, _)| sites.contains(site));
         let plan = |(site, shape)| {
@@ -120,7 +120,7 @@ fn last_site(model: &BaseModel) -> Site {
 }
 
 /// What the model can learn, with one of each kind of loss among the architectures.
-pub(crate) fn tasks(model: &BaseModel) -> Vec<Task> {
+pub(super) fn tasks(model: &BaseModel) -> Vec<Task> {
     match &**model {
         Model::Causal(_) => vec![Task::Causal],
         Model::Seq2Seq(_) => vec![Task::Seq2Seq],
@@ -132,7 +132,7 @@ pub(crate) fn tasks(model: &BaseModel) -> Vec<Task> {
 }
 
 /// Rows of three lengths that begin with soft tokens, if there are any.
-pub(crate) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
+pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
     let is_soft = parts.iter().any(|part| matches!(part, PartPlan::Prompt(_)));
     let token = |at: usize| match at % SEQ {
         slot if is_soft && slot < 2 => SOFT.cast_signed() + slot as i32,
@@ -161,7 +161,7 @@ pub(crate) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenB
 }
 
 /// A trainer whose parameters are drawn, but for weights of the model itself.
-pub(crate) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
+pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
     if task.has_classes() {
         let (kind, d_model) = (model.head_kind(task).unwrap(), model.head_width());
         parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2, blocks: Vec::new() }));
@@ -196,7 +196,7 @@ fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartPlan>) ->
 
 /// The largest difference of two gradients, infinite where nothing arrives, as a share of the largest number in the same tensor or, in one where nearly
 /// nothing arrives, of a hundredth of the largest of all.
-pub(crate) fn difference([kept, again]: &[Gradient; 2]) -> f64 {
+pub(super) fn difference([kept, again]: &[Gradient; 2]) -> f64 {
     let numbers = |gradient: &Gradient| -> Vec<Vec<f32>> {
         gradient.of_parameters.iter().map(|tensor| floats(tensor.clone()).unwrap()).collect()
     };

@@ -17,7 +17,7 @@ const ROWS_FOR_SCALE: usize = 16;
 ///
 /// # Errors
 /// The vocabulary cannot express a text, or the adapter is damaged or of another model's shape.
-pub(crate) fn prefix_target(
+pub(super) fn prefix_target(
     init: &PrefixInit,
     site: Site,
     model: &LoadedModel,
@@ -51,7 +51,7 @@ pub(crate) fn prefix_target(
 }
 
 /// The adapter of a run, of a folder or of a file, in any form that can be imported.
-pub(crate) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter> {
+pub(super) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter> {
     let of_run = path.join("adapter");
     let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
     let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&model.model.sites()))?.adapter;

@@ -286,10 +286,7 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     });
     classes_ui(ui, &preview.classes);
     for notice in &preview.notices {
-        ui.add(
-            egui::Label::new(RichText::new(text::as_sentence(&text::tell(notice))).small().color(tokens(ui).muted))
-                .wrap(),
-        );
+        ui.add(egui::Label::new(RichText::new(text::told(notice)).small().color(tokens(ui).muted)).wrap());
     }
     for (row, reason) in preview.skipped.iter().take(4) {
         let line = say!("data.skipped_row", row = row, reason = text::tell(reason));

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::say;
 use crate::state::State;
 use crate::state::lab::InitLab;
-use crate::text::{as_sentence, figure, tell};
+use crate::text::{figure, told};
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
 use crate::widgets::field;
@@ -88,7 +88,7 @@ impl LabForm {
                 ui.add_space(theme::SMALL_GAP);
                 progress_line_ui(ui, &state.lab);
                 if let Some(failure) = &state.lab.failure {
-                    let text = RichText::new(as_sentence(&tell(&failure.what))).color(tokens(ui).bad);
+                    let text = RichText::new(told(&failure.what)).color(tokens(ui).bad);
                     ui.add(egui::Label::new(text).wrap());
                 }
                 if !ready.is_none_or(|run| state.lab.is_about(run)) {
@@ -168,7 +168,7 @@ impl LabForm {
                 ui.label(number(row.before));
                 match (&row.failure, row.diverged) {
                     (Some(failure), _) => {
-                        let text = RichText::new(as_sentence(&tell(&failure.what))).small().color(t.bad);
+                        let text = RichText::new(told(&failure.what)).small().color(t.bad);
                         ui.add_sized([200.0, 18.0], egui::Label::new(text).wrap());
                     }
                     (None, 0) => {

@@ -60,7 +60,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                     }
                 });
                 if let Some(notice) = &model.notice {
-                    let notice = RichText::new(text::as_sentence(&text::tell(notice))).small().color(tokens(ui).muted);
+                    let notice = RichText::new(text::told(notice)).small().color(tokens(ui).muted);
                     ui.add(egui::Label::new(notice).wrap());
                 }
                 if folder != typed(&draft.model) {

@@ -8,7 +8,7 @@ use super::draft::Draft;
 use crate::action::Action;
 use crate::say;
 use crate::state::State;
-use crate::text::{as_sentence, scientific, tell};
+use crate::text::{scientific, told};
 use crate::theme::tokens;
 use crate::widgets::button::small_ui;
 use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
@@ -52,7 +52,7 @@ pub(super) fn range_ui(
         }
     });
     if let Some(failure) = &test.failure {
-        ui.add(egui::Label::new(RichText::new(as_sentence(&tell(&failure.what))).color(t.bad)).wrap());
+        ui.add(egui::Label::new(RichText::new(told(&failure.what)).color(t.bad)).wrap());
         return;
     }
     let findings = test.findings.unwrap_or_default();

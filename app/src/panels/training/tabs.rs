@@ -5,7 +5,7 @@ use engine::training::{NamedFigures, SampleReport};
 
 use crate::say;
 use crate::state::run_view::RunView;
-use crate::store::LogLevel;
+use crate::store::{LogLevel, LogLine};
 use crate::text;
 use crate::text::tell;
 use crate::theme::{self, tokens};
@@ -99,7 +99,8 @@ impl Tabs {
             }
         });
         let wanted = self.search.to_lowercase();
-        let lines: Vec<_> = view.log.iter().filter(|line| tell(&line.text).to_lowercase().contains(&wanted)).collect();
+        let fits = |line: &&LogLine| wanted.is_empty() || tell(&line.text).to_lowercase().contains(&wanted);
+        let lines: Vec<_> = view.log.iter().filter(fits).collect();
         if lines.is_empty() {
             return empty_ui(ui, say!("training.no_log"), "");
         }
