@@ -23,7 +23,7 @@ use engine::error::Failure;
 use engine::hub::{HubCommand, ModelId};
 use engine::models::ModelSummary;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId, Outcome, Phase};
+use engine::protocol::{Ask, Command, Event, JobId, Outcome, Phase, Report};
 use engine::training::Beginning;
 
 use self::comparison::Comparison;
@@ -270,8 +270,8 @@ impl State {
         self.outgoing.push(Outgoing::Hub(command));
     }
 
-    fn command(&mut self, command: Command) {
-        self.outgoing.push(Outgoing::Engine(command));
+    fn ask_engine(&mut self, job: JobId, ask: Ask) {
+        self.outgoing.push(Outgoing::Engine(Command { job, ask }));
     }
 
     fn job(&mut self, purpose: Purpose) -> JobId {
@@ -283,7 +283,7 @@ impl State {
 
     fn list_devices(&mut self) {
         let job = self.job(Purpose::Devices);
-        self.command(Command::ListDevices { job });
+        self.ask_engine(job, Ask::ListDevices);
     }
 
     /// The row of a run.
@@ -428,57 +428,56 @@ impl State {
     }
 
     /// Takes in what the engine tells: the only way in. Late news of work that nobody waits for is dropped.
-    pub fn apply(&mut self, event: Event) {
-        let job = event.job();
+    pub fn apply(&mut self, Event { job, what }: Event) {
         let Some(purpose) = self.jobs.get(&job).cloned() else { return };
-        match event {
-            Event::Devices { devices, .. } => self.devices = devices,
-            Event::Model { model, .. } => self.learn_model(purpose, model),
-            Event::Preview { preview, .. } => self.take_preview(job, *preview),
-            Event::Phase { phase, .. } => self.enter_phase(job, phase),
-            Event::RunStarted { facts, .. } => self.with_live(job, |live| live.started(&facts)),
-            Event::Changed { differences, .. } => {
+        match what {
+            Report::Devices { devices } => self.devices = devices,
+            Report::Model(model) => self.learn_model(purpose, model),
+            Report::Preview(preview) => self.take_preview(job, *preview),
+            Report::Phase(phase) => self.enter_phase(job, phase),
+            Report::RunStarted(facts) => self.with_live(job, |live| live.started(&facts)),
+            Report::Changed { differences } => {
                 if let Purpose::Train(run) = purpose {
                     self.changed = Some((run, differences));
                 }
             }
-            Event::Step { step, .. } => self.with_live(job, |live| live.stepped(&step)),
-            Event::Evaluated { evaluation, .. } => self.with_live(job, |live| live.evaluated(&evaluation)),
-            Event::Paused { paused, .. } => self.with_live(job, |live| live.paused = paused),
-            Event::CheckpointWritten { .. } | Event::Sample { .. } => {}
-            Event::Finished { outcome, .. } => self.finished(job, &purpose, outcome),
-            Event::Failed { failure, .. } => self.failed(job, purpose, failure),
-            Event::Notice { text, .. } => self.notices.add(Level::Info, text::told(&text), "", self.now),
-            Event::Token { stream, text, .. } if self.comparison.job == Some(job) => {
+            Report::Step(step) => self.with_live(job, |live| live.stepped(&step)),
+            Report::Evaluated(evaluation) => self.with_live(job, |live| live.evaluated(&evaluation)),
+            Report::Paused { paused } => self.with_live(job, |live| live.paused = paused),
+            Report::CheckpointWritten { .. } | Report::Sample(_) => {}
+            Report::Finished { outcome } => self.finished(job, &purpose, outcome),
+            Report::Failed(failure) => self.failed(job, purpose, failure),
+            Report::Notice { text } => self.notices.add(Level::Info, text::told(&text), "", self.now),
+            Report::Token { stream, text } if self.comparison.job == Some(job) => {
                 self.comparison.token(stream, &text);
             }
-            Event::BestBeam { stream, text, .. } if self.comparison.job == Some(job) => {
+            Report::BestBeam { stream, text } if self.comparison.job == Some(job) => {
                 self.comparison.best_beam(stream, text);
             }
-            Event::Generated { streams, .. } if self.comparison.job == Some(job) => self.comparison.generated(streams),
-            Event::Token { .. } | Event::BestBeam { .. } | Event::Generated { .. } => {}
-            Event::Score { .. } | Event::Voted { .. } => {}
-            Event::Grid { grid, .. } if self.exploration.grid_job == Some(job) => {
+            Report::Generated { streams } if self.comparison.job == Some(job) => self.comparison.generated(streams),
+            Report::Token { .. } | Report::BestBeam { .. } | Report::Generated { .. } => {}
+            Report::Score { .. } | Report::Voted(_) => {}
+            Report::Grid(grid) if self.exploration.grid_job == Some(job) => {
                 self.exploration.take_grid(grid);
                 // The cell that was clicked before is asked about anew.
                 if let Some(cell) = self.exploration.cell {
                     self.neighbours(cell);
                 }
             }
-            Event::Neighbours { lists, .. } if self.exploration.asks(job) => self.exploration.neighbours(lists),
-            Event::RangeStep { point, .. } if self.range.job == Some(job) => self.range.points.push(point),
-            Event::Range { findings, .. } if self.range.job == Some(job) => self.range.findings = Some(findings),
-            Event::Grid { .. } | Event::Neighbours { .. } | Event::RangeStep { .. } | Event::Range { .. } => {}
-            Event::LabStep { step, .. } if self.lab.job == Some(job) => self.lab.stepped(&step),
-            Event::LabScore { score, .. } if self.lab.job == Some(job) => self.lab.scored(score),
-            Event::LabStep { .. } | Event::LabScore { .. } | Event::Lab { .. } => {}
-            Event::Inspected { found, .. } => match purpose {
+            Report::Neighbours { lists } if self.exploration.asks(job) => self.exploration.neighbours(lists),
+            Report::RangeStep(point) if self.range.job == Some(job) => self.range.points.push(point),
+            Report::Range(findings) if self.range.job == Some(job) => self.range.findings = Some(findings),
+            Report::Grid(_) | Report::Neighbours { .. } | Report::RangeStep(_) | Report::Range(_) => {}
+            Report::LabStep(step) if self.lab.job == Some(job) => self.lab.stepped(&step),
+            Report::LabScore(score) if self.lab.job == Some(job) => self.lab.scored(score),
+            Report::LabStep(_) | Report::LabScore(_) | Report::Lab { .. } => {}
+            Report::Inspected(found) => match purpose {
                 Purpose::TasksOf(run) => drop(self.tasks.insert(run, found.tasks)),
                 _ => self.inspected(job, found),
             },
-            Event::Probed { probe, .. } => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
-            Event::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
-            Event::Written { folder, .. } => {
+            Report::Probed(probe) => self.with_incoming(job, |incoming| incoming.probe = Some(probe)),
+            Report::Written { .. } if purpose == Purpose::Incoming => self.imported(job),
+            Report::Written { folder } => {
                 self.notices.add(Level::Good, say!("notice.written", path = folder.display()), "", self.now);
             }
         }

@@ -20,6 +20,7 @@ mod jobs;
 pub mod loaded_model;
 pub mod models;
 pub mod nn;
+mod number;
 pub mod protocol;
 mod random;
 pub mod recipes;

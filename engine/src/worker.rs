@@ -9,7 +9,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use crate::device::Trials;
 use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::jobs::{self, Inbox, Job, Outbox, Progress};
-use crate::protocol::{Command, Event, JobId, Outcome};
+use crate::protocol::{Ask, Command, Event, JobId, Outcome, Report};
 use crate::session::Session;
 use crate::{Sentence, sentence};
 
@@ -65,9 +65,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || {
-                let inbox = Rc::new(Inbox::new(inbox));
-                let outbox = Outbox::new(outbox, Rc::clone(&inbox));
-                run(Worker::new(Session::new(cache, trials), outbox), &inbox);
+                Worker::new(Session::new(cache, trials), Rc::new(outbox), Rc::new(Inbox::new(inbox))).run();
             })
             .map_err(EngineError::io(IoAction::Start, "the engine thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
@@ -98,75 +96,73 @@ impl Drop for Engine {
 }
 
 /// A job with its name and whether it waits.
-struct Active {
+struct RunningJob {
     id: JobId,
     job: Box<dyn Job>,
+    out: Outbox,
     paused: bool,
 }
 
 struct Worker {
     session: Session,
-    out: Outbox,
-    jobs: Vec<Active>,
+    send: Rc<dyn Fn(Event)>,
+    inbox: Rc<Inbox>,
+    jobs: Vec<RunningJob>,
     /// The job after the one stepped last comes next, so that none starves.
     turn: usize,
 }
 
-fn run(mut worker: Worker, inbox: &Inbox) {
-    // Busy: look for a command and go on. Idle: wait for one. `Err`: the app is gone.
-    while let Ok(command) = inbox.next(worker.next_job().is_none()) {
-        match command {
-            Some(command) => worker.obey(command),
-            None => worker.step(),
-        }
-    }
-}
-
 impl Worker {
-    fn new(session: Session, out: Outbox) -> Self {
-        Self { session, out, jobs: Vec::new(), turn: 0 }
+    fn new(session: Session, send: Rc<dyn Fn(Event)>, inbox: Rc<Inbox>) -> Self {
+        Self { session, send, inbox, jobs: Vec::new(), turn: 0 }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Pause { job } => self.set_paused(job, true),
-            Command::Continue { job } => self.set_paused(job, false),
-            Command::Stop { job } => self.stop(job),
-            Command::Checkpoint { job } => self.with(job, |active| active.job.checkpoint()),
-            Command::Unload => self.session.unload(),
-            other => {
-                let (id, job) = jobs::from_command(other);
-                self.jobs.push(Active { id, job, paused: false });
+    fn run(mut self) {
+        // Busy: look for a command and go on. Idle: wait for one. `Err`: the app is gone.
+        while let Ok(command) = self.inbox.next(self.next_job().is_none()) {
+            match command {
+                Some(command) => self.handle(command),
+                None => self.step(),
             }
         }
     }
 
-    fn with(&mut self, id: JobId, change: impl FnOnce(&mut Active)) {
+    fn handle(&mut self, Command { job: id, ask }: Command) {
+        match ask {
+            Ask::Pause => self.set_paused(id, true),
+            Ask::Continue => self.set_paused(id, false),
+            Ask::Stop => self.stop(id),
+            Ask::Checkpoint => self.with(id, |active| active.job.checkpoint()),
+            Ask::Unload => self.session.unload(),
+            other => {
+                if let Some(job) = jobs::from_ask(other) {
+                    let out = Outbox::new(id, Rc::clone(&self.send), Rc::clone(&self.inbox));
+                    self.jobs.push(RunningJob { id, job, out, paused: false });
+                }
+            }
+        }
+    }
+
+    fn with(&mut self, id: JobId, change: impl FnOnce(&mut RunningJob)) {
         if let Some(active) = self.jobs.iter_mut().find(|active| active.id == id) {
             change(active);
         }
     }
 
     fn set_paused(&mut self, id: JobId, paused: bool) {
-        let mut found = false;
         self.with(id, |active| {
             active.paused = paused;
-            found = true;
+            active.out.send(Report::Paused { paused });
         });
-        if found {
-            self.out.send(Event::Paused { job: id, paused });
-        }
     }
 
     fn stop(&mut self, id: JobId) {
-        let mut drop_it = false;
-        self.with(id, |active| {
-            active.paused = false;
-            drop_it = !active.job.wind_down();
-        });
-        if drop_it {
-            self.jobs.retain(|active| active.id != id);
-            self.out.send(Event::Finished { job: id, outcome: Outcome::Stopped });
+        let Some(index) = self.jobs.iter().position(|active| active.id == id) else { return };
+        let active = &mut self.jobs[index];
+        active.paused = false;
+        if !active.job.request_stop() {
+            active.out.send(Report::Finished { outcome: Outcome::Stopped });
+            self.jobs.remove(index);
         }
     }
 
@@ -183,23 +179,22 @@ impl Worker {
 
     fn step(&mut self) {
         let Some(index) = self.next_job() else { return };
-        let Active { id, job, .. } = &mut self.jobs[index];
-        let id = *id;
-        let (session, out) = (&mut self.session, &self.out);
+        let RunningJob { id, job, out, .. } = &mut self.jobs[index];
+        let session = &mut self.session;
         // A driver or a kernel may panic; that ends the job, not the engine.
         let result = catch_unwind(AssertUnwindSafe(|| job.step(session, out)))
             .unwrap_or_else(|panic| Err(EngineError::Computation(panic_text(panic.as_ref()))));
         self.turn = index + 1;
         for text in session.take_unsaid() {
-            out.send(Event::Notice { job: id, text });
+            out.send(Report::Notice { text });
         }
         match result {
             // The command to stop is next, and ends the job as its kind ends.
             Ok(Progress::More) | Err(EngineError::Stopped) => return,
-            Ok(Progress::Done(outcome)) => self.out.send(Event::Finished { job: id, outcome }),
+            Ok(Progress::Done(outcome)) => out.send(Report::Finished { outcome }),
             Err(error) => {
                 tracing::warn!(job = id.0, %error, "a job failed");
-                self.out.send(Event::Failed { job: id, failure: Failure::from(&error) });
+                out.send(Report::Failed(Failure::from(&error)));
             }
         }
         self.jobs.remove(index);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Command, Event, JobId, Report};
 use engine::training::run_folder::{Record, read_records};
 use engine::worker::Engine;
 
@@ -72,6 +72,9 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
     }
 }
 
+/// The job of a test that needs one only.
+pub const JOB: JobId = JobId(1);
+
 /// An engine and its events. The engine waits at each event until it is heard: what is sent after one is obeyed before
 /// the next but one.
 pub struct Talk {
@@ -102,32 +105,49 @@ impl Talk {
         self.cache.path()
     }
 
-    /// Hands a command over.
-    pub fn send(&self, command: Command) {
-        self.engine.send(command).unwrap();
+    /// Asks for a job.
+    pub fn send(&self, ask: Ask) {
+        self.send_as(JOB, ask);
+    }
+
+    /// Asks under a name of its own.
+    pub fn send_as(&self, job: JobId, ask: Ask) {
+        self.engine.send(Command { job, ask }).unwrap();
+    }
+
+    /// Everything up to and with the end of the job.
+    pub fn until_end(&self) -> Vec<Report> {
+        self.until_end_of(JOB)
     }
 
     /// Everything up to and with the end of a job.
-    pub fn until_end(&self, job: JobId) -> Vec<Event> {
-        self.until(|event| event.job() == job && matches!(event, Event::Finished { .. } | Event::Failed { .. }))
+    pub fn until_end_of(&self, job: JobId) -> Vec<Report> {
+        let ends = |what: &Report| matches!(what, Report::Finished { .. } | Report::Failed(_));
+        self.hear(|event| event.job == job && ends(&event.what))
     }
 
-    /// Everything up to and with the first event that fits.
-    pub fn until(&self, fits: impl Fn(&Event) -> bool) -> Vec<Event> {
+    /// Everything up to and with the first report that fits.
+    pub fn until(&self, fits: impl Fn(&Report) -> bool) -> Vec<Report> {
+        self.hear(|event| fits(&event.what))
+    }
+
+    fn hear(&self, is_last: impl Fn(&Event) -> bool) -> Vec<Report> {
         let mut heard = Vec::new();
         loop {
-            heard.push(self.events.recv().expect("the engine goes on until the job ends"));
-            if heard.last().is_some_and(&fits) {
+            let event = self.events.recv().expect("the engine goes on until the job ends");
+            let is_over = is_last(&event);
+            heard.push(event.what);
+            if is_over {
                 return heard;
             }
         }
     }
 
-    /// Runs a command to its end; panics if it fails.
-    pub fn run(&self, command: Command, job: JobId) -> Vec<Event> {
-        self.send(command);
-        let heard = self.until_end(job);
-        if let Some(Event::Failed { failure, .. }) = heard.last() {
+    /// Asks, and hears to the end; panics if it fails.
+    pub fn run(&self, ask: Ask) -> Vec<Report> {
+        self.send(ask);
+        let heard = self.until_end();
+        if let Some(Report::Failed(failure)) = heard.last() {
             panic!("{failure:?}");
         }
         heard

@@ -13,13 +13,11 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, GenerateRequest, JobId, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, Prompt, Report, Stream};
 use engine::training::RunFacts;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tests::{Talk, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn adapter_of(case: &str) -> PathBuf {
     golden_cases().join(case).join("adapter")
@@ -71,21 +69,21 @@ fn run_on(case: &str, method: MethodConfig, home: &Path) -> RunConfig {
     RunConfig { model: golden_cases().join(case).join("model"), method, ..tiny_run(home) }
 }
 
-fn train(folder: &Path, config: &RunConfig) -> Vec<Event> {
+fn train(folder: &Path, config: &RunConfig) -> Vec<Report> {
     let talk = Talk::new();
     let config = Box::new(config.clone());
-    talk.send(Command::Train { job: JOB, folder: folder.to_owned(), config, resume: false });
-    talk.until_end(JOB)
+    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false });
+    talk.until_end()
 }
 
 fn begin(folder: &Path, config: &RunConfig) {
     let events = train(folder, config);
-    assert!(matches!(events.last(), Some(Event::Finished { .. })), "{:?}", events.last());
+    assert!(matches!(events.last(), Some(Report::Finished { .. })), "{:?}", events.last());
 }
 
 fn refusal(folder: &Path, config: &RunConfig) -> String {
     match train(folder, config).pop() {
-        Some(Event::Failed { failure, .. }) => failure.what.to_string(),
+        Some(Report::Failed(failure)) => failure.what.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -331,9 +329,9 @@ fn strength_zero_is_the_base_model_for_every_method() {
             streams: vec![stream(None, 1.0), stream(Some(&adapter), 0.0), stream(Some(&adapter), 1.0)],
             sampling: Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() },
         };
-        let events = Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+        let events = Talk::new().run(Ask::Generate(Box::new(request)));
         let said = events.into_iter().find_map(|event| match event {
-            Event::Generated { streams, .. } => Some(streams),
+            Report::Generated { streams } => Some(streams),
             _ => None,
         });
         let said = said.unwrap();

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{AdamConfig, MethodConfig, OptimizerConfig, PrefixConfig, RunConfig};
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Report};
 use tests::{Talk, tiny_model, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 /// A copy of the tiny model that a test may damage.
 fn model_copy(home: &Path) -> PathBuf {
@@ -25,9 +23,9 @@ fn model_copy(home: &Path) -> PathBuf {
 fn failure(config: &RunConfig, home: &Path) -> String {
     let talk = Talk::new();
     let (folder, config) = (home.join("run"), Box::new(config.clone()));
-    talk.send(Command::Train { job: JOB, folder, config, resume: false });
-    match talk.until_end(JOB).pop() {
-        Some(Event::Failed { failure, .. }) => {
+    talk.send(Ask::Train { folder, config, resume: false });
+    match talk.until_end().pop() {
+        Some(Report::Failed(failure)) => {
             assert!(!failure.advice.to_string().is_empty());
             assert!(!failure.what.to_string().contains("panicked"), "{}", failure.what);
             failure.what.to_string()
@@ -182,15 +180,9 @@ fn an_adapter_for_another_model_or_damaged_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let talk = Talk::new();
     let import = |adapter: PathBuf| {
-        talk.send(Command::Import {
-            job: JOB,
-            adapter,
-            model: tiny_model(),
-            other_base: false,
-            to: home.path().join("imported"),
-        });
-        match talk.until_end(JOB).pop() {
-            Some(Event::Failed { failure, .. }) => failure.what,
+        talk.send(Ask::Import { adapter, model: tiny_model(), other_base: false, to: home.path().join("imported") });
+        match talk.until_end().pop() {
+            Some(Report::Failed(failure)) => failure.what,
             other => panic!("it should have failed: {other:?}"),
         }
     };

@@ -10,7 +10,7 @@ use app::cli::{CliError, run};
 use app::store::{Answer, Request, RunRow, RunState, Store};
 use app::workspace::{RunId, Workspace, new_config};
 use engine::config::DataConfig;
-use engine::protocol::{Event, JobId, Outcome};
+use engine::protocol::{Event, JobId, Outcome, Report};
 
 fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
     let head = ["prefix-workbench".into(), "--workspace".into(), workspace.as_os_str().to_owned()];
@@ -30,7 +30,7 @@ fn stopped_run(workspace: &Path, name: &str) -> RunId {
     config.name = name.to_owned();
     store.send(Request::Register { run: run.clone(), config: Box::new(config), experiment: None });
     store.send(Request::Begin { job: JobId(1), run: run.clone() });
-    store.send(Request::Record(Event::Finished { job: JobId(1), outcome: Outcome::Stopped }));
+    store.send(Request::Record(Event { job: JobId(1), what: Report::Finished { outcome: Outcome::Stopped } }));
     store.close();
     run
 }

@@ -14,13 +14,11 @@ use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
 use engine::models::SOFT;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, GenerateRequest, JobId, NeighbourRequest, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, NeighbourRequest, Prompt, Report, Stream};
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
 use engine::training::{EvaluationReport, SampleReport, TaskFigures};
 use tests::{Talk, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn model_of(case: &str) -> PathBuf {
     golden_cases().join(case).join("model")
@@ -63,9 +61,9 @@ fn run_of(case: &str, task: Task, data: DataConfig, home: &Path) -> RunConfig {
     config
 }
 
-fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
+fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
     let config = Box::new(config.clone());
-    Talk::new().run(Command::Train { job: JOB, folder: folder.to_owned(), config, resume }, JOB)
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume })
 }
 
 fn evaluations(folder: &Path) -> Vec<EvaluationReport> {
@@ -80,8 +78,7 @@ fn samples(folder: &Path) -> Vec<SampleReport> {
 
 /// Loss and figures of an adapter on all rows of a file.
 fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
-    let command = Command::Evaluate {
-        job: JOB,
+    let command = Ask::Evaluate {
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -89,8 +86,8 @@ fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFi
         data: config.data.clone(),
         task: config.task,
     };
-    let scored = Talk::new().run(command, JOB).into_iter().find_map(|event| match event {
-        Event::Score { loss, figures, .. } => Some((loss, figures)),
+    let scored = Talk::new().run(command).into_iter().find_map(|event| match event {
+        Report::Score { loss, figures, .. } => Some((loss, figures)),
         _ => None,
     });
     scored.unwrap()
@@ -186,11 +183,11 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
     }
     let config = run_of("bert-prefix-seq", Task::MaskedFill, data, home.path());
-    let refused = Command::Train { job: JOB, folder: home.path().join("x"), config: Box::new(config), resume: false };
+    let refused = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false };
     let talk = Talk::new();
     talk.send(refused);
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => {
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("bert cannot do masked_fill"), "{failure:?}")
         }
         other => panic!("{other:?}"),
@@ -216,8 +213,8 @@ fn goes_on(home: &Path, config: &RunConfig) {
         let folder = home.join(format!("at-{step}"));
         let talk = Talk::new();
         let first = Box::new(config.clone());
-        talk.send(Command::Train { job: JOB, folder: folder.clone(), config: first, resume: false });
-        talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == step));
+        talk.send(Ask::Train { folder: folder.clone(), config: first, resume: false });
+        talk.until(|event| matches!(event, Report::Step(report) if report.step == step));
         drop(talk);
         train(&folder, config, true);
         for file in
@@ -236,8 +233,8 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
     let adapter = golden_cases().join("roberta-prefix-seq/adapter");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
     let model = model_of("roberta-prefix-seq");
-    talk.run(Command::Import { job: JOB, adapter: adapter.clone(), model, other_base: false, to: run.clone() }, JOB);
-    talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
+    talk.run(Ask::Import { adapter: adapter.clone(), model, other_base: false, to: run.clone() });
+    talk.run(Ask::Export { adapter: run, to: out.clone() });
     let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
     let flat = |adapter: &FoldedAdapter| adapter.prefixes[0].1.flat.clone();
     assert_eq!((flat(&before), before.head, before.task), (flat(&after), after.head, after.task));
@@ -332,10 +329,10 @@ fn datasets_of_the_same_classes_share_a_head_unless_each_wants_one() {
     assert_eq!((each.heads, each.classes.len()), (vec![head("texts", 2), head("again", 2)], 4));
     config.data.more[0].name = Some("texts".to_owned());
     let talk = Talk::new();
-    let command = Command::Train { job: JOB, folder: home.path().join("x"), config: Box::new(config), resume: false };
+    let command = Ask::Train { folder: home.path().join("x"), config: Box::new(config), resume: false };
     talk.send(command);
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => {
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("called \"texts\""), "{failure:?}")
         }
         other => panic!("{other:?}"),
@@ -458,9 +455,9 @@ fn an_encoder_does_not_generate_and_says_so() {
         sampling: Sampling::default(),
     };
     let talk = Talk::new();
-    talk.send(Command::Generate { job: JOB, request: Box::new(request) });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => {
+    talk.send(Ask::Generate(Box::new(request)));
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("does not go on with it"), "{failure:?}")
         }
         other => panic!("{other:?}"),
@@ -482,9 +479,9 @@ fn the_prefix_of_an_encoder_has_neighbours_too() {
         space: Space::Whitened,
         top: 3,
     };
-    let events = Talk::new().run(Command::Neighbours { job: JOB, request: Box::new(request) }, JOB);
+    let events = Talk::new().run(Ask::Neighbours(Box::new(request)));
     let lists = events.into_iter().find_map(|event| match event {
-        Event::Neighbours { lists, .. } => Some(lists),
+        Report::Neighbours { lists } => Some(lists),
         _ => None,
     });
     assert_eq!(lists.unwrap().len(), 8, "two layers of four positions");

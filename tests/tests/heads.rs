@@ -12,12 +12,10 @@ use engine::loaded_model::LoadedModel;
 use engine::models::OwnHead;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, GenerateRequest, JobId, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, Prompt, Report, Stream};
 use engine::training::loss;
 use serde_json::{Value, json};
 use tests::{Talk, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn heads() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/heads")
@@ -93,19 +91,11 @@ fn every_logit_of_a_checkpoints_own_head_is_transformers() {
 fn evaluated(talk: &Talk, folder: &Path, data: DataConfig) -> Result<(f64, f64), String> {
     let model = folder.to_owned();
     let task = None;
-    talk.send(Command::Evaluate {
-        job: JOB,
-        model,
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        adapter: None,
-        data,
-        task,
-    });
-    let mut events = talk.until_end(JOB);
+    talk.send(Ask::Evaluate { model, device: DeviceChoice::Cpu, precision: Precision::F32, adapter: None, data, task });
+    let mut events = talk.until_end();
     match (events.pop(), events.pop()) {
-        (Some(Event::Failed { failure, .. }), _) => Err(failure.what.to_string()),
-        (_, Some(Event::Score { loss, figures, .. })) => Ok((loss, figures.unwrap().accuracy)),
+        (Some(Report::Failed(failure)), _) => Err(failure.what.to_string()),
+        (_, Some(Report::Score { loss, figures, .. })) => Ok((loss, figures.unwrap().accuracy)),
         (last, _) => panic!("{last:?}"),
     }
 }
@@ -165,9 +155,9 @@ fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
         streams: vec![stream],
         sampling: Sampling::default(),
     };
-    talk.send(Command::Generate { job: JOB, request: Box::new(request) });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => {
+    talk.send(Ask::Generate(Box::new(request)));
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("a head for classes and none for tokens"), "{failure:?}");
         }
         other => panic!("{other:?}"),
@@ -187,9 +177,9 @@ fn run_of(folder: &Path, home: &Path) -> RunConfig {
 /// The head before the first step, and what was said of it.
 fn begun(config: &RunConfig, folder: &Path) -> (FoldedAdapter, String) {
     let config = Box::new(config.clone());
-    let events = Talk::new().run(Command::Train { job: JOB, folder: folder.to_owned(), config, resume: false }, JOB);
+    let events = Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false });
     let said = events.into_iter().filter_map(|event| match event {
-        Event::Notice { text, .. } => Some(text),
+        Report::Notice { text } => Some(text),
         _ => None,
     });
     let said = said.map(|text| text.to_string()).collect::<Vec<_>>().join("\n");
@@ -230,7 +220,7 @@ fn a_merged_head_is_the_next_checkpoints_own() {
         begun(&run_of(&checkpoint, home.path()), &run);
         let (adapter, to) = (run.join("adapter"), home.path().join("merged").join(name));
         let model = checkpoint.join("model");
-        Talk::new().run(Command::Merge { job: JOB, adapter: adapter.clone(), model, to: to.clone() }, JOB);
+        Talk::new().run(Ask::Merge { adapter: adapter.clone(), model, to: to.clone() });
         let trained = FoldedAdapter::read(&adapter, None).unwrap();
         let merged = ModelFolder::open(&to).unwrap();
         let order = merged.own_head().unwrap().scores_of(task(&checkpoint), &trained.task.classes).unwrap();

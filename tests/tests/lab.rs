@@ -7,12 +7,10 @@ use engine::adapters::FoldedAdapter;
 use engine::config::{
     LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig,
 };
-use engine::protocol::{Command, Event, JobId, Outcome};
+use engine::protocol::{Ask, Outcome, Report};
 use engine::training::run_folder::{Record, read_records};
 use engine::training::{LabPlan, LabRow, LabScore};
 use tests::{Talk, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn words(text: &str) -> PrefixInit {
     PrefixInit::Words { text: text.to_owned() }
@@ -30,22 +28,21 @@ fn plan(starts: &[PrefixInit], steps: usize, seeds: &[u64]) -> LabPlan {
     LabPlan { starts: starts.to_vec(), seeds: seeds.to_vec(), steps, ..LabPlan::default() }
 }
 
-fn ask(config: &RunConfig, plan: &LabPlan) -> Command {
-    Command::InitLab { job: JOB, config: Box::new(config.clone()), plan: plan.clone() }
+fn ask(config: &RunConfig, plan: &LabPlan) -> Ask {
+    Ask::InitLab { config: Box::new(config.clone()), plan: plan.clone() }
 }
 
-fn rows(heard: &[Event]) -> Vec<LabRow> {
-    let rows =
-        heard.iter().find_map(|event| if let Event::Lab { rows, .. } = event { Some(rows.clone()) } else { None });
+fn rows(heard: &[Report]) -> Vec<LabRow> {
+    let rows = heard.iter().find_map(|event| if let Report::Lab { rows } = event { Some(rows.clone()) } else { None });
     rows.unwrap()
 }
 
 fn lab(config: &RunConfig, plan: &LabPlan) -> Vec<LabRow> {
-    rows(&Talk::new().run(ask(config, plan), JOB))
+    rows(&Talk::new().run(ask(config, plan)))
 }
 
-fn scores(heard: &[Event]) -> Vec<LabScore> {
-    let score = |event: &Event| if let Event::LabScore { score, .. } = event { Some(score.clone()) } else { None };
+fn scores(heard: &[Report]) -> Vec<LabScore> {
+    let score = |event: &Report| if let Report::LabScore(score) = event { Some(score.clone()) } else { None };
     heard.iter().filter_map(score).collect()
 }
 
@@ -60,7 +57,7 @@ fn with_prefix(config: &RunConfig, n_virtual: usize, reparameterised: bool) -> R
 fn trained(config: &RunConfig, init: &PrefixInit, folder: &Path) -> Vec<f64> {
     let config = RunConfig { method: config.method.with_init(init).unwrap(), ..config.clone() };
     let folder = folder.to_owned();
-    Talk::new().run(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config), resume: false }, JOB);
+    Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
     let loss = |record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None };
     read_records(&folder.join("metrics.jsonl")).unwrap().into_iter().filter_map(loss).collect()
 }
@@ -140,7 +137,7 @@ fn the_same_seeds_give_the_same_table_and_all_starts_see_the_same_rows() {
     let home = tempfile::tempdir().unwrap();
     let config = tiny_run(home.path());
     let twice = plan(&[PrefixInit::Zero, PrefixInit::Zero, PrefixInit::Vocabulary], 5, &[1, 2]);
-    let heard = Talk::new().run(ask(&config, &twice), JOB);
+    let heard = Talk::new().run(ask(&config, &twice));
     let first = rows(&heard);
     assert_eq!(first, lab(&config, &twice));
     let zeros: Vec<&LabRow> = first.iter().filter(|row| row.init == PrefixInit::Zero).collect();
@@ -191,8 +188,8 @@ fn a_soft_prompt_has_a_lab_too_and_a_method_without_starts_none() {
     for (config, start) in [(soft, prefill("a b c d e")), (text, PrefixInit::Zero)] {
         let talk = Talk::new();
         talk.send(ask(&config, &plan(&[start], 2, &[1])));
-        match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => {
+        match talk.until_end().last() {
+            Some(Report::Failed(failure)) => {
                 assert!(failure.what.to_string().contains("method.init"), "{failure:?}")
             }
             other => panic!("{other:?}"),
@@ -219,11 +216,11 @@ fn a_lab_can_be_paused_and_stopped() {
     let config = tiny_run(home.path());
     let talk = Talk::new();
     talk.send(ask(&config, &plan(&[PrefixInit::Zero, PrefixInit::Vocabulary], 100_000, &[1])));
-    talk.until(|event| matches!(event, Event::LabStep { step, .. } if step.step == 3));
-    talk.send(Command::Pause { job: JOB });
-    talk.until(|event| matches!(event, Event::Paused { paused: true, .. }));
-    talk.send(Command::Stop { job: JOB });
-    let heard = talk.until_end(JOB);
-    assert!(matches!(heard.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })), "{heard:?}");
-    assert!(heard.iter().all(|event| !matches!(event, Event::Lab { .. })));
+    talk.until(|event| matches!(event, Report::LabStep(step) if step.step == 3));
+    talk.send(Ask::Pause);
+    talk.until(|event| matches!(event, Report::Paused { paused: true }));
+    talk.send(Ask::Stop);
+    let heard = talk.until_end();
+    assert!(matches!(heard.last(), Some(Report::Finished { outcome: Outcome::Stopped })), "{heard:?}");
+    assert!(heard.iter().all(|event| !matches!(event, Report::Lab { .. })));
 }

@@ -10,13 +10,11 @@ use engine::device::DeviceChoice;
 use engine::error::EngineError;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Report};
 use engine::verify;
 use engine::weights::{Floats, read_floats, write_floats};
 use serde_json::{Value, json};
 use tests::{Talk, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 /// LoRA with embeddings, a head, whole modules or rows of tokens beside it, on models with a tied head and without.
 const BESIDE: [&str; 6] = [
@@ -62,8 +60,7 @@ fn refusal(adapter: &Path) -> EngineError {
 
 /// The loss on some rows, and what was said.
 fn score(model: &Path, adapter: Option<&Path>, data: &DataConfig) -> Result<(f64, Vec<String>), String> {
-    let command = Command::Evaluate {
-        job: JOB,
+    let command = Ask::Evaluate {
         model: model.to_owned(),
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -74,11 +71,11 @@ fn score(model: &Path, adapter: Option<&Path>, data: &DataConfig) -> Result<(f64
     let talk = Talk::new();
     talk.send(command);
     let (mut loss, mut said) = (None, Vec::new());
-    for event in talk.until_end(JOB) {
+    for event in talk.until_end() {
         match event {
-            Event::Score { loss: found, .. } => loss = Some(found),
-            Event::Notice { text, .. } => said.push(text.to_string()),
-            Event::Failed { failure, .. } => return Err(format!("{} {}", failure.what, failure.advice)),
+            Report::Score { loss: found, .. } => loss = Some(found),
+            Report::Notice { text } => said.push(text.to_string()),
+            Report::Failed(failure) => return Err(format!("{} {}", failure.what, failure.advice)),
             _ => {}
         }
     }
@@ -108,8 +105,8 @@ fn what_is_beside_the_matrices_is_taken_into_the_model_and_computes_the_same_the
     for name in BESIDE.into_iter().chain(["llama-lora-1x16-pissa", "gpt2-lora-1x16-pissa", "llama-lora-1x16-copies"]) {
         let (model, adapter) = (case(name).join("model"), case(name).join("adapter"));
         let to = home.path().join(name);
-        let merge = Command::Merge { job: JOB, adapter: adapter.clone(), model: model.clone(), to: to.clone() };
-        Talk::new().run(merge, JOB);
+        let merge = Ask::Merge { adapter: adapter.clone(), model: model.clone(), to: to.clone() };
+        Talk::new().run(merge);
         let base = score(&model, None, &data).unwrap().0;
         let beside = score(&model, Some(&adapter), &data).unwrap().0;
         let merged = score(&to, None, &data).unwrap().0;
@@ -135,8 +132,8 @@ fn a_run_goes_on_from_embeddings_heads_whole_modules_and_rows_of_peft() {
             RunConfig { model: case(name).join("model"), method: MethodConfig::Lora(lora), ..tiny_run(home.path()) };
         config.training.steps = 3;
         let folder = home.path().join(name);
-        let train = Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config), resume: false };
-        Talk::new().run(train, JOB);
+        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
+        Talk::new().run(train);
         let tensors = |folder: &Path| read_floats(&folder.join("adapter_model.safetensors")).unwrap();
         let (made, begun, trained) =
             (tensors(&adapter), tensors(&folder.join("initial")), tensors(&folder.join("adapter")));
@@ -158,8 +155,8 @@ fn fresh_matrices_rows_and_whole_modules_are_the_base_model_at_first() {
         let mut config = RunConfig { model: model.clone(), method, ..tiny_run(home.path()) };
         config.training.steps = 1;
         let folder = home.path().join(name);
-        let train = Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config), resume: false };
-        Talk::new().run(train, JOB);
+        let train = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
+        Talk::new().run(train);
         let base = score(&model, None, &data).unwrap().0;
         let fresh = score(&model, Some(&folder.join("initial")), &data).unwrap().0;
         assert!((base - fresh).abs() < 1e-6, "{name}: {base} {fresh}");
@@ -173,8 +170,7 @@ fn one_file_holds_what_is_beside_the_matrices() {
     for name in BESIDE.into_iter().chain(["llama-lora-1x16-pissa"]) {
         let (model, adapter) = (case(name).join("model"), case(name).join("adapter"));
         let to = home.path().join(format!("{name}.prefix"));
-        let share = Command::Share {
-            job: JOB,
+        let share = Ask::Share {
             adapter: adapter.clone(),
             model: model.clone(),
             device: DeviceChoice::Cpu,
@@ -182,7 +178,7 @@ fn one_file_holds_what_is_beside_the_matrices() {
             with_samples: true,
             to: to.clone(),
         };
-        Talk::new().run(share, JOB);
+        Talk::new().run(share);
         let folder = home.path().join(name);
         single_file::read(&to).unwrap().adapter.write(&folder, None).unwrap();
         let (there, here) =
@@ -285,7 +281,7 @@ fn a_path_that_holds_no_adapter_is_told_for_what_it_is() {
     }
     let error = ModelFolder::open(&trainer).err().unwrap();
     assert!(
-        error.to_string().starts_with(&format!("{} is no model, it is an adapter for model", trainer.display())),
+        error.to_string().starts_with(&format!("{} is no model: it is an adapter for model", trainer.display())),
         "{error}"
     );
 }
@@ -298,8 +294,9 @@ fn a_prefix_of_a_model_that_takes_no_keys_and_values_says_that_peft_cannot_load_
         adapter.base_model = Some(case(name).join("model").display().to_string());
         let (folder, to) = (home.path().join(name), home.path().join("exported").join(name));
         adapter.write(&folder, None).unwrap();
-        let events = Talk::new().run(Command::Export { job: JOB, adapter: folder, to }, JOB);
-        let is_said = |event: &Event| matches!(event, Event::Notice { text, .. } if text.to_string().contains("PEFT cannot load"));
+        let events = Talk::new().run(Ask::Export { adapter: folder, to });
+        let is_said =
+            |event: &Report| matches!(event, Report::Notice { text } if text.to_string().contains("PEFT cannot load"));
         assert_eq!(events.iter().any(is_said), !name.starts_with("bert"), "{name}");
     }
 }

@@ -14,11 +14,9 @@ use engine::device::DeviceChoice;
 use engine::models::folder::ModelFolder;
 use engine::models::{LinearName, Role, WeightName};
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Report};
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn lora() -> LoraConfig {
     LoraConfig { rank: 3, alpha: 6.0, ..LoraConfig::default() }
@@ -59,9 +57,8 @@ fn methods(home: &Path) -> Vec<(&'static str, RunConfig)> {
 }
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig) -> Vec<f64> {
-    let command =
-        Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
-    talk.run(command, JOB);
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
+    talk.run(command);
     let loss = |record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None };
     read_records(&folder.join("metrics.jsonl")).unwrap().into_iter().filter_map(loss).collect()
 }
@@ -69,8 +66,7 @@ fn train(talk: &Talk, folder: &Path, config: &RunConfig) -> Vec<f64> {
 /// The loss on the rows of a file, of a model with an adapter or as it is.
 fn loss(talk: &Talk, model: &Path, adapter: Option<&Path>, data: &DataConfig) -> f64 {
     let (model, adapter) = (model.to_owned(), adapter.map(Path::to_owned));
-    let command = Command::Evaluate {
-        job: JOB,
+    let command = Ask::Evaluate {
         model,
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -78,8 +74,8 @@ fn loss(talk: &Talk, model: &Path, adapter: Option<&Path>, data: &DataConfig) ->
         data: data.clone(),
         task: None,
     };
-    let events = talk.run(command, JOB);
-    events.iter().find_map(|event| if let Event::Score { loss, .. } = event { Some(*loss) } else { None }).unwrap()
+    let events = talk.run(command);
+    events.iter().find_map(|event| if let Report::Score { loss, .. } = event { Some(*loss) } else { None }).unwrap()
 }
 
 #[test]
@@ -126,12 +122,12 @@ fn matrices_and_weights_taken_into_the_model_compute_the_same_there() {
         let folder = home.path().join(name);
         let losses = train(&talk, &folder, &config);
         let (adapter, to) = (folder.join("adapter"), home.path().join("merged").join(name));
-        let merge = Command::Merge { job: JOB, adapter: adapter.clone(), model: config.model.clone(), to: to.clone() };
+        let merge = Ask::Merge { adapter: adapter.clone(), model: config.model.clone(), to: to.clone() };
         talk.send(merge.clone());
-        let ended = talk.until_end(JOB);
+        let ended = talk.until_end();
         let mergeable = ["LoRA", "LoRA everywhere with biases", "full", "top layer"].contains(&name);
         if !mergeable {
-            assert!(matches!(ended.last(), Some(Event::Failed { .. })), "{name} cannot be merged");
+            assert!(matches!(ended.last(), Some(Report::Failed(_))), "{name} cannot be merged");
             assert!(!to.exists(), "{name}");
             continue;
         }
@@ -139,7 +135,7 @@ fn matrices_and_weights_taken_into_the_model_compute_the_same_there() {
         let merged = loss(&talk, &to, None, &config.data);
         assert!((beside - merged).abs() < 1e-4, "{name}: {beside} beside the model, {merged} in it; {losses:?}");
         talk.send(merge);
-        assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })), "{name}: it is not written over");
+        assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))), "{name}: it is not written over");
     }
 }
 
@@ -164,8 +160,8 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     let too_long = TextConfig { instruction: "a b c ".repeat(20), shots: 0 };
     let config = RunConfig { method: MethodConfig::Text(too_long), ..config };
     let folder = home.path().join("long");
-    talk.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
-    assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })), "it leaves no room for the rows");
+    talk.send(Ask::Train { folder, config: Box::new(config), resume: false });
+    assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))), "it leaves no room for the rows");
 }
 
 #[test]

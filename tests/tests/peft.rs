@@ -9,10 +9,8 @@ use engine::config::BeginToken;
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
 use tests::{Talk, golden_cases, tiny_model};
-
-const JOB: JobId = JobId(1);
 
 fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
@@ -23,9 +21,9 @@ fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
         streams,
         sampling,
     };
-    let events = talk.run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+    let events = talk.run(Ask::Generate(Box::new(request)));
     let texts = events.into_iter().find_map(|event| match event {
-        Event::Generated { streams, .. } => Some(streams),
+        Report::Generated { streams } => Some(streams),
         _ => None,
     });
     texts.unwrap()
@@ -41,10 +39,9 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
     let talk = Talk::new();
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
-    let import =
-        Command::Import { job: JOB, adapter: adapter.clone(), model: tiny_model(), other_base: false, to: run.clone() };
-    talk.run(import, JOB);
-    talk.run(Command::Export { job: JOB, adapter: run, to: out.clone() }, JOB);
+    let import = Ask::Import { adapter: adapter.clone(), model: tiny_model(), other_base: false, to: run.clone() };
+    talk.run(import);
+    talk.run(Ask::Export { adapter: run, to: out.clone() });
     let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
     let (before, after) = (&before.prefixes[0].1, &after.prefixes[0].1);
     assert_eq!(before.shape, after.shape);
@@ -102,11 +99,11 @@ fn beams_are_told_as_they_stand_and_returned_with_what_they_are_worth() {
     };
     let mut said = [String::new(), String::new()];
     let mut returned = Vec::new();
-    for event in Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB) {
+    for event in Talk::new().run(Ask::Generate(Box::new(request))) {
         match event {
-            Event::BestBeam { stream, text, .. } => said[stream] = text,
-            Event::Generated { streams, .. } => returned = streams,
-            Event::Token { .. } => panic!("a beam can become another: there are no pieces of it"),
+            Report::BestBeam { stream, text } => said[stream] = text,
+            Report::Generated { streams } => returned = streams,
+            Report::Token { .. } => panic!("a beam can become another: there are no pieces of it"),
             _ => {}
         }
     }
@@ -152,9 +149,9 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
         streams: vec![source("{{ category }}")],
         sampling: Sampling::default(),
     };
-    talk.send(Command::Generate { job: JOB, request: Box::new(request) });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("template"), "{failure:?}"),
+    talk.send(Ask::Generate(Box::new(request)));
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("template"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
 }

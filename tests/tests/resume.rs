@@ -4,43 +4,41 @@
 use std::path::{Path, PathBuf};
 
 use engine::config::{FullConfig, LoraConfig, MethodConfig, RunConfig};
-use engine::protocol::{Command, Event, JobId, Outcome};
+use engine::protocol::{Ask, Outcome, Report};
 use engine::training::run_folder::{Older, Record, RunFolder, read_checkpoints};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tests::{Talk, curve, tiny_model, tiny_run};
 
-const JOB: JobId = JobId(1);
-
-fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
-    let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+fn train(folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
     let talk = Talk::new();
     talk.send(command);
-    talk.until_end(JOB)
+    talk.until_end()
 }
 
-fn resume_on_others(folder: &Path, config: &RunConfig) -> Vec<Event> {
-    let command = Command::ResumeOnOthers { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()) };
-    Talk::new().run(command, JOB)
+fn resume_on_others(folder: &Path, config: &RunConfig) -> Vec<Report> {
+    let command = Ask::ResumeOnOthers { folder: folder.to_owned(), config: Box::new(config.clone()) };
+    Talk::new().run(command)
 }
 
 /// Trains until an event, then stops with a checkpoint, as Ctrl-C does.
-fn stopped(folder: &Path, config: &RunConfig, at: impl Fn(&Event) -> bool) {
+fn stopped(folder: &Path, config: &RunConfig, at: impl Fn(&Report) -> bool) {
     let talk = Talk::new();
     let config = Box::new(config.clone());
-    talk.send(Command::Train { job: JOB, folder: folder.to_owned(), config, resume: false });
+    talk.send(Ask::Train { folder: folder.to_owned(), config, resume: false });
     talk.until(at);
-    talk.send(Command::Stop { job: JOB });
-    let events = talk.until_end(JOB);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })), "{events:?}");
+    talk.send(Ask::Stop);
+    let events = talk.until_end();
+    assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Stopped })), "{events:?}");
 }
 
-fn is_step(event: &Event, wanted: usize) -> bool {
-    matches!(event, Event::Step { step, .. } if step.step == wanted)
+fn is_step(event: &Report, wanted: usize) -> bool {
+    matches!(event, Report::Step(step) if step.step == wanted)
 }
 
-fn is_completed(events: &[Event]) -> bool {
-    matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. }))
+fn is_completed(events: &[Report]) -> bool {
+    matches!(events.last(), Some(Report::Finished { outcome: Outcome::Completed }))
 }
 
 /// Every file of a run by its place, without those that hold times.
@@ -84,11 +82,7 @@ fn a_run_stopped_in_its_last_evaluation_goes_on_to_the_end_of_it() {
         let (whole, folder) = (home.path().join(format!("whole-{index}")), home.path().join(format!("cut-{index}")));
         train(&whole, &config, false);
         // The figures of the last evaluation are there, its samples are not.
-        stopped(
-            &folder,
-            &config,
-            |event| matches!(event, Event::Evaluated { evaluation, .. } if evaluation.step == 12),
-        );
+        stopped(&folder, &config, |event| matches!(event, Report::Evaluated(evaluation) if evaluation.step == 12));
         assert_ne!(curve(&whole), curve(&folder));
         assert!(is_completed(&train(&folder, &config, true)));
         same(&whole, &folder);
@@ -121,11 +115,11 @@ fn add_rows(config: &RunConfig) {
 }
 
 /// What the engine says has changed; it must refuse.
-fn refused(events: &[Event]) -> Vec<String> {
-    let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{events:?}") };
+fn refused(events: &[Report]) -> Vec<String> {
+    let Some(Report::Failed(failure)) = events.last() else { panic!("{events:?}") };
     assert!(failure.advice.to_string().contains("--changed-data"), "{failure:?}");
     let changed = events.iter().find_map(|event| match event {
-        Event::Changed { differences, .. } => Some(differences.iter().map(ToString::to_string).collect()),
+        Report::Changed { differences } => Some(differences.iter().map(ToString::to_string).collect()),
         _ => None,
     });
     changed.unwrap()
@@ -144,10 +138,10 @@ fn other_rows_are_refused_and_with_a_yes_their_losses_are_not_compared_with_the_
     let events = resume_on_others(&folder, &config);
     assert!(is_completed(&events));
     let notice =
-        |event: &&Event| matches!(event, Event::Notice { text, .. } if text.to_string().contains("18 then, 27 now"));
+        |event: &&Report| matches!(event, Report::Notice { text } if text.to_string().contains("18 then, 27 now"));
     assert_eq!(events.iter().filter(notice).count(), 1);
     let first = events.iter().find_map(|event| match event {
-        Event::Evaluated { evaluation, .. } => Some(evaluation.clone()),
+        Report::Evaluated(evaluation) => Some(evaluation.clone()),
         _ => None,
     });
     let first = first.unwrap();
@@ -208,7 +202,7 @@ fn a_checkpoint_of_an_older_version_goes_on_with_a_word() {
     assert!(
         events
             .iter()
-            .any(|event| matches!(event, Event::Notice { text, .. } if text.to_string().contains("older version")))
+            .any(|event| matches!(event, Report::Notice { text } if text.to_string().contains("older version")))
     );
     assert_eq!(curve(&whole), curve(&folder));
 }
@@ -244,7 +238,7 @@ fn a_run_with_a_link_in_it_is_not_resumed() {
     std::fs::remove_file(folder.join("metrics.jsonl")).unwrap();
     std::os::unix::fs::symlink(&profile, folder.join("metrics.jsonl")).unwrap();
     match train(&folder, &config, true).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("is a link"), "{failure:?}"),
+        Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("is a link"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(std::fs::read_to_string(&profile).unwrap(), "mine");
@@ -257,12 +251,12 @@ fn a_run_whose_folder_is_deleted_fails_and_does_not_make_it_again() {
     config.training.steps = 100_000;
     config.training.eval_every = 100_000;
     let talk = Talk::new();
-    let command = Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config), resume: false };
+    let command = Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false };
     talk.send(command);
     talk.until(|event| is_step(event, 3));
     std::fs::remove_dir_all(&folder).unwrap();
-    talk.send(Command::Stop { job: JOB });
-    assert!(matches!(talk.until_end(JOB).last(), Some(Event::Failed { .. })));
+    talk.send(Ask::Stop);
+    assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))));
     assert!(!folder.exists());
 }
 

@@ -14,13 +14,9 @@ use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::models::Site;
 use engine::nn::Precision;
-use engine::protocol::{
-    Command, Event, GenerateRequest, GeneratedStream, JobId, NeighbourRequest, Outcome, Prompt, Stream,
-};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, NeighbourRequest, Outcome, Prompt, Report, Stream};
 use engine::training::run_folder::Record;
 use tests::{Talk, curve, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 /// The random T5 of a golden case with a tokenizer of T5's form: unigrams, a space before every word, `</s>` behind a
 /// text.
@@ -62,9 +58,9 @@ fn everywhere() -> PrefixConfig {
     PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }
 }
 
-fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
-    let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
-    talk.run(command, JOB)
+fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    talk.run(command)
 }
 
 fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStream> {
@@ -76,9 +72,9 @@ fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStr
         streams,
         sampling,
     };
-    let events = talk.run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+    let events = talk.run(Ask::Generate(Box::new(request)));
     let said = events.into_iter().find_map(|event| match event {
-        Event::Generated { streams, .. } => Some(streams),
+        Report::Generated { streams } => Some(streams),
         _ => None,
     });
     said.unwrap()
@@ -151,11 +147,11 @@ fn a_run_at_three_sites_learns_and_one_that_was_interrupted_goes_on_exactly() {
         assert!(losses.len() == 4 && losses[3] < losses[0], "{name}: {losses:?}");
         let talk = Talk::new();
         let again = Box::new(config.clone());
-        talk.send(Command::Train { job: JOB, folder: folder.clone(), config: again, resume: false });
-        talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == 6));
+        talk.send(Ask::Train { folder: folder.clone(), config: again, resume: false });
+        talk.until(|event| matches!(event, Report::Step(report) if report.step == 6));
         drop(talk);
         let events = train(&Talk::new(), &folder, &config, true);
-        assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. })));
+        assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Completed })));
         assert_eq!(curve(&whole), curve(&folder), "{name}");
         for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
             let bytes = |of: &Path| std::fs::read(of.join(file)).unwrap();
@@ -171,11 +167,11 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
     let (talk, folder) = (Talk::new(), home.path().join("run"));
     let events = train(&talk, &folder, &config, false);
     let facts = events.iter().find_map(|event| match event {
-        Event::RunStarted { facts, .. } => Some(facts.clone()),
+        Report::RunStarted(facts) => Some(facts.clone()),
         _ => None,
     });
     assert_eq!(facts.unwrap().stored_parameters, 3 * 4 * 2 * 2 * 40, "three sites of two layers");
-    assert!(events.iter().any(|event| matches!(event, Event::Sample { .. })));
+    assert!(events.iter().any(|event| matches!(event, Report::Sample(_))));
     let adapter = folder.join("adapter");
 
     let streams =
@@ -189,20 +185,16 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
 
     let score = |adapter: Option<PathBuf>| {
         let (model, data) = (config.model.clone(), config.data.clone());
-        let events = talk.run(
-            Command::Evaluate {
-                job: JOB,
-                model,
-                device: DeviceChoice::Cpu,
-                precision: Precision::F32,
-                adapter,
-                data,
-                task: None,
-            },
-            JOB,
-        );
+        let events = talk.run(Ask::Evaluate {
+            model,
+            device: DeviceChoice::Cpu,
+            precision: Precision::F32,
+            adapter,
+            data,
+            task: None,
+        });
         let score = events.iter().find_map(|event| match event {
-            Event::Score { loss, .. } => Some(*loss),
+            Report::Score { loss, .. } => Some(*loss),
             _ => None,
         });
         score.unwrap()
@@ -221,18 +213,18 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
         space: Space::Whitened,
         top: 2,
     };
-    let events = talk.run(Command::Neighbours { job: JOB, request: Box::new(request) }, JOB);
+    let events = talk.run(Ask::Neighbours(Box::new(request)));
     let lists = events.iter().find_map(|event| match event {
-        Event::Neighbours { lists, .. } => Some(lists.clone()),
+        Report::Neighbours { lists } => Some(lists.clone()),
         _ => None,
     });
     let layers: Vec<usize> = lists.unwrap().iter().map(|list| list.layer).collect();
     assert_eq!(layers, [0, 1, 2, 3, 4, 5], "the encoder's, the decoder's, those of cross-attention");
 
     let out = home.path().join("out");
-    let events = talk.run(Command::Export { job: JOB, adapter: folder, to: out.clone() }, JOB);
+    let events = talk.run(Ask::Export { adapter: folder, to: out.clone() });
     let said =
-        |event: &Event| matches!(event, Event::Notice { text, .. } if text.to_string().contains("PEFT has no place"));
+        |event: &Report| matches!(event, Report::Notice { text } if text.to_string().contains("PEFT has no place"));
     assert!(events.iter().any(said), "{events:?}");
     let sites = FoldedAdapter::read(&out, None).unwrap().sites();
     assert_eq!(sites, [Site::Encoder, Site::Decoder, Site::Cross]);
@@ -245,18 +237,9 @@ fn an_adapter_of_peft_comes_in_and_goes_out_with_the_pairs_that_are_used() {
     let case = golden_cases().join("t5-prefix-3x32-gated");
     let (run, out) = (home.path().join("run"), home.path().join("out"));
     let (adapter, model) = (case.join("adapter"), case.join("model"));
-    talk.run(
-        Command::Import {
-            job: JOB,
-            adapter: adapter.clone(),
-            model: model.clone(),
-            other_base: false,
-            to: run.clone(),
-        },
-        JOB,
-    );
-    let events = talk.run(Command::Export { job: JOB, adapter: run.clone(), to: out.clone() }, JOB);
-    assert!(!events.iter().any(|event| matches!(event, Event::Notice { .. })), "three layers share nothing");
+    talk.run(Ask::Import { adapter: adapter.clone(), model: model.clone(), other_base: false, to: run.clone() });
+    let events = talk.run(Ask::Export { adapter: run.clone(), to: out.clone() });
+    assert!(!events.iter().any(|event| matches!(event, Report::Notice { .. })), "three layers share nothing");
     let file = |folder: &Path| std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
     assert_eq!(file(&adapter), file(&out));
     let ours = generate(&talk, &model, vec![stream("a b", Some(&run.join("adapter")), 1.0)]);
@@ -267,26 +250,21 @@ fn an_adapter_of_peft_comes_in_and_goes_out_with_the_pairs_that_are_used() {
 #[test]
 fn what_a_model_does_not_have_is_refused() {
     let home = tempfile::tempdir().unwrap();
-    let failure = |command: Command| {
+    let failure = |ask: Ask| {
         let talk = Talk::new();
-        talk.send(command);
-        match talk.until_end(JOB).pop() {
-            Some(Event::Failed { failure, .. }) => failure.what,
+        talk.send(ask);
+        match talk.until_end().pop() {
+            Some(Report::Failed(failure)) => failure.what,
             other => panic!("{other:?}"),
         }
     };
     let mut config = tiny_run(home.path());
     config.method = MethodConfig::Prefix(PrefixConfig { sites: Some(vec![Site::Encoder]), ..everywhere() });
     let folder = home.path().join("a");
-    let said = failure(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
+    let said = failure(Ask::Train { folder, config: Box::new(config), resume: false });
     assert!(said.to_string().contains("method.sites") && said.to_string().contains("encoder"), "{said}");
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
-    let said = failure(Command::Import {
-        job: JOB,
-        adapter,
-        model: t5_folder(home.path()),
-        other_base: false,
-        to: home.path().join("b"),
-    });
+    let said =
+        failure(Ask::Import { adapter, model: t5_folder(home.path()), other_base: false, to: home.path().join("b") });
     assert!(said.to_string().contains("an encoder with a decoder"), "{said}");
 }

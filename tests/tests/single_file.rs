@@ -11,17 +11,15 @@ use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
 use engine::models::folder::ModelFolder;
 use engine::nn::positions::Positions;
-use engine::protocol::{AdapterFacts, Command, Event, JobId, ProbeReport, ProbeVerdict};
+use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use engine::weights::{read_floats, read_metadata, write_floats};
 use proptest::prelude::*;
 use tests::{Talk, golden_cases, tiny_model, tiny_run};
 
-const JOB: JobId = JobId(1);
-
-fn share(talk: &Talk, adapter: &Path, model: &Path, to: &Path) -> Vec<Event> {
+fn share(talk: &Talk, adapter: &Path, model: &Path, to: &Path) -> Vec<Report> {
     let (adapter, model, to) = (adapter.to_owned(), model.to_owned(), to.to_owned());
     let card = "Trained on a b c.".to_owned();
-    talk.run(Command::Share { job: JOB, adapter, model, device: DeviceChoice::Cpu, card, with_samples: true, to }, JOB)
+    talk.run(Ask::Share { adapter, model, device: DeviceChoice::Cpu, card, with_samples: true, to })
 }
 
 /// A file of a case's adapter.
@@ -33,13 +31,13 @@ fn of_case(talk: &Talk, case: &str, home: &Path) -> PathBuf {
 
 fn probe(talk: &Talk, adapter: &Path, model: &Path) -> Result<ProbeReport, Failure> {
     let (adapter, model) = (adapter.to_owned(), model.to_owned());
-    talk.send(Command::Probe { job: JOB, adapter, model, device: DeviceChoice::Cpu });
-    let events = talk.until_end(JOB);
+    talk.send(Ask::Probe { adapter, model, device: DeviceChoice::Cpu });
+    let events = talk.until_end();
     events
         .into_iter()
         .find_map(|event| match event {
-            Event::Probed { probe, .. } => Some(Ok(probe)),
-            Event::Failed { failure, .. } => Some(Err(failure)),
+            Report::Probed(probe) => Some(Ok(probe)),
+            Report::Failed(failure) => Some(Err(failure)),
             _ => None,
         })
         .unwrap()
@@ -47,9 +45,9 @@ fn probe(talk: &Talk, adapter: &Path, model: &Path) -> Result<ProbeReport, Failu
 
 fn inspect(talk: &Talk, adapter: &Path, model: Option<&Path>) -> AdapterFacts {
     let (adapter, model) = (adapter.to_owned(), model.map(Path::to_owned));
-    let events = talk.run(Command::Inspect { job: JOB, adapter, model }, JOB);
+    let events = talk.run(Ask::Inspect { adapter, model });
     let found = events.into_iter().find_map(|event| match event {
-        Event::Inspected { found, .. } => Some(*found),
+        Report::Inspected(found) => Some(*found),
         _ => None,
     });
     found.unwrap()
@@ -57,12 +55,12 @@ fn inspect(talk: &Talk, adapter: &Path, model: Option<&Path>) -> AdapterFacts {
 
 fn import(talk: &Talk, adapter: &Path, model: &Path, other_base: bool, to: &Path) -> Result<Vec<String>, Failure> {
     let (adapter, model, to) = (adapter.to_owned(), model.to_owned(), to.to_owned());
-    talk.send(Command::Import { job: JOB, adapter, model, other_base, to });
+    talk.send(Ask::Import { adapter, model, other_base, to });
     let mut said = Vec::new();
-    for event in talk.until_end(JOB) {
+    for event in talk.until_end() {
         match event {
-            Event::Notice { text, .. } => said.push(text.to_string()),
-            Event::Failed { failure, .. } => return Err(failure),
+            Report::Notice { text } => said.push(text.to_string()),
+            Report::Failed(failure) => return Err(failure),
             _ => {}
         }
     }
@@ -90,7 +88,7 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
     let talk = Talk::new();
     let (run, file) = (home.path().join("run"), home.path().join("first.prefix"));
     let config = tiny_run(home.path());
-    talk.run(Command::Train { job: JOB, folder: run.clone(), config: Box::new(config.clone()), resume: false }, JOB);
+    talk.run(Ask::Train { folder: run.clone(), config: Box::new(config.clone()), resume: false });
     share(&talk, &run, &tiny_model(), &file);
     let found = inspect(&talk, &file, Some(&tiny_model()));
     assert_eq!((found.n_virtual, found.positions, &found.other_base), (4, Positions::Shifted, &None));
@@ -263,9 +261,9 @@ fn an_adapter_without_reference_logits_is_probed_against_the_base() {
     assert_eq!(prompt.verdict(), ProbeVerdict::DoesSomething);
     // Its sizes are nowhere but in a model.
     let (adapter, model) = (foreign.join("chatglm"), None);
-    talk.send(Command::Inspect { job: JOB, adapter, model });
-    match talk.until_end(JOB).pop() {
-        Some(Event::Failed { failure, .. }) => {
+    talk.send(Ask::Inspect { adapter, model });
+    match talk.until_end().pop() {
+        Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("THUDM/ChatGLM"), "{failure:?}")
         }
         other => panic!("{other:?}"),

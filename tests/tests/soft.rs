@@ -14,12 +14,10 @@ use engine::generation::{Beams, Sampling};
 use engine::loaded_model::LoadedModel;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, JobId, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
 use engine::training::EvaluationReport;
 use engine::training::run_folder::{Record, read_records};
 use tests::{Talk, golden_cases, tiny_model, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 /// The last run of P-tuning's paper: soft tokens around what is given.
 const AROUND: &str = "{{ soft(2) }}{{ source }}{{ soft(1) }}";
@@ -39,16 +37,16 @@ fn around(home: &Path, kind: PromptEncoderKind) -> RunConfig {
     config
 }
 
-fn train(folder: &Path, config: &RunConfig) -> Vec<Event> {
+fn train(folder: &Path, config: &RunConfig) -> Vec<Report> {
     let config = Box::new(config.clone());
-    Talk::new().run(Command::Train { job: JOB, folder: folder.to_owned(), config, resume: false }, JOB)
+    Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false })
 }
 
 fn refusal(folder: &Path, config: RunConfig) -> String {
     let talk = Talk::new();
-    talk.send(Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config), resume: false });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => failure.what.to_string(),
+    talk.send(Ask::Train { folder: folder.to_owned(), config: Box::new(config), resume: false });
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => failure.what.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -63,8 +61,7 @@ fn evaluations(folder: &Path) -> Vec<EvaluationReport> {
 }
 
 fn loss_of(config: &RunConfig, adapter: Option<PathBuf>) -> f64 {
-    let command = Command::Evaluate {
-        job: JOB,
+    let command = Ask::Evaluate {
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -72,8 +69,8 @@ fn loss_of(config: &RunConfig, adapter: Option<PathBuf>) -> f64 {
         data: config.data.clone(),
         task: config.task,
     };
-    let scored = Talk::new().run(command, JOB).into_iter().find_map(|event| match event {
-        Event::Score { loss, .. } => Some(loss),
+    let scored = Talk::new().run(command).into_iter().find_map(|event| match event {
+        Report::Score { loss, .. } => Some(loss),
         _ => None,
     });
     scored.unwrap()
@@ -95,9 +92,9 @@ fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> 
         streams,
         sampling,
     };
-    let events = Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+    let events = Talk::new().run(Ask::Generate(Box::new(request)));
     let texts = events.into_iter().find_map(|event| match event {
-        Event::Generated { streams, .. } => Some(streams),
+        Report::Generated { streams } => Some(streams),
         _ => None,
     });
     texts.unwrap()
@@ -219,9 +216,9 @@ fn a_text_comes_with_its_log_probability() {
             streams: vec![stream],
             sampling,
         };
-        let events = Talk::new().run(Command::Generate { job: JOB, request: Box::new(request) }, JOB);
+        let events = Talk::new().run(Ask::Generate(Box::new(request)));
         let said = events.into_iter().find_map(|event| match event {
-            Event::Generated { streams, .. } => Some(streams[0].clone()),
+            Report::Generated { streams } => Some(streams[0].clone()),
             _ => None,
         });
         said.unwrap()
@@ -294,16 +291,16 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
             streams,
             sampling,
         };
-        talk.send(Command::Generate { job: JOB, request: Box::new(request) });
-        match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => Some(failure.what.to_string()),
+        talk.send(Ask::Generate(Box::new(request)));
+        match talk.until_end().last() {
+            Some(Report::Failed(failure)) => Some(failure.what.to_string()),
             _ => None,
         }
     };
     assert_eq!(ask(Some("copy")), None);
-    let inspected = Talk::new().run(Command::Inspect { job: JOB, adapter: adapter.clone(), model: None }, JOB);
+    let inspected = Talk::new().run(Ask::Inspect { adapter: adapter.clone(), model: None });
     let facts = inspected.into_iter().find_map(|event| match event {
-        Event::Inspected { found, .. } => Some(found),
+        Report::Inspected(found) => Some(found),
         _ => None,
     });
     let facts = facts.unwrap();
@@ -334,7 +331,7 @@ fn datasets_share_a_prefix_that_another_run_starts_from() {
     let rows = |config: &RunConfig, name: &str| {
         let events = train(&home.path().join(name), config);
         let facts = events.into_iter().find_map(|event| match event {
-            Event::RunStarted { facts, .. } => Some((facts.train_rows, facts.validation_rows)),
+            Report::RunStarted(facts) => Some((facts.train_rows, facts.validation_rows)),
             _ => None,
         });
         facts.unwrap()
@@ -394,7 +391,7 @@ fn the_first_slots_of_a_cartridge_stay_and_a_resumed_run_keeps_them() {
     let (whole, parts) = (home.path().join("whole"), home.path().join("parts"));
     let events = train(&whole, &config);
     let facts = events.into_iter().find_map(|event| match event {
-        Event::RunStarted { facts, .. } => Some((facts.trained_parameters, facts.stored_parameters)),
+        Report::RunStarted(facts) => Some((facts.trained_parameters, facts.stored_parameters)),
         _ => None,
     });
     let (trained, stored) = facts.unwrap();
@@ -413,7 +410,7 @@ fn the_first_slots_of_a_cartridge_stay_and_a_resumed_run_keeps_them() {
     let train_to = |folder: &Path, steps: usize, resume: bool| {
         let training = TrainingConfig { steps, ..half.training.clone() };
         let config = Box::new(RunConfig { training, ..half.clone() });
-        Talk::new().run(Command::Train { job: JOB, folder: folder.to_owned(), config, resume }, JOB);
+        Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume });
     };
     train_to(&parts, 4, false);
     train_to(&parts, 8, true);

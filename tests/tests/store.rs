@@ -11,7 +11,7 @@ use app::store::{Access, Answer, Cursor, Request, RunDetail, RunRow, RunState, S
 use app::workspace::{RunId, Workspace, new_config};
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::error::Failure;
-use engine::protocol::{Event, JobId, Outcome, Phase};
+use engine::protocol::{Event, JobId, Outcome, Phase, Report};
 use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -76,8 +76,8 @@ impl Bench {
         run
     }
 
-    fn tell(&self, event: Event) {
-        self.send(Request::Record(event));
+    fn tell(&self, what: Report) {
+        self.send(Request::Record(Event { job: JOB, what }));
     }
 
     /// Steps `from..=to` of a run of `total`, with an evaluation and a sample after every tenth, as event and as file.
@@ -85,21 +85,21 @@ impl Bench {
         let folder = self.workspace.run_folder(run);
         let facts = facts(total, from - 1);
         fs::write(folder.join("facts.json"), serde_json::to_string(&facts).unwrap()).unwrap();
-        self.tell(Event::Phase { job: JOB, phase: Phase::LoadingModel { share: 0.5 } });
-        self.tell(Event::RunStarted { job: JOB, facts: Box::new(facts) });
+        self.tell(Report::Phase(Phase::LoadingModel { share: 0.5 }));
+        self.tell(Report::RunStarted(Box::new(facts)));
         let mut file = fs::OpenOptions::new().create(true).append(true).open(folder.join("metrics.jsonl")).unwrap();
         for step in from..=to {
             let report = step_report(step);
-            self.tell(Event::Step { job: JOB, step: report });
+            self.tell(Report::Step(report));
             line(&mut file, "step", serde_json::to_value(report).unwrap());
             if step % 10 == 0 {
                 let evaluation =
                     EvaluationReport { step, loss: 4.0 / step as f64, best: true, elapsed_secs: 0.5, figures: None };
-                self.tell(Event::Evaluated { job: JOB, evaluation: evaluation.clone() });
+                self.tell(Report::Evaluated(evaluation.clone()));
                 line(&mut file, "evaluation", serde_json::to_value(evaluation).unwrap());
                 let sample = sample(step);
                 line(&mut file, "sample", serde_json::to_value(&sample).unwrap());
-                self.tell(Event::Sample { job: JOB, sample: Box::new(sample) });
+                self.tell(Report::Sample(Box::new(sample)));
                 self.tell(checkpoint(&folder, step));
             }
         }
@@ -171,7 +171,7 @@ fn sample(step: usize) -> SampleReport {
 }
 
 /// Writes what the engine writes with a checkpoint.
-fn checkpoint(folder: &Path, step: usize) -> Event {
+fn checkpoint(folder: &Path, step: usize) -> Report {
     let name = format!("step-{step:06}");
     let checkpoint = folder.join("checkpoints").join(&name);
     fs::create_dir_all(&checkpoint).unwrap();
@@ -179,7 +179,7 @@ fn checkpoint(folder: &Path, step: usize) -> Event {
     let all: Vec<String> = (1..=step / 10).map(|n| format!("step-{:06}", n * 10)).collect();
     let listed = json!({"last": name, "best": name, "all": all});
     fs::write(folder.join("checkpoints.json"), listed.to_string()).unwrap();
-    Event::CheckpointWritten { job: JOB, step, folder: checkpoint, best: true }
+    Report::CheckpointWritten { step, folder: checkpoint, best: true }
 }
 
 fn line(file: &mut fs::File, kind: &str, mut value: Value) {
@@ -188,7 +188,7 @@ fn line(file: &mut fs::File, kind: &str, mut value: Value) {
 }
 
 fn finish(bench: &Bench, outcome: Outcome) {
-    bench.tell(Event::Finished { job: JOB, outcome });
+    bench.tell(Report::Finished { outcome });
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn only_what_is_new_is_read() {
     let first = bench.detail(&run, Cursor::default());
     let nothing = bench.detail(&run, first.cursor);
     assert!(nothing.series.is_empty() && nothing.evaluations.is_empty() && nothing.log.is_empty() && !nothing.replace);
-    bench.tell(Event::Step { job: JOB, step: step_report(11) });
+    bench.tell(Report::Step(step_report(11)));
     let news = bench.detail(&run, nothing.cursor);
     assert!(!news.replace);
     let loss = news.series.iter().find(|series| series.name == "loss").unwrap();
@@ -247,11 +247,11 @@ fn a_resumed_run_drops_the_steps_after_its_checkpoint() {
     finish(&bench, Outcome::Stopped);
     assert_eq!(bench.runs()[0].state, RunState::Stopped);
     bench.send(Request::Begin { job: JOB, run: run.clone() });
-    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(30, 10)) });
+    bench.tell(Report::RunStarted(Box::new(facts(30, 10))));
     let row = bench.runs().remove(0);
     assert_eq!((row.step, row.state, row.last_loss), (10, RunState::Running, Some(3.0 / 1024.0)));
     assert_eq!(row.duration_secs, 10.0 * 0.25 + 0.5);
-    bench.tell(Event::Step { job: JOB, step: step_report(11) });
+    bench.tell(Report::Step(step_report(11)));
     let after = bench.detail(&run, before.cursor);
     assert!(after.replace, "the reader must drop steps 11 to 15");
     assert_eq!(after.series[0].points.len(), 11);
@@ -265,13 +265,13 @@ fn a_failed_run_says_what_to_do() {
     bench.train(&run, 1, 3, 10);
     let mut diverged = step_report(4);
     diverged.loss = f64::NAN;
-    bench.tell(Event::Step { job: JOB, step: diverged });
+    bench.tell(Report::Step(diverged));
     let failure = Failure {
         what: engine::Sentence::verbatim("the loss is no longer a number at step 4"),
         advice: engine::Sentence::verbatim("Lower the rate"),
     };
-    bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
-    bench.tell(Event::Step { job: JOB, step: step_report(5) });
+    bench.tell(Report::Failed(failure.clone()));
+    bench.tell(Report::Step(step_report(5)));
     let row = bench.runs().remove(0);
     assert_eq!((row.state, row.step, row.last_loss), (RunState::Failed, 4, None));
     assert_eq!(row.failure, Some(failure));
@@ -508,11 +508,11 @@ fn a_dataset_that_no_run_could_read_is_not_offered() {
     assert_eq!(datasets(), 1, "a run that begins is on it");
     let failure =
         Failure { what: engine::Sentence::verbatim("no such file"), advice: engine::Sentence::verbatim("check") };
-    bench.tell(Event::Failed { job: JOB, failure: failure.clone() });
+    bench.tell(Report::Failed(failure.clone()));
     assert_eq!(datasets(), 0);
     let run = bench.begin(10);
     bench.train(&run, 1, 1, 10);
-    bench.tell(Event::Failed { job: JOB, failure });
+    bench.tell(Report::Failed(failure));
     assert_eq!(datasets(), 1, "its rows were read, whatever came afterwards");
 }
 
@@ -520,8 +520,8 @@ fn a_dataset_that_no_run_could_read_is_not_offered() {
 fn a_hundred_thousand_figures_go_in_and_come_out_in_pieces() {
     let bench = Bench::new();
     let run = bench.begin(60_000);
-    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(60_000, 0)) });
-    (1..=60_000).for_each(|step| bench.tell(Event::Step { job: JOB, step: step_report(step) }));
+    bench.tell(Report::RunStarted(Box::new(facts(60_000, 0))));
+    (1..=60_000).for_each(|step| bench.tell(Report::Step(step_report(step))));
     let (mut cursor, mut points, mut answers) = (Cursor::default(), 0, 0);
     loop {
         let detail = bench.detail(&run, cursor);
@@ -790,7 +790,7 @@ fn a_run_that_could_not_go_on_is_as_it_was() {
         what: engine::Sentence::verbatim("the model folder has no config.json"),
         advice: engine::Sentence::verbatim("Choose another"),
     };
-    bench.tell(Event::Failed { job: JOB, failure });
+    bench.tell(Report::Failed(failure));
     assert_eq!(bench.runs().remove(0), before);
     assert!(
         bench.detail(&run, Cursor::default()).log.iter().any(|line| line.text.to_string().contains("no config.json"))
@@ -805,7 +805,7 @@ fn a_dataset_that_could_not_be_read_is_not_offered_again() {
         what: engine::Sentence::verbatim("no row can be trained on"),
         advice: engine::Sentence::verbatim("Check the columns"),
     };
-    bench.tell(Event::Failed { job: JOB, failure });
+    bench.tell(Report::Failed(failure));
     bench.send(Request::ListLibrary);
     let known = bench.answer(|answer| match answer {
         Answer::Library { models, datasets } => Some((models.len(), datasets.len())),
@@ -825,7 +825,7 @@ fn a_deleted_folder_does_not_come_back_with_the_end_of_its_run() {
         what: engine::Sentence::verbatim("cannot create a checkpoint"),
         advice: engine::Sentence::verbatim("Check"),
     };
-    bench.tell(Event::Failed { job: JOB, failure });
+    bench.tell(Report::Failed(failure));
     let row = bench.runs().remove(0);
     assert!(row.files_missing && row.state == RunState::Failed);
     assert!(!bench.workspace.run_folder(&run).exists());
@@ -838,14 +838,14 @@ fn the_best_is_the_evaluation_whose_adapter_is_kept() {
     let bench = Bench::new();
     let run = bench.begin(20);
     let folder = bench.workspace.run_folder(&run);
-    bench.tell(Event::RunStarted { job: JOB, facts: Box::new(facts(20, 0)) });
+    bench.tell(Report::RunStarted(Box::new(facts(20, 0))));
     let evaluated = |step, loss, best| {
         let evaluation = EvaluationReport { step, loss, best, elapsed_secs: 0.5, figures: None };
-        bench.tell(Event::Evaluated { job: JOB, evaluation });
+        bench.tell(Report::Evaluated(evaluation));
     };
     let kept = |step, best| {
         let folder = folder.join("checkpoints").join(format!("step-{step:06}"));
-        bench.tell(Event::CheckpointWritten { job: JOB, step, folder, best });
+        bench.tell(Report::CheckpointWritten { step, folder, best });
     };
     evaluated(0, 0.5, true);
     assert_eq!(bench.runs()[0].best_loss, None, "nothing is kept yet that computes it");

@@ -11,14 +11,12 @@ use engine::adapters::{FoldedAdapter, Incoming};
 use engine::config::DataConfig;
 use engine::data::{Templates, Tokenizer};
 use engine::models::folder::ModelFolder;
-use engine::protocol::{Command as Wish, Event, JobId};
+use engine::protocol::{Ask, Report};
 use engine::training::SampleReport;
 use engine::weights::{WeightFiles, read_metadata, write_floats};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tests::{Talk, golden_cases, tiny_model, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 fn write(path: &Path, bytes: impl AsRef<[u8]>) {
     std::fs::write(path, bytes).unwrap();
@@ -294,26 +292,22 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
     let talk = Talk::new();
     let run = home.path().join("run");
     let config = Box::new(tiny_run(home.path()));
-    talk.run(Wish::Train { job: JOB, folder: run.clone(), config, resume: false }, JOB);
-    let notices = |events: Vec<Event>| -> Vec<String> {
-        let text = |event| if let Event::Notice { text, .. } = event { Some(text.to_string()) } else { None };
+    talk.run(Ask::Train { folder: run.clone(), config, resume: false });
+    let notices = |events: Vec<Report>| -> Vec<String> {
+        let text = |event| if let Report::Notice { text } = event { Some(text.to_string()) } else { None };
         events.into_iter().filter_map(text).collect()
     };
     let mut probed = Vec::new();
     for with_samples in [true, false] {
         let to = home.path().join("x.prefix");
-        let said = notices(talk.run(
-            Wish::Share {
-                job: JOB,
-                adapter: run.clone(),
-                model: tiny_model(),
-                device: engine::device::DeviceChoice::Cpu,
-                card: String::new(),
-                with_samples,
-                to: to.clone(),
-            },
-            JOB,
-        ));
+        let said = notices(talk.run(Ask::Share {
+            adapter: run.clone(),
+            model: tiny_model(),
+            device: engine::device::DeviceChoice::Cpu,
+            card: String::new(),
+            with_samples,
+            to: to.clone(),
+        }));
         let about = single_file::read(&to).unwrap().about;
         assert_eq!(about.samples.len(), if with_samples { 2 } else { 0 });
         assert_eq!(said.iter().any(|text| text.contains("2 rows of the validation data")), with_samples, "{said:?}");
@@ -321,7 +315,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
     }
     assert_ne!(probed[0], probed[1], "without samples the check is computed with texts of ours");
     let folder = home.path().join("peft");
-    talk.run(Wish::Export { job: JOB, adapter: run, to: folder.clone() }, JOB);
+    talk.run(Ask::Export { adapter: run, to: folder.clone() });
     let config = std::fs::read_to_string(folder.join("adapter_config.json")).unwrap();
     let json: Value = serde_json::from_str(&config).unwrap();
     assert_eq!(json["base_model_name_or_path"], "model");

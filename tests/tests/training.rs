@@ -7,16 +7,14 @@ use engine::config::{
     AdafactorConfig, AdamConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig,
     PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation, RunConfig, Schedule, SgdConfig,
 };
-use engine::protocol::{Command, Event, JobId, Outcome};
+use engine::protocol::{Ask, JobId, Outcome, Report};
 use engine::training::run_folder::Record;
 use engine::training::{RangePoint, RateRange};
 use tests::{Talk, curve, tiny_run};
 
-const JOB: JobId = JobId(1);
-
-fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Event> {
-    let command = Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume };
-    talk.run(command, JOB)
+fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume };
+    talk.run(command)
 }
 
 fn bytes(folder: &Path, file: &str) -> Vec<u8> {
@@ -40,7 +38,7 @@ fn a_run_learns_and_leaves_everything_in_its_folder() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("run");
     let events = train(&Talk::new(), &folder, &tiny_run(home.path()), false);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. })));
+    assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Completed })));
     let losses: Vec<f64> = curve(&folder)
         .iter()
         .filter_map(|record| if let Record::Evaluation(report) = record { Some(report.loss) } else { None })
@@ -69,10 +67,9 @@ fn the_same_seed_gives_the_same_run() {
 /// Stops after `step` steps, then forgets everything that came after the last checkpoint, as a killed process does.
 fn interrupt(home: &Path, config: &RunConfig, step: usize, folder: &Path) {
     let talk = Talk::new();
-    let command =
-        Command::Train { job: JOB, folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
+    let command = Ask::Train { folder: folder.to_owned(), config: Box::new(config.clone()), resume: false };
     talk.send(command);
-    talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == step));
+    talk.until(|event| matches!(event, Report::Step(report) if report.step == step));
     assert!(home.exists());
 }
 
@@ -86,7 +83,7 @@ fn a_run_killed_in_mid_epoch_goes_on_as_if_nothing_had_happened() {
             let folder = home.path().join(format!("{name}-{step}"));
             interrupt(home.path(), &config, step, &folder);
             let events = train(&Talk::new(), &folder, &config, true);
-            assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Completed, .. })));
+            assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Completed })));
             assert_eq!(curve(&whole), curve(&folder), "{name}, interrupted at {step}");
             for file in ["adapter/adapter_model.safetensors", "checkpoints/step-000012/state.safetensors"] {
                 assert_eq!(bytes(&whole, file), bytes(&folder, file), "{name}, interrupted at {step}: {file}");
@@ -179,9 +176,9 @@ fn the_memory_of_another_optimizer_is_refused_and_the_run_goes_on_with_its_own()
     interrupt(home.path(), &config, 6, &folder);
     let mut other = config.clone();
     other.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
-    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(other), resume: true });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("adafactor"), "{failure:?}"),
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(other), resume: true });
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("adafactor"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
     train(&talk, &folder, &config, true);
@@ -194,15 +191,15 @@ fn a_range_test_begins_where_the_run_does_and_writes_nothing() {
     let files = |path: &Path| std::fs::read_dir(path).unwrap().count();
     let (before, talk) = (files(home.path()), Talk::new());
     let range = RateRange { from: 1e-5, to: 100.0, steps: 40 };
-    let heard = talk.run(Command::TestRange { job: JOB, config: Box::new(config.clone()), range }, JOB);
+    let heard = talk.run(Ask::TestRange { config: Box::new(config.clone()), range });
     assert_eq!(files(home.path()), before);
-    let point = |event: &Event| if let Event::RangeStep { point, .. } = event { Some(*point) } else { None };
+    let point = |event: &Report| if let Report::RangeStep(point) = event { Some(*point) } else { None };
     let points: Vec<RangePoint> = heard.iter().filter_map(point).collect();
     assert!(
         points[0].learning_rate == 1e-5 && points.windows(2).all(|two| two[0].learning_rate < two[1].learning_rate)
     );
     let findings = heard.iter().find_map(|event| match event {
-        Event::Range { findings, .. } => Some(*findings),
+        Report::Range(findings) => Some(*findings),
         _ => None,
     });
     // A model of random weights says little that a high rate could spoil: whether it diverges is not asked here.
@@ -221,11 +218,11 @@ fn a_stop_lands_between_two_steps_and_the_run_can_be_resumed() {
     train(&Talk::new(), &whole, &config, false);
     let talk = Talk::new();
     let config_again = Box::new(config.clone());
-    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: config_again, resume: false });
-    talk.until(|event| matches!(event, Event::Step { step: report, .. } if report.step == 6));
-    talk.send(Command::Stop { job: JOB });
-    let events = talk.until_end(JOB);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })));
+    talk.send(Ask::Train { folder: folder.clone(), config: config_again, resume: false });
+    talk.until(|event| matches!(event, Report::Step(report) if report.step == 6));
+    talk.send(Ask::Stop);
+    let events = talk.until_end();
+    assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Stopped })));
     train(&talk, &folder, &config, true);
     assert_eq!(curve(&whole), curve(&folder));
 }
@@ -236,11 +233,11 @@ fn a_run_that_is_stopped_while_its_model_loads_ends_as_stopped() {
     let config = Box::new(tiny_run(home.path()));
     let talk = Talk::new();
     let folder = home.path().join("run");
-    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: config.clone(), resume: false });
-    talk.until(|event| matches!(event, Event::Phase { .. }));
-    talk.send(Command::Stop { job: JOB });
-    let events = talk.until_end(JOB);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::Stopped, .. })), "{events:?}");
+    talk.send(Ask::Train { folder: folder.clone(), config: config.clone(), resume: false });
+    talk.until(|event| matches!(event, Report::Phase(_)));
+    talk.send(Ask::Stop);
+    let events = talk.until_end();
+    assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::Stopped })), "{events:?}");
     train(&talk, &folder, &config, true);
 }
 
@@ -252,11 +249,11 @@ fn a_stop_in_the_middle_of_an_evaluation_forgets_it_whole() {
     let (whole, folder) = (home.path().join("whole"), home.path().join("stopped"));
     train(&Talk::new(), &whole, &config, false);
     let talk = Talk::new();
-    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config.clone()), resume: false });
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(config.clone()), resume: false });
     // The samples of this evaluation are still to come.
-    talk.until(|event| matches!(event, Event::Evaluated { evaluation, .. } if evaluation.step == 8));
-    talk.send(Command::Stop { job: JOB });
-    talk.until_end(JOB);
+    talk.until(|event| matches!(event, Report::Evaluated(evaluation) if evaluation.step == 8));
+    talk.send(Ask::Stop);
+    talk.until_end();
     train(&talk, &folder, &config, true);
     assert_eq!(curve(&whole), curve(&folder));
 }
@@ -269,19 +266,19 @@ fn a_paused_run_takes_no_step_until_it_goes_on() {
     config.training.eval_every = 200;
     let talk = Talk::new();
     let folder = home.path().join("run");
-    talk.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false });
-    talk.until(|event| matches!(event, Event::Step { .. }));
-    talk.send(Command::Pause { job: JOB });
-    talk.until(|event| matches!(event, Event::Paused { paused: true, .. }));
+    talk.send(Ask::Train { folder, config: Box::new(config), resume: false });
+    talk.until(|event| matches!(event, Report::Step(_)));
+    talk.send(Ask::Pause);
+    talk.until(|event| matches!(event, Report::Paused { paused: true }));
     // Other work is done meanwhile; no step of the paused run comes between.
     let asked = JobId(2);
-    talk.send(Command::DescribeModel { job: asked, folder: tests::tiny_model() });
-    let meanwhile = talk.until_end(asked);
-    assert!(!meanwhile.iter().any(|event| matches!(event, Event::Step { .. })));
-    talk.send(Command::Continue { job: JOB });
-    talk.until(|event| matches!(event, Event::Step { .. }));
-    talk.send(Command::Stop { job: JOB });
-    talk.until_end(JOB);
+    talk.send_as(asked, Ask::DescribeModel { folder: tests::tiny_model() });
+    let meanwhile = talk.until_end_of(asked);
+    assert!(!meanwhile.iter().any(|event| matches!(event, Report::Step(_))));
+    talk.send(Ask::Continue);
+    talk.until(|event| matches!(event, Report::Step(_)));
+    talk.send(Ask::Stop);
+    talk.until_end();
 }
 
 #[test]
@@ -293,7 +290,7 @@ fn early_stopping_ends_a_run_that_no_longer_improves() {
     config.training.learning_rate = 0.5;
     config.training.patience = Some(2);
     let events = train(&Talk::new(), &home.path().join("run"), &config, false);
-    assert!(matches!(events.last(), Some(Event::Finished { outcome: Outcome::StoppedEarly, .. })));
+    assert!(matches!(events.last(), Some(Report::Finished { outcome: Outcome::StoppedEarly })));
 }
 
 #[test]
@@ -328,9 +325,9 @@ fn fewer_steps_than_are_done_are_refused_and_nothing_is_lost() {
     let before = (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl"));
     let mut shorter = config;
     shorter.training.steps = 5;
-    talk.send(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(shorter), resume: true });
-    match talk.until_end(JOB).last() {
-        Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains("12 steps"), "{failure:?}"),
+    talk.send(Ask::Train { folder: folder.clone(), config: Box::new(shorter), resume: true });
+    match talk.until_end().last() {
+        Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("12 steps"), "{failure:?}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(before, (bytes(&folder, "config.json"), bytes(&folder, "metrics.jsonl")));

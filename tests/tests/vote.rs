@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use engine::config::{DataConfig, FullConfig, MethodConfig, RunConfig, Task};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId, VoteReport, VoteRequest};
+use engine::protocol::{Ask, Report, VoteReport, VoteRequest};
 use serde_json::json;
 use tests::{Talk, golden_cases, tiny_run};
-
-const JOB: JobId = JobId(1);
 
 /// Rows of two columns, with the second of one row as it should not be.
 fn rows(home: &Path, name: &str, rows: &[(&str, &str)], wrong: Option<(usize, &str)>) -> PathBuf {
@@ -29,20 +27,20 @@ fn learned(talk: &Talk, home: &Path, config: &RunConfig, name: &str, train: Path
     let folder = home.join(name);
     let mut config = config.clone();
     config.data = DataConfig { validation_share: 0.0, ..DataConfig::new(train) };
-    talk.run(Command::Train { job: JOB, folder: folder.clone(), config: Box::new(config), resume: false }, JOB);
+    talk.run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
     folder.join("adapter")
 }
 
-fn asked(model: PathBuf, adapters: Vec<PathBuf>, train: PathBuf) -> Command {
+fn asked(model: PathBuf, adapters: Vec<PathBuf>, train: PathBuf) -> Ask {
     let (device, data) = (DeviceChoice::Cpu, DataConfig::new(train));
     let request = VoteRequest { model, device, precision: Precision::F32, adapters, data, max_new_tokens: 4 };
-    Command::Vote { job: JOB, request: Box::new(request) }
+    Ask::Vote(Box::new(request))
 }
 
 fn vote(talk: &Talk, config: &RunConfig, adapters: &[PathBuf], train: &Path) -> VoteReport {
     let command = asked(config.model.clone(), adapters.to_vec(), train.to_owned());
-    let heard = talk.run(command, JOB).into_iter();
-    *heard.filter_map(|event| if let Event::Voted { vote, .. } = event { Some(vote) } else { None }).next().unwrap()
+    let heard = talk.run(command).into_iter();
+    *heard.filter_map(|event| if let Report::Voted(vote) = event { Some(vote) } else { None }).next().unwrap()
 }
 
 fn config_of(home: &Path, case: &str, task: Task, method: MethodConfig) -> RunConfig {
@@ -113,8 +111,8 @@ fn a_vote_needs_adapters_of_one_task() {
     let other = learned(&talk, home.path(), &config, "other", second);
     for (adapters, word) in [(vec![one.clone(), other], "different tasks or classes"), (vec![one], "at least two")] {
         talk.send(asked(config.model.clone(), adapters, first.clone()));
-        match talk.until_end(JOB).last() {
-            Some(Event::Failed { failure, .. }) => assert!(failure.what.to_string().contains(word), "{failure:?}"),
+        match talk.until_end().last() {
+            Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains(word), "{failure:?}"),
             other => panic!("{other:?}"),
         }
     }

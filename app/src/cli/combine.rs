@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::adapters::Combination;
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 use serde_json::json;
 
 use super::error::CliError;
 use super::json::named;
 use super::paths::path;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::target::TargetArgs;
 use super::{Global, out};
 
@@ -38,9 +38,9 @@ pub(super) fn run(args: CombineArgs, global: &Global) -> Result<(), CliError> {
     };
     let to = std::path::absolute(&args.to).map_err(|error| CliError::io("find", &args.to, &error))?;
     let session = Session::start(&workspace, None)?;
-    let command = Command::Combine { job: JOB, adapters, model: target.model, how, to };
-    let folder = session.ask(command, |event| match event {
-        Event::Written { folder, .. } => Some(folder),
+    let ask = Ask::Combine { adapters, model: target.model, how, to };
+    let folder = session.ask(ask, |report| match report {
+        Report::Written { folder } => Some(folder),
         _ => None,
     })?;
     if global.json {

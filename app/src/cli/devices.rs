@@ -3,17 +3,17 @@
 use clap::Args;
 use engine::device::{DeviceChoice, DeviceInfo};
 use engine::nn::Precision;
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 
 use super::error::CliError;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::{Global, json, out};
 
 pub(super) fn run(global: &Global) -> Result<(), CliError> {
     global.refuse_set()?;
     let session = Session::start(&global.workspace()?, None)?;
-    let devices = session.ask(Command::ListDevices { job: JOB }, |event| match event {
-        Event::Devices { devices, .. } => Some(devices),
+    let devices = session.ask(Ask::ListDevices, |report| match report {
+        Report::Devices { devices } => Some(devices),
         _ => None,
     })?;
     for device in devices {

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::config::{DataConfig, Task};
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::json::{named, plain};
 use super::paths::path;
 use super::progress::figures_line;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::target::{Target, TargetArgs};
 use super::{Global, out, run_file, settings};
 
@@ -41,8 +41,7 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
     let (data, task) = asked_rows(&target, args.rows, global)?;
     let session = Session::start(&workspace, None)?;
     for column in target.columns {
-        let command = Command::Evaluate {
-            job: JOB,
+        let ask = Ask::Evaluate {
             model: target.model.clone(),
             device: global.device.unwrap_or_default(),
             precision: global.precision.unwrap_or_default(),
@@ -51,8 +50,8 @@ pub(super) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
             task,
         };
         let name = column.name;
-        session.ask(command, |event| match event {
-            Event::Score { loss, perplexity, tokens, rows, figures, .. } => {
+        session.ask(ask, |report| match report {
+            Report::Score { loss, perplexity, tokens, rows, figures } => {
                 if global.json {
                     let mut score = json!({
                         "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows

@@ -7,14 +7,14 @@ use engine::adapters::single_file;
 use engine::device::DeviceChoice;
 use engine::files::{self, Kind};
 use engine::nn::positions::Positions;
-use engine::protocol::{AdapterFacts, Command, Event, ProbeReport, ProbeVerdict};
+use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use serde_json::json;
 
 use super::download::found_model;
 use super::error::CliError;
-use super::json::{named, probed};
+use super::json::{self, named};
 use super::paths::path;
-use super::session::{JOB, Session, open_store};
+use super::session::{Session, open_store};
 use super::target::TargetArgs;
 use super::{Global, out};
 use crate::store::Request;
@@ -86,10 +86,9 @@ pub(super) fn import(args: ImportArgs, global: &Global) -> Result<(), CliError> 
     let run = workspace.new_run()?;
     let to = workspace.run_folder(&run);
     let other_base = args.other_base;
-    let command =
-        Command::Import { job: JOB, adapter: adapter.clone(), model: model.clone(), other_base, to: to.clone() };
-    let written = session.ask(command, |event| match event {
-        Event::Written { .. } => Some(()),
+    let ask = Ask::Import { adapter: adapter.clone(), model: model.clone(), other_base, to: to.clone() };
+    let written = session.ask(ask, |report| match report {
+        Report::Written { .. } => Some(()),
         _ => None,
     });
     if let Err(error) = written {
@@ -132,8 +131,8 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
 }
 
 fn inspect(session: &Session, adapter: PathBuf, model: Option<PathBuf>) -> Result<AdapterFacts, CliError> {
-    session.ask(Command::Inspect { job: JOB, adapter, model }, |event| match event {
-        Event::Inspected { found, .. } => Some(*found),
+    session.ask(Ask::Inspect { adapter, model }, |report| match report {
+        Report::Inspected(found) => Some(*found),
         _ => None,
     })
 }
@@ -171,12 +170,12 @@ fn describe(found: &AdapterFacts) {
 
 fn probe(session: &Session, adapter: PathBuf, model: PathBuf, global: &Global) -> Result<(), CliError> {
     let device = global.device.unwrap_or(DeviceChoice::Auto);
-    let report = session.ask(Command::Probe { job: JOB, adapter, model, device }, |event| match event {
-        Event::Probed { probe, .. } => Some(probe),
+    let report = session.ask(Ask::Probe { adapter, model, device }, |report| match report {
+        Report::Probed(probe) => Some(probe),
         _ => None,
     })?;
     if global.json {
-        out::result(probed(&report));
+        out::result(json::line(&Report::Probed(report)));
     } else {
         out::note(sentence(&report));
     }
@@ -221,13 +220,13 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
     };
     let session = Session::start(&workspace, None)?;
     let device = global.device.unwrap_or(DeviceChoice::Auto);
-    let command = match is_file {
-        _ if args.merge => Command::Merge { job: JOB, adapter, model, to },
-        true => Command::Share { job: JOB, adapter, model, device, card, with_samples: !args.no_samples, to },
-        false => Command::Export { job: JOB, adapter, to },
+    let ask = match is_file {
+        _ if args.merge => Ask::Merge { adapter, model, to },
+        true => Ask::Share { adapter, model, device, card, with_samples: !args.no_samples, to },
+        false => Ask::Export { adapter, to },
     };
-    let folder = session.ask(command, |event| match event {
-        Event::Written { folder, .. } => Some(folder),
+    let folder = session.ask(ask, |report| match report {
+        Report::Written { folder } => Some(folder),
         _ => None,
     })?;
     if global.json {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use engine::config::DataConfig;
 use engine::generation::{Beams, EarlyStopping, Sampling};
-use engine::protocol::{Command, Event, GenerateRequest, GeneratedStream, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
 
 use super::error::CliError;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::target::{Target, TargetArgs};
 use super::{Global, json, out};
 
@@ -185,17 +185,17 @@ pub(super) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
     // The best of several beams can become another: there is nothing to print before the end.
     let alone = titles.len() == 1;
     let flowing = alone && !has_beams;
-    let command = Command::Generate { job: JOB, request: Box::new(request) };
-    let done = session.ask(command, |event| {
+    let ask = Ask::Generate(Box::new(request));
+    let done = session.ask(ask, |report| {
         if global.json {
-            out::result(json::line(&event));
-        } else if let Event::Token { text, .. } = &event
+            out::result(json::line(&report));
+        } else if let Report::Token { text, .. } = &report
             && flowing
         {
             out::piece(text);
         }
-        match event {
-            Event::Generated { streams, .. } => Some(streams),
+        match report {
+            Report::Generated { streams } => Some(streams),
             _ => None,
         }
     })?;
@@ -248,9 +248,9 @@ fn rows(asked: &[usize], target: &Target, session: &Session) -> Result<Vec<Strin
     };
     let data: DataConfig = config.data.clone();
     let (model, task) = (target.model.clone(), config.task);
-    let command = Command::Preview { job: JOB, model, data, task, n_virtual: 0, rows: last };
-    let preview = session.ask(command, |event| match event {
-        Event::Preview { preview, .. } => Some(preview),
+    let ask = Ask::Preview { model, data, task, n_virtual: 0, rows: last };
+    let preview = session.ask(ask, |report| match report {
+        Report::Preview(preview) => Some(preview),
         _ => None,
     })?;
     let find = |row: &usize| {

@@ -2,12 +2,12 @@
 
 use clap::Args;
 use engine::config::PrefixInit;
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 use engine::training::{LabPlan, LabRow, LabScore, Spread};
 
 use super::error::CliError;
 use super::run_args::RunArgs;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::{Global, json, out};
 use crate::home::typed;
 
@@ -38,17 +38,17 @@ pub(super) fn run(mut args: LabArgs, global: &Global) -> Result<(), CliError> {
     let seeds = (0..args.seeds).map(|index| config.seed.wrapping_add(index)).collect();
     let plan = LabPlan { starts, seeds, steps, validation_rows: args.rows };
     let session = Session::start(&global.workspace()?, None)?;
-    let command = Command::InitLab { job: JOB, config: Box::new(config), plan: plan.clone() };
-    let rows = session.ask(command, |event| {
-        if global.json && matches!(event, Event::LabScore { .. } | Event::Lab { .. }) {
-            out::result(json::line(&event));
+    let ask = Ask::InitLab { config: Box::new(config), plan: plan.clone() };
+    let rows = session.ask(ask, |report| {
+        if global.json && matches!(report, Report::LabScore(_) | Report::Lab { .. }) {
+            out::result(json::line(&report));
         }
-        match event {
-            Event::LabScore { score, .. } if !global.json => {
+        match report {
+            Report::LabScore(score) if !global.json => {
                 out::note(sentence(&plan, &score));
                 None
             }
-            Event::Lab { rows, .. } => Some(rows),
+            Report::Lab { rows } => Some(rows),
             _ => None,
         }
     })?;

@@ -7,7 +7,7 @@ use engine::config::{
     FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
     Reparameterisation, RunConfig, TextConfig,
 };
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 use serde::Serialize;
 
 use super::error::CliError;
@@ -145,22 +145,22 @@ fn trained(
         loss: f64::INFINITY,
         secs: 0.0,
     };
-    session.send(Command::Train { job: JOB, folder, config: Box::new(config), resume: false })?;
+    session.send(Ask::Train { folder, config: Box::new(config), resume: false })?;
     loop {
         match session.next()? {
             Wake::Interrupt => return Err(CliError::failed("interrupted", "Start the command again")),
-            Wake::Engine(Event::RunStarted { facts, .. }) => {
+            Wake::Engine(Report::RunStarted(facts)) => {
                 (line.trained, line.stored) = (facts.trained_parameters as u64, facts.stored_parameters as u64);
             }
-            Wake::Engine(Event::Evaluated { evaluation, .. }) => {
+            Wake::Engine(Report::Evaluated(evaluation)) => {
                 if line.first_loss.is_nan() {
                     line.first_loss = evaluation.loss;
                 }
                 line.loss = line.loss.min(evaluation.loss);
             }
-            Wake::Engine(Event::Finished { .. }) => break,
+            Wake::Engine(Report::Finished { .. }) => break,
             // Another rate may do.
-            Wake::Engine(Event::Failed { failure, .. }) => {
+            Wake::Engine(Report::Failed(failure)) => {
                 out::note(format_args!("{}: {}", line.method, failure.what));
                 return Ok(None);
             }

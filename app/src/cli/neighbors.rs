@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::analysis::export_neighbours;
 use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
-use engine::protocol::{Command, Event, NeighbourRequest};
+use engine::protocol::{Ask, NeighbourRequest, Report};
 
 use super::error::CliError;
 use super::paths::path;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::target::TargetArgs;
 use super::{Global, json, out};
 use crate::text;
@@ -102,13 +102,13 @@ pub(super) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), CliError>
         top: args.top.max(1),
     };
     let session = Session::start(&workspace, None)?;
-    let command = Command::Neighbours { job: JOB, request: Box::new(request) };
-    let lists = session.ask(command, |event| {
+    let ask = Ask::Neighbours(Box::new(request));
+    let lists = session.ask(ask, |report| {
         if global.json {
-            out::result(json::line(&event));
+            out::result(json::line(&report));
         }
-        match event {
-            Event::Neighbours { lists, .. } => Some(lists),
+        match report {
+            Report::Neighbours { lists } => Some(lists),
             _ => None,
         }
     })?;

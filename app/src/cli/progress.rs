@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use engine::protocol::{Event, Phase};
+use engine::protocol::{Phase, Report};
 use engine::training::{EvaluationReport, NamedFigures, RunFacts, SampleReport, StepReport, TaskFigures};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -70,22 +70,22 @@ impl Progress {
         Self { every_sample, ..self }
     }
 
-    /// Shows an event.
-    pub(super) fn show(&mut self, event: &Event) {
+    /// Shows a report.
+    pub(super) fn show(&mut self, report: &Report) {
         if let View::Json = self.view {
-            out::result(json::line(event));
+            out::result(json::line(report));
             return;
         }
-        match event {
-            Event::Phase { phase, .. } => self.phase(*phase),
-            Event::RunStarted { facts, .. } => self.started(facts),
-            Event::Step { step, .. } => self.step(step),
-            Event::Evaluated { evaluation, .. } => self.evaluated(evaluation),
-            Event::Sample { sample, .. } if self.every_sample => self.sample(sample),
-            Event::Sample { sample, .. } => self.samples.push((**sample).clone()),
-            Event::Finished { .. } => self.samples.iter().for_each(|sample| self.sample(sample)),
-            Event::Notice { text, .. } => self.say(&format!("Note: {text}")),
-            Event::Paused { paused, .. } => self.say(if *paused { "Paused" } else { "Going on" }),
+        match report {
+            Report::Phase(phase) => self.phase(*phase),
+            Report::RunStarted(facts) => self.started(facts),
+            Report::Step(step) => self.step(step),
+            Report::Evaluated(evaluation) => self.evaluated(evaluation),
+            Report::Sample(sample) if self.every_sample => self.sample(sample),
+            Report::Sample(sample) => self.samples.push((**sample).clone()),
+            Report::Finished { .. } => self.samples.iter().for_each(|sample| self.sample(sample)),
+            Report::Notice { text } => self.say(&format!("Note: {text}")),
+            Report::Paused { paused } => self.say(if *paused { "Paused" } else { "Going on" }),
             _ => {}
         }
     }
@@ -281,12 +281,11 @@ mod tests {
     fn samples_wait_for_the_last_evaluation_unless_all_are_asked_for() {
         let sample = |step| SampleReport { step, row: 0, prompt: "a".into(), reference: "b".into(), text: "c".into() };
         let waiting = |every: bool| {
-            let job = engine::protocol::JobId(1);
             let mut progress = Progress::new(false).with_every_sample(every);
             for step in [10, 20] {
                 let evaluation = EvaluationReport { step, loss: 1.0, best: true, elapsed_secs: 0.1, figures: None };
-                progress.show(&Event::Evaluated { job, evaluation });
-                progress.show(&Event::Sample { job, sample: Box::new(sample(step)) });
+                progress.show(&Report::Evaluated(evaluation));
+                progress.show(&Report::Sample(Box::new(sample(step))));
             }
             progress.samples
         };

@@ -1,12 +1,12 @@
 //! `range`: tries learning rates from low to high on the first steps of a run, and suggests one. Nothing is written.
 
 use clap::Args;
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Report};
 use engine::training::{RangeFindings, RateRange};
 
 use super::error::CliError;
 use super::run_args::RunArgs;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::{Global, json, out};
 
 /// Learning-rate range test of a run.
@@ -29,18 +29,18 @@ pub(super) fn run(args: &RangeArgs, global: &Global) -> Result<(), CliError> {
     let config = args.run.config(None, global)?;
     let session = Session::start(&global.workspace()?, None)?;
     let range = RateRange { from: args.from, to: args.to, steps: args.tries };
-    let command = Command::TestRange { job: JOB, config: Box::new(config), range };
-    let findings = session.ask(command, |event| {
-        if global.json && matches!(event, Event::RangeStep { .. } | Event::Range { .. }) {
-            out::result(json::line(&event));
+    let ask = Ask::TestRange { config: Box::new(config), range };
+    let findings = session.ask(ask, |report| {
+        if global.json && matches!(report, Report::RangeStep(_) | Report::Range(_)) {
+            out::result(json::line(&report));
         }
-        match event {
-            Event::RangeStep { point, .. } if !global.json => {
+        match report {
+            Report::RangeStep(point) if !global.json => {
                 let (rate, loss, smoothed) = (point.learning_rate, point.loss, point.smoothed);
                 out::result(format_args!("rate {rate:.3e}  loss {loss:.4}  smoothed {smoothed:.4}"));
                 None
             }
-            Event::Range { findings, .. } => Some(findings),
+            Report::Range(findings) => Some(findings),
             _ => None,
         }
     })?;

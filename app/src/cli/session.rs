@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Command, JobId, Report};
 
 use super::error::CliError;
 use super::{engine_link, out};
@@ -18,7 +18,7 @@ pub(super) const JOB: JobId = JobId(1);
 /// What wakes the command line.
 pub(super) enum Wake {
     /// The engine told something.
-    Engine(Event),
+    Engine(Report),
     /// Ctrl-C, or the system asks the program to end.
     Interrupt,
 }
@@ -43,7 +43,7 @@ impl Session {
                 store.send(Request::Record(event.clone()));
             }
             // Nobody listens any more: the program is ending.
-            outbox.send(Wake::Engine(event)).ok();
+            outbox.send(Wake::Engine(event.what)).ok();
         })?;
         Ok(Self { send, inbox, noted: RefCell::default() })
     }
@@ -54,8 +54,8 @@ impl Session {
         Self { send, inbox, noted: RefCell::default() }
     }
 
-    pub(super) fn send(&self, command: Command) -> Result<(), CliError> {
-        if (self.send)(command) { Ok(()) } else { Err(gone()) }
+    pub(super) fn send(&self, ask: Ask) -> Result<(), CliError> {
+        if (self.send)(Command { job: JOB, ask }) { Ok(()) } else { Err(gone()) }
     }
 
     /// The next news.
@@ -63,19 +63,19 @@ impl Session {
         self.inbox.recv().ok().ok_or_else(gone)
     }
 
-    /// Asks, and waits for the event that `pick` wants; an error of the engine ends it, and so does Ctrl-C. Notices are said.
-    pub(super) fn ask<T>(&self, command: Command, mut pick: impl FnMut(Event) -> Option<T>) -> Result<T, CliError> {
-        self.send(command)?;
+    /// Asks, and waits for the report that `pick` wants; an error of the engine ends it, and so does Ctrl-C. Notices are said.
+    pub(super) fn ask<T>(&self, ask: Ask, mut pick: impl FnMut(Report) -> Option<T>) -> Result<T, CliError> {
+        self.send(ask)?;
         loop {
             match self.next()? {
-                Wake::Engine(Event::Failed { failure, .. }) => return Err(failure.into()),
-                Wake::Engine(Event::Notice { text, .. }) => {
+                Wake::Engine(Report::Failed(failure)) => return Err(failure.into()),
+                Wake::Engine(Report::Notice { text }) => {
                     if self.noted.borrow_mut().insert(text.to_string()) {
                         out::note(format_args!("Note: {text}"));
                     }
                 }
-                Wake::Engine(event) => {
-                    if let Some(found) = pick(event) {
+                Wake::Engine(report) => {
+                    if let Some(found) = pick(report) {
                         return Ok(found);
                     }
                 }

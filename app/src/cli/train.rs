@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use clap::Args;
 use engine::config::{RunConfig, Task};
-use engine::protocol::{Command, Event, Outcome};
+use engine::protocol::{Ask, Outcome, Report};
 use serde_json::json;
 
 use super::error::CliError;
@@ -90,12 +90,12 @@ pub(super) enum Start {
 }
 
 impl Start {
-    fn command(self, folder: &Path, config: RunConfig) -> Command {
-        let (job, folder, config) = (JOB, folder.to_owned(), Box::new(config));
+    fn ask(self, folder: &Path, config: RunConfig) -> Ask {
+        let (folder, config) = (folder.to_owned(), Box::new(config));
         match self {
-            Self::Anew => Command::Train { job, folder, config, resume: false },
-            Self::Again => Command::Train { job, folder, config, resume: true },
-            Self::OnOthers => Command::ResumeOnOthers { job, folder, config },
+            Self::Anew => Ask::Train { folder, config, resume: false },
+            Self::Again => Ask::Train { folder, config, resume: true },
+            Self::OnOthers => Ask::ResumeOnOthers { folder, config },
         }
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn watch(
     store.flush();
     tell(&answers)?;
     let mut end = End::default();
-    let ended = train(&session, start.command(&folder, config), &mut progress, &mut end);
+    let ended = train(&session, start.ask(&folder, config), &mut progress, &mut end);
     progress.end();
     if ended.is_err() {
         // Nothing happens to a run that the engine has ended itself.
@@ -176,28 +176,28 @@ impl Default for End {
     }
 }
 
-fn train(session: &Session, command: Command, progress: &mut Progress, end: &mut End) -> Result<(), CliError> {
-    session.send(command)?;
+fn train(session: &Session, ask: Ask, progress: &mut Progress, end: &mut End) -> Result<(), CliError> {
+    session.send(ask)?;
     loop {
-        let event = match session.next()? {
+        let report = match session.next()? {
             Wake::Interrupt => {
                 progress.say("Writing a checkpoint; Ctrl-C again ends at once");
-                session.send(Command::Stop { job: JOB })?;
+                session.send(Ask::Stop)?;
                 continue;
             }
-            Wake::Engine(event) => event,
+            Wake::Engine(report) => report,
         };
-        progress.show(&event);
-        match event {
-            Event::RunStarted { facts, .. } => (end.step, end.task) = (facts.done_steps, facts.task),
-            Event::Step { step, .. } => end.step = step.step,
-            Event::Evaluated { evaluation, .. } => end.last = Some((evaluation.step, evaluation.loss)),
-            Event::CheckpointWritten { best: true, .. } => end.best = end.last,
-            Event::Finished { outcome, .. } => {
+        progress.show(&report);
+        match report {
+            Report::RunStarted(facts) => (end.step, end.task) = (facts.done_steps, facts.task),
+            Report::Step(step) => end.step = step.step,
+            Report::Evaluated(evaluation) => end.last = Some((evaluation.step, evaluation.loss)),
+            Report::CheckpointWritten { best: true, .. } => end.best = end.last,
+            Report::Finished { outcome } => {
                 end.outcome = outcome;
                 return Ok(());
             }
-            Event::Failed { failure, .. } => return Err(failure.into()),
+            Report::Failed(failure) => return Err(failure.into()),
             _ => {}
         }
     }
@@ -237,6 +237,8 @@ mod tests {
     use engine::training::{EvaluationReport, StepReport};
 
     use super::super::tests_support::config;
+    use engine::protocol::Command;
+
     use super::*;
 
     fn step(step: usize) -> Wake {
@@ -249,11 +251,11 @@ mod tests {
             tokens: 1,
             elapsed_secs: 0.1,
         };
-        Wake::Engine(Event::Step { job: JOB, step })
+        Wake::Engine(Report::Step(step))
     }
 
     fn checkpoint(step: usize, best: bool) -> Wake {
-        Wake::Engine(Event::CheckpointWritten { job: JOB, step, folder: "/runs/x".into(), best })
+        Wake::Engine(Report::CheckpointWritten { step, folder: "/runs/x".into(), best })
     }
 
     /// An engine that answers the command to train with `first`, and the command to stop with an end.
@@ -261,15 +263,15 @@ mod tests {
         let (outbox, inbox) = channel();
         let heard = Rc::new(RefCell::new(Vec::new()));
         let (log, first) = (heard.clone(), RefCell::new(Some(first)));
-        let send = move |command: Command| {
-            log.borrow_mut().push(format!("{command:?}").split([' ', '{']).next().unwrap_or_default().to_owned());
-            if let Command::Train { .. } = command
+        let send = move |Command { ask, .. }: Command| {
+            log.borrow_mut().push(format!("{ask:?}").split([' ', '{']).next().unwrap_or_default().to_owned());
+            if let Ask::Train { .. } = ask
                 && let Some(first) = first.borrow_mut().take()
             {
                 first(&outbox);
             }
-            if let Command::Stop { .. } = command {
-                outbox.send(Wake::Engine(Event::Finished { job: JOB, outcome: Outcome::Stopped })).unwrap();
+            if ask == Ask::Stop {
+                outbox.send(Wake::Engine(Report::Finished { outcome: Outcome::Stopped })).unwrap();
             }
             true
         };
@@ -277,8 +279,8 @@ mod tests {
     }
 
     fn watched(session: &Session) -> Result<End, CliError> {
-        let (command, mut end) = (Start::Anew.command(Path::new("/runs/x"), config()), End::default());
-        train(session, command, &mut Progress::new(true), &mut end).map(|()| end)
+        let (ask, mut end) = (Start::Anew.ask(Path::new("/runs/x"), config()), End::default());
+        train(session, ask, &mut Progress::new(true), &mut end).map(|()| end)
     }
 
     #[test]
@@ -287,13 +289,13 @@ mod tests {
             let evaluation = EvaluationReport { step: 2, loss: 0.5, best: true, elapsed_secs: 0.1, figures: None };
             outbox.send(step(1)).unwrap();
             outbox.send(step(2)).unwrap();
-            outbox.send(Wake::Engine(Event::Evaluated { job: JOB, evaluation: evaluation.clone() })).unwrap();
+            outbox.send(Wake::Engine(Report::Evaluated(evaluation.clone()))).unwrap();
             outbox.send(checkpoint(2, true)).unwrap();
             // A later evaluation whose adapter is not the best.
             let evaluation = EvaluationReport { step: 3, loss: 0.75, best: false, ..evaluation };
-            outbox.send(Wake::Engine(Event::Evaluated { job: JOB, evaluation })).unwrap();
+            outbox.send(Wake::Engine(Report::Evaluated(evaluation))).unwrap();
             outbox.send(checkpoint(3, false)).unwrap();
-            outbox.send(Wake::Engine(Event::Finished { job: JOB, outcome: Outcome::Completed })).unwrap();
+            outbox.send(Wake::Engine(Report::Finished { outcome: Outcome::Completed })).unwrap();
         });
         let end = watched(&session).unwrap();
         assert_eq!((end.outcome, end.step, end.best), (Outcome::Completed, 2, Some((2, 0.5))));
@@ -314,7 +316,7 @@ mod tests {
     fn a_failure_is_exit_code_one() {
         let (session, _) = played(|outbox| {
             let failure = crate::text::failure("the loss is no longer a number", "Lower the rate");
-            outbox.send(Wake::Engine(Event::Failed { job: JOB, failure })).unwrap();
+            outbox.send(Wake::Engine(Report::Failed(failure))).unwrap();
         });
         let error = watched(&session).unwrap_err();
         assert!(matches!(error, CliError::Failed(_)));

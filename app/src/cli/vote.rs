@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::protocol::{Command, Event, VoteReport, VoteRequest};
+use engine::protocol::{Ask, Report, VoteReport, VoteRequest};
 use engine::training::TaskFigures;
 
 use super::error::CliError;
 use super::evaluate::{RowsArgs, asked_rows};
 use super::json;
 use super::progress::figures_line;
-use super::session::{JOB, Session};
+use super::session::Session;
 use super::target::TargetArgs;
 use super::{Global, out};
 
@@ -50,10 +50,10 @@ pub(super) fn run(args: VoteArgs, global: &Global) -> Result<(), CliError> {
     let max_new_tokens = args.max_new_tokens;
     let request = VoteRequest { model: target.model, device, precision, adapters, data, max_new_tokens };
     let session = Session::start(&workspace, None)?;
-    session.ask(Command::Vote { job: JOB, request: Box::new(request) }, |event| match &event {
-        Event::Voted { vote, .. } => {
+    session.ask(Ask::Vote(Box::new(request)), |report| match &report {
+        Report::Voted(vote) => {
             if global.json {
-                let mut line = json::line(&event);
+                let mut line = json::line(&report);
                 line["names"] = json::plain(&names);
                 out::result(line);
             } else {

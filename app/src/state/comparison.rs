@@ -9,7 +9,7 @@ use engine::device::DeviceChoice;
 use engine::error::Failure;
 use engine::generation::Sampling;
 use engine::nn::Precision;
-use engine::protocol::{Command, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Stream};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Stream};
 
 use super::{Purpose, State};
 use crate::store::{Cursor, Request, RunRow};
@@ -275,7 +275,7 @@ impl State {
         self.comparison.task = None;
         let job = self.job(Purpose::FindPrompts);
         self.comparison.rows_job = Some(job);
-        self.command(Command::Preview { job, model, data, task, n_virtual, rows: PROMPTS });
+        self.ask_engine(job, Ask::Preview { model, data, task, n_virtual, rows: PROMPTS });
     }
 
     /// Asks for the tasks of a run's prompt, once, where it has several.
@@ -287,13 +287,13 @@ impl State {
         let Some(adapter) = self.adapter_of(run) else { return };
         self.tasks.insert(run.clone(), Vec::new());
         let job = self.job(Purpose::TasksOf(run.clone()));
-        self.command(Command::Inspect { job, adapter, model: None });
+        self.ask_engine(job, Ask::Inspect { adapter, model: None });
     }
 
     /// Ends the generation that is under way: its columns may go or change.
     pub(super) fn stop_generating(&mut self) {
         if let Some(job) = self.comparison.job.take() {
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
             self.comparison.phase = None;
         }
     }
@@ -308,7 +308,7 @@ impl State {
         let job = self.job(Purpose::Generate);
         let request = self.comparison.request(model, self.settings.device, questions);
         self.comparison.job = Some(job);
-        self.command(Command::Generate { job, request: Box::new(request) });
+        self.ask_engine(job, Ask::Generate(Box::new(request)));
     }
 
     /// What each column would be asked now.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::device::DeviceChoice;
 use engine::error::Failure;
-use engine::protocol::{AdapterFacts, Command, JobId, Phase, ProbeReport};
+use engine::protocol::{AdapterFacts, Ask, JobId, Phase, ProbeReport};
 
 use super::{Purpose, State};
 use crate::action::Screen;
@@ -51,7 +51,7 @@ impl State {
 
     fn look_at(&mut self, path: PathBuf, model: Option<PathBuf>) {
         let job = self.job(Purpose::Incoming);
-        self.command(Command::Inspect { job, adapter: path.clone(), model: model.clone() });
+        self.ask_engine(job, Ask::Inspect { adapter: path.clone(), model: model.clone() });
         let nothing = Incoming {
             path,
             model,
@@ -80,7 +80,7 @@ impl State {
         incoming.job = Some(job);
         incoming.failure = None;
         let adapter = incoming.path.clone();
-        self.command(Command::Probe { job, adapter, model, device });
+        self.ask_engine(job, Ask::Probe { adapter, model, device });
     }
 
     /// Makes a run of it.
@@ -92,12 +92,12 @@ impl State {
         incoming.job = Some(job);
         incoming.failure = None;
         let adapter = incoming.path.clone();
-        self.command(Command::Import { job, adapter, model, other_base, to: folder });
+        self.ask_engine(job, Ask::Import { adapter, model, other_base, to: folder });
     }
 
     pub(super) fn put_adapter_away(&mut self) {
         if let Some(job) = self.incoming.take().and_then(|incoming| incoming.job) {
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
-use engine::protocol::{Command, JobId, Phase};
+use engine::protocol::{Ask, JobId, Phase};
 use engine::training::rank;
 use engine::training::{LabPlan, LabRow, LabScore, LabStep};
 
@@ -76,7 +76,7 @@ impl InitLab {
 impl State {
     pub(super) fn compare_starts(&mut self, config: Box<RunConfig>, plan: LabPlan) {
         if let Some(job) = self.lab.job.take() {
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         }
         let job = self.job(Purpose::Lab);
         self.lab = InitLab {
@@ -87,13 +87,13 @@ impl State {
             config: Some(config.clone()),
             ..InitLab::default()
         };
-        self.command(Command::InitLab { job, config, plan });
+        self.ask_engine(job, Ask::InitLab { config, plan });
     }
 
     /// A lab under way stops and keeps its table; the table of one that is over goes.
     pub(super) fn end_lab(&mut self) {
         match self.lab.job.take() {
-            Some(job) => self.command(Command::Stop { job }),
+            Some(job) => self.ask_engine(job, Ask::Stop),
             None => self.lab = InitLab::default(),
         }
     }

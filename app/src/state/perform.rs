@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::protocol::{Command, NeighbourRequest};
+use engine::protocol::{Ask, NeighbourRequest};
 use engine::training::Beginning;
 use engine::training::RateRange;
 
@@ -122,35 +122,37 @@ impl State {
         // Of the same rows the last answer stays until the next has come; of others it would be wrong.
         let known = shown.known.take().filter(|_| purpose == Purpose::Preview && shown.of == of);
         *shown = PreviewState { job: Some(job), known, of, failure: None };
-        self.command(Command::Preview { job, model, data: *data, task, n_virtual, rows });
+        self.ask_engine(job, Ask::Preview { model, data: *data, task, n_virtual, rows });
     }
 
     /// Writes an adapter in one of the forms that it can leave in.
     fn send_out(&mut self, action: Action) {
-        let (job, device) = (self.job(Purpose::Export), self.settings.device);
-        self.command(match action {
-            Action::Export { adapter, to } => Command::Export { job, adapter, to },
-            Action::Merge { adapter, model, to } => Command::Merge { job, adapter, model, to },
+        let device = self.settings.device;
+        let ask = match action {
+            Action::Export { adapter, to } => Ask::Export { adapter, to },
+            Action::Merge { adapter, model, to } => Ask::Merge { adapter, model, to },
             Action::Share { adapter, model, with_samples, to } => {
-                Command::Share { job, adapter, model, device, card: String::new(), with_samples, to }
+                Ask::Share { adapter, model, device, card: String::new(), with_samples, to }
             }
             _ => return,
-        });
+        };
+        let job = self.job(Purpose::Export);
+        self.ask_engine(job, ask);
     }
 
     fn test_range(&mut self, config: Box<RunConfig>) {
         if let Some(job) = self.range.job.take() {
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         }
         let job = self.job(Purpose::Range);
         self.range = RangeTest { job: Some(job), config: Some(config.clone()), ..RangeTest::default() };
-        self.command(Command::TestRange { job, config, range: RateRange::default() });
+        self.ask_engine(job, Ask::TestRange { config, range: RateRange::default() });
     }
 
     /// A test under way stops and keeps its curve; the curve of one that is over goes.
     fn end_range(&mut self) {
         match self.range.job.take() {
-            Some(job) => self.command(Command::Stop { job }),
+            Some(job) => self.ask_engine(job, Ask::Stop),
             None => self.range = RangeTest::default(),
         }
     }
@@ -234,7 +236,7 @@ impl State {
     /// Looks at something else. A question about what was looked at before ends; the cell that was clicked stays.
     fn explore_anew(&mut self, checkpoint: Option<PathBuf>, instead: Option<RunView>) {
         if let Some((job, _)) = self.exploration.asked.take() {
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         }
         self.exploration = Exploration::of(checkpoint, self.exploration.cell, instead);
     }
@@ -292,11 +294,12 @@ impl State {
             self.live.insert(job, Live::new(next.run.clone()));
             self.ask_store(Request::Begin { job, run: next.run.clone() });
             let Waiting { folder, config, beginning, .. } = next;
-            self.command(match beginning {
-                Beginning::Fresh => Command::Train { job, folder, config, resume: false },
-                Beginning::Resumed => Command::Train { job, folder, config, resume: true },
-                Beginning::ResumedOnOthers => Command::ResumeOnOthers { job, folder, config },
-            });
+            let ask = match beginning {
+                Beginning::Fresh => Ask::Train { folder, config, resume: false },
+                Beginning::Resumed => Ask::Train { folder, config, resume: true },
+                Beginning::ResumedOnOthers => Ask::ResumeOnOthers { folder, config },
+            };
+            self.ask_engine(job, ask);
         }
     }
 
@@ -344,20 +347,20 @@ impl State {
 
     fn pause(&mut self, run: &RunId, pause: bool) {
         if let Some((job, _)) = self.live_of(run) {
-            self.command(if pause { Command::Pause { job } } else { Command::Continue { job } });
+            self.ask_engine(job, if pause { Ask::Pause } else { Ask::Continue });
         }
     }
 
     fn checkpoint(&mut self, run: &RunId) {
         if let Some((job, _)) = self.live_of(run) {
-            self.command(Command::Checkpoint { job });
+            self.ask_engine(job, Ask::Checkpoint);
         }
     }
 
     fn stop(&mut self, run: &RunId) {
         if let Some((job, _)) = self.live_of(run) {
             self.with_live(job, |live| live.stopping = true);
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         } else {
             self.withdraw(run);
         }
@@ -373,7 +376,7 @@ impl State {
         if !matches!(self.models.get(&folder), Some(Described::Asked)) {
             let job = self.job(Purpose::Model(folder.clone()));
             self.models.insert(folder.clone(), Described::Asked);
-            self.command(Command::DescribeModel { job, folder });
+            self.ask_engine(job, Ask::DescribeModel { folder });
         }
     }
 
@@ -393,7 +396,7 @@ impl State {
         self.exploration.grid_job = Some(job);
         let model = self.explored().and_then(|view| view.row.as_ref()).map(|row| row.model_folder.clone());
         let initial = self.explored().and_then(RunView::initial);
-        self.command(Command::DescribePrefix { job, adapter: checkpoint, model, initial });
+        self.ask_engine(job, Ask::DescribePrefix { adapter: checkpoint, model, initial });
     }
 
     pub(super) fn neighbours(&mut self, cell: Cell) {
@@ -401,7 +404,7 @@ impl State {
         self.exploration.failure = None;
         if let Some((job, _)) = self.exploration.asked.take() {
             self.exploration.phase = None;
-            self.command(Command::Stop { job });
+            self.ask_engine(job, Ask::Stop);
         }
         if self.exploration.list().is_some() {
             return;
@@ -423,7 +426,7 @@ impl State {
             space: cell.space,
             top: 12,
         };
-        self.command(Command::Neighbours { job, request: Box::new(request) });
+        self.ask_engine(job, Ask::Neighbours(Box::new(request)));
     }
 
     fn leave(&mut self, leaving: Leaving) {

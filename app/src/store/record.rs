@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::files::write_json;
-use engine::protocol::{Event, JobId, Outcome, Phase};
+use engine::protocol::{Event, JobId, Outcome, Phase, Report};
 use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use engine::{Sentence, sentence};
 
@@ -119,22 +119,22 @@ impl Keeper {
 
     /// One line per kind of event; events of other jobs are none of ours.
     pub(super) fn record(&mut self, event: &Event) -> Result<(), Trouble> {
-        let Some(run) = self.jobs.get(&event.job()).cloned() else { return Ok(()) };
+        let Some(run) = self.jobs.get(&event.job).cloned() else { return Ok(()) };
         self.changed.insert(run.clone());
         if self.keeps_rows() {
             self.begin_transaction()?;
         }
-        match event {
-            Event::Phase { phase, .. } => self.phase(&run, *phase),
-            Event::RunStarted { facts, .. } => self.started(&run, facts),
-            Event::Step { step, .. } => self.step(&run, step),
-            Event::Evaluated { evaluation, .. } => self.evaluated(&run, evaluation),
-            Event::Sample { sample, .. } => self.sample(&run, sample),
-            Event::CheckpointWritten { step, folder, best, .. } => self.checkpoint(&run, *step, folder, *best),
-            Event::Paused { paused, .. } => self.paused(&run, *paused),
-            Event::Finished { outcome, .. } => self.finished(event.job(), &run, *outcome),
-            Event::Failed { failure, .. } => self.failed(event.job(), &run, failure),
-            Event::Notice { text, .. } => self.log(&run, LogLevel::Warning, text.clone()),
+        match &event.what {
+            Report::Phase(phase) => self.phase(&run, *phase),
+            Report::RunStarted(facts) => self.started(&run, facts),
+            Report::Step(step) => self.step(&run, step),
+            Report::Evaluated(evaluation) => self.evaluated(&run, evaluation),
+            Report::Sample(sample) => self.sample(&run, sample),
+            Report::CheckpointWritten { step, folder, best } => self.checkpoint(&run, *step, folder, *best),
+            Report::Paused { paused } => self.paused(&run, *paused),
+            Report::Finished { outcome } => self.finished(event.job, &run, *outcome),
+            Report::Failed(failure) => self.failed(event.job, &run, failure),
+            Report::Notice { text } => self.log(&run, LogLevel::Warning, text.clone()),
             _ => Ok(()),
         }
     }

@@ -37,7 +37,7 @@ pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAd
             return setting("weights", sentence!("there must be as many as adapters"));
         }
         if weights.iter().any(|weight| !weight.is_finite()) {
-            return setting("weights", sentence!("must be numbers"));
+            return setting("weights", sentence!("must be finite numbers"));
         }
     }
     let mismatch = |reason: Sentence| Err(EngineError::AdapterMismatch { reason });

@@ -74,7 +74,8 @@ fn fields(line: &str) -> Result<(&str, &str), Sentence> {
     let (token, rest) = cut.ok_or_else(|| sentence!("it has a token and no label"))?;
     let label = rest.rsplit(last).next().unwrap_or(rest).trim();
     match (token.trim(), label) {
-        ("", _) | (_, "") => Err(sentence!("it has a token and no label")),
+        ("", _) => Err(sentence!("it has a label and no token")),
+        (_, "") => Err(sentence!("it has a token and no label")),
         (token, label) => Ok((token, label)),
     }
 }

@@ -20,11 +20,15 @@ pub(super) fn tasks_of(table: &Table, column: Option<usize>, config: &DataConfig
     let names: BTreeSet<String> = table.rows.iter().map(|row| row.text(column).trim().to_owned()).collect();
     let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
     if names.is_empty() || names.len() > MAX_TASKS {
-        let reason = sentence!(
-            "the column {column:?} names {n_names} tasks",
-            column = table.columns[column],
-            n_names = names.len()
-        );
+        let reason = match names.len() {
+            0 => sentence!("the column {column:?} names no task", column = table.columns[column]),
+            n => sentence!(
+                "the column {column:?} names {n_names} tasks, more than {max_tasks}",
+                column = table.columns[column],
+                n_names = n,
+                max_tasks = MAX_TASKS
+            ),
+        };
         return Err(EngineError::Setting { field: "data.task_column", reason });
     }
     Ok(names)

@@ -26,7 +26,7 @@ impl EngineError {
             Self::Quantized { method, path } => {
                 sentence!("the weights are quantized with {method}, which is not computed here ({path})", method, path)
             }
-            Self::NotAModel { path, holds } => sentence!("{path} is no model, {holds}", path, holds),
+            Self::NotAModel { path, holds } => sentence!("{path} is no model: {holds}", path, holds),
             Self::UnknownArchitecture { found, known } => {
                 sentence!("the architecture {found:?} is not supported; supported: {known}", found, known)
             }

@@ -73,7 +73,7 @@ pub fn check_sampling(sampling: &Sampling) -> Result<()> {
             "n_returned",
             sentence!("must be at least 1 and at most the number of beams"),
         ),
-        (beams.length_penalty.is_finite(), "length_penalty", sentence!("must be a number")),
+        (beams.length_penalty.is_finite(), "length_penalty", sentence!("must be a finite number")),
         (
             beams.n_beams == 1 || is_greedy(sampling),
             "n_beams",

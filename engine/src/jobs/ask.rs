@@ -11,12 +11,12 @@ use crate::error::Result;
 use crate::jobs::once;
 use crate::jobs::{Job, Outbox, Progress};
 use crate::models::folder::ModelFolder;
-use crate::protocol::{Event, JobId, Outcome};
+use crate::protocol::{Outcome, Report};
 use crate::session::Session;
 use crate::training::room_for_text;
 
 /// How a question is answered.
-type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Event>>;
+type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Report>>;
 
 /// A question whose answer is one event.
 pub(super) struct Once(pub(super) Option<Answer>);
@@ -30,21 +30,16 @@ impl Job for Once {
     }
 }
 
-/// Nothing to do.
-pub(super) fn nothing() -> Box<dyn Job> {
-    Box::new(Once(None))
+pub(super) fn devices() -> Box<dyn Job> {
+    once(move |session| Ok(Report::Devices { devices: device::enumerate(session.trials.as_ref()) }))
 }
 
-pub(super) fn devices(job: JobId) -> Box<dyn Job> {
-    once(move |session| Ok(Event::Devices { job, devices: device::enumerate(session.trials.as_ref()) }))
-}
-
-pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
+pub(super) fn model(folder: PathBuf) -> Box<dyn Job> {
     once(move |_| {
         // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
         let model = ModelFolder::open(&folder)?.summary();
         Tokenizer::from_folder(&folder)?.fitting(model.vocab_size)?;
-        Ok(Event::Model { job, model: Box::new(model) })
+        Ok(Report::Model(Box::new(model)))
     })
 }
 
@@ -52,7 +47,6 @@ pub(super) fn model(job: JobId, folder: PathBuf) -> Box<dyn Job> {
 const PREVIEW_SEED: u64 = 42;
 
 pub(super) fn preview(
-    job: JobId,
     model: PathBuf,
     data: DataConfig,
     task: Option<Task>,
@@ -65,11 +59,11 @@ pub(super) fn preview(
         let task = TaskRecord::of(folder.task(task)?);
         let room = room_for_text(n_virtual, data.max_tokens, &folder.shape())?;
         let preview = preview_rows(&data, &task, folder.target_start(), &tokenizer, rows, room, PREVIEW_SEED)?;
-        Ok(Event::Preview { job, preview: Box::new(preview) })
+        Ok(Report::Preview(Box::new(preview)))
     })
 }
 
-pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {
+pub(super) fn grid(adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {
     once(move |_| {
         let folded = FoldedAdapter::read(&adapter, None)?;
         let initial = initial.filter(|folder| folder.is_dir());
@@ -90,6 +84,6 @@ pub(super) fn grid(job: JobId, adapter: PathBuf, model: Option<PathBuf>, initial
         if folded.task.task == Task::Seq2Seq {
             grid.sites = folded.prefixes.iter().map(|(site, prefix)| (*site, prefix.shape.n_layers)).collect();
         }
-        Ok(Event::Grid { job, grid: Box::new(grid) })
+        Ok(Report::Grid(Box::new(grid)))
     })
 }

@@ -13,7 +13,7 @@ use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
-use crate::protocol::{Event, JobId, Outcome, Phase};
+use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::figures::Tally;
 use crate::training::loss::score;
@@ -24,7 +24,6 @@ use crate::{Sentence, sentence};
 const BATCH: usize = 8;
 
 pub(super) struct Evaluate {
-    id: JobId,
     model: PathBuf,
     place: (DeviceChoice, Precision),
     adapter: Option<PathBuf>,
@@ -49,22 +48,21 @@ struct Running {
 
 impl Evaluate {
     pub(super) fn new(
-        id: JobId,
         (model, place): (PathBuf, (DeviceChoice, Precision)),
         adapter: Option<PathBuf>,
         data: DataConfig,
         task: Option<Task>,
     ) -> Self {
-        Self { id, model, place, adapter, data, task, running: None }
+        Self { model, place, adapter, data, task, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
-        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
-        let mut heard = out.loading(self.id);
+        let tell = |phase| out.send(Report::Phase(phase));
+        let mut heard = out.loading();
         let model = session.model(&self.model, self.place, &mut heard)?;
         tell(Phase::PreparingData);
         let adapter = self.adapter.as_ref().map(|folder| adapter_of(folder, &self.data, &model)).transpose()?;
-        adapter.iter().for_each(|adapter| out.unread(self.id, adapter));
+        adapter.iter().for_each(|adapter| out.unread(adapter));
         let before = adapter.as_ref().map_or(Ok(Vec::new()), |adapter| adapter.before(&model.tokenizer))?;
         let record = match &adapter {
             Some(adapter) => adapter.task.clone(),
@@ -73,7 +71,7 @@ impl Evaluate {
         let n_before = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
         let dataset = scored_rows(adapter.as_ref(), &self.data, &record, n_before, &model)?;
         for text in dataset.report.notices() {
-            out.send(Event::Notice { job: self.id, text });
+            out.send(Report::Notice { text });
         }
         let own = if adapter.is_none() { own_head(&model, &dataset.task)? } else { None };
         let (rows, record) = (dataset.train, own.as_ref().map_or(dataset.task, |own| own.task.clone()));
@@ -140,7 +138,7 @@ impl Job for Evaluate {
         };
         if let Some(batch) = running.batches.get(running.next) {
             let share = running.next as f32 / running.batches.len() as f32;
-            out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
+            out.send(Report::Phase(Phase::Evaluating { share }));
             let LoadedModel { model, device, .. } = running.model.as_ref();
             let model = running.tuned.as_ref().unwrap_or(model);
             let scored = score(model, &running.conditioning, batch, device)?;
@@ -153,7 +151,7 @@ impl Job for Evaluate {
         let loss = running.nll / running.tokens.max(1) as f64;
         let (tokens, rows) = (running.tokens, running.rows);
         let figures = running.tally.figures(&running.record);
-        out.send(Event::Score { job: self.id, loss, perplexity: loss.exp(), tokens, rows, figures });
+        out.send(Report::Score { loss, perplexity: loss.exp(), tokens, rows, figures });
         Ok(Progress::Done(Outcome::Completed))
     }
 }

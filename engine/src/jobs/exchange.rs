@@ -10,22 +10,22 @@ use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
 use crate::jobs::{Job, Outbox};
 use crate::models::folder::ModelFolder;
-use crate::protocol::{AdapterFacts, Event, JobId};
+use crate::protocol::{AdapterFacts, Report};
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
-pub(super) fn export(job: JobId, adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
+pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let mut adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
-        out.unread(job, &adapter);
+        out.unread(&adapter);
         // Its base model may be anywhere, or nowhere any more.
         let base = adapter.base_model.as_ref().and_then(|base| ModelFolder::open(Path::new(base)).ok());
         let architecture = base.map(|base| base.shape().architecture.to_owned());
         adapter.base_model = adapter.base_model.as_deref().map(public_name);
         if let Some(text) = adapter.export(&to, architecture.as_deref())? {
-            out.send(Event::Notice { job, text });
+            out.send(Report::Notice { text });
         }
-        Ok(Event::Written { job, folder: to })
+        Ok(Report::Written { folder: to })
     }))))
 }
 
@@ -43,12 +43,12 @@ fn public_name(base_model: &str) -> String {
 }
 
 /// Says what an adapter is, and for a model whether it is the one it was made for.
-pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
+pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
         let sites = folder.as_ref().map(ModelFolder::sites);
         let sent = Incoming::read(&adapter, sites.as_deref())?;
-        out.unread(job, &sent.adapter);
+        out.unread(&sent.adapter);
         let other_base = folder.and_then(|folder| other_base(&sent, &folder));
         let Incoming { adapter: folded, sentence, about, .. } = sent;
         let found = AdapterFacts {
@@ -64,22 +64,22 @@ pub(super) fn inspect(job: JobId, adapter: PathBuf, model: Option<PathBuf>) -> B
             other_base,
             about,
         };
-        Ok(Event::Inspected { job, found: Box::new(found) })
+        Ok(Report::Inspected(Box::new(found)))
     }))))
 }
 
 /// Reads an adapter of any form into a run folder, where it looks like a finished run. Nothing is written before it was
 /// read whole and fits.
-pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
+pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let model_folder = ModelFolder::open(&model)?;
         let mut sent = Incoming::read(&adapter, Some(&model_folder.sites()))?;
         match other_base(&sent, &model_folder) {
             Some(reason) if !accept_other => return Err(EngineError::OtherBase { reason }),
-            Some(reason) => out.send(Event::Notice { job, text: reason }),
+            Some(reason) => out.send(Report::Notice { text: reason }),
             None => {}
         }
-        out.send(Event::Notice { job, text: sent.sentence.clone() });
+        out.send(Report::Notice { text: sent.sentence.clone() });
         sent.adapter.base_model = Some(model.display().to_string());
         let origin = serde_json::json!({
             "imported_from": adapter,
@@ -96,7 +96,7 @@ pub(super) fn import(job: JobId, adapter: PathBuf, model: PathBuf, accept_other:
             run.note_checkpoint(0, true, Older::KeepAdapter)?;
             write_json(&draft.join("import.json"), &origin)
         })?;
-        Ok(Event::Written { job, folder: to })
+        Ok(Report::Written { folder: to })
     }))))
 }
 

@@ -11,12 +11,11 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writ
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, SOFT};
-use crate::protocol::{Event, GenerateRequest, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Prompt};
+use crate::protocol::{GenerateRequest, GeneratedBeam, GeneratedStream, Outcome, Phase, Prompt, Report};
 use crate::sentence;
 use crate::session::Session;
 
 pub(super) struct Generate {
-    id: JobId,
     request: GenerateRequest,
     running: Option<Running>,
 }
@@ -41,12 +40,12 @@ struct StreamText {
 }
 
 impl Generate {
-    pub(super) fn new(id: JobId, request: GenerateRequest) -> Self {
-        Self { id, request, running: None }
+    pub(super) fn new(request: GenerateRequest) -> Self {
+        Self { request, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
-        let mut heard = out.loading(self.id);
+        let mut heard = out.loading();
         let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
         model.check_writes()?;
         Writer::try_from(&*model.model)?;
@@ -55,7 +54,7 @@ impl Generate {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
             // Streams of one adapter are told once.
             if !said.contains(&stream.adapter.as_deref()) {
-                adapter.iter().for_each(|adapter| out.unread(self.id, adapter));
+                adapter.iter().for_each(|adapter| out.unread(adapter));
                 said.push(stream.adapter.as_deref());
             }
             let acting = adapter.as_ref().filter(|_| stream.strength != 0.0);
@@ -81,7 +80,7 @@ impl Generate {
         let options = DecoderOptions { keep_logits: true, ..model.decoding(self.request.sampling.clone()) };
         let end_tokens = options.end_tokens.clone();
         let decoder = Decoder::new(model.model.shape(), streams, options)?;
-        out.send(Event::Phase { job: self.id, phase: Phase::Generating });
+        out.send(Report::Phase(Phase::Generating));
         let length_penalty = self.request.sampling.beams.length_penalty;
         Ok(Running { model, end_tokens, decoder, texts, length_penalty })
     }
@@ -133,17 +132,17 @@ impl Job for Generate {
             return Ok(Progress::More);
         };
         if !running.decoder.is_done() {
-            running.advance(self.id, out)?;
+            running.advance(out)?;
             return Ok(Progress::More);
         }
         let streams = running.streams()?;
-        out.send(Event::Generated { job: self.id, streams });
+        out.send(Report::Generated { streams });
         Ok(Progress::Done(Outcome::Completed))
     }
 }
 
 impl Running {
-    fn advance(&mut self, job: JobId, out: &Outbox) -> Result<()> {
+    fn advance(&mut self, out: &Outbox) -> Result<()> {
         let has_beams = self.decoder.has_beams();
         for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
@@ -155,7 +154,7 @@ impl Running {
                 let whole = self.model.tokenizer.decode(self.decoder.tokens(new.stream))?;
                 if whole != text.best {
                     text.best.clone_from(&whole);
-                    out.send(Event::BestBeam { job, stream: new.stream, text: whole });
+                    out.send(Report::BestBeam { stream: new.stream, text: whole });
                 }
                 continue;
             }
@@ -167,7 +166,7 @@ impl Running {
             if new.end.is_some() {
                 piece += &text.pieces.finish();
             }
-            out.send(Event::Token { job, stream: new.stream, text: piece });
+            out.send(Report::Token { stream: new.stream, text: piece });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::RunConfig;
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
-use crate::protocol::{Command, Event, JobId, Outcome, Phase};
+use crate::protocol::{Ask, Command, Event, JobId, Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::prepare::Preparation;
 
@@ -43,31 +43,32 @@ impl Inbox {
     fn has_stop(&self, job: JobId) -> bool {
         let mut waiting = self.waiting.borrow_mut();
         waiting.extend(self.commands.try_iter());
-        waiting.iter().any(|command| matches!(command, Command::Stop { job: asked } if *asked == job))
+        waiting.iter().any(|command| command.job == job && command.ask == Ask::Stop)
     }
 }
 
-/// Where events go.
+/// Where a job tells what it does; its events carry its name.
 pub(crate) struct Outbox {
-    send: Box<dyn Fn(Event) + Send>,
+    job: JobId,
+    send: Rc<dyn Fn(Event)>,
     inbox: Rc<Inbox>,
 }
 
 impl Outbox {
-    /// An outbox whose jobs hear that they are to stop while they load a model.
-    pub(crate) fn new(send: impl Fn(Event) + Send + 'static, inbox: Rc<Inbox>) -> Self {
-        Self { send: Box::new(send), inbox }
+    /// The outbox of a job, which hears in `inbox` that it is to stop while it loads a model.
+    pub(crate) fn new(job: JobId, send: Rc<dyn Fn(Event)>, inbox: Rc<Inbox>) -> Self {
+        Self { job, send, inbox }
     }
 
     /// Tells.
-    pub(crate) fn send(&self, event: Event) {
-        (self.send)(event);
+    pub(crate) fn send(&self, what: Report) {
+        (self.send)(Event { job: self.job, what });
     }
 
     /// Tells what the files of an adapter say that nothing here reads.
-    pub(crate) fn unread(&self, job: JobId, adapter: &FoldedAdapter) {
+    pub(crate) fn unread(&self, adapter: &FoldedAdapter) {
         for text in &adapter.notices {
-            self.send(Event::Notice { job, text: text.clone() });
+            self.send(Report::Notice { text: text.clone() });
         }
     }
 
@@ -75,30 +76,29 @@ impl Outbox {
     ///
     /// # Errors
     /// A setting is outside of what makes sense, the model cannot be loaded, or the job is to stop.
-    pub(crate) fn load(&self, job: JobId, config: &RunConfig, session: &mut Session) -> Result<Rc<LoadedModel>> {
+    pub(crate) fn load(&self, config: &RunConfig, session: &mut Session) -> Result<Rc<LoadedModel>> {
         config.check()?;
-        let mut loading = self.loading(job);
+        let mut loading = self.loading();
         loading(0.0)?;
         session.model(&config.model, (config.device, config.precision), &mut loading)
     }
 
     /// Tells what is being made ready for a run.
-    pub(crate) fn preparing(&self, job: JobId) -> impl Fn(Preparation) + '_ {
+    pub(crate) fn preparing(&self) -> impl Fn(Preparation) + '_ {
         move |what| {
-            let phase = match what {
+            self.send(Report::Phase(match what {
                 Preparation::Rows => Phase::PreparingData,
                 Preparation::InitialValues => Phase::Initialising,
-            };
-            self.send(Event::Phase { job, phase });
+            }));
         }
     }
 
     /// Tells how much of a job's model is loaded, and ends the loading when the job is to stop: it is the one step that
     /// can take long.
-    pub(crate) fn loading(&self, job: JobId) -> impl FnMut(f32) -> Result<()> + '_ {
+    pub(crate) fn loading(&self) -> impl FnMut(f32) -> Result<()> + '_ {
         move |share| {
-            self.send(Event::Phase { job, phase: Phase::LoadingModel { share } });
-            if self.inbox.has_stop(job) { Err(EngineError::Stopped) } else { Ok(()) }
+            self.send(Report::Phase(Phase::LoadingModel { share }));
+            if self.inbox.has_stop(self.job) { Err(EngineError::Stopped) } else { Ok(()) }
         }
     }
 }
@@ -120,7 +120,7 @@ pub(crate) trait Job {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress>;
 
     /// Asks the job to come to an end; `false` if it can simply be dropped.
-    fn wind_down(&mut self) -> bool {
+    fn request_stop(&mut self) -> bool {
         false
     }
 
@@ -143,15 +143,16 @@ mod tests {
     fn a_job_told_to_stop_ends_its_loading_and_the_command_is_still_obeyed() {
         let (commands, inbox) = sync_channel(8);
         let inbox = Rc::new(Inbox::new(inbox));
-        let out = Outbox::new(|_| (), Rc::clone(&inbox));
         let (job, other) = (JobId(1), JobId(2));
-        assert!(out.loading(job)(0.1).is_ok());
-        commands.send(Command::Pause { job: other }).unwrap();
-        commands.send(Command::Stop { job }).unwrap();
-        assert!(matches!(out.loading(job)(0.2), Err(EngineError::Stopped)));
-        assert!(out.loading(other)(0.2).is_ok());
-        assert!(matches!(inbox.next(true), Ok(Some(Command::Pause { job: paused })) if paused == other));
-        assert!(matches!(inbox.next(false), Ok(Some(Command::Stop { job: stopped })) if stopped == job));
-        assert!(matches!(inbox.next(false), Ok(None)));
+        let outbox = |job| Outbox::new(job, Rc::new(|_| ()), Rc::clone(&inbox));
+        assert!(outbox(job).loading()(0.1).is_ok());
+        let (pause, stop) = (Command { job: other, ask: Ask::Pause }, Command { job, ask: Ask::Stop });
+        commands.send(pause.clone()).unwrap();
+        commands.send(stop.clone()).unwrap();
+        assert!(matches!(outbox(job).loading()(0.2), Err(EngineError::Stopped)));
+        assert!(outbox(other).loading()(0.2).is_ok());
+        assert_eq!(inbox.next(true), Ok(Some(pause)));
+        assert_eq!(inbox.next(false), Ok(Some(stop)));
+        assert_eq!(inbox.next(false), Ok(None));
     }
 }

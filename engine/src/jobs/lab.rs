@@ -9,7 +9,7 @@ use crate::config::{RunConfig, refuse};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs::{Job, Outbox, Progress};
-use crate::protocol::{Event, JobId, Outcome, Phase};
+use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::feed::Feed;
@@ -21,7 +21,6 @@ use crate::training::{LabPlan, LabScore, LabStep, rank};
 
 /// An init lab.
 pub(super) struct LabJob {
-    id: JobId,
     config: RunConfig,
     plan: LabPlan,
     lab: Option<Lab>,
@@ -57,17 +56,17 @@ struct Scoring {
 
 impl LabJob {
     /// A lab for a run.
-    pub(super) fn new(id: JobId, config: RunConfig, plan: LabPlan) -> Self {
-        Self { id, config, plan, lab: None }
+    pub(super) fn new(config: RunConfig, plan: LabPlan) -> Self {
+        Self { config, plan, lab: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Lab> {
         check(&self.plan)?;
         self.plan.starts.iter().try_for_each(|init| self.config.method.with_init(init).map(drop))?;
-        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
+        let tell = |phase| out.send(Report::Phase(phase));
         // The run's own initial values are not made.
-        let model = out.load(self.id, &self.config, session)?;
-        let ground = ground(&self.config, model, &out.preparing(self.id))?;
+        let model = out.load(&self.config, session)?;
+        let ground = ground(&self.config, model, &out.preparing())?;
         let rows = &ground.data.validation[..ground.data.validation.len().min(self.plan.validation_rows)];
         if rows.is_empty() {
             let reason = sentence!("there are none to hold the starts against each other");
@@ -92,10 +91,10 @@ impl Job for LabJob {
         };
         let Some(mut trial) = lab.trial.take() else {
             if lab.begun < self.plan.starts.len() * self.plan.seeds.len() {
-                lab.begin(&self.config, &self.plan, self.id, out)?;
+                lab.begin(&self.config, &self.plan, out)?;
                 return Ok(Progress::More);
             }
-            out.send(Event::Lab { job: self.id, rows: rank(&self.plan, &lab.scores) });
+            out.send(Report::Lab { rows: rank(&self.plan, &lab.scores) });
             return Ok(Progress::Done(Outcome::Completed));
         };
         let done = trial.trainer.step;
@@ -110,7 +109,7 @@ impl Job for LabJob {
             None => match trial.advance(lab)? {
                 Some(step) => {
                     trial.scoring = (step.step >= self.plan.steps).then(Scoring::default);
-                    out.send(Event::LabStep { job: self.id, step });
+                    out.send(Report::LabStep(step));
                     None
                 }
                 None => Some((done, None)),
@@ -119,7 +118,7 @@ impl Job for LabJob {
         let over = found.is_some_and(|(step, loss)| step >= self.plan.steps || loss.is_none());
         if let Some((step, loss)) = found {
             let score = LabScore { start: trial.start, seed: trial.config.seed, step, loss, failure: None };
-            lab.tell(score, self.id, out);
+            lab.tell(score, out);
         }
         lab.trial = (!over).then_some(trial);
         Ok(Progress::More)
@@ -128,7 +127,7 @@ impl Job for LabJob {
 
 impl Lab {
     /// The next trial; seed by seed, so that every start soon has a row. A start that cannot be made is one that failed.
-    fn begin(&mut self, config: &RunConfig, plan: &LabPlan, job: JobId, out: &Outbox) -> Result<()> {
+    fn begin(&mut self, config: &RunConfig, plan: &LabPlan, out: &Outbox) -> Result<()> {
         let (start, seed) = (self.begun % plan.starts.len(), plan.seeds[self.begun / plan.starts.len()]);
         self.begun += 1;
         let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
@@ -139,15 +138,15 @@ impl Lab {
             }
             Err(error) => {
                 let failure = Some(Failure::from(&error));
-                self.tell(LabScore { start, seed, step: 0, loss: None, failure }, job, out);
+                self.tell(LabScore { start, seed, step: 0, loss: None, failure }, out);
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, score: LabScore, job: JobId, out: &Outbox) {
+    fn tell(&mut self, score: LabScore, out: &Outbox) {
         self.scores.push(score.clone());
-        out.send(Event::LabScore { job, score });
+        out.send(Report::LabScore(score));
     }
 }
 

@@ -10,16 +10,10 @@ use crate::jobs::exchange::adapter_folder;
 use crate::jobs::once;
 use crate::jobs::{Job, Outbox};
 use crate::models::folder::ModelFolder;
-use crate::protocol::{Event, JobId};
+use crate::protocol::Report;
 
 /// Writes several adapters of one model as one.
-pub(super) fn combined(
-    job: JobId,
-    adapters: Vec<PathBuf>,
-    model: PathBuf,
-    how: Combination,
-    to: PathBuf,
-) -> Box<dyn Job> {
+pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination, to: PathBuf) -> Box<dyn Job> {
     once(move |_| {
         let sites = ModelFolder::open(&model)?.sites();
         let read = |folder| {
@@ -29,20 +23,20 @@ pub(super) fn combined(
         };
         let adapters: Vec<FoldedAdapter> = adapters.into_iter().map(read).collect::<Result<_>>()?;
         combine(&adapters, &how)?.write(&to, None)?;
-        Ok(Event::Written { job, folder: to })
+        Ok(Report::Written { folder: to })
     })
 }
 
 /// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights.
-pub(super) fn merged(job: JobId, adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
+pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
         let sites = base.sites();
         let adapter = FoldedAdapter::read(&adapter_folder(adapter), Some(&sites))?;
         adapter.check_fits(&sites)?;
         let adapter = adapter.placed(&base)?;
-        out.unread(job, &adapter);
+        out.unread(&adapter);
         merge::merge(&base, &adapter, &to)?;
-        Ok(Event::Written { job, folder: to })
+        Ok(Report::Written { folder: to })
     }))))
 }

@@ -15,12 +15,11 @@ use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{KeysAndValues, Model, Site};
 use crate::nn::Precision;
-use crate::protocol::{Event, JobId, NeighbourRequest, Outcome, Phase};
+use crate::protocol::{NeighbourRequest, Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 
 pub(super) struct Neighbours {
-    id: JobId,
     request: NeighbourRequest,
     stage: Stage,
 }
@@ -40,8 +39,8 @@ struct Searching {
 }
 
 impl Neighbours {
-    pub(super) fn new(id: JobId, request: NeighbourRequest) -> Self {
-        Self { id, request, stage: Stage::Start }
+    pub(super) fn new(request: NeighbourRequest) -> Self {
+        Self { request, stage: Stage::Start }
     }
 
     fn start(&self, model: &Rc<LoadedModel>, adapter: &FoldedAdapter, session: &mut Session) -> Result<Stage> {
@@ -146,12 +145,12 @@ impl Job for Neighbours {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => {
-                let mut heard = out.loading(self.id);
+                let mut heard = out.loading();
                 let model = session.model(&self.request.model, (self.request.device, Precision::F32), &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt.as_ref().filter(|_| adapter.prefixes.is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt, session)?;
-                    out.send(Event::Neighbours { job: self.id, lists });
+                    out.send(Report::Neighbours { lists });
                     return Ok(Progress::Done(Outcome::Completed));
                 }
                 self.stage = self.start(&model, &adapter, session)?;
@@ -159,7 +158,7 @@ impl Job for Neighbours {
             Stage::Vocabulary { model, sites, mut builder, search } => {
                 self.stage = match builder.step(&SiteStack::new(&model.model, &sites))? {
                     VocabularyStep::Share(share) => {
-                        out.send(Event::Phase { job: self.id, phase: Phase::BuildingVocabulary { share } });
+                        out.send(Report::Phase(Phase::BuildingVocabulary { share }));
                         Stage::Vocabulary { model, sites, builder, search }
                     }
                     VocabularyStep::Done(bank) => {
@@ -171,7 +170,7 @@ impl Job for Neighbours {
             }
             Stage::Search(mut searching) => {
                 if searching.search.next_layer().is_none() {
-                    out.send(Event::Neighbours { job: self.id, lists: searching.lists });
+                    out.send(Report::Neighbours { lists: searching.lists });
                     return Ok(Progress::Done(Outcome::Completed));
                 }
                 searching.step(&self.request, session)?;

@@ -15,7 +15,7 @@ use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
 use crate::nn::{Precision, head_logits};
-use crate::protocol::{Event, JobId, Outcome, ProbeReport};
+use crate::protocol::{Outcome, ProbeReport, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::loss;
@@ -26,25 +26,24 @@ const TEXTS: [&str; 3] = ["The", "name : Ada | kind : bridge", "1 2 3 4 5 6 7 8"
 const TOLERANCE: f32 = 1e-3;
 
 pub(super) struct Probe {
-    id: JobId,
     adapter: PathBuf,
     base: (PathBuf, DeviceChoice),
 }
 
 impl Probe {
-    pub(super) fn new(id: JobId, adapter: PathBuf, base: (PathBuf, DeviceChoice)) -> Self {
-        Self { id, adapter, base }
+    pub(super) fn new(adapter: PathBuf, base: (PathBuf, DeviceChoice)) -> Self {
+        Self { adapter, base }
     }
 }
 
 impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
-        let mut heard = out.loading(self.id);
+        let mut heard = out.loading();
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
         let sent = Incoming { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;
-        out.send(Event::Probed { job: self.id, probe });
+        out.send(Report::Probed(probe));
         Ok(Progress::Done(Outcome::Completed))
     }
 }

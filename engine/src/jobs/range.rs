@@ -10,7 +10,7 @@ use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::protocol::{Event, JobId, Outcome, Phase};
+use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::feed::Feed;
@@ -30,7 +30,6 @@ const SLOPE_SHARE: usize = 20;
 
 /// A range test.
 pub(super) struct RangeJob {
-    id: JobId,
     config: RunConfig,
     range: RateRange,
     test: Option<Test>,
@@ -56,16 +55,16 @@ struct Curve {
 
 impl RangeJob {
     /// A test of the rates for a run.
-    pub(super) fn new(id: JobId, config: RunConfig, range: RateRange) -> Self {
-        Self { id, config, range, test: None }
+    pub(super) fn new(config: RunConfig, range: RateRange) -> Self {
+        Self { config, range, test: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Test> {
         check(&self.range)?;
-        let tell = |phase| out.send(Event::Phase { job: self.id, phase });
+        let tell = |phase| out.send(Report::Phase(phase));
         let config = settled(self.config.clone())?;
-        let model = out.load(self.id, &config, session)?;
-        let ground = ground(&config, model, &out.preparing(self.id))?;
+        let model = out.load(&config, session)?;
+        let ground = ground(&config, model, &out.preparing())?;
         let trainer = ground.fresh(&config)?;
         tell(Phase::Training);
         let (model, rows) = (ground.model, ground.data.train);
@@ -81,12 +80,12 @@ impl Job for RangeJob {
         };
         let learning_rate = rate(&self.range, test.curve.points.len());
         if let Some(point) = test.step(&self.config, learning_rate)? {
-            out.send(Event::RangeStep { job: self.id, point });
+            out.send(Report::RangeStep(point));
         }
         if test.curve.diverged.is_none() && test.curve.points.len() < self.range.steps {
             return Ok(Progress::More);
         }
-        out.send(Event::Range { job: self.id, findings: test.curve.findings() });
+        out.send(Report::Range(test.curve.findings()));
         Ok(Progress::Done(Outcome::Completed))
     }
 }

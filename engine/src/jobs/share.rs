@@ -11,7 +11,7 @@ use crate::jobs::exchange::adapter_folder;
 use crate::jobs::probe::{last_logits, rows};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::nn::Precision;
-use crate::protocol::{Event, JobId, Outcome};
+use crate::protocol::{Outcome, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::run_folder::{Record, read_checkpoints, read_records, step_of};
@@ -24,7 +24,6 @@ const COLUMNS: usize = 64;
 const TEXTS: [&str; 2] = ["The", "1 2 3 4 5 6 7 8"];
 
 pub(super) struct Share {
-    id: JobId,
     adapter: PathBuf,
     base: (PathBuf, DeviceChoice),
     card: String,
@@ -35,20 +34,19 @@ pub(super) struct Share {
 impl Share {
     /// `said` is the card, and whether samples go along.
     pub(super) fn new(
-        id: JobId,
         adapter: PathBuf,
         base: (PathBuf, DeviceChoice),
         (card, with_samples): (String, bool),
         to: PathBuf,
     ) -> Self {
-        Self { id, adapter, base, card, with_samples, to }
+        Self { adapter, base, card, with_samples, to }
     }
 }
 
 impl Job for Share {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let folder = adapter_folder(self.adapter.clone());
-        let mut heard = out.loading(self.id);
+        let mut heard = out.loading();
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let adapter = model.adapter(&folder)?;
         let base = BaseModel::of(&model.summary, &model.hash);
@@ -72,9 +70,9 @@ impl Job for Share {
                 "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out",
                 n_samples
             );
-            out.send(Event::Notice { job: self.id, text });
+            out.send(Report::Notice { text });
         }
-        out.send(Event::Written { job: self.id, folder: self.to.clone() });
+        out.send(Report::Written { folder: self.to.clone() });
         Ok(Progress::Done(Outcome::Completed))
     }
 }

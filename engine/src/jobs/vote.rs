@@ -15,7 +15,7 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
-use crate::protocol::{Event, JobId, Outcome, Phase, VoteReport, VoteRequest, VoteRow};
+use crate::protocol::{Outcome, Phase, Report, VoteReport, VoteRequest, VoteRow};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::TaskFigures;
@@ -26,7 +26,6 @@ use crate::training::loss::score;
 const BATCH: usize = 16;
 
 pub(super) struct Vote {
-    id: JobId,
     request: VoteRequest,
     running: Option<Running>,
 }
@@ -70,8 +69,8 @@ enum Said {
 }
 
 impl Vote {
-    pub(super) fn new(id: JobId, request: VoteRequest) -> Self {
-        Self { id, request, running: None }
+    pub(super) fn new(request: VoteRequest) -> Self {
+        Self { request, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
@@ -80,8 +79,8 @@ impl Vote {
             let reason = sentence!("a vote takes at least two adapters");
             return Err(EngineError::Setting { field: "adapters", reason });
         }
-        let model = session.model(model, (*device, *precision), &mut out.loading(self.id))?;
-        out.send(Event::Phase { job: self.id, phase: Phase::PreparingData });
+        let model = session.model(model, (*device, *precision), &mut out.loading())?;
+        out.send(Report::Phase(Phase::PreparingData));
         let adapters = adapters.iter().map(|folder| adapter_of(folder, data, &model));
         let adapters = adapters.collect::<Result<Vec<FoldedAdapter>>>()?;
         let record = TaskRecord { tasks: Vec::new(), ..adapters[0].task.clone() };
@@ -307,11 +306,11 @@ impl Job for Vote {
         let total = running.total();
         if running.next < total {
             let share = running.next as f32 / total as f32;
-            out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
+            out.send(Report::Phase(Phase::Evaluating { share }));
             running.advance()?;
             return Ok(Progress::More);
         }
-        out.send(Event::Voted { job: self.id, vote: Box::new(running.report()?) });
+        out.send(Report::Voted(Box::new(running.report()?)));
         Ok(Progress::Done(Outcome::Completed))
     }
 }

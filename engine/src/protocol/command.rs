@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{GenerateRequest, JobId, NeighbourRequest, VoteRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
@@ -9,25 +11,29 @@ use crate::device::DeviceChoice;
 use crate::nn::Precision;
 use crate::training::{LabPlan, RateRange};
 
+/// Something asked of the engine, under the name its sender chose for the job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// The job that begins, or that is to pause, go on, stop or write a checkpoint.
+    pub job: JobId,
+    /// What is asked.
+    #[serde(flatten)]
+    pub ask: Ask,
+}
+
 /// What the engine can be asked for.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// List the devices: answered by `Event::Devices`.
-    ListDevices {
-        /// Names the work.
-        job: JobId,
-    },
-    /// Describe a model folder without loading its weights: answered by `Event::Model`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// List the devices: answered by `Report::Devices`.
+    ListDevices,
+    /// Describe a model folder without loading its weights: answered by `Report::Model`.
     DescribeModel {
-        /// Names the work.
-        job: JobId,
         /// The folder.
         folder: PathBuf,
     },
-    /// Tokenise the first rows as training would: answered by `Event::Preview`.
+    /// Tokenise the first rows as training would: answered by `Report::Preview`.
     Preview {
-        /// Names the work.
-        job: JobId,
         /// Model folder whose tokenizer is used.
         model: PathBuf,
         /// The rows and their templates.
@@ -39,78 +45,51 @@ pub enum Command {
         /// How many rows.
         rows: usize,
     },
-    /// Train a run in its folder, or go on with it: `Event::Phase` … `Event::Finished`.
+    /// Train a run in its folder, or go on with it: `Report::Phase` … `Report::Finished`.
     Train {
-        /// Names the work.
-        job: JobId,
         /// The run's folder; it is made if need be.
         folder: PathBuf,
         /// What to compute.
         config: Box<RunConfig>,
-        /// Go on from the last checkpoint. Refused with `Event::Changed` when rows, split, tokenizer or order are no longer
+        /// Go on from the last checkpoint. Refused with `Report::Changed` when rows, split, tokenizer or order are no longer
         /// those that the run began with.
         resume: bool,
     },
-    /// Go on with a run from its last checkpoint, although something has changed that `Event::Changed` named.
+    /// Go on with a run from its last checkpoint, although something has changed that `Report::Changed` named.
     ResumeOnOthers {
-        /// Names the work.
-        job: JobId,
         /// The run's folder.
         folder: PathBuf,
         /// What to compute.
         config: Box<RunConfig>,
     },
-    /// Try learning rates from low to high on the first steps of a run: `Event::RangeStep` …, `Event::Range`. Nothing
+    /// Try learning rates from low to high on the first steps of a run: `Report::RangeStep` …, `Report::Range`. Nothing
     /// is written.
     TestRange {
-        /// Names the work.
-        job: JobId,
         /// The run; its own rate and schedule are not used.
         config: Box<RunConfig>,
         /// Which rates.
         range: RateRange,
     },
-    /// Hold initial values against each other on the first steps of a run: `Event::LabStep` and `Event::LabScore` …,
-    /// `Event::Lab`. Nothing is written.
+    /// Hold initial values against each other on the first steps of a run: `Report::LabStep` and `Report::LabScore` …,
+    /// `Report::Lab`. Nothing is written.
     InitLab {
-        /// Names the work.
-        job: JobId,
         /// The run; its own initial values and seed are not used, but for how the rows are split.
         config: Box<RunConfig>,
         /// Which initial values, how often and how long.
         plan: LabPlan,
     },
     /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
-    Pause {
-        /// Which.
-        job: JobId,
-    },
+    Pause,
     /// Step a paused job again.
-    Continue {
-        /// Which.
-        job: JobId,
-    },
+    Continue,
     /// End a job. Training writes a checkpoint first; a generation just ends.
-    Stop {
-        /// Which.
-        job: JobId,
-    },
+    Stop,
     /// Write a checkpoint before the next step.
-    Checkpoint {
-        /// Which training job.
-        job: JobId,
-    },
-    /// Continue texts, each with its own adapter: `Event::Token` … `Event::Generated`.
-    Generate {
-        /// Names the work.
-        job: JobId,
-        /// What.
-        request: Box<GenerateRequest>,
-    },
-    /// Loss and perplexity of an adapter on a dataset: answered by `Event::Score`.
+    Checkpoint,
+    /// Continue texts, each with its own adapter: `Report::Token` … `Report::Generated`.
+    Generate(Box<GenerateRequest>),
+    /// Loss and perplexity of an adapter on a dataset: answered by `Report::Score`.
     Evaluate {
-        /// Names the work.
-        job: JobId,
         /// Model folder.
         model: PathBuf,
         /// Where it is computed.
@@ -124,17 +103,10 @@ pub enum Command {
         /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
         task: Option<Task>,
     },
-    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Event::Voted`.
-    Vote {
-        /// Names the work.
-        job: JobId,
-        /// What.
-        request: Box<VoteRequest>,
-    },
-    /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by `Event::Grid`.
+    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Voted`.
+    Vote(Box<VoteRequest>),
+    /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by `Report::Grid`.
     DescribePrefix {
-        /// Names the work.
-        job: JobId,
         /// Adapter folder.
         adapter: PathBuf,
         /// The base model, whose weights a change is held against; without one changes are left out.
@@ -142,26 +114,17 @@ pub enum Command {
         /// Adapter folder of the values before training, if it is known: how far each cell has come.
         initial: Option<PathBuf>,
     },
-    /// Nearest tokens of prefix cells, beside what chance makes: answered by `Event::Neighbours`.
-    Neighbours {
-        /// Names the work.
-        job: JobId,
-        /// What.
-        request: Box<NeighbourRequest>,
-    },
-    /// Write an adapter in PEFT's format: answered by `Event::Written`.
+    /// Nearest tokens of prefix cells, beside what chance makes: answered by `Report::Neighbours`.
+    Neighbours(Box<NeighbourRequest>),
+    /// Write an adapter in PEFT's format: answered by `Report::Written`.
     Export {
-        /// Names the work.
-        job: JobId,
         /// Run checkpoint or adapter folder.
         adapter: PathBuf,
         /// Folder to write.
         to: PathBuf,
     },
-    /// Write several adapters of one model as one: answered by `Event::Written`.
+    /// Write several adapters of one model as one: answered by `Report::Written`.
     Combine {
-        /// Names the work.
-        job: JobId,
         /// Run checkpoints or adapter folders, at least two.
         adapters: Vec<PathBuf>,
         /// The base model they belong to.
@@ -171,10 +134,8 @@ pub enum Command {
         /// Folder to write.
         to: PathBuf,
     },
-    /// Write the base model with an adapter in its weights, a plain checkpoint: answered by `Event::Written`.
+    /// Write the base model with an adapter in its weights, a plain checkpoint: answered by `Report::Written`.
     Merge {
-        /// Names the work.
-        job: JobId,
         /// Run checkpoint or adapter folder.
         adapter: PathBuf,
         /// The base model it belongs to.
@@ -182,10 +143,8 @@ pub enum Command {
         /// Folder to write; it must not be there yet.
         to: PathBuf,
     },
-    /// Write an adapter with all that belongs to it as one file: answered by `Event::Written`.
+    /// Write an adapter with all that belongs to it as one file: answered by `Report::Written`.
     Share {
-        /// Names the work.
-        job: JobId,
         /// Run checkpoint or adapter folder.
         adapter: PathBuf,
         /// The base model it was trained on: its fingerprint and the logits of a few rows go into the file.
@@ -199,19 +158,15 @@ pub enum Command {
         /// File to write.
         to: PathBuf,
     },
-    /// Look at an adapter of any form, a file or a folder: answered by `Event::Inspected`.
+    /// Look at an adapter of any form, a file or a folder: answered by `Report::Inspected`.
     Inspect {
-        /// Names the work.
-        job: JobId,
         /// What was sent.
         adapter: PathBuf,
         /// The base model it is held against; without one, only what says its own sizes can be looked at.
         model: Option<PathBuf>,
     },
-    /// Read an adapter of any form into a run folder: answered by `Event::Written`.
+    /// Read an adapter of any form into a run folder: answered by `Report::Written`.
     Import {
-        /// Names the work.
-        job: JobId,
         /// What was sent, a file or a folder.
         adapter: PathBuf,
         /// The base model it belongs to; shapes are checked against it, and the fingerprint if the sender gave one.
@@ -221,10 +176,8 @@ pub enum Command {
         /// Run folder to make.
         to: PathBuf,
     },
-    /// Compute a few logits with an adapter of any form: answered by `Event::Probed`.
+    /// Compute a few logits with an adapter of any form: answered by `Report::Probed`.
     Probe {
-        /// Names the work.
-        job: JobId,
         /// What was sent, or an adapter folder.
         adapter: PathBuf,
         /// Model folder.

@@ -1,7 +1,8 @@
-//! What is asked of the engine, and what it answers: one enum each way.
+//! What is asked of the engine, and what it answers: one enum each way, [`Ask`] and [`Report`].
 //!
-//! A [`Command`] carries the [`JobId`] its sender chose; every [`Event`] about that work carries it back, so that late
-//! news of a stopped job can be dropped. Events stay small: ids, scalars, pieces of text.
+//! A [`Command`] carries the [`JobId`] its sender chose; every [`Event`] about that job carries it back, so that late
+//! news of a stopped job can be dropped. Events stay small: ids, scalars, pieces of text. Both are data (serde), so that
+//! they can go over a wire.
 
 mod answers;
 mod command;
@@ -11,10 +12,13 @@ mod requests;
 use serde::{Deserialize, Serialize};
 
 pub use self::answers::{AdapterFacts, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict, VoteReport, VoteRow};
-pub use self::command::Command;
-pub use self::event::{Event, Outcome, Phase};
+pub use self::command::{Ask, Command};
+pub use self::event::{Event, Outcome, Phase, Report};
 pub use self::requests::{GenerateRequest, NeighbourRequest, Prompt, Stream, VoteRequest};
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobId(pub u64);
+
+#[cfg(test)]
+mod tests;

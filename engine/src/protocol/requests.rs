@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::{Metric, Side, Space};
 use crate::config::{BeginToken, DataConfig};
 use crate::device::DeviceChoice;
@@ -10,7 +12,7 @@ use crate::generation::Sampling;
 use crate::nn::Precision;
 
 /// Several continuations in one batch: one model, a column for each adapter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GenerateRequest {
     /// Model folder.
     pub model: PathBuf,
@@ -18,14 +20,14 @@ pub struct GenerateRequest {
     pub device: DeviceChoice,
     /// In what.
     pub precision: Precision,
-    /// The streams, in order; `stream` of [`Event::Token`](crate::protocol::Event::Token) counts them from 0.
+    /// The streams, in order; `stream` of [`Report::Token`](crate::protocol::Report::Token) counts them from 0.
     pub streams: Vec<Stream>,
     /// Shared by all.
     pub sampling: Sampling,
 }
 
 /// One text to continue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
     /// What is continued.
     pub prompt: Prompt,
@@ -38,7 +40,8 @@ pub struct Stream {
 }
 
 /// What is to be continued.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// A text, begun as the tokenizer begins every text.
     Text(String),
@@ -58,7 +61,7 @@ pub enum Prompt {
 }
 
 /// A vote of several adapters of one model, which were trained for one task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VoteRequest {
     /// Model folder.
     pub model: PathBuf,
@@ -75,7 +78,7 @@ pub struct VoteRequest {
 }
 
 /// Nearest tokens of some cells of a prefix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourRequest {
     /// Model folder.
     pub model: PathBuf,

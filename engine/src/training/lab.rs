@@ -36,6 +36,7 @@ pub struct LabStep {
     /// From 1.
     pub step: usize,
     /// The loss before the step, in the units of a run's.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
 }
 

@@ -25,8 +25,10 @@ pub struct RangePoint {
     /// The rate of the step.
     pub learning_rate: f64,
     /// The loss before it, in the units of a run's.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
     /// Its mean with those before it.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub smoothed: f64,
 }
 

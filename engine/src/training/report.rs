@@ -49,10 +49,12 @@ pub struct StepReport {
     /// From 1.
     pub step: usize,
     /// Nats per token, or per row with the sentence sum.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
     /// The rate used.
     pub learning_rate: f64,
     /// Norm of the whole gradient before clipping.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub grad_norm: f64,
     /// Tokens with a label.
     pub labelled_tokens: usize,
@@ -68,6 +70,7 @@ pub struct EvaluationReport {
     /// Steps done before it; 0 is before the first.
     pub step: usize,
     /// Nats per labelled token.
+    #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
     /// The best so far.
     pub best: bool,

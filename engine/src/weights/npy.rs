@@ -53,7 +53,11 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), Sentence> {
     }
     .ok_or_else(cut)?;
     if length > MAX_HEADER {
-        return Err(sentence!("its header has {length} bytes", length));
+        return Err(sentence!(
+            "its header has {length} bytes, more than {max_header}",
+            length,
+            max_header = MAX_HEADER
+        ));
     }
     let (header, numbers) = rest.split_at_checked(length).ok_or_else(cut)?;
     let header = std::str::from_utf8(header).map_err(|error| sentence!("its header is no text: {error}", error))?;

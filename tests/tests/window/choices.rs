@@ -12,7 +12,7 @@ use engine::analysis::PrefixGrid;
 use engine::config::{DataConfig, MethodConfig, RunConfig};
 use engine::data::DataPreview;
 use engine::error::Failure;
-use engine::protocol::{Command, Event, GeneratedStream, JobId, Outcome};
+use engine::protocol::{Ask, Command, GeneratedStream, JobId, Outcome, Report};
 
 use crate::pictures::{click, perform, train_job, training};
 use crate::world::{Bench, Start, config, detail, preview_rows, row};
@@ -45,7 +45,7 @@ fn window(bench: &mut Bench) -> &mut Workbench {
 
 fn last_preview(bench: &Bench) -> (JobId, DataConfig) {
     let asked = bench.last(|command| match command {
-        Command::Preview { job, data, .. } => Some((*job, data.clone())),
+        Command { job, ask: Ask::Preview { data, .. } } => Some((*job, data.clone())),
         _ => None,
     });
     asked.expect("rows were asked for")
@@ -54,7 +54,7 @@ fn last_preview(bench: &Bench) -> (JobId, DataConfig) {
 fn started(bench: &mut Bench) -> RunConfig {
     click(bench, "Start");
     let sent = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.as_ref().clone()),
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.as_ref().clone()),
         _ => None,
     });
     sent.expect("the run was sent")
@@ -82,24 +82,24 @@ fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
     wait(&mut bench);
     let (job, data) = last_preview(&bench);
     assert_eq!((data.train, data.validation), ("/own/train.csv".into(), Some("/own/dev.csv".into())));
-    bench.event(Event::Preview { job, preview: Box::new(preview_rows()) });
+    bench.event(job, Report::Preview(Box::new(preview_rows())));
     let looked_at = bench.last(|command| match command {
-        Command::Preview { job, data, .. } if data.train.ends_with("dev.csv") => Some(*job),
+        Command { job, ask: Ask::Preview { data, .. } } if data.train.ends_with("dev.csv") => Some(*job),
         _ => None,
     });
     let other = DataPreview { columns: vec!["question".into(), "text".into()], ..preview_rows() };
-    bench.event(Event::Preview { job: looked_at.expect("its columns are looked at"), preview: Box::new(other) });
+    bench.event(looked_at.expect("its columns are looked at"), Report::Preview(Box::new(other)));
     let warning = "The validation file lacks: record. It has: question, text";
     assert_eq!(bench.harness.query_all_by_label(warning).count(), 2, "at the field and on the card");
     bench.hear(News::Picked(Pick::Validation, "/own/gone.csv".into()));
     wait(&mut bench);
     let job = bench.last(|command| match command {
-        Command::Preview { job, data, .. } if data.train.ends_with("gone.csv") => Some(*job),
+        Command { job, ask: Ask::Preview { data, .. } } if data.train.ends_with("gone.csv") => Some(*job),
         _ => None,
     });
     let failure =
         Failure { what: engine::Sentence::verbatim("there is no such file"), advice: engine::Sentence::default() };
-    bench.event(Event::Failed { job: job.expect("it is looked at"), failure });
+    bench.event(job.expect("it is looked at"), Report::Failed(failure));
     assert_eq!(bench.harness.query_all_by_label_contains("cannot be read: there is no such file").count(), 2);
 }
 
@@ -138,12 +138,13 @@ fn what_is_not_known_of_the_rows_is_a_dash_and_old_figures_go() {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
     click(&mut bench, "Set up a run");
     wait(&mut bench);
-    let job = bench.last(|command| if let Command::DescribeModel { job, .. } = command { Some(*job) } else { None });
+    let job = bench
+        .last(|command| if let Command { job, ask: Ask::DescribeModel { .. } } = command { Some(*job) } else { None });
     let model = Box::new(crate::world::model_summary());
-    bench.event(Event::Model { job: job.expect("the model was asked for"), model });
+    bench.event(job.expect("the model was asked for"), Report::Model(model));
     bench.harness.get_by_label_contains("– longest row");
     let (job, _) = last_preview(&bench);
-    bench.event(Event::Preview { job, preview: Box::new(preview_rows()) });
+    bench.event(job, Report::Preview(Box::new(preview_rows())));
     assert!(bench.harness.query_by_label_contains("– longest row").is_none());
     bench.hear(News::Picked(Pick::Train, "/own/train.csv".into()));
     wait(&mut bench);
@@ -163,14 +164,14 @@ fn compared() -> Bench {
         row.prompt = format!("prompt {n}");
         row.target = format!(" wanted {n}");
     }
-    bench.event(Event::Preview { job, preview: Box::new(rows) });
+    bench.event(job, Report::Preview(Box::new(rows)));
     answer(&mut bench);
     bench
 }
 
 fn answer(bench: &mut Bench) {
     let asked = bench.last(|command| match command {
-        Command::Generate { job, request } => Some((*job, request.streams.len())),
+        Command { job, ask: Ask::Generate(request) } => Some((*job, request.streams.len())),
         _ => None,
     });
     let (job, n) = asked.expect("it was asked");
@@ -183,7 +184,7 @@ fn answer(bench: &mut Bench) {
         log_probability: -1.0,
         beams: Vec::new(),
     };
-    bench.event(Event::Generated { job, streams: (0..n).map(stream).collect() });
+    bench.event(job, Report::Generated { streams: (0..n).map(stream).collect() });
 }
 
 #[test]
@@ -208,14 +209,15 @@ fn another_row_is_asked_at_once_and_a_column_that_goes_ends_what_was_asked() {
     let mut bench = compared();
     click(&mut bench, "Next row");
     let asked = bench.last(|command| match command {
-        Command::Generate { job, request } => Some((*job, format!("{:?}", request.streams[0].prompt))),
+        Command { job, ask: Ask::Generate(request) } => Some((*job, format!("{:?}", request.streams[0].prompt))),
         _ => None,
     });
     let (job, prompt) = asked.expect("it was asked");
     assert!(prompt.contains("prompt 1"), "{prompt}");
     bench.harness.get_by_label("Wanted: wanted 1");
     click(&mut bench, "Remove Second");
-    let stopped = bench.last(|c| matches!(c, Command::Stop { job: stopped } if *stopped == job).then_some(()));
+    let stopped =
+        bench.last(|c| matches!(c, Command { job: stopped, ask: Ask::Stop } if *stopped == job).then_some(()));
     assert_eq!(stopped, Some(()), "its texts would come into other columns");
 }
 
@@ -226,11 +228,12 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     let mut bench = perform(bench, Action::Open(run.id.clone(), Screen::Explorer));
     bench.answer(Answer::Detail(Box::new(detail(run, 400))));
     let grid = |bench: &mut Bench| {
-        let job = bench.last(|c| if let Command::DescribePrefix { job, .. } = c { Some(*job) } else { None });
+        let job =
+            bench.last(|c| if let Command { job, ask: Ask::DescribePrefix { .. } } = c { Some(*job) } else { None });
         let norms = vec![1.0; 12];
         let (key_norm, value_norm) = (norms.clone(), norms);
         let grid = PrefixGrid { n_layers: 3, n_virtual: 4, key_norm, value_norm, ..PrefixGrid::default() };
-        bench.event(Event::Grid { job: job.expect("norms were asked for"), grid: Box::new(grid) });
+        bench.event(job.expect("norms were asked for"), Report::Grid(Box::new(grid)));
     };
     grid(&mut bench);
     bench.harness.get_by_label_contains("Layer 2, position 3,").click();
@@ -238,7 +241,7 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     bench = perform(bench, Action::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() });
     grid(&mut bench);
     let asked = bench.last(|command| match command {
-        Command::Neighbours { request, .. } => {
+        Command { ask: Ask::Neighbours(request), .. } => {
             Some((request.adapter.clone(), request.layers.clone(), request.positions.clone()))
         }
         _ => None,
@@ -255,7 +258,7 @@ fn a_run_that_waits_leaves_the_form_where_it_is() {
     assert_eq!(window(&mut bench).state.screen, Screen::NewRun);
     bench.harness.get_by_label("prefix 20 · records #2 is queued, at place 1");
     let job = train_job(&bench);
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     bench.harness.get_by_label("prefix 20 · records is done");
 }
 
@@ -283,13 +286,13 @@ fn what_was_typed_before_a_duplicate_can_be_brought_back() {
 fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
     let mut bench = form(3200.0);
     click(&mut bench, "Test the range…");
-    let job = bench.last(|c| if let Command::TestRange { job, .. } = c { Some(*job) } else { None });
+    let job = bench.last(|c| if let Command { job, ask: Ask::TestRange { .. } } = c { Some(*job) } else { None });
     let findings = engine::training::RangeFindings { steepest: Some(1e-3), diverged: None };
     let job = job.expect("a test was asked for");
     let point = engine::training::RangePoint { learning_rate: 1e-3, loss: 2.0, smoothed: 2.0 };
-    bench.event(Event::RangeStep { job, point });
-    bench.event(Event::Range { job, findings });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::RangeStep(point));
+    bench.event(job, Report::Range(findings));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     let label = "Use 1e-3 (falls fastest)";
     assert!(!bench.harness.get_by_label(label).accesskit_node().is_disabled());
     click(&mut bench, "LoRA");
@@ -337,8 +340,8 @@ fn nothing_is_generated_by_itself_after_a_restart() {
     assert_eq!(window(&mut bench).state.screen, Screen::Compare);
     bench.answer(Answer::Detail(Box::new(detail(run, 40))));
     let (job, _) = last_preview(&bench);
-    bench.event(Event::Preview { job, preview: Box::new(preview_rows()) });
-    let asked = bench.last(|c| matches!(c, Command::Generate { .. }).then_some(()));
+    bench.event(job, Report::Preview(Box::new(preview_rows())));
+    let asked = bench.last(|c| matches!(c, Command { ask: Ask::Generate(_), .. }).then_some(()));
     assert_eq!(asked, None, "what ended the program may be what it computed");
     click(&mut bench, "Generate");
 }
@@ -352,7 +355,7 @@ fn a_run_that_was_interrupted_is_resumed_from_its_notice() {
     bench.harness.get_by_label("1 run was interrupted and can be resumed");
     click(&mut bench, "Resume it");
     bench.answer(Answer::Detail(Box::new(detail(run, 40))));
-    let resumed = bench.last(|c| matches!(c, Command::Train { resume: true, .. }).then_some(()));
+    let resumed = bench.last(|c| matches!(c, Command { ask: Ask::Train { resume: true, .. }, .. }).then_some(()));
     assert_eq!(resumed, Some(()));
     assert!(bench.harness.query_by_label("Resume it").is_none(), "the notice goes");
     assert!(bench.world.borrow().requests.iter().any(|request| matches!(request, Request::Begin { .. })));

@@ -6,7 +6,7 @@ use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
 use engine::analysis::{Neighbour, NeighbourList, PrefixGrid, Side, Space, VocabularyScores};
-use engine::protocol::{Command, Event, JobId, NeighbourRequest, Phase};
+use engine::protocol::{Ask, Command, JobId, NeighbourRequest, Phase, Report};
 
 use crate::pictures::{chosen, click, failure, perform, picture, pictures, runs, shown};
 use crate::world::{Bench, Start, detail, row, settings};
@@ -15,7 +15,7 @@ use crate::world::{Bench, Start, detail, row, settings};
 fn asked_for_norms(bench: &Bench) -> (JobId, String, String) {
     let path = |path: &std::path::Path| path.display().to_string();
     let asked = bench.last(|command| match command {
-        Command::DescribePrefix { job, adapter, initial, .. } => {
+        Command { job, ask: Ask::DescribePrefix { adapter, initial, .. } } => {
             Some((*job, path(adapter), initial.as_deref().map(path).unwrap_or_default()))
         }
         _ => None,
@@ -26,14 +26,20 @@ fn asked_for_norms(bench: &Bench) -> (JobId, String, String) {
 /// The last question for neighbours.
 fn asked(bench: &Bench) -> (JobId, NeighbourRequest) {
     let asked = bench.last(|command| match command {
-        Command::Neighbours { job, request } => Some((*job, NeighbourRequest::clone(request))),
+        Command { job, ask: Ask::Neighbours(request) } => Some((*job, NeighbourRequest::clone(request))),
         _ => None,
     });
     asked.expect("neighbours were asked for")
 }
 
 fn questions(bench: &Bench) -> usize {
-    bench.world.borrow().commands.iter().filter(|command| matches!(command, Command::Neighbours { .. })).count()
+    bench
+        .world
+        .borrow()
+        .commands
+        .iter()
+        .filter(|command| matches!(command, Command { ask: Ask::Neighbours(_), .. }))
+        .count()
 }
 
 /// Norms as a trained prefix has them: three cells far above the others.
@@ -57,7 +63,7 @@ fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
     let mut bench = chosen(start, Screen::Explorer);
     let (job, _, initial) = asked_for_norms(&bench);
     assert!(initial.ends_with("initial"), "a change is measured from the start");
-    bench.event(Event::Grid { job, grid: Box::new(grid()) });
+    bench.event(job, Report::Grid(Box::new(grid())));
     bench.harness.get_by_label_contains(cell).click();
     bench.settle();
     let (job, request) = asked(&bench);
@@ -96,13 +102,13 @@ const WORDS: [f32; 12] = [6.4, 5.6, 5.1, 4.6, 4.2, 3.9, 3.7, 3.6, 3.5, 3.5, 3.4,
 const NOISE: [f32; 12] = [3.9, 3.7, 3.6, 3.5, 3.4, 3.4, 3.3, 3.3, 3.2, 3.2, 3.1, 3.1];
 
 fn answer(bench: &mut Bench, job: JobId, list: NeighbourList) {
-    bench.event(Event::Neighbours { job, lists: vec![list] });
+    bench.event(job, Report::Neighbours { lists: vec![list] });
 }
 
 #[test]
 fn explorer_marks_what_chance_does_not_explain() {
     let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
-    bench.event(Event::Phase { job, phase: Phase::BuildingVocabulary { share: 0.4 } });
+    bench.event(job, Report::Phase(Phase::BuildingVocabulary { share: 0.4 }));
     picture(&mut bench, "explorer_busy");
     answer(&mut bench, job, list(2, 4, &WORDS));
     bench.harness.get_by_label("·river 0.530, z 6.4");
@@ -142,7 +148,7 @@ fn explorer_in_chinese_on_a_narrow_screen_and_in_large_type_is_whole() {
 #[test]
 fn explorer_says_why_it_cannot_and_where_to_begin() {
     let (mut bench, job) = exploring(Start::default(), "Layer 3, position 5,");
-    bench.event(Event::Failed { job, failure: failure() });
+    bench.event(job, Report::Failed(failure()));
     bench.harness.get_by_label_contains("no tokenizer.json");
     pictures([(bench, "explorer_failed"), (shown(Screen::Explorer), "explorer_empty")]);
 }
@@ -157,7 +163,7 @@ fn a_list_stays_with_the_vectors_it_was_asked_for() {
     // Back to the keys, whose list is known, before the values have come: their answer is for nobody now.
     click(&mut bench, "Keys");
     bench.harness.get_by_label("·river 0.530, z 6.4");
-    let stopped = bench.last(|command| if let Command::Stop { job } = command { Some(*job) } else { None });
+    let stopped = bench.last(|command| if let Command { job, ask: Ask::Stop } = command { Some(*job) } else { None });
     assert_eq!(stopped, Some(values));
     answer(&mut bench, values, list(2, 4, &NOISE));
     bench.harness.get_by_label("·river 0.530, z 6.4");
@@ -181,7 +187,7 @@ fn another_run_keeps_the_cell_and_never_shows_the_list_of_the_one_before() {
     assert!(bench.harness.query_by_label_contains("·river").is_none());
     let (job, adapter, _) = asked_for_norms(&bench);
     assert!(adapter.contains(&other.id.0));
-    bench.event(Event::Grid { job, grid: Box::new(grid()) });
+    bench.event(job, Report::Grid(Box::new(grid())));
     let (job, request) = asked(&bench);
     assert!(request.adapter.display().to_string().contains(&other.id.0), "the same cell, of the other run");
     assert_eq!((request.side, request.layers, request.positions), (Side::Value, vec![2], vec![4]));
@@ -192,7 +198,7 @@ fn another_run_keeps_the_cell_and_never_shows_the_list_of_the_one_before() {
     bench.answer(Answer::Detail(Box::new(detail(runs().remove(2), 400))));
     let before = questions(bench);
     let shorter = PrefixGrid { n_virtual: 4, key_norm: vec![1.0; 24], value_norm: vec![1.0; 24], ..grid() };
-    bench.event(Event::Grid { job: asked_for_norms(bench).0, grid: Box::new(shorter) });
+    bench.event(asked_for_norms(bench).0, Report::Grid(Box::new(shorter)));
     assert_eq!(questions(bench), before);
     bench.harness.get_by_label("Click a cell");
 }

@@ -5,7 +5,7 @@ use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
-use engine::protocol::{Command, Event, JobId, Outcome, Phase};
+use engine::protocol::{Ask, Command, JobId, Outcome, Phase, Report};
 use engine::training::{LabPlan, LabScore, LabStep};
 
 use crate::pictures::{click, pictures};
@@ -37,7 +37,7 @@ fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> B
 
 fn asked(bench: &Bench) -> (JobId, RunConfig, LabPlan) {
     let asked = bench.last(|command| match command {
-        Command::InitLab { job, config, plan } => Some((*job, config.as_ref().clone(), plan.clone())),
+        Command { job, ask: Ask::InitLab { config, plan } } => Some((*job, config.as_ref().clone(), plan.clone())),
         _ => None,
     });
     asked.expect("a lab was asked for")
@@ -45,22 +45,22 @@ fn asked(bench: &Bench) -> (JobId, RunConfig, LabPlan) {
 
 /// All trials of the first seed, and those of the second but the last.
 fn underway(bench: &mut Bench, job: JobId, plan: &LabPlan) {
-    bench.event(Event::Phase { job, phase: Phase::Training });
+    bench.event(job, Report::Phase(Phase::Training));
     let last = [2.1, 6.4, 2.6, 1.9, 2.2];
     let (score, n) = (|start, seed, step, loss| LabScore { start, seed, step, loss, failure: None }, plan.steps);
     for (index, seed) in plan.seeds.iter().copied().take(2).enumerate() {
         let jitter = 0.05 * index as f64;
         for (start, end) in last.iter().enumerate().take(5 - index) {
-            bench.event(Event::LabScore { job, score: score(start, seed, 0, Some(7.0 + end + jitter)) });
+            bench.event(job, Report::LabScore(score(start, seed, 0, Some(7.0 + end + jitter))));
             if start == 1 && index == 1 {
-                bench.event(Event::LabScore { job, score: score(start, seed, 20, None) });
+                bench.event(job, Report::LabScore(score(start, seed, 20, None)));
                 continue;
             }
             for step in (1..=n).step_by(7) {
                 let loss = end + 5.0 * (-0.1 * step as f64).exp();
-                bench.event(Event::LabStep { job, step: LabStep { start, seed, step, loss } });
+                bench.event(job, Report::LabStep(LabStep { start, seed, step, loss }));
             }
-            bench.event(Event::LabScore { job, score: score(start, seed, n, Some(end + jitter)) });
+            bench.event(job, Report::LabScore(score(start, seed, n, Some(end + jitter))));
         }
     }
 }
@@ -88,7 +88,7 @@ fn the_best_start_goes_into_the_form_and_can_be_trained() {
     underway(&mut bench, job, &plan);
     bench.harness.get_by_label("Trial 10 of 15");
     bench.harness.get_by_label("Diverged 1 time");
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     click(&mut bench, "1. Vocabulary sample");
     click(&mut bench, "Use this start");
     assert!(bench.harness.query_by_label("Compare initial values").is_none(), "it closes");
@@ -98,7 +98,9 @@ fn the_best_start_goes_into_the_form_and_can_be_trained() {
     click(&mut bench, "2. Scale-matched");
     click(&mut bench, "Train it");
     let trained = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.method.prefix().map(|prefix| prefix.init.clone())),
+        Command { ask: Ask::Train { config, .. }, .. } => {
+            Some(config.method.prefix().map(|prefix| prefix.init.clone()))
+        }
         _ => None,
     });
     assert_eq!(trained, Some(Some(PrefixInit::ScaledRandom)));
@@ -109,13 +111,17 @@ fn a_lab_can_be_stopped_and_says_what_went_wrong() {
     let mut bench = busy(1.0, Language::English, ThemeChoice::Dark, &ENGLISH);
     let (job, ..) = asked(&bench);
     click(&mut bench, "Stop the lab");
-    assert!(bench.last(|c| matches!(c, Command::Stop { job: stopped } if *stopped == job).then_some(())).is_some());
+    assert!(
+        bench
+            .last(|c| matches!(c, Command { job: stopped, ask: Ask::Stop } if *stopped == job).then_some(()))
+            .is_some()
+    );
     bench.harness.get_by_label("1. Vocabulary sample");
     click(&mut bench, "Run the comparison");
     let (job, ..) = asked(&bench);
     let failure =
         Failure { what: engine::Sentence::verbatim("there are no rows"), advice: engine::Sentence::default() };
-    bench.event(Event::Failed { job, failure });
+    bench.event(job, Report::Failed(failure));
     bench.harness.get_by_label("There are no rows");
     click(&mut bench, "Close the lab");
     assert!(bench.harness.query_by_label("Compare initial values").is_none());

@@ -9,7 +9,7 @@ use engine::analysis::{PrefixGrid, WeightChange};
 use engine::config::{FullConfig, LoraConfig, MethodConfig, PromptConfig, Task, TextConfig};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
-use engine::protocol::{Command, Event};
+use engine::protocol::{Ask, Command, Report};
 
 use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, row, settings};
@@ -25,7 +25,7 @@ fn form(start: Start, name: &str) -> Bench {
 fn started(bench: &mut Bench) -> MethodConfig {
     click(bench, "Start");
     let sent = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.method.clone()),
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.method.clone()),
         _ => None,
     });
     sent.expect("the run was sent")
@@ -94,7 +94,7 @@ fn a_precision_is_offered_where_the_device_computes_in_it() {
     assert!(refused.accesskit_node().is_disabled());
     click(&mut bench, "Start");
     let sent = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.precision),
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.precision),
         _ => None,
     });
     assert_eq!(sent, Some(Precision::F16));
@@ -136,13 +136,13 @@ fn showing(row: RunRow, method: MethodConfig, screen: Screen) -> Bench {
 fn explored(row: RunRow, method: MethodConfig, grid: PrefixGrid) -> Bench {
     let mut bench = showing(row, method, Screen::Explorer);
     let asked = bench.last(|command| match command {
-        Command::DescribePrefix { job, model, .. } => {
+        Command { job, ask: Ask::DescribePrefix { model, .. } } => {
             assert!(model.is_some(), "a change is held against the model");
             Some(*job)
         }
         _ => None,
     });
-    bench.event(Event::Grid { job: asked.expect("norms were asked for"), grid: Box::new(grid) });
+    bench.event(asked.expect("norms were asked for"), Report::Grid(Box::new(grid)));
     bench
 }
 
@@ -162,7 +162,7 @@ fn the_explorer_shows_of_each_method_what_it_has() {
     bench.harness.get_by_label_contains("Soft token 5,").click();
     bench.settle();
     let asked = bench.last(|command| match command {
-        Command::Neighbours { request, .. } => Some((request.layers.clone(), request.positions.clone())),
+        Command { ask: Ask::Neighbours(request), .. } => Some((request.layers.clone(), request.positions.clone())),
         _ => None,
     });
     assert_eq!(asked, Some((vec![0], vec![4])));
@@ -192,7 +192,9 @@ fn trained_weights_are_there_or_are_not() {
     bench.settle();
     click(&mut bench, "Generate");
     let strengths = bench.last(|command| match command {
-        Command::Generate { request, .. } => Some(request.streams.iter().map(|stream| stream.strength).collect()),
+        Command { ask: Ask::Generate(request), .. } => {
+            Some(request.streams.iter().map(|stream| stream.strength).collect())
+        }
         _ => None,
     });
     assert_eq!(strengths, Some(vec![1.0, 0.0]));
@@ -211,7 +213,7 @@ fn a_run_goes_out_in_the_forms_it_has() {
     picture(&mut bench, "runs_merge");
     click(&mut bench, "Write");
     let merged = bench.last(|command| match command {
-        Command::Merge { to, model, .. } => Some((to.clone(), model.clone())),
+        Command { ask: Ask::Merge { to, model, .. }, .. } => Some((to.clone(), model.clone())),
         _ => None,
     });
     assert_eq!(merged, Some(("/models/merged".into(), "/assets/models/starter".into())));
@@ -228,7 +230,7 @@ fn an_adapter_is_opened_from_the_library() {
     bench.settle();
     click(&mut bench, "Open adapter…");
     let asked = bench.last(|command| match command {
-        Command::Inspect { adapter, .. } => Some(adapter.clone()),
+        Command { ask: Ask::Inspect { adapter, .. }, .. } => Some(adapter.clone()),
         _ => None,
     });
     assert_eq!(asked, Some("/mail/a.prefix".into()));

@@ -13,7 +13,7 @@ use engine::error::Failure;
 use engine::hub::{CachedModel, HubCommand, HubEvent, ModelId};
 use engine::models::ModelSummary;
 use engine::models::{OwnHead, Site};
-use engine::protocol::{Command, Event, GeneratedStream};
+use engine::protocol::{Ask, Command, GeneratedStream, Report};
 
 use crate::pictures::{click, perform, picture, pictures};
 use crate::world::{Bench, Start, config, detail, hub_facts, listing, model_summary, preview_rows, row};
@@ -40,32 +40,29 @@ fn wait(bench: &mut Bench) {
 /// What is asked about this folder fails or is answered.
 pub(crate) fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSummary>) {
     let asked = bench.last(|command| match command {
-        Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
+        Command { job, ask: Ask::DescribeModel { folder } } => Some((*job, folder.clone())),
         _ => None,
     });
     let (job, asked) = asked.expect("the model was asked for");
     assert_eq!(asked, folder);
     let what = engine::sentence!("the model folder has no {what}: {path}", what = "config.json", path = folder);
     let failure = Failure { what, advice: engine::Sentence::verbatim("Choose a folder") };
-    bench.event(match model {
-        Some(model) => Event::Model { job, model: Box::new(model) },
-        None => Event::Failed { job, failure },
-    });
+    bench.event(job, model.map_or(Report::Failed(failure), |model| Report::Model(Box::new(model))));
     wait(bench);
 }
 
 pub(crate) fn previewed(bench: &mut Bench, preview: DataPreview) {
     let job = bench.last(|command| match command {
-        Command::Preview { job, .. } => Some(*job),
+        Command { job, ask: Ask::Preview { .. } } => Some(*job),
         _ => None,
     });
-    bench.event(Event::Preview { job: job.expect("rows were asked for"), preview: Box::new(preview) });
+    bench.event(job.expect("rows were asked for"), Report::Preview(Box::new(preview)));
 }
 
 pub(crate) fn started(bench: &mut Bench) -> RunConfig {
     click(bench, "Start");
     let sent = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.as_ref().clone()),
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.as_ref().clone()),
         _ => None,
     });
     sent.expect("the run was sent")
@@ -188,7 +185,7 @@ fn two_targets_of_one_source_are_compared() {
     previewed(&mut bench, DataPreview { task: Task::Seq2Seq, ..preview_rows() });
     click(&mut bench, "Next row");
     let job = bench.last(|command| match command {
-        Command::Generate { job, .. } => Some(*job),
+        Command { job, ask: Ask::Generate(_) } => Some(*job),
         _ => None,
     });
     let stream = |text: &str, hash: &str, proven| GeneratedStream {
@@ -204,7 +201,7 @@ fn two_targets_of_one_source_are_compared() {
         stream("name: Blue Spice | food: Chinese | area: riverside", "", Some(true)),
         stream("Blue Spice serves Chinese food by the riverside.", "9f3ac1d2e4", None),
     ];
-    bench.event(Event::Generated { job: job.expect("the generation was sent"), streams });
+    bench.event(job.expect("the generation was sent"), Report::Generated { streams });
     bench.harness.get_by_label("Base proven");
     pictures([(bench, "compare_seq2seq")]);
 }

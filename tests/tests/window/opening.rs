@@ -10,7 +10,7 @@ use app::workbench::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
-use engine::protocol::Command;
+use engine::protocol::{Ask, Command};
 
 use crate::pictures::{click, picture};
 use crate::sent::Dropped;
@@ -41,7 +41,7 @@ fn rows_set_up_a_run_and_so_do_a_model_and_a_run_file() {
     assert_eq!(window(&bench).state.screen, Screen::NewRun);
     bench.answer_form();
     let asked = bench.last(|command| match command {
-        Command::Preview { data, .. } => Some((data.train.clone(), data.validation.clone())),
+        Command { ask: Ask::Preview { data, .. }, .. } => Some((data.train.clone(), data.validation.clone())),
         _ => None,
     });
     assert_eq!(asked, Some(("/mail/own.csv".into(), Some("/mail/dev.csv".into()))));
@@ -50,7 +50,7 @@ fn rows_set_up_a_run_and_so_do_a_model_and_a_run_file() {
     assert_eq!(window(&bench).state.screen, Screen::NewRun);
     bench.answer_form();
     let asked = bench.last(|command| match command {
-        Command::DescribeModel { folder, .. } => Some(folder.clone()),
+        Command { ask: Ask::DescribeModel { folder }, .. } => Some(folder.clone()),
         _ => None,
     });
     assert_eq!(asked.as_deref(), Some(Path::new("/mail/bert")));
@@ -62,7 +62,7 @@ fn rows_set_up_a_run_and_so_do_a_model_and_a_run_file() {
     bench.answer_form();
     click(&mut bench, "Start");
     let batch = bench.last(|command| match command {
-        Command::Train { config, .. } => Some(config.training.batch_size),
+        Command { ask: Ask::Train { config, .. }, .. } => Some(config.training.batch_size),
         _ => None,
     });
     assert_eq!(batch, Some(3));

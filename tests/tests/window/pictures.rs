@@ -13,7 +13,7 @@ use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
-use engine::protocol::{Command, Event, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase};
+use engine::protocol::{Ask, Command, GeneratedBeam, GeneratedStream, JobId, Outcome, Phase, Report};
 use engine::training::{RangeFindings, RangePoint, StepReport};
 
 use crate::world::{Bench, Start, detail, devices, facts, hub_facts, listing, press, row, settings};
@@ -80,10 +80,10 @@ pub(crate) fn training(start: Start) -> Bench {
     bench.answer(Answer::Runs(vec![run.clone()]));
     bench.answer(Answer::Detail(Box::new(detail(run, 240))));
     let job = train_job(&bench);
-    bench.event(Event::Phase { job, phase: Phase::Training });
-    bench.event(Event::RunStarted { job, facts: Box::new(facts()) });
+    bench.event(job, Report::Phase(Phase::Training));
+    bench.event(job, Report::RunStarted(Box::new(facts())));
     for step in 225..=240 {
-        bench.event(Event::Step { job, step: step_report(step) });
+        bench.event(job, Report::Step(step_report(step)));
     }
     bench
 }
@@ -91,7 +91,7 @@ pub(crate) fn training(start: Start) -> Bench {
 pub(crate) fn train_job(bench: &Bench) -> JobId {
     bench
         .last(|command| match command {
-            Command::Train { job, .. } => Some(*job),
+            Command { job, ask: Ask::Train { .. } } => Some(*job),
             _ => None,
         })
         .expect("the run was sent")
@@ -164,21 +164,22 @@ fn comparing(start: Start) -> (Bench, JobId) {
     let mut bench = chosen(start, Screen::Compare);
     // Prompts come by themselves, and the first is already there.
     let rows = bench.last(|command| match command {
-        Command::Preview { job, .. } => Some(*job),
+        Command { job, ask: Ask::Preview { .. } } => Some(*job),
         _ => None,
     });
     let preview = Box::new(crate::world::preview_rows());
-    bench.event(Event::Preview { job: rows.expect("rows were asked for"), preview });
+    bench.event(rows.expect("rows were asked for"), Report::Preview(preview));
     let window = bench.harness.state().as_ref().expect("the window is open");
     assert_eq!(window.state.comparison.rows.len(), 5);
-    let asked =
-        |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Generate { .. })).count();
+    let asked = |bench: &Bench| {
+        bench.world.borrow().commands.iter().filter(|c| matches!(c, Command { ask: Ask::Generate(_), .. })).count()
+    };
     assert_eq!(asked(&bench), 1, "whoever comes here sees what the run says");
     click(&mut bench, say!("compare.next"));
     assert_eq!(asked(&bench), 2, "another row is another question");
     let job = bench
         .last(|command| match command {
-            Command::Generate { job, request } => {
+            Command { job, ask: Ask::Generate(request) } => {
                 assert_eq!(request.streams.len(), 2);
                 assert!(request.streams[0].adapter.is_none() && request.streams[1].adapter.is_some());
                 Some(*job)
@@ -186,8 +187,8 @@ fn comparing(start: Start) -> (Bench, JobId) {
             _ => None,
         })
         .expect("the generation was sent");
-    bench.event(Event::Token { job, stream: 0, text: " The river was".into() });
-    bench.event(Event::Token { job, stream: 1, text: " Blue".into() });
+    bench.event(job, Report::Token { stream: 0, text: " The river was".into() });
+    bench.event(job, Report::Token { stream: 1, text: " Blue".into() });
     (bench, job)
 }
 
@@ -224,7 +225,7 @@ fn generated(bench: &mut Bench, job: JobId) {
         stream(" The river was cold, and the old man said nothing to the boy.", "", Some(true)),
         stream(" Blue Spice is a Chinese restaurant by the river.", "9f3ac1d2e4", None),
     ];
-    bench.event(Event::Generated { job, streams });
+    bench.event(job, Report::Generated { streams });
 }
 
 pub(crate) fn failure() -> Failure {
@@ -254,15 +255,15 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     click(&mut bench, say!("compare.generate"));
     let job = bench
         .last(|command| match command {
-            Command::Generate { job, request } => {
+            Command { job, ask: Ask::Generate(request) } => {
                 assert!(request.sampling.greedy && request.sampling.beams.n_beams == 4);
                 Some(*job)
             }
             _ => None,
         })
         .expect("the generation was sent");
-    bench.event(Event::BestBeam { job, stream: 1, text: " Blue was".into() });
-    bench.event(Event::BestBeam { job, stream: 1, text: " Blue Spice is".into() });
+    bench.event(job, Report::BestBeam { stream: 1, text: " Blue was".into() });
+    bench.event(job, Report::BestBeam { stream: 1, text: " Blue Spice is".into() });
     bench.settle();
     let window = bench.harness.state().as_ref().expect("the window is open");
     assert_eq!(window.state.comparison.columns[1].text, " Blue Spice is");
@@ -280,7 +281,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
         stream(vec![beam(" The river was cold.", -1.204), beam(" The river was deep.", -1.311)]),
         stream(vec![beam(" Blue Spice is a Chinese restaurant.", -0.412), beam(" Blue Spice is cheap.", -0.5)]),
     ];
-    bench.event(Event::Generated { job, streams });
+    bench.event(job, Report::Generated { streams });
     bench.settle();
     bench.harness.get_by_label("score -0.500");
     picture(&mut bench, "compare_beams");
@@ -289,7 +290,7 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
 #[test]
 fn compare_says_why_it_cannot_and_where_to_begin() {
     let (mut bench, job) = comparing(Start::default());
-    bench.event(Event::Failed { job, failure: failure() });
+    bench.event(job, Report::Failed(failure()));
     bench.harness.get_by_label_contains("no tokenizer.json");
     pictures([(bench, "compare_failed"), (shown(Screen::Compare), "compare_empty")]);
 }
@@ -391,10 +392,10 @@ fn a_new_run_says_what_it_waits_for_and_what_is_missing() {
         bench.harness.run_steps(10);
     }
     let asked = bench.last(|command| match command {
-        Command::DescribeModel { job, .. } => Some(*job),
+        Command { job, ask: Ask::DescribeModel { .. } } => Some(*job),
         _ => None,
     });
-    bench.event(Event::Failed { job: asked.expect("the model was asked for"), failure: failure() });
+    bench.event(asked.expect("the model was asked for"), Report::Failed(failure()));
     bench.harness.get_by_label("Not ready");
     picture(&mut bench, "new_run_failed");
 }
@@ -500,7 +501,9 @@ fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
     let mut bench = whole_form();
     click(&mut bench, "Test the range…");
     let asked = bench.last(|command| match command {
-        Command::TestRange { job, config, range } => Some((*job, config.training.learning_rate, range.steps)),
+        Command { job, ask: Ask::TestRange { config, range } } => {
+            Some((*job, config.training.learning_rate, range.steps))
+        }
         _ => None,
     });
     let (job, rate, steps) = asked.expect("a test was asked for");
@@ -509,19 +512,19 @@ fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
         let power = -6.0 + 0.07 * f64::from(step);
         let smoothed = 4.0 - 2.0 / (1.0 + (-4.0 * (power + 3.0)).exp()) + (5.0 * (power + 0.9)).exp();
         let loss = smoothed + 0.1 * (f64::from(step) * 2.3).sin();
-        bench.event(Event::RangeStep { job, point: RangePoint { learning_rate: 10f64.powf(power), loss, smoothed } });
+        bench.event(job, Report::RangeStep(RangePoint { learning_rate: 10f64.powf(power), loss, smoothed }));
     }
     bench.harness.get_by_label("80 of 100 rates");
     let findings = RangeFindings { steepest: Some(1.04e-3), diverged: Some(0.3) };
-    bench.event(Event::Range { job, findings });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Range(findings));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     picture(&mut bench, "new_run_range");
     click(&mut bench, "Use 1e-3 (falls fastest)");
     click(&mut bench, "Close the test");
     assert!(bench.harness.query_by_label("Loss over the learning rate").is_none());
     click(&mut bench, "Test the range…");
     let rate = bench.last(|command| match command {
-        Command::TestRange { config, .. } => Some(config.training.learning_rate),
+        Command { ask: Ask::TestRange { config, .. }, .. } => Some(config.training.learning_rate),
         _ => None,
     });
     assert_eq!(rate, Some(1e-3), "the form has taken it over");

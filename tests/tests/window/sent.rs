@@ -9,7 +9,7 @@ use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
 use engine::nn::positions::Positions;
-use engine::protocol::{AdapterFacts, Command, Event, JobId, Outcome, ProbeReport};
+use engine::protocol::{AdapterFacts, Ask, Command, JobId, Outcome, ProbeReport, Report};
 
 use crate::pictures::click;
 use crate::world::{Bench, Start, row, settings};
@@ -53,7 +53,7 @@ fn dropped(language: Language, models: &[(&str, &str)]) -> Bench {
 
 fn asked(bench: &Bench) -> (JobId, Option<PathBuf>) {
     let asked = bench.last(|command| match command {
-        Command::Inspect { job, model, adapter } => {
+        Command { job, ask: Ask::Inspect { model, adapter } } => {
             assert_eq!(adapter, Path::new("/mail/records.prefix"));
             Some((*job, model.clone()))
         }
@@ -119,24 +119,24 @@ fn a_dropped_file_is_looked_at_probed_and_imported() {
     let mut bench = dropped(Language::English, &MODELS);
     let (job, model) = asked(&bench);
     assert_eq!(model, Some("/models/starter".into()));
-    bench.event(Event::Inspected { job, found: facts(None) });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Inspected(facts(None)));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     bench.harness.get_by_label_contains("12 virtual tokens at the decoder");
     bench.harness.get_by_label_contains("Records into sentences");
     bench.harness.check_accessibility();
     click(&mut bench, "Probe");
     let job = bench.last(|command| match command {
-        Command::Probe { job, .. } => Some(*job),
+        Command { job, ask: Ask::Probe { .. } } => Some(*job),
         _ => None,
     });
     let job = job.expect("the engine probes it");
     let probe = ProbeReport { rows: 2, largest: 9.0, from_base: 3.5, from_sender: Some(1e-6), tolerance: 0.009 };
-    bench.event(Event::Probed { job, probe });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Probed(probe));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     bench.harness.get_by_label_contains("It computes what its sender computed");
     click(&mut bench, "Import");
     let job = bench.last(|command| match command {
-        Command::Import { job, other_base: false, to, .. } => {
+        Command { job, ask: Ask::Import { other_base: false, to, .. } } => {
             assert_eq!(to, Path::new("/workspace/runs/20261121-031502-beef"));
             Some(*job)
         }
@@ -144,8 +144,8 @@ fn a_dropped_file_is_looked_at_probed_and_imported() {
     });
     let job = job.expect("the engine imports it");
     assert!(!bench.world.borrow().requests.iter().any(|request| matches!(request, Request::Register { .. })));
-    bench.event(Event::Written { job, folder: "/workspace/runs/20261121-031502-beef".into() });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Written { folder: "/workspace/runs/20261121-031502-beef".into() });
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     assert!(bench.harness.query_by_label("Import").is_none(), "the question is gone");
     let world = bench.world.borrow();
     let config = world.requests.iter().find_map(|request| match request {
@@ -161,11 +161,12 @@ fn a_dropped_file_is_looked_at_probed_and_imported() {
 fn another_base_must_be_accepted_and_the_right_one_is_found_by_its_fingerprint() {
     let mut bench = dropped(Language::English, &MODELS);
     let (job, _) = asked(&bench);
-    bench.event(Event::Inspected { job, found: facts(Some("it belongs to starter: width 384 there and 44 here")) });
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Inspected(facts(Some("it belongs to starter: width 384 there and 44 here"))));
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     bench.harness.get_by_label_contains("width 384 there and 44 here");
     click(&mut bench, "Import");
-    let imports = |bench: &Bench| bench.last(|command| matches!(command, Command::Import { .. }).then_some(()));
+    let imports =
+        |bench: &Bench| bench.last(|command| matches!(command, Command { ask: Ask::Import { .. }, .. }).then_some(()));
     assert_eq!(imports(&bench), None, "it is not offered yet");
     click(&mut bench, "Use it with this model all the same");
     click(&mut bench, "Import");
@@ -175,7 +176,7 @@ fn another_base_must_be_accepted_and_the_right_one_is_found_by_its_fingerprint()
     let mut bench = dropped(Language::English, &models);
     let (job, model) = asked(&bench);
     assert_eq!(model, Some("/models/starter".into()), "the one used last");
-    bench.event(Event::Inspected { job, found: facts(Some("it belongs to starter")) });
+    bench.event(job, Report::Inspected(facts(Some("it belongs to starter"))));
     assert_eq!(asked(&bench).1, Some("/models/right".into()));
 }
 
@@ -188,7 +189,7 @@ fn a_file_that_is_no_adapter_says_why_and_is_put_away_in_both_languages() {
             what: engine::Sentence::verbatim("no adapter of a known form is in it"),
             advice: engine::Sentence::verbatim("Choose another"),
         };
-        bench.event(Event::Failed { job, failure });
+        bench.event(job, Report::Failed(failure));
         bench.harness.get_by_label_contains("o adapter of a known form is in it");
         bench.harness.check_accessibility();
         click(&mut bench, cancel);

@@ -4,7 +4,7 @@ use app::action::{Action, Screen};
 use app::store::{Answer, RunRow, RunState};
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{MethodConfig, PromptConfig, PromptTasks, RunConfig};
-use engine::protocol::{AdapterFacts, Command, Event, GeneratedStream, JobId};
+use engine::protocol::{AdapterFacts, Ask, Command, GeneratedStream, JobId, Report};
 
 use crate::pictures::{click, perform, picture};
 use crate::world::{Bench, Start, config, detail, preview_rows, row};
@@ -25,8 +25,9 @@ fn comparing(runs: &[RunRow], method: &MethodConfig) -> Bench {
         detail.config = Some(Box::new(RunConfig { method: method.clone(), ..config() }));
         bench.answer(Answer::Detail(Box::new(detail)));
     }
-    let rows = bench.last(|command| if let Command::Preview { job, .. } = command { Some(*job) } else { None });
-    bench.event(Event::Preview { job: rows.expect("rows were asked for"), preview: Box::new(preview_rows()) });
+    let rows =
+        bench.last(|command| if let Command { job, ask: Ask::Preview { .. } } = command { Some(*job) } else { None });
+    bench.event(rows.expect("rows were asked for"), Report::Preview(Box::new(preview_rows())));
     bench
 }
 
@@ -37,7 +38,7 @@ fn generation(bench: &mut Bench) -> (JobId, Vec<Option<String>>) {
         click(bench, "Generate");
     }
     let sent = bench.last(|command| match command {
-        Command::Generate { job, request } => {
+        Command { job, ask: Ask::Generate(request) } => {
             Some((*job, request.streams.iter().map(|stream| stream.task.clone()).collect()))
         }
         _ => None,
@@ -51,16 +52,16 @@ fn a_column_writes_for_the_task_that_is_chosen() {
     let method = MethodConfig::Prompt(PromptConfig { tasks, ..PromptConfig::default() });
     let mut bench = comparing(&[run("20261121-020000-0002", "The run")], &method);
     let asked = bench.last(|command| match command {
-        Command::Inspect { job, adapter, .. } => Some((*job, adapter.clone())),
+        Command { job, ask: Ask::Inspect { adapter, .. } } => Some((*job, adapter.clone())),
         _ => None,
     });
     let (job, path) = asked.expect("its tasks were asked for");
     let tasks = ["turn", "copy"].map(str::to_owned).to_vec();
     let found = AdapterFacts { path, tasks, ..*crate::sent::facts(None) };
-    bench.event(Event::Inspected { job, found: Box::new(found) });
+    bench.event(job, Report::Inspected(Box::new(found)));
     let (job, first) = generation(&mut bench);
     assert_eq!(first, [None, Some("turn".to_owned())], "the first where none was chosen");
-    bench.event(Event::Generated { job, streams: Vec::new() });
+    bench.event(job, Report::Generated { streams: Vec::new() });
     bench.harness.check_accessibility();
     click(&mut bench, "Task of The run");
     click(&mut bench, "Task copy");
@@ -82,7 +83,7 @@ fn short_answers_are_voted_on() {
             log_probability,
             beams: Vec::new(),
         };
-        bench.event(Event::Generated { job, streams: said.map(stream).to_vec() });
+        bench.event(job, Report::Generated { streams: said.map(stream).to_vec() });
         let window = bench.harness.state().as_ref().expect("the window is open");
         let vote = window.state.comparison.vote();
         vote.map(|vote| (vote.text.to_owned(), vote.voices, vote.by_score))
@@ -116,14 +117,14 @@ fn the_rows_of_each_dataset_can_be_looked_at() {
         bench.harness.run_steps(10);
     }
     let asked = bench.last(|command| match command {
-        Command::Preview { job, data, .. } => Some((*job, data.train.clone(), data.source_column.clone())),
+        Command { job, ask: Ask::Preview { data, .. } } => Some((*job, data.train.clone(), data.source_column.clone())),
         _ => None,
     });
     let (job, train, source) = asked.expect("its rows were asked for");
     assert_eq!((train, source), ("/sets/others.csv".into(), Some("body".to_owned())));
     let mut preview = preview_rows();
     preview.train_rows = 77;
-    bench.event(Event::Preview { job, preview: Box::new(preview) });
+    bench.event(job, Report::Preview(Box::new(preview)));
     bench.harness.get_by_label_contains("77 training rows");
     bench.harness.check_accessibility();
     let window = bench.harness.state().as_ref().expect("the window is open");

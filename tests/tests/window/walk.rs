@@ -9,7 +9,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, Token};
-use engine::protocol::{Command, Event, JobId, Outcome};
+use engine::protocol::{Ask, Command, JobId, Outcome, Report};
 
 use crate::pictures::{click, train_job, training};
 use crate::world::{Bench, Start, detail, hub_facts, listing, model_summary, row, settings};
@@ -87,7 +87,7 @@ fn the_starter_run_is_one_click_away() {
     let begin =
         world.requests.iter().position(|r| matches!(r, Request::Begin { .. })).expect("the store is told first");
     assert!(world.requests[..begin].iter().any(|r| matches!(r, Request::Register { .. })));
-    assert!(world.commands.iter().any(|c| matches!(c, Command::Train { resume: false, .. })));
+    assert!(world.commands.iter().any(|c| matches!(c, Command { ask: Ask::Train { resume: false, .. }, .. })));
 }
 
 #[test]
@@ -95,9 +95,9 @@ fn a_run_is_paused_continued_and_stopped() {
     let mut bench = training(Start::default());
     let job = train_job(&bench);
     click(&mut bench, "Pause");
-    bench.event(Event::Paused { job, paused: true });
+    bench.event(job, Report::Paused { paused: true });
     click(&mut bench, "Continue");
-    bench.event(Event::Paused { job, paused: false });
+    bench.event(job, Report::Paused { paused: false });
     click(&mut bench, "Checkpoint now");
     click(&mut bench, "Stop");
     bench.harness.get_by_label("Stopping");
@@ -107,15 +107,15 @@ fn a_run_is_paused_continued_and_stopped() {
         .commands
         .iter()
         .filter_map(|command| match command {
-            Command::Pause { .. } => Some("pause"),
-            Command::Continue { .. } => Some("continue"),
-            Command::Checkpoint { .. } => Some("checkpoint"),
-            Command::Stop { .. } => Some("stop"),
+            Command { ask: Ask::Pause, .. } => Some("pause"),
+            Command { ask: Ask::Continue, .. } => Some("continue"),
+            Command { ask: Ask::Checkpoint, .. } => Some("checkpoint"),
+            Command { ask: Ask::Stop, .. } => Some("stop"),
             _ => None,
         })
         .collect();
     assert_eq!(sent, ["pause", "continue", "checkpoint", "stop"]);
-    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    bench.event(job, Report::Finished { outcome: Outcome::Stopped });
     bench.answer(Answer::Runs(vec![row("20261121-031502-beef", "prefix 20 · records", RunState::Stopped)]));
     bench.harness.get_by_label("Resume");
     bench.harness.get_by_label("Compare with the base");
@@ -127,26 +127,28 @@ fn a_run_whose_rows_have_changed_is_resumed_only_with_a_yes() {
     let job = train_job(&bench);
     let run = "20261121-031502-beef";
     let stopped = || vec![row(run, "prefix 20 · records", RunState::Stopped)];
-    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    bench.event(job, Report::Finished { outcome: Outcome::Stopped });
     bench.answer(Answer::Runs(stopped()));
     bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
     click(&mut bench, "Resume");
     let job = train_job(&bench);
-    bench.event(Event::Changed {
+    bench.event(
         job,
-        differences: vec![engine::Sentence::verbatim("the training rows (77 then, 116 now)")],
-    });
+        Report::Changed { differences: vec![engine::Sentence::verbatim("the training rows (77 then, 116 now)")] },
+    );
     let failure = Failure {
         what: engine::Sentence::verbatim("the run began with something else"),
         advice: engine::Sentence::verbatim("Put it back"),
     };
-    bench.event(Event::Failed { job, failure });
+    bench.event(job, Report::Failed(failure));
     bench.answer(Answer::Runs(stopped()));
     bench.answer(Answer::Detail(Box::new(detail(stopped().remove(0), 80))));
     bench.harness.get_by_label("the training rows (77 then, 116 now)");
-    assert!(!bench.world.borrow().commands.iter().any(|c| matches!(c, Command::ResumeOnOthers { .. })));
+    assert!(
+        !bench.world.borrow().commands.iter().any(|c| matches!(c, Command { ask: Ask::ResumeOnOthers { .. }, .. }))
+    );
     click(&mut bench, "Go on anyway");
-    assert!(bench.world.borrow().commands.iter().any(|c| matches!(c, Command::ResumeOnOthers { .. })));
+    assert!(bench.world.borrow().commands.iter().any(|c| matches!(c, Command { ask: Ask::ResumeOnOthers { .. }, .. })));
     assert!(bench.harness.query_by_label("Go on anyway").is_none(), "it was answered");
 }
 
@@ -157,11 +159,12 @@ fn a_second_run_waits_for_the_first() {
     bench.settle();
     bench.answer_form();
     click(&mut bench, "Add to queue");
-    let trains =
-        |bench: &Bench| bench.world.borrow().commands.iter().filter(|c| matches!(c, Command::Train { .. })).count();
+    let trains = |bench: &Bench| {
+        bench.world.borrow().commands.iter().filter(|c| matches!(c, Command { ask: Ask::Train { .. }, .. })).count()
+    };
     assert_eq!(trains(&bench), 1);
     let job = train_job(&bench);
-    bench.event(Event::Finished { job, outcome: Outcome::Completed });
+    bench.event(job, Report::Finished { outcome: Outcome::Completed });
     assert_eq!(trains(&bench), 2);
 }
 
@@ -179,8 +182,8 @@ fn closing_during_a_run_asks_and_can_be_taken_back() {
     bench.settle();
     click(&mut bench, "Pause and quit");
     let job = train_job(&bench);
-    assert!(bench.last(|c| matches!(c, Command::Stop { .. }).then_some(())).is_some());
-    bench.event(Event::Finished { job, outcome: Outcome::Stopped });
+    assert!(bench.last(|c| matches!(c, Command { ask: Ask::Stop, .. }).then_some(())).is_some());
+    bench.event(job, Report::Finished { outcome: Outcome::Stopped });
     let window = bench.harness.state().as_ref().expect("the window is open");
     assert_eq!(window.state.leaving, app::action::Leaving::Now);
 }
@@ -192,23 +195,26 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
     bench.answer_form();
     let job = bench
         .last(|command| match command {
-            Command::Preview { job, .. } => Some(*job),
+            Command { job, ask: Ask::Preview { .. } } => Some(*job),
             _ => None,
         })
         .expect("rows were asked for");
     bench.harness.get_by_label("Ready");
     // A late answer of an old question changes nothing.
-    bench.event(Event::Failed {
+    bench.event(
         job,
-        failure: Failure { what: engine::Sentence::verbatim("late"), advice: engine::Sentence::verbatim("none") },
-    });
+        Report::Failed(Failure {
+            what: engine::Sentence::verbatim("late"),
+            advice: engine::Sentence::verbatim("none"),
+        }),
+    );
     bench.harness.get_by_label("Model: a folder, or an id on the hub").focus();
     bench.harness.get_by_label("Model: a folder, or an id on the hub").type_text("x");
     for _ in 0..8 {
         bench.harness.run_steps(10);
     }
     let asked = bench.last(|command| match command {
-        Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
+        Command { job, ask: Ask::DescribeModel { folder } } => Some((*job, folder.clone())),
         _ => None,
     });
     let (job, folder) = asked.expect("the new folder was asked for");
@@ -217,7 +223,7 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
         what: engine::Sentence::verbatim("the model folder has no config.json"),
         advice: engine::Sentence::verbatim("Choose a folder"),
     };
-    bench.event(Event::Failed { job, failure });
+    bench.event(job, Report::Failed(failure));
     bench.harness.get_by_label("Not ready");
     assert!(bench.harness.query_all_by_label("The model folder has no config.json").count() >= 1);
 }
@@ -255,13 +261,13 @@ fn a_downloaded_model_is_read_and_can_be_trained_with() {
     // As a banner in its card, and as a notice on any other screen.
     assert_eq!(bench.harness.query_all_by_label_contains("Langboat/bloom-389m-zh is here").count(), 2);
     let asked = bench.last(|command| match command {
-        Command::DescribeModel { job, folder } => Some((*job, folder.clone())),
+        Command { job, ask: Ask::DescribeModel { folder } } => Some((*job, folder.clone())),
         _ => None,
     });
     let (job, read) = asked.expect("its facts are read");
     assert_eq!(read, folder);
     let model = Box::new(engine::models::ModelSummary { folder: folder.clone(), ..model_summary() });
-    bench.event(Event::Model { job, model });
+    bench.event(job, Report::Model(model));
     let remembered =
         bench.world.borrow().requests.iter().any(|r| matches!(r, Request::RememberModel(m) if m.folder == folder));
     assert!(remembered, "the library keeps it");

@@ -29,7 +29,7 @@ use engine::hub::{
 use engine::models::ModelSummary;
 use engine::models::{LinearName, Role as MatrixRole, WeightName};
 use engine::nn::Precision;
-use engine::protocol::{Command, Event, JobId};
+use engine::protocol::{Ask, Command, Event, JobId, Report};
 use engine::training::{EvaluationReport, RunFacts, SampleReport};
 use engine::{Sentence, sentence};
 
@@ -177,7 +177,7 @@ impl Bench {
     /// A window that knows its devices and has heard of these runs.
     pub(crate) fn with_runs(start: Start, runs: Vec<RunRow>) -> Self {
         let mut bench = Self::new(start);
-        bench.hear(News::Event(Event::Devices { job: bench.job_of_devices(), devices: devices() }));
+        bench.hear(News::Event(Event { job: bench.job_of_devices(), what: Report::Devices { devices: devices() } }));
         bench.hear(News::Answer(Answer::Runs(runs)));
         bench
     }
@@ -192,8 +192,8 @@ impl Bench {
         self.settle();
     }
 
-    pub(crate) fn event(&mut self, event: Event) {
-        self.hear(News::Event(event));
+    pub(crate) fn event(&mut self, job: JobId, what: Report) {
+        self.hear(News::Event(Event { job, what }));
     }
 
     pub(crate) fn answer(&mut self, answer: Answer) {
@@ -212,7 +212,7 @@ impl Bench {
 
     fn job_of_devices(&self) -> JobId {
         self.last(|command| match command {
-            Command::ListDevices { job } => Some(*job),
+            Command { job, ask: Ask::ListDevices } => Some(*job),
             _ => None,
         })
         .expect("devices are asked for at the start")
@@ -225,18 +225,18 @@ impl Bench {
             self.harness.run_steps(10);
         }
         let model = self.last(|command| match command {
-            Command::DescribeModel { job, .. } => Some(*job),
+            Command { job, ask: Ask::DescribeModel { .. } } => Some(*job),
             _ => None,
         });
         if let Some(job) = model {
-            self.event(Event::Model { job, model: Box::new(model_summary()) });
+            self.event(job, Report::Model(Box::new(model_summary())));
         }
         let preview = self.last(|command| match command {
-            Command::Preview { job, .. } => Some(*job),
+            Command { job, ask: Ask::Preview { .. } } => Some(*job),
             _ => None,
         });
         if let Some(job) = preview {
-            self.event(Event::Preview { job, preview: Box::new(preview_rows()) });
+            self.event(job, Report::Preview(Box::new(preview_rows())));
         }
     }
 }

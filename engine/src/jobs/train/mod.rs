@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::RunConfig;
 use crate::error::{EngineError, Result};
-use crate::protocol::{Event, JobId, Outcome};
+use crate::protocol::{Outcome, Report};
 use crate::session::Session;
 use crate::training::prepare::Beginning;
 
@@ -15,7 +15,6 @@ use crate::jobs::{Job, Outbox, Progress};
 
 /// A training run.
 pub(super) struct TrainJob {
-    id: JobId,
     folder: PathBuf,
     config: RunConfig,
     beginning: Beginning,
@@ -26,8 +25,8 @@ pub(super) struct TrainJob {
 
 impl TrainJob {
     /// A run in its folder, from the start or from its last checkpoint.
-    pub(super) fn new(id: JobId, folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
-        Self { id, folder, config, beginning, stop: false, checkpoint: false, run: None }
+    pub(super) fn new(folder: PathBuf, config: RunConfig, beginning: Beginning) -> Self {
+        Self { folder, config, beginning, stop: false, checkpoint: false, run: None }
     }
 }
 
@@ -35,7 +34,7 @@ impl TrainJob {
     /// What has changed since the run began is told apart from other errors: one can say yes to it.
     fn tell_changes(&self, error: &EngineError, out: &Outbox) {
         if let EngineError::Changed { differences } = error {
-            out.send(Event::Changed { job: self.id, differences: differences.clone() });
+            out.send(Report::Changed { differences: differences.clone() });
         }
     }
 }
@@ -46,7 +45,7 @@ impl Job for TrainJob {
             if self.stop {
                 return Ok(Progress::Done(Outcome::Stopped));
             }
-            let run = Run::start(self.id, &self.folder, self.config.clone(), self.beginning, session, out);
+            let run = Run::start(&self.folder, self.config.clone(), self.beginning, session, out);
             let run = run.inspect_err(|error| self.tell_changes(error, out))?;
             self.run = Some(Box::new(run));
             return Ok(Progress::More);
@@ -61,7 +60,7 @@ impl Job for TrainJob {
         run.advance(out)
     }
 
-    fn wind_down(&mut self) -> bool {
+    fn request_stop(&mut self) -> bool {
         self.stop = true;
         true
     }

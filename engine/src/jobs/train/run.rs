@@ -13,7 +13,7 @@ use crate::generation::{Decoder, Writer};
 use crate::jobs::{Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
-use crate::protocol::{Event, JobId, Outcome, Phase};
+use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::feed::Feed;
@@ -53,7 +53,6 @@ struct Said {
 
 /// A run whose model, rows and adapter are there.
 pub(super) struct Run {
-    id: JobId,
     config: RunConfig,
     model: Rc<LoadedModel>,
     folder: RunFolder,
@@ -91,7 +90,6 @@ impl Evaluation {
 
 impl Run {
     pub(super) fn start(
-        id: JobId,
         path: &Path,
         config: RunConfig,
         beginning: Beginning,
@@ -99,8 +97,8 @@ impl Run {
         out: &Outbox,
     ) -> Result<Self> {
         let config = settled(config)?;
-        let model = out.load(id, &config, session)?;
-        let prepared = prepare(path, &config, beginning, model, &out.preparing(id))?;
+        let model = out.load(&config, session)?;
+        let prepared = prepare(path, &config, beginning, model, &out.preparing())?;
         let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps, notices: changes } =
             prepared;
         let t = &config.training;
@@ -126,10 +124,10 @@ impl Run {
             classes: data.task.classes.clone(),
         };
         folder.write_facts(&facts)?;
-        out.send(Event::RunStarted { job: id, facts: Box::new(facts) });
+        out.send(Report::RunStarted(Box::new(facts)));
         let of_rows = notices(&data.report, model.model.window());
         for text in changes.into_iter().chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
-            out.send(Event::Notice { job: id, text });
+            out.send(Report::Notice { text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
         let pad = model.tokenizer.pad();
@@ -138,7 +136,6 @@ impl Run {
         let validation_batches =
             batches.iter().map(|rows| TokenBatch::new(&data.validation, rows, pad, task)).collect();
         let mut run = Self {
-            id,
             saved_step: (trainer.step > 0).then_some(trainer.step),
             model,
             folder,
@@ -204,7 +201,7 @@ impl Run {
         // The first of this sitting compiles kernels, whatever its number.
         let phase = if self.told.is_none() { Phase::FirstStep } else { Phase::Training };
         if self.told != Some(phase) || self.state.evaluated == Some(self.trainer.step) {
-            out.send(Event::Phase { job: self.id, phase });
+            out.send(Report::Phase(phase));
         }
         self.told = Some(phase);
         let begun = Instant::now();
@@ -228,7 +225,7 @@ impl Run {
             elapsed_secs: begun.elapsed().as_secs_f64(),
         };
         self.folder.append(&Record::Step(report))?;
-        out.send(Event::Step { job: self.id, step: report });
+        out.send(Report::Step(report));
         self.next = self.after_step();
         let every = self.config.training.checkpoint_every;
         if every > 0 && report.step.is_multiple_of(every) && !matches!(self.next, Next::Evaluate(_)) {
@@ -241,7 +238,7 @@ impl Run {
         let total = self.validation_batches.len();
         if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
             let share = evaluation.next_batch as f32 / total as f32;
-            out.send(Event::Phase { job: self.id, phase: Phase::Evaluating { share } });
+            out.send(Report::Phase(Phase::Evaluating { share }));
             let conditioning = self.trainer.adapter.as_it_stands();
             let tuned = self.model.model.tuned(&conditioning.tuned)?;
             let model = tuned.as_ref().unwrap_or(&self.model.model);
@@ -263,12 +260,12 @@ impl Run {
                 let report =
                     samples::labels(&self.model, &self.trainer, &self.validation[said.row], said.row, &said.predicted)?;
                 self.folder.append(&Record::Sample(report.clone()))?;
-                out.send(Event::Sample { job: self.id, sample: Box::new(report) });
+                out.send(Report::Sample(Box::new(report)));
             }
             return self.close_evaluation(out);
         }
         if self.config.training.sample_rows > 0 && total > 0 {
-            out.send(Event::Phase { job: self.id, phase: Phase::Sampling });
+            out.send(Report::Phase(Phase::Sampling));
             let decoder =
                 samples::decoder(&self.model, &self.trainer.adapter, &self.validation, &self.config.training)?;
             self.next = Next::Sample(Box::new(decoder));
@@ -290,7 +287,7 @@ impl Run {
         let figures = evaluation.tally.figures_by_dataset(&self.trainer.adapter.task, &self.names, of);
         let report = EvaluationReport { step, loss, best, elapsed_secs, figures };
         self.folder.append(&Record::Evaluation(report.clone()))?;
-        out.send(Event::Evaluated { job: self.id, evaluation: report });
+        out.send(Report::Evaluated(report));
         Ok(())
     }
 
@@ -307,7 +304,7 @@ impl Run {
             let (prompt, reference) = (example.prompt.clone(), example.reference.clone());
             let report = SampleReport { step: self.trainer.step, row, prompt, reference, text };
             self.folder.append(&Record::Sample(report.clone()))?;
-            out.send(Event::Sample { job: self.id, sample: Box::new(report) });
+            out.send(Report::Sample(Box::new(report)));
         }
         self.close_evaluation(out)
     }
@@ -337,7 +334,7 @@ impl Run {
 
     /// Writes a checkpoint of the present step.
     pub(super) fn save(&mut self, best: bool, out: &Outbox) -> Result<()> {
-        out.send(Event::Phase { job: self.id, phase: Phase::Saving });
+        out.send(Report::Phase(Phase::Saving));
         let step = self.trainer.step;
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
@@ -348,7 +345,7 @@ impl Run {
         };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
-        out.send(Event::CheckpointWritten { job: self.id, step, folder, best });
+        out.send(Report::CheckpointWritten { step, folder, best });
         Ok(())
     }
 

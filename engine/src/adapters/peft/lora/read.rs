@@ -80,7 +80,9 @@ fn settings(json: &Value, path: &Path) -> Result<LoraConfig> {
     let config_of = |key: &str| json.get(key).and_then(Value::as_object).into_iter().flatten();
     let positive = |key: &str, value: &Value| {
         let number = value.as_f64().filter(|number| number.is_finite() && *number > 0.0);
-        number.ok_or_else(|| malformed(path, sentence!("the number for {key:?} is {value}", key, value)))
+        number.ok_or_else(|| {
+            malformed(path, sentence!("the number for {key:?} is {value}, and must be positive and finite", key, value))
+        })
     };
     let alpha_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)?));
     let rank_of = |(key, value): (&String, &Value)| Ok((key.clone(), positive(key, value)? as usize));
