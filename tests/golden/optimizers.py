@@ -1,4 +1,4 @@
-"""What torch's and transformers' optimizers and schedules compute, for tests/tests/optimizers.rs.
+"""What torch's and transformers' optimizers and schedules compute, for tests/tests/engine/optimizers.rs.
 
 Needs torch and transformers (5.23). Run in this folder: python optimizers.py
 """

@@ -1,0 +1,265 @@
+//! The command line as a library: what it refuses and with which exit code, and what it does to the runs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use app::cli::{CliError, run};
+use app::store::{Answer, Request, RunRow, RunState, Store};
+use app::workspace::{RunId, Workspace, new_config};
+use engine::config::DataConfig;
+use engine::protocol::{Event, JobId, Outcome, Report};
+
+fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
+    let head = ["prefix-workbench".into(), "--workspace".into(), workspace.as_os_str().to_owned()];
+    run(head.into_iter().chain(words.iter().map(OsString::from)), |_, _| Ok(()))
+}
+
+fn is_usage(error: &CliError) -> bool {
+    error.exit_code() == ExitCode::from(2)
+}
+
+/// A stopped run without an adapter, as the window would leave it.
+fn stopped_run(workspace: &Path, name: &str) -> RunId {
+    let workspace = Workspace::open(workspace).unwrap();
+    let (store, _answers) = Store::open(&workspace, || {}).unwrap();
+    let run = workspace.new_run().unwrap();
+    let mut config = new_config("/models/tiny".into(), DataConfig::new("/sets/records/train.jsonl"));
+    config.name = name.to_owned();
+    store.send(Request::Register { run: run.clone(), config: Box::new(config), experiment: None });
+    store.send(Request::Begin { job: JobId(1), run: run.clone() });
+    store.send(Request::Record(Event { job: JobId(1), what: Report::Finished { outcome: Outcome::Stopped } }));
+    store.close();
+    run
+}
+
+fn runs(workspace: &Path) -> Vec<RunRow> {
+    let (store, answers) = Store::open(&Workspace::open(workspace).unwrap(), || {}).unwrap();
+    store.send(Request::ListRuns);
+    let rows = answers.iter().find_map(|answer| match answer {
+        Answer::Runs(runs) => Some(runs),
+        _ => None,
+    });
+    store.close();
+    rows.unwrap()
+}
+
+#[test]
+fn bad_lines_and_settings_are_exit_code_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    fs::write(&file, "model = \"m\"\ndata = { train = \"d\" }\n[training]\nbatch_size = 0\n").unwrap();
+    let file = file.to_string_lossy().into_owned();
+    let model = ["--set", "model=m", "--set", "data.train=d"];
+    let cases: [&[&str]; 15] = [
+        &["fly"],
+        &["verify", "a", "b", "--out", "c"],
+        &["train", "--set", "training.stepps=3"],
+        &["train", "--device", "tpu"],
+        &["train", "--precision", "f8"],
+        &["train", &file],
+        &["train", "--set", "nothing"],
+        &["runs", "show", "nobody"],
+        &["generate", "--base"],
+        &["generate", "--base", "--prompt", "a", "--temperature", "-1"],
+        &["generate", "--base", "--prompt", "a", "--beams", "4", "--temperature", "0.5"],
+        &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
+        &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
+        &["devices", "--set", "seed=1"],
+        &["methods", "--method", "lora"],
+    ];
+    for words in cases {
+        let error = line(folder.path(), words).expect_err(words[0]);
+        assert!(is_usage(&error), "{words:?}: {error}");
+    }
+    let learning_rate = [&["train", "--set", "training.learning_rate=-1"], &model[..]].concat();
+    let error = line(folder.path(), &learning_rate).unwrap_err();
+    assert!(is_usage(&error) && error.to_string().starts_with("training.learning_rate"), "{error}");
+    assert!(runs(folder.path()).is_empty(), "a refused run leaves no trace");
+}
+
+#[test]
+fn help_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [["--help"], ["--version"]] {
+        assert_eq!(line(folder.path(), &words).unwrap_err().exit_code(), ExitCode::SUCCESS);
+    }
+}
+
+#[test]
+fn an_unwritable_workspace_is_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = line(&file, &["runs"]).unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+    assert!(error.to_string().contains("the workspace folder cannot be written"), "{error}");
+}
+
+#[test]
+fn runs_are_renamed_shown_and_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = stopped_run(folder.path(), "first");
+    line(folder.path(), &["runs"]).unwrap();
+    line(folder.path(), &["runs", "rename", "first", "Aurora"]).unwrap();
+    assert_eq!(runs(folder.path())[0].name, "Aurora");
+    line(folder.path(), &["runs", "show", "Aurora", "--json"]).unwrap();
+    line(folder.path(), &["runs", "delete", &run.0, "--yes"]).unwrap();
+    assert!(runs(folder.path()).is_empty());
+    assert!(!folder.path().join("runs").join(&run.0).exists());
+}
+
+#[test]
+fn a_run_without_a_checkpoint_has_nothing_to_generate_with() {
+    let folder = tempfile::tempdir().unwrap();
+    stopped_run(folder.path(), "first");
+    let error = line(folder.path(), &["generate", "--run", "first", "--prompt", "a"]).unwrap_err();
+    assert!(error.to_string().starts_with("there is no adapter in"), "{error}");
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    stopped_run(folder.path(), "first");
+    let database = folder.path().join("experiments.db");
+    rusqlite::Connection::open(database).unwrap().pragma_update(None, "user_version", 12).unwrap();
+    let error = line(folder.path(), &["runs"]).unwrap_err();
+    assert!(error.to_string().contains("version 12"), "{error}");
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+}
+
+/// A run file for the tiny model, with paths relative to the file where they can be.
+fn run_file(folder: &Path) -> String {
+    let mut config = tests::tiny_run(folder);
+    config.data.train = "rows.jsonl".into();
+    let file = folder.join("run.toml");
+    fs::write(&file, app::cli::run_file::write(&config)).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_main_job_runs_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    let row = runs(&workspace).remove(0);
+    assert_eq!((row.state, row.step, row.name.as_str()), (RunState::Finished, 4, "first"));
+    assert!(row.best_loss.is_some() && row.sparkline.len() == 4);
+
+    let error = line(&workspace, &["resume", "first"]).unwrap_err();
+    assert!(is_usage(&error) && error.to_string().contains("done 4 of 4 steps"), "{error}");
+    line(&workspace, &["resume", "first", "--set", "training.steps=8"]).unwrap();
+    let row = runs(&workspace).remove(0);
+    assert_eq!((row.state, row.step, row.total_steps), (RunState::Finished, 8, 8));
+
+    line(&workspace, &["generate", "--run", "first", "--base", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    line(&workspace, &["generate", "--run", "first", "--source", "a e", "--max-new-tokens", "3"]).unwrap();
+    assert!(is_usage(&line(&workspace, &["generate", "--source", "a e"]).unwrap_err()), "there is no template");
+    line(&workspace, &["generate", "--run", "first", "--row", "2", "--max-new-tokens", "3", "--json"]).unwrap();
+    line(&workspace, &["evaluate", "--run", "first", "--base", "--data", &place("rows.jsonl")]).unwrap();
+    let neighbors = ["neighbors", "--run", "first", "--layer", "2", "--position", "1", "--top", "3", "--csv"];
+    line(&workspace, &[&neighbors[..], &[&place("near.csv")]].concat()).unwrap();
+    assert_eq!(fs::read_to_string(place("near.csv")).unwrap().lines().count(), 1 + 3 + 3);
+
+    line(&workspace, &["export", "--run", "first", "--to", &place("shared")]).unwrap();
+    assert!(folder.path().join("shared/adapter_model.safetensors").is_file());
+    let model = row.model_folder.to_string_lossy().into_owned();
+    line(&workspace, &["import", &place("shared"), "--model", &model]).unwrap();
+    let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["shared", "first"]);
+    line(&workspace, &["generate", "--run", "shared", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+}
+
+#[test]
+fn a_source_gets_the_other_columns_of_its_template() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    let row = |tone: &str| format!("{{\"source\": \"a b\", \"tone\": \"{tone}\", \"target\": \"c\"}}\n");
+    fs::write(folder.path().join("rows.jsonl"), ["d", "e", "f", "g"].map(row).concat()).unwrap();
+    let template = "data.prompt_template={{ tone }} {{ source }} ";
+    line(&workspace, &["train", &file, "--name", "first", "--steps", "2", "--set", template]).unwrap();
+    let kept = fs::read_to_string(runs(&workspace)[0].folder.join("config.json")).unwrap();
+    assert!(kept.contains("{{ tone }} {{ source }} \""), "the last space stays: {kept}");
+    let generate = ["generate", "--run", "first", "--max-new-tokens", "2"];
+    let error = line(&workspace, &[&generate[..], &["--source", "a b"]].concat()).unwrap_err().to_string();
+    assert!(error.contains("reads tone") && error.contains("--column NAME=VALUE"), "{error}");
+    line(&workspace, &[&generate[..], &["--source", "a b", "--column", "tone=d"]].concat()).unwrap();
+}
+
+#[test]
+fn a_prefix_travels_as_one_file_and_other_programs_files_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    line(&workspace, &["train", &file, "--name", "first", "--set", "training.steps=4"]).unwrap();
+    fs::write(place("card.md"), "Rows of letters.").unwrap();
+    let (shared, model) = (place("shared.prefix"), tests::tiny_model().to_string_lossy().into_owned());
+    line(&workspace, &["export", "--run", "first", "--to", &shared, "--card", &place("card.md")]).unwrap();
+    let error = line(&workspace, &["export", "--run", "first", "--to", &place("peft"), "--card", &shared]).unwrap_err();
+    assert!(is_usage(&error), "{error}");
+    line(&workspace, &["open", &shared]).unwrap();
+    line(&workspace, &["--device", "cpu", "open", &shared, "--model", &model, "--json"]).unwrap();
+    line(&workspace, &["--device", "cpu", "import", &shared, "--model", &model]).unwrap();
+    // The templates came along: a source can be put into them.
+    line(&workspace, &["generate", "--run", "shared", "--source", "a e", "--max-new-tokens", "3"]).unwrap();
+
+    let foreign = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/foreign_files/adapters_flat");
+    let foreign = foreign.to_string_lossy().into_owned();
+    line(&workspace, &["--device", "cpu", "import", &foreign, "--model", &model, "--name", "theirs"]).unwrap();
+    line(&workspace, &["generate", "--run", "theirs", "--prompt", "a e", "--max-new-tokens", "3"]).unwrap();
+    let names: Vec<String> = runs(&workspace).into_iter().map(|run| run.name).collect();
+    assert_eq!(names, ["theirs", "shared", "first"]);
+    let origin =
+        fs::read_to_string(workspace.join("runs").join(&runs(&workspace)[0].id.0).join("import.json")).unwrap();
+    assert!(origin.contains("\"unshifted\""), "{origin}");
+
+    let other = tests::golden_cases().join("gpt2-prefix-2x32-bf16/model").to_string_lossy().into_owned();
+    let error = line(&workspace, &["import", &shared, "--model", &other]).unwrap_err();
+    assert!(error.to_string().contains("does not fit this model"), "{error}");
+    assert_eq!(runs(&workspace).len(), 3, "a refused adapter leaves no run");
+}
+
+#[test]
+fn a_run_that_cannot_be_is_recorded_as_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    fs::write(folder.path().join("rows.jsonl"), "").unwrap();
+    let error = line(&workspace, &["train", &file]).unwrap_err();
+    assert_eq!(error.exit_code(), ExitCode::from(1));
+    let row = runs(&workspace).remove(0);
+    assert_eq!(row.state, RunState::Failed);
+    assert!(row.failure.is_some());
+}
+
+#[test]
+fn a_lost_database_comes_back_from_the_engines_own_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    line(&workspace, &["train", &run_file(folder.path())]).unwrap();
+    let before = runs(&workspace);
+    fs::remove_file(workspace.join("experiments.db")).unwrap();
+    let after = runs(&workspace);
+    assert_eq!((after[0].state, after[0].step, after[0].best_step), (before[0].state, 12, before[0].best_step));
+    assert_eq!(after[0].sparkline.len(), 12);
+    assert_eq!((after[0].trained_parameters, after[0].total_steps), (before[0].trained_parameters, 12));
+}
+
+#[test]
+fn a_model_or_rows_that_are_not_there_leave_no_run_and_are_not_offered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("workspace");
+    let file = run_file(folder.path());
+    for wrong in [["--model", "/no/model"], ["--data", "/no/rows.jsonl"]] {
+        let error = line(&workspace, &["train", &file, "--device", "cpu", wrong[0], wrong[1]]).unwrap_err();
+        assert!(error.to_string().contains("/no/"), "{error}");
+        assert!(runs(&workspace).is_empty(), "{wrong:?}");
+        assert_eq!(fs::read_dir(workspace.join("runs")).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! Keeps what ARCHITECTURE.md promises about the code itself.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn rust_files(package: &str) -> Vec<(PathBuf, String)> {
+    let mut paths = Vec::new();
+    sources(&root().join(package), &mut paths);
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn the_engine_knows_no_window_and_no_database() {
+    let manifest = std::fs::read_to_string(root().join("engine/Cargo.toml")).unwrap();
+    for word in ["egui", "eframe", "rfd", "rusqlite", "clap"] {
+        assert!(!manifest.contains(word), "engine/Cargo.toml names {word}");
+    }
+}
+
+#[test]
+fn panels_and_widgets_see_no_channel_no_file_and_no_table() {
+    for (path, text) in rust_files("app/src/panels").into_iter().chain(rust_files("app/src/widgets")) {
+        for word in ["std::sync::mpsc", "std::fs", "rusqlite", "std::thread"] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_device_folder_names_a_backend() {
+    // A test may say where it runs.
+    let allowed = ["device/", "nn/", "generation/tiny.rs"];
+    for (path, text) in rust_files("engine/src") {
+        let name = path.strip_prefix(root().join("engine/src")).unwrap().to_string_lossy().into_owned();
+        if allowed.iter().any(|start| name.starts_with(start)) {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in ["Device::flex", "Device::wgpu", "Device::vulkan", "burn_flex"] {
+            assert!(!text.contains(word), "{name} names {word}");
+        }
+    }
+}
+
+/// Rooms of the engine, and those that they do not see.
+const ROOMS: [(&[&str], &[&str]); 3] = [
+    // What a run is needs no model to be said.
+    (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
+    (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
+    // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
+    (
+        &[
+            "adapters",
+            "analysis",
+            "config",
+            "data",
+            "device",
+            "error",
+            "files",
+            "generation",
+            "models",
+            "nn",
+            "training",
+            "verify",
+            "weights",
+            "loaded_model.rs",
+            "bench.rs",
+        ],
+        &["protocol", "jobs", "worker", "session", "hub"],
+    ),
+];
+
+#[test]
+fn each_room_of_the_engine_sees_only_what_is_below_it() {
+    for (path, text) in rust_files("engine/src") {
+        let name = path.strip_prefix(root().join("engine/src")).unwrap().to_string_lossy().into_owned();
+        let room = name.split('/').next().unwrap_or_default();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        if name.ends_with("tests.rs") {
+            continue;
+        }
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let lines: Vec<&str> = lines.collect();
+        for (rooms, unseen) in ROOMS {
+            let is_one = rooms.iter().any(|known| room == *known || room == format!("{known}.rs"));
+            for other in unseen.iter().filter(|_| is_one) {
+                let path = format!("crate::{other}::");
+                assert!(!lines.iter().any(|line| line.contains(&path)), "{name} sees {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_file_says_what_it_is_for() {
+    for (path, text) in ["engine", "app", "tests"].iter().flat_map(|package| rust_files(package)) {
+        assert!(text.starts_with("//!"), "{} begins with its purpose", path.display());
+    }
+}

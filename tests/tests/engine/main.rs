@@ -1,0 +1,25 @@
+//! The engine from the outside: files in, runs, adapters and texts out.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+mod adapters;
+mod bad_input;
+mod data;
+mod encoders;
+mod foreign;
+mod heads;
+mod hub;
+mod lab;
+mod loaded;
+mod methods;
+mod optimizers;
+mod peft;
+mod resume;
+mod rows;
+mod seq2seq;
+mod single_file;
+mod soft;
+mod stranger;
+mod tokenizers;
+mod training;
+mod vote;
+mod weights;

@@ -1,0 +1,5 @@
+//! Every number against transformers + PEFT, on the CPU and through wgpu.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+mod cpu;
+mod wgpu;
