@@ -63,7 +63,7 @@ fn an_event_is_a_flat_object_and_comes_back() {
         Report::Paused { paused: true },
         Report::Finished { outcome: Outcome::Stopped },
         Report::Failed(failure),
-        Report::Notice { text: sentence!("there is no column {name}", name = "target") },
+        Report::Notice { text: sentence!("it gave no reason") },
         Report::Token { stream: 1, text: " is".into() },
     ];
     for what in reports {
