@@ -404,7 +404,7 @@ impl Assets {
         let (train, validation) = self.dataset("records")?;
         let mut data = engine::config::DataConfig::new(train);
         data.validation = Some(validation);
-        let mut config = new_config(self.model()?, data);
+        let mut config = RunConfig::new(self.model()?, data);
         // What teaches this model these rows fastest (assets/README.md).
         let reparameterisation = Some(Reparameterisation::default());
         config.method = MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
@@ -432,23 +432,6 @@ impl Assets {
     }
 }
 
-/// A run with the defaults of everything but model and data.
-pub fn new_config(model: PathBuf, data: engine::config::DataConfig) -> RunConfig {
-    RunConfig {
-        name: String::new(),
-        model,
-        device: engine::device::DeviceChoice::default(),
-        precision: engine::nn::Precision::default(),
-        seed: 42,
-        task: None,
-        head: engine::config::HeadInit::default(),
-        data,
-        method: MethodConfig::default(),
-        lora: None,
-        training: engine::config::TrainingConfig::default(),
-    }
-}
-
 /// What is known of a run that was trained elsewhere: its model, its name, its prefix length, how its rows were written.
 pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String>) -> RunConfig {
     let mut data = engine::config::DataConfig::new("");
@@ -458,7 +441,7 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
         data.begin_token = template.begin_token;
         data.chat = template.chat;
     }
-    let mut config = new_config(model, data);
+    let mut config = RunConfig::new(model, data);
     let ours = found.path.extension().is_some_and(|ending| ending == single_file::ENDING);
     let stem = found.path.file_stem().filter(|_| ours);
     config.name =
@@ -492,7 +475,7 @@ mod tests {
     #[test]
     fn a_name_tells_runs_apart() {
         let data = engine::config::DataConfig::new("/sets/records/train.jsonl");
-        let mut config = new_config(PathBuf::from("/models/starter"), data);
+        let mut config = RunConfig::new("/models/starter", data);
         assert_eq!(default_name(&config), "prefix 20 · records");
         config.method = MethodConfig::Prefix(engine::config::PrefixConfig {
             n_virtual: 5,

@@ -118,6 +118,8 @@ fn chosen_data(
 
 #[cfg(test)]
 mod tests {
+    use engine::config::RunConfig;
+
     use super::super::tests_support::global;
     use super::*;
 
@@ -140,7 +142,7 @@ mod tests {
         let mut data = DataConfig::new("/sets/train.jsonl");
         data.source_column = Some("text".to_owned());
         data.more = vec![serde_json::from_value(json!({"train": "/sets/kinds.csv", "target_column": "kind"})).unwrap()];
-        let config = Some(crate::workspace::new_config(PathBuf::from("/model"), data));
+        let config = Some(RunConfig::new("/model", data));
         let target = Target { model: PathBuf::from("/model"), columns: Vec::new(), config };
         let asked = |file: Option<&str>, name: &str| {
             asked_rows(&target, RowsArgs { data: file.map(PathBuf::from), task: Some(name.to_owned()) }, &global(&[]))

@@ -290,6 +290,7 @@ fn print_stream(before: &str, stream: &GeneratedStream) {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use engine::config::RunConfig;
 
     use super::*;
 
@@ -309,7 +310,7 @@ mod tests {
     fn columns_stand_beside_a_source_or_alone() {
         let mut data = DataConfig::new("/rows.csv");
         data.source_column = Some("question".to_owned());
-        let config = Some(crate::workspace::new_config("/model".into(), data));
+        let config = Some(RunConfig::new("/model", data));
         let target = Target { model: "/model".into(), columns: Vec::new(), config };
         let given = |line: &str| {
             let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;

@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn every_candidate_can_be_trained_and_has_a_name_of_its_own() {
         let data = engine::config::DataConfig::new("/sets/records.jsonl");
-        let plain = crate::workspace::new_config("/m".into(), data);
+        let plain = RunConfig::new("/m", data);
         let named = |(method, lora, _): Candidate| {
             let config = RunConfig { method, lora, ..plain.clone() };
             config.check().unwrap();

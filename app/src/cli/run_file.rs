@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
+use engine::config::schema::{Kind, SETTINGS, Setting};
 use engine::recipes::{Form, Recipe, Scale, recommended_learning_rate};
 use engine::sentence;
 use serde_json::{Map, Value};
 
 use super::download::model_folder;
 use super::error::CliError;
-use super::settings::{self, Kind, RIVALS, SETTINGS, Setting};
+use super::settings::{self, RIVALS};
 use crate::home::at_home;
 use crate::workspace::Assets;
 
@@ -167,7 +168,7 @@ pub fn write(config: &RunConfig) -> String {
 /// The command that computes the same as a configuration: only what differs from the starter run is named.
 pub fn command(config: &RunConfig, assets: &Assets) -> String {
     let starter = assets.starter_run().ok().and_then(|config| serde_json::to_value(config).ok()).unwrap_or_default();
-    let plain = crate::workspace::new_config(PathBuf::new(), engine::config::DataConfig::new(""));
+    let plain = RunConfig::new(PathBuf::new(), engine::config::DataConfig::new(""));
     let plain = serde_json::to_value(plain).unwrap_or_default();
     let tree = serde_json::to_value(config).unwrap_or_default();
     let own = |key: &str| settings::at(&tree, key) != settings::at(&starter, key);
@@ -229,7 +230,7 @@ mod tests {
     fn sample() -> RunConfig {
         let mut data = DataConfig::new("/sets/a \"b\".jsonl");
         data.prompt_template = "{{ name }}\n: ".to_owned();
-        let mut config = crate::workspace::new_config(PathBuf::from("/models/tiny"), data);
+        let mut config = RunConfig::new("/models/tiny", data);
         config.training.clip_norm = None;
         config.training.patience = Some(4);
         config.training.learning_rate = 1e-3;
@@ -257,7 +258,7 @@ mod tests {
     fn a_written_file_reads_back_the_same() {
         let config = sample();
         assert_eq!(read_back(&config), config);
-        let plain = crate::workspace::new_config(PathBuf::from("/m"), DataConfig::new("/d.csv"));
+        let plain = RunConfig::new("/m", DataConfig::new("/d.csv"));
         assert_eq!(read_back(&plain), plain);
     }
 

@@ -1,14 +1,11 @@
 //! What the tests of several commands need.
 
-use std::path::PathBuf;
-
 use engine::config::{DataConfig, RunConfig};
 
 use super::Global;
-use crate::workspace::new_config;
 
 pub(super) fn config() -> RunConfig {
-    new_config(PathBuf::from("/models/tiny"), DataConfig::new("/sets/records/train.jsonl"))
+    RunConfig::new("/models/tiny", DataConfig::new("/sets/records/train.jsonl"))
 }
 
 pub(super) fn global(set: &[&str]) -> Global {

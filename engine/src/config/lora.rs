@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{POSITIVE, SHARE, refuse};
+use super::rules::{POSITIVE, SHARE, refuse};
 use crate::error::Result;
 use crate::sentence;
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SHARE, Site, WIDTH, WIDTHS, check_length, refuse};
+use super::Site;
+use super::rules::{SHARE, WIDTH, WIDTHS, check_length, refuse};
 use crate::error::Result;
 use crate::sentence;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{WIDTH, WIDTHS, check_length, refuse};
+use super::rules::{WIDTH, WIDTHS, check_length, refuse};
 use crate::error::Result;
 use crate::sentence;
 

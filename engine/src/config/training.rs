@@ -1,20 +1,16 @@
 //! How a run is trained, as data.
 
-use serde::de::{DeserializeOwned, Error};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
-use super::{POSITIVE, SHARE};
-use crate::error::{EngineError, Result};
-use crate::{Sentence, sentence};
+use super::optimizer::{OptimizerConfig, adamw_unless_named};
+use super::rules::{MAX_TOKENS, POSITIVE, ROWS, refuse};
+use super::schedule::{Schedule, linear_unless_named};
+use crate::error::Result;
+use crate::sentence;
 
-/// Rows of a batch, and batches of a step.
-const ROWS: std::ops::RangeInclusive<usize> = 1..=65_536;
 /// Rows that one step holds in memory.
 const MAX_ROWS_OF_A_STEP: usize = 1 << 20;
 const MAX_STEPS: usize = 1_000_000_000;
-/// Tokens that a row or a sample may have; no model here reads more.
-pub(super) const MAX_TOKENS: usize = 1 << 20;
 
 /// How a run is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,279 +171,6 @@ impl WeightDecayOn {
     }
 }
 
-/// What becomes of a gradient.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum OptimizerConfig {
-    /// Loshchilov & Hutter 2019: weight decay beside the gradient; as `torch.optim.AdamW`.
-    #[serde(rename = "adamw")]
-    AdamW(AdamConfig),
-    /// Kingma & Ba 2015: weight decay inside the gradient; as `torch.optim.Adam`.
-    Adam(AdamConfig),
-    /// Shazeer & Stern 2018: squares kept as rows and columns; as transformers' with `relative_step=False`.
-    Adafactor(AdafactorConfig),
-    /// Stochastic gradient descent; as `torch.optim.SGD`.
-    Sgd(SgdConfig),
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self::AdamW(AdamConfig::default())
-    }
-}
-
-/// The constants of Adam and AdamW.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdamConfig {
-    /// Decay of the mean of gradients.
-    pub beta1: f64,
-    /// Decay of the mean of squares.
-    pub beta2: f64,
-    /// Added to the root of the mean of squares.
-    pub epsilon: f64,
-    /// AdamW: the parameter shrinks by this times the rate. Adam: this times the parameter joins the gradient.
-    pub weight_decay: f64,
-}
-
-impl AdamConfig {
-    /// The usual constants.
-    pub const USUAL: Self = Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-}
-
-impl Default for AdamConfig {
-    fn default() -> Self {
-        Self::USUAL
-    }
-}
-
-/// Adafactor's constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AdafactorConfig {
-    /// Below 0: step t counts `t^decay_rate` in the mean of squares.
-    pub decay_rate: f64,
-    /// Added to squared gradients.
-    pub epsilon: f64,
-    /// The least scale of a parameter, where the rate is scaled.
-    pub epsilon_scale: f64,
-    /// An update with a larger root mean square is shortened to it.
-    pub clip_threshold: f64,
-    /// Decay of the mean of updates; `None` keeps no mean.
-    pub beta1: Option<f64>,
-    /// The parameter shrinks by this times the rate.
-    pub weight_decay: f64,
-    /// Multiplies the rate by the root mean square of the parameter.
-    pub scale_parameter: bool,
-}
-
-impl AdafactorConfig {
-    /// The usual constants, with the rate as it is.
-    pub const USUAL: Self = Self {
-        decay_rate: -0.8,
-        epsilon: 1e-30,
-        epsilon_scale: 1e-3,
-        clip_threshold: 1.0,
-        beta1: None,
-        weight_decay: 0.0,
-        scale_parameter: false,
-    };
-}
-
-impl Default for AdafactorConfig {
-    fn default() -> Self {
-        Self::USUAL
-    }
-}
-
-/// The constants of stochastic gradient descent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SgdConfig {
-    /// What is kept of the last update's direction.
-    pub momentum: f64,
-    /// Looks ahead along the momentum.
-    pub nesterov: bool,
-    /// This times the parameter joins the gradient.
-    pub weight_decay: f64,
-}
-
-impl OptimizerConfig {
-    /// As configurations name it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::AdamW(_) => "adamw",
-            Self::Adam(_) => "adam",
-            Self::Adafactor(_) => "adafactor",
-            Self::Sgd(_) => "sgd",
-        }
-    }
-
-    /// How many numbers it remembers for each of a matrix; rows and columns are few.
-    pub fn memory_per_parameter(&self) -> usize {
-        match self {
-            Self::AdamW(_) | Self::Adam(_) => 2,
-            Self::Adafactor(adafactor) => usize::from(adafactor.beta1.is_some()),
-            Self::Sgd(sgd) => usize::from(sgd.momentum > 0.0),
-        }
-    }
-
-    /// How much parameters shrink.
-    pub fn weight_decay(&self) -> f64 {
-        match self {
-            Self::AdamW(adam) | Self::Adam(adam) => adam.weight_decay,
-            Self::Adafactor(adafactor) => adafactor.weight_decay,
-            Self::Sgd(sgd) => sgd.weight_decay,
-        }
-    }
-
-    /// The same, to be changed.
-    pub fn weight_decay_mut(&mut self) -> &mut f64 {
-        match self {
-            Self::AdamW(adam) | Self::Adam(adam) => &mut adam.weight_decay,
-            Self::Adafactor(adafactor) => &mut adafactor.weight_decay,
-            Self::Sgd(sgd) => &mut sgd.weight_decay,
-        }
-    }
-
-    /// The same for what is not shrunk.
-    #[must_use]
-    pub fn without_decay(mut self) -> Self {
-        *self.weight_decay_mut() = 0.0;
-        self
-    }
-
-    /// All of them, with their usual constants.
-    pub fn all() -> [Self; 4] {
-        [
-            Self::AdamW(AdamConfig::USUAL),
-            Self::Adam(AdamConfig::USUAL),
-            Self::Adafactor(AdafactorConfig::USUAL),
-            Self::Sgd(SgdConfig::default()),
-        ]
-    }
-
-    fn check(&self) -> Result<()> {
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let share = |x: f64| (0.0..1.0).contains(&x);
-        let decay = (0.0..=10.0).contains(&self.weight_decay());
-        refuse(&[(decay, "training.optimizer.weight_decay", sentence!("must be between 0 and 10"))])?;
-        match self {
-            Self::AdamW(adam) | Self::Adam(adam) => refuse(&[
-                (share(adam.beta1), "training.optimizer.beta1", SHARE),
-                (share(adam.beta2), "training.optimizer.beta2", SHARE),
-                (positive(adam.epsilon), "training.optimizer.epsilon", POSITIVE),
-            ]),
-            Self::Adafactor(adafactor) => refuse(&[
-                (
-                    (-10.0..=0.0).contains(&adafactor.decay_rate),
-                    "training.optimizer.decay_rate",
-                    sentence!("must be between -10 and 0"),
-                ),
-                // Below, it is 0 as a 32-bit number, and parameters without a gradient are divided by 0.
-                (
-                    positive(adafactor.epsilon) && adafactor.epsilon >= 1e-37,
-                    "training.optimizer.epsilon",
-                    sentence!("must be a finite number of at least 1e-37"),
-                ),
-                (positive(adafactor.epsilon_scale), "training.optimizer.epsilon_scale", POSITIVE),
-                (positive(adafactor.clip_threshold), "training.optimizer.clip_threshold", POSITIVE),
-                (adafactor.beta1.is_none_or(share), "training.optimizer.beta1", SHARE),
-            ]),
-            Self::Sgd(sgd) => refuse(&[
-                (share(sgd.momentum), "training.optimizer.momentum", SHARE),
-                (!sgd.nesterov || sgd.momentum > 0.0, "training.optimizer.nesterov", sentence!("it needs a momentum")),
-            ]),
-        }
-    }
-}
-
-/// How the learning rate moves after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Schedule {
-    /// Straight down to 0 at the last step.
-    Linear,
-    /// Half a cosine down to 0 at the last step.
-    Cosine,
-    /// Stays.
-    Constant,
-    /// Down to an end that need not be 0.
-    Polynomial {
-        /// 1 is straight, 2 a parabola.
-        #[serde(default = "default_power")]
-        power: f64,
-        /// The learning rate at the last step.
-        #[serde(default = "default_end_rate")]
-        end_rate: f64,
-    },
-    /// One over the root of the step.
-    InverseSqrt {
-        /// Steps after which the rate is divided by the root of 2; `None` is the warm-up, or 10 000 without one.
-        #[serde(default)]
-        timescale: Option<usize>,
-    },
-    /// Half a cosine down to 0, and again from the top.
-    CosineWithRestarts {
-        /// How many times.
-        #[serde(default = "default_cycles")]
-        cycles: usize,
-    },
-}
-
-fn default_power() -> f64 {
-    1.0
-}
-fn default_end_rate() -> f64 {
-    1e-7
-}
-fn default_cycles() -> usize {
-    2
-}
-
-impl Schedule {
-    /// All of them, with their usual numbers.
-    pub fn all() -> [Self; 6] {
-        let polynomial = Self::Polynomial { power: default_power(), end_rate: default_end_rate() };
-        let restarts = Self::CosineWithRestarts { cycles: default_cycles() };
-        [Self::Linear, Self::Cosine, Self::Constant, polynomial, Self::InverseSqrt { timescale: None }, restarts]
-    }
-
-    /// As configurations name it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Linear => "linear",
-            Self::Cosine => "cosine",
-            Self::Constant => "constant",
-            Self::Polynomial { .. } => "polynomial",
-            Self::InverseSqrt { .. } => "inverse_sqrt",
-            Self::CosineWithRestarts { .. } => "cosine_with_restarts",
-        }
-    }
-
-    fn check(&self, learning_rate: f64) -> Result<()> {
-        match *self {
-            Self::Linear | Self::Cosine | Self::Constant => Ok(()),
-            Self::Polynomial { power, end_rate } => refuse(&[
-                (power.is_finite() && power > 0.0, "training.schedule.power", POSITIVE),
-                (
-                    (0.0..learning_rate).contains(&end_rate),
-                    "training.schedule.end_rate",
-                    sentence!("must be at least 0 and below the learning rate"),
-                ),
-            ]),
-            Self::InverseSqrt { timescale } => {
-                refuse(&[(timescale != Some(0), "training.schedule.timescale", sentence!("must be at least 1"))])
-            }
-            Self::CosineWithRestarts { cycles } => refuse(&[(
-                ROWS.contains(&cycles),
-                "training.schedule.cycles",
-                sentence!("must be between 1 and 65536"),
-            )]),
-        }
-    }
-}
-
 /// What the loss of a batch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -458,40 +181,11 @@ pub enum LossReduction {
     SentenceSum,
 }
 
-/// The first rule that does not hold, as an error: whether it does, the field, the reason.
-pub(crate) fn refuse(rules: &[(bool, &'static str, Sentence)]) -> Result<()> {
-    match rules.iter().find(|(ok, ..)| !ok) {
-        None => Ok(()),
-        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: reason.clone() }),
-    }
-}
-
-/// Run folders from when there was one optimizer do not say which.
-fn adamw_unless_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OptimizerConfig, D::Error> {
-    named(deserializer, "adamw")
-}
-
-/// A schedule without numbers may be written as its name alone, as it was when there were no others.
-fn linear_unless_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {
-    named(deserializer, "linear")
-}
-
-/// A table with a `type`, a table that is of the usual type because it does not say, or the type alone.
-fn named<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D, usual: &str) -> Result<T, D::Error> {
-    let mut value = Value::deserialize(deserializer)?;
-    if value.is_string() {
-        value = serde_json::json!({ "type": value });
-    } else if let Value::Object(table) = &mut value
-        && !table.contains_key("type")
-    {
-        table.insert("type".to_owned(), usual.into());
-    }
-    serde_json::from_value(value).map_err(D::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AdafactorConfig, AdamConfig, SgdConfig};
+    use crate::error::EngineError;
 
     #[test]
     fn what_would_be_held_in_memory_has_an_upper_limit() {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use app::cli::{CliError, run};
 use app::store::{Answer, Request, RunRow, RunState, Store};
-use app::workspace::{RunId, Workspace, new_config};
-use engine::config::DataConfig;
+use app::workspace::{RunId, Workspace};
+use engine::config::{DataConfig, RunConfig};
 use engine::protocol::{Event, JobId, Outcome, Report};
 
 fn line(workspace: &Path, words: &[&str]) -> Result<(), CliError> {
@@ -25,7 +25,7 @@ fn stopped_run(workspace: &Path, name: &str) -> RunId {
     let workspace = Workspace::open(workspace).unwrap();
     let (store, _answers) = Store::open(&workspace, || {}).unwrap();
     let run = workspace.new_run().unwrap();
-    let mut config = new_config("/models/tiny".into(), DataConfig::new("/sets/records/train.jsonl"));
+    let mut config = RunConfig::new("/models/tiny", DataConfig::new("/sets/records/train.jsonl"));
     config.name = name.to_owned();
     store.send(Request::Register { run: run.clone(), config: Box::new(config), experiment: None });
     store.send(Request::Begin { job: JobId(1), run: run.clone() });

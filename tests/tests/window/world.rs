@@ -14,7 +14,7 @@ use app::store::{
 };
 use app::workbench::Workbench;
 use app::workbench::link::{Link, News};
-use app::workspace::{RunId, new_config};
+use app::workspace::RunId;
 use egui::Theme;
 use egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -284,7 +284,7 @@ pub(crate) fn devices() -> Vec<DeviceInfo> {
 pub(crate) fn config() -> RunConfig {
     let mut data = DataConfig::new("/assets/datasets/records/train.jsonl");
     data.validation = Some("/assets/datasets/records/validation.jsonl".into());
-    let mut config = new_config("/assets/models/starter".into(), data);
+    let mut config = RunConfig::new("/assets/models/starter", data);
     config.name = "prefix 20 · records".into();
     config
 }

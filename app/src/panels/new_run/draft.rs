@@ -145,7 +145,7 @@ pub struct Draft {
 impl Default for Draft {
     fn default() -> Self {
         let data = DataConfig::new("");
-        Self::from(&crate::workspace::new_config(PathBuf::new(), data))
+        Self::from(&RunConfig::new(PathBuf::new(), data))
     }
 }
 

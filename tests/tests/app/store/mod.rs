@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 
 use app::store::{Access, Answer, Cursor, Request, RunDetail, RunRow, RunState, Store, StoreError};
-use app::workspace::{RunId, Workspace, new_config};
+use app::workspace::{RunId, Workspace};
 use engine::config::{DataConfig, RunConfig, Task};
 use engine::error::Failure;
 use engine::protocol::{Event, JobId, Outcome, Phase, Report};
@@ -126,7 +126,7 @@ fn runs(answer: Answer) -> Option<Vec<RunRow>> {
 }
 
 fn config(steps: usize) -> RunConfig {
-    let mut config = new_config(PathBuf::from("/models/tiny"), DataConfig::new("/sets/records/train.jsonl"));
+    let mut config = RunConfig::new("/models/tiny", DataConfig::new("/sets/records/train.jsonl"));
     config.training.steps = steps;
     config
 }

@@ -1,76 +1,11 @@
-//! What a run is, as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
-
-mod data;
-mod lora;
-mod method;
-mod prefix;
-mod prompt;
-mod site;
-mod training;
+//! What is learned of a row, and what the rows settle about it.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
-pub use self::lora::{LoraBias, LoraConfig, LoraInit};
-pub use self::method::{FullConfig, MethodConfig, TextConfig};
-pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
-pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
-pub use self::site::Site;
-pub(crate) use self::training::refuse;
-pub use self::training::{
-    AdafactorConfig, AdamConfig, EpochEnd, LossReduction, OptimizerConfig, Schedule, SgdConfig, TrainingConfig,
-    WeightDecayOn,
-};
-use crate::Sentence;
-use crate::device::DeviceChoice;
-use crate::error::Result;
-use crate::nn::Precision;
-use crate::sentence;
 use crate::sentence::ToSentence;
-
-/// Everything that decides what a run computes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunConfig {
-    /// What people call the run.
-    #[serde(default)]
-    pub name: String,
-    /// Folder of the base model, in Hugging Face's form.
-    pub model: PathBuf,
-    /// Where it is computed.
-    #[serde(default)]
-    pub device: DeviceChoice,
-    /// In what the model's matrices are multiplied.
-    #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    pub precision: Precision,
-    /// Decides initial values, data order, dropout and samples.
-    #[serde(default = "default_seed")]
-    pub seed: u64,
-    /// What is learned of a row; `None` is what the model does.
-    #[serde(default)]
-    pub task: Option<Task>,
-    /// Where the head of a task with classes begins.
-    #[serde(default, skip_serializing_if = "HeadInit::is_checkpoint")]
-    pub head: HeadInit,
-    /// The rows, and how a row becomes tokens.
-    pub data: DataConfig,
-    /// What is trained.
-    #[serde(default)]
-    pub method: MethodConfig,
-    /// Matrices of low rank that are trained beside another method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lora: Option<LoraConfig>,
-    /// How it is trained.
-    #[serde(default)]
-    pub training: TrainingConfig,
-}
-
-fn default_seed() -> u64 {
-    42
-}
+use crate::{Sentence, sentence};
 
 /// What is learned of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -132,7 +67,7 @@ pub enum HeadInit {
 
 impl HeadInit {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-    fn is_checkpoint(&self) -> bool {
+    pub(super) fn is_checkpoint(&self) -> bool {
         *self == Self::Checkpoint
     }
 }
@@ -207,54 +142,4 @@ impl TaskRecord {
             n_classes = self.classes.len()
         ))
     }
-}
-
-impl RunConfig {
-    /// Refuses settings that cannot work, by name and with the reason.
-    ///
-    /// # Errors
-    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for the first field that is wrong.
-    pub fn check(&self) -> Result<()> {
-        self.method.check()?;
-        if let Some(lora) = &self.lora {
-            lora.check()?;
-        }
-        let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
-        refuse(&[
-            (
-                self.lora.is_none() || beside,
-                "lora",
-                sentence!("stands beside a prefix or a soft prompt; alone it is a method of its own"),
-            ),
-            (
-                (0.0..=0.9).contains(&self.data.validation_share),
-                "data.validation_share",
-                sentence!("must be between 0 and 0.9"),
-            ),
-            (
-                self.data.max_tokens.is_none_or(|tokens| (1..=training::MAX_TOKENS).contains(&tokens)),
-                "data.max_tokens",
-                sentence!("must be between 1 and 1048576"),
-            ),
-        ])?;
-        self.training.check()
-    }
-}
-
-/// What is said of a number that is none to divide or multiply by.
-const POSITIVE: Sentence = sentence!("must be a positive, finite number");
-
-/// What is said of a dropout that is none.
-const SHARE: Sentence = sentence!("must be at least 0 and below 1");
-
-/// Widths that a network may have.
-const WIDTHS: std::ops::RangeInclusive<usize> = 1..=65_536;
-const WIDTH: Sentence = sentence!("must be between 1 and 65536");
-
-/// Refuses a prefix or a soft prompt of a length that cannot be.
-fn check_length(n_virtual: usize) -> Result<()> {
-    refuse(&[
-        (n_virtual >= 1, "method.n_virtual", sentence!("there must be at least one virtual token")),
-        (n_virtual <= 4096, "method.n_virtual", sentence!("at most 4096 virtual tokens")),
-    ])
 }

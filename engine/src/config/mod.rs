@@ -1,0 +1,125 @@
+//! What a run is, as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
+
+mod data;
+mod lora;
+mod method;
+mod optimizer;
+mod prefix;
+mod prompt;
+mod rules;
+mod schedule;
+pub mod schema;
+mod site;
+mod tagged;
+mod task;
+mod training;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
+pub use self::lora::{LoraBias, LoraConfig, LoraInit};
+pub use self::method::{FullConfig, MethodConfig, TextConfig};
+pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
+pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
+pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
+pub(crate) use self::rules::refuse;
+pub use self::schedule::Schedule;
+pub use self::site::Site;
+pub use self::task::{HeadInit, HeadRecord, MAX_CLASSES, Task, TaskRecord};
+pub use self::training::{EpochEnd, LossReduction, TrainingConfig, WeightDecayOn};
+use crate::device::DeviceChoice;
+use crate::error::Result;
+use crate::nn::Precision;
+use crate::sentence;
+
+/// Everything that decides what a run computes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// What people call the run.
+    #[serde(default)]
+    pub name: String,
+    /// Folder of the base model, in Hugging Face's form.
+    pub model: PathBuf,
+    /// Where it is computed.
+    #[serde(default)]
+    pub device: DeviceChoice,
+    /// In what the model's matrices are multiplied.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
+    /// Decides initial values, data order, dropout and samples.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// What is learned of a row; `None` is what the model does.
+    #[serde(default)]
+    pub task: Option<Task>,
+    /// Where the head of a task with classes begins.
+    #[serde(default, skip_serializing_if = "HeadInit::is_checkpoint")]
+    pub head: HeadInit,
+    /// The rows, and how a row becomes tokens.
+    pub data: DataConfig,
+    /// What is trained.
+    #[serde(default)]
+    pub method: MethodConfig,
+    /// Matrices of low rank that are trained beside another method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// How it is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+}
+
+fn default_seed() -> u64 {
+    42
+}
+
+impl RunConfig {
+    /// A run with the defaults of everything but model and rows.
+    pub fn new(model: impl Into<PathBuf>, data: DataConfig) -> Self {
+        Self {
+            name: String::new(),
+            model: model.into(),
+            device: DeviceChoice::default(),
+            precision: Precision::default(),
+            seed: default_seed(),
+            task: None,
+            head: HeadInit::default(),
+            data,
+            method: MethodConfig::default(),
+            lora: None,
+            training: TrainingConfig::default(),
+        }
+    }
+
+    /// Refuses settings that cannot work, by name and with the reason.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for the first field that is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.method.check()?;
+        if let Some(lora) = &self.lora {
+            lora.check()?;
+        }
+        let beside = matches!(self.method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
+        refuse(&[
+            (
+                self.lora.is_none() || beside,
+                "lora",
+                sentence!("stands beside a prefix or a soft prompt; alone it is a method of its own"),
+            ),
+            (
+                (0.0..=0.9).contains(&self.data.validation_share),
+                "data.validation_share",
+                sentence!("must be between 0 and 0.9"),
+            ),
+            (
+                self.data.max_tokens.is_none_or(|tokens| (1..=rules::MAX_TOKENS).contains(&tokens)),
+                "data.max_tokens",
+                sentence!("must be between 1 and 1048576"),
+            ),
+        ])?;
+        self.training.check()
+    }
+}

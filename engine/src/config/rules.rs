@@ -1,0 +1,37 @@
+//! Rules that settings keep, and limits that several of them share.
+
+use std::ops::RangeInclusive;
+
+use crate::error::{EngineError, Result};
+use crate::{Sentence, sentence};
+
+/// What is said of a number that is none to divide or multiply by.
+pub(super) const POSITIVE: Sentence = sentence!("must be a positive, finite number");
+
+/// What is said of a dropout that is none.
+pub(super) const SHARE: Sentence = sentence!("must be at least 0 and below 1");
+
+/// Widths that a network may have.
+pub(super) const WIDTHS: RangeInclusive<usize> = 1..=65_536;
+pub(super) const WIDTH: Sentence = sentence!("must be between 1 and 65536");
+
+/// Rows of a batch, and batches of a step.
+pub(super) const ROWS: RangeInclusive<usize> = 1..=65_536;
+/// Tokens that a row or a sample may have; no model here reads more.
+pub(super) const MAX_TOKENS: usize = 1 << 20;
+
+/// The first rule that does not hold, as an error: whether it does, the field, the reason.
+pub(crate) fn refuse(rules: &[(bool, &'static str, Sentence)]) -> Result<()> {
+    match rules.iter().find(|(ok, ..)| !ok) {
+        None => Ok(()),
+        Some((_, field, reason)) => Err(EngineError::Setting { field, reason: reason.clone() }),
+    }
+}
+
+/// Refuses a prefix or a soft prompt of a length that cannot be.
+pub(super) fn check_length(n_virtual: usize) -> Result<()> {
+    refuse(&[
+        (n_virtual >= 1, "method.n_virtual", sentence!("there must be at least one virtual token")),
+        (n_virtual <= 4096, "method.n_virtual", sentence!("at most 4096 virtual tokens")),
+    ])
+}

@@ -1,0 +1,126 @@
+//! What a new run has where nothing is said: read from the structures themselves, so that it is written nowhere twice.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::Setting;
+use crate::config::{
+    DataConfig, FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
+    PromptTasks, Reparameterisation, RunConfig, Schedule, TextConfig,
+};
+
+/// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
+/// must be said, and for tables.
+pub fn default_value(setting: &Setting) -> Option<Value> {
+    if matches!(setting.key, "model" | "data.train") {
+        return None;
+    }
+    let found = new_runs().iter().find_map(|tree| at(tree, setting.key).cloned());
+    found.filter(|value| !value.is_object())
+}
+
+/// New runs that between them have every table.
+fn new_runs() -> Vec<Value> {
+    let plain = RunConfig::new(PathBuf::new(), DataConfig::new(""));
+    let network = Some(Reparameterisation::default());
+    let methods = [
+        MethodConfig::Prefix(PrefixConfig { reparameterisation: network, ..PrefixConfig::default() }),
+        MethodConfig::Prompt(PromptConfig { tasks: Some(PromptTasks::default()), ..PromptConfig::default() }),
+        MethodConfig::Prompt(PromptConfig { encoder: Some(PromptEncoder::default()), ..PromptConfig::default() }),
+        MethodConfig::Lora(LoraConfig::default()),
+        MethodConfig::Full(FullConfig::default()),
+        MethodConfig::Text(TextConfig::default()),
+    ];
+    let mut runs = vec![plain.clone()];
+    runs.extend(methods.map(|method| {
+        let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
+        RunConfig { method, lora: beside.then(LoraConfig::default), ..plain.clone() }
+    }));
+    for (optimizer, schedule) in OptimizerConfig::all().into_iter().cycle().zip(Schedule::all()) {
+        let mut run = plain.clone();
+        (run.training.optimizer, run.training.schedule) = (optimizer, schedule);
+        runs.push(run);
+    }
+    // A run of settings is always JSON.
+    runs.iter().map(|run| serde_json::to_value(run).unwrap_or_default()).collect()
+}
+
+/// What is at a dotted path.
+pub(super) fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(tree, |place, part| place.get(part))
+}
+
+/// Puts a value at a dotted path, with the tables on the way.
+#[cfg(test)]
+pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
+    let mut place = tree;
+    for part in key.split('.') {
+        if !place.is_object() {
+            *place = Value::Object(serde_json::Map::new());
+        }
+        place = &mut place[part];
+    }
+    *place = value;
+}
+
+/// Runs that between them say every setting.
+#[cfg(test)]
+pub(super) fn examples() -> Vec<Value> {
+    use serde_json::json;
+
+    let mut runs = new_runs();
+    let said = json!({
+        "precision": "f16",
+        "task": "causal",
+        "head": "new",
+        "data.name": "n",
+        "data.more": [{ "train": "m.csv" }],
+        "data.mixing": "even",
+        "data.heads": "each",
+        "data.task_column": "k",
+        "training.warmup_steps": 0,
+    });
+    let base = runs.remove(0);
+    let with = |settings: &[(&str, Value)]| {
+        let mut tree = base.clone();
+        for (key, value) in said.as_object().into_iter().flatten() {
+            put(&mut tree, key, value.clone());
+        }
+        put(&mut tree, "method", json!({}));
+        settings.iter().for_each(|(key, value)| put(&mut tree, key, value.clone()));
+        // As serde writes it, so that no example says what no run has.
+        let config: RunConfig = serde_json::from_value(tree).unwrap();
+        serde_json::to_value(config).unwrap()
+    };
+    let lora = json!({
+        "targets": ["c_attn"], "rank_pattern": { "c_attn": 4 }, "alpha_pattern": { "c_attn": 8.0 },
+        "modules_to_save": ["ln_f"], "trained_tokens": { "": [7] }, "init": { "type": "adapter", "path": "a" },
+    });
+    let mut lora_method = lora.clone();
+    lora_method["type"] = "lora".into();
+    let network = ("method.reparameterisation", json!({ "hidden_layers": 2 }));
+    let words = json!({ "type": "words", "text": "a" });
+    let adapter = json!({ "type": "adapter", "path": "a" });
+    let prefix = [
+        ("method.type", json!("prefix")),
+        ("method.init", words.clone()),
+        ("method.sites", json!(["encoder"])),
+        ("method.layers", json!([0, 1])),
+        ("method.infix", json!(true)),
+    ];
+    let prompt = ("method.type", json!("prompt"));
+    let exact = json!({ "init": { "type": "exact", "task": "t" } });
+    runs.extend([
+        with(&[&prefix[..], &[("method.n_frozen", json!(1)), ("lora", lora)]].concat()),
+        with(&[&prefix[..], &[network]].concat()),
+        with(&[("method.type", json!("prefix")), ("method.init", adapter.clone())]),
+        with(&[prompt.clone(), ("method.template", json!("(3, a, 3, b)")), ("method.init", words)]),
+        with(&[prompt.clone(), ("method.tasks", exact), ("method.init", adapter)]),
+        with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
+        with(&[("method", lora_method)]),
+        with(&[("method", json!({ "type": "full", "top_layers": 1 }))]),
+        with(&[("method", json!({ "type": "text" }))]),
+    ]);
+    runs
+}
