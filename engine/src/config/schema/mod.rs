@@ -3,12 +3,14 @@
 
 mod defaults;
 mod list;
+mod page;
 
 use std::fmt;
 use std::ops::Bound;
 
 pub use self::defaults::default_value;
 pub use self::list::SETTINGS;
+pub use self::page::page;
 
 /// One setting of a run.
 #[derive(Clone, Copy, Debug)]
