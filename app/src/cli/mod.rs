@@ -314,8 +314,10 @@ mod tests {
     #[test]
     fn every_line_of_the_readme_and_of_the_pages_can_be_typed() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-        let pages = pages.chain([root.join("README.md")]).map(|path| std::fs::read_to_string(path).unwrap());
+        let pages = ["docs", "docs/decisions"].iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+        let pages = pages.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+        let pages = pages.chain(["README.md"].map(|name| root.join(name)));
+        let pages = pages.map(|path| std::fs::read_to_string(path).unwrap());
         let lines = pages.flat_map(|page| page.lines().map(|line| line.trim_start().to_owned()).collect::<Vec<_>>());
         let lines: Vec<String> = lines.filter(|line| line.starts_with("prefix-workbench ")).collect();
         assert!(lines.len() > 20, "{lines:?}");
