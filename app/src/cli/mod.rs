@@ -316,7 +316,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let pages = ["docs", "docs/decisions"].iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
         let pages = pages.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-        let pages = pages.chain(["README.md"].map(|name| root.join(name)));
+        let pages = pages.chain(["README.md", "CONTRIBUTING.md"].map(|name| root.join(name)));
         let pages = pages.map(|path| std::fs::read_to_string(path).unwrap());
         let lines = pages.flat_map(|page| page.lines().map(|line| line.trim_start().to_owned()).collect::<Vec<_>>());
         let lines: Vec<String> = lines.filter(|line| line.starts_with("prefix-workbench ")).collect();
