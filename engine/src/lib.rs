@@ -2,6 +2,21 @@
 //!
 //! [`Engine::spawn`](worker::Engine::spawn) starts the one thread that owns the device; a [`Command`](protocol::Command)
 //! goes in, an [`Event`](protocol::Event) comes out. It knows no window and no database.
+//!
+//! ```no_run
+//! use engine::prelude::*;
+//!
+//! let config = Box::new(RunConfig::new("models/gpt2", "rows.jsonl"));
+//! let ask = Ask::Train { folder: "runs/first".into(), config, resume: false };
+//! carry_out(ask, |report| {
+//!     if let Report::Step(step) = report {
+//!         println!("{} {:.3}", step.step, step.loss);
+//!     }
+//! })?;
+//! # Ok::<(), Failure>(())
+//! ```
+//!
+//! `engine/examples` has more: texts side by side, an adapter of PEFT, nearest tokens.
 #![warn(missing_docs)]
 
 pub mod adapters;
@@ -21,6 +36,7 @@ pub mod loaded_model;
 pub mod models;
 pub mod nn;
 mod number;
+pub mod prelude;
 pub mod protocol;
 mod random;
 pub mod recipes;
