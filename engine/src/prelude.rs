@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 
 pub use crate::adapters::Combination;
 pub use crate::analysis::{Metric, NeighbourList, Side, Space};
-pub use crate::config::{DataConfig, HeadInit, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, RunConfig, Task};
 pub use crate::config::{BeginToken, TrainingConfig};
+pub use crate::config::{DataConfig, HeadInit, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, RunConfig, Task};
 pub use crate::device::DeviceChoice;
 pub use crate::error::{EngineError, Failure};
 pub use crate::generation::Sampling;
@@ -47,7 +47,8 @@ impl RunConfig {
 /// The engine cannot start, or the job failed.
 pub fn carry_out(ask: Ask, mut hear: impl FnMut(Report)) -> Result<Outcome, Failure> {
     let failed = |error: EngineError| Failure::from(&error);
-    let cache = tempfile::tempdir().map_err(|error| failed(EngineError::io(IoAction::Create, std::env::temp_dir())(error)))?;
+    let cache =
+        tempfile::tempdir().map_err(|error| failed(EngineError::io(IoAction::Create, std::env::temp_dir())(error)))?;
     let (send, events) = channel();
     // A program that no longer listens is told nothing.
     let engine = Engine::spawn(cache.path(), None, move |event| drop(send.send(event))).map_err(failed)?;

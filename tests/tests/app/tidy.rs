@@ -112,3 +112,36 @@ fn each_file_says_what_it_is_for() {
         assert!(text.starts_with("//!"), "{} begins with its purpose", path.display());
     }
 }
+
+/// What `cargo deny check licenses` says too, without a network: of what is built here.
+#[test]
+fn every_dependency_has_a_license_that_is_allowed() {
+    let deny = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+    let list = deny.split("allow = [").nth(1).unwrap().split(']').next().unwrap();
+    let allowed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(allowed.contains(&"MIT"), "{allowed:?}");
+
+    let said = |program: &str, words: &[&str]| {
+        let out = std::process::Command::new(program).args(words).current_dir(root()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let rustc = said("rustc", &["-vV"]);
+    let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let words = ["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", host];
+    let metadata: serde_json::Value = serde_json::from_str(&said(env!("CARGO"), &words)).unwrap();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let is_built = |package: &serde_json::Value| nodes.iter().any(|node| node["id"] == package["id"]);
+
+    for package in metadata["packages"].as_array().unwrap().iter().filter(|package| is_built(package)) {
+        let name = package["name"].as_str().unwrap();
+        // Names none; deny.toml says which it is.
+        let Some(license) = package["license"].as_str() else {
+            assert!(deny.contains(&format!("crate = \"{name}\"")), "{name} names no license");
+            continue;
+        };
+        let license = license.replace(" / ", " OR ").replace('/', " OR ");
+        let is_allowed = |part: &str| part.trim_matches(['(', ')']).split(" OR ").any(|one| allowed.contains(&one));
+        assert!(license.split(" AND ").all(is_allowed), "{name} has the license {license}");
+    }
+}
