@@ -8,7 +8,8 @@ fn main() -> Result<(), Failure> {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
     let folder = std::env::args().nth(1).unwrap_or("first-run".to_owned());
 
-    let mut config = RunConfig::new(assets.join("models/starter"), assets.join("datasets/records/train.jsonl"));
+    let mut config =
+        RunConfig::new(assets.join("models/starter"), DataConfig::new(assets.join("datasets/records/train.jsonl")));
     config.device = DeviceChoice::Cpu;
     config.data.validation = Some(assets.join("datasets/records/validation.jsonl"));
     config.data.validation_rows = 32;

@@ -6,7 +6,7 @@
 //! ```no_run
 //! use engine::prelude::*;
 //!
-//! let config = Box::new(RunConfig::new("models/gpt2", "rows.jsonl"));
+//! let config = Box::new(RunConfig::new("models/gpt2", DataConfig::new("rows.jsonl")));
 //! let ask = Ask::Train { folder: "runs/first".into(), config, resume: false };
 //! carry_out(ask, |report| {
 //!     if let Report::Step(step) = report {

@@ -1,6 +1,5 @@
-//! The names that a program on top of the engine needs, a run with its defaults, and one request carried out.
+//! The names that a program on top of the engine needs, and one request carried out.
 
-use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
 pub use crate::adapters::Combination;
@@ -20,25 +19,6 @@ pub use crate::worker::Engine;
 use crate::Sentence;
 use crate::error::IoAction;
 use crate::worker::SendError;
-
-impl RunConfig {
-    /// A run of a model folder on a file of rows; everything else is as in a `run.toml` that does not mention it.
-    pub fn new(model: impl Into<PathBuf>, rows: impl Into<PathBuf>) -> Self {
-        Self {
-            name: String::new(),
-            model: model.into(),
-            device: DeviceChoice::default(),
-            precision: Precision::default(),
-            seed: 42,
-            task: None,
-            head: HeadInit::default(),
-            data: DataConfig::new(rows),
-            method: MethodConfig::default(),
-            lora: None,
-            training: TrainingConfig::default(),
-        }
-    }
-}
 
 /// Carries out one request on an engine of its own, GPUs untried, and hears what it reports until the job ends. A program
 /// that asks more than once keeps an [`Engine`], which keeps the model loaded.
