@@ -128,7 +128,7 @@ fn every_dependency_has_a_license_that_is_allowed() {
     };
     let rustc = said("rustc", &["-vV"]);
     let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let words = ["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", host];
+    let words = ["metadata", "--locked", "--format-version", "1", "--filter-platform", host];
     let metadata: serde_json::Value = serde_json::from_str(&said(env!("CARGO"), &words)).unwrap();
     let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
     let is_built = |package: &serde_json::Value| nodes.iter().any(|node| node["id"] == package["id"]);
