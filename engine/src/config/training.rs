@@ -96,7 +96,7 @@ impl TrainingConfig {
     /// Refuses settings that cannot work, by name and with the reason.
     ///
     /// # Errors
-    /// [`EngineError::Setting`] for the first field that is wrong.
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for the first field that is wrong.
     pub fn check(&self) -> Result<()> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         refuse(&[

@@ -78,7 +78,7 @@ pub enum Ask {
         /// Which initial values, how often and how long.
         plan: LabPlan,
     },
-    /// Stop stepping a job until [`Command::Continue`]; other jobs go on.
+    /// Stop stepping a job until [`Ask::Continue`]; other jobs go on.
     Pause,
     /// Step a paused job again.
     Continue,
