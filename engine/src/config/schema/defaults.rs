@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::Setting;
+use super::{Kind, Setting};
 use crate::config::{
     DataConfig, FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
     PromptTasks, Reparameterisation, RunConfig, Schedule, TextConfig,
@@ -16,8 +16,29 @@ pub fn default_value(setting: &Setting) -> Option<Value> {
     if matches!(setting.key, "model" | "data.train") {
         return None;
     }
-    let found = new_runs().iter().find_map(|tree| at(tree, setting.key).cloned());
-    found.filter(|value| !value.is_object())
+    let runs = new_runs();
+    let written = runs.iter().find_map(|tree| at(tree, setting.key).cloned());
+    written.or_else(|| left_out(setting, &runs)).filter(|_| setting.kind != Kind::Table)
+}
+
+/// The default of a setting that is written only where it is another: what is not written when it is said.
+fn left_out(setting: &Setting, runs: &[Value]) -> Option<Value> {
+    let said: Vec<Value> = match setting.kind {
+        Kind::Choice(words) => words.iter().map(|&word| word.into()).collect(),
+        Kind::Flag => vec![false.into()],
+        Kind::Count(least, _) => vec![least.into()],
+        Kind::Entries(_) => vec![Value::Array(Vec::new()), Value::Object(serde_json::Map::new())],
+        Kind::Text | Kind::Words | Kind::Path | Kind::Number(..) | Kind::Table => Vec::new(),
+    };
+    let is_left_out = |value: &Value| {
+        runs.iter().any(|run| {
+            let mut run = run.clone();
+            put(&mut run, setting.key, value.clone());
+            let again = serde_json::from_value::<RunConfig>(run).and_then(serde_json::to_value);
+            again.is_ok_and(|again| at(&again, setting.key).is_none())
+        })
+    };
+    said.into_iter().find(is_left_out)
 }
 
 /// New runs that between them have every table.
@@ -52,7 +73,6 @@ pub(super) fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 /// Puts a value at a dotted path, with the tables on the way.
-#[cfg(test)]
 pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
     let mut place = tree;
     for part in key.split('.') {

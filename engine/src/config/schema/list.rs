@@ -5,7 +5,7 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use super::{Kind, Setting};
 
 const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {
-    Setting { key, kind, optional: false, methods: &[], hugging_face: &[], old: &[], help }
+    Setting { key, kind, optional: false, methods: &[], help }
 }
 const fn text(key: &'static str, help: &'static str) -> Setting {
     setting(key, Kind::Text, help)

@@ -1,8 +1,9 @@
-//! Every setting of a run, described once. `--set` and run files take their names from here, the form its texts, and
-//! `docs/settings.md` is written from it.
+//! Every setting of a run, described once: `--set` and run files take their names from here, and `docs/settings.md` is
+//! written from it.
 
 mod defaults;
 mod list;
+#[cfg(test)]
 mod page;
 
 use std::fmt;
@@ -10,7 +11,6 @@ use std::ops::Bound;
 
 pub use self::defaults::default_value;
 pub use self::list::SETTINGS;
-pub use self::page::page;
 
 /// One setting of a run.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +23,6 @@ pub struct Setting {
     pub optional: bool,
     /// Types of `method` that have it; empty where it belongs to none.
     pub methods: &'static [&'static str],
-    /// Names of exactly this setting in PEFT's configurations and in the arguments of transformers' Trainer.
-    pub hugging_face: &'static [&'static str],
-    /// Last parts of its path in files of before.
-    pub old: &'static [&'static str],
     /// What it decides, in English and without a period.
     pub help: &'static str,
 }

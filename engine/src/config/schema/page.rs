@@ -1,4 +1,4 @@
-//! The list as a page: `docs/settings.md`.
+//! The list as a page: `docs/settings.md`, which this test writes and holds current.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use super::{Kind, SETTINGS, Setting, default_value};
 
 /// What stands above the tables.
 const HEAD: &str = "# Settings\n\nEvery setting of a run: its path in a run file and for `--set`, its form and range, what a new run has that does \
-not say it, and what it decides. `prefix-workbench train --print-config` writes a file with those of a run.\n";
+not say it, and what it decides; where the default is empty it must be said, or has settings of its own. `prefix-workbench train --print-config` writes a file with those of a run.\n";
 
 /// The page, in Markdown: a section for each table of a run file.
-pub fn page() -> String {
+fn page() -> String {
     let mut page = HEAD.to_owned();
     for section in ["", "data", "method", "lora", "training"] {
         let of_section = |setting: &&Setting| setting.key.split_once('.').map_or("", |(first, _)| first) == section;
@@ -50,18 +50,13 @@ fn row(setting: &Setting) -> String {
     format!("| `{}` | {kind} | {default} | {help}{methods} |\n", setting.key)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `UPDATE_DOCS=1 cargo test -p engine --lib the_page_is_current` writes it.
-    #[test]
-    fn the_page_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        let written = std::fs::read_to_string(path).unwrap().replace("\r\n", "\n");
-        assert!(written == page(), "docs/settings.md is not current: UPDATE_DOCS=1 cargo test writes it");
+/// `UPDATE_DOCS=1 cargo test -p engine --lib the_page_is_current` writes it.
+#[test]
+fn the_page_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, page()).unwrap();
     }
+    let written = std::fs::read_to_string(path).unwrap().replace("\r\n", "\n");
+    assert!(written == page(), "docs/settings.md is not current: UPDATE_DOCS=1 cargo test writes it");
 }
