@@ -1,5 +1,6 @@
 //! Keeps what ARCHITECTURE.md promises about the code itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -110,6 +111,37 @@ fn each_room_of_the_engine_sees_only_what_is_below_it() {
 fn each_file_says_what_it_is_for() {
     for (path, text) in ["engine", "app", "tests"].iter().flat_map(|package| rust_files(package)) {
         assert!(text.starts_with("//!"), "{} begins with its purpose", path.display());
+    }
+}
+
+/// Full paths, and those that a room's section says from the room on.
+#[test]
+fn the_pages_name_files_that_are_there() {
+    let mut pages = vec![root().join("docs/glossary.md")];
+    pages.extend(["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)));
+    pages.extend(std::fs::read_dir(root().join("docs/decisions")).unwrap().map(|entry| entry.unwrap().path()));
+    let name = regex::Regex::new(r"`([a-z_]+[\w./-]*(?:/|\.(?:rs|py|sh)))`").unwrap();
+    let (rooms, mut found) = (["", "engine/src", "app/src", "tests"], BTreeSet::new());
+    for folder in ["engine", "app", "tests", "assets"] {
+        places(&root().join(folder), &mut found);
+    }
+    for page in &pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        for (_, [named]) in name.captures_iter(&text).map(|found| found.extract()) {
+            let is_there = rooms.iter().any(|room| root().join(room).join(named).exists());
+            let is_a_name = found.contains(named.trim_end_matches('/'));
+            assert!(is_there || is_a_name, "{} names {named}", page.display());
+        }
+    }
+}
+
+/// Names of files and folders below a folder.
+fn places(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        found.insert(entry.file_name().to_string_lossy().into_owned());
+        if entry.path().is_dir() {
+            places(&entry.path(), found);
+        }
     }
 }
 
