@@ -6,9 +6,12 @@ pub mod hub_server;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use engine::config::{DataConfig, HeadInit, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
+use engine::config::{DataConfig, MethodConfig, PrefixConfig, RunConfig, TrainingConfig};
 use engine::device::DeviceChoice;
-use engine::protocol::{Ask, Command, Event, JobId, Report};
+use engine::generation::Sampling;
+use engine::nn::Precision;
+use engine::protocol::{Ask, Command, Event, GenerateRequest, GeneratedStream, JobId, Report, Stream};
+use engine::training::TaskFigures;
 use engine::training::run_folder::{Record, read_records};
 use engine::worker::Engine;
 
@@ -49,17 +52,12 @@ pub fn curve(folder: &Path) -> Vec<Record> {
 
 /// A short run of the tiny model on the tiny rows.
 pub fn tiny_run(folder: &Path) -> RunConfig {
+    let data = DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) };
     RunConfig {
         name: "tiny".to_owned(),
-        model: tiny_model(),
         device: DeviceChoice::Cpu,
-        precision: engine::nn::Precision::F32,
         seed: 7,
-        task: None,
-        head: HeadInit::default(),
-        data: DataConfig { validation_share: 0.25, ..DataConfig::new(tiny_rows(folder)) },
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..PrefixConfig::default() }),
-        lora: None,
         training: TrainingConfig {
             steps: 12,
             batch_size: 4,
@@ -69,7 +67,14 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
             sample_tokens: 5,
             ..TrainingConfig::default()
         },
+        ..RunConfig::new(tiny_model(), data)
     }
+}
+
+/// What asks for these texts, on the CPU in f32.
+pub fn generation(model: &Path, streams: Vec<Stream>, sampling: Sampling) -> Ask {
+    let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
+    Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, precision, streams, sampling }))
 }
 
 /// The job of a test that needs one only.
@@ -151,5 +156,31 @@ impl Talk {
             panic!("{failure:?}");
         }
         heard
+    }
+
+    /// The texts of a [`generation`]; panics if it fails.
+    pub fn generate(&self, ask: Ask) -> Vec<GeneratedStream> {
+        let written = self.run(ask).into_iter().find_map(|report| match report {
+            Report::Generated { streams } => Some(streams),
+            _ => None,
+        });
+        written.expect("texts were written")
+    }
+
+    /// Loss and figures on all training rows of a run, of an adapter or of the base model; panics if it fails.
+    pub fn score(&self, config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
+        let ask = Ask::Evaluate {
+            model: config.model.clone(),
+            device: DeviceChoice::Cpu,
+            precision: Precision::F32,
+            adapter,
+            data: config.data.clone(),
+            task: config.task,
+        };
+        let scored = self.run(ask).into_iter().find_map(|report| match report {
+            Report::Score { loss, figures, .. } => Some((loss, figures)),
+            _ => None,
+        });
+        scored.expect("rows were scored")
     }
 }

@@ -9,14 +9,12 @@ use engine::config::{
     FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, Reparameterisation, RunConfig,
 };
-use engine::device::DeviceChoice;
 use engine::generation::Sampling;
-use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, Prompt, Report, Stream};
+use engine::protocol::{Ask, Prompt, Report, Stream};
 use engine::training::RunFacts;
 use safetensors::SafeTensors;
 use serde_json::Value;
-use tests::{Talk, golden_cases, tiny_run};
+use tests::{Talk, generation, golden_cases, tiny_run};
 
 fn adapter_of(case: &str) -> PathBuf {
     golden_cases().join(case).join("adapter")
@@ -321,19 +319,10 @@ fn strength_zero_is_the_base_model_for_every_method() {
             strength,
             task: None,
         };
-        let request = GenerateRequest {
-            model: golden_cases().join(model).join("model"),
-            device: DeviceChoice::Cpu,
-            precision: Precision::F32,
-            streams: vec![stream(None, 1.0), stream(Some(&adapter), 0.0), stream(Some(&adapter), 1.0)],
-            sampling: Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() },
-        };
-        let events = Talk::new().run(Ask::Generate(Box::new(request)));
-        let said = events.into_iter().find_map(|event| match event {
-            Report::Generated { streams } => Some(streams),
-            _ => None,
-        });
-        let said = said.unwrap();
+        let streams = vec![stream(None, 1.0), stream(Some(&adapter), 0.0), stream(Some(&adapter), 1.0)];
+        let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
+        let base = golden_cases().join(model).join("model");
+        let said = Talk::new().generate(generation(&base, streams, sampling));
         assert_eq!(said[0].tokens, said[1].tokens, "{model}");
         assert_eq!(
             [said[0].proven_base, said[1].proven_base, said[2].proven_base],

@@ -13,11 +13,11 @@ use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
 use engine::models::SOFT;
 use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, NeighbourRequest, Prompt, Report, Stream};
+use engine::protocol::{Ask, NeighbourRequest, Prompt, Report, Stream};
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
 use engine::training::{EvaluationReport, SampleReport, TaskFigures};
-use tests::{Talk, golden_cases, tiny_run};
+use tests::{Talk, generation, golden_cases, tiny_run};
 
 fn model_of(case: &str) -> PathBuf {
     golden_cases().join(case).join("model")
@@ -77,19 +77,7 @@ fn samples(folder: &Path) -> Vec<SampleReport> {
 
 /// Loss and figures of an adapter on all rows of a file.
 fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
-    let command = Ask::Evaluate {
-        model: config.model.clone(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        adapter,
-        data: config.data.clone(),
-        task: config.task,
-    };
-    let scored = Talk::new().run(command).into_iter().find_map(|event| match event {
-        Report::Score { loss, figures, .. } => Some((loss, figures)),
-        _ => None,
-    });
-    scored.unwrap()
+    Talk::new().score(config, adapter)
 }
 
 #[test]
@@ -446,15 +434,9 @@ fn padding_changes_no_class_of_gpt2_behind_a_soft_prompt() {
 #[test]
 fn an_encoder_does_not_generate_and_says_so() {
     let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0, task: None };
-    let request = GenerateRequest {
-        model: model_of("bert-prefix-seq"),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams: vec![stream],
-        sampling: Sampling::default(),
-    };
+    let ask = generation(&model_of("bert-prefix-seq"), vec![stream], Sampling::default());
     let talk = Talk::new();
-    talk.send(Ask::Generate(Box::new(request)));
+    talk.send(ask);
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("does not go on with it"), "{failure:?}")

@@ -11,10 +11,10 @@ use engine::loaded_model::LoadedModel;
 use engine::models::OwnHead;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, Prompt, Report, Stream};
+use engine::protocol::{Ask, Prompt, Report, Stream};
 use engine::training::loss;
 use serde_json::{Value, json};
-use tests::{Talk, tiny_run};
+use tests::{Talk, generation, tiny_run};
 
 fn heads() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/heads")
@@ -147,14 +147,8 @@ fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
     assert_eq!(tasks(&heads().join("gpt2-texts/model")), [Task::SequenceClassification, Task::Causal]);
     let talk = Talk::new();
     let stream = Stream { prompt: Prompt::Text("the".to_owned()), adapter: None, strength: 1.0, task: None };
-    let request = GenerateRequest {
-        model: qwen2,
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams: vec![stream],
-        sampling: Sampling::default(),
-    };
-    talk.send(Ask::Generate(Box::new(request)));
+    let ask = generation(&qwen2, vec![stream], Sampling::default());
+    talk.send(ask);
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => {
             assert!(failure.what.to_string().contains("a head for classes and none for tokens"), "{failure:?}");

@@ -5,27 +5,14 @@ use std::path::Path;
 
 use engine::adapters::FoldedAdapter;
 use engine::config::BeginToken;
-use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
-use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
-use tests::{Talk, golden_cases, tiny_model};
+use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
+use tests::{Talk, generation, golden_cases, tiny_model};
 
 fn generate(talk: &Talk, streams: Vec<Stream>) -> Vec<GeneratedStream> {
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
-    let request = GenerateRequest {
-        model: tiny_model(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams,
-        sampling,
-    };
-    let events = talk.run(Ask::Generate(Box::new(request)));
-    let texts = events.into_iter().find_map(|event| match event {
-        Report::Generated { streams } => Some(streams),
-        _ => None,
-    });
-    texts.unwrap()
+    let ask = generation(&tiny_model(), streams, sampling);
+    talk.generate(ask)
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {
@@ -89,16 +76,10 @@ fn beams_are_told_as_they_stand_and_returned_with_what_they_are_worth() {
     let streams = vec![stream("a b c", None, 1.0), stream("a b", Some(&adapter), 1.0)];
     let beams = Beams { n_beams: 3, n_returned: 2, ..Beams::default() };
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, beams, ..Sampling::default() };
-    let request = GenerateRequest {
-        model: tiny_model(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams,
-        sampling,
-    };
+    let ask = generation(&tiny_model(), streams, sampling);
     let mut said = [String::new(), String::new()];
     let mut returned = Vec::new();
-    for event in Talk::new().run(Ask::Generate(Box::new(request))) {
+    for event in Talk::new().run(ask) {
         match event {
             Report::BestBeam { stream, text } => said[stream] = text,
             Report::Generated { streams } => returned = streams,
@@ -141,14 +122,8 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
     let said = generate(&Talk::new(), vec![source("a {{ source }} d"), stream("a b c d", None, 1.0)]);
     assert_eq!(said[0].tokens, said[1].tokens);
     let talk = Talk::new();
-    let request = GenerateRequest {
-        model: tiny_model(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams: vec![source("{{ category }}")],
-        sampling: Sampling::default(),
-    };
-    talk.send(Ask::Generate(Box::new(request)));
+    let ask = generation(&tiny_model(), vec![source("{{ category }}")], Sampling::default());
+    talk.send(ask);
     match talk.until_end().last() {
         Some(Report::Failed(failure)) => assert!(failure.what.to_string().contains("template"), "{failure:?}"),
         other => panic!("{other:?}"),

@@ -13,9 +13,9 @@ use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::models::Site;
 use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, GeneratedStream, NeighbourRequest, Outcome, Prompt, Report, Stream};
+use engine::protocol::{Ask, GeneratedStream, NeighbourRequest, Outcome, Prompt, Report, Stream};
 use engine::training::run_folder::Record;
-use tests::{Talk, curve, golden_cases, tiny_run};
+use tests::{Talk, curve, generation, golden_cases, tiny_run};
 
 /// The random T5 of a golden case with a tokenizer of T5's form: unigrams, a space before every word, `</s>` behind a
 /// text.
@@ -64,19 +64,8 @@ fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Re
 
 fn generate(talk: &Talk, model: &Path, streams: Vec<Stream>) -> Vec<GeneratedStream> {
     let sampling = Sampling { max_new_tokens: 8, stop_at_end: false, ..Sampling::default() };
-    let request = GenerateRequest {
-        model: model.to_owned(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams,
-        sampling,
-    };
-    let events = talk.run(Ask::Generate(Box::new(request)));
-    let said = events.into_iter().find_map(|event| match event {
-        Report::Generated { streams } => Some(streams),
-        _ => None,
-    });
-    said.unwrap()
+    let ask = generation(model, streams, sampling);
+    talk.generate(ask)
 }
 
 fn stream(prompt: &str, adapter: Option<&Path>, strength: f64) -> Stream {

@@ -13,10 +13,10 @@ use engine::generation::{Beams, Sampling};
 use engine::loaded_model::LoadedModel;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
-use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
+use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
 use engine::training::EvaluationReport;
 use engine::training::run_folder::{Record, read_records};
-use tests::{Talk, golden_cases, tiny_model, tiny_run};
+use tests::{Talk, generation, golden_cases, tiny_model, tiny_run};
 
 /// The last run of P-tuning's paper: soft tokens around what is given.
 const AROUND: &str = "{{ soft(2) }}{{ source }}{{ soft(1) }}";
@@ -60,19 +60,7 @@ fn evaluations(folder: &Path) -> Vec<EvaluationReport> {
 }
 
 fn loss_of(config: &RunConfig, adapter: Option<PathBuf>) -> f64 {
-    let command = Ask::Evaluate {
-        model: config.model.clone(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        adapter,
-        data: config.data.clone(),
-        task: config.task,
-    };
-    let scored = Talk::new().run(command).into_iter().find_map(|event| match event {
-        Report::Score { loss, .. } => Some(loss),
-        _ => None,
-    });
-    scored.unwrap()
+    Talk::new().score(config, adapter).0
 }
 
 fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> {
@@ -84,19 +72,8 @@ fn generate(prompts: Vec<(Prompt, Option<&Path>, f64)>) -> Vec<GeneratedStream> 
     };
     let sampling = Sampling { max_new_tokens: 6, stop_at_end: false, ..Sampling::default() };
     let streams = prompts.into_iter().map(stream).collect();
-    let request = GenerateRequest {
-        model: tiny_model(),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        streams,
-        sampling,
-    };
-    let events = Talk::new().run(Ask::Generate(Box::new(request)));
-    let texts = events.into_iter().find_map(|event| match event {
-        Report::Generated { streams } => Some(streams),
-        _ => None,
-    });
-    texts.unwrap()
+    let ask = generation(&tiny_model(), streams, sampling);
+    Talk::new().generate(ask)
 }
 
 fn source(text: &str, template: &str) -> Prompt {
@@ -208,19 +185,7 @@ fn a_text_comes_with_its_log_probability() {
         let beams = Beams { n_beams, length_penalty: 0.5, ..Beams::default() };
         let sampling = Sampling { max_new_tokens, stop_at_end: false, beams, ..Sampling::default() };
         let stream = Stream { prompt: Prompt::Text("a".to_owned()), adapter: None, strength: 1.0, task: None };
-        let request = GenerateRequest {
-            model: tiny_model(),
-            device: DeviceChoice::Cpu,
-            precision: Precision::F32,
-            streams: vec![stream],
-            sampling,
-        };
-        let events = Talk::new().run(Ask::Generate(Box::new(request)));
-        let said = events.into_iter().find_map(|event| match event {
-            Report::Generated { streams } => Some(streams[0].clone()),
-            _ => None,
-        });
-        said.unwrap()
+        Talk::new().generate(generation(&tiny_model(), vec![stream], sampling)).remove(0)
     };
     let (one, two) = (ask(1, 1), ask(2, 1));
     let vocab = ModelFolder::open(&tiny_model()).unwrap().summary().vocab_size as f64;
@@ -283,14 +248,8 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
     let ask = |task: Option<&str>| {
         let talk = Talk::new();
         let (streams, sampling) = (vec![say(task)], Sampling { max_new_tokens: 3, ..Sampling::default() });
-        let request = GenerateRequest {
-            model: tiny_model(),
-            device: DeviceChoice::Cpu,
-            precision: Precision::F32,
-            streams,
-            sampling,
-        };
-        talk.send(Ask::Generate(Box::new(request)));
+        let ask = generation(&tiny_model(), streams, sampling);
+        talk.send(ask);
         match talk.until_end().last() {
             Some(Report::Failed(failure)) => Some(failure.what.to_string()),
             _ => None,
