@@ -129,7 +129,7 @@ pub const SETTINGS: &[Setting] = &[
     count("method.n_virtual", 1, 4096, "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)")
         .of(SOFT),
     text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)").or_none().of(PROMPT),
-    count("method.n_frozen", 0, 4095, "So many slots at the beginning stay as initialised: a cartridge")
+    count("method.n_frozen", 0, 4095, "So many virtual tokens at the beginning stay as initialised: a cartridge")
         .of(PREFIX),
     table("method.tasks", "One soft prompt for several tasks, and a matrix of low rank for each").or_none().of(PROMPT),
     count("method.tasks.ranks", 1, 4096, "Rank of a task's matrix (PEFT: num_ranks)").of(PROMPT),
@@ -154,7 +154,7 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or_none()
     .of(PREFIX),
-    flag("method.infix", "Puts the slots of a prefix between prompt and target: infix-tuning").of(PREFIX),
+    flag("method.infix", "Puts a prefix between prompt and target: infix-tuning").of(PREFIX),
     entries(
         "method.sites",
         "list of encoder, decoder, cross",
