@@ -26,9 +26,9 @@ use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, GenerationConfig, Model, SOFT, WeightName};
+use crate::models::{BaseModel, GenerationConfig, Model, ModelFolder, WeightName};
 use crate::nn::Precision;
+use crate::tokens::SOFT;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::write_floats;
 

@@ -42,6 +42,7 @@ mod random;
 pub mod recipes;
 pub mod sentence;
 pub mod session;
+pub mod tokens;
 pub mod training;
 pub mod verify;
 pub mod weights;

@@ -11,8 +11,7 @@ use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
 use crate::error::{EngineError, Result};
 use crate::generation::{DecoderOptions, Sampling, SourceOptions};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, ModelSummary, cannot};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Loading, Model, ModelFolder, ModelSummary, cannot};
 use crate::nn::Precision;
 use crate::sentence;
 

@@ -1,4 +1,4 @@
-"""What transformers takes for options that a config.json leaves out: writes engine/src/models/defaults.json.
+"""What transformers takes for options that a config.json leaves out: writes engine/src/models/load/defaults.json.
 
 Only options that our readers look at, by model_type. Values that transformers computes of others (a head's width, the
 kinds of layers) are not defaults of its classes, and not here either.
@@ -39,6 +39,6 @@ def defaults(model_type):
 
 
 if __name__ == "__main__":
-    to = pathlib.Path(__file__).parents[2] / "engine/src/models/defaults.json"
+    to = pathlib.Path(__file__).parents[2] / "engine/src/models/load/defaults.json"
     lines = [f'  {json.dumps(name)}: {json.dumps(defaults(name))}' for name in TYPES]
     to.write_text("{\n" + ",\n".join(lines) + "\n}\n")

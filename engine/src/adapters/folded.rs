@@ -19,9 +19,11 @@ use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
-use crate::models::{ClassHead, Conditioning, Model, ModelShape, SOFT, Site};
+use crate::models::{ClassHead, Conditioning, Model, ModelShape, Site};
 use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
+use crate::tokens::SOFT;
+use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
 
 /// A folded prefix for each site that has one, and what was trained beside them.
@@ -154,9 +156,6 @@ pub struct LoraMatrices {
     /// Whether they are of a table of embeddings, for which PEFT has names of its own.
     pub is_embeddings: bool,
 }
-
-/// Its name below the model, its shape, its numbers.
-pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
 impl FoldedAdapter {
     /// Reads an adapter folder of either form. `like` are the sites of the model it is for; they say what the files do not:

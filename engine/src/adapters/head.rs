@@ -6,10 +6,10 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::NamedTensor;
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::models::{ClassHead, HeadKind};
 use crate::random::normal;
+use crate::weights::NamedTensor;
 
 /// The sizes of a head.
 #[derive(Clone, Debug, PartialEq, Eq)]

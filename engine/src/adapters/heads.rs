@@ -1,9 +1,10 @@
 //! One head of several: an adapter that was trained on datasets with classes of their own, for the rows of one of them.
 
-use crate::adapters::folded::{FoldedAdapter, NamedTensor};
+use crate::adapters::folded::FoldedAdapter;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::sentence;
+use crate::weights::NamedTensor;
 
 /// The layer of a head that names the classes, in every kind of head.
 const LAST_LAYER: [&str; 5] =

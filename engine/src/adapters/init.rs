@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::fit::least_change;
 use crate::adapters::folded::FoldedPrefix;
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{Parameter, Trainables};
 use crate::adapters::prefix::{Prefix, PrefixShape};
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
 use crate::models::{Model, Site};
-use crate::nn::{LayerKv, past_length};
+use crate::nn::{LayerKv, floats, past_length};
 use crate::random::normal;
 use crate::{Sentence, sentence};
 

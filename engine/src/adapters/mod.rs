@@ -37,9 +37,7 @@ mod weights;
 pub use self::adapter::{Adapter, Leaves};
 pub use self::combine::{Combination, combine};
 use self::describe::describe;
-pub use self::folded::{
-    FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor, TokenRows,
-};
+pub use self::folded::{FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, TokenRows};
 pub use self::head::{Head, HeadShape};
 pub use self::incoming::Incoming;
 pub use self::init::{Place, PrefixTarget, TargetRow};

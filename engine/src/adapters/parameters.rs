@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use crate::Sentence;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::nn::floats;
 
 /// One trained tensor.
 #[derive(Clone, Debug)]
@@ -39,14 +39,6 @@ impl Parameter {
     pub fn to_vec(&self) -> Result<Vec<f32>> {
         floats(self.value.clone())
     }
-}
-
-/// The numbers of a tensor on the host, in row order.
-///
-/// # Errors
-/// The device failed.
-pub fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.try_into_vec_as().map_err(|error| EngineError::Computation(Sentence::verbatim(error)))
 }
 
 /// The parameters of one step as leaves of the gradient graph, in the order of the parameters.

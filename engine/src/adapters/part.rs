@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rand::Rng;
 
-use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix};
 use crate::adapters::head::{Head, HeadShape};
 use crate::adapters::lora::{Lora, LoraShape};
 use crate::adapters::parameters::{Parameter, Trainables};
@@ -14,6 +14,7 @@ use crate::adapters::tuned_weights::TunedWeights;
 use crate::config::PrefixConfig;
 use crate::error::Result;
 use crate::models::{Conditioning, Site, WeightName};
+use crate::weights::NamedTensor;
 
 /// One part in training.
 pub enum Part {

@@ -1,10 +1,10 @@
 //! An adapter on the model that it is for: each of its tensors has its place there, or is refused by name.
 
-use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor};
+use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices};
 use crate::adapters::peft::transposed;
 use crate::error::{EngineError, Result};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, LinearName, Role, WeightName, is_shared_table, tied_head};
+use crate::models::{BaseModel, LinearName, ModelFolder, Role, WeightName, is_shared_table, tied_head};
+use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
 
 fn mismatch<T>(reason: Sentence) -> Result<T> {

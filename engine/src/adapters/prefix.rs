@@ -5,12 +5,12 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rand::{Rng, RngExt};
 
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{Parameter, Trainables};
 use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, ModelShape, Site};
-use crate::nn::LayerKv;
 use crate::nn::positions::Positions;
+use crate::nn::{LayerKv, floats};
 use crate::{Sentence, sentence};
 
 /// The sizes of a prefix.

@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use burn::tensor::{Tensor, activation};
 
 use crate::adapters::folded::{FoldedPrompt, FoldedTasks};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{Parameter, Trainables};
 use crate::config::PromptEncoderKind;
 use crate::error::Result;
+use crate::nn::floats;
 
 /// The sizes of a soft prompt.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,10 +6,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::fit::least_change;
 use crate::adapters::folded::{FoldedPrompt, FoldedTasks};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{Parameter, Trainables};
 use crate::adapters::prompt::{PromptShape, PromptTasksShape, SoftPrompt};
 use crate::config::{PromptInit, TaskFactors};
 use crate::error::{EngineError, Result};
+use crate::nn::floats;
 use crate::random::normal;
 use crate::{Sentence, sentence};
 

@@ -7,14 +7,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
-use crate::adapters::folded::{FoldedAdapter, NamedTensor, malformed};
+use crate::adapters::folded::{FoldedAdapter, malformed};
 use crate::adapters::peft::task_type;
 use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
-use crate::weights::write_floats;
+use crate::weights::{NamedTensor, write_floats};
 
 /// The `peft_type`.
 pub(super) const KIND: &str = "WEIGHTS";

@@ -3,7 +3,7 @@
 use crate::adapters::{FoldedAdapter, LoraMatrices};
 use crate::analysis::WeightChange;
 use crate::error::Result;
-use crate::models::folder::ModelFolder;
+use crate::models::ModelFolder;
 
 /// One entry for each layer with matrices and each trained weight; a weight that the files do not hold counts as zeros.
 ///

@@ -13,12 +13,12 @@ use super::prompts::Prompts;
 use super::reader::read_table;
 use super::report::{DataReport, unknown_token};
 use super::soft;
-use super::source_target::TargetStart;
 use super::table::Table;
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
+use crate::tokens::TargetStart;
 use crate::{Sentence, sentence};
 
 /// The rows of a run.
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_row_gets_the_soft_tokens_of_its_task() {
-        use crate::models::SOFT;
+        use crate::tokens::SOFT;
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             std::fs::write(folder.path().join(name), text).unwrap();

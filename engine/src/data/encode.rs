@@ -5,13 +5,13 @@ use rayon::prelude::*;
 use super::columns::Roles;
 use super::prompts::{Prompts, Texts, beginning};
 use super::soft;
-use super::source_target::{TargetStart, target_tokens, within};
+use super::source_target::{target_tokens, within};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;
 use crate::config::{DataConfig, Task};
 use crate::error::{EngineError, Result};
-use crate::models::SOFT;
+use crate::tokens::{SOFT, TargetStart};
 use crate::{Sentence, sentence};
 
 /// A row as it trains: the prompt's tokens, then the target's.

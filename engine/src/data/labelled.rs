@@ -220,11 +220,11 @@ mod tests {
     use super::super::columns::Roles;
     use super::super::encode::Encoded as Rows;
     use super::super::prompts::Prompts;
-    use super::super::source_target::TargetStart;
     use super::super::table::ObjectRows;
     use super::super::tokenizer::byte_tokenizer;
     use super::*;
     use crate::config::DataConfig;
+    use crate::tokens::TargetStart;
 
     fn encode(task: Task, rows: &[Value], max_tokens: usize) -> Result<Rows> {
         let mut objects = ObjectRows::new(Path::new("x.jsonl"));

@@ -42,7 +42,7 @@ pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
 pub use report::DataReport;
-pub use source_target::{TargetStart, source_tokens};
+pub use source_target::source_tokens;
 pub use span_template::settled;
 pub use stream::StreamDecoder;
 pub use table::{Problem, Row, Table};

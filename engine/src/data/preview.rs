@@ -4,12 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Prepared};
 use super::encode::Example;
-use super::source_target::TargetStart;
 use super::tokenizer::Tokenizer;
 use crate::Sentence;
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::error::Result;
-use crate::models::SOFT;
+use crate::tokens::{SOFT, TargetStart};
 
 /// Rows as training would see them, and what is odd about the dataset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

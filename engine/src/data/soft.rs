@@ -3,7 +3,7 @@
 
 use super::tokenizer::{Encoded, Tokenizer};
 use crate::error::Result;
-use crate::models::SOFT;
+use crate::tokens::SOFT;
 
 /// A soft token in a rendered text: what `soft(1)` gives.
 pub(super) const MARK: &str = "<|soft|>";

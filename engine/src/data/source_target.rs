@@ -4,15 +4,7 @@
 use super::soft;
 use super::tokenizer::{Encoded, Tokenizer};
 use crate::error::Result;
-
-/// What stands before a target that is written from a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TargetStart {
-    /// The token before it; `None` if the target's own last token stands there.
-    pub token: Option<u32>,
-    /// The first token of every target, where the model forces one.
-    pub first: Option<u32>,
-}
+use crate::tokens::TargetStart;
 
 /// The tokens of a source as the tokenizer frames a text, and how many there were before they were cut to `limit`. A source
 /// that is cut loses its end, but not the special tokens around it. Soft tokens, which may be written out in it, are not

@@ -10,9 +10,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{DeviceInfo, Trials, cpu};
-use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
-use crate::nn::{FrozenLinear, FrozenMatrix, Precision};
+use crate::nn::{FrozenLinear, FrozenMatrix, Precision, floats};
 use crate::{Sentence, sentence};
 
 /// Why the CPU is not offered in 16 bits.

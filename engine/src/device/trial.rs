@@ -11,10 +11,9 @@ use std::time::Duration;
 use burn::tensor::{Device, Distribution, Tensor, TensorData, activation};
 
 use super::{DeviceChoice, DeviceInfo, cpu, open, precision};
-use crate::adapters::parameters::floats;
 use crate::error::{EngineError, Result};
 use crate::files::write_json;
-use crate::nn::Precision;
+use crate::nn::{Precision, floats};
 use crate::{Sentence, sentence};
 
 /// The command that an adapter is tried with: `PROGRAM try-device wgpu:0 f32`.

@@ -25,8 +25,9 @@ use super::sampling::{Chooser, check_sampling, suppress};
 use super::writer::{SourceOptions, Writer, cross_cache};
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
-use crate::models::{CausalModel, Conditioning, Model, ModelShape, SOFT, Site};
+use crate::models::{CausalModel, Conditioning, Model, ModelShape, Site};
 use crate::nn::{LayerKv, past_length};
+use crate::tokens::SOFT;
 use crate::{Sentence, sentence};
 
 /// Prompts are read until a step has gone over so many tokens.

@@ -5,10 +5,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, SOFT, Seq2SeqModel, Site, Span,
-    Tokens, read_source,
+    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, Seq2SeqModel, Site, Span, Tokens,
+    read_source,
 };
 use crate::nn::{LayerKv, Sight, Slots, head_logits};
+use crate::tokens::SOFT;
 use crate::{Sentence, sentence};
 
 /// How a target begins and ends.

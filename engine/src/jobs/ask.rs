@@ -10,7 +10,7 @@ use crate::device;
 use crate::error::Result;
 use crate::jobs::once;
 use crate::jobs::{Job, Outbox, Progress};
-use crate::models::folder::ModelFolder;
+use crate::models::ModelFolder;
 use crate::protocol::{Outcome, Report};
 use crate::session::Session;
 use crate::training::room_for_text;

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
 use crate::jobs::{Job, Outbox};
-use crate::models::folder::ModelFolder;
+use crate::models::ModelFolder;
 use crate::protocol::{AdapterFacts, Report};
 use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 

@@ -10,10 +10,11 @@ use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writer};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::models::{Conditioning, SOFT};
+use crate::models::Conditioning;
 use crate::protocol::{GenerateRequest, GeneratedBeam, GeneratedStream, Outcome, Phase, Prompt, Report};
 use crate::sentence;
 use crate::session::Session;
+use crate::tokens::SOFT;
 
 pub(super) struct Generate {
     request: GenerateRequest,

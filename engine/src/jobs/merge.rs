@@ -9,7 +9,7 @@ use crate::jobs::ask::Once;
 use crate::jobs::exchange::adapter_folder;
 use crate::jobs::once;
 use crate::jobs::{Job, Outbox};
-use crate::models::folder::ModelFolder;
+use crate::models::ModelFolder;
 use crate::protocol::Report;
 
 /// Writes several adapters of one model as one.

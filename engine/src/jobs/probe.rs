@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 
-use crate::adapters::parameters::floats;
 use crate::adapters::single_file::ReferenceLogits;
 use crate::adapters::{FoldedAdapter, Incoming};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
@@ -14,7 +13,7 @@ use crate::generation::Sampling;
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
-use crate::nn::{Precision, head_logits};
+use crate::nn::{Precision, floats, head_logits};
 use crate::protocol::{Outcome, ProbeReport, Report};
 use crate::sentence;
 use crate::session::Session;

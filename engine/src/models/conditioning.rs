@@ -3,8 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::config::Site;
-use crate::models::head::ClassHead;
-use crate::models::tuned::Tuned;
+use crate::models::{ClassHead, Tuned};
 use crate::nn::positions::Positions;
 use crate::nn::{LayerKv, Slots, past_length};
 

@@ -1,13 +1,11 @@
-//! What all encoders offer: hidden states that see the whole text, the vector that a classifier of texts reads, and the
-//! head that fills masks.
+//! What all encoders offer: hidden states that see the whole text, and the vector that a classifier of texts reads.
 
 use burn::tensor::{Int, Tensor};
 
 use crate::Sentence;
-use crate::models::head::HeadKind;
-use crate::models::{Input, ModelShape};
+use crate::models::{HeadKind, Input, MaskHead, ModelShape};
+use crate::nn::LayerKv;
 use crate::nn::positions::Counting;
-use crate::nn::{Activation, FrozenLinear, LayerKv, LayerNorm, activation};
 
 /// A model that reads a text in both directions, with frozen weights.
 pub trait EncoderModel: Send {
@@ -46,22 +44,4 @@ pub trait EncoderModel: Send {
 
     /// What a classifier of texts should know about the checkpoint, in a sentence.
     fn text_notice(&self) -> Option<Sentence>;
-}
-
-/// Dense layer, activation, norm and decoder: the logits of the token under a mask.
-pub struct MaskHead {
-    pub(super) dense: FrozenLinear,
-    pub(super) activation: Activation,
-    pub(super) norm: LayerNorm,
-    pub(super) decoder: FrozenLinear,
-}
-
-impl MaskHead {
-    /// # Shapes
-    /// - `rows`: `[n, d_model]`, hidden states at the masks
-    /// - returns `[n, vocab_size]`
-    pub fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
-        let wide = activation(self.dense.forward(rows.unsqueeze_dim(0)), self.activation); // [1, n, d_embedding]
-        self.decoder.forward(self.norm.forward(wide)).squeeze_dim(0)
-    }
 }

@@ -5,73 +5,40 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-pub use self::base::BaseModel;
+pub mod architectures;
+mod conditioning;
+mod encoder;
+mod forward;
+mod heads;
+pub(crate) mod load;
+#[cfg(test)]
+mod precision_tests;
+mod seq2seq;
+#[cfg(test)]
+mod seq2seq_tests;
+#[cfg(test)]
+mod tests;
+
 pub use self::conditioning::Conditioning;
-pub use self::depth::Depth;
-pub use self::encoder::{EncoderModel, MaskHead};
-pub use self::generation_config::GenerationConfig;
-pub use self::head::{ClassHead, HeadKind};
-pub(crate) use self::known::{is_class_head, is_shared_table};
-pub(crate) use self::loader::tied_head;
-pub use self::loader::{LinearName, Role, Shared, WeightName, Weights};
-pub use self::own_head::OwnHead;
-pub use self::seams::Seams;
-pub(crate) use self::seams::{Leaf, leaf, with_gradient};
+pub use self::encoder::EncoderModel;
+
+pub use self::forward::{Lookup, Span, Tokens};
+pub use self::heads::{ClassHead, HeadKind, MaskHead, OwnHead};
+pub(crate) use self::load::catalog::{is_class_head, is_shared_table};
+pub use self::load::{
+    BaseModel, Depth, GenerationConfig, LinearName, ModelFolder, ModelSummary, Role, Rows, Seams, Shared, Tuned,
+    WeightName, Weights,
+};
+pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};
 pub(crate) use self::seq2seq::encode;
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
-pub use self::span::Span;
-pub use self::summary::ModelSummary;
-pub use self::tokens::{Lookup, SOFT, Tokens};
-pub use self::tuned::{Rows, Tuned};
 pub use crate::config::Site;
 use crate::config::Task;
-use crate::data::TargetStart;
 use crate::error::{EngineError, Result};
 use crate::nn::positions::{Counting, Taken, positions};
 use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, Sight, SlidingWindow};
 use crate::sentence;
-
-mod albert;
-pub mod bart;
-mod base;
-mod bert;
-pub mod bloom;
-mod conditioning;
-mod config_file;
-mod depth;
-mod distilbert;
-mod electra;
-mod encoder;
-pub mod folder;
-mod generation_config;
-pub mod glm;
-pub mod gpt2;
-pub mod gpt_neo;
-pub mod gpt_neox;
-mod head;
-pub(crate) mod known;
-pub mod llama;
-mod loader;
-pub mod opt;
-mod own_head;
-pub(crate) mod place;
-mod post_norm;
-#[cfg(test)]
-mod precision_tests;
-mod roberta;
-mod rope;
-mod seams;
-mod seq2seq;
-#[cfg(test)]
-mod seq2seq_tests;
-mod span;
-mod summary;
-pub mod t5;
-#[cfg(test)]
-mod tests;
-mod tokens;
-mod tuned;
-mod unread;
+use crate::tokens::TargetStart;
 
 /// Hears the share of a model that is loaded; an error ends the loading.
 pub type Loading<'a> = dyn FnMut(f32) -> Result<()> + 'a;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 
-use super::folder::ModelFolder;
 use super::*;
 use crate::nn::Precision;
 use crate::weights::write_floats;

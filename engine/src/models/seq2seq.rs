@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor};
 
-use crate::data::TargetStart;
 use crate::models::{Conditioning, Input, ModelShape, Site, Span, Tokens};
 use crate::nn::positions::Counting;
 use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, Sight};
+use crate::tokens::TargetStart;
 
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisatio
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, Seq2SeqModel, Site, Tokens, read_source};
+use crate::models::{
+    BaseModel, Conditioning, GenerationConfig, Model, ModelFolder, Seq2SeqModel, Site, Tokens, read_source,
+};
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
 use crate::training::optimizer::Trainer;

@@ -3,15 +3,13 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::folder::ModelFolder;
 use super::*;
 use crate::data::TokenBatch;
 use crate::generation::Sampling;
 use crate::generation::tiny::random;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
-use crate::nn::head_logits;
 use crate::nn::positions::{Positions, Taken, positions, real_tokens};
-use crate::nn::{Sight, Slots};
+use crate::nn::{Sight, Slots, head_logits};
 use crate::training::loss::summed_nll;
 
 fn cases() -> std::path::PathBuf {

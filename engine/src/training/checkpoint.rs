@@ -9,11 +9,11 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter, PartPlan};
 use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
+use crate::nn::floats;
 use crate::sentence;
 use crate::training::memory::{Memory, Remembered};
 use crate::training::optimizer::Trainer;

@@ -4,12 +4,12 @@ use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::parameters::floats;
 use crate::adapters::{Adapter, Parameter};
 use crate::config::{OptimizerConfig, WeightDecayOn};
 use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
+use crate::nn::floats;
 use crate::sentence;
 use crate::training::loss::summed_nll;
 use crate::training::memory::{Memory, take};

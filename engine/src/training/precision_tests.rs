@@ -10,10 +10,9 @@ use super::checkpoint::{self, AdapterPlan, CheckpointState};
 use super::optimizer::{Gradient, StepSettings};
 use super::recompute_tests::{batch, difference, load_in, methods, models, tasks, trainer};
 use crate::adapters::PartPlan;
-use crate::adapters::parameters::floats;
 use crate::config::{MethodConfig, OptimizerConfig, PrefixConfig, Task, TaskRecord};
 use crate::models::BaseModel;
-use crate::nn::Precision;
+use crate::nn::{Precision, floats};
 
 /// One case of each architecture; the fourth is stored in bf16, the fifth in f16.
 const CASES: [&str; 14] = [

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, NamedTensor, Parameter, Part, PartPlan, Place, Prefix,
+    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, Parameter, Part, PartPlan, Place, Prefix,
     PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt, TunedWeights,
     is_of_a_head,
 };
@@ -17,14 +17,16 @@ use crate::config::{
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
-use crate::models::{Depth, Model, ModelShape, SOFT, WeightName};
+use crate::models::{Depth, Model, ModelShape, WeightName};
 use crate::nn::SlidingWindow;
+use crate::tokens::SOFT;
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
 use crate::training::matrices::{lora_parts, rows_of};
 use crate::training::optimizer::Trainer;
 use crate::training::origin::Origin;
 use crate::training::run_folder::{CheckpointIndex, RunFolder};
 use crate::training::starts;
+use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
 
 /// What a run is trained on, before anything of it is trained or written.

@@ -7,7 +7,6 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::parameters::floats;
 use crate::adapters::{
     Adapter, HeadShape, LoraShape, Parameter, PartPlan, PrefixShape, PromptEncoderShape, PromptShape, PromptTasksShape,
 };
@@ -15,10 +14,10 @@ use crate::config::{
     LoraConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Depth, Model, SOFT, Site, WeightName};
-use crate::nn::Precision;
+use crate::models::{BaseModel, Depth, Model, ModelFolder, Site, WeightName};
+use crate::nn::{Precision, floats};
 use crate::random::normal;
+use crate::tokens::SOFT;
 use crate::training::optimizer::{Gradient, Trainer};
 
 const N_VIRTUAL: usize = 3;

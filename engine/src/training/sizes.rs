@@ -3,9 +3,8 @@
 use crate::adapters::{HeadShape, PartPlan, PrefixShape};
 use crate::config::{LoraConfig, MethodConfig, PrefixConfig, Task};
 use crate::error::Result;
-use crate::models::ModelSummary;
-use crate::models::Site;
-use crate::models::known::{head_kind, head_width};
+use crate::models::load::catalog::{head_kind, head_width};
+use crate::models::{ModelSummary, Site};
 use crate::training::matrices::lora_parts;
 use crate::training::prepare::{prompt_shape, trained_weights};
 

@@ -11,7 +11,7 @@ use crate::config::Task;
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind, write_whole};
 use crate::generation::EarlyStopping;
-use crate::models::folder::ModelFolder;
+use crate::models::ModelFolder;
 use crate::{Sentence, sentence};
 
 /// A tensor of a case, on the host.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::adapters::parameters::floats;
 use crate::adapters::peft::name_in_training;
 use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
 use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
@@ -15,11 +14,11 @@ use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
 use crate::generation::{Beams, Sampling};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
-use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, SOFT, Site};
+use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, ModelFolder, Site};
 use crate::nn::positions::Counting;
-use crate::nn::{Precision, head_logits};
+use crate::nn::{Precision, floats, head_logits};
 use crate::sentence;
+use crate::tokens::SOFT;
 use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
 use crate::training::optimizer::{StepSettings, Trainer};

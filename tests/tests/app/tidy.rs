@@ -59,10 +59,12 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 3] = [
+const ROOMS: [(&[&str], &[&str]); 4] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
+    // A model is the same whatever is trained on it, and by whatever rows.
+    (&["models"], &["data", "adapters", "training", "generation", "analysis"]),
     // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
     (
         &[

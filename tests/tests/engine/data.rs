@@ -5,9 +5,10 @@ use std::path::Path;
 
 use engine::config::{DataConfig, Task, TaskRecord};
 use engine::data::{
-    Batches, Dataset, NO_LABEL, StreamDecoder, TargetStart, Templates, TokenBatch, Tokenizer, evaluation_batches,
-    preview, read_table,
+    Batches, Dataset, NO_LABEL, StreamDecoder, Templates, TokenBatch, Tokenizer, evaluation_batches, preview,
+    read_table,
 };
+use engine::tokens::TargetStart;
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{FoldedAdapter, NamedTensor};
+use engine::adapters::FoldedAdapter;
 use engine::config::{DataConfig, FullConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord};
 use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
-use engine::models::OwnHead;
-use engine::models::folder::ModelFolder;
+use engine::models::{ModelFolder, OwnHead};
 use engine::nn::Precision;
 use engine::protocol::{Ask, Prompt, Report, Stream};
 use engine::training::loss;
+use engine::weights::NamedTensor;
 use serde_json::{Value, json};
 use tests::{Talk, generation, tiny_run};
 

@@ -7,7 +7,7 @@ use engine::adapters::{FoldedAdapter, Incoming, Lookalike, single_file};
 use engine::config::{DataConfig, LoraConfig, LoraInit, MethodConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::EngineError;
-use engine::models::folder::ModelFolder;
+use engine::models::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Ask, Report};
 use engine::verify;

@@ -10,8 +10,7 @@ use engine::config::{
     PromptEncoderKind, PromptInit, RunConfig, TextConfig,
 };
 use engine::device::DeviceChoice;
-use engine::models::folder::ModelFolder;
-use engine::models::{LinearName, Role, WeightName};
+use engine::models::{LinearName, ModelFolder, Role, WeightName};
 use engine::nn::Precision;
 use engine::protocol::{Ask, Report};
 use engine::training::run_folder::{Record, read_records};

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{DataConfig, Task, TaskRecord};
 use engine::data::DataPreview;
-use engine::data::{Dataset, TargetStart, Tokenizer, preview};
+use engine::data::{Dataset, Tokenizer, preview};
 use engine::error::Result;
+use engine::tokens::TargetStart;
 use serde_json::{Value, json};
 
 /// The tiny model's tokenizer, with a chat template that writes a turn as `role: text`.

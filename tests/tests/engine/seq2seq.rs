@@ -8,12 +8,13 @@ use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, Task, TaskRecord,
 };
-use engine::data::{TargetStart, Tokenizer, preview};
+use engine::data::{Tokenizer, preview};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::models::Site;
 use engine::nn::Precision;
 use engine::protocol::{Ask, GeneratedStream, NeighbourRequest, Outcome, Prompt, Report, Stream};
+use engine::tokens::TargetStart;
 use engine::training::run_folder::Record;
 use tests::{Talk, curve, generation, golden_cases, tiny_run};
 

@@ -8,7 +8,7 @@ use engine::adapters::single_file::{self, About, BaseModel, PrefixFile};
 use engine::adapters::{FoldedAdapter, Incoming};
 use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
-use engine::models::folder::ModelFolder;
+use engine::models::ModelFolder;
 use engine::nn::positions::Positions;
 use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use engine::weights::{read_floats, read_metadata, write_floats};

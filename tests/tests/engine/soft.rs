@@ -11,7 +11,7 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
 use engine::loaded_model::LoadedModel;
-use engine::models::folder::ModelFolder;
+use engine::models::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
 use engine::training::EvaluationReport;

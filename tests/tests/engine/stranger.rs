@@ -9,7 +9,7 @@ use engine::adapters::single_file::{self, About, BaseModel};
 use engine::adapters::{FoldedAdapter, Incoming};
 use engine::config::DataConfig;
 use engine::data::{Templates, Tokenizer};
-use engine::models::folder::ModelFolder;
+use engine::models::ModelFolder;
 use engine::protocol::{Ask, Report};
 use engine::training::SampleReport;
 use engine::weights::{WeightFiles, read_metadata, write_floats};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::config::{BeginToken, DataConfig, Task, TaskRecord};
-use engine::data::{Dataset, Message, Prompts, TargetStart, Tokenizer, plain_prompt};
+use engine::data::{Dataset, Message, Prompts, Tokenizer, plain_prompt};
+use engine::tokens::TargetStart;
 use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::TempDir;

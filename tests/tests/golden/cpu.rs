@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::device::DeviceChoice;
-use engine::models::folder::ModelFolder;
+use engine::models::ModelFolder;
 use engine::nn::Precision;
 use engine::verify;
 use safetensors::tensor::TensorView;

@@ -4,11 +4,11 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 
 use super::Stored;
 use crate::adapters::folded::FoldedPrefix;
-use crate::adapters::parameters::floats;
 use crate::adapters::prefix::PrefixShape;
 use crate::device;
 use crate::error::{EngineError, Result};
 use crate::models::ModelShape;
+use crate::nn::floats;
 use crate::{Sentence, sentence};
 
 /// Virtual tokens at most, as in our own runs.

@@ -3,12 +3,13 @@
 //! model/prefix_encoder.py, model/sequence_classification.py.
 
 use super::{Stored, network, only, own_task};
-use crate::adapters::{FoldedAdapter, NamedTensor};
+use crate::adapters::FoldedAdapter;
 use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
 use crate::nn::positions::Positions;
 use crate::sentence;
+use crate::weights::NamedTensor;
 
 const ROOT: &str = "prefix_encoder.";
 const HEAD: &str = "classifier.";

@@ -14,14 +14,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor, malformed};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, malformed};
 use crate::adapters::prefix::{PrefixShape, peft_pairs};
 use crate::adapters::tensors::Tensors;
 use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::models::{ModelShape, Site, is_class_head};
-use crate::weights::write_floats;
+use crate::weights::{NamedTensor, write_floats};
 use crate::{Sentence, sentence};
 
 /// `adapter_config.json` of a prefix, with PEFT's keys.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub use self::about::{About, BaseModel, SharedTemplate, SiteSizes};
 pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes, TokenRowsSizes};
-use crate::adapters::folded::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::adapters::folded::{FoldedAdapter, FoldedPrefix};
 use crate::adapters::prefix::PrefixShape;
 use crate::adapters::tensors::Tensors;
 use crate::adapters::unread;
@@ -23,7 +23,7 @@ use crate::data::Templates;
 use crate::error::{EngineError, Result};
 use crate::models::Site;
 use crate::training::SampleReport;
-use crate::weights::{Floats, read_metadata, write_floats};
+use crate::weights::{Floats, NamedTensor, read_metadata, write_floats};
 use crate::{Sentence, sentence};
 
 /// The ending of such a file.

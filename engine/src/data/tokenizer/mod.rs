@@ -26,7 +26,7 @@ use self::guarded::guarded;
 use self::special::{Named, ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
-use crate::models::place;
+use crate::models::load::place;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 

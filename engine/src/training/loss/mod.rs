@@ -8,14 +8,13 @@ mod written;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::adapters::parameters::floats;
 use crate::ballot::log_probability;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
 use crate::models::{Conditioning, Input, Model, Site, Span, Tokens};
-use crate::nn::Sight;
 use crate::nn::positions::{Taken, positions, real_tokens};
+use crate::nn::{Sight, floats};
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -210,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::data::Example;
-    use crate::models::folder::ModelFolder;
+    use crate::models::ModelFolder;
     use crate::nn::LayerKv;
     use crate::nn::positions::Positions;
 

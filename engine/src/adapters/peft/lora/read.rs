@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{BASE_COPY, KIND, MODEL, TOKEN_ROWS, transposed};
-use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor, TokenRows, malformed};
+use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, TokenRows, malformed};
 use crate::adapters::patterns::Patterns;
 use crate::adapters::peft::{read_head, read_task_of, task_type};
 use crate::adapters::residual::Residual;
@@ -14,6 +14,7 @@ use crate::adapters::tensors::Tensors;
 use crate::config::{LoraBias, LoraConfig, LoraInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::is_class_head;
+use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
 
 pub(in crate::adapters::peft) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result<FoldedAdapter> {

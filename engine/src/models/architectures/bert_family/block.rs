@@ -1,0 +1,459 @@
+//! BERT and its descendants: learned positions, blocks that are normed after each addition, attention in both
+//! directions. The architectures differ in names, positions and heads; each has a file that loads it into this.
+//! Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding".
+
+use burn::tensor::module::embedding;
+use burn::tensor::{Int, Tensor, TensorData, activation};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::forward::look_up;
+use crate::models::load::{ConfigFile, Loader, Role};
+use crate::models::{
+    EncoderModel, HeadKind, Input, Loading, Lookup, MaskHead, ModelShape, activation_named, keys_and_values,
+};
+use crate::nn::positions::Counting;
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation as activate, attention,
+};
+use crate::random::normal;
+use crate::{Sentence, sentence};
+
+/// `config.json` as BERT, RoBERTa, ELECTRA and ALBERT write it, as far as it changes what is computed.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct EncoderConfig {
+    #[serde(skip)]
+    pub(super) architecture: &'static str,
+    pub(super) vocab_size: usize,
+    pub(super) hidden_size: usize,
+    pub(super) num_hidden_layers: usize,
+    pub(super) num_attention_heads: usize,
+    pub(super) intermediate_size: usize,
+    pub(super) max_position_embeddings: usize,
+    #[serde(default)]
+    pub(super) type_vocab_size: usize,
+    pub(super) embedding_size: Option<usize>,
+    pub(super) hidden_act: String,
+    /// DistilBERT has no setting for it.
+    #[serde(default = "fixed_epsilon")]
+    pub(super) layer_norm_eps: f64,
+    pub(super) initializer_range: f64,
+    pub(super) pad_token_id: Option<usize>,
+    pub(super) tie_word_embeddings: bool,
+    pub(super) position_embedding_type: Option<String>,
+    #[serde(default)]
+    pub(super) is_decoder: bool,
+    /// ALBERT: how many different groups of blocks, and how many blocks a group has.
+    #[serde(default = "one")]
+    pub(super) num_hidden_groups: usize,
+    #[serde(default = "one")]
+    pub(super) inner_group_num: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn fixed_epsilon() -> f64 {
+    1e-12
+}
+
+impl EncoderConfig {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Sizes that contradict each other, or an option that we do not compute, by name.
+    pub(crate) fn parse(architecture: &'static str, file: &ConfigFile, names: &[(&str, &str)]) -> Result<Self> {
+        let malformed = |reason: Sentence| file.malformed(reason);
+        let config: Self = file.read(names)?;
+        let config = Self { architecture, ..config };
+        config.check().map_err(|problem| match problem {
+            Problem::Malformed(reason) => malformed(reason),
+            Problem::Unsupported(error) => error,
+        })?;
+        Ok(config)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let sizes = [
+            self.vocab_size,
+            self.hidden_size,
+            self.num_hidden_layers,
+            self.num_attention_heads,
+            self.intermediate_size,
+            self.max_position_embeddings,
+            self.d_embedding(),
+            self.num_hidden_groups,
+            self.inner_group_num,
+        ];
+        if sizes.contains(&0) {
+            return Err(Problem::Malformed(sentence!("a size is 0")));
+        }
+        if sizes.iter().any(|&size| size > 1 << 24) || self.num_hidden_layers > 4096 {
+            return Err(Problem::Malformed(sentence!("a size is beyond any encoder")));
+        }
+        let (d, heads) = (self.hidden_size, self.num_attention_heads);
+        if !d.is_multiple_of(heads) {
+            return Err(Problem::Malformed(sentence!(
+                "hidden_size {d} is not a multiple of num_attention_heads {heads}",
+                d,
+                heads
+            )));
+        }
+        if self.numbered().is_some_and(|pad| pad + 1 >= self.max_position_embeddings) {
+            return Err(Problem::Malformed(sentence!("the positions end before the first token")));
+        }
+        if !self.initializer_range.is_finite() || self.initializer_range < 0.0 {
+            return Err(Problem::Malformed(sentence!("initializer_range is negative or not finite")));
+        }
+        let unsupported = |option, value: String| {
+            let architecture = self.architecture;
+            Err(Problem::Unsupported(EngineError::UnsupportedOption { architecture, option, value }))
+        };
+        match &self.position_embedding_type {
+            Some(other) if other != "absolute" => return unsupported("position_embedding_type", other.clone()),
+            _ => {}
+        }
+        if self.is_decoder {
+            return unsupported("is_decoder", "true".to_owned());
+        }
+        self.activation().map(|_| ()).map_err(Problem::Unsupported)
+    }
+
+    pub(super) fn activation(&self) -> Result<Activation> {
+        activation_named(self.architecture, "hidden_act", &self.hidden_act)
+    }
+
+    /// Width of the embeddings, which some models widen afterwards.
+    pub(super) fn d_embedding(&self) -> usize {
+        self.embedding_size.unwrap_or(self.hidden_size)
+    }
+
+    /// RoBERTa numbers its tokens from the one after the padding token's id.
+    pub(super) fn numbered(&self) -> Option<usize> {
+        (self.architecture == "roberta").then(|| self.padding())
+    }
+
+    /// The token that fills rows up.
+    fn padding(&self) -> usize {
+        self.pad_token_id.unwrap_or(usize::from(self.architecture == "roberta"))
+    }
+
+    pub(super) fn counting(&self) -> Counting {
+        self.numbered().map_or(Counting::Columns, |padding| Counting::Numbered { padding })
+    }
+
+    /// The sizes; positions are those that a token can have.
+    pub(crate) fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: self.architecture,
+            n_layers: self.num_hidden_layers * self.inner_group_num,
+            d_model: self.hidden_size,
+            n_heads: self.num_attention_heads,
+            n_kv_heads: self.num_attention_heads,
+            d_head: self.hidden_size / self.num_attention_heads,
+            d_ff: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            n_positions: self.max_position_embeddings - self.numbered().map_or(0, |padding| padding + 1),
+        }
+    }
+}
+
+/// What is wrong with a configuration.
+pub(crate) enum Problem {
+    Malformed(Sentence),
+    Unsupported(EngineError),
+}
+
+/// Names of the parts of a block, below the block's own.
+pub(super) struct BlockNames {
+    pub(super) query_key_value: [&'static str; 3],
+    pub(super) attention_out: &'static str,
+    pub(super) attention_norm: &'static str,
+    pub(super) up: &'static str,
+    pub(super) down: &'static str,
+    pub(super) out_norm: &'static str,
+}
+
+/// The parts of a block as BERT, RoBERTa and ELECTRA name them.
+pub(super) const BERT_BLOCK: BlockNames = BlockNames {
+    query_key_value: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    attention_out: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    up: "intermediate.dense",
+    down: "output.dense",
+    out_norm: "output.LayerNorm",
+};
+
+pub(super) struct Block {
+    qkv: FrozenLinear,
+    attention_out: FrozenLinear,
+    attention_norm: LayerNorm,
+    up: FrozenLinear,
+    down: FrozenLinear,
+    out_norm: LayerNorm,
+}
+
+impl Block {
+    pub(super) fn load(load: &Loader<'_>, config: &EncoderConfig, at: &str, names: &BlockNames) -> Result<Self> {
+        let (d, ff, epsilon) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        let name = |part: &str| format!("{at}.{part}");
+        let parts = names.query_key_value.map(|part| (name(part), d));
+        Ok(Self {
+            qkv: load.linear_of_parts(&parts, d, true)?,
+            attention_out: load.linear(&name(names.attention_out), d, d, true)?,
+            attention_norm: load.layer_norm(&name(names.attention_norm), d, epsilon)?,
+            up: load.linear(&name(names.up), d, ff, true)?,
+            down: load.linear(&name(names.down), ff, d, true)?,
+            out_norm: load.layer_norm(&name(names.out_norm), d, epsilon)?,
+        })
+    }
+}
+
+/// The table of token embeddings.
+const WORDS: &str = "embeddings.word_embeddings.weight";
+
+/// What stands at the ends of the blocks.
+pub(super) struct Embeddings {
+    words: FrozenMatrix,
+    lookup: Lookup,
+    positions: Tensor<2>,
+    /// RoBERTa's position of padding, which is not trained.
+    unused_position: Option<i64>,
+    types: Option<Tensor<2>>,
+    norm: LayerNorm,
+    /// Widens them to the width of the model.
+    project: Option<FrozenLinear>,
+}
+
+impl Embeddings {
+    pub(super) fn load(load: &Loader<'_>, config: &EncoderConfig, project: Option<&str>) -> Result<Self> {
+        let d = config.d_embedding();
+        let table = |name: &str, rows: usize| load.tensor(&format!("embeddings.{name}_embeddings.weight"), [rows, d]);
+        let types = config.type_vocab_size;
+        Ok(Self {
+            words: load.table(WORDS, [config.vocab_size, d], Role::Embeddings)?,
+            lookup: Lookup { padding: Some(config.padding() as i64), ..Lookup::default() },
+            positions: table("position", config.max_position_embeddings)?,
+            unused_position: config.numbered().map(|padding| padding as i64),
+            types: if types > 0 { Some(table("token_type", types)?) } else { None },
+            norm: load.layer_norm("embeddings.LayerNorm", d, config.layer_norm_eps)?,
+            project: project.map(|name| load.linear(name, d, config.hidden_size, true)).transpose()?,
+        })
+    }
+
+    fn forward(&self, input: &Input, types: Option<&Tensor<2, Int>>) -> Tensor<3> {
+        let words = input.tokens.embed_as(&self.words, self.lookup);
+        let mut sum = words + look_up(&self.positions, &input.positions, self.unused_position); // [batch, seq, d_embedding]
+        if let Some(table) = &self.types {
+            sum = sum
+                + match types {
+                    Some(types) => embedding(table.clone(), types.clone()),
+                    None => table.clone().narrow(0, 0, 1).unsqueeze_dim(0), // [1, 1, d_embedding]
+                };
+        }
+        let normed = self.norm.forward(sum);
+        match &self.project {
+            Some(project) => project.forward(normed), // [batch, seq, d_model]
+            None => normed,
+        }
+    }
+}
+
+/// Which vector a classifier of texts reads, and the layers it has.
+pub(super) enum TextHead {
+    /// The first token's, as it is.
+    First(HeadKind),
+    /// The first token's through a pooler: dense and tanh. `fresh`: the checkpoint has none.
+    Pooled { dense: Box<FrozenLinear>, fresh: bool },
+}
+
+impl TextHead {
+    /// The pooler of this name. A checkpoint without one gets a fresh one that is the same each time it is loaded, since
+    /// most adapters do not keep it.
+    pub(super) fn pooled(load: &Loader<'_>, config: &EncoderConfig, name: &str) -> Result<Self> {
+        let d = config.hidden_size;
+        if load.contains(&format!("{name}.weight")) {
+            return Ok(Self::Pooled { dense: Box::new(load.linear(name, d, d, true)?), fresh: false });
+        }
+        let weight = load.drawn(&format!("{name}.weight"), [d, d], || {
+            let mut random = ChaCha8Rng::seed_from_u64(POOLER_SEED);
+            let weights: Vec<f32> = (0..d * d).map(|_| normal(&mut random) * config.initializer_range as f32).collect();
+            Tensor::<2>::from_data(TensorData::new(weights, [d, d]), load.device()).transpose()
+        })?;
+        let bias = load.drawn(&format!("{name}.bias"), [d], || Tensor::zeros([d], load.device()))?;
+        Ok(Self::Pooled { dense: Box::new(load.linear_drawn(name, weight, bias)?), fresh: true })
+    }
+}
+
+const POOLER_SEED: u64 = 42;
+
+/// Names of the head that fills masks; `None` where a checkpoint has no such part.
+pub(super) struct MaskNames {
+    pub(super) dense: &'static str,
+    pub(super) norm: &'static str,
+    pub(super) decoder: &'static str,
+    /// The bias of the decoder, under each of its names.
+    pub(super) bias: [&'static str; 2],
+    pub(super) activation: Option<Activation>,
+}
+
+impl MaskNames {
+    /// The head, if the files have it.
+    pub(super) fn load(
+        &self,
+        load: &Loader<'_>,
+        config: &EncoderConfig,
+        words: &FrozenMatrix,
+    ) -> Result<Option<MaskHead>> {
+        let head = load.outside();
+        if !head.contains(&format!("{}.weight", self.dense)) {
+            return Ok(None);
+        }
+        let (d, narrow, vocab_size) = (config.hidden_size, words.dims()[1], config.vocab_size);
+        let decoder = format!("{}.weight", self.decoder);
+        let own = !config.tie_word_embeddings && head.contains(&decoder);
+        let decoder = match own {
+            true => head.matrix(&decoder, [vocab_size, narrow])?,
+            false => match load.tied_to(WORDS, [vocab_size, narrow])? {
+                Some(values) => FrozenMatrix { values, precision: words.precision },
+                None => words.clone(),
+            },
+        };
+        let bias = self.bias.iter().find(|name| head.contains(name)).unwrap_or(&self.bias[0]);
+        Ok(Some(MaskHead {
+            dense: head.linear(self.dense, d, narrow, true)?,
+            activation: match self.activation {
+                Some(activation) => activation,
+                None => config.activation()?,
+            },
+            norm: head.layer_norm(self.norm, narrow, config.layer_norm_eps)?,
+            // [d_embedding, vocab_size], a view
+            decoder: FrozenLinear::new(decoder.transpose(), Some(head.tensor(bias, [vocab_size])?)),
+        }))
+    }
+}
+
+/// An encoder with its frozen weights on a device.
+pub(crate) struct BertEncoder {
+    shape: ModelShape,
+    counting: Counting,
+    embeddings: Embeddings,
+    blocks: Vec<Block>,
+    /// The block of each layer: ALBERT's layers share theirs.
+    order: Vec<usize>,
+    text_head: TextHead,
+    mask_head: Option<MaskHead>,
+    activation: Activation,
+    attention: AttentionShape,
+    initializer_range: f64,
+}
+
+impl BertEncoder {
+    pub(super) fn new(
+        config: &EncoderConfig,
+        load: &Loader<'_>,
+        (embeddings, blocks, order): (Embeddings, Vec<Block>, Vec<usize>),
+        text_head: TextHead,
+        mask_names: &MaskNames,
+    ) -> Result<Self> {
+        let shape = config.shape();
+        Ok(Self {
+            counting: config.counting(),
+            mask_head: mask_names.load(load, config, &embeddings.words)?,
+            attention: AttentionShape { causal: false, ..shape.causal_attention() },
+            shape,
+            embeddings,
+            blocks,
+            order,
+            text_head,
+            activation: config.activation()?,
+            initializer_range: config.initializer_range,
+        })
+    }
+}
+
+/// The blocks of a model whose layers all have their own, named by their number.
+pub(super) fn own_blocks(
+    load: &Loader<'_>,
+    config: &EncoderConfig,
+    at: &str,
+    names: &BlockNames,
+    progress: &mut Loading<'_>,
+) -> Result<(Vec<Block>, Vec<usize>)> {
+    let n = config.num_hidden_layers;
+    let mut blocks = Vec::with_capacity(n);
+    for layer in 0..n {
+        progress(layer as f32 / n as f32)?;
+        blocks.push(Block::load(load, config, &format!("{at}.{layer}"), names)?);
+    }
+    Ok((blocks, (0..n).collect()))
+}
+
+impl EncoderModel for BertEncoder {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn counting(&self) -> Counting {
+        self.counting
+    }
+
+    fn hidden(
+        &self,
+        input: &Input,
+        types: Option<&Tensor<2, Int>>,
+        past: Option<&[LayerKv]>,
+        mut kv: Option<&mut Vec<LayerKv>>,
+    ) -> Tensor<3> {
+        let mut resid = input.begin(|| self.embeddings.forward(input, types)); // [batch, seq, d_model]
+        for (layer, &block) in input.blocks(&self.order) {
+            let block = &self.blocks[block];
+            let qkv = block.qkv.forward(resid.clone()); // [batch, seq, 3 * d_model]
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = attention(qkv, past, input.sight.mask(layer), None, &self.attention); // [batch, seq, d_model]
+            resid = block.attention_norm.forward(resid + block.attention_out.forward(mixed));
+            let wide = activate(block.up.forward(resid.clone()), self.activation); // [batch, seq, d_ff]
+            resid = block.out_norm.forward(resid + block.down.forward(wide));
+        }
+        resid
+    }
+
+    fn text_vector(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, _, d_model] = hidden.dims();
+        let first = hidden.slice([0..batch, 0..1]); // [batch, 1, d_model]
+        let vector = match &self.text_head {
+            TextHead::First(_) => first,
+            TextHead::Pooled { dense, .. } => activation::tanh(dense.forward(first)),
+        };
+        vector.reshape([batch, d_model])
+    }
+
+    fn text_head(&self) -> HeadKind {
+        match self.text_head {
+            TextHead::First(kind) => kind,
+            TextHead::Pooled { .. } => HeadKind::Linear,
+        }
+    }
+
+    fn mask_head(&self) -> Option<&MaskHead> {
+        self.mask_head.as_ref()
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.embeddings.words
+    }
+
+    fn initializer_range(&self) -> f64 {
+        self.initializer_range
+    }
+
+    fn text_notice(&self) -> Option<Sentence> {
+        matches!(self.text_head, TextHead::Pooled { fresh: true, .. }).then_some(sentence!("the checkpoint has no pooler: its weights are drawn, the same each time, and stay as they are unless all weights are trained"))
+    }
+}

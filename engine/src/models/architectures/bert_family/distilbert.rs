@@ -1,0 +1,51 @@
+//! DistilBERT (Sanh et al. 2019): BERT's blocks under other names, without token types and pooler.
+//! Layout as in huggingface/transformers: src/transformers/models/distilbert/modeling_distilbert.py.
+
+use super::block::{BertEncoder, BlockNames, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
+use crate::error::Result;
+use crate::models::load::{ConfigFile, Loader, Weights};
+use crate::models::{HeadKind, Loading};
+
+/// The options of `config.json` under the names of BERT's.
+const NAMES: [(&str, &str); 5] = [
+    ("dim", "hidden_size"),
+    ("n_layers", "num_hidden_layers"),
+    ("n_heads", "num_attention_heads"),
+    ("hidden_dim", "intermediate_size"),
+    ("activation", "hidden_act"),
+];
+
+const BLOCK: BlockNames = BlockNames {
+    query_key_value: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    attention_out: "attention.out_lin",
+    attention_norm: "sa_layer_norm",
+    up: "ffn.lin1",
+    down: "ffn.lin2",
+    out_norm: "output_layer_norm",
+};
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// As [`EncoderConfig::parse`].
+pub(crate) fn parse(file: &ConfigFile) -> Result<EncoderConfig> {
+    EncoderConfig::parse("distilbert", file, &NAMES)
+}
+
+/// Brings the weights onto the device; names may have the prefix `distilbert.` or not.
+///
+/// # Errors
+/// A weight that is missing, has another shape, or is not finite.
+pub(crate) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<BertEncoder> {
+    let load = Loader::new(weights, "distilbert.", "embeddings.word_embeddings.weight");
+    let embeddings = Embeddings::load(&load, config, None)?;
+    let (blocks, order) = own_blocks(&load, config, "transformer.layer", &BLOCK, progress)?;
+    let mask_head = MaskNames {
+        dense: "vocab_transform",
+        norm: "vocab_layer_norm",
+        decoder: "vocab_projector",
+        bias: ["vocab_projector.bias", "vocab_projector.bias"],
+        activation: None,
+    };
+    BertEncoder::new(config, &load, (embeddings, blocks, order), TextHead::First(HeadKind::DenseRelu), &mask_head)
+}

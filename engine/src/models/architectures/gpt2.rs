@@ -1,0 +1,201 @@
+//! GPT-2 (Radford et al. 2019), any size its configuration describes.
+//! Layout as in huggingface/transformers: src/transformers/models/gpt2/modeling_gpt2.py.
+
+use burn::tensor::Tensor;
+use serde::Deserialize;
+
+use crate::error::{EngineError, Result};
+use crate::models::load::{ConfigFile, Loader, Role, Weights};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
+};
+use crate::{Sentence, sentence};
+
+/// `config.json` of a GPT-2 folder, as far as it changes what is computed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Gpt2Config {
+    vocab_size: usize,
+    n_positions: usize,
+    n_embd: usize,
+    n_layer: usize,
+    n_head: usize,
+    n_inner: Option<usize>,
+    activation_function: String,
+    layer_norm_epsilon: f64,
+    scale_attn_weights: bool,
+    scale_attn_by_inverse_layer_idx: bool,
+    add_cross_attention: bool,
+    pub(crate) tie_word_embeddings: bool,
+}
+
+const ARCHITECTURE: &str = "gpt2";
+
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("hidden_size", "n_embd"),
+    ("max_position_embeddings", "n_positions"),
+    ("num_attention_heads", "n_head"),
+    ("num_hidden_layers", "n_layer"),
+];
+
+impl Gpt2Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// Sizes that contradict each other, or an option that we do not compute, by name.
+    pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: Sentence| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
+        let sizes = [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head];
+        if sizes.contains(&0) || config.n_inner == Some(0) {
+            return Err(malformed(sentence!("a size is 0")));
+        }
+        if sizes.iter().any(|&size| size > 1 << 24) || config.n_layer > 4096 {
+            return Err(malformed(sentence!("a size is beyond any GPT-2")));
+        }
+        if !config.n_embd.is_multiple_of(config.n_head) {
+            return Err(malformed(sentence!(
+                "n_embd {n_embd} is not a multiple of n_head {n_head}",
+                n_embd = config.n_embd,
+                n_head = config.n_head
+            )));
+        }
+        let unsupported = |option, value: &str| {
+            Err(EngineError::UnsupportedOption { architecture: ARCHITECTURE, option, value: value.to_owned() })
+        };
+        if config.add_cross_attention {
+            return unsupported("add_cross_attention", "true");
+        }
+        config.activation()?;
+        Ok(config)
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        activation_named(ARCHITECTURE, "activation_function", &self.activation_function)
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: ARCHITECTURE,
+            n_layers: self.n_layer,
+            d_model: self.n_embd,
+            n_heads: self.n_head,
+            n_kv_heads: self.n_head,
+            d_head: self.n_embd / self.n_head,
+            d_ff: self.n_inner.unwrap_or(4 * self.n_embd),
+            vocab_size: self.vocab_size,
+            n_positions: self.n_positions,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.n_embd, self.n_inner.unwrap_or(4 * self.n_embd));
+        let block = 4 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * ff + ff) + (ff * d + d);
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d + head
+    }
+}
+
+/// The table of token embeddings.
+const WORDS: &str = "wte.weight";
+
+struct Block {
+    ln_1: LayerNorm,
+    c_attn: FrozenLinear,
+    attn_c_proj: FrozenLinear,
+    ln_2: LayerNorm,
+    c_fc: FrozenLinear,
+    mlp_c_proj: FrozenLinear,
+    attention: AttentionShape,
+}
+
+/// The model with its frozen weights on a device.
+pub struct Gpt2 {
+    shape: ModelShape,
+    wte: FrozenMatrix,
+    wpe: Tensor<2>,
+    blocks: Vec<Block>,
+    ln_f: LayerNorm,
+    lm_head: Option<FrozenMatrix>,
+    activation: Activation,
+}
+
+impl Gpt2 {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// Names may have the prefix `transformer.` or not; old mask buffers are ignored.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(config: &Gpt2Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
+        let shape = config.shape();
+        let load = Loader::new(weights, "transformer.", WORDS);
+        let wte = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
+        let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32)?;
+            blocks.push(block(&load, config, layer)?);
+        }
+        let ln_f = load.layer_norm("ln_f", shape.d_model, config.layer_norm_epsilon)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let lm_head = load.head("lm_head.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
+        progress(1.0)?;
+        let activation = config.activation()?;
+        Ok(Self { shape, wte, wpe, blocks, ln_f, lm_head, activation })
+    }
+}
+
+fn block(load: &Loader<'_>, config: &Gpt2Config, layer: usize) -> Result<Block> {
+    let shape = config.shape();
+    let (d, ff) = (shape.d_model, shape.d_ff);
+    let at = |name: &str| format!("h.{layer}.{name}");
+    let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_epsilon);
+    let mut scale = if config.scale_attn_weights { (shape.d_head as f32).sqrt().recip() } else { 1.0 };
+    if config.scale_attn_by_inverse_layer_idx {
+        scale /= (layer + 1) as f32;
+    }
+    Ok(Block {
+        ln_1: norm("ln_1")?,
+        c_attn: load.linear_in_out(&at("attn.c_attn"), d, 3 * d)?,
+        attn_c_proj: load.linear_in_out(&at("attn.c_proj"), d, d)?,
+        ln_2: norm("ln_2")?,
+        c_fc: load.linear_in_out(&at("mlp.c_fc"), d, ff)?,
+        mlp_c_proj: load.linear_in_out(&at("mlp.c_proj"), ff, d)?,
+        attention: AttentionShape { scale, ..shape.causal_attention() },
+    })
+}
+
+impl CausalModel for Gpt2 {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let embedded = || input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone());
+        let mut resid = input.begin(embedded); // [batch, seq, d_model]
+        for (layer, block) in input.blocks(&self.blocks) {
+            let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &block.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &block.attention); // [batch, seq, d_model]
+            resid = resid + block.attn_c_proj.forward(mixed);
+            let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
+            resid = resid + block.mlp_c_proj.forward(activation(wide, self.activation));
+        }
+        input.end(resid, |resid| self.ln_f.forward(resid))
+    }
+
+    fn head(&self) -> &FrozenMatrix {
+        self.lm_head.as_ref().unwrap_or(&self.wte)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.wte
+    }
+}

@@ -1,0 +1,229 @@
+//! GPT-NeoX and Pythia: rotary positions in a part of each head, attention and feed-forward beside each other or in turn.
+//!
+//! huggingface/transformers: src/transformers/models/gpt_neox/modeling_gpt_neox.py.
+
+use burn::tensor::Tensor;
+use serde::Deserialize;
+
+use crate::error::Result;
+use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
+use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, Rotary, activation, attention,
+};
+use crate::{Sentence, sentence};
+
+const ARCHITECTURE: &str = "gpt_neox";
+
+/// `config.json` of GPT-NeoX; fields as Hugging Face names them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GptNeoxConfig {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    max_position_embeddings: usize,
+    hidden_act: String,
+    layer_norm_eps: f64,
+    use_parallel_residual: bool,
+    attention_bias: bool,
+    pub(crate) tie_word_embeddings: bool,
+    #[serde(skip)]
+    rope: RopeSettings,
+}
+
+/// Share of a head that is turned where nothing is said.
+const ROTARY_SHARE: f64 = 0.25;
+
+impl GptNeoxConfig {
+    /// Checks what we compute.
+    ///
+    /// # Errors
+    /// A size that cannot be, or an option that is refused by name.
+    pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: Sentence| file.malformed(reason);
+        let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
+        let heads = config.num_attention_heads;
+        let sizes = [
+            config.vocab_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            heads,
+            config.max_position_embeddings,
+        ];
+        if sizes.contains(&0) {
+            return Err(malformed(sentence!("a size is 0")));
+        }
+        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
+            return Err(malformed(sentence!("a size is beyond any GPT-NeoX")));
+        }
+        if !config.hidden_size.is_multiple_of(heads) {
+            return Err(malformed(sentence!(
+                "hidden_size {hidden_size} is not a multiple of {heads} heads",
+                hidden_size = config.hidden_size,
+                heads
+            )));
+        }
+        if config.d_rotary() > config.d_head() || !config.d_rotary().is_multiple_of(2) {
+            return Err(malformed(sentence!(
+                "{d_rotary} of {d_head} numbers of a head cannot be turned",
+                d_rotary = config.d_rotary(),
+                d_head = config.d_head()
+            )));
+        }
+        config.activation()?;
+        config.rope.check(ARCHITECTURE)?;
+        Ok(config)
+    }
+
+    fn activation(&self) -> Result<Activation> {
+        activation_named(ARCHITECTURE, "hidden_act", &self.hidden_act)
+    }
+
+    fn d_head(&self) -> usize {
+        self.hidden_size / self.num_attention_heads.max(1)
+    }
+
+    fn d_rotary(&self) -> usize {
+        (self.d_head() as f64 * self.rope.share(ROTARY_SHARE)) as usize
+    }
+
+    /// The sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: ARCHITECTURE,
+            n_layers: self.num_hidden_layers,
+            d_model: self.hidden_size,
+            n_heads: self.num_attention_heads,
+            n_kv_heads: self.num_attention_heads,
+            d_head: self.d_head(),
+            d_ff: self.intermediate_size,
+            vocab_size: self.vocab_size,
+            n_positions: self.max_position_embeddings,
+        }
+    }
+
+    /// Numbers in the weights.
+    pub fn parameters(&self) -> usize {
+        let (d, ff) = (self.hidden_size, self.intermediate_size);
+        let attention_bias = if self.attention_bias { 4 * d } else { 0 };
+        let block = 4 * d + 4 * d * d + attention_bias + (d * ff + ff) + (ff * d + d);
+        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
+        self.vocab_size * d + self.num_hidden_layers * block + 2 * d + head
+    }
+}
+
+/// The table of token embeddings.
+const WORDS: &str = "embed_in.weight";
+
+struct Block {
+    input_norm: LayerNorm,
+    post_norm: LayerNorm,
+    qkv: FrozenLinear,
+    dense: FrozenLinear,
+    h_to_4h: FrozenLinear,
+    back_to_h: FrozenLinear,
+}
+
+/// The model with its frozen weights on a device.
+pub struct GptNeox {
+    shape: ModelShape,
+    embed_in: FrozenMatrix,
+    blocks: Vec<Block>,
+    final_norm: LayerNorm,
+    embed_out: Option<FrozenMatrix>,
+    attention: AttentionShape,
+    rotary: Rotary,
+    activation: Activation,
+    parallel: bool,
+}
+
+impl GptNeox {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(config: &GptNeoxConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
+        let shape = config.shape();
+        let load = Loader::new(weights, "gpt_neox.", WORDS);
+        let embed_in = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
+        let mut blocks = Vec::with_capacity(shape.n_layers);
+        for layer in 0..shape.n_layers {
+            progress(layer as f32 / shape.n_layers as f32)?;
+            blocks.push(block(&load, config, layer)?);
+        }
+        let final_norm = load.layer_norm("final_layer_norm", shape.d_model, config.layer_norm_eps)?;
+        let head = [shape.vocab_size, shape.d_model];
+        let embed_out = load.head("embed_out.weight", head, config.tie_word_embeddings.then_some(WORDS))?;
+        progress(1.0)?;
+        let activation = config.activation()?;
+        let frequencies = config.rope.frequencies(config.d_rotary());
+        Ok(Self {
+            attention: shape.causal_attention(),
+            rotary: Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device),
+            parallel: config.use_parallel_residual,
+            shape,
+            embed_in,
+            blocks,
+            final_norm,
+            embed_out,
+            activation,
+        })
+    }
+}
+
+fn block(load: &Loader<'_>, config: &GptNeoxConfig, layer: usize) -> Result<Block> {
+    let (d, ff, bias) = (config.hidden_size, config.intermediate_size, config.attention_bias);
+    let at = |name: &str| format!("layers.{layer}.{name}");
+    let norm = |name: &str| load.layer_norm(&at(name), d, config.layer_norm_eps);
+    Ok(Block {
+        input_norm: norm("input_layernorm")?,
+        post_norm: norm("post_attention_layernorm")?,
+        qkv: load.linear_by_head(&at("attention.query_key_value"), d, config.num_attention_heads, bias)?,
+        dense: load.linear(&at("attention.dense"), d, d, bias)?,
+        h_to_4h: load.linear(&at("mlp.dense_h_to_4h"), d, ff, true)?,
+        back_to_h: load.linear(&at("mlp.dense_4h_to_h"), ff, d, true)?,
+    })
+}
+
+impl CausalModel for GptNeox {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let mut resid = input.begin(|| input.tokens.embed(&self.embed_in)); // [batch, seq, d_model]
+        let angles = self.rotary.angles(input.positions.clone());
+        for (layer, block) in input.blocks(&self.blocks) {
+            let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed =
+                block.dense.forward(attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &self.attention));
+            let feed = |x: Tensor<3>| {
+                let wide = block.h_to_4h.forward(block.post_norm.forward(x));
+                block.back_to_h.forward(activation(wide, self.activation))
+            };
+            resid = if self.parallel {
+                let fed = feed(resid.clone());
+                resid + mixed + fed
+            } else {
+                let after = resid + mixed;
+                after.clone() + feed(after)
+            };
+        }
+        input.end(resid, |resid| self.final_norm.forward(resid))
+    }
+
+    fn head(&self) -> &FrozenMatrix {
+        self.embed_out.as_ref().unwrap_or(&self.embed_in)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.embed_in
+    }
+}

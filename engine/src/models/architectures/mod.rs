@@ -1,0 +1,13 @@
+//! The architectures: a file for each, with its configuration, its weights and its whole forward pass; the encoders that
+//! differ from BERT in names alone share its block.
+
+pub mod bart;
+pub(crate) mod bert_family;
+pub mod bloom;
+pub mod glm;
+pub mod gpt2;
+pub mod gpt_neo;
+pub mod gpt_neox;
+pub mod llama;
+pub mod opt;
+pub mod t5;

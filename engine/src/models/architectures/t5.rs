@@ -1,0 +1,518 @@
+//! T5 (Raffel et al. 2020) in its versions 1.0 (ReLU, scaled outputs), 1.1, Flan and mT5 (gated, a head of its own).
+//!
+//! RMS norm before each part, no biases, scores that are not scaled. The first layer of each stack holds a bias for
+//! each bucket of distances, which all of its layers share; cross-attention has none. A prefix takes the distances of
+//! tokens before the text, as in PEFT.
+//! huggingface/transformers: src/transformers/models/{t5,mt5}/modeling_*.py.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::Deserialize;
+use std::ops::Range;
+
+use crate::error::{EngineError, Result};
+use crate::models::load::{ConfigFile, Loader, Weights};
+use crate::models::seq2seq::CrossAttention;
+use crate::models::{
+    Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
+};
+use crate::nn::{
+    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation, attention, past_length,
+};
+use crate::{Sentence, sentence};
+
+/// The model types that this file computes, as `config.json` names them.
+pub const MODEL_TYPES: [&str; 2] = ["t5", "mt5"];
+
+/// Distances beyond the last bucket are all alike, so there is no longest text; memory and time end before this.
+const POSITIONS: usize = 4096;
+
+/// `config.json` of this family; fields as Hugging Face names them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct T5Config {
+    model_type: String,
+    vocab_size: usize,
+    d_model: usize,
+    d_kv: usize,
+    d_ff: usize,
+    num_layers: usize,
+    num_decoder_layers: Option<usize>,
+    num_heads: usize,
+    relative_attention_num_buckets: usize,
+    relative_attention_max_distance: usize,
+    layer_norm_epsilon: f64,
+    feed_forward_proj: Option<String>,
+    tie_word_embeddings: Option<bool>,
+    scale_decoder_outputs: Option<bool>,
+    decoder_start_token_id: Option<u32>,
+    pad_token_id: Option<u32>,
+    forced_bos_token_id: Option<u32>,
+    forced_eos_token_id: Option<u32>,
+}
+
+/// Other names of options.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("hidden_size", "d_model"),
+    ("num_attention_heads", "num_heads"),
+    ("num_hidden_layers", "num_layers"),
+    ("head_dim", "d_kv"),
+];
+
+impl T5Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// A size that cannot be, or an option that is refused by name.
+    pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
+        let malformed = |reason: Sentence| file.malformed(reason);
+        let config: Self = file.read(&OTHER_NAMES)?;
+        let layers = [config.num_layers, config.n_decoder_layers()];
+        let sizes = [config.vocab_size, config.d_model, config.d_kv, config.d_ff, config.num_heads];
+        if sizes.contains(&0) || layers.contains(&0) {
+            return Err(malformed(sentence!("a size is 0")));
+        }
+        if sizes.iter().any(|&size| size > 1 << 24) || layers.iter().any(|&n| n > 4096) {
+            return Err(malformed(sentence!("a size is beyond any T5")));
+        }
+        let (buckets, distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
+        if !(4..=1 << 16).contains(&buckets) || !(buckets..=1 << 24).contains(&(2 * distance)) {
+            return Err(malformed(sentence!(
+                "{buckets} buckets of distances up to {distance} cannot be",
+                buckets,
+                distance
+            )));
+        }
+        config.feed_forward()?;
+        Ok(config)
+    }
+
+    fn name(&self) -> &'static str {
+        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("t5")
+    }
+
+    fn n_decoder_layers(&self) -> usize {
+        self.num_decoder_layers.unwrap_or(self.num_layers)
+    }
+
+    /// The activation, and whether it gates a second projection.
+    fn feed_forward(&self) -> Result<(Activation, bool)> {
+        let default = if self.name() == "mt5" { "gated-gelu" } else { "relu" };
+        let named = self.feed_forward_proj.as_deref().unwrap_or(default);
+        let (gated, activation) = match named.strip_prefix("gated-") {
+            Some("gelu") => (true, "gelu_new"),
+            Some(activation) => (true, activation),
+            None => (false, named),
+        };
+        let unsupported = |_| EngineError::UnsupportedOption {
+            architecture: self.name(),
+            option: "feed_forward_proj",
+            value: named.to_owned(),
+        };
+        Ok((activation_named(self.name(), "feed_forward_proj", activation).map_err(unsupported)?, gated))
+    }
+
+    /// Version 1.0 divides what goes into the head by the root of its width; older files say so only by their tied head.
+    fn output_scale(&self) -> Option<f64> {
+        let tied = self.tie_word_embeddings != Some(false);
+        let scaled = self.name() == "t5" && self.scale_decoder_outputs.unwrap_or(tied);
+        scaled.then(|| (self.d_model as f64).sqrt().recip())
+    }
+
+    /// The decoder's sizes.
+    pub fn shape(&self) -> ModelShape {
+        ModelShape {
+            architecture: self.name(),
+            n_layers: self.n_decoder_layers(),
+            d_model: self.d_model,
+            n_heads: self.num_heads,
+            n_kv_heads: self.num_heads,
+            d_head: self.d_kv,
+            d_ff: self.d_ff,
+            vocab_size: self.vocab_size,
+            n_positions: POSITIONS,
+        }
+    }
+
+    /// The encoder's sizes.
+    pub fn encoder_shape(&self) -> ModelShape {
+        ModelShape { n_layers: self.num_layers, ..self.shape() }
+    }
+
+    /// Numbers in the weights, a head of its own left out.
+    pub fn parameters(&self) -> usize {
+        let (d, attention) = (self.d_model, 4 * self.d_model * self.num_heads * self.d_kv);
+        let gated = self.feed_forward().is_ok_and(|(_, gated)| gated);
+        let feed_forward = (2 + usize::from(gated)) * d * self.d_ff;
+        let encoder = self.num_layers * (attention + feed_forward + 2 * d);
+        let decoder = self.n_decoder_layers() * (2 * attention + feed_forward + 3 * d);
+        let biases = 2 * self.relative_attention_num_buckets * self.num_heads;
+        self.vocab_size * d + encoder + decoder + biases + 2 * d
+    }
+
+    /// Tokens that are put in.
+    pub fn target_tokens(&self) -> TargetTokens {
+        TargetTokens {
+            start: Some(self.decoder_start_token_id.or(self.pad_token_id).unwrap_or(0)),
+            last_starts: false,
+            forced_first: self.forced_bos_token_id,
+            forced_last: self.forced_eos_token_id,
+        }
+    }
+}
+
+/// How distances become rows of the bias.
+#[derive(Clone, Debug)]
+struct Buckets {
+    /// `[n_buckets, n_heads]`
+    table: Tensor<2>,
+    n_buckets: usize,
+    max_distance: usize,
+    both_directions: bool,
+}
+
+impl Buckets {
+    /// Of the distance from a query to a key. In the reference's precision and order, on which the edges depend.
+    fn of(&self, key: usize, query: usize) -> usize {
+        let n_buckets = if self.both_directions { self.n_buckets / 2 } else { self.n_buckets };
+        let (first, distance) = match key > query {
+            true if self.both_directions => (n_buckets, key - query),
+            true => (0, 0),
+            false => (0, query - key),
+        };
+        let exact = n_buckets / 2;
+        if distance < exact {
+            return first + distance;
+        }
+        let octaves = (self.max_distance as f64 / exact as f64).ln() as f32;
+        let wide = (distance as f32 / exact as f32).ln() / octaves * (n_buckets - exact) as f32;
+        first + (exact + wide as usize).min(n_buckets - 1)
+    }
+
+    /// For `seq` queries after `n_past` keys, `[1, n_heads, seq, n_past + seq]`.
+    fn bias(&self, n_past: usize, seq: usize) -> Tensor<4> {
+        let kv = n_past + seq;
+        let of_query = |query: usize| (0..kv).map(move |key| self.of(key, n_past + query) as i32);
+        let indices: Vec<i32> = (0..seq).flat_map(of_query).collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [seq * kv]), &self.table.device());
+        let [_, n_heads] = self.table.dims();
+        let by_pair = self.table.clone().select(0, indices); // [seq * kv, n_heads]
+        by_pair.transpose().reshape([1, n_heads, seq, kv])
+    }
+}
+
+struct FeedForward {
+    norm: RmsNorm,
+    /// What the activation is applied to.
+    wide: FrozenLinear,
+    /// What that gates, where it is a gate.
+    up: Option<FrozenLinear>,
+    narrow: FrozenLinear,
+    activation: Activation,
+}
+
+impl FeedForward {
+    fn forward(&self, resid: Tensor<3>) -> Tensor<3> {
+        let normed = self.norm.forward(resid.clone());
+        let wide = activation(self.wide.forward(normed.clone()), self.activation);
+        let wide = match &self.up {
+            Some(up) => wide * up.forward(normed),
+            None => wide,
+        };
+        resid + self.narrow.forward(wide)
+    }
+}
+
+struct Block {
+    norm: RmsNorm,
+    qkv: FrozenLinear,
+    out: FrozenLinear,
+    /// In the decoder.
+    cross: Option<(RmsNorm, CrossAttention)>,
+    feed_forward: FeedForward,
+}
+
+struct Stack {
+    blocks: Vec<Block>,
+    buckets: Buckets,
+    final_norm: RmsNorm,
+    attention: AttentionShape,
+}
+
+impl Stack {
+    fn hidden(
+        &self,
+        mut resid: Tensor<3>,
+        input: &Input,
+        source: Option<&Encoded>,
+        past: Option<&[LayerKv]>,
+        mut kv: Option<&mut Vec<LayerKv>>,
+    ) -> Tensor<3> {
+        let [_, seq, _] = resid.dims();
+        let bias = self.buckets.bias(past_length(past), seq);
+        for (layer, block) in input.blocks(&self.blocks) {
+            let qkv = block.qkv.forward(block.norm.forward(resid.clone()));
+            if let Some(kv) = &mut kv {
+                kv.push(keys_and_values(&qkv, &self.attention));
+            }
+            let past = past.map(|layers| &layers[layer]);
+            let mixed = attention(qkv, past, input.sight.mask(layer), Some(&bias), &self.attention);
+            resid = resid + block.out.forward(mixed);
+            if let (Some((norm, cross)), Some(source)) = (&block.cross, source) {
+                let read = cross.forward(norm.forward(resid.clone()), source.at(layer), source.sight.mask(layer));
+                resid = resid + read;
+            }
+            resid = block.feed_forward.forward(resid);
+        }
+        input.end(resid, |resid| self.final_norm.forward(resid))
+    }
+}
+
+/// The model with its frozen weights on a device.
+pub struct T5 {
+    shape: ModelShape,
+    encoder_shape: ModelShape,
+    shared: FrozenMatrix,
+    encoder: Stack,
+    decoder: Stack,
+    lm_head: Option<FrozenMatrix>,
+    output_scale: Option<f64>,
+    target_tokens: TargetTokens,
+}
+
+impl T5 {
+    /// Brings the weights onto the device, tensor by tensor; `progress` hears the share done. A head of its own is used
+    /// if the files have one, whatever the configuration says.
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, or is not finite.
+    pub fn load(config: &T5Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
+        let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
+        let load = Loader::new(weights, "", "shared.weight");
+        let table = [shape.vocab_size, shape.d_model];
+        let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+        let name = names.into_iter().find(|name| load.contains(name)).unwrap_or(names[0]);
+        let shared = load.matrix(name, table)?;
+        let encoder = stack(&load, config, &encoder_shape, false, &mut |share| progress(share * 0.5))?;
+        let decoder = stack(&load, config, &shape, true, &mut |share| progress(0.5 + share * 0.5))?;
+        let lm_head = load.head("lm_head.weight", table, (!load.contains("lm_head.weight")).then_some(name))?;
+        progress(1.0)?;
+        let (output_scale, target_tokens) = (config.output_scale(), config.target_tokens());
+        Ok(Self { shape, encoder_shape, shared, encoder, decoder, lm_head, output_scale, target_tokens })
+    }
+}
+
+fn stack(
+    load: &Loader<'_>,
+    config: &T5Config,
+    shape: &ModelShape,
+    writes: bool,
+    progress: &mut Loading<'_>,
+) -> Result<Stack> {
+    let side = if writes { "decoder" } else { "encoder" };
+    let mut blocks = Vec::with_capacity(shape.n_layers);
+    for layer in 0..shape.n_layers {
+        progress(layer as f32 / shape.n_layers as f32)?;
+        blocks.push(block(load, config, &format!("{side}.block.{layer}.layer"), writes)?);
+    }
+    let n_buckets = config.relative_attention_num_buckets;
+    let table = format!("{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight");
+    Ok(Stack {
+        blocks,
+        buckets: Buckets {
+            table: load.tensor(&table, [n_buckets, shape.n_heads])?,
+            n_buckets,
+            max_distance: config.relative_attention_max_distance,
+            both_directions: !writes,
+        },
+        final_norm: load.rms_norm(&format!("{side}.final_layer_norm"), shape.d_model, config.layer_norm_epsilon)?,
+        attention: attention_shape(shape, writes),
+    })
+}
+
+fn attention_shape(shape: &ModelShape, causal: bool) -> AttentionShape {
+    AttentionShape { scale: 1.0, causal, ..shape.causal_attention() }
+}
+
+fn block(load: &Loader<'_>, config: &T5Config, at: &str, writes: bool) -> Result<Block> {
+    let (d, ff, inner) = (config.d_model, config.d_ff, config.num_heads * config.d_kv);
+    let norm = |part: usize| load.rms_norm(&format!("{at}.{part}.layer_norm"), d, config.layer_norm_epsilon);
+    let side_by_side = |module: &str, letters: &[&str]| {
+        let parts: Vec<_> = letters.iter().map(|letter| (format!("{at}.{module}.{letter}"), inner)).collect();
+        load.linear_of_parts(&parts, d, false)
+    };
+    let out = |module: &str| load.linear(&format!("{at}.{module}.o"), inner, d, false);
+    let (own, other) = ("0.SelfAttention", "1.EncDecAttention");
+    let cross = if writes {
+        let shape = AttentionShape { own_keys: false, ..attention_shape(&config.shape(), false) };
+        let query = side_by_side(other, &["q"])?;
+        let key_value = side_by_side(other, &["k", "v"])?;
+        Some((norm(1)?, CrossAttention { query, key_value, out: out(other)?, shape }))
+    } else {
+        None
+    };
+    let last = if writes { 2 } else { 1 };
+    let wide = |name: &str| load.linear(&format!("{at}.{last}.DenseReluDense.{name}"), d, ff, false);
+    let (activation, gated) = config.feed_forward()?;
+    let up = gated.then(|| wide("wi_1")).transpose()?;
+    let wide = wide(if gated { "wi_0" } else { "wi" })?;
+    let narrow = load.linear(&format!("{at}.{last}.DenseReluDense.wo"), ff, d, false)?;
+    Ok(Block {
+        norm: norm(0)?,
+        qkv: side_by_side(own, &["q", "k", "v"])?,
+        out: out(own)?,
+        cross,
+        feed_forward: FeedForward { norm: norm(last)?, wide, up, narrow, activation },
+    })
+}
+
+impl Seq2SeqModel for T5 {
+    fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    fn encoder_shape(&self) -> &ModelShape {
+        &self.encoder_shape
+    }
+
+    fn target_tokens(&self) -> &TargetTokens {
+        &self.target_tokens
+    }
+
+    fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+        let resid = source.begin(|| source.tokens.embed(&self.shared));
+        self.encoder.hidden(resid, source, None, past, kv)
+    }
+
+    fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv> {
+        let of_layer = |block: &Block| block.cross.as_ref().map(|(_, cross)| cross.keys_and_values(encoded.clone()));
+        self.decoder.blocks[layers].iter().filter_map(of_layer).collect()
+    }
+
+    fn hidden(
+        &self,
+        target: &Input,
+        source: &Encoded,
+        past: Option<&[LayerKv]>,
+        kv: Option<&mut Vec<LayerKv>>,
+    ) -> Tensor<3> {
+        let resid = target.begin(|| target.tokens.embed(&self.shared));
+        let hidden = self.decoder.hidden(resid, target, Some(source), past, kv);
+        target.end(hidden, |hidden| match self.output_scale {
+            Some(scale) => hidden * scale,
+            None => hidden,
+        })
+    }
+
+    fn head(&self) -> &FrozenMatrix {
+        self.lm_head.as_ref().unwrap_or(&self.shared)
+    }
+
+    fn embeddings(&self) -> &Tensor<2> {
+        &self.shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(changes: Value) -> Result<T5Config> {
+        let mut json = json!({
+            "model_type": "t5", "vocab_size": 50, "d_model": 24, "d_kv": 5, "d_ff": 30, "num_layers": 2, "num_heads": 3,
+        });
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            json[key] = value.clone();
+        }
+        T5Config::parse(&ConfigFile::new(json, std::path::Path::new("config.json")))
+    }
+
+    fn buckets(both_directions: bool, n_buckets: usize, max_distance: usize) -> Buckets {
+        Buckets {
+            table: Tensor::zeros([n_buckets, 1], &crate::device::cpu()),
+            n_buckets,
+            max_distance,
+            both_directions,
+        }
+    }
+
+    /// Where the bucket changes as the key moves from 140 before the query to 140 after it.
+    fn edges(buckets: &Buckets) -> Vec<(i32, usize)> {
+        let mut edges: Vec<(i32, usize)> = (0..=280).map(|key| (key as i32 - 140, buckets.of(key, 140))).collect();
+        edges.dedup_by_key(|(_, bucket)| *bucket);
+        edges
+    }
+
+    #[test]
+    fn distances_fall_into_the_buckets_of_the_reference() {
+        let before: [(i32, usize); 15] = [
+            (-140, 15),
+            (-90, 14),
+            (-63, 13),
+            (-45, 12),
+            (-31, 11),
+            (-22, 10),
+            (-15, 9),
+            (-11, 8),
+            (-7, 7),
+            (-6, 6),
+            (-5, 5),
+            (-4, 4),
+            (-3, 3),
+            (-2, 2),
+            (-1, 1),
+        ];
+        assert_eq!(edges(&buckets(true, 32, 128))[..15], before);
+        let after = [(8, 24), (12, 25), (16, 26), (23, 27), (32, 28), (46, 29), (64, 30), (91, 31)];
+        assert_eq!(edges(&buckets(true, 32, 128))[23..], after);
+        let one_way = [(-140, 31), (-112, 30), (-98, 29), (-86, 28), (-76, 27), (-66, 26), (-58, 25), (-51, 24)];
+        let causal = edges(&buckets(false, 32, 128));
+        assert_eq!(
+            (&causal[..8], causal.last()),
+            (&one_way[..], Some(&(0, 0))),
+            "no key after the query has a distance"
+        );
+        let odd = [(-140, 9), (-15, 8), (-11, 7), (-8, 6), (-6, 5), (-4, 4), (-3, 3), (-2, 2), (-1, 1), (0, 0)];
+        assert_eq!(edges(&buckets(false, 10, 21)), odd);
+    }
+
+    #[test]
+    fn t5_relative_bias_covers_the_prefix_slots() {
+        let device = crate::device::cpu();
+        let table: Vec<f32> = (0..32).map(|bucket| bucket as f32).collect();
+        let buckets =
+            Buckets { table: Tensor::from_data(TensorData::new(table, [32, 1]), &device), ..buckets(false, 32, 128) };
+        let bias = buckets.bias(3, 2);
+        assert_eq!(bias.dims(), [1, 1, 2, 5]);
+        // Slots are 0, 1, 2; the two tokens stand at 3 and 4 and are as far from them as text would be.
+        let found: Vec<f32> = bias.try_into_vec_as().unwrap();
+        assert_eq!(found, [3.0, 2.0, 1.0, 0.0, 0.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn each_version_of_the_configuration_says_whether_the_output_is_scaled() {
+        let scale = |changes| parse(changes).unwrap().output_scale().is_some();
+        assert!(scale(json!({})), "1.0 in an old file");
+        assert!(!scale(json!({ "tie_word_embeddings": false })), "1.1 in an old file");
+        assert!(!scale(json!({ "tie_word_embeddings": true, "scale_decoder_outputs": false })), "1.1 in a new file");
+        assert!(scale(json!({ "tie_word_embeddings": true, "scale_decoder_outputs": true })), "1.0 in a new file");
+        assert!(!scale(json!({ "model_type": "mt5" })), "mT5 never does");
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        let cases = [
+            (json!({ "feed_forward_proj": "gated-swiglu" }), "feed_forward_proj = gated-swiglu"),
+            (json!({ "relative_attention_num_buckets": 2 }), "2 buckets"),
+            (json!({ "num_decoder_layers": 0 }), "a size is 0"),
+            (json!({ "d_ff": 1_usize << 40 }), "beyond any T5"),
+        ];
+        for (changes, said) in cases {
+            let error = parse(changes).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        let gated = parse(json!({ "feed_forward_proj": "gated-gelu" })).unwrap();
+        assert_eq!(gated.feed_forward().unwrap(), (Activation::GeluTanh, true));
+        assert_eq!(parse(json!({ "feed_forward_proj": "gelu" })).unwrap().feed_forward().unwrap().0, Activation::Gelu);
+    }
+}

@@ -1,0 +1,114 @@
+//! A model folder on a device: the model as it is, and with what an adapter changes of its weights.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use crate::error::Result;
+use crate::models::{LinearName, Loading, Model, ModelFolder, Seams, Shared, Tuned, WeightName, Weights};
+use crate::nn::{Precision, floats};
+
+/// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
+pub struct BaseModel {
+    model: Model,
+    folder: Arc<ModelFolder>,
+    shared: Shared,
+    device: Device,
+    precision: Precision,
+}
+
+impl BaseModel {
+    /// Brings the weights of a folder onto the device; `progress` hears the share done. Whether the device has the
+    /// precision is asked before ([`crate::device::check_precision`]).
+    ///
+    /// # Errors
+    /// A weight that is missing, has another shape, is not finite, or is beyond the precision's range.
+    pub fn load(
+        folder: Arc<ModelFolder>,
+        (device, precision): (&Device, Precision),
+        progress: &mut Loading<'_>,
+    ) -> Result<Self> {
+        let shared = Shared::default();
+        let tuned = Tuned::default();
+        let files = folder.files();
+        let weights = Weights { files, device, precision, shared: &shared, tuned: &tuned, seams: None };
+        let model = folder.build(weights, progress)?;
+        Ok(Self { model, shared, device: device.clone(), precision, folder })
+    }
+
+    /// The model with changed weights; `None` where nothing is changed.
+    ///
+    /// # Errors
+    /// A changed weight does not fit.
+    pub fn tuned(&self, tuned: &Tuned) -> Result<Option<Model>> {
+        self.build(tuned, None)
+    }
+
+    /// The same model with its changed weights cut out of the graph they belong to.
+    ///
+    /// # Errors
+    /// A changed weight does not fit.
+    pub fn tuned_apart(&self, tuned: &Tuned, seams: &Seams) -> Result<Option<Model>> {
+        self.build(tuned, Some(seams))
+    }
+
+    fn build(&self, tuned: &Tuned, seams: Option<&Seams>) -> Result<Option<Model>> {
+        if tuned.is_empty() {
+            return Ok(None);
+        }
+        let (files, device, precision) = (self.folder.files(), &self.device, self.precision);
+        let weights = Weights { files, device, precision, shared: &self.shared, tuned, seams };
+        self.folder.build(weights, &mut |_| Ok(())).map(Some)
+    }
+
+    /// Every weight.
+    pub fn weights(&self) -> Vec<WeightName> {
+        self.shared.weights()
+    }
+
+    /// Every linear layer.
+    pub fn linears(&self) -> Vec<LinearName> {
+        self.shared.linears()
+    }
+
+    /// The numbers of a weight, as the files have them, or as they were drawn where the files lack them.
+    ///
+    /// # Errors
+    /// Neither is so, or the device failed.
+    pub fn values(&self, weight: &WeightName) -> Result<Vec<f32>> {
+        if !self.folder.files().contains(&weight.stored) {
+            if let Some(matrix) = self.shared.kept::<2>(weight) {
+                return floats(matrix);
+            }
+            if let Some(vector) = self.shared.kept::<1>(weight) {
+                return floats(vector);
+            }
+        }
+        self.folder.files().values(&weight.stored, &weight.shape)
+    }
+
+    /// A matrix as it lies on the device.
+    #[cfg(test)]
+    pub(crate) fn kept_matrix(&self, name: &str) -> Option<burn::tensor::Tensor<2>> {
+        self.shared.weights().iter().find(|weight| weight.name == name).and_then(|weight| self.shared.kept(weight))
+    }
+
+    /// Tokens, and the width of their embeddings.
+    pub fn embedding_dims(&self) -> [usize; 2] {
+        self.embeddings().dims()
+    }
+
+    /// The folder it was read from.
+    pub fn folder(&self) -> &ModelFolder {
+        &self.folder
+    }
+}
+
+impl Deref for BaseModel {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        &self.model
+    }
+}

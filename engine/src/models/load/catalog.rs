@@ -1,0 +1,151 @@
+//! What can be known of a model's weights without reading one: the names and shapes that its files list.
+
+use crate::config::Task;
+use crate::models::{HeadKind, LinearName, ModelFolder, Role, WeightName};
+
+/// Heads of tasks that a checkpoint was once trained for: they are no weights of the model.
+pub(crate) const HEADS: [&str; 4] = ["classifier.", "pre_classifier.", "classification_head.", "score."];
+
+/// Whether a tensor, or a module with the dot behind it, is one of a head that names classes.
+pub(crate) fn is_class_head(name: &str) -> bool {
+    HEADS.iter().any(|head| name.starts_with(head))
+}
+
+/// Whether a weight is the table that an encoder and a decoder read under names of their own.
+pub(crate) fn is_shared_table(name: &str) -> bool {
+    name == "shared.weight" || name == "model.shared.weight"
+}
+
+/// What older checkpoints keep beside the weights.
+const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
+
+impl ModelFolder {
+    /// Every weight, as adapters and files know it.
+    pub fn known_weights(&self) -> Vec<WeightName> {
+        let root = module_root(self.shape().architecture);
+        let is_weight = |name: &str, shape: &[usize]| {
+            shape.len() <= 2
+                && !HEADS.iter().any(|head| name.starts_with(head))
+                && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
+        };
+        let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape));
+        let known = |(stored, shape): (&str, &[usize])| WeightName {
+            name: module_name(stored, root),
+            stored: stored.to_owned(),
+            shape: shape.to_vec(),
+        };
+        files.map(known).collect()
+    }
+
+    /// Every linear layer of the blocks, the table of token embeddings and the head, tied or not.
+    pub fn known_linears(&self) -> Vec<LinearName> {
+        let is_in_out = self.shape().architecture == "gpt2";
+        let linear = |weight: WeightName| {
+            let [rows, columns] = *weight.shape.as_slice() else { return None };
+            let name = weight.name.strip_suffix(".weight")?;
+            if !is_in_block(name) || name.ends_with("relative_attention_bias") {
+                return None;
+            }
+            let (d_in, d_out) = if is_in_out { (rows, columns) } else { (columns, rows) };
+            Some(LinearName { name: name.to_owned(), d_in, d_out, is_in_out, role: Role::Layer })
+        };
+        let layers = self.known_weights().into_iter().filter_map(linear);
+        layers.chain(self.known_tables()).collect()
+    }
+
+    /// The table of token embeddings, where one place alone reads it, and the head that makes logits.
+    fn known_tables(&self) -> impl Iterator<Item = LinearName> {
+        let (shape, width) = (self.shape(), self.embedding_width());
+        let table = move |name: &str, role: Role| LinearName {
+            name: name.to_owned(),
+            d_in: width,
+            d_out: shape.vocab_size,
+            is_in_out: false,
+            role,
+        };
+        let writes = self.tasks().iter().any(|task| task.writes());
+        let head = if shape.architecture == "chatglm" { "transformer.output_layer" } else { "lm_head" };
+        let words = words(shape.architecture).map(|name| table(&name, Role::Embeddings));
+        words.into_iter().chain(writes.then(|| table(head, Role::Head)))
+    }
+
+    /// Width of the embeddings, which some models have narrower than what runs through their blocks.
+    pub fn embedding_width(&self) -> usize {
+        let shape = self.shape();
+        let of_tokens = |(_, dims): (&str, &[usize])| match *dims {
+            [tokens, width] if tokens == shape.vocab_size => Some(width),
+            _ => None,
+        };
+        self.files().shapes().filter_map(of_tokens).min().unwrap_or(shape.d_model)
+    }
+
+    /// Width of what a head that names classes reads: as [`Model::head_width`](crate::models::Model::head_width).
+    pub fn head_width(&self) -> usize {
+        head_width(self.tasks(), self.embedding_width(), self.shape().d_model)
+    }
+}
+
+/// The layers of a head that names classes; `None` for a task without.
+pub(crate) fn head_kind(architecture: &str, task: Task) -> Option<HeadKind> {
+    match (architecture, task) {
+        ("albert" | "bert" | "distilbert" | "electra" | "roberta", Task::TokenClassification) => Some(HeadKind::Linear),
+        (_, Task::SequenceClassification) => Some(match architecture {
+            "albert" | "bert" => HeadKind::Linear,
+            "distilbert" => HeadKind::DenseRelu,
+            "electra" => HeadKind::DenseGelu,
+            "roberta" => HeadKind::DenseTanh,
+            _ => HeadKind::Score,
+        }),
+        _ => None,
+    }
+}
+
+/// A head of an encoder reads the width of the model; a causal model's is as wide as its embeddings.
+pub(crate) fn head_width(tasks: &[Task], embedding_width: usize, d_model: usize) -> usize {
+    let is_causal = !tasks.contains(&Task::TokenClassification) && !tasks.contains(&Task::Seq2Seq);
+    if is_causal { embedding_width } else { d_model }
+}
+
+/// Blocks are numbered, what stands before and behind them is not.
+pub(crate) fn is_in_block(name: &str) -> bool {
+    name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// What stands before the names of the modules, whatever the files say.
+fn module_root(architecture: &str) -> &'static str {
+    match architecture {
+        "gpt2" | "gpt_neo" | "bloom" | "chatglm" => "transformer.",
+        "gpt_neox" => "gpt_neox.",
+        "opt" => "model.decoder.",
+        "t5" | "mt5" => "",
+        "albert" => "albert.",
+        "bert" => "bert.",
+        "distilbert" => "distilbert.",
+        "electra" => "electra.",
+        "roberta" => "roberta.",
+        _ => "model.",
+    }
+}
+
+/// What adapters call the table of token embeddings; `None` where an encoder and a decoder read it under names of their own.
+fn words(architecture: &str) -> Option<String> {
+    let name = match architecture {
+        "bart" | "mbart" | "pegasus" | "t5" | "mt5" => return None,
+        "gpt2" | "gpt_neo" => "wte",
+        "bloom" => "word_embeddings",
+        "gpt_neox" => "embed_in",
+        "chatglm" => "embedding.word_embeddings",
+        "albert" | "bert" | "distilbert" | "electra" | "roberta" => "embeddings.word_embeddings",
+        _ => "embed_tokens",
+    };
+    Some(format!("{}{name}", module_root(architecture)))
+}
+
+/// What is in no block may stand outside of the root: it is called as it is stored.
+fn module_name(stored: &str, root: &str) -> String {
+    if stored.starts_with(root) || !is_in_block(stored) {
+        return stored.to_owned();
+    }
+    let bare = root.split('.').rev().find_map(|part| stored.strip_prefix(&format!("{part}."))).unwrap_or(stored);
+    format!("{root}{bare}")
+}

@@ -1,0 +1,512 @@
+//! Weights as the architectures ask for them, by the names of Hugging Face's checkpoints: read from the files once, and
+//! then the same tensors for every model that is built of them, with what an adapter changes in place.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::error::{EngineError, Result};
+use crate::models::{Seams, Tuned};
+use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
+use crate::sentence;
+use crate::weights::WeightFiles;
+
+/// What models of the same files have in common: tensors that were read, or made of what was read, by name.
+#[derive(Default)]
+pub struct Shared {
+    made: RefCell<BTreeMap<String, Box<dyn Any>>>,
+    /// In the order in which the architecture asked for them.
+    weights: RefCell<Vec<WeightName>>,
+    linears: RefCell<Vec<LinearName>>,
+}
+
+/// A weight as adapters and files know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightName {
+    /// As the architecture's own modules are called, such as `transformer.wte.weight`.
+    pub name: String,
+    /// In the files, which may leave out what stands in front.
+    pub stored: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// A matrix that low ranks can stand beside, as adapters know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearName {
+    /// The module, such as `transformer.h.0.attn.c_attn`.
+    pub name: String,
+    /// Width of what it reads; of embeddings their own.
+    pub d_in: usize,
+    /// Width of what it makes; of embeddings and heads the tokens.
+    pub d_out: usize,
+    /// Whether the files keep its matrix as `[d_in, d_out]`; otherwise it is `[d_out, d_in]`.
+    pub is_in_out: bool,
+    /// Where it stands.
+    pub role: Role,
+}
+
+/// Where a matrix stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A linear layer.
+    Layer,
+    /// The table of token embeddings.
+    Embeddings,
+    /// What makes logits: it is adapted by itself where it is the table of embeddings, too.
+    Head,
+}
+
+/// What adapters call a head that makes logits.
+const HEAD: &str = "lm_head";
+const HEAD_WEIGHT: &str = "lm_head.weight";
+
+/// The head that is the table of embeddings: what adapters call its weight, and where that lies in the files. `None` where it
+/// has a weight of its own.
+pub(crate) fn tied_head(linears: &[LinearName], weights: &[WeightName]) -> Option<WeightName> {
+    let head = linears.iter().find(|linear| linear.role == Role::Head)?;
+    let (name, shape) = (format!("{}.weight", head.name), vec![head.d_out, head.d_in]);
+    if weights.iter().any(|weight| weight.name == name || weight.name == "embed_out.weight") {
+        return None;
+    }
+    // Of several tables of this shape that of tokens is the first.
+    let table = weights.iter().find(|weight| weight.shape == shape)?;
+    Some(WeightName { name, stored: table.stored.clone(), shape })
+}
+
+impl Shared {
+    /// Every weight of the model that was built of them.
+    pub fn weights(&self) -> Vec<WeightName> {
+        self.weights.borrow().clone()
+    }
+
+    /// Every linear layer of the model that was built of them.
+    pub fn linears(&self) -> Vec<LinearName> {
+        self.linears.borrow().clone()
+    }
+
+    fn once<T: Clone + 'static>(&self, key: &str, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        if let Some(made) = self.made.borrow().get(key).and_then(|made| made.downcast_ref::<T>()) {
+            return Ok(made.clone());
+        }
+        let made = make()?;
+        self.made.borrow_mut().insert(key.to_owned(), Box::new(made.clone()));
+        Ok(made)
+    }
+
+    /// The tensor of a weight that was kept under its name.
+    pub(crate) fn kept<const D: usize>(&self, weight: &WeightName) -> Option<Tensor<D>> {
+        self.made.borrow().get(&weight.name).and_then(|made| made.downcast_ref::<Tensor<D>>()).cloned()
+    }
+
+    fn note_weight(&self, weight: WeightName) {
+        let mut weights = self.weights.borrow_mut();
+        if !weights.contains(&weight) {
+            weights.push(weight);
+        }
+    }
+
+    fn note_linear(&self, linear: LinearName) {
+        let mut linears = self.linears.borrow_mut();
+        if !linears.contains(&linear) {
+            linears.push(linear);
+        }
+    }
+}
+
+/// Where the numbers of a model come from.
+#[derive(Clone, Copy)]
+pub struct Weights<'a> {
+    /// The checkpoint.
+    pub files: &'a WeightFiles,
+    /// Where they go.
+    pub device: &'a Device,
+    /// In what matrices are multiplied: in 16 bits, they are brought there in that type, whatever the files have.
+    pub precision: Precision,
+    /// What was read already, in that precision.
+    pub shared: &'a Shared,
+    /// What an adapter changes.
+    pub tuned: &'a Tuned,
+    /// Where what is tracked is cut out of its graph, if it is: each weight that a block takes becomes a leaf.
+    pub seams: Option<&'a Seams>,
+}
+
+/// The weights of a model on their way to a device.
+pub(crate) struct Loader<'a> {
+    from: Weights<'a>,
+    /// What stands before every name in the files: the module of the task's head adds it, the bare model does not.
+    root: &'static str,
+    /// What stands before every name for adapters, whatever the files say.
+    module: &'static str,
+}
+
+impl<'a> Loader<'a> {
+    /// With `root` before the names if `sample` is found under it.
+    pub(crate) fn new(from: Weights<'a>, root: &'static str, sample: &str) -> Self {
+        let module = root;
+        let root = if from.files.contains(&format!("{root}{sample}")) { root } else { "" };
+        Self { from, root, module }
+    }
+
+    /// With another name for the module than the files have.
+    pub(crate) fn named(self, module: &'static str) -> Self {
+        Self { module, ..self }
+    }
+
+    /// The same files without what stands before the names: where the heads are.
+    pub(crate) fn outside(&self) -> Self {
+        Self { from: self.from, root: "", module: "" }
+    }
+
+    pub(crate) fn device(&self) -> &'a Device {
+        self.from.device
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.from.files.contains(&format!("{}{name}", self.root))
+    }
+
+    /// What is made of weights: once, unless an adapter changes one of them.
+    pub(crate) fn once<T: Clone + 'static>(
+        &self,
+        key: &str,
+        of: &[&str],
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let changed = of.iter().any(|name| self.from.tuned.replaces(&self.module_name(name)));
+        if changed { make() } else { self.from.shared.once(&format!("{}{key} made", self.module), make) }
+    }
+
+    pub(crate) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        self.weight_at(name, name, shape).map(|weight| self.cut(weight))
+    }
+
+    /// A matrix in the bits it is stored in, or in those of the precision, that no adapter has low ranks for.
+    pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<FrozenMatrix> {
+        self.whole_matrix(name, shape).map(|weight| self.multiplied(self.cut(weight)))
+    }
+
+    /// The table of token embeddings, or the head of an architecture that has it among its other modules.
+    pub(crate) fn table(&self, name: &str, shape: [usize; 2], role: Role) -> Result<FrozenMatrix> {
+        let module = self.module_name(name.strip_suffix(".weight").unwrap_or(name));
+        self.note_table(&module, shape, role);
+        let changed = self.with_rows(name, self.whole_matrix(name, shape)?)?;
+        let changed = self.with_low_rank(&module, changed)?;
+        Ok(self.multiplied(self.cut(changed)))
+    }
+
+    /// The matrix of the head, which is outside of the root. `tied` names the embeddings that serve where it has none of its
+    /// own: then it is `None`, unless an adapter changes one of the two and not the other. It is `None` too where nothing is
+    /// written with it. Adapters call it `lm_head`, as transformers does, whatever the files call it.
+    pub(crate) fn head(&self, stored: &str, shape: [usize; 2], tied: Option<&str>) -> Result<Option<FrozenMatrix>> {
+        let load = self.outside();
+        let stored = if load.contains(HEAD_WEIGHT) { HEAD_WEIGHT } else { stored };
+        if tied.is_none() && self.names_classes(stored) {
+            return Ok(None);
+        }
+        load.note_table(HEAD, shape, Role::Head);
+        let head = match tied {
+            None => load.weight(HEAD_WEIGHT, stored, shape, || load.read_matrix(stored, shape))?,
+            Some(table) => match self.tied_to(table, shape)? {
+                Some(head) => head,
+                None => return Ok(None),
+            },
+        };
+        let head = load.with_rows(HEAD_WEIGHT, head)?;
+        let head = load.with_low_rank(HEAD, head)?;
+        Ok(Some(self.multiplied(self.cut(head))))
+    }
+
+    /// What a head that is tied to the table of embeddings has in place of it; `None` where that serves as it is. As in PEFT
+    /// new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
+    pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<Tensor<2>>> {
+        let Tuned { low_rank, head_apart, .. } = self.from.tuned;
+        let name = self.module_name(table);
+        let module = name.strip_suffix(".weight").unwrap_or(&name);
+        let own = self.from.tuned.replacement(HEAD_WEIGHT, shape)?;
+        let is_apart = *head_apart && self.from.tuned.replaces(&name);
+        if own.is_none() && !is_apart && !low_rank.contains_key(HEAD) && !low_rank.contains_key(module) {
+            return Ok(None);
+        }
+        let head = match own {
+            Some(own) => own,
+            None if is_apart => {
+                let stored = format!("{}{table}", self.root);
+                self.from.shared.once(&name, || self.read_matrix(&stored, shape))?
+            }
+            None => self.whole_matrix(table, shape)?,
+        };
+        self.with_rows(table, head).map(Some)
+    }
+
+    /// Whether an adapter changes the table of embeddings, or the head.
+    pub(crate) fn changes_words(&self, table: &str) -> bool {
+        let Tuned { low_rank, rows, .. } = self.from.tuned;
+        let name = self.module_name(table);
+        let module = name.strip_suffix(".weight").unwrap_or(&name);
+        self.from.tuned.replaces(&name)
+            || self.from.tuned.replaces(HEAD_WEIGHT)
+            || rows.contains_key(&name)
+            || [module, HEAD].iter().any(|module| low_rank.contains_key(*module))
+    }
+
+    fn note_table(&self, module: &str, [tokens, width]: [usize; 2], role: Role) {
+        let linear = LinearName { name: module.to_owned(), d_in: width, d_out: tokens, is_in_out: false, role };
+        self.from.shared.note_linear(linear);
+    }
+
+    /// A table with the rows of single tokens that an adapter has for it.
+    fn with_rows(&self, name: &str, table: Tensor<2>) -> Result<Tensor<2>> {
+        let Some(rows) = self.from.tuned.rows.get(&self.module_name(name)) else { return Ok(table) };
+        rows.in_place(table.cast(DType::F32), &self.module_name(name))
+    }
+
+    /// A matrix with the low ranks that an adapter has for it, as one: it is looked up in, or the loss multiplies with it. Where
+    /// padding stands as a token in a text, its lookup trains neither of a table's two matrices; PEFT's trains the second.
+    fn with_low_rank(&self, module: &str, matrix: Tensor<2>) -> Result<Tensor<2>> {
+        let Some(LowRank { a, b, .. }) = self.from.tuned.low_rank.get(module) else { return Ok(matrix) };
+        let ([d_out, d_in], [rank, reads], [makes, narrow]) = (matrix.dims(), a.dims(), b.dims());
+        if (reads, makes, narrow) != (d_in, d_out, rank) {
+            return Err(low_rank_mismatch(module, a, b, [d_out, d_in]));
+        }
+        Ok(matrix.cast(DType::F32) + b.clone().matmul(a.clone()))
+    }
+
+    /// Whether the files have a head for classes in place of this one.
+    fn names_classes(&self, head: &str) -> bool {
+        let load = self.outside();
+        !load.contains(head) && load.contains("score.weight")
+    }
+
+    /// A matrix that the files lack: drawn by `draw`, the same each time, and from then on a weight like others.
+    pub(crate) fn drawn<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        draw: impl FnOnce() -> Tensor<D>,
+    ) -> Result<Tensor<D>> {
+        self.weight(name, &format!("{}{name}", self.root), shape, || Ok(draw()))
+    }
+
+    /// Checkpoints that were once TensorFlow's call the weight `gamma` and the bias `beta`.
+    pub(crate) fn layer_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<LayerNorm> {
+        let stored = if self.contains(&format!("{name}.gamma")) { ["gamma", "beta"] } else { ["weight", "bias"] };
+        let [gamma, beta] = [("weight", stored[0]), ("bias", stored[1])]
+            .map(|(known, stored)| self.weight_at(&format!("{name}.{known}"), &format!("{name}.{stored}"), [d]));
+        Ok(LayerNorm { gamma: self.cut(gamma?), beta: self.cut(beta?), epsilon })
+    }
+
+    pub(crate) fn rms_norm(&self, name: &str, d: usize, epsilon: f64) -> Result<RmsNorm> {
+        Ok(RmsNorm { gamma: self.tensor(&format!("{name}.weight"), [d])?, epsilon })
+    }
+
+    /// A linear layer that the files lack, of weights that were [`Loader::drawn`]: `[d_out, d_in]`.
+    pub(crate) fn linear_drawn(&self, name: &str, weight: Tensor<2>, bias: Tensor<1>) -> Result<FrozenLinear> {
+        let [d_out, d_in] = weight.dims();
+        self.from.shared.note_linear(LinearName {
+            name: self.module_name(name),
+            d_in,
+            d_out,
+            is_in_out: false,
+            role: Role::Layer,
+        });
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        Ok(self.linear_of(weight.transpose(), Some(bias), low_rank))
+    }
+
+    /// A linear layer whose weight is stored as `[d_out, d_in]`.
+    pub(crate) fn linear(&self, name: &str, d_in: usize, d_out: usize, bias: bool) -> Result<FrozenLinear> {
+        self.linear_of_parts(&[(name.to_owned(), d_out)], d_in, bias)
+    }
+
+    /// A linear layer whose weight is stored as `[d_in, d_out]`, with a bias: GPT-2's `Conv1D`.
+    pub(crate) fn linear_in_out(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true, role: Role::Layer };
+        self.from.shared.note_linear(linear);
+        let bias = format!("{name}.bias");
+        let weight = self.whole_matrix(&format!("{name}.weight"), [d_in, d_out])?;
+        let bias = self.weight_at(&bias, &bias, [d_out])?;
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        Ok(self.linear_of(weight, Some(bias), low_rank))
+    }
+
+    /// Linear layers with the same input as one, side by side.
+    pub(crate) fn linear_of_parts(&self, parts: &[(String, usize)], d_in: usize, bias: bool) -> Result<FrozenLinear> {
+        for (name, d_out) in parts {
+            let linear =
+                LinearName { name: self.module_name(name), d_in, d_out: *d_out, is_in_out: false, role: Role::Layer };
+            self.from.shared.note_linear(linear);
+        }
+        let weights: Vec<String> = parts.iter().map(|(name, _)| format!("{name}.weight")).collect();
+        let biases: Vec<String> = parts.iter().filter(|_| bias).map(|(name, _)| format!("{name}.bias")).collect();
+        let weight = |at: usize| self.whole_matrix(&weights[at], [parts[at].1, d_in]);
+        let shift = |at: usize| self.weight_at(&biases[at], &biases[at], [parts[at].1]);
+        let names: Vec<&str> = weights.iter().chain(&biases).map(String::as_str).collect();
+        // Parts of a pair are kept as the pair alone: kept one by one too, they would be in memory twice.
+        let base = match parts.len() {
+            1 => (weight(0)?, bias.then(|| shift(0)).transpose()?),
+            n => self.once(&weights.join(" "), &names, || {
+                let read: Vec<Tensor<2>> =
+                    (0..n).map(|at| self.part(&weights[at], [parts[at].1, d_in])).collect::<Result<_>>()?;
+                let shifts: Vec<Tensor<1>> = (0..biases.len()).map(shift).collect::<Result<_>>()?;
+                Ok((Tensor::cat(of_one_type(read), 0), bias.then(|| Tensor::cat(shifts, 0))))
+            })?,
+        };
+        // [d_in, d_out], a view
+        Ok(self.linear_of(base.0.transpose(), base.1, self.low_rank(parts, d_in)?))
+    }
+
+    /// A fused projection as our attention reads it: all queries, all keys, all values. Stored is query, key and value of
+    /// the first head, then those of the second, and so on.
+    pub(crate) fn linear_by_head(&self, name: &str, d_in: usize, n_heads: usize, bias: bool) -> Result<FrozenLinear> {
+        let d_out = 3 * d_in;
+        let d_head = d_in / n_heads;
+        let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: false, role: Role::Layer };
+        self.from.shared.note_linear(linear);
+        let (weight, shift) = (format!("{name}.weight"), format!("{name}.bias"));
+        let (weight, bias) = self.once(&weight, &[&weight, &shift], || {
+            let stored = self.part(&weight, [d_out, d_in])?;
+            let stored = stored.reshape([n_heads, 3, d_head, d_in]).swap_dims(0, 1).reshape([d_out, d_in]);
+            let bias = bias.then(|| self.weight_at(&shift, &shift, [d_out])).transpose()?;
+            let bias = bias.map(|bias| heads_outside(bias, n_heads));
+            Ok((stored, bias))
+        })?;
+        let low_rank = self.low_rank(&[(name.to_owned(), d_out)], d_in)?;
+        let low_rank = low_rank.map(|LowRank { a, b, dropout }| {
+            let [_, rank] = b.dims();
+            let b = b.reshape([n_heads, 3, d_head, rank]).swap_dims(0, 1).reshape([d_out, rank]);
+            LowRank { a, b, dropout }
+        });
+        Ok(self.linear_of(weight.transpose(), bias, low_rank))
+    }
+
+    /// What the loader gives away is cut out of its graph, if that is asked for: once, and as the last thing done to it.
+    fn cut<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
+        match self.from.seams {
+            Some(seams) => seams.cut(weight),
+            None => weight,
+        }
+    }
+
+    fn linear_of(&self, weight: Tensor<2>, bias: Option<Tensor<1>>, low_rank: Option<LowRank>) -> FrozenLinear {
+        let linear = FrozenLinear { weight: self.multiplied(weight), bias, low_rank };
+        match self.from.seams {
+            Some(seams) => seams.linear(linear),
+            None => linear,
+        }
+    }
+
+    fn multiplied(&self, values: Tensor<2>) -> FrozenMatrix {
+        FrozenMatrix { values, precision: self.from.precision }
+    }
+
+    fn read_matrix(&self, stored: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let Weights { files, device, precision, .. } = self.from;
+        files.matrix(stored, shape, precision, device)
+    }
+
+    fn whole_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let stored = format!("{}{name}", self.root);
+        self.weight(name, &stored, shape, || self.read_matrix(&stored, shape))
+    }
+
+    /// What adapters call a weight.
+    fn module_name(&self, name: &str) -> String {
+        format!("{}{name}", self.module)
+    }
+
+    fn weight_at<const D: usize>(&self, name: &str, stored: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        let stored = format!("{}{stored}", self.root);
+        self.weight(name, &stored, shape, || self.from.files.tensor(&stored, shape, self.from.device))
+    }
+
+    fn weight<const D: usize>(
+        &self,
+        name: &str,
+        stored: &str,
+        shape: [usize; D],
+        read: impl FnOnce() -> Result<Tensor<D>>,
+    ) -> Result<Tensor<D>> {
+        match self.replacement(name, stored, shape)? {
+            Some(tensor) => Ok(tensor),
+            None => self.from.shared.once(&self.module_name(name), read),
+        }
+    }
+
+    /// A matrix that only something made of it keeps.
+    fn part(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>> {
+        let stored = format!("{}{name}", self.root);
+        match self.replacement(name, &stored, shape)? {
+            Some(tensor) => Ok(tensor),
+            None => self.read_matrix(&stored, shape),
+        }
+    }
+
+    fn replacement<const D: usize>(&self, name: &str, stored: &str, shape: [usize; D]) -> Result<Option<Tensor<D>>> {
+        let name = self.module_name(name);
+        let replacement = self.from.tuned.replacement(&name, shape)?;
+        self.from.shared.note_weight(WeightName { name, stored: stored.to_owned(), shape: shape.to_vec() });
+        Ok(replacement)
+    }
+
+    /// What an adapter adds to linear layers side by side, as one: the ranks side by side too, each reaching its own columns.
+    fn low_rank(&self, parts: &[(String, usize)], d_in: usize) -> Result<Option<LowRank>> {
+        let found: Vec<_> =
+            parts.iter().map(|(name, _)| self.from.tuned.low_rank.get(&self.module_name(name))).collect();
+        let Some(first) = found.iter().flatten().next() else { return Ok(None) };
+        let dropout = first.dropout;
+        let (mut downs, mut ups) = (Vec::new(), Vec::new());
+        let rank: usize = found.iter().flatten().map(|part| part.a.dims()[0]).sum();
+        let mut before = 0;
+        for (part, (name, d_out)) in found.iter().zip(parts) {
+            let Some(LowRank { a, b, .. }) = part else {
+                ups.push(Tensor::zeros([*d_out, rank], self.from.device));
+                continue;
+            };
+            let own = a.dims()[0];
+            if a.dims() != [own, d_in] || b.dims() != [*d_out, own] {
+                return Err(low_rank_mismatch(&self.module_name(name), a, b, [*d_out, d_in]));
+            }
+            let zeros = |width: usize| (width > 0).then(|| Tensor::zeros([*d_out, width], self.from.device));
+            let row: Vec<Tensor<2>> =
+                [zeros(before), Some(b.clone()), zeros(rank - before - own)].into_iter().flatten().collect();
+            ups.push(joined(row, 1));
+            downs.push(a.clone());
+            before += own;
+        }
+        Ok(Some(LowRank { a: joined(downs, 0), b: joined(ups, 0), dropout }))
+    }
+}
+
+fn low_rank_mismatch(module: &str, a: &Tensor<2>, b: &Tensor<2>, [d_out, d_in]: [usize; 2]) -> EngineError {
+    let (a, b) = (a.dims(), b.dims());
+    let reason = sentence!(
+        "its matrices for {module} are {a} and {b}, the model needs [r, {d_in}] and [{d_out}, r]",
+        module,
+        a,
+        b,
+        d_in,
+        d_out
+    );
+    EngineError::AdapterMismatch { reason }
+}
+
+/// Matrices that are stored in different types become f32.
+pub(crate) fn of_one_type(matrices: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+    if matrices.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype()) {
+        return matrices;
+    }
+    matrices.into_iter().map(|matrix| matrix.cast(DType::F32)).collect()
+}
+
+fn heads_outside(bias: Tensor<1>, n_heads: usize) -> Tensor<1> {
+    let [d_out] = bias.dims();
+    bias.reshape([n_heads, 3, d_out / (3 * n_heads)]).swap_dims(0, 1).reshape([d_out])
+}
+
+/// A single tensor is not copied.
+fn joined<const D: usize>(mut tensors: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, axis) }
+}

@@ -1,0 +1,29 @@
+//! From a folder of Hugging Face to a model: its configuration, what its files list, its weights, and weights in their
+//! place.
+
+mod base;
+pub(crate) mod catalog;
+mod config_file;
+mod folder;
+mod generation_config;
+mod graph_cut;
+mod layer_position;
+mod loader;
+mod overrides;
+pub(crate) mod place;
+mod rope;
+mod summary;
+mod unread;
+
+pub use self::base::BaseModel;
+pub(crate) use self::config_file::ConfigFile;
+pub use self::folder::ModelFolder;
+pub use self::generation_config::GenerationConfig;
+pub use self::graph_cut::Seams;
+pub(crate) use self::graph_cut::{Leaf, leaf, with_gradient};
+pub use self::layer_position::Depth;
+pub use self::loader::{LinearName, Role, Shared, WeightName, Weights};
+pub(crate) use self::loader::{Loader, of_one_type, tied_head};
+pub use self::overrides::{Rows, Tuned};
+pub(crate) use self::rope::RopeSettings;
+pub use self::summary::ModelSummary;

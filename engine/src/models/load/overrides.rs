@@ -1,0 +1,128 @@
+//! What an adapter changes of a model's weights, by the names that adapters use.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::error::{EngineError, Result};
+use crate::nn::LowRank;
+use crate::sentence;
+
+/// Changed weights. A model built with them computes with them; what they do not name is shared with the base model.
+#[derive(Clone, Debug, Default)]
+pub struct Tuned {
+    /// In place of the model's own: shape, and numbers flat. Tracked or not.
+    pub replaced: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
+    /// Added to linear layers, embeddings and heads, by the name of the module. Tracked or not.
+    pub low_rank: BTreeMap<String, LowRank>,
+    /// In place of single rows of a table of embeddings, by the name of its weight. A tied head has them too.
+    pub rows: BTreeMap<String, Rows>,
+    /// Whether a head that is tied to the embeddings keeps the base model's numbers where those have others: PEFT trains a
+    /// copy of a module.
+    pub head_apart: bool,
+}
+
+/// Rows of a table for single tokens.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// Which tokens; each once.
+    pub tokens: Vec<u32>,
+    /// `[tokens, width]`, tracked or not.
+    pub values: Tensor<2>,
+}
+
+impl Rows {
+    /// A table with these rows in place of its own; `name` is what adapters call it.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`] for a token that it does not have, or another width.
+    pub(crate) fn in_place(&self, table: Tensor<2>, name: &str) -> Result<Tensor<2>> {
+        let ([tokens, width], [_, own]) = (table.dims(), self.values.dims());
+        if let Some(token) = self.tokens.iter().find(|&&token| token as usize >= tokens) {
+            let reason = sentence!(
+                "it has a row of {name} for token {token}, and the model has {tokens} tokens",
+                name,
+                token,
+                tokens
+            );
+            return Err(EngineError::AdapterMismatch { reason });
+        }
+        if own != width {
+            let reason = sentence!("its rows of {name} are {own} numbers wide, the model's {width}", name, own, width);
+            return Err(EngineError::AdapterMismatch { reason });
+        }
+        let mut from: Vec<i64> = (0..tokens as i64).collect();
+        for (row, token) in (tokens as i64..).zip(&self.tokens) {
+            from[*token as usize] = row;
+        }
+        let from = Tensor::<1, Int>::from_data(TensorData::new(from, [tokens]), &table.device());
+        Ok(Tensor::cat(vec![table, self.values.clone()], 0).select(0, from))
+    }
+}
+
+impl Tuned {
+    /// Whether the base model is left as it is.
+    pub fn is_empty(&self) -> bool {
+        self.replaced.is_empty() && self.low_rank.is_empty() && self.rows.is_empty()
+    }
+
+    /// The same numbers, without the graph they belong to.
+    pub fn untracked(&self) -> Self {
+        let replaced = |(name, (shape, values)): (&String, &(Vec<usize>, Tensor<1>))| {
+            (name.clone(), (shape.clone(), values.clone().inner()))
+        };
+        let low_rank = |(name, part): (&String, &LowRank)| {
+            let LowRank { a, b, dropout } = part.clone();
+            (name.clone(), LowRank { a: a.inner(), b: b.inner(), dropout })
+        };
+        let rows = |(name, rows): (&String, &Rows)| {
+            (name.clone(), Rows { tokens: rows.tokens.clone(), values: rows.values.clone().inner() })
+        };
+        Self {
+            replaced: self.replaced.iter().map(replaced).collect(),
+            low_rank: self.low_rank.iter().map(low_rank).collect(),
+            rows: self.rows.iter().map(rows).collect(),
+            head_apart: self.head_apart,
+        }
+    }
+
+    /// What is left of it at a strength: the low ranks scaled; other weights are there or are not.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] for other weights at a strength between.
+    pub fn at_strength(&self, strength: f64) -> Result<Self> {
+        if strength == 0.0 {
+            return Ok(Self::default());
+        }
+        if strength != 1.0 && !(self.replaced.is_empty() && self.rows.is_empty()) {
+            let reason = sentence!("trained weights of the model itself are there (1) or are not (0)");
+            return Err(EngineError::Setting { field: "strength", reason });
+        }
+        let scaled = |(name, part): (&String, &LowRank)| {
+            (name.clone(), LowRank { b: part.b.clone() * strength, ..part.clone() })
+        };
+        let low_rank = match strength {
+            1.0 => self.low_rank.clone(),
+            _ => self.low_rank.iter().map(scaled).collect(),
+        };
+        Ok(Self { low_rank, ..self.clone() })
+    }
+
+    /// Whether a weight is not the model's own.
+    pub(crate) fn replaces(&self, name: &str) -> bool {
+        self.replaced.contains_key(name)
+    }
+
+    /// What stands in place of a weight.
+    ///
+    /// # Errors
+    /// [`EngineError::WeightShape`].
+    pub(crate) fn replacement<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Option<Tensor<D>>> {
+        let Some((found, values)) = self.replaced.get(name) else { return Ok(None) };
+        if *found != shape {
+            let (expected, found) = (shape.to_vec(), found.clone());
+            return Err(EngineError::WeightShape { name: name.to_owned(), expected, found });
+        }
+        Ok(Some(values.clone().reshape(shape)))
+    }
+}

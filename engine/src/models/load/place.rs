@@ -1,0 +1,227 @@
+//! Where a model is: the folder itself, a snapshot in a hub's cache, or below a folder that was chosen one level too high;
+//! and what a folder is that has none.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::{EngineError, Result};
+use crate::files::{self, Kind};
+use crate::sentence;
+
+/// How deep models are looked for below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
+const MAX_DEPTH: usize = 4;
+
+/// How many entries of folders are looked at, and how many models are named.
+const MAX_ENTRIES: usize = 2000;
+const MAX_NAMED: usize = 5;
+
+/// The folder with the model's files: of a folder of a hub's cache (`models--org--name`) the snapshot that its main branch
+/// names, or the only one there is; any other folder is itself.
+pub(crate) fn resolved(folder: &Path) -> Cow<'_, Path> {
+    let snapshots = folder.join("snapshots");
+    if folder.join("config.json").is_file() || !snapshots.is_dir() {
+        return Cow::Borrowed(folder);
+    }
+    let main = files::read_to_string(&folder.join("refs/main"), Kind::Settings).unwrap_or_default();
+    let main = main.trim();
+    let is_name = Path::new(main).file_name().is_some_and(|name| name == main);
+    if is_name && snapshots.join(main).join("config.json").is_file() {
+        return Cow::Owned(snapshots.join(main));
+    }
+    match below(&snapshots).filter(|snapshot| snapshot.join("config.json").is_file()).collect::<Vec<_>>().as_slice() {
+        [one] => Cow::Owned(one.clone()),
+        _ => Cow::Borrowed(folder),
+    }
+}
+
+/// What is said of a folder without `config.json`.
+pub(crate) fn not_a_model(folder: &Path) -> EngineError {
+    let path = folder.to_owned();
+    if let Ok(text) = files::read_to_string(&folder.join("adapter_config.json"), Kind::Settings) {
+        let config: Value = serde_json::from_str(&text).unwrap_or_default();
+        let holds = match config.get("base_model_name_or_path").and_then(Value::as_str) {
+            Some(base) => sentence!("it is an adapter for {base}", base),
+            None => sentence!("it is an adapter"),
+        };
+        return EngineError::NotAModel { path, holds };
+    }
+    let found = models_below(folder);
+    if !found.is_empty() {
+        let named: Vec<String> = found.iter().take(MAX_NAMED).map(|path| path.display().to_string()).collect();
+        let named = named.join(", ");
+        let holds = match found.len() {
+            0..=MAX_NAMED => sentence!("the models are below it: {named}", named),
+            _ => sentence!("the models are below it: {named}, and others", named),
+        };
+        return EngineError::NotAModel { path, holds };
+    }
+    if has_ending(folder, "gguf") {
+        return EngineError::NotAModel { path, holds: sentence!("it has a model in llama.cpp's form (GGUF)") };
+    }
+    EngineError::ModelFileMissing { what: sentence!("config.json"), path }
+}
+
+/// What is said of a folder with `config.json` and without weights.
+pub(crate) fn without_weights(folder: &Path, error: EngineError) -> EngineError {
+    let holds = match &error {
+        EngineError::ModelFileMissing { .. } if has_ending(folder, "gguf") => {
+            sentence!("its weights are in llama.cpp's form (GGUF), which is not read here")
+        }
+        EngineError::ModelFileMissing { .. } if folder.join(".git").exists() => {
+            sentence!("it is a git clone without weights: run git lfs pull in it")
+        }
+        EngineError::ModelFileMissing { .. } if has_ending(folder, "h5") || has_ending(folder, "msgpack") => {
+            sentence!("its weights are TensorFlow's or Flax's, which are not read here: save it with PyTorch")
+        }
+        _ => return error,
+    };
+    EngineError::NotAModel { path: folder.to_owned(), holds }
+}
+
+/// Refuses weights that were packed into fewer bits, by the name of the method.
+///
+/// # Errors
+/// [`EngineError::Quantized`].
+pub(crate) fn refuse_packed(folder: &Path, config: &Value) -> Result<()> {
+    let said = ["quantization_config", "compression_config"].into_iter().find_map(|key| config.get(key));
+    let beside = || {
+        files::read_json(&folder.join("quantize_config.json"), Kind::Settings, sentence!("quantize_config.json")).ok()
+    };
+    let packed = match said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
+        Some(said) => said.clone(),
+        // AutoGPTQ's older files.
+        None => match beside() {
+            Some(Value::Object(mut said)) => {
+                said.entry("quant_method").or_insert("gptq".into());
+                Value::Object(said)
+            }
+            _ => return Ok(()),
+        },
+    };
+    Err(EngineError::Quantized { method: method(&packed), path: folder.join("config.json") })
+}
+
+/// The method as its library is called, and its bits.
+fn method(packed: &Value) -> String {
+    let is = |key: &str| packed.get(key).and_then(Value::as_bool) == Some(true);
+    let name = packed.get("quant_method").and_then(Value::as_str);
+    let name = match name {
+        None if is("load_in_4bit") || is("load_in_8bit") => "bitsandbytes",
+        None => "an unnamed method",
+        Some("gptq") => "GPTQ",
+        Some("awq") => "AWQ",
+        Some(name) => name,
+    };
+    let bits = match packed.get("bits").or_else(|| packed.get("w_bit")).and_then(Value::as_u64) {
+        Some(bits) => Some(bits),
+        None if is("load_in_4bit") => Some(4),
+        None if is("load_in_8bit") => Some(8),
+        None => None,
+    };
+    bits.map_or_else(|| name.to_owned(), |bits| format!("{name} in {bits} bits"))
+}
+
+/// Folders with `config.json` and weights below a folder, each as one would choose it.
+fn models_below(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut looked) = (Vec::new(), 0);
+    let mut waiting = vec![(folder.to_owned(), 0)];
+    while let Some((at, depth)) = waiting.pop() {
+        let mut inside: Vec<PathBuf> = below(&at).take(MAX_ENTRIES).collect();
+        inside.sort();
+        looked += inside.len();
+        if looked > MAX_ENTRIES || found.len() > MAX_NAMED {
+            break;
+        }
+        for path in inside.into_iter().rev() {
+            let place = resolved(&path);
+            if place.join("config.json").is_file() {
+                found.push(path.clone());
+            } else if depth + 1 < MAX_DEPTH {
+                waiting.push((path, depth + 1));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The folders in a folder, links left out: they could lead in a circle.
+fn below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
+fn has_ending(folder: &Path, ending: &str) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension().is_some_and(|found| found == ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_folder_of_a_hub_s_cache_is_the_snapshot_of_its_main_branch() {
+        let cache = tempfile::tempdir().unwrap();
+        let model = cache.path().join("models--org--name");
+        write(&model, "snapshots/0123/config.json", "{}");
+        assert_eq!(resolved(&model), model.join("snapshots/0123"), "the only one");
+        write(&model, "snapshots/4567/config.json", "{}");
+        assert_eq!(resolved(&model), model, "nobody says which");
+        write(&model, "refs/main", "4567\n");
+        assert_eq!(resolved(&model), model.join("snapshots/4567"));
+        write(&model, "refs/main", "../../elsewhere");
+        assert_eq!(resolved(&model), model, "a name from a file stays a name");
+        let above = not_a_model(cache.path()).to_string();
+        assert!(above.contains("snapshots/0123") && above.contains("snapshots/4567"), "nobody says which: {above}");
+        write(&model, "refs/main", "0123");
+        let above = not_a_model(cache.path()).to_string();
+        assert!(above.contains("the models are below it") && above.contains("models--org--name"), "{above}");
+    }
+
+    #[test]
+    fn what_a_folder_is_that_is_no_model_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = || not_a_model(folder.path()).to_string();
+        assert!(said().contains("config.json"));
+        write(folder.path(), "a/b/config.json", "{}");
+        assert!(said().contains("b"), "{}", said());
+        write(folder.path(), "adapter_config.json", r#"{"base_model_name_or_path": "org/base"}"#);
+        assert!(said().contains("an adapter for org/base"), "{}", said());
+        write(folder.path(), "a/b/.git/HEAD", "ref");
+        let missing = || EngineError::ModelFileMissing { what: sentence!("weights"), path: PathBuf::new() };
+        let git = without_weights(&folder.path().join("a/b"), missing()).to_string();
+        assert!(git.contains("git lfs pull"), "{git}");
+    }
+
+    #[test]
+    fn packed_weights_are_refused_by_the_name_of_their_method() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |config: Value| refuse_packed(folder.path(), &config).err().map(|error| error.to_string());
+        for (config, word) in [
+            (json!({"quant_method": "bitsandbytes", "load_in_4bit": true}), "bitsandbytes in 4 bits"),
+            (json!({"load_in_8bit": true}), "bitsandbytes in 8 bits"),
+            (json!({"quant_method": "gptq", "bits": 3}), "GPTQ in 3 bits"),
+            (json!({"quant_method": "awq", "bits": 4}), "AWQ in 4 bits"),
+            (json!({"quant_method": "fp8"}), "fp8"),
+            (json!({"quant_method": "compressed-tensors"}), "compressed-tensors"),
+        ] {
+            let error = said(json!({"quantization_config": config})).unwrap();
+            assert!(error.contains(word), "{error}");
+        }
+        assert_eq!((said(json!({})), said(json!({"quantization_config": null}))), (None, None));
+        write(folder.path(), "quantize_config.json", r#"{"bits": 4, "group_size": 128}"#);
+        assert!(said(json!({})).unwrap().contains("GPTQ in 4 bits"));
+    }
+}
