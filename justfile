@@ -30,6 +30,7 @@ examples:
     cargo run --release -p engine --example train_prefix target/first-run
     cargo run --release -p engine --example compare_base_and_tuned target/first-run
     cargo run --release -p engine --example nearest_tokens target/first-run
+    cargo run --release -p engine --example attention_on_a_prefix target/first-run
 
 # Licenses, advisories and sources of every dependency.
 deny:

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -10,7 +10,7 @@ use super::*;
 use crate::analysis::Space;
 use crate::analysis::{VocabularyBuilder, VocabularyStep};
 use crate::generation::tiny::TinyModel;
-use crate::models::{CausalModel, Input, ModelShape};
+use crate::models::{CausalModel, ForwardPass, ModelShape};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
 
@@ -178,14 +178,10 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
     let tokens = [5_i64, 17, 899];
     // Each token alone at position 0, as the bank has it; then side by side as one prefix.
     let device = model.embeddings().device();
-    let input = Input {
-        tokens: crate::models::Tokens::new(tokens, [3, 1], None, &device).unwrap(),
-        positions: Tensor::zeros([3, 1], &device),
-        sight: crate::nn::Sight::default(),
-        span: crate::models::Span::Whole,
-    };
-    let mut kv = Vec::new();
-    model.hidden(&input, None, Some(&mut kv));
+    let texts = Tensor::from_data(TensorData::new(tokens.to_vec(), [3, 1]), &device);
+    let mut pass = ForwardPass::of_texts(model.stack(), texts).keeping_kv();
+    drop(model.hidden(&mut pass));
+    let kv = pass.take_kv();
     let prefix: Vec<LayerKv> = kv
         .into_iter()
         .map(|slots| LayerKv { key: slots.key.swap_dims(0, 2), value: slots.value.swap_dims(0, 2) })

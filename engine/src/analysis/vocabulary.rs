@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::analysis::Side;
     use crate::generation::tiny::TinyModel;
-    use crate::models::{CausalModel, Input};
+    use crate::models::{CausalModel, ForwardPass};
 
     fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyBank, PathBuf, usize) {
         let mut builder = VocabularyBuilder::new(cache, model.shape(), hash);
@@ -184,14 +184,10 @@ mod tests {
         assert_eq!(steps, 1 + 3 + 1);
         for token in [0_usize, 511, 512, 1099] {
             let device = model.embeddings().device();
-            let input = Input {
-                tokens: crate::models::Tokens::new([token as i64], [1, 1], None, &device).unwrap(),
-                positions: Tensor::zeros([1, 1], &device),
-                sight: crate::nn::Sight::default(),
-                span: crate::models::Span::Whole,
-            };
-            let mut kv = Vec::new();
-            model.hidden(&input, None, Some(&mut kv));
+            let tokens = Tensor::from_data(TensorData::new(vec![token as i64], [1, 1]), &device);
+            let mut pass = ForwardPass::of_texts(model.stack(), tokens).keeping_kv();
+            drop(model.hidden(&mut pass));
+            let kv = pass.take_kv();
             for (layer, slots) in kv.iter().enumerate() {
                 for (side, slots) in [(Side::Key, &slots.key), (Side::Value, &slots.value)] {
                     let row = &bank.table(layer, side)[token * bank.width()..][..bank.width()];

@@ -1,12 +1,12 @@
 //! Truths about decoding that need no reference.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::tiny::TinyModel;
 use super::*;
 use crate::error::EngineError;
 use crate::generation::Sampling;
-use crate::models::{CausalModel, Conditioning, Input};
+use crate::models::{CausalModel, Conditioning, ForwardPass};
 use crate::nn::{LayerKv, head_logits};
 
 fn stream(prompt: &[u32], past: Option<Vec<LayerKv>>) -> DecoderStream {
@@ -38,25 +38,17 @@ fn run(model: &TinyModel, streams: Vec<DecoderStream>, options: DecoderOptions) 
 /// The oracle: the whole text in one pass for each token, with the prefix as past.
 fn uncached(model: &TinyModel, prompt: &[u32], past: Option<&[LayerKv]>, n: usize) -> (Vec<u32>, Vec<Vec<f32>>) {
     let device = model.embeddings().device();
-    let n_virtual = past.map_or(0, |past| past[0].key.dims()[2]) as i64;
-    let mut text: Vec<i64> = prompt.iter().map(|&token| i64::from(token)).collect();
+    let conditioning = past.map_or_else(Conditioning::default, |past| Conditioning::causal(past.to_vec()));
+    let mut text = prompt.to_vec();
     let (mut tokens, mut all) = (Vec::new(), Vec::new());
     for _ in 0..n {
-        let seq = text.len();
-        let ids = |ids: Vec<i64>| Tensor::<2, Int>::from_data(TensorData::new(ids, [1, seq]), &device);
-        let positions = ids((n_virtual..n_virtual + seq as i64).collect());
-        let input = Input {
-            tokens: crate::models::Tokens::plain(ids(text.clone())),
-            positions,
-            sight: crate::nn::Sight::default(),
-            span: crate::models::Span::Whole,
-        };
-        let hidden: Tensor<2> = model.hidden(&input, past, None).squeeze_dim(0);
+        let mut pass = ForwardPass::of_prompt(model.stack(), &text, 0, &conditioning, &device).unwrap();
+        let hidden: Tensor<2> = model.hidden(&mut pass).squeeze_dim(0);
         let logits: Vec<f32> = head_logits(hidden, model.head()).into_data().try_to_vec().unwrap();
         let last = &logits[logits.len() - model.shape().vocab_size..];
         let best = (0..last.len()).reduce(|best, next| if last[next] > last[best] { next } else { best }).unwrap();
         tokens.push(best as u32);
-        text.push(best as i64);
+        text.push(best as u32);
         all.push(last.to_vec());
     }
     (tokens, all)

@@ -4,8 +4,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::models::{CausalModel, Input, ModelShape};
-use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, attention};
+use crate::models::{CausalModel, ForwardPass, ModelShape};
+use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv};
 
 /// Learned positions, grouped heads, no norm.
 pub(crate) struct TinyModel {
@@ -77,28 +77,18 @@ impl CausalModel for TinyModel {
         &self.shape
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let ModelShape { d_model, n_heads, n_kv_heads, d_head, .. } = self.shape;
-        let [batch, seq] = input.tokens.dims();
+        let [batch, seq] = pass.tokens.dims();
         let rows = |table: &Tensor<2>, ids: &Tensor<2, Int>| {
             table.clone().select(0, ids.clone().reshape([batch * seq])).reshape([batch, seq, d_model])
         };
-        let mut x = input.tokens.embed(&self.embeddings) + rows(&self.positions, &input.positions);
+        let mut x = pass.tokens.embed(&self.embeddings) + rows(&self.positions, &pass.positions);
         let scale = (d_head as f32).sqrt().recip();
         let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale, causal: true, own_keys: true };
         for (index, layer) in self.layers.iter().enumerate() {
             let qkv = layer.qkv.forward(x.clone().tanh());
-            if let Some(kv) = kv.as_deref_mut() {
-                let part = |start: usize| {
-                    let columns = start * d_head..(start + n_kv_heads) * d_head;
-                    let part = qkv.clone().slice([0..batch, 0..seq, columns]);
-                    part.reshape([batch, seq, n_kv_heads, d_head]).swap_dims(1, 2)
-                };
-                kv.push(LayerKv { key: part(n_heads), value: part(n_heads + n_kv_heads) });
-            }
-            let attended =
-                attention(qkv, past.map(|past| &past[index]), input.sight.mask(index), input.sight.bias(), &shape);
-            x = x + layer.out.forward(attended);
+            x = x + layer.out.forward(pass.attention(index, qkv, &shape, None));
             x = x.clone() + layer.down.forward(layer.up.forward(x).tanh());
         }
         x

@@ -1,15 +1,14 @@
 //! What a decoder asks of a model, whether it goes on with a text or writes one from a source.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::cache::{KvCache, Segments};
 use crate::error::{EngineError, Result};
 use crate::models::{
-    CausalModel, Conditioning, Encoded, GenerationConfig, Input, Model, ModelShape, Seq2SeqModel, Site, Span, Tokens,
+    CausalModel, Conditioning, Encoded, ForwardPass, GenerationConfig, Model, ModelShape, Seq2SeqModel, Site, Stack,
     read_source,
 };
-use crate::nn::{LayerKv, Sight, Slots, head_logits};
-use crate::tokens::SOFT;
+use crate::nn::{LayerKv, head_logits};
 use crate::{Sentence, sentence};
 
 /// How a target begins and ends.
@@ -100,23 +99,22 @@ impl Writer<'_> {
         start: Option<u32>,
     ) -> Result<Read> {
         let device = self.device();
-        let past = conditioning.decoder.as_deref();
-        let soft = conditioning.soft_prompt.as_ref();
-        let behind = Behind::of(conditioning);
-        let mut text = Vec::new();
-        let (hidden, cross) = match self {
+        let (hidden, text, cross) = match self {
             Self::Causal(model) => {
-                (model.hidden(&input(prompt, behind, n_free, soft, &device)?, past, Some(&mut text)), None)
+                let pass = ForwardPass::of_prompt(self.stack(), prompt, n_free, conditioning, &device)?;
+                let mut pass = pass.keeping_kv();
+                (model.hidden(&mut pass), pass.take_kv(), None)
             }
             Self::Seq2Seq(model) => {
                 let start = start.ok_or(EngineError::TaskShape {
                     architecture: model.shape().architecture,
                     wanted: sentence!("a model for prompts that it goes on with"),
                 })?;
-                let Input { tokens, positions, .. } = input(prompt, Behind::default(), 0, soft, &device)?;
-                let encoded = read_source(model, tokens, positions, None, conditioning);
-                let begin = input(&[start], behind, 0, None, &device)?;
-                (model.hidden(&begin, &encoded, past, Some(&mut text)), Some(encoded.cross))
+                let source = ForwardPass::of_prompt(model.stack(Site::Encoder), prompt, 0, conditioning, &device)?;
+                let encoded = read_source(model, source, conditioning);
+                let target = ForwardPass::of_prompt(self.stack(), &[start], 0, conditioning, &device)?;
+                let mut target = target.behind_source(&encoded).keeping_kv();
+                (model.hidden(&mut target), target.take_kv(), Some(encoded.cross))
             }
         };
         let [_, seq, width] = hidden.dims();
@@ -132,26 +130,29 @@ impl Writer<'_> {
         cache: &mut KvCache,
         cross: Option<&KvCache>,
     ) -> Result<Vec<f32>> {
-        let (rows, device) = (tokens.len(), self.device());
-        let input = Input {
-            tokens: Tokens::plain(ids(tokens, [rows, 1], &device)),
-            positions: ids(positions, [rows, 1], &device),
-            sight: cache.sight(1, &device),
-            span: Span::Whole,
-        };
-        let mut kv = Vec::new();
-        let past = cache.past();
-        let hidden = match (self, cross) {
-            (Self::Causal(model), _) => model.hidden(&input, Some(&past), Some(&mut kv)),
+        let (device, past) = (self.device(), cache.past());
+        let seen = (past.as_slice(), cache.sight(1, &device));
+        let mut pass = ForwardPass::of_next(self.stack(), (tokens, positions), seen, &device).keeping_kv();
+        let (hidden, kv) = match (self, cross) {
+            (Self::Causal(model), _) => (model.hidden(&mut pass), pass.take_kv()),
             (Self::Seq2Seq(model), Some(cross)) => {
                 let source = Encoded { cross: cross.past(), first: 0, sight: cross.sight(0, &device) };
-                model.hidden(&input, &source, Some(&past), Some(&mut kv))
+                let mut pass = pass.behind_source(&source);
+                (model.hidden(&mut pass), pass.take_kv())
             }
             (Self::Seq2Seq(_), None) => return Err(EngineError::Computation(sentence!("a target without its source"))),
         }; // [rows, 1, head width]
-        drop(past);
+        drop(past); // so that the cache is written in place
         cache.append(&kv);
         to_host(head_logits(hidden.squeeze_dim(1), self.head()))
+    }
+
+    /// The stack that writes.
+    fn stack(self) -> Stack {
+        match self {
+            Self::Causal(model) => model.stack(),
+            Self::Seq2Seq(model) => model.stack(Site::Decoder),
+        }
     }
 
     fn head(&self) -> &Tensor<2> {
@@ -166,53 +167,6 @@ impl Writer<'_> {
 pub(super) fn cross_cache(rows: Vec<Option<Vec<LayerKv>>>) -> Option<KvCache> {
     let rows: Option<Vec<Segments>> = rows.into_iter().map(|row| row.map(|cross| vec![cross])).collect();
     rows.filter(|rows| !rows.is_empty()).map(|rows| KvCache::new(&rows, 0))
-}
-
-/// What stands before a text that is read, or within it.
-#[derive(Clone, Copy, Default)]
-struct Behind<'a> {
-    slots: Slots<'a>,
-    /// Positions that they take before the text.
-    n_before: usize,
-    /// Slots before its last token.
-    n_infix: usize,
-}
-
-impl<'a> Behind<'a> {
-    fn of(conditioning: &'a Conditioning) -> Self {
-        Self {
-            slots: conditioning.slots(Site::Decoder),
-            n_before: conditioning.n_before(Site::Decoder),
-            n_infix: conditioning.n_infix(),
-        }
-    }
-}
-
-/// A text that stands alone. Behind its leading soft tokens `n_free` positions are left free.
-fn input(
-    tokens: &[u32],
-    behind: Behind<'_>,
-    n_free: usize,
-    soft: Option<&Tensor<2>>,
-    device: &Device,
-) -> Result<Input> {
-    let seq = tokens.len();
-    let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
-    let Behind { slots, n_before, n_infix } = behind;
-    let position = |at: usize| {
-        let infix = if at + 1 == seq { n_infix } else { 0 };
-        (n_before + infix + at + if at < n_leading { 0 } else { n_free }) as i64
-    };
-    Ok(Input {
-        tokens: Tokens::new(tokens.iter().map(|&token| token.into()), [1, seq], soft, device)?,
-        positions: ids((0..seq).map(position).collect(), [1, seq], device),
-        sight: Sight::behind(slots, None, [1, seq], device).around(n_infix, &[seq - 1], seq, device),
-        span: Span::Whole,
-    })
-}
-
-fn ids(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
-    Tensor::from_data(TensorData::new(ids, shape), device)
 }
 
 fn to_host(logits: Tensor<2>) -> Result<Vec<f32>> {

@@ -1,10 +1,9 @@
 //! What all encoders offer: hidden states that see the whole text, and the vector that a classifier of texts reads.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 use crate::Sentence;
-use crate::models::{HeadKind, Input, MaskHead, ModelShape};
-use crate::nn::LayerKv;
+use crate::models::{ForwardPass, HeadKind, MaskHead, ModelShape, Site, Stack};
 use crate::nn::positions::Counting;
 
 /// A model that reads a text in both directions, with frozen weights.
@@ -15,17 +14,13 @@ pub trait EncoderModel: Send {
     /// How its positions count.
     fn counting(&self) -> Counting;
 
+    /// Its blocks, as a pass must know them.
+    fn stack(&self) -> Stack {
+        Stack::only(Site::Encoder, self.shape(), self.counting())
+    }
+
     /// Hidden states of the last layer, `[batch, seq, d_model]`.
-    ///
-    /// `types` tells the first text of a pair (0) from the second (1), `[batch, seq]`; without it all are 0. `past` holds
-    /// a pair of keys and values per layer that every token may see; `kv` receives this text's own.
-    fn hidden(
-        &self,
-        input: &Input,
-        types: Option<&Tensor<2, Int>>,
-        past: Option<&[LayerKv]>,
-        kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3>;
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3>;
 
     /// What a classifier of texts reads, `[batch, d_model]`, from `[batch, seq, d_model]`.
     fn text_vector(&self, hidden: Tensor<3>) -> Tensor<2>;

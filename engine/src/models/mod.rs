@@ -22,7 +22,9 @@ mod tests;
 pub use self::conditioning::Conditioning;
 pub use self::encoder::EncoderModel;
 
-pub use self::forward::{Lookup, Span, Tokens};
+pub use self::forward::{
+    ActivationCache, ForwardPass, HookName, HookPoint, Hooks, Lookup, PaddedRows, Span, Stack, StackName, Tokens,
+};
 pub use self::heads::{ClassHead, HeadKind, MaskHead, OwnHead};
 pub(crate) use self::load::catalog::{is_class_head, is_shared_table};
 pub use self::load::{
@@ -30,13 +32,12 @@ pub use self::load::{
     WeightName, Weights,
 };
 pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};
-pub(crate) use self::seq2seq::encode;
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 pub use crate::config::Site;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
-use crate::nn::positions::{Counting, Taken, positions};
-use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, Sight, SlidingWindow};
+use crate::nn::positions::Counting;
+use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, SlidingWindow};
 use crate::sentence;
 use crate::tokens::TargetStart;
 
@@ -250,16 +251,15 @@ impl Model {
     /// - `source` and `text`: `[batch, seq]`
     /// - key and value of each layer: `[batch, n_kv_heads, seq, d_head]`
     pub fn keys_and_values(&self, site: Site, source: Tensor<2, Int>, text: Tensor<2, Int>) -> Vec<LayerKv> {
-        let mut kv = Vec::new();
         match self {
-            Self::Causal(model) => return model.read_alone(text),
+            Self::Causal(model) => model.read_alone(text),
             Self::Encoder(model) => {
-                let input = alone(text, model.shape(), model.counting());
-                drop(model.hidden(&input, None, None, Some(&mut kv)));
+                let mut pass = ForwardPass::of_texts(model.stack(), text).keeping_kv();
+                drop(model.hidden(&mut pass));
+                pass.take_kv()
             }
-            Self::Seq2Seq(model) => return model.keys_and_values(site, source, text),
+            Self::Seq2Seq(model) => model.keys_and_values(site, source, text),
         }
-        kv
     }
 }
 
@@ -290,36 +290,14 @@ impl<M: CausalModel + ?Sized> KeysAndValues for M {
     }
 
     fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
-        let input = alone(tokens, self.shape(), Counting::Columns);
-        let mut kv = Vec::new();
-        drop(self.hidden(&input, None, Some(&mut kv)));
-        kv
+        let mut pass = ForwardPass::of_texts(self.stack(), tokens).keeping_kv();
+        drop(self.hidden(&mut pass));
+        pass.take_kv()
     }
 
     fn device(&self) -> Device {
         self.embeddings().device()
     }
-}
-
-/// Texts without padding and without anything before them.
-fn alone(tokens: Tensor<2, Int>, shape: &ModelShape, counting: Counting) -> Input {
-    let [batch, seq] = tokens.dims();
-    let mask = vec![1.0; batch * seq];
-    let positions = positions(&mask, [batch, seq], Taken::Before(0), shape.n_positions, counting, &tokens.device());
-    Input { tokens: Tokens::plain(tokens), positions, sight: Sight::default(), span: Span::Whole }
-}
-
-/// One batch of tokens on the device.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// What stands where, `[batch, seq]`.
-    pub tokens: Tokens,
-    /// Position of each token, `[batch, seq]`.
-    pub positions: Tensor<2, Int>,
-    /// Which keys each layer sees, of the past and of the text.
-    pub sight: Sight,
-    /// The blocks that run.
-    pub span: Span,
 }
 
 /// A causal language model with frozen weights.
@@ -345,11 +323,12 @@ pub trait CausalModel: Send {
 
     /// Hidden states as the head takes them, after the last norm: `[batch, seq, d_out]`, where `d_out` is `d_model` but
     /// for models that project them to narrower embeddings.
-    ///
-    /// `past` holds keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
-    /// `kv`, if given, receives the keys and values of this call's tokens, one pair per layer,
-    /// `[batch, n_kv_heads, seq, d_head]`: what a cache appends and what a prefix is initialised from.
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3>;
+
+    /// Its blocks, as a pass must know them.
+    fn stack(&self) -> Stack {
+        Stack::only(Site::Decoder, self.shape(), self.counting())
+    }
 
     /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.
     fn head(&self) -> &FrozenMatrix;
@@ -365,21 +344,4 @@ pub(crate) fn activation_named(architecture: &'static str, option: &'static str,
         option,
         value: name.to_owned(),
     })
-}
-
-/// The keys and values in the output of a fused projection.
-///
-/// # Shapes
-/// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
-/// - each result: `[batch, n_kv_heads, seq, d_head]`
-pub(crate) fn keys_and_values(qkv: &Tensor<3>, shape: &AttentionShape) -> LayerKv {
-    let [batch, seq, _] = qkv.dims();
-    let (queries, width) = (shape.n_heads * shape.d_head, shape.n_kv_heads * shape.d_head);
-    let part = |from: usize| {
-        qkv.clone()
-            .slice([0..batch, 0..seq, from..from + width])
-            .reshape([batch, seq, shape.n_kv_heads, shape.d_head])
-            .swap_dims(1, 2) // [batch, n_kv_heads, seq, d_head]
-    };
-    LayerKv { key: part(queries), value: part(queries + width) }
 }

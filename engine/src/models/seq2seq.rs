@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use burn::tensor::{Int, Tensor};
 
-use crate::models::{Conditioning, Input, ModelShape, Site, Span, Tokens};
+use crate::models::{Conditioning, ForwardPass, ModelShape, Site, Stack, StackName};
 use crate::nn::positions::Counting;
-use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, Sight};
+use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, Sight, keys_and_values};
 use crate::tokens::TargetStart;
 
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
@@ -91,22 +91,26 @@ pub trait Seq2SeqModel: Send + Sync {
         Counting::Columns
     }
 
-    /// What the encoder makes of a source, `[batch, source, d_model]`. `past` and `kv` are as those of
-    /// [`CausalModel::hidden`](super::CausalModel::hidden), for the encoder's layers.
-    fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3>;
+    /// The encoder or the decoder, as a pass must know it.
+    fn stack(&self, site: Site) -> Stack {
+        match site {
+            Site::Encoder => {
+                Stack { name: StackName::Encoder, ..Stack::only(site, self.encoder_shape(), self.counting()) }
+            }
+            Site::Decoder | Site::Cross => {
+                Stack { name: StackName::Decoder, ..Stack::only(Site::Decoder, self.shape(), self.counting()) }
+            }
+        }
+    }
+
+    /// What the encoder makes of a source, `[batch, source, d_model]`.
+    fn encode(&self, source: &mut ForwardPass<'_>) -> Tensor<3>;
 
     /// Keys and values of an encoded source for some layers of the decoder, `[batch, n_heads, source, d_head]`.
     fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv>;
 
-    /// Hidden states that [`Seq2SeqModel::head`] makes logits of, `[batch, seq, head width]`. `past` and `kv` are as
-    /// those of [`CausalModel::hidden`](super::CausalModel::hidden), for the decoder's self-attention.
-    fn hidden(
-        &self,
-        target: &Input,
-        source: &Encoded,
-        past: Option<&[LayerKv]>,
-        kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3>;
+    /// Hidden states that [`Seq2SeqModel::head`] makes logits of, `[batch, seq, head width]`, of a target behind its source.
+    fn hidden(&self, target: &mut ForwardPass<'_>) -> Tensor<3>;
 
     /// The matrix that makes logits of hidden states, `[vocab_size, head width]`.
     fn head(&self) -> &FrozenMatrix;
@@ -126,45 +130,26 @@ pub trait Seq2SeqModel: Send + Sync {
 
     /// Keys and values of a source and a target that stand alone, one pair per layer of the site.
     fn keys_and_values(&self, site: Site, source: Tensor<2, Int>, text: Tensor<2, Int>) -> Vec<LayerKv> {
-        let source = super::alone(source, self.encoder_shape(), self.counting());
-        let mut kv = Vec::new();
-        let at_encoder = (site == Site::Encoder).then_some(&mut kv);
-        let encoded = self.encode(&source, None, at_encoder);
+        let mut source = ForwardPass::of_texts(self.stack(Site::Encoder), source).keeping_kv();
+        let encoded = self.encode(&mut source);
         if site == Site::Encoder {
-            return kv;
+            return source.take_kv();
         }
         let cross = self.cross(encoded, 0..self.shape().n_layers);
         if site == Site::Cross {
             return cross;
         }
-        let text = super::alone(text, self.shape(), self.counting());
-        drop(self.hidden(&text, &Encoded { cross, first: 0, sight: Sight::default() }, None, Some(&mut kv)));
-        kv
+        let source = Encoded { cross, first: 0, sight: Sight::default() };
+        let mut target = ForwardPass::of_texts(self.stack(Site::Decoder), text).behind_source(&source).keeping_kv();
+        drop(self.hidden(&mut target));
+        target.take_kv()
     }
 }
 
-/// Reads a source with what an adapter puts before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
-pub fn read_source(
-    model: &dyn Seq2SeqModel,
-    tokens: Tokens,
-    positions: Tensor<2, Int>,
-    mask: Option<Tensor<2>>,
-    conditioning: &Conditioning,
-) -> Encoded {
-    let encoded = encode(model, Span::Whole, (tokens, positions), mask.clone(), conditioning);
-    Encoded::new(model, encoded, 0..model.shape().n_layers, mask, conditioning)
-}
-
-/// What a span of the encoder makes of a source behind what an adapter puts before it, `[batch, source, d_model]`.
-pub(crate) fn encode(
-    model: &dyn Seq2SeqModel,
-    span: Span,
-    (tokens, positions): (Tokens, Tensor<2, Int>),
-    mask: Option<Tensor<2>>,
-    conditioning: &Conditioning,
-) -> Tensor<3> {
-    let sight = Sight::behind(conditioning.slots(Site::Encoder), mask, tokens.dims(), &positions.device());
-    model.encode(&Input { tokens, positions, sight, span }, conditioning.encoder.as_deref(), None)
+/// Reads a source that stands alone, with what an adapter puts before it.
+pub fn read_source(model: &dyn Seq2SeqModel, mut source: ForwardPass<'_>, conditioning: &Conditioning) -> Encoded {
+    let encoded = model.encode(&mut source);
+    Encoded::new(model, encoded, 0..model.shape().n_layers, None, conditioning)
 }
 
 /// What the decoders have in common: where a layer attends to the source.
@@ -181,12 +166,12 @@ impl CrossAttention {
     /// Keys and values of an encoded source.
     pub(super) fn keys_and_values(&self, encoded: Tensor<3>) -> LayerKv {
         let shape = AttentionShape { n_heads: 0, ..self.shape.clone() };
-        super::keys_and_values(&self.key_value.forward(encoded), &shape)
+        keys_and_values(&self.key_value.forward(encoded), &shape)
     }
 
-    /// What the queries of `x` bring from the source.
-    pub(super) fn forward(&self, x: Tensor<3>, source: &LayerKv, key_mask: Option<&Tensor<2>>) -> Tensor<3> {
-        let mixed = crate::nn::attention(self.query.forward(x), Some(source), key_mask, None, &self.shape);
-        self.out.forward(mixed)
+    /// What the queries of `x` bring from the source, `[batch, seq, d_model]`.
+    pub(super) fn forward(&self, pass: &mut ForwardPass<'_>, layer: usize, x: Tensor<3>) -> Tensor<3> {
+        let mixed = pass.cross_attention(layer, self.query.forward(x), &self.shape);
+        pass.cross_attn_out(layer, self.out.forward(mixed))
     }
 }

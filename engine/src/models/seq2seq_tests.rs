@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,7 +12,7 @@ use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::models::{
-    BaseModel, Conditioning, GenerationConfig, Model, ModelFolder, Seq2SeqModel, Site, Tokens, read_source,
+    BaseModel, Conditioning, ForwardPass, GenerationConfig, Model, ModelFolder, Seq2SeqModel, Site, read_source,
 };
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
@@ -151,9 +151,9 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
                 [] => Conditioning::default(),
                 sites => adapter(&model, &device, sites, None).as_it_stands(),
             };
-            let on_device = |values: &[i32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 4]), &device);
-            let (tokens, positions) = (on_device(&[40, 7, 91, 22]), on_device(&[0, 1, 2, 3]));
-            let encoded = read_source(seq2seq(&model), Tokens::plain(tokens), positions, None, &conditioning);
+            let stack = model.stack(Site::Encoder);
+            let source = ForwardPass::of_prompt(stack, &[40, 7, 91, 22], 0, &conditioning, &device).unwrap();
+            let encoded = read_source(seq2seq(&model), source, &conditioning);
             let last = encoded.cross.last().unwrap();
             last.key.clone().try_into_vec_as::<f32>().unwrap()
         };

@@ -8,8 +8,8 @@ use crate::data::TokenBatch;
 use crate::generation::Sampling;
 use crate::generation::tiny::random;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
-use crate::nn::positions::{Positions, Taken, positions, real_tokens};
-use crate::nn::{Sight, Slots, head_logits};
+use crate::nn::head_logits;
+use crate::nn::positions::Positions;
 use crate::training::loss::summed_nll;
 
 fn cases() -> std::path::PathBuf {
@@ -54,26 +54,13 @@ fn logits(
     n_virtual: usize,
 ) -> Vec<Vec<f32>> {
     let device = crate::device::cpu();
-    let n_past = crate::nn::past_length(past);
-    let input = Input {
-        tokens: Tokens::new(tokens.iter().map(|&id| id.into()), shape, None, &device).unwrap(),
-        positions: positions(
-            mask,
-            shape,
-            Taken::Before(n_virtual),
-            model.shape().n_positions,
-            Counting::RealTokens,
-            &device,
-        ),
-        sight: Sight::behind(
-            Slots { n: n_past, ..Slots::default() },
-            real_tokens(mask, shape, &device),
-            shape,
-            &device,
-        ),
-        span: crate::models::Span::Whole,
-    };
-    let hidden = model.hidden(&input, past, None);
+    let conditioning = past.map_or_else(Conditioning::default, |past| Conditioning::causal(past.to_vec()));
+    let rows = PaddedRows { shape, tokens, mask, types: None, infix_from: Vec::new(), source: None };
+    let stack = Stack { counting: Counting::RealTokens, ..model.stack() };
+    let mut pass = ForwardPass::of_batch(stack, &rows, &conditioning, &device).unwrap();
+    let shift = n_virtual as i64 - crate::nn::past_length(past) as i64;
+    pass.positions = pass.positions + shift;
+    let hidden = model.hidden(&mut pass);
     let [batch, seq, d_out] = hidden.dims();
     let logits = head_logits(hidden.reshape([batch * seq, d_out]), model.head());
     let numbers: Vec<f32> = logits.try_into_vec_as().unwrap();

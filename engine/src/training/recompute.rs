@@ -13,8 +13,8 @@ use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{BaseModel, Conditioning, Depth, Leaf, Model, Seams, Site, Span, leaf, with_gradient};
-use crate::training::loss::{nll_of_hidden, read, seq2seq};
+use crate::models::{BaseModel, Conditioning, Depth, Leaf, Model, PaddedRows, Seams, Site, Span, leaf, with_gradient};
+use crate::training::loss::{nll_of_hidden, rows_of};
 
 /// The weighted loss of a batch, `[1]` and untracked, and the gradients of what `conditioning` is made of. The weight is
 /// what one labelled token counts.
@@ -27,17 +27,18 @@ pub(super) fn backward(
     (batch, token_weight): (&TokenBatch, f64),
     device: &Device,
 ) -> Result<(Tensor<1>, Gradients)> {
+    let rows = &rows_of(batch, conditioning);
     let entered = {
         let untracked = conditioning.untracked();
         let plain = base.tuned(&untracked.tuned)?;
-        Pass { model: plain.as_ref().unwrap_or(base), conditioning: &untracked, batch, device }.forward()?
+        Pass { model: plain.as_ref().unwrap_or(base), conditioning: &untracked, rows, device }.forward()?
     };
     let seams = Seams::default();
     let apart = base.tuned_apart(&conditioning.tuned, &seams)?;
     let leaves = seams.conditioning(conditioning);
-    let pass = Pass { model: apart.as_ref().unwrap_or(base), conditioning: &leaves, batch, device };
+    let pass = Pass { model: apart.as_ref().unwrap_or(base), conditioning: &leaves, rows, device };
     let trained = |side| first_trained(base, conditioning, side);
-    let (writes, n_layers) = (last_side(base), base.shape().n_layers);
+    let (writes, n_layers) = (base.last_site(), base.shape().n_layers);
     let mut loss = None;
     let of_loss = |hidden| {
         let (nll, _) = nll_of_hidden(pass.model, pass.conditioning, batch, hidden, device)?;
@@ -87,11 +88,11 @@ struct Blocks {
     first: usize,
 }
 
-/// A model with what an adapter gives it, and a batch.
+/// A model with what an adapter gives it, and the rows of a batch.
 struct Pass<'a> {
     model: &'a Model,
     conditioning: &'a Conditioning,
-    batch: &'a TokenBatch,
+    rows: &'a PaddedRows<'a>,
     device: &'a Device,
 }
 
@@ -99,7 +100,7 @@ impl Pass<'_> {
     fn forward(&self) -> Result<Entered> {
         let n_layers = self.model.shape().n_layers;
         let Model::Seq2Seq(model) = self.model else {
-            let resids = self.blocks(last_side(self.model), (n_layers, n_layers - 1), None)?;
+            let resids = self.blocks(self.model.last_site(), (n_layers, n_layers - 1), None)?;
             return Ok(Entered { encoder: None, resids });
         };
         let n_reading = model.encoder_shape().n_layers;
@@ -158,23 +159,9 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn run(&self, side: Site, span: Span, encoded: Option<&Tensor<3>>) -> Result<Tensor<3>> {
-        let Self { model, conditioning, batch, device } = *self;
-        match (model, encoded) {
-            (Model::Seq2Seq(model), Some(encoded)) if side == Site::Decoder => {
-                seq2seq::decode(model.as_ref(), conditioning, batch, encoded.clone(), span, device)
-            }
-            (Model::Seq2Seq(model), _) => seq2seq::encode(model.as_ref(), conditioning, batch, span, device),
-            _ => read(model, conditioning, batch, span, device),
-        }
-    }
-}
-
-/// The stack whose output the loss is made of.
-fn last_side(model: &Model) -> Site {
-    match model {
-        Model::Encoder(_) => Site::Encoder,
-        Model::Causal(_) | Model::Seq2Seq(_) => Site::Decoder,
+    fn run(&self, side: Site, layers: Span, encoded: Option<&Tensor<3>>) -> Result<Tensor<3>> {
+        let Self { model, conditioning, rows, device } = self;
+        model.run((side, layers), rows, encoded, conditioning, None, device)
     }
 }
 

@@ -3,15 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use engine::adapters::foreign::{self, Imported, Source};
 use engine::adapters::{FoldedAdapter, FoldedPrefix, PrefixShape};
 use engine::config::{Task, TaskRecord};
 use engine::error::EngineError;
 use engine::generation::Sampling;
 use engine::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
-use engine::models::{BaseModel, Conditioning, Input, Model, ModelFolder, ModelShape, Site, Span, Tokens};
-use engine::nn::Sight;
+use engine::models::{BaseModel, Conditioning, ForwardPass, Model, ModelFolder, ModelShape, PaddedRows, Site};
 use engine::nn::positions::Positions;
 use engine::weights::{Floats, read_floats, write_floats};
 use proptest::prelude::*;
@@ -315,13 +314,15 @@ fn behind_both_conventions_the_logits_and_tokens_are_those_of_transformers() {
 /// Hidden states of a text behind a prefix, with its positions given by hand: from `first` on.
 fn by_hand(model: &Model, conditioning: &Conditioning, tokens: &[i32], first: i32, device: &Device) -> Vec<f32> {
     let seq = tokens.len();
-    let row = |values: Vec<i32>| Tensor::<2, Int>::from_data(TensorData::new(values, [1, seq]), device);
-    let positions = row((first..first + seq as i32).collect());
-    let input =
-        Input { tokens: Tokens::plain(row(tokens.to_vec())), positions, sight: Sight::default(), span: Span::Whole };
+    let (shape, mask) = ([1, seq], vec![1.0; seq]);
+    let rows = PaddedRows { shape, tokens, mask: &mask, types: None, infix_from: Vec::new(), source: None };
+    let stack = model.stack(model.last_site());
+    let mut pass = ForwardPass::of_batch(stack, &rows, conditioning, device).unwrap();
+    let positions: Vec<i32> = (first..first + seq as i32).collect();
+    pass.positions = Tensor::from_data(TensorData::new(positions, shape), device);
     let hidden = match model {
-        Model::Causal(model) => model.hidden(&input, conditioning.decoder.as_deref(), None),
-        Model::Encoder(model) => model.hidden(&input, None, conditioning.encoder.as_deref(), None),
+        Model::Causal(model) => model.hidden(&mut pass),
+        Model::Encoder(model) => model.hidden(&mut pass),
         Model::Seq2Seq(_) => panic!("of one stack"),
     };
     hidden.try_into_vec_as::<f32>().unwrap()

@@ -15,12 +15,8 @@ use std::ops::Range;
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Weights, of_one_type};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{
-    Encoded, Input, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
-};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, floats,
-};
+use crate::models::{ForwardPass, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, floats};
 use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
@@ -218,39 +214,33 @@ struct Stack {
 }
 
 impl Stack {
-    fn hidden(
-        &self,
-        shared: &Tensor<2>,
-        input: &Input,
-        source: Option<&Encoded>,
-        past: Option<&[LayerKv]>,
-        mut kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3> {
-        let mut resid = input.begin(|| self.embedded(shared, input));
-        for (layer, block) in input.blocks(&self.blocks) {
-            let past = past.map(|layers| &layers[layer]);
+    fn hidden(&self, shared: &FrozenMatrix, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let mut resid = pass.begin(|| self.embedded(shared, pass)); // [batch, seq, d_model]
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             resid = block.own.around(resid, |x| {
-                let qkv = block.qkv.forward(x);
-                if let Some(kv) = &mut kv {
-                    kv.push(keys_and_values(&qkv, &self.attention));
-                }
-                block.out.forward(attention(qkv, past, input.sight.mask(layer), None, &self.attention))
+                let mixed = pass.attention(layer, block.qkv.forward(x), &self.attention, None); // [batch, seq, d_model]
+                pass.attn_out(layer, block.out.forward(mixed))
             });
-            if let (Some((part, cross)), Some(source)) = (&block.cross, source) {
-                resid = part.around(resid, |x| cross.forward(x, source.at(layer), source.sight.mask(layer)));
+            if let Some((part, cross)) = &block.cross {
+                resid = part.around(resid, |x| cross.forward(pass, layer, x));
             }
-            resid = block.last.around(resid, |x| block.fc2.forward(activation(block.fc1.forward(x), self.activation)));
+            resid = block.last.around(resid, |x| {
+                let wide = activation(block.fc1.forward(x), self.activation); // [batch, seq, d_ff]
+                pass.mlp_out(layer, block.fc2.forward(wide))
+            });
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| match &self.final_norm {
+        pass.end(resid, |resid| match &self.final_norm {
             Some(norm) => norm.forward(resid),
             None => resid,
         })
     }
 
     /// `[batch, seq, d_model]`
-    fn embedded(&self, shared: &Tensor<2>, input: &Input) -> Tensor<3> {
-        let tokens = input.tokens.embed_as(shared, self.lookup);
-        let resid = tokens + embedding(self.positions.clone(), input.positions.clone());
+    fn embedded(&self, shared: &FrozenMatrix, pass: &ForwardPass<'_>) -> Tensor<3> {
+        let tokens = pass.tokens.embed_as(shared, self.lookup);
+        let resid = tokens + embedding(self.positions.clone(), pass.positions.clone());
         match &self.embedding_norm {
             Some(norm) => norm.forward(resid),
             None => resid,
@@ -411,8 +401,8 @@ impl Seq2SeqModel for Bart {
         &self.target_tokens
     }
 
-    fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        self.encoder.hidden(&self.shared, source, None, past, kv)
+    fn encode(&self, source: &mut ForwardPass<'_>) -> Tensor<3> {
+        self.encoder.hidden(&self.shared, source)
     }
 
     fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv> {
@@ -420,14 +410,8 @@ impl Seq2SeqModel for Bart {
         self.decoder.blocks[layers].iter().filter_map(of_layer).collect()
     }
 
-    fn hidden(
-        &self,
-        target: &Input,
-        source: &Encoded,
-        past: Option<&[LayerKv]>,
-        kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3> {
-        let hidden = self.decoder.hidden(&self.shared, target, Some(source), past, kv);
+    fn hidden(&self, target: &mut ForwardPass<'_>) -> Tensor<3> {
+        let hidden = self.decoder.hidden(&self.shared, target);
         if !self.has_bias {
             return hidden;
         }

@@ -8,11 +8,8 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, Input, Loading, ModelShape, keys_and_values};
-use crate::nn::{
-    Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention,
-    past_length,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, ModelShape};
+use crate::nn::{Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation};
 use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "bloom";
@@ -189,28 +186,26 @@ impl CausalModel for Bloom {
         false
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let [_, seq] = input.tokens.dims();
-        let alibi = self.alibi.bias(input.sight.widest(), past_length(past) + seq); // [1 or batch, n_heads, 1, kv]
-        let embedded = || self.embeddings_norm.forward(input.tokens.embed(&self.word_embeddings));
-        let mut resid = input.begin(embedded); // [batch, seq, d_model]
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let [_, seq] = pass.tokens.dims();
+        let alibi = self.alibi.bias(pass.widest_mask(), pass.n_past() + seq); // [1 or batch, n_heads, 1, kv]
+        let embedded = || self.embeddings_norm.forward(pass.tokens.embed(&self.word_embeddings));
+        let mut resid = pass.begin(embedded); // [batch, seq, d_model]
         let stream = |resid: Tensor<3>, normed: &Tensor<3>| {
             if self.residual_after_norm { normed.clone() } else { resid }
         };
-        for (layer, block) in input.blocks(&self.blocks) {
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let normed = block.input_norm.forward(resid.clone());
             let qkv = block.qkv.forward(normed.clone()); // [batch, seq, 3 * d_model]
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.sight.mask(layer), Some(&alibi), &self.attention); // [batch, seq, d_model]
-            resid = stream(resid, &normed) + block.dense.forward(mixed);
+            let mixed = pass.attention(layer, qkv, &self.attention, Some(&alibi)); // [batch, seq, d_model]
+            resid = stream(resid, &normed) + pass.attn_out(layer, block.dense.forward(mixed));
             let normed = block.post_norm.forward(resid.clone());
             let wide = activation(block.h_to_4h.forward(normed.clone()), Activation::GeluTanh); // [batch, seq, d_ff]
-            resid = stream(resid, &normed) + block.back_to_h.forward(wide);
+            resid = stream(resid, &normed) + pass.mlp_out(layer, block.back_to_h.forward(wide));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.ln_f.forward(resid))
+        pass.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

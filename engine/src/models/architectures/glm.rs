@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, activation, attention,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, activation};
 use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
@@ -346,34 +344,24 @@ impl CausalModel for Glm {
         &self.shape
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.begin(|| input.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
-        let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in input.blocks(&self.blocks) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let mut resid = pass.begin(|| pass.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
+        let angles = self.rotary.angles(pass.positions.clone());
+        let outer = |norm: Option<&RmsNorm>, x: Tensor<3>| match norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed = block.o_proj.forward(attention(
-                qkv,
-                past,
-                input.sight.mask(layer),
-                input.sight.bias(),
-                &self.attention,
-            ));
-            resid = match &block.outer_norms {
-                Some((after_attention, after_feed)) => {
-                    let resid = resid + after_attention.forward(mixed);
-                    resid.clone() + after_feed.forward(block.feed_forward(resid, self.activation))
-                }
-                None => {
-                    let resid = resid + mixed;
-                    resid.clone() + block.feed_forward(resid, self.activation)
-                }
-            };
+            let mixed = pass.attention(layer, qkv, &self.attention, None); // [batch, seq, n_heads * d_head]
+            let (attention_norm, feed_norm) = block.outer_norms.as_ref().map(|(a, f)| (a, f)).unzip();
+            resid = resid + pass.attn_out(layer, outer(attention_norm, block.o_proj.forward(mixed)));
+            let fed = block.feed_forward(resid.clone(), self.activation); // [batch, seq, d_model]
+            resid = resid + pass.mlp_out(layer, outer(feed_norm, fed));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.norm.forward(resid))
+        pass.end(resid, |resid| self.norm.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

@@ -6,10 +6,8 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
 use crate::{Sentence, sentence};
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
@@ -174,21 +172,19 @@ impl CausalModel for Gpt2 {
         &self.shape
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let embedded = || input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone());
-        let mut resid = input.begin(embedded); // [batch, seq, d_model]
-        for (layer, block) in input.blocks(&self.blocks) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let embedded = || pass.tokens.embed(&self.wte) + embed(&self.wpe, pass.positions.clone());
+        let mut resid = pass.begin(embedded); // [batch, seq, d_model]
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let qkv = block.c_attn.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &block.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &block.attention); // [batch, seq, d_model]
-            resid = resid + block.attn_c_proj.forward(mixed);
+            let mixed = pass.attention(layer, qkv, &block.attention, None); // [batch, seq, d_model]
+            resid = resid + pass.attn_out(layer, block.attn_c_proj.forward(mixed));
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
-            resid = resid + block.mlp_c_proj.forward(activation(wide, self.activation));
+            resid = resid + pass.mlp_out(layer, block.mlp_c_proj.forward(activation(wide, self.activation)));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.ln_f.forward(resid))
+        pass.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

@@ -7,11 +7,8 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, SlidingWindow, activation, attention,
-    embed, past_length,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, SlidingWindow, activation, embed};
 use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "gpt_neo";
@@ -195,25 +192,21 @@ impl CausalModel for GptNeo {
         self.window.as_ref()
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let [_, seq] = input.tokens.dims();
-        let device = self.wte.device();
-        let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let embedded = || input.tokens.embed(&self.wte) + embed(&self.wpe, input.positions.clone());
-        let mut resid = input.begin(embedded); // [batch, seq, d_model]
-        for (layer, block) in input.blocks(&self.blocks) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let window = pass.window(self.window.as_ref());
+        let embedded = || pass.tokens.embed(&self.wte) + embed(&self.wpe, pass.positions.clone());
+        let mut resid = pass.begin(embedded); // [batch, seq, d_model]
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let qkv = block.qkv.forward(block.ln_1.forward(resid.clone())); // [batch, seq, 3 * d_model]
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let far = far.as_ref().filter(|_| block.is_local);
-            let mixed = attention(qkv, past, input.sight.mask(layer), far.or(input.sight.bias()), &self.attention); // [batch, seq, d_model]
-            resid = resid + block.out_proj.forward(mixed);
+            let window = window.as_ref().filter(|_| block.is_local);
+            let mixed = pass.attention(layer, qkv, &self.attention, window); // [batch, seq, d_model]
+            resid = resid + pass.attn_out(layer, block.out_proj.forward(mixed));
             let wide = block.c_fc.forward(block.ln_2.forward(resid.clone())); // [batch, seq, d_ff]
-            resid = resid + block.c_proj.forward(activation(wide, self.activation));
+            resid = resid + pass.mlp_out(layer, block.c_proj.forward(activation(wide, self.activation)));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.ln_f.forward(resid))
+        pass.end(resid, |resid| self.ln_f.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

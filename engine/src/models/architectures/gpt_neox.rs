@@ -7,10 +7,8 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, Input, Loading, ModelShape, activation_named, keys_and_values};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, Rotary, activation, attention,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, Rotary, activation};
 use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "gpt_neox";
@@ -193,30 +191,28 @@ impl CausalModel for GptNeox {
         &self.shape
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let mut resid = input.begin(|| input.tokens.embed(&self.embed_in)); // [batch, seq, d_model]
-        let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in input.blocks(&self.blocks) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let mut resid = pass.begin(|| pass.tokens.embed(&self.embed_in)); // [batch, seq, d_model]
+        let angles = self.rotary.angles(pass.positions.clone());
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let qkv = self.rotary.forward(block.qkv.forward(block.input_norm.forward(resid.clone())), &angles);
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed =
-                block.dense.forward(attention(qkv, past, input.sight.mask(layer), input.sight.bias(), &self.attention));
+            let mixed = pass.attention(layer, qkv, &self.attention, None); // [batch, seq, d_model]
+            let attn_out = pass.attn_out(layer, block.dense.forward(mixed));
             let feed = |x: Tensor<3>| {
-                let wide = block.h_to_4h.forward(block.post_norm.forward(x));
+                let wide = block.h_to_4h.forward(block.post_norm.forward(x)); // [batch, seq, d_ff]
                 block.back_to_h.forward(activation(wide, self.activation))
             };
             resid = if self.parallel {
-                let fed = feed(resid.clone());
-                resid + mixed + fed
+                let mlp_out = pass.mlp_out(layer, feed(resid.clone()));
+                resid + attn_out + mlp_out
             } else {
-                let after = resid + mixed;
-                after.clone() + feed(after)
+                let after = resid + attn_out;
+                after.clone() + pass.mlp_out(layer, feed(after))
             };
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.final_norm.forward(resid))
+        pass.end(resid, |resid| self.final_norm.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

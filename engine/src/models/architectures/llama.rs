@@ -1,7 +1,7 @@
 //! LLaMA and its relatives: RMS norm before each part, rotary positions, gated feed-forward, shared key and value heads.
 //!
 //! `model_type` llama, mistral, qwen2 and qwen3. They differ in biases, in Qwen3's norms of queries and keys, and in
-//! their defaults. Positions: `input.positions` as given; keys of a prefix are used as stored, never turned.
+//! their defaults. Positions: those of the pass as given; keys of a prefix are used as stored, never turned.
 //! huggingface/transformers: src/transformers/models/{llama,mistral,qwen2,qwen3}/modeling_*.py.
 
 use burn::tensor::Tensor;
@@ -9,11 +9,8 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, Rotary, SlidingWindow, activation,
-    attention, past_length,
-};
+use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, SlidingWindow, activation};
 use crate::{Sentence, sentence};
 
 /// `config.json` of this family; fields as Hugging Face names them, a default where only a relative has them.
@@ -319,27 +316,23 @@ impl CausalModel for Llama {
         self.window.as_ref()
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let [_, seq] = input.tokens.dims();
-        let device = self.embed_tokens.device();
-        let far = self.window.as_ref().and_then(|window| window.bias(seq, past_length(past), &device));
-        let mut resid = input.begin(|| input.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
-        let angles = self.rotary.angles(input.positions.clone());
-        for (layer, block) in input.blocks(&self.blocks) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let window = pass.window(self.window.as_ref());
+        let mut resid = pass.begin(|| pass.tokens.embed_as(&self.embed_tokens, self.lookup)); // [batch, seq, d_model]
+        let angles = self.rotary.angles(pass.positions.clone());
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             let qkv = block.qkv.forward(block.input_norm.forward(resid.clone()));
             let qkv = self.rotary.forward(block.normed(qkv, &self.attention), &angles);
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let far = far.as_ref().filter(|_| block.is_windowed);
-            let mixed = attention(qkv, past, input.sight.mask(layer), far.or(input.sight.bias()), &self.attention);
-            resid = resid + block.o_proj.forward(mixed);
+            let window = window.as_ref().filter(|_| block.is_windowed);
+            let mixed = pass.attention(layer, qkv, &self.attention, window); // [batch, seq, n_heads * d_head]
+            resid = resid + pass.attn_out(layer, block.o_proj.forward(mixed));
             let normed = block.post_norm.forward(resid.clone());
-            let gate = activation(block.gate_proj.forward(normed.clone()), self.activation);
-            resid = resid + block.down_proj.forward(gate * block.up_proj.forward(normed));
+            let gate = activation(block.gate_proj.forward(normed.clone()), self.activation); // [batch, seq, d_ff]
+            resid = resid + pass.mlp_out(layer, block.down_proj.forward(gate * block.up_proj.forward(normed)));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.norm.forward(resid))
+        pass.end(resid, |resid| self.norm.forward(resid))
     }
 
     fn head(&self) -> &FrozenMatrix {

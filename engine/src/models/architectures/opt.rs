@@ -8,11 +8,9 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, Input, Loading, Lookup, ModelShape, activation_named, keys_and_values};
+use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
 use crate::nn::positions::Counting;
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, attention, embed,
-};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
 use crate::{Sentence, sentence};
 
 const ARCHITECTURE: &str = "opt";
@@ -237,35 +235,29 @@ impl CausalModel for Opt {
         Counting::RealTokens
     }
 
-    fn hidden(&self, input: &Input, past: Option<&[LayerKv]>, mut kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
         let projected = |projection: &Option<FrozenLinear>, x: Tensor<3>| match projection {
             Some(projection) => projection.forward(x),
             None => x,
         };
-        let mut resid = input.begin(|| {
-            let embedded = input.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_out]
-            projected(&self.project_in, embedded) + embed(&self.embed_positions, input.positions.clone())
+        let mut resid = pass.begin(|| {
+            let embedded = pass.tokens.embed_as(&self.embed_tokens, self.lookup); // [batch, seq, d_out]
+            projected(&self.project_in, embedded) + embed(&self.embed_positions, pass.positions.clone())
         }); // [batch, seq, d_model]
-        for (layer, block) in input.blocks(&self.blocks) {
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
             resid = self.add(resid, &block.attention_norm, |x| {
                 let qkv = block.qkv.forward(x); // [batch, seq, 3 * d_model]
-                if let Some(kv) = &mut kv {
-                    kv.push(keys_and_values(&qkv, &self.attention));
-                }
-                let past = past.map(|layers| &layers[layer]);
-                block.out_proj.forward(attention(
-                    qkv,
-                    past,
-                    input.sight.mask(layer),
-                    input.sight.bias(),
-                    &self.attention,
-                ))
+                let mixed = pass.attention(layer, qkv, &self.attention, None); // [batch, seq, d_model]
+                pass.attn_out(layer, block.out_proj.forward(mixed))
             });
             resid = self.add(resid, &block.ff_norm, |x| {
-                block.fc2.forward(activation(block.fc1.forward(x), self.activation)) // [batch, seq, d_model]
+                let wide = activation(block.fc1.forward(x), self.activation); // [batch, seq, d_ff]
+                pass.mlp_out(layer, block.fc2.forward(wide))
             });
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| {
+        pass.end(resid, |resid| {
             let hidden = match &self.final_norm {
                 Some(norm) => norm.forward(resid),
                 None => resid,

@@ -12,12 +12,8 @@ use std::ops::Range;
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Weights};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{
-    Encoded, Input, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named, keys_and_values,
-};
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation, attention, past_length,
-};
+use crate::models::{ForwardPass, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation};
 use crate::{Sentence, sentence};
 
 /// The model types that this file computes, as `config.json` names them.
@@ -210,14 +206,15 @@ struct FeedForward {
 }
 
 impl FeedForward {
+    /// What is added to the stream.
     fn forward(&self, resid: Tensor<3>) -> Tensor<3> {
-        let normed = self.norm.forward(resid.clone());
+        let normed = self.norm.forward(resid);
         let wide = activation(self.wide.forward(normed.clone()), self.activation);
         let wide = match &self.up {
             Some(up) => wide * up.forward(normed),
             None => wide,
         };
-        resid + self.narrow.forward(wide)
+        self.narrow.forward(wide)
     }
 }
 
@@ -238,31 +235,22 @@ struct Stack {
 }
 
 impl Stack {
-    fn hidden(
-        &self,
-        mut resid: Tensor<3>,
-        input: &Input,
-        source: Option<&Encoded>,
-        past: Option<&[LayerKv]>,
-        mut kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3> {
-        let [_, seq, _] = resid.dims();
-        let bias = self.buckets.bias(past_length(past), seq);
-        for (layer, block) in input.blocks(&self.blocks) {
-            let qkv = block.qkv.forward(block.norm.forward(resid.clone()));
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
+    fn hidden(&self, shared: &FrozenMatrix, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let mut resid = pass.begin(|| pass.tokens.embed(shared)); // [batch, seq, d_model]
+        let [_, seq] = pass.tokens.dims();
+        let distances = self.buckets.bias(pass.n_past(), seq); // [1, n_heads, seq, kv]
+        for (layer, block) in pass.blocks(&self.blocks) {
+            resid = pass.resid_pre(layer, resid);
+            let qkv = block.qkv.forward(block.norm.forward(resid.clone())); // [batch, seq, 3 * n_heads * d_head]
+            let mixed = pass.attention(layer, qkv, &self.attention, Some(&distances)); // [batch, seq, n_heads * d_head]
+            resid = resid + pass.attn_out(layer, block.out.forward(mixed));
+            if let Some((norm, cross)) = &block.cross {
+                resid = resid.clone() + cross.forward(pass, layer, norm.forward(resid));
             }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.sight.mask(layer), Some(&bias), &self.attention);
-            resid = resid + block.out.forward(mixed);
-            if let (Some((norm, cross)), Some(source)) = (&block.cross, source) {
-                let read = cross.forward(norm.forward(resid.clone()), source.at(layer), source.sight.mask(layer));
-                resid = resid + read;
-            }
-            resid = block.feed_forward.forward(resid);
+            resid = resid.clone() + pass.mlp_out(layer, block.feed_forward.forward(resid));
+            resid = pass.resid_post(layer, resid);
         }
-        input.end(resid, |resid| self.final_norm.forward(resid))
+        pass.end(resid, |resid| self.final_norm.forward(resid))
     }
 }
 
@@ -377,9 +365,8 @@ impl Seq2SeqModel for T5 {
         &self.target_tokens
     }
 
-    fn encode(&self, source: &Input, past: Option<&[LayerKv]>, kv: Option<&mut Vec<LayerKv>>) -> Tensor<3> {
-        let resid = source.begin(|| source.tokens.embed(&self.shared));
-        self.encoder.hidden(resid, source, None, past, kv)
+    fn encode(&self, source: &mut ForwardPass<'_>) -> Tensor<3> {
+        self.encoder.hidden(&self.shared, source)
     }
 
     fn cross(&self, encoded: Tensor<3>, layers: Range<usize>) -> Vec<LayerKv> {
@@ -387,15 +374,8 @@ impl Seq2SeqModel for T5 {
         self.decoder.blocks[layers].iter().filter_map(of_layer).collect()
     }
 
-    fn hidden(
-        &self,
-        target: &Input,
-        source: &Encoded,
-        past: Option<&[LayerKv]>,
-        kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3> {
-        let resid = target.begin(|| target.tokens.embed(&self.shared));
-        let hidden = self.decoder.hidden(resid, target, Some(source), past, kv);
+    fn hidden(&self, target: &mut ForwardPass<'_>) -> Tensor<3> {
+        let hidden = self.decoder.hidden(&self.shared, target);
         target.end(hidden, |hidden| match self.output_scale {
             Some(scale) => hidden * scale,
             None => hidden,

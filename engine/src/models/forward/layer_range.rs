@@ -5,8 +5,6 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use crate::models::Input;
-
 /// The part of a stack of blocks that a call runs.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::large_enum_variant, reason = "a handle of a tensor, made once a block")]
@@ -31,30 +29,6 @@ impl Span {
         match self {
             Self::Whole => 0..n_layers,
             Self::Block { layer, .. } => *layer..*layer + 1,
-        }
-    }
-}
-
-impl Input {
-    /// What enters the first block that runs.
-    pub(crate) fn begin(&self, embed: impl FnOnce() -> Tensor<3>) -> Tensor<3> {
-        match &self.span {
-            Span::Block { resid: Some(resid), .. } => resid.clone(),
-            Span::Block { resid: None, .. } | Span::Whole => embed(),
-        }
-    }
-
-    /// The blocks that run, each with its number.
-    pub(crate) fn blocks<'a, B>(&self, blocks: &'a [B]) -> impl Iterator<Item = (usize, &'a B)> + use<'a, B> {
-        let layers = self.span.layers(blocks.len());
-        layers.clone().zip(&blocks[layers])
-    }
-
-    /// What stands behind the blocks, if the last of them runs.
-    pub(crate) fn end(&self, resid: Tensor<3>, behind: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
-        match &self.span {
-            Span::Block { layer, n_layers, .. } if layer + 1 < *n_layers => resid,
-            Span::Block { .. } | Span::Whole => behind(resid),
         }
     }
 }

@@ -1,8 +1,16 @@
-//! What a forward pass is given: tokens, and the blocks that run.
+//! A forward pass: what its blocks are given, which of them run, and the hooks on what they make.
 
+mod activation_cache;
+mod blocks;
+mod hooks;
 mod layer_range;
+mod pass;
+mod run;
 mod tokens;
 
+pub use self::activation_cache::ActivationCache;
+pub use self::hooks::{HookName, HookPoint, Hooks, StackName};
 pub use self::layer_range::Span;
+pub use self::pass::{ForwardPass, PaddedRows, Stack};
 pub(crate) use self::tokens::look_up;
 pub use self::tokens::{Lookup, Tokens};

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, activation::softmax};
 
 use super::{Numbers, assert_close, assert_slope, device, probe, values};
-use crate::nn::{AttentionShape, HIDDEN, LayerKv, attention};
+use crate::nn::{AttentionShape, HIDDEN, LayerKv, attention, attention_pattern, mixed_by};
 
 /// One case: sizes, and what hides keys.
 #[derive(Clone, Debug)]
@@ -149,6 +149,9 @@ impl Case {
         let ours = attention(qkv.clone(), past.as_ref(), mask.as_ref(), self.bias().as_ref(), &self.shape());
         let theirs = self.written_out(qkv.clone(), past.as_ref());
         assert_close("output", &values(ours.clone()), &values(theirs.clone()), 1e-5);
+        let pattern = attention_pattern(&qkv, past.as_ref(), mask.as_ref(), self.bias().as_ref(), &self.shape());
+        let by_pattern = mixed_by(pattern, &qkv, past.as_ref(), &self.shape());
+        assert_close("output by the pattern", &values(by_pattern), &values(theirs.clone()), 1e-5);
         let (ours, theirs) = (probe(ours, 5).backward(), probe(theirs, 5).backward());
         let grads = |grads| {
             let mut found = vec![values(qkv.grad(grads).expect("qkv is tracked"))];

@@ -2,7 +2,6 @@
 
 mod classes;
 mod masked;
-pub(super) mod seq2seq;
 mod written;
 
 use burn::tensor::activation::log_softmax;
@@ -12,9 +11,8 @@ use crate::ballot::log_probability;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{Conditioning, Input, Model, Site, Span, Tokens};
-use crate::nn::positions::{Taken, positions, real_tokens};
-use crate::nn::{Sight, floats};
+use crate::models::{Conditioning, Model, PaddedRows};
+use crate::nn::floats;
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -108,51 +106,27 @@ pub(crate) fn hidden(
     batch: &TokenBatch,
     device: &Device,
 ) -> Result<Tensor<3>> {
-    let Model::Seq2Seq(model) = model else { return read(model, conditioning, batch, Span::Whole, device) };
-    let encoded = seq2seq::encode(model.as_ref(), conditioning, batch, Span::Whole, device)?;
-    seq2seq::decode(model.as_ref(), conditioning, batch, encoded, Span::Whole, device)
+    model.hidden(&rows_of(batch, conditioning), conditioning, None, device)
 }
 
-/// What a span of the only stack of a model makes of a batch's tokens, `[batch, seq, d_model]`.
-///
-/// # Errors
-/// The model has two stacks, or the adapter does not fit the batch.
-pub(super) fn read(
-    model: &Model,
-    conditioning: &Conditioning,
-    batch: &TokenBatch,
-    span: Span,
-    device: &Device,
-) -> Result<Tensor<3>> {
-    let site = match model {
-        Model::Encoder(_) => Site::Encoder,
-        Model::Causal(_) | Model::Seq2Seq(_) => Site::Decoder,
-    };
-    let (past, n_infix) = (conditioning.of(site), conditioning.n_infix());
-    let shape = [batch.batch, batch.seq];
-    let first = if n_infix > 0 { batch.first_labelled() } else { Vec::new() };
-    let taken = match n_infix {
-        0 => Taken::Before(conditioning.n_before(site)),
-        n => Taken::From(n, &first),
-    };
-    let sight = Sight::behind(conditioning.slots(site), real_tokens(&batch.mask, shape, device), shape, device);
-    let input = Input {
-        tokens: Tokens::new(
-            batch.tokens.iter().map(|&id| id.into()),
-            shape,
-            conditioning.soft_prompt.as_ref(),
-            device,
-        )?,
-        positions: positions(&batch.mask, shape, taken, model.shape().n_positions, model.counting(), device),
-        sight: if n_infix > 0 { sight.around(n_infix, &first, batch.seq, device) } else { sight },
-        span,
-    };
-    if let Model::Encoder(encoder) = model {
-        let types = batch.types.as_ref();
-        let types = types.map(|types| Tensor::from_data(TensorData::new(types.clone(), shape), device));
-        return Ok(encoder.hidden(&input, types.as_ref(), past, None));
+/// A batch as a model reads it.
+pub(super) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) -> PaddedRows<'a> {
+    let source = batch.source.as_ref().map(|source| PaddedRows {
+        shape: [batch.batch, source.seq],
+        tokens: &source.tokens,
+        mask: &source.mask,
+        types: None,
+        infix_from: Vec::new(),
+        source: None,
+    });
+    PaddedRows {
+        shape: [batch.batch, batch.seq],
+        tokens: &batch.tokens,
+        mask: &batch.mask,
+        types: batch.types.as_deref(),
+        infix_from: if conditioning.n_infix() > 0 { batch.first_labelled() } else { Vec::new() },
+        source: source.map(Box::new),
     }
-    Ok(model.causal()?.hidden(&input, past, None))
 }
 
 /// Scores of every class or token at the labelled places, `[n, classes]`.
@@ -209,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::data::Example;
-    use crate::models::ModelFolder;
+    use crate::models::{ForwardPass, ModelFolder};
     use crate::nn::LayerKv;
     use crate::nn::positions::Positions;
 
@@ -248,14 +222,14 @@ mod tests {
                 floats(hidden(&model, &conditioning, &batch, &device).unwrap()).unwrap()
             };
             let by_hand = |first: i32| {
-                let row = |values: Vec<i32>| on_device(values, &device).reshape([1, tokens.len()]);
-                let tokens = batch.tokens.clone();
-                let positions = row((first..first + tokens.len() as i32).collect());
-                let input =
-                    Input { tokens: Tokens::plain(row(tokens)), positions, sight: Sight::default(), span: Span::Whole };
+                let conditioning = Conditioning::at(site, layers.clone());
+                let rows = rows_of(&batch, &conditioning);
+                let mut pass = ForwardPass::of_batch(model.stack(site), &rows, &conditioning, &device).unwrap();
+                pass.positions =
+                    on_device((first..first + tokens.len() as i32).collect(), &device).reshape([1, tokens.len()]);
                 let hidden = match &*model {
-                    Model::Encoder(model) => model.hidden(&input, None, Some(&layers), None),
-                    other => other.causal().unwrap().hidden(&input, Some(&layers), None),
+                    Model::Encoder(model) => model.hidden(&mut pass),
+                    other => other.causal().unwrap().hidden(&mut pass),
                 };
                 floats(hidden).unwrap()
             };

@@ -3,7 +3,7 @@
 //! Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding".
 
 use burn::tensor::module::embedding;
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -11,13 +11,9 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::forward::look_up;
 use crate::models::load::{ConfigFile, Loader, Role};
-use crate::models::{
-    EncoderModel, HeadKind, Input, Loading, Lookup, MaskHead, ModelShape, activation_named, keys_and_values,
-};
+use crate::models::{EncoderModel, ForwardPass, HeadKind, Loading, Lookup, MaskHead, ModelShape, activation_named};
 use crate::nn::positions::Counting;
-use crate::nn::{
-    Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation as activate, attention,
-};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate};
 use crate::random::normal;
 use crate::{Sentence, sentence};
 
@@ -244,12 +240,12 @@ impl Embeddings {
         })
     }
 
-    fn forward(&self, input: &Input, types: Option<&Tensor<2, Int>>) -> Tensor<3> {
-        let words = input.tokens.embed_as(&self.words, self.lookup);
-        let mut sum = words + look_up(&self.positions, &input.positions, self.unused_position); // [batch, seq, d_embedding]
+    fn forward(&self, pass: &ForwardPass<'_>) -> Tensor<3> {
+        let words = pass.tokens.embed_as(&self.words, self.lookup);
+        let mut sum = words + look_up(&self.positions, &pass.positions, self.unused_position); // [batch, seq, d_embedding]
         if let Some(table) = &self.types {
             sum = sum
-                + match types {
+                + match &pass.types {
                     Some(types) => embedding(table.clone(), types.clone()),
                     None => table.clone().narrow(0, 0, 1).unsqueeze_dim(0), // [1, 1, d_embedding]
                 };
@@ -401,25 +397,18 @@ impl EncoderModel for BertEncoder {
         self.counting
     }
 
-    fn hidden(
-        &self,
-        input: &Input,
-        types: Option<&Tensor<2, Int>>,
-        past: Option<&[LayerKv]>,
-        mut kv: Option<&mut Vec<LayerKv>>,
-    ) -> Tensor<3> {
-        let mut resid = input.begin(|| self.embeddings.forward(input, types)); // [batch, seq, d_model]
-        for (layer, &block) in input.blocks(&self.order) {
+    fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {
+        let mut resid = pass.begin(|| self.embeddings.forward(pass)); // [batch, seq, d_model]
+        for (layer, &block) in pass.blocks(&self.order) {
             let block = &self.blocks[block];
+            resid = pass.resid_pre(layer, resid);
             let qkv = block.qkv.forward(resid.clone()); // [batch, seq, 3 * d_model]
-            if let Some(kv) = &mut kv {
-                kv.push(keys_and_values(&qkv, &self.attention));
-            }
-            let past = past.map(|layers| &layers[layer]);
-            let mixed = attention(qkv, past, input.sight.mask(layer), None, &self.attention); // [batch, seq, d_model]
-            resid = block.attention_norm.forward(resid + block.attention_out.forward(mixed));
+            let mixed = pass.attention(layer, qkv, &self.attention, None); // [batch, seq, d_model]
+            let attn_out = pass.attn_out(layer, block.attention_out.forward(mixed));
+            resid = block.attention_norm.forward(resid + attn_out);
             let wide = activate(block.up.forward(resid.clone()), self.activation); // [batch, seq, d_ff]
-            resid = block.out_norm.forward(resid + block.down.forward(wide));
+            let mlp_out = pass.mlp_out(layer, block.down.forward(wide));
+            resid = pass.resid_post(layer, block.out_norm.forward(resid + mlp_out));
         }
         resid
     }

@@ -1,0 +1,162 @@
+//! What a block asks of its pass: its turn, attention over past and text, and the hooks on what it makes.
+
+use burn::tensor::Tensor;
+
+use super::hooks::{HookName, HookPoint, Hooks};
+use super::layer_range::Span;
+use super::pass::ForwardPass;
+use crate::nn::{
+    AttentionShape, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by, past_length,
+    with_keys_and_values,
+};
+
+impl ForwardPass<'_> {
+    /// What enters the first block that runs.
+    pub(crate) fn begin(&self, embed: impl FnOnce() -> Tensor<3>) -> Tensor<3> {
+        match &self.layers {
+            Span::Block { resid: Some(resid), .. } => resid.clone(),
+            Span::Block { resid: None, .. } | Span::Whole => embed(),
+        }
+    }
+
+    /// The blocks that run, each with its number.
+    pub(crate) fn blocks<'a, B>(&self, blocks: &'a [B]) -> impl Iterator<Item = (usize, &'a B)> + use<'a, B> {
+        let layers = self.layers.layers(blocks.len());
+        layers.clone().zip(&blocks[layers])
+    }
+
+    /// What stands behind the blocks, if the last of them runs.
+    pub(crate) fn end(&self, resid: Tensor<3>, behind: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+        match &self.layers {
+            Span::Block { layer, n_layers, .. } if layer + 1 < *n_layers => resid,
+            Span::Block { .. } | Span::Whole => behind(resid),
+        }
+    }
+
+    /// Columns before the text.
+    pub(crate) fn n_past(&self) -> usize {
+        past_length(self.past)
+    }
+
+    /// The mask of the layers that see every column of the past, `[batch, kv]`.
+    pub(crate) fn widest_mask(&self) -> Option<&Tensor<2>> {
+        self.mask.widest()
+    }
+
+    /// What hides the columns that are too far back in a layer with the window, `[1, 1, seq, kv]`; `None` if nothing is.
+    pub(crate) fn window(&self, window: Option<&SlidingWindow>) -> Option<Tensor<4>> {
+        let [_, seq] = self.tokens.dims();
+        window.and_then(|window| window.bias(seq, self.n_past(), &self.positions.device()))
+    }
+
+    /// What attention brings to each token from past and text, `[batch, seq, n_heads * d_head]`.
+    ///
+    /// # Shapes
+    /// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
+    /// - `bias`: the architecture's own, of distances, ALiBi or a window, `[1 or batch, 1 or n_heads, 1 or seq, kv]`
+    pub(crate) fn attention(
+        &mut self,
+        layer: usize,
+        qkv: Tensor<3>,
+        shape: &AttentionShape,
+        bias: Option<&Tensor<4>>,
+    ) -> Tensor<3> {
+        let qkv = self.hooked_qkv(layer, qkv, shape);
+        if let Some(kv) = &mut self.kv {
+            kv.push(keys_and_values(&qkv, shape));
+        }
+        let past = self.past.map(|layers| &layers[layer]);
+        let (mask, bias) = (self.mask.mask(layer), bias.or(self.mask.bias()));
+        let at = HookPoint { stack: self.stack, layer, name: HookName::Pattern };
+        hooked_attention(self.hooks.as_deref_mut(), at, (qkv, past, mask, bias), shape)
+    }
+
+    /// What cross-attention brings to each token of a target from its source, `[batch, seq, n_heads * d_head]`.
+    ///
+    /// # Shapes
+    /// - `query`: `[batch, seq, n_heads * d_head]`
+    pub(crate) fn cross_attention(&mut self, layer: usize, query: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+        let source = self.source.expect("a decoder's pass stands behind a source");
+        let LayerKv { key, value } = source.at(layer).clone();
+        let key = self.by_head(HookName::CrossK, layer, key);
+        let value = self.by_head(HookName::CrossV, layer, value);
+        let at = HookPoint { stack: self.stack, layer, name: HookName::CrossPattern };
+        let inputs = (query, Some(&LayerKv { key, value }), source.sight.mask(layer), None);
+        hooked_attention(self.hooks.as_deref_mut(), at, inputs, shape)
+    }
+
+    /// The residual stream that enters a block.
+    pub(crate) fn resid_pre(&mut self, layer: usize, resid: Tensor<3>) -> Tensor<3> {
+        self.stream(HookName::ResidPre, layer, resid)
+    }
+
+    /// What attention adds to the stream.
+    pub(crate) fn attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
+        self.stream(HookName::AttnOut, layer, attn_out)
+    }
+
+    /// What cross-attention adds to the stream.
+    pub(crate) fn cross_attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
+        self.stream(HookName::CrossAttnOut, layer, attn_out)
+    }
+
+    /// What the feed-forward layer adds to the stream.
+    pub(crate) fn mlp_out(&mut self, layer: usize, mlp_out: Tensor<3>) -> Tensor<3> {
+        self.stream(HookName::MlpOut, layer, mlp_out)
+    }
+
+    /// The residual stream that leaves a block.
+    pub(crate) fn resid_post(&mut self, layer: usize, resid: Tensor<3>) -> Tensor<3> {
+        self.stream(HookName::ResidPost, layer, resid)
+    }
+
+    /// A projection with its keys and values as the hooks leave them.
+    fn hooked_qkv(&mut self, layer: usize, qkv: Tensor<3>, shape: &AttentionShape) -> Tensor<3> {
+        if self.hook(HookName::K, layer).is_none() && self.hook(HookName::V, layer).is_none() {
+            return qkv;
+        }
+        let LayerKv { key, value } = keys_and_values(&qkv, shape);
+        let key = self.by_head(HookName::K, layer, key);
+        let value = self.by_head(HookName::V, layer, value);
+        with_keys_and_values(&qkv, LayerKv { key, value }, shape)
+    }
+
+    fn stream(&mut self, name: HookName, layer: usize, activation: Tensor<3>) -> Tensor<3> {
+        match self.hook(name, layer) {
+            Some((at, hooks)) => hooks.stream(at, &activation).unwrap_or(activation),
+            None => activation,
+        }
+    }
+
+    fn by_head(&mut self, name: HookName, layer: usize, activation: Tensor<4>) -> Tensor<4> {
+        match self.hook(name, layer) {
+            Some((at, hooks)) => hooks.by_head(at, &activation).unwrap_or(activation),
+            None => activation,
+        }
+    }
+
+    /// The hooks, if they ask for an activation.
+    fn hook(&mut self, name: HookName, layer: usize) -> Option<(HookPoint, &mut dyn Hooks)> {
+        let at = HookPoint { stack: self.stack, layer, name };
+        match &mut self.hooks {
+            Some(hooks) if hooks.wants(at) => Some((at, &mut **hooks)),
+            _ => None,
+        }
+    }
+}
+
+/// Attention in one operation, unless a hook puts another pattern in.
+fn hooked_attention(
+    hooks: Option<&mut (dyn Hooks + '_)>,
+    at: HookPoint,
+    (qkv, past, mask, bias): (Tensor<3>, Option<&LayerKv>, Option<&Tensor<2>>, Option<&Tensor<4>>),
+    shape: &AttentionShape,
+) -> Tensor<3> {
+    if let Some(hooks) = hooks.filter(|hooks| hooks.wants(at)) {
+        let pattern = attention_pattern(&qkv, past, mask, bias, shape);
+        if let Some(other) = hooks.by_head(at, &pattern) {
+            return mixed_by(other, &qkv, past, shape);
+        }
+    }
+    attention(qkv, past, mask, bias, shape)
+}

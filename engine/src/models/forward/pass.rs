@@ -1,0 +1,218 @@
+//! A forward pass through a stack of blocks: what each block is given, and what is taken from it on the way.
+//!
+//! Past, mask and positions are counted here alone: for rows that are read at once ([`ForwardPass::of_batch`]) and for
+//! text that is gone on with ([`ForwardPass::of_prompt`], [`ForwardPass::of_next`]).
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::hooks::{Hooks, StackName};
+use super::layer_range::Span;
+use super::tokens::Tokens;
+use crate::config::Site;
+use crate::error::Result;
+use crate::models::{Conditioning, Encoded, ModelShape};
+use crate::nn::positions::{Counting, Taken, positions, real_tokens};
+use crate::nn::{LayerKv, Sight};
+use crate::tokens::SOFT;
+
+/// A stack of blocks, as far as a pass through it must know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stack {
+    pub(crate) name: StackName,
+    /// Where its prefix stands.
+    pub(crate) site: Site,
+    pub(crate) n_positions: usize,
+    /// How rows that are read at once count their positions.
+    pub(crate) counting: Counting,
+}
+
+/// Rows of token ids padded to one length, on the host.
+#[derive(Clone, Debug)]
+pub struct PaddedRows<'a> {
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// Ids, row by row.
+    pub tokens: &'a [i32],
+    /// 1 for a token, 0 for padding.
+    pub mask: &'a [f32],
+    /// Which text of a pair each token belongs to; none: all to the first.
+    pub types: Option<&'a [i32]>,
+    /// The column of each row from which on an infix is seen; not looked at without one.
+    pub infix_from: Vec<usize>,
+    /// What stands before targets: the sources that an encoder reads.
+    pub source: Option<Box<PaddedRows<'a>>>,
+}
+
+/// One pass of a batch through a stack of blocks.
+pub struct ForwardPass<'a> {
+    /// What stands where, `[batch, seq]`.
+    pub tokens: Tokens,
+    /// Position of each token, `[batch, seq]`.
+    pub positions: Tensor<2, Int>,
+    /// Which text of a pair each token belongs to, `[batch, seq]`; none: all to the first.
+    pub types: Option<Tensor<2, Int>>,
+    /// Which keys each layer sees, of the past and of the text.
+    pub(super) mask: Sight,
+    /// Keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
+    pub(super) past: Option<&'a [LayerKv]>,
+    /// What the decoder sees of a source.
+    pub(super) source: Option<&'a Encoded>,
+    /// The blocks that run.
+    pub(super) layers: Span,
+    pub(super) stack: StackName,
+    pub(super) kv: Option<Vec<LayerKv>>,
+    pub(super) hooks: Option<&'a mut dyn Hooks>,
+}
+
+impl Stack {
+    /// The only stack of a model.
+    pub(crate) fn only(site: Site, shape: &ModelShape, counting: Counting) -> Self {
+        Self { name: StackName::Blocks, site, n_positions: shape.n_positions, counting }
+    }
+
+    /// Positions that a prefix takes before the text. Sources start at 0 whether there is one or not, as in the paper's code.
+    fn n_before(&self, conditioning: &Conditioning) -> usize {
+        if self.name == StackName::Encoder { 0 } else { conditioning.n_before(self.site) }
+    }
+
+    fn n_infix(&self, conditioning: &Conditioning) -> usize {
+        if self.name == StackName::Blocks { conditioning.n_infix() } else { 0 }
+    }
+
+    /// Embeddings of the soft tokens, which stand in a source where there is one.
+    fn soft_prompt<'a>(&self, conditioning: &'a Conditioning) -> Option<&'a Tensor<2>> {
+        conditioning.soft_prompt.as_ref().filter(|_| self.name != StackName::Decoder)
+    }
+}
+
+impl<'a> ForwardPass<'a> {
+    /// Rows that are read at once, in training and evaluation, behind what an adapter gives.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`](crate::error::EngineError::AdapterMismatch) for a soft token that it does not have.
+    pub fn of_batch(
+        stack: Stack,
+        rows: &PaddedRows<'_>,
+        conditioning: &'a Conditioning,
+        device: &Device,
+    ) -> Result<Self> {
+        let &PaddedRows { shape, tokens, mask, types, ref infix_from, .. } = rows;
+        let soft_prompt = stack.soft_prompt(conditioning);
+        let tokens = Tokens::new(tokens.iter().map(|&id| id.into()), shape, soft_prompt, device)?;
+        let taken = match stack.n_infix(conditioning) {
+            0 => Taken::Before(stack.n_before(conditioning)),
+            n_infix => Taken::From(n_infix, infix_from),
+        };
+        let positions = positions(mask, shape, taken, stack.n_positions, stack.counting, device);
+        // Padding stands behind a target's end, where no token of it looks.
+        let is_target = stack.name == StackName::Decoder;
+        let real = if is_target { None } else { real_tokens(mask, shape, device) };
+        let types = types.map(|types| Tensor::from_data(TensorData::new(types.to_vec(), shape), device));
+        let pass = Self::new(stack, tokens, positions).behind(stack, conditioning, real, infix_from);
+        Ok(Self { types, ..pass })
+    }
+
+    /// A text that stands alone and is gone on with, a source, or the start of a target, behind what an adapter gives.
+    /// After its leading soft tokens `n_free` positions are left free.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`](crate::error::EngineError::AdapterMismatch) for a soft token that it does not have.
+    pub fn of_prompt(
+        stack: Stack,
+        tokens: &[u32],
+        n_free: usize,
+        conditioning: &'a Conditioning,
+        device: &Device,
+    ) -> Result<Self> {
+        let seq = tokens.len();
+        let n_leading = tokens.iter().take_while(|&&token| token >= SOFT).count();
+        let (n_before, n_infix) = (stack.n_before(conditioning), stack.n_infix(conditioning));
+        let position = |at: usize| {
+            let infix = if at + 1 == seq { n_infix } else { 0 };
+            (n_before + infix + at + if at < n_leading { 0 } else { n_free }) as i64
+        };
+        let positions = on_device((0..seq).map(position).collect(), [1, seq], device);
+        let ids = tokens.iter().map(|&token| token.into());
+        let tokens = Tokens::new(ids, [1, seq], stack.soft_prompt(conditioning), device)?;
+        Ok(Self::new(stack, tokens, positions).behind(stack, conditioning, None, &[seq - 1]))
+    }
+
+    /// One more token of each row, behind what a cache holds.
+    pub fn of_next(
+        stack: Stack,
+        (tokens, positions): (Vec<i64>, Vec<i64>),
+        (past, mask): (&'a [LayerKv], Sight),
+        device: &Device,
+    ) -> Self {
+        let shape = [tokens.len(), 1];
+        let tokens = Tokens::plain(on_device(tokens, shape, device));
+        let positions = on_device(positions, shape, device);
+        Self { past: Some(past), mask, ..Self::new(stack, tokens, positions) }
+    }
+
+    /// Texts without padding and without anything before them.
+    pub fn of_texts(stack: Stack, tokens: Tensor<2, Int>) -> Self {
+        let [batch, seq] = tokens.dims();
+        let (mask, taken) = (vec![1.0; batch * seq], Taken::Before(0));
+        let positions = positions(&mask, [batch, seq], taken, stack.n_positions, stack.counting, &tokens.device());
+        Self::new(stack, Tokens::plain(tokens), positions)
+    }
+
+    fn new(stack: Stack, tokens: Tokens, positions: Tensor<2, Int>) -> Self {
+        Self {
+            tokens,
+            positions,
+            types: None,
+            mask: Sight::default(),
+            past: None,
+            source: None,
+            layers: Span::Whole,
+            stack: stack.name,
+            kv: None,
+            hooks: None,
+        }
+    }
+
+    fn behind(
+        self,
+        stack: Stack,
+        conditioning: &'a Conditioning,
+        real: Option<Tensor<2>>,
+        infix_from: &[usize],
+    ) -> Self {
+        let ([batch, seq], device) = (self.tokens.dims(), self.positions.device());
+        let mask = Sight::behind(conditioning.slots(stack.site), real, [batch, seq], &device);
+        let mask = mask.around(stack.n_infix(conditioning), infix_from, seq, &device);
+        Self { past: conditioning.of(stack.site), mask, ..self }
+    }
+
+    /// The same through some of the blocks.
+    pub fn through(self, layers: Span) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// The same of a target behind a source.
+    pub fn behind_source(self, source: &'a Encoded) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
+    /// The same, which keeps the keys and values of its tokens for [`ForwardPass::take_kv`].
+    pub fn keeping_kv(self) -> Self {
+        Self { kv: Some(Vec::new()), ..self }
+    }
+
+    /// The same under hooks.
+    pub fn with_hooks(self, hooks: Option<&'a mut (dyn Hooks + '_)>) -> Self {
+        Self { hooks: hooks.map(|hooks| hooks as &mut dyn Hooks), ..self }
+    }
+
+    /// Keys and values of this pass's tokens, one pair per layer, `[batch, n_kv_heads, seq, d_head]`: what a cache appends
+    /// and what a prefix is initialized from.
+    pub fn take_kv(&mut self) -> Vec<LayerKv> {
+        self.kv.take().unwrap_or_default()
+    }
+}
+
+fn on_device(ids: Vec<i64>, shape: [usize; 2], device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(ids, shape), device)
+}
