@@ -194,7 +194,14 @@ fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter
             let [_, width] = model.embedding_dims();
             let shape = PromptShape::alone(N_VIRTUAL, width);
             let (init, target) = (PromptInit::Random, PromptTarget::default());
-            vec![Part::Prompt(SoftPrompt::initialise(shape, &init, &target, model.embeddings(), device, SEED)?)]
+            vec![Part::Prompt(SoftPrompt::initialise(
+                shape,
+                &init,
+                &target,
+                &model.embeddings().dense(),
+                device,
+                SEED,
+            )?)]
         }
         Method::Lora => {
             let shape = LoraShape::new(&LoraConfig::default(), model.shape().architecture, &model.linears())?;

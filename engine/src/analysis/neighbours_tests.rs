@@ -224,10 +224,10 @@ fn what_is_not_there_cannot_be_asked_for() {
 #[test]
 fn an_embedding_finds_its_token() {
     let model = TinyModel::new(14);
-    let prompt = model.embeddings().clone().slice([7..9, 0..16]);
+    let prompt = model.embeddings().dense().slice([7..9, 0..16]);
     let nearest = |prompt: &Tensor<2>| {
         let geometry = |table: Table<'_>, width| Rc::new(Geometry::of(table, width, Space::Whitened));
-        nearest_in_embeddings(model.embeddings(), prompt, None, geometry, (Metric::Cosine, 3), &name)
+        nearest_in_embeddings(&model.embeddings().dense(), prompt, None, geometry, (Metric::Cosine, 3), &name)
     };
     let lists = nearest(&prompt).unwrap();
     assert_eq!((lists[0].nearest[0].token, lists[1].nearest[0].token), (7, 8));

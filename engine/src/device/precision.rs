@@ -95,7 +95,7 @@ fn magnitudes(data: &TensorData) -> TensorData {
 /// What a layer makes of `x`, and what comes back of `grad`.
 fn layer([x, weight, grad]: [&TensorData; 3], device: &Device, precision: Precision) -> Result<Vec<f32>> {
     let values = Tensor::<2>::from_data(weight.clone(), device).cast(precision.dtype());
-    let layer = FrozenLinear::new(FrozenMatrix { values, precision }, None);
+    let layer = FrozenLinear::new(FrozenMatrix::new(values, precision), None);
     let x = Tensor::<2>::from_data(x.clone(), &device.clone().autodiff()).require_grad();
     let out = layer.forward(x.clone().unsqueeze_dim(0)).squeeze_dim::<2>(0);
     let grad = Tensor::from_inner(Tensor::<2>::from_data(grad.clone(), device));

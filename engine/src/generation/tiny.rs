@@ -98,7 +98,7 @@ impl CausalModel for TinyModel {
         &self.embeddings
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.embeddings
     }
 }

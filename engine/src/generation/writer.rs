@@ -8,7 +8,7 @@ use crate::models::{
     CausalModel, Conditioning, Encoded, ForwardPass, GenerationConfig, Model, ModelShape, Seq2SeqModel, Site, Stack,
     read_source,
 };
-use crate::nn::{LayerKv, head_logits};
+use crate::nn::{FrozenMatrix, LayerKv, head_logits};
 use crate::{Sentence, sentence};
 
 /// How a target begins and ends.
@@ -155,7 +155,7 @@ impl Writer<'_> {
         }
     }
 
-    fn head(&self) -> &Tensor<2> {
+    fn head(&self) -> &FrozenMatrix {
         match self {
             Self::Causal(model) => model.head(),
             Self::Seq2Seq(model) => model.head(),

@@ -110,7 +110,7 @@ fn of_prompt(
     let before = request.initial.as_ref().map(|folder| model.adapter(folder)).transpose()?;
     let before = before.and_then(|adapter| adapter.prompt.filter(|before| before.values.len() == prompt.values.len()));
     let mut lists = nearest_in_embeddings(
-        model.model.embeddings(),
+        &model.model.embeddings().dense(),
         &slots(prompt),
         before.as_ref().map(slots).as_ref(),
         |table, width| {

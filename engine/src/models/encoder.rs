@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::Sentence;
 use crate::models::{ForwardPass, HeadKind, MaskHead, ModelShape, Site, Stack};
+use crate::nn::FrozenMatrix;
 use crate::nn::positions::Counting;
 
 /// A model that reads a text in both directions, with frozen weights.
@@ -32,7 +33,7 @@ pub trait EncoderModel: Send {
     fn mask_head(&self) -> Option<&MaskHead>;
 
     /// The token embeddings, `[vocab_size, d_embedding]`.
-    fn embeddings(&self) -> &Tensor<2>;
+    fn embeddings(&self) -> &FrozenMatrix;
 
     /// Standard deviation of the weights of a fresh head.
     fn initializer_range(&self) -> f64;

@@ -223,7 +223,7 @@ impl Model {
     }
 
     /// The token embeddings, `[vocab_size, width]`.
-    pub fn embeddings(&self) -> &Tensor<2> {
+    pub fn embeddings(&self) -> &FrozenMatrix {
         match self {
             Self::Causal(model) => model.embeddings(),
             Self::Encoder(model) => model.embeddings(),
@@ -334,7 +334,7 @@ pub trait CausalModel: Send {
     fn head(&self) -> &FrozenMatrix;
 
     /// The token embeddings, `[vocab_size, d_out]`.
-    fn embeddings(&self) -> &Tensor<2>;
+    fn embeddings(&self) -> &FrozenMatrix;
 }
 
 /// The activation that `config.json` names under `option`.

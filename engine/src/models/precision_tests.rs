@@ -7,7 +7,8 @@ use std::sync::Arc;
 use burn::tensor::DType;
 
 use super::*;
-use crate::nn::Precision;
+use crate::generation::{Decoder, DecoderOptions, DecoderStream, Sampling};
+use crate::nn::{Precision, floats, head_logits};
 use crate::weights::write_floats;
 
 fn load(folder: &Path, precision: Precision) -> Result<BaseModel> {
@@ -30,12 +31,12 @@ fn matrices_become_sixteen_bits_once_and_nothing_else_does() {
             }
             assert_eq!(model.embeddings().dtype(), precision.dtype(), "{name}");
             let head = model.head().unwrap();
-            assert_eq!((head.dtype(), head.precision), (precision.dtype(), precision), "{name}");
+            assert_eq!((head.dtype(), head.precision()), (precision.dtype(), precision), "{name}");
         }
     }
     let stored = load(&case("gpt2-prefix-2x32-bf16"), Precision::F32).unwrap();
     assert_eq!(stored.head().unwrap().dtype(), DType::BF16, "as it is stored, and widened where it is used");
-    assert_eq!(stored.head().unwrap().precision, Precision::F32);
+    assert_eq!(stored.head().unwrap().precision(), Precision::F32);
 }
 
 #[test]
@@ -62,4 +63,29 @@ fn what_f16_does_not_reach_is_refused_by_name() {
         "{error}"
     );
     assert!(load(&folder, Precision::Bf16).is_ok());
+}
+
+#[test]
+fn decoding_multiplies_the_vocabulary_in_the_precision_of_the_model() {
+    for precision in Precision::NARROW {
+        let model = load(&case("gpt2-prefix-2x44"), precision).unwrap();
+        let causal = model.causal().unwrap();
+        let prompt = [5, 9, 14];
+        let conditioning = Conditioning::default();
+        let mut pass =
+            ForwardPass::of_prompt(causal.stack(), &prompt, 0, &conditioning, &crate::device::cpu()).unwrap();
+        let hidden = causal.hidden(&mut pass); // [1, seq, d_model]
+        let [_, seq, d_model] = hidden.dims();
+        let last = hidden.slice([0..1, seq - 1..seq]).reshape([1, d_model]);
+        let rounded = floats(head_logits(last.clone(), causal.head())).unwrap();
+        let widened = floats(head_logits(last, causal.head().dense())).unwrap();
+
+        let sampling = Sampling { max_new_tokens: 1, ..Sampling::default() };
+        let options = DecoderOptions { sampling, keep_logits: true, ..DecoderOptions::default() };
+        let stream = DecoderStream::new(prompt.to_vec(), conditioning);
+        let mut decoder = Decoder::new(model.shape(), vec![stream], options).unwrap();
+        let decoded = decoder.step(causal).unwrap().remove(0).logits.unwrap();
+        assert_eq!(decoded, rounded, "{precision:?}");
+        assert_ne!(decoded, widened, "{precision:?}");
+    }
 }

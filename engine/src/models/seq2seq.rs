@@ -116,7 +116,7 @@ pub trait Seq2SeqModel: Send + Sync {
     fn head(&self) -> &FrozenMatrix;
 
     /// The token embeddings, `[vocab_size, d_model]`.
-    fn embeddings(&self) -> &Tensor<2>;
+    fn embeddings(&self) -> &FrozenMatrix;
 
     /// The sizes of each site that a prefix can have.
     fn sites(&self) -> Vec<(Site, ModelShape)> {

@@ -17,12 +17,12 @@ use super::ops::FrozenOps;
 /// - `targets`: `[n]`, in `0..vocab_size`
 /// - returns `[n]`
 pub fn label_nll(hidden: Tensor<2>, head: impl Into<FrozenMatrix>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let FrozenMatrix { values, precision } = head.into();
+    let head = head.into();
     assert_eq!(hidden.dims()[0], targets.dims()[0], "one target for each hidden state");
     Tensor::from_dispatch(Dispatch::frozen_label_nll(
         hidden.into_dispatch(),
-        values.into_dispatch(),
+        head.dense().into_dispatch(),
         targets.into_dispatch(),
-        precision,
+        head.precision(),
     ))
 }

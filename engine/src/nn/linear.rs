@@ -1,13 +1,11 @@
 //! Linear layers of the base model, with what an adapter adds to them, and the vocabulary head for decoding.
 
-use burn::backend::Dispatch;
 use burn::tensor::module::embedding;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::matrix::{FrozenMatrix, product};
-use super::ops::{FrozenOps, Optional};
 use super::precision::Precision;
 
 /// The weights of a linear layer of the base model.
@@ -47,17 +45,8 @@ impl FrozenLinear {
     /// - `x`: `[batch, seq, d_in]`
     /// - returns `[batch, seq, d_out]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let bias = match &self.bias {
-            Some(bias) => Optional::Some(bias.clone().into_dispatch()),
-            None => Optional::None,
-        };
-        let FrozenMatrix { values, precision } = self.weight.clone();
-        let read = x.clone().into_dispatch();
-        let made = Tensor::from_dispatch(Dispatch::frozen_linear(read, values.into_dispatch(), bias, precision));
-        match &self.low_rank {
-            Some(low_rank) => made + low_rank.forward(x, precision),
-            None => made,
-        }
+        let Some(low_rank) = &self.low_rank else { return self.weight.matmul(x, self.bias.as_ref()) };
+        self.weight.matmul(x.clone(), self.bias.as_ref()) + low_rank.forward(x, self.weight.precision())
     }
 }
 

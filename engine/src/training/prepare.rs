@@ -459,8 +459,8 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
                     adapter: start.prompt(),
                     factors: tasks.as_ref().map(|tasks| tasks.init.clone()),
                 };
-                let table = model.model.embeddings();
-                Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, table, device, seed)?)
+                let table = model.model.embeddings().dense();
+                Part::Prompt(SoftPrompt::initialise(shape.clone(), init, &target, &table, device, seed)?)
             }
             PartPlan::Lora(shape) => match &start.lora {
                 Some(lora) => Part::Lora(Lora::start_from(shape.clone(), lora, device)?),

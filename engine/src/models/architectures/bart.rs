@@ -296,8 +296,7 @@ impl Bart {
 
 /// A head with the bias as its last column, in 16 bits if both are stored so.
 fn with_column(head: &FrozenMatrix, bias: &FrozenMatrix) -> FrozenMatrix {
-    let values = Tensor::cat(of_one_type(vec![head.values.clone(), bias.values.clone()]), 1);
-    FrozenMatrix { values, precision: head.precision }
+    FrozenMatrix::new(Tensor::cat(of_one_type(vec![head.dense(), bias.dense()]), 1), head.precision())
 }
 
 /// `[vocab_size, 1]` in the bits it is stored in, if there is one that is not zero.
@@ -307,7 +306,7 @@ fn logits_bias(load: &Loader<'_>, vocab_size: usize) -> Result<Option<FrozenMatr
         return Ok(None);
     }
     let bias = load.matrix("final_logits_bias", [1, vocab_size])?;
-    let largest = floats(bias.values.clone().cast(DType::F32).abs().max())?;
+    let largest = floats(bias.dense().cast(DType::F32).abs().max())?;
     Ok((largest != [0.0]).then(|| bias.transpose()))
 }
 
@@ -426,7 +425,7 @@ impl Seq2SeqModel for Bart {
         self.head.as_ref().unwrap_or(&self.shared)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.shared
     }
 }

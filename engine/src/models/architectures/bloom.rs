@@ -212,7 +212,7 @@ impl CausalModel for Bloom {
         self.lm_head.as_ref().unwrap_or(&self.word_embeddings)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.word_embeddings
     }
 }

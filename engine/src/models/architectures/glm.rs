@@ -368,7 +368,7 @@ impl CausalModel for Glm {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.embed_tokens
     }
 }

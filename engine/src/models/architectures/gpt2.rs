@@ -191,7 +191,7 @@ impl CausalModel for Gpt2 {
         self.lm_head.as_ref().unwrap_or(&self.wte)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.wte
     }
 }

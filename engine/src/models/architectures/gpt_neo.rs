@@ -213,7 +213,7 @@ impl CausalModel for GptNeo {
         self.lm_head.as_ref().unwrap_or(&self.wte)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.wte
     }
 }

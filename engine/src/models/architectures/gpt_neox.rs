@@ -219,7 +219,7 @@ impl CausalModel for GptNeox {
         self.embed_out.as_ref().unwrap_or(&self.embed_in)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.embed_in
     }
 }

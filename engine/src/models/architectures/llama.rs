@@ -339,7 +339,7 @@ impl CausalModel for Llama {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.embed_tokens
     }
 }

@@ -386,7 +386,7 @@ impl Seq2SeqModel for T5 {
         self.lm_head.as_ref().unwrap_or(&self.shared)
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.shared
     }
 }

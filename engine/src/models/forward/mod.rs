@@ -12,5 +12,5 @@ pub use self::activation_cache::ActivationCache;
 pub use self::hooks::{HookName, HookPoint, Hooks, StackName};
 pub use self::layer_range::Span;
 pub use self::pass::{ForwardPass, PaddedRows, Stack};
-pub(crate) use self::tokens::look_up;
+pub(crate) use self::tokens::untrained_row;
 pub use self::tokens::{Lookup, Tokens};

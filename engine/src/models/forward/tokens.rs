@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::error::{EngineError, Result};
-use crate::nn::embed;
+use crate::nn::FrozenMatrix;
 use crate::sentence;
 use crate::tokens::SOFT;
 
@@ -84,13 +84,13 @@ impl Tokens {
     /// # Shapes
     /// - `table`: `[vocab_size, width]`
     /// - returns `[batch, seq, width]`
-    pub fn embed(&self, table: &Tensor<2>) -> Tensor<3> {
+    pub fn embed(&self, table: &FrozenMatrix) -> Tensor<3> {
         self.embed_as(table, Lookup::default())
     }
 
     /// The same as the architecture does it.
-    pub fn embed_as(&self, table: &Tensor<2>, lookup: Lookup) -> Tensor<3> {
-        let mut hard = look_up(table, &self.ids, lookup.padding);
+    pub fn embed_as(&self, table: &FrozenMatrix, lookup: Lookup) -> Tensor<3> {
+        let mut hard = untrained_row(table.embed(self.ids.clone()), &self.ids, lookup.padding);
         let is_bare = lookup.unscaled_behind_soft && self.soft.is_some();
         if let Some(scale) = lookup.scale.filter(|_| !is_bare) {
             hard = hard * scale;
@@ -102,9 +102,8 @@ impl Tokens {
     }
 }
 
-/// Rows of a table; the row of `padding` is not trained, torch's `padding_idx`.
-pub(crate) fn look_up(table: &Tensor<2>, ids: &Tensor<2, Int>, padding: Option<i64>) -> Tensor<3> {
-    let rows = embed(table, ids.clone());
+/// Rows of a table, `[batch, seq, width]`, of which that of `padding` is not trained, torch's `padding_idx`.
+pub(crate) fn untrained_row(rows: Tensor<3>, ids: &Tensor<2, Int>, padding: Option<i64>) -> Tensor<3> {
     let Some(padding) = padding.filter(|_| rows.is_tracked()) else { return rows };
     let trained: Tensor<3> = ids.clone().not_equal_elem(padding).float().unsqueeze_dim(2); // [batch, seq, 1]
     let left = Tensor::from_inner(rows.clone().inner());

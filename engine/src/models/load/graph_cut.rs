@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::models::{Conditioning, Tuned};
-use crate::nn::{FrozenLinear, FrozenMatrix, LayerKv, LowRank};
+use crate::nn::{FrozenLinear, LayerKv, LowRank};
 
 /// The cuts of one graph.
 #[derive(Default)]
@@ -72,8 +72,7 @@ impl Seams {
     pub(crate) fn linear(&self, whole: FrozenLinear) -> FrozenLinear {
         let FrozenLinear { weight, bias, low_rank } = whole;
         let low_rank = low_rank.map(|LowRank { a, b, dropout }| LowRank { a: self.cut(a), b: self.cut(b), dropout });
-        let weight = FrozenMatrix { values: self.cut(weight.values), ..weight };
-        FrozenLinear { weight, bias: bias.map(|bias| self.cut(bias)), low_rank }
+        FrozenLinear { weight: weight.map(|values| self.cut(values)), bias: bias.map(|bias| self.cut(bias)), low_rank }
     }
 
     /// Takes the share that leaves have in a backward pass.

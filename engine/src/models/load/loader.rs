@@ -399,7 +399,7 @@ impl<'a> Loader<'a> {
     }
 
     fn multiplied(&self, values: Tensor<2>) -> FrozenMatrix {
-        FrozenMatrix { values, precision: self.from.precision }
+        FrozenMatrix::new(values, self.from.precision)
     }
 
     fn read_matrix(&self, stored: &str, shape: [usize; 2]) -> Result<Tensor<2>> {

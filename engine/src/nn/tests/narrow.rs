@@ -49,7 +49,7 @@ fn a_layer_in_sixteen_bits_rounds_its_operands_and_nothing_else() {
             let stored = Numbers::new(63).plain::<2>([d_out, d_in]).transpose();
             let of = |x: TensorData, weight: Tensor<2>, grad: TensorData, precision| {
                 let x = Tensor::<2>::from_data(x, &device().autodiff()).require_grad();
-                let layer = FrozenLinear::new(FrozenMatrix { values: weight, precision }, None);
+                let layer = FrozenLinear::new(FrozenMatrix::new(weight, precision), None);
                 let out = layer.forward(x.clone().unsqueeze_dim(0)).squeeze_dim::<2>(0);
                 let plain = layer.forward(x.clone().inner().unsqueeze_dim(0));
                 assert_eq!(values(out.clone()), values(plain), "tracked or not");
@@ -110,7 +110,7 @@ fn trained_matrices_get_their_gradients_through_rounded_copies() {
                 Tensor::<2>::from_data(values.into_data(), &device().autodiff()).require_grad()
             });
             let [x, a, b, weight] = leaves.clone();
-            let mut layer = FrozenLinear::new(FrozenMatrix { values: weight, precision }, None);
+            let mut layer = FrozenLinear::new(FrozenMatrix::new(weight, precision), None);
             layer.low_rank = Some(LowRank { a, b, dropout: None });
             let out = layer.forward(x.unsqueeze_dim(0));
             let weights = Numbers::new(65).plain(out.dims());
@@ -139,7 +139,7 @@ fn a_head_in_sixteen_bits_has_nearly_the_loss() {
         let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [30]), &device());
         let of = |values_of_head: Tensor<2>, precision| {
             let hidden = Tensor::<2>::from_inner(hidden.clone()).require_grad();
-            let head = FrozenMatrix { values: values_of_head, precision };
+            let head = FrozenMatrix::new(values_of_head, precision);
             let nll = label_nll(hidden.clone(), &head, targets.clone());
             let grads = probe(nll.clone(), 5).backward();
             (values(nll), values(hidden.grad(&grads).unwrap()))
@@ -161,7 +161,7 @@ fn a_head_in_sixteen_bits_has_nearly_the_loss() {
 #[test]
 fn what_is_stored_in_sixteen_bits_is_not_widened() {
     let stored = Numbers::new(67).plain::<2>([6, 5]).cast(DType::BF16);
-    let matrix = FrozenMatrix { values: stored, precision: Precision::Bf16 };
+    let matrix = FrozenMatrix::new(stored, Precision::Bf16);
     assert_eq!(matrix.transpose().dtype(), DType::BF16);
     let x = Numbers::new(68).plain::<2>([3, 6]);
     let out = FrozenLinear::new(&matrix, None).forward(x.unsqueeze_dim(0));

@@ -21,7 +21,7 @@ fn frozen_linear_equals_burns() {
         for (weight, bias) in [(dense, Some(numbers.plain([d_out]))), (view, None)] {
             let layer = FrozenLinear::new(weight, bias);
             let theirs = |x: Tensor<3>| {
-                let out = x.matmul(Tensor::from_inner(layer.weight.values.clone()).unsqueeze_dim(0));
+                let out = x.matmul(Tensor::from_inner(layer.weight.dense()).unsqueeze_dim(0));
                 match layer.bias.clone() {
                     Some(bias) => out + Tensor::from_inner(bias).unsqueeze::<3>(),
                     None => out,

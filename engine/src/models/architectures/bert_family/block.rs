@@ -9,11 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
-use crate::models::forward::look_up;
+use crate::models::forward::untrained_row;
 use crate::models::load::{ConfigFile, Loader, Role};
 use crate::models::{EncoderModel, ForwardPass, HeadKind, Loading, Lookup, MaskHead, ModelShape, activation_named};
 use crate::nn::positions::Counting;
-use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate};
+use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate, embed};
 use crate::random::normal;
 use crate::{Sentence, sentence};
 
@@ -242,7 +242,8 @@ impl Embeddings {
 
     fn forward(&self, pass: &ForwardPass<'_>) -> Tensor<3> {
         let words = pass.tokens.embed_as(&self.words, self.lookup);
-        let mut sum = words + look_up(&self.positions, &pass.positions, self.unused_position); // [batch, seq, d_embedding]
+        let mut sum = words
+            + untrained_row(embed(&self.positions, pass.positions.clone()), &pass.positions, self.unused_position); // [batch, seq, d_embedding]
         if let Some(table) = &self.types {
             sum = sum
                 + match &pass.types {
@@ -314,7 +315,7 @@ impl MaskNames {
         let decoder = match own {
             true => head.matrix(&decoder, [vocab_size, narrow])?,
             false => match load.tied_to(WORDS, [vocab_size, narrow])? {
-                Some(values) => FrozenMatrix { values, precision: words.precision },
+                Some(values) => FrozenMatrix::new(values, words.precision()),
                 None => words.clone(),
             },
         };
@@ -434,7 +435,7 @@ impl EncoderModel for BertEncoder {
         self.mask_head.as_ref()
     }
 
-    fn embeddings(&self) -> &Tensor<2> {
+    fn embeddings(&self) -> &FrozenMatrix {
         &self.embeddings.words
     }
 
