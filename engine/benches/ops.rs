@@ -8,7 +8,7 @@ use std::time::Instant;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use engine::nn::{
     Activation, AdamW, AttentionShape, FrozenLinear, LayerKv, LayerNorm, activation, adamw_step, attention,
-    head_logits, label_nll,
+    cross_entropy_at_labels, head_logits,
 };
 
 const BATCH: usize = 4;
@@ -130,10 +130,10 @@ impl Bench {
         let head = self.plain([VOCAB_SIZE, D_MODEL]);
         let targets: Tensor<1, Int> = Tensor::arange(0..n as i64, &self.device);
         let plain = self.plain([n, D_MODEL]);
-        self.time("label_nll_forward", || drop(label_nll(plain.clone(), &head, targets.clone())));
+        self.time("label_nll_forward", || drop(cross_entropy_at_labels(plain.clone(), &head, targets.clone())));
         let hidden = self.tracked([n, D_MODEL]);
         self.time("label_nll_forward_backward", || {
-            drop(label_nll(hidden.clone(), &head, targets.clone()).sum().backward());
+            drop(cross_entropy_at_labels(hidden.clone(), &head, targets.clone()).sum().backward());
         });
         for n in [1, 2, 4, 8] {
             let hidden = self.plain([n, D_MODEL]);
@@ -180,7 +180,7 @@ impl Bench {
         self.time("step", || {
             let hidden = norm.forward(run(x.clone(), &prefix)).reshape([BATCH * SEQ, D_MODEL]);
             let labelled = hidden.narrow(0, BATCH * SEQ - n, n);
-            drop(label_nll(labelled, &head, targets.clone()).mean().backward());
+            drop(cross_entropy_at_labels(labelled, &head, targets.clone()).mean().backward());
         });
         let kv = || self.plain([1, N_HEADS, 138, D_HEAD]);
         let cache: Vec<LayerKv> = (0..N_LAYERS).map(|_| LayerKv { key: kv(), value: kv() }).collect();
@@ -201,7 +201,14 @@ impl Bench {
 }
 
 fn shape() -> AttentionShape {
-    AttentionShape { n_heads: N_HEADS, n_kv_heads: N_HEADS, d_head: D_HEAD, scale: 0.125, causal: true, own_keys: true }
+    AttentionShape {
+        n_heads: N_HEADS,
+        n_kv_heads: N_HEADS,
+        d_head: D_HEAD,
+        scale: 0.125,
+        causal: true,
+        is_cross: false,
+    }
 }
 
 struct Block {

@@ -12,7 +12,7 @@ fn main() -> Result<(), EngineError> {
     let loaded = LoadedModel::load(&folder, (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(()))?;
     let adapter = loaded.adapter(&Path::new(&run).join("adapter"))?;
     let conditioning = loaded.conditioning(&adapter)?;
-    let n_virtual = conditioning.slots(Site::Decoder).n;
+    let n_virtual = conditioning.prefix_columns(Site::Decoder).n;
 
     let prompt = loaded.tokenizer.encode("name : Tarden | kind : moon | measures : 674 km")?;
     let stack = loaded.model.stack(Site::Decoder);

@@ -20,7 +20,7 @@ use crate::adapters::{
 use crate::config::{
     LoraConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptInit, Reparameterisation, Task, TaskRecord,
 };
-use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
+use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -246,7 +246,7 @@ fn batch(model: &Model, seq: usize, n_soft: usize) -> TokenBatch {
     let source = is_pair.then(|| rows(n_soft));
     let n_soft_here = if is_pair { 0 } else { n_soft };
     let (tokens, width) = (rows(n_soft_here), seq + n_soft_here);
-    let label = |(at, &token): (usize, &i32)| if at % width < n_soft_here + seq / 2 { NO_LABEL } else { token };
+    let label = |(at, &token): (usize, &i32)| if at % width < n_soft_here + seq / 2 { IGNORE_INDEX } else { token };
     let labels = tokens.iter().enumerate().map(label).collect();
     let source = source.map(|tokens| SourceBatch { seq: seq + n_soft, mask: vec![1.0; tokens.len()], tokens });
     TokenBatch {

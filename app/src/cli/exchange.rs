@@ -6,7 +6,7 @@ use clap::Args;
 use engine::adapters::single_file;
 use engine::device::DeviceChoice;
 use engine::files::{self, Kind};
-use engine::nn::positions::Positions;
+use engine::nn::positions::PositionConvention;
 use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use serde_json::json;
 
@@ -140,11 +140,11 @@ fn inspect(session: &Session, adapter: PathBuf, model: Option<PathBuf>) -> Resul
 fn describe(found: &AdapterFacts) {
     out::result(&found.sentence);
     match found.positions {
-        Positions::Shifted => {}
-        Positions::Unshifted => {
+        PositionConvention::Shifted => {}
+        PositionConvention::Unshifted => {
             out::note("Note: PEFT would begin the text's positions behind it, and compute something else");
         }
-        Positions::Infix => out::note("Note: PEFT would put it before the text, and compute something else"),
+        PositionConvention::Infix => out::note("Note: PEFT would put it before the text, and compute something else"),
     }
     let Some(about) = &found.about else { return };
     let base = &about.base;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{RichText, ScrollArea, Ui};
 use engine::adapters::single_file::About;
-use engine::nn::positions::Positions;
+use engine::nn::positions::PositionConvention;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 
 use crate::action::{Action, Pick};
@@ -88,9 +88,9 @@ impl Incoming {
             fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
         }
         let positions = match found.positions {
-            Positions::Shifted => say!("incoming.shifted"),
-            Positions::Unshifted => say!("incoming.unshifted"),
-            Positions::Infix => say!("incoming.infix"),
+            PositionConvention::Shifted => say!("incoming.shifted"),
+            PositionConvention::Unshifted => say!("incoming.unshifted"),
+            PositionConvention::Infix => say!("incoming.infix"),
         };
         fact_ui(ui, say!("incoming.positions"), positions);
         if let Some(about) = &found.about {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapters::FoldedAdapter;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::{Sentence, sentence};
 
 const FILE: &str = "positions.json";
@@ -31,7 +31,7 @@ pub(super) fn unusable_in_peft(architecture: &str) -> Option<Sentence> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Convention {
     /// Where the text's positions begin.
-    pub(super) positions: Positions,
+    pub(super) positions: PositionConvention,
     /// The layers that have one; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) layers: Option<Vec<usize>>,
@@ -68,13 +68,13 @@ impl Convention {
     /// What it computes where PEFT loads its files, in a sentence; `None` if it is the same.
     pub(super) fn elsewhere(&self, n_virtual: usize) -> Option<Sentence> {
         let positions = match self.positions {
-            Positions::Shifted => None,
-            Positions::Unshifted => Some(sentence!(
+            PositionConvention::Shifted => None,
+            PositionConvention::Unshifted => Some(sentence!(
                 "it was trained with a text's positions from 0 on, and PEFT begins them at {n_virtual}: a model that has \
                  positions computes something else there",
                 n_virtual
             )),
-            Positions::Infix => Some(sentence!(
+            PositionConvention::Infix => Some(sentence!(
                 "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
             )),
         };

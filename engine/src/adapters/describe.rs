@@ -1,7 +1,7 @@
 //! What an adapter is, in a sentence.
 
 use crate::adapters::FoldedAdapter;
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::{Sentence, sentence};
 
 /// What an adapter is, in a sentence; `kept_by` is whoever wrote it.
@@ -14,9 +14,9 @@ pub(super) fn describe(kept_by: &Sentence, adapter: &FoldedAdapter) -> Sentence 
         return sentence;
     }
     let positions = match adapter.positions {
-        Positions::Shifted => sentence!("the text's positions begin behind it"),
-        Positions::Unshifted => sentence!("the text's positions begin at 0"),
-        Positions::Infix => sentence!("it stands between prompt and target"),
+        PositionConvention::Shifted => sentence!("the text's positions begin behind it"),
+        PositionConvention::Unshifted => sentence!("the text's positions begin at 0"),
+        PositionConvention::Infix => sentence!("it stands between prompt and target"),
     };
     sentence!("{sentence}; {positions}", sentence, positions)
 }

@@ -21,7 +21,7 @@ use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::models::{ClassHead, Conditioning, Model, ModelShape, Site};
 use crate::nn::LayerKv;
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::tokens::SOFT;
 use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
@@ -48,7 +48,7 @@ pub struct FoldedAdapter {
     /// The base model, as whoever saved it named it.
     pub base_model: Option<String>,
     /// Where the text's positions begin behind it.
-    pub positions: Positions,
+    pub positions: PositionConvention,
     /// The layers that see its prefixes, which have zeros for the others; `None`: all.
     pub layers: Option<Vec<usize>>,
     /// What its files say that nothing here reads, a sentence each.
@@ -229,7 +229,7 @@ impl FoldedAdapter {
         match (&self.prompt, &self.lora, &self.text) {
             _ if !self.prefixes.is_empty() => {
                 let (n_frozen, layers) = (self.n_frozen, self.layers.clone());
-                let infix = self.positions == Positions::Infix;
+                let infix = self.positions == PositionConvention::Infix;
                 MethodConfig::Prefix(PrefixConfig { n_virtual, n_frozen, layers, infix, ..PrefixConfig::default() })
             }
             (Some(prompt), ..) => {
@@ -284,8 +284,8 @@ impl FoldedAdapter {
     /// Positions that it takes before the text, at most.
     pub fn n_before(&self) -> usize {
         match self.positions {
-            Positions::Shifted | Positions::Infix => self.n_virtual(),
-            Positions::Unshifted => 0,
+            PositionConvention::Shifted | PositionConvention::Infix => self.n_virtual(),
+            PositionConvention::Unshifted => 0,
         }
     }
 
@@ -300,7 +300,7 @@ impl FoldedAdapter {
             layers: self.layers.clone(),
             ..Conditioning::default()
         };
-        if self.positions == Positions::Infix {
+        if self.positions == PositionConvention::Infix {
             model.check_infix()?;
         }
         for (site, prefix) in &self.prefixes {
@@ -409,9 +409,9 @@ impl FoldedAdapter {
         self.weights.iter().chain(&self.head).for_each(|(.., values)| digest.update(bytes(values)));
         // The same numbers compute something else.
         match self.positions {
-            Positions::Shifted => {}
-            Positions::Unshifted => digest.update(b"unshifted"),
-            Positions::Infix => digest.update(b"infix"),
+            PositionConvention::Shifted => {}
+            PositionConvention::Unshifted => digest.update(b"unshifted"),
+            PositionConvention::Infix => digest.update(b"infix"),
         }
         for layer in self.layers.iter().flatten() {
             digest.update(layer.to_le_bytes());
@@ -575,9 +575,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let plain = FoldedAdapter { task: TaskRecord::default(), ..decoder_only(2) };
         for (layers, positions, words) in [
-            (Some(vec![1]), Positions::Shifted, "some layers have no prefix"),
-            (None, Positions::Infix, "between prompt and target"),
-            (Some(vec![0]), Positions::Infix, "between prompt and target"),
+            (Some(vec![1]), PositionConvention::Shifted, "some layers have no prefix"),
+            (None, PositionConvention::Infix, "between prompt and target"),
+            (Some(vec![0]), PositionConvention::Infix, "between prompt and target"),
         ] {
             let adapter = FoldedAdapter { layers, positions, ..plain.clone() };
             let said = adapter.export(folder.path(), None).unwrap().unwrap();
@@ -586,7 +586,7 @@ mod tests {
             assert_eq!((&back.layers, back.positions, back.hash()), (&adapter.layers, positions, adapter.hash()));
             assert_ne!(adapter.hash(), plain.hash());
             let MethodConfig::Prefix(method) = back.method() else { panic!("{:?}", back.method()) };
-            assert_eq!((method.layers, method.infix), (adapter.layers, positions == Positions::Infix));
+            assert_eq!((method.layers, method.infix), (adapter.layers, positions == PositionConvention::Infix));
         }
         assert_eq!(plain.export(folder.path(), None).unwrap(), None, "the word of the one before does not stay");
         assert_eq!(FoldedAdapter::read(folder.path(), None).unwrap().layers, None);

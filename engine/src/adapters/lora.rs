@@ -15,7 +15,7 @@ use crate::adapters::patterns::{Pattern, Patterns};
 use crate::adapters::peft::transposed;
 use crate::config::LoraConfig;
 use crate::error::{EngineError, Result};
-use crate::models::{LinearName, Role, Rows, Tuned};
+use crate::models::{LinearName, Role, Rows, WeightOverrides};
 use crate::nn::{Dropout, LowRank};
 use crate::random::normal;
 use crate::{Sentence, sentence};
@@ -238,7 +238,7 @@ impl Lora {
     }
 
     /// Adds the matrices to what is changed of a model; `random` draws the dropout of a training step.
-    pub(crate) fn condition(&self, leaves: &Trainables, random: Option<&mut impl Rng>, tuned: &mut Tuned) {
+    pub(crate) fn condition(&self, leaves: &Trainables, random: Option<&mut impl Rng>, tuned: &mut WeightOverrides) {
         let rate = self.shape.config.dropout;
         let mut random = random.filter(|_| rate > 0.0);
         for (index, LoraLayer { linear, rank, scale }) in self.shape.layers.iter().enumerate() {
@@ -303,7 +303,7 @@ const STREAM: u64 = 1 << 41;
 
 impl FoldedLora {
     /// Adds the matrices to what is changed of a model.
-    pub(crate) fn condition(&self, tuned: &mut Tuned, device: &Device) {
+    pub(crate) fn condition(&self, tuned: &mut WeightOverrides, device: &Device) {
         for LoraMatrices { name, rank, d_in, d_out, a, b, scale, .. } in &self.layers {
             let matrix =
                 |values: &[f32], dims: [usize; 2]| Tensor::from_data(TensorData::new(values.to_vec(), dims), device);

@@ -106,7 +106,7 @@ struct Base<'a> {
 
 impl<'a> Base<'a> {
     fn of(folder: &'a ModelFolder) -> Self {
-        let (linears, weights) = (folder.known_linears(), folder.known_weights());
+        let (linears, weights) = (folder.list_linears(), folder.list_weights());
         let tied = tied_head(&linears, &weights);
         Self { folder, linears, weights, tied }
     }

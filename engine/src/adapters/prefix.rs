@@ -9,7 +9,7 @@ use crate::adapters::parameters::{Parameter, Trainables};
 use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, ModelShape, Site};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::nn::{LayerKv, floats};
 use crate::{Sentence, sentence};
 
@@ -142,8 +142,8 @@ impl Prefix {
     }
 
     /// Where a text's positions begin behind it.
-    pub fn positions(&self) -> Positions {
-        if self.infix { Positions::Infix } else { Positions::Shifted }
+    pub fn positions(&self) -> PositionConvention {
+        if self.infix { PositionConvention::Infix } else { PositionConvention::Shifted }
     }
 
     /// The layers that see it; `None`: all.

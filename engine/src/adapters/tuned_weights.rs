@@ -1,7 +1,7 @@
 //! Weights of the model itself in training: full fine-tuning, its top layers, biases.
 
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::models::Tuned;
+use crate::models::WeightOverrides;
 
 /// Weights that stand in place of the model's, called as the model's own modules are.
 pub struct TunedWeights {
@@ -11,7 +11,7 @@ pub struct TunedWeights {
 
 impl TunedWeights {
     /// Adds them to what is changed of a model.
-    pub(crate) fn condition(&self, leaves: &Trainables, tuned: &mut Tuned) {
+    pub(crate) fn condition(&self, leaves: &Trainables, tuned: &mut WeightOverrides) {
         for (index, parameter) in self.parameters.iter().enumerate() {
             let leaf = leaves.shaped(index, [parameter.shape.iter().product()]);
             tuned.replaced.insert(parameter.name.to_string(), (parameter.shape.clone(), leaf));

@@ -10,7 +10,7 @@ use crate::models::ModelFolder;
 /// # Errors
 /// A weight has another shape, or cannot be read.
 pub fn weight_changes(adapter: &FoldedAdapter, model: &ModelFolder) -> Result<Vec<WeightChange>> {
-    let weights = model.known_weights();
+    let weights = model.list_weights();
     let own = |name: &str| -> Result<Vec<f32>> {
         let Some(weight) = weights.iter().find(|weight| weight.name == name) else { return Ok(Vec::new()) };
         model.files().values(&weight.stored, &weight.shape)

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::models::{KeysAndValues, Model, ModelShape, Site};
+use crate::models::{KvSource, Model, ModelShape, Site};
 use crate::nn::LayerKv;
 
 /// The sites of a model in a row, as one stack of layers: the encoder's, then the decoder's, then those of
@@ -24,13 +24,13 @@ impl<'a> SiteStack<'a> {
     }
 }
 
-impl KeysAndValues for SiteStack<'_> {
+impl KvSource for SiteStack<'_> {
     fn sizes(&self) -> &ModelShape {
         &self.shape
     }
 
     /// Where there is a source, each token is one; the decoder writes the same token from it.
-    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
+    fn forward_kv(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
         let at = |site: &Site| self.model.keys_and_values(*site, tokens.clone(), tokens.clone());
         self.sites.iter().flat_map(at).collect()
     }

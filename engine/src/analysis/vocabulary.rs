@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::bank::{Checksum, Layout, VocabularyBank};
 use crate::error::{EngineError, IoAction, Result};
-use crate::models::{KeysAndValues, ModelShape};
+use crate::models::{KvSource, ModelShape};
 use crate::sentence;
 
 /// Tokens in one step.
@@ -70,7 +70,7 @@ impl VocabularyBuilder {
     ///
     /// # Panics
     /// After it returned the bank.
-    pub fn step(&mut self, model: &(impl KeysAndValues + ?Sized)) -> Result<VocabularyStep> {
+    pub fn step(&mut self, model: &(impl KvSource + ?Sized)) -> Result<VocabularyStep> {
         let n_tables = 2 * self.layout.n_layers;
         match std::mem::replace(&mut self.state, State::Done) {
             State::Opening => {
@@ -114,14 +114,14 @@ impl VocabularyBuilder {
 
     fn build(
         &self,
-        model: &(impl KeysAndValues + ?Sized),
+        model: &(impl KvSource + ?Sized),
         file: &mut NamedTempFile,
         checksums: &mut [Checksum],
         tokens: Range<usize>,
     ) -> Result<()> {
         let count = tokens.len();
         let ids: Vec<i64> = tokens.clone().map(|token| token as i64).collect();
-        let kv = model.read_alone(Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &model.device()));
+        let kv = model.forward_kv(Tensor::<2, Int>::from_data(TensorData::new(ids, [count, 1]), &model.device()));
         let tables = kv.iter().flat_map(|slots| [&slots.key, &slots.value]).zip(checksums).enumerate();
         for (table, (slots, checksum)) in tables {
             let mut exact = super::rows(slots)?; // [count, width]

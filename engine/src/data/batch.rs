@@ -5,7 +5,7 @@ use super::order::{Purpose, shuffled};
 use crate::config::Task;
 
 /// The label of a position that has none, as Hugging Face writes it.
-pub const NO_LABEL: i32 = -100;
+pub const IGNORE_INDEX: i32 = -100;
 /// Batches whose rows are sorted by length together: enough for little padding, few enough for a random epoch.
 const WINDOW: usize = 50;
 
@@ -26,7 +26,7 @@ pub struct TokenBatch {
     /// 1 for a token, 0 for padding.
     pub mask: Vec<f32>,
     /// In a task that writes the token that is there, if it is to be learned; in the others the class or the token that is
-    /// to be told there; else [`NO_LABEL`].
+    /// to be told there; else [`IGNORE_INDEX`].
     pub labels: Vec<i32>,
     /// Which text of a pair each token belongs to, `[batch, seq]`; `None` when there is one.
     pub types: Option<Vec<i32>>,
@@ -55,7 +55,7 @@ impl TokenBatch {
         let seq = rows.iter().map(|&row| examples[row].tokens.len()).max().unwrap_or(0);
         let mut tokens = vec![id(pad); batch * seq];
         let mut mask = vec![0.0; batch * seq];
-        let mut labels = vec![NO_LABEL; batch * seq];
+        let mut labels = vec![IGNORE_INDEX; batch * seq];
         let has_types = rows.iter().any(|&row| !examples[row].types.is_empty());
         let mut types = has_types.then(|| vec![0; batch * seq]);
         for (index, &row) in rows.iter().enumerate() {
@@ -93,7 +93,7 @@ impl TokenBatch {
     fn predicted(&self) -> impl Iterator<Item = (usize, i32)> + '_ {
         let labels = self.labels.iter().copied().enumerate();
         let writes = self.task.writes();
-        labels.filter(move |&(at, label)| label != NO_LABEL && (!writes || at % self.seq.max(1) != 0))
+        labels.filter(move |&(at, label)| label != IGNORE_INDEX && (!writes || at % self.seq.max(1) != 0))
     }
 
     /// The position in each row whose hidden state predicts its first label; of a row without labels, what comes after it.

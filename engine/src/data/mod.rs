@@ -34,7 +34,7 @@ mod texts;
 mod token_text;
 mod tokenizer;
 
-pub use batch::{Batches, NO_LABEL, SourceBatch, TokenBatch, evaluation_batches};
+pub use batch::{Batches, IGNORE_INDEX, SourceBatch, TokenBatch, evaluation_batches};
 pub use columns::Roles;
 pub use dataset::Dataset;
 pub use encode::{Example, put_before};

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::nn::{LayerKv, Sight};
+use crate::nn::{AttentionMask, LayerKv};
 
 /// Columns that a full cache grows by, at least.
 const BLOCK: usize = 64;
@@ -89,10 +89,10 @@ impl KvCache {
     }
 
     /// Which keys each row sees when `new` tokens are added.
-    pub fn sight(&self, new: usize, device: &Device) -> Sight {
+    pub fn attention_mask(&self, new: usize, device: &Device) -> AttentionMask {
         let all = self.mask(new, |_| true, device);
         if self.hidden.iter().all(Option::is_none) {
-            return Sight::masked(all, Vec::new());
+            return AttentionMask::from_columns(all, Vec::new());
         }
         let mut masks: Vec<(Vec<bool>, Option<Tensor<2>>)> = Vec::new();
         let mut at = |layer: usize| {
@@ -106,7 +106,7 @@ impl KvCache {
             mask
         };
         let by_layer = (0..self.layers.len()).map(&mut at).collect();
-        Sight::masked(all, by_layer)
+        AttentionMask::from_columns(all, by_layer)
     }
 
     /// The keys of a layer, `[batch, filled + new]`, in which some rows see their first columns; `None` if it sees all.

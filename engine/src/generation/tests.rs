@@ -242,7 +242,8 @@ fn a_cache_grows_and_drops_rows_without_changing_the_others() {
     let before = cache.past();
     cache.keep(&[2, 1]);
     assert_eq!(cache.lengths(), [75, 73]);
-    let mask: Vec<f32> = cache.sight(1, &device).mask(0).unwrap().clone().into_data().try_to_vec().unwrap();
+    let mask: Vec<f32> =
+        cache.attention_mask(1, &device).of_layer(0).unwrap().clone().into_data().try_to_vec().unwrap();
     assert_eq!(mask, [vec![1.0; 76], vec![0.0; 2], vec![1.0; 74]].concat());
     for (before, after) in before.iter().zip(cache.past()) {
         for (row, old) in [(0, 2), (1, 1)] {

@@ -131,12 +131,12 @@ impl Writer<'_> {
         cross: Option<&KvCache>,
     ) -> Result<Vec<f32>> {
         let (device, past) = (self.device(), cache.past());
-        let seen = (past.as_slice(), cache.sight(1, &device));
+        let seen = (past.as_slice(), cache.attention_mask(1, &device));
         let mut pass = ForwardPass::of_next(self.stack(), (tokens, positions), seen, &device).keeping_kv();
         let (hidden, kv) = match (self, cross) {
             (Self::Causal(model), _) => (model.hidden(&mut pass), pass.take_kv()),
             (Self::Seq2Seq(model), Some(cross)) => {
-                let source = Encoded { cross: cross.past(), first: 0, sight: cross.sight(0, &device) };
+                let source = Encoded { cross: cross.past(), first: 0, mask: cross.attention_mask(0, &device) };
                 let mut pass = pass.behind_source(&source);
                 (model.hidden(&mut pass), pass.take_kv())
             }

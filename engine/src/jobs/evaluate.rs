@@ -83,7 +83,7 @@ impl Evaluate {
             Some(adapter) => model.conditioning(adapter)?,
             None => Conditioning::default(),
         };
-        let tuned = model.model.tuned(&conditioning.tuned)?;
+        let tuned = model.model.with_overrides(&conditioning.tuned)?;
         let (rows, tally) = (rows.len(), Tally::default());
         Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }

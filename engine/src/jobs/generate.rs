@@ -64,7 +64,7 @@ impl Generate {
                 Some(adapter) => model.conditioning(adapter)?,
                 None => Conditioning::default(),
             };
-            let tuned = model.model.tuned(&conditioning.tuned.at_strength(stream.strength)?)?.map(Rc::new);
+            let tuned = model.model.with_overrides(&conditioning.tuned.at_strength(stream.strength)?)?.map(Rc::new);
             streams.push(DecoderStream {
                 model: tuned,
                 strength: stream.strength,

@@ -175,7 +175,7 @@ impl Scoring {
         let model = &lab.ground.model;
         if let Some(batch) = lab.validation.get(self.next_batch) {
             let conditioning = trainer.adapter.as_it_stands();
-            let tuned = model.model.tuned(&conditioning.tuned)?;
+            let tuned = model.model.with_overrides(&conditioning.tuned)?;
             let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
             (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);
             self.next_batch += 1;

@@ -13,7 +13,7 @@ use crate::analysis::{NeighbourList, Side};
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
-use crate::models::{KeysAndValues, Model, Site};
+use crate::models::{KvSource, Model, Site};
 use crate::nn::Precision;
 use crate::protocol::{NeighbourRequest, Outcome, Phase, Report};
 use crate::sentence;

@@ -91,7 +91,7 @@ pub(super) fn last_logits(
     rows: &[Vec<u32>],
 ) -> Result<(usize, Vec<f32>)> {
     let (mut width, mut all) = (0, Vec::new());
-    let tuned = model.model.tuned(&conditioning.tuned)?;
+    let tuned = model.model.with_overrides(&conditioning.tuned)?;
     let before = adapter.before(&model.tokenizer)?;
     for row in rows {
         let with = (tuned.as_ref().unwrap_or(&model.model), conditioning);

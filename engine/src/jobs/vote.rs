@@ -118,7 +118,7 @@ fn keep_common(rows: &mut [Vec<Example>]) {
 impl Member {
     fn new(adapter: &FoldedAdapter, rows: Vec<Example>, record: &TaskRecord, model: &LoadedModel) -> Result<Self> {
         let conditioning = model.conditioning(adapter)?;
-        let tuned = model.model.tuned(&conditioning.tuned)?.map(Rc::new);
+        let tuned = model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
         let batch = |of: &Vec<usize>| TokenBatch::new(&rows, of, model.tokenizer.pad(), record.task);
         let batches = match record.task.writes() {

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 
 use crate::config::Site;
-use crate::models::{ClassHead, Tuned};
-use crate::nn::positions::Positions;
-use crate::nn::{LayerKv, Slots, past_length};
+use crate::models::{ClassHead, WeightOverrides};
+use crate::nn::positions::PositionConvention;
+use crate::nn::{LayerKv, PrefixColumns, past_length};
 
 /// What an adapter gives a model for one batch: keys and values before the text, embeddings for its soft tokens, other
 /// weights. At each site of a prefix one pair per layer, `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without any of
@@ -20,12 +20,12 @@ pub struct Conditioning {
     pub cross: Option<Vec<LayerKv>>,
     /// Embeddings of the soft tokens in the text, `[slots, width of an embedding]`.
     pub soft_prompt: Option<Tensor<2>>,
-    /// Weights in place of the model's, or beside them: what [`BaseModel::tuned`](super::BaseModel::tuned) builds of.
-    pub tuned: Tuned,
+    /// Weights in place of the model's, or beside them: what [`BaseModel::with_overrides`](super::BaseModel::with_overrides) builds of.
+    pub tuned: WeightOverrides,
     /// What names the class of a text or a token, where a task has classes.
     pub head: Option<ClassHead>,
     /// Where the text's positions begin.
-    pub positions: Positions,
+    pub positions: PositionConvention,
     /// The layers that see the prefix of a site, counted from 0; `None`: all.
     pub layers: Option<Vec<usize>>,
 }
@@ -55,20 +55,24 @@ impl Conditioning {
     /// Positions that the prefix of a site takes before the text.
     pub fn n_before(&self, site: Site) -> usize {
         match self.positions {
-            Positions::Shifted => past_length(self.of(site)),
-            Positions::Unshifted | Positions::Infix => 0,
+            PositionConvention::Shifted => past_length(self.of(site)),
+            PositionConvention::Unshifted | PositionConvention::Infix => 0,
         }
     }
 
     /// The columns of the prefix of a site.
-    pub fn slots(&self, site: Site) -> Slots<'_> {
+    pub fn prefix_columns(&self, site: Site) -> PrefixColumns<'_> {
         let prefix = self.of(site);
-        Slots { n: past_length(prefix), layers: self.layers.as_deref(), n_layers: prefix.map_or(0, <[LayerKv]>::len) }
+        PrefixColumns {
+            n: past_length(prefix),
+            layers: self.layers.as_deref(),
+            n_layers: prefix.map_or(0, <[LayerKv]>::len),
+        }
     }
 
     /// The slots of an infix: those that stand within a text.
     pub fn n_infix(&self) -> usize {
-        if self.positions == Positions::Infix { past_length(self.of(Site::Decoder)) } else { 0 }
+        if self.positions == PositionConvention::Infix { past_length(self.of(Site::Decoder)) } else { 0 }
     }
 
     /// The same numbers, without the graph they belong to.

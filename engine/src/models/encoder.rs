@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::Sentence;
 use crate::models::{ForwardPass, HeadKind, MaskHead, ModelShape, Site, Stack};
 use crate::nn::FrozenMatrix;
-use crate::nn::positions::Counting;
+use crate::nn::positions::PositionIds;
 
 /// A model that reads a text in both directions, with frozen weights.
 pub trait EncoderModel: Send {
@@ -13,11 +13,11 @@ pub trait EncoderModel: Send {
     fn shape(&self) -> &ModelShape;
 
     /// How its positions count.
-    fn counting(&self) -> Counting;
+    fn position_ids(&self) -> PositionIds;
 
     /// Its blocks, as a pass must know them.
     fn stack(&self) -> Stack {
-        Stack::only(Site::Encoder, self.shape(), self.counting())
+        Stack::only(Site::Encoder, self.shape(), self.position_ids())
     }
 
     /// Hidden states of the last layer, `[batch, seq, d_model]`.

@@ -23,20 +23,21 @@ pub use self::conditioning::Conditioning;
 pub use self::encoder::EncoderModel;
 
 pub use self::forward::{
-    ActivationCache, ForwardPass, HookName, HookPoint, Hooks, Lookup, PaddedRows, Span, Stack, StackName, Tokens,
+    ActivationCache, EmbeddingOptions, ForwardPass, HookName, HookPoint, Hooks, LayerRange, PaddedRows, Stack,
+    StackName, Tokens,
 };
-pub use self::heads::{ClassHead, HeadKind, MaskHead, OwnHead};
+pub use self::heads::{ClassHead, HeadKind, MaskHead, PretrainedHead};
 pub(crate) use self::load::catalog::{is_class_head, is_shared_table};
 pub use self::load::{
-    BaseModel, Depth, GenerationConfig, LinearName, ModelFolder, ModelSummary, Role, Rows, Seams, Shared, Tuned,
-    WeightName, Weights,
+    BaseModel, GenerationConfig, GraphCut, LayerPosition, LinearName, ModelFolder, ModelSummary, Role, Rows,
+    WeightCache, WeightName, WeightOverrides, Weights,
 };
 pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 pub use crate::config::Site;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
-use crate::nn::positions::Counting;
+use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, SlidingWindow};
 use crate::sentence;
 use crate::tokens::TargetStart;
@@ -76,7 +77,7 @@ impl ModelShape {
             d_head: self.d_head,
             scale: (self.d_head as f32).sqrt().recip(),
             causal: true,
-            own_keys: true,
+            is_cross: false,
         }
     }
 }
@@ -108,11 +109,11 @@ impl Model {
     }
 
     /// How a batch that is read at once counts its positions.
-    pub fn counting(&self) -> Counting {
+    pub fn position_ids(&self) -> PositionIds {
         match self {
-            Self::Causal(model) => model.counting(),
-            Self::Encoder(model) => model.counting(),
-            Self::Seq2Seq(model) => model.counting(),
+            Self::Causal(model) => model.position_ids(),
+            Self::Encoder(model) => model.position_ids(),
+            Self::Seq2Seq(model) => model.position_ids(),
         }
     }
 
@@ -196,7 +197,7 @@ impl Model {
     /// [`EngineError::Setting`].
     pub fn check_infix(&self) -> Result<()> {
         let takes = match self {
-            Self::Causal(model) => model.takes_infix(),
+            Self::Causal(model) => model.supports_infix(),
             Self::Encoder(_) | Self::Seq2Seq(_) => false,
         };
         let architecture = self.shape().architecture;
@@ -252,7 +253,7 @@ impl Model {
     /// - key and value of each layer: `[batch, n_kv_heads, seq, d_head]`
     pub fn keys_and_values(&self, site: Site, source: Tensor<2, Int>, text: Tensor<2, Int>) -> Vec<LayerKv> {
         match self {
-            Self::Causal(model) => model.read_alone(text),
+            Self::Causal(model) => model.forward_kv(text),
             Self::Encoder(model) => {
                 let mut pass = ForwardPass::of_texts(model.stack(), text).keeping_kv();
                 drop(model.hidden(&mut pass));
@@ -269,7 +270,7 @@ pub(crate) fn cannot(architecture: &str, task: Task) -> EngineError {
 }
 
 /// A model as a source of real keys and values: what a prefix is initialised from and compared with.
-pub trait KeysAndValues {
+pub trait KvSource {
     /// The sizes.
     fn sizes(&self) -> &ModelShape;
 
@@ -278,18 +279,18 @@ pub trait KeysAndValues {
     /// # Shapes
     /// - `tokens`: `[batch, seq]`
     /// - key and value of each layer: `[batch, n_kv_heads, seq, d_head]`
-    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv>;
+    fn forward_kv(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv>;
 
     /// Where its weights are.
     fn device(&self) -> Device;
 }
 
-impl<M: CausalModel + ?Sized> KeysAndValues for M {
+impl<M: CausalModel + ?Sized> KvSource for M {
     fn sizes(&self) -> &ModelShape {
         self.shape()
     }
 
-    fn read_alone(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
+    fn forward_kv(&self, tokens: Tensor<2, Int>) -> Vec<LayerKv> {
         let mut pass = ForwardPass::of_texts(self.stack(), tokens).keeping_kv();
         drop(self.hidden(&mut pass));
         pass.take_kv()
@@ -307,8 +308,8 @@ pub trait CausalModel: Send {
 
     /// How a batch that is read at once counts its positions, in training and evaluation: as transformers' `forward`
     /// does when it is given none. Generation counts real tokens in every architecture.
-    fn counting(&self) -> Counting {
-        Counting::Columns
+    fn position_ids(&self) -> PositionIds {
+        PositionIds::Columns
     }
 
     /// The layers that see only the last columns, if there are any.
@@ -317,7 +318,7 @@ pub trait CausalModel: Send {
     }
 
     /// Whether slots can stand within a text: not where the columns between two tokens are their distance.
-    fn takes_infix(&self) -> bool {
+    fn supports_infix(&self) -> bool {
         self.window().is_none()
     }
 
@@ -327,7 +328,7 @@ pub trait CausalModel: Send {
 
     /// Its blocks, as a pass must know them.
     fn stack(&self) -> Stack {
-        Stack::only(Site::Decoder, self.shape(), self.counting())
+        Stack::only(Site::Decoder, self.shape(), self.position_ids())
     }
 
     /// The matrix that makes logits of hidden states, `[vocab_size, d_out]`.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use burn::tensor::{Int, Tensor};
 
 use crate::models::{Conditioning, ForwardPass, ModelShape, Site, Stack, StackName};
-use crate::nn::positions::Counting;
-use crate::nn::{AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, Sight, keys_and_values};
+use crate::nn::positions::PositionIds;
+use crate::nn::{AttentionMask, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, keys_and_values};
 use crate::tokens::TargetStart;
 
 /// Tokens that the architecture puts in by itself, as `config.json` names them.
@@ -37,7 +37,7 @@ pub struct Encoded {
     /// The layer that the first of them are for.
     pub first: usize,
     /// Which of them each layer sees.
-    pub sight: Sight,
+    pub mask: AttentionMask,
 }
 
 impl Encoded {
@@ -63,7 +63,11 @@ impl Encoded {
             };
             cross = cross.into_iter().zip(&prefix[first..]).map(before).collect();
         }
-        Self { cross, first, sight: Sight::behind(conditioning.slots(Site::Cross), mask, [batch, seq], &device) }
+        Self {
+            cross,
+            first,
+            mask: AttentionMask::with_prefix(conditioning.prefix_columns(Site::Cross), mask, [batch, seq], &device),
+        }
     }
 
     /// What a layer sees.
@@ -87,18 +91,18 @@ pub trait Seq2SeqModel: Send + Sync {
     fn target_tokens(&self) -> &TargetTokens;
 
     /// How sources and targets count their positions when a batch is read at once.
-    fn counting(&self) -> Counting {
-        Counting::Columns
+    fn position_ids(&self) -> PositionIds {
+        PositionIds::Columns
     }
 
     /// The encoder or the decoder, as a pass must know it.
     fn stack(&self, site: Site) -> Stack {
         match site {
             Site::Encoder => {
-                Stack { name: StackName::Encoder, ..Stack::only(site, self.encoder_shape(), self.counting()) }
+                Stack { name: StackName::Encoder, ..Stack::only(site, self.encoder_shape(), self.position_ids()) }
             }
             Site::Decoder | Site::Cross => {
-                Stack { name: StackName::Decoder, ..Stack::only(Site::Decoder, self.shape(), self.counting()) }
+                Stack { name: StackName::Decoder, ..Stack::only(Site::Decoder, self.shape(), self.position_ids()) }
             }
         }
     }
@@ -139,7 +143,7 @@ pub trait Seq2SeqModel: Send + Sync {
         if site == Site::Cross {
             return cross;
         }
-        let source = Encoded { cross, first: 0, sight: Sight::default() };
+        let source = Encoded { cross, first: 0, mask: AttentionMask::default() };
         let mut target = ForwardPass::of_texts(self.stack(Site::Decoder), text).behind_source(&source).keeping_kv();
         drop(self.hidden(&mut target));
         target.take_kv()

@@ -9,7 +9,7 @@ use crate::generation::Sampling;
 use crate::generation::tiny::random;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream};
 use crate::nn::head_logits;
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::training::loss::summed_nll;
 
 fn cases() -> std::path::PathBuf {
@@ -56,7 +56,7 @@ fn logits(
     let device = crate::device::cpu();
     let conditioning = past.map_or_else(Conditioning::default, |past| Conditioning::causal(past.to_vec()));
     let rows = PaddedRows { shape, tokens, mask, types: None, infix_from: Vec::new(), source: None };
-    let stack = Stack { counting: Counting::RealTokens, ..model.stack() };
+    let stack = Stack { position_ids: PositionIds::RealTokens, ..model.stack() };
     let mut pass = ForwardPass::of_batch(stack, &rows, &conditioning, &device).unwrap();
     let shift = n_virtual as i64 - crate::nn::past_length(past) as i64;
     pass.positions = pass.positions + shift;
@@ -173,7 +173,7 @@ fn a_layer_without_a_prefix_computes_what_it_computes_without() {
                     kv.value = kv.value.clone() * values;
                 }
             }
-            Conditioning { positions: Positions::Unshifted, layers, ..Conditioning::causal(slots) }
+            Conditioning { positions: PositionConvention::Unshifted, layers, ..Conditioning::causal(slots) }
         };
         let base = hidden_states(&model, &Conditioning::default(), &row);
         let none = hidden_states(&model, &of_layers(Some(Vec::new()), 5.0), &row);
@@ -200,8 +200,10 @@ fn what_stands_before_an_infix_does_not_see_it() {
         }
         taken += 1;
         let row = text(9, 5);
-        let infix =
-            Conditioning { positions: Positions::Infix, ..Conditioning::causal(prefix(model.causal().unwrap(), 3)) };
+        let infix = Conditioning {
+            positions: PositionConvention::Infix,
+            ..Conditioning::causal(prefix(model.causal().unwrap(), 3))
+        };
         let (base, with) = (hidden_states(&model, &Conditioning::default(), &row), hidden_states(&model, &infix, &row));
         let width = base.len() / row.len();
         assert!(apart(&base[..2 * width], &with[..2 * width]) < 1e-4, "{name}");
@@ -221,9 +223,9 @@ fn cached_decoding_with_some_layers_or_an_infix_equals_the_full_pass() {
             (text(4, 30), slots(3)),
         ];
         if model.check_infix().is_ok() {
-            given.push((text(3, 8), Conditioning { positions: Positions::Infix, ..slots(5) }));
+            given.push((text(3, 8), Conditioning { positions: PositionConvention::Infix, ..slots(5) }));
             let layers = Some(vec![0]);
-            given.push((text(1, 8), Conditioning { positions: Positions::Infix, layers, ..slots(5) }));
+            given.push((text(1, 8), Conditioning { positions: PositionConvention::Infix, layers, ..slots(5) }));
         }
         let stream = |(tokens, conditioning): &(Vec<i32>, Conditioning)| {
             DecoderStream::new(tokens.iter().map(|token| token.cast_unsigned()).collect(), conditioning.clone())

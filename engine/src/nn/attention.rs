@@ -37,26 +37,26 @@ pub struct AttentionShape {
     pub scale: f32,
     /// Whether query `i` sees the text's keys `0..=i` only. It sees the past either way.
     pub causal: bool,
-    /// Whether the text has keys and values too. Without, the queries see the past alone: cross-attention, whose past is
-    /// what the encoder made.
-    pub own_keys: bool,
+    /// Whether the queries see the past alone, and the text has no keys and values: cross-attention, whose past is what the
+    /// encoder made.
+    pub is_cross: bool,
 }
 
 impl AttentionShape {
     /// Width of what the projections make of a text.
     pub fn width(&self) -> usize {
-        let own = if self.own_keys { 2 * self.n_kv_heads } else { 0 };
+        let own = if self.is_cross { 0 } else { 2 * self.n_kv_heads };
         (self.n_heads + own) * self.d_head
     }
 
     /// Keys of a text with `seq` tokens.
     pub(crate) fn n_text(&self, seq: usize) -> usize {
-        if self.own_keys { seq } else { 0 }
+        if self.is_cross { 0 } else { seq }
     }
 }
 
 /// In a bias: a key that is not to be seen. Finite, so that a query for which nothing is left makes no NaN.
-pub const HIDDEN: f32 = -1e30;
+pub const MASK_VALUE: f32 = -1e30;
 
 /// Attention of every query over the past and the text.
 ///
@@ -70,7 +70,7 @@ pub const HIDDEN: f32 = -1e30;
 /// - `key_mask`: `[batch, kv]`, 1.0 for a key that may be seen, 0.0 for one that may not; `None`: all may. `kv` is
 ///   `n_past + seq`, or `n_past` without own keys
 /// - `bias`: `[1 or batch, 1 or n_heads, 1 or seq, kv]`, added to the scaled scores: relative positions, ALiBi, a window
-///   ([`HIDDEN`]). A constant
+///   ([`MASK_VALUE`]). A constant
 /// - returns `[batch, seq, n_heads * d_head]`
 pub fn attention(
     qkv: Tensor<3>,
@@ -81,7 +81,7 @@ pub fn attention(
 ) -> Tensor<3> {
     let [batch, seq, width] = qkv.dims();
     assert_eq!(width, shape.width(), "the width of qkv is that of queries, keys and values");
-    assert!(shape.own_keys || !shape.causal, "only the keys of a text can be hidden from those before them");
+    assert!(!(shape.is_cross && shape.causal), "only the keys of a text can be hidden from those before them");
     let past = past.filter(|past| past.key.dims()[2] > 0);
     let n_past = past.map_or(0, |past| {
         let [past_batch, n_kv_heads, n_past, d_head] = past.key.dims();

@@ -8,7 +8,7 @@ use super::activation::Activation;
 use super::adamw::AdamWStep;
 use super::attention::AttentionShape;
 use super::composed;
-use super::narrow::NarrowProduct;
+use super::half_matmul::HalfMatmul;
 use super::ops::FrozenOps;
 use super::precision::Precision;
 use super::rotary::RotaryShape;
@@ -120,14 +120,14 @@ pub(super) trait Kernels: FrozenOps {
     }
 
     /// The loss of each row, `[n]`, and with `with_grad` its gradient by `hidden`, `[n, d_model]`.
-    fn label_nll(
+    fn cross_entropy_at_labels(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
         precision: Precision,
         with_grad: bool,
     ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        composed::label_nll::<Self>(hidden, head, targets, precision, with_grad)
+        composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad)
     }
 
     /// Parameter, first and second moment after the step.
@@ -144,6 +144,6 @@ pub(super) trait Kernels: FrozenOps {
 
 impl Kernels for Cube {
     fn product_of_narrow(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
-        <Self as NarrowProduct>::narrow_product(lhs, rhs)
+        <Self as HalfMatmul>::half_matmul(lhs, rhs)
     }
 }

@@ -93,7 +93,7 @@ pub fn embed(table: &Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     embedding(table.clone(), ids).cast(DType::F32)
 }
 
-/// The logits of every token for each hidden state, for decoding; training uses [`label_nll`](super::label_nll).
+/// The logits of every token for each hidden state, for decoding; training uses [`cross_entropy_at_labels`](super::cross_entropy_at_labels()).
 ///
 /// # Shapes
 /// - `hidden`: `[n, d_model]`

@@ -115,7 +115,7 @@ pub(super) fn product(lhs: Tensor<2>, rhs: Tensor<2>, precision: Precision) -> T
     match precision {
         Precision::F32 => lhs.matmul(rhs),
         Precision::F16 | Precision::Bf16 => {
-            Tensor::from_dispatch(Dispatch::narrowed_product(lhs.into_dispatch(), rhs.into_dispatch(), precision))
+            Tensor::from_dispatch(Dispatch::matmul_16bit(lhs.into_dispatch(), rhs.into_dispatch(), precision))
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) trait FrozenOps: Backend {
     ) -> FloatTensor<Self>;
 
     /// Of two matrices, any of them tracked, in 16 bits.
-    fn narrowed_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
+    fn matmul_16bit(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self>;
 
     fn frozen_layer_norm(
         x: FloatTensor<Self>,
@@ -70,7 +70,7 @@ pub(super) trait FrozenOps: Backend {
         shape: AttentionShape,
     ) -> FloatTensor<Self>;
 
-    fn frozen_label_nll(
+    fn frozen_cross_entropy(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
@@ -99,12 +99,8 @@ macro_rules! forward_only {
                 Self::linear_forward(x, weight, bias.into_option(), precision)
             }
 
-            fn narrowed_product(
-                lhs: FloatTensor<Self>,
-                rhs: FloatTensor<Self>,
-                precision: Precision,
-            ) -> FloatTensor<Self> {
-                composed::narrowed_product::<Self>(lhs, rhs, precision)
+            fn matmul_16bit(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+                composed::matmul_16bit::<Self>(lhs, rhs, precision)
             }
 
             fn frozen_layer_norm(
@@ -150,13 +146,13 @@ macro_rules! forward_only {
                 .0
             }
 
-            fn frozen_label_nll(
+            fn frozen_cross_entropy(
                 hidden: FloatTensor<Self>,
                 head: FloatTensor<Self>,
                 targets: IntTensor<Self>,
                 precision: Precision,
             ) -> FloatTensor<Self> {
-                Self::label_nll(hidden, head, targets, precision, false).0
+                Self::cross_entropy_at_labels(hidden, head, targets, precision, false).0
             }
 
             fn adamw(
@@ -218,7 +214,7 @@ impl<B: Kernels> Backward<B, 2> for ProductBackward {
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (lhs, rhs, precision) = ops.state;
-        let product = |lhs, rhs| composed::narrowed_product::<B>(lhs, rhs, precision);
+        let product = |lhs, rhs| composed::matmul_16bit::<B>(lhs, rhs, precision);
         binary::<B, _, _>(
             ops.parents,
             ops.node,
@@ -343,13 +339,13 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         }
     }
 
-    fn narrowed_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
+    fn matmul_16bit(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>, precision: Precision) -> FloatTensor<Self> {
         let ((lhs, lhs_node), (rhs, rhs_node)) = (lhs.into_parts(), rhs.into_parts());
         match ProductBackward.prepare::<C>([lhs_node, rhs_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                prep.finish((lhs.clone(), rhs.clone(), precision), composed::narrowed_product::<B>(lhs, rhs, precision))
+                prep.finish((lhs.clone(), rhs.clone(), precision), composed::matmul_16bit::<B>(lhs, rhs, precision))
             }
-            OpsKind::UnTracked(prep) => prep.finish(composed::narrowed_product::<B>(lhs, rhs, precision)),
+            OpsKind::UnTracked(prep) => prep.finish(composed::matmul_16bit::<B>(lhs, rhs, precision)),
         }
     }
 
@@ -437,23 +433,25 @@ impl<B: Kernels, C: CheckpointStrategy> FrozenOps for Autodiff<B, C> {
         }
     }
 
-    fn frozen_label_nll(
+    fn frozen_cross_entropy(
         hidden: FloatTensor<Self>,
         head: FloatTensor<Self>,
         targets: IntTensor<Self>,
         precision: Precision,
     ) -> FloatTensor<Self> {
         if head.is_tracked() {
-            return composed::label_nll::<Self>(hidden, head, targets, precision, false).0;
+            return composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, false).0;
         }
         let head = constant::<B>(head);
         let (hidden, node) = hidden.into_parts();
         match LabelNllBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let (nll, grad) = B::label_nll(hidden, head, targets, precision, true);
+                let (nll, grad) = B::cross_entropy_at_labels(hidden, head, targets, precision, true);
                 prep.finish(grad.expect("the gradient was asked for"), nll)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::label_nll(hidden, head, targets, precision, false).0),
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::cross_entropy_at_labels(hidden, head, targets, precision, false).0)
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor};
 
-use super::attention::{AttentionShape, HIDDEN, LayerKv};
+use super::attention::{AttentionShape, LayerKv, MASK_VALUE};
 
 /// The keys and values in the output of a fused projection.
 ///
@@ -45,7 +45,7 @@ pub fn attention_pattern(
         scores = scores + bias.clone();
     }
     match visible(scores.dims(), key_mask, shape.causal, scores.device()) {
-        Some(visible) => softmax(scores + (visible.clone() - 1.0) * -HIDDEN, 3) * visible,
+        Some(visible) => softmax(scores + (visible.clone() - 1.0) * -MASK_VALUE, 3) * visible,
         None => softmax(scores, 3),
     }
 }
@@ -67,7 +67,7 @@ fn heads(qkv: &Tensor<3>, first: usize, n: usize, d_head: usize) -> Tensor<4> {
 /// Keys and values of the past, then of the text, one for each head of the query, `[batch, n_heads, kv, d_head]`.
 fn seen(qkv: &Tensor<3>, past: Option<&LayerKv>, shape: &AttentionShape) -> LayerKv {
     let [batch, ..] = qkv.dims();
-    let text = shape.own_keys.then(|| keys_and_values(qkv, shape));
+    let text = (!shape.is_cross).then(|| keys_and_values(qkv, shape));
     let all = |part: fn(&LayerKv) -> &Tensor<4>| {
         let past = past.map(part).filter(|past| past.dims()[2] > 0).map(|past| {
             let [_, n_kv_heads, n_past, d_head] = past.dims();

@@ -1,7 +1,7 @@
 //! Positions: what every model and every use of a model must agree on.
 //!
 //! Real tokens start at `n_virtual` (the convention of the paper's code and of PEFT), or at 0 behind a prefix that was
-//! trained so ([`Positions`]); prefix keys carry no position of their own. huggingface/peft: src/peft/peft_model.py.
+//! trained so ([`PositionConvention`]); prefix keys carry no position of their own. huggingface/peft: src/peft/peft_model.py.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// under the other, unless the model has only distances (T5, ALiBi).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Positions {
+pub enum PositionConvention {
     /// At the number of the prefix's slots: the paper's code for GPT-2, PEFT, P-tuning v2, and every run of ours.
     #[default]
     Shifted,
@@ -23,7 +23,7 @@ pub enum Positions {
 
 /// How positions count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counting {
+pub enum PositionIds {
     /// Every column counts, padding too: transformers' `forward` without position ids.
     Columns,
     /// Only real tokens count; padding gets the position of the first: transformers' `generate`, and OPT's `forward`.
@@ -37,14 +37,14 @@ pub enum Counting {
 
 /// The positions that slots take from a text.
 #[derive(Clone, Copy, Debug)]
-pub enum Taken<'a> {
+pub enum PositionOffset<'a> {
     /// So many before it.
     Before(usize),
     /// So many before a column of each row.
     From(usize, &'a [usize]),
 }
 
-impl Taken<'_> {
+impl PositionOffset<'_> {
     fn at(self, row: usize, column: usize) -> usize {
         match self {
             Self::Before(n) => n,
@@ -61,9 +61,9 @@ impl Taken<'_> {
 pub fn positions(
     mask: &[f32],
     [batch, seq]: [usize; 2],
-    taken: Taken<'_>,
+    taken: PositionOffset<'_>,
     n_positions: usize,
-    counting: Counting,
+    counting: PositionIds,
     device: &Device,
 ) -> Tensor<2, Int> {
     let mut positions = Vec::with_capacity(batch * seq);
@@ -73,11 +73,11 @@ pub fn positions(
             let n_virtual = taken.at(index, column);
             let last = n_positions - 1;
             let position = match counting {
-                Counting::Columns => (n_virtual + column).min(last),
-                Counting::RealTokens if visible > 0.0 => (n_virtual + real).min(last),
-                Counting::RealTokens => n_virtual.min(last),
-                Counting::Numbered { padding } if visible > 0.0 => padding + 1 + (n_virtual + real).min(last),
-                Counting::Numbered { padding } => padding,
+                PositionIds::Columns => (n_virtual + column).min(last),
+                PositionIds::RealTokens if visible > 0.0 => (n_virtual + real).min(last),
+                PositionIds::RealTokens => n_virtual.min(last),
+                PositionIds::Numbered { padding } if visible > 0.0 => padding + 1 + (n_virtual + real).min(last),
+                PositionIds::Numbered { padding } => padding,
             };
             real += usize::from(visible > 0.0);
             positions.push(position as i32);
@@ -101,18 +101,18 @@ mod tests {
         let device = crate::device::cpu();
         let mask = [0.0, 0.0, 1.0, 1.0];
         let of = |counting| {
-            positions(&mask, [1, 4], Taken::Before(5), 64, counting, &device).try_into_vec_as::<i32>().unwrap()
+            positions(&mask, [1, 4], PositionOffset::Before(5), 64, counting, &device).try_into_vec_as::<i32>().unwrap()
         };
-        assert_eq!(of(Counting::Columns), [5, 6, 7, 8]);
-        assert_eq!(of(Counting::RealTokens), [5, 5, 5, 6]);
+        assert_eq!(of(PositionIds::Columns), [5, 6, 7, 8]);
+        assert_eq!(of(PositionIds::RealTokens), [5, 5, 5, 6]);
     }
 
     #[test]
     fn roberta_positions_are_offset_and_shifted() {
         let device = crate::device::cpu();
-        let counting = Counting::Numbered { padding: 1 };
+        let counting = PositionIds::Numbered { padding: 1 };
         let of = |mask: &[f32], n_virtual| {
-            let taken = Taken::Before(n_virtual);
+            let taken = PositionOffset::Before(n_virtual);
             positions(mask, [1, 4], taken, 512, counting, &device).try_into_vec_as::<i32>().unwrap()
         };
         assert_eq!(of(&[1.0, 1.0, 1.0, 0.0], 0), [2, 3, 4, 1]);
@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn an_infix_takes_the_positions_before_its_column_of_each_row() {
         let device = crate::device::cpu();
-        let taken = Taken::From(5, &[2, 0]);
-        let found = positions(&[1.0; 6], [2, 3], taken, 64, Counting::Columns, &device);
+        let taken = PositionOffset::From(5, &[2, 0]);
+        let found = positions(&[1.0; 6], [2, 3], taken, 64, PositionIds::Columns, &device);
         assert_eq!(found.try_into_vec_as::<i32>().unwrap(), [0, 1, 7, 5, 6, 7]);
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor};
 
-use super::attention::HIDDEN;
+use super::attention::MASK_VALUE;
 
 /// Which layers see only the last columns, and how many.
 ///
@@ -29,7 +29,7 @@ impl SlidingWindow {
         // The query at column c sees the keys from c + 1 - columns on; the difference is 1 or more before that.
         let query = counted(n_past, kv).reshape([1, 1, seq, 1]) + 1.0 - self.columns as f32;
         let key = counted(0, kv).reshape([1, 1, 1, kv]);
-        Some((query - key).clamp(0.0, 1.0) * HIDDEN)
+        Some((query - key).clamp(0.0, 1.0) * MASK_VALUE)
     }
 
     /// How many layers have the window.

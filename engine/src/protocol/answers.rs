@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Sentence;
 use crate::adapters::single_file::About;
 use crate::config::{LoraConfig, MethodConfig, Task};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::training::TaskFigures;
 
 /// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
@@ -94,7 +94,7 @@ pub struct AdapterFacts {
     /// Length of a prefix or a soft prompt.
     pub n_virtual: usize,
     /// Where the text's positions begin.
-    pub positions: Positions,
+    pub positions: PositionConvention,
     /// What it was trained for.
     pub task: Task,
     /// Names of the classes, where there are some.

@@ -82,7 +82,7 @@ impl Trainer {
             let (weighted, gradients) = match self.recomputes {
                 true => recompute::backward(base, &conditioning, (batch, *token_weight), device)?,
                 false => {
-                    let tuned = base.tuned(&conditioning.tuned)?;
+                    let tuned = base.with_overrides(&conditioning.tuned)?;
                     let (nll, _) = summed_nll(tuned.as_ref().unwrap_or(base), &conditioning, batch, device)?;
                     let weighted = nll * *token_weight;
                     let gradients = weighted.backward();

@@ -17,7 +17,7 @@ use crate::config::{
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
-use crate::models::{Depth, Model, ModelShape, WeightName};
+use crate::models::{LayerPosition, Model, ModelShape, WeightName};
 use crate::nn::SlidingWindow;
 use crate::tokens::SOFT;
 use crate::training::checkpoint::{self, AdapterPlan, CheckpointState};
@@ -424,10 +424,10 @@ pub(super) fn trained_weights(
     let first = n_layers.saturating_sub(top_layers);
     let chosen = |weight: &WeightName| {
         let on_top = !is_seq2seq || weight.name.contains("decoder");
-        let is_deep = match Depth::of(&weight.name) {
-            Depth::Before => false,
-            Depth::Block(block) => block >= first,
-            Depth::Behind => true,
+        let is_deep = match LayerPosition::of(&weight.name) {
+            LayerPosition::Embedding => false,
+            LayerPosition::Block(block) => block >= first,
+            LayerPosition::Head => true,
         };
         on_top && is_deep
     };

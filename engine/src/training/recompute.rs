@@ -13,7 +13,9 @@ use burn::tensor::{Device, Gradients, Tensor};
 
 use crate::data::TokenBatch;
 use crate::error::Result;
-use crate::models::{BaseModel, Conditioning, Depth, Leaf, Model, PaddedRows, Seams, Site, Span, leaf, with_gradient};
+use crate::models::{
+    BaseModel, Conditioning, GraphCut, LayerPosition, LayerRange, Leaf, Model, PaddedRows, Site, leaf, with_gradient,
+};
 use crate::training::loss::{nll_of_hidden, rows_of};
 
 /// The weighted loss of a batch, `[1]` and untracked, and the gradients of what `conditioning` is made of. The weight is
@@ -30,11 +32,11 @@ pub(super) fn backward(
     let rows = &rows_of(batch, conditioning);
     let entered = {
         let untracked = conditioning.untracked();
-        let plain = base.tuned(&untracked.tuned)?;
+        let plain = base.with_overrides(&untracked.tuned)?;
         Pass { model: plain.as_ref().unwrap_or(base), conditioning: &untracked, rows, device }.forward()?
     };
-    let seams = Seams::default();
-    let apart = base.tuned_apart(&conditioning.tuned, &seams)?;
+    let seams = GraphCut::default();
+    let apart = base.with_detached_overrides(&conditioning.tuned, &seams)?;
     let leaves = seams.conditioning(conditioning);
     let pass = Pass { model: apart.as_ref().unwrap_or(base), conditioning: &leaves, rows, device };
     let trained = |side| first_trained(base, conditioning, side);
@@ -120,7 +122,7 @@ impl Pass<'_> {
         let mut made: Vec<Tensor<3>> = Vec::with_capacity(n_run);
         for layer in 0..n_run {
             let resid = made.last().cloned();
-            made.push(self.run(side, Span::Block { layer, n_layers, resid }, encoded)?);
+            made.push(self.run(side, LayerRange::Block { layer, n_layers, resid }, encoded)?);
         }
         Ok(made)
     }
@@ -131,7 +133,7 @@ impl Pass<'_> {
         blocks: Blocks,
         mut encoded: Option<&mut Leaf<3>>,
         root: impl FnOnce(Tensor<3>) -> Result<Tensor<1>>,
-        seams: &Seams,
+        seams: &GraphCut,
     ) -> Result<()> {
         let Blocks { side, mut resids, n_layers, first } = blocks;
         let mut root = Some(root);
@@ -139,7 +141,7 @@ impl Pass<'_> {
         for layer in (first..n_layers).rev() {
             let resid = if layer == 0 { None } else { resids.pop() };
             let resid = resid.map(|resid| if layer > first { leaf(resid) } else { resid });
-            let span = Span::Block { layer, n_layers, resid: resid.clone() };
+            let span = LayerRange::Block { layer, n_layers, resid: resid.clone() };
             let made = self.run(side, span, encoded.as_ref().map(|leaf| &leaf.tensor))?;
             let top = match (root.take(), upstream.take()) {
                 (Some(root), _) => root(made)?,
@@ -150,16 +152,16 @@ impl Pass<'_> {
                 break;
             }
             let mut gradients = top.backward();
-            seams.collect(&mut gradients);
+            seams.accumulate(&mut gradients);
             if let Some(leaf) = &mut encoded {
-                leaf.collect(&mut gradients);
+                leaf.accumulate(&mut gradients);
             }
             upstream = resid.and_then(|resid| resid.grad_remove(&mut gradients));
         }
         Ok(())
     }
 
-    fn run(&self, side: Site, layers: Span, encoded: Option<&Tensor<3>>) -> Result<Tensor<3>> {
+    fn run(&self, side: Site, layers: LayerRange, encoded: Option<&Tensor<3>>) -> Result<Tensor<3>> {
         let Self { model, conditioning, rows, device } = self;
         model.run((side, layers), rows, encoded, conditioning, None, device)
     }
@@ -184,10 +186,10 @@ fn first_trained(base: &BaseModel, conditioning: &Conditioning, side: Site) -> O
     };
     let tuned = &conditioning.tuned;
     let names = tuned.replaced.keys().chain(tuned.low_rank.keys()).filter(|name| is_here(name));
-    let depth = |name: &String| match Depth::of(name) {
-        Depth::Before => 0,
-        Depth::Block(block) => block.min(n_layers - 1),
-        Depth::Behind => n_layers - 1,
+    let depth = |name: &String| match LayerPosition::of(name) {
+        LayerPosition::Embedding => 0,
+        LayerPosition::Block(block) => block.min(n_layers - 1),
+        LayerPosition::Head => n_layers - 1,
     };
     names.map(depth).min()
 }

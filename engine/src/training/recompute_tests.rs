@@ -13,8 +13,8 @@ use crate::adapters::{
 use crate::config::{
     LoraConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
 };
-use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
-use crate::models::{BaseModel, Depth, Model, ModelFolder, Site, WeightName};
+use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
+use crate::models::{BaseModel, LayerPosition, Model, ModelFolder, Site, WeightName};
 use crate::nn::{Precision, floats};
 use crate::random::normal;
 use crate::tokens::SOFT;
@@ -77,10 +77,10 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
         PartPlan::Lora(shape)
     };
     let n_layers = model.shape().n_layers;
-    let on_top = |weight: &WeightName| match Depth::of(&weight.name) {
-        Depth::Before => false,
-        Depth::Block(block) => block + 1 >= n_layers && !weight.name.starts_with("encoder."),
-        Depth::Behind => true,
+    let on_top = |weight: &WeightName| match LayerPosition::of(&weight.name) {
+        LayerPosition::Embedding => false,
+        LayerPosition::Block(block) => block + 1 >= n_layers && !weight.name.starts_with("encoder."),
+        LayerPosition::Head => true,
     };
     let weights =
         |chosen: &dyn Fn(&WeightName) -> bool| PartPlan::Weights(model.weights().into_iter().filter(chosen).collect());
@@ -145,12 +145,12 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenB
             if at.is_multiple_of(SEQ) {
                 (at / SEQ % 2) as i32
             } else {
-                NO_LABEL
+                IGNORE_INDEX
             }
         }
         Task::TokenClassification if is_real(&at) => (at % 2) as i32,
         _ if at % SEQ > 3 && is_real(&at) => (at * 5 % 40) as i32,
-        _ => NO_LABEL,
+        _ => IGNORE_INDEX,
     };
     let labels = (0..BATCH * SEQ).map(label).collect();
     let is_pair = matches!(**model, Model::Seq2Seq(_));

@@ -42,7 +42,7 @@ pub(crate) fn decoder(
     config: &TrainingConfig,
 ) -> Result<Decoder> {
     let conditioning = adapter.as_it_stands();
-    let tuned = model.model.tuned(&conditioning.tuned)?.map(Rc::new);
+    let tuned = model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
     let longest = model.model.shape().n_positions - adapter.n_slots() - 1;
     let stream = |example: &Example| {
         // A row may fill the context with its target; its prompt alone always leaves room for a token.

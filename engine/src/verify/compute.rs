@@ -8,14 +8,14 @@ use burn::tensor::Tensor;
 use crate::adapters::peft::name_in_training;
 use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
 use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
-use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
+use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
 use crate::generation::{Beams, Sampling};
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, ModelFolder, Site};
-use crate::nn::positions::Counting;
+use crate::nn::positions::PositionIds;
 use crate::nn::{Precision, floats, head_logits};
 use crate::sentence;
 use crate::tokens::SOFT;
@@ -173,7 +173,8 @@ impl Setup<'_> {
         let &[batch, seq] = shape else {
             return Err(EngineError::WeightMissing { name: format!("in/{side}/input_ids") });
         };
-        let small = |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(NO_LABEL)).collect::<Vec<i32>>();
+        let small =
+            |values: &[i64]| values.iter().map(|&x| i32::try_from(x).unwrap_or(IGNORE_INDEX)).collect::<Vec<i32>>();
         let mask: Vec<f32> = mask.iter().map(|&x| x as f32).collect();
         let task = self.case.task;
         let mut labels: Vec<i32> = small(labels);
@@ -195,14 +196,14 @@ impl Setup<'_> {
         match task {
             // The first token of a row has no predictor; the reference's shift drops its label too.
             Task::Causal | Task::Seq2Seq => {
-                labels = self.behind_soft(&labels, text, |_| NO_LABEL);
-                labels.chunks_exact_mut(seq).for_each(|row| row[0] = NO_LABEL);
+                labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX);
+                labels.chunks_exact_mut(seq).for_each(|row| row[0] = IGNORE_INDEX);
             }
             Task::SequenceClassification => {
-                let row = |class| std::iter::once(class).chain(std::iter::repeat_n(NO_LABEL, seq - 1));
+                let row = |class| std::iter::once(class).chain(std::iter::repeat_n(IGNORE_INDEX, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
-            Task::TokenClassification | Task::MaskedFill => labels = self.behind_soft(&labels, text, |_| NO_LABEL),
+            Task::TokenClassification | Task::MaskedFill => labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX),
         }
         let types = self.case.integers(&format!("in/{side}/token_type_ids")).ok();
         let types = types.map(|(_, types)| self.behind_soft(&small(types), text, |_| 0));
@@ -238,7 +239,7 @@ impl Setup<'_> {
 
     /// Logits of all positions, `[batch * seq, width]`; of a classifier of texts `[batch, n_classes]`.
     fn logits(&self, batch: &TokenBatch, conditioning: &Conditioning) -> Result<Tensor<2>> {
-        let tuned = self.model.tuned(&conditioning.tuned)?;
+        let tuned = self.model.with_overrides(&conditioning.tuned)?;
         let model = tuned.as_ref().unwrap_or(&self.model);
         if batch.task.writes() {
             let head = model.head()?;
@@ -260,7 +261,7 @@ impl Setup<'_> {
         let columns = self.case.facts.logits_columns.of(width);
         let all = floats(logits)?;
         let name = |what: &str| format!("out/{side}/{what}");
-        let tuned = self.model.tuned(&conditioning.tuned)?;
+        let tuned = self.model.with_overrides(&conditioning.tuned)?;
         let (nll, n) = summed_nll(tuned.as_ref().unwrap_or(&self.model), conditioning, &batch, &self.device)?;
         let loss = floats(nll)?.iter().map(|sum| sum / n as f32).collect();
         results.insert(name("loss"), Array::floats([1], loss));
@@ -430,7 +431,7 @@ impl Setup<'_> {
     /// A decoder for the rows, and how many they are.
     fn decoder(&self, conditioning: &Conditioning, options: DecoderOptions) -> Result<(Decoder, usize)> {
         let batch = self.batch("left")?;
-        let tuned = self.model.tuned(&conditioning.tuned)?.map(Rc::new);
+        let tuned = self.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
         let mut conditioning = conditioning.clone();
         if let Some(pairs) = &mut conditioning.decoder {
             // PEFT gives a decoder that is less deep than its encoder pairs that no layer takes.
@@ -446,8 +447,10 @@ impl Setup<'_> {
             // PEFT counts padding behind a soft prompt where the architecture counts columns.
             let alone = self.case.facts.notes.get("generation_inputs").and_then(|inputs| inputs.as_str())
                 == Some("each row alone");
-            let counts =
-                self.n_soft > 0 && !alone && batch.source.is_none() && self.model.counting() == Counting::Columns;
+            let counts = self.n_soft > 0
+                && !alone
+                && batch.source.is_none()
+                && self.model.position_ids() == PositionIds::Columns;
             let n_free = if counts { mask.iter().filter(|&&real| real == 0.0).count() } else { 0 };
             DecoderStream { model: tuned.clone(), n_free, ..DecoderStream::new(prompt, conditioning.clone()) }
         };
@@ -469,12 +472,12 @@ fn targets((start, padding): (Option<u32>, i32), source: SourceBatch, batch: usi
     let seq = labels.len() / batch + 1;
     let (mut tokens, mut mask, mut shifted) = (Vec::new(), Vec::new(), Vec::new());
     for row in labels.chunks_exact(seq - 1) {
-        let last = row.iter().rev().find(|&&label| label != NO_LABEL).copied().unwrap_or(0);
+        let last = row.iter().rev().find(|&&label| label != IGNORE_INDEX).copied().unwrap_or(0);
         tokens.push(start.map_or(last, u32::cast_signed));
-        tokens.extend(row.iter().map(|&label| if label == NO_LABEL { padding } else { label }));
+        tokens.extend(row.iter().map(|&label| if label == IGNORE_INDEX { padding } else { label }));
         // The reference sees the padding of a target; what comes after it is looked at in the last column only.
         mask.extend(vec![1.0; seq]);
-        shifted.push(NO_LABEL);
+        shifted.push(IGNORE_INDEX);
         shifted.extend_from_slice(row);
     }
     let (rows, source, task) = ((0..batch).collect(), Some(source), Task::Seq2Seq);

@@ -8,7 +8,7 @@ use crate::adapters::{
 use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{BaseModel, LinearName, Site, WeightName, tied_head};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::training::checkpoint::AdapterPlan;
 use crate::verify::case::Case;
 
@@ -98,7 +98,7 @@ fn prefix_plan(case: &Case, adapter: &FoldedAdapter, site: Site, folded: &Folded
         init: PrefixInit::Random,
         n_frozen: adapter.n_frozen,
         layers: adapter.layers.clone(),
-        infix: adapter.positions == Positions::Infix,
+        infix: adapter.positions == PositionConvention::Infix,
         ..PrefixConfig::default()
     };
     PartPlan::Prefix { site, shape: PrefixShape { n_layers: n_stored(case, folded.shape), ..folded.shape }, config }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engine::config::{DataConfig, Task, TaskRecord};
 use engine::data::{
-    Batches, Dataset, NO_LABEL, StreamDecoder, Templates, TokenBatch, Tokenizer, evaluation_batches, preview,
+    Batches, Dataset, IGNORE_INDEX, StreamDecoder, Templates, TokenBatch, Tokenizer, evaluation_batches, preview,
     read_table,
 };
 use engine::tokens::TargetStart;
@@ -182,7 +182,7 @@ proptest! {
             let row = &batch.labels[index * batch.seq..][..batch.seq];
             for (position, &label) in row.iter().enumerate() {
                 let is_label = position >= example.n_prompt && position < example.tokens.len();
-                prop_assert_eq!(label != NO_LABEL, is_label);
+                prop_assert_eq!(label != IGNORE_INDEX, is_label);
             }
         }
         for (predictor, token) in batch.labelled() {

@@ -7,7 +7,7 @@ use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     DataConfig, HeadRecord, Heads, MethodConfig, MoreData, PrefixConfig, PrefixInit, PromptConfig, RunConfig, Task,
 };
-use engine::data::{NO_LABEL, TokenBatch};
+use engine::data::{IGNORE_INDEX, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
@@ -387,7 +387,7 @@ fn losses(model: &LoadedModel, adapter: &FoldedAdapter, rows: &[(&[i32], i32)], 
         seq,
         tokens: rows.iter().flat_map(|(tokens, _)| pad(tokens, 1)).collect(),
         mask: rows.iter().flat_map(|(tokens, _)| (0..seq).map(|at| f32::from(u8::from(at < tokens.len())))).collect(),
-        labels: rows.iter().flat_map(|(_, class)| pad(&[*class], NO_LABEL)).collect(),
+        labels: rows.iter().flat_map(|(_, class)| pad(&[*class], IGNORE_INDEX)).collect(),
         types: None,
         source: None,
         task: Task::SequenceClassification,

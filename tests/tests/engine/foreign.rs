@@ -11,7 +11,7 @@ use engine::error::EngineError;
 use engine::generation::Sampling;
 use engine::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
 use engine::models::{BaseModel, Conditioning, ForwardPass, Model, ModelFolder, ModelShape, PaddedRows, Site};
-use engine::nn::positions::Positions;
+use engine::nn::positions::PositionConvention;
 use engine::weights::{Floats, read_floats, write_floats};
 use proptest::prelude::*;
 use tests::golden_cases;
@@ -34,16 +34,16 @@ const BART: &str = "bart-prefixproj-2x24";
 const BERT: &str = "bert-prefix-seq";
 
 /// A file or folder, the model it is for, who kept it, and where the text's positions begin behind it.
-const KEPT: [(&str, &str, Source, Positions); 9] = [
-    ("paper_gpt2", GPT2, Source::PaperGpt2, Positions::Shifted),
-    ("paper_gpt2_deep", GPT2, Source::PaperGpt2, Positions::Shifted),
-    ("paper_bart", BART, Source::PaperBart, Positions::Unshifted),
-    ("p_tuning_v2", BERT, Source::PTuningV2, Positions::Shifted),
-    ("p_tuning_v2_words", BERT, Source::PTuningV2, Positions::Shifted),
-    ("chatglm", GPT2, Source::ChatGlm, Positions::Unshifted),
-    ("chatglm_projection", GPT2, Source::ChatGlm, Positions::Unshifted),
-    ("adapters_flat", GPT2, Source::AdaptersLibrary, Positions::Unshifted),
-    ("adapters_bart", BART, Source::AdaptersLibrary, Positions::Unshifted),
+const KEPT: [(&str, &str, Source, PositionConvention); 9] = [
+    ("paper_gpt2", GPT2, Source::PaperGpt2, PositionConvention::Shifted),
+    ("paper_gpt2_deep", GPT2, Source::PaperGpt2, PositionConvention::Shifted),
+    ("paper_bart", BART, Source::PaperBart, PositionConvention::Unshifted),
+    ("p_tuning_v2", BERT, Source::PTuningV2, PositionConvention::Shifted),
+    ("p_tuning_v2_words", BERT, Source::PTuningV2, PositionConvention::Shifted),
+    ("chatglm", GPT2, Source::ChatGlm, PositionConvention::Unshifted),
+    ("chatglm_projection", GPT2, Source::ChatGlm, PositionConvention::Unshifted),
+    ("adapters_flat", GPT2, Source::AdaptersLibrary, PositionConvention::Unshifted),
+    ("adapters_bart", BART, Source::AdaptersLibrary, PositionConvention::Unshifted),
 ];
 
 fn folded(path: &Path, case: &str) -> engine::error::Result<FoldedAdapter> {
@@ -264,7 +264,7 @@ fn model(case: &str) -> BaseModel {
 }
 
 /// An adapter of these numbers for a model of one stack.
-fn of(model: &Model, flat: Vec<f32>, positions: Positions) -> FoldedAdapter {
+fn of(model: &Model, flat: Vec<f32>, positions: PositionConvention) -> FoldedAdapter {
     let (site, shape) = model.sites().remove(0);
     let n_virtual = flat.len() / PrefixShape::new(1, &shape).row();
     let prefix = FoldedPrefix { shape: PrefixShape::new(n_virtual, &shape), flat };
@@ -297,7 +297,9 @@ fn behind_both_conventions_the_logits_and_tokens_are_those_of_transformers() {
         let model = model(case);
         let flat = expected[&format!("{case}.prefix")].1.clone();
         let prompt: Vec<u32> = expected[&format!("{case}.tokens")].1.iter().map(|&token| token as u32).collect();
-        for (positions, name) in [(Positions::Shifted, "shifted"), (Positions::Unshifted, "unshifted")] {
+        for (positions, name) in
+            [(PositionConvention::Shifted, "shifted"), (PositionConvention::Unshifted, "unshifted")]
+        {
             let adapter = of(&model, flat.clone(), positions);
             let (tokens, first) = said(&model, adapter.conditioning(&model, &device).unwrap(), &prompt);
             let wanted: Vec<u32> =
@@ -339,7 +341,8 @@ fn an_unshifted_text_stands_at_0_and_only_distances_do_not_notice() {
         let flat: Vec<f32> = (0..n).map(|i| ((i * 37 % 101) as f32 - 50.0) / 40.0).collect();
         let tokens = [5, 9, 14, 6, 30];
         let conditioning = |positions| of(&model, flat.clone(), positions).conditioning(&model, &device).unwrap();
-        let (shifted, unshifted) = (conditioning(Positions::Shifted), conditioning(Positions::Unshifted));
+        let (shifted, unshifted) =
+            (conditioning(PositionConvention::Shifted), conditioning(PositionConvention::Unshifted));
         let site = model.sites()[0].0;
         assert_eq!((shifted.n_before(site), unshifted.n_before(site)), (3, 0));
         let at_0 = by_hand(&model, &unshifted, &tokens, 0, &device);
@@ -358,8 +361,8 @@ fn a_text_may_fill_every_position_behind_an_unshifted_prefix() {
     let prompt: Vec<u32> = (0..n_positions as u32 - 2).map(|i| 4 + i % 90).collect();
     let of = |positions| of(&model, flat.clone(), positions).conditioning(&model, &device).unwrap();
     // Two positions are left, and a token after the last needs none.
-    assert_eq!(said(&model, of(Positions::Unshifted), &prompt).0.len(), 3);
-    let stream = DecoderStream::new(prompt, of(Positions::Shifted));
+    assert_eq!(said(&model, of(PositionConvention::Unshifted), &prompt).0.len(), 3);
+    let stream = DecoderStream::new(prompt, of(PositionConvention::Shifted));
     let error = Decoder::new(model.shape(), vec![stream], DecoderOptions::default()).unwrap_err();
     assert!(matches!(error, EngineError::ContextOverflow { n_virtual: 4, .. }), "{error}");
 }
@@ -370,13 +373,13 @@ fn the_convention_stays_with_a_folder_and_peft_is_warned_of() {
     let adapter = folded(&golden("chatglm"), GPT2).unwrap();
     adapter.write(home.path(), None).unwrap();
     let back = FoldedAdapter::read(home.path(), None).unwrap();
-    assert_eq!((back.positions, back.hash()), (Positions::Unshifted, adapter.hash()));
+    assert_eq!((back.positions, back.hash()), (PositionConvention::Unshifted, adapter.hash()));
     let warning = back.export(home.path(), None).unwrap().unwrap();
     assert!(warning.to_string().contains("PEFT begins them at 3"), "{warning}");
     // The same numbers, shifted, are another adapter and say nothing.
-    let shifted = FoldedAdapter { positions: Positions::Shifted, ..back };
+    let shifted = FoldedAdapter { positions: PositionConvention::Shifted, ..back };
     assert_eq!(shifted.export(home.path(), None).unwrap(), None);
-    assert_eq!(FoldedAdapter::read(home.path(), None).unwrap().positions, Positions::Shifted);
+    assert_eq!(FoldedAdapter::read(home.path(), None).unwrap().positions, PositionConvention::Shifted);
     assert_ne!(shifted.hash(), adapter.hash());
     std::fs::write(home.path().join("positions.json"), r#"{"positions": "sideways"}"#).unwrap();
     assert!(matches!(FoldedAdapter::read(home.path(), None), Err(EngineError::Malformed { .. })));

@@ -8,7 +8,7 @@ use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
-use engine::models::{ModelFolder, OwnHead};
+use engine::models::{ModelFolder, PretrainedHead};
 use engine::nn::Precision;
 use engine::protocol::{Ask, Prompt, Report, Stream};
 use engine::training::loss;
@@ -61,7 +61,7 @@ fn every_logit_of_a_checkpoints_own_head_is_transformers() {
             LoadedModel::load(&folder.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(()))
                 .unwrap();
         let own = model.summary.own_head.clone().unwrap();
-        assert_eq!(own, OwnHead::Names { task: task(&folder), classes: classes.clone() }, "{name}");
+        assert_eq!(own, PretrainedHead::Names { task: task(&folder), classes: classes.clone() }, "{name}");
         let asked = TaskRecord::of(task(&folder));
         let start = model.model.target_start();
         let dataset = Dataset::load(&data(&folder), &asked, start, &model.tokenizer, 23, 0).unwrap();
@@ -234,7 +234,7 @@ fn a_head_of_another_kind_is_refused_by_name() {
         std::fs::copy(model.join("model.safetensors"), home.path().join("model.safetensors")).unwrap();
         std::fs::write(home.path().join("config.json"), config.to_string()).unwrap();
         match ModelFolder::open(home.path()).unwrap().own_head() {
-            Some(OwnHead::Unused(reason)) => reason.clone(),
+            Some(PretrainedHead::Unused(reason)) => reason.clone(),
             other => panic!("{other:?}"),
         }
     };

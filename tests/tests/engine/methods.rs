@@ -184,7 +184,7 @@ fn what_the_files_list_is_what_a_loaded_model_has() {
     for case in std::fs::read_dir(tests::golden_cases()).unwrap() {
         let path = case.unwrap().path().join("model");
         let Ok(folder) = ModelFolder::open(&path) else { continue };
-        let (mut known, weights, width) = (folder.known_linears(), folder.known_weights(), folder.embedding_width());
+        let (mut known, weights, width) = (folder.list_linears(), folder.list_weights(), folder.embedding_width());
         let model = folder.load(&cpu, &mut |_| Ok(())).unwrap();
         let numbered = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
         let is_known = |linear: &LinearName| linear.role != Role::Layer || numbered(&linear.name);

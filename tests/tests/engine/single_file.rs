@@ -9,7 +9,7 @@ use engine::adapters::{FoldedAdapter, Incoming};
 use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
 use engine::models::ModelFolder;
-use engine::nn::positions::Positions;
+use engine::nn::positions::PositionConvention;
 use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use engine::weights::{read_floats, read_metadata, write_floats};
 use proptest::prelude::*;
@@ -90,7 +90,7 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
     talk.run(Ask::Train { folder: run.clone(), config: Box::new(config.clone()), resume: false });
     share(&talk, &run, &tiny_model(), &file);
     let found = inspect(&talk, &file, Some(&tiny_model()));
-    assert_eq!((found.n_virtual, found.positions, &found.other_base), (4, Positions::Shifted, &None));
+    assert_eq!((found.n_virtual, found.positions, &found.other_base), (4, PositionConvention::Shifted, &None));
     let about = found.about.unwrap();
     let folder = ModelFolder::open(&tiny_model()).unwrap();
     assert_eq!(about.base, BaseModel::of(&folder.summary(), &folder.hash()));

@@ -12,7 +12,7 @@ use engine::data::DataPreview;
 use engine::error::Failure;
 use engine::hub::{CachedModel, HubCommand, HubEvent, ModelId};
 use engine::models::ModelSummary;
-use engine::models::{OwnHead, Site};
+use engine::models::{PretrainedHead, Site};
 use engine::protocol::{Ask, Command, GeneratedStream, Report};
 
 use crate::pictures::{click, perform, picture, pictures};
@@ -126,7 +126,7 @@ fn another_model_is_being_fetched_while_one_is_asked_for() {
 
 fn with_head() -> (ModelSummary, DataPreview) {
     let classes: Vec<String> = ["negative", "neutral", "positive"].map(str::to_owned).to_vec();
-    let own = OwnHead::Names { task: Task::SequenceClassification, classes: classes.clone() };
+    let own = PretrainedHead::Names { task: Task::SequenceClassification, classes: classes.clone() };
     let tasks = vec![Task::SequenceClassification, Task::TokenClassification];
     let model = ModelSummary { architecture: "roberta".into(), tasks, own_head: Some(own), ..model_summary() };
     (model, DataPreview { classes, task: Task::SequenceClassification, ..preview_rows() })

@@ -8,7 +8,7 @@ use egui_kittest::kittest::Queryable as _;
 use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
-use engine::nn::positions::Positions;
+use engine::nn::positions::PositionConvention;
 use engine::protocol::{AdapterFacts, Ask, Command, JobId, Outcome, ProbeReport, Report};
 
 use crate::pictures::click;
@@ -81,7 +81,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         layers: None,
         others: OtherParts::default(),
         task: TaskRecord::default(),
-        positions: Positions::Unshifted,
+        positions: PositionConvention::Unshifted,
         base,
         template: Some(SharedTemplate {
             prompt_template: "{{ source }} =>".into(),
@@ -103,7 +103,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         method: MethodConfig::Prefix(PrefixConfig { n_virtual: 12, ..PrefixConfig::default() }),
         lora: None,
         n_virtual: 12,
-        positions: Positions::Unshifted,
+        positions: PositionConvention::Unshifted,
         task: Task::Causal,
         classes: Vec::new(),
         tasks: Vec::new(),

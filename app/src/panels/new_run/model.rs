@@ -6,7 +6,7 @@ use egui::{RichText, Ui};
 use engine::config::{HeadInit, Task};
 use engine::hub::ModelId;
 use engine::models::ModelSummary;
-use engine::models::OwnHead;
+use engine::models::PretrainedHead;
 
 use super::check::{Field, Issue};
 use super::draft::Draft;
@@ -148,8 +148,8 @@ fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) 
     };
     let Some(own) = &model.own_head else { return };
     let (its, classes) = match own {
-        OwnHead::Names { task, classes } => (*task, classes),
-        OwnHead::Unused(reason) => return note_ui(ui, say!("head.unused", reason = reason)),
+        PretrainedHead::Names { task, classes } => (*task, classes),
+        PretrainedHead::Unused(reason) => return note_ui(ui, say!("head.unused", reason = reason)),
     };
     let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
     let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));

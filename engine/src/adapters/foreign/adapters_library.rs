@@ -9,7 +9,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::{Sentence, sentence};
 
 const POOL: &str = "prefix_tunings.";
@@ -52,7 +52,7 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
         return Err(stored.malformed(sentence!("{root} has a prefix at no place that is known here", root)));
     }
     let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, notices, ..FoldedAdapter::default() })
+    Ok(FoldedAdapter { prefixes, task, positions: PositionConvention::Unshifted, notices, ..FoldedAdapter::default() })
 }
 
 /// Keys of its `config` that say nothing once there are numbers: sizes, and how it was trained.

@@ -6,7 +6,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 
 const ROOT: &str = "transformer.prefix_encoder.";
 
@@ -20,7 +20,7 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
     Ok(FoldedAdapter {
         prefixes: vec![(site, prefix)],
         task: TaskRecord::of(own_task(like)),
-        positions: Positions::Unshifted,
+        positions: PositionConvention::Unshifted,
         ..FoldedAdapter::default()
     })
 }

@@ -7,7 +7,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::sentence;
 use crate::weights::NamedTensor;
 
@@ -26,7 +26,7 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
         Some((_, shape, _)) => classes(stored, shape[0])?,
         None => TaskRecord::of(own_task(like)),
     };
-    let positions = Positions::Shifted;
+    let positions = PositionConvention::Shifted;
     Ok(FoldedAdapter { prefixes: vec![(site, prefix)], head, task, positions, ..FoldedAdapter::default() })
 }
 

@@ -7,7 +7,7 @@ use crate::adapters::FoldedAdapter;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 
 /// What stands behind `wte` and `control_trans` for each site of BART.
 const BART: [(Site, &str); 3] = [(Site::Encoder, "_enc"), (Site::Decoder, ""), (Site::Cross, "2")];
@@ -24,7 +24,7 @@ pub(super) fn gpt2(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
     let (site, shape) = only(like)?;
     let prefixes = vec![(site, at(stored, "", shape)?)];
     let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Shifted, ..FoldedAdapter::default() })
+    Ok(FoldedAdapter { prefixes, task, positions: PositionConvention::Shifted, ..FoldedAdapter::default() })
 }
 
 pub(super) fn bart(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
@@ -35,7 +35,7 @@ pub(super) fn bart(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
         }
     }
     let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, ..FoldedAdapter::default() })
+    Ok(FoldedAdapter { prefixes, task, positions: PositionConvention::Unshifted, ..FoldedAdapter::default() })
 }
 
 fn at(stored: &Stored, suffix: &str, shape: &ModelShape) -> Result<crate::adapters::FoldedPrefix> {

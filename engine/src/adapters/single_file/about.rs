@@ -9,7 +9,7 @@ use crate::adapters::prefix::PrefixShape;
 use crate::config::{BeginToken, TaskRecord};
 use crate::models::ModelSummary;
 use crate::models::Site;
-use crate::nn::positions::Positions;
+use crate::nn::positions::PositionConvention;
 use crate::training::{EvaluationReport, SampleReport};
 use crate::{Sentence, sentence};
 
@@ -36,7 +36,7 @@ pub struct About {
     pub task: TaskRecord,
     /// Where the text's positions begin.
     #[serde(default)]
-    pub positions: Positions,
+    pub positions: PositionConvention,
     /// The model it belongs to.
     pub base: BaseModel,
     /// How a row became a prompt and a target.
@@ -153,7 +153,7 @@ impl About {
         let as_first = is_plain && adapter.n_frozen == 0 && adapter.layers.is_none();
         Self {
             // An older program reads what it knows.
-            format: if as_first && adapter.positions != Positions::Infix { 1 } else { FORMAT },
+            format: if as_first && adapter.positions != PositionConvention::Infix { 1 } else { FORMAT },
             method: if is_plain { METHOD.to_owned() } else { adapter.method().name().to_owned() },
             sites: adapter.prefixes.iter().map(sizes).collect(),
             n_frozen: adapter.n_frozen,

@@ -240,7 +240,7 @@ impl Run {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Report::Phase(Phase::Evaluating { share }));
             let conditioning = self.trainer.adapter.as_it_stands();
-            let tuned = self.model.model.tuned(&conditioning.tuned)?;
+            let tuned = self.model.model.with_overrides(&conditioning.tuned)?;
             let model = tuned.as_ref().unwrap_or(&self.model.model);
             let scored = score(model, &conditioning, batch, &self.model.device)?;
             evaluation.nll += scored.nll;

@@ -15,7 +15,7 @@ use std::ops::Range;
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Weights, of_one_type};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{ForwardPass, Loading, Lookup, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
+use crate::models::{EmbeddingOptions, ForwardPass, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, floats};
 use crate::{Sentence, sentence};
 
@@ -206,7 +206,7 @@ struct Stack {
     /// `[n_positions, d_model]`, from position 0.
     positions: Tensor<2>,
     embedding_norm: Option<LayerNorm>,
-    lookup: Lookup,
+    lookup: EmbeddingOptions,
     blocks: Vec<Block>,
     final_norm: Option<LayerNorm>,
     attention: AttentionShape,
@@ -332,7 +332,7 @@ fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut Load
     Ok(Stack {
         positions,
         embedding_norm: norm(config.norms_embedding(), "layernorm_embedding")?,
-        lookup: Lookup {
+        lookup: EmbeddingOptions {
             scale: config.scale_embedding.then(|| (d as f64).sqrt()),
             unscaled_behind_soft: config.name() == "pegasus",
             padding: config.pad_token_id.or(Some(if config.model_type == "pegasus" { 0 } else { 1 })),
@@ -368,7 +368,7 @@ fn block(load: &Loader<'_>, config: &BartConfig, shape: &ModelShape, at: &str, w
     };
     let linear = |name: &str, d_in: usize, d_out: usize| load.linear(&format!("{at}.{name}"), d_in, d_out, true);
     let cross = if writes {
-        let shape = AttentionShape { causal: false, own_keys: false, ..shape.causal_attention() };
+        let shape = AttentionShape { causal: false, is_cross: true, ..shape.causal_attention() };
         let query = side_by_side("encoder_attn", &["q"])?;
         let key_value = side_by_side("encoder_attn", &["k", "v"])?;
         let out = linear("encoder_attn.out_proj", d, d)?;

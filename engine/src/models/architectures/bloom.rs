@@ -182,7 +182,7 @@ impl CausalModel for Bloom {
         &self.shape
     }
 
-    fn takes_infix(&self) -> bool {
+    fn supports_infix(&self) -> bool {
         false
     }
 

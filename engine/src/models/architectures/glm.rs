@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, activation};
 use crate::{Sentence, sentence};
 
@@ -261,7 +261,7 @@ struct Block {
 pub struct Glm {
     shape: ModelShape,
     embed_tokens: FrozenMatrix,
-    lookup: Lookup,
+    lookup: EmbeddingOptions,
     blocks: Vec<Block>,
     norm: RmsNorm,
     lm_head: Option<FrozenMatrix>,
@@ -296,7 +296,7 @@ impl Glm {
         let frequencies = config.rope.frequencies(config.d_rotary());
         let rotary =
             Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device).of_neighbours();
-        let lookup = Lookup { padding: config.pad_token_id, ..Lookup::default() };
+        let lookup = EmbeddingOptions { padding: config.pad_token_id, ..EmbeddingOptions::default() };
         Ok(Self { shape, embed_tokens, lookup, blocks, norm, lm_head, attention, rotary, activation })
     }
 }

@@ -158,11 +158,11 @@ fn block(load: &Loader<'_>, config: &Gpt2Config, layer: usize) -> Result<Block> 
     }
     Ok(Block {
         ln_1: norm("ln_1")?,
-        c_attn: load.linear_in_out(&at("attn.c_attn"), d, 3 * d)?,
-        attn_c_proj: load.linear_in_out(&at("attn.c_proj"), d, d)?,
+        c_attn: load.conv1d(&at("attn.c_attn"), d, 3 * d)?,
+        attn_c_proj: load.conv1d(&at("attn.c_proj"), d, d)?,
         ln_2: norm("ln_2")?,
-        c_fc: load.linear_in_out(&at("mlp.c_fc"), d, ff)?,
-        mlp_c_proj: load.linear_in_out(&at("mlp.c_proj"), ff, d)?,
+        c_fc: load.conv1d(&at("mlp.c_fc"), d, ff)?,
+        mlp_c_proj: load.conv1d(&at("mlp.c_proj"), ff, d)?,
         attention: AttentionShape { scale, ..shape.causal_attention() },
     })
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, SlidingWindow, activation};
 use crate::{Sentence, sentence};
 
@@ -224,7 +224,7 @@ struct Block {
 pub struct Llama {
     shape: ModelShape,
     embed_tokens: FrozenMatrix,
-    lookup: Lookup,
+    lookup: EmbeddingOptions,
     blocks: Vec<Block>,
     norm: RmsNorm,
     lm_head: Option<FrozenMatrix>,
@@ -260,7 +260,7 @@ impl Llama {
             shape.d_head,
             weights.device,
         );
-        let lookup = Lookup { padding: config.pad_token_id, ..Lookup::default() };
+        let lookup = EmbeddingOptions { padding: config.pad_token_id, ..EmbeddingOptions::default() };
         Ok(Self { shape, embed_tokens, lookup, blocks, norm, lm_head, attention, window, rotary, activation })
     }
 }

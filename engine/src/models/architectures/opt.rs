@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, Lookup, ModelShape, activation_named};
-use crate::nn::positions::Counting;
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
+use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
 use crate::{Sentence, sentence};
 
@@ -131,7 +131,7 @@ struct Block {
 pub struct Opt {
     shape: ModelShape,
     embed_tokens: FrozenMatrix,
-    lookup: Lookup,
+    lookup: EmbeddingOptions,
     /// Without the rows before the first token's.
     embed_positions: Tensor<2>,
     project_in: Option<FrozenLinear>,
@@ -181,7 +181,7 @@ impl Opt {
             norm_before: config.do_layer_norm_before,
             shape,
             embed_tokens,
-            lookup: Lookup { padding: config.pad_token_id, ..Lookup::default() },
+            lookup: EmbeddingOptions { padding: config.pad_token_id, ..EmbeddingOptions::default() },
             embed_positions,
             project_in,
             blocks,
@@ -231,8 +231,8 @@ impl CausalModel for Opt {
         &self.shape
     }
 
-    fn counting(&self) -> Counting {
-        Counting::RealTokens
+    fn position_ids(&self) -> PositionIds {
+        PositionIds::RealTokens
     }
 
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {

@@ -330,7 +330,7 @@ fn block(load: &Loader<'_>, config: &T5Config, at: &str, writes: bool) -> Result
     let out = |module: &str| load.linear(&format!("{at}.{module}.o"), inner, d, false);
     let (own, other) = ("0.SelfAttention", "1.EncDecAttention");
     let cross = if writes {
-        let shape = AttentionShape { own_keys: false, ..attention_shape(&config.shape(), false) };
+        let shape = AttentionShape { is_cross: true, ..attention_shape(&config.shape(), false) };
         let query = side_by_side(other, &["q"])?;
         let key_value = side_by_side(other, &["k", "v"])?;
         Some((norm(1)?, CrossAttention { query, key_value, out: out(other)?, shape }))

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::hooks::{HookName, HookPoint, Hooks};
-use super::layer_range::Span;
+use super::layer_range::LayerRange;
 use super::pass::ForwardPass;
 use crate::nn::{
     AttentionShape, LayerKv, SlidingWindow, attention, attention_pattern, keys_and_values, mixed_by, past_length,
@@ -14,8 +14,8 @@ impl ForwardPass<'_> {
     /// What enters the first block that runs.
     pub(crate) fn begin(&self, embed: impl FnOnce() -> Tensor<3>) -> Tensor<3> {
         match &self.layers {
-            Span::Block { resid: Some(resid), .. } => resid.clone(),
-            Span::Block { resid: None, .. } | Span::Whole => embed(),
+            LayerRange::Block { resid: Some(resid), .. } => resid.clone(),
+            LayerRange::Block { resid: None, .. } | LayerRange::Whole => embed(),
         }
     }
 
@@ -28,8 +28,8 @@ impl ForwardPass<'_> {
     /// What stands behind the blocks, if the last of them runs.
     pub(crate) fn end(&self, resid: Tensor<3>, behind: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         match &self.layers {
-            Span::Block { layer, n_layers, .. } if layer + 1 < *n_layers => resid,
-            Span::Block { .. } | Span::Whole => behind(resid),
+            LayerRange::Block { layer, n_layers, .. } if layer + 1 < *n_layers => resid,
+            LayerRange::Block { .. } | LayerRange::Whole => behind(resid),
         }
     }
 
@@ -66,7 +66,7 @@ impl ForwardPass<'_> {
             kv.push(keys_and_values(&qkv, shape));
         }
         let past = self.past.map(|layers| &layers[layer]);
-        let (mask, bias) = (self.mask.mask(layer), bias.or(self.mask.bias()));
+        let (mask, bias) = (self.mask.of_layer(layer), bias.or(self.mask.bias()));
         let at = HookPoint { stack: self.stack, layer, name: HookName::Pattern };
         hooked_attention(self.hooks.as_deref_mut(), at, (qkv, past, mask, bias), shape)
     }
@@ -81,7 +81,7 @@ impl ForwardPass<'_> {
         let key = self.by_head(HookName::CrossK, layer, key);
         let value = self.by_head(HookName::CrossV, layer, value);
         let at = HookPoint { stack: self.stack, layer, name: HookName::CrossPattern };
-        let inputs = (query, Some(&LayerKv { key, value }), source.sight.mask(layer), None);
+        let inputs = (query, Some(&LayerKv { key, value }), source.mask.of_layer(layer), None);
         hooked_attention(self.hooks.as_deref_mut(), at, inputs, shape)
     }
 

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 /// The part of a stack of blocks that a call runs.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::large_enum_variant, reason = "a handle of a tensor, made once a block")]
-pub enum Span {
+pub enum LayerRange {
     /// Embeddings, every block, and what stands behind them.
     #[default]
     Whole,
@@ -23,7 +23,7 @@ pub enum Span {
     },
 }
 
-impl Span {
+impl LayerRange {
     /// The blocks of a stack of so many that run.
     pub fn layers(&self, n_layers: usize) -> Range<usize> {
         match self {

@@ -10,7 +10,7 @@ mod tokens;
 
 pub use self::activation_cache::ActivationCache;
 pub use self::hooks::{HookName, HookPoint, Hooks, StackName};
-pub use self::layer_range::Span;
+pub use self::layer_range::LayerRange;
 pub use self::pass::{ForwardPass, PaddedRows, Stack};
 pub(crate) use self::tokens::untrained_row;
-pub use self::tokens::{Lookup, Tokens};
+pub use self::tokens::{EmbeddingOptions, Tokens};

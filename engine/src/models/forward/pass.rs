@@ -6,13 +6,13 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::hooks::{Hooks, StackName};
-use super::layer_range::Span;
+use super::layer_range::LayerRange;
 use super::tokens::Tokens;
 use crate::config::Site;
 use crate::error::Result;
 use crate::models::{Conditioning, Encoded, ModelShape};
-use crate::nn::positions::{Counting, Taken, positions, real_tokens};
-use crate::nn::{LayerKv, Sight};
+use crate::nn::positions::{PositionIds, PositionOffset, positions, real_tokens};
+use crate::nn::{AttentionMask, LayerKv};
 use crate::tokens::SOFT;
 
 /// A stack of blocks, as far as a pass through it must know it.
@@ -23,7 +23,7 @@ pub struct Stack {
     pub(crate) site: Site,
     pub(crate) n_positions: usize,
     /// How rows that are read at once count their positions.
-    pub(crate) counting: Counting,
+    pub(crate) position_ids: PositionIds,
 }
 
 /// Rows of token ids padded to one length, on the host.
@@ -52,13 +52,13 @@ pub struct ForwardPass<'a> {
     /// Which text of a pair each token belongs to, `[batch, seq]`; none: all to the first.
     pub types: Option<Tensor<2, Int>>,
     /// Which keys each layer sees, of the past and of the text.
-    pub(super) mask: Sight,
+    pub(super) mask: AttentionMask,
     /// Keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
     pub(super) past: Option<&'a [LayerKv]>,
     /// What the decoder sees of a source.
     pub(super) source: Option<&'a Encoded>,
     /// The blocks that run.
-    pub(super) layers: Span,
+    pub(super) layers: LayerRange,
     pub(super) stack: StackName,
     pub(super) kv: Option<Vec<LayerKv>>,
     pub(super) hooks: Option<&'a mut dyn Hooks>,
@@ -66,8 +66,8 @@ pub struct ForwardPass<'a> {
 
 impl Stack {
     /// The only stack of a model.
-    pub(crate) fn only(site: Site, shape: &ModelShape, counting: Counting) -> Self {
-        Self { name: StackName::Blocks, site, n_positions: shape.n_positions, counting }
+    pub(crate) fn only(site: Site, shape: &ModelShape, position_ids: PositionIds) -> Self {
+        Self { name: StackName::Blocks, site, n_positions: shape.n_positions, position_ids }
     }
 
     /// Positions that a prefix takes before the text. Sources start at 0 whether there is one or not, as in the paper's code.
@@ -100,10 +100,10 @@ impl<'a> ForwardPass<'a> {
         let soft_prompt = stack.soft_prompt(conditioning);
         let tokens = Tokens::new(tokens.iter().map(|&id| id.into()), shape, soft_prompt, device)?;
         let taken = match stack.n_infix(conditioning) {
-            0 => Taken::Before(stack.n_before(conditioning)),
-            n_infix => Taken::From(n_infix, infix_from),
+            0 => PositionOffset::Before(stack.n_before(conditioning)),
+            n_infix => PositionOffset::From(n_infix, infix_from),
         };
-        let positions = positions(mask, shape, taken, stack.n_positions, stack.counting, device);
+        let positions = positions(mask, shape, taken, stack.n_positions, stack.position_ids, device);
         // Padding stands behind a target's end, where no token of it looks.
         let is_target = stack.name == StackName::Decoder;
         let real = if is_target { None } else { real_tokens(mask, shape, device) };
@@ -141,7 +141,7 @@ impl<'a> ForwardPass<'a> {
     pub fn of_next(
         stack: Stack,
         (tokens, positions): (Vec<i64>, Vec<i64>),
-        (past, mask): (&'a [LayerKv], Sight),
+        (past, mask): (&'a [LayerKv], AttentionMask),
         device: &Device,
     ) -> Self {
         let shape = [tokens.len(), 1];
@@ -153,8 +153,8 @@ impl<'a> ForwardPass<'a> {
     /// Texts without padding and without anything before them.
     pub fn of_texts(stack: Stack, tokens: Tensor<2, Int>) -> Self {
         let [batch, seq] = tokens.dims();
-        let (mask, taken) = (vec![1.0; batch * seq], Taken::Before(0));
-        let positions = positions(&mask, [batch, seq], taken, stack.n_positions, stack.counting, &tokens.device());
+        let (mask, taken) = (vec![1.0; batch * seq], PositionOffset::Before(0));
+        let positions = positions(&mask, [batch, seq], taken, stack.n_positions, stack.position_ids, &tokens.device());
         Self::new(stack, Tokens::plain(tokens), positions)
     }
 
@@ -163,10 +163,10 @@ impl<'a> ForwardPass<'a> {
             tokens,
             positions,
             types: None,
-            mask: Sight::default(),
+            mask: AttentionMask::default(),
             past: None,
             source: None,
-            layers: Span::Whole,
+            layers: LayerRange::Whole,
             stack: stack.name,
             kv: None,
             hooks: None,
@@ -181,13 +181,13 @@ impl<'a> ForwardPass<'a> {
         infix_from: &[usize],
     ) -> Self {
         let ([batch, seq], device) = (self.tokens.dims(), self.positions.device());
-        let mask = Sight::behind(conditioning.slots(stack.site), real, [batch, seq], &device);
-        let mask = mask.around(stack.n_infix(conditioning), infix_from, seq, &device);
+        let mask = AttentionMask::with_prefix(conditioning.prefix_columns(stack.site), real, [batch, seq], &device);
+        let mask = mask.with_infix(stack.n_infix(conditioning), infix_from, seq, &device);
         Self { past: conditioning.of(stack.site), mask, ..self }
     }
 
     /// The same through some of the blocks.
-    pub fn through(self, layers: Span) -> Self {
+    pub fn through(self, layers: LayerRange) -> Self {
         Self { layers, ..self }
     }
 

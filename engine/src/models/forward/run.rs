@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::hooks::Hooks;
-use super::layer_range::Span;
+use super::layer_range::LayerRange;
 use super::pass::{ForwardPass, PaddedRows, Stack};
 use crate::config::Site;
 use crate::error::{EngineError, Result};
@@ -42,11 +42,11 @@ impl Model {
     ) -> Result<Tensor<3>> {
         let mut encoded = None;
         if matches!(self, Self::Seq2Seq(_)) {
-            let reading = (Site::Encoder, Span::Whole);
+            let reading = (Site::Encoder, LayerRange::Whole);
             let hooks = hooks.as_deref_mut();
             encoded = Some(self.run(reading, rows, None, conditioning, hooks, device)?);
         }
-        self.run((self.last_site(), Span::Whole), rows, encoded.as_ref(), conditioning, hooks, device)
+        self.run((self.last_site(), LayerRange::Whole), rows, encoded.as_ref(), conditioning, hooks, device)
     }
 
     /// What some blocks of a stack make of rows, `[batch, seq, d_model]`: an encoder of their sources, a decoder of their
@@ -56,7 +56,7 @@ impl Model {
     /// As [`Model::hidden`].
     pub(crate) fn run(
         &self,
-        (site, layers): (Site, Span),
+        (site, layers): (Site, LayerRange),
         rows: &PaddedRows<'_>,
         encoded: Option<&Tensor<3>>,
         conditioning: &Conditioning,

@@ -16,7 +16,7 @@ pub struct Tokens {
 
 /// How an architecture looks the embeddings of its tokens up.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Lookup {
+pub struct EmbeddingOptions {
     /// On the embeddings; a soft prompt is not scaled, as in the reference.
     pub scale: Option<f64>,
     /// Whether the text behind a soft prompt is not scaled either: in Pegasus the scale is no part of the table, and PEFT puts
@@ -85,11 +85,11 @@ impl Tokens {
     /// - `table`: `[vocab_size, width]`
     /// - returns `[batch, seq, width]`
     pub fn embed(&self, table: &FrozenMatrix) -> Tensor<3> {
-        self.embed_as(table, Lookup::default())
+        self.embed_as(table, EmbeddingOptions::default())
     }
 
     /// The same as the architecture does it.
-    pub fn embed_as(&self, table: &FrozenMatrix, lookup: Lookup) -> Tensor<3> {
+    pub fn embed_as(&self, table: &FrozenMatrix, lookup: EmbeddingOptions) -> Tensor<3> {
         let mut hard = untrained_row(table.embed(self.ids.clone()), &self.ids, lookup.padding);
         let is_bare = lookup.unscaled_behind_soft && self.soft.is_some();
         if let Some(scale) = lookup.scale.filter(|_| !is_bare) {

@@ -6,4 +6,4 @@ mod pretrained;
 
 pub use self::class::{ClassHead, HeadKind};
 pub use self::mask_fill::MaskHead;
-pub use self::pretrained::OwnHead;
+pub use self::pretrained::PretrainedHead;

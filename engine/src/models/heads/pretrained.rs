@@ -16,7 +16,7 @@ use crate::{Sentence, sentence};
 /// A head that was trained before the checkpoint was saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OwnHead {
+pub enum PretrainedHead {
     /// It names the class of a text or of its tokens.
     Names {
         /// Which of the two.
@@ -28,7 +28,7 @@ pub enum OwnHead {
     Unused(Sentence),
 }
 
-impl OwnHead {
+impl PretrainedHead {
     /// The head that the files hold, if they hold any. `width` is that of what a head reads.
     pub(crate) fn find(architecture: &str, width: usize, config: &Value, files: &WeightFiles) -> Option<Self> {
         let is_head = |name: &str| HEADS.iter().any(|head| name.starts_with(head));
@@ -71,12 +71,12 @@ impl OwnHead {
     }
 }
 
-impl OwnHead {
+impl PretrainedHead {
     /// What rows are scored with that may lack some of the head's classes: theirs, then the others, and which score each
     /// has.
     ///
     /// # Errors
-    /// As [`OwnHead::scores_of`].
+    /// As [`PretrainedHead::scores_of`].
     pub fn over(&self, task: Task, classes: &[String]) -> std::result::Result<(Vec<String>, Vec<usize>), Sentence> {
         let mut all = classes.to_vec();
         if let Self::Names { task: its, classes: own } = self
@@ -118,7 +118,7 @@ fn names(
     width: usize,
     config: &Value,
     files: &WeightFiles,
-) -> std::result::Result<OwnHead, Sentence> {
+) -> std::result::Result<PretrainedHead, Sentence> {
     let saved = config.pointer("/architectures/0").and_then(Value::as_str);
     let saved = saved.ok_or(sentence!("config.json does not say what the checkpoint's head is for"))?;
     let task = match saved {
@@ -158,7 +158,7 @@ fn names(
     if classes.iter().collect::<BTreeSet<_>>().len() < n_classes {
         return Err(sentence!("two of its classes have the same name"));
     }
-    Ok(OwnHead::Names { task, classes })
+    Ok(PretrainedHead::Names { task, classes })
 }
 
 /// As `id2label` has them; transformers writes none where the names are those it makes up.
@@ -189,12 +189,12 @@ fn listed(names: &[String]) -> Sentence {
 mod tests {
     use super::*;
 
-    fn head(classes: &[&str]) -> OwnHead {
+    fn head(classes: &[&str]) -> PretrainedHead {
         let classes = classes.iter().map(|&class| class.to_owned()).collect();
-        OwnHead::Names { task: Task::SequenceClassification, classes }
+        PretrainedHead::Names { task: Task::SequenceClassification, classes }
     }
 
-    fn order(head: &OwnHead, classes: &[&str]) -> std::result::Result<Vec<usize>, Sentence> {
+    fn order(head: &PretrainedHead, classes: &[&str]) -> std::result::Result<Vec<usize>, Sentence> {
         let classes: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
         head.scores_of(Task::SequenceClassification, &classes)
     }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::error::Result;
-use crate::models::{LinearName, Loading, Model, ModelFolder, Seams, Shared, Tuned, WeightName, Weights};
+use crate::models::{
+    GraphCut, LinearName, Loading, Model, ModelFolder, WeightCache, WeightName, WeightOverrides, Weights,
+};
 use crate::nn::{Precision, floats};
 
 /// A loaded model that others can be built of. They share every tensor that an adapter leaves as it is.
 pub struct BaseModel {
     model: Model,
     folder: Arc<ModelFolder>,
-    shared: Shared,
+    shared: WeightCache,
     device: Device,
     precision: Precision,
 }
@@ -29,8 +31,8 @@ impl BaseModel {
         (device, precision): (&Device, Precision),
         progress: &mut Loading<'_>,
     ) -> Result<Self> {
-        let shared = Shared::default();
-        let tuned = Tuned::default();
+        let shared = WeightCache::default();
+        let tuned = WeightOverrides::default();
         let files = folder.files();
         let weights = Weights { files, device, precision, shared: &shared, tuned: &tuned, seams: None };
         let model = folder.build(weights, progress)?;
@@ -41,7 +43,7 @@ impl BaseModel {
     ///
     /// # Errors
     /// A changed weight does not fit.
-    pub fn tuned(&self, tuned: &Tuned) -> Result<Option<Model>> {
+    pub fn with_overrides(&self, tuned: &WeightOverrides) -> Result<Option<Model>> {
         self.build(tuned, None)
     }
 
@@ -49,11 +51,11 @@ impl BaseModel {
     ///
     /// # Errors
     /// A changed weight does not fit.
-    pub fn tuned_apart(&self, tuned: &Tuned, seams: &Seams) -> Result<Option<Model>> {
+    pub fn with_detached_overrides(&self, tuned: &WeightOverrides, seams: &GraphCut) -> Result<Option<Model>> {
         self.build(tuned, Some(seams))
     }
 
-    fn build(&self, tuned: &Tuned, seams: Option<&Seams>) -> Result<Option<Model>> {
+    fn build(&self, tuned: &WeightOverrides, seams: Option<&GraphCut>) -> Result<Option<Model>> {
         if tuned.is_empty() {
             return Ok(None);
         }

@@ -21,7 +21,7 @@ const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
 impl ModelFolder {
     /// Every weight, as adapters and files know it.
-    pub fn known_weights(&self) -> Vec<WeightName> {
+    pub fn list_weights(&self) -> Vec<WeightName> {
         let root = module_root(self.shape().architecture);
         let is_weight = |name: &str, shape: &[usize]| {
             shape.len() <= 2
@@ -38,7 +38,7 @@ impl ModelFolder {
     }
 
     /// Every linear layer of the blocks, the table of token embeddings and the head, tied or not.
-    pub fn known_linears(&self) -> Vec<LinearName> {
+    pub fn list_linears(&self) -> Vec<LinearName> {
         let is_in_out = self.shape().architecture == "gpt2";
         let linear = |weight: WeightName| {
             let [rows, columns] = *weight.shape.as_slice() else { return None };
@@ -49,7 +49,7 @@ impl ModelFolder {
             let (d_in, d_out) = if is_in_out { (rows, columns) } else { (columns, rows) };
             Some(LinearName { name: name.to_owned(), d_in, d_out, is_in_out, role: Role::Layer })
         };
-        let layers = self.known_weights().into_iter().filter_map(linear);
+        let layers = self.list_weights().into_iter().filter_map(linear);
         layers.chain(self.known_tables()).collect()
     }
 

@@ -18,7 +18,9 @@ use crate::models::architectures::llama::{self, Llama, LlamaConfig};
 use crate::models::architectures::opt::{Opt, OptConfig};
 use crate::models::architectures::t5::{self, T5, T5Config};
 use crate::models::load::{ConfigFile, place};
-use crate::models::{BaseModel, CausalModel, Loading, Model, ModelShape, ModelSummary, OwnHead, Site, Weights, cannot};
+use crate::models::{
+    BaseModel, CausalModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
+};
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
@@ -97,7 +99,7 @@ pub struct ModelFolder {
     files: WeightFiles,
     /// What can be learned with it; first what it does by itself.
     tasks: Vec<Task>,
-    own_head: Option<OwnHead>,
+    own_head: Option<PretrainedHead>,
     /// Options of `config.json` that say something and are not looked at.
     unread_options: Vec<String>,
 }
@@ -126,7 +128,7 @@ impl ModelFolder {
         let unread_options = file.unread();
         let mut folder = Self { path: path.to_owned(), architecture, files, tasks, own_head: None, unread_options };
         let (architecture, width) = (folder.shape().architecture, folder.head_width());
-        folder.own_head = OwnHead::find(architecture, width, config, &folder.files);
+        folder.own_head = PretrainedHead::find(architecture, width, config, &folder.files);
         Ok(folder)
     }
 
@@ -136,7 +138,7 @@ impl ModelFolder {
     }
 
     /// The head for classes that the checkpoint was saved with.
-    pub fn own_head(&self) -> Option<&OwnHead> {
+    pub fn own_head(&self) -> Option<&PretrainedHead> {
         self.own_head.as_ref()
     }
 
@@ -250,8 +252,8 @@ impl ModelFolder {
             tasks: self.tasks.clone(),
             own_head: self.own_head.clone(),
             embedding_width: self.embedding_width(),
-            weights: self.known_weights(),
-            linears: self.known_linears(),
+            weights: self.list_weights(),
+            linears: self.list_linears(),
             notice: self.options_notice(),
         }
     }

@@ -7,12 +7,12 @@ use std::cell::RefCell;
 
 use burn::tensor::{Device, Gradients, Tensor};
 
-use crate::models::{Conditioning, Tuned};
+use crate::models::{Conditioning, WeightOverrides};
 use crate::nn::{FrozenLinear, LayerKv, LowRank};
 
 /// The cuts of one graph.
 #[derive(Default)]
-pub struct Seams(RefCell<Vec<Box<dyn Seam>>>);
+pub struct GraphCut(RefCell<Vec<Box<dyn Seam>>>);
 
 /// A leaf of several graphs, with the gradient that it has had so far.
 pub(crate) struct Leaf<const D: usize> {
@@ -28,13 +28,13 @@ struct Cut<const D: usize> {
 
 trait Seam {
     /// Takes the leaf's share of a backward pass.
-    fn collect(&mut self, gradients: &mut Gradients);
+    fn accumulate(&mut self, gradients: &mut Gradients);
 
     /// What has the leaf's gradient as its own with respect to the tensor that was cut, `[1]`.
-    fn sewn(self: Box<Self>) -> Option<Tensor<1>>;
+    fn reconnected(self: Box<Self>) -> Option<Tensor<1>>;
 }
 
-impl Seams {
+impl GraphCut {
     /// The leaf that stands for a tensor; what is not tracked stays as it is.
     pub fn cut<const D: usize>(&self, whole: Tensor<D>) -> Tensor<D> {
         if !whole.is_tracked() {
@@ -61,7 +61,7 @@ impl Seams {
             decoder: prefix(&whole.decoder),
             cross: prefix(&whole.cross),
             soft_prompt: whole.soft_prompt.clone().map(|prompt| self.cut(prompt)),
-            tuned: Tuned::default(),
+            tuned: WeightOverrides::default(),
             head,
             positions: whole.positions,
             layers: whole.layers.clone(),
@@ -76,22 +76,22 @@ impl Seams {
     }
 
     /// Takes the share that leaves have in a backward pass.
-    pub fn collect(&self, gradients: &mut Gradients) {
-        self.0.borrow_mut().iter_mut().for_each(|seam| seam.collect(gradients));
+    pub fn accumulate(&self, gradients: &mut Gradients) {
+        self.0.borrow_mut().iter_mut().for_each(|seam| seam.accumulate(gradients));
     }
 
     /// The backward pass of what was cut, from the gradients that its leaves have had.
     pub fn backward(self, device: &Device) -> Gradients {
         // What no gradient has reached still needs a pass that says so.
         let start: Tensor<1> = leaf(Tensor::zeros([1], device));
-        let sewn = self.0.into_inner().into_iter().filter_map(|seam| seam.sewn());
-        sewn.fold(start, |sum, part| sum + part).backward()
+        let reconnected = self.0.into_inner().into_iter().filter_map(|seam| seam.reconnected());
+        reconnected.fold(start, |sum, part| sum + part).backward()
     }
 }
 
 impl<const D: usize> Leaf<D> {
     /// Takes its share of a backward pass.
-    pub(crate) fn collect(&mut self, gradients: &mut Gradients) {
+    pub(crate) fn accumulate(&mut self, gradients: &mut Gradients) {
         if let Some(share) = self.tensor.grad_remove(gradients) {
             self.gradient = Some(match self.gradient.take() {
                 Some(before) => before + share,
@@ -102,11 +102,11 @@ impl<const D: usize> Leaf<D> {
 }
 
 impl<const D: usize> Seam for Cut<D> {
-    fn collect(&mut self, gradients: &mut Gradients) {
-        self.leaf.collect(gradients);
+    fn accumulate(&mut self, gradients: &mut Gradients) {
+        self.leaf.accumulate(gradients);
     }
 
-    fn sewn(self: Box<Self>) -> Option<Tensor<1>> {
+    fn reconnected(self: Box<Self>) -> Option<Tensor<1>> {
         let Self { whole, leaf } = *self;
         leaf.gradient.map(|gradient| with_gradient(whole, gradient))
     }

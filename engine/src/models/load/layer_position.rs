@@ -2,23 +2,23 @@
 
 /// Before the blocks, in one of them, or behind them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum LayerPosition {
     /// Embeddings, and whatever is not known to stand elsewhere.
-    Before,
+    Embedding,
     /// In a block, or in one that the blocks from here on share.
     Block(usize),
     /// The last norm, the head.
-    Behind,
+    Head,
 }
 
-impl Depth {
+impl LayerPosition {
     /// Of a weight or a module: blocks are numbered, what stands before and behind them is not.
     pub fn of(name: &str) -> Self {
         if let Some(block) = name.split('.').find_map(|part| part.parse().ok()) {
             return Self::Block(block);
         }
         let is_behind = ["norm", "ln_f", "lm_head"].iter().any(|part| name.contains(part)) && !name.contains("embed");
-        if is_behind { Self::Behind } else { Self::Before }
+        if is_behind { Self::Head } else { Self::Embedding }
     }
 }
 
@@ -29,16 +29,16 @@ mod tests {
     #[test]
     fn names_tell_how_deep_a_weight_stands() {
         for (name, depth) in [
-            ("transformer.wte.weight", Depth::Before),
-            ("transformer.h.11.attn.c_attn.weight", Depth::Block(11)),
-            ("transformer.ln_f.bias", Depth::Behind),
-            ("transformer.word_embeddings_layernorm.weight", Depth::Before),
-            ("encoder.block.0.layer.1.DenseReluDense.wo", Depth::Block(0)),
-            ("encoder.final_layer_norm.weight", Depth::Behind),
-            ("encoder.albert_layer_groups.1.albert_layers.0.ffn", Depth::Block(1)),
-            ("lm_head.weight", Depth::Behind),
+            ("transformer.wte.weight", LayerPosition::Embedding),
+            ("transformer.h.11.attn.c_attn.weight", LayerPosition::Block(11)),
+            ("transformer.ln_f.bias", LayerPosition::Head),
+            ("transformer.word_embeddings_layernorm.weight", LayerPosition::Embedding),
+            ("encoder.block.0.layer.1.DenseReluDense.wo", LayerPosition::Block(0)),
+            ("encoder.final_layer_norm.weight", LayerPosition::Head),
+            ("encoder.albert_layer_groups.1.albert_layers.0.ffn", LayerPosition::Block(1)),
+            ("lm_head.weight", LayerPosition::Head),
         ] {
-            assert_eq!(Depth::of(name), depth, "{name}");
+            assert_eq!(LayerPosition::of(name), depth, "{name}");
         }
     }
 }

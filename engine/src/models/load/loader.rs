@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::error::{EngineError, Result};
-use crate::models::{Seams, Tuned};
+use crate::models::{GraphCut, WeightOverrides};
 use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNorm};
 use crate::sentence;
 use crate::weights::WeightFiles;
 
 /// What models of the same files have in common: tensors that were read, or made of what was read, by name.
 #[derive(Default)]
-pub struct Shared {
+pub struct WeightCache {
     made: RefCell<BTreeMap<String, Box<dyn Any>>>,
     /// In the order in which the architecture asked for them.
     weights: RefCell<Vec<WeightName>>,
@@ -76,7 +76,7 @@ pub(crate) fn tied_head(linears: &[LinearName], weights: &[WeightName]) -> Optio
     Some(WeightName { name, stored: table.stored.clone(), shape })
 }
 
-impl Shared {
+impl WeightCache {
     /// Every weight of the model that was built of them.
     pub fn weights(&self) -> Vec<WeightName> {
         self.weights.borrow().clone()
@@ -126,11 +126,11 @@ pub struct Weights<'a> {
     /// In what matrices are multiplied: in 16 bits, they are brought there in that type, whatever the files have.
     pub precision: Precision,
     /// What was read already, in that precision.
-    pub shared: &'a Shared,
+    pub shared: &'a WeightCache,
     /// What an adapter changes.
-    pub tuned: &'a Tuned,
+    pub tuned: &'a WeightOverrides,
     /// Where what is tracked is cut out of its graph, if it is: each weight that a block takes becomes a leaf.
-    pub seams: Option<&'a Seams>,
+    pub seams: Option<&'a GraphCut>,
 }
 
 /// The weights of a model on their way to a device.
@@ -222,7 +222,7 @@ impl<'a> Loader<'a> {
     /// What a head that is tied to the table of embeddings has in place of it; `None` where that serves as it is. As in PEFT
     /// new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
     pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<Tensor<2>>> {
-        let Tuned { low_rank, head_apart, .. } = self.from.tuned;
+        let WeightOverrides { low_rank, head_apart, .. } = self.from.tuned;
         let name = self.module_name(table);
         let module = name.strip_suffix(".weight").unwrap_or(&name);
         let own = self.from.tuned.replacement(HEAD_WEIGHT, shape)?;
@@ -243,7 +243,7 @@ impl<'a> Loader<'a> {
 
     /// Whether an adapter changes the table of embeddings, or the head.
     pub(crate) fn changes_words(&self, table: &str) -> bool {
-        let Tuned { low_rank, rows, .. } = self.from.tuned;
+        let WeightOverrides { low_rank, rows, .. } = self.from.tuned;
         let name = self.module_name(table);
         let module = name.strip_suffix(".weight").unwrap_or(&name);
         self.from.tuned.replaces(&name)
@@ -322,7 +322,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A linear layer whose weight is stored as `[d_in, d_out]`, with a bias: GPT-2's `Conv1D`.
-    pub(crate) fn linear_in_out(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
+    pub(crate) fn conv1d(&self, name: &str, d_in: usize, d_out: usize) -> Result<FrozenLinear> {
         let linear = LinearName { name: self.module_name(name), d_in, d_out, is_in_out: true, role: Role::Layer };
         self.from.shared.note_linear(linear);
         let bias = format!("{name}.bias");

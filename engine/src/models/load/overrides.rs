@@ -10,7 +10,7 @@ use crate::sentence;
 
 /// Changed weights. A model built with them computes with them; what they do not name is shared with the base model.
 #[derive(Clone, Debug, Default)]
-pub struct Tuned {
+pub struct WeightOverrides {
     /// In place of the model's own: shape, and numbers flat. Tracked or not.
     pub replaced: BTreeMap<String, (Vec<usize>, Tensor<1>)>,
     /// Added to linear layers, embeddings and heads, by the name of the module. Tracked or not.
@@ -60,7 +60,7 @@ impl Rows {
     }
 }
 
-impl Tuned {
+impl WeightOverrides {
     /// Whether the base model is left as it is.
     pub fn is_empty(&self) -> bool {
         self.replaced.is_empty() && self.low_rank.is_empty() && self.rows.is_empty()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
 use crate::config::Task;
-use crate::models::{LinearName, OwnHead, WeightName};
+use crate::models::{LinearName, PretrainedHead, WeightName};
 
 /// A model folder's facts, without its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct ModelSummary {
     pub tasks: Vec<Task>,
     /// The head for classes that it was saved with.
     #[serde(default)]
-    pub own_head: Option<OwnHead>,
+    pub own_head: Option<PretrainedHead>,
     /// Width of the embeddings.
     #[serde(default)]
     pub embedding_width: usize,

@@ -32,7 +32,7 @@ const MAX_NAMED: usize = 3;
 
 impl BaseModel {
     /// Tensors of the files that the model does not take, a sentence; nothing where all are taken. Heads for classes have
-    /// words of their own ([`OwnHead`](crate::models::OwnHead)).
+    /// words of their own ([`PretrainedHead`](crate::models::PretrainedHead)).
     pub fn weights_notice(&self) -> Option<Sentence> {
         let taken: BTreeSet<String> = self.weights().into_iter().map(|weight| weight.stored).collect();
         let is_encoder = matches!(**self, Model::Encoder(_));

@@ -2,7 +2,7 @@
 //! tested against.
 
 mod attention;
-mod narrowed;
+mod matmul_16bit;
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -17,7 +17,7 @@ use super::precision::Precision;
 use super::rotary::RotaryShape;
 
 pub(super) use attention::{attention, attention_backward};
-pub(super) use narrowed::narrowed_product;
+pub(super) use matmul_16bit::matmul_16bit;
 
 /// Logits that may exist at once: 64 MiB of them.
 const MAX_LOGITS: usize = 1 << 24;
@@ -60,7 +60,7 @@ fn product<B: FrozenOps>(lhs: FloatTensor<B>, rhs: FloatTensor<B>, precision: Pr
             let rhs = like::<B>(rhs, &lhs);
             B::float_matmul(lhs, rhs)
         }
-        Precision::F16 | Precision::Bf16 => B::narrowed_product(lhs, rhs, precision),
+        Precision::F16 | Precision::Bf16 => B::matmul_16bit(lhs, rhs, precision),
     }
 }
 
@@ -250,7 +250,7 @@ fn sigmoid_slope<B: Backend>(gate: FloatTensor<B>) -> FloatTensor<B> {
     B::float_mul(gate, rest)
 }
 
-pub(super) fn label_nll<B: FrozenOps>(
+pub(super) fn cross_entropy_at_labels<B: FrozenOps>(
     hidden: FloatTensor<B>,
     head: FloatTensor<B>,
     targets: IntTensor<B>,

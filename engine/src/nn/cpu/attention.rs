@@ -132,7 +132,7 @@ impl<'a> Attention<'a> {
             let data = &past[which].data[text * of_text + kv_head * of_head..];
             Matrix::new(data, [self.n_past, self.shape.d_head], [of_position, 1])
         });
-        let text = self.shape.own_keys.then(|| self.columns(text, first_block + kv_head));
+        let text = (!self.shape.is_cross).then(|| self.columns(text, first_block + kv_head));
         Head { past, text }
     }
 

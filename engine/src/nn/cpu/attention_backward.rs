@@ -74,7 +74,7 @@ fn share_out<'a>(call: &Attention<'_>, all: MatrixMut<'a>, shares: &mut [Share<'
     let (n_heads, n_kv_heads, d_head) = (call.shape.n_heads, call.shape.n_kv_heads, call.shape.d_head);
     let (queries, rest) = all.split_at_column(n_heads * d_head);
     let queries = queries.split_columns(n_heads / n_kv_heads * d_head);
-    if !call.shape.own_keys {
+    if call.shape.is_cross {
         for (share, queries) in shares.iter_mut().zip(queries) {
             share.text = Some(TextShare { queries, own: None });
         }

@@ -7,7 +7,7 @@
 mod attention;
 mod attention_backward;
 mod buffer;
-mod label_nll;
+mod cross_entropy;
 mod lanes;
 mod linear;
 mod matrix;
@@ -213,7 +213,7 @@ impl Kernels for Flex {
         ]
     }
 
-    fn label_nll(
+    fn cross_entropy_at_labels(
         hidden: FlexTensor,
         head: FlexTensor,
         targets: FlexTensor,
@@ -222,15 +222,15 @@ impl Kernels for Flex {
     ) -> (FlexTensor, Option<FlexTensor>) {
         let ours = precision == Precision::F32 && all_f32([&hidden]) && is_stored(&head);
         let Some(targets) = tokens(&targets).filter(|_| ours) else {
-            return composed::label_nll::<Self>(hidden, head, targets, precision, with_grad);
+            return composed::cross_entropy_at_labels::<Self>(hidden, head, targets, precision, with_grad);
         };
         let [n, d_model] = hidden.shape().dims();
         let (hidden, head) = (dense(hidden), forwards(head));
         let rows = matrix_of(&hidden);
         let (loss, grad) = match head.dtype() {
-            DType::BF16 => label_nll::label_nll(rows, matrix_of::<bf16>(&head), &targets, with_grad),
-            DType::F16 => label_nll::label_nll(rows, matrix_of::<f16>(&head), &targets, with_grad),
-            _ => label_nll::label_nll(rows, matrix_of::<f32>(&head), &targets, with_grad),
+            DType::BF16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<bf16>(&head), &targets, with_grad),
+            DType::F16 => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f16>(&head), &targets, with_grad),
+            _ => cross_entropy::cross_entropy_at_labels(rows, matrix_of::<f32>(&head), &targets, with_grad),
         };
         (loss.into_tensor([n]), grad.map(|grad| grad.into_tensor([n, d_model])))
     }

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, activation::softmax};
 
 use super::{Numbers, assert_close, assert_slope, device, probe, values};
-use crate::nn::{AttentionShape, HIDDEN, LayerKv, attention, attention_pattern, mixed_by};
+use crate::nn::{AttentionShape, LayerKv, MASK_VALUE, attention, attention_pattern, mixed_by};
 
 /// One case: sizes, and what hides keys.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ struct Case {
     n_kv_heads: usize,
     d_head: usize,
     causal: bool,
-    own_keys: bool,
+    is_cross: bool,
     /// Hidden text keys at the left of each text.
     left_padding: Option<Vec<usize>>,
     /// Whether batch, heads and queries each have a bias of their own.
@@ -34,7 +34,7 @@ impl Case {
             n_kv_heads: 4,
             d_head: 5,
             causal: true,
-            own_keys: true,
+            is_cross: false,
             left_padding: None,
             bias: None,
         }
@@ -47,12 +47,12 @@ impl Case {
             d_head: self.d_head,
             scale: (self.d_head as f32).sqrt().recip(),
             causal: self.causal,
-            own_keys: self.own_keys,
+            is_cross: self.is_cross,
         }
     }
 
     fn kv(&self) -> usize {
-        self.n_past + if self.own_keys { self.seq } else { 0 }
+        self.n_past + if self.is_cross { 0 } else { self.seq }
     }
 
     /// Some numbers, and a key in five that is hidden.
@@ -61,7 +61,7 @@ impl Case {
         let size = |of_its_own: bool, n: usize| if of_its_own { n } else { 1 };
         let shape = [size(batch, self.batch), size(heads, self.n_heads), size(queries, self.seq), self.kv()];
         let mut numbers = values(Numbers::new(21).plain(shape));
-        numbers.iter_mut().step_by(5).for_each(|bias| *bias = HIDDEN);
+        numbers.iter_mut().step_by(5).for_each(|bias| *bias = MASK_VALUE);
         Some(Tensor::from_data(TensorData::new(numbers, shape), &device()))
     }
 
@@ -104,7 +104,7 @@ impl Case {
         let query = part(0, self.n_heads);
         let whole = |first: usize, past: Option<Tensor<4>>| {
             let past = past.map(|past| past.expand([batch, self.n_kv_heads, self.n_past, d_head]));
-            let text = self.own_keys.then(|| part(first, self.n_kv_heads));
+            let text = (!self.is_cross).then(|| part(first, self.n_kv_heads));
             let all = Tensor::cat(past.into_iter().chain(text).collect(), 2);
             let group = self.n_heads / self.n_kv_heads;
             all.reshape([batch, self.n_kv_heads, 1, kv, d_head])
@@ -219,7 +219,7 @@ fn a_bias_is_added_to_the_scores() {
 
 #[test]
 fn a_text_without_keys_of_its_own_sees_the_past_alone() {
-    let cross = Case { own_keys: false, causal: false, past_batch: 2, ..Case::plain() };
+    let cross = Case { is_cross: true, causal: false, past_batch: 2, ..Case::plain() };
     cross.check();
     Case { n_past: 90, seq: 70, n_heads: 6, n_kv_heads: 2, d_head: 16, ..cross.clone() }.check();
     Case { past_batch: 1, bias: Some([true, true, true]), ..cross }.check();

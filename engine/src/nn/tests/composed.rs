@@ -82,10 +82,10 @@ fn row_kernels_agree() {
 
 #[test]
 fn attention_kernels_agree() {
-    let cases = [(1, true, true, true), (2, true, true, false), (1, false, true, true), (2, false, false, true)];
-    for (past_batch, causal, own_keys, masked) in cases {
+    let cases = [(1, true, false, true), (2, true, false, false), (1, false, false, true), (2, false, true, true)];
+    for (past_batch, causal, is_cross, masked) in cases {
         let mut numbers = Numbers::new(32);
-        let shape = AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal, own_keys };
+        let shape = AttentionShape { n_heads: 4, n_kv_heads: 2, d_head: 8, scale: 0.7, causal, is_cross };
         let kv = 6 + shape.n_text(70);
         let mut mask = vec![1.0_f32; 2 * kv];
         mask[2..5].fill(0.0);

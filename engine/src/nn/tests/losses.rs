@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
 
 use super::{Numbers, assert_close, assert_same, assert_slope, device, values};
-use crate::nn::{AdamW, adamw_step, label_nll};
+use crate::nn::{AdamW, adamw_step, cross_entropy_at_labels};
 
 fn targets(n: usize, vocab_size: usize) -> Tensor<1, Int> {
     let tokens: Vec<i64> = (0..n).map(|i| (i * 7919 % vocab_size) as i64).collect();
@@ -28,7 +28,7 @@ fn label_nll_equals_log_softmax() {
             assert_same(
                 &hidden,
                 2e-5,
-                |hidden| label_nll(hidden, &head, targets.clone()),
+                |hidden| cross_entropy_at_labels(hidden, &head, targets.clone()),
                 |hidden| theirs(hidden, &head, targets.clone()),
             );
         }
@@ -40,14 +40,14 @@ fn label_nll_slope() {
     let mut numbers = Numbers::new(21);
     let head = numbers.plain([17, 6]);
     let hidden = numbers.tracked([4, 6]);
-    assert_slope(&hidden, |hidden| label_nll(hidden, &head, targets(4, 17)).sum());
+    assert_slope(&hidden, |hidden| cross_entropy_at_labels(hidden, &head, targets(4, 17)).sum());
 }
 
 #[test]
 fn far_apart_logits_do_not_overflow() {
     let head = Tensor::<2>::from_data([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], &device());
     let hidden = Tensor::<2>::from_data([[1e4, 0.0], [-1e4, 3.0]], &device());
-    let nll = values(label_nll(hidden, &head, Tensor::from_data([1, 1], &device())));
+    let nll = values(cross_entropy_at_labels(hidden, &head, Tensor::from_data([1, 1], &device())));
     assert_close("nll", &nll, &[2e4, 0.0], 1e-6);
 }
 
@@ -55,7 +55,7 @@ fn far_apart_logits_do_not_overflow() {
 fn not_a_number_stays_visible() {
     let head = Numbers::new(22).plain([9, 2]);
     let hidden = Tensor::<2>::from_data([[f32::NAN, 1.0], [1.0, 1.0]], &device().autodiff()).require_grad();
-    let nll = label_nll(hidden.clone(), &head, Tensor::from_data([1, 2], &device()));
+    let nll = cross_entropy_at_labels(hidden.clone(), &head, Tensor::from_data([1, 2], &device()));
     let out = values(nll.clone());
     assert!(out[0].is_nan() && out[1].is_finite(), "{out:?}");
     assert!(hidden.grad(&nll.sum().backward()).is_some());

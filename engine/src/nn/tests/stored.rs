@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use super::{Numbers, assert_same, device};
-use crate::nn::{FrozenLinear, embed, label_nll};
+use crate::nn::{FrozenLinear, cross_entropy_at_labels, embed};
 
 const FORMATS: [DType; 2] = [DType::F16, DType::BF16];
 
@@ -39,8 +39,8 @@ fn a_head_of_sixteen_bits_has_the_loss_of_the_widened_one() {
         assert_same(
             &hidden,
             2e-5,
-            |hidden| label_nll(hidden, &head, targets.clone()),
-            |hidden| label_nll(hidden, &wide, targets.clone()),
+            |hidden| cross_entropy_at_labels(hidden, &head, targets.clone()),
+            |hidden| cross_entropy_at_labels(hidden, &wide, targets.clone()),
         );
     }
 }

@@ -185,7 +185,7 @@ mod tests {
     use crate::data::Example;
     use crate::models::{ForwardPass, ModelFolder};
     use crate::nn::LayerKv;
-    use crate::nn::positions::Positions;
+    use crate::nn::positions::PositionConvention;
 
     #[test]
     fn a_batch_behind_an_unshifted_prefix_is_read_from_position_0() {
@@ -233,8 +233,8 @@ mod tests {
                 };
                 floats(hidden).unwrap()
             };
-            assert_eq!(as_read(Positions::Unshifted), by_hand(0), "{case}");
-            assert_eq!(as_read(Positions::Shifted), by_hand(3), "{case}");
+            assert_eq!(as_read(PositionConvention::Unshifted), by_hand(0), "{case}");
+            assert_eq!(as_read(PositionConvention::Shifted), by_hand(3), "{case}");
             assert_ne!(by_hand(0), by_hand(3), "{case}");
         }
     }

@@ -6,7 +6,7 @@ use super::{on_device, rows_at};
 use crate::data::TokenBatch;
 use crate::error::Result;
 use crate::models::Model;
-use crate::nn::label_nll;
+use crate::nn::cross_entropy_at_labels;
 
 pub(super) fn summed_nll(
     model: &Model,
@@ -18,5 +18,5 @@ pub(super) fn summed_nll(
     let labelled = batch.labelled();
     let predictors = rows_at(hidden, labelled.iter().map(|(at, _)| *at), device); // [n, head width]
     let targets = on_device(labelled.iter().map(|(_, token)| *token).collect(), device);
-    Ok((label_nll(predictors, head, targets).sum(), labelled.len()))
+    Ok((cross_entropy_at_labels(predictors, head, targets).sum(), labelled.len()))
 }

@@ -11,8 +11,10 @@ use serde::Deserialize;
 use crate::error::{EngineError, Result};
 use crate::models::forward::untrained_row;
 use crate::models::load::{ConfigFile, Loader, Role};
-use crate::models::{EncoderModel, ForwardPass, HeadKind, Loading, Lookup, MaskHead, ModelShape, activation_named};
-use crate::nn::positions::Counting;
+use crate::models::{
+    EmbeddingOptions, EncoderModel, ForwardPass, HeadKind, Loading, MaskHead, ModelShape, activation_named,
+};
+use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate, embed};
 use crate::random::normal;
 use crate::{Sentence, sentence};
@@ -137,8 +139,8 @@ impl EncoderConfig {
         self.pad_token_id.unwrap_or(usize::from(self.architecture == "roberta"))
     }
 
-    pub(super) fn counting(&self) -> Counting {
-        self.numbered().map_or(Counting::Columns, |padding| Counting::Numbered { padding })
+    pub(super) fn position_ids(&self) -> PositionIds {
+        self.numbered().map_or(PositionIds::Columns, |padding| PositionIds::Numbered { padding })
     }
 
     /// The sizes; positions are those that a token can have.
@@ -214,7 +216,7 @@ const WORDS: &str = "embeddings.word_embeddings.weight";
 /// What stands at the ends of the blocks.
 pub(super) struct Embeddings {
     words: FrozenMatrix,
-    lookup: Lookup,
+    lookup: EmbeddingOptions,
     positions: Tensor<2>,
     /// RoBERTa's position of padding, which is not trained.
     unused_position: Option<i64>,
@@ -231,7 +233,7 @@ impl Embeddings {
         let types = config.type_vocab_size;
         Ok(Self {
             words: load.table(WORDS, [config.vocab_size, d], Role::Embeddings)?,
-            lookup: Lookup { padding: Some(config.padding() as i64), ..Lookup::default() },
+            lookup: EmbeddingOptions { padding: Some(config.padding() as i64), ..EmbeddingOptions::default() },
             positions: table("position", config.max_position_embeddings)?,
             unused_position: config.numbered().map(|padding| padding as i64),
             types: if types > 0 { Some(table("token_type", types)?) } else { None },
@@ -336,7 +338,7 @@ impl MaskNames {
 /// An encoder with its frozen weights on a device.
 pub(crate) struct BertEncoder {
     shape: ModelShape,
-    counting: Counting,
+    position_ids: PositionIds,
     embeddings: Embeddings,
     blocks: Vec<Block>,
     /// The block of each layer: ALBERT's layers share theirs.
@@ -358,7 +360,7 @@ impl BertEncoder {
     ) -> Result<Self> {
         let shape = config.shape();
         Ok(Self {
-            counting: config.counting(),
+            position_ids: config.position_ids(),
             mask_head: mask_names.load(load, config, &embeddings.words)?,
             attention: AttentionShape { causal: false, ..shape.causal_attention() },
             shape,
@@ -394,8 +396,8 @@ impl EncoderModel for BertEncoder {
         &self.shape
     }
 
-    fn counting(&self) -> Counting {
-        self.counting
+    fn position_ids(&self) -> PositionIds {
+        self.position_ids
     }
 
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3> {

@@ -11,14 +11,14 @@ use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 
 /// Below burn's fusion, which knows only what comes out and runs it in its turn.
 #[backend_extension(Cube, Fusion)]
-pub(super) trait NarrowProduct: Backend {
+pub(super) trait HalfMatmul: Backend {
     /// `[m, k] · [k, n]` of one type, in f32.
     #[fusion(dtype = DType::F32, shape = product_shape(lhs, rhs))]
-    fn narrow_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn half_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-impl NarrowProduct for CubeBackend {
-    fn narrow_product(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+impl HalfMatmul for CubeBackend {
+    fn half_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
         matmul(lhs, rhs, None, MatmulStrategy::default(), DType::F32).expect("there is a kernel for every shape")
     }
 }

@@ -19,7 +19,7 @@ const TOP: f64 = 16_384.0;
 const LEAST: f64 = 7.888_609_052_210_118e-31;
 
 /// `lhs [m, k] · rhs [k, n]` in f32. An operand that is stored in the 16 bits already is taken as it is.
-pub(in crate::nn) fn narrowed_product<B: Kernels>(
+pub(in crate::nn) fn matmul_16bit<B: Kernels>(
     lhs: FloatTensor<B>,
     rhs: FloatTensor<B>,
     precision: Precision,

@@ -28,7 +28,7 @@ struct Running {
 /// The loss of each row, `[n]`, and with `with_grad` its gradient `[n, d_model]`.
 ///
 /// `hidden [n, d_model]`, `head [vocab_size, d_model]` in either order.
-pub(super) fn label_nll<T: Stored>(
+pub(super) fn cross_entropy_at_labels<T: Stored>(
     hidden: Matrix<'_>,
     head: Matrix<'_, T>,
     targets: &[usize],

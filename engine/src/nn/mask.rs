@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::attention::HIDDEN;
+use super::attention::MASK_VALUE;
 
 /// What each layer of a call may see.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
+pub struct AttentionMask {
     all: Option<Tensor<2>>,
     /// Layer by layer, where layers differ.
     by_layer: Vec<Option<Tensor<2>>>,
@@ -16,7 +16,7 @@ pub struct Sight {
 
 /// Columns of a prefix before a text.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Slots<'a> {
+pub struct PrefixColumns<'a> {
     /// How many.
     pub n: usize,
     /// The layers that see them; `None`: all.
@@ -25,10 +25,15 @@ pub struct Slots<'a> {
     pub n_layers: usize,
 }
 
-impl Sight {
+impl AttentionMask {
     /// The columns of a text behind slots. `text` is 1 for its real tokens, `[batch, seq]`; `None`: all are.
-    pub fn behind(slots: Slots<'_>, text: Option<Tensor<2>>, [batch, seq]: [usize; 2], device: &Device) -> Self {
-        let Slots { n, layers, n_layers } = slots;
+    pub fn with_prefix(
+        slots: PrefixColumns<'_>,
+        text: Option<Tensor<2>>,
+        [batch, seq]: [usize; 2],
+        device: &Device,
+    ) -> Self {
+        let PrefixColumns { n, layers, n_layers } = slots;
         if n == 0 {
             return Self { all: text, ..Self::default() };
         }
@@ -42,26 +47,26 @@ impl Sight {
     }
 
     /// Masks of the columns, `[batch, kv]`, of every layer or one by one.
-    pub fn masked(all: Option<Tensor<2>>, by_layer: Vec<Option<Tensor<2>>>) -> Self {
+    pub fn from_columns(all: Option<Tensor<2>>, by_layer: Vec<Option<Tensor<2>>>) -> Self {
         Self { all, by_layer, bias: None }
     }
 
     /// The same, where slots are an infix: in each row the tokens before the column `from` do not see them.
-    pub fn around(self, n_slots: usize, from: &[usize], seq: usize, device: &Device) -> Self {
+    pub fn with_infix(self, n_slots: usize, from: &[usize], seq: usize, device: &Device) -> Self {
         if n_slots == 0 || from.iter().all(|&from| from == 0) {
             return self;
         }
         let kv = n_slots + seq;
         let mut bias = vec![0.0_f32; from.len() * seq * kv];
         for (row, &from) in bias.chunks_exact_mut(seq * kv).zip(from) {
-            row.chunks_exact_mut(kv).take(from).for_each(|query| query[..n_slots].fill(HIDDEN));
+            row.chunks_exact_mut(kv).take(from).for_each(|query| query[..n_slots].fill(MASK_VALUE));
         }
         let bias = Tensor::from_data(TensorData::new(bias, [from.len(), 1, seq, kv]), device);
         Self { bias: Some(bias), ..self }
     }
 
     /// The mask of a layer: 1 for a key that may be seen, 0 for one that may not, `[batch, kv]`; `None` if all may be.
-    pub fn mask(&self, layer: usize) -> Option<&Tensor<2>> {
+    pub fn of_layer(&self, layer: usize) -> Option<&Tensor<2>> {
         self.by_layer.get(layer).unwrap_or(&self.all).as_ref()
     }
 
@@ -87,24 +92,24 @@ mod tests {
     #[test]
     fn a_layer_without_a_prefix_sees_the_text_alone() {
         let device = crate::device::cpu();
-        let slots = Slots { n: 2, layers: Some(&[1]), n_layers: 3 };
+        let slots = PrefixColumns { n: 2, layers: Some(&[1]), n_layers: 3 };
         let text = Tensor::from_data(TensorData::new(vec![0.0_f32, 1.0], [1, 2]), &device);
         for (text, seen, hidden) in [
             (None, None, vec![0.0, 0.0, 1.0, 1.0]),
             (Some(text), Some(vec![1.0, 1.0, 0.0, 1.0]), vec![0.0, 0.0, 0.0, 1.0]),
         ] {
-            let sight = Sight::behind(slots, text, [1, 2], &device);
-            assert_eq!(numbers(sight.mask(1)), seen);
-            assert_eq!(numbers(sight.mask(0)), Some(hidden.clone()));
-            assert_eq!(numbers(sight.mask(2)), Some(hidden));
+            let mask = AttentionMask::with_prefix(slots, text, [1, 2], &device);
+            assert_eq!(numbers(mask.of_layer(1)), seen);
+            assert_eq!(numbers(mask.of_layer(0)), Some(hidden.clone()));
+            assert_eq!(numbers(mask.of_layer(2)), Some(hidden));
         }
     }
 
     #[test]
     fn an_infix_is_seen_from_a_column_of_each_row_on() {
         let device = crate::device::cpu();
-        let sight = Sight::default().around(1, &[2, 0], 3, &device);
-        let hidden: Vec<bool> = numbers(sight.bias()).unwrap().into_iter().map(|x| x < -1e29).collect();
+        let mask = AttentionMask::default().with_infix(1, &[2, 0], 3, &device);
+        let hidden: Vec<bool> = numbers(mask.bias()).unwrap().into_iter().map(|x| x < -1e29).collect();
         let (first, second) = hidden.split_at(12);
         assert_eq!(first, [[true, false, false, false], [true, false, false, false], [false; 4]].concat());
         assert_eq!(second, [false; 12]);
@@ -113,7 +118,7 @@ mod tests {
     #[test]
     fn nothing_is_made_where_nothing_is_hidden() {
         let device = crate::device::cpu();
-        let sight = Sight::behind(Slots { n: 2, layers: None, n_layers: 3 }, None, [1, 2], &device);
-        assert!(sight.mask(0).is_none() && sight.bias().is_none());
+        let mask = AttentionMask::with_prefix(PrefixColumns { n: 2, layers: None, n_layers: 3 }, None, [1, 2], &device);
+        assert!(mask.of_layer(0).is_none() && mask.bias().is_none());
     }
 }

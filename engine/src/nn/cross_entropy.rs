@@ -16,10 +16,10 @@ use super::ops::FrozenOps;
 /// - `head`: `[vocab_size, d_model]`, a constant, usually the token embedding
 /// - `targets`: `[n]`, in `0..vocab_size`
 /// - returns `[n]`
-pub fn label_nll(hidden: Tensor<2>, head: impl Into<FrozenMatrix>, targets: Tensor<1, Int>) -> Tensor<1> {
+pub fn cross_entropy_at_labels(hidden: Tensor<2>, head: impl Into<FrozenMatrix>, targets: Tensor<1, Int>) -> Tensor<1> {
     let head = head.into();
     assert_eq!(hidden.dims()[0], targets.dims()[0], "one target for each hidden state");
-    Tensor::from_dispatch(Dispatch::frozen_label_nll(
+    Tensor::from_dispatch(Dispatch::frozen_cross_entropy(
         hidden.into_dispatch(),
         head.dense().into_dispatch(),
         targets.into_dispatch(),
