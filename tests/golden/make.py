@@ -346,6 +346,22 @@ CASES = {
         "intermediate_size": 26, "rms_norm_eps": 1e-5}},
     "gpt2-multitask-2x32": {"method": "multitask", "virtual": 4, "tasks": [2, 0, 1], "ranks": 2, "config": {
         "n_layer": 2, "n_embd": 32, "n_head": 4}},
+    "stablelm-prefix-2x32": {"method": "prefix", "virtual": 4, "config": {
+        "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "intermediate_size": 44, "use_qkv_bias": True, "layer_norm_eps": 3e-5,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 900.0, "partial_rotary_factor": 0.25}}},
+    "stablelm-prefixproj-2x24-parallel": {"method": "prefixproj", "virtual": 3, "hidden": 13, "disk": "bfloat16", "config": {
+        "num_hidden_layers": 2, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 3, "intermediate_size": 30,
+        "use_parallel_residual": True, "hidden_act": "gelu", "tie_word_embeddings": True,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.5}}},
+    "stablelm-prompt-1x24": {"method": "prompt", "virtual": 4, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 30}},
+    "stablelm-lora-1x24": {"method": "lora", "lora": {"r": 2, "lora_alpha": 6, "bias": "lora_only"}, "config": {
+        "num_hidden_layers": 1, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 30,
+        "use_qkv_bias": True}},
+    "stablelm-full-1x16": {"method": "full", "pad_in_text": True, "config": {
+        "num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 14,
+        "use_qkv_bias": True}},
 }
 # The first cases took their seeds from their places in this sorted list; a later one takes it from its name.
 FIRST = ["gpt2-full-1x24", "gpt2-full-2x16-untied", "gpt2-prefix-1x24-long", "gpt2-prefix-1x32-hub", "gpt2-prefix-2x32-bf16",
@@ -357,7 +373,8 @@ FAMILIES = {"gpt2": (tr.GPT2Config, tr.GPT2LMHeadModel), "llama": (tr.LlamaConfi
             "neox": (tr.GPTNeoXConfig, tr.GPTNeoXForCausalLM), "mistral": (tr.MistralConfig, tr.MistralForCausalLM), "qwen2": (tr.Qwen2Config, tr.Qwen2ForCausalLM),
             "qwen3": (tr.Qwen3Config, tr.Qwen3ForCausalLM), "bloom": (tr.BloomConfig, tr.BloomForCausalLM),
             "opt": (tr.OPTConfig, tr.OPTForCausalLM), "gptneo": (tr.GPTNeoConfig, tr.GPTNeoForCausalLM),
-            "glm": (tr.GlmConfig, tr.GlmForCausalLM), "chatglm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM)}
+            "glm": (tr.GlmConfig, tr.GlmForCausalLM), "chatglm": (tr.GlmConfig, tr.GlmForCausalLM), "glm4": (tr.Glm4Config, tr.Glm4ForCausalLM),
+            "stablelm": (tr.StableLmConfig, tr.StableLmForCausalLM)}
 # read a source and write a target
 PAIRS = {"t5": (tr.T5Config, tr.T5ForConditionalGeneration), "mt5": (tr.MT5Config, tr.MT5ForConditionalGeneration),
          "bart": (tr.BartConfig, tr.BartForConditionalGeneration), "mbart": (tr.MBartConfig, tr.MBartForConditionalGeneration),
