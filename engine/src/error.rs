@@ -93,7 +93,7 @@ pub enum EngineError {
         /// As the file names it.
         found: String,
         /// Those we know.
-        known: &'static str,
+        known: String,
     },
     /// The job was told to stop.
     Stopped,

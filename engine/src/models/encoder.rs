@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::Sentence;
-use crate::models::{ForwardPass, HeadKind, MaskHead, ModelShape, Site, Stack};
+use crate::models::{ForwardPass, MaskHead, ModelShape, Site, Stack};
 use crate::nn::FrozenMatrix;
 use crate::nn::positions::PositionIds;
 
@@ -25,9 +25,6 @@ pub trait EncoderModel: Send {
 
     /// What a classifier of texts reads, `[batch, d_model]`, from `[batch, seq, d_model]`.
     fn text_vector(&self, hidden: Tensor<3>) -> Tensor<2>;
-
-    /// The layers of a classifier of texts, as the architecture has them.
-    fn text_head(&self) -> HeadKind;
 
     /// The head that names the token under a mask, if the checkpoint has one.
     fn mask_head(&self) -> Option<&MaskHead>;

@@ -13,6 +13,7 @@ mod heads;
 pub(crate) mod load;
 #[cfg(test)]
 mod precision_tests;
+pub(crate) mod registry;
 mod seq2seq;
 #[cfg(test)]
 mod seq2seq_tests;
@@ -33,10 +34,13 @@ pub use self::load::{
     WeightCache, WeightName, WeightOverrides, Weights,
 };
 pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};
+pub use self::registry::lora_targets;
+pub(crate) use self::registry::{class_prefix, tokenizer_of};
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 pub use crate::config::Site;
 use crate::config::Task;
 use crate::error::{EngineError, Result};
+use crate::models::registry::Architecture;
 use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenMatrix, LayerKv, SlidingWindow};
 use crate::sentence;
@@ -159,12 +163,9 @@ impl Model {
     /// # Errors
     /// [`EngineError::Setting`] when the model cannot do the task.
     pub fn head_kind(&self, task: Task) -> Result<HeadKind> {
-        match (self, task) {
-            (Self::Encoder(model), Task::SequenceClassification) => Ok(model.text_head()),
-            (Self::Encoder(_), Task::TokenClassification) => Ok(HeadKind::Linear),
-            (Self::Causal(_), Task::SequenceClassification) => Ok(HeadKind::Score),
-            _ => Err(cannot(self.shape().architecture, task)),
-        }
+        let architecture = self.shape().architecture;
+        let entry = Architecture::find(architecture);
+        entry.and_then(|entry| entry.head_kind(task)).ok_or_else(|| cannot(architecture, task))
     }
 
     /// Width of what a head that names classes reads.

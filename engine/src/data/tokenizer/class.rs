@@ -2,6 +2,7 @@
 
 use super::special::Settings;
 use crate::error::{EngineError, Result};
+use crate::models;
 use crate::sentence;
 
 /// A class of tokenizers whose older files are read here. Classes that differ in nothing but their name are one.
@@ -48,32 +49,9 @@ const BY_NAME: [(&str, Class); 23] = [
     ("T5Tokenizer", Class::T5),
     ("XLMRobertaTokenizer", Class::XlmRoberta),
 ];
-/// The class by `model_type`, where no file names one.
-const BY_MODEL: [(&str, Class); 23] = [
-    ("albert", Class::Albert),
-    ("bart", Class::Roberta),
-    ("bert", Class::Bert),
-    ("camembert", Class::Camembert),
-    ("chatglm", Class::ChatGlm),
-    ("distilbert", Class::Bert),
-    ("electra", Class::Bert),
-    ("gpt2", Class::Gpt2),
-    ("gpt_neo", Class::Gpt2),
-    ("gpt_neox", Class::Gpt2),
-    ("gptj", Class::Gpt2),
-    ("llama", Class::Llama),
-    ("longformer", Class::Roberta),
-    ("mbart", Class::Mbart),
-    ("mobilebert", Class::Bert),
-    ("mt5", Class::T5),
-    ("opt", Class::Gpt2),
-    ("pegasus", Class::Pegasus),
-    ("qwen2", Class::Qwen2),
-    ("qwen3", Class::Qwen2),
-    ("roberta", Class::Roberta),
-    ("t5", Class::T5),
-    ("xlm-roberta", Class::XlmRoberta),
-];
+/// The class by a `model_type` that is not computed here, where no file names one.
+const BY_MODEL: [(&str, Class); 3] =
+    [("gptj", Class::Gpt2), ("longformer", Class::Roberta), ("mobilebert", Class::Bert)];
 /// Names that say nothing about the files.
 const ANY: [&str; 2] = ["PreTrainedTokenizerFast", "TokenizersBackend"];
 
@@ -91,7 +69,12 @@ impl Class {
             };
             return Ok(Some(*class));
         }
-        Ok(BY_MODEL.iter().find(|(known, _)| Some(*known) == model_type).map(|(_, class)| *class))
+        let Some(model_type) = model_type else { return Ok(None) };
+        let (table, wanted): (&[_], _) = match models::tokenizer_of(model_type) {
+            Some(name) => (&BY_NAME, name),
+            None => (&BY_MODEL, model_type),
+        };
+        Ok(table.iter().find(|(known, _)| *known == wanted).map(|(_, class)| *class))
     }
 
     /// Special tokens that have their role without a file that says so.

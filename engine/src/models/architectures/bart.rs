@@ -14,13 +14,25 @@ use std::ops::Range;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Weights, of_one_type};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{EmbeddingOptions, ForwardPass, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
+use crate::models::{
+    EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, Seq2SeqModel, TargetTokens, activation_named,
+};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, LayerNorm, activation, floats};
+use crate::tokens::TargetStart;
 use crate::{Sentence, sentence};
 
-/// The model types that this file computes, as `config.json` names them.
-pub const MODEL_TYPES: [&str; 3] = ["bart", "mbart", "pegasus"];
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture =
+    Architecture::seq2seq(MODELS, |file| Ok(Box::new(BartConfig::parse(file)?)));
+
+/// The models that this file computes.
+const MODELS: &[ModelType] = &[
+    ModelType::new("bart", "", "BartTokenizer"),
+    ModelType::new("mbart", "", "MBartTokenizer"),
+    ModelType::new("pegasus", "", "PegasusTokenizer"),
+];
 
 /// Rows of the table of learned positions before that of position 0.
 const OFFSET: usize = 2;
@@ -61,16 +73,18 @@ impl BartConfig {
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&[])?;
-        let layers = [config.encoder_layers, config.decoder_layers];
         let heads = [config.encoder_attention_heads, config.decoder_attention_heads];
-        let wide = [config.encoder_ffn_dim, config.decoder_ffn_dim];
-        let sizes = [config.vocab_size, config.d_model, config.max_position_embeddings, wide[0], wide[1]];
-        if sizes.contains(&0) || layers.contains(&0) || heads.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 24) || layers.iter().any(|&n| n > 4096) {
-            return Err(malformed(sentence!("a size is beyond any BART")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("d_model", config.d_model),
+            ("max_position_embeddings", config.max_position_embeddings),
+            ("encoder_layers", config.encoder_layers),
+            ("decoder_layers", config.decoder_layers),
+            ("encoder_attention_heads", heads[0]),
+            ("decoder_attention_heads", heads[1]),
+            ("encoder_ffn_dim", config.encoder_ffn_dim),
+            ("decoder_ffn_dim", config.decoder_ffn_dim),
+        ])?;
         if let Some(n) = heads.iter().find(|n| !config.d_model.is_multiple_of(**n)) {
             return Err(malformed(sentence!(
                 "d_model {d_model} is not a multiple of {n} heads",
@@ -102,7 +116,7 @@ impl BartConfig {
     }
 
     fn name(&self) -> &'static str {
-        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("bart")
+        MODELS.iter().map(|model| model.name).find(|name| *name == self.model_type).unwrap_or("bart")
     }
 
     fn activation(&self) -> Result<Activation> {
@@ -122,16 +136,6 @@ impl BartConfig {
         self.name() != "pegasus"
     }
 
-    /// The decoder's sizes.
-    pub fn shape(&self) -> ModelShape {
-        self.stack_shape(self.decoder_layers, self.decoder_attention_heads, self.decoder_ffn_dim)
-    }
-
-    /// The encoder's sizes.
-    pub fn encoder_shape(&self) -> ModelShape {
-        self.stack_shape(self.encoder_layers, self.encoder_attention_heads, self.encoder_ffn_dim)
-    }
-
     fn stack_shape(&self, n_layers: usize, n_heads: usize, d_ff: usize) -> ModelShape {
         ModelShape {
             architecture: self.name(),
@@ -146,17 +150,8 @@ impl BartConfig {
         }
     }
 
-    /// Numbers in the weights, computed positions and the bias of the logits left out.
-    pub fn parameters(&self) -> usize {
-        let d = self.d_model;
-        let (norm, attention) = (2 * d, 4 * (d * d + d));
-        let feed_forward = |ff: usize| d * ff + ff + ff * d + d;
-        let encoder = self.encoder_layers * (attention + feed_forward(self.encoder_ffn_dim) + 2 * norm);
-        let decoder = self.decoder_layers * (2 * attention + feed_forward(self.decoder_ffn_dim) + 3 * norm);
-        let norms = 2 * norm * (usize::from(self.norms_embedding()) + usize::from(self.norms_first()));
-        let positions = if self.learns_positions() { 2 * (self.max_position_embeddings + OFFSET) * d } else { 0 };
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + positions + encoder + decoder + norms + head
+    fn sizes_of_encoder(&self) -> ModelShape {
+        self.stack_shape(self.encoder_layers, self.encoder_attention_heads, self.encoder_ffn_dim)
     }
 
     /// Tokens that are put in. mBART's targets end with their language, which starts them too.
@@ -172,6 +167,34 @@ impl BartConfig {
             forced_first: self.forced_bos_token_id,
             forced_last: self.forced_eos_token_id,
         }
+    }
+}
+
+impl ModelConfig for BartConfig {
+    fn shape(&self) -> ModelShape {
+        self.stack_shape(self.decoder_layers, self.decoder_attention_heads, self.decoder_ffn_dim)
+    }
+
+    fn encoder_shape(&self) -> Option<ModelShape> {
+        Some(self.sizes_of_encoder())
+    }
+
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    /// The bias of the logits is a buffer in transformers, and Pegasus' positions are computed.
+    fn is_weight(&self, stored: &str) -> bool {
+        let is_computed = stored.ends_with("embed_positions.weight") && !self.learns_positions();
+        !is_computed && stored != "final_logits_bias"
+    }
+
+    fn target_start(&self) -> TargetStart {
+        self.target_tokens().before_labels()
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Seq2Seq(Box::new(Bart::load(self, weights, progress)?)))
     }
 }
 
@@ -269,7 +292,7 @@ impl Bart {
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &BartConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
-        let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
+        let (shape, encoder_shape) = (config.shape(), config.sizes_of_encoder());
         let load = Loader::new(weights, "model.", "encoder.layers.0.fc1.weight");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
@@ -312,7 +335,7 @@ fn logits_bias(load: &Loader<'_>, vocab_size: usize) -> Result<Option<FrozenMatr
 
 fn stack(load: &Loader<'_>, config: &BartConfig, side: &str, progress: &mut Loading<'_>) -> Result<Stack> {
     let writes = side == "decoder";
-    let shape = if writes { config.shape() } else { config.encoder_shape() };
+    let shape = if writes { config.shape() } else { config.sizes_of_encoder() };
     let mut blocks = Vec::with_capacity(shape.n_layers);
     for layer in 0..shape.n_layers {
         progress(layer as f32 / shape.n_layers as f32)?;
@@ -457,7 +480,7 @@ mod tests {
             (json!({ "model_type": "pegasus", "normalize_embedding": true }), "normalize_embedding = true"),
             (json!({ "activation_function": "swiglu" }), "activation_function = swiglu"),
             (json!({ "decoder_attention_heads": 5 }), "5 heads"),
-            (json!({ "encoder_layers": 0 }), "a size is 0"),
+            (json!({ "encoder_layers": 0 }), "encoder_layers is 0"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).unwrap_err().to_string();
@@ -469,7 +492,7 @@ mod tests {
     #[test]
     fn encoder_and_decoder_may_differ_in_layers_and_heads() {
         let config = parse(json!({})).unwrap();
-        let (encoder, decoder) = (config.encoder_shape(), config.shape());
+        let (encoder, decoder) = (config.sizes_of_encoder(), config.shape());
         assert_eq!((encoder.n_layers, encoder.n_heads, encoder.d_head, encoder.d_ff), (2, 4, 6, 30));
         assert_eq!((decoder.n_layers, decoder.n_heads, decoder.d_head, decoder.d_ff), (3, 2, 12, 20));
     }

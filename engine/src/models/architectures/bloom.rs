@@ -8,11 +8,23 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, ModelShape};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape};
 use crate::nn::{Activation, Alibi, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation};
 use crate::{Sentence, sentence};
 
-const ARCHITECTURE: &str = "bloom";
+const NAME: &str = "bloom";
+
+/// Leads the names of its modules.
+const ROOT: &str = "transformer.";
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    embeddings: Some(WORDS),
+    lora_targets: &["query_key_value"],
+    ..Architecture::causal(&[ModelType::new(NAME, "Bloom", "")], |file| Ok(Box::new(BloomConfig::parse(file)?)))
+};
 
 /// `config.json` of BLOOM. Published files say `n_embed` and `num_attention_heads`, newer ones `hidden_size` and
 /// `n_head`; some say both.
@@ -27,7 +39,7 @@ pub struct BloomConfig {
     seq_length: usize,
     layer_norm_epsilon: f64,
     apply_residual_connection_post_layernorm: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
 }
 
 fn seq_length() -> usize {
@@ -46,57 +58,42 @@ impl BloomConfig {
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
-        let named = [("hidden_size", config.d_model()), ("n_layer", config.n_layers()), ("n_head", config.n_heads())];
-        if let Some((name, _)) = named.into_iter().find(|(_, size)| *size == 0) {
-            return Err(malformed(sentence!("{name} is missing or 0", name)));
-        }
-        let (d, heads) = (config.d_model(), config.n_heads());
-        if config.vocab_size == 0 || config.seq_length == 0 {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        let sizes = [config.vocab_size, d, heads, config.seq_length];
-        if sizes.iter().any(|&size| size > 1 << 28) || config.n_layers() > 4096 {
-            return Err(malformed(sentence!("a size is beyond any BLOOM")));
-        }
+        let (d, heads) = (config.hidden_size, config.n_head);
+        file.check_sizes(&[
+            ("hidden_size", d),
+            ("n_layer", config.n_layer),
+            ("n_head", heads),
+            ("vocab_size", config.vocab_size),
+            ("seq_length", config.seq_length),
+        ])?;
         if !d.is_multiple_of(heads) {
             return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
         Ok(config)
     }
+}
 
-    fn d_model(&self) -> usize {
-        self.hidden_size
-    }
-
-    fn n_layers(&self) -> usize {
-        self.n_layer
-    }
-
-    fn n_heads(&self) -> usize {
-        self.n_head
-    }
-
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for BloomConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
-            architecture: ARCHITECTURE,
-            n_layers: self.n_layers(),
-            d_model: self.d_model(),
-            n_heads: self.n_heads(),
-            n_kv_heads: self.n_heads(),
-            d_head: self.d_model() / self.n_heads(),
-            d_ff: 4 * self.d_model(),
+            architecture: NAME,
+            n_layers: self.n_layer,
+            d_model: self.hidden_size,
+            n_heads: self.n_head,
+            n_kv_heads: self.n_head,
+            d_head: self.hidden_size / self.n_head,
+            d_ff: 4 * self.hidden_size,
             vocab_size: self.vocab_size,
             n_positions: self.seq_length,
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let d = self.d_model();
-        let block = 4 * d + (3 * d * d + 3 * d) + (d * d + d) + (4 * d * d + 4 * d) + (4 * d * d + d);
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + 2 * d + self.n_layers() * block + 2 * d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(Bloom::load(self, weights, progress)?)))
     }
 }
 
@@ -135,7 +132,7 @@ impl Bloom {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &BloomConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "transformer.", WORDS);
+        let load = Loader::new(weights, ROOT, WORDS);
         let word_embeddings = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let norm = |name: &str| load.layer_norm(name, shape.d_model, config.layer_norm_epsilon);
         let embeddings_norm = norm("word_embeddings_layernorm")?;
@@ -243,10 +240,13 @@ mod tests {
     #[test]
     fn sizes_that_cannot_be_are_refused() {
         let cases = [
-            (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2, "n_head": 0 }), "n_head is missing or 0"),
+            (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2, "n_head": 0 }), "n_head is 0"),
             (json!({ "vocab_size": 50, "n_embed": 24, "n_layer": 2, "n_head": 5 }), "not a multiple of 5 heads"),
-            (json!({ "vocab_size": 0, "n_embed": 24, "n_layer": 2, "n_head": 2 }), "a size is 0"),
-            (json!({ "vocab_size": 9, "n_embed": 24, "n_layer": 5000, "n_head": 2 }), "beyond any BLOOM"),
+            (json!({ "vocab_size": 0, "n_embed": 24, "n_layer": 2, "n_head": 2 }), "vocab_size is 0"),
+            (
+                json!({ "vocab_size": 9, "n_embed": 24, "n_layer": 5000, "n_head": 2 }),
+                "n_layer = 5000 is beyond any model",
+            ),
         ];
         for (json, said) in cases {
             let error = parse(json).expect_err(said).to_string();

@@ -12,15 +12,33 @@ use serde_json::{Value, json};
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, activation};
 use crate::{Sentence, sentence};
 
-/// The model types that this file computes, as `config.json` names them.
-pub const MODEL_TYPES: [&str; 3] = ["glm", "glm4", "chatglm"];
-
 /// Share of a head that is turned where nothing is said.
 const ROTARY_SHARE: f64 = 0.5;
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture =
+    Architecture::causal(&[ModelType::new(GLM, "Glm", ""), ModelType::new(GLM4, "Glm4", "")], open);
+
+/// The entry of the first folders, with their own names.
+pub(crate) const CHATGLM_ARCHITECTURE: Architecture = Architecture {
+    module_root: CHATGLM_NAMES.root,
+    embeddings: Some(CHATGLM_NAMES.embeddings),
+    head: "transformer.output_layer",
+    lora_targets: &["query_key_value"],
+    ..Architecture::causal(&[ModelType::new(CHATGLM, "", "ChatGLMTokenizer")], open)
+};
+
+fn open(file: &ConfigFile) -> Result<Box<dyn ModelConfig>> {
+    Ok(Box::new(GlmConfig::parse(file)?))
+}
+
+const GLM: &str = "glm";
+const GLM4: &str = "glm4";
 
 /// `config.json` of GLM-4; fields as Hugging Face names them.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +55,7 @@ pub struct GlmConfig {
     hidden_act: String,
     rms_norm_eps: f64,
     attention_bias: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
     pad_token_id: Option<i64>,
     #[serde(skip)]
     rope: RopeSettings,
@@ -55,22 +73,16 @@ impl GlmConfig {
             _ => Self { rope: RopeSettings::read(file)?, ..file.read(&[])? },
         };
         let (heads, kv_heads, d_head) = (config.num_attention_heads, config.num_key_value_heads, config.head_dim);
-        let sizes = [
-            config.vocab_size,
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_hidden_layers,
-            heads,
-            kv_heads,
-            d_head,
-            config.max_position_embeddings,
-        ];
-        if sizes.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed(sentence!("a size is beyond any GLM")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", config.hidden_size),
+            ("intermediate_size", config.intermediate_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", heads),
+            ("num_key_value_heads", kv_heads),
+            ("head_dim", d_head),
+            ("max_position_embeddings", config.max_position_embeddings),
+        ])?;
         if !heads.is_multiple_of(kv_heads) {
             return Err(malformed(sentence!(
                 "{heads} heads cannot share {kv_heads} key and value heads",
@@ -95,11 +107,11 @@ impl GlmConfig {
     }
 
     fn name(&self) -> &'static str {
-        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("glm")
+        [GLM, GLM4, CHATGLM].into_iter().find(|name| *name == self.model_type).unwrap_or(GLM)
     }
 
     fn has_outer_norms(&self) -> bool {
-        self.model_type == "glm4"
+        self.model_type == GLM4
     }
 
     fn names(&self) -> &'static Names {
@@ -109,9 +121,10 @@ impl GlmConfig {
     fn d_rotary(&self) -> usize {
         (self.head_dim as f64 * self.rope.share(ROTARY_SHARE)) as usize
     }
+}
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for GlmConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
             architecture: self.name(),
             n_layers: self.num_hidden_layers,
@@ -125,15 +138,12 @@ impl GlmConfig {
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff) = (self.hidden_size, self.intermediate_size);
-        let (q, kv) = (self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim);
-        let bias = if self.attention_bias { q + 2 * kv } else { 0 };
-        let norms = if self.has_outer_norms() { 4 * d } else { 2 * d };
-        let block = norms + d * (q + 2 * kv) + bias + q * d + 3 * d * ff;
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + self.num_hidden_layers * block + d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(Glm::load(self, weights, progress)?)))
     }
 }
 
@@ -433,7 +443,7 @@ mod tests {
             (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
             (json!({ "num_key_value_heads": 3 }), "cannot share 3 key and value heads"),
             (json!({ "partial_rotary_factor": 2.0 }), "16 of 8 numbers"),
-            (json!({ "head_dim": 0 }), "a size is 0"),
+            (json!({ "head_dim": 0 }), "head_dim is 0"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).expect_err(said).to_string();

@@ -6,9 +6,21 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
 use crate::{Sentence, sentence};
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    embeddings: Some(WORDS),
+    lora_targets: &["c_attn"],
+    is_conv1d: true,
+    ..Architecture::causal(&[ModelType::new(NAME, "GPT2", "GPT2Tokenizer")], |file| {
+        Ok(Box::new(Gpt2Config::parse(file)?))
+    })
+};
 
 /// `config.json` of a GPT-2 folder, as far as it changes what is computed.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,10 +36,13 @@ pub struct Gpt2Config {
     scale_attn_weights: bool,
     scale_attn_by_inverse_layer_idx: bool,
     add_cross_attention: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
 }
 
-const ARCHITECTURE: &str = "gpt2";
+const NAME: &str = "gpt2";
+
+/// Leads the names of its modules.
+const ROOT: &str = "transformer.";
 
 /// Other names of options.
 const OTHER_NAMES: [(&str, &str); 4] = [
@@ -45,13 +60,14 @@ impl Gpt2Config {
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
-        let sizes = [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head];
-        if sizes.contains(&0) || config.n_inner == Some(0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 24) || config.n_layer > 4096 {
-            return Err(malformed(sentence!("a size is beyond any GPT-2")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("n_positions", config.n_positions),
+            ("n_embd", config.n_embd),
+            ("n_layer", config.n_layer),
+            ("n_head", config.n_head),
+            ("n_inner", config.d_ff()),
+        ])?;
         if !config.n_embd.is_multiple_of(config.n_head) {
             return Err(malformed(sentence!(
                 "n_embd {n_embd} is not a multiple of n_head {n_head}",
@@ -60,7 +76,7 @@ impl Gpt2Config {
             )));
         }
         let unsupported = |option, value: &str| {
-            Err(EngineError::UnsupportedOption { architecture: ARCHITECTURE, option, value: value.to_owned() })
+            Err(EngineError::UnsupportedOption { architecture: NAME, option, value: value.to_owned() })
         };
         if config.add_cross_attention {
             return unsupported("add_cross_attention", "true");
@@ -69,31 +85,36 @@ impl Gpt2Config {
         Ok(config)
     }
 
-    fn activation(&self) -> Result<Activation> {
-        activation_named(ARCHITECTURE, "activation_function", &self.activation_function)
+    fn d_ff(&self) -> usize {
+        self.n_inner.unwrap_or(4 * self.n_embd)
     }
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+    fn activation(&self) -> Result<Activation> {
+        activation_named(NAME, "activation_function", &self.activation_function)
+    }
+}
+
+impl ModelConfig for Gpt2Config {
+    fn shape(&self) -> ModelShape {
         ModelShape {
-            architecture: ARCHITECTURE,
+            architecture: NAME,
             n_layers: self.n_layer,
             d_model: self.n_embd,
             n_heads: self.n_head,
             n_kv_heads: self.n_head,
             d_head: self.n_embd / self.n_head,
-            d_ff: self.n_inner.unwrap_or(4 * self.n_embd),
+            d_ff: self.d_ff(),
             vocab_size: self.vocab_size,
             n_positions: self.n_positions,
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff) = (self.n_embd, self.n_inner.unwrap_or(4 * self.n_embd));
-        let block = 4 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * ff + ff) + (ff * d + d);
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(Gpt2::load(self, weights, progress)?)))
     }
 }
 
@@ -130,7 +151,7 @@ impl Gpt2 {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &Gpt2Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "transformer.", WORDS);
+        let load = Loader::new(weights, ROOT, WORDS);
         let wte = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);

@@ -7,11 +7,24 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, SlidingWindow, activation, embed};
 use crate::{Sentence, sentence};
 
-const ARCHITECTURE: &str = "gpt_neo";
+const NAME: &str = "gpt_neo";
+
+/// Leads the names of its modules.
+const ROOT: &str = "transformer.";
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    embeddings: Some(WORDS),
+    ..Architecture::causal(&[ModelType::new(NAME, "GPTNeo", "GPT2Tokenizer")], |file| {
+        Ok(Box::new(GptNeoConfig::parse(file)?))
+    })
+};
 
 /// `config.json` of GPT-Neo; fields as Hugging Face names them.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,7 +41,7 @@ pub struct GptNeoConfig {
     window_size: usize,
     activation_function: String,
     layer_norm_epsilon: f64,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
 }
 
 fn attention_types() -> Vec<(Vec<String>, usize)> {
@@ -47,21 +60,22 @@ impl GptNeoConfig {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
         let (d, heads, layers) = (config.hidden_size, config.num_heads, config.num_layers);
-        let sizes =
-            [config.vocab_size, d, layers, heads, config.d_ff(), config.max_position_embeddings, config.window_size];
-        if sizes.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 28) || layers > 4096 {
-            return Err(malformed(sentence!("a size is beyond any GPT-Neo")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", d),
+            ("num_layers", layers),
+            ("num_heads", heads),
+            ("intermediate_size", config.d_ff()),
+            ("max_position_embeddings", config.max_position_embeddings),
+            ("window_size", config.window_size),
+        ])?;
         if !d.is_multiple_of(heads) {
             return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
         let kinds = config.attention_types.iter().flat_map(|(kinds, _)| kinds);
         if let Some(kind) = kinds.into_iter().find(|kind| !["global", "local"].contains(&kind.as_str())) {
             let (option, value) = ("attention_types", kind.clone());
-            return Err(EngineError::UnsupportedOption { architecture: ARCHITECTURE, option, value });
+            return Err(EngineError::UnsupportedOption { architecture: NAME, option, value });
         }
         let named = config.local_layers().take(layers + 1).count();
         if named != layers {
@@ -72,7 +86,7 @@ impl GptNeoConfig {
     }
 
     fn activation(&self) -> Result<Activation> {
-        activation_named(ARCHITECTURE, "activation_function", &self.activation_function)
+        activation_named(NAME, "activation_function", &self.activation_function)
     }
 
     fn d_ff(&self) -> usize {
@@ -89,11 +103,12 @@ impl GptNeoConfig {
         let window = SlidingWindow { columns: self.window_size, layers: self.local_layers().collect() };
         Some(window).filter(|window| window.n_layers() > 0 && window.columns < self.max_position_embeddings)
     }
+}
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for GptNeoConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
-            architecture: ARCHITECTURE,
+            architecture: NAME,
             n_layers: self.num_layers,
             d_model: self.hidden_size,
             n_heads: self.num_heads,
@@ -105,12 +120,12 @@ impl GptNeoConfig {
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff) = (self.hidden_size, self.d_ff());
-        let block = 4 * d + (4 * d * d + d) + (d * ff + ff) + (ff * d + d);
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        (self.vocab_size + self.max_position_embeddings) * d + self.num_layers * block + 2 * d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(GptNeo::load(self, weights, progress)?)))
     }
 }
 
@@ -149,7 +164,7 @@ impl GptNeo {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &GptNeoConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "transformer.", WORDS);
+        let load = Loader::new(weights, ROOT, WORDS);
         let wte = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let wpe = load.tensor("wpe.weight", [shape.n_positions, shape.d_model])?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
@@ -254,7 +269,7 @@ mod tests {
             (json!({ "attention_types": [[["local"], 1_000_000_000_000_u64]] }), "does not name the kinds of 4 layers"),
             (json!({ "attention_types": [[[], 1_000_000_000_u64]] }), "does not name the kinds of 4 layers"),
             (json!({ "activation_function": "swiglu" }), "activation_function = swiglu"),
-            (json!({ "window_size": 0 }), "a size is 0"),
+            (json!({ "window_size": 0 }), "window_size is 0"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).expect_err(said).to_string();

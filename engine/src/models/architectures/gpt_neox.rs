@@ -7,11 +7,25 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, Rotary, activation};
 use crate::{Sentence, sentence};
 
-const ARCHITECTURE: &str = "gpt_neox";
+const NAME: &str = "gpt_neox";
+
+/// Leads the names of its modules.
+const ROOT: &str = "gpt_neox.";
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    embeddings: Some(WORDS),
+    lora_targets: &["query_key_value"],
+    ..Architecture::causal(&[ModelType::new(NAME, "GPTNeoX", "GPTNeoXTokenizer")], |file| {
+        Ok(Box::new(GptNeoxConfig::parse(file)?))
+    })
+};
 
 /// `config.json` of GPT-NeoX; fields as Hugging Face names them.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,7 +40,7 @@ pub struct GptNeoxConfig {
     layer_norm_eps: f64,
     use_parallel_residual: bool,
     attention_bias: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
     #[serde(skip)]
     rope: RopeSettings,
 }
@@ -43,20 +57,14 @@ impl GptNeoxConfig {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let heads = config.num_attention_heads;
-        let sizes = [
-            config.vocab_size,
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_hidden_layers,
-            heads,
-            config.max_position_embeddings,
-        ];
-        if sizes.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed(sentence!("a size is beyond any GPT-NeoX")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", config.hidden_size),
+            ("intermediate_size", config.intermediate_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", heads),
+            ("max_position_embeddings", config.max_position_embeddings),
+        ])?;
         if !config.hidden_size.is_multiple_of(heads) {
             return Err(malformed(sentence!(
                 "hidden_size {hidden_size} is not a multiple of {heads} heads",
@@ -72,12 +80,12 @@ impl GptNeoxConfig {
             )));
         }
         config.activation()?;
-        config.rope.check(ARCHITECTURE)?;
+        config.rope.check(NAME)?;
         Ok(config)
     }
 
     fn activation(&self) -> Result<Activation> {
-        activation_named(ARCHITECTURE, "hidden_act", &self.hidden_act)
+        activation_named(NAME, "hidden_act", &self.hidden_act)
     }
 
     fn d_head(&self) -> usize {
@@ -87,11 +95,12 @@ impl GptNeoxConfig {
     fn d_rotary(&self) -> usize {
         (self.d_head() as f64 * self.rope.share(ROTARY_SHARE)) as usize
     }
+}
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for GptNeoxConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
-            architecture: ARCHITECTURE,
+            architecture: NAME,
             n_layers: self.num_hidden_layers,
             d_model: self.hidden_size,
             n_heads: self.num_attention_heads,
@@ -103,13 +112,12 @@ impl GptNeoxConfig {
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff) = (self.hidden_size, self.intermediate_size);
-        let attention_bias = if self.attention_bias { 4 * d } else { 0 };
-        let block = 4 * d + 4 * d * d + attention_bias + (d * ff + ff) + (ff * d + d);
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + self.num_hidden_layers * block + 2 * d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(GptNeox::load(self, weights, progress)?)))
     }
 }
 
@@ -145,7 +153,7 @@ impl GptNeox {
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &GptNeoxConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
         let shape = config.shape();
-        let load = Loader::new(weights, "gpt_neox.", WORDS);
+        let load = Loader::new(weights, ROOT, WORDS);
         let embed_in = load.table(WORDS, [shape.vocab_size, shape.d_model], Role::Embeddings)?;
         let mut blocks = Vec::with_capacity(shape.n_layers);
         for layer in 0..shape.n_layers {

@@ -9,9 +9,22 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Role, RopeSettings, Weights};
-use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, RmsNorm, Rotary, SlidingWindow, activation};
 use crate::{Sentence, sentence};
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture =
+    Architecture::causal(MODELS, |file| Ok(Box::new(LlamaConfig::parse(file)?)));
+
+/// The models that this file computes.
+const MODELS: &[ModelType] = &[
+    ModelType::new("llama", "Llama", "LlamaTokenizer"),
+    ModelType::new("mistral", "Mistral", ""),
+    ModelType::new("qwen2", "Qwen2", "Qwen2Tokenizer"),
+    ModelType::new("qwen3", "Qwen3", "Qwen2Tokenizer"),
+];
 
 /// `config.json` of this family; fields as Hugging Face names them, a default where only a relative has them.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,7 +46,7 @@ pub struct LlamaConfig {
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
     sliding_window: Option<usize>,
     #[serde(default)]
     use_sliding_window: bool,
@@ -42,9 +55,6 @@ pub struct LlamaConfig {
     layer_types: Option<Vec<String>>,
     pad_token_id: Option<i64>,
 }
-
-/// The model types that this file computes, as `config.json` names them.
-pub const MODEL_TYPES: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
 /// A kind of layer.
 const SLIDING: &str = "sliding_attention";
@@ -58,21 +68,16 @@ impl LlamaConfig {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config = Self { rope: RopeSettings::read(file)?, ..file.read(&[])? };
         let (heads, kv_heads) = (config.num_attention_heads, config.n_kv_heads());
-        let sizes = [
-            config.vocab_size,
-            config.hidden_size,
-            config.intermediate_size,
-            config.num_hidden_layers,
-            heads,
-            kv_heads,
-            config.max_position_embeddings,
-        ];
-        if sizes.contains(&0) || config.head_dim == Some(0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed(sentence!("a size is beyond any model of this family")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", config.hidden_size),
+            ("intermediate_size", config.intermediate_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", heads),
+            ("num_key_value_heads", kv_heads),
+            ("head_dim", config.head_dim.unwrap_or(1)),
+            ("max_position_embeddings", config.max_position_embeddings),
+        ])?;
         if config.head_dim.is_none() && !config.hidden_size.is_multiple_of(heads) {
             return Err(malformed(sentence!(
                 "hidden_size {hidden_size} is not a multiple of {heads} heads",
@@ -124,7 +129,7 @@ impl LlamaConfig {
     }
 
     fn name(&self) -> &'static str {
-        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("llama")
+        MODELS.iter().map(|model| model.name).find(|name| *name == self.model_type).unwrap_or("llama")
     }
 
     fn is_qwen(&self) -> bool {
@@ -174,9 +179,10 @@ impl LlamaConfig {
     fn qk_norm(&self) -> bool {
         self.model_type == "qwen3"
     }
+}
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for LlamaConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
             architecture: self.name(),
             n_layers: self.num_hidden_layers,
@@ -190,17 +196,12 @@ impl LlamaConfig {
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff) = (self.hidden_size, self.intermediate_size);
-        let (q, kv) = (self.num_attention_heads * self.d_head(), self.n_kv_heads() * self.d_head());
-        let qkv_bias = if self.qkv_bias() { q + 2 * kv } else { 0 };
-        let out_bias = if self.o_bias() { d } else { 0 };
-        let mlp_bias = if self.ff_bias() { 2 * ff + d } else { 0 };
-        let norms = 2 * d + if self.qk_norm() { 2 * self.d_head() } else { 0 };
-        let block = norms + d * (q + 2 * kv) + qkv_bias + q * d + out_bias + 3 * d * ff + mlp_bias;
-        let head = if self.tie_word_embeddings { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + self.num_hidden_layers * block + d + head
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(Llama::load(self, weights, progress)?)))
     }
 }
 
@@ -374,7 +375,7 @@ mod tests {
             (json!({ "hidden_act": "swiglu" }), "hidden_act = swiglu"),
             (json!({ "num_key_value_heads": 3 }), "share 3 key and value heads"),
             (json!({ "head_dim": 7 }), "width 7"),
-            (json!({ "hidden_size": 0 }), "a size is 0"),
+            (json!({ "hidden_size": 0 }), "hidden_size is 0"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).expect_err(said).to_string();

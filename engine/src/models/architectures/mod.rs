@@ -10,4 +10,5 @@ pub mod gpt_neo;
 pub mod gpt_neox;
 pub mod llama;
 pub mod opt;
+pub mod stablelm;
 pub mod t5;

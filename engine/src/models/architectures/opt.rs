@@ -8,18 +8,30 @@ use serde::Deserialize;
 
 use crate::error::Result;
 use crate::models::load::{ConfigFile, Loader, Role, Weights};
-use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, ModelShape, activation_named};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
+use crate::models::{CausalModel, EmbeddingOptions, ForwardPass, Loading, Model, ModelShape, activation_named};
 use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation, embed};
 use crate::{Sentence, sentence};
 
-const ARCHITECTURE: &str = "opt";
+const NAME: &str = "opt";
+
+/// Leads the names of its modules.
+const ROOT: &str = "model.decoder.";
 
 /// Rows of the table of positions before that of the first token.
 const OFFSET: usize = 2;
 
 /// PyTorch's default, which the architecture does not change.
 const EPSILON: f64 = 1e-5;
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    ..Architecture::causal(&[ModelType::new(NAME, "OPT", "GPT2Tokenizer")], |file| {
+        Ok(Box::new(OptConfig::parse(file)?))
+    })
+};
 
 /// `config.json` of OPT; fields as Hugging Face names them.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +49,7 @@ pub struct OptConfig {
     remove_final_layer_norm: bool,
     enable_bias: bool,
     layer_norm_elementwise_affine: bool,
-    pub(crate) tie_word_embeddings: bool,
+    tie_word_embeddings: bool,
     pad_token_id: Option<i64>,
 }
 
@@ -50,21 +62,15 @@ impl OptConfig {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&[])?;
         let (d, heads) = (config.hidden_size, config.num_attention_heads);
-        let sizes = [
-            config.vocab_size,
-            d,
-            config.num_hidden_layers,
-            heads,
-            config.ffn_dim,
-            config.max_position_embeddings,
-            config.d_embed(),
-        ];
-        if sizes.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 28) || config.num_hidden_layers > 4096 {
-            return Err(malformed(sentence!("a size is beyond any OPT")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", d),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", heads),
+            ("ffn_dim", config.ffn_dim),
+            ("max_position_embeddings", config.max_position_embeddings),
+            ("word_embed_proj_dim", config.d_embed()),
+        ])?;
         if !d.is_multiple_of(heads) {
             return Err(malformed(sentence!("hidden_size {d} is not a multiple of {heads} heads", d, heads)));
         }
@@ -73,7 +79,7 @@ impl OptConfig {
     }
 
     fn activation(&self) -> Result<Activation> {
-        activation_named(ARCHITECTURE, "activation_function", &self.activation_function)
+        activation_named(NAME, "activation_function", &self.activation_function)
     }
 
     /// Width of the embeddings and of the head.
@@ -88,11 +94,12 @@ impl OptConfig {
     fn final_norm(&self) -> bool {
         self.do_layer_norm_before && !self.remove_final_layer_norm
     }
+}
 
-    /// The sizes.
-    pub fn shape(&self) -> ModelShape {
+impl ModelConfig for OptConfig {
+    fn shape(&self) -> ModelShape {
         ModelShape {
-            architecture: ARCHITECTURE,
+            architecture: NAME,
             n_layers: self.num_hidden_layers,
             d_model: self.hidden_size,
             n_heads: self.num_attention_heads,
@@ -104,17 +111,12 @@ impl OptConfig {
         }
     }
 
-    /// Numbers in the weights.
-    pub fn parameters(&self) -> usize {
-        let (d, ff, d_embed) = (self.hidden_size, self.ffn_dim, self.d_embed());
-        let norm = if self.layer_norm_elementwise_affine { 2 * d } else { 0 };
-        let biases = if self.enable_bias { 4 * d + ff + d } else { 0 };
-        let block = 2 * norm + 4 * d * d + 2 * d * ff + biases;
-        let heads = if self.tie_word_embeddings { 1 } else { 2 };
-        let projections = if self.is_projected() { 2 * d * d_embed } else { 0 };
-        let final_norm = if self.final_norm() { norm } else { 0 };
-        let positions = (self.max_position_embeddings + OFFSET) * d;
-        heads * self.vocab_size * d_embed + positions + projections + self.num_hidden_layers * block + final_norm
+    fn is_tied(&self) -> bool {
+        self.tie_word_embeddings
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Causal(Box::new(Opt::load(self, weights, progress)?)))
     }
 }
 
@@ -155,9 +157,8 @@ impl Opt {
         let shape = config.shape();
         let (d, d_embed) = (shape.d_model, config.d_embed());
         let sample = "embed_tokens.weight";
-        let whole = weights.files.contains(&format!("model.decoder.{sample}"));
-        let load =
-            Loader::new(weights, if whole { "model.decoder." } else { "decoder." }, sample).named("model.decoder.");
+        let whole = weights.files.contains(&format!("{ROOT}{sample}"));
+        let load = Loader::new(weights, if whole { ROOT } else { "decoder." }, sample).named(ROOT);
         let embed_tokens = load.table(sample, [shape.vocab_size, d_embed], Role::Embeddings)?;
         let rows = shape.n_positions + OFFSET;
         let embed_positions = load.tensor("embed_positions.weight", [rows, d])?.slice([OFFSET..rows, 0..d]);
@@ -297,8 +298,8 @@ mod tests {
         let cases = [
             (json!({ "activation_function": "swiglu" }), "activation_function = swiglu"),
             (json!({ "num_attention_heads": 5 }), "not a multiple of 5 heads"),
-            (json!({ "word_embed_proj_dim": 0 }), "a size is 0"),
-            (json!({ "num_hidden_layers": 5000 }), "beyond any OPT"),
+            (json!({ "word_embed_proj_dim": 0 }), "word_embed_proj_dim is 0"),
+            (json!({ "num_hidden_layers": 5000 }), "num_hidden_layers = 5000 is beyond any model"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).expect_err(said).to_string();
@@ -307,11 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn the_published_350m_is_as_large_as_it_says() {
+    fn the_published_350m_projects_its_embeddings_and_has_no_last_norm() {
         let published = parse(json!({
             "vocab_size": 50272, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "ffn_dim": 4096,
             "max_position_embeddings": 2048, "do_layer_norm_before": false, "word_embed_proj_dim": 512,
         }));
-        assert_eq!(published.expect("it is a model").parameters(), 331_196_416);
+        let published = published.expect("it is a model");
+        let ModelShape { d_model, d_ff, d_head, n_positions, .. } = published.shape();
+        assert_eq!((d_model, d_ff, d_head, n_positions, published.d_embed()), (1024, 4096, 64, 2048, 512));
+        assert!(published.is_projected() && !published.final_norm());
     }
 }

@@ -11,13 +11,22 @@ use std::ops::Range;
 
 use crate::error::{EngineError, Result};
 use crate::models::load::{ConfigFile, Loader, Weights};
+use crate::models::registry::{Architecture, ModelConfig, ModelType};
 use crate::models::seq2seq::CrossAttention;
-use crate::models::{ForwardPass, Loading, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
+use crate::models::{ForwardPass, Loading, Model, ModelShape, Seq2SeqModel, TargetTokens, activation_named};
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerKv, RmsNorm, activation};
+use crate::tokens::TargetStart;
 use crate::{Sentence, sentence};
 
-/// The model types that this file computes, as `config.json` names them.
-pub const MODEL_TYPES: [&str; 2] = ["t5", "mt5"];
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: "",
+    lora_targets: &["q", "v"],
+    ..Architecture::seq2seq(MODELS, |file| Ok(Box::new(T5Config::parse(file)?)))
+};
+
+/// The models that this file computes.
+const MODELS: &[ModelType] = &[ModelType::new("t5", "", "T5Tokenizer"), ModelType::new("mt5", "", "MT5Tokenizer")];
 
 /// Distances beyond the last bucket are all alike, so there is no longest text; memory and time end before this.
 const POSITIONS: usize = 4096;
@@ -61,14 +70,15 @@ impl T5Config {
     pub(crate) fn parse(file: &ConfigFile) -> Result<Self> {
         let malformed = |reason: Sentence| file.malformed(reason);
         let config: Self = file.read(&OTHER_NAMES)?;
-        let layers = [config.num_layers, config.n_decoder_layers()];
-        let sizes = [config.vocab_size, config.d_model, config.d_kv, config.d_ff, config.num_heads];
-        if sizes.contains(&0) || layers.contains(&0) {
-            return Err(malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 24) || layers.iter().any(|&n| n > 4096) {
-            return Err(malformed(sentence!("a size is beyond any T5")));
-        }
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("d_model", config.d_model),
+            ("d_kv", config.d_kv),
+            ("d_ff", config.d_ff),
+            ("num_heads", config.num_heads),
+            ("num_layers", config.num_layers),
+            ("num_decoder_layers", config.n_decoder_layers()),
+        ])?;
         let (buckets, distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
         if !(4..=1 << 16).contains(&buckets) || !(buckets..=1 << 24).contains(&(2 * distance)) {
             return Err(malformed(sentence!(
@@ -82,7 +92,7 @@ impl T5Config {
     }
 
     fn name(&self) -> &'static str {
-        MODEL_TYPES.into_iter().find(|name| *name == self.model_type).unwrap_or("t5")
+        MODELS.iter().map(|model| model.name).find(|name| *name == self.model_type).unwrap_or("t5")
     }
 
     fn n_decoder_layers(&self) -> usize {
@@ -113,8 +123,23 @@ impl T5Config {
         scaled.then(|| (self.d_model as f64).sqrt().recip())
     }
 
-    /// The decoder's sizes.
-    pub fn shape(&self) -> ModelShape {
+    fn sizes_of_encoder(&self) -> ModelShape {
+        ModelShape { n_layers: self.num_layers, ..self.shape() }
+    }
+
+    /// Tokens that are put in.
+    pub fn target_tokens(&self) -> TargetTokens {
+        TargetTokens {
+            start: Some(self.decoder_start_token_id.or(self.pad_token_id).unwrap_or(0)),
+            last_starts: false,
+            forced_first: self.forced_bos_token_id,
+            forced_last: self.forced_eos_token_id,
+        }
+    }
+}
+
+impl ModelConfig for T5Config {
+    fn shape(&self) -> ModelShape {
         ModelShape {
             architecture: self.name(),
             n_layers: self.n_decoder_layers(),
@@ -128,30 +153,16 @@ impl T5Config {
         }
     }
 
-    /// The encoder's sizes.
-    pub fn encoder_shape(&self) -> ModelShape {
-        ModelShape { n_layers: self.num_layers, ..self.shape() }
+    fn encoder_shape(&self) -> Option<ModelShape> {
+        Some(self.sizes_of_encoder())
     }
 
-    /// Numbers in the weights, a head of its own left out.
-    pub fn parameters(&self) -> usize {
-        let (d, attention) = (self.d_model, 4 * self.d_model * self.num_heads * self.d_kv);
-        let gated = self.feed_forward().is_ok_and(|(_, gated)| gated);
-        let feed_forward = (2 + usize::from(gated)) * d * self.d_ff;
-        let encoder = self.num_layers * (attention + feed_forward + 2 * d);
-        let decoder = self.n_decoder_layers() * (2 * attention + feed_forward + 3 * d);
-        let biases = 2 * self.relative_attention_num_buckets * self.num_heads;
-        self.vocab_size * d + encoder + decoder + biases + 2 * d
+    fn target_start(&self) -> TargetStart {
+        self.target_tokens().before_labels()
     }
 
-    /// Tokens that are put in.
-    pub fn target_tokens(&self) -> TargetTokens {
-        TargetTokens {
-            start: Some(self.decoder_start_token_id.or(self.pad_token_id).unwrap_or(0)),
-            last_starts: false,
-            forced_first: self.forced_bos_token_id,
-            forced_last: self.forced_eos_token_id,
-        }
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        Ok(Model::Seq2Seq(Box::new(T5::load(self, weights, progress)?)))
     }
 }
 
@@ -273,7 +284,7 @@ impl T5 {
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
     pub fn load(config: &T5Config, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Self> {
-        let (shape, encoder_shape) = (config.shape(), config.encoder_shape());
+        let (shape, encoder_shape) = (config.shape(), config.sizes_of_encoder());
         let load = Loader::new(weights, "", "shared.weight");
         let table = [shape.vocab_size, shape.d_model];
         let names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
@@ -484,8 +495,8 @@ mod tests {
         let cases = [
             (json!({ "feed_forward_proj": "gated-swiglu" }), "feed_forward_proj = gated-swiglu"),
             (json!({ "relative_attention_num_buckets": 2 }), "2 buckets"),
-            (json!({ "num_decoder_layers": 0 }), "a size is 0"),
-            (json!({ "d_ff": 1_usize << 40 }), "beyond any T5"),
+            (json!({ "num_decoder_layers": 0 }), "num_decoder_layers is 0"),
+            (json!({ "d_ff": 1_usize << 40 }), "d_ff = 1099511627776 is beyond any model"),
         ];
         for (changes, said) in cases {
             let error = parse(changes).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! What can be known of a model's weights without reading one: the names and shapes that its files list.
 
 use crate::config::Task;
+use crate::models::registry::Architecture;
 use crate::models::{HeadKind, LinearName, ModelFolder, Role, WeightName};
 
 /// Heads of tasks that a checkpoint was once trained for: they are no weights of the model.
@@ -19,16 +20,16 @@ pub(crate) fn is_shared_table(name: &str) -> bool {
 /// What older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
+/// Whether a stored tensor is a weight: older checkpoints keep masks and positions beside them.
+pub(super) fn is_weight(name: &str, shape: &[usize]) -> bool {
+    shape.len() <= 2 && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
+}
+
 impl ModelFolder {
     /// Every weight, as adapters and files know it.
     pub fn list_weights(&self) -> Vec<WeightName> {
-        let root = module_root(self.shape().architecture);
-        let is_weight = |name: &str, shape: &[usize]| {
-            shape.len() <= 2
-                && !HEADS.iter().any(|head| name.starts_with(head))
-                && !NO_WEIGHTS.iter().any(|part| name.ends_with(part))
-        };
-        let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape));
+        let root = self.architecture().module_root;
+        let files = self.files().shapes().filter(|(name, shape)| is_weight(name, shape) && !is_class_head(name));
         let known = |(stored, shape): (&str, &[usize])| WeightName {
             name: module_name(stored, root),
             stored: stored.to_owned(),
@@ -39,7 +40,7 @@ impl ModelFolder {
 
     /// Every linear layer of the blocks, the table of token embeddings and the head, tied or not.
     pub fn list_linears(&self) -> Vec<LinearName> {
-        let is_in_out = self.shape().architecture == "gpt2";
+        let is_in_out = self.architecture().is_conv1d;
         let linear = |weight: WeightName| {
             let [rows, columns] = *weight.shape.as_slice() else { return None };
             let name = weight.name.strip_suffix(".weight")?;
@@ -64,9 +65,12 @@ impl ModelFolder {
             role,
         };
         let writes = self.tasks().iter().any(|task| task.writes());
-        let head = if shape.architecture == "chatglm" { "transformer.output_layer" } else { "lm_head" };
-        let words = words(shape.architecture).map(|name| table(&name, Role::Embeddings));
-        words.into_iter().chain(writes.then(|| table(head, Role::Head)))
+        let architecture = self.architecture();
+        let words = architecture.embeddings.map(|weight| {
+            let module = weight.strip_suffix(".weight").unwrap_or(weight);
+            table(&format!("{}{module}", architecture.module_root), Role::Embeddings)
+        });
+        words.into_iter().chain(writes.then(|| table(architecture.head, Role::Head)))
     }
 
     /// Width of the embeddings, which some models have narrower than what runs through their blocks.
@@ -87,17 +91,7 @@ impl ModelFolder {
 
 /// The layers of a head that names classes; `None` for a task without.
 pub(crate) fn head_kind(architecture: &str, task: Task) -> Option<HeadKind> {
-    match (architecture, task) {
-        ("albert" | "bert" | "distilbert" | "electra" | "roberta", Task::TokenClassification) => Some(HeadKind::Linear),
-        (_, Task::SequenceClassification) => Some(match architecture {
-            "albert" | "bert" => HeadKind::Linear,
-            "distilbert" => HeadKind::DenseRelu,
-            "electra" => HeadKind::DenseGelu,
-            "roberta" => HeadKind::DenseTanh,
-            _ => HeadKind::Score,
-        }),
-        _ => None,
-    }
+    Architecture::find(architecture)?.head_kind(task)
 }
 
 /// A head of an encoder reads the width of the model; a causal model's is as wide as its embeddings.
@@ -109,36 +103,6 @@ pub(crate) fn head_width(tasks: &[Task], embedding_width: usize, d_model: usize)
 /// Blocks are numbered, what stands before and behind them is not.
 pub(crate) fn is_in_block(name: &str) -> bool {
     name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// What stands before the names of the modules, whatever the files say.
-fn module_root(architecture: &str) -> &'static str {
-    match architecture {
-        "gpt2" | "gpt_neo" | "bloom" | "chatglm" => "transformer.",
-        "gpt_neox" => "gpt_neox.",
-        "opt" => "model.decoder.",
-        "t5" | "mt5" => "",
-        "albert" => "albert.",
-        "bert" => "bert.",
-        "distilbert" => "distilbert.",
-        "electra" => "electra.",
-        "roberta" => "roberta.",
-        _ => "model.",
-    }
-}
-
-/// What adapters call the table of token embeddings; `None` where an encoder and a decoder read it under names of their own.
-fn words(architecture: &str) -> Option<String> {
-    let name = match architecture {
-        "bart" | "mbart" | "pegasus" | "t5" | "mt5" => return None,
-        "gpt2" | "gpt_neo" => "wte",
-        "bloom" => "word_embeddings",
-        "gpt_neox" => "embed_in",
-        "chatglm" => "embedding.word_embeddings",
-        "albert" | "bert" | "distilbert" | "electra" | "roberta" => "embeddings.word_embeddings",
-        _ => "embed_tokens",
-    };
-    Some(format!("{}{name}", module_root(architecture)))
 }
 
 /// What is in no block may stand outside of the root: it is called as it is stored.

@@ -133,6 +133,23 @@ impl ConfigFile {
         unread.map(|(name, value)| format!("{name} = {}", shortened(&value.to_string()))).collect()
     }
 
+    /// Refuses sizes that no model has: 0, and what no memory holds.
+    ///
+    /// # Errors
+    /// The first of them, by its name.
+    pub(crate) fn check_sizes(&self, sizes: &[(&str, usize)]) -> Result<()> {
+        for &(option, size) in sizes {
+            let largest = if option.ends_with("layers") || option == "n_layer" { 4096 } else { 1 << 28 };
+            if size == 0 {
+                return Err(self.malformed(sentence!("{option} is 0", option)));
+            }
+            if size > largest {
+                return Err(self.malformed(sentence!("{option} = {size} is beyond any model", option, size)));
+            }
+        }
+        Ok(())
+    }
+
     fn consume<'a>(&self, names: impl Iterator<Item = &'a str>) {
         self.consumed.borrow_mut().extend(names.map(str::to_owned));
     }

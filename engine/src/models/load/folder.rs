@@ -6,96 +6,22 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::config::Task;
-use crate::error::{EngineError, Result};
-use crate::models::architectures::bart::{self, Bart, BartConfig};
-use crate::models::architectures::bert_family::{EncoderConfig, albert, bert, distilbert, electra, roberta};
-use crate::models::architectures::bloom::{Bloom, BloomConfig};
-use crate::models::architectures::glm::{self, Glm, GlmConfig};
-use crate::models::architectures::gpt_neo::{GptNeo, GptNeoConfig};
-use crate::models::architectures::gpt_neox::{GptNeox, GptNeoxConfig};
-use crate::models::architectures::gpt2::{Gpt2, Gpt2Config};
-use crate::models::architectures::llama::{self, Llama, LlamaConfig};
-use crate::models::architectures::opt::{Opt, OptConfig};
-use crate::models::architectures::t5::{self, T5, T5Config};
+use crate::error::Result;
+use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
 use crate::models::load::{ConfigFile, place};
-use crate::models::{
-    BaseModel, CausalModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
-};
+use crate::models::registry::{Architecture, Kind, ModelConfig};
+use crate::models::{BaseModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot};
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
 use crate::{Sentence, sentence};
 
-/// The architectures that `config.json` may name.
-const KNOWN: &str = "bloom, glm, glm4, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, qwen2, qwen3; \
-    encoders: albert, bert, camembert, distilbert, electra, roberta, xlm-roberta; \
-    encoders with a decoder: bart, mbart, mt5, pegasus, t5";
-
-/// Encoders whose options have BERT's names, and the architecture that computes them: those that were built upon RoBERTa
-/// differ in their tokenizers alone.
-const ENCODERS: [(&str, &str); 6] = [
-    ("albert", "albert"),
-    ("bert", "bert"),
-    ("camembert", "roberta"),
-    ("electra", "electra"),
-    ("roberta", "roberta"),
-    ("xlm-roberta", "roberta"),
-];
-
-enum Architecture {
-    Bloom(BloomConfig),
-    Glm(Box<GlmConfig>),
-    Gpt2(Gpt2Config),
-    GptNeo(Box<GptNeoConfig>),
-    GptNeox(Box<GptNeoxConfig>),
-    Llama(Box<LlamaConfig>),
-    Opt(OptConfig),
-    Encoder(Box<EncoderConfig>),
-    T5(Box<T5Config>),
-    Bart(Box<BartConfig>),
-}
-
-impl Architecture {
-    /// As `config.json` describes it.
-    fn of(file: &ConfigFile) -> Result<Self> {
-        Ok(match file.model_type()? {
-            "bloom" => Self::Bloom(BloomConfig::parse(file)?),
-            "gpt2" => Self::Gpt2(Gpt2Config::parse(file)?),
-            "gpt_neo" => Self::GptNeo(Box::new(GptNeoConfig::parse(file)?)),
-            "gpt_neox" => Self::GptNeox(Box::new(GptNeoxConfig::parse(file)?)),
-            "opt" => Self::Opt(OptConfig::parse(file)?),
-            family if glm::MODEL_TYPES.contains(&family) => Self::Glm(Box::new(GlmConfig::parse(file)?)),
-            family if llama::MODEL_TYPES.contains(&family) => Self::Llama(Box::new(LlamaConfig::parse(file)?)),
-            family if t5::MODEL_TYPES.contains(&family) => Self::T5(Box::new(T5Config::parse(file)?)),
-            family if bart::MODEL_TYPES.contains(&family) => Self::Bart(Box::new(BartConfig::parse(file)?)),
-            "distilbert" => Self::Encoder(Box::new(distilbert::parse(file)?)),
-            family if let Some((_, known)) = ENCODERS.iter().find(|(name, _)| *name == family) => {
-                Self::Encoder(Box::new(EncoderConfig::parse(known, file, &[])?))
-            }
-            other => return Err(EngineError::UnknownArchitecture { found: other.to_owned(), known: KNOWN }),
-        })
-    }
-
-    /// Whether what a causal model writes with are its embeddings.
-    fn is_tied(&self) -> bool {
-        match self {
-            Self::Bloom(config) => config.tie_word_embeddings,
-            Self::Glm(config) => config.tie_word_embeddings,
-            Self::Gpt2(config) => config.tie_word_embeddings,
-            Self::GptNeo(config) => config.tie_word_embeddings,
-            Self::GptNeox(config) => config.tie_word_embeddings,
-            Self::Llama(config) => config.tie_word_embeddings,
-            Self::Opt(config) => config.tie_word_embeddings,
-            Self::Encoder(_) | Self::T5(_) | Self::Bart(_) => false,
-        }
-    }
-}
-
 /// A model folder whose configuration is understood; weights are mapped, not read.
 pub struct ModelFolder {
     /// Where it is.
     pub path: PathBuf,
-    architecture: Architecture,
+    architecture: &'static Architecture,
+    config: Box<dyn ModelConfig>,
     files: WeightFiles,
     /// What can be learned with it; first what it does by itself.
     tasks: Vec<Task>,
@@ -117,18 +43,20 @@ impl ModelFolder {
         }
         let file = ConfigFile::open(&file)?;
         let architecture = Architecture::of(&file)?;
+        let config = (architecture.open)(&file)?;
         place::refuse_packed(path, file.options())?;
         let files = WeightFiles::open(path).map_err(|error| place::without_weights(path, error))?;
-        let config = file.options();
-        let tasks = match &architecture {
-            Architecture::Encoder(_) => encoder_tasks(config, &files),
-            Architecture::T5(_) | Architecture::Bart(_) => vec![Task::Seq2Seq],
-            causal => causal_tasks(config, causal.is_tied(), &files),
+        let options = file.options();
+        let tasks = match architecture.kind {
+            Kind::Causal => causal_tasks(options, config.is_tied(), &files),
+            Kind::Encoder => encoder_tasks(options, &files),
+            Kind::Seq2Seq => vec![Task::Seq2Seq],
         };
         let unread_options = file.unread();
-        let mut folder = Self { path: path.to_owned(), architecture, files, tasks, own_head: None, unread_options };
-        let (architecture, width) = (folder.shape().architecture, folder.head_width());
-        folder.own_head = PretrainedHead::find(architecture, width, config, &folder.files);
+        let path = path.to_owned();
+        let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options };
+        let (name, width) = (folder.shape().architecture, folder.head_width());
+        folder.own_head = PretrainedHead::find(name, width, options, &folder.files);
         Ok(folder)
     }
 
@@ -154,67 +82,39 @@ impl ModelFolder {
         }
     }
 
+    /// The entry of its architecture.
+    pub(crate) fn architecture(&self) -> &'static Architecture {
+        self.architecture
+    }
+
     /// The sizes.
     pub fn shape(&self) -> ModelShape {
-        match &self.architecture {
-            Architecture::Bloom(config) => config.shape(),
-            Architecture::Glm(config) => config.shape(),
-            Architecture::Gpt2(config) => config.shape(),
-            Architecture::GptNeo(config) => config.shape(),
-            Architecture::GptNeox(config) => config.shape(),
-            Architecture::Llama(config) => config.shape(),
-            Architecture::Opt(config) => config.shape(),
-            Architecture::Encoder(config) => config.shape(),
-            Architecture::T5(config) => config.shape(),
-            Architecture::Bart(config) => config.shape(),
-        }
+        self.config.shape()
     }
 
     /// The sizes of each site that a prefix can have.
     pub fn sites(&self) -> Vec<(Site, ModelShape)> {
-        let shape = self.shape();
-        let encoder = match &self.architecture {
-            Architecture::Encoder(_) => return vec![(Site::Encoder, shape)],
-            Architecture::T5(config) => config.encoder_shape(),
-            Architecture::Bart(config) => config.encoder_shape(),
-            _ => return vec![(Site::Decoder, shape)],
-        };
-        vec![(Site::Encoder, encoder), (Site::Decoder, shape.clone()), (Site::Cross, shape)]
+        self.architecture.sites(self.config.as_ref())
     }
 
-    /// What stands before a target; nothing where there is no source.
+    /// The tokens before a target; none where there is no source.
     pub fn target_start(&self) -> TargetStart {
-        match &self.architecture {
-            Architecture::T5(config) => config.target_tokens().before_labels(),
-            Architecture::Bart(config) => config.target_tokens().before_labels(),
-            _ => TargetStart::default(),
-        }
+        self.config.target_start()
     }
 
-    /// Numbers in the weights.
+    /// Numbers in the weights: what the files list, a table that several places read once. An encoder's heads are among
+    /// them, a causal model's head for classes is not.
     pub fn parameters(&self) -> usize {
-        match &self.architecture {
-            Architecture::Bloom(config) => config.parameters(),
-            Architecture::Glm(config) => config.parameters(),
-            Architecture::Gpt2(config) => config.parameters(),
-            Architecture::GptNeo(config) => config.parameters(),
-            Architecture::GptNeox(config) => config.parameters(),
-            Architecture::Llama(config) => config.parameters(),
-            Architecture::Opt(config) => config.parameters(),
-            // What the files hold, heads too; position ids are no weights.
-            Architecture::Encoder(_) => {
-                let weights = self.files.shapes().filter(|(name, _)| !name.ends_with("position_ids"));
-                weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
-            }
-            Architecture::T5(config) => config.parameters() + self.writing_head(),
-            Architecture::Bart(config) => config.parameters(),
-        }
-    }
-
-    /// Numbers in a head that the files hold beside the embeddings.
-    fn writing_head(&self) -> usize {
-        let shape = self.shape();
-        if self.files.contains("lm_head.weight") { shape.vocab_size * shape.d_model } else { 0 }
+        let is_encoder = self.architecture.kind == Kind::Encoder;
+        let tied = self.config.is_tied().then_some(OWN_HEADS);
+        let has_shared_table = self.files.shapes().any(|(name, _)| is_shared_table(name));
+        let counts = |(name, shape): &(&str, &[usize])| {
+            let is_copy = tied.is_some_and(|heads| heads.contains(name))
+                || (has_shared_table && name.ends_with("embed_tokens.weight"));
+            is_weight(name, shape) && !is_copy && self.config.is_weight(name) && (is_encoder || !is_class_head(name))
+        };
+        let weights = self.files.shapes().filter(counts);
+        weights.map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
     /// Bytes of the largest tensor as f32: what a device must be able to bind.
@@ -287,34 +187,7 @@ impl ModelFolder {
     /// # Errors
     /// A weight that is missing, has another shape, or is not finite.
     pub fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
-        let causal: Box<dyn CausalModel> = match &self.architecture {
-            Architecture::Bloom(config) => Box::new(Bloom::load(config, weights, progress)?),
-            Architecture::Glm(config) => Box::new(Glm::load(config, weights, progress)?),
-            Architecture::Gpt2(config) => Box::new(Gpt2::load(config, weights, progress)?),
-            Architecture::GptNeo(config) => Box::new(GptNeo::load(config, weights, progress)?),
-            Architecture::GptNeox(config) => Box::new(GptNeox::load(config, weights, progress)?),
-            Architecture::Llama(config) => Box::new(Llama::load(config, weights, progress)?),
-            Architecture::Opt(config) => Box::new(Opt::load(config, weights, progress)?),
-            Architecture::Encoder(config) => {
-                let load = match config.shape().architecture {
-                    "albert" => albert::load,
-                    "distilbert" => distilbert::load,
-                    "electra" => electra::load,
-                    "roberta" => roberta::load,
-                    _ => bert::load,
-                };
-                let model = load(config, weights, progress)?;
-                progress(1.0)?;
-                return Ok(Model::Encoder(Box::new(model)));
-            }
-            Architecture::T5(config) => {
-                return Ok(Model::Seq2Seq(Box::new(T5::load(config, weights, progress)?)));
-            }
-            Architecture::Bart(config) => {
-                return Ok(Model::Seq2Seq(Box::new(Bart::load(config, weights, progress)?)));
-            }
-        };
-        Ok(Model::Causal(causal))
+        self.config.build(weights, progress)
     }
 }
 

@@ -3,8 +3,23 @@
 
 use super::block::{BertEncoder, Block, BlockNames, Embeddings, EncoderConfig, MaskNames, TextHead};
 use crate::error::Result;
-use crate::models::Loading;
 use crate::models::load::{Loader, Weights};
+use crate::models::registry::{Architecture, ModelType};
+use crate::models::{HeadKind, Loading};
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    takes_past: false,
+    ..Architecture::encoder(&[ModelType::new(NAME, "Albert", "AlbertTokenizer")], HeadKind::Linear, |file| {
+        EncoderConfig::open(NAME, file, &[], load)
+    })
+};
+
+const NAME: &str = "albert";
+
+/// Leads the names of its modules.
+const ROOT: &str = "albert.";
 
 const BLOCK: BlockNames = BlockNames {
     query_key_value: ["attention.query", "attention.key", "attention.value"],
@@ -19,8 +34,8 @@ const BLOCK: BlockNames = BlockNames {
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(crate) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<BertEncoder> {
-    let load = Loader::new(weights, "albert.", "embeddings.word_embeddings.weight");
+fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<BertEncoder> {
+    let load = Loader::new(weights, ROOT, "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, Some("encoder.embedding_hidden_mapping_in"))?;
     let (groups, inner) = (config.num_hidden_groups, config.inner_group_num);
     let mut blocks = Vec::with_capacity(groups * inner);

@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use crate::error::{EngineError, Result};
 use crate::models::forward::untrained_row;
-use crate::models::load::{ConfigFile, Loader, Role};
+use crate::models::load::{ConfigFile, Loader, Role, Weights};
+use crate::models::registry::ModelConfig;
 use crate::models::{
-    EmbeddingOptions, EncoderModel, ForwardPass, HeadKind, Loading, MaskHead, ModelShape, activation_named,
+    EmbeddingOptions, EncoderModel, ForwardPass, Loading, MaskHead, Model, ModelShape, activation_named,
 };
 use crate::nn::positions::PositionIds;
 use crate::nn::{Activation, AttentionShape, FrozenLinear, FrozenMatrix, LayerNorm, activation as activate, embed};
@@ -59,39 +60,45 @@ fn fixed_epsilon() -> f64 {
 }
 
 impl EncoderConfig {
+    /// The entry of an encoder with these names of its options, whose weights `load` reads.
+    ///
+    /// # Errors
+    /// Sizes that contradict each other, or an option that we do not compute, by name.
+    pub(super) fn open(
+        architecture: &'static str,
+        file: &ConfigFile,
+        names: &[(&str, &str)],
+        load: LoadWeights,
+    ) -> Result<Box<dyn ModelConfig>> {
+        Ok(Box::new(Named { config: Self::parse(architecture, file, names)?, load }))
+    }
+
     /// Reads and checks the configuration.
     ///
     /// # Errors
     /// Sizes that contradict each other, or an option that we do not compute, by name.
-    pub(crate) fn parse(architecture: &'static str, file: &ConfigFile, names: &[(&str, &str)]) -> Result<Self> {
-        let malformed = |reason: Sentence| file.malformed(reason);
+    pub(super) fn parse(architecture: &'static str, file: &ConfigFile, names: &[(&str, &str)]) -> Result<Self> {
         let config: Self = file.read(names)?;
         let config = Self { architecture, ..config };
+        file.check_sizes(&[
+            ("vocab_size", config.vocab_size),
+            ("hidden_size", config.hidden_size),
+            ("num_hidden_layers", config.num_hidden_layers),
+            ("num_attention_heads", config.num_attention_heads),
+            ("intermediate_size", config.intermediate_size),
+            ("max_position_embeddings", config.max_position_embeddings),
+            ("embedding_size", config.d_embedding()),
+            ("num_hidden_groups", config.num_hidden_groups),
+            ("inner_group_num", config.inner_group_num),
+        ])?;
         config.check().map_err(|problem| match problem {
-            Problem::Malformed(reason) => malformed(reason),
+            Problem::Malformed(reason) => file.malformed(reason),
             Problem::Unsupported(error) => error,
         })?;
         Ok(config)
     }
 
     pub(super) fn check(&self) -> Result<(), Problem> {
-        let sizes = [
-            self.vocab_size,
-            self.hidden_size,
-            self.num_hidden_layers,
-            self.num_attention_heads,
-            self.intermediate_size,
-            self.max_position_embeddings,
-            self.d_embedding(),
-            self.num_hidden_groups,
-            self.inner_group_num,
-        ];
-        if sizes.contains(&0) {
-            return Err(Problem::Malformed(sentence!("a size is 0")));
-        }
-        if sizes.iter().any(|&size| size > 1 << 24) || self.num_hidden_layers > 4096 {
-            return Err(Problem::Malformed(sentence!("a size is beyond any encoder")));
-        }
         let (d, heads) = (self.hidden_size, self.num_attention_heads);
         if !d.is_multiple_of(heads) {
             return Err(Problem::Malformed(sentence!(
@@ -156,6 +163,27 @@ impl EncoderConfig {
             vocab_size: self.vocab_size,
             n_positions: self.max_position_embeddings - self.numbered().map_or(0, |padding| padding + 1),
         }
+    }
+}
+
+/// Reads an encoder's weights by the names of its architecture.
+type LoadWeights = fn(&EncoderConfig, Weights<'_>, &mut Loading<'_>) -> Result<BertEncoder>;
+
+/// A configuration with the names of its architecture's weights.
+struct Named {
+    config: EncoderConfig,
+    load: LoadWeights,
+}
+
+impl ModelConfig for Named {
+    fn shape(&self) -> ModelShape {
+        self.config.shape()
+    }
+
+    fn build(&self, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<Model> {
+        let model = (self.load)(&self.config, weights, progress)?;
+        progress(1.0)?;
+        Ok(Model::Encoder(Box::new(model)))
     }
 }
 
@@ -264,7 +292,7 @@ impl Embeddings {
 /// Which vector a classifier of texts reads, and the layers it has.
 pub(super) enum TextHead {
     /// The first token's, as it is.
-    First(HeadKind),
+    First,
     /// The first token's through a pooler: dense and tanh. `fresh`: the checkpoint has none.
     Pooled { dense: Box<FrozenLinear>, fresh: bool },
 }
@@ -420,17 +448,10 @@ impl EncoderModel for BertEncoder {
         let [batch, _, d_model] = hidden.dims();
         let first = hidden.slice([0..batch, 0..1]); // [batch, 1, d_model]
         let vector = match &self.text_head {
-            TextHead::First(_) => first,
+            TextHead::First => first,
             TextHead::Pooled { dense, .. } => activation::tanh(dense.forward(first)),
         };
         vector.reshape([batch, d_model])
-    }
-
-    fn text_head(&self) -> HeadKind {
-        match self.text_head {
-            TextHead::First(kind) => kind,
-            TextHead::Pooled { .. } => HeadKind::Linear,
-        }
     }
 
     fn mask_head(&self) -> Option<&MaskHead> {

@@ -3,8 +3,24 @@
 
 use super::block::{BertEncoder, BlockNames, Embeddings, EncoderConfig, MaskNames, TextHead, own_blocks};
 use crate::error::Result;
-use crate::models::load::{ConfigFile, Loader, Weights};
+use crate::models::load::{Loader, Weights};
+use crate::models::registry::{Architecture, ModelType};
 use crate::models::{HeadKind, Loading};
+
+/// The entry in the registry.
+pub(crate) const ARCHITECTURE: Architecture = Architecture {
+    module_root: ROOT,
+    lora_targets: &["q_lin", "v_lin"],
+    takes_past: false,
+    ..Architecture::encoder(&[ModelType::new(NAME, "DistilBert", "DistilBertTokenizer")], HeadKind::DenseRelu, |file| {
+        EncoderConfig::open(NAME, file, &NAMES, load)
+    })
+};
+
+const NAME: &str = "distilbert";
+
+/// Leads the names of its modules.
+const ROOT: &str = "distilbert.";
 
 /// The options of `config.json` under the names of BERT's.
 const NAMES: [(&str, &str); 5] = [
@@ -24,20 +40,12 @@ const BLOCK: BlockNames = BlockNames {
     out_norm: "output_layer_norm",
 };
 
-/// Reads and checks the configuration.
-///
-/// # Errors
-/// As [`EncoderConfig::parse`].
-pub(crate) fn parse(file: &ConfigFile) -> Result<EncoderConfig> {
-    EncoderConfig::parse("distilbert", file, &NAMES)
-}
-
 /// Brings the weights onto the device; names may have the prefix `distilbert.` or not.
 ///
 /// # Errors
 /// A weight that is missing, has another shape, or is not finite.
-pub(crate) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<BertEncoder> {
-    let load = Loader::new(weights, "distilbert.", "embeddings.word_embeddings.weight");
+fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut Loading<'_>) -> Result<BertEncoder> {
+    let load = Loader::new(weights, ROOT, "embeddings.word_embeddings.weight");
     let embeddings = Embeddings::load(&load, config, None)?;
     let (blocks, order) = own_blocks(&load, config, "transformer.layer", &BLOCK, progress)?;
     let mask_head = MaskNames {
@@ -47,5 +55,5 @@ pub(crate) fn load(config: &EncoderConfig, weights: Weights<'_>, progress: &mut 
         bias: ["vocab_projector.bias", "vocab_projector.bias"],
         activation: None,
     };
-    BertEncoder::new(config, &load, (embeddings, blocks, order), TextHead::First(HeadKind::DenseRelu), &mask_head)
+    BertEncoder::new(config, &load, (embeddings, blocks, order), TextHead::First, &mask_head)
 }

@@ -6,5 +6,3 @@ mod block;
 pub(crate) mod distilbert;
 pub(crate) mod electra;
 pub(crate) mod roberta;
-
-pub(crate) use self::block::EncoderConfig;
