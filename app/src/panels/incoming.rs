@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use egui::{RichText, ScrollArea, Ui};
-use engine::adapters::single_file::About;
+use engine::bundle::About;
 use engine::nn::positions::Positions;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 

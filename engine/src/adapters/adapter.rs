@@ -2,9 +2,9 @@
 
 use rand::Rng;
 
-use crate::adapters::folded::FoldedAdapter;
+use crate::adapters::methods::Part;
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::part::Part;
+use crate::adapters::state::FoldedAdapter;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{Conditioning, Site};

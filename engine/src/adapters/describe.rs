@@ -5,7 +5,7 @@ use crate::nn::positions::Positions;
 use crate::{Sentence, sentence};
 
 /// What an adapter is, in a sentence; `kept_by` is whoever wrote it.
-pub(super) fn describe(kept_by: &Sentence, adapter: &FoldedAdapter) -> Sentence {
+pub(crate) fn describe(kept_by: &Sentence, adapter: &FoldedAdapter) -> Sentence {
     let head = (!adapter.head.is_empty()).then(|| sentence!("a head"));
     let parts = parts(kept_by, adapter).into_iter().chain(head);
     let sentence = parts.reduce(|before, next| sentence!("{before}, with {next}", before, next));

@@ -1,7 +1,7 @@
 //! An adapter on the model that it is for: each of its tensors has its place there, or is refused by name.
 
-use crate::adapters::folded::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor};
-use crate::adapters::peft::transposed;
+use crate::adapters::formats::peft::transposed;
+use crate::adapters::state::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor};
 use crate::error::{EngineError, Result};
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, LinearName, Role, WeightName, is_shared_table, tied_head};

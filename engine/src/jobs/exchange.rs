@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::Sentence;
-use crate::adapters::single_file::BaseModel;
-use crate::adapters::{FoldedAdapter, Incoming};
+use crate::adapters::FoldedAdapter;
+use crate::bundle::{BaseModel, Incoming};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::adapters::{Combination, FoldedAdapter, combine, merge};
+use crate::adapters::ops::merge;
+use crate::adapters::{Combination, FoldedAdapter, combine};
 use crate::device;
 use crate::error::Result;
 use crate::jobs::ask::Once;

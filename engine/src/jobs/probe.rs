@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 
+use crate::adapters::FoldedAdapter;
 use crate::adapters::parameters::floats;
-use crate::adapters::single_file::ReferenceLogits;
-use crate::adapters::{FoldedAdapter, Incoming};
+use crate::bundle::{Incoming, ReferenceLogits};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::single_file::{self, About, BaseModel, ReferenceLogits, SharedTemplate};
+use crate::bundle::{self, About, BaseModel, ReferenceLogits, SharedTemplate};
 use crate::config::RunConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
@@ -64,7 +64,7 @@ impl Job for Share {
         };
         let (width, logits) = last_logits(&model, &adapter, &model.conditioning(&adapter)?, &rows)?;
         let reference = spread(rows, width, &logits);
-        single_file::write(&self.to, &adapter, about, Some(&reference))?;
+        bundle::write(&self.to, &adapter, about, Some(&reference))?;
         if n_samples > 0 {
             let text = sentence!(
                 "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out",

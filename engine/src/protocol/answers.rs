@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
-use crate::adapters::single_file::About;
+use crate::bundle::About;
 use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::nn::positions::Positions;
 use crate::training::TaskFigures;

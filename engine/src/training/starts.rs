@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::adapters::{FoldedAdapter, Incoming, PrefixTarget, TargetRow, frequent};
+use crate::adapters::{FoldedAdapter, PrefixTarget, TargetRow, frequent};
+use crate::bundle::Incoming;
 use crate::config::{PrefixInit, TaskRecord};
 use crate::data::Example;
 use crate::error::Result;

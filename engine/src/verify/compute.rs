@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use crate::adapters::formats::peft::name_in_training;
 use crate::adapters::parameters::floats;
-use crate::adapters::peft::name_in_training;
 use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
 use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};

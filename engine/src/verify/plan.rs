@@ -1,6 +1,6 @@
 //! What a case trains: the parts of its adapter, read from its files.
 
-use crate::adapters::peft::{name_in_training, prompt_encoder};
+use crate::adapters::formats::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{
     FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PrefixShape,
     PromptEncoderShape, PromptShape, PromptTasksShape, TokenTable,

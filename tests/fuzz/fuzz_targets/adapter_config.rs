@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use engine::adapters::Incoming;
+use engine::bundle::Incoming;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use engine::adapters::foreign::{self, Imported, Source};
+use engine::adapters::formats::import::{self, Imported, Source};
 use engine::adapters::{FoldedAdapter, FoldedPrefix, PrefixShape};
 use engine::config::{Task, TaskRecord};
 use engine::error::EngineError;
@@ -49,7 +49,7 @@ const KEPT: [(&str, &str, Source, Positions); 9] = [
 ];
 
 fn folded(path: &Path, case: &str) -> engine::error::Result<FoldedAdapter> {
-    match foreign::read(path, &sites(case))?.0 {
+    match import::read(path, &sites(case))?.0 {
         Imported::Prefixes(folded) => Ok(folded),
         other @ Imported::SoftPrompt { .. } => panic!("{other:?}"),
     }
@@ -59,7 +59,7 @@ fn folded(path: &Path, case: &str) -> engine::error::Result<FoldedAdapter> {
 fn every_program_is_known_by_its_keys_and_its_prefix_is_what_torch_makes_of_it() {
     let expected = expected();
     for (name, case, source, positions) in KEPT {
-        assert_eq!(foreign::detect(&golden(name)).unwrap(), Some(source), "{name}");
+        assert_eq!(import::detect(&golden(name)).unwrap(), Some(source), "{name}");
         let adapter = folded(&golden(name), case).unwrap();
         adapter.check_fits(&sites(case)).unwrap();
         assert_eq!(adapter.positions, positions, "{name}");
@@ -71,7 +71,7 @@ fn every_program_is_known_by_its_keys_and_its_prefix_is_what_torch_makes_of_it()
             let worst = prefix.flat.iter().zip(flat).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 2e-6, "{name} at the {}: {worst}", site.name());
         }
-        let (_, _, sentence) = foreign::read(&golden(name), &sites(case)).unwrap();
+        let (_, _, sentence) = import::read(&golden(name), &sites(case)).unwrap();
         assert!(
             sentence.to_string().contains(&source.sentence().to_string())
                 && sentence.to_string().contains("virtual tokens at the"),
@@ -98,8 +98,8 @@ fn an_array_of_numpy_is_a_soft_prompt() {
     let (shape, values) = &expected()["google"];
     for name in ["rows", "columns", "doubles"] {
         let path = golden("google").join(format!("{name}.npy"));
-        assert_eq!(foreign::detect(&path).unwrap(), Some(Source::GooglePrompt));
-        match foreign::read(&path, &sites(GPT2)).unwrap().0 {
+        assert_eq!(import::detect(&path).unwrap(), Some(Source::GooglePrompt));
+        match import::read(&path, &sites(GPT2)).unwrap().0 {
             Imported::SoftPrompt { n_virtual, d_model, values: found } => {
                 assert_eq!([n_virtual, d_model], shape.as_slice());
                 assert_eq!(found, *values, "{name}");
@@ -191,12 +191,12 @@ fn wrong_shapes_missing_keys_and_numbers_that_are_none_are_named() {
 #[test]
 fn a_folder_or_file_with_nothing_known_in_it_says_so() {
     let home = tempfile::tempdir().unwrap();
-    assert!(matches!(foreign::read(home.path(), &sites(GPT2)), Err(EngineError::UnknownAdapter { .. })));
+    assert!(matches!(import::read(home.path(), &sites(GPT2)), Err(EngineError::UnknownAdapter { .. })));
     let model = golden_cases().join(GPT2).join("model");
-    assert_eq!(foreign::detect(&model).unwrap(), None, "a whole model is no adapter");
+    assert_eq!(import::detect(&model).unwrap(), None, "a whole model is no adapter");
     std::fs::write(home.path().join("notes.txt"), "nothing").unwrap();
-    assert!(foreign::detect(&home.path().join("notes.txt")).is_err());
-    assert!(foreign::detect(&home.path().join("absent.bin")).is_err());
+    assert!(import::detect(&home.path().join("notes.txt")).is_err());
+    assert!(import::detect(&home.path().join("absent.bin")).is_err());
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn a_checkpoint_that_would_run_something_is_refused_by_name() {
     }
     let path = home.path().join("pytorch_model.bin");
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(foreign::read(&path, &sites(BERT)), Err(EngineError::WeightsRun { .. })));
+    assert!(matches!(import::read(&path, &sites(BERT)), Err(EngineError::WeightsRun { .. })));
 }
 
 proptest! {
@@ -245,7 +245,7 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("adapter.bin");
         std::fs::write(&path, &bytes[..end]).unwrap();
-        match foreign::read(&path, &sites(case)) {
+        match import::read(&path, &sites(case)) {
             Ok((Imported::Prefixes(adapter), ..)) => {
                 for (_, prefix) in &adapter.prefixes {
                     prop_assert_eq!(prefix.flat.len(), prefix.shape.stored());

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{FoldedAdapter, Incoming, Lookalike, single_file};
+use engine::adapters::{FoldedAdapter, Lookalike};
+use engine::bundle::{self, Incoming};
 use engine::config::{DataConfig, LoraConfig, LoraInit, MethodConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::EngineError;
@@ -179,7 +180,7 @@ fn one_file_holds_what_is_beside_the_matrices() {
         };
         Talk::new().run(share);
         let folder = home.path().join(name);
-        single_file::read(&to).unwrap().adapter.write(&folder, None).unwrap();
+        bundle::read(&to).unwrap().adapter.write(&folder, None).unwrap();
         let (there, here) =
             (score(&model, Some(&adapter), &data).unwrap().0, score(&model, Some(&folder), &data).unwrap().0);
         assert!((there - here).abs() < 1e-6, "{name}: {there} {here}");

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::Command;
 
-use engine::adapters::single_file::{self, About, BaseModel};
-use engine::adapters::{FoldedAdapter, Incoming};
+use engine::adapters::FoldedAdapter;
+use engine::bundle::{self, About, BaseModel, Incoming};
 use engine::config::DataConfig;
 use engine::data::{Templates, Tokenizer};
 use engine::models::folder::ModelFolder;
@@ -147,7 +147,7 @@ fn shared(folder: &Path, change: impl Fn(&mut About)) -> std::path::PathBuf {
     let summary = ModelFolder::open(&tiny_model()).unwrap().summary();
     let mut about = About::new(&adapter, BaseModel::of(&summary, "0123456789abcdef"));
     let path = folder.join("x.prefix");
-    single_file::write(&path, &adapter, about.clone(), None).unwrap();
+    bundle::write(&path, &adapter, about.clone(), None).unwrap();
     change(&mut about);
     let metadata = read_metadata(&path).unwrap();
     assert!(metadata.contains_key("prefix_workbench"));
@@ -157,8 +157,8 @@ fn shared(folder: &Path, change: impl Fn(&mut About)) -> std::path::PathBuf {
     path
 }
 
-fn template(prompt: &str) -> single_file::SharedTemplate {
-    single_file::SharedTemplate {
+fn template(prompt: &str) -> bundle::SharedTemplate {
+    bundle::SharedTemplate {
         prompt_template: prompt.to_owned(),
         target_template: "{{ target }}".to_owned(),
         begin_token: engine::config::BeginToken::default(),
@@ -171,10 +171,10 @@ fn a_prefix_file_with_a_template_that_would_overflow_the_stack_is_refused_when_i
     let folder = tempfile::tempdir().unwrap();
     let deep = template(&format!("{{{{ {}1 }}}}", "-".repeat(16_000)));
     let path = shared(folder.path(), |about| about.template = Some(deep.clone()));
-    let said = single_file::read(&path).map(|_| ()).unwrap_err().to_string();
+    let said = bundle::read(&path).map(|_| ()).unwrap_err().to_string();
     assert!(said.contains("stand around each other"), "{said}");
     let path = shared(folder.path(), |about| about.template = Some(template("{{ source }}")));
-    single_file::read(&path).unwrap();
+    bundle::read(&path).unwrap();
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_prefix_file_whose_texts_nobody_could_read_is_refused() {
             "samples",
         ),
     ] {
-        let said = single_file::read(&shared(folder.path(), change)).map(|_| ()).unwrap_err().to_string();
+        let said = bundle::read(&shared(folder.path(), change)).map(|_| ()).unwrap_err().to_string();
         assert!(said.contains(word), "{word}: {said}");
     }
 }
@@ -307,7 +307,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
             with_samples,
             to: to.clone(),
         }));
-        let about = single_file::read(&to).unwrap().about;
+        let about = bundle::read(&to).unwrap().about;
         assert_eq!(about.samples.len(), if with_samples { 2 } else { 0 });
         assert_eq!(said.iter().any(|text| text.contains("2 rows of the validation data")), with_samples, "{said:?}");
         probed.push(about.reference_rows);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use app::store::{Answer, ModelRow, Request, RunState};
 use app::text::Language;
 use egui_kittest::kittest::Queryable as _;
-use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate};
+use engine::bundle::{About, BaseModel, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
 use engine::nn::positions::Positions;

@@ -1,0 +1,178 @@
+//! What a file says beside its numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::parts::OtherParts;
+use super::{FORMAT, METHOD};
+use crate::adapters::methods::prefix::PrefixShape;
+use crate::adapters::state::{FoldedAdapter, FoldedPrefix};
+use crate::config::{BeginToken, TaskRecord};
+use crate::models::ModelSummary;
+use crate::models::Site;
+use crate::nn::positions::Positions;
+use crate::training::{EvaluationReport, SampleReport};
+use crate::{Sentence, sentence};
+
+/// What a file says beside its numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The form of the file.
+    pub format: u32,
+    /// What was trained.
+    pub method: String,
+    /// Sizes of a prefix at each site.
+    #[serde(default)]
+    pub sites: Vec<SiteSizes>,
+    /// How many of a prefix's first slots were not trained.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_frozen: usize,
+    /// The layers that see a prefix; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<usize>>,
+    /// Sizes of what is no prefix.
+    #[serde(flatten)]
+    pub others: OtherParts,
+    /// What it was trained for, with the names of its classes.
+    pub task: TaskRecord,
+    /// Where the text's positions begin.
+    #[serde(default)]
+    pub positions: Positions,
+    /// The model it belongs to.
+    pub base: BaseModel,
+    /// How a row became a prompt and a target.
+    #[serde(default)]
+    pub template: Option<SharedTemplate>,
+    /// Its best evaluation.
+    #[serde(default)]
+    pub figures: Option<EvaluationReport>,
+    /// What it says about a few rows.
+    #[serde(default)]
+    pub samples: Vec<SampleReport>,
+    /// What its sender says of it.
+    #[serde(default)]
+    pub card: String,
+    /// Token ids of the rows whose logits are in the file.
+    #[serde(default)]
+    pub reference_rows: Vec<Vec<u32>>,
+    /// The columns of those logits that are in the file.
+    #[serde(default)]
+    pub reference_columns: Vec<u32>,
+}
+
+/// The prefix of one site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of PrefixShape")]
+pub struct SiteSizes {
+    pub site: Site,
+    pub n_virtual: usize,
+    pub n_layers: usize,
+    pub n_kv_heads: usize,
+    pub d_head: usize,
+}
+
+/// How a row became tokens, as in [`DataConfig`](crate::config::DataConfig).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of DataConfig")]
+pub struct SharedTemplate {
+    pub prompt_template: String,
+    pub target_template: String,
+    pub begin_token: BeginToken,
+    pub chat: bool,
+}
+
+/// What tells one base model from another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseModel {
+    /// What its sender calls it: the last part of its folder.
+    pub name: String,
+    /// As `config.json` names it.
+    pub architecture: String,
+    /// SHA-256 over names, shapes and bytes of its weights, in hexadecimal.
+    pub fingerprint: String,
+    /// Layers.
+    pub n_layers: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Key and value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Tokens.
+    pub vocab_size: usize,
+}
+
+impl BaseModel {
+    /// The one that a folder holds.
+    pub fn of(summary: &ModelSummary, fingerprint: &str) -> Self {
+        let name = summary.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self {
+            name: name.unwrap_or_default(),
+            architecture: summary.architecture.clone(),
+            fingerprint: fingerprint.to_owned(),
+            n_layers: summary.n_layers,
+            d_model: summary.d_model,
+            n_kv_heads: summary.n_kv_heads,
+            d_head: summary.d_head,
+            vocab_size: summary.vocab_size,
+        }
+    }
+
+    /// What tells another model from this one, with both values; `None` if it is this one.
+    pub fn difference(&self, other: &Self) -> Option<Sentence> {
+        if self.fingerprint == other.fingerprint {
+            return None;
+        }
+        let short = |fingerprint: &str| fingerprint.chars().take(12).collect::<String>();
+        let differ = |what: Sentence, own: String, others: String| {
+            (own != others).then(|| sentence!("{what} {own} there and {others} here", what, own, others))
+        };
+        let size = |what, own: usize, others: usize| differ(what, own.to_string(), others.to_string());
+        let all = [
+            differ(sentence!("architecture"), self.architecture.clone(), other.architecture.clone()),
+            size(sentence!("layers"), self.n_layers, other.n_layers),
+            size(sentence!("width"), self.d_model, other.d_model),
+            size(sentence!("key and value heads"), self.n_kv_heads, other.n_kv_heads),
+            size(sentence!("width of a head"), self.d_head, other.d_head),
+            size(sentence!("tokens in the vocabulary"), self.vocab_size, other.vocab_size),
+            differ(sentence!("weights with the fingerprint"), short(&self.fingerprint), short(&other.fingerprint)),
+        ];
+        let differences = Sentence::list(all.into_iter().flatten()).unwrap_or_default();
+        Some(sentence!("it belongs to {name}: {differences}", name = self.name, differences))
+    }
+}
+
+impl About {
+    /// Of an adapter and its base; what its run knows can be added.
+    pub fn new(adapter: &FoldedAdapter, base: BaseModel) -> Self {
+        let sizes = |(site, prefix): &(Site, FoldedPrefix)| {
+            let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = prefix.shape;
+            SiteSizes { site: *site, n_virtual, n_layers, n_kv_heads, d_head }
+        };
+        let others = OtherParts::of(adapter);
+        let is_plain = others == OtherParts::default() && adapter.weights.is_empty() && !adapter.prefixes.is_empty();
+        let as_first = is_plain && adapter.n_frozen == 0 && adapter.layers.is_none();
+        Self {
+            // An older program reads what it knows.
+            format: if as_first && adapter.positions != Positions::Infix { 1 } else { FORMAT },
+            method: if is_plain { METHOD.to_owned() } else { adapter.method().name().to_owned() },
+            sites: adapter.prefixes.iter().map(sizes).collect(),
+            n_frozen: adapter.n_frozen,
+            layers: adapter.layers.clone(),
+            others,
+            task: adapter.task.clone(),
+            positions: adapter.positions,
+            base,
+            template: None,
+            figures: None,
+            samples: Vec::new(),
+            card: String::new(),
+            reference_rows: Vec::new(),
+            reference_columns: Vec::new(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}

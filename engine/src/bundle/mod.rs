@@ -1,0 +1,326 @@
+//! One file that is an adapter with all that belongs to it, `.prefix`: safetensors, whose metadata holds our JSON.
+//!
+//! The tensors are `<site>.prompt_embeddings` of a prefix, laid out as PEFT's, those of `parts.rs`, `head.<name>`, and
+//! `reference.logits` of a few rows as its sender computed them. The JSON says the rest: sizes, task, where positions begin,
+//! the base model with the SHA-256 of its weights, templates, figures, samples, a card.
+
+mod manifest;
+mod opened;
+mod parts;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+pub use self::manifest::{About, BaseModel, SharedTemplate, SiteSizes};
+pub use self::opened::Incoming;
+pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes, TokenRowsSizes};
+use crate::adapters::formats::native::unread;
+use crate::adapters::formats::tensors::Tensors;
+use crate::adapters::methods::prefix::PrefixShape;
+use crate::adapters::state::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::config::DataConfig;
+use crate::data::Templates;
+use crate::error::{EngineError, Result};
+use crate::models::Site;
+use crate::training::SampleReport;
+use crate::weights::{Floats, read_metadata, write_floats};
+use crate::{Sentence, sentence};
+
+/// The ending of such a file.
+pub const ENDING: &str = "prefix";
+/// The metadata under which the JSON is kept.
+const KEY: &str = "prefix_workbench";
+/// The newest form, which this program reads and writes where the first, of prefixes alone, is not enough.
+const FORMAT: u32 = 2;
+/// What the first form calls a prefix.
+const METHOD: &str = "prefix_tuning";
+const REFERENCE: &str = "reference.logits";
+/// Rows of a probe, and tokens of each, at most.
+const MAX_ROWS: usize = 64;
+const MAX_TOKENS: usize = 4096;
+
+/// Longest JSON, and longest card in it; what is shown is laid out whole.
+const MAX_JSON: usize = 8 * 1024 * 1024;
+const MAX_CARD: usize = 64 * 1024;
+/// Most samples, and most bytes of all their texts.
+const MAX_SAMPLES: usize = 100;
+const MAX_SAMPLE_TEXT: usize = 1024 * 1024;
+/// Longest name of a base model, of an architecture, of a fingerprint.
+const MAX_NAME: usize = 1024;
+
+/// Logits after the last token of a few rows, as a sender computed them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReferenceLogits {
+    /// Token ids of each row; of a model that reads a source, the source's.
+    pub rows: Vec<Vec<u32>>,
+    /// The columns that are kept.
+    pub columns: Vec<u32>,
+    /// `[rows, columns]`, row by row.
+    pub logits: Vec<f32>,
+}
+
+/// A file, read.
+#[derive(Clone, Debug)]
+pub struct PrefixFile {
+    /// Its prefixes and its head.
+    pub adapter: FoldedAdapter,
+    /// What it says beside.
+    pub about: About,
+    /// What its sender computed.
+    pub reference: Option<ReferenceLogits>,
+}
+
+/// Whether a file is one of ours; `false` for what is no safetensors file.
+pub fn is_one(path: &Path) -> bool {
+    path.is_file() && read_metadata(path).is_ok_and(|metadata| metadata.contains_key(KEY))
+}
+
+/// Writes the file, whole or not at all.
+///
+/// # Errors
+/// The folder cannot be written to, or the card is longer than a reader takes.
+pub fn write(
+    path: &Path,
+    adapter: &FoldedAdapter,
+    mut about: About,
+    reference: Option<&ReferenceLogits>,
+) -> Result<()> {
+    check_texts(&about).map_err(|reason| EngineError::Malformed {
+        what: sentence!("the prefix file"),
+        path: path.to_owned(),
+        reason,
+    })?;
+    let mut tensors = parts::tensors(adapter);
+    for (site, prefix) in &adapter.prefixes {
+        let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];
+        tensors.insert(tensor_name(*site), (dims, prefix.flat.clone()));
+    }
+    for (name, shape, values) in &adapter.head {
+        tensors.insert(format!("head.{name}"), (shape.clone(), values.clone()));
+    }
+    if let Some(ReferenceLogits { rows, columns, logits }) = reference {
+        tensors.insert(REFERENCE.to_owned(), (vec![rows.len(), columns.len()], logits.clone()));
+        about.reference_rows.clone_from(rows);
+        about.reference_columns.clone_from(columns);
+    }
+    let json = serde_json::to_string(&about).map_err(|error| EngineError::Computation(Sentence::verbatim(error)))?;
+    write_floats(path, &tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
+}
+
+/// Reads a file; every size in it is held against every other.
+///
+/// # Errors
+/// It is damaged, contradicts itself, or is of a newer form.
+pub fn read(path: &Path) -> Result<PrefixFile> {
+    let malformed = malformed(path);
+    let kept = Kept::read(path)?;
+    let mut tensors = Tensors::open(path.to_owned())?;
+    let prefixes = prefixes(&kept, &mut tensors, &malformed)?;
+    let Kept { json, about, .. } = kept;
+    let others = parts::read(&about.others, tensors.floats()).map_err(&malformed)?;
+    let reference = reference(&about, tensors.floats()).map_err(&malformed)?;
+    let head = named(tensors.floats(), "head.").map_err(&malformed)?;
+    tensors.finish()?;
+    let adapter = FoldedAdapter {
+        prefixes,
+        n_frozen: about.n_frozen,
+        layers: about.layers.clone(),
+        positions: about.positions,
+        head,
+        task: about.task.clone(),
+        base_model: Some(about.base.name.clone()),
+        ..others
+    };
+    if adapter
+        == (FoldedAdapter {
+            task: adapter.task.clone(),
+            base_model: adapter.base_model.clone(),
+            ..FoldedAdapter::default()
+        })
+    {
+        return Err(malformed(sentence!("it holds nothing")));
+    }
+    let adapter = FoldedAdapter { notices: unread::keys(&json, &about), ..adapter };
+    Ok(PrefixFile { adapter, about, reference })
+}
+
+fn malformed(path: &Path) -> impl Fn(Sentence) -> EngineError {
+    |reason| EngineError::Malformed { what: sentence!("the prefix file"), path: path.to_owned(), reason }
+}
+
+/// What a file says beside its numbers.
+struct Kept {
+    format: u32,
+    /// As it is written, for what nobody reads of it.
+    json: serde_json::Value,
+    about: About,
+}
+
+impl Kept {
+    fn read(path: &Path) -> Result<Self> {
+        let malformed = malformed(path);
+        let broken = |error: serde_json::Error| malformed(Sentence::verbatim(error));
+        let unknown = || EngineError::UnknownAdapter { path: path.to_owned() };
+        let json = read_metadata(path)?.remove(KEY).ok_or_else(unknown)?;
+        if json.len() > MAX_JSON {
+            return Err(malformed(sentence!(
+                "what it says beside its numbers has {n_bytes} bytes, more than {max_json}",
+                n_bytes = json.len(),
+                max_json = MAX_JSON
+            )));
+        }
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+            method: String,
+        }
+        let Form { format, method } = serde_json::from_str(&json).map_err(broken)?;
+        if format > FORMAT {
+            return Err(malformed(sentence!(
+                "it is of form {format}, and this program reads up to {newest}: take a newer one",
+                format,
+                newest = FORMAT
+            )));
+        }
+        if format < FORMAT && method != METHOD {
+            return Err(EngineError::AdapterType(method));
+        }
+        let json: serde_json::Value = serde_json::from_str(&json).map_err(broken)?;
+        let about: About = serde_json::from_value(json.clone()).map_err(broken)?;
+        about.task.check().map_err(&malformed)?;
+        check_texts(&about).map_err(&malformed)?;
+        if let Some(template) = &about.template {
+            Templates::new(&DataConfig {
+                prompt_template: template.prompt_template.clone(),
+                target_template: template.target_template.clone(),
+                ..DataConfig::new("")
+            })?;
+        }
+        Ok(Self { format, json, about })
+    }
+}
+
+/// The prefix of each site, as wide and as deep as the file says.
+fn prefixes(
+    Kept { format, about, .. }: &Kept,
+    tensors: &mut Tensors,
+    malformed: impl Fn(Sentence) -> EngineError,
+) -> Result<Vec<(Site, FoldedPrefix)>> {
+    let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
+    for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
+        // A site that is named twice finds its tensor gone.
+        let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
+        let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
+        if rows != n_virtual || wide != Some(row) {
+            let says = sentence!(
+                "{n_virtual} tokens, {n_layers} layers, {n_kv_heads} heads of {d_head}",
+                n_virtual,
+                n_layers,
+                n_kv_heads,
+                d_head
+            );
+            return Err(malformed(sentence!(
+                "the prefix at the {site} is [{rows}, {row}], and it says {says}",
+                site,
+                rows,
+                row,
+                says
+            )));
+        }
+        prefixes.push((site, FoldedPrefix { shape: PrefixShape { n_virtual, n_layers, n_kv_heads, d_head }, flat }));
+    }
+    if prefixes.is_empty() && *format < FORMAT {
+        return Err(malformed(sentence!("it names no site")));
+    }
+    let slots = prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).min();
+    if slots.is_some_and(|slots| about.n_frozen > slots) {
+        let n_frozen = about.n_frozen;
+        return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
+    }
+    prefixes.sort_by_key(|(site, _)| *site);
+    Ok(prefixes)
+}
+
+/// Refuses texts that are longer than anybody reads.
+fn check_texts(about: &About) -> Result<(), Sentence> {
+    let base = &about.base;
+    if let Some(name) =
+        [&base.name, &base.architecture, &base.fingerprint].into_iter().find(|name| name.len() > MAX_NAME)
+    {
+        return Err(sentence!(
+            "a name of its base model has {n_bytes} bytes, more than {max_name}",
+            n_bytes = name.len(),
+            max_name = MAX_NAME
+        ));
+    }
+    if about.card.len() > MAX_CARD {
+        return Err(sentence!(
+            "its card has {n_bytes} bytes, more than {max_card}",
+            n_bytes = about.card.len(),
+            max_card = MAX_CARD
+        ));
+    }
+    let of_sample = |sample: &SampleReport| sample.prompt.len() + sample.text.len() + sample.reference.len();
+    let n_bytes: usize = about.samples.iter().map(of_sample).sum();
+    if about.samples.len() > MAX_SAMPLES || n_bytes > MAX_SAMPLE_TEXT {
+        let n = about.samples.len();
+        return Err(sentence!(
+            "its {n} samples have {n_bytes} bytes, more than {max_samples} or {max_sample_text}",
+            n,
+            n_bytes,
+            max_samples = MAX_SAMPLES,
+            max_sample_text = MAX_SAMPLE_TEXT
+        ));
+    }
+    Ok(())
+}
+
+fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, Sentence> {
+    let (rows, columns) = (about.reference_rows.clone(), about.reference_columns.clone());
+    let Some((shape, logits)) = tensors.remove(REFERENCE) else {
+        return if rows.is_empty() {
+            Ok(None)
+        } else {
+            Err(sentence!("it has rows for a probe, and no {reference}", reference = REFERENCE))
+        };
+    };
+    if shape != [rows.len(), columns.len()] || rows.is_empty() || columns.is_empty() {
+        return Err(sentence!(
+            "{reference} is {shape}, for {n_rows} rows and {n_columns} columns",
+            reference = REFERENCE,
+            shape,
+            n_rows = rows.len(),
+            n_columns = columns.len()
+        ));
+    }
+    if rows.len() > MAX_ROWS || rows.iter().any(|row| row.is_empty() || row.len() > MAX_TOKENS) {
+        return Err(sentence!(
+            "a probe has 1 to {max_rows} rows of 1 to {max_tokens} tokens",
+            max_rows = MAX_ROWS,
+            max_tokens = MAX_TOKENS
+        ));
+    }
+    if logits.iter().any(|x| !x.is_finite()) {
+        return Err(sentence!("{reference} holds a number that is not finite", reference = REFERENCE));
+    }
+    Ok(Some(ReferenceLogits { rows, columns, logits }))
+}
+
+/// Takes the tensors below a name, with the names they have there.
+fn named(tensors: &mut Floats, below: &str) -> Result<Vec<NamedTensor>, Sentence> {
+    let mut found = Vec::new();
+    for (name, (shape, values)) in tensors.extract_if(.., |name, _| name.starts_with(below)) {
+        let name = &name[below.len()..];
+        if values.iter().any(|x| !x.is_finite()) {
+            return Err(sentence!("{below}{name} holds a number that is not finite", below, name));
+        }
+        found.push((name.to_owned(), shape, values));
+    }
+    Ok(found)
+}
+
+fn tensor_name(site: Site) -> String {
+    format!("{}.prompt_embeddings", site.name())
+}
