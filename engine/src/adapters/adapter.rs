@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::adapters::methods::Part;
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::state::FoldedAdapter;
+use crate::adapters::state::AdapterState;
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{Conditioning, Site};
@@ -77,20 +77,21 @@ impl Adapter {
         })
     }
 
-    /// The adapter as it stands, folded.
+    /// The adapter as a folder keeps it: networks folded away.
     ///
     /// # Errors
     /// The device failed.
-    pub fn fold(&self, base_model: &str) -> Result<FoldedAdapter> {
-        let mut folded = FoldedAdapter {
-            task: self.task.clone(),
+    pub fn to_state(&self, base_model: &str) -> Result<AdapterState> {
+        let parts = self.parts.iter().map(Part::to_state).collect::<Result<Vec<_>>>()?;
+        let placement = self.parts.iter().find_map(|part| match part {
+            Part::Prefix(_, prefix) => Some(prefix.placement()),
+            _ => None,
+        });
+        Ok(AdapterState {
             base_model: Some(base_model.to_owned()),
-            ..FoldedAdapter::default()
-        };
-        for part in &self.parts {
-            part.fold_into(&mut folded)?;
-        }
-        Ok(folded)
+            placement: placement.unwrap_or_default(),
+            ..AdapterState::new(self.task.clone(), parts)
+        })
     }
 
     /// Leaves whose gradients can be asked for.

@@ -11,26 +11,26 @@ pub mod parameters;
 pub mod state;
 
 mod adapter;
-mod describe;
-mod placed;
+mod fits;
 
 pub use self::adapter::{Adapter, Leaves};
-pub(crate) use self::describe::describe;
 pub use self::formats::lookalike::{Lookalike, no_adapter};
-pub use self::methods::full::TunedWeights;
-pub use self::methods::head::{Head, HeadShape};
+pub use self::methods::few_shot::FewShotState;
+pub use self::methods::full::{TunedWeights, WeightsState};
+pub use self::methods::head::{Head, HeadShape, HeadState};
 pub use self::methods::lora::residual::Residual;
 pub use self::methods::lora::{
-    ALL_LINEAR, Lora, LoraLayer, LoraShape, TokenTable, default_targets, is_of_a_head, last_names,
+    ALL_LINEAR, Lora, LoraLayer, LoraMatrices, LoraShape, LoraState, TokenRows, TokenTable, default_targets,
+    is_of_a_head, last_names,
 };
 pub use self::methods::prefix::init::{Place, PrefixTarget, TargetRow};
-pub use self::methods::prefix::{Prefix, PrefixShape, count_parameters};
+pub use self::methods::prefix::{Prefix, PrefixShape, PrefixState, count_parameters};
 pub(crate) use self::methods::prompt::init::frequent;
 pub use self::methods::prompt::init::{PromptStart, PromptTarget};
-pub use self::methods::prompt::{PromptEncoderShape, PromptShape, PromptTasksShape, SoftPrompt};
-pub use self::methods::{Part, PartPlan};
+pub use self::methods::prompt::{
+    PromptEncoderShape, PromptShape, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt,
+};
+pub use self::methods::{Part, PartPlan, PartState};
 pub use self::ops::combine::{Combination, combine};
 pub use self::parameters::{Parameter, Trainables};
-pub use self::state::{
-    FoldedAdapter, FoldedLora, FoldedPrefix, FoldedPrompt, FoldedTasks, LoraMatrices, NamedTensor, TokenRows,
-};
+pub use self::state::{AdapterState, NamedTensor, PrefixPlacement};

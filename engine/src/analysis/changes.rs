@@ -1,6 +1,6 @@
 //! How much an adapter changes of the model's weights: the norm of what it adds, beside the norm of what was there.
 
-use crate::adapters::{FoldedAdapter, LoraMatrices};
+use crate::adapters::{AdapterState, LoraMatrices};
 use crate::analysis::WeightChange;
 use crate::error::Result;
 use crate::models::folder::ModelFolder;
@@ -9,7 +9,7 @@ use crate::models::folder::ModelFolder;
 ///
 /// # Errors
 /// A weight has another shape, or cannot be read.
-pub fn weight_changes(adapter: &FoldedAdapter, model: &ModelFolder) -> Result<Vec<WeightChange>> {
+pub fn weight_changes(adapter: &AdapterState, model: &ModelFolder) -> Result<Vec<WeightChange>> {
     let weights = model.known_weights();
     let own = |name: &str| -> Result<Vec<f32>> {
         let Some(weight) = weights.iter().find(|weight| weight.name == name) else { return Ok(Vec::new()) };
@@ -21,18 +21,18 @@ pub fn weight_changes(adapter: &FoldedAdapter, model: &ModelFolder) -> Result<Ve
         WeightChange { name: name.to_owned(), norm: norm as f32, share: share as f32 }
     };
     let mut changes = Vec::new();
-    for rows in adapter.lora.iter().flat_map(|lora| &lora.rows) {
+    for rows in adapter.lora().iter().flat_map(|lora| &lora.rows) {
         let weight = own(&format!("{}.weight", rows.table))?;
         let mut now = weight.clone();
         rows.put_in(&mut now);
         let added = squares(now.iter().zip(&weight).map(|(&now, &before)| f64::from(now) - f64::from(before))).sqrt();
         changes.push(change(&rows.table, added, &weight));
     }
-    for layer in adapter.lora.iter().flat_map(|lora| &lora.layers) {
+    for layer in adapter.lora().iter().flat_map(|lora| &lora.layers) {
         let weight = own(&format!("{}.weight", layer.name))?;
         changes.push(change(&layer.name, norm_of_product(layer), &weight));
     }
-    for (name, _, values) in &adapter.weights {
+    for (name, _, values) in adapter.weights() {
         let weight = own(name)?;
         let before = weight.iter().copied().chain(std::iter::repeat(0.0));
         let added = squares(values.iter().zip(before).map(|(&now, before)| f64::from(now) - f64::from(before))).sqrt();

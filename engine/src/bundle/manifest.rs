@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::OtherParts;
 use super::{FORMAT, METHOD};
-use crate::adapters::methods::prefix::PrefixShape;
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix};
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
+use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::{BeginToken, TaskRecord};
 use crate::models::ModelSummary;
 use crate::models::Site;
@@ -143,24 +143,25 @@ impl BaseModel {
 
 impl About {
     /// Of an adapter and its base; what its run knows can be added.
-    pub fn new(adapter: &FoldedAdapter, base: BaseModel) -> Self {
-        let sizes = |(site, prefix): &(Site, FoldedPrefix)| {
+    pub fn new(adapter: &AdapterState, base: BaseModel) -> Self {
+        let sizes = |prefix: &PrefixState| {
             let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = prefix.shape;
-            SiteSizes { site: *site, n_virtual, n_layers, n_kv_heads, d_head }
+            SiteSizes { site: prefix.site, n_virtual, n_layers, n_kv_heads, d_head }
         };
         let others = OtherParts::of(adapter);
-        let is_plain = others == OtherParts::default() && adapter.weights.is_empty() && !adapter.prefixes.is_empty();
-        let as_first = is_plain && adapter.n_frozen == 0 && adapter.layers.is_none();
+        let PrefixPlacement { positions, layers } = adapter.placement.clone();
+        let is_plain = others == OtherParts::default() && adapter.weights().is_empty() && !adapter.sites().is_empty();
+        let as_first = is_plain && adapter.n_frozen() == 0 && layers.is_none();
         Self {
             // An older program reads what it knows.
-            format: if as_first && adapter.positions != Positions::Infix { 1 } else { FORMAT },
+            format: if as_first && positions != Positions::Infix { 1 } else { FORMAT },
             method: if is_plain { METHOD.to_owned() } else { adapter.method().name().to_owned() },
-            sites: adapter.prefixes.iter().map(sizes).collect(),
-            n_frozen: adapter.n_frozen,
-            layers: adapter.layers.clone(),
+            sites: adapter.prefixes().map(sizes).collect(),
+            n_frozen: adapter.n_frozen(),
+            layers,
             others,
             task: adapter.task.clone(),
-            positions: adapter.positions,
+            positions,
             base,
             template: None,
             figures: None,

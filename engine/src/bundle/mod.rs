@@ -18,8 +18,10 @@ pub use self::opened::Incoming;
 pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes, TokenRowsSizes};
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::methods::prefix::PrefixShape;
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
+use crate::adapters::state::{AdapterState, NamedTensor, PrefixPlacement};
 use crate::config::DataConfig;
 use crate::data::Templates;
 use crate::error::{EngineError, Result};
@@ -65,7 +67,7 @@ pub struct ReferenceLogits {
 #[derive(Clone, Debug)]
 pub struct PrefixFile {
     /// Its prefixes and its head.
-    pub adapter: FoldedAdapter,
+    pub adapter: AdapterState,
     /// What it says beside.
     pub about: About,
     /// What its sender computed.
@@ -81,23 +83,18 @@ pub fn is_one(path: &Path) -> bool {
 ///
 /// # Errors
 /// The folder cannot be written to, or the card is longer than a reader takes.
-pub fn write(
-    path: &Path,
-    adapter: &FoldedAdapter,
-    mut about: About,
-    reference: Option<&ReferenceLogits>,
-) -> Result<()> {
+pub fn write(path: &Path, adapter: &AdapterState, mut about: About, reference: Option<&ReferenceLogits>) -> Result<()> {
     check_texts(&about).map_err(|reason| EngineError::Malformed {
         what: sentence!("the prefix file"),
         path: path.to_owned(),
         reason,
     })?;
     let mut tensors = parts::tensors(adapter);
-    for (site, prefix) in &adapter.prefixes {
+    for prefix in adapter.prefixes() {
         let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];
-        tensors.insert(tensor_name(*site), (dims, prefix.flat.clone()));
+        tensors.insert(tensor_name(prefix.site), (dims, prefix.flat.clone()));
     }
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         tensors.insert(format!("head.{name}"), (shape.clone(), values.clone()));
     }
     if let Some(ReferenceLogits { rows, columns, logits }) = reference {
@@ -123,26 +120,16 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     let reference = reference(&about, tensors.floats()).map_err(&malformed)?;
     let head = named(tensors.floats(), "head.").map_err(&malformed)?;
     tensors.finish()?;
-    let adapter = FoldedAdapter {
-        prefixes,
-        n_frozen: about.n_frozen,
-        layers: about.layers.clone(),
-        positions: about.positions,
-        head,
-        task: about.task.clone(),
+    let parts = prefixes.into_iter().map(PartState::from).chain(others).chain([HeadState(head).into()]);
+    let adapter = AdapterState {
         base_model: Some(about.base.name.clone()),
-        ..others
+        placement: PrefixPlacement { positions: about.positions, layers: about.layers.clone() },
+        notices: unread::keys(&json, &about),
+        ..AdapterState::new(about.task.clone(), parts)
     };
-    if adapter
-        == (FoldedAdapter {
-            task: adapter.task.clone(),
-            base_model: adapter.base_model.clone(),
-            ..FoldedAdapter::default()
-        })
-    {
+    if adapter.parts.is_empty() {
         return Err(malformed(sentence!("it holds nothing")));
     }
-    let adapter = FoldedAdapter { notices: unread::keys(&json, &about), ..adapter };
     Ok(PrefixFile { adapter, about, reference })
 }
 
@@ -207,8 +194,9 @@ fn prefixes(
     Kept { format, about, .. }: &Kept,
     tensors: &mut Tensors,
     malformed: impl Fn(Sentence) -> EngineError,
-) -> Result<Vec<(Site, FoldedPrefix)>> {
-    let mut prefixes: Vec<(Site, FoldedPrefix)> = Vec::new();
+) -> Result<Vec<PrefixState>> {
+    let n_frozen = about.n_frozen;
+    let mut prefixes: Vec<PrefixState> = Vec::new();
     for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
         // A site that is named twice finds its tensor gone.
         let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
@@ -229,17 +217,17 @@ fn prefixes(
                 says
             )));
         }
-        prefixes.push((site, FoldedPrefix { shape: PrefixShape { n_virtual, n_layers, n_kv_heads, d_head }, flat }));
+        let shape = PrefixShape { n_virtual, n_layers, n_kv_heads, d_head };
+        prefixes.push(PrefixState { site, shape, n_frozen, flat });
     }
     if prefixes.is_empty() && *format < FORMAT {
         return Err(malformed(sentence!("it names no site")));
     }
-    let slots = prefixes.iter().map(|(_, prefix)| prefix.shape.n_virtual).min();
-    if slots.is_some_and(|slots| about.n_frozen > slots) {
-        let n_frozen = about.n_frozen;
+    let slots = prefixes.iter().map(|prefix| prefix.shape.n_virtual).min();
+    if slots.is_some_and(|slots| n_frozen > slots) {
         return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
     }
-    prefixes.sort_by_key(|(site, _)| *site);
+    prefixes.sort_by_key(|prefix| prefix.site);
     Ok(prefixes)
 }
 

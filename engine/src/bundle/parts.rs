@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::named;
-use crate::adapters::state::{FoldedAdapter, FoldedLora, FoldedPrompt, FoldedTasks, LoraMatrices, TokenRows};
+use crate::adapters::{
+    AdapterState, FewShotState, LoraMatrices, LoraState, PartState, PromptState, PromptTasksState, TokenRows,
+    WeightsState,
+};
 use crate::config::LoraConfig;
 use crate::weights::Floats;
 use crate::{Sentence, sentence};
@@ -25,7 +28,7 @@ pub struct OtherParts {
 
 /// A soft prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of FoldedPrompt and FoldedTasks")]
+#[expect(missing_docs, reason = "the names are those of PromptState and PromptTasksState")]
 pub struct PromptSizes {
     pub n_virtual: usize,
     pub n_rows: usize,
@@ -37,7 +40,7 @@ pub struct PromptSizes {
 
 /// Matrices of low rank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of FoldedLora")]
+#[expect(missing_docs, reason = "the names are those of LoraState")]
 pub struct LoraSizes {
     pub config: LoraConfig,
     pub fan_in_fan_out: bool,
@@ -70,8 +73,8 @@ pub struct LoraLayerSizes {
 
 impl OtherParts {
     /// Those of an adapter.
-    pub(super) fn of(adapter: &FoldedAdapter) -> Self {
-        let prompt = |prompt: &FoldedPrompt| PromptSizes {
+    pub(super) fn of(adapter: &AdapterState) -> Self {
+        let prompt = |prompt: &PromptState| PromptSizes {
             n_virtual: prompt.n_virtual,
             n_rows: prompt.n_rows,
             width: prompt.width,
@@ -92,45 +95,46 @@ impl OtherParts {
             tokens: rows.tokens.clone(),
             width: rows.width,
         };
-        let lora = |lora: &FoldedLora| LoraSizes {
+        let lora = |lora: &LoraState| LoraSizes {
             config: lora.config.clone(),
             fan_in_fan_out: lora.fan_in_fan_out,
             layers: lora.layers.iter().map(layer).collect(),
             rows: lora.rows.iter().map(rows).collect(),
         };
         Self {
-            prompt: adapter.prompt.as_ref().map(prompt),
-            lora: adapter.lora.as_ref().map(lora),
-            text: adapter.text.clone(),
+            prompt: adapter.prompt().map(prompt),
+            lora: adapter.lora().map(lora),
+            text: adapter.text().map(str::to_owned),
         }
     }
 }
 
 /// The tensors of everything but prefixes and the head.
-pub(super) fn tensors(adapter: &FoldedAdapter) -> Floats {
+pub(super) fn tensors(adapter: &AdapterState) -> Floats {
     let mut tensors = Floats::new();
-    if let Some(FoldedPrompt { n_rows, width, values, tasks, .. }) = &adapter.prompt {
+    if let Some(PromptState { n_rows, width, values, tasks, .. }) = adapter.prompt() {
         tensors.insert("prompt.embeddings".to_owned(), (vec![*n_rows, *width], values.clone()));
-        if let Some(FoldedTasks { n_tasks, ranks, cols, rows }) = tasks {
+        if let Some(PromptTasksState { n_tasks, ranks, cols, rows }) = tasks {
             tensors.insert("prompt.cols".to_owned(), (vec![*n_tasks, *n_rows, *ranks], cols.clone()));
             tensors.insert("prompt.rows".to_owned(), (vec![*n_tasks, *ranks, *width], rows.clone()));
         }
     }
-    for LoraMatrices { name, rank, d_in, d_out, a, b, .. } in adapter.lora.iter().flat_map(|lora| &lora.layers) {
+    for LoraMatrices { name, rank, d_in, d_out, a, b, .. } in adapter.lora().iter().flat_map(|lora| &lora.layers) {
         tensors.insert(format!("lora.{name}.a"), (vec![*rank, *d_in], a.clone()));
         tensors.insert(format!("lora.{name}.b"), (vec![*d_out, *rank], b.clone()));
     }
-    for TokenRows { table, tokens, width, values } in adapter.lora.iter().flat_map(|lora| &lora.rows) {
+    for TokenRows { table, tokens, width, values } in adapter.lora().iter().flat_map(|lora| &lora.rows) {
         tensors.insert(format!("lora.{table}.rows"), (vec![tokens.len(), *width], values.clone()));
     }
-    for (name, shape, values) in &adapter.weights {
+    for (name, shape, values) in adapter.weights() {
         tensors.insert(format!("weights.{name}"), (shape.clone(), values.clone()));
     }
     tensors
 }
 
 /// Everything but prefixes and the head; every size is held against the tensors.
-pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAdapter, Sentence> {
+pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<Vec<PartState>, Sentence> {
+    let mut parts: Vec<PartState> = sizes.text.iter().map(|text| FewShotState(text.clone()).into()).collect();
     let prompt = match sizes.prompt {
         None => None,
         Some(PromptSizes { n_virtual, n_rows, width, of_model, n_tasks, ranks }) => {
@@ -143,15 +147,15 @@ pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAda
                 n_tasks => {
                     let cols = take(tensors, "prompt.cols", &[n_tasks, n_rows, ranks])?;
                     let rows = take(tensors, "prompt.rows", &[n_tasks, ranks, width])?;
-                    Some(FoldedTasks { n_tasks, ranks, cols, rows })
+                    Some(PromptTasksState { n_tasks, ranks, cols, rows })
                 }
             };
-            Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks })
+            Some(PromptState { n_virtual, n_rows, width, values, of_model, tasks })
         }
     };
     let lora = match &sizes.lora {
         None => None,
-        Some(LoraSizes { config, fan_in_fan_out, layers, rows }) => Some(FoldedLora {
+        Some(LoraSizes { config, fan_in_fan_out, layers, rows }) => Some(LoraState {
             config: config.clone(),
             fan_in_fan_out: *fan_in_fan_out,
             layers: layers.iter().map(|sizes| matrices(sizes, tensors)).collect::<Result<_, _>>()?,
@@ -160,8 +164,9 @@ pub(super) fn read(sizes: &OtherParts, tensors: &mut Floats) -> Result<FoldedAda
             base_copies: Vec::new(),
         }),
     };
-    let weights = named(tensors, "weights.")?;
-    Ok(FoldedAdapter { prompt, lora, weights, text: sizes.text.clone(), ..FoldedAdapter::default() })
+    let weights = WeightsState(named(tensors, "weights.")?);
+    parts.extend(prompt.map(PartState::from).into_iter().chain(lora.map(PartState::from)).chain([weights.into()]));
+    Ok(parts)
 }
 
 /// Takes a tensor of these sizes.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Sentence;
-use crate::adapters::FoldedAdapter;
+use crate::adapters::formats;
 use crate::bundle::{BaseModel, Incoming};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
@@ -16,13 +16,13 @@ use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
-        let mut adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
+        let mut adapter = formats::read(&adapter_folder(adapter), None)?;
         out.unread(&adapter);
         // Its base model may be anywhere, or nowhere any more.
         let base = adapter.base_model.as_ref().and_then(|base| ModelFolder::open(Path::new(base)).ok());
         let architecture = base.map(|base| base.shape().architecture.to_owned());
         adapter.base_model = adapter.base_model.as_deref().map(public_name);
-        if let Some(text) = adapter.export(&to, architecture.as_deref())? {
+        if let Some(text) = formats::export(&adapter, &to, architecture.as_deref())? {
             out.send(Report::Notice { text });
         }
         Ok(Report::Written { folder: to })
@@ -56,9 +56,9 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
             path: adapter,
             sentence,
             method: folded.method(),
-            lora: folded.lora.as_ref().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
+            lora: folded.lora().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
             n_virtual: folded.n_virtual(),
-            positions: folded.positions,
+            positions: folded.placement.positions,
             task: folded.task.task,
             classes: folded.task.classes,
             other_base,
@@ -84,15 +84,15 @@ pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: P
         let origin = serde_json::json!({
             "imported_from": adapter,
             "model": model,
-            "positions": sent.adapter.positions,
+            "positions": sent.adapter.placement.positions,
             "found": sent.sentence.to_string(),
             "about": sent.about,
         });
         files::write_folder(&to, |draft| {
             let run = RunFolder::open(draft)?;
-            run.write_folder("adapter", |folder| sent.adapter.write(folder, None))?;
+            run.write_folder("adapter", |folder| formats::write(&sent.adapter, folder, None))?;
             let checkpoint = format!("checkpoints/{}", RunFolder::checkpoint_name(0));
-            run.write_folder(&checkpoint, |folder| sent.adapter.write(folder, None))?;
+            run.write_folder(&checkpoint, |folder| formats::write(&sent.adapter, folder, None))?;
             run.note_checkpoint(0, true, Older::KeepAdapter)?;
             write_json(&draft.join("import.json"), &origin)
         })?;

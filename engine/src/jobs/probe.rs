@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::AdapterState;
 use crate::adapters::parameters::floats;
 use crate::bundle::{Incoming, ReferenceLogits};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
@@ -57,7 +57,7 @@ fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
     let conditioning = model.conditioning(adapter)?;
     let (width, with) = last_logits(model, adapter, &conditioning, &rows)?;
     let base = Conditioning { head: conditioning.head, ..Conditioning::default() };
-    let bare = FoldedAdapter { task: adapter.task.clone(), ..FoldedAdapter::default() };
+    let bare = AdapterState { task: adapter.task.clone(), ..AdapterState::default() };
     let (_, without) = last_logits(model, &bare, &base, &rows)?;
     let largest = with.iter().map(|x| x.abs()).fold(0.0, f32::max);
     Ok(ProbeReport {
@@ -70,7 +70,7 @@ fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
 }
 
 /// Token ids of texts, each short enough to stand behind the adapter.
-pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &FoldedAdapter) -> Result<Vec<Vec<u32>>> {
+pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &AdapterState) -> Result<Vec<Vec<u32>>> {
     let room = model.model.shape().n_positions.saturating_sub(adapter.n_before() + 1);
     let row = |text: &str| {
         let mut tokens = plain_prompt(text, &model.tokenizer)?;
@@ -87,7 +87,7 @@ pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &Fol
 /// A row has a token that the model does not know, or does not fit behind the adapter.
 pub(super) fn last_logits(
     model: &LoadedModel,
-    adapter: &FoldedAdapter,
+    adapter: &AdapterState,
     conditioning: &Conditioning,
     rows: &[Vec<u32>],
 ) -> Result<(usize, Vec<f32>)> {
@@ -109,7 +109,7 @@ pub(super) fn last_logits(
 /// `tuned` is the model with the weights that the adapter changes, `before` what stands before the row.
 fn of_row(
     model: &LoadedModel,
-    (adapter, before): (&FoldedAdapter, &[u32]),
+    (adapter, before): (&AdapterState, &[u32]),
     (tuned, with): (&Model, &Conditioning),
     row: &[u32],
 ) -> Result<Tensor<2>> {

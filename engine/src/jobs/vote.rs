@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::evaluate::{adapter_of, scored_rows};
-use crate::adapters::FoldedAdapter;
+use crate::adapters::AdapterState;
 use crate::ballot::{Verdict, log_probability, majority};
 use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch, evaluation_batches};
@@ -82,7 +82,7 @@ impl Vote {
         let model = session.model(model, (*device, *precision), &mut out.loading())?;
         out.send(Report::Phase(Phase::PreparingData));
         let adapters = adapters.iter().map(|folder| adapter_of(folder, data, &model));
-        let adapters = adapters.collect::<Result<Vec<FoldedAdapter>>>()?;
+        let adapters = adapters.collect::<Result<Vec<AdapterState>>>()?;
         let record = TaskRecord { tasks: Vec::new(), ..adapters[0].task.clone() };
         if adapters.iter().any(|other| other.task.task != record.task || other.task.classes != record.classes) {
             let reason = sentence!("the adapters were trained for different tasks or classes");
@@ -94,7 +94,7 @@ impl Vote {
             n_before = n_before.max(adapter.n_before()).max(adapter.before(&model.tokenizer)?.len());
         }
         let rows_of =
-            |adapter: &FoldedAdapter| Ok(scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train);
+            |adapter: &AdapterState| Ok(scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train);
         let mut rows = adapters.iter().map(rows_of).collect::<Result<Vec<Vec<Example>>>>()?;
         keep_common(&mut rows);
         let n_rows = rows[0].len();
@@ -116,7 +116,7 @@ fn keep_common(rows: &mut [Vec<Example>]) {
 }
 
 impl Member {
-    fn new(adapter: &FoldedAdapter, rows: Vec<Example>, record: &TaskRecord, model: &LoadedModel) -> Result<Self> {
+    fn new(adapter: &AdapterState, rows: Vec<Example>, record: &TaskRecord, model: &LoadedModel) -> Result<Self> {
         let conditioning = model.conditioning(adapter)?;
         let tuned = model.model.tuned(&conditioning.tuned)?.map(Rc::new);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();

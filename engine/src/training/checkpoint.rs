@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
-use crate::adapters::{Adapter, Parameter, PartPlan};
+use crate::adapters::{Adapter, Parameter, PartPlan, formats};
 use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
@@ -69,7 +69,7 @@ pub fn write(
     base_model: &str,
 ) -> Result<()> {
     write_folder(folder, |draft| {
-        trainer.adapter.fold(base_model)?.write(draft, Some(config))?;
+        formats::write(&trainer.adapter.to_state(base_model)?, draft, Some(config))?;
         let mut tensors = BTreeMap::new();
         for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
             for Remembered { kind, shape, value } in memory.tensors() {

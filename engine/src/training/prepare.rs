@@ -6,8 +6,8 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use crate::adapters::{
-    Adapter, FoldedAdapter, FoldedLora, Head, HeadShape, Lora, NamedTensor, Parameter, Part, PartPlan, Place, Prefix,
-    PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt, TunedWeights,
+    Adapter, AdapterState, Head, HeadShape, Lora, LoraState, NamedTensor, Parameter, Part, PartPlan, Place, Prefix,
+    PromptEncoderShape, PromptShape, PromptStart, PromptTarget, PromptTasksShape, SoftPrompt, TunedWeights, formats,
     is_of_a_head,
 };
 use crate::config::{
@@ -131,12 +131,11 @@ pub(crate) fn prepare(
         }
         None => {
             let trainer = ground.fresh(config)?;
-            let mut start = trainer.adapter.fold(&config.model.display().to_string())?;
-            if matches!(config.method, MethodConfig::Full(_)) {
-                // The model's own weights are where they are.
-                start.weights.clear();
-            }
-            folder.write_folder("initial", |initial| start.write(initial, Some(&config.method)))?;
+            let start = trainer.adapter.to_state(&config.model.display().to_string())?;
+            // The model's own weights are where they are.
+            let is_full = matches!(config.method, MethodConfig::Full(_));
+            let start = if is_full { start.without_weights() } else { start };
+            folder.write_folder("initial", |initial| formats::write(&start, initial, Some(&config.method)))?;
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
@@ -301,7 +300,7 @@ fn restore(
     training: &TrainingConfig,
     model: &LoadedModel,
 ) -> Result<(Trainer, CheckpointState)> {
-    let before = FoldedAdapter::read(folder, Some(&model.model.sites()))?.task;
+    let before = formats::read(folder, Some(&model.model.sites()))?.task;
     if before != plan.task {
         return Err(EngineError::Resume(sentence!(
             "the task or the classes of the rows are not those the run began with"
@@ -499,9 +498,9 @@ fn initial(plan: &AdapterPlan, config: &RunConfig, model: &LoadedModel, rows: &[
 #[derive(Default)]
 struct Start {
     /// Of the method.
-    adapter: Option<FoldedAdapter>,
+    adapter: Option<AdapterState>,
     /// Of the matrices, alone or beside another method.
-    lora: Option<FoldedLora>,
+    lora: Option<LoraState>,
     /// The biases beside them.
     weights: Vec<NamedTensor>,
 }
@@ -524,7 +523,7 @@ impl Start {
                 start.adapter = Some(read(path)?);
             }
             MethodConfig::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. }) => {
-                start.adapter = Some(read(path)?).filter(|adapter| adapter.prompt.is_some());
+                start.adapter = Some(read(path)?).filter(|adapter| adapter.prompt().is_some());
                 start.adapter.as_ref().ok_or_else(|| lacks(sentence!("soft prompt")))?;
             }
             _ => {}
@@ -535,8 +534,8 @@ impl Start {
         });
         if let Some(LoraInit::Adapter { path }) = lora {
             let adapter = read(path)?;
-            start.lora = Some(adapter.lora.clone().ok_or_else(|| lacks(sentence!("matrices")))?);
-            start.weights.clone_from(&adapter.weights);
+            start.lora = Some(adapter.lora().cloned().ok_or_else(|| lacks(sentence!("matrices")))?);
+            start.weights = adapter.weights().to_vec();
             start.adapter.get_or_insert(adapter);
         }
         Ok(start)
@@ -544,7 +543,7 @@ impl Start {
 
     fn prompt(&self) -> Option<PromptStart> {
         let adapter = self.adapter.as_ref()?;
-        Some(PromptStart { prompt: adapter.prompt.clone()?, tasks: adapter.task.tasks.clone() })
+        Some(PromptStart { prompt: adapter.prompt()?.clone(), tasks: adapter.task.tasks.clone() })
     }
 
     fn weight(&self, weight: &WeightName) -> Option<Vec<f32>> {
@@ -567,7 +566,7 @@ impl Start {
             return;
         }
         let found = |parameter: &Parameter| {
-            adapter.head.iter().find(|(name, shape, _)| *name == parameter.name && *shape == parameter.shape)
+            adapter.head().iter().find(|(name, shape, _)| *name == parameter.name && *shape == parameter.shape)
         };
         if head.parameters.iter().all(|parameter| found(parameter).is_some()) {
             for parameter in &mut head.parameters {

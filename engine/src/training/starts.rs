@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::adapters::{FoldedAdapter, PrefixTarget, TargetRow, frequent};
+use crate::adapters::{AdapterState, PrefixTarget, TargetRow, frequent};
 use crate::bundle::Incoming;
 use crate::config::{PrefixInit, TaskRecord};
 use crate::data::Example;
@@ -38,9 +38,7 @@ pub(super) fn prefix_target(
             }
         }
         PrefixInit::Adapter { path } => {
-            let adapter = adapter(path, model)?;
-            let found = adapter.prefixes.into_iter().find(|(other, _)| *other == site);
-            target.adapter = found.map(|(_, prefix)| prefix);
+            target.adapter = adapter(path, model)?.prefix_at(site).cloned();
         }
         PrefixInit::ScaledRandom => {
             let row = |example: &Example| TargetRow { source: hard(&example.source), tokens: hard(&example.tokens) };
@@ -52,7 +50,7 @@ pub(super) fn prefix_target(
 }
 
 /// The adapter of a run, of a folder or of a file, in any form that can be imported.
-pub(super) fn adapter(path: &Path, model: &LoadedModel) -> Result<FoldedAdapter> {
+pub(super) fn adapter(path: &Path, model: &LoadedModel) -> Result<AdapterState> {
     let of_run = path.join("adapter");
     let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
     let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&model.model.sites()))?.adapter;

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use crate::adapters::formats::peft::name_in_training;
 use crate::adapters::parameters::floats;
-use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
+use crate::adapters::{Adapter, AdapterState, Parameter, Part, PartPlan, PrefixShape};
 use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -51,7 +51,7 @@ pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision
     let model = BaseModel::load(Arc::new(folder), (&device, precision), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;
     let plan = plan(case, &model, adapter.as_ref())?;
-    let n_soft = adapter.as_ref().map_or(0, FoldedAdapter::n_soft);
+    let n_soft = adapter.as_ref().map_or(0, AdapterState::n_soft);
     let is_plain = adapter.is_none();
     let setup = Setup { case, model, device, plan, n_soft, is_plain };
     let mut results = Arrays::new();

@@ -2,30 +2,30 @@
 
 use crate::adapters::formats::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{
-    FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PrefixShape,
-    PromptEncoderShape, PromptShape, PromptTasksShape, TokenTable,
+    AdapterState, HeadShape, LoraLayer, LoraShape, PartPlan, PrefixShape, PrefixState, PromptEncoderShape, PromptShape,
+    PromptState, PromptTasksShape, TokenTable, formats,
 };
 use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, LinearName, Site, WeightName, tied_head};
+use crate::models::{BaseModel, LinearName, WeightName, tied_head};
 use crate::nn::positions::Positions;
 use crate::training::checkpoint::AdapterPlan;
 use crate::verify::case::Case;
 
 /// The adapter of a case, where it has one.
-pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAdapter>> {
+pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<AdapterState>> {
     let folder = case.folder.join("adapter");
     if !folder.is_dir() {
         return Ok(None);
     }
     let sites = model.sites();
-    let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
+    let adapter = formats::read(&folder, Some(&sites))?;
     adapter.check_fits(&sites)?;
     adapter.placed(model).map(Some)
 }
 
 /// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
-pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Result<AdapterPlan> {
+pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&AdapterState>) -> Result<AdapterPlan> {
     let task = TaskRecord::of(case.task);
     let Some(adapter) = adapter else {
         // Where the reference trains nothing, the untouched model is what the case is held against.
@@ -41,9 +41,8 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
     if !case.arrays.keys().any(|name| name.starts_with("param/")) {
         return Ok(AdapterPlan { parts: Vec::new(), task });
     }
-    let mut parts: Vec<PartPlan> =
-        adapter.prefixes.iter().map(|(site, folded)| prefix_plan(case, adapter, *site, folded)).collect();
-    if let Some(&FoldedPrompt { n_virtual, n_rows, width, ref tasks, .. }) = adapter.prompt.as_ref() {
+    let mut parts: Vec<PartPlan> = adapter.prefixes().map(|folded| prefix_plan(case, adapter, folded)).collect();
+    if let Some(&PromptState { n_virtual, n_rows, width, ref tasks, .. }) = adapter.prompt() {
         let tasks = tasks.as_ref().map(|tasks| PromptTasksShape { n_tasks: tasks.n_tasks, ranks: tasks.ranks });
         let folder = case.folder.join("adapter");
         parts.push(PartPlan::Prompt(PromptShape {
@@ -59,7 +58,7 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
             tasks,
         }));
     }
-    if let Some(lora) = &adapter.lora {
+    if let Some(lora) = adapter.lora() {
         let of_case = |linear: LinearName| {
             let layer = lora.layers.iter().find(|layer| layer.name == linear.name)?;
             Some(LoraLayer { rank: layer.rank, scale: layer.scale, linear })
@@ -73,7 +72,7 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
         let layers = linears.into_iter().filter_map(of_case).collect();
         parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers, tables }));
     }
-    let trained = |weight: &WeightName| adapter.weights.iter().any(|(name, ..)| *name == weight.name);
+    let trained = |weight: &WeightName| adapter.weights().iter().any(|(name, ..)| *name == weight.name);
     let (linears, mut weights) = (model.linears(), model.weights());
     weights.extend(tied_head(&linears, &weights));
     let weights: Vec<WeightName> = weights.into_iter().filter(trained).collect();
@@ -85,7 +84,7 @@ pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapte
 }
 
 /// The prefix of a site, with the network that the trainable tensors are of.
-fn prefix_plan(case: &Case, adapter: &FoldedAdapter, site: Site, folded: &FoldedPrefix) -> PartPlan {
+fn prefix_plan(case: &Case, adapter: &AdapterState, folded: &PrefixState) -> PartPlan {
     let layer = |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
     let network = |(shape, _): (&[usize], _)| Reparameterisation {
         width: shape[0],
@@ -96,11 +95,12 @@ fn prefix_plan(case: &Case, adapter: &FoldedAdapter, site: Site, folded: &Folded
         n_virtual: folded.shape.n_virtual,
         reparameterisation: layer(0).map(network),
         init: PrefixInit::Random,
-        n_frozen: adapter.n_frozen,
-        layers: adapter.layers.clone(),
-        infix: adapter.positions == Positions::Infix,
+        n_frozen: folded.n_frozen,
+        layers: adapter.placement.layers.clone(),
+        infix: adapter.placement.positions == Positions::Infix,
         ..PrefixConfig::default()
     };
+    let site = folded.site;
     PartPlan::Prefix { site, shape: PrefixShape { n_layers: n_stored(case, folded.shape), ..folded.shape }, config }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::weights::{Floats, write_floats};
 use tests::golden_cases;
 
@@ -79,7 +79,7 @@ fn an_adapter_of_our_own_forms_is_called_as_it_always_was() {
 }
 
 fn hash(folder: &Path) -> String {
-    FoldedAdapter::read(folder, None).unwrap().hash()
+    formats::read(folder, None).unwrap().hash()
 }
 
 /// Numbers that all differ.

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::{AdapterState, FewShotState, WeightsState, formats};
 use engine::bundle::{self, About, BaseModel, Incoming, PrefixFile};
+use engine::config::TaskRecord;
 use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
 use engine::models::folder::ModelFolder;
@@ -111,7 +112,7 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
         said,
         ["a prefix of the workbench: 4 virtual tokens at the decoder; the text's positions begin behind it"]
     );
-    let imported = FoldedAdapter::read(&home.path().join("imported/adapter"), None).unwrap();
+    let imported = formats::read(&home.path().join("imported/adapter"), None).unwrap();
     let shared = bundle::read(&file).unwrap().adapter;
     assert_eq!(imported.hash(), shared.hash());
 }
@@ -140,10 +141,10 @@ fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
         assert_eq!(probe.verdict(), ProbeVerdict::AsTheSender, "{case}: {probe:?}");
         assert!(probe.from_base > 0.0, "{case}: {probe:?}");
         let sites = ModelFolder::open(&model).unwrap().sites();
-        let before = FoldedAdapter::read(&golden_cases().join(case).join("adapter"), Some(&sites)).unwrap();
+        let before = formats::read(&golden_cases().join(case).join("adapter"), Some(&sites)).unwrap();
         let after = bundle::read(&file).unwrap().adapter;
         assert_eq!((before.hash(), &before.task), (after.hash(), &after.task), "{case}");
-        let told = |adapter: &FoldedAdapter| (adapter.n_frozen, adapter.layers.clone(), adapter.positions);
+        let told = |adapter: &AdapterState| (adapter.n_frozen(), adapter.placement.clone());
         assert_eq!(told(&before), told(&after), "{case}");
     }
 }
@@ -152,16 +153,18 @@ fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
 fn a_prompt_of_several_tasks_and_trained_weights_come_back_as_they_went() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
-    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let of_tasks = formats::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
     let weights = vec![("transformer.ln_f.bias".to_owned(), vec![3], vec![0.5, -1.0, 2.0])];
-    let text = FoldedAdapter { text: Some("Say it.".into()), ..FoldedAdapter::default() };
-    let all = FoldedAdapter { weights: weights.clone(), ..of_tasks.clone() };
-    for adapter in [of_tasks, all, FoldedAdapter { weights, ..FoldedAdapter::default() }, text] {
+    let text = AdapterState::new(TaskRecord::default(), [FewShotState("Say it.".to_owned())]);
+    let alone = AdapterState::new(TaskRecord::default(), [WeightsState(weights.clone())]);
+    let mut all = of_tasks.clone();
+    all.push(WeightsState(weights));
+    for adapter in [of_tasks, all, alone, text] {
         let folder = ModelFolder::open(&tiny_model()).unwrap();
         let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0"));
         bundle::write(&path, &adapter, about, None).unwrap();
         let back = bundle::read(&path).unwrap().adapter;
-        assert_eq!(back, FoldedAdapter { base_model: back.base_model.clone(), ..adapter });
+        assert_eq!(back, AdapterState { base_model: back.base_model.clone(), ..adapter });
     }
 }
 
@@ -170,9 +173,9 @@ fn sizes_of_other_parts_are_held_against_their_tensors() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
     let folder = ModelFolder::open(&tiny_model()).unwrap();
-    let lora = FoldedAdapter::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
-    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
-    let both = FoldedAdapter { lora: lora.lora, ..of_tasks };
+    let lora = formats::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
+    let of_tasks = formats::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let both = AdapterState::new(of_tasks.task.clone(), [of_tasks.parts[0].clone(), lora.parts[0].clone()]);
     let about = About::new(&both, BaseModel::of(&folder.summary(), "0"));
     bundle::write(&path, &both, about, None).unwrap();
     let whole = std::fs::read(&path).unwrap();
@@ -286,7 +289,7 @@ fn changed(change: impl Fn(&mut serde_json::Value, &mut engine::weights::Floats)
 fn small_file() -> Vec<u8> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
-    let adapter = FoldedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+    let adapter = formats::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
     let folder = ModelFolder::open(&tiny_model()).unwrap();
     let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0123456789abcdef"));
     let reference = bundle::ReferenceLogits {
@@ -376,7 +379,7 @@ proptest! {
         std::fs::write(&path, &bytes).unwrap();
         match bundle::read(&path) {
             Ok(file) => {
-                for (_, prefix) in &file.adapter.prefixes {
+                for prefix in file.adapter.prefixes() {
                     prop_assert_eq!(prefix.flat.len(), prefix.shape.stored());
                     prop_assert!(prefix.flat.len() * 4 <= bytes.len());
                 }

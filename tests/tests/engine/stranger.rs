@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::Command;
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::bundle::{self, About, BaseModel, Incoming};
 use engine::config::DataConfig;
 use engine::data::{Templates, Tokenizer};
@@ -143,7 +143,7 @@ fn many_names_for_one_storage_are_refused_and_a_few_are_read() {
 
 /// A `.prefix` file whose JSON was changed.
 fn shared(folder: &Path, change: impl Fn(&mut About)) -> std::path::PathBuf {
-    let adapter = FoldedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+    let adapter = formats::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
     let summary = ModelFolder::open(&tiny_model()).unwrap().summary();
     let mut about = About::new(&adapter, BaseModel::of(&summary, "0123456789abcdef"));
     let path = folder.join("x.prefix");

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::adapters::formats::malformed;
 use crate::adapters::no_adapter;
-use crate::adapters::state::malformed;
 use crate::error::{EngineError, Result};
 use crate::sentence;
 use crate::weights::{Floats, WeightFiles, read_floats};

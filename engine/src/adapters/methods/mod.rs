@@ -1,5 +1,6 @@
 //! The parts of an adapter: each method is one, some runs train several together.
 
+pub mod few_shot;
 pub mod full;
 pub mod head;
 pub mod lora;
@@ -7,18 +8,22 @@ pub mod prefix;
 pub mod prompt;
 
 mod fit;
+mod saved;
 
+pub use self::saved::PartState;
+pub(crate) use self::saved::SavedPart;
 use std::borrow::Cow;
 
 use rand::Rng;
 
-use crate::adapters::methods::full::TunedWeights;
-use crate::adapters::methods::head::{Head, HeadShape};
+use crate::adapters::methods::few_shot::FewShotState;
+use crate::adapters::methods::full::{TunedWeights, WeightsState};
+use crate::adapters::methods::head::{Head, HeadShape, HeadState};
 use crate::adapters::methods::lora::{Lora, LoraShape};
 use crate::adapters::methods::prefix::{Prefix, PrefixShape, count_parameters};
 use crate::adapters::methods::prompt::{PromptShape, SoftPrompt};
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix, NamedTensor};
+use crate::adapters::state::NamedTensor;
 use crate::config::PrefixConfig;
 use crate::error::Result;
 use crate::models::{Conditioning, Site, WeightName};
@@ -187,28 +192,23 @@ impl Part {
         }
     }
 
-    /// Adds the part as a folder keeps it.
+    /// The part as an adapter keeps it.
     ///
     /// # Errors
     /// The device failed.
-    pub(crate) fn fold_into(&self, folded: &mut FoldedAdapter) -> Result<()> {
-        match self {
-            Self::Prefix(site, prefix) => {
-                folded.prefixes.push((*site, FoldedPrefix { shape: prefix.shape, flat: prefix.fold()? }));
-                (folded.n_frozen, folded.positions) = (prefix.n_frozen(), prefix.positions());
-                folded.layers = prefix.seen_by().cloned();
-            }
-            Self::Prompt(prompt) => folded.prompt = Some(prompt.fold()?),
-            Self::Lora(lora) => folded.lora = Some(lora.fold()?),
-            Self::Weights(weights) => folded.weights = kept(&weights.parameters)?,
-            Self::Text(text) => folded.text = Some(text.clone()),
-            Self::Head(head) => folded.head = kept(&head.parameters)?,
-        }
-        Ok(())
+    pub(crate) fn to_state(&self) -> Result<PartState> {
+        Ok(match self {
+            Self::Prefix(site, prefix) => prefix.to_state(*site)?.into(),
+            Self::Prompt(prompt) => prompt.to_state()?.into(),
+            Self::Lora(lora) => lora.to_state()?.into(),
+            Self::Weights(weights) => WeightsState(named_tensors(&weights.parameters)?).into(),
+            Self::Text(text) => FewShotState(text.clone()).into(),
+            Self::Head(head) => HeadState(named_tensors(&head.parameters)?).into(),
+        })
     }
 }
 
-/// Parameters as files keep them.
-pub(crate) fn kept(parameters: &[Parameter]) -> Result<Vec<NamedTensor>> {
+/// Parameters on the host.
+fn named_tensors(parameters: &[Parameter]) -> Result<Vec<NamedTensor>> {
     parameters.iter().map(|p| Ok((p.name.to_string(), p.shape.clone(), p.to_vec()?))).collect()
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::methods::prefix::PrefixShape;
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix, FoldedPrompt};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
+use crate::adapters::methods::prompt::PromptState;
+use crate::adapters::state::AdapterState;
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
@@ -26,7 +28,7 @@ pub enum Combination {
 /// # Errors
 /// [`EngineError::Setting`] for fewer than two adapters or weights that are not as many, [`EngineError::AdapterMismatch`]
 /// for adapters of different kinds, tasks, models or lengths, or of a kind that cannot be combined.
-pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAdapter> {
+pub fn combine(adapters: &[AdapterState], how: &Combination) -> Result<AdapterState> {
     let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
     let [first, others @ ..] = adapters else { return setting("adapters", sentence!("there must be at least two")) };
     if others.is_empty() {
@@ -42,36 +44,35 @@ pub fn combine(adapters: &[FoldedAdapter], how: &Combination) -> Result<FoldedAd
     }
     let mismatch = |reason: Sentence| Err(EngineError::AdapterMismatch { reason });
     for adapter in adapters {
-        let others = adapter.lora.is_some() || !adapter.weights.is_empty() || adapter.text.is_some();
-        if others || !adapter.head.is_empty() {
+        if adapter.parts.iter().any(|part| !matches!(part, PartState::Prefix(_) | PartState::Prompt(_))) {
             return mismatch(sentence!("only prefixes and soft prompts without a head are combined"));
         }
         if adapter.has_tasks() {
             return mismatch(sentence!("a prompt that tasks share is a product, which cannot be combined"));
         }
-        if adapter.task != first.task || (adapter.positions, &adapter.layers) != (first.positions, &first.layers) {
+        if adapter.task != first.task || adapter.placement != first.placement {
             return mismatch(sentence!(
                 "they were trained for different tasks, for other layers or with other positions"
             ));
         }
-        if adapter.sites() != first.sites() || adapter.prompt.is_some() != first.prompt.is_some() {
+        if adapter.sites() != first.sites() || adapter.prompt().is_some() != first.prompt().is_some() {
             return mismatch(sentence!("they do not stand at the same places"));
         }
     }
-    let mut combined = FoldedAdapter { prefixes: Vec::new(), prompt: None, ..first.clone() };
-    for (index, (site, _)) in first.prefixes.iter().enumerate() {
-        let parts: Vec<&FoldedPrefix> = adapters.iter().map(|adapter| &adapter.prefixes[index].1).collect();
-        combined.prefixes.push((*site, prefix(&parts, how)?));
+    let mut combined = AdapterState { parts: Vec::new(), ..first.clone() };
+    for site in first.sites() {
+        let parts: Vec<&PrefixState> = adapters.iter().filter_map(|adapter| adapter.prefix_at(site)).collect();
+        combined.push(prefix(&parts, how)?);
     }
-    let prompts: Vec<&FoldedPrompt> = adapters.iter().filter_map(|adapter| adapter.prompt.as_ref()).collect();
+    let prompts: Vec<&PromptState> = adapters.iter().filter_map(AdapterState::prompt).collect();
     if !prompts.is_empty() {
-        combined.prompt = Some(prompt(&prompts, how)?);
+        combined.push(prompt(&prompts, how)?);
     }
     Ok(combined)
 }
 
-fn prefix(parts: &[&FoldedPrefix], how: &Combination) -> Result<FoldedPrefix> {
-    let model = |part: &FoldedPrefix| PrefixShape { n_virtual: 0, ..part.shape };
+fn prefix(parts: &[&PrefixState], how: &Combination) -> Result<PrefixState> {
+    let model = |part: &PrefixState| PrefixShape { n_virtual: 0, ..part.shape };
     if parts.iter().any(|part| model(part) != model(parts[0])) {
         let reason = sentence!("they are for models of different layers or heads");
         return Err(EngineError::AdapterMismatch { reason });
@@ -79,10 +80,10 @@ fn prefix(parts: &[&FoldedPrefix], how: &Combination) -> Result<FoldedPrefix> {
     let lengths: Vec<usize> = parts.iter().map(|part| part.shape.n_virtual).collect();
     let values: Vec<&[f32]> = parts.iter().map(|part| part.flat.as_slice()).collect();
     let (n_virtual, flat) = rows(&lengths, &values, how)?;
-    Ok(FoldedPrefix { shape: PrefixShape { n_virtual, ..parts[0].shape }, flat })
+    Ok(PrefixState { shape: PrefixShape { n_virtual, ..parts[0].shape }, flat, ..*parts[0] })
 }
 
-fn prompt(parts: &[&FoldedPrompt], how: &Combination) -> Result<FoldedPrompt> {
+fn prompt(parts: &[&PromptState], how: &Combination) -> Result<PromptState> {
     let first = parts[0];
     if parts.iter().any(|part| part.width != first.width) {
         let reason = sentence!("they are for models whose embeddings have different widths");
@@ -94,7 +95,7 @@ fn prompt(parts: &[&FoldedPrompt], how: &Combination) -> Result<FoldedPrompt> {
     let (n_virtual, mut values) = rows(&lengths, &values, how)?;
     let n_rows = n_virtual * (first.n_rows / first.n_virtual.max(1));
     values.resize(n_rows * first.width, 0.0);
-    Ok(FoldedPrompt { n_virtual, n_rows, values, ..first.clone() })
+    Ok(PromptState { n_virtual, n_rows, values, ..first.clone() })
 }
 
 /// The rows of all, or their weighted sum.
@@ -118,18 +119,19 @@ fn rows(lengths: &[usize], values: &[&[f32]], how: &Combination) -> Result<(usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TaskRecord;
     use crate::models::Site;
 
-    fn of(n_virtual: usize, value: f32) -> FoldedAdapter {
+    fn of(n_virtual: usize, value: f32) -> AdapterState {
         let shape = PrefixShape { n_virtual, n_layers: 1, n_kv_heads: 1, d_head: 2 };
-        let flat = vec![value; shape.stored()];
-        FoldedAdapter { prefixes: vec![(Site::Decoder, FoldedPrefix { shape, flat })], ..FoldedAdapter::default() }
+        let prefix = PrefixState::new(Site::Decoder, shape, vec![value; shape.stored()]);
+        AdapterState::new(TaskRecord::default(), [prefix])
     }
 
     #[test]
     fn slots_stand_one_after_the_other() {
         let both = combine(&[of(2, 1.0), of(1, 5.0)], &Combination::Concatenated).unwrap();
-        let prefix = &both.prefixes[0].1;
+        let prefix = both.prefixes().next().unwrap();
         assert_eq!(
             (prefix.shape.n_virtual, &prefix.flat[..], prefix.flat[8..] == [5.0; 4]),
             (3, &prefix.flat[..], true)
@@ -141,31 +143,26 @@ mod tests {
     fn what_is_between_is_the_weighted_sum() {
         let between = |weights: &[f64]| Combination::Interpolated { weights: weights.to_vec() };
         let mixed = combine(&[of(2, 1.0), of(2, 5.0)], &between(&[0.25, 0.75])).unwrap();
-        assert_eq!(mixed.prefixes[0].1.flat, [4.0; 8]);
+        assert_eq!(mixed.prefixes().next().unwrap().flat, [4.0; 8]);
         assert_eq!(combine(&[of(2, 1.0), of(2, 5.0)], &between(&[1.0, 0.0])).unwrap().hash(), of(2, 1.0).hash());
         let refused = [
             combine(&[of(2, 1.0), of(3, 5.0)], &between(&[0.5, 0.5])),
             combine(&[of(2, 1.0), of(2, 5.0)], &between(&[0.5])),
             combine(&[of(2, 1.0)], &Combination::Concatenated),
-            combine(&[of(2, 1.0), FoldedAdapter::default()], &Combination::Concatenated),
+            combine(&[of(2, 1.0), AdapterState::default()], &Combination::Concatenated),
         ];
         assert!(refused.iter().all(Result::is_err));
     }
 
     #[test]
     fn soft_prompts_keep_the_rows_that_peft_wants() {
-        let of = |n_virtual: usize, value: f32| FoldedAdapter {
-            prompt: Some(FoldedPrompt {
-                n_virtual,
-                n_rows: 2 * n_virtual,
-                width: 2,
-                values: vec![value; 4 * n_virtual],
-                of_model: None,
-                tasks: None,
-            }),
-            ..FoldedAdapter::default()
+        let of = |n_virtual: usize, value: f32| {
+            let (n_rows, values) = (2 * n_virtual, vec![value; 4 * n_virtual]);
+            let prompt = PromptState { n_virtual, n_rows, width: 2, values, of_model: None, tasks: None };
+            AdapterState::new(TaskRecord::default(), [prompt])
         };
-        let both = combine(&[of(1, 1.0), of(2, 3.0)], &Combination::Concatenated).unwrap().prompt.unwrap();
+        let both = combine(&[of(1, 1.0), of(2, 3.0)], &Combination::Concatenated).unwrap();
+        let both = both.prompt().unwrap();
         assert_eq!((both.n_virtual, both.n_rows), (3, 6));
         assert_eq!(both.values, [1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }

@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde_json::{Value, json};
 
-use crate::adapters::state::{FoldedAdapter, LoraMatrices};
+use crate::adapters::state::AdapterState;
 use crate::config::Task;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
@@ -25,8 +25,8 @@ const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
 ///
 /// # Errors
 /// The adapter has keys and values or embeddings, which no weight can hold, or several heads; `to` exists; a file cannot be written.
-pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()> {
-    if !adapter.prefixes.is_empty() || adapter.prompt.is_some() || adapter.text.is_some() {
+pub fn merge(base: &BaseModel, adapter: &AdapterState, to: &Path) -> Result<()> {
+    if !adapter.sites().is_empty() || adapter.prompt().is_some() || adapter.text().is_some() {
         let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
         return Err(EngineError::AdapterMismatch { reason });
     }
@@ -70,7 +70,7 @@ pub fn merge(base: &BaseModel, adapter: &FoldedAdapter, to: &Path) -> Result<()>
         let bytes = Cow::Owned(narrowed(values, dtype));
         tensors.push((name.clone(), Stored { dtype, shape: shape.clone(), bytes }));
     }
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         let bytes = Cow::Owned(narrowed(values, Dtype::F32));
         tensors.retain(|(known, _)| known != name);
         tensors.push((name.clone(), Stored { dtype: Dtype::F32, shape: shape.clone(), bytes }));
@@ -116,7 +116,7 @@ struct Changed {
 }
 
 /// The weights with everything that an adapter changes of them.
-fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<Changed> {
+fn changed(base: &BaseModel, adapter: &AdapterState) -> Result<Changed> {
     let (weights, linears) = (base.weights(), base.linears());
     let find = |name: &str| {
         let missing =
@@ -126,10 +126,10 @@ fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<Changed> {
     let tied = tied_head(&linears, &weights);
     let is_tied = |name: &str| tied.as_ref().is_some_and(|head| head.name == name);
     let mut changed = Changed::default();
-    for (name, _, values) in adapter.weights.iter().filter(|(name, ..)| !is_tied(name)) {
+    for (name, _, values) in adapter.weights().iter().filter(|(name, ..)| !is_tied(name)) {
         changed.weights.insert(find(name)?.stored.clone(), values.clone());
     }
-    let Some(lora) = &adapter.lora else { return Ok(changed) };
+    let Some(lora) = adapter.lora() else { return Ok(changed) };
     for rows in &lora.rows {
         let weight = find(&format!("{}.weight", rows.table))?;
         let mut values = changed.take(base, weight)?;
@@ -143,7 +143,7 @@ fn changed(base: &BaseModel, adapter: &FoldedAdapter) -> Result<Changed> {
         let weight = find(&format!("{}.weight", layer.name))?;
         let mut values = changed.take(base, weight)?;
         let is_in_out = linears.iter().any(|linear| linear.name == layer.name && linear.is_in_out);
-        add(&mut values, layer, is_in_out);
+        layer.add_to(&mut values, is_in_out);
         changed.weights.insert(weight.stored.clone(), values);
     }
     Ok(changed)
@@ -157,16 +157,16 @@ impl Changed {
 
 /// The numbers of a head that is tied in the base model, where the adapter changes it and its table in different ways, as
 /// the loader computes them. `changed` has the table without its matrices.
-fn untied(base: &BaseModel, adapter: &FoldedAdapter, head: &WeightName, changed: &Changed) -> Result<Option<Vec<f32>>> {
-    let lora = adapter.lora.as_ref();
+fn untied(base: &BaseModel, adapter: &AdapterState, head: &WeightName, changed: &Changed) -> Result<Option<Vec<f32>>> {
+    let lora = adapter.lora();
     let weights = base.weights();
     let Some(table) = weights.iter().find(|weight| weight.stored == head.stored) else { return Ok(None) };
     let layer = |weight: &str| {
         lora.iter().flat_map(|lora| &lora.layers).find(|layer| format!("{}.weight", layer.name) == *weight)
     };
-    let own = adapter.weights.iter().find(|(name, ..)| *name == head.name);
+    let own = adapter.weights().iter().find(|(name, ..)| *name == head.name);
     let is_apart = lora.is_some_and(|lora| !lora.config.modules_to_save.is_empty())
-        && adapter.weights.iter().any(|(name, ..)| *name == table.name);
+        && adapter.weights().iter().any(|(name, ..)| *name == table.name);
     if own.is_none() && !is_apart && layer(&head.name).is_none() && layer(&table.name).is_none() {
         return Ok(None);
     }
@@ -179,22 +179,9 @@ fn untied(base: &BaseModel, adapter: &FoldedAdapter, head: &WeightName, changed:
         rows.put_in(&mut values);
     }
     if let Some(layer) = layer(&head.name) {
-        add(&mut values, layer, false);
+        layer.add_to(&mut values, false);
     }
     Ok(Some(values))
-}
-
-/// `weight + scale · B A`, in f64 so that the order of the sum does not show.
-fn add(weight: &mut [f32], layer: &LoraMatrices, is_in_out: bool) {
-    let LoraMatrices { rank, d_in, d_out, a, b, scale, .. } = layer;
-    for row in 0..*d_out {
-        for column in 0..*d_in {
-            let product = |r: usize| f64::from(b[row * rank + r]) * f64::from(a[r * d_in + column]);
-            let delta = (0..*rank).map(product).sum::<f64>() * scale;
-            let at = if is_in_out { column * d_out + row } else { row * d_in + column };
-            weight[at] = (f64::from(weight[at]) + delta) as f32;
-        }
-    }
 }
 
 /// Numbers in the bits of a file.
@@ -209,7 +196,7 @@ fn narrowed(values: &[f32], dtype: Dtype) -> Vec<u8> {
 
 /// Configuration and tokenizer; the configuration learns what the head is for, the names of the classes, and that a head is not
 /// tied any more.
-fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &Path) -> Result<()> {
+fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &Path) -> Result<()> {
     let folder = &base.folder().path;
     for entry in std::fs::read_dir(folder).map_err(EngineError::io(IoAction::Read, folder))? {
         let path = entry.map_err(EngineError::io(IoAction::Read, folder))?.path();
@@ -220,7 +207,7 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &
             std::fs::copy(&path, to.join(&name)).map_err(EngineError::io(IoAction::Copy, &path))?;
         }
     }
-    if adapter.head.is_empty() && !is_untied {
+    if adapter.head().is_empty() && !is_untied {
         return Ok(());
     }
     let path = to.join("config.json");
@@ -236,7 +223,7 @@ fn copy_beside(base: &BaseModel, adapter: &FoldedAdapter, is_untied: bool, to: &
         }
         config["tie_word_embeddings"] = json!(false);
     }
-    if adapter.head.is_empty() {
+    if adapter.head().is_empty() {
         return write_json(&path, &config);
     }
     let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));

@@ -1,6 +1,8 @@
 //! One head of several: an adapter that was trained on datasets with classes of their own, for the rows of one of them.
 
-use crate::adapters::state::{FoldedAdapter, NamedTensor};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::state::{AdapterState, NamedTensor};
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::sentence;
@@ -9,7 +11,7 @@ use crate::sentence;
 const LAST_LAYER: [&str; 5] =
     ["score.weight", "classifier.weight", "classifier.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"];
 
-impl FoldedAdapter {
+impl AdapterState {
     /// The adapter with the head of one dataset alone, of the first one where none is named; as it is where one head is for
     /// all rows.
     ///
@@ -42,9 +44,11 @@ impl FoldedAdapter {
             let shape = [&[block.len()], &shape[1..]].concat();
             Ok((name.clone(), shape, values[block.start * width..block.end * width].to_vec()))
         };
-        let head = self.head.iter().map(own).collect::<Result<_>>()?;
+        let head = self.head().iter().map(own).collect::<Result<_>>()?;
         let task = TaskRecord { classes: classes[block.clone()].to_vec(), heads: Vec::new(), ..self.task.clone() };
-        Ok(Self { head, task, ..self })
+        let others = self.parts.into_iter().filter(|part| !matches!(part, PartState::Head(_)));
+        let parts = others.chain([HeadState(head).into()]).collect();
+        Ok(Self { parts, task, ..self })
     }
 }
 
@@ -54,7 +58,7 @@ mod tests {
     use crate::config::{HeadRecord, Task};
 
     /// Heads of two and one classes in one matrix whose numbers all differ, of a model of width 3.
-    fn two_heads() -> FoldedAdapter {
+    fn two_heads() -> AdapterState {
         let head = |name: &str, n_classes| HeadRecord { name: name.to_owned(), n_classes };
         let tensor = |name: &str, shape: &[usize]| {
             let values = (0..shape.iter().product()).map(|i: usize| i as f32).collect();
@@ -72,7 +76,7 @@ mod tests {
             ("classifier.out_proj.bias", &[3]),
         ];
         let head = shapes.into_iter().map(|(name, shape)| tensor(name, shape)).collect();
-        FoldedAdapter { head, task, ..FoldedAdapter::default() }
+        AdapterState::new(task, [HeadState(head)])
     }
 
     #[test]
@@ -80,18 +84,19 @@ mod tests {
         let whole = two_heads();
         let kinds = whole.clone().with_head(Some("kinds")).unwrap();
         assert_eq!((kinds.task.classes.as_slice(), kinds.task.heads.len()), (&["x".to_owned()][..], 0));
-        assert_eq!(kinds.head[..2], whole.head[..2], "the layer below is shared");
-        assert_eq!((&kinds.head[2].1, &kinds.head[2].2), (&vec![1, 3], &vec![6.0, 7.0, 8.0]));
-        assert_eq!((&kinds.head[3].1, &kinds.head[3].2), (&vec![1], &vec![2.0]));
+        assert_eq!(kinds.head()[..2], whole.head()[..2], "the layer below is shared");
+        assert_eq!((&kinds.head()[2].1, &kinds.head()[2].2), (&vec![1, 3], &vec![6.0, 7.0, 8.0]));
+        assert_eq!((&kinds.head()[3].1, &kinds.head()[3].2), (&vec![1], &vec![2.0]));
         let first = whole.with_head(None).unwrap();
-        assert_eq!((first.head[3].2.as_slice(), first.task.classes.len()), (&[0.0, 1.0][..], 2));
-        assert_eq!(first.clone().with_head(Some("any")).unwrap().head, first.head, "there is one for all rows");
+        assert_eq!((first.head()[3].2.as_slice(), first.task.classes.len()), (&[0.0, 1.0][..], 2));
+        assert_eq!(first.clone().with_head(Some("any")).unwrap().head(), first.head(), "there is one for all rows");
     }
 
     #[test]
     fn heads_that_do_not_share_out_the_classes_are_refused() {
         let mut other = two_heads();
-        other.head[2].1[0] = 4;
+        let PartState::Head(HeadState(head)) = &mut other.parts[0] else { panic!("{other:?}") };
+        head[2].1[0] = 4;
         let error = other.with_head(None).unwrap_err().to_string();
         assert!(error.contains("for 3 classes"), "{error}");
         for sizes in [[2, 2], [3, 0], [1000, 4]] {

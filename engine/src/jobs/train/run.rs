@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{FoldedAdapter, PartPlan};
+use crate::adapters::{PartPlan, formats};
 use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
@@ -353,10 +353,10 @@ impl Run {
     pub(super) fn finish(&mut self, _out: &Outbox) -> Result<()> {
         let index = self.folder.checkpoints()?;
         let kept = match index.best.or(index.last) {
-            Some(name) => FoldedAdapter::read(&self.folder.checkpoint(&name), None)?,
-            None => self.trainer.adapter.fold(&self.base_name())?,
+            Some(name) => formats::read(&self.folder.checkpoint(&name), None)?,
+            None => self.trainer.adapter.to_state(&self.base_name())?,
         };
-        self.folder.write_folder("adapter", |adapter| kept.write(adapter, Some(&self.config.method)))
+        self.folder.write_folder("adapter", |adapter| formats::write(&kept, adapter, Some(&self.config.method)))
     }
 
     fn base_name(&self) -> String {

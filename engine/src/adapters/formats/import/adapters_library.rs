@@ -4,12 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Stored, network, own_task, shape_at};
-use crate::adapters::FoldedAdapter;
+use super::{Stored, network, own_task, shape_at, unshifted};
+use crate::adapters::AdapterState;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
 use crate::{Sentence, sentence};
 
 const POOL: &str = "prefix_tunings.";
@@ -20,7 +19,7 @@ pub(super) fn is_one(stored: &Stored) -> bool {
     stored.shapes().any(|(name, _)| name.contains(POOL))
 }
 
-pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
+pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<AdapterState> {
     let notices = check(stored)?;
     let of_pool = |name: &str| {
         let (before, after) = name.split_once(POOL)?;
@@ -43,16 +42,14 @@ pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<Folde
             [(site, shape)] if location == Site::Decoder => (*site, shape),
             _ => (location, shape_at(like, location)?),
         };
-        prefixes.push((
-            site,
-            network::prefix(stored, &format!("{root}wte.weight"), &format!("{root}control_trans"), shape)?,
-        ));
+        let (embedding, layers) = (format!("{root}wte.weight"), format!("{root}control_trans"));
+        prefixes.push(network::prefix(stored, (site, shape), &embedding, &layers)?);
     }
     if prefixes.is_empty() {
         return Err(stored.malformed(sentence!("{root} has a prefix at no place that is known here", root)));
     }
-    let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, notices, ..FoldedAdapter::default() })
+    let adapter = unshifted(AdapterState::new(TaskRecord::of(own_task(like)), prefixes));
+    Ok(AdapterState { notices, ..adapter })
 }
 
 /// Keys of its `config` that say nothing once there are numbers: sizes, and how it was trained.

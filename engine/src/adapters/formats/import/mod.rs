@@ -14,10 +14,11 @@ mod stored;
 use std::path::Path;
 
 use self::stored::Stored;
-use crate::adapters::{FoldedAdapter, describe};
-use crate::config::Task;
+use crate::adapters::{AdapterState, PrefixPlacement, PromptState};
+use crate::config::{Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelShape, Site};
+use crate::nn::positions::Positions;
 use crate::{Sentence, sentence};
 
 /// The program that kept an adapter.
@@ -53,10 +54,9 @@ impl Source {
 
 /// What a file holds.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Imported {
     /// A prefix at each of its sites, and perhaps a head.
-    Prefixes(FoldedAdapter),
+    Prefixes(AdapterState),
     /// Embeddings that stand before those of the text.
     SoftPrompt {
         /// Rows.
@@ -66,6 +66,24 @@ pub enum Imported {
         /// `[n_virtual, d_model]`, row by row.
         values: Vec<f32>,
     },
+}
+
+impl Imported {
+    /// As an adapter of a model with these sites.
+    pub(crate) fn adapter(self, sites: &[(Site, ModelShape)]) -> AdapterState {
+        let (n_virtual, width, mut values) = match self {
+            Self::Prefixes(adapter) => return adapter,
+            Self::SoftPrompt { n_virtual, d_model, values } => (n_virtual, d_model, values),
+        };
+        // PEFT's form has as many rows again for a decoder, which nothing reads.
+        let (n_rows, task) = match sites.len() > 1 {
+            true => (2 * n_virtual, Task::Seq2Seq),
+            false => (n_virtual, Task::Causal),
+        };
+        values.resize(n_rows * width, 0.0);
+        let prompt = PromptState { n_virtual, n_rows, width, values, of_model: None, tasks: None };
+        AdapterState::new(TaskRecord::of(task), [prompt])
+    }
 }
 
 /// Says which program kept an adapter, a file or a folder; `None` where nothing known is in it. Names and shapes are
@@ -101,8 +119,8 @@ pub fn read(path: &Path, like: &[(Site, ModelShape)]) -> Result<(Imported, Sourc
         Source::GooglePrompt => Err(unknown(path)),
     }?;
     let notices = folded.notices.iter().cloned().chain(stored.unread()).collect();
-    let folded = FoldedAdapter { notices, ..folded };
-    let sentence = describe(&source.sentence(), &folded);
+    let folded = AdapterState { notices, ..folded };
+    let sentence = folded.describe(&source.sentence());
     Ok((Imported::Prefixes(folded), source, sentence))
 }
 
@@ -146,4 +164,10 @@ fn own_task(like: &[(Site, ModelShape)]) -> Task {
         [_] => Task::Causal,
         _ => Task::Seq2Seq,
     }
+}
+
+/// An adapter behind which the text's positions begin at 0.
+fn unshifted(adapter: AdapterState) -> AdapterState {
+    let placement = PrefixPlacement { positions: Positions::Unshifted, ..PrefixPlacement::default() };
+    AdapterState { placement, ..adapter }
 }

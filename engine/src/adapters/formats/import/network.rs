@@ -3,12 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 use super::Stored;
-use crate::adapters::methods::prefix::PrefixShape;
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
 use crate::adapters::parameters::floats;
-use crate::adapters::state::FoldedPrefix;
 use crate::device;
 use crate::error::{EngineError, Result};
-use crate::models::ModelShape;
+use crate::models::{ModelShape, Site};
 use crate::{Sentence, sentence};
 
 /// Virtual tokens at most, as in our own runs.
@@ -18,7 +17,12 @@ const MAX_HIDDEN: usize = 1 << 26;
 
 /// The prefix of one site: `layers` names a tensor of one axis that is the prefix itself, or the linear layers
 /// (`<layers>.0`, `.2`, …) with tanh between them behind the embedding; without either the embedding is the prefix.
-pub(super) fn prefix(stored: &Stored, embedding: &str, layers: &str, model: &ModelShape) -> Result<FoldedPrefix> {
+pub(super) fn prefix(
+    stored: &Stored,
+    (site, model): (Site, &ModelShape),
+    embedding: &str,
+    layers: &str,
+) -> Result<PrefixState> {
     let row = PrefixShape::new(1, model).row();
     let (n_virtual, flat) = match stored.shape(layers) {
         Some(_) => {
@@ -52,7 +56,7 @@ pub(super) fn prefix(stored: &Stored, embedding: &str, layers: &str, model: &Mod
             embedding
         )));
     }
-    Ok(FoldedPrefix { shape: PrefixShape::new(n_virtual, model), flat })
+    Ok(PrefixState::new(site, PrefixShape::new(n_virtual, model), flat))
 }
 
 fn mismatch(model: &ModelShape, row: usize, found: impl FnOnce(Sentence) -> Sentence) -> EngineError {

@@ -3,11 +3,10 @@
 //! model/prefix_encoder.py, model/sequence_classification.py.
 
 use super::{Stored, network, only, own_task};
-use crate::adapters::{FoldedAdapter, NamedTensor};
+use crate::adapters::{AdapterState, HeadState, NamedTensor, PartState};
 use crate::config::{MAX_CLASSES, Task, TaskRecord};
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
 use crate::sentence;
 
 const ROOT: &str = "prefix_encoder.";
@@ -17,16 +16,15 @@ pub(super) fn is_one(stored: &Stored) -> bool {
     stored.contains(&format!("{ROOT}embedding.weight"))
 }
 
-pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
-    let (site, shape) = only(like)?;
-    let prefix = network::prefix(stored, &format!("{ROOT}embedding.weight"), &format!("{ROOT}trans"), shape)?;
+pub(super) fn read(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<AdapterState> {
+    let place = only(like)?;
+    let prefix = network::prefix(stored, place, &format!("{ROOT}embedding.weight"), &format!("{ROOT}trans"))?;
     let head = head(stored)?;
     let task = match head.iter().find(|(name, ..)| name.ends_with("weight")) {
         Some((_, shape, _)) => classes(stored, shape[0])?,
         None => TaskRecord::of(own_task(like)),
     };
-    let positions = Positions::Shifted;
-    Ok(FoldedAdapter { prefixes: vec![(site, prefix)], head, task, positions, ..FoldedAdapter::default() })
+    Ok(AdapterState::new(task, [PartState::from(prefix), HeadState(head).into()]))
 }
 
 fn head(stored: &Stored) -> Result<Vec<NamedTensor>> {

@@ -2,12 +2,11 @@
 //! Behind GPT-2's prefix the text's positions go on, since they follow the cache; BART counts its own tokens alone. Keys
 //! as in XiangLi1999/PrefixTuning: gpt2/train_control.py, seq2seq/prefixTuning.py.
 
-use super::{Stored, network, only, own_task, shape_at};
-use crate::adapters::FoldedAdapter;
+use super::{Stored, network, only, own_task, shape_at, unshifted};
+use crate::adapters::{AdapterState, PrefixState};
 use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
-use crate::nn::positions::Positions;
 
 /// What stands behind `wte` and `control_trans` for each site of BART.
 const BART: [(Site, &str); 3] = [(Site::Encoder, "_enc"), (Site::Decoder, ""), (Site::Cross, "2")];
@@ -20,27 +19,24 @@ pub(super) fn is_bart(stored: &Stored) -> bool {
     root(stored, "2").is_some() || root(stored, "_enc").is_some()
 }
 
-pub(super) fn gpt2(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
-    let (site, shape) = only(like)?;
-    let prefixes = vec![(site, at(stored, "", shape)?)];
-    let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Shifted, ..FoldedAdapter::default() })
+pub(super) fn gpt2(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<AdapterState> {
+    let prefix = at(stored, "", only(like)?)?;
+    Ok(AdapterState::new(TaskRecord::of(own_task(like)), [prefix]))
 }
 
-pub(super) fn bart(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<FoldedAdapter> {
+pub(super) fn bart(stored: &Stored, like: &[(Site, ModelShape)]) -> Result<AdapterState> {
     let mut prefixes = Vec::new();
     for (site, suffix) in BART {
         if root(stored, suffix).is_some() {
-            prefixes.push((site, at(stored, suffix, shape_at(like, site)?)?));
+            prefixes.push(at(stored, suffix, (site, shape_at(like, site)?))?);
         }
     }
-    let task = TaskRecord::of(own_task(like));
-    Ok(FoldedAdapter { prefixes, task, positions: Positions::Unshifted, ..FoldedAdapter::default() })
+    Ok(unshifted(AdapterState::new(TaskRecord::of(own_task(like)), prefixes)))
 }
 
-fn at(stored: &Stored, suffix: &str, shape: &ModelShape) -> Result<crate::adapters::FoldedPrefix> {
+fn at(stored: &Stored, suffix: &str, place: (Site, &ModelShape)) -> Result<PrefixState> {
     let root = root(stored, suffix).unwrap_or_default();
-    network::prefix(stored, &format!("{root}wte{suffix}.weight"), &format!("{root}control_trans{suffix}"), shape)
+    network::prefix(stored, place, &format!("{root}wte{suffix}.weight"), &format!("{root}control_trans{suffix}"))
 }
 
 /// What stands before the names of a prefix: nothing, or the module that holds it.

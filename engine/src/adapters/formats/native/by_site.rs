@@ -9,11 +9,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::peft::task_type;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::methods::prefix::PrefixShape;
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix, malformed};
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
+use crate::adapters::state::AdapterState;
 use crate::config::{PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -44,7 +45,7 @@ struct SiteConfig {
     num_layers: usize,
 }
 
-pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
+pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: BySiteConfig =
         serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
@@ -52,6 +53,7 @@ pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
     let mut tensors = Tensors::read(folder)?;
     let path = tensors.path.clone();
     let mut prefixes = Vec::new();
+    let n_frozen = config.num_frozen_tokens.unwrap_or(0).min(config.num_virtual_tokens);
     for (site, SiteConfig { head_dim, num_attention_heads, num_layers }) in config.sites {
         let ([n_virtual, row], flat) = tensors.take_matrix(&tensor_name(site))?;
         let sizes = [2, num_layers, num_attention_heads, head_dim];
@@ -68,28 +70,30 @@ pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
             return Err(malformed(&path, reason));
         }
         let shape = PrefixShape { n_virtual, n_layers: num_layers, n_kv_heads: num_attention_heads, d_head: head_dim };
-        prefixes.push((site, FoldedPrefix { shape, flat }));
+        prefixes.push(PrefixState { site, shape, n_frozen, flat });
     }
     if prefixes.is_empty() {
         return Err(malformed(&path, sentence!("it names no site")));
     }
     tensors.finish()?;
-    let (task, base_model) = (TaskRecord::of(Task::Seq2Seq), config.base_model_name_or_path);
-    let n_frozen = config.num_frozen_tokens.unwrap_or(0).min(config.num_virtual_tokens);
-    Ok(FoldedAdapter { prefixes, n_frozen, task, base_model, notices, ..FoldedAdapter::default() })
+    let base_model = config.base_model_name_or_path;
+    Ok(AdapterState { base_model, notices, ..AdapterState::new(TaskRecord::of(Task::Seq2Seq), prefixes) })
 }
 
-pub(crate) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
+pub(crate) fn write(adapter: &AdapterState, folder: &Path, config: Option<&PrefixConfig>) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let (mut sites, mut tensors) = (BTreeMap::new(), BTreeMap::new());
-    for (site, prefix) in &adapter.prefixes {
+    for prefix in adapter.prefixes() {
         let PrefixShape { n_virtual, n_layers, n_kv_heads, d_head } = prefix.shape;
-        sites.insert(*site, SiteConfig { head_dim: d_head, num_attention_heads: n_kv_heads, num_layers: n_layers });
-        tensors.insert(tensor_name(*site), (vec![n_virtual, prefix.shape.row()], prefix.flat.clone()));
+        sites.insert(
+            prefix.site,
+            SiteConfig { head_dim: d_head, num_attention_heads: n_kv_heads, num_layers: n_layers },
+        );
+        tensors.insert(tensor_name(prefix.site), (vec![n_virtual, prefix.shape.row()], prefix.flat.clone()));
     }
     let config = BySiteConfig {
         base_model_name_or_path: adapter.base_model.clone(),
-        num_frozen_tokens: Some(adapter.n_frozen).filter(|&n| n > 0),
+        num_frozen_tokens: Some(adapter.n_frozen()).filter(|&n| n > 0),
         num_virtual_tokens: adapter.n_virtual(),
         peft_type: KIND.to_owned(),
         prefix_projection: config.is_some_and(|config| config.reparameterisation.is_some()),

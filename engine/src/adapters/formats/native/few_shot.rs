@@ -1,13 +1,15 @@
-//! A text before every prompt, an instruction and examples: what a prompt can do without training. It has a folder of the
-//! workbench's own, so that it stands beside what was trained in every comparison; `peft_type` is `TEXT`, which PEFT refuses.
+//! Words before every prompt, in a folder of the workbench's own, so that they stand beside what was trained in every
+//! comparison; `peft_type` is `TEXT`, which PEFT refuses.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
-use crate::adapters::state::{FoldedAdapter, malformed};
+use crate::adapters::methods::few_shot::FewShotState;
+use crate::adapters::state::AdapterState;
 use crate::config::TaskRecord;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -25,20 +27,18 @@ struct TextAdapterConfig {
     text: String,
 }
 
-pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
+pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: TextAdapterConfig =
         serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
-    Ok(FoldedAdapter {
+    Ok(AdapterState {
         notices: unread::keys(&json, &config),
-        text: Some(config.text),
-        task: config.task,
         base_model: config.base_model_name_or_path,
-        ..FoldedAdapter::default()
+        ..AdapterState::new(config.task, [FewShotState(config.text)])
     })
 }
 
-pub(crate) fn write(adapter: &FoldedAdapter, text: &str, folder: &Path) -> Result<()> {
+pub(crate) fn write(adapter: &AdapterState, text: &str, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let config = TextAdapterConfig {
         base_model_name_or_path: adapter.base_model.clone(),

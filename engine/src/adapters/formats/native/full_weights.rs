@@ -7,10 +7,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::peft::task_type;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::state::{FoldedAdapter, NamedTensor, malformed};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::full::WeightsState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::state::{AdapterState, NamedTensor};
 use crate::config::TaskRecord;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -31,7 +35,7 @@ struct WeightsConfig {
     task_type: Option<String>,
 }
 
-pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapter> {
+pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: WeightsConfig =
         serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
@@ -45,17 +49,12 @@ pub(crate) fn read(folder: &Path, json: serde_json::Value) -> Result<FoldedAdapt
             None => weights.push((name, shape, values)),
         }
     }
-    Ok(FoldedAdapter {
-        weights,
-        head,
-        task: config.task,
-        base_model: config.base_model_name_or_path,
-        notices,
-        ..FoldedAdapter::default()
-    })
+    let parts = [PartState::from(WeightsState(weights)), HeadState(head).into()];
+    let base_model = config.base_model_name_or_path;
+    Ok(AdapterState { base_model, notices, ..AdapterState::new(config.task, parts) })
 }
 
-pub(crate) fn write(adapter: &FoldedAdapter, folder: &Path) -> Result<()> {
+pub(crate) fn write(adapter: &AdapterState, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let config = WeightsConfig {
         base_model_name_or_path: adapter.base_model.clone(),
@@ -64,10 +63,10 @@ pub(crate) fn write(adapter: &FoldedAdapter, folder: &Path) -> Result<()> {
         task_type: task_type(adapter.task.task).map(str::to_owned),
     };
     let mut tensors = BTreeMap::new();
-    for (name, shape, values) in &adapter.weights {
+    for (name, shape, values) in adapter.weights() {
         tensors.insert(name.clone(), (shape.clone(), values.clone()));
     }
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);

@@ -6,12 +6,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::native::unread;
-use crate::adapters::state::{FoldedAdapter, malformed};
-use crate::config::{MethodConfig, TaskRecord};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::state::AdapterState;
+use crate::config::TaskRecord;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
-use crate::models::{ModelShape, Site};
 use crate::{Sentence, sentence};
 
 /// The `peft_type`.
@@ -19,7 +21,7 @@ pub(crate) const KIND: &str = "COMBINED";
 
 /// `adapter_config.json`.
 #[derive(Serialize, Deserialize)]
-struct CombinedConfig {
+struct MultiPartConfig {
     base_model_name_or_path: Option<String>,
     /// Folders below.
     parts: Vec<PartName>,
@@ -49,71 +51,84 @@ impl PartName {
     }
 }
 
-pub(crate) fn read(folder: &Path, json: &Value, like: Option<&[(Site, ModelShape)]>) -> Result<FoldedAdapter> {
+/// Reads each part with `read_part`.
+///
+/// # Errors
+/// A file is missing or damaged, or a part has parts of its own.
+pub(crate) fn read(
+    folder: &Path,
+    json: &Value,
+    read_part: impl Fn(&Path) -> Result<AdapterState>,
+) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
-    let config: CombinedConfig =
+    let config: MultiPartConfig =
         serde_json::from_value(json.clone()).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
     let notices = unread::keys(json, &config);
-    let mut whole = FoldedAdapter {
-        notices,
-        task: config.task,
-        base_model: config.base_model_name_or_path,
-        ..FoldedAdapter::default()
-    };
-    for part in config.parts {
+    let (task, base_model) = (config.task, config.base_model_name_or_path);
+    let mut whole = AdapterState { notices, task, base_model, ..AdapterState::default() };
+    let mut parts = config.parts;
+    parts.dedup();
+    for part in parts {
         let below = folder.join(part.folder());
         let kind = files::read_to_string(&below.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
         if kind.contains(&format!("\"{KIND}\"")) {
             return Err(malformed(&path, sentence!("a part has parts of its own")));
         }
-        let read = FoldedAdapter::read(&below, like)?;
-        whole.prefixes.extend(read.prefixes);
-        whole.n_frozen = whole.n_frozen.max(read.n_frozen);
-        whole.prompt = whole.prompt.or(read.prompt);
-        whole.lora = whole.lora.or(read.lora);
-        whole.weights.extend(read.weights);
-        whole.head.extend(read.head);
+        let read = read_part(&below)?;
+        read.parts.into_iter().for_each(|part| whole.push(part));
         whole.notices.extend(read.notices);
     }
     Ok(whole)
 }
 
-pub(crate) fn write(adapter: &FoldedAdapter, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
+/// The folder that a part goes to; a head goes with the first, words before a prompt to none.
+fn name_of(part: &PartState, adapter: &AdapterState) -> Option<PartName> {
+    match part {
+        PartState::Prefix(_) => Some(PartName::Prefix),
+        PartState::Prompt(_) => Some(PartName::Prompt),
+        PartState::Lora(_) => Some(PartName::Lora),
+        // PEFT keeps biases, and modules that are trained whole, with the matrices.
+        PartState::Weights(_) if adapter.lora().is_some() => Some(PartName::Lora),
+        PartState::Weights(_) => Some(PartName::Weights),
+        PartState::Head(_) | PartState::FewShot(_) => None,
+    }
+}
+
+/// The folders of an adapter.
+fn names(adapter: &AdapterState) -> Vec<PartName> {
+    let mut names: Vec<PartName> = adapter.parts.iter().filter_map(|part| name_of(part, adapter)).collect();
+    names.dedup();
+    names
+}
+
+/// Whether an adapter is of several methods.
+pub(crate) fn is_of_several(adapter: &AdapterState) -> bool {
+    names(adapter).len() > 1
+}
+
+/// Writes the parts with `write_part`.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub(crate) fn write(
+    adapter: &AdapterState,
+    folder: &Path,
+    write_part: impl Fn(&AdapterState, &Path) -> Result<()>,
+) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
-    let empty = || FoldedAdapter {
-        task: adapter.task.clone(),
-        base_model: adapter.base_model.clone(),
-        ..FoldedAdapter::default()
-    };
-    let mut parts = Vec::new();
-    if !adapter.prefixes.is_empty() {
-        parts.push((
-            PartName::Prefix,
-            FoldedAdapter { prefixes: adapter.prefixes.clone(), n_frozen: adapter.n_frozen, ..empty() },
-        ));
-    }
-    if adapter.prompt.is_some() {
-        parts.push((PartName::Prompt, FoldedAdapter { prompt: adapter.prompt.clone(), ..empty() }));
-    }
-    match &adapter.lora {
-        Some(_) => {
-            let (lora, weights) = (adapter.lora.clone(), adapter.weights.clone());
-            parts.push((PartName::Lora, FoldedAdapter { lora, weights, ..empty() }));
+    let parts = names(adapter);
+    for (at, name) in parts.iter().enumerate() {
+        let own = adapter.parts.iter().filter(|part| name_of(part, adapter) == Some(*name)).cloned();
+        let mut part = AdapterState::new(adapter.task.clone(), own);
+        part.base_model.clone_from(&adapter.base_model);
+        if at == 0 {
+            part.push(HeadState(adapter.head().to_vec()));
         }
-        None if !adapter.weights.is_empty() => {
-            parts.push((PartName::Weights, FoldedAdapter { weights: adapter.weights.clone(), ..empty() }));
-        }
-        None => {}
+        write_part(&part, &folder.join(name.folder()))?;
     }
-    if let Some((_, first)) = parts.first_mut() {
-        first.head.clone_from(&adapter.head);
-    }
-    for (name, part) in &parts {
-        part.write(&folder.join(name.folder()), config)?;
-    }
-    let config = CombinedConfig {
+    let config = MultiPartConfig {
         base_model_name_or_path: adapter.base_model.clone(),
-        parts: parts.iter().map(|(name, _)| *name).collect(),
+        parts,
         peft_type: KIND.to_owned(),
         task: adapter.task.clone(),
     };

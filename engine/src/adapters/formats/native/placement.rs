@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use crate::adapters::FoldedAdapter;
+use crate::adapters::state::PrefixPlacement;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
 use crate::nn::positions::Positions;
@@ -27,63 +25,48 @@ pub(crate) fn unusable_in_peft(architecture: &str) -> Option<Sentence> {
     })
 }
 
-/// What PEFT's files do not say of a prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Convention {
-    /// Where the text's positions begin.
-    pub(crate) positions: Positions,
-    /// The layers that have one; `None`: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) layers: Option<Vec<usize>>,
+/// What a folder says.
+///
+/// # Errors
+/// The file is damaged.
+pub(crate) fn read(folder: &Path) -> Result<PrefixPlacement> {
+    let path = folder.join(FILE);
+    if !path.is_file() {
+        return Ok(PrefixPlacement::default());
+    }
+    files::read_json(&path, Kind::Settings, sentence!("the adapter's convention of positions"))
 }
 
-impl Convention {
-    /// That of an adapter.
-    pub(crate) fn of(adapter: &FoldedAdapter) -> Self {
-        Self { positions: adapter.positions, layers: adapter.layers.clone() }
+/// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub(crate) fn write(placement: &PrefixPlacement, folder: &Path) -> Result<()> {
+    let path = folder.join(FILE);
+    if *placement != PrefixPlacement::default() {
+        return write_json(&path, placement);
     }
+    if path.exists() { std::fs::remove_file(&path).map_err(EngineError::io(IoAction::Remove, path)) } else { Ok(()) }
+}
 
-    /// What a folder says.
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE);
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        files::read_json(&path, Kind::Settings, sentence!("the adapter's convention of positions"))
-    }
-
-    /// Says what differs from PEFT; the word of an adapter that lay in the folder before does not stay.
-    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(FILE);
-        if *self != Self::default() {
-            return write_json(&path, self);
-        }
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(EngineError::io(IoAction::Remove, path))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// What it computes where PEFT loads its files, in a sentence; `None` if it is the same.
-    pub(crate) fn elsewhere(&self, n_virtual: usize) -> Option<Sentence> {
-        let positions = match self.positions {
-            Positions::Shifted => None,
-            Positions::Unshifted => Some(sentence!(
-                "it was trained with a text's positions from 0 on, and PEFT begins them at {n_virtual}: a model that has \
-                 positions computes something else there",
-                n_virtual
-            )),
-            Positions::Infix => Some(sentence!(
-                "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
-            )),
-        };
-        let layers = self.layers.as_ref().map(|_| {
-            sentence!(
-                "some layers have no prefix, and PEFT gives them one of zeros, which takes attention: something else is \
-                 computed there"
-            )
-        });
-        Sentence::clauses(positions.into_iter().chain(layers))
-    }
+/// What is computed where PEFT loads the files, in a sentence; `None` if it is the same.
+pub(crate) fn elsewhere(placement: &PrefixPlacement, n_virtual: usize) -> Option<Sentence> {
+    let positions = match placement.positions {
+        Positions::Shifted => None,
+        Positions::Unshifted => Some(sentence!(
+            "it was trained with a text's positions from 0 on, and PEFT begins them at {n_virtual}: a model that has \
+             positions computes something else there",
+            n_virtual
+        )),
+        Positions::Infix => Some(sentence!(
+            "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
+        )),
+    };
+    let layers = placement.layers.as_ref().map(|_| {
+        sentence!(
+            "some layers have no prefix, and PEFT gives them one of zeros, which takes attention: something else is \
+             computed there"
+        )
+    });
+    Sentence::clauses(positions.into_iter().chain(layers))
 }

@@ -7,16 +7,18 @@ mod keys;
 pub(crate) mod lora;
 pub(crate) mod prompt;
 
-pub(crate) use self::lora::transposed;
 pub(crate) use self::prompt::encoder as prompt_encoder;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::methods::prefix::{PrefixShape, peft_pairs};
-use crate::adapters::state::{FoldedAdapter, FoldedPrefix, NamedTensor, malformed};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::methods::prefix::{PrefixShape, PrefixState, peft_pairs};
+use crate::adapters::state::{AdapterState, NamedTensor};
 use crate::config::{MAX_CLASSES, PrefixConfig, Task, TaskRecord};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
@@ -83,7 +85,7 @@ pub(crate) fn read(
     folder: &Path,
     json: serde_json::Value,
     like: Option<&[(Site, ModelShape)]>,
-) -> Result<FoldedAdapter> {
+) -> Result<AdapterState> {
     let (keys, is_lora, is_prompt) = match json.get("peft_type").and_then(serde_json::Value::as_str) {
         Some(lora::KIND) => (&keys::LORA, true, false),
         Some(prompt::PROMPT | prompt::P_TUNING | prompt::MULTITASK) => (&keys::PROMPT, false, true),
@@ -96,11 +98,11 @@ pub(crate) fn read(
         (_, true) => prompt::read(folder, &json, &mut tensors),
         _ => read_prefix(folder, json, &mut tensors, like),
     }?;
-    if let Some((name, ..)) = read.head.first().filter(|_| !read.task.task.has_classes()) {
+    if let Some((name, ..)) = read.head().first().filter(|_| !read.task.task.has_classes()) {
         return Err(EngineError::AdapterTensors { tensors: name.clone(), path: tensors.path });
     }
     tensors.finish()?;
-    Ok(FoldedAdapter { notices, ..read })
+    Ok(AdapterState { notices, ..read })
 }
 
 fn read_prefix(
@@ -108,7 +110,7 @@ fn read_prefix(
     json: serde_json::Value,
     tensors: &mut Tensors,
     like: Option<&[(Site, ModelShape)]>,
-) -> Result<FoldedAdapter> {
+) -> Result<AdapterState> {
     let path = folder.join("adapter_config.json");
     let config: PeftConfig =
         serde_json::from_value(json).map_err(|error| malformed(&path, Sentence::verbatim(error)))?;
@@ -144,7 +146,7 @@ fn read_prefix(
             sentence!("{n_virtual} rows, but num_frozen_tokens is {n_frozen}", n_virtual, n_frozen),
         ));
     }
-    let mut prefix = FoldedPrefix { shape, flat };
+    let mut prefix = PrefixState { site, shape, n_frozen, flat };
     let head = read_head(tensors, HEAD)?;
     let mut task = read_task_of(folder, config.task_type.as_deref(), &head)?;
     if n_submodules == 2 {
@@ -164,21 +166,15 @@ fn read_prefix(
         prefix = spread(&prefix, n_layers);
         task = TaskRecord::of(Task::Seq2Seq);
     }
-    Ok(FoldedAdapter {
-        prefixes: vec![(site, prefix)],
-        n_frozen,
-        head,
-        task,
-        base_model: config.base_model_name_or_path,
-        ..FoldedAdapter::default()
-    })
+    let parts = [PartState::from(prefix), HeadState(head).into()];
+    Ok(AdapterState { base_model: config.base_model_name_or_path, ..AdapterState::new(task, parts) })
 }
 
 /// Writes the folder as PEFT's `save_pretrained` does: same keys, names, shapes and formats. `prefix` is what is stored of
 /// the adapter's only one.
 pub(crate) fn write(
-    adapter: &FoldedAdapter,
-    prefix: &FoldedPrefix,
+    adapter: &AdapterState,
+    prefix: &PrefixState,
     folder: &Path,
     config: Option<&PrefixConfig>,
 ) -> Result<()> {
@@ -186,7 +182,7 @@ pub(crate) fn write(
     let mlp = config.and_then(|config| config.reparameterisation.as_ref());
     let task = adapter.task.task;
     let PrefixShape { n_virtual, n_layers, n_kv_heads, .. } = prefix.shape;
-    let is_cartridge = adapter.n_frozen > 0;
+    let is_cartridge = prefix.n_frozen > 0;
     let config = PeftConfig {
         auto_mapping: None,
         base_model_name_or_path: adapter.base_model.clone(),
@@ -195,7 +191,7 @@ pub(crate) fn write(
         init_weights: (!is_cartridge).then_some(None),
         modules_to_save: head_modules(adapter),
         num_attention_heads: Some(n_kv_heads),
-        num_frozen_tokens: is_cartridge.then_some(adapter.n_frozen),
+        num_frozen_tokens: is_cartridge.then_some(prefix.n_frozen),
         num_layers: Some(n_layers),
         num_transformer_submodules: Some(if task == Task::Seq2Seq { 2 } else { 1 }),
         num_virtual_tokens: n_virtual,
@@ -208,7 +204,7 @@ pub(crate) fn write(
     };
     let dims = vec![n_virtual, prefix.shape.row()];
     let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (dims, prefix.flat.clone()))]);
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
     }
     if !task.writes() {
@@ -220,22 +216,22 @@ pub(crate) fn write(
 }
 
 /// The modules of a head, which PEFT names twice, whichever of them there is.
-fn head_modules(adapter: &FoldedAdapter) -> Option<Vec<String>> {
+fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
     let names = ["classifier", "score", "classifier", "score"];
-    (!adapter.head.is_empty()).then(|| names.map(str::to_owned).to_vec())
+    (!adapter.head().is_empty()).then(|| names.map(str::to_owned).to_vec())
 }
 
 /// Gives each of `n_layers` layers the pair that PEFT gives it.
-fn spread(stored: &FoldedPrefix, n_layers: usize) -> FoldedPrefix {
+fn spread(stored: &PrefixState, n_layers: usize) -> PrefixState {
     let width = 2 * stored.shape.d_kv();
     let pairs = peft_pairs(n_layers, stored.shape.n_layers);
     let of_row = |row: &[f32]| pairs.iter().flat_map(|&pair| row[pair * width..(pair + 1) * width].to_vec()).collect();
     let flat: Vec<Vec<f32>> = stored.flat.chunks_exact(stored.shape.row()).map(of_row).collect();
-    FoldedPrefix { shape: PrefixShape { n_layers, ..stored.shape }, flat: flat.concat() }
+    PrefixState { shape: PrefixShape { n_layers, ..stored.shape }, flat: flat.concat(), ..*stored }
 }
 
 /// The pairs that PEFT would have to hold, and whether that is exact. A pair that no layer takes is zero.
-pub(crate) fn gather(prefix: &FoldedPrefix) -> (FoldedPrefix, bool) {
+pub(crate) fn gather(prefix: &PrefixState) -> (PrefixState, bool) {
     let n_layers = prefix.shape.n_layers;
     let width = 2 * prefix.shape.d_kv();
     let pairs = peft_pairs(n_layers, n_layers);
@@ -250,7 +246,7 @@ pub(crate) fn gather(prefix: &FoldedPrefix) -> (FoldedPrefix, bool) {
             flat.extend((0..width).map(mean));
         }
     }
-    let stored = FoldedPrefix { shape: prefix.shape, flat };
+    let stored = PrefixState { flat, ..*prefix };
     let exact = spread(&stored, n_layers).flat == prefix.flat;
     (stored, exact)
 }
@@ -342,8 +338,8 @@ mod tests {
         assert_eq!(peft_pairs(3, 3), [0, 2, 1]);
         assert_eq!(peft_pairs(12, 12)[..8], [0, 2, 4, 6, 8, 10, 0, 2]);
         let shape = PrefixShape { n_virtual: 2, n_layers: 3, n_kv_heads: 1, d_head: 2 };
-        let stored = &FoldedPrefix { shape, flat: (0..shape.stored()).map(|i| i as f32).collect() };
-        let first_key = |prefix: &FoldedPrefix, layer: usize| prefix.flat[layer * 4];
+        let stored = &PrefixState::new(Site::Decoder, shape, (0..shape.stored()).map(|i| i as f32).collect());
+        let first_key = |prefix: &PrefixState, layer: usize| prefix.flat[layer * 4];
         let taken = spread(stored, 3);
         assert_eq!([0, 1, 2].map(|layer| first_key(&taken, layer)), [0, 2, 1].map(|pair| first_key(stored, pair)));
         assert_eq!(spread(stored, 2).flat.len(), 2 * 2 * 4, "a shorter decoder takes what it needs");

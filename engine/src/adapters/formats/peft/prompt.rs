@@ -7,9 +7,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{HEAD, PEFT_VERSION, TASK, head_modules, read_head, read_task_of, task_type};
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::methods::prompt::PromptEncoderShape;
-use crate::adapters::state::{FoldedAdapter, FoldedPrompt, FoldedTasks, malformed};
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::head::HeadState;
+use crate::adapters::methods::prompt::{PromptEncoderShape, PromptState, PromptTasksState};
+use crate::adapters::state::AdapterState;
 use crate::config::{MethodConfig, PromptEncoderKind, PromptInit, Task, TaskRecord};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
@@ -25,7 +28,7 @@ pub(crate) const MULTITASK: &str = "MULTITASK_PROMPT_TUNING";
 /// The factors of tasks.
 const FACTORS: [&str; 2] = ["prefix_task_cols", "prefix_task_rows"];
 
-pub(crate) fn read(folder: &Path, config: &Value, tensors: &mut Tensors) -> Result<FoldedAdapter> {
+pub(crate) fn read(folder: &Path, config: &Value, tensors: &mut Tensors) -> Result<AdapterState> {
     let number = |key: &str| config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let text = |key: &str| config.get(key).and_then(Value::as_str);
     let n_virtual = number("num_virtual_tokens");
@@ -58,23 +61,19 @@ pub(crate) fn read(folder: &Path, config: &Value, tensors: &mut Tensors) -> Resu
     if task.tasks.len() != n_tasks {
         task.tasks = (0..n_tasks).map(|index| index.to_string()).collect();
     }
-    Ok(FoldedAdapter {
-        prompt: Some(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks }),
-        head,
-        task,
-        base_model: text("base_model_name_or_path").map(str::to_owned),
-        ..FoldedAdapter::default()
-    })
+    let prompt = PromptState { n_virtual, n_rows, width, values, of_model, tasks };
+    let base_model = text("base_model_name_or_path").map(str::to_owned);
+    Ok(AdapterState { base_model, ..AdapterState::new(task, [PartState::from(prompt), HeadState(head).into()]) })
 }
 
 /// The factors of a file, whose shapes say how many tasks there are.
-fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<FoldedTasks> {
+fn factors(tensors: &mut Tensors, [n_rows, width]: [usize; 2]) -> Result<PromptTasksState> {
     let [(of_cols, cols), (of_rows, rows)] = [tensors.take(FACTORS[0])?, tensors.take(FACTORS[1])?];
     match (of_cols.as_slice(), of_rows.as_slice()) {
         (&[n_tasks, found, ranks], &[again, same, wide])
             if (found, wide) == (n_rows, width) && (n_tasks, ranks) == (again, same) && n_tasks > 0 && ranks > 0 =>
         {
-            Ok(FoldedTasks { n_tasks, ranks, cols, rows })
+            Ok(PromptTasksState { n_tasks, ranks, cols, rows })
         }
         _ => {
             let reason = sentence!(
@@ -110,14 +109,14 @@ pub(crate) fn encoder(folder: &Path) -> Result<Option<PromptEncoderShape>> {
 }
 
 pub(crate) fn write(
-    adapter: &FoldedAdapter,
-    prompt: &FoldedPrompt,
+    adapter: &AdapterState,
+    prompt: &PromptState,
     folder: &Path,
     config: Option<&MethodConfig>,
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let task = adapter.task.task;
-    let FoldedPrompt { n_virtual, n_rows, width, of_model, .. } = *prompt;
+    let PromptState { n_virtual, n_rows, width, of_model, .. } = *prompt;
     let method = match config {
         Some(MethodConfig::Prompt(method)) => Some(method),
         _ => None,
@@ -167,7 +166,7 @@ pub(crate) fn write(
         }),
     };
     let of_tasks = match &prompt.tasks {
-        Some(FoldedTasks { n_tasks, ranks, .. }) => json!({
+        Some(PromptTasksState { n_tasks, ranks, .. }) => json!({
             "num_ranks": ranks,
             "num_tasks": n_tasks,
             "prompt_tuning_init_state_dict_path": null,
@@ -180,11 +179,11 @@ pub(crate) fn write(
     }
     keys.sort_keys();
     let mut tensors = BTreeMap::from([("prompt_embeddings".to_owned(), (vec![n_rows, width], prompt.values.clone()))]);
-    if let Some(FoldedTasks { n_tasks, ranks, cols, rows }) = &prompt.tasks {
+    if let Some(PromptTasksState { n_tasks, ranks, cols, rows }) = &prompt.tasks {
         tensors.insert(FACTORS[0].to_owned(), (vec![*n_tasks, n_rows, *ranks], cols.clone()));
         tensors.insert(FACTORS[1].to_owned(), (vec![*n_tasks, *ranks, width], rows.clone()));
     }
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         tensors.insert(format!("{HEAD}{name}"), (shape.clone(), values.clone()));
     }
     if !task.writes() || !adapter.task.tasks.is_empty() {

@@ -1,5 +1,8 @@
 //! Weights of the model itself in training: full fine-tuning, its top layers, biases.
 
+mod state;
+
+pub use self::state::WeightsState;
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::models::Tuned;
 

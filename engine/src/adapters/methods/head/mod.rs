@@ -1,11 +1,14 @@
 //! A head in training: it names the class of a text or a token, from what the frozen model makes of it.
 
+mod state;
+
 use std::ops::Range;
 
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+pub use self::state::HeadState;
 use crate::adapters::NamedTensor;
 use crate::adapters::parameters::{Parameter, Trainables};
 use crate::models::{ClassHead, HeadKind};

@@ -3,19 +3,20 @@
 //! Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
 //! Names and scales as in huggingface/peft: src/peft/tuners/lora/layer.py.
 
+mod on_base;
 pub(crate) mod patterns;
 pub mod residual;
+mod state;
 
 use std::borrow::Cow;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::formats::peft::transposed;
+pub use self::state::{LoraMatrices, LoraState, TokenRows};
 use crate::adapters::methods::lora::patterns::{Pattern, Patterns};
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::state::{FoldedLora, LoraMatrices, TokenRows};
 use crate::config::LoraConfig;
 use crate::error::{EngineError, Result};
 use crate::models::{LinearName, Role, Rows, Tuned};
@@ -188,7 +189,7 @@ impl Lora {
     ///
     /// # Errors
     /// [`EngineError::AdapterMismatch`] if its layers or ranks are others, by name.
-    pub(crate) fn start_from(shape: LoraShape, lora: &FoldedLora, device: &Device) -> Result<Self> {
+    pub(crate) fn start_from(shape: LoraShape, lora: &LoraState, device: &Device) -> Result<Self> {
         let mismatch = |reason: Sentence| EngineError::AdapterMismatch { reason };
         let has = |name: &str| shape.layers.iter().any(|layer| layer.linear.name == name);
         if let Some(other) = lora.layers.iter().find(|layer| !has(&layer.name)) {
@@ -271,7 +272,7 @@ impl Lora {
     ///
     /// # Errors
     /// The device failed.
-    pub(crate) fn fold(&self) -> Result<FoldedLora> {
+    pub(crate) fn to_state(&self) -> Result<LoraState> {
         let layers = self.shape.layers.iter().zip(self.parameters.chunks_exact(2));
         let of = |(LoraLayer { linear, rank, scale }, pair): (&LoraLayer, &[Parameter])| {
             let LinearName { name, d_in, d_out, role, .. } = linear.clone();
@@ -290,7 +291,7 @@ impl Lora {
         let tables = self.shape.tables.iter().zip(&self.parameters[2 * self.shape.layers.len()..]);
         // Embeddings and heads are never the other way round.
         let mut blocks = self.shape.layers.iter().filter(|layer| layer.linear.role == Role::Layer).peekable();
-        Ok(FoldedLora {
+        Ok(LoraState {
             config: self.shape.config.clone(),
             fan_in_fan_out: blocks.peek().is_some() && blocks.all(|layer| layer.linear.is_in_out),
             layers: layers.map(of).collect::<Result<_>>()?,
@@ -303,23 +304,6 @@ impl Lora {
 
 /// The stream of the seed that matrices are drawn from, apart from those of prefixes and heads.
 const STREAM: u64 = 1 << 41;
-
-impl FoldedLora {
-    /// Adds the matrices to what is changed of a model.
-    pub(crate) fn condition(&self, tuned: &mut Tuned, device: &Device) {
-        for LoraMatrices { name, rank, d_in, d_out, a, b, scale, .. } in &self.layers {
-            let matrix =
-                |values: &[f32], dims: [usize; 2]| Tensor::from_data(TensorData::new(values.to_vec(), dims), device);
-            let b = matrix(b, [*d_out, *rank]) * *scale;
-            tuned.low_rank.insert(name.clone(), LowRank { a: matrix(a, [*rank, *d_in]), b, dropout: None });
-        }
-        for TokenRows { table, tokens, width, values } in &self.rows {
-            let values = Tensor::from_data(TensorData::new(values.clone(), [tokens.len(), *width]), device);
-            tuned.rows.insert(format!("{table}.weight"), Rows { tokens: tokens.clone(), values });
-        }
-        tuned.head_apart = !self.config.modules_to_save.is_empty();
-    }
-}
 
 /// The layers that PEFT chooses, and for architectures that it has no choice for those of the same names.
 /// huggingface/peft: src/peft/utils/constants.py.
@@ -345,4 +329,9 @@ pub fn last_names<'a>(linears: impl IntoIterator<Item = &'a LinearName>) -> Vec<
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The rows of a matrix as columns.
+pub(crate) fn transposed(matrix: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
 }

@@ -5,9 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::methods::fit::least_change;
-use crate::adapters::methods::prefix::{Prefix, PrefixShape};
+use crate::adapters::methods::prefix::{Prefix, PrefixShape, PrefixState};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::adapters::state::FoldedPrefix;
 use crate::config::{PrefixConfig, PrefixInit};
 use crate::error::{EngineError, Result};
 use crate::models::{Model, Site};
@@ -23,7 +22,7 @@ pub struct PrefixTarget {
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
     pub rows: Vec<TargetRow>,
     /// The prefix for [`PrefixInit::Adapter`], of the site's layers and heads.
-    pub adapter: Option<FoldedPrefix>,
+    pub adapter: Option<PrefixState>,
 }
 
 /// The tokens of a row.
@@ -136,7 +135,7 @@ fn wanted(
                 field: "method.init.path",
                 reason: sentence!("the adapter has no prefix for the {site}", site = place.site),
             };
-            let FoldedPrefix { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
+            let PrefixState { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
             Ok(Some(flat.iter().copied().cycle().take(shape.stored()).collect()))
         }
         init @ (PrefixInit::Words { .. }

@@ -3,11 +3,14 @@
 //! Layout as in huggingface/peft: src/peft/tuners/prefix_tuning/model.py.
 
 pub mod init;
+mod state;
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use rand::{Rng, RngExt};
 
+pub use self::state::PrefixState;
 use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::state::PrefixPlacement;
 use crate::config::{MlpActivation, PrefixConfig, Reparameterisation};
 use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, ModelShape, Site};
@@ -148,9 +151,9 @@ impl Prefix {
         if self.infix { Positions::Infix } else { Positions::Shifted }
     }
 
-    /// The layers that see it; `None`: all.
-    pub fn seen_by(&self) -> Option<&Vec<usize>> {
-        self.layers.as_ref()
+    /// How it stands in the model.
+    pub fn placement(&self) -> PrefixPlacement {
+        PrefixPlacement { positions: self.positions(), layers: self.layers.clone() }
     }
 
     /// How many slots at the beginning are not trained.
@@ -280,12 +283,13 @@ impl Prefix {
         self.layers(flat)
     }
 
-    /// The folded prefix on the host: all that an adapter keeps.
+    /// The prefix as an adapter keeps it: what the network makes, without the network.
     ///
     /// # Errors
     /// The device failed.
-    pub fn fold(&self) -> Result<Vec<f32>> {
-        floats(self.flat(&Trainables::untracked(&self.parameters)))
+    pub fn to_state(&self, site: Site) -> Result<PrefixState> {
+        let flat = floats(self.flat(&Trainables::untracked(&self.parameters)))?;
+        Ok(PrefixState { site, shape: self.shape, n_frozen: self.n_frozen(), flat })
     }
 
     fn device(&self) -> Device {

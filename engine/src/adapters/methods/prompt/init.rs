@@ -5,9 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::methods::fit::least_change;
-use crate::adapters::methods::prompt::{PromptShape, PromptTasksShape, SoftPrompt};
+use crate::adapters::methods::prompt::{PromptShape, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::adapters::state::{FoldedPrompt, FoldedTasks};
 use crate::config::{PromptInit, TaskFactors};
 use crate::error::{EngineError, Result};
 use crate::random::normal;
@@ -32,7 +31,7 @@ pub struct PromptTarget {
 #[derive(Clone, Debug)]
 pub struct PromptStart {
     /// Its numbers.
-    pub prompt: FoldedPrompt,
+    pub prompt: PromptState,
     /// Names of its tasks.
     pub tasks: Vec<String>,
 }
@@ -97,7 +96,7 @@ impl SoftPrompt {
             return Ok(());
         };
         let [_, d_in] = hidden.dims();
-        let made = self.fold()?.values;
+        let made = self.to_state()?.values;
         let residual: Vec<f32> = values.iter().zip(&made).map(|(want, have)| want - have).collect();
         let change = least_change(&floats(hidden)?, &residual, n_rows, d_in);
         let at = self.parameters.len() - 2;
@@ -133,14 +132,14 @@ fn factors_of(
             return Ok(Some((cols, rows)));
         }
         TaskFactors::Average => {
-            let (_, FoldedTasks { n_tasks, cols, rows, .. }) = source()?;
+            let (_, PromptTasksState { n_tasks, cols, rows, .. }) = source()?;
             let mean = |values: &[f32], n: usize| -> Vec<f32> {
                 (0..n).map(|i| values.iter().skip(i).step_by(n).sum::<f32>() / *n_tasks as f32).collect()
             };
             (mean(cols, n_cols), mean(rows, n_rows))
         }
         TaskFactors::Exact { task } => {
-            let (start, FoldedTasks { cols, rows, .. }) = source()?;
+            let (start, PromptTasksState { cols, rows, .. }) = source()?;
             let index = start.tasks.iter().position(|name| name == task);
             let index =
                 index.ok_or_else(|| wrong(sentence!("its tasks are {tasks}", tasks = start.tasks.join(", "))))?;
@@ -187,7 +186,7 @@ fn wanted(
         PromptInit::ScaledRandom => return scaled(shape, table, random).map(Some),
         PromptInit::Adapter { .. } => {
             let missing = || nothing(sentence!("the adapter has no soft prompt to start from"));
-            let FoldedPrompt { n_virtual, n_rows, values, .. } = &target.adapter.as_ref().ok_or_else(missing)?.prompt;
+            let PromptState { n_virtual, n_rows, values, .. } = &target.adapter.as_ref().ok_or_else(missing)?.prompt;
             // Rows that no model reads are kept only where nothing is cut or repeated.
             let rows = if *n_rows == shape.n_rows { *n_rows } else { *n_virtual };
             return Ok(Some(values[..rows * width].iter().copied().cycle().take(shape.n_rows * width).collect()));

@@ -5,13 +5,14 @@
 //! Layout as in huggingface/peft: src/peft/tuners/{prompt_tuning,p_tuning,multitask_prompt_tuning}/model.py.
 
 pub mod init;
+mod state;
 
 use std::borrow::Cow;
 
 use burn::tensor::{Tensor, activation};
 
+pub use self::state::{PromptState, PromptTasksState};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::adapters::state::{FoldedPrompt, FoldedTasks};
 use crate::config::PromptEncoderKind;
 use crate::error::Result;
 
@@ -142,15 +143,15 @@ impl SoftPrompt {
     ///
     /// # Errors
     /// The device failed.
-    pub fn fold(&self) -> Result<FoldedPrompt> {
+    pub fn to_state(&self) -> Result<PromptState> {
         let PromptShape { n_virtual, n_rows, width, tasks, of_model, .. } = self.shape;
         if let Some(PromptTasksShape { n_tasks, ranks }) = tasks {
             let [values, cols, rows] = [0, 1, 2].map(|index| self.parameters[index].to_vec());
-            let tasks = Some(FoldedTasks { n_tasks, ranks, cols: cols?, rows: rows? });
-            return Ok(FoldedPrompt { n_virtual, n_rows, width, values: values?, of_model, tasks });
+            let tasks = Some(PromptTasksState { n_tasks, ranks, cols: cols?, rows: rows? });
+            return Ok(PromptState { n_virtual, n_rows, width, values: values?, of_model, tasks });
         }
         let values = floats(self.matrix(&Trainables::untracked(&self.parameters)))?;
-        Ok(FoldedPrompt { n_virtual, n_rows, width, values, of_model, tasks: None })
+        Ok(PromptState { n_virtual, n_rows, width, values, of_model, tasks: None })
     }
 }
 

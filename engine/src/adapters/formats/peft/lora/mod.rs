@@ -15,8 +15,3 @@ const MODEL: &str = "base_model.model.";
 const TOKEN_ROWS: &str = ".token_adapter.trainable_tokens_delta";
 /// Behind the name of a module with matrices, the base model's own.
 const BASE_COPY: &str = ".base_layer.weight";
-
-/// The rows of a matrix as columns.
-pub(crate) fn transposed(matrix: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
-    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
-}

@@ -5,18 +5,23 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{BASE_COPY, KIND, MODEL, TOKEN_ROWS, transposed};
+use super::{BASE_COPY, KIND, MODEL, TOKEN_ROWS};
+use crate::adapters::formats::malformed;
 use crate::adapters::formats::peft::{read_head, read_task_of, task_type};
 use crate::adapters::formats::tensors::Tensors;
+use crate::adapters::methods::PartState;
+use crate::adapters::methods::full::WeightsState;
+use crate::adapters::methods::head::HeadState;
 use crate::adapters::methods::lora::patterns::Patterns;
 use crate::adapters::methods::lora::residual::Residual;
-use crate::adapters::state::{FoldedAdapter, FoldedLora, LoraMatrices, NamedTensor, TokenRows, malformed};
+use crate::adapters::methods::lora::{LoraMatrices, LoraState, TokenRows, transposed};
+use crate::adapters::state::{AdapterState, NamedTensor};
 use crate::config::{LoraBias, LoraConfig, LoraInit, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::is_class_head;
 use crate::{Sentence, sentence};
 
-pub(crate) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result<FoldedAdapter> {
+pub(crate) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result<AdapterState> {
     let residual = residual(json)?;
     let config_path = folder.join("adapter_config.json");
     let config = settings(json, &config_path)?;
@@ -39,14 +44,10 @@ pub(crate) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result
         kind => read_task_of(folder, kind, &head)?,
     };
     let fan_in_fan_out = json.get("fan_in_fan_out").and_then(Value::as_bool).unwrap_or(false);
-    Ok(FoldedAdapter {
-        lora: Some(FoldedLora { config, fan_in_fan_out, layers, rows, residual, base_copies }),
-        weights,
-        head,
-        task,
-        base_model: text("base_model_name_or_path").map(str::to_owned),
-        ..FoldedAdapter::default()
-    })
+    let lora = LoraState { config, fan_in_fan_out, layers, rows, residual, base_copies };
+    let parts = [PartState::from(lora), WeightsState(weights).into(), HeadState(head).into()];
+    let base_model = text("base_model_name_or_path").map(str::to_owned);
+    Ok(AdapterState { base_model, ..AdapterState::new(task, parts) })
 }
 
 /// What is added to a base model depends on how the matrices began only where PEFT takes their beginning out of it, each time

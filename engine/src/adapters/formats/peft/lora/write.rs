@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{KIND, MODEL, TOKEN_ROWS, transposed};
+use super::{KIND, MODEL, TOKEN_ROWS};
 use crate::Sentence;
 use crate::adapters::formats::peft::{PEFT_VERSION, TASK, task_type};
 use crate::adapters::methods::lora::patterns::Patterns;
-use crate::adapters::state::{FoldedAdapter, FoldedLora, LoraMatrices, TokenRows};
+use crate::adapters::methods::lora::{LoraMatrices, LoraState, TokenRows, transposed};
+use crate::adapters::state::AdapterState;
 use crate::config::{LoraBias, LoraConfig};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
@@ -19,7 +20,7 @@ use crate::weights::{Floats, write_floats};
 ///
 /// # Errors
 /// The folder cannot be written to.
-pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -> Result<()> {
+pub(crate) fn write(adapter: &AdapterState, lora: &LoraState, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
     let LoraConfig { rank, alpha, dropout, rank_stabilised, bias, .. } = &lora.config;
     let mut keys = unused();
@@ -58,7 +59,7 @@ pub(crate) fn write(adapter: &FoldedAdapter, lora: &FoldedLora, folder: &Path) -
     write_json(&folder.join("adapter_config.json"), &Value::Object(keys))
 }
 
-fn tensors(adapter: &FoldedAdapter, lora: &FoldedLora) -> Floats {
+fn tensors(adapter: &AdapterState, lora: &LoraState) -> Floats {
     let mut tensors = Floats::new();
     for LoraMatrices { name, rank, d_in, d_out, a, b, is_embeddings, .. } in &lora.layers {
         let [first, second] = match is_embeddings {
@@ -77,27 +78,27 @@ fn tensors(adapter: &FoldedAdapter, lora: &FoldedLora) -> Floats {
     for TokenRows { table, tokens, width, values } in &lora.rows {
         tensors.insert(format!("{MODEL}{table}{TOKEN_ROWS}"), (vec![tokens.len(), *width], values.clone()));
     }
-    for (name, shape, values) in adapter.weights.iter().chain(&lora.base_copies) {
+    for (name, shape, values) in adapter.weights().iter().chain(&lora.base_copies) {
         let (module, end) = name.rsplit_once('.').unwrap_or((name, "weight"));
         let below = if lora.layers.iter().any(|layer| layer.name == module) { ".base_layer" } else { "" };
         tensors.insert(format!("{MODEL}{module}{below}.{end}"), (shape.clone(), values.clone()));
     }
-    for (name, shape, values) in &adapter.head {
+    for (name, shape, values) in adapter.head() {
         tensors.insert(format!("{MODEL}{name}"), (shape.clone(), values.clone()));
     }
     tensors
 }
 
 /// Modules that are trained whole, the head that names classes among them.
-fn modules_to_save(adapter: &FoldedAdapter, lora: &FoldedLora) -> Option<Vec<String>> {
-    let head: &[&str] = if adapter.head.is_empty() { &[] } else { &["classifier", "score"] };
+fn modules_to_save(adapter: &AdapterState, lora: &LoraState) -> Option<Vec<String>> {
+    let head: &[&str] = if adapter.head().is_empty() { &[] } else { &["classifier", "score"] };
     let modules: Vec<String> =
         lora.config.modules_to_save.iter().cloned().chain(head.iter().map(|&name| name.to_owned())).collect();
     (!modules.is_empty()).then_some(modules)
 }
 
 /// A list where no table is named: PEFT takes the model's input embeddings.
-fn token_indices(lora: &FoldedLora) -> Value {
+fn token_indices(lora: &LoraState) -> Value {
     let tokens = &lora.config.trained_tokens;
     match tokens.get("") {
         _ if tokens.is_empty() => Value::Null,
@@ -107,7 +108,7 @@ fn token_indices(lora: &FoldedLora) -> Value {
 }
 
 /// Ranks and alphas other than the common ones: the settings' own, or layer by layer where those do not say them.
-fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>)> {
+fn patterns(lora: &LoraState) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let config = &lora.config;
     let named = |field| move |reason: Sentence| EngineError::Setting { field, reason };
     let ranks = Patterns::new(&config.rank_pattern).map_err(named("lora.rank_pattern"))?;
@@ -128,7 +129,7 @@ fn patterns(lora: &FoldedLora) -> Result<(Map<String, Value>, Map<String, Value>
 }
 
 /// PEFT finds layers by the ends of their names; where those would find more, whole names are written.
-fn written_targets(lora: &FoldedLora) -> Value {
+fn written_targets(lora: &LoraState) -> Value {
     let plain = |target: &String| target.chars().all(|c| c.is_alphanumeric() || "._".contains(c));
     match &lora.config.targets {
         Some(targets) if targets.iter().all(plain) => json!(targets),
