@@ -13,12 +13,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{
-    Adapter, Lora, LoraShape, Parameter, Part, Place, Prefix, PrefixTarget, PromptShape, PromptTarget, SoftPrompt,
-    TunedWeights,
-};
+use crate::adapters::{Adapter, InitContext, WarmStart, plan};
 use crate::config::{
-    LoraConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptInit, Reparameterisation, Task, TaskRecord,
+    FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
+    Reparameterisation, Task, TaskRecord,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -27,7 +25,7 @@ use crate::files::write_json;
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, GenerationConfig, Model, SOFT, WeightName};
+use crate::models::{BaseModel, GenerationConfig, Model, SOFT};
 use crate::nn::Precision;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::write_floats;
@@ -184,42 +182,34 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
 }
 
 fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter> {
-    let parts = match method {
-        Method::Prefix => prefixes(model, None, device)?,
-        Method::PrefixMlp => {
-            let network = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
-            prefixes(model, Some(network), device)?
-        }
-        Method::Prompt => {
-            let [_, width] = model.embedding_dims();
-            let shape = PromptShape::alone(N_VIRTUAL, width);
-            let (init, target) = (PromptInit::Random, PromptTarget::default());
-            vec![Part::Prompt(SoftPrompt::initialise(shape, &init, &target, model.embeddings(), device, SEED)?)]
-        }
-        Method::Lora => {
-            let shape = LoraShape::new(&LoraConfig::default(), model.shape().architecture, &model.linears())?;
-            vec![Part::Lora(Lora::fresh(shape, Vec::new(), device, SEED))]
-        }
-        Method::Full => {
-            let own = |weight: &WeightName| {
-                Ok(Parameter::new(weight.name.clone(), weight.shape.clone(), model.values(weight)?, device))
-            };
-            let parameters = model.weights().iter().map(own).collect::<Result<_>>()?;
-            vec![Part::Weights(TunedWeights { parameters })]
-        }
+    let prefix = |reparameterisation| {
+        MethodConfig::Prefix(PrefixConfig {
+            n_virtual: N_VIRTUAL,
+            reparameterisation,
+            init: PrefixInit::Random,
+            ..PrefixConfig::default()
+        })
     };
-    Ok(Adapter { parts, task: TaskRecord::default() })
-}
-
-/// A prefix at each site.
-fn prefixes(model: &Model, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Vec<Part>> {
-    let config =
-        PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
-    let at = |(site, shape)| {
-        let place = Place { model, site, device };
-        Ok(Part::Prefix(site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
+    let prompt = PromptConfig { n_virtual: N_VIRTUAL, init: PromptInit::Random, ..PromptConfig::default() };
+    let method = match method {
+        Method::Prefix => prefix(None),
+        Method::PrefixMlp => prefix(Some(Reparameterisation { width: WIDTH, ..Reparameterisation::default() })),
+        Method::Prompt => MethodConfig::Prompt(prompt),
+        Method::Lora => MethodConfig::Lora(LoraConfig::default()),
+        Method::Full => MethodConfig::Full(FullConfig::default()),
     };
-    config.sites_of(&model.sites())?.into_iter().map(at).collect()
+    let task = TaskRecord::default();
+    let from = InitContext {
+        model,
+        device,
+        encode: &|_| Ok(Vec::new()),
+        rows: &[],
+        task: &task,
+        own_scores: None,
+        warm_start: WarmStart::default(),
+        seed: SEED,
+    };
+    plan(&[method], &task, model)?.initial(&from)
 }
 
 /// Rows of random tokens whose first half has no label, behind soft ones if there are any; a model that reads a source gets

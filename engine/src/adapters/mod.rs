@@ -12,25 +12,21 @@ pub mod state;
 
 mod adapter;
 mod fits;
+mod plan;
 
 pub use self::adapter::{Adapter, Leaves};
 pub use self::formats::lookalike::{Lookalike, no_adapter};
-pub use self::methods::few_shot::FewShotState;
-pub use self::methods::full::{TunedWeights, WeightsState};
-pub use self::methods::head::{Head, HeadShape, HeadState};
-pub use self::methods::lora::residual::Residual;
-pub use self::methods::lora::{
-    ALL_LINEAR, Lora, LoraLayer, LoraMatrices, LoraShape, LoraState, TokenRows, TokenTable, default_targets,
-    is_of_a_head, last_names,
-};
-pub use self::methods::prefix::init::{Place, PrefixTarget, TargetRow};
-pub use self::methods::prefix::{Prefix, PrefixShape, PrefixState, count_parameters};
-pub(crate) use self::methods::prompt::init::frequent;
-pub use self::methods::prompt::init::{PromptStart, PromptTarget};
+pub use self::methods::few_shot::{FewShotSpec, FewShotState};
+pub use self::methods::full::{TunedWeights, WeightsSpec, WeightsState};
+pub use self::methods::head::{Head, HeadSpec, HeadState};
+pub use self::methods::init::{InitContext, WarmStart};
+pub use self::methods::prefix::{Place, Prefix, PrefixShape, PrefixSpec, PrefixState, PrefixTarget, TargetRow};
 pub use self::methods::prompt::{
-    PromptEncoderShape, PromptShape, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt,
+    PromptEncoderShape, PromptSpec, PromptStart, PromptState, PromptTarget, PromptTasksShape, PromptTasksState,
+    SoftPrompt,
 };
-pub use self::methods::{Part, PartPlan, PartState};
+pub use self::methods::{AdapterPart, Method, NamedShape, PartSpec, PartState, Spec, Trained};
 pub use self::ops::combine::{Combination, combine};
 pub use self::parameters::{Parameter, Trainables};
+pub use self::plan::{AdapterSpec, plan};
 pub use self::state::{AdapterState, NamedTensor, PrefixPlacement};

@@ -13,6 +13,14 @@ use crate::nn::positions::Positions;
 use crate::training::{EvaluationReport, SampleReport};
 use crate::{Sentence, sentence};
 
+/// Longest card; what is shown is laid out whole.
+const MAX_CARD: usize = 64 * 1024;
+/// Most samples, and most bytes of all their texts.
+const MAX_SAMPLES: usize = 100;
+const MAX_SAMPLE_TEXT: usize = 1024 * 1024;
+/// Longest name of a base model, of an architecture, of a fingerprint.
+const MAX_NAME: usize = 1024;
+
 /// What a file says beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
@@ -170,6 +178,40 @@ impl About {
             reference_rows: Vec::new(),
             reference_columns: Vec::new(),
         }
+    }
+
+    /// Refuses texts that are longer than anybody reads.
+    pub(super) fn check_texts(&self) -> Result<(), Sentence> {
+        let base = &self.base;
+        if let Some(name) =
+            [&base.name, &base.architecture, &base.fingerprint].into_iter().find(|name| name.len() > MAX_NAME)
+        {
+            return Err(sentence!(
+                "a name of its base model has {n_bytes} bytes, more than {max_name}",
+                n_bytes = name.len(),
+                max_name = MAX_NAME
+            ));
+        }
+        if self.card.len() > MAX_CARD {
+            return Err(sentence!(
+                "its card has {n_bytes} bytes, more than {max_card}",
+                n_bytes = self.card.len(),
+                max_card = MAX_CARD
+            ));
+        }
+        let of_sample = |sample: &SampleReport| sample.prompt.len() + sample.text.len() + sample.reference.len();
+        let n_bytes: usize = self.samples.iter().map(of_sample).sum();
+        if self.samples.len() > MAX_SAMPLES || n_bytes > MAX_SAMPLE_TEXT {
+            let n = self.samples.len();
+            return Err(sentence!(
+                "its {n} samples have {n_bytes} bytes, more than {max_samples} or {max_sample_text}",
+                n,
+                n_bytes,
+                max_samples = MAX_SAMPLES,
+                max_sample_text = MAX_SAMPLE_TEXT
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -6,28 +6,22 @@
 
 mod manifest;
 mod opened;
-mod parts;
+pub mod parts;
+mod read;
+mod write;
 
-use std::collections::HashMap;
 use std::path::Path;
-
-use serde::Deserialize;
 
 pub use self::manifest::{About, BaseModel, SharedTemplate, SiteSizes};
 pub use self::opened::Incoming;
-pub use self::parts::{LoraLayerSizes, LoraSizes, OtherParts, PromptSizes, TokenRowsSizes};
-use crate::adapters::formats::native::unread;
-use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::methods::PartState;
-use crate::adapters::methods::head::HeadState;
-use crate::adapters::methods::prefix::{PrefixShape, PrefixState};
-use crate::adapters::state::{AdapterState, NamedTensor, PrefixPlacement};
-use crate::config::DataConfig;
-use crate::data::Templates;
-use crate::error::{EngineError, Result};
+pub(crate) use self::opened::open;
+pub use self::parts::OtherParts;
+pub use self::read::read;
+pub use self::write::write;
+use crate::adapters::AdapterState;
+use crate::error::EngineError;
 use crate::models::Site;
-use crate::training::SampleReport;
-use crate::weights::{Floats, read_metadata, write_floats};
+use crate::weights::read_metadata;
 use crate::{Sentence, sentence};
 
 /// The ending of such a file.
@@ -39,19 +33,6 @@ const FORMAT: u32 = 2;
 /// What the first form calls a prefix.
 const METHOD: &str = "prefix_tuning";
 const REFERENCE: &str = "reference.logits";
-/// Rows of a probe, and tokens of each, at most.
-const MAX_ROWS: usize = 64;
-const MAX_TOKENS: usize = 4096;
-
-/// Longest JSON, and longest card in it; what is shown is laid out whole.
-const MAX_JSON: usize = 8 * 1024 * 1024;
-const MAX_CARD: usize = 64 * 1024;
-/// Most samples, and most bytes of all their texts.
-const MAX_SAMPLES: usize = 100;
-const MAX_SAMPLE_TEXT: usize = 1024 * 1024;
-/// Longest name of a base model, of an architecture, of a fingerprint.
-const MAX_NAME: usize = 1024;
-
 /// Logits after the last token of a few rows, as a sender computed them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceLogits {
@@ -79,234 +60,8 @@ pub fn is_one(path: &Path) -> bool {
     path.is_file() && read_metadata(path).is_ok_and(|metadata| metadata.contains_key(KEY))
 }
 
-/// Writes the file, whole or not at all.
-///
-/// # Errors
-/// The folder cannot be written to, or the card is longer than a reader takes.
-pub fn write(path: &Path, adapter: &AdapterState, mut about: About, reference: Option<&ReferenceLogits>) -> Result<()> {
-    check_texts(&about).map_err(|reason| EngineError::Malformed {
-        what: sentence!("the prefix file"),
-        path: path.to_owned(),
-        reason,
-    })?;
-    let mut tensors = parts::tensors(adapter);
-    for prefix in adapter.prefixes() {
-        let dims = vec![prefix.shape.n_virtual, prefix.shape.row()];
-        tensors.insert(tensor_name(prefix.site), (dims, prefix.flat.clone()));
-    }
-    for (name, shape, values) in adapter.head() {
-        tensors.insert(format!("head.{name}"), (shape.clone(), values.clone()));
-    }
-    if let Some(ReferenceLogits { rows, columns, logits }) = reference {
-        tensors.insert(REFERENCE.to_owned(), (vec![rows.len(), columns.len()], logits.clone()));
-        about.reference_rows.clone_from(rows);
-        about.reference_columns.clone_from(columns);
-    }
-    let json = serde_json::to_string(&about).map_err(|error| EngineError::Computation(Sentence::verbatim(error)))?;
-    write_floats(path, &tensors, Some(HashMap::from([(KEY.to_owned(), json)])))
-}
-
-/// Reads a file; every size in it is held against every other.
-///
-/// # Errors
-/// It is damaged, contradicts itself, or is of a newer form.
-pub fn read(path: &Path) -> Result<PrefixFile> {
-    let malformed = malformed(path);
-    let kept = Kept::read(path)?;
-    let mut tensors = Tensors::open(path.to_owned())?;
-    let prefixes = prefixes(&kept, &mut tensors, &malformed)?;
-    let Kept { json, about, .. } = kept;
-    let others = parts::read(&about.others, tensors.floats()).map_err(&malformed)?;
-    let reference = reference(&about, tensors.floats()).map_err(&malformed)?;
-    let head = named(tensors.floats(), "head.").map_err(&malformed)?;
-    tensors.finish()?;
-    let parts = prefixes.into_iter().map(PartState::from).chain(others).chain([HeadState(head).into()]);
-    let adapter = AdapterState {
-        base_model: Some(about.base.name.clone()),
-        placement: PrefixPlacement { positions: about.positions, layers: about.layers.clone() },
-        notices: unread::keys(&json, &about),
-        ..AdapterState::new(about.task.clone(), parts)
-    };
-    if adapter.parts.is_empty() {
-        return Err(malformed(sentence!("it holds nothing")));
-    }
-    Ok(PrefixFile { adapter, about, reference })
-}
-
 fn malformed(path: &Path) -> impl Fn(Sentence) -> EngineError {
     |reason| EngineError::Malformed { what: sentence!("the prefix file"), path: path.to_owned(), reason }
-}
-
-/// What a file says beside its numbers.
-struct Kept {
-    format: u32,
-    /// As it is written, for what nobody reads of it.
-    json: serde_json::Value,
-    about: About,
-}
-
-impl Kept {
-    fn read(path: &Path) -> Result<Self> {
-        let malformed = malformed(path);
-        let broken = |error: serde_json::Error| malformed(Sentence::verbatim(error));
-        let unknown = || EngineError::UnknownAdapter { path: path.to_owned() };
-        let json = read_metadata(path)?.remove(KEY).ok_or_else(unknown)?;
-        if json.len() > MAX_JSON {
-            return Err(malformed(sentence!(
-                "what it says beside its numbers has {n_bytes} bytes, more than {max_json}",
-                n_bytes = json.len(),
-                max_json = MAX_JSON
-            )));
-        }
-        #[derive(Deserialize)]
-        struct Form {
-            format: u32,
-            method: String,
-        }
-        let Form { format, method } = serde_json::from_str(&json).map_err(broken)?;
-        if format > FORMAT {
-            return Err(malformed(sentence!(
-                "it is of form {format}, and this program reads up to {newest}: take a newer one",
-                format,
-                newest = FORMAT
-            )));
-        }
-        if format < FORMAT && method != METHOD {
-            return Err(EngineError::AdapterType(method));
-        }
-        let json: serde_json::Value = serde_json::from_str(&json).map_err(broken)?;
-        let about: About = serde_json::from_value(json.clone()).map_err(broken)?;
-        about.task.check().map_err(&malformed)?;
-        check_texts(&about).map_err(&malformed)?;
-        if let Some(template) = &about.template {
-            Templates::new(&DataConfig {
-                prompt_template: template.prompt_template.clone(),
-                target_template: template.target_template.clone(),
-                ..DataConfig::new("")
-            })?;
-        }
-        Ok(Self { format, json, about })
-    }
-}
-
-/// The prefix of each site, as wide and as deep as the file says.
-fn prefixes(
-    Kept { format, about, .. }: &Kept,
-    tensors: &mut Tensors,
-    malformed: impl Fn(Sentence) -> EngineError,
-) -> Result<Vec<PrefixState>> {
-    let n_frozen = about.n_frozen;
-    let mut prefixes: Vec<PrefixState> = Vec::new();
-    for &SiteSizes { site, n_virtual, n_layers, n_kv_heads, d_head } in &about.sites {
-        // A site that is named twice finds its tensor gone.
-        let ([rows, row], flat) = tensors.take_matrix(&tensor_name(site))?;
-        let wide = [2, n_layers, n_kv_heads, d_head].into_iter().try_fold(1_usize, usize::checked_mul);
-        if rows != n_virtual || wide != Some(row) {
-            let says = sentence!(
-                "{n_virtual} tokens, {n_layers} layers, {n_kv_heads} heads of {d_head}",
-                n_virtual,
-                n_layers,
-                n_kv_heads,
-                d_head
-            );
-            return Err(malformed(sentence!(
-                "the prefix at the {site} is [{rows}, {row}], and it says {says}",
-                site,
-                rows,
-                row,
-                says
-            )));
-        }
-        let shape = PrefixShape { n_virtual, n_layers, n_kv_heads, d_head };
-        prefixes.push(PrefixState { site, shape, n_frozen, flat });
-    }
-    if prefixes.is_empty() && *format < FORMAT {
-        return Err(malformed(sentence!("it names no site")));
-    }
-    let slots = prefixes.iter().map(|prefix| prefix.shape.n_virtual).min();
-    if slots.is_some_and(|slots| n_frozen > slots) {
-        return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
-    }
-    prefixes.sort_by_key(|prefix| prefix.site);
-    Ok(prefixes)
-}
-
-/// Refuses texts that are longer than anybody reads.
-fn check_texts(about: &About) -> Result<(), Sentence> {
-    let base = &about.base;
-    if let Some(name) =
-        [&base.name, &base.architecture, &base.fingerprint].into_iter().find(|name| name.len() > MAX_NAME)
-    {
-        return Err(sentence!(
-            "a name of its base model has {n_bytes} bytes, more than {max_name}",
-            n_bytes = name.len(),
-            max_name = MAX_NAME
-        ));
-    }
-    if about.card.len() > MAX_CARD {
-        return Err(sentence!(
-            "its card has {n_bytes} bytes, more than {max_card}",
-            n_bytes = about.card.len(),
-            max_card = MAX_CARD
-        ));
-    }
-    let of_sample = |sample: &SampleReport| sample.prompt.len() + sample.text.len() + sample.reference.len();
-    let n_bytes: usize = about.samples.iter().map(of_sample).sum();
-    if about.samples.len() > MAX_SAMPLES || n_bytes > MAX_SAMPLE_TEXT {
-        let n = about.samples.len();
-        return Err(sentence!(
-            "its {n} samples have {n_bytes} bytes, more than {max_samples} or {max_sample_text}",
-            n,
-            n_bytes,
-            max_samples = MAX_SAMPLES,
-            max_sample_text = MAX_SAMPLE_TEXT
-        ));
-    }
-    Ok(())
-}
-
-fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, Sentence> {
-    let (rows, columns) = (about.reference_rows.clone(), about.reference_columns.clone());
-    let Some((shape, logits)) = tensors.remove(REFERENCE) else {
-        return if rows.is_empty() {
-            Ok(None)
-        } else {
-            Err(sentence!("it has rows for a probe, and no {reference}", reference = REFERENCE))
-        };
-    };
-    if shape != [rows.len(), columns.len()] || rows.is_empty() || columns.is_empty() {
-        return Err(sentence!(
-            "{reference} is {shape}, for {n_rows} rows and {n_columns} columns",
-            reference = REFERENCE,
-            shape,
-            n_rows = rows.len(),
-            n_columns = columns.len()
-        ));
-    }
-    if rows.len() > MAX_ROWS || rows.iter().any(|row| row.is_empty() || row.len() > MAX_TOKENS) {
-        return Err(sentence!(
-            "a probe has 1 to {max_rows} rows of 1 to {max_tokens} tokens",
-            max_rows = MAX_ROWS,
-            max_tokens = MAX_TOKENS
-        ));
-    }
-    if logits.iter().any(|x| !x.is_finite()) {
-        return Err(sentence!("{reference} holds a number that is not finite", reference = REFERENCE));
-    }
-    Ok(Some(ReferenceLogits { rows, columns, logits }))
-}
-
-/// Takes the tensors below a name, with the names they have there.
-fn named(tensors: &mut Floats, below: &str) -> Result<Vec<NamedTensor>, Sentence> {
-    let mut found = Vec::new();
-    for (name, (shape, values)) in tensors.extract_if(.., |name, _| name.starts_with(below)) {
-        let name = &name[below.len()..];
-        if values.iter().any(|x| !x.is_finite()) {
-            return Err(sentence!("{below}{name} holds a number that is not finite", below, name));
-        }
-        found.push((name.to_owned(), shape, values));
-    }
-    Ok(found)
 }
 
 fn tensor_name(site: Site) -> String {

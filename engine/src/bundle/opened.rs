@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::adapters::{AdapterState, formats};
 use crate::bundle::{self, About, ReferenceLogits};
 use crate::error::Result;
-use crate::models::{ModelShape, Site};
+use crate::models::{BaseModel, ModelShape, Site};
 use crate::{Sentence, sentence};
 
 /// What was sent.
@@ -44,4 +44,17 @@ impl Incoming {
         let (adapter, sentence) = formats::open(path, like)?;
         Ok(Self { adapter, sentence, about: None, reference: None })
     }
+}
+
+/// The adapter of a run, of a folder or of a file, in any form that can be imported, placed on a model.
+///
+/// # Errors
+/// It is of no known form, damaged, or does not fit the model.
+pub(crate) fn open(path: &Path, model: &BaseModel) -> Result<AdapterState> {
+    let of_run = path.join("adapter");
+    let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
+    let sites = model.sites();
+    let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&sites))?.adapter.placed(model)?;
+    adapter.check_fits(&sites)?;
+    Ok(adapter)
 }

@@ -3,11 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::named;
-use crate::adapters::{
-    AdapterState, FewShotState, LoraMatrices, LoraState, PartState, PromptState, PromptTasksState, TokenRows,
-    WeightsState,
-};
+use super::read::named;
+use crate::adapters::methods::lora::{LoraMatrices, LoraState, TokenRows};
+use crate::adapters::{AdapterState, FewShotState, PartState, PromptState, PromptTasksState, WeightsState};
 use crate::config::LoraConfig;
 use crate::weights::Floats;
 use crate::{Sentence, sentence};

@@ -11,7 +11,7 @@ use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::protocol::{Ask, Command, Event, JobId, Outcome, Phase, Report};
 use crate::session::Session;
-use crate::training::prepare::Preparation;
+use crate::training::inputs::Preparation;
 
 /// Where commands come from, with those that were looked at and are still to be obeyed.
 pub(crate) struct Inbox {

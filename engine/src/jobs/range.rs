@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use crate::bundle;
 use crate::config::{RunConfig, refuse};
 use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
@@ -14,9 +15,9 @@ use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::feed::Feed;
+use crate::training::inputs::RunInputs;
 use crate::training::loss::weighted;
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::ground;
 use crate::training::{RangeFindings, RangePoint, RateRange};
 
 /// What a smoothed loss keeps of the one before.
@@ -64,10 +65,10 @@ impl RangeJob {
         let tell = |phase| out.send(Report::Phase(phase));
         let config = settled(self.config.clone())?;
         let model = out.load(&config, session)?;
-        let ground = ground(&config, model, &out.preparing())?;
-        let trainer = ground.fresh(&config)?;
+        let inputs = RunInputs::load(&config, model, bundle::open, &out.preparing())?;
+        let trainer = inputs.fresh(&config)?;
         tell(Phase::Training);
-        let (model, rows) = (ground.model, ground.data.train);
+        let (model, rows) = (inputs.model, inputs.data.train);
         Ok(Test { model, rows, feed: Feed::default(), trainer, curve: Curve::default() })
     }
 }

@@ -6,13 +6,15 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::{Adapter, Parameter, Part, Place, Prefix, PrefixTarget, TargetRow};
+use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSpec, PrefixTarget, TargetRow};
 use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
 use crate::models::folder::ModelFolder;
-use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, Seq2SeqModel, Site, Tokens, read_source};
+use crate::models::{
+    BaseModel, Conditioning, GenerationConfig, Model, ModelFacts, Seq2SeqModel, Site, Tokens, read_source,
+};
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
 use crate::training::optimizer::Trainer;
@@ -73,10 +75,10 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
     let row = |(source, tokens): (&[u32], &[u32])| TargetRow { source: source.to_vec(), tokens: tokens.to_vec() };
     let target = PrefixTarget { rows: ROWS.map(row).to_vec(), ..PrefixTarget::default() };
     let at = |(site, shape)| {
-        let place = Place { model, site, device };
-        Part::Prefix(site, Prefix::initialise(shape, &config, &target, place, 5).unwrap())
+        let spec = PrefixSpec { site, shape, config: config.clone() };
+        AdapterPart::Prefix(Prefix::initialise(spec, &target, Place { model, device }, 5).unwrap())
     };
-    let parts = config.sites_of(&model.sites()).unwrap().into_iter().map(at).collect();
+    let parts = config.sites_of(&model.prefix_sites()).unwrap().into_iter().map(at).collect();
     Adapter { parts, task: TaskRecord::of(Task::Seq2Seq) }
 }
 

@@ -10,8 +10,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::parameters::floats;
-use crate::adapters::{Adapter, Parameter, PartPlan, formats};
-use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
+use crate::adapters::{Adapter, AdapterSpec, Parameter, Spec, formats};
+use crate::config::{MethodConfig, OptimizerConfig, WeightDecayOn};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
 use crate::sentence;
@@ -43,15 +43,6 @@ impl CheckpointState {
     pub fn new(model_hash: String) -> Self {
         Self { step: 0, best: None, without_improvement: 0, evaluated: None, model_hash, origin: None }
     }
-}
-
-/// The sizes of what a run trains, before any number is known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdapterPlan {
-    /// Its parts, in the order of their parameters.
-    pub parts: Vec<PartPlan>,
-    /// What is learned.
-    pub task: TaskRecord,
 }
 
 const TENSORS: &str = "state.safetensors";
@@ -91,7 +82,7 @@ pub fn write(
 /// A file is missing or damaged, or holds tensors of other shapes, or the memory is another optimizer's.
 pub fn read(
     folder: &Path,
-    plan: &AdapterPlan,
+    spec: &AdapterSpec,
     optimizer: &OptimizerConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
@@ -105,12 +96,12 @@ pub fn read(
         }
         Ok(Parameter::new(name.clone(), found, values, device))
     };
-    let n_sites = plan.parts.iter().filter(|part| matches!(part, PartPlan::Prefix { .. })).count();
     let (mut parts, mut memory) = (Vec::new(), Vec::new());
-    for part in &plan.parts {
+    for part in &spec.parts {
+        let before = part.key(spec.n_sites());
         let mut parameters = Vec::new();
         for (name, shape) in part.parameter_shapes() {
-            let key = format!("{}{name}", part.key(n_sites));
+            let key = format!("{before}{name}");
             parameters.push(take("param", &key, &name, &shape)?);
             let remembered = |kind: &'static str, shape: &[usize]| match take(kind, &key, &name, shape) {
                 Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(sentence!(
@@ -122,12 +113,12 @@ pub fn read(
             memory.push(Memory::read(optimizer, &shape, remembered)?);
         }
         for (name, shape) in part.fixed_shapes() {
-            let key = format!("{}{name}", part.key(n_sites));
+            let key = format!("{before}{name}");
             parameters.push(take("fixed", &key, &name, &shape)?);
         }
-        parts.push(part.part(parameters));
+        parts.push(part.with_parameters(parameters));
     }
-    let adapter = Adapter { parts, task: plan.task.clone() };
+    let adapter = Adapter { parts, task: spec.task.clone() };
     let weight_decay_on = WeightDecayOn::All;
     Ok((
         Trainer { adapter, step: state.step, optimizer: *optimizer, weight_decay_on, memory, recomputes: false },

@@ -9,9 +9,11 @@ pub mod origin;
 pub mod run_folder;
 pub mod schedule;
 
+pub(crate) mod extent;
 pub(crate) mod feed;
+pub(crate) mod inputs;
 mod lab;
-mod matrices;
+pub(crate) mod notices;
 #[cfg(test)]
 mod precision_tests;
 pub(crate) mod prepare;
@@ -21,11 +23,9 @@ mod recompute;
 mod recompute_tests;
 mod report;
 pub(crate) mod samples;
-mod sizes;
-mod starts;
 
+pub use self::extent::room_for_text;
 pub use self::lab::{LabPlan, LabRow, LabScore, LabStep, Spread, rank};
-pub use self::prepare::{Beginning, room_for_text};
+pub use self::prepare::Beginning;
 pub use self::range::{RangeFindings, RangePoint, RateRange};
 pub use self::report::{EvaluationReport, NamedFigures, RunFacts, SampleReport, StepReport, TaskFigures};
-pub use self::sizes::count_parameters;

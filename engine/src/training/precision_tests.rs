@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use half::{bf16, f16};
 
-use super::checkpoint::{self, AdapterPlan, CheckpointState};
+use super::checkpoint::{self, CheckpointState};
 use super::optimizer::{Gradient, StepSettings};
 use super::recompute_tests::{batch, difference, load_in, methods, models, tasks, trainer};
-use crate::adapters::PartPlan;
 use crate::adapters::parameters::floats;
+use crate::adapters::{AdapterSpec, PartSpec};
 use crate::config::{MethodConfig, OptimizerConfig, PrefixConfig, Task, TaskRecord};
 use crate::models::BaseModel;
 use crate::nn::Precision;
@@ -38,7 +38,7 @@ fn folder(case: &str) -> PathBuf {
 }
 
 /// The gradient of one batch whose loss is weighted.
-fn gradient(model: &BaseModel, task: Task, parts: &[PartPlan], weight: f64, recomputes: bool) -> Gradient {
+fn gradient(model: &BaseModel, task: Task, parts: &[PartSpec], weight: f64, recomputes: bool) -> Gradient {
     let device = crate::device::cpu();
     let batch = batch(model, task, parts);
     let mut trainer = trainer(model, &device, task, parts.to_vec());
@@ -151,7 +151,7 @@ fn a_run_in_f16_goes_on_where_it_was() {
     let state = CheckpointState { step: 2, ..CheckpointState::new("0".repeat(64)) };
     let method = MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() });
     checkpoint::write(&kept, &first, &state, &method, "tiny").unwrap();
-    let plan = AdapterPlan { parts: parts.clone(), task: TaskRecord::of(Task::Causal) };
+    let plan = AdapterSpec { parts: parts.clone(), task: TaskRecord::of(Task::Causal) };
     let (mut second, _) = checkpoint::read(&kept, &plan, &OptimizerConfig::default(), &device).unwrap();
     for _ in 0..2 {
         second.step(&model, &batches, &settings, &device).unwrap();

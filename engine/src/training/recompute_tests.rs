@@ -6,13 +6,15 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 
 use crate::adapters::parameters::floats;
 use crate::adapters::{
-    Adapter, HeadShape, LoraShape, Parameter, PartPlan, PrefixShape, PromptEncoderShape, PromptShape, PromptTasksShape,
+    Adapter, HeadSpec, Parameter, PartSpec, PrefixShape, PrefixSpec, PromptEncoderShape, PromptSpec, PromptTasksShape,
+    Spec, plan,
 };
 use crate::config::{
-    LoraConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
+    MethodConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::models::folder::ModelFolder;
@@ -49,12 +51,12 @@ fn case(name: &str) -> (BaseModel, Device) {
 }
 
 /// What is trained, with a name for what goes wrong.
-pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
-    let prefix = |sites: &[Site], config: &PrefixConfig| -> Vec<PartPlan> {
+pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartSpec>)> {
+    let prefix = |sites: &[Site], config: &PrefixConfig| -> Vec<PartSpec> {
         let sites = model.sites().into_iter().filter(|(site, _)| sites.contains(site));
         let plan = |(site, shape)| {
             let (shape, config) = (PrefixShape::new(N_VIRTUAL, &shape), config.clone());
-            PartPlan::Prefix { site, shape, config }
+            PartSpec::Prefix(PrefixSpec { site, shape, config })
         };
         sites.map(plan).collect()
     };
@@ -65,17 +67,15 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
     // A later layer of GPT-Neo has a window that ends before the labels.
     let deep = PrefixConfig { reparameterisation: Some(deep), layers: Some(vec![0]), ..flat.clone() };
     let width = model.embedding_dims()[1];
-    let prompt = |encoder| {
-        vec![PartPlan::Prompt(PromptShape { n_virtual: 2, n_rows: 2, width, encoder, of_model: None, tasks: None })]
-    };
+    let prompt = |encoder| vec![PartSpec::Prompt(PromptSpec { encoder, ..PromptSpec::alone(2, width) })];
     let tasks = Some(PromptTasksShape { n_tasks: 2, ranks: 1 });
-    let of_tasks = PromptShape { n_virtual: 2, n_rows: 2, width, encoder: None, of_model: None, tasks };
+    let of_tasks = PromptSpec { tasks, ..PromptSpec::alone(2, width) };
     let encoder = PromptEncoderShape { kind: PromptEncoderKind::Lstm, hidden: 5, layers: 1 };
     let lora = |dropout, targets: Option<&str>| {
-        let targets = targets.map(|target| vec![target.to_owned()]);
-        let config = LoraConfig { rank: 2, alpha: 4.0, dropout, targets, ..LoraConfig::default() };
-        let shape = LoraShape::new(&config, model.shape().architecture, &model.linears()).unwrap();
-        PartPlan::Lora(shape)
+        let targets = targets.map(|target| vec![target]);
+        let said = json!({ "type": "lora", "rank": 2, "alpha": 4.0, "dropout": dropout, "targets": targets });
+        let method: MethodConfig = serde_json::from_value(said).unwrap();
+        plan(&[method], &TaskRecord::default(), model).unwrap().parts.remove(0)
     };
     let n_layers = model.shape().n_layers;
     let on_top = |weight: &WeightName| match Depth::of(&weight.name) {
@@ -83,15 +83,16 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartPlan>)> {
         Depth::Block(block) => block + 1 >= n_layers && !weight.name.starts_with("encoder."),
         Depth::Behind => true,
     };
-    let weights =
-        |chosen: &dyn Fn(&WeightName) -> bool| PartPlan::Weights(model.weights().into_iter().filter(chosen).collect());
+    let weights = |chosen: &dyn Fn(&WeightName) -> bool| {
+        PartSpec::Weights(model.weights().into_iter().filter(chosen).collect::<Vec<_>>().into())
+    };
     let mut methods = vec![
         ("prefix", prefix(&Site::ALL, &flat)),
         ("prefix behind a network", prefix(&Site::ALL, &mlp)),
         ("cartridge", prefix(&Site::ALL, &PrefixConfig { n_frozen: 1, ..flat.clone() })),
         ("prefix of one layer behind a deep network", prefix(&[last_site(model)], &deep)),
         ("soft prompt", prompt(None)),
-        ("soft prompt of tasks", vec![PartPlan::Prompt(of_tasks)]),
+        ("soft prompt of tasks", vec![PartSpec::Prompt(of_tasks)]),
         ("soft prompt behind a network", prompt(Some(encoder))),
         ("LoRA", vec![lora(0.0, None)]),
         ("LoRA everywhere with dropout", vec![lora(0.3, Some("all-linear"))]),
@@ -132,8 +133,8 @@ pub(super) fn tasks(model: &BaseModel) -> Vec<Task> {
 }
 
 /// Rows of three lengths that begin with soft tokens, if there are any.
-pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenBatch {
-    let is_soft = parts.iter().any(|part| matches!(part, PartPlan::Prompt(_)));
+pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenBatch {
+    let is_soft = parts.iter().any(|part| matches!(part, PartSpec::Prompt(_)));
     let token = |at: usize| match at % SEQ {
         slot if is_soft && slot < 2 => SOFT.cast_signed() + slot as i32,
         _ => (at * 7 % 40) as i32,
@@ -161,29 +162,29 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartPlan]) -> TokenB
 }
 
 /// A trainer whose parameters are drawn, but for weights of the model itself.
-pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartPlan>) -> Trainer {
+pub(super) fn trainer(model: &BaseModel, device: &Device, task: Task, mut parts: Vec<PartSpec>) -> Trainer {
     if task.has_classes() {
         let (kind, d_model) = (model.head_kind(task).unwrap(), model.head_width());
-        parts.push(PartPlan::Head(HeadShape { kind, d_model, n_classes: 2, blocks: Vec::new() }));
+        parts.push(PartSpec::Head(HeadSpec { kind, d_model, n_classes: 2, blocks: Vec::new() }));
     }
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let mut part = |plan: &PartPlan| {
+    let mut part = |plan: &PartSpec| {
         let mut parameters = Vec::new();
         for (at, (name, shape)) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()).enumerate() {
             let values = match plan {
-                PartPlan::Weights(weights) => model.values(&weights[at]).unwrap(),
+                PartSpec::Weights(weights) => model.values(&weights.weights[at]).unwrap(),
                 _ => (0..shape.iter().product()).map(|_| normal(&mut random) * 0.3).collect(),
             };
             parameters.push(Parameter::new(name, shape, values, device));
         }
-        plan.part(parameters)
+        plan.with_parameters(parameters)
     };
     let parts = parts.iter().map(&mut part).collect();
     Trainer::new(Adapter { parts, task: TaskRecord::of(task) }, OptimizerConfig::default())
 }
 
 /// The gradients of two batches, as they are and with blocks that are run again.
-fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartPlan>) -> [Gradient; 2] {
+fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartSpec>) -> [Gradient; 2] {
     let batch = batch(model, task, &parts);
     let mut trainer = trainer(model, device, task, parts);
     let weight = 0.5 / batch.n_labels() as f64;
@@ -221,7 +222,7 @@ fn blocks_that_are_run_again_give_the_same_gradients() {
         for task in tasks(&model) {
             for (method, parts) in methods(&model) {
                 // Trained weights take other kernels than those of the first pass, which records nothing.
-                let changes = parts.iter().any(|part| matches!(part, PartPlan::Weights(_)));
+                let changes = parts.iter().any(|part| matches!(part, PartSpec::Weights(_)));
                 let gradients = both(&model, &device, task, parts);
                 let [kept, again] = gradients.each_ref().map(|gradient| gradient.loss);
                 let (off, apart) = ((kept - again).abs() / kept, difference(&gradients));
@@ -240,7 +241,7 @@ fn what_leaves_the_weights_alone_gets_the_same_bits() {
     for name in ["gpt2-prefix-2x44", "llama-prefix-2x48", "neox-prefix-2x48"] {
         let (model, device) = case(name);
         for (method, parts) in methods(&model) {
-            if parts.iter().all(|part| matches!(part, PartPlan::Prefix { .. } | PartPlan::Prompt(_))) {
+            if parts.iter().all(|part| matches!(part, PartSpec::Prefix(_) | PartSpec::Prompt(_))) {
                 let gradients = both(&model, &device, Task::Causal, parts);
                 assert_eq!(gradients[0].loss, gradients[1].loss, "{name}, {method}");
                 assert_eq!(difference(&gradients), 0.0, "{name}, {method}");

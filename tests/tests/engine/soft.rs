@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{Place, Prefix, PrefixTarget, formats};
+use engine::adapters::{Place, Prefix, PrefixSpec, PrefixTarget, formats};
 use engine::config::{
     BeginToken, DataConfig, MethodConfig, Mixing, MoreData, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, PromptTasks, RunConfig, Schedule, Task, TaskFactors, TrainingConfig,
@@ -11,6 +11,7 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
 use engine::loaded_model::LoadedModel;
+use engine::models::ModelFacts;
 use engine::models::folder::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
@@ -332,10 +333,11 @@ fn a_prefix_of_words_is_the_beginning_of_a_long_text_as_peft_takes_it() {
         LoadedModel::load(&case.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap();
     let init = PrefixInit::Words { text: String::new() };
     let config = PrefixConfig { n_virtual, n_frozen: 2, init, ..PrefixConfig::default() };
-    let (site, shape) = config.sites_of(&loaded.model.sites()).unwrap()[0];
+    let (site, shape) = config.sites_of(&loaded.model.prefix_sites()).unwrap()[0];
     let target = PrefixTarget { words, ..PrefixTarget::default() };
-    let place = Place { model: &loaded.model, site, device: &loaded.device };
-    let found = Prefix::initialise(shape, &config, &target, place, 1).unwrap().to_state(site).unwrap().flat;
+    let place = Place { model: &loaded.model, device: &loaded.device };
+    let spec = PrefixSpec { site, shape, config };
+    let found = Prefix::initialise(spec, &target, place, 1).unwrap().folded().unwrap().flat;
     let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(found.len() == expected.len() && far < 1e-5, "{far}");
 }

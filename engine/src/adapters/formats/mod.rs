@@ -14,6 +14,7 @@ use self::import::Source;
 use self::lookalike::{Lookalike, no_adapter};
 use self::native::{by_site, few_shot, full_weights, multi_part, placement};
 use crate::adapters::methods::PartState;
+use crate::adapters::methods::prefix::PrefixState;
 use crate::adapters::state::AdapterState;
 use crate::config::{MethodConfig, Task};
 use crate::error::{EngineError, Result};
@@ -115,18 +116,21 @@ pub fn write(adapter: &AdapterState, folder: &Path, config: Option<&MethodConfig
 /// An adapter of one method.
 fn write_alone(adapter: &AdapterState, folder: &Path, config: Option<&MethodConfig>) -> Result<()> {
     let prefix_config = config.and_then(MethodConfig::prefix);
-    match adapter.parts.first() {
-        Some(PartState::Prompt(prompt)) => peft::prompt::write(adapter, prompt, folder, config),
-        Some(PartState::Lora(lora)) => peft::lora::write(adapter, lora, folder),
-        Some(PartState::Prefix(prefix)) if adapter.sites().len() == 1 && adapter.task.task != Task::Seq2Seq => {
-            peft::write(adapter, prefix, folder, prefix_config)
-        }
-        Some(PartState::Prefix(_)) => by_site::write(adapter, folder, prefix_config),
-        _ => full_weights::write(adapter, folder),
+    if let Some(prompt) = adapter.prompt() {
+        return peft::prompt::write(adapter, prompt, folder, config);
+    }
+    if let Some(lora) = adapter.lora() {
+        return peft::lora::write(adapter, lora, folder);
+    }
+    let prefixes: Vec<&PrefixState> = adapter.prefixes().collect();
+    match prefixes.as_slice() {
+        [] => full_weights::write(adapter, folder),
+        [prefix] if adapter.task.task != Task::Seq2Seq => peft::write(adapter, prefix, folder, prefix_config),
+        _ => by_site::write(adapter, folder, prefix_config),
     }
 }
 
-/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write()`]. What does not come out exactly, or
+/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write`]. What does not come out exactly, or
 /// for a model of this architecture not at all, is said in a sentence.
 ///
 /// # Errors
@@ -184,7 +188,7 @@ pub(crate) fn malformed(path: &Path, reason: Sentence) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::{PrefixPlacement, PrefixShape, PrefixState};
+    use crate::adapters::{PrefixPlacement, PrefixShape};
     use crate::config::TaskRecord;
     use crate::nn::positions::Positions;
 

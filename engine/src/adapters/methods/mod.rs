@@ -1,210 +1,136 @@
-//! The parts of an adapter: each method is one, some runs train several together.
+//! The tuning methods, a folder each: sizes and names (`spec`), parameters in training (`trained`), initial values (`init`),
+//! and what an adapter keeps (`state`). A run trains one, or some together, and the head of a task with classes.
 
 pub mod few_shot;
 pub mod full;
 pub mod head;
+pub mod init;
 pub mod lora;
 pub mod prefix;
 pub mod prompt;
 
 mod fit;
-mod saved;
+mod parts;
 
-pub use self::saved::PartState;
-pub(crate) use self::saved::SavedPart;
 use std::borrow::Cow;
 
+use burn::tensor::Device;
 use rand::Rng;
+use sha2::Sha256;
 
-use crate::adapters::methods::few_shot::FewShotState;
-use crate::adapters::methods::full::{TunedWeights, WeightsState};
-use crate::adapters::methods::head::{Head, HeadShape, HeadState};
-use crate::adapters::methods::lora::{Lora, LoraShape};
-use crate::adapters::methods::prefix::{Prefix, PrefixShape, count_parameters};
-use crate::adapters::methods::prompt::{PromptShape, SoftPrompt};
+use self::init::InitContext;
+pub use self::parts::{AdapterPart, PartSpec, PartState};
+use crate::Sentence;
 use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::state::NamedTensor;
-use crate::config::PrefixConfig;
+use crate::adapters::state::{AdapterState, ModelNames, NamedTensor};
+use crate::config::{MethodConfig, TaskRecord};
 use crate::error::Result;
-use crate::models::{Conditioning, Site, WeightName};
+use crate::models::{Conditioning, ModelFacts};
 
-/// One part in training.
-pub enum Part {
-    /// Keys and values at a site.
-    Prefix(Site, Prefix),
-    /// Embeddings in the text.
-    Prompt(SoftPrompt),
-    /// Matrices beside linear layers.
-    Lora(Lora),
-    /// Weights of the model itself.
-    Weights(TunedWeights),
-    /// A text before every prompt; nothing is trained.
-    Text(String),
-    /// The layers that name a class.
-    Head(Head),
+/// A method as its settings ask for it.
+pub trait Method {
+    /// The parts that it trains of a model.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) for what the model does not have.
+    fn specs(&self, model: &dyn ModelFacts, task: &TaskRecord) -> Result<Vec<PartSpec>>;
 }
 
-/// The sizes of a part, before any number is known.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PartPlan {
-    /// For [`Part::Prefix`].
-    Prefix {
-        /// Where it stands.
-        site: Site,
-        /// Its sizes.
-        shape: PrefixShape,
-        /// How it is trained.
-        config: PrefixConfig,
-    },
-    /// For [`Part::Prompt`].
-    Prompt(PromptShape),
-    /// For [`Part::Lora`].
-    Lora(LoraShape),
-    /// For [`Part::Weights`].
-    Weights(Vec<WeightName>),
-    /// For [`Part::Text`].
-    Text(String),
-    /// For [`Part::Head`].
-    Head(HeadShape),
-}
+/// A parameter's name, as PEFT's prompt encoder or the model's modules have it, and its shape.
+pub type NamedShape = (Cow<'static, str>, Vec<usize>);
 
-impl PartPlan {
+/// What the sizes of a part say: a method implements it in its own folder.
+pub trait Spec {
     /// Names and shapes of what is trained.
-    pub fn parameter_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
-        let known = |(name, shape): (&'static str, Vec<usize>)| (Cow::Borrowed(name), shape);
-        match self {
-            Self::Prefix { shape, config, .. } => {
-                Prefix::parameter_shapes(shape, config).into_iter().map(known).collect()
-            }
-            Self::Prompt(shape) => shape.parameter_shapes(),
-            Self::Lora(shape) => shape.parameter_shapes(),
-            Self::Weights(weights) => weights.iter().map(|w| (Cow::Owned(w.name.clone()), w.shape.clone())).collect(),
-            Self::Text(_) => Vec::new(),
-            Self::Head(shape) => shape.parameter_shapes().into_iter().map(known).collect(),
-        }
-    }
+    fn parameter_shapes(&self) -> Vec<NamedShape>;
 
     /// Names and shapes of what stays as it was initialised.
-    pub fn fixed_shapes(&self) -> Vec<(Cow<'static, str>, Vec<usize>)> {
-        match self {
-            Self::Prefix { shape, config, .. } => Prefix::fixed_shapes(shape, config)
-                .into_iter()
-                .map(|(name, dims)| (Cow::Borrowed(name), dims))
-                .collect(),
-            Self::Prompt(_) | Self::Lora(_) | Self::Weights(_) | Self::Head(_) | Self::Text(_) => Vec::new(),
-        }
+    fn fixed_shapes(&self) -> Vec<NamedShape> {
+        Vec::new()
     }
 
-    /// The part with its parameters, in the order of [`PartPlan::parameter_shapes`], and behind them of
-    /// [`PartPlan::fixed_shapes`].
-    pub fn part(&self, parameters: Vec<Parameter>) -> Part {
-        match self {
-            Self::Prefix { site, shape, config } => Part::Prefix(*site, Prefix::new(*shape, config, parameters)),
-            Self::Prompt(shape) => Part::Prompt(SoftPrompt { shape: shape.clone(), parameters }),
-            Self::Lora(shape) => Part::Lora(Lora { shape: shape.clone(), parameters }),
-            Self::Weights(_) => Part::Weights(TunedWeights { parameters }),
-            Self::Text(text) => Part::Text(text.clone()),
-            Self::Head(shape) => Part::Head(Head { shape: shape.clone(), parameters }),
-        }
+    /// Numbers that are trained.
+    fn trained(&self) -> usize {
+        self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
-    /// Numbers trained and numbers kept.
-    pub fn count(&self) -> (usize, usize) {
-        let trained = self.parameter_shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        match self {
-            Self::Prefix { shape, config, .. } => count_parameters(shape, config),
-            Self::Prompt(PromptShape { tasks: Some(_), .. }) => (trained, trained),
-            Self::Prompt(shape) => (trained, shape.n_rows * shape.width),
-            Self::Lora(_) | Self::Weights(_) | Self::Text(_) | Self::Head(_) => (trained, trained),
-        }
+    /// Numbers that an adapter keeps.
+    fn stored(&self) -> usize {
+        self.trained()
     }
 
-    /// What stands before the names of its parameters in a checkpoint. A prefix that is the only one needs no site.
-    pub(crate) fn key(&self, n_sites: usize) -> String {
-        match self {
-            Self::Prefix { site, .. } if n_sites > 1 => format!("{}.", site.name()),
-            Self::Prompt(_) => "prompt.".to_owned(),
-            _ => String::new(),
-        }
+    /// What stands before the names of its parameters in a checkpoint of an adapter with so many sites.
+    fn key(&self, _n_sites: usize) -> String {
+        String::new()
     }
+
+    /// The part with its parameters, in the order of [`Spec::parameter_shapes`], and behind them of
+    /// [`Spec::fixed_shapes`].
+    fn with_parameters(&self, parameters: Vec<Parameter>) -> AdapterPart;
+
+    /// The part with its initial values.
+    ///
+    /// # Errors
+    /// There is nothing to start from, it does not fit, or the device failed.
+    fn initial(&self, from: &InitContext<'_>) -> Result<AdapterPart>;
 }
 
-impl Part {
-    /// What is trained.
-    pub fn parameters(&self) -> &[Parameter] {
-        match self {
-            Self::Prefix(_, prefix) => &prefix.parameters,
-            Self::Prompt(prompt) => &prompt.parameters,
-            Self::Lora(lora) => &lora.parameters,
-            Self::Weights(weights) => &weights.parameters,
-            Self::Text(_) => &[],
-            Self::Head(head) => &head.parameters,
-        }
+/// What a part in training does: a method implements it in its own folder.
+pub trait Trained {
+    /// Its sizes.
+    fn spec(&self) -> &dyn Spec;
+
+    /// The trained parameters.
+    fn parameters(&self) -> &[Parameter];
+
+    /// The trained parameters, mutable.
+    fn parameters_mut(&mut self) -> &mut [Parameter];
+
+    /// Parameters that stay as they were initialised.
+    fn fixed(&self) -> &[Parameter] {
+        &[]
     }
 
-    /// What stays as it was initialised.
-    pub fn fixed(&self) -> &[Parameter] {
-        match self {
-            Self::Prefix(_, prefix) => &prefix.frozen,
-            _ => &[],
-        }
-    }
-
-    /// What is trained, to be written over.
-    pub fn parameters_mut(&mut self) -> &mut [Parameter] {
-        match self {
-            Self::Prefix(_, prefix) => &mut prefix.parameters,
-            Self::Prompt(prompt) => &mut prompt.parameters,
-            Self::Lora(lora) => &mut lora.parameters,
-            Self::Weights(weights) => &mut weights.parameters,
-            Self::Text(_) => &mut [],
-            Self::Head(head) => &mut head.parameters,
-        }
-    }
-
-    /// What stands before the names of its parameters in a checkpoint.
-    pub(crate) fn key(&self, n_sites: usize) -> String {
-        match self {
-            Self::Prefix(site, _) if n_sites > 1 => format!("{}.", site.name()),
-            Self::Prompt(_) => "prompt.".to_owned(),
-            _ => String::new(),
-        }
-    }
-
-    /// Adds what the part gives the model in one step of training, with dropout drawn from `random`.
-    pub(crate) fn condition(&self, leaves: &Trainables, random: &mut impl Rng, conditioning: &mut Conditioning) {
-        match self {
-            Self::Prefix(site, prefix) => prefix.stand_in(*site, prefix.past_kv(leaves, random), conditioning),
-            Self::Lora(lora) => lora.condition(leaves, Some(random), &mut conditioning.tuned),
-            _ => self.stand(leaves, conditioning),
-        }
-    }
-
-    /// Adds what the part gives the model as it stands: nothing is dropped.
-    pub(crate) fn stand(&self, leaves: &Trainables, conditioning: &mut Conditioning) {
-        match self {
-            Self::Prefix(site, prefix) => prefix.stand_in(*site, prefix.as_it_stands(), conditioning),
-            Self::Prompt(prompt) => conditioning.soft_prompt = Some(prompt.matrix(leaves)),
-            Self::Lora(lora) => lora.condition(leaves, None::<&mut rand_chacha::ChaCha8Rng>, &mut conditioning.tuned),
-            Self::Weights(weights) => weights.condition(leaves, &mut conditioning.tuned),
-            Self::Text(_) => {}
-            Self::Head(head) => conditioning.head = Some(head.with(leaves)),
-        }
-    }
+    /// Adds this part's conditioning; `random` draws the dropout of a training step, without it nothing is dropped.
+    fn condition(&self, leaves: &Trainables, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning);
 
     /// The part as an adapter keeps it.
     ///
     /// # Errors
     /// The device failed.
-    pub(crate) fn to_state(&self) -> Result<PartState> {
-        Ok(match self {
-            Self::Prefix(site, prefix) => prefix.to_state(*site)?.into(),
-            Self::Prompt(prompt) => prompt.to_state()?.into(),
-            Self::Lora(lora) => lora.to_state()?.into(),
-            Self::Weights(weights) => WeightsState(named_tensors(&weights.parameters)?).into(),
-            Self::Text(text) => FewShotState(text.clone()).into(),
-            Self::Head(head) => HeadState(named_tensors(&head.parameters)?).into(),
-        })
+    fn to_state(&self) -> Result<PartState>;
+}
+
+/// What a part says of itself: a method implements it in its own folder.
+pub(crate) trait SavedPart {
+    /// Whether there are no numbers in it.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Virtual tokens that it takes before or in a text.
+    fn n_virtual(&self) -> usize {
+        0
+    }
+
+    /// The method that makes such a part; `None` for what stands beside others.
+    fn method(&self, adapter: &AdapterState) -> Option<MethodConfig>;
+
+    /// Adds its numbers to the name of the adapter; `is_alone` where no other part is of its kind.
+    fn hash(&self, is_alone: bool, digest: &mut Sha256);
+
+    /// What it is, in clauses; `kept_by` is whoever wrote it.
+    fn describe(&self, adapter: &AdapterState, kept_by: &Sentence) -> Vec<Sentence>;
+
+    /// Adds what the model is given.
+    fn condition(&self, device: &Device, conditioning: &mut Conditioning);
+
+    /// Refuses a model that does not have what it changes, by name.
+    ///
+    /// # Errors
+    /// [`EngineError::AdapterMismatch`](crate::error::EngineError::AdapterMismatch).
+    fn check_names(&self, _adapter: &AdapterState, _model: &ModelNames) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{PartPlan, formats};
+use crate::adapters::formats;
+use crate::bundle;
 use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
@@ -16,11 +17,14 @@ use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
 use crate::training::checkpoint::{self, CheckpointState};
+use crate::training::extent::steps_per_epoch;
 use crate::training::feed::Feed;
 use crate::training::figures::Tally;
+use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
+use crate::training::notices::{head_notices, notices};
 use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Beginning, Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
+use crate::training::prepare::{Beginning, PreparedRun, prepare};
 use crate::training::run_folder::{Older, Record, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
@@ -98,20 +102,18 @@ impl Run {
     ) -> Result<Self> {
         let config = settled(config)?;
         let model = out.load(&config, session)?;
-        let prepared = prepare(path, &config, beginning, model, &out.preparing())?;
-        let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps, notices: changes } =
-            prepared;
+        let prepared = prepare(path, &config, beginning, (model, bundle::open), &out.preparing())?;
+        let PreparedRun { inputs, folder, trainer, state, total_steps, notices: changes } = prepared;
+        let RunInputs { spec, model, data, .. } = inputs;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
-        let counts = plan.parts.iter().map(PartPlan::count);
-        let (trained_parameters, stored_parameters) = counts.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         let facts = RunFacts {
             device: in_words(&model.device_info, config.precision),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
-            trained_parameters,
-            stored_parameters,
+            trained_parameters: spec.trained(),
+            stored_parameters: spec.stored(),
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,

@@ -1,7 +1,7 @@
 //! The settings of matrices of low rank: how large they are, and beside which layers they stand.
 
 use egui::{CollapsingHeader, Ui};
-use engine::adapters::{default_targets, last_names};
+use engine::adapters::methods::lora::{default_targets, last_names};
 use engine::config::LoraBias;
 use engine::models::ModelSummary;
 use engine::models::Role;

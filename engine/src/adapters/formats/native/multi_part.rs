@@ -24,32 +24,13 @@ pub(crate) const KIND: &str = "COMBINED";
 struct MultiPartConfig {
     base_model_name_or_path: Option<String>,
     /// Folders below.
-    parts: Vec<PartName>,
+    parts: Vec<String>,
     peft_type: String,
     task: TaskRecord,
 }
 
-/// A part, and the folder it is in. The head goes with the first.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PartName {
-    Prefix,
-    Prompt,
-    /// Matrices, with the biases beside them.
-    Lora,
-    Weights,
-}
-
-impl PartName {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::Prompt => "prompt",
-            Self::Lora => "lora",
-            Self::Weights => "weights",
-        }
-    }
-}
+/// What may be a folder of its own. Biases are with the matrices that they stand beside, the head with the first.
+const NAMES: [&str; 4] = ["prefix", "prompt", "lora", "weights"];
 
 /// Reads each part with `read_part`.
 ///
@@ -68,8 +49,11 @@ pub(crate) fn read(
     let mut whole = AdapterState { notices, task, base_model, ..AdapterState::default() };
     let mut parts = config.parts;
     parts.dedup();
+    if let Some(other) = parts.iter().find(|part| !NAMES.contains(&part.as_str())) {
+        return Err(malformed(&path, Sentence::verbatim(format!("unknown part `{other}`"))));
+    }
     for part in parts {
-        let below = folder.join(part.folder());
+        let below = folder.join(part);
         let kind = files::read_to_string(&below.join("adapter_config.json"), Kind::Settings).unwrap_or_default();
         if kind.contains(&format!("\"{KIND}\"")) {
             return Err(malformed(&path, sentence!("a part has parts of its own")));
@@ -81,22 +65,19 @@ pub(crate) fn read(
     Ok(whole)
 }
 
-/// The folder that a part goes to; a head goes with the first, words before a prompt to none.
-fn name_of(part: &PartState, adapter: &AdapterState) -> Option<PartName> {
-    match part {
-        PartState::Prefix(_) => Some(PartName::Prefix),
-        PartState::Prompt(_) => Some(PartName::Prompt),
-        PartState::Lora(_) => Some(PartName::Lora),
+/// The folder that a part goes to; `None` for the head and for words before a prompt.
+fn name_of(part: &PartState, adapter: &AdapterState) -> Option<&'static str> {
+    let name = match part {
         // PEFT keeps biases, and modules that are trained whole, with the matrices.
-        PartState::Weights(_) if adapter.lora().is_some() => Some(PartName::Lora),
-        PartState::Weights(_) => Some(PartName::Weights),
-        PartState::Head(_) | PartState::FewShot(_) => None,
-    }
+        PartState::Weights(_) if adapter.lora().is_some() => "lora",
+        part => part.name(),
+    };
+    NAMES.into_iter().find(|known| *known == name)
 }
 
 /// The folders of an adapter.
-fn names(adapter: &AdapterState) -> Vec<PartName> {
-    let mut names: Vec<PartName> = adapter.parts.iter().filter_map(|part| name_of(part, adapter)).collect();
+fn names(adapter: &AdapterState) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = adapter.parts.iter().filter_map(|part| name_of(part, adapter)).collect();
     names.dedup();
     names
 }
@@ -124,11 +105,11 @@ pub(crate) fn write(
         if at == 0 {
             part.push(HeadState(adapter.head().to_vec()));
         }
-        write_part(&part, &folder.join(name.folder()))?;
+        write_part(&part, &folder.join(name))?;
     }
     let config = MultiPartConfig {
         base_model_name_or_path: adapter.base_model.clone(),
-        parts,
+        parts: parts.into_iter().map(str::to_owned).collect(),
         peft_type: KIND.to_owned(),
         task: adapter.task.clone(),
     };

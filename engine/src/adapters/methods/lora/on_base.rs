@@ -1,7 +1,7 @@
 //! Matrices that say something of the base model's own weights: what they began as a part of, and copies of it.
 
-use crate::adapters::methods::lora::state::{LoraMatrices, LoraState};
 use crate::adapters::methods::lora::transposed;
+use crate::adapters::methods::lora::{LoraMatrices, LoraState};
 use crate::adapters::state::NamedTensor;
 use crate::error::{EngineError, Result};
 use crate::models::folder::ModelFolder;

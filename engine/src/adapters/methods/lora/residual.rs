@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::adapters::methods::lora::state::LoraMatrices;
+use crate::adapters::methods::lora::LoraMatrices;
 use crate::error::{EngineError, Result};
 use crate::sentence;
 

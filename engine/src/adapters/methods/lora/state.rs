@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
 
-use crate::adapters::methods::lora::residual::Residual;
+use crate::adapters::methods::lora::Residual;
 use crate::adapters::methods::{PartState, SavedPart};
 use crate::adapters::state::{AdapterState, ModelNames, NamedTensor, bytes};
 use crate::config::{LoraConfig, MethodConfig};
@@ -106,6 +106,20 @@ impl LoraMatrices {
         }
     }
 
+    /// `‖scale · B A‖`, from the small matrices `Bᵀ B` and `A Aᵀ`: the product itself is never made.
+    pub(crate) fn norm(&self) -> f64 {
+        let Self { rank, d_in, d_out, a, b, scale, .. } = self;
+        let mut sum = 0.0;
+        for r in 0..*rank {
+            for s in 0..*rank {
+                let of_a: f64 = (0..*d_in).map(|i| f64::from(a[r * d_in + i]) * f64::from(a[s * d_in + i])).sum();
+                let of_b: f64 = (0..*d_out).map(|o| f64::from(b[o * rank + r]) * f64::from(b[o * rank + s])).sum();
+                sum += of_a * of_b;
+            }
+        }
+        scale.abs() * sum.max(0.0).sqrt()
+    }
+
     fn check_names(&self, model: &ModelNames) -> Result<()> {
         let Self { name, d_in, d_out, is_embeddings, .. } = self;
         let Some(known) = model.linears.iter().find(|linear| linear.name == *name) else {
@@ -203,5 +217,31 @@ impl AdapterState {
             PartState::Lora(lora) => Some(lora),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_norm_of_a_product_is_that_of_the_matrix_it_makes() {
+        let (rank, d_in, d_out) = (2, 3, 4);
+        let a: Vec<f32> = (0..rank * d_in).map(|i| 0.5 - i as f32 * 0.3).collect();
+        let b: Vec<f32> = (0..d_out * rank).map(|i| i as f32 * 0.2 - 0.7).collect();
+        let entry = |o: usize, i: usize| (0..rank).map(|r| 2.0 * b[o * rank + r] * a[r * d_in + i]).sum::<f32>();
+        let made = (0..d_out).flat_map(|o| (0..d_in).map(move |i| (o, i)));
+        let expected = made.map(|(o, i)| entry(o, i).powi(2)).sum::<f32>().sqrt();
+        let layer = LoraMatrices {
+            name: "q".into(),
+            rank,
+            d_in,
+            d_out,
+            a: a.clone(),
+            b: b.clone(),
+            scale: 2.0,
+            is_embeddings: false,
+        };
+        assert!((layer.norm() - f64::from(expected)).abs() < 1e-5);
     }
 }

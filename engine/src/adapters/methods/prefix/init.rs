@@ -5,11 +5,15 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::methods::fit::least_change;
-use crate::adapters::methods::prefix::{Prefix, PrefixShape, PrefixState};
+use crate::adapters::methods::init::{InitContext, without_soft};
+use crate::adapters::methods::prefix::{Prefix, PrefixShape, PrefixSpec, PrefixState};
+use crate::adapters::methods::prompt::frequent;
+use crate::adapters::methods::{NamedShape, Spec};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
-use crate::config::{PrefixConfig, PrefixInit};
+use crate::config::{PrefixInit, Site};
+use crate::data::Example;
 use crate::error::{EngineError, Result};
-use crate::models::{Model, Site};
+use crate::models::Model;
 use crate::nn::{LayerKv, past_length};
 use crate::random::normal;
 use crate::{Sentence, sentence};
@@ -34,13 +38,11 @@ pub struct TargetRow {
     pub tokens: Vec<u32>,
 }
 
-/// Where a prefix stands, and in which model.
+/// The model of a prefix.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// The model.
     pub model: &'a Model,
-    /// One of its sites.
-    pub site: Site,
     /// Where it is.
     pub device: &'a Device,
 }
@@ -48,55 +50,89 @@ pub struct Place<'a> {
 /// How many tokens of a row are looked at for the scale.
 const LONGEST_ROW: usize = 64;
 
+/// Rows that give the initial values their scale.
+const ROWS_FOR_SCALE: usize = 16;
+
+impl PrefixTarget {
+    /// What a prefix at a site needs of a run.
+    fn of(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
+        let mut target = Self::default();
+        match &spec.config.init {
+            PrefixInit::Words { text } | PrefixInit::Prefill { text } => target.words = (from.encode)(text)?,
+            PrefixInit::Frequent => {
+                let tokens = |row: &Example| [without_soft(&row.source), without_soft(&row.tokens)].concat();
+                target.words = frequent(from.rows.iter().flat_map(tokens));
+            }
+            PrefixInit::Classes => {
+                for class in &from.task.classes {
+                    target.words.extend((from.encode)(class)?);
+                }
+            }
+            PrefixInit::Adapter { path } => {
+                target.adapter = from.warm_start.at(path)?.prefix_at(spec.site).cloned();
+            }
+            PrefixInit::ScaledRandom => {
+                let row =
+                    |row: &Example| TargetRow { source: without_soft(&row.source), tokens: without_soft(&row.tokens) };
+                target.rows = from.rows.iter().take(ROWS_FOR_SCALE).map(row).collect();
+            }
+            PrefixInit::Random | PrefixInit::Zero | PrefixInit::Vocabulary => {}
+        }
+        Ok(target)
+    }
+}
+
 impl Prefix {
+    /// A prefix with the initial values of a run.
+    ///
+    /// # Errors
+    /// As [`Prefix::initialise`].
+    pub(super) fn initial(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
+        let place = Place { model: from.model, device: from.device };
+        Self::initialise(spec.clone(), &PrefixTarget::of(spec, from)?, place, from.seed)
+    }
+
     /// A prefix with its initial values. With a reparameterisation the network is first drawn as torch draws it and its
     /// last layer then fitted to the wanted keys and values (except for [`PrefixInit::Random`], which is PEFT's).
     ///
     /// # Errors
     /// There is no text or row to start from, or the device failed.
-    pub fn initialise(
-        shape: PrefixShape,
-        config: &PrefixConfig,
-        target: &PrefixTarget,
-        place: Place<'_>,
-        seed: u64,
-    ) -> Result<Self> {
+    pub fn initialise(spec: PrefixSpec, target: &PrefixTarget, place: Place<'_>, seed: u64) -> Result<Self> {
         let device = place.device;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         // Where a model has several sites, each draws numbers of its own.
-        random.set_stream(match (place.model, place.site) {
+        random.set_stream(match (place.model, spec.site) {
             (Model::Causal(_) | Model::Encoder(_), _) | (_, Site::Decoder) => 0,
             (_, Site::Encoder) => 1,
             (_, Site::Cross) => 2,
         });
-        let wanted = wanted(shape, config, target, place, (seed, &mut random))?;
+        let wanted = wanted(&spec, target, place, (seed, &mut random))?;
         let mut d_in = 1;
-        let drawn = |(name, size): (&'static str, Vec<usize>)| {
+        let drawn = |(name, size): NamedShape| {
             // A bias has the bound of its weight, which stands before it.
             d_in = if size.len() == 2 { size[1] } else { d_in };
-            let values = draw(name, &size, d_in, &mut random);
+            let values = draw(&name, &size, d_in, &mut random);
             Parameter::new(name, size, values, device)
         };
-        let shapes = Self::parameter_shapes(&shape, config).into_iter().chain(Self::fixed_shapes(&shape, config));
-        let parameters = shapes.map(drawn).collect();
-        let mut prefix = Self::new(shape, config, parameters);
+        let parameters = spec.parameter_shapes().into_iter().chain(spec.fixed_shapes()).map(drawn).collect();
+        let mut prefix = Self::new(spec, parameters);
         if let Some(wanted) = wanted {
-            prefix.start_from(&prefix.narrowed(wanted), config, device)?;
+            prefix.start_from(&prefix.narrowed(wanted), device)?;
         }
         Ok(prefix)
     }
 
     /// Makes the prefix equal to `flat`: copied, or fitted with the last layer of the network.
-    fn start_from(&mut self, flat: &[f32], config: &PrefixConfig, device: &Device) -> Result<()> {
-        if config.n_frozen > 0 {
-            let (n_frozen, row) = (config.n_frozen, self.trained_shape().row());
+    fn start_from(&mut self, flat: &[f32], device: &Device) -> Result<()> {
+        let (n, n_frozen) = (self.spec.shape.n_virtual, self.spec.config.n_frozen);
+        let row = self.spec.trained_shape().row();
+        if n_frozen > 0 {
             let (frozen, trained) = flat.split_at(n_frozen * row);
-            let n_trained = self.shape.n_virtual - n_frozen;
+            let n_trained = n - n_frozen;
             self.frozen = vec![Parameter::new("frozen_embedding", [n_frozen, row], frozen.to_vec(), device)];
             self.parameters[0] = Parameter::new("trainable_embedding", [n_trained, row], trained.to_vec(), device);
             return Ok(());
         }
-        let (n, row) = (self.shape.n_virtual, self.trained_shape().row());
         let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
             self.parameters[0] = Parameter::new("embedding.weight", [n, row], flat.to_vec(), device);
             return Ok(());
@@ -113,16 +149,16 @@ impl Prefix {
 
 /// The flat prefix that training should start from; `None` where the drawn parameters are the start.
 fn wanted(
-    shape: PrefixShape,
-    config: &PrefixConfig,
+    spec: &PrefixSpec,
     target: &PrefixTarget,
     place: Place<'_>,
     (seed, random): (u64, &mut ChaCha8Rng),
 ) -> Result<Option<Vec<f32>>> {
+    let PrefixSpec { site, shape, ref config } = *spec;
     let kept = |tokens: Vec<u32>| {
         let row = TargetRow { source: tokens.clone(), tokens };
         let seen = PrefixShape { n_virtual: row.tokens.len(), ..shape };
-        let mut flat = seen.flatten(&keys_and_values_of(place, &row))?;
+        let mut flat = seen.flatten(&keys_and_values_of(place, site, &row))?;
         flat.truncate(shape.stored());
         Ok(Some(flat))
     };
@@ -133,7 +169,7 @@ fn wanted(
         PrefixInit::Adapter { .. } => {
             let missing = || EngineError::Setting {
                 field: "method.init.path",
-                reason: sentence!("the adapter has no prefix for the {site}", site = place.site),
+                reason: sentence!("the adapter has no prefix for the {site}", site),
             };
             let PrefixState { flat, .. } = target.adapter.as_ref().ok_or_else(missing)?;
             Ok(Some(flat.iter().copied().cycle().take(shape.stored()).collect()))
@@ -144,7 +180,7 @@ fn wanted(
         | PrefixInit::Frequent
         | PrefixInit::Classes) => kept(text_for(init, shape, target, place.model, seed)?),
         PrefixInit::ScaledRandom => {
-            let scales = scales(shape, &target.rows, place)?;
+            let scales = scales((site, shape), &target.rows, place)?;
             let channel = |i: usize| scales[i % shape.row()];
             let value = |i| {
                 let (mean, deviation) = channel(i);
@@ -201,13 +237,13 @@ fn text_for(
 }
 
 /// Mean and standard deviation of each channel of real keys and values, in the order of a row of the flat prefix.
-fn scales(shape: PrefixShape, rows: &[TargetRow], place: Place<'_>) -> Result<Vec<(f32, f32)>> {
+fn scales((site, shape): (Site, PrefixShape), rows: &[TargetRow], place: Place<'_>) -> Result<Vec<(f32, f32)>> {
     let mut sums = vec![(0.0_f64, 0.0_f64); shape.row()];
     let mut count = 0;
     for row in rows.iter().filter(|row| !row.tokens.is_empty()) {
         let begin = |tokens: &[u32]| tokens[..tokens.len().min(LONGEST_ROW)].to_vec();
         let row = TargetRow { source: begin(&row.source), tokens: begin(&row.tokens) };
-        let layers = keys_and_values_of(place, &row);
+        let layers = keys_and_values_of(place, site, &row);
         let seen = past_length(Some(&layers));
         let flat = PrefixShape { n_virtual: seen, ..shape }.flatten(&layers)?;
         for (i, value) in flat.into_iter().enumerate() {
@@ -232,7 +268,7 @@ fn scales(shape: PrefixShape, rows: &[TargetRow], place: Place<'_>) -> Result<Ve
 }
 
 /// Keys and values of a row that stands alone, one pair per layer of the site, `[1, n_kv_heads, seq, d_head]`.
-fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
+fn keys_and_values_of(place: Place<'_>, site: Site, row: &TargetRow) -> Vec<LayerKv> {
     let text = |tokens: &[u32]| {
         let ids: Vec<i32> = tokens.iter().map(|&token| token.cast_signed()).collect();
         let shape = [1, ids.len()];
@@ -240,7 +276,7 @@ fn keys_and_values_of(place: Place<'_>, row: &TargetRow) -> Vec<LayerKv> {
     };
     // A device may refuse a tensor without numbers.
     let source = if row.source.is_empty() { &row.tokens } else { &row.source };
-    place.model.keys_and_values(place.site, text(source), text(&row.tokens))
+    place.model.keys_and_values(site, text(source), text(&row.tokens))
 }
 
 /// As torch draws them: embeddings N(0, 1), linear layers uniform in ±1/sqrt(d_in).

@@ -4,10 +4,13 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::adapters::methods::Spec;
 use crate::adapters::methods::fit::least_change;
-use crate::adapters::methods::prompt::{PromptShape, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt};
+use crate::adapters::methods::init::{InitContext, lacks, without_soft};
+use crate::adapters::methods::prompt::{PromptSpec, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt};
 use crate::adapters::parameters::{Parameter, Trainables, floats};
 use crate::config::{PromptInit, TaskFactors};
+use crate::data::Example;
 use crate::error::{EngineError, Result};
 use crate::random::normal;
 use crate::{Sentence, sentence};
@@ -23,8 +26,6 @@ pub struct PromptTarget {
     pub classes: Vec<Vec<u32>>,
     /// The soft prompt for [`PromptInit::Adapter`], as wide as the model's embeddings.
     pub adapter: Option<PromptStart>,
-    /// Initial values of the matrices of tasks.
-    pub factors: Option<TaskFactors>,
 }
 
 /// The prompt of an adapter that training starts from.
@@ -36,7 +37,41 @@ pub struct PromptStart {
     pub tasks: Vec<String>,
 }
 
+impl PromptTarget {
+    /// What a soft prompt needs of a run.
+    fn of(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
+        let words = match &spec.init {
+            PromptInit::Words { text } => (from.encode)(text)?,
+            _ => Vec::new(),
+        };
+        let adapter = match &spec.init {
+            PromptInit::Adapter { path } => {
+                let adapter = from.warm_start.at(path)?;
+                let prompt = adapter.prompt().ok_or_else(|| lacks(sentence!("soft prompt")))?.clone();
+                Some(PromptStart { prompt, tasks: adapter.task.tasks.clone() })
+            }
+            _ => None,
+        };
+        let row = |row: &Example| [without_soft(&row.source), without_soft(&row.tokens)].concat();
+        Ok(Self {
+            words,
+            rows: from.rows.iter().map(row).collect(),
+            classes: from.task.classes.iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?,
+            adapter,
+        })
+    }
+}
+
 impl SoftPrompt {
+    /// A soft prompt with the initial values of a run.
+    ///
+    /// # Errors
+    /// As [`SoftPrompt::initialise`].
+    pub(super) fn initial(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
+        let target = PromptTarget::of(spec, from)?;
+        Self::initialise(spec.clone(), &target, from.model.embeddings(), from.device, from.seed)
+    }
+
     /// A soft prompt with its initial values. With an encoder everything is drawn as torch draws it, as in PEFT: what
     /// the network makes of an embedding is no embedding at first, whatever it was. Where the start is a trained prompt,
     /// the last layer of the network is then fitted to it.
@@ -47,8 +82,7 @@ impl SoftPrompt {
     /// # Errors
     /// There is nothing to start from, or the device failed.
     pub fn initialise(
-        shape: PromptShape,
-        init: &PromptInit,
+        spec: PromptSpec,
         target: &PromptTarget,
         table: &Tensor<2>,
         device: &Device,
@@ -56,15 +90,14 @@ impl SoftPrompt {
     ) -> Result<Self> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM);
-        let embedding = match (shape.encoder, init) {
-            (Some(_), PromptInit::Adapter { .. }) => wanted(&shape, init, target, table, &mut random)?,
+        let embedding = match (spec.encoder, &spec.init) {
+            (Some(_), PromptInit::Adapter { .. }) | (None, _) => wanted(&spec, target, table, &mut random)?,
             (Some(_), _) => None,
-            (None, _) => wanted(&shape, init, target, table, &mut random)?,
         };
-        let hidden = shape.encoder.map_or(1, |encoder| encoder.hidden);
+        let hidden = spec.encoder.map_or(1, |encoder| encoder.hidden);
         let mut last_width = 1;
         let mut parameters = Vec::new();
-        for (name, dims) in shape.parameter_shapes() {
+        for (name, dims) in spec.parameter_shapes() {
             // A bias has the bound of its weight.
             if dims.len() == 2 {
                 last_width = dims[1];
@@ -73,15 +106,15 @@ impl SoftPrompt {
             let values = draw(&name, &dims, width, &mut random);
             parameters.push(Parameter::new(name, dims, values, device));
         }
-        if let (Some(tasks), Some(factors)) = (shape.tasks, &target.factors)
-            && let Some((cols, rows)) = factors_of(&shape, tasks, factors, target.adapter.as_ref(), &mut random)?
+        if let (Some(tasks), Some(factors)) = (spec.tasks, &spec.factors)
+            && let Some((cols, rows)) = factors_of(&spec, tasks, factors, target.adapter.as_ref(), &mut random)?
         {
             for (index, values) in [(1, cols), (2, rows)] {
                 let Parameter { name, shape, .. } = parameters[index].clone();
                 parameters[index] = Parameter::new(name, shape, values, device);
             }
         }
-        let mut prompt = Self { shape, parameters };
+        let mut prompt = Self { spec, parameters };
         if let Some(values) = embedding {
             prompt.start_from(values, device)?;
         }
@@ -90,13 +123,13 @@ impl SoftPrompt {
 
     /// Makes the prompt equal to `values`: copied, or fitted with the last layer of the network.
     fn start_from(&mut self, values: Vec<f32>, device: &Device) -> Result<()> {
-        let PromptShape { n_rows, width, .. } = self.shape;
+        let PromptSpec { n_rows, width, .. } = self.spec;
         let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
             self.parameters[0] = Parameter::new("embedding.weight", [n_rows, width], values, device);
             return Ok(());
         };
         let [_, d_in] = hidden.dims();
-        let made = self.to_state()?.values;
+        let made = self.folded()?.values;
         let residual: Vec<f32> = values.iter().zip(&made).map(|(want, have)| want - have).collect();
         let change = least_change(&floats(hidden)?, &residual, n_rows, d_in);
         let at = self.parameters.len() - 2;
@@ -108,7 +141,7 @@ impl SoftPrompt {
 
 /// The factors of every task; `None` for those that were drawn.
 fn factors_of(
-    shape: &PromptShape,
+    shape: &PromptSpec,
     tasks: PromptTasksShape,
     factors: &TaskFactors,
     start: Option<&PromptStart>,
@@ -170,8 +203,7 @@ fn draw(name: &str, dims: &[usize], width: usize, random: &mut ChaCha8Rng) -> Ve
 
 /// The matrix that training should start from; `None` where the drawn one is the start.
 fn wanted(
-    shape: &PromptShape,
-    init: &PromptInit,
+    shape: &PromptSpec,
     target: &PromptTarget,
     table: &Tensor<2>,
     random: &mut ChaCha8Rng,
@@ -180,7 +212,7 @@ fn wanted(
     let [vocab_size, width] = table.dims();
     let drawn = |random: &mut ChaCha8Rng| vec![random.random_range(0..vocab_size as u32)];
     // Each row of the matrix is the mean of some tokens' embeddings.
-    let rows: Vec<Vec<u32>> = match init {
+    let rows: Vec<Vec<u32>> = match &shape.init {
         PromptInit::Random => return Ok(None),
         PromptInit::Zero => return Ok(Some(vec![0.0; shape.n_rows * width])),
         PromptInit::ScaledRandom => return scaled(shape, table, random).map(Some),
@@ -245,7 +277,7 @@ pub(crate) fn frequent(among: impl Iterator<Item = u32>) -> Vec<u32> {
 }
 
 /// Random with the mean and spread of each dimension of the table.
-fn scaled(shape: &PromptShape, table: &Tensor<2>, random: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+fn scaled(shape: &PromptSpec, table: &Tensor<2>, random: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let table = table.clone().cast(burn::tensor::DType::F32);
     let mean = table.clone().mean_dim(0);
     let variance = (table - mean.clone()).powi_scalar(2).mean_dim(0);
