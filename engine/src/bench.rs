@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::adapters::{Adapter, InitContext, WarmStart, plan};
 use crate::config::{
-    FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit,
-    Reparameterisation, Task, TaskRecord,
+    MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterisation, Task,
+    TaskRecord,
 };
 use crate::data::{NO_LABEL, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -30,41 +30,39 @@ use crate::nn::Precision;
 use crate::training::optimizer::{StepSettings, Trainer};
 use crate::weights::write_floats;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Optimizer steps of a method.
-    Train(Method),
-    /// Greedy tokens, one text behind a prefix.
-    Decode,
-}
-
-/// What is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A flat prefix of 10 slots.
-    Prefix,
-    /// One behind its network of width 512.
-    PrefixMlp,
-    /// A soft prompt of 10 tokens.
-    Prompt,
-    /// Matrices of rank 8 where PEFT puts them.
-    Lora,
-    /// Every weight.
-    Full,
-}
-
-impl Method {
+/// A measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
     /// As figures name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::PrefixMlp => "prefix_mlp",
-            Self::Prompt => "prompt",
-            Self::Lora => "lora",
-            Self::Full => "full",
-        }
-    }
+    pub name: &'static str,
+    /// What is measured.
+    pub what: &'static str,
+    /// The method whose optimizer steps are measured; `None` for greedy tokens of one text behind a prefix.
+    trains: Option<fn() -> MethodConfig>,
+}
+
+/// Every measurement.
+pub const MEASURES: [Measure; 6] = [
+    Measure { name: "prefix", what: "Training a flat prefix", trains: Some(|| prefix(None)) },
+    Measure {
+        name: "prefix_mlp",
+        what: "Training a prefix behind its network",
+        trains: Some(|| prefix(Some(Reparameterisation { width: WIDTH, ..Reparameterisation::default() }))),
+    },
+    Measure { name: "prompt", what: "Training a soft prompt", trains: Some(prompt) },
+    Measure { name: "lora", what: "Training matrices of low rank", trains: Some(MethodConfig::lora) },
+    Measure { name: "full", what: "Training every weight", trains: Some(MethodConfig::full) },
+    Measure { name: "decode", what: "Greedy decoding of one text", trains: None },
+];
+
+fn prefix(reparameterisation: Option<Reparameterisation>) -> MethodConfig {
+    let (n_virtual, init) = (N_VIRTUAL, PrefixInit::Random);
+    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterisation, init, ..PrefixConfig::default() })
+}
+
+fn prompt() -> MethodConfig {
+    let (n_virtual, init) = (N_VIRTUAL, PromptInit::Random);
+    MethodConfig::Prompt(PromptConfig { n_virtual, init, ..PromptConfig::default() })
 }
 
 /// How it is measured.
@@ -116,23 +114,24 @@ pub fn measure(
     let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
     device::check_precision(&info, &device, precision, None)?;
     let model = BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?;
-    match what {
-        Measure::Train(method) => train(&model, method, extent, &device, started),
-        Measure::Decode => decode(&model, extent.steps, &device),
+    match what.trains {
+        Some(method) => train(&model, (what.name, method()), extent, &device, started),
+        None => decode(&model, extent.steps, &device),
     }
 }
 
 fn train(
     model: &BaseModel,
-    method: Method,
+    (name, method): (&str, MethodConfig),
     Extent { steps, seq, gradient_checkpointing: recomputes }: Extent,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let variant = format!("{}{}", method.name(), if recomputes { "_checkpointed" } else { "" });
+    let variant = format!("{name}{}", if recomputes { "_checkpointed" } else { "" });
+    let n_soft = method.n_soft();
     let adapter = adapter(model, method, device)?;
     let mut trainer = Trainer { recomputes, ..Trainer::new(adapter, OptimizerConfig::default()) };
-    let batch = batch(model, seq, if method == Method::Prompt { N_VIRTUAL } else { 0 });
+    let batch = batch(model, seq, n_soft);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
@@ -152,7 +151,7 @@ fn train(
 }
 
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
-    let conditioning = adapter(model, Method::Prefix, device)?.as_it_stands();
+    let conditioning = adapter(model, prefix(None), device)?.as_it_stands();
     let writer = Writer::try_from(&**model)?;
     let source = match &**model {
         Model::Causal(_) | Model::Encoder(_) => None,
@@ -173,7 +172,7 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }
-    let variant = Method::Prefix.name();
+    let variant = "prefix";
     let figure =
         |bench, value, unit| Figure { bench, implementation: "workbench", variant: variant.to_owned(), value, unit };
     let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
@@ -181,23 +180,7 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
     Ok(figures)
 }
 
-fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter> {
-    let prefix = |reparameterisation| {
-        MethodConfig::Prefix(PrefixConfig {
-            n_virtual: N_VIRTUAL,
-            reparameterisation,
-            init: PrefixInit::Random,
-            ..PrefixConfig::default()
-        })
-    };
-    let prompt = PromptConfig { n_virtual: N_VIRTUAL, init: PromptInit::Random, ..PromptConfig::default() };
-    let method = match method {
-        Method::Prefix => prefix(None),
-        Method::PrefixMlp => prefix(Some(Reparameterisation { width: WIDTH, ..Reparameterisation::default() })),
-        Method::Prompt => MethodConfig::Prompt(prompt),
-        Method::Lora => MethodConfig::Lora(LoraConfig::default()),
-        Method::Full => MethodConfig::Full(FullConfig::default()),
-    };
+fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<Adapter> {
     let task = TaskRecord::default();
     let from = InitContext {
         model,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig, PromptInit};
+use super::{LoraBias, LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig, PromptInit};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
@@ -25,6 +25,25 @@ pub enum MethodConfig {
 }
 
 impl MethodConfig {
+    /// Matrices of low rank, with their defaults.
+    pub fn lora() -> Self {
+        Self::Lora(LoraConfig::default())
+    }
+
+    /// Every weight.
+    pub fn full() -> Self {
+        Self::Full(FullConfig::default())
+    }
+
+    /// Whether what it adds can be made weaker: trained weights of the model itself and words are there or not.
+    pub fn has_strength(&self) -> bool {
+        match self {
+            Self::Prefix(_) | Self::Prompt(_) => true,
+            Self::Lora(lora) => lora.bias == LoraBias::None,
+            Self::Full(_) | Self::Text(_) => false,
+        }
+    }
+
     /// Its settings, if it is prefix tuning.
     pub fn prefix(&self) -> Option<&PrefixConfig> {
         match self {
