@@ -139,6 +139,7 @@ fn prefixes(
     if slots.is_some_and(|slots| n_frozen > slots) {
         return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
     }
+    prefixes.sort_by_key(|prefix| prefix.site);
     Ok(prefixes)
 }
 

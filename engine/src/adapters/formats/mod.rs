@@ -130,7 +130,7 @@ fn write_alone(adapter: &AdapterState, folder: &Path, config: Option<&MethodConf
     }
 }
 
-/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write`]. What does not come out exactly, or
+/// Writes the folder for PEFT, if PEFT has a place for every site; otherwise as [`write()`]. What does not come out exactly, or
 /// for a model of this architecture not at all, is said in a sentence.
 ///
 /// # Errors
