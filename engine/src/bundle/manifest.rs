@@ -23,7 +23,7 @@ const MAX_NAME: usize = 1024;
 
 /// What a file says beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct About {
+pub struct Manifest {
     /// The form of the file.
     pub format: u32,
     /// What was trained.
@@ -149,7 +149,7 @@ impl BaseModel {
     }
 }
 
-impl About {
+impl Manifest {
     /// Of an adapter and its base; what its run knows can be added.
     pub fn new(adapter: &AdapterState, base: BaseModel) -> Self {
         let sizes = |prefix: &PrefixState| {

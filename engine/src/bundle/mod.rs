@@ -12,8 +12,8 @@ mod write;
 
 use std::path::Path;
 
-pub use self::manifest::{About, BaseModel, SharedTemplate, SiteSizes};
-pub use self::opened::Incoming;
+pub use self::manifest::{BaseModel, Manifest, SharedTemplate, SiteSizes};
+pub use self::opened::OpenedAdapter;
 pub(crate) use self::opened::open;
 pub use self::parts::OtherParts;
 pub use self::read::read;
@@ -50,7 +50,7 @@ pub struct PrefixFile {
     /// Its prefixes and its head.
     pub adapter: AdapterState,
     /// What it says beside.
-    pub about: About,
+    pub about: Manifest,
     /// What its sender computed.
     pub reference: Option<ReferenceLogits>,
 }

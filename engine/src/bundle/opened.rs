@@ -3,25 +3,25 @@
 use std::path::Path;
 
 use crate::adapters::{AdapterState, formats};
-use crate::bundle::{self, About, ReferenceLogits};
+use crate::bundle::{self, Manifest, ReferenceLogits};
 use crate::error::Result;
 use crate::models::{BaseModel, ModelShape, Site};
 use crate::{Sentence, sentence};
 
 /// What was sent.
 #[derive(Clone, Debug)]
-pub struct Incoming {
+pub struct OpenedAdapter {
     /// Its prefixes and its head.
     pub adapter: AdapterState,
     /// What was found, in a sentence.
     pub sentence: Sentence,
     /// What a file of ours says beside its numbers.
-    pub about: Option<Box<About>>,
+    pub about: Option<Box<Manifest>>,
     /// What its sender computed.
     pub reference: Option<ReferenceLogits>,
 }
 
-impl Incoming {
+impl OpenedAdapter {
     /// Reads it. Without the sites of a model only what says its own sizes can be read: ours and PEFT's.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ pub(crate) fn open(path: &Path, model: &BaseModel) -> Result<AdapterState> {
     let of_run = path.join("adapter");
     let of_run = of_run.join("adapter_config.json").is_file().then_some(of_run);
     let sites = model.sites();
-    let adapter = Incoming::read(of_run.as_deref().unwrap_or(path), Some(&sites))?.adapter.placed(model)?;
+    let adapter = OpenedAdapter::read(of_run.as_deref().unwrap_or(path), Some(&sites))?.adapter.placed(model)?;
     adapter.check_fits(&sites)?;
     Ok(adapter)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{
-    About, FORMAT, KEY, METHOD, PrefixFile, REFERENCE, ReferenceLogits, SiteSizes, malformed, parts, tensor_name,
+    FORMAT, KEY, METHOD, Manifest, PrefixFile, REFERENCE, ReferenceLogits, SiteSizes, malformed, parts, tensor_name,
 };
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::tensors::Tensors;
@@ -54,7 +54,7 @@ struct Kept {
     format: u32,
     /// As it is written, for what nobody reads of it.
     json: serde_json::Value,
-    about: About,
+    about: Manifest,
 }
 
 impl Kept {
@@ -87,7 +87,7 @@ impl Kept {
             return Err(EngineError::AdapterType(method));
         }
         let json: serde_json::Value = serde_json::from_str(&json).map_err(broken)?;
-        let about: About = serde_json::from_value(json.clone()).map_err(broken)?;
+        let about: Manifest = serde_json::from_value(json.clone()).map_err(broken)?;
         about.task.check().map_err(&malformed)?;
         about.check_texts().map_err(&malformed)?;
         if let Some(template) = &about.template {
@@ -143,7 +143,7 @@ fn prefixes(
     Ok(prefixes)
 }
 
-fn reference(about: &About, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, Sentence> {
+fn reference(about: &Manifest, tensors: &mut Floats) -> Result<Option<ReferenceLogits>, Sentence> {
     let (rows, columns) = (about.reference_rows.clone(), about.reference_columns.clone());
     let Some((shape, logits)) = tensors.remove(REFERENCE) else {
         return if rows.is_empty() {

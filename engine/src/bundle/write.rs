@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{About, KEY, REFERENCE, ReferenceLogits, malformed, parts, tensor_name};
+use super::{KEY, Manifest, REFERENCE, ReferenceLogits, malformed, parts, tensor_name};
 use crate::Sentence;
 use crate::adapters::AdapterState;
 use crate::error::{EngineError, Result};
@@ -13,7 +13,12 @@ use crate::weights::write_floats;
 ///
 /// # Errors
 /// The folder cannot be written to, or the card is longer than a reader takes.
-pub fn write(path: &Path, adapter: &AdapterState, mut about: About, reference: Option<&ReferenceLogits>) -> Result<()> {
+pub fn write(
+    path: &Path,
+    adapter: &AdapterState,
+    mut about: Manifest,
+    reference: Option<&ReferenceLogits>,
+) -> Result<()> {
     about.check_texts().map_err(malformed(path))?;
     let mut tensors = parts::tensors(adapter);
     for prefix in adapter.prefixes() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Sentence;
 use crate::adapters::formats;
-use crate::bundle::{BaseModel, Incoming};
+use crate::bundle::{BaseModel, OpenedAdapter};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
@@ -47,10 +47,10 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
         let sites = folder.as_ref().map(ModelFolder::sites);
-        let sent = Incoming::read(&adapter, sites.as_deref())?;
+        let sent = OpenedAdapter::read(&adapter, sites.as_deref())?;
         out.unread(&sent.adapter);
         let other_base = folder.and_then(|folder| other_base(&sent, &folder));
-        let Incoming { adapter: folded, sentence, about, .. } = sent;
+        let OpenedAdapter { adapter: folded, sentence, about, .. } = sent;
         let found = AdapterFacts {
             tasks: if folded.has_tasks() { folded.task.tasks.clone() } else { Vec::new() },
             path: adapter,
@@ -73,7 +73,7 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
 pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let model_folder = ModelFolder::open(&model)?;
-        let mut sent = Incoming::read(&adapter, Some(&model_folder.sites()))?;
+        let mut sent = OpenedAdapter::read(&adapter, Some(&model_folder.sites()))?;
         match other_base(&sent, &model_folder) {
             Some(reason) if !accept_other => return Err(EngineError::OtherBase { reason }),
             Some(reason) => out.send(Report::Notice { text: reason }),
@@ -101,7 +101,7 @@ pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: P
 }
 
 /// Why the sender's base model is another than this one; `None` if it is this one or nobody says.
-fn other_base(sent: &Incoming, folder: &ModelFolder) -> Option<Sentence> {
+fn other_base(sent: &OpenedAdapter, folder: &ModelFolder) -> Option<Sentence> {
     let about = sent.about.as_ref()?;
     about.base.difference(&BaseModel::of(&folder.summary(), &folder.hash()))
 }

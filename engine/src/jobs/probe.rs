@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use crate::adapters::AdapterState;
 use crate::adapters::parameters::floats;
-use crate::bundle::{Incoming, ReferenceLogits};
+use crate::bundle::{OpenedAdapter, ReferenceLogits};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
@@ -40,15 +40,15 @@ impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let mut heard = out.loading();
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
-        let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
-        let sent = Incoming { adapter: sent.adapter.placed(&model.model)?, ..sent };
+        let sent = OpenedAdapter::read(&self.adapter, Some(&model.model.sites()))?;
+        let sent = OpenedAdapter { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;
         out.send(Report::Probed(probe));
         Ok(Progress::Done(Outcome::Completed))
     }
 }
 
-fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
+fn probe(model: &LoadedModel, sent: &OpenedAdapter) -> Result<ProbeReport> {
     let adapter = &sent.adapter;
     let rows = match &sent.reference {
         Some(reference) => reference.rows.clone(),

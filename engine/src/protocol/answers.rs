@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
-use crate::bundle::About;
+use crate::bundle::Manifest;
 use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::nn::positions::Positions;
 use crate::training::TaskFigures;
@@ -105,7 +105,7 @@ pub struct AdapterFacts {
     /// Why it is for another model than the one it is held against, though its shapes fit.
     pub other_base: Option<Sentence>,
     /// What a file of ours says beside its numbers.
-    pub about: Option<Box<About>>,
+    pub about: Option<Box<Manifest>>,
 }
 
 /// Logits after the last token of a few rows, with an adapter, beside others.

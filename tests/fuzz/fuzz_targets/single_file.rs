@@ -1,7 +1,7 @@
 //! A prefix as one file, of any bytes.
 #![no_main]
 
-use engine::bundle::{self, Incoming};
+use engine::bundle::{self, OpenedAdapter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,5 +11,5 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(file) = bundle::read(&path) {
         assert!(file.adapter.prefixes.iter().all(|(_, prefix)| prefix.flat.len() == prefix.shape.stored()));
     }
-    let _ = Incoming::read(&path, None);
+    let _ = OpenedAdapter::read(&path, None);
 });

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use engine::adapters::{Lookalike, formats};
-use engine::bundle::{self, Incoming};
+use engine::bundle::{self, OpenedAdapter};
 use engine::config::{DataConfig, LoraConfig, LoraInit, MethodConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::EngineError;
@@ -272,7 +272,7 @@ fn a_path_that_holds_no_adapter_is_told_for_what_it_is() {
         (home.path().join("nothing"), Lookalike::Absent),
     ] {
         for like in [None, Some(sites.as_slice())] {
-            match Incoming::read(&path, like) {
+            match OpenedAdapter::read(&path, like) {
                 Err(EngineError::Lookalike { is: found, .. }) => assert_eq!(found, is),
                 other => panic!("{}: {other:?}", path.display()),
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use engine::adapters::{AdapterState, FewShotState, WeightsState, formats};
-use engine::bundle::{self, About, BaseModel, Incoming, PrefixFile};
+use engine::bundle::{self, BaseModel, Manifest, OpenedAdapter, PrefixFile};
 use engine::config::TaskRecord;
 use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
@@ -161,7 +161,7 @@ fn a_prompt_of_several_tasks_and_trained_weights_come_back_as_they_went() {
     all.push(WeightsState(weights));
     for adapter in [of_tasks, all, alone, text] {
         let folder = ModelFolder::open(&tiny_model()).unwrap();
-        let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0"));
+        let about = Manifest::new(&adapter, BaseModel::of(&folder.summary(), "0"));
         bundle::write(&path, &adapter, about, None).unwrap();
         let back = bundle::read(&path).unwrap().adapter;
         assert_eq!(back, AdapterState { base_model: back.base_model.clone(), ..adapter });
@@ -176,7 +176,7 @@ fn sizes_of_other_parts_are_held_against_their_tensors() {
     let lora = formats::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
     let of_tasks = formats::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
     let both = AdapterState::new(of_tasks.task.clone(), [of_tasks.parts[0].clone(), lora.parts[0].clone()]);
-    let about = About::new(&both, BaseModel::of(&folder.summary(), "0"));
+    let about = Manifest::new(&both, BaseModel::of(&folder.summary(), "0"));
     bundle::write(&path, &both, about, None).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for (why, change) in [
@@ -291,7 +291,7 @@ fn small_file() -> Vec<u8> {
     let path = home.path().join("a.prefix");
     let adapter = formats::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
     let folder = ModelFolder::open(&tiny_model()).unwrap();
-    let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0123456789abcdef"));
+    let about = Manifest::new(&adapter, BaseModel::of(&folder.summary(), "0123456789abcdef"));
     let reference = bundle::ReferenceLogits {
         rows: vec![vec![4, 5, 6], vec![7]],
         columns: vec![0, 9],
@@ -338,9 +338,9 @@ fn a_probe_with_tokens_or_columns_of_another_vocabulary_is_refused() {
     let path = home.path().join("a.prefix");
     let talk = Talk::new();
     for (column, token, why) in [(9000, 4, "logit 9000"), (0, 9000, "token 9000")] {
-        let read = Incoming::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+        let read = OpenedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
         let folder = ModelFolder::open(&tiny_model()).unwrap();
-        let about = About::new(&read.adapter, BaseModel::of(&folder.summary(), "0"));
+        let about = Manifest::new(&read.adapter, BaseModel::of(&folder.summary(), "0"));
         let reference = bundle::ReferenceLogits { rows: vec![vec![token]], columns: vec![column], logits: vec![0.0] };
         bundle::write(&path, &read.adapter, about, Some(&reference)).unwrap();
         let failure = probe(&talk, &path, &tiny_model()).unwrap_err();
@@ -354,7 +354,7 @@ fn a_file_cut_anywhere_is_an_error() {
     let (path, whole) = (home.path().join("a.prefix"), small_file());
     for end in (0..whole.len()).step_by(13) {
         std::fs::write(&path, &whole[..end]).unwrap();
-        assert!(Incoming::read(&path, None).is_err(), "cut at {end}");
+        assert!(OpenedAdapter::read(&path, None).is_err(), "cut at {end}");
     }
     std::fs::write(&path, "").unwrap();
     assert!(matches!(bundle::read(&path), Err(EngineError::Malformed { .. })));
