@@ -151,7 +151,7 @@ fn train(
 }
 
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
-    let conditioning = adapter(model, prefix(None), device)?.as_it_stands();
+    let conditioning = adapter(model, prefix(None), device)?.eval_conditioning();
     let writer = Writer::try_from(&**model)?;
     let source = match &**model {
         Model::Causal(_) | Model::Encoder(_) => None,

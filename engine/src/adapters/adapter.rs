@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::adapters::methods::{AdapterPart, Trained};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::adapters::state::AdapterState;
 use crate::config::{Site, TaskRecord};
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub struct Adapter {
 }
 
 /// The parameters of one step as leaves of the gradient graph, part by part.
-pub struct Leaves(Vec<Trainables>);
+pub struct AdapterGradParams(Vec<GradParams>);
 
 impl Adapter {
     /// For a causal model.
@@ -91,13 +91,13 @@ impl Adapter {
         })
     }
 
-    /// Leaves whose gradients can be asked for.
-    pub fn tracked(&self) -> Leaves {
-        Leaves(self.parts.iter().map(|part| Trainables::tracked(part.parameters())).collect())
+    /// AdapterGradParams whose gradients can be asked for.
+    pub fn requires_grad(&self) -> AdapterGradParams {
+        AdapterGradParams(self.parts.iter().map(|part| GradParams::requires_grad(part.parameters())).collect())
     }
 
     /// What the model is given for one step of training, with dropout drawn from `random`.
-    pub fn conditioning(&self, leaves: &Leaves, random: &mut impl Rng) -> Conditioning {
+    pub fn conditioning(&self, leaves: &AdapterGradParams, random: &mut impl Rng) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for (part, leaves) in self.parts.iter().zip(&leaves.0) {
             part.condition(leaves, Some(random), &mut conditioning);
@@ -106,16 +106,16 @@ impl Adapter {
     }
 
     /// What the model is given as the adapter stands: nothing is recorded or dropped.
-    pub fn as_it_stands(&self) -> Conditioning {
+    pub fn eval_conditioning(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for part in &self.parts {
-            part.condition(&Trainables::untracked(part.parameters()), None, &mut conditioning);
+            part.condition(&GradParams::detached(part.parameters()), None, &mut conditioning);
         }
         conditioning
     }
 }
 
-impl Leaves {
+impl AdapterGradParams {
     /// Gradients in the order of the parameters; zeros where the loss does not depend on one.
     pub fn gradients(&self, gradients: &burn::tensor::Gradients) -> Vec<burn::tensor::Tensor<1>> {
         self.0.iter().flat_map(|leaves| leaves.gradients(gradients)).collect()

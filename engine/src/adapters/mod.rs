@@ -14,19 +14,19 @@ mod adapter;
 mod fits;
 mod plan;
 
-pub use self::adapter::{Adapter, Leaves};
+pub use self::adapter::{Adapter, AdapterGradParams};
 pub use self::formats::lookalike::{Lookalike, no_adapter};
 pub use self::methods::few_shot::{FewShotSpec, FewShotState};
 pub use self::methods::full::{TunedWeights, WeightsSpec, WeightsState};
 pub use self::methods::head::{Head, HeadSpec, HeadState};
 pub use self::methods::init::{InitContext, WarmStart};
-pub use self::methods::prefix::{Place, Prefix, PrefixShape, PrefixSpec, PrefixState, PrefixTarget, TargetRow};
+pub use self::methods::prefix::{Place, Prefix, PrefixShape, PrefixSource, PrefixSpec, PrefixState, TargetRow};
 pub use self::methods::prompt::{
-    PromptEncoderShape, PromptSpec, PromptStart, PromptState, PromptTarget, PromptTasksShape, PromptTasksState,
+    PromptEncoderShape, PromptSource, PromptSpec, PromptStart, PromptState, PromptTasksShape, PromptTasksState,
     SoftPrompt,
 };
 pub use self::methods::{AdapterPart, Method, NamedShape, PartSpec, PartState, Spec, Trained};
 pub use self::ops::combine::{Combination, combine};
-pub use self::parameters::{Parameter, Trainables};
+pub use self::parameters::{GradParams, Parameter};
 pub use self::plan::{AdapterSpec, plan};
 pub use self::state::{AdapterState, NamedTensor, PrefixPlacement};

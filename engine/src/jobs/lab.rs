@@ -176,7 +176,7 @@ impl Scoring {
     fn advance(&mut self, lab: &Lab, trainer: &Trainer) -> Result<Option<f64>> {
         let model = &lab.inputs.model;
         if let Some(batch) = lab.validation.get(self.next_batch) {
-            let conditioning = trainer.adapter.as_it_stands();
+            let conditioning = trainer.adapter.eval_conditioning();
             let tuned = model.model.tuned(&conditioning.tuned)?;
             let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
             (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);

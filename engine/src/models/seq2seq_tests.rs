@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSpec, PrefixTarget, TargetRow};
+use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSource, PrefixSpec, TargetRow};
 use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
@@ -73,7 +73,7 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
         ..PrefixConfig::default()
     };
     let row = |(source, tokens): (&[u32], &[u32])| TargetRow { source: source.to_vec(), tokens: tokens.to_vec() };
-    let target = PrefixTarget { rows: ROWS.map(row).to_vec(), ..PrefixTarget::default() };
+    let target = PrefixSource { rows: ROWS.map(row).to_vec(), ..PrefixSource::default() };
     let at = |(site, shape)| {
         let spec = PrefixSpec { site, shape, config: config.clone() };
         AdapterPart::Prefix(Prefix::initialise(spec, &target, Place { model, device }, 5).unwrap())
@@ -91,7 +91,7 @@ fn nll(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &
 fn cached_decoding_equals_the_whole_target_at_once() {
     for case in CASES {
         let (model, device) = load(case);
-        let conditioning = adapter(&model, &device, &Site::ALL, None).as_it_stands();
+        let conditioning = adapter(&model, &device, &Site::ALL, None).eval_conditioning();
         let file = GenerationConfig::read(&folder(case)).unwrap();
         let source = SourceOptions::of(seq2seq(&model), &file, 0);
         let start = source.start;
@@ -123,7 +123,7 @@ fn cached_decoding_equals_the_whole_target_at_once() {
 fn padding_of_a_source_changes_nothing() {
     for case in CASES {
         let (model, device) = load(case);
-        let conditioning = adapter(&model, &device, &Site::ALL, None).as_it_stands();
+        let conditioning = adapter(&model, &device, &Site::ALL, None).eval_conditioning();
         let rows = examples();
         let alone = |row: usize| nll(&model, &conditioning, &TokenBatch::new(&rows, &[row], 1, Task::Seq2Seq), &device);
         let together = nll(&model, &conditioning, &TokenBatch::new(&rows, &[0, 1, 2], 1, Task::Seq2Seq), &device);
@@ -131,7 +131,7 @@ fn padding_of_a_source_changes_nothing() {
         assert!((together - apart).abs() < 1e-4 * apart, "{case}: {together} {apart}");
         if case.starts_with("t5") {
             // Distances within a text do not care on which side its padding is; those to slots before it would.
-            let conditioning = adapter(&model, &device, &[Site::Decoder, Site::Cross], None).as_it_stands();
+            let conditioning = adapter(&model, &device, &[Site::Decoder, Site::Cross], None).eval_conditioning();
             let mut batch = TokenBatch::new(&rows, &[1], 1, Task::Seq2Seq);
             let unpadded = nll(&model, &conditioning, &batch, &device);
             let source = batch.source.take().unwrap();
@@ -150,7 +150,7 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
         let read = |sites: &[Site]| {
             let conditioning = match sites {
                 [] => Conditioning::default(),
-                sites => adapter(&model, &device, sites, None).as_it_stands(),
+                sites => adapter(&model, &device, sites, None).eval_conditioning(),
             };
             let on_device = |values: &[i32]| Tensor::from_data(TensorData::new(values.to_vec(), [1, 4]), &device);
             let (tokens, positions) = (on_device(&[40, 7, 91, 22]), on_device(&[0, 1, 2, 3]));
@@ -191,7 +191,7 @@ fn gradients_at_all_three_sites_are_those_of_small_steps() {
                 let moved = start.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
                 *trainer.adapter.parameters_mut().nth(index).unwrap() =
                     Parameter::new(parameter.name.clone(), parameter.shape.clone(), moved, &device);
-                nll(&model, &trainer.adapter.as_it_stands(), &batches[0].0, &device)
+                nll(&model, &trainer.adapter.eval_conditioning(), &batches[0].0, &device)
             };
             let found = (at(4e-3) - at(-4e-3)) / 8e-3;
             at(0.0);

@@ -77,7 +77,7 @@ impl Trainer {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(self.step as u64 + 1);
         for (batch, token_weight) in batches {
-            let leaves = self.adapter.tracked();
+            let leaves = self.adapter.requires_grad();
             let conditioning = self.adapter.conditioning(&leaves, &mut random);
             let (weighted, gradients) = match self.recomputes {
                 true => recompute::backward(base, &conditioning, (batch, *token_weight), device)?,

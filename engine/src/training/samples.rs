@@ -41,7 +41,7 @@ pub(crate) fn decoder(
     rows: &[Example],
     config: &TrainingConfig,
 ) -> Result<Decoder> {
-    let conditioning = adapter.as_it_stands();
+    let conditioning = adapter.eval_conditioning();
     let tuned = model.model.tuned(&conditioning.tuned)?.map(Rc::new);
     let longest = model.model.shape().n_positions - adapter.n_slots() - 1;
     let stream = |example: &Example| {

@@ -64,7 +64,7 @@ pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision
         }
     } else {
         let trainer = setup.trainer()?;
-        conditioning = trainer.adapter.as_it_stands();
+        conditioning = trainer.adapter.eval_conditioning();
         for part in &setup.spec.parts {
             if let PartSpec::Prefix(PrefixSpec { site, shape, .. }) = part {
                 setup.prefix(*site, *shape, &conditioning, &mut results)?;

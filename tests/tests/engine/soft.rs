@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{Place, Prefix, PrefixSpec, PrefixTarget, formats};
+use engine::adapters::{Place, Prefix, PrefixSource, PrefixSpec, formats};
 use engine::config::{
     BeginToken, DataConfig, MethodConfig, Mixing, MoreData, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, PromptTasks, RunConfig, Schedule, Task, TaskFactors, TrainingConfig,
@@ -334,7 +334,7 @@ fn a_prefix_of_words_is_the_beginning_of_a_long_text_as_peft_takes_it() {
     let init = PrefixInit::Words { text: String::new() };
     let config = PrefixConfig { n_virtual, n_frozen: 2, init, ..PrefixConfig::default() };
     let (site, shape) = config.sites_of(&loaded.model.prefix_sites()).unwrap()[0];
-    let target = PrefixTarget { words, ..PrefixTarget::default() };
+    let target = PrefixSource { words, ..PrefixSource::default() };
     let place = Place { model: &loaded.model, device: &loaded.device };
     let spec = PrefixSpec { site, shape, config };
     let found = Prefix::initialise(spec, &target, place, 1).unwrap().folded().unwrap().flat;

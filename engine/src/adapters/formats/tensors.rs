@@ -89,7 +89,7 @@ impl Tensors {
         &mut self.left
     }
 
-    /// Leaves out what is kept a second time under another name.
+    /// AdapterGradParams out what is kept a second time under another name.
     pub(crate) fn forget(&mut self, is_copy: impl Fn(&str) -> bool) {
         self.left.retain(|name, _| !is_copy(name));
     }

@@ -21,7 +21,7 @@ use sha2::Sha256;
 use self::init::InitContext;
 pub use self::parts::{AdapterPart, PartSpec, PartState};
 use crate::Sentence;
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::adapters::state::{AdapterState, ModelNames, NamedTensor};
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::Result;
@@ -92,7 +92,7 @@ pub trait Trained {
     }
 
     /// Adds this part's conditioning; `random` draws the dropout of a training step, without it nothing is dropped.
-    fn condition(&self, leaves: &Trainables, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning);
+    fn condition(&self, leaves: &GradParams, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning);
 
     /// The part as an adapter keeps it.
     ///

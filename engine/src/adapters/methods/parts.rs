@@ -11,7 +11,7 @@ use crate::adapters::methods::lora::{Lora, LoraSpec, LoraState};
 use crate::adapters::methods::prefix::{Prefix, PrefixSpec, PrefixState};
 use crate::adapters::methods::prompt::{PromptSpec, PromptState, SoftPrompt};
 use crate::adapters::methods::{Method, NamedShape, SavedPart, Spec, Trained};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::config::{MethodConfig, TaskRecord};
 use crate::error::Result;
 use crate::models::{Conditioning, ModelFacts};
@@ -154,7 +154,7 @@ impl Trained for AdapterPart {
         self.part().fixed()
     }
 
-    fn condition(&self, leaves: &Trainables, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         self.part().condition(leaves, random, conditioning);
     }
 

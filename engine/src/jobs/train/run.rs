@@ -241,7 +241,7 @@ impl Run {
         if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Report::Phase(Phase::Evaluating { share }));
-            let conditioning = self.trainer.adapter.as_it_stands();
+            let conditioning = self.trainer.adapter.eval_conditioning();
             let tuned = self.model.model.tuned(&conditioning.tuned)?;
             let model = tuned.as_ref().unwrap_or(&self.model.model);
             let scored = score(model, &conditioning, batch, &self.model.device)?;

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::adapters::methods::few_shot::{FewShotSpec, FewShotState};
 use crate::adapters::methods::{PartState, Spec, Trained};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::error::Result;
 use crate::models::Conditioning;
 
@@ -28,7 +28,7 @@ impl Trained for FewShot {
     }
 
     /// They stand in the text.
-    fn condition(&self, _: &Trainables, _: Option<&mut dyn Rng>, _: &mut Conditioning) {}
+    fn condition(&self, _: &GradParams, _: Option<&mut dyn Rng>, _: &mut Conditioning) {}
 
     fn to_state(&self) -> Result<PartState> {
         Ok(FewShotState(self.spec.0.clone()).into())

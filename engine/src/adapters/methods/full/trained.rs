@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::adapters::methods::full::{WeightsSpec, WeightsState};
 use crate::adapters::methods::{PartState, Spec, Trained, named_tensors};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::error::Result;
 use crate::models::Conditioning;
 
@@ -29,7 +29,7 @@ impl Trained for TunedWeights {
         &mut self.parameters
     }
 
-    fn condition(&self, leaves: &Trainables, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         for (index, parameter) in self.parameters.iter().enumerate() {
             let leaf = leaves.shaped(index, [parameter.shape.iter().product()]);
             conditioning.tuned.replaced.insert(parameter.name.to_string(), (parameter.shape.clone(), leaf));

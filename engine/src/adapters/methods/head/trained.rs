@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::adapters::methods::head::{HeadSpec, HeadState};
 use crate::adapters::methods::{PartState, Spec, Trained, named_tensors};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::error::Result;
 use crate::models::{ClassHead, Conditioning};
 
@@ -29,7 +29,7 @@ impl Trained for Head {
         &mut self.parameters
     }
 
-    fn condition(&self, leaves: &Trainables, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         let HeadSpec { kind, n_classes, ref blocks, .. } = self.spec;
         let weights = self.parameters.iter().enumerate();
         let weights = weights.map(|(i, p)| leaves.shaped(i, [p.shape.iter().product()])).collect();

@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 
 use crate::adapters::methods::lora::{LoraLayer, LoraMatrices, LoraSpec, LoraState, TokenRows, TokenTable, transposed};
 use crate::adapters::methods::{PartState, Spec, Trained};
-use crate::adapters::parameters::{Parameter, Trainables};
+use crate::adapters::parameters::{GradParams, Parameter};
 use crate::error::Result;
 use crate::models::{Conditioning, LinearName, Role, Rows};
 use crate::nn::{Dropout, LowRank};
@@ -31,7 +31,7 @@ impl Trained for Lora {
         &mut self.parameters
     }
 
-    fn condition(&self, leaves: &Trainables, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         let tuned = &mut conditioning.tuned;
         let rate = self.spec.config.dropout;
         let mut random = random.filter(|_| rate > 0.0);

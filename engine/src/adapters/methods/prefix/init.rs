@@ -9,7 +9,7 @@ use crate::adapters::methods::init::{InitContext, without_soft};
 use crate::adapters::methods::prefix::{Prefix, PrefixShape, PrefixSpec, PrefixState};
 use crate::adapters::methods::prompt::frequent;
 use crate::adapters::methods::{NamedShape, Spec};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{GradParams, Parameter, floats};
 use crate::config::{PrefixInit, Site};
 use crate::data::Example;
 use crate::error::{EngineError, Result};
@@ -20,7 +20,7 @@ use crate::{Sentence, sentence};
 
 /// What initial values are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
-pub struct PrefixTarget {
+pub struct PrefixSource {
     /// Tokens of the text that is read: the one given, the most frequent tokens or the names of the classes.
     pub words: Vec<u32>,
     /// Rows of the training data whose keys and values give [`PrefixInit::ScaledRandom`] its scale.
@@ -53,7 +53,7 @@ const LONGEST_ROW: usize = 64;
 /// Rows that give the initial values their scale.
 const ROWS_FOR_SCALE: usize = 16;
 
-impl PrefixTarget {
+impl PrefixSource {
     /// What a prefix at a site needs of a run.
     fn of(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
         let mut target = Self::default();
@@ -89,7 +89,7 @@ impl Prefix {
     /// As [`Prefix::initialise`].
     pub(super) fn initial(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
         let place = Place { model: from.model, device: from.device };
-        Self::initialise(spec.clone(), &PrefixTarget::of(spec, from)?, place, from.seed)
+        Self::initialise(spec.clone(), &PrefixSource::of(spec, from)?, place, from.seed)
     }
 
     /// A prefix with its initial values. With a reparameterisation the network is first drawn as torch draws it and its
@@ -97,7 +97,7 @@ impl Prefix {
     ///
     /// # Errors
     /// There is no text or row to start from, or the device failed.
-    pub fn initialise(spec: PrefixSpec, target: &PrefixTarget, place: Place<'_>, seed: u64) -> Result<Self> {
+    pub fn initialise(spec: PrefixSpec, target: &PrefixSource, place: Place<'_>, seed: u64) -> Result<Self> {
         let device = place.device;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         // Where a model has several sites, each draws numbers of its own.
@@ -106,7 +106,7 @@ impl Prefix {
             (_, Site::Encoder) => 1,
             (_, Site::Cross) => 2,
         });
-        let wanted = wanted(&spec, target, place, (seed, &mut random))?;
+        let wanted = target_values(&spec, target, place, (seed, &mut random))?;
         let mut d_in = 1;
         let drawn = |(name, size): NamedShape| {
             // A bias has the bound of its weight, which stands before it.
@@ -117,7 +117,7 @@ impl Prefix {
         let parameters = spec.parameter_shapes().into_iter().chain(spec.fixed_shapes()).map(drawn).collect();
         let mut prefix = Self::new(spec, parameters);
         if let Some(wanted) = wanted {
-            prefix.start_from(&prefix.narrowed(wanted), device)?;
+            prefix.start_from(&prefix.select_layers(wanted), device)?;
         }
         Ok(prefix)
     }
@@ -133,12 +133,12 @@ impl Prefix {
             self.parameters[0] = Parameter::new("trainable_embedding", [n_trained, row], trained.to_vec(), device);
             return Ok(());
         }
-        let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
+        let Some(hidden) = self.last_hidden(&GradParams::detached(&self.parameters)) else {
             self.parameters[0] = Parameter::new("embedding.weight", [n, row], flat.to_vec(), device);
             return Ok(());
         };
         let [_, width] = hidden.dims();
-        let residual: Vec<f32> = flat.iter().zip(&self.made()?).map(|(want, have)| want - have).collect();
+        let residual: Vec<f32> = flat.iter().zip(&self.trained_flat()?).map(|(want, have)| want - have).collect();
         let change = least_change(&floats(hidden)?, &residual, n, width);
         let last = self.parameters.len() - 2;
         let weights = self.parameters[last].to_vec()?.iter().zip(&change).map(|(w, d)| w + d).collect();
@@ -148,9 +148,9 @@ impl Prefix {
 }
 
 /// The flat prefix that training should start from; `None` where the drawn parameters are the start.
-fn wanted(
+fn target_values(
     spec: &PrefixSpec,
-    target: &PrefixTarget,
+    target: &PrefixSource,
     place: Place<'_>,
     (seed, random): (u64, &mut ChaCha8Rng),
 ) -> Result<Option<Vec<f32>>> {
@@ -199,7 +199,7 @@ const TOKENS: u64 = 1 << 43;
 fn text_for(
     init: &PrefixInit,
     shape: PrefixShape,
-    target: &PrefixTarget,
+    target: &PrefixSource,
     model: &Model,
     seed: u64,
 ) -> Result<Vec<u32>> {

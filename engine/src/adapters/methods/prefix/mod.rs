@@ -7,7 +7,7 @@ mod spec;
 mod state;
 mod trained;
 
-pub use self::init::{Place, PrefixTarget, TargetRow};
+pub use self::init::{Place, PrefixSource, TargetRow};
 pub use self::spec::{PrefixShape, PrefixSpec};
 pub use self::state::PrefixState;
 pub use self::trained::{Prefix, peft_pairs};

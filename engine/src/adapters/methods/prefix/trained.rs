@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 
 use crate::adapters::methods::prefix::{PrefixSpec, PrefixState};
 use crate::adapters::methods::{PartState, Spec, Trained};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{GradParams, Parameter, floats};
 use crate::adapters::state::PrefixPlacement;
 use crate::config::{MlpActivation, Reparameterisation};
 use crate::error::Result;
@@ -68,8 +68,8 @@ impl Prefix {
     }
 
     /// The flat prefix, `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`. The network runs once, not once per row.
-    pub fn flat(&self, leaves: &Trainables) -> Tensor<2> {
-        let trained = self.of_its_layers(leaves);
+    pub fn flat(&self, leaves: &GradParams) -> Tensor<2> {
+        let trained = self.flat_for_prefixed_layers(leaves);
         let Some(layers) = &self.spec.config.layers else { return trained };
         let pair = 2 * self.spec.shape.d_kv();
         let of = |layer| match layers.binary_search(&layer) {
@@ -80,10 +80,10 @@ impl Prefix {
     }
 
     /// The columns of the flat prefix for the layers that have one.
-    fn of_its_layers(&self, leaves: &Trainables) -> Tensor<2> {
+    fn flat_for_prefixed_layers(&self, leaves: &GradParams) -> Tensor<2> {
         let n_virtual = self.spec.shape.n_virtual;
         let row = self.spec.trained_shape().row();
-        let Some(hidden) = self.before_last(leaves) else {
+        let Some(hidden) = self.last_hidden(leaves) else {
             let n_frozen = self.n_frozen();
             let trained = leaves.shaped(0, [n_virtual - n_frozen, row]);
             return match self.frozen.first() {
@@ -97,7 +97,7 @@ impl Prefix {
     }
 
     /// What the last layer of the network reads, `[n_virtual, width]`; `None` without a network.
-    pub(crate) fn before_last(&self, leaves: &Trainables) -> Option<Tensor<2>> {
+    pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
         let Reparameterisation { width, activation, hidden_layers } = self.spec.config.reparameterisation.clone()?;
         let embedding = leaves.shaped(0, [self.spec.shape.n_virtual, self.spec.shape.d_kv()]);
         let layer = |x: Tensor<2>, index: usize| {
@@ -109,7 +109,7 @@ impl Prefix {
     }
 
     /// Those columns of a flat prefix for every layer that are for the layers that have one.
-    pub(crate) fn narrowed(&self, flat: Vec<f32>) -> Vec<f32> {
+    pub(crate) fn select_layers(&self, flat: Vec<f32>) -> Vec<f32> {
         let Some(layers) = &self.spec.config.layers else { return flat };
         let pair = 2 * self.spec.shape.d_kv();
         let row = |row: &[f32]| -> Vec<f32> {
@@ -119,12 +119,12 @@ impl Prefix {
     }
 
     /// What is trained on the host, `[n_virtual, …]` for the layers that have a prefix.
-    pub(crate) fn made(&self) -> Result<Vec<f32>> {
-        floats(self.of_its_layers(&Trainables::untracked(&self.parameters)))
+    pub(crate) fn trained_flat(&self) -> Result<Vec<f32>> {
+        floats(self.flat_for_prefixed_layers(&GradParams::detached(&self.parameters)))
     }
 
     /// Keys and values of each layer; `random` draws the dropout of a training step.
-    fn past_kv(&self, leaves: &Trainables, random: Option<&mut dyn Rng>) -> Vec<LayerKv> {
+    fn past_kv(&self, leaves: &GradParams, random: Option<&mut dyn Rng>) -> Vec<LayerKv> {
         let (mut flat, dropout) = (self.flat(leaves), self.spec.config.dropout);
         if let Some(random) = random.filter(|_| dropout > 0.0) {
             let keep = 1.0 - dropout;
@@ -141,7 +141,7 @@ impl Prefix {
     /// # Errors
     /// The device failed.
     pub fn folded(&self) -> Result<PrefixState> {
-        let flat = floats(self.flat(&Trainables::untracked(&self.parameters)))?;
+        let flat = floats(self.flat(&GradParams::detached(&self.parameters)))?;
         Ok(PrefixState { site: self.spec.site, shape: self.spec.shape, n_frozen: self.n_frozen(), flat })
     }
 
@@ -167,7 +167,7 @@ impl Trained for Prefix {
         &self.frozen
     }
 
-    fn condition(&self, leaves: &Trainables, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, random: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         *conditioning.place(self.spec.site) = Some(self.past_kv(leaves, random));
         let PrefixPlacement { positions, layers } = self.placement();
         (conditioning.positions, conditioning.layers) = (positions, layers);

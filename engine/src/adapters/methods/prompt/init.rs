@@ -8,7 +8,7 @@ use crate::adapters::methods::Spec;
 use crate::adapters::methods::fit::least_change;
 use crate::adapters::methods::init::{InitContext, lacks, without_soft};
 use crate::adapters::methods::prompt::{PromptSpec, PromptState, PromptTasksShape, PromptTasksState, SoftPrompt};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{GradParams, Parameter, floats};
 use crate::config::{PromptInit, TaskFactors};
 use crate::data::Example;
 use crate::error::{EngineError, Result};
@@ -17,7 +17,7 @@ use crate::{Sentence, sentence};
 
 /// What the initial values of a soft prompt are taken from, beside the seed.
 #[derive(Clone, Debug, Default)]
-pub struct PromptTarget {
+pub struct PromptSource {
     /// Tokens of the text for [`PromptInit::Words`].
     pub words: Vec<u32>,
     /// Tokens of the training rows.
@@ -37,7 +37,7 @@ pub struct PromptStart {
     pub tasks: Vec<String>,
 }
 
-impl PromptTarget {
+impl PromptSource {
     /// What a soft prompt needs of a run.
     fn of(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
         let words = match &spec.init {
@@ -68,7 +68,7 @@ impl SoftPrompt {
     /// # Errors
     /// As [`SoftPrompt::initialise`].
     pub(super) fn initial(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
-        let target = PromptTarget::of(spec, from)?;
+        let target = PromptSource::of(spec, from)?;
         Self::initialise(spec.clone(), &target, from.model.embeddings(), from.device, from.seed)
     }
 
@@ -83,7 +83,7 @@ impl SoftPrompt {
     /// There is nothing to start from, or the device failed.
     pub fn initialise(
         spec: PromptSpec,
-        target: &PromptTarget,
+        target: &PromptSource,
         table: &Tensor<2>,
         device: &Device,
         seed: u64,
@@ -91,7 +91,7 @@ impl SoftPrompt {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM);
         let embedding = match (spec.encoder, &spec.init) {
-            (Some(_), PromptInit::Adapter { .. }) | (None, _) => wanted(&spec, target, table, &mut random)?,
+            (Some(_), PromptInit::Adapter { .. }) | (None, _) => target_values(&spec, target, table, &mut random)?,
             (Some(_), _) => None,
         };
         let hidden = spec.encoder.map_or(1, |encoder| encoder.hidden);
@@ -124,7 +124,7 @@ impl SoftPrompt {
     /// Makes the prompt equal to `values`: copied, or fitted with the last layer of the network.
     fn start_from(&mut self, values: Vec<f32>, device: &Device) -> Result<()> {
         let PromptSpec { n_rows, width, .. } = self.spec;
-        let Some(hidden) = self.before_last(&Trainables::untracked(&self.parameters)) else {
+        let Some(hidden) = self.last_hidden(&GradParams::detached(&self.parameters)) else {
             self.parameters[0] = Parameter::new("embedding.weight", [n_rows, width], values, device);
             return Ok(());
         };
@@ -202,9 +202,9 @@ fn draw(name: &str, dims: &[usize], width: usize, random: &mut ChaCha8Rng) -> Ve
 }
 
 /// The matrix that training should start from; `None` where the drawn one is the start.
-fn wanted(
+fn target_values(
     shape: &PromptSpec,
-    target: &PromptTarget,
+    target: &PromptSource,
     table: &Tensor<2>,
     random: &mut ChaCha8Rng,
 ) -> Result<Option<Vec<f32>>> {

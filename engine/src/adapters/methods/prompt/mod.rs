@@ -10,7 +10,7 @@ mod state;
 mod trained;
 
 pub(crate) use self::init::frequent;
-pub use self::init::{PromptStart, PromptTarget};
+pub use self::init::{PromptSource, PromptStart};
 pub use self::spec::{PromptEncoderShape, PromptSpec, PromptTasksShape};
 pub use self::state::{PromptState, PromptTasksState};
 pub use self::trained::SoftPrompt;

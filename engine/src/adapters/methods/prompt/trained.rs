@@ -7,7 +7,7 @@ use crate::adapters::methods::prompt::{
     PromptEncoderShape, PromptSpec, PromptState, PromptTasksShape, PromptTasksState,
 };
 use crate::adapters::methods::{PartState, Spec, Trained};
-use crate::adapters::parameters::{Parameter, Trainables, floats};
+use crate::adapters::parameters::{GradParams, Parameter, floats};
 use crate::config::PromptEncoderKind;
 use crate::error::Result;
 use crate::models::Conditioning;
@@ -33,7 +33,7 @@ impl Trained for SoftPrompt {
         &mut self.parameters
     }
 
-    fn condition(&self, leaves: &Trainables, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
+    fn condition(&self, leaves: &GradParams, _: Option<&mut dyn Rng>, conditioning: &mut Conditioning) {
         conditioning.soft_prompt = Some(self.matrix(leaves));
     }
 
@@ -45,21 +45,21 @@ impl Trained for SoftPrompt {
 impl SoftPrompt {
     /// The embeddings, `[n_rows, width]`; with tasks those of each behind those of the one before, `[n_tasks * n_virtual,
     /// width]`.
-    pub fn matrix(&self, leaves: &Trainables) -> Tensor<2> {
+    pub fn matrix(&self, leaves: &GradParams) -> Tensor<2> {
         let PromptSpec { n_virtual, n_rows, width, tasks, .. } = self.spec;
         if let Some(PromptTasksShape { n_tasks, ranks }) = tasks {
             let cols = leaves.shaped(1, [n_tasks, n_rows, ranks]);
             let rows = leaves.shaped(2, [n_tasks, ranks, width]);
             return of_tasks(leaves.shaped(0, [n_rows, width]), cols, rows, n_virtual);
         }
-        match self.before_last(leaves) {
+        match self.last_hidden(leaves) {
             Some(hidden) => linear(leaves, self.parameters.len() - 2, hidden, width),
             None => leaves.shaped(0, [n_rows, width]),
         }
     }
 
     /// What the last layer of the network reads, `[n_rows, its width]`; `None` without a network.
-    pub(crate) fn before_last(&self, leaves: &Trainables) -> Option<Tensor<2>> {
+    pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
         let PromptSpec { n_rows, width, encoder, .. } = self.spec;
         let embedding = leaves.shaped(0, [n_rows, width]);
         let PromptEncoderShape { kind, hidden: h, layers } = encoder?;
@@ -87,7 +87,7 @@ impl SoftPrompt {
             let tasks = Some(PromptTasksState { n_tasks, ranks, cols: cols?, rows: rows? });
             return Ok(PromptState { n_virtual, n_rows, width, values: values?, of_model, tasks });
         }
-        let values = floats(self.matrix(&Trainables::untracked(&self.parameters)))?;
+        let values = floats(self.matrix(&GradParams::detached(&self.parameters)))?;
         Ok(PromptState { n_virtual, n_rows, width, values, of_model, tasks: None })
     }
 }
@@ -107,20 +107,20 @@ pub(crate) fn of_tasks(shared: Tensor<2>, cols: Tensor<3>, rows: Tensor<3>, n_vi
 }
 
 /// A linear layer of the parameters at a place.
-fn linear(leaves: &Trainables, at: usize, x: Tensor<2>, d_out: usize) -> Tensor<2> {
+fn linear(leaves: &GradParams, at: usize, x: Tensor<2>, d_out: usize) -> Tensor<2> {
     let [_, d_in] = x.dims();
     x.matmul(leaves.shaped(at, [d_out, d_in]).transpose()) + leaves.shaped(at + 1, [1, d_out])
 }
 
 /// One layer of an LSTM over a sequence, `[n, d_in]` to `[n, 2 * hidden]`: forwards, then backwards.
-fn both_directions(leaves: &Trainables, at: usize, x: Tensor<2>, hidden: usize) -> Tensor<2> {
+fn both_directions(leaves: &GradParams, at: usize, x: Tensor<2>, hidden: usize) -> Tensor<2> {
     let forwards = one_direction(leaves, at, x.clone(), hidden, false);
     let backwards = one_direction(leaves, at + 4, x, hidden, true);
     Tensor::cat(vec![forwards, backwards], 1)
 }
 
 /// Gates in torch's order: input, forget, cell, output.
-fn one_direction(leaves: &Trainables, at: usize, x: Tensor<2>, h: usize, backwards: bool) -> Tensor<2> {
+fn one_direction(leaves: &GradParams, at: usize, x: Tensor<2>, h: usize, backwards: bool) -> Tensor<2> {
     let [n, d_in] = x.dims();
     let device = x.device();
     let biases = leaves.shaped(at + 2, [1, 4 * h]) + leaves.shaped(at + 3, [1, 4 * h]);
