@@ -27,7 +27,7 @@ use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, W
 use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, GenerationConfig, Model, SOFT};
 use crate::nn::Precision;
-use crate::training::optimizer::{StepSettings, Trainer};
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::weights::write_floats;
 
 /// A measurement.
@@ -123,14 +123,14 @@ pub fn measure(
 fn train(
     model: &BaseModel,
     (name, method): (&str, MethodConfig),
-    Extent { steps, seq, gradient_checkpointing: recomputes }: Extent,
+    Extent { steps, seq, gradient_checkpointing }: Extent,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let variant = format!("{name}{}", if recomputes { "_checkpointed" } else { "" });
+    let variant = format!("{name}{}", if gradient_checkpointing { "_checkpointed" } else { "" });
     let n_soft = method.n_soft();
     let adapter = adapter(model, method, device)?;
-    let mut trainer = Trainer { recomputes, ..Trainer::new(adapter, OptimizerConfig::default()) };
+    let mut trainer = Trainer { gradient_checkpointing, ..Trainer::new(adapter, OptimizerConfig::default()) };
     let batch = batch(model, seq, n_soft);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];

@@ -15,8 +15,8 @@ use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
-use crate::training::figures::Tally;
 use crate::training::loss::score;
+use crate::training::metrics::MetricAccumulator;
 use crate::training::room_for_text;
 use crate::{Sentence, sentence};
 
@@ -43,7 +43,7 @@ struct Running {
     nll: f64,
     tokens: usize,
     record: TaskRecord,
-    tally: Tally,
+    tally: MetricAccumulator,
 }
 
 impl Evaluate {
@@ -84,7 +84,7 @@ impl Evaluate {
             None => Conditioning::default(),
         };
         let tuned = model.model.tuned(&conditioning.tuned)?;
-        let (rows, tally) = (rows.len(), Tally::default());
+        let (rows, tally) = (rows.len(), MetricAccumulator::default());
         Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
 }

@@ -11,7 +11,7 @@ use crate::jobs::ask::Once;
 use crate::jobs::{Job, Outbox};
 use crate::models::folder::ModelFolder;
 use crate::protocol::{AdapterFacts, Report};
-use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
+use crate::training::run_folder::{Retention, RunFolder, read_checkpoints};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
@@ -93,7 +93,7 @@ pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: P
             run.write_folder("adapter", |folder| formats::write(&sent.adapter, folder, None))?;
             let checkpoint = format!("checkpoints/{}", RunFolder::checkpoint_name(0));
             run.write_folder(&checkpoint, |folder| formats::write(&sent.adapter, folder, None))?;
-            run.note_checkpoint(0, true, Older::KeepAdapter)?;
+            run.note_checkpoint(0, true, Retention::AdapterOnly)?;
             write_json(&draft.join("import.json"), &origin)
         })?;
         Ok(Report::Written { folder: to })

@@ -13,12 +13,12 @@ use crate::jobs::{Job, Outbox, Progress};
 use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
+use crate::training::batch_sampler::BatchSampler;
 use crate::training::extent::total_steps;
-use crate::training::feed::Feed;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
-use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{LabPlan, LabScore, LabStep, rank};
 
 /// An init lab.
@@ -44,7 +44,7 @@ struct Trial {
     start: usize,
     config: RunConfig,
     trainer: Trainer,
-    feed: Feed,
+    feed: BatchSampler,
     /// The validation rows are being scored.
     scoring: Option<Scoring>,
 }
@@ -135,7 +135,7 @@ impl Lab {
         let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
         match self.inputs.begin(&config) {
             Ok(trainer) => {
-                let (feed, scoring) = (Feed::default(), Some(Scoring::default()));
+                let (feed, scoring) = (BatchSampler::default(), Some(Scoring::default()));
                 self.trial = Some(Trial { start, config, trainer, feed, scoring });
             }
             Err(error) => {

@@ -14,10 +14,10 @@ use crate::loaded_model::LoadedModel;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::feed::Feed;
+use crate::training::batch_sampler::BatchSampler;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::weighted;
-use crate::training::optimizer::{StepSettings, Trainer};
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{RangeFindings, RangePoint, RateRange};
 
 /// What a smoothed loss keeps of the one before.
@@ -40,7 +40,7 @@ pub(super) struct RangeJob {
 struct Test {
     model: Rc<LoadedModel>,
     rows: Vec<Example>,
-    feed: Feed,
+    feed: BatchSampler,
     trainer: Trainer,
     curve: Curve,
 }
@@ -69,7 +69,7 @@ impl RangeJob {
         let trainer = inputs.fresh(&config)?;
         tell(Phase::Training);
         let (model, rows) = (inputs.model, inputs.data.train);
-        Ok(Test { model, rows, feed: Feed::default(), trainer, curve: Curve::default() })
+        Ok(Test { model, rows, feed: BatchSampler::default(), trainer, curve: Curve::default() })
     }
 }
 

@@ -18,9 +18,9 @@ use crate::models::{Conditioning, Model};
 use crate::protocol::{Outcome, Phase, Report, VoteReport, VoteRequest, VoteRow};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::TaskFigures;
-use crate::training::figures::{Tally, name};
+use crate::training::ClassificationMetrics;
 use crate::training::loss::score;
+use crate::training::metrics::{MetricAccumulator, name};
 
 /// Rows in one forward pass, and texts that are written at once.
 const BATCH: usize = 16;
@@ -220,7 +220,7 @@ impl Running {
 
     fn report(&self) -> Result<VoteReport> {
         let n = self.members.len();
-        let (mut tallies, mut right) = (vec![Tally::default(); n + 1], vec![0; n + 1]);
+        let (mut tallies, mut right) = (vec![MetricAccumulator::default(); n + 1], vec![0; n + 1]);
         let (mut rows, mut by_score) = (Vec::new(), 0);
         for (row, example) in self.members[0].rows.iter().enumerate() {
             let reference = example.reference.trim().to_owned();
@@ -244,14 +244,19 @@ impl Running {
         }
         let exact = |right: usize| right as f64 / rows.len().max(1) as f64;
         let figures = |at: usize| match self.record.task.writes() {
-            true => TaskFigures { accuracy: exact(right[at]), ..TaskFigures::default() },
+            true => ClassificationMetrics { accuracy: exact(right[at]), ..ClassificationMetrics::default() },
             false => tallies[at].figures(&self.record).unwrap_or_default(),
         };
         Ok(VoteReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })
     }
 
     /// What each member says to a row and what their vote is, in words; their pairs join the tallies.
-    fn labels(&self, row: usize, places: usize, tallies: &mut [Tally]) -> Result<(Vec<String>, Vec<Verdict>)> {
+    fn labels(
+        &self,
+        row: usize,
+        places: usize,
+        tallies: &mut [MetricAccumulator],
+    ) -> Result<(Vec<String>, Vec<Verdict>)> {
         let n = self.members.len();
         let mut pairs: Vec<Vec<(i32, i32)>> = vec![Vec::new(); n + 1];
         let mut verdicts = Vec::new();

@@ -17,7 +17,7 @@ use crate::models::{
 };
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
-use crate::training::optimizer::Trainer;
+use crate::training::trainer::Trainer;
 
 const CASES: [&str; 5] =
     ["t5-prefix-2x40", "t5-prefix-3x32-gated", "bart-prefix-3x32", "mbart-prefix-2x24", "pegasus-prefix-2x28"];

@@ -8,16 +8,16 @@ use crate::Sentence;
 use crate::bundle::Manifest;
 use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::nn::positions::Positions;
-use crate::training::TaskFigures;
+use crate::training::ClassificationMetrics;
 
 /// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
 /// spaces around it; the accuracy is then the share of such texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VoteReport {
     /// Of each adapter, in the order they were named.
-    pub members: Vec<TaskFigures>,
+    pub members: Vec<ClassificationMetrics>,
     /// Of the majority.
-    pub vote: TaskFigures,
+    pub vote: ClassificationMetrics,
     /// Answers that as many gave as another one, where their log-probabilities decided.
     pub by_score: usize,
     /// Row by row.

@@ -15,9 +15,9 @@ use crate::config::{MethodConfig, OptimizerConfig, WeightDecayOn};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
 use crate::sentence;
-use crate::training::memory::{Memory, Remembered};
-use crate::training::optimizer::Trainer;
+use crate::training::optimizer_state::{OptimizerState, StateTensor};
 use crate::training::origin::Origin;
+use crate::training::trainer::Trainer;
 use crate::weights::{read_floats, write_floats};
 
 /// Where a run stands.
@@ -62,8 +62,8 @@ pub fn write(
     write_folder(folder, |draft| {
         formats::write(&trainer.adapter.to_state(base_model)?, draft, Some(config))?;
         let mut tensors = BTreeMap::new();
-        for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
-            for Remembered { kind, shape, value } in memory.tensors() {
+        for ((name, parameter), optimizer_state) in trainer.adapter.named_parameters().zip(&trainer.optimizer_state) {
+            for StateTensor { kind, shape, value } in optimizer_state.tensors() {
                 tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
             }
             tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
@@ -79,7 +79,7 @@ pub fn write(
 /// Reads a checkpoint back.
 ///
 /// # Errors
-/// A file is missing or damaged, or holds tensors of other shapes, or the memory is another optimizer's.
+/// A file is missing or damaged, or holds tensors of other shapes, or the optimizer_state is another optimizer's.
 pub fn read(
     folder: &Path,
     spec: &AdapterSpec,
@@ -96,7 +96,7 @@ pub fn read(
         }
         Ok(Parameter::new(name.clone(), found, values, device))
     };
-    let (mut parts, mut memory) = (Vec::new(), Vec::new());
+    let (mut parts, mut optimizer_state) = (Vec::new(), Vec::new());
     for part in &spec.parts {
         let before = part.key(spec.n_sites());
         let mut parameters = Vec::new();
@@ -110,7 +110,7 @@ pub fn read(
                 ))),
                 read => read.map(|parameter| parameter.value),
             };
-            memory.push(Memory::read(optimizer, &shape, remembered)?);
+            optimizer_state.push(OptimizerState::read(optimizer, &shape, remembered)?);
         }
         for (name, shape) in part.fixed_shapes() {
             let key = format!("{before}{name}");
@@ -121,7 +121,14 @@ pub fn read(
     let adapter = Adapter { parts, task: spec.task.clone() };
     let weight_decay_on = WeightDecayOn::All;
     Ok((
-        Trainer { adapter, step: state.step, optimizer: *optimizer, weight_decay_on, memory, recomputes: false },
+        Trainer {
+            adapter,
+            step: state.step,
+            optimizer: *optimizer,
+            weight_decay_on,
+            optimizer_state,
+            gradient_checkpointing: false,
+        },
         state,
     ))
 }

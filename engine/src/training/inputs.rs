@@ -10,7 +10,7 @@ use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::models::{BaseModel, SOFT};
 use crate::training::extent::room_for_text;
-use crate::training::optimizer::Trainer;
+use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
 
 /// What a run is trained on.
@@ -72,8 +72,9 @@ impl RunInputs {
 
     /// A trainer before its first step.
     pub(crate) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
-        let (recomputes, weight_decay_on) = (config.training.gradient_checkpointing, config.training.weight_decay_on);
-        Ok(Trainer { recomputes, weight_decay_on, ..self.trainer(&self.spec, config)? })
+        let (gradient_checkpointing, weight_decay_on) =
+            (config.training.gradient_checkpointing, config.training.weight_decay_on);
+        Ok(Trainer { gradient_checkpointing, weight_decay_on, ..self.trainer(&self.spec, config)? })
     }
 
     fn trainer(&self, spec: &AdapterSpec, config: &RunConfig) -> Result<Trainer> {

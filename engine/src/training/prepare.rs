@@ -10,9 +10,9 @@ use crate::loaded_model::LoadedModel;
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::extent::total_steps;
 use crate::training::inputs::{OpenAdapter, Preparation, RunInputs};
-use crate::training::optimizer::Trainer;
 use crate::training::origin::Origin;
 use crate::training::run_folder::{CheckpointIndex, RunFolder};
+use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
 
 /// Everything a run starts with.
@@ -55,7 +55,7 @@ pub(crate) fn prepare(
         Some(name) => {
             let (trainer, mut state) = restore(&folder.checkpoint(name), spec, &config.training, model)?;
             if index.best.is_none() {
-                // Older versions called the untouched start the best and kept no adapter of it.
+                // Retention versions called the untouched start the best and kept no adapter of it.
                 state.best = None;
             }
             notices.extend(same_origin(&state, &now, beginning)?);
@@ -132,6 +132,6 @@ fn restore(
     if state.model_hash != model.hash {
         return Err(EngineError::Resume(sentence!("the weights of the base model are not those the run began with")));
     }
-    let (recomputes, weight_decay_on) = (training.gradient_checkpointing, training.weight_decay_on);
-    Ok((Trainer { recomputes, weight_decay_on, ..trainer }, state))
+    let (gradient_checkpointing, weight_decay_on) = (training.gradient_checkpointing, training.weight_decay_on);
+    Ok((Trainer { gradient_checkpointing, weight_decay_on, ..trainer }, state))
 }

@@ -10,8 +10,8 @@ use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
 use crate::loaded_model::LoadedModel;
 use crate::training::SampleReport;
-use crate::training::figures::name;
-use crate::training::optimizer::Trainer;
+use crate::training::metrics::name;
+use crate::training::trainer::Trainer;
 
 /// The predictions for a row beside its labels, in words.
 pub(crate) fn labels(

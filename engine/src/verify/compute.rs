@@ -23,8 +23,8 @@ use crate::nn::positions::Counting;
 use crate::nn::{Precision, head_logits};
 use crate::sentence;
 use crate::training::loss::{self, summed_nll};
-use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::verify::case::{Array, Arrays, BeamOptions, Case, Generation};
 use crate::verify::plan::{adapter, spec_of};
 

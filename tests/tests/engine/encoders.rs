@@ -16,7 +16,7 @@ use engine::nn::Precision;
 use engine::protocol::{Ask, NeighbourRequest, Prompt, Report, Stream};
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
-use engine::training::{EvaluationReport, SampleReport, TaskFigures};
+use engine::training::{ClassificationMetrics, EvaluationReport, SampleReport};
 use tests::{Talk, generation, golden_cases, tiny_run};
 
 fn model_of(case: &str) -> PathBuf {
@@ -76,7 +76,7 @@ fn samples(folder: &Path) -> Vec<SampleReport> {
 }
 
 /// Loss and figures of an adapter on all rows of a file.
-fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
+fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<ClassificationMetrics>) {
     Talk::new().score(config, adapter)
 }
 

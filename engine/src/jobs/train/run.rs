@@ -16,18 +16,18 @@ use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
+use crate::training::batch_sampler::BatchSampler;
 use crate::training::checkpoint::{self, CheckpointState};
 use crate::training::extent::steps_per_epoch;
-use crate::training::feed::Feed;
-use crate::training::figures::Tally;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
+use crate::training::metrics::MetricAccumulator;
 use crate::training::notices::{head_notices, notices};
-use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::prepare::{Beginning, PreparedRun, prepare};
-use crate::training::run_folder::{Older, Record, RunFolder};
+use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 
 /// What comes next.
@@ -44,7 +44,7 @@ struct Evaluation {
     nll: f64,
     tokens: usize,
     begun: Instant,
-    tally: Tally,
+    tally: MetricAccumulator,
     /// What is said about the first rows, where labels are predicted.
     said: Vec<Said>,
 }
@@ -70,7 +70,7 @@ pub(super) struct Run {
     saved_step: Option<usize>,
     total_steps: usize,
     eval_every: usize,
-    feed: Feed,
+    feed: BatchSampler,
     next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
@@ -149,7 +149,7 @@ impl Run {
             state,
             total_steps,
             eval_every,
-            feed: Feed::default(),
+            feed: BatchSampler::default(),
             next: Next::Train,
             verdict: None,
             told: None,
@@ -188,7 +188,7 @@ impl Run {
         let step = self.trainer.step;
         let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;
         if due && self.state.evaluated != Some(step) {
-            let (tally, said) = (Tally::default(), Vec::new());
+            let (tally, said) = (MetricAccumulator::default(), Vec::new());
             let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
             return Next::Evaluate(evaluation);
         }
@@ -342,8 +342,8 @@ impl Run {
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
         let older = match self.config.method {
-            MethodConfig::Full(_) => Older::GoWhole,
-            _ => Older::KeepAdapter,
+            MethodConfig::Full(_) => Retention::Delete,
+            _ => Retention::AdapterOnly,
         };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);

@@ -7,11 +7,11 @@ use crate::data::{Batches, Example, TokenBatch};
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
-pub(crate) struct Feed {
+pub(crate) struct BatchSampler {
     epoch: Option<(usize, Batches)>,
 }
 
-impl Feed {
+impl BatchSampler {
     /// The micro-batches of the step that follows `done` others.
     pub(crate) fn micro_batches(
         &mut self,

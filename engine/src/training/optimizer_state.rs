@@ -11,11 +11,11 @@ use crate::nn::{AdamW, adamw_step};
 
 /// What an optimizer remembers of one parameter.
 #[derive(Clone, Debug)]
-pub struct Memory(Vec<Remembered>);
+pub struct OptimizerState(Vec<StateTensor>);
 
 /// One tensor of a memory.
 #[derive(Clone, Debug)]
-pub struct Remembered {
+pub struct StateTensor {
     /// What it is: `first`, `second`, `squares`, `rows`, `columns`, `momentum`.
     pub kind: &'static str,
     /// Its shape.
@@ -24,12 +24,12 @@ pub struct Remembered {
     pub value: Tensor<1>,
 }
 
-impl Memory {
+impl OptimizerState {
     /// Before the first step, of a parameter of this shape.
     pub fn fresh(optimizer: &OptimizerConfig, shape: &[usize], device: &Device) -> Self {
         let zeros = |(kind, shape): (_, Vec<usize>)| {
             let value = Tensor::zeros([shape.iter().product::<usize>()], device);
-            Remembered { kind, shape, value }
+            StateTensor { kind, shape, value }
         };
         Self(kept(optimizer, shape).into_iter().map(zeros).collect())
     }
@@ -45,13 +45,13 @@ impl Memory {
     ) -> Result<Self> {
         let one = |(kind, shape): (&'static str, Vec<usize>)| {
             let value = read(kind, &shape)?;
-            Ok(Remembered { kind, shape, value })
+            Ok(StateTensor { kind, shape, value })
         };
         kept(optimizer, shape).into_iter().map(one).collect::<Result<_>>().map(Self)
     }
 
     /// What a checkpoint keeps.
-    pub fn tensors(&self) -> &[Remembered] {
+    pub fn tensors(&self) -> &[StateTensor] {
         &self.0
     }
 

@@ -11,11 +11,11 @@ use crate::data::TokenBatch;
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
 use crate::sentence;
+use crate::training::gradient_checkpointing;
 use crate::training::loss::summed_nll;
-use crate::training::memory::{Memory, take};
-use crate::training::recompute;
+use crate::training::optimizer_state::{OptimizerState, take};
 
-/// An adapter in training with its optimizer's memory.
+/// An adapter in training with its optimizer.
 pub struct Trainer {
     /// What is trained.
     pub adapter: Adapter,
@@ -25,13 +25,13 @@ pub struct Trainer {
     pub optimizer: OptimizerConfig,
     /// What its weight decay shrinks.
     pub weight_decay_on: WeightDecayOn,
-    /// What the optimizer remembers, in the order of the parameters.
-    pub memory: Vec<Memory>,
+    /// What the optimizer keeps of each parameter, in their order.
+    pub optimizer_state: Vec<OptimizerState>,
     /// Whether blocks are run again in the backward pass, so that the forward pass keeps nothing but what enters them.
-    pub recomputes: bool,
+    pub gradient_checkpointing: bool,
 }
 
-/// What one step needs to know beside the data.
+/// Hyperparameters of one optimizer step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepSettings {
     /// The rate of this step.
@@ -55,9 +55,16 @@ pub struct Gradient {
 impl Trainer {
     /// A trainer before its first step, whose weight decay shrinks every parameter.
     pub fn new(adapter: Adapter, optimizer: OptimizerConfig) -> Self {
-        let fresh = |p: &Parameter| Memory::fresh(&optimizer, &p.shape, &p.value.device());
-        let memory = adapter.parameters().map(fresh).collect();
-        Self { adapter, step: 0, optimizer, weight_decay_on: WeightDecayOn::All, memory, recomputes: false }
+        let fresh = |p: &Parameter| OptimizerState::fresh(&optimizer, &p.shape, &p.value.device());
+        let optimizer_state = adapter.parameters().map(fresh).collect();
+        Self {
+            adapter,
+            step: 0,
+            optimizer,
+            weight_decay_on: WeightDecayOn::All,
+            optimizer_state,
+            gradient_checkpointing: false,
+        }
     }
 
     /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
@@ -79,8 +86,8 @@ impl Trainer {
         for (batch, token_weight) in batches {
             let leaves = self.adapter.requires_grad();
             let conditioning = self.adapter.conditioning(&leaves, &mut random);
-            let (weighted, gradients) = match self.recomputes {
-                true => recompute::backward(base, &conditioning, (batch, *token_weight), device)?,
+            let (weighted, gradients) = match self.gradient_checkpointing {
+                true => gradient_checkpointing::backward(base, &conditioning, (batch, *token_weight), device)?,
                 false => {
                     let tuned = base.tuned(&conditioning.tuned)?;
                     let (nll, _) = summed_nll(tuned.as_ref().unwrap_or(base), &conditioning, batch, device)?;
@@ -116,7 +123,7 @@ impl Trainer {
         }
         let (loss, norm) = (gradient.loss, gradient.norm);
         self.step += 1;
-        let parameters = self.adapter.parameters_mut().zip(&mut self.memory);
+        let parameters = self.adapter.parameters_mut().zip(&mut self.optimizer_state);
         let rule = (&self.optimizer, self.weight_decay_on);
         gradient.apply(rule, (self.step, settings.learning_rate), settings.clip_norm, parameters);
         Ok((loss, norm))
@@ -142,15 +149,15 @@ impl Gradient {
         (optimizer, weight_decay_on): (&OptimizerConfig, WeightDecayOn),
         (step, learning_rate): (usize, f64),
         clip_norm: Option<f64>,
-        parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut Memory)>,
+        parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut OptimizerState)>,
     ) {
         let factor = clip_norm.map_or(1.0, |most| (most / (self.norm + 1e-6)).min(1.0));
-        for ((parameter, memory), grad) in parameters.zip(self.of_parameters) {
+        for ((parameter, optimizer_state), grad) in parameters.zip(self.of_parameters) {
             let grad = if factor < 1.0 { grad * factor } else { grad };
             let value = take(&mut parameter.value);
             let shrinks = weight_decay_on.shrinks(&parameter.name, &parameter.shape);
             let optimizer = if shrinks { *optimizer } else { optimizer.without_decay() };
-            parameter.value = memory.step(&optimizer, &parameter.shape, (step, learning_rate), value, grad);
+            parameter.value = optimizer_state.step(&optimizer, &parameter.shape, (step, learning_rate), value, grad);
         }
     }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::config::{Task, TaskRecord};
 use crate::data::TokenBatch;
-use crate::training::{NamedFigures, TaskFigures};
+use crate::training::{ClassificationMetrics, NamedMetrics};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
 
 /// Predictions gathered batch by batch.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct MetricAccumulator {
     /// In the order they came.
     rows: Vec<TallyRow>,
 }
@@ -25,7 +25,7 @@ struct TallyRow {
     pairs: Vec<(i32, i32)>,
 }
 
-impl Tally {
+impl MetricAccumulator {
     /// Takes in what was predicted at the labelled places of a batch.
     pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
         let from = self.rows.len();
@@ -45,7 +45,7 @@ impl Tally {
     /// F1 leaves out the class `O` where there is one: most tokens belong to no entity. A class that is neither there nor
     /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
     /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
-    pub fn figures(&self, record: &TaskRecord) -> Option<TaskFigures> {
+    pub fn figures(&self, record: &TaskRecord) -> Option<ClassificationMetrics> {
         figures_of(&self.rows, record)
     }
 
@@ -55,17 +55,17 @@ impl Tally {
         record: &TaskRecord,
         names: &[String],
         of: impl Fn(usize) -> usize,
-    ) -> Option<TaskFigures> {
+    ) -> Option<ClassificationMetrics> {
         let alone = |(dataset, name): (usize, &String)| {
             let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
-            Some(NamedFigures { name: name.clone(), figures: figures_of(&rows, record)? })
+            Some(NamedMetrics { name: name.clone(), figures: figures_of(&rows, record)? })
         };
         let datasets = names.iter().enumerate().filter_map(alone).collect();
-        Some(TaskFigures { datasets, ..self.figures(record)? })
+        Some(ClassificationMetrics { datasets, ..self.figures(record)? })
     }
 }
 
-fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<TaskFigures> {
+fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
     let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
     if pairs.is_empty() || record.task.writes() {
         return None;
@@ -73,7 +73,7 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<TaskFigures> {
     let right = pairs.iter().filter(|(label, guess)| label == guess).count();
     let accuracy = right as f64 / pairs.len() as f64;
     if record.task == Task::MaskedFill {
-        return Some(TaskFigures { accuracy, ..TaskFigures::default() });
+        return Some(ClassificationMetrics { accuracy, ..ClassificationMetrics::default() });
     }
     let named = record.classes.iter().enumerate();
     let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
@@ -85,7 +85,7 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<TaskFigures> {
     });
     let is_iob = record.classes.iter().any(|class| class == OUTSIDE)
         && record.classes.iter().any(|class| class.starts_with("B-"));
-    Some(TaskFigures {
+    Some(ClassificationMetrics {
         accuracy,
         macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
         micro_f1: Some(all.f1()),
@@ -155,9 +155,9 @@ fn entities<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<(usize, usize
 mod tests {
     use super::*;
 
-    fn tally(rows: &[&[(i32, i32)]]) -> Tally {
+    fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
         let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec() };
-        Tally { rows: rows.iter().enumerate().map(row).collect() }
+        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect() }
     }
 
     fn record(task: Task, classes: &[&str]) -> TaskRecord {

@@ -21,7 +21,7 @@ use crate::models::folder::ModelFolder;
 use crate::models::{BaseModel, Depth, Model, SOFT, Site, WeightName};
 use crate::nn::Precision;
 use crate::random::normal;
-use crate::training::optimizer::{Gradient, Trainer};
+use crate::training::trainer::{Gradient, Trainer};
 
 const N_VIRTUAL: usize = 3;
 const BATCH: usize = 3;
@@ -189,8 +189,8 @@ fn both(model: &BaseModel, device: &Device, task: Task, parts: Vec<PartSpec>) ->
     let mut trainer = trainer(model, device, task, parts);
     let weight = 0.5 / batch.n_labels() as f64;
     let batches = [(batch.clone(), weight), (batch, weight)];
-    [false, true].map(|recomputes| {
-        trainer.recomputes = recomputes;
+    [false, true].map(|gradient_checkpointing| {
+        trainer.gradient_checkpointing = gradient_checkpointing;
         trainer.gradient(model, &batches, SEED, device).unwrap()
     })
 }
