@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::adapters::single_file;
+use engine::bundle;
 use engine::config::{LoraConfig, MethodConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, RunConfig};
 use engine::device::Trials;
 use engine::error::Failure;
@@ -442,7 +442,7 @@ pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String
         data.chat = template.chat;
     }
     let mut config = RunConfig::new(model, data);
-    let ours = found.path.extension().is_some_and(|ending| ending == single_file::ENDING);
+    let ours = found.path.extension().is_some_and(|ending| ending == bundle::ENDING);
     let stem = found.path.file_stem().filter(|_| ours);
     config.name =
         name.unwrap_or_else(|| stem.map_or_else(|| last_name(&found.path), |stem| stem.to_string_lossy().into_owned()));

@@ -13,12 +13,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::adapters::{
-    Adapter, Lora, LoraShape, Parameter, Part, Place, Prefix, PrefixTarget, PromptShape, PromptTarget, SoftPrompt,
-    TunedWeights,
-};
+use crate::adapters::{Adapter, InitContext, WarmStart, plan};
 use crate::config::{
-    LoraConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptInit, Reparameterisation, Task, TaskRecord,
+    MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterisation, Task,
+    TaskRecord,
 };
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -26,47 +24,46 @@ use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
-use crate::models::{BaseModel, GenerationConfig, Model, ModelFolder, WeightName};
+use crate::models::ModelFolder;
+use crate::models::{BaseModel, GenerationConfig, Model};
 use crate::nn::Precision;
 use crate::tokens::SOFT;
-use crate::training::optimizer::{StepSettings, Trainer};
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::weights::write_floats;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Optimizer steps of a method.
-    Train(Method),
-    /// Greedy tokens, one text behind a prefix.
-    Decode,
-}
-
-/// What is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A flat prefix of 10 slots.
-    Prefix,
-    /// One behind its network of width 512.
-    PrefixMlp,
-    /// A soft prompt of 10 tokens.
-    Prompt,
-    /// Matrices of rank 8 where PEFT puts them.
-    Lora,
-    /// Every weight.
-    Full,
-}
-
-impl Method {
+/// A measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
     /// As figures name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::PrefixMlp => "prefix_mlp",
-            Self::Prompt => "prompt",
-            Self::Lora => "lora",
-            Self::Full => "full",
-        }
-    }
+    pub name: &'static str,
+    /// What is measured.
+    pub what: &'static str,
+    /// The method whose optimizer steps are measured; `None` for greedy tokens of one text behind a prefix.
+    trains: Option<fn() -> MethodConfig>,
+}
+
+/// Every measurement.
+pub const MEASURES: [Measure; 6] = [
+    Measure { name: "prefix", what: "Training a flat prefix", trains: Some(|| prefix(None)) },
+    Measure {
+        name: "prefix_mlp",
+        what: "Training a prefix behind its network",
+        trains: Some(|| prefix(Some(Reparameterisation { width: WIDTH, ..Reparameterisation::default() }))),
+    },
+    Measure { name: "prompt", what: "Training a soft prompt", trains: Some(prompt) },
+    Measure { name: "lora", what: "Training matrices of low rank", trains: Some(MethodConfig::lora) },
+    Measure { name: "full", what: "Training every weight", trains: Some(MethodConfig::full) },
+    Measure { name: "decode", what: "Greedy decoding of one text", trains: None },
+];
+
+fn prefix(reparameterisation: Option<Reparameterisation>) -> MethodConfig {
+    let (n_virtual, init) = (N_VIRTUAL, PrefixInit::Random);
+    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterisation, init, ..PrefixConfig::default() })
+}
+
+fn prompt() -> MethodConfig {
+    let (n_virtual, init) = (N_VIRTUAL, PromptInit::Random);
+    MethodConfig::Prompt(PromptConfig { n_virtual, init, ..PromptConfig::default() })
 }
 
 /// How it is measured.
@@ -118,23 +115,24 @@ pub fn measure(
     let (info, device) = device::open(choice, files.largest_tensor_bytes(), None)?;
     device::check_precision(&info, &device, precision, None)?;
     let model = BaseModel::load(Arc::new(files), (&device, precision), &mut |_| Ok(()))?;
-    match what {
-        Measure::Train(method) => train(&model, method, extent, &device, started),
-        Measure::Decode => decode(&model, extent.steps, &device),
+    match what.trains {
+        Some(method) => train(&model, (what.name, method()), extent, &device, started),
+        None => decode(&model, extent.steps, &device),
     }
 }
 
 fn train(
     model: &BaseModel,
-    method: Method,
-    Extent { steps, seq, gradient_checkpointing: recomputes }: Extent,
+    (name, method): (&str, MethodConfig),
+    Extent { steps, seq, gradient_checkpointing }: Extent,
     device: &Device,
     started: Instant,
 ) -> Result<Vec<Figure>> {
-    let variant = format!("{}{}", method.name(), if recomputes { "_checkpointed" } else { "" });
+    let variant = format!("{name}{}", if gradient_checkpointing { "_checkpointed" } else { "" });
+    let n_soft = method.n_soft();
     let adapter = adapter(model, method, device)?;
-    let mut trainer = Trainer { recomputes, ..Trainer::new(adapter, OptimizerConfig::default()) };
-    let batch = batch(model, seq, if method == Method::Prompt { N_VIRTUAL } else { 0 });
+    let mut trainer = Trainer { gradient_checkpointing, ..Trainer::new(adapter, OptimizerConfig::default()) };
+    let batch = batch(model, seq, n_soft);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
     let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
@@ -154,7 +152,7 @@ fn train(
 }
 
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
-    let conditioning = adapter(model, Method::Prefix, device)?.as_it_stands();
+    let conditioning = adapter(model, prefix(None), device)?.eval_conditioning();
     let writer = Writer::try_from(&**model)?;
     let source = match &**model {
         Model::Causal(_) | Model::Encoder(_) => None,
@@ -175,7 +173,7 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }
-    let variant = Method::Prefix.name();
+    let variant = "prefix";
     let figure =
         |bench, value, unit| Figure { bench, implementation: "workbench", variant: variant.to_owned(), value, unit };
     let mut figures = vec![figure("decode_token", median(milliseconds), "ms")];
@@ -183,50 +181,19 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
     Ok(figures)
 }
 
-fn adapter(model: &BaseModel, method: Method, device: &Device) -> Result<Adapter> {
-    let parts = match method {
-        Method::Prefix => prefixes(model, None, device)?,
-        Method::PrefixMlp => {
-            let network = Reparameterisation { width: WIDTH, ..Reparameterisation::default() };
-            prefixes(model, Some(network), device)?
-        }
-        Method::Prompt => {
-            let [_, width] = model.embedding_dims();
-            let shape = PromptShape::alone(N_VIRTUAL, width);
-            let (init, target) = (PromptInit::Random, PromptTarget::default());
-            vec![Part::Prompt(SoftPrompt::initialise(
-                shape,
-                &init,
-                &target,
-                &model.embeddings().dense(),
-                device,
-                SEED,
-            )?)]
-        }
-        Method::Lora => {
-            let shape = LoraShape::new(&LoraConfig::default(), model.shape().architecture, &model.linears())?;
-            vec![Part::Lora(Lora::fresh(shape, Vec::new(), device, SEED))]
-        }
-        Method::Full => {
-            let own = |weight: &WeightName| {
-                Ok(Parameter::new(weight.name.clone(), weight.shape.clone(), model.values(weight)?, device))
-            };
-            let parameters = model.weights().iter().map(own).collect::<Result<_>>()?;
-            vec![Part::Weights(TunedWeights { parameters })]
-        }
+fn adapter(model: &BaseModel, method: MethodConfig, device: &Device) -> Result<Adapter> {
+    let task = TaskRecord::default();
+    let from = InitContext {
+        model,
+        device,
+        encode: &|_| Ok(Vec::new()),
+        rows: &[],
+        task: &task,
+        own_scores: None,
+        warm_start: WarmStart::default(),
+        seed: SEED,
     };
-    Ok(Adapter { parts, task: TaskRecord::default() })
-}
-
-/// A prefix at each site.
-fn prefixes(model: &Model, reparameterisation: Option<Reparameterisation>, device: &Device) -> Result<Vec<Part>> {
-    let config =
-        PrefixConfig { n_virtual: N_VIRTUAL, reparameterisation, init: PrefixInit::Random, ..PrefixConfig::default() };
-    let at = |(site, shape)| {
-        let place = Place { model, site, device };
-        Ok(Part::Prefix(site, Prefix::initialise(shape, &config, &PrefixTarget::default(), place, SEED)?))
-    };
-    config.sites_of(&model.sites())?.into_iter().map(at).collect()
+    plan(&[method], &task, model)?.initial(&from)
 }
 
 /// Rows of random tokens whose first half has no label, behind soft ones if there are any; a model that reads a source gets

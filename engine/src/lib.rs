@@ -23,6 +23,7 @@ pub mod adapters;
 pub mod analysis;
 pub mod ballot;
 pub mod bench;
+pub mod bundle;
 pub mod config;
 pub mod data;
 pub mod device;

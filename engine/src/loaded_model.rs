@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::{AdapterState, formats};
 use crate::config::Task;
 use crate::data::Tokenizer;
 use crate::device::{self, DeviceChoice, DeviceInfo, Trials};
@@ -82,9 +82,9 @@ impl LoadedModel {
     ///
     /// # Errors
     /// The folder is damaged or belongs to a model of another kind or shape.
-    pub fn adapter(&self, folder: &Path) -> Result<FoldedAdapter> {
+    pub fn adapter(&self, folder: &Path) -> Result<AdapterState> {
         let sites = self.model.sites();
-        let adapter = FoldedAdapter::read(folder, Some(&sites))?;
+        let adapter = formats::read(folder, Some(&sites))?;
         adapter.check_fits(&sites)?;
         adapter.placed(&self.model)
     }
@@ -93,7 +93,7 @@ impl LoadedModel {
     ///
     /// # Errors
     /// Its head does not fit the model, or it writes with a model that cannot.
-    pub fn conditioning(&self, adapter: &FoldedAdapter) -> Result<Conditioning> {
+    pub fn conditioning(&self, adapter: &AdapterState) -> Result<Conditioning> {
         if adapter.task.task == Task::Causal {
             self.check_writes()?;
         }

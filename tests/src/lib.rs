@@ -11,7 +11,7 @@ use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::nn::Precision;
 use engine::protocol::{Ask, Command, Event, GenerateRequest, GeneratedStream, JobId, Report, Stream};
-use engine::training::TaskFigures;
+use engine::training::ClassificationMetrics;
 use engine::training::run_folder::{Record, read_records};
 use engine::worker::Engine;
 
@@ -168,7 +168,7 @@ impl Talk {
     }
 
     /// Loss and figures on all training rows of a run, of an adapter or of the base model; panics if it fails.
-    pub fn score(&self, config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
+    pub fn score(&self, config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<ClassificationMetrics>) {
         let ask = Ask::Evaluate {
             model: config.model.clone(),
             device: DeviceChoice::Cpu,

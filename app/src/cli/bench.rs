@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
-use engine::bench::{Extent, Measure, Method};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use engine::bench::{Extent, MEASURES, Measure};
 use engine::nn::Precision;
 use serde_json::Value;
 
@@ -21,8 +22,8 @@ use super::{Global, json, out};
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     /// What is measured; without it everything
-    #[arg(long, value_enum)]
-    what: Vec<What>,
+    #[arg(long, value_parser = names())]
+    what: Vec<String>,
     /// Steps of each measurement
     #[arg(long, default_value_t = 10)]
     steps: usize,
@@ -46,44 +47,9 @@ pub(super) struct BenchArgs {
     here: bool,
 }
 
-/// A measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// Training a flat prefix
-    Prefix,
-    /// Training a prefix behind its network
-    #[value(name = "prefix_mlp")]
-    PrefixMlp,
-    /// Training a soft prompt
-    Prompt,
-    /// Training matrices of low rank
-    Lora,
-    /// Training every weight
-    Full,
-    /// Greedy decoding of one text
-    Decode,
-}
-
-const ALL: [What; 6] = [What::Prefix, What::PrefixMlp, What::Prompt, What::Lora, What::Full, What::Decode];
-
-impl What {
-    fn name(self) -> &'static str {
-        match self.measure() {
-            Measure::Train(method) => method.name(),
-            Measure::Decode => "decode",
-        }
-    }
-
-    fn measure(self) -> Measure {
-        match self {
-            Self::Prefix => Measure::Train(Method::Prefix),
-            Self::PrefixMlp => Measure::Train(Method::PrefixMlp),
-            Self::Prompt => Measure::Train(Method::Prompt),
-            Self::Lora => Measure::Train(Method::Lora),
-            Self::Full => Measure::Train(Method::Full),
-            Self::Decode => Measure::Decode,
-        }
-    }
+/// The names of what can be measured.
+fn names() -> PossibleValuesParser {
+    MEASURES.map(|measure| PossibleValue::new(measure.name).help(measure.what)).into()
 }
 
 impl BenchArgs {
@@ -103,10 +69,11 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     if args.model.is_none() {
         engine::bench::random_checkpoint(&model)?;
     }
-    let what = if args.what.is_empty() { &ALL[..] } else { &args.what };
+    let is_asked = |measure: &Measure| args.what.is_empty() || args.what.iter().any(|name| name == measure.name);
+    let what: Vec<Measure> = MEASURES.into_iter().filter(is_asked).collect();
     if args.here {
-        for &one in what {
-            for figure in engine::bench::measure(&model, one.measure(), args.extent(), place, started)? {
+        for &one in &what {
+            for figure in engine::bench::measure(&model, one, args.extent(), place, started)? {
                 out::result(json::plain(&figure));
             }
         }
@@ -114,7 +81,7 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
     }
     let mut figures = Vec::new();
     for _ in 0..args.rounds.max(1) {
-        for &one in what {
+        for &one in &what {
             figures.extend(ours(one, &model, args.extent(), global)?);
             if let Some(script) = &args.reference {
                 figures.extend(reference(one, script, &model, args.steps, global.precision.unwrap_or_default())?);
@@ -128,11 +95,11 @@ pub(super) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
 }
 
 /// Measures in a new process of this program.
-fn ours(what: What, model: &Path, extent: Extent, global: &Global) -> Result<Vec<Value>, CliError> {
+fn ours(what: Measure, model: &Path, extent: Extent, global: &Global) -> Result<Vec<Value>, CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::io("find", Path::new("this program"), &error))?;
     let mut command = Command::new(&program);
     let Extent { steps, seq, gradient_checkpointing } = extent;
-    command.args(["bench", "--here", "--what", what.name(), "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.args(["bench", "--here", "--what", what.name, "--steps", &steps.to_string(), "--model"]).arg(model);
     command.args(["--tokens", &seq.to_string()]).args(gradient_checkpointing.then_some("--gradient-checkpointing"));
     command.args(["--device", &global.device.unwrap_or_default().to_string()]);
     command.args(["--precision", global.precision.unwrap_or_default().name()]);
@@ -141,14 +108,14 @@ fn ours(what: What, model: &Path, extent: Extent, global: &Global) -> Result<Vec
 
 /// Measures with PyTorch + PEFT.
 fn reference(
-    what: What,
+    what: Measure,
     script: &Path,
     model: &Path,
     steps: usize,
     precision: Precision,
 ) -> Result<Vec<Value>, CliError> {
     let mut command = Command::new("python3");
-    command.arg(script).args(["--only", what.name(), "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.arg(script).args(["--only", what.name, "--steps", &steps.to_string(), "--model"]).arg(model);
     command.args(["--precision", precision.name()]);
     figures_of(command, script)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use engine::adapters::single_file;
+use engine::bundle;
 use engine::device::DeviceChoice;
 use engine::files::{self, Kind};
 use engine::nn::positions::PositionConvention;
@@ -207,7 +207,7 @@ pub(super) fn export(args: ExportArgs, global: &Global) -> Result<(), CliError> 
         return Err(CliError::usage("the base model has no adapter to export", "Name a run: --run RUN"));
     };
     let to = absolute(&args.to)?;
-    let is_file = to.extension().is_some_and(|ending| ending == single_file::ENDING);
+    let is_file = to.extension().is_some_and(|ending| ending == bundle::ENDING);
     if args.no_samples && !is_file {
         return Err(CliError::usage("PEFT's folder has no samples to leave out", "Leave --no-samples away"));
     }

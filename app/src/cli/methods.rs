@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use clap::Args;
 use engine::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
-    Reparameterisation, RunConfig, TextConfig,
+    FullConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation,
+    RunConfig, TextConfig,
 };
 use engine::protocol::{Ask, Report};
 use serde::Serialize;
@@ -43,8 +43,8 @@ struct Line {
     secs: f64,
 }
 
-/// A method, with the rates that are tried.
-type Candidate = (MethodConfig, Option<LoraConfig>, [f64; 3]);
+/// A method, whether matrices of low rank stand beside it, and the rates that are tried.
+type Candidate = (MethodConfig, bool, [f64; 3]);
 
 /// All of them. Rates span what suits models of a few million to a few hundred million weights.
 fn candidates() -> Vec<Candidate> {
@@ -54,32 +54,32 @@ fn candidates() -> Vec<Candidate> {
     let prompt = |encoder| MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() });
     let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
     vec![
-        (MethodConfig::Text(TextConfig { shots: 2, ..TextConfig::default() }), None, [1.0; 3]),
-        (prefix(None), None, [5e-3, 2e-2, 8e-2]),
-        (prefix(Some(Reparameterisation::default())), None, [5e-4, 2e-3, 8e-3]),
+        (MethodConfig::Text(TextConfig { shots: 2, ..TextConfig::default() }), false, [1.0; 3]),
+        (prefix(None), false, [5e-3, 2e-2, 8e-2]),
+        (prefix(Some(Reparameterisation::default())), false, [5e-4, 2e-3, 8e-3]),
         (
             prefix(Some(Reparameterisation { hidden_layers: 2, ..Reparameterisation::default() })),
-            None,
+            false,
             [5e-4, 2e-3, 8e-3],
         ),
-        (MethodConfig::Prefix(PrefixConfig { n_frozen: 1, ..PrefixConfig::default() }), None, [5e-3, 2e-2, 8e-2]),
+        (MethodConfig::Prefix(PrefixConfig { n_frozen: 1, ..PrefixConfig::default() }), false, [5e-3, 2e-2, 8e-2]),
         (
             MethodConfig::Prefix(PrefixConfig {
                 infix: true,
                 reparameterisation: Some(Reparameterisation::default()),
                 ..PrefixConfig::default()
             }),
-            None,
+            false,
             [5e-4, 2e-3, 8e-3],
         ),
-        (prompt(None), None, [5e-3, 2e-2, 8e-2]),
-        (prompt(network(PromptEncoderKind::Tanh)), None, [5e-4, 2e-3, 8e-3]),
-        (prompt(network(PromptEncoderKind::Mlp)), None, [5e-4, 2e-3, 8e-3]),
-        (prompt(network(PromptEncoderKind::Lstm)), None, [5e-4, 2e-3, 8e-3]),
-        (MethodConfig::Lora(LoraConfig::default()), None, [1e-3, 4e-3, 1.6e-2]),
-        (prefix(Some(Reparameterisation::default())), Some(LoraConfig::default()), [5e-4, 2e-3, 8e-3]),
-        (full(Some(1)), None, [2.5e-4, 1e-3, 4e-3]),
-        (full(None), None, [2.5e-4, 1e-3, 4e-3]),
+        (prompt(None), false, [5e-3, 2e-2, 8e-2]),
+        (prompt(network(PromptEncoderKind::Tanh)), false, [5e-4, 2e-3, 8e-3]),
+        (prompt(network(PromptEncoderKind::Mlp)), false, [5e-4, 2e-3, 8e-3]),
+        (prompt(network(PromptEncoderKind::Lstm)), false, [5e-4, 2e-3, 8e-3]),
+        (MethodConfig::lora(), false, [1e-3, 4e-3, 1.6e-2]),
+        (prefix(Some(Reparameterisation::default())), true, [5e-4, 2e-3, 8e-3]),
+        (full(Some(1)), false, [2.5e-4, 1e-3, 4e-3]),
+        (full(None), false, [2.5e-4, 1e-3, 4e-3]),
     ]
 }
 
@@ -90,12 +90,12 @@ pub(super) fn run(args: MethodsArgs, global: &Global) -> Result<(), CliError> {
     let (store, _answers) = open_store(&workspace)?;
     let session = Session::start(&workspace, Some(&store))?;
     let mut lines = Vec::new();
-    for (method, lora, rates) in candidates() {
+    for (method, beside, rates) in candidates() {
         let is_trained = !matches!(method, MethodConfig::Text(_));
         let tried = if args.quick || !is_trained { &rates[1..2] } else { &rates[..] };
         let mut best: Option<Line> = None;
         for &learning_rate in tried {
-            let mut config = RunConfig { method: method.clone(), lora: lora.clone(), ..base.clone() };
+            let mut config = RunConfig { method: method.clone(), lora: beside.then(Default::default), ..base.clone() };
             config.training.learning_rate = learning_rate;
             config.training.sample_rows = 0;
             config.name = default_name(&config);
@@ -197,7 +197,7 @@ mod tests {
         let data = engine::config::DataConfig::new("/sets/records.jsonl");
         let plain = RunConfig::new("/m", data);
         let named = |(method, lora, _): Candidate| {
-            let config = RunConfig { method, lora, ..plain.clone() };
+            let config = RunConfig { method, lora: lora.then(Default::default), ..plain.clone() };
             config.check().unwrap();
             default_name(&config)
         };

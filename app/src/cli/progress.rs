@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use engine::protocol::{Phase, Report};
-use engine::training::{EvaluationReport, NamedFigures, RunFacts, SampleReport, StepReport, TaskFigures};
+use engine::training::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{json, out};
@@ -173,7 +173,7 @@ impl Progress {
         self.samples.clear();
         self.predicts |= evaluation.figures.is_some();
         self.say(&format!("step {}: validation loss {:.4}{quality}{best}", evaluation.step, evaluation.loss));
-        for NamedFigures { name, figures } in evaluation.figures.iter().flat_map(|figures| &figures.datasets) {
+        for NamedMetrics { name, figures } in evaluation.figures.iter().flat_map(|figures| &figures.datasets) {
             self.say(&format!("  {name}: {}", figures_line(figures)));
         }
     }
@@ -194,7 +194,7 @@ fn stepping() -> ProgressStyle {
 }
 
 /// `accuracy 91.2 % · macro F1 90.8 %`, entities first where there are some.
-pub(super) fn figures_line(figures: &TaskFigures) -> String {
+pub(super) fn figures_line(figures: &ClassificationMetrics) -> String {
     let percent = |name: &str, share: f64| format!("{name} {:.1} %", 100.0 * share);
     let mut parts = vec![percent("accuracy", figures.accuracy)];
     if let Some(share) = figures.entity_f1 {

@@ -221,8 +221,8 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use engine::config::{
-        AdafactorConfig, DataConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit,
-        Reparameterisation, Schedule, SgdConfig,
+        AdafactorConfig, DataConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation,
+        Schedule, SgdConfig,
     };
 
     use super::*;
@@ -347,7 +347,7 @@ mod tests {
         let starter = complete(said, None, &assets).unwrap();
         assert_eq!(starter.training.optimizer, OptimizerConfig::Sgd(sgd));
         let lora = with(serde_json::json!({}), "lora-gpt2-e2e").unwrap();
-        assert!(matches!(lora.method, MethodConfig::Lora(LoraConfig { rank: 4, .. })), "{:?}", lora.method);
+        assert_eq!(serde_json::to_value(&lora.method).unwrap()["rank"], 4, "{:?}", lora.method);
         let prefix = serde_json::json!({ "method": { "type": "prefix" } });
         let refused = with(prefix, "lora-gpt2-e2e").unwrap_err().to_string();
         assert!(refused.contains("is for LoRA"), "{refused}");

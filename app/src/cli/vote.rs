@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::protocol::{Ask, Report, VoteReport, VoteRequest};
-use engine::training::TaskFigures;
+use engine::training::ClassificationMetrics;
 
 use super::error::CliError;
 use super::evaluate::{RowsArgs, asked_rows};
@@ -83,7 +83,7 @@ fn table(names: &[String], vote: &VoteReport) -> Vec<String> {
     let percent = |share: f64| format!("accuracy {:.1} %", 100.0 * share);
     let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
     let line = |name: &str, said: String| format!("{name:wide$}  {said}");
-    let of = |figures: &TaskFigures| figures_line(figures);
+    let of = |figures: &ClassificationMetrics| figures_line(figures);
     let members = names.iter().zip(&vote.members).map(|(name, figures)| line(name, of(figures)));
     let by_score = match vote.by_score {
         0 => String::new(),
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_table_has_each_adapter_their_mean_the_best_and_the_vote() {
-        let figures = |accuracy| TaskFigures { accuracy, ..TaskFigures::default() };
+        let figures = |accuracy| ClassificationMetrics { accuracy, ..ClassificationMetrics::default() };
         let row = VoteRow { row: 1, reference: "a".to_owned(), answers: Vec::new(), vote: "a".to_owned() };
         let (members, rows) = (vec![figures(0.5), figures(0.75)], vec![row; 4]);
         let vote = VoteReport { members, vote: figures(1.0), by_score: 1, rows };

@@ -5,7 +5,7 @@ mod decoding;
 use std::collections::BTreeMap;
 
 use egui::{RichText, ScrollArea, Slider, Ui};
-use engine::config::{LoraBias, MethodConfig, RunConfig};
+use engine::config::{MethodConfig, RunConfig};
 use engine::data::TokenRow;
 use engine::generation::Sampling;
 use engine::protocol::{GeneratedBeam, Prompt};
@@ -383,12 +383,7 @@ fn vote_ui(ui: &mut Ui, state: &State) {
 
 /// Trained weights of the model itself, and words, have no strength between 0 and 1.
 fn is_there_or_not(config: &RunConfig) -> bool {
-    let own = match &config.method {
-        MethodConfig::Full(_) | MethodConfig::Text(_) => true,
-        MethodConfig::Lora(lora) => lora.bias != LoraBias::None,
-        MethodConfig::Prefix(_) | MethodConfig::Prompt(_) => false,
-    };
-    own || config.lora.as_ref().is_some_and(|lora| lora.bias != LoraBias::None)
+    !config.methods().iter().all(MethodConfig::has_strength)
 }
 
 fn model_of(state: &State) -> Option<std::path::PathBuf> {

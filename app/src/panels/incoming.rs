@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use egui::{RichText, ScrollArea, Ui};
-use engine::adapters::single_file::About;
+use engine::bundle::Manifest;
 use engine::nn::positions::PositionConvention;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 
@@ -133,7 +133,7 @@ impl Incoming {
 }
 
 /// What a file of ours says beside its numbers.
-fn about_ui(ui: &mut Ui, about: &About) {
+fn about_ui(ui: &mut Ui, about: &Manifest) {
     let fingerprint: String = about.base.fingerprint.chars().take(12).collect();
     let base = say!("incoming.base_is", name = about.base.name, kind = about.base.architecture, hash = fingerprint);
     fact_ui(ui, say!("incoming.base"), &base);

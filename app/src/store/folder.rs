@@ -12,7 +12,7 @@ use engine::Sentence;
 use engine::error::{EngineError, Failure, IoAction};
 use engine::files::{self, Kind, Lines, if_there, write_json};
 use engine::training::run_folder;
-use engine::training::{EvaluationReport, SampleReport, StepReport, TaskFigures};
+use engine::training::{ClassificationMetrics, EvaluationReport, SampleReport, StepReport};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ pub(super) struct EvaluationLine {
     best: bool,
     elapsed_secs: Option<f64>,
     #[serde(default)]
-    figures: Option<TaskFigures>,
+    figures: Option<ClassificationMetrics>,
 }
 
 impl From<EvaluationLine> for EvaluationReport {

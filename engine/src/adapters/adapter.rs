@@ -2,122 +2,120 @@
 
 use rand::Rng;
 
-use crate::adapters::folded::FoldedAdapter;
-use crate::adapters::parameters::{Parameter, Trainables};
-use crate::adapters::part::Part;
-use crate::config::TaskRecord;
+use crate::adapters::methods::{AdapterPart, Trained};
+use crate::adapters::parameters::{GradParams, Parameter};
+use crate::adapters::state::AdapterState;
+use crate::config::{Site, TaskRecord};
 use crate::error::Result;
-use crate::models::{Conditioning, Site};
+use crate::models::Conditioning;
 
 /// The trained parts, in the order of their parameters: prefixes site by site, soft prompt, matrices, weights, head.
 pub struct Adapter {
     /// At least one.
-    pub parts: Vec<Part>,
+    pub parts: Vec<AdapterPart>,
     /// What is learned.
     pub task: TaskRecord,
 }
 
 /// The parameters of one step as leaves of the gradient graph, part by part.
-pub struct Leaves(Vec<Trainables>);
+pub struct AdapterGradParams(Vec<GradParams>);
 
 impl Adapter {
     /// For a causal model.
-    pub fn causal(part: Part) -> Self {
+    pub fn causal(part: AdapterPart) -> Self {
         Self { parts: vec![part], task: TaskRecord::default() }
     }
 
-    /// What is trained, in order.
+    /// The trained parameters, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        self.parts.iter().flat_map(Part::parameters)
+        self.parts.iter().flat_map(Trained::parameters)
     }
 
-    /// What is trained as checkpoints name it, in order.
+    /// The trained parameters as checkpoints name them, in order.
     pub fn named_parameters(&self) -> impl Iterator<Item = (String, &Parameter)> {
-        let n_sites = self.n_sites();
-        let named = move |part| {
-            let named = move |parameter: &'_ Parameter| format!("{}{}", Part::key(part, n_sites), parameter.name);
-            part.parameters().iter().map(move |parameter| (named(parameter), parameter))
-        };
-        self.parts.iter().flat_map(named)
+        self.named(Trained::parameters)
     }
 
     /// What stays as it was initialised and no optimizer knows, as checkpoints name it.
     pub fn named_fixed(&self) -> impl Iterator<Item = (String, &Parameter)> {
-        let n_sites = self.n_sites();
-        let named = move |part| {
-            let named = move |parameter: &'_ Parameter| format!("{}{}", Part::key(part, n_sites), parameter.name);
-            part.fixed().iter().map(move |parameter| (named(parameter), parameter))
-        };
-        self.parts.iter().flat_map(named)
+        self.named(Trained::fixed)
     }
 
-    /// What is trained, to be written over.
+    fn named<'a>(
+        &'a self,
+        of: impl Fn(&'a AdapterPart) -> &'a [Parameter],
+    ) -> impl Iterator<Item = (String, &'a Parameter)> {
+        let n_sites = self.sites().count();
+        self.parts.iter().flat_map(move |part| {
+            let key = part.spec().key(n_sites);
+            of(part).iter().map(move |parameter| (format!("{key}{}", parameter.name), parameter))
+        })
+    }
+
+    /// The trained parameters, mutable.
     pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
-        self.parts.iter_mut().flat_map(Part::parameters_mut)
+        self.parts.iter_mut().flat_map(Trained::parameters_mut)
     }
 
     /// The most slots before a text. Soft tokens and words are in the text.
     pub fn n_slots(&self) -> usize {
-        let of = |part: &Part| match part {
-            Part::Prefix(_, prefix) => prefix.shape.n_virtual,
+        let slots = self.parts.iter().map(|part| match part {
+            AdapterPart::Prefix(prefix) => prefix.spec.shape.n_virtual,
             _ => 0,
-        };
-        self.parts.iter().map(of).max().unwrap_or(0)
-    }
-
-    fn n_sites(&self) -> usize {
-        self.parts.iter().filter(|part| matches!(part, Part::Prefix(..))).count()
+        });
+        slots.max().unwrap_or(0)
     }
 
     /// Where prefixes stand.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Prefix(site, _) => Some(*site),
+            AdapterPart::Prefix(prefix) => Some(prefix.spec.site),
             _ => None,
         })
     }
 
-    /// The adapter as it stands, folded.
+    /// The adapter as a folder keeps it: networks folded away.
     ///
     /// # Errors
     /// The device failed.
-    pub fn fold(&self, base_model: &str) -> Result<FoldedAdapter> {
-        let mut folded = FoldedAdapter {
-            task: self.task.clone(),
+    pub fn to_state(&self, base_model: &str) -> Result<AdapterState> {
+        let parts = self.parts.iter().map(Trained::to_state).collect::<Result<Vec<_>>>()?;
+        let placement = self.parts.iter().find_map(|part| match part {
+            AdapterPart::Prefix(prefix) => Some(prefix.placement()),
+            _ => None,
+        });
+        Ok(AdapterState {
             base_model: Some(base_model.to_owned()),
-            ..FoldedAdapter::default()
-        };
-        for part in &self.parts {
-            part.fold_into(&mut folded)?;
-        }
-        Ok(folded)
+            placement: placement.unwrap_or_default(),
+            ..AdapterState::new(self.task.clone(), parts)
+        })
     }
 
-    /// Leaves whose gradients can be asked for.
-    pub fn tracked(&self) -> Leaves {
-        Leaves(self.parts.iter().map(|part| Trainables::tracked(part.parameters())).collect())
+    /// AdapterGradParams whose gradients can be asked for.
+    pub fn requires_grad(&self) -> AdapterGradParams {
+        AdapterGradParams(self.parts.iter().map(|part| GradParams::requires_grad(part.parameters())).collect())
     }
 
     /// What the model is given for one step of training, with dropout drawn from `random`.
-    pub fn conditioning(&self, leaves: &Leaves, random: &mut impl Rng) -> Conditioning {
+    pub fn conditioning(&self, leaves: &AdapterGradParams, random: &mut impl Rng) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for (part, leaves) in self.parts.iter().zip(&leaves.0) {
-            part.condition(leaves, random, &mut conditioning);
+            part.condition(leaves, Some(random), &mut conditioning);
         }
         conditioning
     }
 
     /// What the model is given as the adapter stands: nothing is recorded or dropped.
-    pub fn as_it_stands(&self) -> Conditioning {
+    pub fn eval_conditioning(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for part in &self.parts {
-            part.stand(&Trainables::untracked(part.parameters()), &mut conditioning);
+            part.condition(&GradParams::detached(part.parameters()), None, &mut conditioning);
         }
         conditioning
     }
 }
 
-impl Leaves {
+impl AdapterGradParams {
     /// Gradients in the order of the parameters; zeros where the loss does not depend on one.
     pub fn gradients(&self, gradients: &burn::tensor::Gradients) -> Vec<burn::tensor::Tensor<1>> {
         self.0.iter().flat_map(|leaves| leaves.gradients(gradients)).collect()

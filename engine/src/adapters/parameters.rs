@@ -42,16 +42,16 @@ impl Parameter {
 }
 
 /// The parameters of one step as leaves of the gradient graph, in the order of the parameters.
-pub struct Trainables(Vec<Tensor<1>>);
+pub struct GradParams(Vec<Tensor<1>>);
 
-impl Trainables {
-    /// Leaves whose gradients can be asked for.
-    pub fn tracked(parameters: &[Parameter]) -> Self {
+impl GradParams {
+    /// AdapterGradParams whose gradients can be asked for.
+    pub fn requires_grad(parameters: &[Parameter]) -> Self {
         Self(parameters.iter().map(|p| Tensor::from_inner(p.value.clone()).require_grad()).collect())
     }
 
     /// The plain values: nothing is recorded.
-    pub fn untracked(parameters: &[Parameter]) -> Self {
+    pub fn detached(parameters: &[Parameter]) -> Self {
         Self(parameters.iter().map(|p| p.value.clone()).collect())
     }
 

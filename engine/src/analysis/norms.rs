@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::adapters::FoldedPrompt;
+use crate::adapters::PromptState;
 use crate::analysis::PrefixGrid;
 use crate::error::Result;
 use crate::nn::LayerKv;
@@ -35,7 +35,7 @@ pub fn grid(prefix: &[LayerKv], initial: Option<&[LayerKv]>) -> Result<PrefixGri
 }
 
 /// Norms of the slots of a soft prompt, as a grid of one row, and of what was added to them.
-pub fn of_prompt(prompt: &FoldedPrompt, initial: Option<&FoldedPrompt>) -> PrefixGrid {
+pub fn of_prompt(prompt: &PromptState, initial: Option<&PromptState>) -> PrefixGrid {
     let cells =
         |values: &[f32]| -> Vec<f32> { values.chunks_exact(prompt.width).take(prompt.n_virtual).map(norm).collect() };
     let norms = cells(&prompt.values);

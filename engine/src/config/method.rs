@@ -1,8 +1,10 @@
 //! The tuning methods.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use super::{LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig};
+use super::{LoraBias, LoraConfig, LoraInit, PrefixConfig, PrefixInit, PromptConfig, PromptInit};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
@@ -23,6 +25,25 @@ pub enum MethodConfig {
 }
 
 impl MethodConfig {
+    /// Matrices of low rank, with their defaults.
+    pub fn lora() -> Self {
+        Self::Lora(LoraConfig::default())
+    }
+
+    /// Every weight.
+    pub fn full() -> Self {
+        Self::Full(FullConfig::default())
+    }
+
+    /// Whether what it adds can be made weaker: trained weights of the model itself and words are there or not.
+    pub fn has_strength(&self) -> bool {
+        match self {
+            Self::Prefix(_) | Self::Prompt(_) => true,
+            Self::Lora(lora) => lora.bias == LoraBias::None,
+            Self::Full(_) | Self::Text(_) => false,
+        }
+    }
+
     /// Its settings, if it is prefix tuning.
     pub fn prefix(&self) -> Option<&PrefixConfig> {
         match self {
@@ -54,6 +75,16 @@ impl MethodConfig {
     /// Whether soft tokens are others for each of several tasks.
     pub fn has_tasks(&self) -> bool {
         matches!(self, Self::Prompt(prompt) if prompt.tasks.is_some())
+    }
+
+    /// The adapter whose values it begins with, if it names one.
+    pub fn starts_from(&self) -> Option<&Path> {
+        match self {
+            Self::Prefix(PrefixConfig { init: PrefixInit::Adapter { path }, .. })
+            | Self::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. })
+            | Self::Lora(LoraConfig { init: LoraInit::Adapter { path }, .. }) => Some(path),
+            Self::Prefix(_) | Self::Prompt(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => None,
+        }
     }
 
     /// The same method with other initial values. Those of a prefix have the names of all methods.

@@ -93,6 +93,11 @@ impl RunConfig {
         }
     }
 
+    /// The methods that it trains together, the matrices beside the other one last.
+    pub fn methods(&self) -> Vec<MethodConfig> {
+        std::iter::once(self.method.clone()).chain(self.lora.clone().map(MethodConfig::Lora)).collect()
+    }
+
     /// Refuses settings that cannot work, by name and with the reason.
     ///
     /// # Errors

@@ -107,6 +107,11 @@ impl TaskRecord {
         Self { task, ..Self::default() }
     }
 
+    /// A task with so many classes, before the rows name them.
+    pub fn of_size(task: Task, n_classes: usize) -> Self {
+        Self { classes: (0..n_classes).map(|class| class.to_string()).collect(), ..Self::of(task) }
+    }
+
     /// Where the classes of each head begin and end; of one for all rows nothing.
     pub fn blocks(&self) -> Vec<Range<usize>> {
         let mut end = 0;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::formats;
 use crate::analysis::{norms, weight_changes};
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Tokenizer, preview as preview_rows};
@@ -65,24 +65,24 @@ pub(super) fn preview(
 
 pub(super) fn grid(adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {
     once(move |_| {
-        let folded = FoldedAdapter::read(&adapter, None)?;
+        let folded = formats::read(&adapter, None)?;
         let initial = initial.filter(|folder| folder.is_dir());
-        let initial = initial.map(|folder| FoldedAdapter::read(&folder, None)).transpose()?;
-        let mut grid = match &folded.prompt {
-            Some(prompt) if folded.prefixes.is_empty() => {
-                norms::of_prompt(prompt, initial.as_ref().and_then(|initial| initial.prompt.as_ref()))
+        let initial = initial.map(|folder| formats::read(&folder, None)).transpose()?;
+        let mut grid = match folded.prompt() {
+            Some(prompt) if folded.sites().is_empty() => {
+                norms::of_prompt(prompt, initial.as_ref().and_then(|initial| initial.prompt()))
             }
             _ => {
                 let before = initial.map(|initial| initial.layers(&device::cpu()));
                 norms::grid(&folded.layers(&device::cpu()), before.as_deref())?
             }
         };
-        if let Some(model) = model.filter(|_| folded.lora.is_some() || !folded.weights.is_empty()) {
+        if let Some(model) = model.filter(|_| folded.lora().is_some() || !folded.weights().is_empty()) {
             let model = ModelFolder::open(&model)?;
             grid.changes = weight_changes(&folded.clone().on_base(&model)?, &model)?;
         }
         if folded.task.task == Task::Seq2Seq {
-            grid.sites = folded.prefixes.iter().map(|(site, prefix)| (*site, prefix.shape.n_layers)).collect();
+            grid.sites = folded.prefixes().map(|prefix| (prefix.site, prefix.shape.n_layers)).collect();
         }
         Ok(Report::Grid(Box::new(grid)))
     })

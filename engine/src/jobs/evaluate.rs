@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::{AdapterState, HeadState};
 use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
@@ -15,8 +15,8 @@ use crate::models::{Conditioning, Model};
 use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
-use crate::training::figures::Tally;
 use crate::training::loss::score;
+use crate::training::metrics::MetricAccumulator;
 use crate::training::room_for_text;
 use crate::{Sentence, sentence};
 
@@ -43,7 +43,7 @@ struct Running {
     nll: f64,
     tokens: usize,
     record: TaskRecord,
-    tally: Tally,
+    tally: MetricAccumulator,
 }
 
 impl Evaluate {
@@ -68,7 +68,7 @@ impl Evaluate {
             Some(adapter) => adapter.task.clone(),
             None => TaskRecord::of(model.task(self.task)?),
         };
-        let n_before = adapter.as_ref().map_or(0, FoldedAdapter::n_before).max(before.len());
+        let n_before = adapter.as_ref().map_or(0, AdapterState::n_before).max(before.len());
         let dataset = scored_rows(adapter.as_ref(), &self.data, &record, n_before, &model)?;
         for text in dataset.report.notices() {
             out.send(Report::Notice { text });
@@ -84,14 +84,14 @@ impl Evaluate {
             None => Conditioning::default(),
         };
         let tuned = model.model.with_overrides(&conditioning.tuned)?;
-        let (rows, tally) = (rows.len(), Tally::default());
+        let (rows, tally) = (rows.len(), MetricAccumulator::default());
         Ok(Running { model, conditioning, tuned, batches, next: 0, rows, nll: 0.0, tokens: 0, record, tally })
     }
 }
 
 /// An adapter for these rows: where datasets have heads of their own, that of the name of the rows. The first one is for
 /// rows that only their file names, and no head has that name.
-pub(super) fn adapter_of(folder: &Path, data: &DataConfig, model: &LoadedModel) -> Result<FoldedAdapter> {
+pub(super) fn adapter_of(folder: &Path, data: &DataConfig, model: &LoadedModel) -> Result<AdapterState> {
     let adapter = model.adapter(folder)?;
     let name = data.name_of_rows();
     let is_known = adapter.task.heads.iter().any(|head| head.name == name);
@@ -100,7 +100,7 @@ pub(super) fn adapter_of(folder: &Path, data: &DataConfig, model: &LoadedModel) 
 
 /// All rows of the one dataset, none kept back, behind what an adapter puts before them; `n_before` positions are kept free.
 pub(super) fn scored_rows(
-    adapter: Option<&FoldedAdapter>,
+    adapter: Option<&AdapterState>,
     data: &DataConfig,
     record: &TaskRecord,
     n_before: usize,
@@ -117,7 +117,7 @@ pub(super) fn scored_rows(
 }
 
 /// The model's own head as an adapter that is nothing else; `None` where there are no classes.
-fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<FoldedAdapter>> {
+fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<AdapterState>> {
     if !task.task.has_classes() {
         return Ok(None);
     }
@@ -127,7 +127,7 @@ fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<FoldedAdapt
     };
     let (classes, order) = own.over(task.task, &task.classes).map_err(no_head)?;
     let head = model.model.folder().head_weights(task.task, &order)?;
-    Ok(Some(FoldedAdapter { head, task: TaskRecord { classes, ..task.clone() }, ..FoldedAdapter::default() }))
+    Ok(Some(AdapterState::new(TaskRecord { classes, ..task.clone() }, [HeadState(head)])))
 }
 
 impl Job for Evaluate {

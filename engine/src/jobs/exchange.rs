@@ -3,26 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use crate::Sentence;
-use crate::adapters::single_file::BaseModel;
-use crate::adapters::{FoldedAdapter, Incoming};
+use crate::adapters::formats;
+use crate::bundle::{BaseModel, OpenedAdapter};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
 use crate::jobs::ask::Once;
 use crate::jobs::{Job, Outbox};
 use crate::models::ModelFolder;
 use crate::protocol::{AdapterFacts, Report};
-use crate::training::run_folder::{Older, RunFolder, read_checkpoints};
+use crate::training::run_folder::{Retention, RunFolder, read_checkpoints};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
-        let mut adapter = FoldedAdapter::read(&adapter_folder(adapter), None)?;
+        let mut adapter = formats::read(&adapter_folder(adapter), None)?;
         out.unread(&adapter);
         // Its base model may be anywhere, or nowhere any more.
         let base = adapter.base_model.as_ref().and_then(|base| ModelFolder::open(Path::new(base)).ok());
         let architecture = base.map(|base| base.shape().architecture.to_owned());
         adapter.base_model = adapter.base_model.as_deref().map(public_name);
-        if let Some(text) = adapter.export(&to, architecture.as_deref())? {
+        if let Some(text) = formats::export(&adapter, &to, architecture.as_deref())? {
             out.send(Report::Notice { text });
         }
         Ok(Report::Written { folder: to })
@@ -47,18 +47,18 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
         let sites = folder.as_ref().map(ModelFolder::sites);
-        let sent = Incoming::read(&adapter, sites.as_deref())?;
+        let sent = OpenedAdapter::read(&adapter, sites.as_deref())?;
         out.unread(&sent.adapter);
         let other_base = folder.and_then(|folder| other_base(&sent, &folder));
-        let Incoming { adapter: folded, sentence, about, .. } = sent;
+        let OpenedAdapter { adapter: folded, sentence, about, .. } = sent;
         let found = AdapterFacts {
             tasks: if folded.has_tasks() { folded.task.tasks.clone() } else { Vec::new() },
             path: adapter,
             sentence,
             method: folded.method(),
-            lora: folded.lora.as_ref().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
+            lora: folded.lora().filter(|_| folded.n_virtual() > 0).map(|lora| lora.config.clone()),
             n_virtual: folded.n_virtual(),
-            positions: folded.positions,
+            positions: folded.placement.positions,
             task: folded.task.task,
             classes: folded.task.classes,
             other_base,
@@ -73,7 +73,7 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
 pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let model_folder = ModelFolder::open(&model)?;
-        let mut sent = Incoming::read(&adapter, Some(&model_folder.sites()))?;
+        let mut sent = OpenedAdapter::read(&adapter, Some(&model_folder.sites()))?;
         match other_base(&sent, &model_folder) {
             Some(reason) if !accept_other => return Err(EngineError::OtherBase { reason }),
             Some(reason) => out.send(Report::Notice { text: reason }),
@@ -84,16 +84,16 @@ pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: P
         let origin = serde_json::json!({
             "imported_from": adapter,
             "model": model,
-            "positions": sent.adapter.positions,
+            "positions": sent.adapter.placement.positions,
             "found": sent.sentence.to_string(),
             "about": sent.about,
         });
         files::write_folder(&to, |draft| {
             let run = RunFolder::open(draft)?;
-            run.write_folder("adapter", |folder| sent.adapter.write(folder, None))?;
+            run.write_folder("adapter", |folder| formats::write(&sent.adapter, folder, None))?;
             let checkpoint = format!("checkpoints/{}", RunFolder::checkpoint_name(0));
-            run.write_folder(&checkpoint, |folder| sent.adapter.write(folder, None))?;
-            run.note_checkpoint(0, true, Older::KeepAdapter)?;
+            run.write_folder(&checkpoint, |folder| formats::write(&sent.adapter, folder, None))?;
+            run.note_checkpoint(0, true, Retention::AdapterOnly)?;
             write_json(&draft.join("import.json"), &origin)
         })?;
         Ok(Report::Written { folder: to })
@@ -101,7 +101,7 @@ pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: P
 }
 
 /// Why the sender's base model is another than this one; `None` if it is this one or nobody says.
-fn other_base(sent: &Incoming, folder: &ModelFolder) -> Option<Sentence> {
+fn other_base(sent: &OpenedAdapter, folder: &ModelFolder) -> Option<Sentence> {
     let about = sent.about.as_ref()?;
     about.base.difference(&BaseModel::of(&folder.summary(), &folder.hash()))
 }

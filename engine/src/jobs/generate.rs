@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::AdapterState;
 use crate::ballot::log_probability;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
@@ -90,12 +90,12 @@ impl Generate {
 /// A prompt with what stands before every text of an adapter: soft tokens, of one of its tasks, which the prompt may have
 /// in other places, or words.
 fn of_adapter(
-    adapter: Option<&FoldedAdapter>,
+    adapter: Option<&AdapterState>,
     task: Option<&str>,
     mut prompt: Vec<u32>,
     model: &LoadedModel,
 ) -> Result<Vec<u32>> {
-    let n_soft = adapter.map_or(0, FoldedAdapter::n_soft);
+    let n_soft = adapter.map_or(0, AdapterState::n_soft);
     let placed = prompt.iter().filter(|&&token| token >= SOFT).count();
     if n_soft == 0 {
         prompt.retain(|&token| token < SOFT);

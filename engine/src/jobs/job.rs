@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 
-use crate::adapters::FoldedAdapter;
+use crate::adapters::AdapterState;
 use crate::config::RunConfig;
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::protocol::{Ask, Command, Event, JobId, Outcome, Phase, Report};
 use crate::session::Session;
-use crate::training::prepare::Preparation;
+use crate::training::inputs::Preparation;
 
 /// Where commands come from, with those that were looked at and are still to be obeyed.
 pub(crate) struct Inbox {
@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// Tells what the files of an adapter say that nothing here reads.
-    pub(crate) fn unread(&self, adapter: &FoldedAdapter) {
+    pub(crate) fn unread(&self, adapter: &AdapterState) {
         for text in &adapter.notices {
             self.send(Report::Notice { text: text.clone() });
         }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::bundle;
 use crate::config::{RunConfig, refuse};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Failure, Result};
@@ -12,11 +13,12 @@ use crate::jobs::{Job, Outbox, Progress};
 use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::feed::Feed;
+use crate::training::batch_sampler::BatchSampler;
+use crate::training::extent::total_steps;
+use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
-use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Ground, ground, total_steps};
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{LabPlan, LabScore, LabStep, rank};
 
 /// An init lab.
@@ -28,7 +30,7 @@ pub(super) struct LabJob {
 
 /// A lab under way.
 struct Lab {
-    ground: Ground,
+    inputs: RunInputs,
     validation: Vec<TokenBatch>,
     total_steps: usize,
     /// Trials that began.
@@ -42,7 +44,7 @@ struct Trial {
     start: usize,
     config: RunConfig,
     trainer: Trainer,
-    feed: Feed,
+    feed: BatchSampler,
     /// The validation rows are being scored.
     scoring: Option<Scoring>,
 }
@@ -66,20 +68,20 @@ impl LabJob {
         let tell = |phase| out.send(Report::Phase(phase));
         // The run's own initial values are not made.
         let model = out.load(&self.config, session)?;
-        let ground = ground(&self.config, model, &out.preparing())?;
-        let rows = &ground.data.validation[..ground.data.validation.len().min(self.plan.validation_rows)];
+        let inputs = RunInputs::load(&self.config, model, bundle::open, &out.preparing())?;
+        let rows = &inputs.data.validation[..inputs.data.validation.len().min(self.plan.validation_rows)];
         if rows.is_empty() {
             let reason = sentence!("there are none to hold the starts against each other");
             return Err(EngineError::Setting { field: "data.validation", reason });
         }
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
-        let (pad, task) = (ground.model.tokenizer.pad(), ground.data.task.task);
+        let (pad, task) = (inputs.model.tokenizer.pad(), inputs.data.task.task);
         let batches = evaluation_batches(&lengths, self.config.training.batch_size);
         let validation = batches.iter().map(|chosen| TokenBatch::new(rows, chosen, pad, task)).collect();
         // Trials are the beginning of the run, with its warm-up and its schedule.
-        let total_steps = total_steps(&self.config, ground.data.train.len()).max(self.plan.steps);
+        let total_steps = total_steps(&self.config, inputs.data.train.len()).max(self.plan.steps);
         tell(Phase::Training);
-        Ok(Lab { ground, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
+        Ok(Lab { inputs, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
     }
 }
 
@@ -131,9 +133,9 @@ impl Lab {
         let (start, seed) = (self.begun % plan.starts.len(), plan.seeds[self.begun / plan.starts.len()]);
         self.begun += 1;
         let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
-        match self.ground.begin(&config) {
+        match self.inputs.begin(&config) {
             Ok(trainer) => {
-                let (feed, scoring) = (Feed::default(), Some(Scoring::default()));
+                let (feed, scoring) = (BatchSampler::default(), Some(Scoring::default()));
                 self.trial = Some(Trial { start, config, trainer, feed, scoring });
             }
             Err(error) => {
@@ -153,9 +155,9 @@ impl Lab {
 impl Trial {
     /// One step; nothing where the loss is no longer a number.
     fn advance(&mut self, lab: &Lab) -> Result<Option<LabStep>> {
-        let (t, model) = (&self.config.training, &lab.ground.model);
+        let (t, model) = (&self.config.training, &lab.inputs.model);
         let of = (model.tokenizer.pad(), self.trainer.adapter.task.task);
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.ground.data.train, of);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.inputs.data.train, of);
         let batches = weighted(t.loss, batches);
         let learning_rate = learning_rate(t, self.trainer.step + 1, lab.total_steps);
         let settings = StepSettings { learning_rate, clip_norm: t.clip_norm, seed: self.config.seed };
@@ -172,9 +174,9 @@ impl Trial {
 impl Scoring {
     /// One batch; the loss when there is none left.
     fn advance(&mut self, lab: &Lab, trainer: &Trainer) -> Result<Option<f64>> {
-        let model = &lab.ground.model;
+        let model = &lab.inputs.model;
         if let Some(batch) = lab.validation.get(self.next_batch) {
-            let conditioning = trainer.adapter.as_it_stands();
+            let conditioning = trainer.adapter.eval_conditioning();
             let tuned = model.model.with_overrides(&conditioning.tuned)?;
             let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
             (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::adapters::{Combination, FoldedAdapter, combine, merge};
+use crate::adapters::ops::merge;
+use crate::adapters::{AdapterState, Combination, combine, formats};
 use crate::device;
 use crate::error::Result;
 use crate::jobs::ask::Once;
@@ -17,12 +18,12 @@ pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination,
     once(move |_| {
         let sites = ModelFolder::open(&model)?.sites();
         let read = |folder| {
-            let adapter = FoldedAdapter::read(&adapter_folder(folder), Some(&sites))?;
+            let adapter = formats::read(&adapter_folder(folder), Some(&sites))?;
             adapter.check_fits(&sites)?;
             Ok(adapter)
         };
-        let adapters: Vec<FoldedAdapter> = adapters.into_iter().map(read).collect::<Result<_>>()?;
-        combine(&adapters, &how)?.write(&to, None)?;
+        let adapters: Vec<AdapterState> = adapters.into_iter().map(read).collect::<Result<_>>()?;
+        formats::write(&combine(&adapters, &how)?, &to, None)?;
         Ok(Report::Written { folder: to })
     })
 }
@@ -32,7 +33,7 @@ pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn J
     Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
         let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
         let sites = base.sites();
-        let adapter = FoldedAdapter::read(&adapter_folder(adapter), Some(&sites))?;
+        let adapter = formats::read(&adapter_folder(adapter), Some(&sites))?;
         adapter.check_fits(&sites)?;
         let adapter = adapter.placed(&base)?;
         out.unread(&adapter);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::adapters::{FoldedAdapter, FoldedPrompt};
+use crate::adapters::{AdapterState, PromptState};
 use crate::analysis::{
     Geometry, NeighbourSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
     nearest_in_embeddings,
@@ -43,7 +43,7 @@ impl Neighbours {
         Self { request, stage: Stage::Start }
     }
 
-    fn start(&self, model: &Rc<LoadedModel>, adapter: &FoldedAdapter, session: &mut Session) -> Result<Stage> {
+    fn start(&self, model: &Rc<LoadedModel>, adapter: &AdapterState, session: &mut Session) -> Result<Stage> {
         let (request, model) = (&self.request, Rc::clone(model));
         let (prefix, sites) = (adapter.layers(&model.device), adapter.sites());
         let initial = match &request.initial {
@@ -87,7 +87,7 @@ fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
 fn of_prompt(
     request: &NeighbourRequest,
     model: &LoadedModel,
-    prompt: &FoldedPrompt,
+    prompt: &PromptState,
     session: &mut Session,
 ) -> Result<Vec<NeighbourList>> {
     let asked: Vec<usize> = match request.positions.as_slice() {
@@ -102,13 +102,14 @@ fn of_prompt(
         );
         return Err(EngineError::Setting { field: "positions", reason });
     }
-    let slots = |prompt: &FoldedPrompt| {
+    let slots = |prompt: &PromptState| {
         let row = |&slot: &usize| prompt.values[slot * prompt.width..(slot + 1) * prompt.width].to_vec();
         let values: Vec<f32> = asked.iter().flat_map(row).collect();
         Tensor::<2>::from_data(TensorData::new(values, [asked.len(), prompt.width]), &model.device)
     };
     let before = request.initial.as_ref().map(|folder| model.adapter(folder)).transpose()?;
-    let before = before.and_then(|adapter| adapter.prompt.filter(|before| before.values.len() == prompt.values.len()));
+    let before = before.and_then(|adapter| adapter.prompt().cloned());
+    let before = before.filter(|before| before.values.len() == prompt.values.len());
     let mut lists = nearest_in_embeddings(
         &model.model.embeddings().dense(),
         &slots(prompt),
@@ -148,7 +149,7 @@ impl Job for Neighbours {
                 let mut heard = out.loading();
                 let model = session.model(&self.request.model, (self.request.device, Precision::F32), &mut heard)?;
                 let adapter = model.adapter(&self.request.adapter)?;
-                if let Some(prompt) = adapter.prompt.as_ref().filter(|_| adapter.prefixes.is_empty()) {
+                if let Some(prompt) = adapter.prompt().filter(|_| adapter.sites().is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt, session)?;
                     out.send(Report::Neighbours { lists });
                     return Ok(Progress::Done(Outcome::Completed));

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use burn::tensor::Tensor;
 
-use crate::adapters::single_file::ReferenceLogits;
-use crate::adapters::{FoldedAdapter, Incoming};
+use crate::adapters::AdapterState;
+use crate::bundle::{OpenedAdapter, ReferenceLogits};
 use crate::data::{Example, TokenBatch, plain_prompt, put_before};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
@@ -39,15 +39,15 @@ impl Job for Probe {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let mut heard = out.loading();
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
-        let sent = Incoming::read(&self.adapter, Some(&model.model.sites()))?;
-        let sent = Incoming { adapter: sent.adapter.placed(&model.model)?, ..sent };
+        let sent = OpenedAdapter::read(&self.adapter, Some(&model.model.sites()))?;
+        let sent = OpenedAdapter { adapter: sent.adapter.placed(&model.model)?, ..sent };
         let probe = probe(&model, &sent)?;
         out.send(Report::Probed(probe));
         Ok(Progress::Done(Outcome::Completed))
     }
 }
 
-fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
+fn probe(model: &LoadedModel, sent: &OpenedAdapter) -> Result<ProbeReport> {
     let adapter = &sent.adapter;
     let rows = match &sent.reference {
         Some(reference) => reference.rows.clone(),
@@ -56,7 +56,7 @@ fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
     let conditioning = model.conditioning(adapter)?;
     let (width, with) = last_logits(model, adapter, &conditioning, &rows)?;
     let base = Conditioning { head: conditioning.head, ..Conditioning::default() };
-    let bare = FoldedAdapter { task: adapter.task.clone(), ..FoldedAdapter::default() };
+    let bare = AdapterState { task: adapter.task.clone(), ..AdapterState::default() };
     let (_, without) = last_logits(model, &bare, &base, &rows)?;
     let largest = with.iter().map(|x| x.abs()).fold(0.0, f32::max);
     Ok(ProbeReport {
@@ -69,7 +69,7 @@ fn probe(model: &LoadedModel, sent: &Incoming) -> Result<ProbeReport> {
 }
 
 /// Token ids of texts, each short enough to stand behind the adapter.
-pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &FoldedAdapter) -> Result<Vec<Vec<u32>>> {
+pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &AdapterState) -> Result<Vec<Vec<u32>>> {
     let room = model.model.shape().n_positions.saturating_sub(adapter.n_before() + 1);
     let row = |text: &str| {
         let mut tokens = plain_prompt(text, &model.tokenizer)?;
@@ -86,7 +86,7 @@ pub(super) fn rows(model: &LoadedModel, texts: &[impl AsRef<str>], adapter: &Fol
 /// A row has a token that the model does not know, or does not fit behind the adapter.
 pub(super) fn last_logits(
     model: &LoadedModel,
-    adapter: &FoldedAdapter,
+    adapter: &AdapterState,
     conditioning: &Conditioning,
     rows: &[Vec<u32>],
 ) -> Result<(usize, Vec<f32>)> {
@@ -108,7 +108,7 @@ pub(super) fn last_logits(
 /// `tuned` is the model with the weights that the adapter changes, `before` what stands before the row.
 fn of_row(
     model: &LoadedModel,
-    (adapter, before): (&FoldedAdapter, &[u32]),
+    (adapter, before): (&AdapterState, &[u32]),
     (tuned, with): (&Model, &Conditioning),
     row: &[u32],
 ) -> Result<Tensor<2>> {

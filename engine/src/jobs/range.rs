@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use crate::bundle;
 use crate::config::{RunConfig, refuse};
 use crate::data::{Example, settled};
 use crate::error::{EngineError, Result};
@@ -13,10 +14,10 @@ use crate::loaded_model::LoadedModel;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::feed::Feed;
+use crate::training::batch_sampler::BatchSampler;
+use crate::training::inputs::RunInputs;
 use crate::training::loss::weighted;
-use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::ground;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{RangeFindings, RangePoint, RateRange};
 
 /// What a smoothed loss keeps of the one before.
@@ -39,7 +40,7 @@ pub(super) struct RangeJob {
 struct Test {
     model: Rc<LoadedModel>,
     rows: Vec<Example>,
-    feed: Feed,
+    feed: BatchSampler,
     trainer: Trainer,
     curve: Curve,
 }
@@ -64,11 +65,11 @@ impl RangeJob {
         let tell = |phase| out.send(Report::Phase(phase));
         let config = settled(self.config.clone())?;
         let model = out.load(&config, session)?;
-        let ground = ground(&config, model, &out.preparing())?;
-        let trainer = ground.fresh(&config)?;
+        let inputs = RunInputs::load(&config, model, bundle::open, &out.preparing())?;
+        let trainer = inputs.fresh(&config)?;
         tell(Phase::Training);
-        let (model, rows) = (ground.model, ground.data.train);
-        Ok(Test { model, rows, feed: Feed::default(), trainer, curve: Curve::default() })
+        let (model, rows) = (inputs.model, inputs.data.train);
+        Ok(Test { model, rows, feed: BatchSampler::default(), trainer, curve: Curve::default() })
     }
 }
 

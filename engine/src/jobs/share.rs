@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::single_file::{self, About, BaseModel, ReferenceLogits, SharedTemplate};
+use crate::bundle::{self, BaseModel, Manifest, ReferenceLogits, SharedTemplate};
 use crate::config::RunConfig;
 use crate::device::DeviceChoice;
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Job for Share {
         let model = session.model(&self.base.0, (self.base.1, Precision::F32), &mut heard)?;
         let adapter = model.adapter(&folder)?;
         let base = BaseModel::of(&model.summary, &model.hash);
-        let mut about = About { card: self.card.clone(), ..About::new(&adapter, base) };
+        let mut about = Manifest { card: self.card.clone(), ..Manifest::new(&adapter, base) };
         add_run(&mut about, &folder);
         if !self.with_samples {
             // The rows of the probe are then texts of ours, too.
@@ -64,7 +64,7 @@ impl Job for Share {
         };
         let (width, logits) = last_logits(&model, &adapter, &model.conditioning(&adapter)?, &rows)?;
         let reference = spread(rows, width, &logits);
-        single_file::write(&self.to, &adapter, about, Some(&reference))?;
+        bundle::write(&self.to, &adapter, about, Some(&reference))?;
         if n_samples > 0 {
             let text = sentence!(
                 "The file carries {n_samples} rows of the validation data, with prompt and target; --no-samples leaves them out",
@@ -88,7 +88,7 @@ fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits 
 
 /// What the run of an adapter folder knows: templates, the evaluation of that checkpoint or the best, samples. An adapter
 /// from elsewhere has no run, and none of it.
-fn add_run(about: &mut About, adapter: &Path) {
+fn add_run(about: &mut Manifest, adapter: &Path) {
     let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
     let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, sentence!("config.json"));
     let Ok(config) = config else { return };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::evaluate::{adapter_of, scored_rows};
-use crate::adapters::FoldedAdapter;
+use crate::adapters::AdapterState;
 use crate::ballot::{Verdict, log_probability, majority};
 use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch, evaluation_batches};
@@ -18,9 +18,9 @@ use crate::models::{Conditioning, Model};
 use crate::protocol::{Outcome, Phase, Report, VoteReport, VoteRequest, VoteRow};
 use crate::sentence;
 use crate::session::Session;
-use crate::training::TaskFigures;
-use crate::training::figures::{Tally, name};
+use crate::training::ClassificationMetrics;
 use crate::training::loss::score;
+use crate::training::metrics::{MetricAccumulator, name};
 
 /// Rows in one forward pass, and texts that are written at once.
 const BATCH: usize = 16;
@@ -82,7 +82,7 @@ impl Vote {
         let model = session.model(model, (*device, *precision), &mut out.loading())?;
         out.send(Report::Phase(Phase::PreparingData));
         let adapters = adapters.iter().map(|folder| adapter_of(folder, data, &model));
-        let adapters = adapters.collect::<Result<Vec<FoldedAdapter>>>()?;
+        let adapters = adapters.collect::<Result<Vec<AdapterState>>>()?;
         let record = TaskRecord { tasks: Vec::new(), ..adapters[0].task.clone() };
         if adapters.iter().any(|other| other.task.task != record.task || other.task.classes != record.classes) {
             let reason = sentence!("the adapters were trained for different tasks or classes");
@@ -94,7 +94,7 @@ impl Vote {
             n_before = n_before.max(adapter.n_before()).max(adapter.before(&model.tokenizer)?.len());
         }
         let rows_of =
-            |adapter: &FoldedAdapter| Ok(scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train);
+            |adapter: &AdapterState| Ok(scored_rows(Some(adapter), data, &adapter.task, n_before, &model)?.train);
         let mut rows = adapters.iter().map(rows_of).collect::<Result<Vec<Vec<Example>>>>()?;
         keep_common(&mut rows);
         let n_rows = rows[0].len();
@@ -116,7 +116,7 @@ fn keep_common(rows: &mut [Vec<Example>]) {
 }
 
 impl Member {
-    fn new(adapter: &FoldedAdapter, rows: Vec<Example>, record: &TaskRecord, model: &LoadedModel) -> Result<Self> {
+    fn new(adapter: &AdapterState, rows: Vec<Example>, record: &TaskRecord, model: &LoadedModel) -> Result<Self> {
         let conditioning = model.conditioning(adapter)?;
         let tuned = model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
         let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
@@ -220,7 +220,7 @@ impl Running {
 
     fn report(&self) -> Result<VoteReport> {
         let n = self.members.len();
-        let (mut tallies, mut right) = (vec![Tally::default(); n + 1], vec![0; n + 1]);
+        let (mut tallies, mut right) = (vec![MetricAccumulator::default(); n + 1], vec![0; n + 1]);
         let (mut rows, mut by_score) = (Vec::new(), 0);
         for (row, example) in self.members[0].rows.iter().enumerate() {
             let reference = example.reference.trim().to_owned();
@@ -244,14 +244,19 @@ impl Running {
         }
         let exact = |right: usize| right as f64 / rows.len().max(1) as f64;
         let figures = |at: usize| match self.record.task.writes() {
-            true => TaskFigures { accuracy: exact(right[at]), ..TaskFigures::default() },
+            true => ClassificationMetrics { accuracy: exact(right[at]), ..ClassificationMetrics::default() },
             false => tallies[at].figures(&self.record).unwrap_or_default(),
         };
         Ok(VoteReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })
     }
 
     /// What each member says to a row and what their vote is, in words; their pairs join the tallies.
-    fn labels(&self, row: usize, places: usize, tallies: &mut [Tally]) -> Result<(Vec<String>, Vec<Verdict>)> {
+    fn labels(
+        &self,
+        row: usize,
+        places: usize,
+        tallies: &mut [MetricAccumulator],
+    ) -> Result<(Vec<String>, Vec<Verdict>)> {
         let n = self.members.len();
         let mut pairs: Vec<Vec<(i32, i32)>> = vec![Vec::new(); n + 1];
         let mut verdicts = Vec::new();

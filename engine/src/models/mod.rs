@@ -8,6 +8,7 @@ use burn::tensor::{Device, Int, Tensor};
 pub mod architectures;
 mod conditioning;
 mod encoder;
+mod facts;
 mod forward;
 mod heads;
 pub(crate) mod load;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use self::conditioning::Conditioning;
 pub use self::encoder::EncoderModel;
+pub use self::facts::{ModelFacts, SiteShape};
 
 pub use self::forward::{
     ActivationCache, EmbeddingOptions, ForwardPass, HookName, HookPoint, Hooks, LayerRange, PaddedRows, Stack,
@@ -35,7 +37,7 @@ pub use self::load::{
 };
 pub(crate) use self::load::{Leaf, leaf, tied_head, with_gradient};
 pub use self::registry::lora_targets;
-pub(crate) use self::registry::{class_prefix, tokenizer_of};
+pub(crate) use self::registry::{class_prefix, takes_past, tokenizer_of};
 pub use self::seq2seq::{Encoded, Seq2SeqModel, TargetTokens, read_source};
 pub use crate::config::Site;
 use crate::config::Task;

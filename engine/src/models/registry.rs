@@ -204,6 +204,11 @@ pub fn lora_targets(model_type: &str) -> &'static [&'static str] {
     Architecture::find(model_type).map_or(&["q_proj", "v_proj"], |entry| entry.lora_targets)
 }
 
+/// Whether its code in transformers takes keys and values: PEFT's way to give it a prefix.
+pub(crate) fn takes_past(model_type: &str) -> bool {
+    Architecture::find(model_type).is_none_or(|entry| entry.takes_past)
+}
+
 fn of_type(name: &str) -> Option<&'static ModelType> {
     ARCHITECTURES.iter().flat_map(|entry| entry.models).find(|model| model.name == name)
 }

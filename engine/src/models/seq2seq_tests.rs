@@ -6,17 +6,18 @@ use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::adapters::{Adapter, Parameter, Part, Place, Prefix, PrefixTarget, TargetRow};
+use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSource, PrefixSpec, TargetRow};
 use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
+use crate::models::ModelFolder;
 use crate::models::{
-    BaseModel, Conditioning, ForwardPass, GenerationConfig, Model, ModelFolder, Seq2SeqModel, Site, read_source,
+    BaseModel, Conditioning, ForwardPass, GenerationConfig, Model, ModelFacts, Seq2SeqModel, Site, read_source,
 };
 use crate::nn::head_logits;
 use crate::training::loss::{hidden, summed_nll};
-use crate::training::optimizer::Trainer;
+use crate::training::trainer::Trainer;
 
 const CASES: [&str; 5] =
     ["t5-prefix-2x40", "t5-prefix-3x32-gated", "bart-prefix-3x32", "mbart-prefix-2x24", "pegasus-prefix-2x28"];
@@ -72,12 +73,12 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
         ..PrefixConfig::default()
     };
     let row = |(source, tokens): (&[u32], &[u32])| TargetRow { source: source.to_vec(), tokens: tokens.to_vec() };
-    let target = PrefixTarget { rows: ROWS.map(row).to_vec(), ..PrefixTarget::default() };
+    let target = PrefixSource { rows: ROWS.map(row).to_vec(), ..PrefixSource::default() };
     let at = |(site, shape)| {
-        let place = Place { model, site, device };
-        Part::Prefix(site, Prefix::initialise(shape, &config, &target, place, 5).unwrap())
+        let spec = PrefixSpec { site, shape, config: config.clone() };
+        AdapterPart::Prefix(Prefix::initialise(spec, &target, Place { model, device }, 5).unwrap())
     };
-    let parts = config.sites_of(&model.sites()).unwrap().into_iter().map(at).collect();
+    let parts = config.sites_of(&model.prefix_sites()).unwrap().into_iter().map(at).collect();
     Adapter { parts, task: TaskRecord::of(Task::Seq2Seq) }
 }
 
@@ -90,7 +91,7 @@ fn nll(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &
 fn cached_decoding_equals_the_whole_target_at_once() {
     for case in CASES {
         let (model, device) = load(case);
-        let conditioning = adapter(&model, &device, &Site::ALL, None).as_it_stands();
+        let conditioning = adapter(&model, &device, &Site::ALL, None).eval_conditioning();
         let file = GenerationConfig::read(&folder(case)).unwrap();
         let source = SourceOptions::of(seq2seq(&model), &file, 0);
         let start = source.start;
@@ -122,7 +123,7 @@ fn cached_decoding_equals_the_whole_target_at_once() {
 fn padding_of_a_source_changes_nothing() {
     for case in CASES {
         let (model, device) = load(case);
-        let conditioning = adapter(&model, &device, &Site::ALL, None).as_it_stands();
+        let conditioning = adapter(&model, &device, &Site::ALL, None).eval_conditioning();
         let rows = examples();
         let alone = |row: usize| nll(&model, &conditioning, &TokenBatch::new(&rows, &[row], 1, Task::Seq2Seq), &device);
         let together = nll(&model, &conditioning, &TokenBatch::new(&rows, &[0, 1, 2], 1, Task::Seq2Seq), &device);
@@ -130,7 +131,7 @@ fn padding_of_a_source_changes_nothing() {
         assert!((together - apart).abs() < 1e-4 * apart, "{case}: {together} {apart}");
         if case.starts_with("t5") {
             // Distances within a text do not care on which side its padding is; those to slots before it would.
-            let conditioning = adapter(&model, &device, &[Site::Decoder, Site::Cross], None).as_it_stands();
+            let conditioning = adapter(&model, &device, &[Site::Decoder, Site::Cross], None).eval_conditioning();
             let mut batch = TokenBatch::new(&rows, &[1], 1, Task::Seq2Seq);
             let unpadded = nll(&model, &conditioning, &batch, &device);
             let source = batch.source.take().unwrap();
@@ -149,7 +150,7 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
         let read = |sites: &[Site]| {
             let conditioning = match sites {
                 [] => Conditioning::default(),
-                sites => adapter(&model, &device, sites, None).as_it_stands(),
+                sites => adapter(&model, &device, sites, None).eval_conditioning(),
             };
             let stack = model.stack(Site::Encoder);
             let source = ForwardPass::of_prompt(stack, &[40, 7, 91, 22], 0, &conditioning, &device).unwrap();
@@ -190,7 +191,7 @@ fn gradients_at_all_three_sites_are_those_of_small_steps() {
                 let moved = start.iter().zip(&direction).map(|(x, d)| x + step * d).collect();
                 *trainer.adapter.parameters_mut().nth(index).unwrap() =
                     Parameter::new(parameter.name.clone(), parameter.shape.clone(), moved, &device);
-                nll(&model, &trainer.adapter.as_it_stands(), &batches[0].0, &device)
+                nll(&model, &trainer.adapter.eval_conditioning(), &batches[0].0, &device)
             };
             let found = (at(4e-3) - at(-4e-3)) / 8e-3;
             at(0.0);

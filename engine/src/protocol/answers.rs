@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
-use crate::adapters::single_file::About;
+use crate::bundle::Manifest;
 use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::nn::positions::PositionConvention;
-use crate::training::TaskFigures;
+use crate::training::ClassificationMetrics;
 
 /// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
 /// spaces around it; the accuracy is then the share of such texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VoteReport {
     /// Of each adapter, in the order they were named.
-    pub members: Vec<TaskFigures>,
+    pub members: Vec<ClassificationMetrics>,
     /// Of the majority.
-    pub vote: TaskFigures,
+    pub vote: ClassificationMetrics,
     /// Answers that as many gave as another one, where their log-probabilities decided.
     pub by_score: usize,
     /// Row by row.
@@ -105,7 +105,7 @@ pub struct AdapterFacts {
     /// Why it is for another model than the one it is held against, though its shapes fit.
     pub other_base: Option<Sentence>,
     /// What a file of ours says beside its numbers.
-    pub about: Option<Box<About>>,
+    pub about: Option<Box<Manifest>>,
 }
 
 /// Logits after the last token of a few rows, with an adapter, beside others.

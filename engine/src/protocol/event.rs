@@ -12,8 +12,8 @@ use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::models::ModelSummary;
 use crate::training::{
-    EvaluationReport, LabRow, LabScore, LabStep, RangeFindings, RangePoint, RunFacts, SampleReport, StepReport,
-    TaskFigures,
+    ClassificationMetrics, EvaluationReport, LabRow, LabScore, LabStep, RangeFindings, RangePoint, RunFacts,
+    SampleReport, StepReport,
 };
 
 /// Something told about a job.
@@ -130,7 +130,7 @@ pub enum Report {
         rows: usize,
         /// How often the predictions are right, where there are some.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        figures: Option<TaskFigures>,
+        figures: Option<ClassificationMetrics>,
     },
     /// Adapters have voted.
     #[serde(rename = "vote")]

@@ -9,15 +9,15 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::{Adapter, Parameter, PartPlan};
-use crate::config::{MethodConfig, OptimizerConfig, TaskRecord, WeightDecayOn};
+use crate::adapters::{Adapter, AdapterSpec, Parameter, Spec, formats};
+use crate::config::{MethodConfig, OptimizerConfig, WeightDecayOn};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_folder, write_json};
 use crate::nn::floats;
 use crate::sentence;
-use crate::training::memory::{Memory, Remembered};
-use crate::training::optimizer::Trainer;
+use crate::training::optimizer_state::{OptimizerState, StateTensor};
 use crate::training::origin::Origin;
+use crate::training::trainer::Trainer;
 use crate::weights::{read_floats, write_floats};
 
 /// Where a run stands.
@@ -45,15 +45,6 @@ impl CheckpointState {
     }
 }
 
-/// The sizes of what a run trains, before any number is known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdapterPlan {
-    /// Its parts, in the order of their parameters.
-    pub parts: Vec<PartPlan>,
-    /// What is learned.
-    pub task: TaskRecord,
-}
-
 const TENSORS: &str = "state.safetensors";
 const STATE: &str = "state.json";
 
@@ -69,10 +60,10 @@ pub fn write(
     base_model: &str,
 ) -> Result<()> {
     write_folder(folder, |draft| {
-        trainer.adapter.fold(base_model)?.write(draft, Some(config))?;
+        formats::write(&trainer.adapter.to_state(base_model)?, draft, Some(config))?;
         let mut tensors = BTreeMap::new();
-        for ((name, parameter), memory) in trainer.adapter.named_parameters().zip(&trainer.memory) {
-            for Remembered { kind, shape, value } in memory.tensors() {
+        for ((name, parameter), optimizer_state) in trainer.adapter.named_parameters().zip(&trainer.optimizer_state) {
+            for StateTensor { kind, shape, value } in optimizer_state.tensors() {
                 tensors.insert(format!("{kind}/{name}"), (shape.clone(), floats(value.clone())?));
             }
             tensors.insert(format!("param/{name}"), (parameter.shape.clone(), parameter.to_vec()?));
@@ -88,10 +79,10 @@ pub fn write(
 /// Reads a checkpoint back.
 ///
 /// # Errors
-/// A file is missing or damaged, or holds tensors of other shapes, or the memory is another optimizer's.
+/// A file is missing or damaged, or holds tensors of other shapes, or the optimizer_state is another optimizer's.
 pub fn read(
     folder: &Path,
-    plan: &AdapterPlan,
+    spec: &AdapterSpec,
     optimizer: &OptimizerConfig,
     device: &Device,
 ) -> Result<(Trainer, CheckpointState)> {
@@ -105,12 +96,12 @@ pub fn read(
         }
         Ok(Parameter::new(name.clone(), found, values, device))
     };
-    let n_sites = plan.parts.iter().filter(|part| matches!(part, PartPlan::Prefix { .. })).count();
-    let (mut parts, mut memory) = (Vec::new(), Vec::new());
-    for part in &plan.parts {
+    let (mut parts, mut optimizer_state) = (Vec::new(), Vec::new());
+    for part in &spec.parts {
+        let before = part.key(spec.n_sites());
         let mut parameters = Vec::new();
         for (name, shape) in part.parameter_shapes() {
-            let key = format!("{}{name}", part.key(n_sites));
+            let key = format!("{before}{name}");
             parameters.push(take("param", &key, &name, &shape)?);
             let remembered = |kind: &'static str, shape: &[usize]| match take(kind, &key, &name, shape) {
                 Err(EngineError::WeightMissing { .. }) => Err(EngineError::Resume(sentence!(
@@ -119,18 +110,25 @@ pub fn read(
                 ))),
                 read => read.map(|parameter| parameter.value),
             };
-            memory.push(Memory::read(optimizer, &shape, remembered)?);
+            optimizer_state.push(OptimizerState::read(optimizer, &shape, remembered)?);
         }
         for (name, shape) in part.fixed_shapes() {
-            let key = format!("{}{name}", part.key(n_sites));
+            let key = format!("{before}{name}");
             parameters.push(take("fixed", &key, &name, &shape)?);
         }
-        parts.push(part.part(parameters));
+        parts.push(part.with_parameters(parameters));
     }
-    let adapter = Adapter { parts, task: plan.task.clone() };
+    let adapter = Adapter { parts, task: spec.task.clone() };
     let weight_decay_on = WeightDecayOn::All;
     Ok((
-        Trainer { adapter, step: state.step, optimizer: *optimizer, weight_decay_on, memory, recomputes: false },
+        Trainer {
+            adapter,
+            step: state.step,
+            optimizer: *optimizer,
+            weight_decay_on,
+            optimizer_state,
+            gradient_checkpointing: false,
+        },
         state,
     ))
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use half::{bf16, f16};
 
-use super::checkpoint::{self, AdapterPlan, CheckpointState};
-use super::optimizer::{Gradient, StepSettings};
-use super::recompute_tests::{batch, difference, load_in, methods, models, tasks, trainer};
-use crate::adapters::PartPlan;
+use super::checkpoint::{self, CheckpointState};
+use super::gradient_checkpointing_tests::{batch, difference, load_in, methods, models, tasks, trainer};
+use super::trainer::{Gradient, StepSettings};
+use crate::adapters::{AdapterSpec, PartSpec};
 use crate::config::{MethodConfig, OptimizerConfig, PrefixConfig, Task, TaskRecord};
 use crate::models::BaseModel;
 use crate::nn::{Precision, floats};
@@ -37,11 +37,11 @@ fn folder(case: &str) -> PathBuf {
 }
 
 /// The gradient of one batch whose loss is weighted.
-fn gradient(model: &BaseModel, task: Task, parts: &[PartPlan], weight: f64, recomputes: bool) -> Gradient {
+fn gradient(model: &BaseModel, task: Task, parts: &[PartSpec], weight: f64, gradient_checkpointing: bool) -> Gradient {
     let device = crate::device::cpu();
     let batch = batch(model, task, parts);
     let mut trainer = trainer(model, &device, task, parts.to_vec());
-    trainer.recomputes = recomputes;
+    trainer.gradient_checkpointing = gradient_checkpointing;
     let weight = weight / batch.n_labels() as f64;
     trainer.gradient(model, &[(batch, weight)], 5, &device).unwrap()
 }
@@ -150,12 +150,12 @@ fn a_run_in_f16_goes_on_where_it_was() {
     let state = CheckpointState { step: 2, ..CheckpointState::new("0".repeat(64)) };
     let method = MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() });
     checkpoint::write(&kept, &first, &state, &method, "tiny").unwrap();
-    let plan = AdapterPlan { parts: parts.clone(), task: TaskRecord::of(Task::Causal) };
+    let plan = AdapterSpec { parts: parts.clone(), task: TaskRecord::of(Task::Causal) };
     let (mut second, _) = checkpoint::read(&kept, &plan, &OptimizerConfig::default(), &device).unwrap();
     for _ in 0..2 {
         second.step(&model, &batches, &settings, &device).unwrap();
     }
-    let bits = |trainer: &super::optimizer::Trainer| -> Vec<u32> {
+    let bits = |trainer: &super::trainer::Trainer| -> Vec<u32> {
         let values = trainer.adapter.named_parameters().flat_map(|(_, parameter)| parameter.to_vec().unwrap());
         values.map(f32::to_bits).collect()
     };

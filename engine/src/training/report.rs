@@ -78,12 +78,12 @@ pub struct EvaluationReport {
     pub elapsed_secs: f64,
     /// How often the predictions are right, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub figures: Option<TaskFigures>,
+    pub figures: Option<ClassificationMetrics>,
 }
 
 /// How often predicted classes or tokens are right, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaskFigures {
+pub struct ClassificationMetrics {
     /// Share of the labels.
     pub accuracy: f64,
     /// Mean of the classes' F1, without `O`.
@@ -97,17 +97,17 @@ pub struct TaskFigures {
     pub entity_f1: Option<f64>,
     /// Of each of several datasets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub datasets: Vec<NamedFigures>,
+    pub datasets: Vec<NamedMetrics>,
 }
 
 /// The figures of one of several datasets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NamedFigures {
+pub struct NamedMetrics {
     /// What it is called.
     pub name: String,
     /// On its rows alone.
     #[serde(flatten)]
-    pub figures: TaskFigures,
+    pub figures: ClassificationMetrics,
 }
 
 /// A continuation made at an evaluation.

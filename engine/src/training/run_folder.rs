@@ -163,7 +163,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file cannot be written or removed.
-    pub fn note_checkpoint(&self, step: usize, best: bool, older: Older) -> Result<()> {
+    pub fn note_checkpoint(&self, step: usize, best: bool, older: Retention) -> Result<()> {
         let name = Self::checkpoint_name(step);
         let mut index = self.checkpoints()?;
         index.all.retain(|other| step_of(other).is_some_and(|other| other < step));
@@ -174,18 +174,18 @@ impl RunFolder {
         index.last = Some(name);
         let is_newest = |other: &String| Some(other) == index.last.as_ref() || Some(other) == index.best.as_ref();
         let others: Vec<String> = index.all.iter().filter(|other| !is_newest(other)).cloned().collect();
-        if older == Older::GoWhole {
+        if older == Retention::Delete {
             index.all.retain(|other| !others.contains(other));
         }
         write_json(&self.path.join("checkpoints.json"), &index)?;
         for other in &others {
             let folder = self.checkpoint(other);
             match older {
-                Older::KeepAdapter => checkpoint::keep_adapter_only(&folder)?,
-                Older::GoWhole if folder.exists() => {
+                Retention::AdapterOnly => checkpoint::keep_adapter_only(&folder)?,
+                Retention::Delete if folder.exists() => {
                     std::fs::remove_dir_all(&folder).map_err(EngineError::io(IoAction::Remove, &folder))?;
                 }
-                Older::GoWhole => {}
+                Retention::Delete => {}
             }
         }
         Ok(())
@@ -211,11 +211,11 @@ pub fn sweep(run: &Path) -> Result<()> {
 
 /// What becomes of checkpoints that are neither the newest nor the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Older {
+pub enum Retention {
     /// Their adapter stays, for looking at.
-    KeepAdapter,
+    AdapterOnly,
     /// Nothing stays: their adapter is as large as the model.
-    GoWhole,
+    Delete,
 }
 
 /// The step of a checkpoint's name, which becomes part of a path: `step-` and digits, and nothing else.
@@ -288,7 +288,7 @@ mod tests {
             let at = run.checkpoint(&RunFolder::checkpoint_name(step));
             std::fs::create_dir_all(&at).unwrap();
             std::fs::write(at.join("state.json"), "{}").unwrap();
-            run.note_checkpoint(step, best, Older::KeepAdapter).unwrap();
+            run.note_checkpoint(step, best, Retention::AdapterOnly).unwrap();
         }
         let has_state = |step| run.checkpoint(&RunFolder::checkpoint_name(step)).join("state.json").exists();
         assert_eq!([has_state(1), has_state(2), has_state(3)], [true, false, true]);
@@ -301,7 +301,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::open(folder.path()).unwrap();
         for step in [999_998, 999_999, 1_000_000, 1_000_001] {
-            run.note_checkpoint(step, false, Older::KeepAdapter).unwrap();
+            run.note_checkpoint(step, false, Retention::AdapterOnly).unwrap();
         }
         let names = ["step-999998", "step-999999", "step-1000000", "step-1000001"];
         assert_eq!(run.checkpoints().unwrap().all, names);
@@ -335,7 +335,7 @@ mod tests {
                     serde_json::json!({"last": "step-000001", "best": "step-000001", "all": ["step-000001"]});
                 list[place] = if place == "all" { serde_json::json!([name, "step-000001"]) } else { name.into() };
                 std::fs::write(folder.join("checkpoints.json"), list.to_string()).unwrap();
-                for older in [Older::GoWhole, Older::KeepAdapter] {
+                for older in [Retention::Delete, Retention::AdapterOnly] {
                     let error = run.note_checkpoint(5, true, older).unwrap_err();
                     assert!(error.to_string().contains("is not the name of a checkpoint"), "{name:?}: {error}");
                 }

@@ -10,8 +10,8 @@ use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
 use crate::loaded_model::LoadedModel;
 use crate::training::SampleReport;
-use crate::training::figures::name;
-use crate::training::optimizer::Trainer;
+use crate::training::metrics::name;
+use crate::training::trainer::Trainer;
 
 /// The predictions for a row beside its labels, in words.
 pub(crate) fn labels(
@@ -41,7 +41,7 @@ pub(crate) fn decoder(
     rows: &[Example],
     config: &TrainingConfig,
 ) -> Result<Decoder> {
-    let conditioning = adapter.as_it_stands();
+    let conditioning = adapter.eval_conditioning();
     let tuned = model.model.with_overrides(&conditioning.tuned)?.map(Rc::new);
     let longest = model.model.shape().n_positions - adapter.n_slots() - 1;
     let stream = |example: &Example| {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::adapters::peft::name_in_training;
-use crate::adapters::{Adapter, FoldedAdapter, Parameter, Part, PartPlan, PrefixShape};
+use crate::adapters::formats::peft::name_in_training;
+use crate::adapters::{
+    Adapter, AdapterPart, AdapterSpec, AdapterState, Parameter, PartSpec, PrefixShape, PrefixSpec, Spec, Trained,
+};
 use crate::config::{AdamConfig, OptimizerConfig, Schedule, Task, TrainingConfig};
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::device::{self, DeviceChoice};
@@ -19,12 +21,11 @@ use crate::nn::positions::PositionIds;
 use crate::nn::{Precision, floats, head_logits};
 use crate::sentence;
 use crate::tokens::SOFT;
-use crate::training::checkpoint::AdapterPlan;
 use crate::training::loss::{self, summed_nll};
-use crate::training::optimizer::{StepSettings, Trainer};
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::verify::case::{Array, Arrays, BeamOptions, Case, Generation};
-use crate::verify::plan::{adapter, plan};
+use crate::verify::plan::{adapter, spec_of};
 
 /// Where the rows of a case are padded.
 const SIDES: [&str; 2] = ["right", "left"];
@@ -36,7 +37,7 @@ struct Setup<'a> {
     case: &'a Case,
     model: BaseModel,
     device: burn::tensor::Device,
-    plan: AdapterPlan,
+    spec: AdapterSpec,
     /// Soft tokens before the text.
     n_soft: usize,
     /// Whether the model itself is trained, and no adapter.
@@ -49,22 +50,22 @@ pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision
     device::check_precision(&info, &device, precision, None)?;
     let model = BaseModel::load(Arc::new(folder), (&device, precision), &mut |_| Ok(()))?;
     let adapter = adapter(case, &model)?;
-    let plan = plan(case, &model, adapter.as_ref())?;
-    let n_soft = adapter.as_ref().map_or(0, FoldedAdapter::n_soft);
+    let spec = spec_of(case, &model, adapter.as_ref())?;
+    let n_soft = adapter.as_ref().map_or(0, AdapterState::n_soft);
     let is_plain = adapter.is_none();
-    let setup = Setup { case, model, device, plan, n_soft, is_plain };
+    let setup = Setup { case, model, device, spec, n_soft, is_plain };
     let mut results = Arrays::new();
     let mut conditioning = Conditioning::default();
-    if setup.plan.parts.is_empty() {
+    if setup.spec.parts.is_empty() {
         // What is not trained is taken as the folder has it.
         if let Some(adapter) = adapter {
             conditioning = adapter.conditioning(&setup.model, &setup.device)?;
         }
     } else {
         let trainer = setup.trainer()?;
-        conditioning = trainer.adapter.as_it_stands();
-        for part in &setup.plan.parts {
-            if let PartPlan::Prefix { site, shape, .. } = part {
+        conditioning = trainer.adapter.eval_conditioning();
+        for part in &setup.spec.parts {
+            if let PartSpec::Prefix(PrefixSpec { site, shape, .. }) = part {
                 setup.prefix(*site, *shape, &conditioning, &mut results)?;
             }
         }
@@ -86,21 +87,21 @@ pub(super) fn compute(case: &Case, (choice, precision): (DeviceChoice, Precision
 impl Setup<'_> {
     fn trainer(&self) -> Result<Trainer> {
         let (mut parts, mut known) = (Vec::new(), Vec::new());
-        for plan in &self.plan.parts {
+        for part in &self.spec.parts {
             let mut parameters = Vec::new();
-            for (name, shape) in plan.parameter_shapes().into_iter().chain(plan.fixed_shapes()) {
-                known.push(format!("param/{}", self.name(plan, &name)));
+            for (name, shape) in part.parameter_shapes().into_iter().chain(part.fixed_shapes()) {
+                known.push(format!("param/{}", self.name(part, &name)));
                 let values = self.initial(&known[known.len() - 1], &name, &shape)?;
                 parameters.push(Parameter::new(name, shape, values, &self.device));
             }
-            parts.push(match plan.part(parameters) {
-                Part::Prefix(site, prefix) if self.case.task == Task::Seq2Seq => {
-                    Part::Prefix(site, prefix.with_peft_pairs(self.model.shape().n_layers))
+            parts.push(match part.with_parameters(parameters) {
+                AdapterPart::Prefix(prefix) if self.case.task == Task::Seq2Seq => {
+                    AdapterPart::Prefix(prefix.with_peft_pairs(self.model.shape().n_layers))
                 }
                 part => part,
             });
         }
-        let adapter = Adapter { parts, task: self.plan.task.clone() };
+        let adapter = Adapter { parts, task: self.spec.task.clone() };
         let unknown = |name: &&String| name.starts_with("param/") && !known.contains(name);
         if let Some(name) = self.case.arrays.keys().find(unknown) {
             return Err(EngineError::Unsupported { what: sentence!("trained tensor"), name: name.clone() });
@@ -126,14 +127,11 @@ impl Setup<'_> {
     }
 
     /// What the reference calls a parameter while it trains.
-    fn name(&self, part: &PartPlan, name: &str) -> String {
-        let lora = self.plan.parts.iter().find_map(|part| match part {
-            PartPlan::Lora(shape) => Some(shape),
-            _ => None,
-        });
+    fn name(&self, part: &PartSpec, name: &str) -> String {
+        let lora = self.spec.lora();
         let is_plain = self.is_plain;
         match (part, lora) {
-            (PartPlan::Weights(_), Some(lora)) => {
+            (PartSpec::Weights(_), Some(lora)) => {
                 let (module, end) = name.rsplit_once('.').unwrap_or((name, ""));
                 let below = match lora.layers.iter().any(|layer| layer.linear.name == module) {
                     true => ".base_layer",
@@ -142,19 +140,19 @@ impl Setup<'_> {
                 };
                 format!("base_model.model.{module}{below}.{end}")
             }
-            (PartPlan::Weights(_), None) => name.to_owned(),
-            (PartPlan::Head(_), _) if is_plain => name.to_owned(),
-            (PartPlan::Head(_), Some(_)) => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
+            (PartSpec::Weights(_), None) => name.to_owned(),
+            (PartSpec::Head(_), _) if is_plain => name.to_owned(),
+            (PartSpec::Head(_), Some(_)) => name_in_training(name).replacen("base_model.", "base_model.model.", 1),
             _ => name_in_training(name),
         }
     }
 
     /// Every parameter with the reference's name for it.
     fn named<'a>(&'a self, adapter: &'a Adapter) -> impl Iterator<Item = (String, &'a Parameter)> {
-        let named = move |(part, plan): (&'a Part, &'a PartPlan)| {
-            part.parameters().iter().map(move |parameter| (self.name(plan, &parameter.name), parameter))
+        let named = move |(part, spec): (&'a AdapterPart, &'a PartSpec)| {
+            part.parameters().iter().map(move |parameter| (self.name(spec, &parameter.name), parameter))
         };
-        adapter.parts.iter().zip(&self.plan.parts).flat_map(named)
+        adapter.parts.iter().zip(&self.spec.parts).flat_map(named)
     }
 
     /// A row of the reference with the soft tokens where PEFT puts them: before everything, padding too.

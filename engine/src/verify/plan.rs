@@ -1,107 +1,87 @@
-//! What a case trains: the parts of its adapter, read from its files.
+//! What a case trains: the plan of its method, as its files say it.
 
-use crate::adapters::peft::{name_in_training, prompt_encoder};
-use crate::adapters::{
-    FoldedAdapter, FoldedPrefix, FoldedPrompt, HeadShape, LoraLayer, LoraShape, PartPlan, PrefixShape,
-    PromptEncoderShape, PromptShape, PromptTasksShape, TokenTable,
+use crate::adapters::formats::peft::{name_in_training, prompt_encoder};
+use crate::adapters::{AdapterSpec, AdapterState, PartSpec, PrefixShape, PromptEncoderShape, formats, plan};
+use crate::config::{
+    FullConfig, MethodConfig, MlpActivation, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
+    Reparameterisation, Task, TaskRecord,
 };
-use crate::config::{MlpActivation, PrefixConfig, PrefixInit, PromptEncoderKind, Reparameterisation, Task, TaskRecord};
 use crate::error::{EngineError, Result};
-use crate::models::{BaseModel, LinearName, Site, WeightName, tied_head};
-use crate::nn::positions::PositionConvention;
-use crate::training::checkpoint::AdapterPlan;
+use crate::models::BaseModel;
 use crate::verify::case::Case;
 
 /// The adapter of a case, where it has one.
-pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<FoldedAdapter>> {
+pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<AdapterState>> {
     let folder = case.folder.join("adapter");
     if !folder.is_dir() {
         return Ok(None);
     }
     let sites = model.sites();
-    let adapter = FoldedAdapter::read(&folder, Some(&sites))?;
+    let adapter = formats::read(&folder, Some(&sites))?;
     adapter.check_fits(&sites)?;
     adapter.placed(model).map(Some)
 }
 
-/// The parts that a case trains, read from its files and its trainable tensors; none where it has no such tensors.
-pub(super) fn plan(case: &Case, model: &BaseModel, adapter: Option<&FoldedAdapter>) -> Result<AdapterPlan> {
-    let task = TaskRecord::of(case.task);
+/// What a case trains, by its files and its trainable tensors; nothing where it has no such tensors.
+pub(super) fn spec_of(case: &Case, model: &BaseModel, adapter: Option<&AdapterState>) -> Result<AdapterSpec> {
     let Some(adapter) = adapter else {
         // Where the reference trains nothing, the untouched model is what the case is held against.
-        let trained = |weight: &WeightName| case.trains(&weight.name);
-        let weights: Vec<WeightName> = model.weights().into_iter().filter(trained).collect();
-        let mut parts = Vec::new();
-        if !weights.is_empty() {
-            parts.push(PartPlan::Weights(weights));
-            parts.extend(head_plan(case, model, n_classes(case, model)?)?);
+        let mut spec = plan(
+            &[MethodConfig::Full(FullConfig::default())],
+            &TaskRecord::of_size(case.task, n_classes(case, model)?),
+            model,
+        )?;
+        for part in &mut spec.parts {
+            if let PartSpec::Weights(trained) = part {
+                trained.weights.retain(|weight| case.trains(&weight.name));
+            }
         }
-        return Ok(AdapterPlan { parts, task });
+        let trains = |part: &PartSpec| matches!(part, PartSpec::Weights(trained) if !trained.weights.is_empty());
+        return Ok(if spec.parts.iter().any(trains) { spec } else { AdapterSpec { parts: Vec::new(), ..spec } });
     };
     if !case.arrays.keys().any(|name| name.starts_with("param/")) {
-        return Ok(AdapterPlan { parts: Vec::new(), task });
+        return Ok(AdapterSpec { parts: Vec::new(), task: TaskRecord::of(case.task) });
     }
-    let mut parts: Vec<PartPlan> =
-        adapter.prefixes.iter().map(|(site, folded)| prefix_plan(case, adapter, *site, folded)).collect();
-    if let Some(&FoldedPrompt { n_virtual, n_rows, width, ref tasks, .. }) = adapter.prompt.as_ref() {
-        let tasks = tasks.as_ref().map(|tasks| PromptTasksShape { n_tasks: tasks.n_tasks, ranks: tasks.ranks });
-        let folder = case.folder.join("adapter");
-        parts.push(PartPlan::Prompt(PromptShape {
-            n_virtual,
-            n_rows,
-            width,
-            // PEFT has no name for the one of a paper's ablation.
-            encoder: prompt_encoder(&folder)?.map(|encoder| match case.facts.method.starts_with("pttanh") {
-                true => PromptEncoderShape { kind: PromptEncoderKind::Tanh, ..encoder },
-                false => encoder,
-            }),
-            of_model: None,
-            tasks,
-        }));
+    let task =
+        TaskRecord { tasks: adapter.task.tasks.clone(), ..TaskRecord::of_size(case.task, adapter.task.classes.len()) };
+    let mut spec = plan(&[method_of(case, adapter)?], &task, model)?;
+    for part in &mut spec.parts {
+        if let PartSpec::Prefix(prefix) = part {
+            prefix.shape.n_layers = n_stored(case, prefix.shape);
+        }
     }
-    if let Some(lora) = &adapter.lora {
-        let of_case = |linear: LinearName| {
-            let layer = lora.layers.iter().find(|layer| layer.name == linear.name)?;
-            Some(LoraLayer { rank: layer.rank, scale: layer.scale, linear })
-        };
-        let (linears, rows) = (model.linears(), &lora.rows);
-        let table = |linear: &LinearName| {
-            let tokens = rows.iter().find(|rows| rows.table == linear.name)?.tokens.clone();
-            Some(TokenTable { table: linear.clone(), tokens })
-        };
-        let tables = linears.iter().filter_map(table).collect();
-        let layers = linears.into_iter().filter_map(of_case).collect();
-        parts.push(PartPlan::Lora(LoraShape { config: lora.config.clone(), layers, tables }));
-    }
-    let trained = |weight: &WeightName| adapter.weights.iter().any(|(name, ..)| *name == weight.name);
-    let (linears, mut weights) = (model.linears(), model.weights());
-    weights.extend(tied_head(&linears, &weights));
-    let weights: Vec<WeightName> = weights.into_iter().filter(trained).collect();
-    if !weights.is_empty() {
-        parts.push(PartPlan::Weights(weights));
-    }
-    parts.extend(head_plan(case, model, adapter.task.classes.len())?);
-    Ok(AdapterPlan { parts, task })
+    Ok(spec)
 }
 
-/// The prefix of a site, with the network that the trainable tensors are of.
-fn prefix_plan(case: &Case, adapter: &FoldedAdapter, site: Site, folded: &FoldedPrefix) -> PartPlan {
-    let layer = |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
-    let network = |(shape, _): (&[usize], _)| Reparameterisation {
-        width: shape[0],
-        activation: MlpActivation::Tanh,
-        hidden_layers: if layer(4).is_some() { 2 } else { 1 },
-    };
-    let config = PrefixConfig {
-        n_virtual: folded.shape.n_virtual,
-        reparameterisation: layer(0).map(network),
-        init: PrefixInit::Random,
-        n_frozen: adapter.n_frozen,
-        layers: adapter.layers.clone(),
-        infix: adapter.positions == PositionConvention::Infix,
-        ..PrefixConfig::default()
-    };
-    PartPlan::Prefix { site, shape: PrefixShape { n_layers: n_stored(case, folded.shape), ..folded.shape }, config }
+/// The method of an adapter, with the network that the trainable tensors are of.
+fn method_of(case: &Case, adapter: &AdapterState) -> Result<MethodConfig> {
+    Ok(match adapter.method() {
+        MethodConfig::Prefix(prefix) => {
+            let layer =
+                |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
+            let network = |(shape, _): (&[usize], _)| Reparameterisation {
+                width: shape[0],
+                activation: MlpActivation::Tanh,
+                hidden_layers: if layer(4).is_some() { 2 } else { 1 },
+            };
+            let (reparameterisation, sites) = (layer(0).map(network), Some(adapter.sites()));
+            MethodConfig::Prefix(PrefixConfig { reparameterisation, sites, ..prefix })
+        }
+        MethodConfig::Prompt(prompt) => {
+            let network = |encoder: PromptEncoderShape| PromptEncoder {
+                // PEFT has no name for the one of a paper's ablation.
+                kind: match case.facts.method.starts_with("pttanh") {
+                    true => PromptEncoderKind::Tanh,
+                    false => encoder.kind,
+                },
+                width: Some(encoder.hidden),
+                layers: encoder.layers,
+            };
+            let encoder = prompt_encoder(&case.folder.join("adapter"))?.map(network);
+            MethodConfig::Prompt(PromptConfig { encoder, ..prompt })
+        }
+        other => other,
+    })
 }
 
 /// Layers of a prefix as it is trained: PEFT makes as many pairs for an encoder with a decoder as the encoder has layers, and
@@ -118,15 +98,6 @@ fn n_stored(case: &Case, shape: PrefixShape) -> usize {
         Some(row) if case.task == Task::Seq2Seq && row.is_multiple_of(2 * shape.d_kv()) => row / (2 * shape.d_kv()),
         _ => shape.n_layers,
     }
-}
-
-/// The head of a task with classes.
-fn head_plan(case: &Case, model: &BaseModel, n_classes: usize) -> Result<Option<PartPlan>> {
-    if !case.task.has_classes() {
-        return Ok(None);
-    }
-    let (kind, d_model) = (model.head_kind(case.task)?, model.head_width());
-    Ok(Some(PartPlan::Head(HeadShape { kind, d_model, n_classes, blocks: Vec::new() })))
 }
 
 /// Classes of a case that has no adapter to count them.

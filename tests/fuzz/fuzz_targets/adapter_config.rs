@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use engine::adapters::Incoming;
+use engine::bundle::OpenedAdapter;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -13,6 +13,6 @@ fuzz_target!(|bytes: &[u8]| {
         let weights = "adapter_model.safetensors";
         std::fs::copy(cases.join(case).join("adapter").join(weights), folder.path().join(weights)).expect("a file");
         std::fs::write(folder.path().join("adapter_config.json"), bytes).expect("a file");
-        let _ = Incoming::read(folder.path(), None);
+        let _ = OpenedAdapter::read(folder.path(), None);
     }
 });

@@ -1,7 +1,7 @@
 //! Another program's adapter of any bytes, for a model of two layers.
 #![no_main]
 
-use engine::adapters::foreign;
+use engine::adapters::formats::import;
 use engine::models::{ModelShape, Site};
 use libfuzzer_sys::fuzz_target;
 
@@ -21,6 +21,6 @@ fuzz_target!(|bytes: &[u8]| {
         n_positions: 32,
     };
     let like = [Site::Encoder, Site::Decoder, Site::Cross].map(|site| (site, shape.clone()));
-    let _ = foreign::read(&path, &like);
-    let _ = foreign::read(&path, &like[1..2]);
+    let _ = import::read(&path, &like);
+    let _ = import::read(&path, &like[1..2]);
 });

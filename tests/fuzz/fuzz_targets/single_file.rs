@@ -1,15 +1,15 @@
 //! A prefix as one file, of any bytes.
 #![no_main]
 
-use engine::adapters::{Incoming, single_file};
+use engine::bundle::{self, OpenedAdapter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.prefix");
     std::fs::write(&path, bytes).expect("a file");
-    if let Ok(file) = single_file::read(&path) {
+    if let Ok(file) = bundle::read(&path) {
         assert!(file.adapter.prefixes.iter().all(|(_, prefix)| prefix.flat.len() == prefix.shape.stored()));
     }
-    let _ = Incoming::read(&path, None);
+    let _ = OpenedAdapter::read(&path, None);
 });

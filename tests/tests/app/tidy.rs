@@ -59,17 +59,24 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 4] = [
+const ROOMS: [(&[&str], &[&str]); 6] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
-    // A model is the same whatever is trained on it, and by whatever rows.
-    (&["models"], &["data", "adapters", "training", "generation", "analysis"]),
+    // A method, and what is saved of it, knows no file; what makes one adapter of others knows none either.
+    (
+        &["adapters/methods", "adapters/ops", "adapters/state", "adapters/adapter", "adapters/plan", "adapters/fits"],
+        &["adapters::formats"],
+    ),
+    (&["adapters"], &["training", "generation", "analysis", "bundle", "loaded_model", "verify", "bench"]),
+    // Who opens an adapter of any form hands it down.
+    (&["training"], &["bundle", "verify"]),
     // Below the jobs nothing knows of commands, events, threads and what is loaded for whom.
     (
         &[
             "adapters",
             "analysis",
+            "bundle",
             "config",
             "data",
             "device",
@@ -81,8 +88,8 @@ const ROOMS: [(&[&str], &[&str]); 4] = [
             "training",
             "verify",
             "weights",
-            "loaded_model.rs",
-            "bench.rs",
+            "loaded_model",
+            "bench",
         ],
         &["protocol", "jobs", "worker", "session", "hub"],
     ),
@@ -92,21 +99,39 @@ const ROOMS: [(&[&str], &[&str]); 4] = [
 fn each_room_of_the_engine_sees_only_what_is_below_it() {
     for (path, text) in rust_files("engine/src") {
         let name = path.strip_prefix(root().join("engine/src")).unwrap().to_string_lossy().into_owned();
-        let room = name.split('/').next().unwrap_or_default();
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         if name.ends_with("tests.rs") {
             continue;
         }
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        let lines: Vec<&str> = lines.collect();
+        let text = lines.collect::<Vec<&str>>().join("\n");
         for (rooms, unseen) in ROOMS {
-            let is_one = rooms.iter().any(|known| room == *known || room == format!("{known}.rs"));
-            for other in unseen.iter().filter(|_| is_one) {
-                let path = format!("crate::{other}::");
-                assert!(!lines.iter().any(|line| line.contains(&path)), "{name} sees {other}");
+            let is_in = |room: &&str| name.starts_with(&format!("{room}/")) || name == format!("{room}.rs");
+            for other in unseen.iter().filter(|_| rooms.iter().any(is_in)) {
+                assert!(!sees(&text, other), "{name} sees {other}");
             }
         }
     }
+}
+
+/// Whether a text names a room, or a folder of one: by its path, or among others as in `crate::adapters::{Adapter, formats}`.
+fn sees(text: &str, other: &str) -> bool {
+    let is_named = ["::", ";"].iter().any(|end| text.contains(&format!("crate::{other}{end}")));
+    let Some((room, folder)) = other.split_once("::") else { return is_named };
+    let among = regex::Regex::new(&format!(r"crate::{room}::\{{[^;]*\b{folder}\b")).unwrap();
+    is_named || among.is_match(text)
+}
+
+#[test]
+fn what_a_room_sees_is_found_in_every_form() {
+    let seen = [
+        "use crate::adapters::formats;",
+        "crate::adapters::formats::read(x)",
+        "use crate::adapters::{\n    A, formats,\n};",
+    ];
+    assert!(seen.iter().all(|text| sees(text, "adapters::formats")));
+    assert!(!sees("use crate::adapters::{Adapter, state};\nlet formats = 1;", "adapters::formats"));
+    assert!(sees("use crate::bundle;", "bundle") && !sees("use crate::bundles::x;", "bundle"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::config::{
     FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, Reparameterisation, RunConfig,
@@ -53,7 +53,7 @@ fn soft_prompts_and_matrices_of_peft_come_out_as_they_went_in() {
             continue;
         }
         let (adapter, out) = (folder.join("adapter"), home.path().join(&name));
-        FoldedAdapter::read(&adapter, None).unwrap().export(&out, None).unwrap();
+        formats::export(&formats::read(&adapter, None).unwrap(), &out, None).unwrap();
         assert_eq!(config_of(&adapter), config_of(&out), "{name}");
         assert_eq!(tensors(&adapter), tensors(&out), "{name}");
         seen += 1;
@@ -163,7 +163,7 @@ fn a_run_goes_on_from_matrices_of_peft_with_their_biases() {
         let folder = home.path().join(format!("{case}-doubled"));
         begin(&folder, &config);
         let effect = |folder: &Path| {
-            let layers = FoldedAdapter::read(folder, None).unwrap().lora.unwrap().layers;
+            let layers = formats::read(folder, None).unwrap().lora().unwrap().layers.clone();
             layers
                 .iter()
                 .flat_map(|l| l.b.iter().map(|b| f64::from(*b) * l.scale).collect::<Vec<_>>())
@@ -182,9 +182,9 @@ fn all_linear_and_the_defaults_choose_the_layers_that_peft_chooses() {
     let defaults =
         ["bloom-lora-2x24", "gpt2-lora-2x24-rs", "llama-lora-2x24", "t5-lora-1x24", "mt5-lora-1x20", "bart-lora-1x24"];
     for case in everywhere.into_iter().chain(defaults) {
-        let adapter = FoldedAdapter::read(&adapter_of(case), None).unwrap();
+        let adapter = formats::read(&adapter_of(case), None).unwrap();
         let targets = everywhere.contains(&case).then(|| vec!["all-linear".to_owned()]);
-        let lora = LoraConfig { targets, ..adapter.lora.unwrap().config };
+        let lora = LoraConfig { targets, ..adapter.lora().unwrap().config.clone() };
         let mut config = run_on(case, lora_from(case, lora), home.path());
         config.training.steps = 1;
         let folder = home.path().join(case);

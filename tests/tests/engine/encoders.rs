@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::{AdapterState, formats};
 use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     DataConfig, HeadRecord, Heads, MethodConfig, MoreData, PrefixConfig, PrefixInit, PromptConfig, RunConfig, Task,
@@ -16,7 +16,7 @@ use engine::protocol::{Ask, NeighbourRequest, Prompt, Report, Stream};
 use engine::tokens::SOFT;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
-use engine::training::{EvaluationReport, SampleReport, TaskFigures};
+use engine::training::{ClassificationMetrics, EvaluationReport, SampleReport};
 use tests::{Talk, generation, golden_cases, tiny_run};
 
 fn model_of(case: &str) -> PathBuf {
@@ -76,7 +76,7 @@ fn samples(folder: &Path) -> Vec<SampleReport> {
 }
 
 /// Loss and figures of an adapter on all rows of a file.
-fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<TaskFigures>) {
+fn score_of(config: &RunConfig, adapter: Option<PathBuf>) -> (f64, Option<ClassificationMetrics>) {
     Talk::new().score(config, adapter)
 }
 
@@ -96,9 +96,9 @@ fn classes_of_texts_are_learned_and_kept_with_their_head() {
         assert!(last.loss < first.loss / 2.0, "{case}: {first:?} {last:?}");
         let figures = last.figures.clone().unwrap();
         assert!((figures.accuracy - 1.0).abs() < 1e-9 && figures.macro_f1 == Some(1.0), "{case}: {figures:?}");
-        let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
+        let adapter = formats::read(&folder.join("adapter"), None).unwrap();
         assert_eq!(adapter.task.classes, ["no", "yes"]);
-        assert!(!adapter.head.is_empty(), "{case}");
+        assert!(!adapter.head().is_empty(), "{case}");
         let said = samples(&folder);
         assert_eq!((said.len(), said[said.len() - 1].text.as_str()), (8, said[said.len() - 1].reference.as_str()));
         let (loss, figures) = score_of(&config, Some(folder.join("adapter")));
@@ -128,8 +128,8 @@ fn a_causal_model_classifies_by_its_last_token() {
     train(&folder, &config, false);
     let found = evaluations(&folder);
     assert!(found[found.len() - 1].loss < found[0].loss, "{found:?}");
-    let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
-    assert_eq!(adapter.head[0].0, "score.weight");
+    let adapter = formats::read(&folder.join("adapter"), None).unwrap();
+    assert_eq!(adapter.head()[0].0, "score.weight");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn words_are_classified_and_entities_counted() {
     assert_eq!(last.figures.as_ref().unwrap().entity_f1, Some(1.0), "{last:?}");
     let said = samples(&folder).pop().unwrap();
     assert_eq!(said.text, said.reference, "each word has its class");
-    assert_eq!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
+    assert_eq!(formats::read(&folder.join("adapter"), None).unwrap().task.classes, ["B-x", "I-x", "O"]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_mask_is_filled_by_the_checkpoints_own_head() {
         let found = evaluations(&folder);
         let (first, last) = (&found[0], &found[found.len() - 1]);
         assert!(last.loss < first.loss, "{case}: {first:?} {last:?}");
-        assert!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().head.is_empty());
+        assert!(formats::read(&folder.join("adapter"), None).unwrap().head().is_empty());
         assert!(score_of(&config, None).1.is_some(), "the base fills masks too");
     }
     let config = run_of("bert-prefix-seq", Task::MaskedFill, data, home.path());
@@ -222,9 +222,8 @@ fn a_head_of_peft_goes_in_and_comes_out_unchanged() {
     let model = model_of("roberta-prefix-seq");
     talk.run(Ask::Import { adapter: adapter.clone(), model, other_base: false, to: run.clone() });
     talk.run(Ask::Export { adapter: run, to: out.clone() });
-    let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
-    let flat = |adapter: &FoldedAdapter| adapter.prefixes[0].1.flat.clone();
-    assert_eq!((flat(&before), before.head, before.task), (flat(&after), after.head, after.task));
+    let (before, after) = (formats::read(&adapter, None).unwrap(), formats::read(&out, None).unwrap());
+    assert_eq!((flat(&before), before.head(), &before.task), (flat(&after), after.head(), &after.task));
     let config = |folder: &Path| -> serde_json::Value {
         serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
     };
@@ -268,7 +267,7 @@ fn datasets_with_other_classes_have_heads_of_their_own() {
     let folder = home.path().join("run");
     train(&folder, &config, false);
     let adapter = folder.join("adapter");
-    let kept = FoldedAdapter::read(&adapter, None).unwrap();
+    let kept = formats::read(&adapter, None).unwrap();
     assert_eq!(kept.task.classes, ["no", "yes", "x", "y", "z"]);
     assert_eq!(kept.task.heads, [head("texts", 2), head("kinds", 3)]);
     let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
@@ -307,7 +306,7 @@ fn datasets_of_the_same_classes_share_a_head_unless_each_wants_one() {
         train(&folder, config, false);
         let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
         assert_eq!(figures.datasets.len(), 2, "{figures:?}");
-        FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task
+        formats::read(&folder.join("adapter"), None).unwrap().task
     };
     let shared = heads(&config, "shared");
     assert!(shared.heads.is_empty() && shared.classes == ["no", "yes"], "{shared:?}");
@@ -340,7 +339,7 @@ fn words_of_two_datasets_have_heads_too() {
     let figures = evaluations(&folder).pop().unwrap().figures.unwrap();
     assert!(figures.entity_f1.unwrap() > 0.9, "{figures:?}");
     assert!(figures.datasets.iter().all(|of| of.figures.entity_f1.unwrap() > 0.9), "{figures:?}");
-    let task = FoldedAdapter::read(&folder.join("adapter"), None).unwrap().task;
+    let task = formats::read(&folder.join("adapter"), None).unwrap().task;
     assert_eq!(task.classes, ["B-x", "I-x", "O", "B-y", "B-z", "O"]);
 }
 
@@ -350,7 +349,7 @@ fn a_target_takes_the_prefix_of_several_and_the_head_of_its_classes() {
     let config = run_of_two(home.path());
     let source = home.path().join("source");
     train(&source, &config, false);
-    let given = FoldedAdapter::read(&source.join("adapter"), None).unwrap();
+    let given = formats::read(&source.join("adapter"), None).unwrap();
     let begun = |config: &RunConfig, name: &str| {
         let folder = home.path().join(name);
         let init = PrefixInit::Adapter { path: source.clone() };
@@ -358,13 +357,13 @@ fn a_target_takes_the_prefix_of_several_and_the_head_of_its_classes() {
         let mut config = RunConfig { method, ..config.clone() };
         config.training.steps = 1;
         train(&folder, &config, false);
-        let begun = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
-        assert_eq!(begun.prefixes[0].1.flat, given.prefixes[0].1.flat, "{name}");
+        let begun = formats::read(&folder.join("initial"), None).unwrap();
+        assert_eq!(flat(&begun), flat(&given), "{name}");
         begun
     };
     let kinds = named(&config, &config.data.more[0], None);
     let same = begun(&kinds, "same classes");
-    assert_eq!(same.head, given.clone().with_head(Some("kinds")).unwrap().head);
+    assert_eq!(same.head(), given.clone().with_head(Some("kinds")).unwrap().head());
     let row = |i: usize| {
         let (text, label) = [("a", "p"), ("b", "q")][i % 2];
         serde_json::json!({"text": text, "label": label}).to_string()
@@ -372,12 +371,12 @@ fn a_target_takes_the_prefix_of_several_and_the_head_of_its_classes() {
     let others = write(home.path(), "others.jsonl", &(0..8).map(row).collect::<Vec<_>>().join("\n"));
     let fresh = begun(&RunConfig { data: DataConfig::new(others), ..config.clone() }, "other classes");
     assert_eq!(fresh.task.classes, ["p", "q"]);
-    assert!(fresh.head.iter().all(|tensor| !given.head.contains(tensor)), "a head for them is drawn");
-    assert_eq!(begun(&config, "the same datasets").head, given.head, "all heads come along");
+    assert!(fresh.head().iter().all(|tensor| !given.head().contains(tensor)), "a head for them is drawn");
+    assert_eq!(begun(&config, "the same datasets").head(), given.head(), "all heads come along");
 }
 
 /// The loss of each row's class, alone or padded to this many columns.
-fn losses(model: &LoadedModel, adapter: &FoldedAdapter, rows: &[(&[i32], i32)], seq: usize) -> f64 {
+fn losses(model: &LoadedModel, adapter: &AdapterState, rows: &[(&[i32], i32)], seq: usize) -> f64 {
     let pad = |values: &[i32], fill| -> Vec<i32> {
         values.iter().copied().chain(std::iter::repeat_n(fill, seq - values.len())).collect()
     };
@@ -466,4 +465,9 @@ fn the_prefix_of_an_encoder_has_neighbours_too() {
         _ => None,
     });
     assert_eq!(lists.unwrap().len(), 8, "two layers of four positions");
+}
+
+/// The numbers of an adapter's only prefix.
+fn flat(adapter: &AdapterState) -> Vec<f32> {
+    adapter.prefixes().next().unwrap().flat.clone()
 }

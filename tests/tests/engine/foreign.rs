@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor, TensorData};
-use engine::adapters::foreign::{self, Imported, Source};
-use engine::adapters::{FoldedAdapter, FoldedPrefix, PrefixShape};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use engine::adapters::formats::import::{self, Imported, Source};
+use engine::adapters::{AdapterState, PrefixPlacement, PrefixShape, PrefixState, formats};
 use engine::config::{Task, TaskRecord};
 use engine::error::EngineError;
 use engine::generation::Sampling;
@@ -46,8 +46,8 @@ const KEPT: [(&str, &str, Source, PositionConvention); 9] = [
     ("adapters_bart", BART, Source::AdaptersLibrary, PositionConvention::Unshifted),
 ];
 
-fn folded(path: &Path, case: &str) -> engine::error::Result<FoldedAdapter> {
-    match foreign::read(path, &sites(case))?.0 {
+fn folded(path: &Path, case: &str) -> engine::error::Result<AdapterState> {
+    match import::read(path, &sites(case))?.0 {
         Imported::Prefixes(folded) => Ok(folded),
         other @ Imported::SoftPrompt { .. } => panic!("{other:?}"),
     }
@@ -57,19 +57,19 @@ fn folded(path: &Path, case: &str) -> engine::error::Result<FoldedAdapter> {
 fn every_program_is_known_by_its_keys_and_its_prefix_is_what_torch_makes_of_it() {
     let expected = expected();
     for (name, case, source, positions) in KEPT {
-        assert_eq!(foreign::detect(&golden(name)).unwrap(), Some(source), "{name}");
+        assert_eq!(import::detect(&golden(name)).unwrap(), Some(source), "{name}");
         let adapter = folded(&golden(name), case).unwrap();
         adapter.check_fits(&sites(case)).unwrap();
-        assert_eq!(adapter.positions, positions, "{name}");
+        assert_eq!(adapter.placement.positions, positions, "{name}");
         let wanted = expected.keys().filter(|key| key.starts_with(&format!("{name}.")) && !key.ends_with("classifier"));
-        assert_eq!(adapter.prefixes.len(), wanted.count(), "{name}");
-        for (site, prefix) in &adapter.prefixes {
-            let (shape, flat) = &expected[&format!("{name}.{}", site.name())];
+        assert_eq!(adapter.sites().len(), wanted.count(), "{name}");
+        for prefix in adapter.prefixes() {
+            let (shape, flat) = &expected[&format!("{name}.{}", prefix.site.name())];
             assert_eq!(*shape, [prefix.shape.n_virtual, prefix.shape.row()], "{name}");
             let worst = prefix.flat.iter().zip(flat).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(worst < 2e-6, "{name} at the {}: {worst}", site.name());
+            assert!(worst < 2e-6, "{name} at the {}: {worst}", prefix.site.name());
         }
-        let (_, _, sentence) = foreign::read(&golden(name), &sites(case)).unwrap();
+        let (_, _, sentence) = import::read(&golden(name), &sites(case)).unwrap();
         assert!(
             sentence.to_string().contains(&source.sentence().to_string())
                 && sentence.to_string().contains("virtual tokens at the"),
@@ -83,7 +83,7 @@ fn a_head_of_p_tuning_v2_comes_with_its_classes() {
     let texts = folded(&golden("p_tuning_v2"), BERT).unwrap();
     assert_eq!(texts.task.task, Task::SequenceClassification);
     assert_eq!(texts.task.classes, ["LABEL_0", "LABEL_1", "LABEL_2"]);
-    let weight = texts.head.iter().find(|(name, ..)| name == "classifier.weight").unwrap();
+    let weight = texts.head().iter().find(|(name, ..)| name == "classifier.weight").unwrap();
     let (shape, values) = &expected()["p_tuning_v2.classifier"];
     assert_eq!((&weight.1, &weight.2), (shape, values));
     let words = folded(&golden("p_tuning_v2_words"), BERT).unwrap();
@@ -96,8 +96,8 @@ fn an_array_of_numpy_is_a_soft_prompt() {
     let (shape, values) = &expected()["google"];
     for name in ["rows", "columns", "doubles"] {
         let path = golden("google").join(format!("{name}.npy"));
-        assert_eq!(foreign::detect(&path).unwrap(), Some(Source::GooglePrompt));
-        match foreign::read(&path, &sites(GPT2)).unwrap().0 {
+        assert_eq!(import::detect(&path).unwrap(), Some(Source::GooglePrompt));
+        match import::read(&path, &sites(GPT2)).unwrap().0 {
             Imported::SoftPrompt { n_virtual, d_model, values: found } => {
                 assert_eq!([n_virtual, d_model], shape.as_slice());
                 assert_eq!(found, *values, "{name}");
@@ -189,12 +189,12 @@ fn wrong_shapes_missing_keys_and_numbers_that_are_none_are_named() {
 #[test]
 fn a_folder_or_file_with_nothing_known_in_it_says_so() {
     let home = tempfile::tempdir().unwrap();
-    assert!(matches!(foreign::read(home.path(), &sites(GPT2)), Err(EngineError::UnknownAdapter { .. })));
+    assert!(matches!(import::read(home.path(), &sites(GPT2)), Err(EngineError::UnknownAdapter { .. })));
     let model = golden_cases().join(GPT2).join("model");
-    assert_eq!(foreign::detect(&model).unwrap(), None, "a whole model is no adapter");
+    assert_eq!(import::detect(&model).unwrap(), None, "a whole model is no adapter");
     std::fs::write(home.path().join("notes.txt"), "nothing").unwrap();
-    assert!(foreign::detect(&home.path().join("notes.txt")).is_err());
-    assert!(foreign::detect(&home.path().join("absent.bin")).is_err());
+    assert!(import::detect(&home.path().join("notes.txt")).is_err());
+    assert!(import::detect(&home.path().join("absent.bin")).is_err());
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_checkpoint_that_would_run_something_is_refused_by_name() {
     }
     let path = home.path().join("pytorch_model.bin");
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(foreign::read(&path, &sites(BERT)), Err(EngineError::WeightsRun { .. })));
+    assert!(matches!(import::read(&path, &sites(BERT)), Err(EngineError::WeightsRun { .. })));
 }
 
 proptest! {
@@ -243,9 +243,9 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("adapter.bin");
         std::fs::write(&path, &bytes[..end]).unwrap();
-        match foreign::read(&path, &sites(case)) {
+        match import::read(&path, &sites(case)) {
             Ok((Imported::Prefixes(adapter), ..)) => {
-                for (_, prefix) in &adapter.prefixes {
+                for prefix in adapter.prefixes() {
                     prop_assert_eq!(prefix.flat.len(), prefix.shape.stored());
                     prop_assert!(prefix.flat.iter().all(|x| x.is_finite()));
                 }
@@ -264,12 +264,12 @@ fn model(case: &str) -> BaseModel {
 }
 
 /// An adapter of these numbers for a model of one stack.
-fn of(model: &Model, flat: Vec<f32>, positions: PositionConvention) -> FoldedAdapter {
+fn of(model: &Model, flat: Vec<f32>, positions: PositionConvention) -> AdapterState {
     let (site, shape) = model.sites().remove(0);
     let n_virtual = flat.len() / PrefixShape::new(1, &shape).row();
-    let prefix = FoldedPrefix { shape: PrefixShape::new(n_virtual, &shape), flat };
-    let task = TaskRecord::of(Task::Causal);
-    FoldedAdapter { prefixes: vec![(site, prefix)], task, positions, ..FoldedAdapter::default() }
+    let prefix = PrefixState::new(site, PrefixShape::new(n_virtual, &shape), flat);
+    let placement = PrefixPlacement { positions, layers: None };
+    AdapterState { placement, ..AdapterState::new(TaskRecord::of(Task::Causal), [prefix]) }
 }
 
 /// Tokens and last logits of a greedy continuation.
@@ -371,16 +371,16 @@ fn a_text_may_fill_every_position_behind_an_unshifted_prefix() {
 fn the_convention_stays_with_a_folder_and_peft_is_warned_of() {
     let home = tempfile::tempdir().unwrap();
     let adapter = folded(&golden("chatglm"), GPT2).unwrap();
-    adapter.write(home.path(), None).unwrap();
-    let back = FoldedAdapter::read(home.path(), None).unwrap();
-    assert_eq!((back.positions, back.hash()), (PositionConvention::Unshifted, adapter.hash()));
-    let warning = back.export(home.path(), None).unwrap().unwrap();
+    formats::write(&adapter, home.path(), None).unwrap();
+    let back = formats::read(home.path(), None).unwrap();
+    assert_eq!((back.placement.positions, back.hash()), (PositionConvention::Unshifted, adapter.hash()));
+    let warning = formats::export(&back, home.path(), None).unwrap().unwrap();
     assert!(warning.to_string().contains("PEFT begins them at 3"), "{warning}");
     // The same numbers, shifted, are another adapter and say nothing.
-    let shifted = FoldedAdapter { positions: PositionConvention::Shifted, ..back };
-    assert_eq!(shifted.export(home.path(), None).unwrap(), None);
-    assert_eq!(FoldedAdapter::read(home.path(), None).unwrap().positions, PositionConvention::Shifted);
+    let shifted = AdapterState { placement: PrefixPlacement::default(), ..back };
+    assert_eq!(formats::export(&shifted, home.path(), None).unwrap(), None);
+    assert_eq!(formats::read(home.path(), None).unwrap().placement.positions, PositionConvention::Shifted);
     assert_ne!(shifted.hash(), adapter.hash());
     std::fs::write(home.path().join("positions.json"), r#"{"positions": "sideways"}"#).unwrap();
-    assert!(matches!(FoldedAdapter::read(home.path(), None), Err(EngineError::Malformed { .. })));
+    assert!(matches!(formats::read(home.path(), None), Err(EngineError::Malformed { .. })));
 }

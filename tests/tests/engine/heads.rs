@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::{AdapterState, HeadState, NamedTensor, formats};
 use engine::config::{DataConfig, FullConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord};
 use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;
@@ -68,7 +68,7 @@ fn every_logit_of_a_checkpoints_own_head_is_transformers() {
         // The rows name the classes in another order than the head.
         let order = own.scores_of(dataset.task.task, &dataset.task.classes).unwrap();
         let head = model.model.folder().head_weights(dataset.task.task, &order).unwrap();
-        let adapter = FoldedAdapter { head, task: dataset.task.clone(), ..FoldedAdapter::default() };
+        let adapter = AdapterState::new(dataset.task.clone(), [HeadState(head)]);
         let conditioning = model.conditioning(&adapter).unwrap();
         let rows: Vec<usize> = (0..dataset.train.len()).collect();
         let batch = TokenBatch::new(&dataset.train, &rows, model.tokenizer.pad(), dataset.task.task);
@@ -168,7 +168,7 @@ fn run_of(folder: &Path, home: &Path) -> RunConfig {
 }
 
 /// The head before the first step, and what was said of it.
-fn begun(config: &RunConfig, folder: &Path) -> (FoldedAdapter, String) {
+fn begun(config: &RunConfig, folder: &Path) -> (AdapterState, String) {
     let config = Box::new(config.clone());
     let events = Talk::new().run(Ask::Train { folder: folder.to_owned(), config, resume: false });
     let said = events.into_iter().filter_map(|event| match event {
@@ -176,7 +176,7 @@ fn begun(config: &RunConfig, folder: &Path) -> (FoldedAdapter, String) {
         _ => None,
     });
     let said = said.map(|text| text.to_string()).collect::<Vec<_>>().join("\n");
-    (FoldedAdapter::read(&folder.join("initial"), None).unwrap(), said)
+    (formats::read(&folder.join("initial"), None).unwrap(), said)
 }
 
 #[test]
@@ -189,12 +189,12 @@ fn a_run_begins_with_the_checkpoints_head_or_says_why_not() {
     assert_eq!(own.task.classes, ["negative", "neutral", "positive"]);
     let model = ModelFolder::open(&config.model).unwrap();
     let weights = |order: [usize; 3]| sorted(model.head_weights(Task::SequenceClassification, &order).unwrap());
-    assert!(own.head == weights([1, 2, 0]) && own.head != weights([0, 1, 2]));
+    assert!(own.head() == weights([1, 2, 0]) && own.head() != weights([0, 1, 2]));
 
     config.head = HeadInit::New;
     let (new, said) = begun(&config, &home.path().join("new"));
     assert_eq!(said, "a new head for 3 classes is trained; the checkpoint's own is not used: a new one is asked for");
-    assert_ne!(new.head, own.head);
+    assert_ne!(new.head(), own.head());
 
     config.head = HeadInit::Checkpoint;
     config.data = DataConfig { validation_share: 0.25, ..data(&heads().join("albert-texts")) };
@@ -214,11 +214,11 @@ fn a_merged_head_is_the_next_checkpoints_own() {
         let (adapter, to) = (run.join("adapter"), home.path().join("merged").join(name));
         let model = checkpoint.join("model");
         Talk::new().run(Ask::Merge { adapter: adapter.clone(), model, to: to.clone() });
-        let trained = FoldedAdapter::read(&adapter, None).unwrap();
+        let trained = formats::read(&adapter, None).unwrap();
         let merged = ModelFolder::open(&to).unwrap();
         let order = merged.own_head().unwrap().scores_of(task(&checkpoint), &trained.task.classes).unwrap();
         assert_eq!(order, [0, 1, 2], "{name}");
-        assert!(sorted(merged.head_weights(task(&checkpoint), &order).unwrap()) == trained.head, "{name}");
+        assert!(sorted(merged.head_weights(task(&checkpoint), &order).unwrap()) == trained.head(), "{name}");
     }
 }
 

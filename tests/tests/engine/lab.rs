@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::{PartState, formats};
 use engine::config::{
     LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig,
 };
@@ -167,9 +167,10 @@ fn what_diverges_or_cannot_begin_is_a_row_that_says_so() {
     }
     let (whole, huge) = (home.path().join("run"), home.path().join("huge"));
     trained(&config, &PrefixInit::Zero, &whole);
-    let mut spoiled = FoldedAdapter::read(&whole.join("initial"), None).unwrap();
-    spoiled.prefixes[0].1.flat.fill(3e38);
-    spoiled.write(&huge, None).unwrap();
+    let mut spoiled = formats::read(&whole.join("initial"), None).unwrap();
+    let PartState::Prefix(prefix) = &mut spoiled.parts[0] else { panic!("{spoiled:?}") };
+    prefix.flat.fill(3e38);
+    formats::write(&spoiled, &huge, None).unwrap();
     let rows = lab(&config, &plan(&[adapter(&huge), PrefixInit::Zero], 2, &[1, 2]));
     assert!(rows[0].init == PrefixInit::Zero && rows[0].diverged == 0);
     assert!(rows[1].diverged == 2 && rows[1].failure.is_none() && rows[1].after.is_none(), "{rows:?}");

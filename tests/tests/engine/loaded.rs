@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{FoldedAdapter, Incoming, Lookalike, single_file};
+use engine::adapters::{Lookalike, formats};
+use engine::bundle::{self, OpenedAdapter};
 use engine::config::{DataConfig, LoraConfig, LoraInit, MethodConfig, RunConfig};
 use engine::device::DeviceChoice;
 use engine::error::EngineError;
@@ -54,7 +55,7 @@ fn changed(name: &str, home: &Path, keys: &Value, tensors: &[(&str, Vec<usize>)]
 }
 
 fn refusal(adapter: &Path) -> EngineError {
-    FoldedAdapter::read(adapter, None).unwrap_err()
+    formats::read(adapter, None).unwrap_err()
 }
 
 /// The loss on some rows, and what was said.
@@ -124,9 +125,9 @@ fn a_run_goes_on_from_embeddings_heads_whole_modules_and_rows_of_peft() {
     let home = tempfile::tempdir().unwrap();
     for name in BESIDE {
         let adapter = case(name).join("adapter");
-        let read = FoldedAdapter::read(&adapter, None).unwrap();
+        let read = formats::read(&adapter, None).unwrap();
         let init = LoraInit::Adapter { path: adapter.clone() };
-        let lora = LoraConfig { init, ..read.lora.clone().unwrap().config };
+        let lora = LoraConfig { init, ..read.lora().unwrap().config.clone() };
         let mut config =
             RunConfig { model: case(name).join("model"), method: MethodConfig::Lora(lora), ..tiny_run(home.path()) };
         config.training.steps = 3;
@@ -149,8 +150,8 @@ fn fresh_matrices_rows_and_whole_modules_are_the_base_model_at_first() {
     let home = tempfile::tempdir().unwrap();
     let data = rows(home.path());
     for name in BESIDE {
-        let (model, lora) = (case(name).join("model"), FoldedAdapter::read(&case(name).join("adapter"), None).unwrap());
-        let method = MethodConfig::Lora(lora.lora.unwrap().config);
+        let (model, lora) = (case(name).join("model"), formats::read(&case(name).join("adapter"), None).unwrap());
+        let method = MethodConfig::Lora(lora.lora().unwrap().config.clone());
         let mut config = RunConfig { model: model.clone(), method, ..tiny_run(home.path()) };
         config.training.steps = 1;
         let folder = home.path().join(name);
@@ -179,7 +180,7 @@ fn one_file_holds_what_is_beside_the_matrices() {
         };
         Talk::new().run(share);
         let folder = home.path().join(name);
-        single_file::read(&to).unwrap().adapter.write(&folder, None).unwrap();
+        formats::write(&bundle::read(&to).unwrap().adapter, &folder, None).unwrap();
         let (there, here) =
             (score(&model, Some(&adapter), &data).unwrap().0, score(&model, Some(&folder), &data).unwrap().0);
         assert!((there - here).abs() < 1e-6, "{name}: {there} {here}");
@@ -239,7 +240,7 @@ fn an_option_that_changes_what_is_computed_is_refused_by_name_with_true_words() 
     for harmless in [json!(true), json!(false), json!("gaussian"), json!("eva"), json!("lora_ga"), json!("orthogonal")]
     {
         let adapter = changed("llama-lora-1x16-tables", home.path(), &json!({ "init_lora_weights": harmless }), &[]);
-        FoldedAdapter::read(&adapter, None).unwrap();
+        formats::read(&adapter, None).unwrap();
     }
 }
 
@@ -271,7 +272,7 @@ fn a_path_that_holds_no_adapter_is_told_for_what_it_is() {
         (home.path().join("nothing"), Lookalike::Absent),
     ] {
         for like in [None, Some(sites.as_slice())] {
-            match Incoming::read(&path, like) {
+            match OpenedAdapter::read(&path, like) {
                 Err(EngineError::Lookalike { is: found, .. }) => assert_eq!(found, is),
                 other => panic!("{}: {other:?}", path.display()),
             }
@@ -289,10 +290,10 @@ fn a_path_that_holds_no_adapter_is_told_for_what_it_is() {
 fn a_prefix_of_a_model_that_takes_no_keys_and_values_says_that_peft_cannot_load_it() {
     let home = tempfile::tempdir().unwrap();
     for name in ["distilbert-prefix-seq", "albert-prefix-seq", "bert-prefix-seq"] {
-        let mut adapter = FoldedAdapter::read(&case(name).join("adapter"), None).unwrap();
+        let mut adapter = formats::read(&case(name).join("adapter"), None).unwrap();
         adapter.base_model = Some(case(name).join("model").display().to_string());
         let (folder, to) = (home.path().join(name), home.path().join("exported").join(name));
-        adapter.write(&folder, None).unwrap();
+        formats::write(&adapter, &folder, None).unwrap();
         let events = Talk::new().run(Ask::Export { adapter: folder, to });
         let is_said =
             |event: &Report| matches!(event, Report::Notice { text } if text.to_string().contains("PEFT cannot load"));

@@ -6,6 +6,7 @@ mod bad_input;
 mod data;
 mod encoders;
 mod foreign;
+mod hashes;
 mod heads;
 mod hub;
 mod lab;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::config::{
     DataConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, RunConfig, TextConfig,
@@ -90,12 +90,12 @@ fn every_method_learns_and_its_folder_comes_back() {
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let found = loss(&talk, &config.model, Some(&folder.join("adapter")), &config.data);
         assert!((found - best).abs() < 1e-5, "{name}: {found} from the folder, {best} in training");
-        let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
+        let adapter = formats::read(&folder.join("adapter"), None).unwrap();
         let again = home.path().join("again").join(name);
-        adapter.write(&again, Some(&config.method)).unwrap();
-        let back = FoldedAdapter::read(&again, None).unwrap();
+        formats::write(&adapter, &again, Some(&config.method)).unwrap();
+        let back = formats::read(&again, None).unwrap();
         assert_eq!(adapter.hash(), back.hash(), "{name}");
-        let start = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
+        let start = formats::read(&folder.join("initial"), None).unwrap();
         assert_ne!(adapter.hash(), start.hash(), "{name}");
     }
 }
@@ -152,8 +152,8 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     let found = loss(&talk, &config.model, Some(&folder.join("adapter")), &config.data);
     assert!((found - losses[0]).abs() < 1e-5, "{found} from the folder, {} in the run", losses[0]);
     assert!((found - base).abs() > 1e-4, "the words are read");
-    let adapter = FoldedAdapter::read(&folder.join("adapter"), None).unwrap();
-    let said = adapter.text.unwrap();
+    let adapter = formats::read(&folder.join("adapter"), None).unwrap();
+    let said = adapter.text().unwrap();
     assert!(said.starts_with("a b:") && said.ends_with("\n\n"), "{said:?}");
     let too_long = TextConfig { instruction: "a b c ".repeat(20), shots: 0 };
     let config = RunConfig { method: MethodConfig::Text(too_long), ..config };
@@ -173,8 +173,8 @@ fn of_trained_weights_only_the_newest_and_the_best_are_kept() {
         std::fs::read_dir(folder.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!((1..=2).contains(&kept.len()), "{kept:?}");
     assert!(kept.iter().all(|checkpoint| checkpoint.join("state.safetensors").is_file()), "{kept:?}");
-    let start = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
-    assert!(start.weights.is_empty(), "the model's own weights are not kept a second time");
+    let start = formats::read(&folder.join("initial"), None).unwrap();
+    assert!(start.weights().is_empty(), "the model's own weights are not kept a second time");
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use engine::adapters::Parameter;
 use engine::config::{OptimizerConfig, Schedule, TrainingConfig};
 use engine::device;
-use engine::training::memory::Memory;
-use engine::training::optimizer::Gradient;
+use engine::training::optimizer_state::OptimizerState;
 use engine::training::schedule::learning_rate;
+use engine::training::trainer::Gradient;
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -35,7 +35,8 @@ fn every_optimizer_steps_as_its_reference_does() {
         let optimizer: OptimizerConfig = config.optimizer;
         let clip_norm = case["clip_norm"].as_f64();
         let mut trained = parameters(&golden["initial"]);
-        let mut memory: Vec<Memory> = shapes.iter().map(|shape| Memory::fresh(&optimizer, shape, &device)).collect();
+        let mut optimizer_state: Vec<OptimizerState> =
+            shapes.iter().map(|shape| OptimizerState::fresh(&optimizer, shape, &device)).collect();
         for (index, of_step) in golden["gradients"].as_array().unwrap().iter().enumerate() {
             let values = parameters(of_step).into_iter().map(|parameter| parameter.value).collect();
             let gradient = Gradient::new(0.0, values).unwrap();
@@ -46,7 +47,7 @@ fn every_optimizer_steps_as_its_reference_does() {
                 (&optimizer, config.weight_decay_on),
                 (index + 1, rate),
                 clip_norm,
-                trained.iter_mut().zip(&mut memory),
+                trained.iter_mut().zip(&mut optimizer_state),
             );
             let ours: Vec<f32> = trained.iter().flat_map(|parameter| parameter.to_vec().unwrap()).collect();
             let theirs = numbers(&case["after"][index]);

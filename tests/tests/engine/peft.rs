@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::config::BeginToken;
 use engine::generation::{Beams, Sampling};
 use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
@@ -28,8 +28,8 @@ fn an_adapter_of_peft_goes_in_and_comes_out_unchanged() {
     let import = Ask::Import { adapter: adapter.clone(), model: tiny_model(), other_base: false, to: run.clone() };
     talk.run(import);
     talk.run(Ask::Export { adapter: run, to: out.clone() });
-    let (before, after) = (FoldedAdapter::read(&adapter, None).unwrap(), FoldedAdapter::read(&out, None).unwrap());
-    let (before, after) = (&before.prefixes[0].1, &after.prefixes[0].1);
+    let (before, after) = (formats::read(&adapter, None).unwrap(), formats::read(&out, None).unwrap());
+    let (before, after) = (before.prefixes().next().unwrap(), after.prefixes().next().unwrap());
     assert_eq!(before.shape, after.shape);
     assert_eq!(before.flat, after.flat);
     let keys = |folder: &Path| {
@@ -45,8 +45,8 @@ fn cartridges_and_prompts_of_several_tasks_come_out_as_peft_wrote_them() {
     let home = tempfile::tempdir().unwrap();
     for case in ["llama-cartridge-2x32", "gpt2-multitask-2x32"] {
         let (adapter, out) = (golden_cases().join(case).join("adapter"), home.path().join(case));
-        let read = FoldedAdapter::read(&adapter, None).unwrap();
-        assert_eq!(read.export(&out, None).unwrap(), None);
+        let read = formats::read(&adapter, None).unwrap();
+        assert_eq!(formats::export(&read, &out, None).unwrap(), None);
         let config = |folder: &Path| -> serde_json::Value {
             serde_json::from_str(&std::fs::read_to_string(folder.join("adapter_config.json")).unwrap()).unwrap()
         };

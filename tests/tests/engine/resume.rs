@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine::config::{FullConfig, LoraConfig, MethodConfig, RunConfig};
 use engine::protocol::{Ask, Outcome, Report};
-use engine::training::run_folder::{Older, Record, RunFolder, read_checkpoints};
+use engine::training::run_folder::{Record, Retention, RunFolder, read_checkpoints};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tests::{Talk, curve, tiny_model, tiny_run};
@@ -276,7 +276,7 @@ proptest! {
         let run = RunFolder::open(&home.path().join("run")).unwrap();
         let list = json!({"last": last, "best": names.first(), "all": names});
         std::fs::write(run.path.join("checkpoints.json"), list.to_string()).unwrap();
-        let older = if whole { Older::GoWhole } else { Older::KeepAdapter };
+        let older = if whole { Retention::Delete } else { Retention::AdapterOnly };
         // Refused or done: either way only in here.
         drop((run.note_checkpoint(5, false, older), run.note_checkpoint(7, true, older), run.forget_best()));
         prop_assert_eq!(std::fs::read_to_string(victim.join("state.json")).unwrap(), "mine");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::analysis::{Metric, Side, Space};
 use engine::config::{
     MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, Task, TaskRecord,
@@ -215,7 +215,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
     let said =
         |event: &Report| matches!(event, Report::Notice { text } if text.to_string().contains("PEFT has no place"));
     assert!(events.iter().any(said), "{events:?}");
-    let sites = FoldedAdapter::read(&out, None).unwrap().sites();
+    let sites = formats::read(&out, None).unwrap().sites();
     assert_eq!(sites, [Site::Encoder, Site::Decoder, Site::Cross]);
 }
 

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::single_file::{self, About, BaseModel, PrefixFile};
-use engine::adapters::{FoldedAdapter, Incoming};
+use engine::adapters::{AdapterState, FewShotState, WeightsState, formats};
+use engine::bundle::{self, BaseModel, Manifest, OpenedAdapter, PrefixFile};
+use engine::config::TaskRecord;
 use engine::device::DeviceChoice;
 use engine::error::{EngineError, Failure};
 use engine::models::ModelFolder;
@@ -111,8 +112,8 @@ fn what_a_run_shares_says_all_that_belongs_to_it_and_computes_the_same_elsewhere
         said,
         ["a prefix of the workbench: 4 virtual tokens at the decoder; the text's positions begin behind it"]
     );
-    let imported = FoldedAdapter::read(&home.path().join("imported/adapter"), None).unwrap();
-    let shared = single_file::read(&file).unwrap().adapter;
+    let imported = formats::read(&home.path().join("imported/adapter"), None).unwrap();
+    let shared = bundle::read(&file).unwrap().adapter;
     assert_eq!(imported.hash(), shared.hash());
 }
 
@@ -140,10 +141,10 @@ fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
         assert_eq!(probe.verdict(), ProbeVerdict::AsTheSender, "{case}: {probe:?}");
         assert!(probe.from_base > 0.0, "{case}: {probe:?}");
         let sites = ModelFolder::open(&model).unwrap().sites();
-        let before = FoldedAdapter::read(&golden_cases().join(case).join("adapter"), Some(&sites)).unwrap();
-        let after = single_file::read(&file).unwrap().adapter;
+        let before = formats::read(&golden_cases().join(case).join("adapter"), Some(&sites)).unwrap();
+        let after = bundle::read(&file).unwrap().adapter;
         assert_eq!((before.hash(), &before.task), (after.hash(), &after.task), "{case}");
-        let told = |adapter: &FoldedAdapter| (adapter.n_frozen, adapter.layers.clone(), adapter.positions);
+        let told = |adapter: &AdapterState| (adapter.n_frozen(), adapter.placement.clone());
         assert_eq!(told(&before), told(&after), "{case}");
     }
 }
@@ -152,16 +153,18 @@ fn every_kind_of_model_shares_its_adapter_and_finds_the_same_logits() {
 fn a_prompt_of_several_tasks_and_trained_weights_come_back_as_they_went() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
-    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let of_tasks = formats::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
     let weights = vec![("transformer.ln_f.bias".to_owned(), vec![3], vec![0.5, -1.0, 2.0])];
-    let text = FoldedAdapter { text: Some("Say it.".into()), ..FoldedAdapter::default() };
-    let all = FoldedAdapter { weights: weights.clone(), ..of_tasks.clone() };
-    for adapter in [of_tasks, all, FoldedAdapter { weights, ..FoldedAdapter::default() }, text] {
+    let text = AdapterState::new(TaskRecord::default(), [FewShotState("Say it.".to_owned())]);
+    let alone = AdapterState::new(TaskRecord::default(), [WeightsState(weights.clone())]);
+    let mut all = of_tasks.clone();
+    all.push(WeightsState(weights));
+    for adapter in [of_tasks, all, alone, text] {
         let folder = ModelFolder::open(&tiny_model()).unwrap();
-        let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0"));
-        single_file::write(&path, &adapter, about, None).unwrap();
-        let back = single_file::read(&path).unwrap().adapter;
-        assert_eq!(back, FoldedAdapter { base_model: back.base_model.clone(), ..adapter });
+        let about = Manifest::new(&adapter, BaseModel::of(&folder.summary(), "0"));
+        bundle::write(&path, &adapter, about, None).unwrap();
+        let back = bundle::read(&path).unwrap().adapter;
+        assert_eq!(back, AdapterState { base_model: back.base_model.clone(), ..adapter });
     }
 }
 
@@ -170,11 +173,11 @@ fn sizes_of_other_parts_are_held_against_their_tensors() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
     let folder = ModelFolder::open(&tiny_model()).unwrap();
-    let lora = FoldedAdapter::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
-    let of_tasks = FoldedAdapter::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
-    let both = FoldedAdapter { lora: lora.lora, ..of_tasks };
-    let about = About::new(&both, BaseModel::of(&folder.summary(), "0"));
-    single_file::write(&path, &both, about, None).unwrap();
+    let lora = formats::read(&golden_cases().join("gpt2-lora-2x24-rs/adapter"), None).unwrap();
+    let of_tasks = formats::read(&golden_cases().join("gpt2-multitask-2x32/adapter"), None).unwrap();
+    let both = AdapterState::new(of_tasks.task.clone(), [of_tasks.parts[0].clone(), lora.parts[0].clone()]);
+    let about = Manifest::new(&both, BaseModel::of(&folder.summary(), "0"));
+    bundle::write(&path, &both, about, None).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for (why, change) in [
         (
@@ -202,7 +205,7 @@ fn sizes_of_other_parts_are_held_against_their_tensors() {
         change(&mut json, &mut tensors);
         let metadata = HashMap::from([("prefix_workbench".to_owned(), json.to_string())]);
         write_floats(&path, &tensors, Some(metadata)).unwrap();
-        let said = single_file::read(&path).unwrap_err().to_string();
+        let said = bundle::read(&path).unwrap_err().to_string();
         assert!(said.contains(why), "{why}: {said}");
     }
 }
@@ -279,23 +282,23 @@ fn changed(change: impl Fn(&mut serde_json::Value, &mut engine::weights::Floats)
     change(&mut json, &mut tensors);
     let metadata = HashMap::from([("prefix_workbench".to_owned(), json.to_string())]);
     write_floats(&path, &tensors, Some(metadata)).unwrap();
-    single_file::read(&path).unwrap_err().to_string()
+    bundle::read(&path).unwrap_err().to_string()
 }
 
 /// The adapter of the tiny model with a probe.
 fn small_file() -> Vec<u8> {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a.prefix");
-    let adapter = FoldedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+    let adapter = formats::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
     let folder = ModelFolder::open(&tiny_model()).unwrap();
-    let about = About::new(&adapter, BaseModel::of(&folder.summary(), "0123456789abcdef"));
-    let reference = single_file::ReferenceLogits {
+    let about = Manifest::new(&adapter, BaseModel::of(&folder.summary(), "0123456789abcdef"));
+    let reference = bundle::ReferenceLogits {
         rows: vec![vec![4, 5, 6], vec![7]],
         columns: vec![0, 9],
         logits: vec![0.5, -1.0, 2.0, 0.25],
     };
-    single_file::write(&path, &adapter, about, Some(&reference)).unwrap();
-    let PrefixFile { adapter: back, reference: found, .. } = single_file::read(&path).unwrap();
+    bundle::write(&path, &adapter, about, Some(&reference)).unwrap();
+    let PrefixFile { adapter: back, reference: found, .. } = bundle::read(&path).unwrap();
     assert_eq!((back.hash(), found), (adapter.hash(), Some(reference)));
     std::fs::read(path).unwrap()
 }
@@ -335,12 +338,11 @@ fn a_probe_with_tokens_or_columns_of_another_vocabulary_is_refused() {
     let path = home.path().join("a.prefix");
     let talk = Talk::new();
     for (column, token, why) in [(9000, 4, "logit 9000"), (0, 9000, "token 9000")] {
-        let read = Incoming::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+        let read = OpenedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
         let folder = ModelFolder::open(&tiny_model()).unwrap();
-        let about = About::new(&read.adapter, BaseModel::of(&folder.summary(), "0"));
-        let reference =
-            single_file::ReferenceLogits { rows: vec![vec![token]], columns: vec![column], logits: vec![0.0] };
-        single_file::write(&path, &read.adapter, about, Some(&reference)).unwrap();
+        let about = Manifest::new(&read.adapter, BaseModel::of(&folder.summary(), "0"));
+        let reference = bundle::ReferenceLogits { rows: vec![vec![token]], columns: vec![column], logits: vec![0.0] };
+        bundle::write(&path, &read.adapter, about, Some(&reference)).unwrap();
         let failure = probe(&talk, &path, &tiny_model()).unwrap_err();
         assert!(failure.what.to_string().contains(why), "{failure:?}");
     }
@@ -352,10 +354,10 @@ fn a_file_cut_anywhere_is_an_error() {
     let (path, whole) = (home.path().join("a.prefix"), small_file());
     for end in (0..whole.len()).step_by(13) {
         std::fs::write(&path, &whole[..end]).unwrap();
-        assert!(Incoming::read(&path, None).is_err(), "cut at {end}");
+        assert!(OpenedAdapter::read(&path, None).is_err(), "cut at {end}");
     }
     std::fs::write(&path, "").unwrap();
-    assert!(matches!(single_file::read(&path), Err(EngineError::Malformed { .. })));
+    assert!(matches!(bundle::read(&path), Err(EngineError::Malformed { .. })));
 }
 
 proptest! {
@@ -375,9 +377,9 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a.prefix");
         std::fs::write(&path, &bytes).unwrap();
-        match single_file::read(&path) {
+        match bundle::read(&path) {
             Ok(file) => {
-                for (_, prefix) in &file.adapter.prefixes {
+                for prefix in file.adapter.prefixes() {
                     prop_assert_eq!(prefix.flat.len(), prefix.shape.stored());
                     prop_assert!(prefix.flat.len() * 4 <= bytes.len());
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{FoldedAdapter, Place, Prefix, PrefixTarget};
+use engine::adapters::{Place, Prefix, PrefixSource, PrefixSpec, formats};
 use engine::config::{
     BeginToken, DataConfig, MethodConfig, Mixing, MoreData, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
     PromptEncoderKind, PromptInit, PromptTasks, RunConfig, Schedule, Task, TaskFactors, TrainingConfig,
@@ -11,6 +11,7 @@ use engine::config::{
 use engine::device::DeviceChoice;
 use engine::generation::{Beams, Sampling};
 use engine::loaded_model::LoadedModel;
+use engine::models::ModelFacts;
 use engine::models::ModelFolder;
 use engine::nn::Precision;
 use engine::protocol::{Ask, GeneratedStream, Prompt, Report, Stream};
@@ -127,7 +128,7 @@ fn the_short_form_of_the_paper_is_written_out_in_the_run() {
     train(&folder, &config);
     let kept = kept_config(&folder);
     assert_eq!((kept.data.prompt_template.as_str(), kept.method.n_virtual()), (AROUND, 3));
-    assert_eq!(FoldedAdapter::read(&folder.join("adapter"), None).unwrap().n_soft(), 3);
+    assert_eq!(formats::read(&folder.join("adapter"), None).unwrap().n_soft(), 3);
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn one_prompt_serves_tasks_that_are_told_apart() {
     let found = evaluations(&folder);
     assert!(found[found.len() - 1].loss < found[0].loss, "{found:?}");
     let adapter = folder.join("adapter");
-    let kept = FoldedAdapter::read(&adapter, None).unwrap();
+    let kept = formats::read(&adapter, None).unwrap();
     assert_eq!(kept.task.tasks, ["turn", "copy"]);
     let alone = RunConfig { data: DataConfig { more: Vec::new(), ..config.data.clone() }, ..config.clone() };
     let called = |name: &str| {
@@ -303,8 +304,8 @@ fn datasets_share_a_prefix_that_another_run_starts_from() {
     prefix.init = PrefixInit::Adapter { path: home.path().join("even/adapter") };
     let folder = home.path().join("target");
     train(&folder, &target);
-    let begun = FoldedAdapter::read(&folder.join("initial"), None).unwrap();
-    let given = FoldedAdapter::read(&home.path().join("even/adapter"), None).unwrap();
+    let begun = formats::read(&folder.join("initial"), None).unwrap();
+    let given = formats::read(&home.path().join("even/adapter"), None).unwrap();
     assert_eq!(begun.hash(), given.hash(), "it starts where the other ended");
     assert!(evaluations(&folder)[0].loss < learned[0].loss);
     assert!(
@@ -332,10 +333,11 @@ fn a_prefix_of_words_is_the_beginning_of_a_long_text_as_peft_takes_it() {
         LoadedModel::load(&case.join("model"), (DeviceChoice::Cpu, Precision::F32), None, &mut |_| Ok(())).unwrap();
     let init = PrefixInit::Words { text: String::new() };
     let config = PrefixConfig { n_virtual, n_frozen: 2, init, ..PrefixConfig::default() };
-    let (site, shape) = config.sites_of(&loaded.model.sites()).unwrap()[0];
-    let target = PrefixTarget { words, ..PrefixTarget::default() };
-    let place = Place { model: &loaded.model, site, device: &loaded.device };
-    let found = Prefix::initialise(shape, &config, &target, place, 1).unwrap().fold().unwrap();
+    let (site, shape) = config.sites_of(&loaded.model.prefix_sites()).unwrap()[0];
+    let target = PrefixSource { words, ..PrefixSource::default() };
+    let place = Place { model: &loaded.model, device: &loaded.device };
+    let spec = PrefixSpec { site, shape, config };
+    let found = Prefix::initialise(spec, &target, place, 1).unwrap().folded().unwrap().flat;
     let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(found.len() == expected.len() && far < 1e-5, "{far}");
 }
@@ -354,11 +356,11 @@ fn the_first_slots_of_a_cartridge_stay_and_a_resumed_run_keeps_them() {
     });
     let (trained, stored) = facts.unwrap();
     assert_eq!(trained * 4, stored * 3, "one slot of four is not trained");
-    let read = |folder: &Path| FoldedAdapter::read(folder, None).unwrap();
+    let read = |folder: &Path| formats::read(folder, None).unwrap();
     let (begun, ended) = (read(&whole.join("initial")), read(&whole.join("adapter")));
-    assert_eq!((begun.n_frozen, ended.n_frozen), (1, 1));
-    let row = ended.prefixes[0].1.shape.row();
-    let (begun, ended_flat) = (&begun.prefixes[0].1.flat, &ended.prefixes[0].1.flat);
+    assert_eq!((begun.n_frozen(), ended.n_frozen()), (1, 1));
+    let row = ended.prefixes().next().unwrap().shape.row();
+    let (begun, ended_flat) = (&begun.prefixes().next().unwrap().flat, &ended.prefixes().next().unwrap().flat);
     assert_eq!(begun[..row], ended_flat[..row]);
     assert!(begun[row..].iter().zip(&ended_flat[row..]).all(|(a, b)| a != b));
     let text = std::fs::read_to_string(whole.join("adapter/adapter_config.json")).unwrap();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::process::Command;
 
-use engine::adapters::single_file::{self, About, BaseModel};
-use engine::adapters::{FoldedAdapter, Incoming};
+use engine::adapters::formats;
+use engine::bundle::{self, BaseModel, Manifest, OpenedAdapter};
 use engine::config::DataConfig;
 use engine::data::{Templates, Tokenizer};
 use engine::models::ModelFolder;
@@ -32,7 +32,7 @@ fn refused(config: &Value, weights: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("adapter_config.json"), config.to_string());
     write(&folder.path().join("adapter_model.safetensors"), weights);
-    Incoming::read(folder.path(), None).map(|_| ()).unwrap_err().to_string()
+    OpenedAdapter::read(folder.path(), None).map(|_| ()).unwrap_err().to_string()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn more_classes_than_are_told_apart_are_refused() {
     let config = json!({"peft_type": "PREFIX_TUNING", "task_type": "SEQ_CLS", "num_virtual_tokens": 1, "num_layers": 1,
         "token_dim": 2, "num_attention_heads": 1});
     write(&folder.path().join("adapter_config.json"), config.to_string());
-    let said = Incoming::read(folder.path(), None).map(|_| ()).unwrap_err().to_string();
+    let said = OpenedAdapter::read(folder.path(), None).map(|_| ()).unwrap_err().to_string();
     assert!(said.contains("1001 classes, more than 1000"), "{said}");
 }
 
@@ -78,7 +78,7 @@ fn layers_beyond_counting_are_no_panic() {
         let config = json!({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 1, "num_layers": n_layers,
             "num_attention_heads": 1});
         write(&folder.path().join("adapter_config.json"), config.to_string());
-        let said = Incoming::read(folder.path(), None).map(|_| ()).unwrap_err().to_string();
+        let said = OpenedAdapter::read(folder.path(), None).map(|_| ()).unwrap_err().to_string();
         assert!(said.contains("do not fit the layers"), "{said}");
     }
 }
@@ -138,16 +138,16 @@ fn many_names_for_one_storage_are_refused_and_a_few_are_read() {
         &folder.path().join("adapter_config.json"),
         json!({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 1}).to_string(),
     );
-    assert!(Incoming::read(folder.path(), None).is_err());
+    assert!(OpenedAdapter::read(folder.path(), None).is_err());
 }
 
 /// A `.prefix` file whose JSON was changed.
-fn shared(folder: &Path, change: impl Fn(&mut About)) -> std::path::PathBuf {
-    let adapter = FoldedAdapter::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
+fn shared(folder: &Path, change: impl Fn(&mut Manifest)) -> std::path::PathBuf {
+    let adapter = formats::read(&golden_cases().join("gpt2-prefix-2x44/adapter"), None).unwrap();
     let summary = ModelFolder::open(&tiny_model()).unwrap().summary();
-    let mut about = About::new(&adapter, BaseModel::of(&summary, "0123456789abcdef"));
+    let mut about = Manifest::new(&adapter, BaseModel::of(&summary, "0123456789abcdef"));
     let path = folder.join("x.prefix");
-    single_file::write(&path, &adapter, about.clone(), None).unwrap();
+    bundle::write(&path, &adapter, about.clone(), None).unwrap();
     change(&mut about);
     let metadata = read_metadata(&path).unwrap();
     assert!(metadata.contains_key("prefix_workbench"));
@@ -157,8 +157,8 @@ fn shared(folder: &Path, change: impl Fn(&mut About)) -> std::path::PathBuf {
     path
 }
 
-fn template(prompt: &str) -> single_file::SharedTemplate {
-    single_file::SharedTemplate {
+fn template(prompt: &str) -> bundle::SharedTemplate {
+    bundle::SharedTemplate {
         prompt_template: prompt.to_owned(),
         target_template: "{{ target }}".to_owned(),
         begin_token: engine::config::BeginToken::default(),
@@ -171,10 +171,10 @@ fn a_prefix_file_with_a_template_that_would_overflow_the_stack_is_refused_when_i
     let folder = tempfile::tempdir().unwrap();
     let deep = template(&format!("{{{{ {}1 }}}}", "-".repeat(16_000)));
     let path = shared(folder.path(), |about| about.template = Some(deep.clone()));
-    let said = single_file::read(&path).map(|_| ()).unwrap_err().to_string();
+    let said = bundle::read(&path).map(|_| ()).unwrap_err().to_string();
     assert!(said.contains("stand around each other"), "{said}");
     let path = shared(folder.path(), |about| about.template = Some(template("{{ source }}")));
-    single_file::read(&path).unwrap();
+    bundle::read(&path).unwrap();
 }
 
 #[test]
@@ -183,18 +183,18 @@ fn a_prefix_file_whose_texts_nobody_could_read_is_refused() {
     let long = "a".repeat(2_000_000);
     let sample = SampleReport { step: 1, row: 0, prompt: long.clone(), reference: String::new(), text: String::new() };
     for (change, word) in [
-        (Box::new(|about: &mut About| about.card.clone_from(&long)) as Box<dyn Fn(&mut About)>, "card"),
-        (Box::new(|about: &mut About| about.card = long.repeat(10)), "bytes"),
-        (Box::new(|about: &mut About| about.base.name.clone_from(&long)), "base model"),
-        (Box::new(|about: &mut About| about.samples = vec![sample.clone()]), "samples"),
+        (Box::new(|about: &mut Manifest| about.card.clone_from(&long)) as Box<dyn Fn(&mut Manifest)>, "card"),
+        (Box::new(|about: &mut Manifest| about.card = long.repeat(10)), "bytes"),
+        (Box::new(|about: &mut Manifest| about.base.name.clone_from(&long)), "base model"),
+        (Box::new(|about: &mut Manifest| about.samples = vec![sample.clone()]), "samples"),
         (
-            Box::new(|about: &mut About| {
+            Box::new(|about: &mut Manifest| {
                 about.samples = vec![SampleReport { prompt: "a".into(), ..sample.clone() }; 101]
             }),
             "samples",
         ),
     ] {
-        let said = single_file::read(&shared(folder.path(), change)).map(|_| ()).unwrap_err().to_string();
+        let said = bundle::read(&shared(folder.path(), change)).map(|_| ()).unwrap_err().to_string();
         assert!(said.contains(word), "{word}: {said}");
     }
 }
@@ -279,7 +279,7 @@ fn a_pipe_or_a_device_in_place_of_a_file_is_named_and_nobody_waits_for_it() {
     std::fs::create_dir_all(&adapter).unwrap();
     assert!(Command::new("mkfifo").arg(adapter.join("adapter_config.json")).status().unwrap().success());
     write(&adapter.join("adapter_model.safetensors"), header_alone(&json!({})));
-    assert!(Incoming::read(&adapter, None).is_err());
+    assert!(OpenedAdapter::read(&adapter, None).is_err());
     let rows = home.path().join("rows.jsonl");
     assert!(Command::new("mkfifo").arg(&rows).status().unwrap().success());
     assert!(engine::data::read_table(&rows).unwrap_err().to_string().contains("a device or a pipe"));
@@ -307,7 +307,7 @@ fn what_goes_out_names_nobody_and_carries_no_rows_unless_they_are_wished() {
             with_samples,
             to: to.clone(),
         }));
-        let about = single_file::read(&to).unwrap().about;
+        let about = bundle::read(&to).unwrap().about;
         assert_eq!(about.samples.len(), if with_samples { 2 } else { 0 });
         assert_eq!(said.iter().any(|text| text.contains("2 rows of the validation data")), with_samples, "{said:?}");
         probed.push(about.reference_rows);
@@ -407,7 +407,7 @@ proptest! {
         let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         config[key] = value;
         write(&path, config.to_string());
-        if let Err(error) = Incoming::read(folder.path(), None) {
+        if let Err(error) = OpenedAdapter::read(folder.path(), None) {
             prop_assert!(!error.to_string().is_empty());
         }
     }

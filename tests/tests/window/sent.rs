@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use app::store::{Answer, ModelRow, Request, RunState};
 use app::text::Language;
 use egui_kittest::kittest::Queryable as _;
-use engine::adapters::single_file::{About, BaseModel, OtherParts, SharedTemplate};
+use engine::bundle::{BaseModel, Manifest, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};
 use engine::error::Failure;
 use engine::nn::positions::PositionConvention;
@@ -73,7 +73,7 @@ pub(crate) fn facts(other_base: Option<&str>) -> Box<AdapterFacts> {
         d_head: 64,
         vocab_size: 8192,
     };
-    let about = About {
+    let about = Manifest {
         format: 1,
         method: "prefix_tuning".into(),
         sites: Vec::new(),

@@ -1,8 +1,9 @@
 //! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
+use engine::adapters::plan;
+use engine::config::{MethodConfig, TaskRecord};
 use engine::models::ModelSummary;
 use engine::nn::Precision;
-use engine::training::count_parameters;
 
 use super::draft::Draft;
 use super::tuning::Kind;
@@ -19,10 +20,11 @@ pub struct Parameters {
 /// Counts what the method trains and keeps in a model, with the head of a task with so many classes; `None` where the
 /// form asks for layers that the model does not have.
 pub fn parameters(draft: &Draft, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
-    let (method, lora) = (draft.method(model.encoder_layers), draft.tuning.beside());
-    let task = (draft.shown_task(Some(model)), n_classes);
-    let (trained, stored) = count_parameters(&method, lora.as_ref(), task, model).ok()?;
-    Some(Parameters { trained, stored })
+    let beside = draft.tuning.beside().map(MethodConfig::Lora);
+    let methods: Vec<MethodConfig> = std::iter::once(draft.method(model.encoder_layers)).chain(beside).collect();
+    let task = TaskRecord::of_size(draft.shown_task(Some(model)), n_classes);
+    let spec = plan(&methods, &task, model).ok()?;
+    Some(Parameters { trained: spec.trained(), stored: spec.stored() })
 }
 
 /// Bytes that training or generating needs, by part.

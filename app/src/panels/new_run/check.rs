@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::adapters::LoraShape;
+use engine::adapters::methods::lora::LoraSpec;
 use engine::config::{PromptInit, RunConfig};
 use engine::data::DataPreview;
 use engine::models::ModelSummary;
@@ -165,7 +165,7 @@ impl Draft {
         }
         if let Some(lora) = tuning.any_lora() {
             let known = model.filter(|model| !model.linears.is_empty());
-            let found = known.map(|model| LoraShape::new(&lora.config(), &model.architecture, &model.linears));
+            let found = known.map(|model| LoraSpec::new(&lora.config(), &model.architecture, &model.linears));
             if lora.targets == Targets::Named && lora.names.trim().is_empty() {
                 issue(Field::Targets, say!("issue.no_targets"));
             } else if let Some(Err(error)) = found {

@@ -85,7 +85,7 @@ impl From<&LoraConfig> for LoraDraft {
     fn from(config: &LoraConfig) -> Self {
         let (targets, names) = match config.targets.as_deref() {
             None => (Targets::Usual, String::new()),
-            Some([only]) if only == engine::adapters::ALL_LINEAR => (Targets::AllLinear, String::new()),
+            Some([only]) if only == engine::adapters::methods::lora::ALL_LINEAR => (Targets::AllLinear, String::new()),
             Some(names) => (Targets::Named, names.join(", ")),
         };
         Self { config: config.clone(), targets, names }
@@ -97,7 +97,7 @@ impl LoraDraft {
     pub fn config(&self) -> LoraConfig {
         let targets = match self.targets {
             Targets::Usual => None,
-            Targets::AllLinear => Some(vec![engine::adapters::ALL_LINEAR.to_owned()]),
+            Targets::AllLinear => Some(vec![engine::adapters::methods::lora::ALL_LINEAR.to_owned()]),
             Targets::Named => Some(names_of(&self.names)),
         };
         LoraConfig { targets, ..self.config.clone() }

@@ -9,7 +9,7 @@ use engine::Sentence;
 use engine::config::{MethodConfig, RunConfig};
 use engine::nn::Precision;
 use engine::protocol::Phase;
-use engine::training::NamedFigures;
+use engine::training::NamedMetrics;
 
 use self::plots::Plots;
 use self::tabs::Tabs;
@@ -285,7 +285,7 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
                 let note = figures.macro_f1.map(|share| say!("training.macro_f1", share = percent(share)));
                 let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
                 if !figures.datasets.is_empty() {
-                    let of = |of: &NamedFigures| format!("{} {}", of.name, percent(of.figures.accuracy));
+                    let of = |of: &NamedMetrics| format!("{} {}", of.name, percent(of.figures.accuracy));
                     tile.on_hover_text(figures.datasets.iter().map(of).collect::<Vec<_>>().join("\n"));
                 }
             }

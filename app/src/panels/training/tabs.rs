@@ -1,7 +1,7 @@
 //! Under the curves: samples of each evaluation, the log, the settings.
 
 use egui::{RichText, ScrollArea, Ui};
-use engine::training::{NamedFigures, SampleReport};
+use engine::training::{NamedMetrics, SampleReport};
 
 use crate::say;
 use crate::state::run_view::RunView;
@@ -78,7 +78,7 @@ impl Tabs {
             if let Some(figures) = evaluation.and_then(|e| e.figures.as_ref()) {
                 let accuracy = format!("{:.1}", 100.0 * figures.accuracy);
                 line.push_str(&say!("training.samples_accuracy", accuracy = accuracy));
-                for NamedFigures { name, figures } in &figures.datasets {
+                for NamedMetrics { name, figures } in &figures.datasets {
                     line.push_str(&format!(" · {name} {:.1} %", 100.0 * figures.accuracy));
                 }
             }

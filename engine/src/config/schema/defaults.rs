@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Kind, Setting};
 use crate::config::{
-    DataConfig, FullConfig, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptTasks, Reparameterisation, RunConfig, Schedule, TextConfig,
+    DataConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptTasks,
+    Reparameterisation, RunConfig, Schedule, TextConfig,
 };
 
 /// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
@@ -49,14 +49,14 @@ fn new_runs() -> Vec<Value> {
         MethodConfig::Prefix(PrefixConfig { reparameterisation: network, ..PrefixConfig::default() }),
         MethodConfig::Prompt(PromptConfig { tasks: Some(PromptTasks::default()), ..PromptConfig::default() }),
         MethodConfig::Prompt(PromptConfig { encoder: Some(PromptEncoder::default()), ..PromptConfig::default() }),
-        MethodConfig::Lora(LoraConfig::default()),
+        MethodConfig::lora(),
         MethodConfig::Full(FullConfig::default()),
         MethodConfig::Text(TextConfig::default()),
     ];
     let mut runs = vec![plain.clone()];
     runs.extend(methods.map(|method| {
         let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));
-        RunConfig { method, lora: beside.then(LoraConfig::default), ..plain.clone() }
+        RunConfig { method, lora: beside.then(Default::default), ..plain.clone() }
     }));
     for (optimizer, schedule) in OptimizerConfig::all().into_iter().cycle().zip(Schedule::all()) {
         let mut run = plain.clone();

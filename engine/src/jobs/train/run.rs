@@ -4,7 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::adapters::{FoldedAdapter, PartPlan};
+use crate::adapters::formats;
+use crate::bundle;
 use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
@@ -15,15 +16,18 @@ use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
 use crate::protocol::{Outcome, Phase, Report};
 use crate::session::Session;
+use crate::training::batch_sampler::BatchSampler;
 use crate::training::checkpoint::{self, CheckpointState};
-use crate::training::feed::Feed;
-use crate::training::figures::Tally;
+use crate::training::extent::steps_per_epoch;
+use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
-use crate::training::optimizer::{StepSettings, Trainer};
-use crate::training::prepare::{Beginning, Ground, Prepared, head_notices, notices, prepare, steps_per_epoch};
-use crate::training::run_folder::{Older, Record, RunFolder};
+use crate::training::metrics::MetricAccumulator;
+use crate::training::notices::{head_notices, notices};
+use crate::training::prepare::{Beginning, PreparedRun, prepare};
+use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
 use crate::training::schedule::learning_rate;
+use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 
 /// What comes next.
@@ -40,7 +44,7 @@ struct Evaluation {
     nll: f64,
     tokens: usize,
     begun: Instant,
-    tally: Tally,
+    tally: MetricAccumulator,
     /// What is said about the first rows, where labels are predicted.
     said: Vec<Said>,
 }
@@ -66,7 +70,7 @@ pub(super) struct Run {
     saved_step: Option<usize>,
     total_steps: usize,
     eval_every: usize,
-    feed: Feed,
+    feed: BatchSampler,
     next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
@@ -98,20 +102,18 @@ impl Run {
     ) -> Result<Self> {
         let config = settled(config)?;
         let model = out.load(&config, session)?;
-        let prepared = prepare(path, &config, beginning, model, &out.preparing())?;
-        let Prepared { ground: Ground { plan, model, data }, folder, trainer, state, total_steps, notices: changes } =
-            prepared;
+        let prepared = prepare(path, &config, beginning, (model, bundle::open), &out.preparing())?;
+        let PreparedRun { inputs, folder, trainer, state, total_steps, notices: changes } = prepared;
+        let RunInputs { spec, model, data, .. } = inputs;
         let t = &config.training;
         let eval_every = if t.eval_every > 0 { t.eval_every } else { total_steps.div_ceil(10).max(1) };
-        let counts = plan.parts.iter().map(PartPlan::count);
-        let (trained_parameters, stored_parameters) = counts.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         let facts = RunFacts {
             device: in_words(&model.device_info, config.precision),
             architecture: model.summary.architecture.clone(),
             n_layers: model.summary.n_layers,
             model_hash: model.hash.clone(),
-            trained_parameters,
-            stored_parameters,
+            trained_parameters: spec.trained(),
+            stored_parameters: spec.stored(),
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,
@@ -147,7 +149,7 @@ impl Run {
             state,
             total_steps,
             eval_every,
-            feed: Feed::default(),
+            feed: BatchSampler::default(),
             next: Next::Train,
             verdict: None,
             told: None,
@@ -186,7 +188,7 @@ impl Run {
         let step = self.trainer.step;
         let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;
         if due && self.state.evaluated != Some(step) {
-            let (tally, said) = (Tally::default(), Vec::new());
+            let (tally, said) = (MetricAccumulator::default(), Vec::new());
             let evaluation = Evaluation { next_batch: 0, nll: 0.0, tokens: 0, begun: Instant::now(), tally, said };
             return Next::Evaluate(evaluation);
         }
@@ -239,7 +241,7 @@ impl Run {
         if let Some(batch) = self.validation_batches.get(evaluation.next_batch) {
             let share = evaluation.next_batch as f32 / total as f32;
             out.send(Report::Phase(Phase::Evaluating { share }));
-            let conditioning = self.trainer.adapter.as_it_stands();
+            let conditioning = self.trainer.adapter.eval_conditioning();
             let tuned = self.model.model.with_overrides(&conditioning.tuned)?;
             let model = tuned.as_ref().unwrap_or(&self.model.model);
             let scored = score(model, &conditioning, batch, &self.model.device)?;
@@ -340,8 +342,8 @@ impl Run {
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
         let older = match self.config.method {
-            MethodConfig::Full(_) => Older::GoWhole,
-            _ => Older::KeepAdapter,
+            MethodConfig::Full(_) => Retention::Delete,
+            _ => Retention::AdapterOnly,
         };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
@@ -353,10 +355,10 @@ impl Run {
     pub(super) fn finish(&mut self, _out: &Outbox) -> Result<()> {
         let index = self.folder.checkpoints()?;
         let kept = match index.best.or(index.last) {
-            Some(name) => FoldedAdapter::read(&self.folder.checkpoint(&name), None)?,
-            None => self.trainer.adapter.fold(&self.base_name())?,
+            Some(name) => formats::read(&self.folder.checkpoint(&name), None)?,
+            None => self.trainer.adapter.to_state(&self.base_name())?,
         };
-        self.folder.write_folder("adapter", |adapter| kept.write(adapter, Some(&self.config.method)))
+        self.folder.write_folder("adapter", |adapter| formats::write(&kept, adapter, Some(&self.config.method)))
     }
 
     fn base_name(&self) -> String {

@@ -1,10 +1,11 @@
 //! The settings of matrices of low rank: how large they are, and beside which layers they stand.
 
 use egui::{CollapsingHeader, Ui};
-use engine::adapters::{default_targets, last_names};
+use engine::adapters::methods::lora::last_names;
 use engine::config::LoraBias;
 use engine::models::ModelSummary;
 use engine::models::Role;
+use engine::models::lora_targets;
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
@@ -61,7 +62,7 @@ fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, i
         .map_or_else(Vec::new, |model| last_names(model.linears.iter().filter(|linear| linear.role == Role::Layer)));
     match lora.targets {
         Targets::Usual => {
-            let usual = model.map_or(&[][..], |model| default_targets(&model.architecture));
+            let usual = model.map_or(&[][..], |model| lora_targets(&model.architecture));
             names_ui(ui, usual);
         }
         Targets::AllLinear => names_ui(ui, &layers),

@@ -1,0 +1,72 @@
+//! What initial values are taken from, beside the seed: the model, the rows, other adapters.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use crate::adapters::state::AdapterState;
+use crate::config::{MethodConfig, TaskRecord};
+use crate::data::Example;
+use crate::error::{EngineError, Result};
+use crate::models::BaseModel;
+use crate::tokens::SOFT;
+use crate::{Sentence, sentence};
+
+/// What initial values are taken from.
+pub struct InitContext<'a> {
+    /// The frozen model.
+    pub model: &'a BaseModel,
+    /// Where it is.
+    pub device: &'a Device,
+    /// Makes token ids of a text.
+    pub encode: &'a dyn Fn(&str) -> Result<Vec<u32>>,
+    /// The training rows.
+    pub rows: &'a [Example],
+    /// What is learned.
+    pub task: &'a TaskRecord,
+    /// Which score of the checkpoint's own head each class has; `None` for a new head.
+    pub own_scores: Option<Vec<usize>>,
+    /// Trained adapters.
+    pub warm_start: WarmStart,
+    /// Decides what is drawn.
+    pub seed: u64,
+}
+
+/// Trained adapters that a run starts from, by the paths that its settings name, the method's own first.
+#[derive(Default)]
+pub struct WarmStart(Vec<(PathBuf, AdapterState)>);
+
+impl WarmStart {
+    /// Reads those that a run's methods name.
+    ///
+    /// # Errors
+    /// An adapter is damaged or does not fit the model.
+    pub fn read(methods: &[MethodConfig], open: impl Fn(&Path) -> Result<AdapterState>) -> Result<Self> {
+        let paths = methods.iter().filter_map(MethodConfig::starts_from);
+        paths.map(|path| Ok((path.to_owned(), open(path)?))).collect::<Result<_>>().map(Self)
+    }
+
+    /// The one of a path.
+    ///
+    /// # Errors
+    /// No setting of a method named it.
+    pub fn at(&self, path: &Path) -> Result<&AdapterState> {
+        let found = self.0.iter().find(|(known, _)| known == path);
+        found.map(|(_, adapter)| adapter).ok_or_else(|| EngineError::UnknownAdapter { path: path.to_owned() })
+    }
+
+    /// That of the method, else of what stands beside it.
+    pub fn first(&self) -> Option<&AdapterState> {
+        self.0.first().map(|(_, adapter)| adapter)
+    }
+}
+
+/// The refusal of an adapter without what training would start from.
+pub(super) fn lacks(what: Sentence) -> EngineError {
+    EngineError::AdapterMismatch { reason: sentence!("it has no {what} to start from", what) }
+}
+
+/// The tokens of the vocabulary among some tokens.
+pub(crate) fn without_soft(tokens: &[u32]) -> Vec<u32> {
+    tokens.iter().copied().filter(|&token| token < SOFT).collect()
+}

@@ -1,0 +1,70 @@
+//! Which rows a step sees: their place in the data follows from seed and step alone.
+
+use std::ops::Range;
+
+use crate::config::{EpochEnd, RunConfig, Task};
+use crate::data::{Batches, Example, TokenBatch};
+
+/// The order of the epoch that the last step was in.
+#[derive(Default)]
+pub(crate) struct BatchSampler {
+    epoch: Option<(usize, Batches)>,
+}
+
+impl BatchSampler {
+    /// The micro-batches of the step that follows `done` others.
+    pub(crate) fn micro_batches(
+        &mut self,
+        done: usize,
+        config: &RunConfig,
+        rows: &[Example],
+        (pad, task): (u32, Task),
+    ) -> Vec<TokenBatch> {
+        let t = &config.training;
+        let per_epoch = rows.len().div_ceil(t.batch_size);
+        let mut batches = Vec::new();
+        for index in passes(done, (t.accumulation, t.epoch_end), per_epoch) {
+            let epoch = index / per_epoch;
+            if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
+                let lengths: Vec<usize> = rows.iter().map(Example::length).collect();
+                self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, config.seed, epoch as u64)));
+            }
+            if let Some((_, order)) = &self.epoch {
+                batches.push(TokenBatch::new(rows, order.rows(index % per_epoch), pad, task));
+            }
+        }
+        batches
+    }
+}
+
+/// Which forward passes of the whole run make the step that follows `done` others; an epoch has `per_epoch`.
+fn passes(done: usize, (accumulation, end): (usize, EpochEnd), per_epoch: usize) -> Range<usize> {
+    match end {
+        EpochEnd::NextEpoch => done * accumulation..(done + 1) * accumulation,
+        EpochEnd::SmallerStep => {
+            let steps = per_epoch.div_ceil(accumulation).max(1);
+            let (epoch, step) = (done / steps, done % steps);
+            let first = step * accumulation;
+            epoch * per_epoch + first..epoch * per_epoch + (first + accumulation).min(per_epoch)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_step_of_an_epoch_is_smaller_or_reaches_into_the_next() {
+        let steps = |end| (0..4).map(|done| passes(done, (4, end), 6)).collect::<Vec<_>>();
+        assert_eq!(steps(EpochEnd::SmallerStep), [0..4, 4..6, 6..10, 10..12]);
+        assert_eq!(steps(EpochEnd::NextEpoch), [0..4, 4..8, 8..12, 12..16]);
+        let alike = |end| (0..9).map(|done| passes(done, (2, end), 6)).collect::<Vec<_>>();
+        assert_eq!(
+            alike(EpochEnd::SmallerStep),
+            alike(EpochEnd::NextEpoch),
+            "where the epoch has room for all of them"
+        );
+        assert_eq!(passes(1, (8, EpochEnd::SmallerStep), 3), 3..6, "an epoch is one step at least");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a run is trained on, before anything of it is trained or written: model, rows, plan and initial values.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
+use crate::config::{HeadInit, MethodConfig, RunConfig, TaskRecord, TextConfig};
+use crate::data::{Dataset, Example};
+use crate::error::{EngineError, Result};
+use crate::loaded_model::LoadedModel;
+use crate::models::BaseModel;
+use crate::tokens::SOFT;
+use crate::training::extent::room_for_text;
+use crate::training::trainer::Trainer;
+use crate::{Sentence, sentence};
+
+/// What a run is trained on.
+pub(crate) struct RunInputs {
+    pub(crate) spec: AdapterSpec,
+    pub(crate) model: Rc<LoadedModel>,
+    pub(crate) data: Dataset,
+    open: OpenAdapter,
+}
+
+/// Opens an adapter of any form for a model: files are known above.
+pub(crate) type OpenAdapter = fn(&Path, &BaseModel) -> Result<AdapterState>;
+
+/// What is being made ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preparation {
+    /// Rows are read and tokenised.
+    Rows,
+    /// The adapter gets its initial values.
+    InitialValues,
+}
+
+impl RunInputs {
+    /// Reads the rows for a model.
+    pub(crate) fn load(
+        config: &RunConfig,
+        model: Rc<LoadedModel>,
+        open: OpenAdapter,
+        tell: &dyn Fn(Preparation),
+    ) -> Result<Self> {
+        tell(Preparation::Rows);
+        let n_virtual = config.method.n_virtual();
+        let room = room_for_text(n_virtual, config.data.max_tokens, model.model.shape())?;
+        let task = TaskRecord::of(model.task(config.task)?);
+        let start = model.model.target_start();
+        let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+        let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
+        let mut methods = config.methods();
+        if let MethodConfig::Text(method) = &config.method {
+            let words = words_before(method, &data.train);
+            before = model.tokenizer.encode(&words)?;
+            methods = vec![MethodConfig::Text(TextConfig { instruction: words, shots: 0 })];
+            // The rows have less room behind them.
+            let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
+            data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
+        }
+        data.place(&before, config.method.has_tasks(), &model.tokenizer)?;
+        tell(Preparation::InitialValues);
+        let spec = plan(&methods, &data.task, &model.model)?;
+        check(config, &spec, &model)?;
+        Ok(Self { spec, model, data, open })
+    }
+
+    /// A trainer before its first step, of the same method with other initial values.
+    pub(crate) fn begin(&self, config: &RunConfig) -> Result<Trainer> {
+        let spec = plan(&config.methods(), &self.data.task, &self.model.model)?;
+        self.trainer(&spec, config)
+    }
+
+    /// A trainer before its first step.
+    pub(crate) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
+        let (gradient_checkpointing, weight_decay_on) =
+            (config.training.gradient_checkpointing, config.training.weight_decay_on);
+        Ok(Trainer { gradient_checkpointing, weight_decay_on, ..self.trainer(&self.spec, config)? })
+    }
+
+    fn trainer(&self, spec: &AdapterSpec, config: &RunConfig) -> Result<Trainer> {
+        let LoadedModel { model, tokenizer, device, .. } = &*self.model;
+        let from = InitContext {
+            model,
+            device,
+            encode: &|text| tokenizer.encode(text),
+            rows: &self.data.train,
+            task: &spec.task,
+            own_scores: own_scores(config.head, &self.model, &spec.task).ok(),
+            warm_start: WarmStart::read(&config.methods(), |path| (self.open)(path, model))?,
+            seed: config.seed,
+        };
+        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer))
+    }
+}
+
+/// The instruction, then the first training rows as examples.
+fn words_before(method: &TextConfig, rows: &[Example]) -> String {
+    let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
+    let shots: String = rows.iter().take(method.shots).map(shot).collect();
+    format!("{}{shots}", method.instruction)
+}
+
+/// Refuses what only a loaded model and its rows can tell.
+fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<()> {
+    if config.method.prefix().is_some_and(|prefix| prefix.infix) {
+        model.model.check_infix()?;
+    }
+    // A head that nobody trains says nothing.
+    if matches!(config.method, MethodConfig::Text(_)) && spec.task.task.has_classes() {
+        let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
+        own_scores(config.head, model, &spec.task)
+            .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;
+    }
+    if spec.parts.is_empty() {
+        let reason = sentence!("the task has no head, and nothing else is trained");
+        return Err(EngineError::Setting { field: "method.top_layers", reason });
+    }
+    Ok(())
+}
+
+/// Which score of the checkpoint's own head each class has. The error says why it is not used, if it has one.
+pub(super) fn own_scores(
+    asked: HeadInit,
+    model: &LoadedModel,
+    task: &TaskRecord,
+) -> std::result::Result<Vec<usize>, Option<Sentence>> {
+    let own = model.summary.own_head.as_ref().ok_or(None)?;
+    if !task.heads.is_empty() {
+        return Err(Some(sentence!("each dataset has a head of its own")));
+    }
+    if asked == HeadInit::New {
+        return Err(Some(sentence!("a new one is asked for")));
+    }
+    own.scores_of(task.task, &task.classes).map_err(Some)
+}

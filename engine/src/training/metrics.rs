@@ -1,0 +1,212 @@
+//! How often predicted classes are right: accuracy, F1 over classes, F1 over entities.
+
+use std::collections::BTreeSet;
+
+use crate::config::{Task, TaskRecord};
+use crate::data::TokenBatch;
+use crate::training::{ClassificationMetrics, NamedMetrics};
+
+/// Outside of every entity, in the labels of CoNLL files.
+const OUTSIDE: &str = "O";
+
+/// Predictions gathered batch by batch.
+#[derive(Clone, Debug, Default)]
+pub struct MetricAccumulator {
+    /// In the order they came.
+    rows: Vec<TallyRow>,
+}
+
+/// The labels of a row.
+#[derive(Clone, Debug, Default)]
+struct TallyRow {
+    /// Its index among the examples.
+    row: usize,
+    /// Label and prediction, place by place.
+    pairs: Vec<(i32, i32)>,
+}
+
+impl MetricAccumulator {
+    /// Takes in what was predicted at the labelled places of a batch.
+    pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
+        let from = self.rows.len();
+        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, pairs: Vec::new() }));
+        for ((at, label), &guess) in batch.labelled().into_iter().zip(predicted) {
+            self.rows[from + batch.row_of(at)].pairs.push((label, guess));
+        }
+    }
+
+    /// Takes in the labels and predictions of one example.
+    pub fn row(&mut self, row: usize, pairs: Vec<(i32, i32)>) {
+        self.rows.push(TallyRow { row, pairs });
+    }
+
+    /// The figures of a task with predictions; `None` for one without, or without any label.
+    ///
+    /// F1 leaves out the class `O` where there is one: most tokens belong to no entity. A class that is neither there nor
+    /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
+    /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
+    pub fn figures(&self, record: &TaskRecord) -> Option<ClassificationMetrics> {
+        figures_of(&self.rows, record)
+    }
+
+    /// The same over all rows, and of each of several datasets; `of` says which one an example is of.
+    pub fn figures_by_dataset(
+        &self,
+        record: &TaskRecord,
+        names: &[String],
+        of: impl Fn(usize) -> usize,
+    ) -> Option<ClassificationMetrics> {
+        let alone = |(dataset, name): (usize, &String)| {
+            let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
+            Some(NamedMetrics { name: name.clone(), figures: figures_of(&rows, record)? })
+        };
+        let datasets = names.iter().enumerate().filter_map(alone).collect();
+        Some(ClassificationMetrics { datasets, ..self.figures(record)? })
+    }
+}
+
+fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
+    let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
+    if pairs.is_empty() || record.task.writes() {
+        return None;
+    }
+    let right = pairs.iter().filter(|(label, guess)| label == guess).count();
+    let accuracy = right as f64 / pairs.len() as f64;
+    if record.task == Task::MaskedFill {
+        return Some(ClassificationMetrics { accuracy, ..ClassificationMetrics::default() });
+    }
+    let named = record.classes.iter().enumerate();
+    let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
+    let seen: Vec<Counts> = counted.filter(|c| c.wanted + c.given > 0).collect();
+    let all = seen.iter().fold(Counts::default(), |sum, c| Counts {
+        right: sum.right + c.right,
+        wanted: sum.wanted + c.wanted,
+        given: sum.given + c.given,
+    });
+    let is_iob = record.classes.iter().any(|class| class == OUTSIDE)
+        && record.classes.iter().any(|class| class.starts_with("B-"));
+    Some(ClassificationMetrics {
+        accuracy,
+        macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
+        micro_f1: Some(all.f1()),
+        entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
+        datasets: Vec::new(),
+    })
+}
+
+fn entity_f1(rows: &[TallyRow], classes: &[String]) -> f64 {
+    let mut counts = Counts::default();
+    for TallyRow { pairs, .. } in rows {
+        let wanted = entities(pairs.iter().map(|(label, _)| name(classes, *label)));
+        let given = entities(pairs.iter().map(|(_, guess)| name(classes, *guess)));
+        counts.right += wanted.intersection(&given).count();
+        counts.wanted += wanted.len();
+        counts.given += given.len();
+    }
+    counts.f1()
+}
+
+/// The name of a class.
+pub(crate) fn name(classes: &[String], class: i32) -> &str {
+    usize::try_from(class).ok().and_then(|class| classes.get(class)).map_or("", String::as_str)
+}
+
+#[derive(Default)]
+struct Counts {
+    right: usize,
+    wanted: usize,
+    given: usize,
+}
+
+impl Counts {
+    fn of(pairs: &[(i32, i32)], class: i32) -> Self {
+        let count = |fits: &dyn Fn(&(i32, i32)) -> bool| pairs.iter().filter(|pair| fits(pair)).count();
+        Self {
+            right: count(&|&(label, guess)| label == class && guess == class),
+            wanted: count(&|&(label, _)| label == class),
+            given: count(&|&(_, guess)| guess == class),
+        }
+    }
+
+    /// The harmonic mean of precision and recall; 0 when nothing is right.
+    fn f1(&self) -> f64 {
+        2.0 * self.right as f64 / ((self.wanted + self.given).max(1)) as f64
+    }
+}
+
+/// First and last place and type of each entity.
+fn entities<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<(usize, usize, &'a str)> {
+    let mut found = BTreeSet::new();
+    let mut open: Option<(usize, usize, &str)> = None;
+    for (place, label) in labels.enumerate() {
+        match (label.split_once('-'), &mut open) {
+            (Some(("I", kind)), Some((_, last, begun))) if *begun == kind => *last = place,
+            (begin, _) => {
+                found.extend(open.take());
+                open = begin.filter(|(mark, _)| *mark == "B").map(|(_, kind)| (place, place, kind));
+            }
+        }
+    }
+    found.extend(open);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
+        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec() };
+        MetricAccumulator { rows: rows.iter().enumerate().map(row).collect() }
+    }
+
+    fn record(task: Task, classes: &[&str]) -> TaskRecord {
+        TaskRecord { classes: classes.iter().map(|&class| class.to_owned()).collect(), ..TaskRecord::of(task) }
+    }
+
+    #[test]
+    fn accuracy_and_f1_are_those_of_scikit_learn() {
+        // f1_score([0, 0, 1, 1, 2], [0, 1, 1, 1, 0]): of each class 0.5, 0.8, 0.0.
+        let tally = tally(&[&[(0, 0)], &[(0, 1)], &[(1, 1)], &[(1, 1)], &[(2, 0)]]);
+        let figures = tally.figures(&record(Task::SequenceClassification, &["a", "b", "c"])).unwrap();
+        assert!((figures.accuracy - 0.6).abs() < 1e-12);
+        assert!((figures.macro_f1.unwrap() - 1.3 / 3.0).abs() < 1e-12);
+        assert!((figures.micro_f1.unwrap() - 0.6).abs() < 1e-12);
+        assert_eq!(figures.entity_f1, None);
+    }
+
+    #[test]
+    fn an_entity_is_right_when_its_span_and_type_are() {
+        let classes = ["B-x", "B-y", "I-x", "I-y", "O"];
+        let record = record(Task::TokenClassification, &classes);
+        // Wanted x[0..1], y[3]; given x[0..1], then I-x out of nothing, which is no entity, and x[3].
+        let found = tally(&[&[(0, 0), (2, 2), (4, 2), (1, 0)]]).figures(&record).unwrap();
+        // After `B-x I-x` the third `I-x` belongs to the first entity, so that its span is wrong.
+        assert_eq!(found.entity_f1, Some(0.0));
+        let found = tally(&[&[(0, 0), (2, 2), (4, 4), (1, 0)]]).figures(&record).unwrap();
+        assert_eq!(found.entity_f1, Some(0.5));
+        assert!((found.accuracy - 0.75).abs() < 1e-12);
+        let lost = tally(&[&[(4, 2), (0, 4)]]).figures(&record).unwrap();
+        assert_eq!(lost.entity_f1, Some(0.0), "an inside without a beginning is no entity");
+    }
+
+    #[test]
+    fn each_dataset_has_figures_of_its_own() {
+        let tally = tally(&[&[(0, 0)], &[(3, 4)], &[(1, 0)], &[(3, 3)]]);
+        let record = record(Task::SequenceClassification, &["a", "b", "a", "c", "O"]);
+        let names = ["first", "second"].map(str::to_owned);
+        let whole = tally.figures_by_dataset(&record, &names, |row| row % 2).unwrap();
+        let of = |at: usize| (whole.datasets[at].name.as_str(), whole.datasets[at].figures.accuracy);
+        assert_eq!((whole.accuracy, of(0), of(1)), (0.5, ("first", 0.5), ("second", 0.5)));
+        // Of `c` one is right and one missed; `O` does not count, and neither do the classes of the first.
+        assert_eq!(whole.datasets[1].figures.macro_f1, Some(2.0 / 3.0));
+        let third = ["first", "second", "third"].map(str::to_owned);
+        assert_eq!(tally.figures_by_dataset(&record, &third, |row| row % 2).unwrap().datasets.len(), 2);
+    }
+
+    #[test]
+    fn nothing_labelled_has_no_figures() {
+        assert!(tally(&[&[]]).figures(&record(Task::SequenceClassification, &["a", "b"])).is_none());
+        assert!(tally(&[&[(1, 1)]]).figures(&TaskRecord::default()).is_none());
+    }
+}
