@@ -6,9 +6,9 @@ use engine::config::{DataConfig, RunConfig, Task};
 use engine::training::LabPlan;
 use serde::{Deserialize, Serialize};
 
+use crate::screens::compare::state::Wish;
+use crate::screens::explorer::state::Cell;
 use crate::settings::Settings;
-use crate::state::comparison::Wish;
-use crate::state::exploration::Cell;
 use crate::workspace::RunId;
 
 /// The screens, in the order of the rail.

@@ -10,9 +10,9 @@ use engine::files::{self, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
-use crate::panels::compare::Compare;
-use crate::panels::new_run::draft::Draft;
-use crate::panels::runs::Kept;
+use crate::screens::compare::Compare;
+use crate::screens::new_run::draft::Draft;
+use crate::screens::runs::Kept;
 use crate::workspace::RunId;
 
 /// What lies on the desk.

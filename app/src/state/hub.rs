@@ -8,7 +8,7 @@ use engine::protocol::JobId;
 
 use super::State;
 use crate::say;
-use crate::widgets::surface::Level;
+use crate::state::notices::Level;
 
 /// What is going on with the hub.
 #[derive(Clone, Debug, Default)]

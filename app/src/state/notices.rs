@@ -7,7 +7,6 @@ use crate::action::{Action, Screen};
 use crate::say;
 use crate::store::RunState;
 use crate::text::{tell, told};
-use crate::widgets::surface::Level;
 use crate::workspace::RunId;
 
 /// What can be done about a notice with one press.
@@ -39,6 +38,19 @@ impl Offer {
             }
         }
     }
+}
+
+/// How much something matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// For information.
+    Info,
+    /// Went well.
+    Good,
+    /// Needs a look.
+    Warn,
+    /// Went wrong.
+    Bad,
 }
 
 /// Something that happened.

@@ -7,17 +7,17 @@ use engine::protocol::{Ask, NeighbourRequest};
 use engine::training::Beginning;
 use engine::training::RateRange;
 
-use super::exploration::{Cell, Exploration, can_be_explored};
 use super::live::Live;
 use super::notices::Offer;
-use super::range::RangeTest;
-use super::run_view::RunView;
 use super::{Described, PreviewState, Purpose, State, Waiting};
 use crate::action::{Action, Leaving, Screen};
 use crate::say;
+use crate::screens::explorer::state::{Cell, Exploration, can_be_explored};
+use crate::screens::new_run::state::range::RangeTest;
+use crate::screens::training::state::RunView;
 use crate::settings::Settings;
+use crate::state::notices::Level;
 use crate::store::{Cursor, Request};
-use crate::widgets::surface::Level;
 use crate::workspace::{RunId, default_name};
 
 /// How many rows *New run* shows.

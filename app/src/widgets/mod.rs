@@ -1,7 +1,6 @@
 //! Small things to look at and to press: data in, `Response` out. They know nothing of runs, commands or the store.
 
 pub mod button;
-pub mod curve_plot;
 pub mod diff;
 pub mod field;
 pub mod heatmap;
@@ -10,7 +9,6 @@ pub mod icon;
 pub mod option;
 pub mod prefix_drawing;
 pub mod range_plot;
-pub mod series;
 pub mod sparkline;
 pub mod surface;
 pub mod token_strip;

@@ -6,21 +6,9 @@ use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stro
 use super::icon::{self, Icon};
 use engine::error::Failure;
 
+use crate::state::notices::Level;
 use crate::text::{as_sentence, tell};
 use crate::theme::{self, tokens};
-
-/// How much something matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// For information.
-    Info,
-    /// Went well.
-    Good,
-    /// Needs a look.
-    Warn,
-    /// Went wrong.
-    Bad,
-}
 
 impl Level {
     /// Ink and tint.

@@ -2,7 +2,7 @@
 
 use app::action::Screen;
 use app::store::{Request, RunRow, RunState};
-use app::workbench::Workbench;
+use app::window::Workbench;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 

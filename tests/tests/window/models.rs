@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use app::action::{Action, Screen};
 use app::store::RunState;
-use app::workbench::link::News;
+use app::window::link::News;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{HeadInit, RunConfig, Task};
 use engine::data::DataPreview;

@@ -6,7 +6,7 @@ use app::action::Screen;
 use app::opening::{Kind, Opened};
 use app::store::{RunRow, RunState};
 use app::text::Language;
-use app::workbench::Workbench;
+use app::window::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;

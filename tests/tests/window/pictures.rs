@@ -8,7 +8,7 @@ use app::say;
 use app::store::{Answer, RunState};
 use app::text::Language;
 use app::theme::ThemeChoice;
-use app::workbench::link::News;
+use app::window::link::News;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;

@@ -4,7 +4,7 @@ use app::action::Screen;
 use app::settings::Settings;
 use app::store::{Answer, Request, RunState};
 use app::text::Language;
-use app::workbench::link::News;
+use app::window::link::News;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;

@@ -12,8 +12,8 @@ use app::settings::Settings;
 use app::store::{
     Access, Answer, CheckpointRow, Cursor, LogLevel, LogLine, Request, RunDetail, RunRow, RunState, Series,
 };
-use app::workbench::Workbench;
-use app::workbench::link::{Link, News};
+use app::window::Workbench;
+use app::window::link::{Link, News};
 use app::workspace::RunId;
 use egui::Theme;
 use egui::accesskit::Role;

@@ -1,0 +1,9 @@
+//! The screen *Explorer*: inside a prefix, its norms and the tokens nearest to its cells.
+
+mod changes;
+mod grid;
+mod list;
+pub mod state;
+mod ui;
+
+pub use self::ui::Explorer;

@@ -1,0 +1,64 @@
+//! The card *From the hub*: a model by its id. Looking it up names the files and their sizes; another press fetches them.
+
+use egui::{RichText, Ui};
+
+use super::hub_work_ui;
+use crate::action::Action;
+use crate::say;
+use crate::state::notices::Level;
+use crate::state::{Described, State};
+use crate::text;
+use crate::theme::{self, tokens};
+use crate::widgets::button::quiet_ui;
+use crate::widgets::field;
+use crate::widgets::surface::{banner_ui, failure_ui};
+
+/// Models of the cache that are offered at once.
+const OFFERED: usize = 8;
+
+/// Draws the card's inside; `id` is what is being typed.
+pub(super) fn hub_ui(ui: &mut Ui, id: &mut String, state: &State, out: &mut Vec<Action>) {
+    ui.add(egui::Label::new(RichText::new(say!("hub.note")).color(tokens(ui).muted)).wrap());
+    field::field_ui(ui, say!("hub.id"), say!("hub.id_help"), None, |ui| {
+        let size = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT);
+        ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let ready = !id.trim().is_empty() && !state.hub.is_busy();
+            let button = quiet_ui(ui, ready, say!("hub.look_up"));
+            if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
+                out.push(Action::LookUp(id.trim().to_owned()));
+            }
+            let width = ui.available_width();
+            field::line_ui(ui, id, say!("hub.id_hint"), width);
+        });
+    });
+    hub_work_ui(ui, state, out);
+    arrived_ui(ui, state);
+    cached_ui(ui, state, out);
+}
+
+/// The model that has just come, or why it cannot be used.
+fn arrived_ui(ui: &mut Ui, state: &State) {
+    let Some((id, folder)) = &state.hub.arrived else { return };
+    match state.models.get(folder) {
+        Some(Described::Failed(failure)) => failure_ui(ui, failure),
+        _ => banner_ui(ui, Level::Good, &say!("hub.arrived", name = id), say!("hub.arrived_note"), "", |_| {}),
+    }
+}
+
+/// What this or another program fetched before and the library does not have yet.
+fn cached_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+    let known = |folder: &std::path::Path| state.model_rows.iter().any(|row| row.folder == folder);
+    let others: Vec<_> = state.hub.cached.iter().filter(|model| !known(&model.folder)).take(OFFERED).collect();
+    if others.is_empty() {
+        return;
+    }
+    ui.label(RichText::new(say!("hub.cached")).small().color(tokens(ui).muted));
+    ui.horizontal_wrapped(|ui| {
+        for model in others {
+            let label = say!("hub.add", name = model.id, size = text::bytes(model.bytes));
+            if quiet_ui(ui, true, &label).on_hover_text(model.folder.display().to_string()).clicked() {
+                out.push(Action::AddModel(model.folder.clone()));
+            }
+        }
+    });
+}

@@ -1,0 +1,329 @@
+//! The card *Data*: files, columns, templates, and real rows as the model will see them.
+
+use std::path::Path;
+
+use egui::{RichText, Ui};
+use engine::config::Task;
+use engine::data::{DataPreview, TokenRow};
+
+use super::check::{Field, Issue};
+use super::datasets::{self, Shown};
+use super::draft::Draft;
+use super::error_of;
+use crate::action::{Action, Pick};
+use crate::say;
+use crate::state::State;
+use crate::state::notices::Level;
+use crate::text;
+use crate::theme::tokens;
+use crate::widgets::button::small_ui;
+use crate::widgets::field;
+use crate::widgets::histogram::histogram_ui;
+use crate::widgets::surface::{card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
+use crate::widgets::token_strip::{Slots, legend_ui, token_strip_ui};
+
+/// Classes that are named; the number says how many there are.
+const CLASSES_SHOWN: usize = 24;
+
+/// Draws the card.
+pub(super) fn data_ui(
+    ui: &mut Ui,
+    draft: &mut Draft,
+    shown: &mut Shown,
+    state: &State,
+    issues: &[Issue],
+    out: &mut Vec<Action>,
+) {
+    card_ui(ui, say!("data.title"), |ui| {
+        files_ui(ui, draft, state, issues, out);
+        let columns = state.preview.known.as_deref().map_or(&[][..], |preview| &preview.columns);
+        let task = draft.shown_task(state.model_asked(&draft.model));
+        mapping_ui(ui, draft, columns, task, state.preview.known.as_deref());
+        match task {
+            Task::Causal | Task::Seq2Seq => templates_ui(ui, draft, issues),
+            Task::MaskedFill => mask_ui(ui, draft),
+            Task::SequenceClassification => second_ui(ui, draft, columns),
+            Task::TokenClassification => {}
+        }
+        limits_ui(ui, draft, state, issues);
+        ui.add_space(4.0);
+        let data = draft.data_config();
+        shown.keep_within(&data);
+        datasets::switch_ui(ui, &data, shown);
+        let preview = if shown.dataset == 0 { &state.preview } else { &state.preview_beside };
+        match (&preview.known, &preview.failure) {
+            (_, Some(failure)) => failure_ui(ui, failure),
+            (Some(preview), None) => rows_ui(ui, draft, &mut shown.row, preview),
+            (None, None) if preview.job.is_some() => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label(RichText::new(say!("data.reading")).color(tokens(ui).muted));
+                });
+            }
+            (None, None) => {
+                ui.label(RichText::new(say!("data.no_preview")).color(tokens(ui).muted));
+            }
+        }
+    });
+}
+
+fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+    let error =
+        error_of(issues, Field::Train).filter(|_| !draft.train.trim().is_empty() && state.preview.failure.is_none());
+    let train = field::field_ui(ui, say!("data.train"), say!("data.train_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.train, say!("data.train_hint"), say!("data.browse_train"))
+    });
+    if train.browse {
+        out.push(Action::Browse(Pick::Train));
+    }
+    known_datasets_ui(ui, draft, state);
+    let error = error_of(issues, Field::Validation);
+    let before = draft.validation.clone();
+    let validation = field::field_ui(ui, say!("data.validation"), say!("data.validation_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.validation, say!("data.validation_hint"), say!("data.browse_validation"))
+    });
+    if before != draft.validation {
+        draft.validation_chosen = !draft.validation.trim().is_empty();
+    }
+    if validation.browse {
+        out.push(Action::Browse(Pick::Validation));
+    }
+    if let Some(sentence) = validation_warning(draft, state) {
+        ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
+    }
+}
+
+/// What is wrong with the validation file that somebody chose beside these training rows.
+pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String> {
+    if !draft.validation_chosen {
+        return None;
+    }
+    if let Some(failure) = &state.preview_validation.failure {
+        return Some(say!("data.validation_unread", reason = text::tell(&failure.what)));
+    }
+    let (train, validation) = (state.preview.known.as_deref()?, state.preview_validation.known.as_deref()?);
+    let wanted = [&train.source_column, &train.target_column];
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|name| !name.is_empty() && !validation.columns.contains(name))
+        .map(String::as_str)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(say!("data.validation_differs", missing = missing.join(", "), has = validation.columns.join(", ")))
+}
+
+/// The starter's rows and those that were used, one click away.
+fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+    let show = |path: &Path| path.display().to_string();
+    let starter = state.starter.as_ref().map(|config| &config.data);
+    let mut known: Vec<String> = starter.map(|data| show(&data.train)).into_iter().collect();
+    for train in state.dataset_rows.iter().map(|row| show(&row.train)) {
+        if !known.contains(&train) {
+            known.push(train);
+        }
+    }
+    known.retain(|train| *train != draft.train);
+    if known.is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(say!("data.others")).small().color(tokens(ui).muted));
+        for train in known.into_iter().take(5) {
+            let name = crate::workspace::dataset_name(Path::new(&train));
+            let label = say!("data.use", name = name);
+            if small_ui(ui, label).on_hover_text(&train).clicked() {
+                (draft.train, draft.validation_chosen) = (train, false);
+            }
+        }
+    });
+}
+
+fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, preview: Option<&DataPreview>) {
+    let [source_name, source_help, target_name, target_help] = match task {
+        Task::Causal | Task::Seq2Seq => {
+            [say!("data.source"), say!("data.source_help"), say!("data.target"), say!("data.target_help")]
+        }
+        Task::SequenceClassification | Task::TokenClassification => {
+            [say!("data.text"), say!("data.text_help"), say!("data.label"), say!("data.label_help")]
+        }
+        Task::MaskedFill => {
+            [say!("data.source"), say!("data.source_help"), say!("data.answer"), say!("data.answer_help")]
+        }
+    };
+    let guess = |found: Option<&str>| match found {
+        Some(name) if !name.is_empty() => say!("data.guessed", column = name),
+        _ => say!("data.guess").to_owned(),
+    };
+    let choices = |guessed: String| -> Vec<(Option<String>, String)> {
+        let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
+        std::iter::once((None, guessed)).chain(named).collect()
+    };
+    ui.columns(2, |sides| {
+        let source = choices(guess(preview.map(|p| p.source_column.as_str())));
+        field::field_ui(&mut sides[0], source_name, source_help, None, |ui| {
+            field::choice_ui(ui, "source", &mut draft.data.source_column, &source)
+        });
+        let target = choices(guess(preview.map(|p| p.target_column.as_str())));
+        field::field_ui(&mut sides[1], target_name, target_help, None, |ui| {
+            field::choice_ui(ui, "target", &mut draft.data.target_column, &target)
+        });
+    });
+}
+
+/// The second text of a pair.
+fn second_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String]) {
+    let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
+    let choices: Vec<_> = std::iter::once((None, say!("data.no_second").to_owned())).chain(named).collect();
+    field::field_ui(ui, say!("data.second"), say!("data.second_help"), None, |ui| {
+        field::choice_ui(ui, "second", &mut draft.data.second_column, &choices)
+    });
+}
+
+/// The text around the mask.
+fn mask_ui(ui: &mut Ui, draft: &mut Draft) {
+    field::field_ui(ui, say!("data.mask_template"), say!("data.mask_help"), None, |ui| {
+        field::code_ui(ui, &mut draft.data.prompt_template, 2)
+    });
+}
+
+fn templates_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], say!("data.prompt_template"), say!("data.template_help"), None, |ui| {
+            field::code_ui(ui, &mut draft.data.prompt_template, 2)
+        });
+        let error = error_of(issues, Field::Template);
+        field::field_ui(&mut sides[1], say!("data.target_template"), say!("data.template_help"), error, |ui| {
+            field::code_ui(ui, &mut draft.data.target_template, 2)
+        });
+    });
+}
+
+fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+    ui.columns(3, |sides| {
+        let share = draft.validation.trim().is_empty();
+        sides[0].add_enabled_ui(share, |ui| {
+            let mut percent = draft.data.validation_share * 100.0;
+            field::field_ui(ui, say!("data.share"), say!("data.share_help"), None, |ui| {
+                if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
+                    draft.data.validation_share = percent / 100.0;
+                }
+            });
+        });
+        field::field_ui(&mut sides[1], say!("data.validation_rows"), say!("data.validation_rows_help"), None, |ui| {
+            field::count_ui(ui, &mut draft.data.validation_rows, 1..=100_000)
+        });
+        let error = error_of(issues, Field::MaxTokens);
+        field::field_ui(&mut sides[2], say!("data.max_tokens"), say!("data.max_tokens_help"), error, |ui| {
+            if draft.limit_tokens {
+                field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
+            } else {
+                let model = state.model_asked(&draft.model);
+                let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_before()));
+                ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
+            }
+        });
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
+        if draft.shown_task(state.model_asked(&draft.model)).writes() {
+            ui.add_space(12.0);
+            field::check_ui(
+                ui,
+                &mut draft.data.append_end_token,
+                say!("data.append_end"),
+                say!("data.append_end_help"),
+            );
+        }
+        let preview = state.preview.known.as_deref();
+        if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
+            ui.add_space(12.0);
+            field::check_ui(ui, &mut draft.data.chat, say!("data.chat"), say!("data.chat_help"));
+        }
+    });
+    for note in state.preview.known.iter().flat_map(|preview| &preview.tokenizer_notes) {
+        ui.label(RichText::new(text::tell(note)).small().color(tokens(ui).muted));
+    }
+}
+
+/// The tokens of a row, each class behind its token.
+fn with_classes(row: &TokenRow) -> Vec<String> {
+    let class = |at: usize| row.classes.get(at).filter(|class| !class.is_empty());
+    let shown = |(at, token): (usize, &String)| match class(at) {
+        Some(class) => format!("{token} {class}"),
+        None => token.clone(),
+    };
+    row.tokens.iter().enumerate().map(shown).collect()
+}
+
+fn classes_ui(ui: &mut Ui, classes: &[String]) {
+    if classes.is_empty() {
+        return;
+    }
+    ui.label(RichText::new(say!("data.classes", n = classes.len())).small().color(tokens(ui).muted));
+    chips_ui(ui, |ui| {
+        for class in classes.iter().take(CLASSES_SHOWN) {
+            plain_chip_ui(ui, class);
+        }
+    });
+}
+
+fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
+    chips_ui(ui, |ui| {
+        plain_chip_ui(ui, &say!("data.train_rows", n = text::count(preview.train_rows)));
+        plain_chip_ui(ui, &say!("data.valid_rows", n = text::count(preview.validation_rows)));
+        if preview.truncated_rows > 0 {
+            let share = 100.0 * preview.truncated_rows as f64 / preview.total_rows.max(1) as f64;
+            chip_ui(
+                ui,
+                Level::Warn,
+                &say!("data.truncated", n = text::count(preview.truncated_rows), share = format!("{share:.1}")),
+            );
+        }
+        if preview.skipped_rows > 0 {
+            chip_ui(ui, Level::Warn, &say!("data.skipped", n = text::count(preview.skipped_rows)));
+        }
+    });
+    classes_ui(ui, &preview.classes);
+    for notice in &preview.notices {
+        ui.add(egui::Label::new(RichText::new(text::told(notice)).small().color(tokens(ui).muted)).wrap());
+    }
+    for (row, reason) in preview.skipped.iter().take(4) {
+        let line = say!("data.skipped_row", row = row, reason = text::tell(reason));
+        ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
+    }
+    let Some(last) = preview.rows.len().checked_sub(1) else { return };
+    *shown = (*shown).min(last);
+    let row = &preview.rows[*shown];
+    ui.add_space(6.0);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(say!("data.token_view", row = row.row)).color(tokens(ui).text));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.add_enabled(*shown < last, egui::Button::new(say!("data.next_row"))).clicked() {
+                *shown += 1;
+            }
+            if ui.add_enabled(*shown > 0, egui::Button::new(say!("data.previous_row"))).clicked() {
+                *shown -= 1;
+            }
+            if row.truncated {
+                chip_ui(ui, Level::Warn, say!("data.row_truncated"));
+            }
+        });
+    });
+    let is_infix = draft.is_infix(preview.task);
+    let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
+    let before = if is_infix { learned.saturating_sub(1) } else { 0 };
+    token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
+    let slots = if is_infix { say!("data.legend_infix") } else { say!("data.legend_prefix") };
+    // A method that changes weights, or writes words, has no slots to explain.
+    let slots = (draft.n_before() > 0).then_some(slots);
+    legend_ui(ui, slots, say!("data.legend_prompt"), say!("data.legend_target"));
+    if !preview.task.writes() {
+        let line = say!("data.row_label", label = row.target);
+        ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());
+    }
+    ui.add_space(6.0);
+    ui.label(RichText::new(say!("data.lengths")).small().color(tokens(ui).muted));
+    histogram_ui(ui, &preview.lengths, preview.max_tokens, say!("data.lengths"));
+}

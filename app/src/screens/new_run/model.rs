@@ -1,0 +1,219 @@
+//! The card *Model*: a folder, and what is in it.
+
+use std::path::Path;
+
+use egui::{RichText, Ui};
+use engine::config::{HeadInit, Task};
+use engine::hub::ModelId;
+use engine::models::ModelSummary;
+use engine::models::OwnHead;
+
+use super::check::{Field, Issue};
+use super::draft::Draft;
+use super::error_of;
+use crate::action::{Action, Pick};
+use crate::home::typed;
+use crate::say;
+use crate::screens::library::hub_work_ui;
+use crate::state::hub::HubWork;
+use crate::state::{Described, State};
+use crate::text;
+use crate::theme::tokens;
+use crate::widgets::button::{quiet_ui, segmented_ui, small_ui};
+use crate::widgets::field;
+use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
+
+/// Draws the card.
+pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+    card_ui(ui, say!("model.title"), |ui| {
+        // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
+        let id = wanted_id(draft, state);
+        let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty() && id.is_none());
+        let edit = field::field_ui(ui, say!("model.folder"), say!("model.folder_help"), error, |ui| {
+            field::path_ui(ui, &mut draft.model, say!("model.ask_hint"), say!("model.browse"))
+        });
+        if edit.browse {
+            out.push(Action::Browse(Pick::Model));
+        }
+        known_models_ui(ui, draft, state);
+        let folder = state.model_folder(&draft.model);
+        match state.models.get(&folder) {
+            Some(Described::Asked) => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label(RichText::new(say!("model.reading")).color(tokens(ui).muted));
+                });
+            }
+            Some(Described::Known(model)) => {
+                chips_ui(ui, |ui| {
+                    for fact in [
+                        model.architecture.clone(),
+                        say!("model.parameters", n = text::short_count(model.parameters)),
+                        layers(model),
+                        say!("model.width", n = model.d_model),
+                        heads(model),
+                        say!("model.positions", n = text::count(model.n_positions)),
+                        say!("model.vocabulary", n = text::count(model.vocab_size)),
+                        format!("{} · {}", model.dtype, text::bytes(model.file_bytes)),
+                    ] {
+                        plain_chip_ui(ui, &fact);
+                    }
+                });
+                if let Some(notice) = &model.notice {
+                    let notice = RichText::new(text::told(notice)).small().color(tokens(ui).muted);
+                    ui.add(egui::Label::new(notice).wrap());
+                }
+                if folder != typed(&draft.model) {
+                    let note = say!("model.from_cache", folder = folder.display());
+                    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
+                }
+                task_ui(ui, draft, model);
+                head_ui(ui, draft, model, state);
+            }
+            Some(Described::Failed(_)) if let Some(id) = id => hub_ui(ui, &id, state, out),
+            Some(Described::Failed(failure)) => {
+                ui.add(egui::Label::new(RichText::new(text::tell(&failure.advice)).color(tokens(ui).muted)).wrap());
+            }
+            None => {}
+        }
+    });
+}
+
+/// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
+pub(super) fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
+    let is_missing = matches!(state.models.get(&state.model_folder(&draft.model)), Some(Described::Failed(_)));
+    let id = ModelId::parse(&draft.model).ok()?;
+    let is_known = state.hub.cached.iter().any(|model| model.id == id);
+    (is_missing && !is_known).then_some(id)
+}
+
+/// Asks for the model on the hub: names and sizes first, then the files.
+fn hub_ui(ui: &mut Ui, id: &ModelId, state: &State, out: &mut Vec<Action>) {
+    let concerned = match &state.hub.work {
+        HubWork::Idle => None,
+        HubWork::LookingUp(other) => Some(other),
+        HubWork::Listed(listing) | HubWork::Fetching { listing, .. } => Some(&listing.id),
+    };
+    if concerned != Some(id) {
+        ui.add(egui::Label::new(RichText::new(say!("model.not_here", name = id)).color(tokens(ui).muted)).wrap());
+        let button = quiet_ui(ui, !state.hub.is_busy(), &say!("model.look_up", name = id));
+        if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
+            out.push(Action::LookUp(id.to_string()));
+        }
+    }
+    if concerned == Some(id) || state.hub.failure.is_some() {
+        hub_work_ui(ui, state, out);
+    }
+}
+
+/// Layers, and those of the encoder where there is one before them.
+fn layers(model: &ModelSummary) -> String {
+    match model.encoder_layers {
+        0 => say!("model.layers", n = model.n_layers),
+        encoder => say!("model.both_layers", encoder = encoder, n = model.n_layers),
+    }
+}
+
+/// Heads, and those of keys and values where they are fewer.
+fn heads(model: &ModelSummary) -> String {
+    if model.n_kv_heads == model.n_heads {
+        say!("model.heads", n = model.n_heads)
+    } else {
+        say!("model.shared_heads", n = model.n_heads, kv = model.n_kv_heads)
+    }
+}
+
+/// What can be learned with the model, where there is a choice.
+fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
+    if draft.task.is_some_and(|task| !model.tasks.contains(&task)) {
+        draft.task = None;
+    }
+    if model.tasks.len() < 2 {
+        return;
+    }
+    let mut task = draft.shown_task(Some(model));
+    let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
+    field::field_ui(ui, say!("task.title"), say!("task.help"), None, |ui| {
+        if segmented_ui(ui, &mut task, &choices) {
+            draft.task = Some(task);
+        }
+    });
+    ui.add(egui::Label::new(RichText::new(task_note(task)).small().color(tokens(ui).muted)).wrap());
+}
+
+/// The head that the checkpoint brings along, and whether a run begins with it.
+fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) {
+    let note_ui = |ui: &mut Ui, words: String| {
+        ui.add(egui::Label::new(RichText::new(words).small().color(tokens(ui).muted)).wrap());
+    };
+    let Some(own) = &model.own_head else { return };
+    let (its, classes) = match own {
+        OwnHead::Names { task, classes } => (*task, classes),
+        OwnHead::Unused(reason) => return note_ui(ui, say!("head.unused", reason = reason)),
+    };
+    let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
+    let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));
+    let named = say!("head.classes", n = classes.len(), names = names);
+    let task = draft.shown_task(Some(model));
+    if task != its {
+        return note_ui(ui, say!("head.other_task", task = task_name(its), classes = named));
+    }
+    field::field_ui(ui, say!("head.title"), say!("head.help"), None, |ui| {
+        let choices = [(HeadInit::Checkpoint, say!("head.checkpoint")), (HeadInit::New, say!("head.new"))];
+        segmented_ui(ui, &mut draft.head, &choices)
+    });
+    let of_rows = state.preview.known.as_ref().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
+    let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
+    match mismatch.filter(|_| draft.head == HeadInit::Checkpoint) {
+        Some(reason) => note_ui(ui, say!("head.mismatch", reason = reason)),
+        None => note_ui(ui, named),
+    }
+}
+
+/// So many names of classes are shown of many.
+const CLASSES_SHOWN: usize = 6;
+
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Causal => say!("task.causal"),
+        Task::Seq2Seq => say!("task.seq2seq"),
+        Task::SequenceClassification => say!("task.sequence"),
+        Task::TokenClassification => say!("task.token"),
+        Task::MaskedFill => say!("task.masked"),
+    }
+}
+
+fn task_note(task: Task) -> &'static str {
+    match task {
+        Task::Causal => say!("task.causal_note"),
+        Task::Seq2Seq => say!("task.seq2seq_note"),
+        Task::SequenceClassification => say!("task.sequence_note"),
+        Task::TokenClassification => say!("task.token_note"),
+        Task::MaskedFill => say!("task.masked_note"),
+    }
+}
+
+/// The starter and the models that were used, one click away.
+fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+    let starter = state.starter.as_ref().map(|config| config.model.display().to_string());
+    let used = state.model_rows.iter().map(|row| row.folder.display().to_string());
+    let others: Vec<String> = starter
+        .clone()
+        .into_iter()
+        .chain(used.filter(|path| Some(path) != starter.as_ref()))
+        .filter(|path| *path != draft.model)
+        .collect();
+    if others.is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(say!("model.others")).small().color(tokens(ui).muted));
+        for path in others.into_iter().take(5) {
+            let name = crate::workspace::model_name(Path::new(&path));
+            let label = say!("model.use", name = name);
+            if small_ui(ui, label).on_hover_text(&path).clicked() {
+                draft.model = path;
+            }
+        }
+    });
+}

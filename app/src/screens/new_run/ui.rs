@@ -1,0 +1,298 @@
+//! The screen *New run*: one page, Model · Data · Method · Schedule, with a card at the right that says what the run
+//! will cost and whether it can begin.
+
+use std::path::PathBuf;
+
+use egui::{Panel, ScrollArea, Ui};
+use engine::config::{DataConfig, RunConfig, Task};
+use engine::recipes::Scale;
+
+use super::check::{Facts, Field, Issue};
+use super::datasets::Shown;
+use super::draft::Draft;
+use super::{data, lab, method, model, rows, schedule};
+use crate::action::{Action, Pick};
+use crate::say;
+use crate::state::notices::Level;
+use crate::state::{Described, State};
+use crate::text::{Language, tell};
+use crate::theme;
+use crate::widgets::button::quiet_ui;
+use crate::widgets::surface::{banner_ui, heading_ui};
+
+/// What is being typed.
+#[derive(Debug, Default)]
+pub struct NewRun {
+    draft: Option<Draft>,
+    shown: Shown,
+    /// What the last preview was asked for.
+    asked: Option<Asked>,
+    /// The same of another dataset than the first one.
+    asked_beside: Option<Asked>,
+    /// When the form last changed, in the window's time: a preview waits until typing pauses.
+    changed_at: f64,
+    pub(super) lengths: LengthCache,
+    pub(super) checked: Checked,
+    lab: lab::LabForm,
+    left_rows: rows::LeftRows,
+    /// What the last look at the chosen validation file was asked for.
+    asked_validation: Option<Asked>,
+    /// Somebody changed something in the form.
+    touched: bool,
+    /// What was typed before the form was filled from a run.
+    replaced: Option<Box<Draft>>,
+}
+
+/// Model, rows, task and prefix length of a preview.
+type Asked = (PathBuf, Box<DataConfig>, Option<Task>, usize);
+
+/// Lengths of the rows, summed up once for each preview.
+#[derive(Debug, Default)]
+pub(super) struct LengthCache {
+    pub(super) key: (usize, usize, usize),
+    /// Nineteen of twenty rows are at most as long.
+    pub(super) usual: usize,
+    pub(super) longest: usize,
+}
+
+/// The form, the language, whether model and rows are known, and what is wrong with them and with the precision.
+type Judged = (Draft, Language, [bool; 2], [Option<String>; 2]);
+
+/// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    key: Option<Judged>,
+    pub(super) answer: Option<Result<Box<RunConfig>, Vec<Issue>>>,
+}
+
+/// A preview is asked for once typing has paused this long.
+const TYPING_PAUSE_SECS: f64 = 0.4;
+
+impl NewRun {
+    /// Fills the form from a run's settings, as a new run. What was typed can be brought back.
+    pub fn refill(&mut self, config: &RunConfig) {
+        let draft = Draft { name: String::new(), ..Draft::from(config) };
+        let typed = self.draft.take().filter(|typed| self.touched && *typed != draft);
+        (self.replaced, self.touched) = (typed.map(Box::new), false);
+        self.draft = Some(draft);
+    }
+
+    /// What is typed, to be kept from one start to the next.
+    pub fn draft(&self) -> Option<&Draft> {
+        self.draft.as_ref()
+    }
+
+    /// Puts back what was typed before the last end.
+    pub fn restore(&mut self, draft: Draft) {
+        (self.draft, self.touched) = (Some(draft), true);
+    }
+
+    /// Takes in a path that was chosen in a dialog.
+    pub fn picked(&mut self, pick: Pick, path: &std::path::Path, state: &State) {
+        let draft = self.draft.get_or_insert_with(|| first_draft(state));
+        let text = path.display().to_string();
+        match pick {
+            Pick::Model => draft.model = text,
+            Pick::Train => {
+                let before = std::mem::replace(&mut draft.train, text);
+                self.left_rows.follow(&before, draft, state);
+            }
+            Pick::Validation => (draft.validation, draft.validation_chosen) = (text, true),
+            _ => {}
+        }
+    }
+
+    /// Takes in rows that somebody chose elsewhere, with their validation rows if those were chosen too.
+    pub fn use_dataset(&mut self, train: &std::path::Path, validation: Option<&std::path::Path>, state: &State) {
+        let draft = self.draft.get_or_insert_with(|| first_draft(state));
+        draft.validation_chosen = false;
+        let before = std::mem::replace(&mut draft.train, train.display().to_string());
+        self.left_rows.follow(&before, draft, state);
+        if let Some(validation) = validation {
+            draft.validation = validation.display().to_string();
+        }
+    }
+
+    /// Draws the screen.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let mut draft = self.draft.take().unwrap_or_else(|| first_draft(state));
+        if let Some(model) = state.model_asked(&draft.model) {
+            draft.know_scale(Scale::of(model.parameters));
+        }
+        let before = draft.clone();
+        self.check(&draft, state);
+        let issues = match &self.checked.answer {
+            Some(Err(issues)) => issues.clone(),
+            _ => Vec::new(),
+        };
+        let ready = match &self.checked.answer {
+            Some(Ok(config)) => Some(config.clone()),
+            _ => None,
+        };
+        let narrow = ui.available_width() < theme::NARROW_SCREEN;
+        if !narrow {
+            Panel::right("new_run_side")
+                .exact_size(336.0)
+                .resizable(false)
+                .show_separator_line(false)
+                .frame(egui::Frame::new().inner_margin(egui::Margin { left: 16, ..egui::Margin::ZERO }))
+                .show(ui, |ui| {
+                    ScrollArea::vertical().id_salt("preview_card").auto_shrink(false).show(ui, |ui| {
+                        self.preview_card_ui(ui, &draft, state, out);
+                    });
+                });
+        } else {
+            self.start_line_ui(ui, &draft, state, out);
+        }
+        let mut rows_before = String::new();
+        ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
+            if !narrow {
+                heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
+            }
+            self.replaced_ui(ui, &mut draft);
+            rows_before.clone_from(&draft.train);
+            ui.spacing_mut().item_spacing.y = 10.0;
+            model::model_ui(ui, &mut draft, state, &issues, out);
+            ui.add_space(4.0);
+            data::data_ui(ui, &mut draft, &mut self.shown, state, &issues, out);
+            ui.add_space(4.0);
+            method::method_ui(ui, &mut draft, state, &issues, &mut self.lab);
+            ui.add_space(4.0);
+            schedule::schedule_ui(ui, &mut draft, state, (&issues, ready.as_deref()), out);
+            if narrow {
+                ui.add_space(4.0);
+                self.costs_card_ui(ui, &draft, state);
+            }
+            ui.add_space(theme::GAP);
+        });
+        self.lab.ui(ui, &mut draft, ready.as_deref(), state, out);
+        if rows_before != draft.train {
+            self.left_rows.follow(&rows_before, &mut draft, state);
+        }
+        self.ask(ui, &before, &draft, state, out);
+        self.draft = Some(draft);
+    }
+
+    /// Offers what was typed before the form was filled from a run.
+    fn replaced_ui(&mut self, ui: &mut Ui, draft: &mut Draft) {
+        if self.replaced.is_none() {
+            return;
+        }
+        banner_ui(ui, Level::Info, say!("new_run.replaced"), "", "", |ui| {
+            if quiet_ui(ui, true, say!("new_run.bring_back")).clicked()
+                && let Some(typed) = self.replaced.take()
+            {
+                (*draft, self.touched) = (*typed, true);
+            }
+            if quiet_ui(ui, true, say!("new_run.keep_filled")).clicked() {
+                self.replaced = None;
+            }
+        });
+        ui.add_space(theme::SMALL_GAP);
+    }
+
+    fn check(&mut self, draft: &Draft, state: &State) {
+        let folder = state.model_folder(&draft.model);
+        let model_failure = match state.models.get(&folder) {
+            Some(Described::Failed(_)) if model::wanted_id(draft, state).is_some() => {
+                Some(say!("issue.not_fetched").to_owned())
+            }
+            Some(Described::Failed(failure)) => Some(tell(&failure.what)),
+            _ => None,
+        };
+        let data_failure = state.preview.failure.as_ref().map(|failure| tell(&failure.what));
+        let no_precision = state.refusal(draft.device, draft.precision).map(tell);
+        let facts = Facts {
+            folder: Some(&folder),
+            model: state.model(&folder),
+            model_failure: model_failure.as_deref(),
+            preview: state.preview.known.as_deref(),
+            data_failure: data_failure.as_deref(),
+            no_precision: no_precision.as_deref(),
+        };
+        let key = (
+            draft.clone(),
+            crate::text::spoken(),
+            [
+                facts.model.is_some() || model_failure.is_some(),
+                facts.preview.is_some_and(|preview| preview.train_rows > 0),
+            ],
+            [facts.data_failure.or(facts.model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
+        );
+        if self.checked.key.as_ref() != Some(&key) {
+            self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };
+        }
+    }
+
+    /// A validation file that somebody chose may have other columns than the training rows: it is read as they are.
+    fn ask_validation(&mut self, model: &std::path::Path, draft: &Draft, out: &mut Vec<Action>) {
+        let file = PathBuf::from(draft.validation.trim());
+        let wanted = (draft.validation_chosen && !file.as_os_str().is_empty()).then(|| {
+            let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..draft.data_config() };
+            (model.to_owned(), Box::new(data), draft.task, draft.n_before())
+        });
+        if self.asked_validation != wanted {
+            self.asked_validation.clone_from(&wanted);
+            let ask = |(model, data, task, n_virtual)| Action::PreviewValidation { model, data, task, n_virtual };
+            out.extend(wanted.map(ask));
+        }
+    }
+
+    /// Asks for what is not known about the model and the rows that the form names, once typing has paused.
+    fn ask(&mut self, ui: &Ui, before: &Draft, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+        let now = ui.input(|input| input.time);
+        if before != draft {
+            self.touched = true;
+            self.changed_at = now;
+        }
+        let waited = now - self.changed_at;
+        if waited < TYPING_PAUSE_SECS && self.asked.is_some() {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(TYPING_PAUSE_SECS - waited));
+            return;
+        }
+        let model = state.model_folder(&draft.model);
+        if model.as_os_str().is_empty() {
+            return;
+        }
+        if !state.models.contains_key(&model) {
+            out.push(Action::Describe(model.clone()));
+        }
+        let data = Box::new(draft.data_config());
+        if let Some(beside) = self.shown.beside(&data) {
+            let wanted = (model.clone(), Box::new(beside), draft.task, draft.n_before());
+            if self.asked_beside.as_ref() != Some(&wanted) {
+                self.asked_beside = Some(wanted.clone());
+                let (model, data, task, n_virtual) = wanted;
+                out.push(Action::PreviewBeside { model, data, task, n_virtual });
+            }
+        }
+        self.ask_validation(&model, draft, out);
+        let wanted = (model, data, draft.task, draft.n_before());
+        if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
+            return;
+        }
+        self.asked = Some(wanted.clone());
+        let (model, data, task, n_virtual) = wanted;
+        out.push(Action::Preview { model, data, task, n_virtual });
+    }
+}
+
+/// Nobody typed anything in it yet.
+fn first_draft(state: &State) -> Draft {
+    let device = state.settings.device;
+    match &state.starter {
+        Some(config) => Draft {
+            name: String::new(),
+            device,
+            rate_edited: false,
+            // As its rate suits it.
+            scale: Some(Scale::Small),
+            ..Draft::from(config.as_ref())
+        },
+        None => Draft { device, ..Draft::default() },
+    }
+}
+
+pub(super) fn error_of(issues: &[Issue], field: Field) -> Option<&str> {
+    issues.iter().find(|issue| issue.field == field).map(|issue| issue.sentence.as_str())
+}

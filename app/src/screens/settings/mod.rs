@@ -1,0 +1,7 @@
+//! The screen *Settings*: language, theme, size, devices, the hub, where things are kept.
+
+mod hub;
+mod ui;
+
+pub use self::hub::HubSettings;
+pub use self::ui::settings_ui;
