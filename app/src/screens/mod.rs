@@ -13,11 +13,11 @@ pub mod training;
 use std::path::Path;
 
 use egui::Ui;
-use engine::config::RunConfig;
 
 use crate::action::{Action, Pick, Screen};
 use crate::desk::Desk;
 use crate::state::State;
+use crate::state::outbox::Fill;
 
 /// All screens.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Panels {
     pub fn desk(&self, state: &State) -> Desk {
         Desk {
             screen: state.screen,
-            run: state.view.as_ref().map(|view| view.id.clone()),
+            run: state.runs.view.as_ref().map(|view| view.id.clone()),
             compared: state.comparison.runs().cloned().collect(),
             compare: self.compare.clone(),
             runs: self.runs.kept().clone(),
@@ -86,13 +86,12 @@ impl Panels {
         }
     }
 
-    /// Fills the form of a new run from a run's settings.
-    pub fn refill(&mut self, config: &RunConfig) {
-        self.new_run.refill(config);
-    }
-
-    /// Takes in a dataset of the library.
-    pub fn use_dataset(&mut self, train: &Path, validation: Option<&Path>, state: &State) {
-        self.new_run.use_dataset(train, validation, state);
+    /// Fills the form of a new run.
+    pub fn fill(&mut self, fill: Fill, state: &State) {
+        match fill {
+            Fill::Run(config) => self.new_run.refill(&config),
+            Fill::Model(folder) => self.new_run.picked(Pick::Model, &folder, state),
+            Fill::Dataset(train, validation) => self.new_run.use_dataset(&train, validation.as_deref(), state),
+        }
     }
 }

@@ -5,6 +5,7 @@ use engine::error::Failure;
 use super::State;
 use crate::action::{Action, Screen};
 use crate::say;
+use crate::screens::runs::action::RunAction;
 use crate::store::RunState;
 use crate::text::{tell, told};
 use crate::workspace::RunId;
@@ -29,10 +30,10 @@ impl Offer {
             }
             Self::Library => Some((say!("notice.show_library"), Action::Show(Screen::Library))),
             Self::Interrupted => {
-                let mut rows = state.runs.iter().flatten().filter(|row| row.state == RunState::Interrupted);
+                let mut rows = state.runs.rows().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
                 match rows.next() {
-                    None => Some((say!("notice.resume"), Action::Resume(first.id.clone()))),
+                    None => Some((say!("notice.resume"), Action::Run(RunAction::Resume(first.id.clone())))),
                     Some(_) => Some((say!("notice.show_runs"), Action::Show(Screen::Runs))),
                 }
             }
@@ -76,10 +77,12 @@ pub struct Notice {
 pub const SHOWN_SECS: f64 = 6.0;
 const KEPT: usize = 200;
 
-/// The list behind the bell.
+/// The list behind the bell, and the banner.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
     list: Vec<Notice>,
+    /// A failure that stays on the screen until it is dismissed.
+    pub banner: Option<Failure>,
     /// How many came since the list was looked at.
     pub unread: usize,
     last_id: u64,
@@ -133,8 +136,8 @@ impl Notices {
         self.list.is_empty()
     }
 
-    /// Forgets all.
+    /// Empties the list.
     pub fn clear(&mut self) {
-        *self = Self { last_id: self.last_id, ..Self::default() };
+        *self = Self { last_id: self.last_id, banner: self.banner.take(), ..Self::default() };
     }
 }

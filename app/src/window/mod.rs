@@ -1,4 +1,4 @@
-//! The frame: events in, panels, actions out.
+//! The frame: events in, screens, actions out. It ships effects and decides nothing.
 
 pub mod link;
 mod native;
@@ -6,30 +6,27 @@ mod native;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egui::{CentralPanel, Context, Frame, Margin, Panel, RichText, Ui, ViewportCommand};
+use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
+use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
 
-use engine::Sentence;
-use engine::training::Beginning;
-
 use self::link::{Link, News};
 pub use self::native::{open, run};
-use crate::action::{Action, Leaving, Screen};
+use crate::action::{Action, Screen};
 use crate::desk::Desk;
-use crate::opening::Opened;
 use crate::say;
 use crate::screens::Panels;
-use crate::screens::frame::{notice_ui, rail_ui, top_bar_ui};
+use crate::screens::frame::{banners_ui, leaving_ui, rail_ui, toasts_ui, top_bar_ui};
+use crate::screens::incoming::state::Hovered;
 use crate::settings::Settings;
+use crate::state::State;
+use crate::state::exit::ExitState;
 use crate::state::notices::Level;
-use crate::state::{Hovered, Outgoing, State};
+use crate::state::outbox::Effect;
 use crate::store::{Access, RunRow};
 use crate::text;
-use crate::text::tell;
 use crate::theme::{self, tokens};
-use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::{banner_ui, card_frame, modal_frame};
 
 /// What lies on the desk is kept at most so often.
 const KEEP_SECS: f64 = 1.0;
@@ -60,7 +57,7 @@ impl Workbench {
     pub fn new(ctx: &Context, link: Box<dyn Link>, settings: Settings, starter: Option<Box<RunConfig>>) -> Self {
         theme::install(ctx);
         let mut state = State::new(link.workspace(), settings, link.access(), starter);
-        state.now = link.now();
+        state.env.now = link.now();
         Self {
             state,
             panels: Panels::default(),
@@ -88,7 +85,7 @@ impl Workbench {
 
     /// Other runs that came with the program, to be offered where there are none.
     pub fn offer(&mut self, starters: Vec<RunConfig>) {
-        self.state.other_starters = starters;
+        self.state.env.other_starters = starters;
     }
 
     /// Puts back what lay on the desk when the program came to its end.
@@ -99,7 +96,7 @@ impl Workbench {
 
     /// The screen and its run, unless somebody asked for others meanwhile.
     fn put_back(&mut self) {
-        if self.state.runs.is_none() {
+        if self.state.runs.list.is_none() {
             return;
         }
         let Some(desk) = self.left.take() else { return };
@@ -110,16 +107,16 @@ impl Workbench {
 
     /// Keeps what lies on the desk, a moment after it has changed.
     fn keep_desk(&mut self, ctx: &Context) {
-        if self.left.is_some() || self.state.access != Access::ReadWrite {
+        if self.left.is_some() || self.state.env.access != Access::ReadWrite {
             return;
         }
-        if self.state.now - self.looked_at < KEEP_SECS {
+        if self.state.env.now - self.looked_at < KEEP_SECS {
             if ctx.input(|input| !input.events.is_empty()) {
                 ctx.request_repaint_after(Duration::from_secs_f64(KEEP_SECS));
             }
             return;
         }
-        self.looked_at = self.state.now;
+        self.looked_at = self.state.env.now;
         self.keep_desk_now();
     }
 
@@ -139,35 +136,21 @@ impl Workbench {
             self.sent = dropped;
         }
         // Until the store has answered, nobody knows which models there are.
-        if self.state.runs.is_some() && !self.sent.is_empty() {
+        if self.state.runs.list.is_some() && !self.sent.is_empty() {
             self.link.open_paths(std::mem::take(&mut self.sent));
         }
         let held =
             ctx.input(|input| input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>());
         if held.is_empty() {
-            self.state.hovered = None;
-        } else if self.state.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
-            self.state.hovered = Some(Hovered { paths: held.clone(), kind: None });
+            self.state.incoming.hovered = None;
+        } else if self.state.incoming.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
+            self.state.incoming.hovered = Some(Hovered { paths: held.clone(), kind: None });
             self.link.look_at(held);
         }
     }
 
-    fn opened(&mut self, opened: Opened) {
-        match opened {
-            Opened::Rows(train, validation) => self.perform(Action::UseDataset(train, validation)),
-            Opened::Model(folder) => self.perform(Action::UseModel(folder)),
-            Opened::RunFile(config) => {
-                self.panels.refill(&config);
-                self.state.perform(Action::Show(Screen::NewRun));
-            }
-            Opened::Run(run) => self.state.perform(Action::Open(run, Screen::Training)),
-            Opened::Adapter(path) => self.state.perform(Action::OpenAdapter(path)),
-            Opened::Failed(failure) => self.state.notices.fail(&failure, self.state.now),
-        }
-    }
-
     fn open_wanted(&mut self) {
-        let (Some(wanted), Some(runs)) = (&self.wanted, &self.state.runs) else { return };
+        let (Some(wanted), Some(runs)) = (&self.wanted, &self.state.runs.list) else { return };
         let named = |row: &&RunRow| {
             row.id.0.starts_with(wanted.as_str()) || row.id.0.ends_with(wanted.as_str()) || row.name == *wanted
         };
@@ -175,7 +158,7 @@ impl Workbench {
             Some(run) => self.state.perform(Action::Open(run, Screen::Training)),
             None => {
                 let sentence = say!("notice.no_such_run", run = wanted);
-                self.state.notices.add(Level::Warn, sentence, "", self.state.now);
+                self.state.notices.add(Level::Warn, sentence, "", self.state.env.now);
             }
         }
         self.wanted = None;
@@ -183,37 +166,35 @@ impl Workbench {
 
     /// Facts in; what has to be sent goes out. Also while the window is hidden.
     pub fn receive(&mut self, ctx: &Context) {
-        self.state.now = self.link.now();
+        self.state.env.now = self.link.now();
         while let Some(news) = self.link.next() {
             match news {
-                News::Event(event) => self.state.apply(event),
-                News::Answer(answer) => self.state.absorb(answer),
-                News::Hub(event) => self.state.hear_hub(event),
-                News::EngineGone => self.state.engine_died(),
+                News::Event(event) => self.state.on_engine(event),
+                News::Answer(answer) => self.state.on_store(answer),
+                News::Hub(event) => self.state.on_hub(event),
+                News::EngineGone => self.state.on_engine_gone(),
                 News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
                 News::NoDialog => {
                     self.state.notices.add(
                         Level::Warn,
                         say!("notice.no_dialog"),
                         say!("notice.no_dialog_advice"),
-                        self.state.now,
+                        self.state.env.now,
                     );
                 }
-                News::Opened(opened) => self.opened(opened),
+                News::Opened(opened) => self.state.on_opened(opened),
                 News::Hovered(paths, kind) => {
-                    if let Some(hovered) = self.state.hovered.as_mut().filter(|hovered| hovered.paths == paths) {
+                    if let Some(hovered) = self.state.incoming.hovered.as_mut().filter(|hovered| hovered.paths == paths)
+                    {
                         hovered.kind = Some(kind);
                     }
                 }
                 News::Written(path) => {
                     let sentence = say!("notice.written", path = path.display());
-                    self.state.notices.add(Level::Good, sentence, "", self.state.now);
+                    self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
                 }
-                News::NotWritten(failure) => self.state.notices.fail(&failure, self.state.now),
+                News::NotWritten(failure) => self.state.notices.fail(&failure, self.state.env.now),
             }
-        }
-        if let Some(config) = self.state.refill.take() {
-            self.panels.refill(&config);
         }
         self.put_back();
         self.open_wanted();
@@ -225,19 +206,33 @@ impl Workbench {
         self.retitle(ctx);
     }
 
+    /// Ships what has to be sent, and what follows from the answers.
     fn send(&mut self) {
-        for outgoing in std::mem::take(&mut self.state.outgoing) {
-            match outgoing {
-                Outgoing::Store(request) => self.link.request(request),
-                Outgoing::Hub(command) => self.link.hub(command),
-                Outgoing::Engine(command) => {
-                    if let Err(sentence) = self.link.command(command) {
-                        let failure =
-                            Failure { what: sentence, advice: Sentence::verbatim(say!("notice.busy_advice")) };
-                        self.state.notices.fail(&failure, self.state.now);
-                    }
+        while !self.state.outbox.effects.is_empty() {
+            for effect in std::mem::take(&mut self.state.outbox.effects) {
+                self.ship(effect);
+            }
+        }
+    }
+
+    fn ship(&mut self, effect: Effect) {
+        match effect {
+            Effect::Store(request) => self.link.request(request),
+            Effect::Hub(command) => self.link.hub(command),
+            Effect::Engine(command) => {
+                if let Err(sentence) = self.link.command(command) {
+                    let advice = Sentence::verbatim(say!("notice.busy_advice"));
+                    self.state.notices.fail(&Failure { what: sentence, advice }, self.state.env.now);
                 }
             }
+            Effect::NewRun(what) => {
+                let made = self.link.new_run();
+                self.state.on_new_run(what, made);
+            }
+            Effect::Browse(pick) => self.link.browse(pick),
+            Effect::Open(paths) => self.link.open_paths(paths),
+            Effect::Write { path, text } => self.link.write(path, text),
+            Effect::Fill(fill) => self.panels.fill(fill, &self.state),
         }
     }
 
@@ -266,26 +261,26 @@ impl Workbench {
     /// Closing the window while something is computed asks first.
     fn leave(&mut self, ctx: &Context) {
         let asked = ctx.input(|input| input.viewport().close_requested());
-        let busy = !self.state.live.is_empty() || !self.state.queue.is_empty();
-        if asked && busy && self.state.leaving != Leaving::Now {
+        let busy = !self.state.live.is_idle();
+        if asked && busy && self.state.leaving != ExitState::Now {
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            if self.state.leaving != Leaving::WhenStopped {
-                self.state.leaving = Leaving::Asking;
+            if self.state.leaving != ExitState::WhenStopped {
+                self.state.leaving = ExitState::Asking;
             }
         }
         match self.state.leaving {
-            Leaving::Now => ctx.send_viewport_cmd(ViewportCommand::Close),
-            Leaving::WhenDone if !self.minimised => {
+            ExitState::Now => ctx.send_viewport_cmd(ViewportCommand::Close),
+            ExitState::WhenDone if !self.minimised => {
                 self.minimised = true;
                 ctx.send_viewport_cmd(ViewportCommand::Minimized(true));
             }
-            Leaving::No | Leaving::Asking => self.minimised = false,
-            Leaving::WhenDone | Leaving::WhenStopped => {}
+            ExitState::No | ExitState::Asking => self.minimised = false,
+            ExitState::WhenDone | ExitState::WhenStopped => {}
         }
     }
 
     fn retitle(&mut self, ctx: &Context) {
-        let title = match self.state.live.values().next() {
+        let title = match self.state.live.running.values().next() {
             Some(live) if live.total > 0 => format!("{} / {} · Prefix Workbench", live.step, live.total),
             _ => "Prefix Workbench".to_owned(),
         };
@@ -321,45 +316,14 @@ impl Workbench {
         self.panels.over_ui(ui, &self.state, &mut out);
         toasts_ui(ui, &self.state, &mut out);
         for action in out {
-            self.perform(action);
+            self.state.perform(action);
         }
         self.send();
     }
 
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Start(mut config) => match self.link.new_run() {
-                Ok((run, folder)) => {
-                    self.state.name_apart(&mut config);
-                    self.state.enqueue(run, folder, config, Beginning::Fresh);
-                }
-                Err(failure) => self.state.banner = Some(failure),
-            },
-            Action::ImportAdapter { other_base } => match self.link.new_run() {
-                Ok((run, folder)) => self.state.import_adapter(run, folder, other_base),
-                Err(failure) => self.state.banner = Some(failure),
-            },
-            Action::Browse(pick) => self.link.browse(pick),
-            Action::OpenPaths(paths) => self.link.open_paths(paths),
-            Action::Write { path, text } => self.link.write(path, text),
-            Action::UseModel(folder) => {
-                self.panels.picked(crate::action::Pick::Model, &folder, &self.state);
-                self.state.perform(Action::Show(Screen::NewRun));
-            }
-            Action::UseDataset(train, validation) => {
-                self.panels.use_dataset(&train, validation.as_deref(), &self.state);
-                self.state.perform(Action::Show(Screen::NewRun));
-            }
-            other => self.state.perform(other),
-        }
-        if let Some(config) = self.state.refill.take() {
-            self.panels.refill(&config);
-        }
-    }
-
     /// The end: what was sent to the store is on disk when this returns.
     pub fn finish(&mut self) {
-        if self.left.is_none() && self.state.access == Access::ReadWrite {
+        if self.left.is_none() && self.state.env.access == Access::ReadWrite {
             self.keep_desk_now();
         }
         self.link.finish();
@@ -382,93 +346,4 @@ impl eframe::App for Workbench {
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.finish();
     }
-}
-
-/// What stays on the screen until it is dealt with.
-fn banners_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    if let Access::ReadOnly(sentence) = &state.access {
-        banner_ui(ui, Level::Warn, &tell(sentence), "", "", |_| {});
-        ui.add_space(theme::SMALL_GAP);
-    }
-    if let Some(failure) = &state.banner {
-        banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), "", |ui| {
-            if quiet_ui(ui, true, say!("banner.dismiss")).clicked() {
-                out.push(Action::DismissBanner);
-            }
-        });
-        ui.add_space(theme::SMALL_GAP);
-    }
-    if state.leaving == Leaving::WhenDone {
-        banner_ui(ui, Level::Info, say!("leave.will_close"), "", "", |ui| {
-            if quiet_ui(ui, true, say!("leave.stay")).clicked() {
-                out.push(Action::Leave(Leaving::No));
-            }
-        });
-        ui.add_space(theme::SMALL_GAP);
-    }
-}
-
-fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    if !matches!(state.leaving, Leaving::Asking | Leaving::WhenStopped) {
-        return;
-    }
-    let modal = egui::Modal::new(egui::Id::unique("leaving")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
-        ui.set_width(440.0);
-        if state.leaving == Leaving::WhenStopped {
-            ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label(say!("leave.saving"));
-            });
-            return;
-        }
-        ui.label(RichText::new(say!("leave.title")).text_style(theme::title()));
-        ui.add(egui::Label::new(RichText::new(say!("leave.note")).color(tokens(ui).muted)).wrap());
-        ui.add_space(theme::SMALL_GAP);
-        ui.horizontal(|ui| {
-            if primary_ui(ui, true, say!("leave.keep")).on_hover_text(say!("leave.keep_help")).clicked() {
-                out.push(Action::Leave(Leaving::WhenDone));
-            }
-            if quiet_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
-                out.push(Action::Leave(Leaving::WhenStopped));
-            }
-            if quiet_ui(ui, true, say!("frame.cancel")).clicked() {
-                out.push(Action::Leave(Leaving::No));
-            }
-        });
-    });
-    if state.leaving == Leaving::Asking && modal.should_close() {
-        out.push(Action::Leave(Leaving::No));
-    }
-}
-
-/// What has just happened, for a few seconds. A press does what is offered, and takes it away.
-fn toasts_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    let mut shown = state.notices.shown(state.now).peekable();
-    if shown.peek().is_none() {
-        return;
-    }
-    ui.ctx().request_repaint_after(Duration::from_millis(500));
-    let area = egui::Area::new(egui::Id::unique("toasts")).anchor(egui::Align2::RIGHT_BOTTOM, [-20.0, -20.0]);
-    area.show(ui.ctx(), |ui| {
-        ui.set_width(340.0);
-        for notice in shown {
-            let frame = card_frame(ui).inner_margin(12).shadow(ui.visuals().popup_shadow);
-            let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));
-            // The card can be pressed beside its button.
-            let behind = egui::UiBuilder::new().id_salt(("toast", notice.id)).sense(egui::Sense::CLICK);
-            let card = ui.scope_builder(behind, |ui| {
-                let inside = |ui: &mut Ui| {
-                    ui.set_width(ui.available_width());
-                    notice_ui(ui, notice, state.now, false);
-                    let (label, action) = offer?;
-                    quiet_ui(ui, true, label).clicked().then_some(action)
-                };
-                frame.show(ui, inside).inner
-            });
-            if card.inner.is_some() || card.response.clicked() {
-                out.push(Action::PutNoticeAway(notice.id));
-            }
-            out.extend(card.inner);
-        }
-    });
 }

@@ -4,6 +4,9 @@
 use app::action::{Action, Pick, Screen};
 use app::desk::Desk;
 use app::say;
+use app::screens::compare::action::CompareAction;
+use app::screens::explorer::action::ExplorerAction;
+use app::state::outbox::Fill;
 use app::store::{Answer, Request, RunState};
 use app::window::Workbench;
 use app::window::link::News;
@@ -199,7 +202,7 @@ fn a_text_for_another_prompt_or_other_settings_says_so() {
     bench.harness.get_by_label("Base proven");
     assert!(bench.harness.query_by_label("For another prompt").is_none());
     let id = row("b", "Second", RunState::Finished).id;
-    bench = perform(bench, Action::ColumnCheckpoint(id, Some("/elsewhere".into())));
+    bench = perform(bench, Action::Compare(CompareAction::ColumnCheckpoint(id, Some("/elsewhere".into()))));
     bench.harness.get_by_label("For other settings");
     bench.harness.get_by_label("Base proven");
 }
@@ -238,7 +241,7 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     grid(&mut bench);
     bench.harness.get_by_label_contains("Layer 2, position 3,").click();
     bench.settle();
-    bench = perform(bench, Action::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() });
+    bench = perform(bench, Action::Explorer(ExplorerAction::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() }));
     grid(&mut bench);
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Neighbours(request), .. } => {
@@ -276,7 +279,7 @@ fn equal_runs_have_names_of_their_own_and_a_typed_name_stays() {
 fn what_was_typed_before_a_duplicate_can_be_brought_back() {
     let mut bench = form(2300.0);
     type_into(&mut bench, "Name of the run", "mine");
-    window(&mut bench).state.refill = Some(Box::new(config()));
+    window(&mut bench).state.fill(Fill::Run(Box::new(config())));
     bench.settle();
     click(&mut bench, "Bring back what was typed");
     assert_eq!(started(&mut bench).name, "mine");
@@ -320,7 +323,7 @@ fn the_desk_is_found_as_it_was_left() {
     bench.answer(Answer::Runs(runs()));
     let state = &window(&mut bench).state;
     assert_eq!(state.screen, Screen::Training);
-    assert_eq!(state.view.as_ref().map(|view| view.id.clone()), Some(runs()[1].id.clone()));
+    assert_eq!(state.runs.view.as_ref().map(|view| view.id.clone()), Some(runs()[1].id.clone()));
     click(&mut bench, "New run");
     bench.answer_form();
     assert_eq!(started(&mut bench).name, "half a na");

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use app::action::{Action, Screen};
+use app::state::outbox::Fill;
 use app::store::RunState;
 use app::window::link::News;
 use egui_kittest::kittest::Queryable as _;
@@ -25,7 +26,7 @@ pub(crate) fn filled(config: RunConfig, height: f32) -> Bench {
     click(&mut bench, "Set up a run");
     bench.answer_form();
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.refill = Some(Box::new(config));
+    window.state.fill(Fill::Run(Box::new(config)));
     wait(&mut bench);
     bench
 }

@@ -170,7 +170,7 @@ fn comparing(start: Start) -> (Bench, JobId) {
     let preview = Box::new(crate::world::preview_rows());
     bench.event(rows.expect("rows were asked for"), Report::Preview(preview));
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.comparison.rows.len(), 5);
+    assert_eq!(window.state.comparison.rows().len(), 5);
     let asked = |bench: &Bench| {
         bench.world.borrow().commands.iter().filter(|c| matches!(c, Command { ask: Ask::Generate(_), .. })).count()
     };

@@ -172,20 +172,20 @@ fn a_second_run_waits_for_the_first() {
 fn closing_during_a_run_asks_and_can_be_taken_back() {
     let mut bench = training(Start::default());
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.leaving = app::action::Leaving::Asking;
+    window.state.leaving = app::state::exit::ExitState::Asking;
     bench.settle();
     bench.harness.get_by_label("Keep running until done");
     click(&mut bench, "Cancel");
     assert!(bench.harness.query_by_label("Keep running until done").is_none());
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.leaving = app::action::Leaving::Asking;
+    window.state.leaving = app::state::exit::ExitState::Asking;
     bench.settle();
     click(&mut bench, "Pause and quit");
     let job = train_job(&bench);
     assert!(bench.last(|c| matches!(c, Command { ask: Ask::Stop, .. }).then_some(())).is_some());
     bench.event(job, Report::Finished { outcome: Outcome::Stopped });
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.leaving, app::action::Leaving::Now);
+    assert_eq!(window.state.leaving, app::state::exit::ExitState::Now);
 }
 
 #[test]

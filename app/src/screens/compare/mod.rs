@@ -1,5 +1,6 @@
 //! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
 
+pub mod action;
 mod decoding;
 pub mod state;
 mod ui;

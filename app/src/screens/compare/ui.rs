@@ -9,8 +9,9 @@ use engine::generation::Sampling;
 use engine::protocol::{GeneratedBeam, Prompt};
 use serde::{Deserialize, Serialize};
 
+use super::action::CompareAction;
 use super::decoding;
-use super::state::{Asked, Column, Wish};
+use super::state::{Asked, Column, GenerateForm};
 use crate::action::Action;
 use crate::say;
 use crate::screens::training::{about_run, phase_line};
@@ -61,20 +62,23 @@ impl Compare {
         let comparison = &state.comparison;
         let mut generate = false;
         heading_ui(ui, say!("screen.compare"), say!("compare.note"), |ui| {
-            let busy = comparison.job.is_some();
-            let ready = !busy && !self.prompt.trim().is_empty() && !state.engine_gone && model_of(state).is_some();
+            let busy = comparison.generation.is_open();
+            let ready = !busy && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some();
             if busy {
                 if quiet_ui(ui, true, say!("compare.stop")).clicked() {
-                    out.push(Action::StopGenerating);
+                    out.push(Action::Compare(CompareAction::StopGenerating));
                 }
-                ui.label(RichText::new(comparison.phase.map(phase_line).unwrap_or_default()).color(tokens(ui).muted));
+                ui.label(
+                    RichText::new(comparison.generation.phase.map(phase_line).unwrap_or_default())
+                        .color(tokens(ui).muted),
+                );
                 ui.spinner();
             } else {
                 generate = primary_ui(ui, ready, say!("compare.generate")).clicked();
             }
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            if let Some(failure) = &comparison.failure {
+            if let Some(failure) = &comparison.generation.failure {
                 failure_ui(ui, failure);
                 ui.add_space(theme::SMALL_GAP);
             }
@@ -92,8 +96,8 @@ impl Compare {
             self.columns_ui(ui, state, out);
             ui.add_space(theme::GAP);
         });
-        if generate && !self.prompt.trim().is_empty() && !state.engine_gone && model_of(state).is_some() {
-            out.push(Action::Generate(Box::new(self.wish(state))));
+        if generate && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some() {
+            out.push(Action::Compare(CompareAction::Generate(Box::new(self.wish(state)))));
         }
     }
 
@@ -105,7 +109,7 @@ impl Compare {
         &mut self.strengths[place].1
     }
 
-    fn wish(&mut self, state: &State) -> Wish {
+    fn wish(&mut self, state: &State) -> GenerateForm {
         let columns = &state.comparison.columns;
         let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
         let text = self.prompt.clone();
@@ -119,7 +123,7 @@ impl Compare {
             },
             None => Prompt::Text(text),
         };
-        Wish { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
+        GenerateForm { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
     }
 
     /// `true` if another row was taken.
@@ -162,13 +166,13 @@ impl Compare {
 
     /// `true` if another row was taken.
     fn row_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
-        let rows = &state.comparison.rows;
+        let rows = state.comparison.rows();
         if rows.is_empty() {
-            let waiting = state.comparison.rows_job.is_some();
-            let possible = !waiting && (state.comparison.runs().next().is_some() || state.starter.is_some());
+            let waiting = state.comparison.prompts.is_open();
+            let possible = !waiting && (state.comparison.runs().next().is_some() || state.env.starter.is_some());
             if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked()
             {
-                out.push(Action::FindPrompts);
+                out.push(Action::Compare(CompareAction::FindPrompts));
             }
             if waiting {
                 ui.spinner();
@@ -266,7 +270,7 @@ impl Compare {
                     ui.label(RichText::new(model).small().color(tokens(ui).muted));
                 }
                 Some(row) => {
-                    let about = about_run(row, state.configs.get(&row.id).map(Box::as_ref));
+                    let about = about_run(row, state.runs.configs.get(&row.id).map(Box::as_ref));
                     ui.add(egui::Label::new(RichText::new(about).small().color(tokens(ui).muted)).truncate());
                     self.strength_ui(ui, row, column, state, out);
                 }
@@ -298,7 +302,7 @@ impl Compare {
             ui.label(RichText::new(say!("compare.strength")).small().color(tokens(ui).muted));
             let label = say!("compare.strength_of", name = row.name);
             let strength = self.strength(Some(&row.id));
-            if state.configs.get(&row.id).is_some_and(|config| is_there_or_not(config)) {
+            if state.runs.configs.get(&row.id).is_some_and(|config| is_there_or_not(config)) {
                 let mut on = *strength > 0.0;
                 ui.name_inputs(label, |ui| ui.checkbox(&mut on, "")).on_hover_text(say!("compare.switch_help"));
                 *strength = f64::from(u8::from(on));
@@ -311,7 +315,7 @@ impl Compare {
             })
             .on_hover_text(say!("compare.strength_help"));
         });
-        let checkpoints = state.checkpoints.get(&row.id).map_or(&[][..], Vec::as_slice);
+        let checkpoints = state.runs.checkpoints.get(&row.id).map_or(&[][..], Vec::as_slice);
         if checkpoints.len() > 1 {
             let best = std::iter::once((None, say!("compare.best_checkpoint").to_owned()));
             let others =
@@ -321,7 +325,7 @@ impl Compare {
             let label = say!("compare.checkpoint_of", name = row.name);
             let changed = ui.name_inputs(label, |ui| field::choice_ui(ui, "checkpoint", &mut chosen, &choices));
             if changed {
-                out.push(Action::ColumnCheckpoint(row.id.clone(), chosen));
+                out.push(Action::Compare(CompareAction::ColumnCheckpoint(row.id.clone(), chosen)));
             }
         }
         task_ui(ui, row, column, state, out);
@@ -345,7 +349,7 @@ fn column_head_ui(ui: &mut Ui, name: &str, row: Option<&RunRow>, out: &mut Vec<A
             let label = say!("compare.remove", name = name);
             close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
             if close.on_hover_text(&label).clicked() {
-                out.push(Action::ToggleColumn(row.id.clone()));
+                out.push(Action::Compare(CompareAction::ToggleColumn(row.id.clone())));
             }
         }
         ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
@@ -356,13 +360,14 @@ fn column_head_ui(ui: &mut Ui, name: &str, row: Option<&RunRow>, out: &mut Vec<A
 
 /// The task that a prompt for several is used for.
 fn task_ui(ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut Vec<Action>) {
-    let Some([first, _, ..]) = state.tasks.get(&row.id).map(Vec::as_slice) else { return };
+    let tasks = state.runs.tasks_of(&row.id);
+    let [first, _, ..] = tasks else { return };
     let choices: Vec<(String, String)> =
-        state.tasks[&row.id].iter().map(|task| (task.clone(), say!("compare.task", task = task))).collect();
+        tasks.iter().map(|task| (task.clone(), say!("compare.task", task = task))).collect();
     let mut chosen = column.task.clone().unwrap_or_else(|| first.clone());
     let label = say!("compare.task_of", name = row.name);
     if ui.name_inputs(label, |ui| field::choice_ui(ui, "task", &mut chosen, &choices)) {
-        out.push(Action::ColumnTask(row.id.clone(), chosen));
+        out.push(Action::Compare(CompareAction::ColumnTask(row.id.clone(), chosen)));
     }
 }
 
@@ -395,7 +400,7 @@ fn model_of(state: &State) -> Option<std::path::PathBuf> {
     let run = state.comparison.runs().next();
     run.and_then(|run| state.row(run))
         .map(|row| row.model_folder.clone())
-        .or_else(|| state.starter.as_ref().map(|starter| starter.model.clone()))
+        .or_else(|| state.env.starter.as_ref().map(|starter| starter.model.clone()))
 }
 
 /// Only runs of one model can stand beside each other.
@@ -403,19 +408,18 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let model = state.comparison.runs().next().and_then(|run| state.row(run)).map(|row| row.model_folder.clone());
     let free: Vec<&RunRow> = state
         .runs
-        .iter()
-        .flatten()
+        .rows()
         .filter(|row| !row.files_missing && (row.step > 0 || row.best_loss.is_some()))
         .filter(|row| model.as_ref().is_none_or(|model| row.model_folder == *model))
         .filter(|row| !state.comparison.runs().any(|known| *known == row.id))
         .collect();
-    ui.add_enabled_ui(!free.is_empty() && state.comparison.job.is_none(), |ui| {
+    ui.add_enabled_ui(!free.is_empty() && !state.comparison.generation.is_open(), |ui| {
         ui.menu_button(say!("compare.add"), |ui| {
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 for row in free {
                     let loss = row.best_loss.map(text::figure).unwrap_or_default();
                     if ui.button(format!("{}   {loss}", row.name)).clicked() {
-                        out.push(Action::ToggleColumn(row.id.clone()));
+                        out.push(Action::Compare(CompareAction::ToggleColumn(row.id.clone())));
                         ui.close();
                     }
                 }

@@ -34,7 +34,7 @@ pub(super) enum Scale {
 
 impl Explorer {
     pub(super) fn grid_card_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(grid) = &state.exploration.grid else { return };
+        let Some(grid) = &state.exploration.grid.answer else { return };
         card_ui(ui, say!("explorer.grid"), |ui| self.grid_ui(ui, grid, state, out));
     }
 

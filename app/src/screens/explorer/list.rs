@@ -36,7 +36,7 @@ impl Explorer {
 
     fn list_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let exploration = &state.exploration;
-        let Some(grid) = &exploration.grid else { return };
+        let Some(grid) = &exploration.grid.answer else { return };
         self.how_ui(ui, state, out);
         let Some(cell) = exploration.cell else {
             empty_ui(ui, say!("explorer.click"), say!("explorer.click_advice"));
@@ -55,10 +55,10 @@ impl Explorer {
                 projection_ui(ui, grid.is_prompt);
                 self.export_ui(ui, state, out);
             }
-            None if exploration.asked.is_some() => {
+            None if exploration.nearest.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    let line = exploration.phase.map_or_else(|| say!("explorer.asking").to_owned(), phase_line);
+                    let line = exploration.nearest.phase.map_or_else(|| say!("explorer.asking").to_owned(), phase_line);
                     ui.label(RichText::new(line).color(tokens(ui).muted));
                 });
             }

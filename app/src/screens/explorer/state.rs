@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use engine::analysis::neighbours_table;
 use engine::analysis::{Metric, NeighbourList, PrefixGrid, Side, Space};
 use engine::error::Failure;
-use engine::protocol::{JobId, Phase};
+use engine::protocol::{Event, JobId, Report};
 
 use crate::screens::training::state::RunView;
+use crate::state::request::Request;
 use crate::store::{RunRow, RunState};
 
 /// What a list of neighbours is asked for.
@@ -33,19 +34,15 @@ pub struct Exploration {
     /// The checkpoint that is shown.
     pub checkpoint: Option<PathBuf>,
     /// Its norms.
-    pub grid: Option<Box<PrefixGrid>>,
-    /// The question for norms that is under way.
-    pub grid_job: Option<JobId>,
+    pub grid: Request<Box<PrefixGrid>>,
     /// The cell that was clicked: it stays when another checkpoint or run is looked at.
     pub cell: Option<Cell>,
-    /// The question for neighbours that is under way, and what it asks for.
-    pub asked: Option<(JobId, Cell)>,
-    /// What it is doing.
-    pub phase: Option<Phase>,
+    /// The question for nearest tokens; its lists are among [`Self::lists`].
+    pub nearest: Request<()>,
+    /// What that question asks for.
+    asked: Option<Cell>,
     /// Lists of this checkpoint that have come, newest last.
     pub lists: Vec<(Cell, NeighbourList)>,
-    /// What went wrong.
-    pub failure: Option<Failure>,
 }
 
 impl Exploration {
@@ -54,30 +51,48 @@ impl Exploration {
         Self { instead, checkpoint, cell, ..Self::default() }
     }
 
-    /// Whether a question for neighbours is this one.
-    pub fn asks(&self, job: JobId) -> bool {
-        self.asked.is_some_and(|(asked, _)| asked == job)
+    /// A job was asked for the tokens nearest to a cell.
+    pub fn ask_nearest(&mut self, job: JobId, cell: Cell) {
+        self.nearest.start(job);
+        self.asked = Some(cell);
+    }
+
+    /// Takes in what its jobs tell. A cell that was clicked in another grid is kept if this one has it; lists answer what
+    /// was asked, whatever was clicked since.
+    pub fn on(&mut self, event: &Event) -> bool {
+        let is_grid = self.grid.on(event, |report| match report {
+            Report::Grid(grid) => {
+                self.cell.take_if(|cell| cell.layer >= grid.n_layers || cell.position >= grid.n_virtual);
+                Some(grid.clone())
+            }
+            _ => None,
+        });
+        is_grid
+            || self.nearest.on(event, |report| match (report, self.asked) {
+                (Report::Neighbours { lists }, Some(asked)) => {
+                    let cell = |list: &NeighbourList| Cell { layer: list.layer, position: list.position, ..asked };
+                    self.lists.extend(lists.iter().map(|list| (cell(list), list.clone())));
+                    Some(())
+                }
+                _ => None,
+            })
+    }
+
+    /// There will be no answers.
+    pub fn engine_gone(&mut self) {
+        self.grid.engine_gone();
+        self.nearest.engine_gone();
+    }
+
+    /// What went wrong.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.nearest.failure.as_ref().or(self.grid.failure.as_ref())
     }
 
     /// The list of the clicked cell, if it has come.
     pub fn list(&self) -> Option<&NeighbourList> {
         let cell = self.cell?;
         self.lists.iter().rev().find(|(known, _)| *known == cell).map(|(_, list)| list)
-    }
-
-    /// The norms have come. A cell that was clicked in another grid is kept if this one has it.
-    pub fn take_grid(&mut self, grid: Box<PrefixGrid>) {
-        self.cell.take_if(|cell| cell.layer >= grid.n_layers || cell.position >= grid.n_virtual);
-        self.grid = Some(grid);
-        self.grid_job = None;
-    }
-
-    /// The lists for the question under way have come: they answer what was asked, whatever was clicked since.
-    pub fn neighbours(&mut self, lists: Vec<NeighbourList>) {
-        self.phase = None;
-        let Some((_, asked)) = self.asked.take() else { return };
-        self.lists
-            .extend(lists.into_iter().map(|list| (Cell { layer: list.layer, position: list.position, ..asked }, list)));
     }
 
     /// All lists that have come, as a table.

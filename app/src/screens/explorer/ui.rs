@@ -3,6 +3,7 @@
 use egui::{Align, Layout, ScrollArea, Ui, vec2};
 use engine::analysis::{Metric, Side, Space};
 
+use super::action::ExplorerAction;
 use super::changes;
 use super::grid::{Measure, Scale};
 use super::state::{Cell, can_be_explored};
@@ -55,12 +56,12 @@ impl Explorer {
                 empty_ui(ui, say!("explorer.no_run"), say!("explorer.no_run_advice"));
                 return;
             };
-            if let Some(failure) = &state.exploration.failure {
+            if let Some(failure) = state.exploration.failure() {
                 failure_ui(ui, failure);
                 ui.add_space(theme::SMALL_GAP);
             }
-            let Some(grid) = &state.exploration.grid else {
-                let waiting = state.exploration.grid_job.is_some() || view.asked;
+            let Some(grid) = &state.exploration.grid.answer else {
+                let waiting = state.exploration.grid.is_open() || view.asked;
                 let (what, advice) = if waiting {
                     (say!("explorer.reading"), "")
                 } else {
@@ -107,7 +108,7 @@ impl Explorer {
                 run_choice_ui(&mut columns[0], state, out);
                 checkpoint_choice_ui(&mut columns[1], state, out);
                 // A slot of a soft prompt is one vector.
-                if !state.exploration.grid.as_ref().is_some_and(|grid| grid.is_prompt) {
+                if !state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.is_prompt) {
                     self.side_choice_ui(&mut columns[2], state, out);
                 }
             });
@@ -130,13 +131,19 @@ impl Explorer {
     }
 
     pub(super) fn ask(&self, layer: usize, position: usize) -> Action {
-        Action::Neighbours(Cell { layer, position, side: self.side, metric: self.metric, space: self.space })
+        Action::Explorer(ExplorerAction::Neighbours(Cell {
+            layer,
+            position,
+            side: self.side,
+            metric: self.metric,
+            space: self.space,
+        }))
     }
 }
 
 fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let shown = state.explored().map(|view: &RunView| view.id.clone());
-    let runs = state.runs.iter().flatten().filter(|row| can_be_explored(row) || Some(&row.id) == shown.as_ref());
+    let runs = state.runs.rows().filter(|row| can_be_explored(row) || Some(&row.id) == shown.as_ref());
     let choices: Vec<_> = runs.map(|row| (Some(row.id.clone()), row.name.clone())).collect();
     let mut chosen = shown.clone();
     field::field_ui(ui, say!("explorer.run"), "", None, |ui| {
@@ -166,7 +173,7 @@ fn checkpoint_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         if field::choice_ui(ui, "checkpoint", &mut chosen, &choices)
             && let Some(checkpoint) = chosen
         {
-            out.push(Action::Explore { checkpoint });
+            out.push(Action::Explorer(ExplorerAction::Explore { checkpoint }));
         }
     });
 }

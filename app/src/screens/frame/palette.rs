@@ -5,7 +5,9 @@ use egui::{Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, Ui};
 use super::rail;
 use crate::action::{Action, Screen};
 use crate::say;
+use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
+use crate::screens::settings::action::SettingsAction;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::text::Language;
@@ -171,26 +173,30 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
         .into_iter()
         .map(|screen| act(rail::name(screen).to_owned(), rail::keys(ui, screen), Action::Show(screen)))
         .collect();
-    for live in state.live.values() {
+    for live in state.live.running.values() {
         let name = state.row(&live.run).map(|row| row.name.clone()).unwrap_or_default();
         let pause = if live.paused { say!("training.continue") } else { say!("training.pause") };
-        entries.push(act(pause.to_owned(), name.clone(), Action::Pause(live.run.clone(), !live.paused)));
-        entries.push(act(say!("training.stop").to_owned(), name, Action::Stop(live.run.clone())));
+        entries.push(act(
+            pause.to_owned(),
+            name.clone(),
+            Action::Run(RunAction::Pause(live.run.clone(), !live.paused)),
+        ));
+        entries.push(act(say!("training.stop").to_owned(), name, Action::Run(RunAction::Stop(live.run.clone()))));
     }
-    let viewed = state.view.as_ref().and_then(|view| state.row(&view.id));
+    let viewed = state.runs.view.as_ref().and_then(|view| state.row(&view.id));
     if let Some(row) = viewed {
         let (id, name) = (|| row.id.clone(), || row.name.clone());
         entries.push(act(say!("training.compare").to_owned(), name(), Action::Open(id(), Screen::Compare)));
         entries.push(act(say!("training.explore").to_owned(), name(), Action::Open(id(), Screen::Explorer)));
-        entries.push(act(say!("training.duplicate").to_owned(), name(), Action::Duplicate(id())));
+        entries.push(act(say!("training.duplicate").to_owned(), name(), Action::Run(RunAction::Duplicate(id()))));
         if can_resume(row) {
-            entries.push(act(say!("training.resume").to_owned(), name(), Action::Resume(id())));
+            entries.push(act(say!("training.resume").to_owned(), name(), Action::Run(RunAction::Resume(id()))));
         }
     }
     let settings = |change: fn(&mut Settings)| {
         let mut settings = state.settings.clone();
         change(&mut settings);
-        Action::Keep(Box::new(settings))
+        Action::Settings(SettingsAction::Keep(Box::new(settings)))
     };
     for (name, note, action) in [
         (say!("settings.dark"), say!("settings.theme"), settings(|s| s.theme = ThemeChoice::Dark)),
@@ -202,7 +208,7 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
     }
     let keys = ui.ctx().format_shortcut(&KEYS);
     entries.push(Entry { name: say!("keys.title").to_owned(), note: keys, deed: Deed::ShowKeys });
-    for row in state.runs.iter().flatten().take(RUNS_OFFERED) {
+    for row in state.runs.rows().take(RUNS_OFFERED) {
         let name = say!("palette.run", name = row.name);
         entries.push(act(name, row.method.clone(), Action::Open(row.id.clone(), Screen::Training)));
     }

@@ -102,7 +102,7 @@ fn item_ui(ui: &mut Ui, screen: Screen, state: &State, narrow: bool) -> egui::Re
     if !narrow {
         painter.text(middle + vec2(40.0, 0.0), Align2::LEFT_CENTER, name(screen), FontId::proportional(14.5), text);
     }
-    if screen == Screen::Training && !state.live.is_empty() {
+    if screen == Screen::Training && !state.live.running.is_empty() {
         let inset = if narrow { vec2(5.0, 9.0) } else { vec2(14.0, 0.0) };
         painter.circle_filled(rect.right_center() - inset, 4.0, t.good);
     }

@@ -2,9 +2,11 @@
 
 use egui::{Align, Layout, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui};
 
+use super::action::FrameAction;
 use super::rail;
 use crate::action::{Action, Screen};
 use crate::say;
+use crate::screens::runs::action::RunAction;
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::text;
@@ -29,7 +31,7 @@ pub fn top_bar_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let t = tokens(ui);
     let shown = matches!(state.screen, Screen::Training | Screen::Explorer);
-    let row = state.view.as_ref().filter(|_| shown).and_then(|view| view.row.as_ref());
+    let row = state.runs.view.as_ref().filter(|_| shown).and_then(|view| view.row.as_ref());
     match row {
         None => {
             ui.label(RichText::new(rail::name(state.screen)).color(t.muted));
@@ -46,7 +48,7 @@ fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 }
 
 fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    let (running, waiting) = (state.live.len(), state.queue.len());
+    let (running, waiting) = (state.live.running.len(), state.live.queue.len());
     let text = match (running, waiting) {
         (0, 0) => say!("frame.idle").to_owned(),
         (running, 0) => say!("frame.running", n = running),
@@ -58,10 +60,10 @@ fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         if running + waiting == 0 {
             ui.label(say!("frame.queue_empty"));
         }
-        for live in state.live.values() {
+        for live in state.live.running.values() {
             queue_row_ui(ui, state, &live.run, Some(live.share()), out);
         }
-        for waiting in &state.queue {
+        for waiting in &state.live.queue {
             queue_row_ui(ui, state, &waiting.run, None, out);
         }
     });
@@ -78,7 +80,7 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
             }
             None => {
                 if small_ui(ui, say!("frame.take_out")).clicked() {
-                    out.push(Action::Withdraw(run.clone()));
+                    out.push(Action::Run(RunAction::Withdraw(run.clone())));
                 }
                 plain_chip_ui(ui, say!("state.queued"));
             }
@@ -120,7 +122,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     icon::paint(ui.painter(), button.rect.left_center() + egui::vec2(20.0, 0.0), Icon::Bell, ink);
     button.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, say!("frame.notices")));
     if button.clicked() {
-        out.push(Action::NoticesSeen);
+        out.push(Action::Frame(FrameAction::NoticesSeen));
     }
     Popup::menu(&button).width(420.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         if state.notices.is_empty() {
@@ -129,7 +131,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         }
         ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
             for notice in state.notices.newest() {
-                notice_ui(ui, notice, state.now, true);
+                notice_ui(ui, notice, state.env.now, true);
                 let offer = notice.offer.as_ref().and_then(|offer| offer.action(state));
                 if let Some((label, action)) = offer
                     && small_ui(ui, label).clicked()
@@ -139,7 +141,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             }
         });
         if ui.button(say!("frame.clear_notices")).clicked() {
-            out.push(Action::ClearNotices);
+            out.push(Action::Frame(FrameAction::ClearNotices));
         }
     });
 }

@@ -11,7 +11,7 @@ use crate::workspace::last_name;
 
 /// Draws it over everything, as long as something is held.
 pub fn overlay_ui(ui: &mut Ui, state: &State) {
-    let Some(hovered) = &state.hovered else { return };
+    let Some(hovered) = &state.incoming.hovered else { return };
     let t = tokens(ui);
     let (what, then) = match hovered.kind {
         None => (say!("drop.looking"), ""),

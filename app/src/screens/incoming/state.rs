@@ -1,141 +1,122 @@
 //! An adapter that somebody sent, dropped onto the window or named when the program was started: what it is, whether it
 //! fits, what a probe says, until it is a run or was put away.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use engine::config::RunConfig;
-use engine::device::DeviceChoice;
 use engine::error::Failure;
-use engine::protocol::{AdapterFacts, Ask, JobId, Phase, ProbeReport};
+use engine::protocol::{AdapterFacts, Event, JobId, Phase, ProbeReport, Report};
 
-use crate::action::Screen;
-use crate::state::{Purpose, State};
-use crate::store::Request;
-use crate::workspace::{RunId, imported_config};
+use crate::opening::Kind;
+use crate::state::outbox::Outbox;
+use crate::state::request::Request;
+use crate::workspace::RunId;
 
-/// What is known of it.
-#[derive(Clone, Debug)]
+/// What came from elsewhere, or is about to.
+#[derive(Clone, Debug, Default)]
 pub struct Incoming {
+    /// What is held over the window, and what it is once that is known.
+    pub hovered: Option<Hovered>,
+    /// An adapter that was dropped or opened, until it is a run or was put away.
+    pub sent: Option<SentAdapter>,
+}
+
+/// What somebody holds over the window and has not let go of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hovered {
+    /// As the system names them.
+    pub paths: Vec<PathBuf>,
+    /// `None` until it was looked at.
+    pub kind: Option<Kind>,
+}
+
+/// What is known of an adapter that was sent.
+#[derive(Clone, Debug)]
+pub struct SentAdapter {
     /// The file or folder.
     pub path: PathBuf,
     /// The base model that it is held against.
     pub model: Option<PathBuf>,
     /// Its facts, once known.
     pub found: Option<Box<AdapterFacts>>,
-    /// Why it cannot be read, be probed or become a run.
-    pub failure: Option<Failure>,
     /// What the probe said.
     pub probe: Option<ProbeReport>,
-    /// What the probe is doing.
-    pub phase: Option<Phase>,
-    /// The question that is under way; answers to an earlier one are dropped.
-    pub job: Option<JobId>,
+    /// The question that is under way, to look, to probe or to import; answers to an earlier one are dropped.
+    question: Request<()>,
     /// The run that it becomes.
     becomes: Option<(RunId, Box<RunConfig>)>,
 }
 
-impl Incoming {
+impl SentAdapter {
+    /// Nothing is known of it yet.
+    pub fn new(path: PathBuf, model: Option<PathBuf>, job: JobId) -> Self {
+        let mut sent = Self { path, model, found: None, probe: None, question: Request::default(), becomes: None };
+        sent.ask(job);
+        sent
+    }
+
+    /// Waits for a job.
+    pub fn ask(&mut self, job: JobId) {
+        self.question.start(job);
+    }
+
+    /// Waits for a job that makes a run of it.
+    pub fn become_run(&mut self, job: JobId, run: RunId, config: Box<RunConfig>) {
+        self.ask(job);
+        self.becomes = Some((run, config));
+    }
+
     /// Whether a run is being made of it.
     pub fn is_becoming(&self) -> bool {
         self.becomes.is_some()
     }
-}
 
-impl State {
-    /// Looks at what was sent, held against the model it names if that is known here, or else the one used last.
-    pub fn open_adapter(&mut self, path: PathBuf) {
-        let model = self.model_rows.iter().max_by_key(|row| row.last_used).map(|row| row.folder.clone());
-        let model = model.or_else(|| self.starter.as_ref().map(|config| config.model.clone()));
-        self.look_at(path, model);
+    /// Whether a question is under way.
+    pub fn is_busy(&self) -> bool {
+        self.question.is_open()
     }
 
-    fn look_at(&mut self, path: PathBuf, model: Option<PathBuf>) {
-        let job = self.job(Purpose::Incoming);
-        self.ask_engine(job, Ask::Inspect { adapter: path.clone(), model: model.clone() });
-        let nothing = Incoming {
-            path,
-            model,
-            found: None,
-            failure: None,
-            probe: None,
-            phase: None,
-            job: Some(job),
-            becomes: None,
-        };
-        self.incoming = Some(nothing);
+    /// What the engine is doing about it.
+    pub fn phase(&self) -> Option<Phase> {
+        self.question.phase
     }
 
-    /// Holds it against another model.
-    pub(crate) fn hold_against(&mut self, model: PathBuf) {
-        if let Some(incoming) = self.incoming.take() {
-            self.look_at(incoming.path, Some(model));
-        }
+    /// Why it cannot be read, be probed or become a run.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.question.failure.as_ref()
     }
 
-    /// Computes a few logits with it.
-    pub(crate) fn probe_adapter(&mut self, device: DeviceChoice) {
-        let job = self.job(Purpose::Incoming);
-        let Some(incoming) = &mut self.incoming else { return };
-        let Some(model) = incoming.model.clone() else { return };
-        incoming.job = Some(job);
-        incoming.failure = None;
-        let adapter = incoming.path.clone();
-        self.ask_engine(job, Ask::Probe { adapter, model, device });
+    /// Whether this is its question's job.
+    pub fn waits_for(&self, job: JobId) -> bool {
+        self.question.is(job)
     }
 
-    /// Makes a run of it.
-    pub fn import_adapter(&mut self, run: RunId, folder: PathBuf, other_base: bool) {
-        let job = self.job(Purpose::Incoming);
-        let Some(incoming) = &mut self.incoming else { return };
-        let (Some(found), Some(model)) = (&incoming.found, incoming.model.clone()) else { return };
-        incoming.becomes = Some((run, Box::new(imported_config(found, model.clone(), None))));
-        incoming.job = Some(job);
-        incoming.failure = None;
-        let adapter = incoming.path.clone();
-        self.ask_engine(job, Ask::Import { adapter, model, other_base, to: folder });
+    /// Ends its question.
+    pub fn stop(&mut self, outbox: &mut Outbox) {
+        self.question.stop(outbox);
     }
 
-    pub(crate) fn put_adapter_away(&mut self) {
-        if let Some(job) = self.incoming.take().and_then(|incoming| incoming.job) {
-            self.ask_engine(job, Ask::Stop);
-        }
-    }
-
-    pub(crate) fn with_incoming(&mut self, job: JobId, change: impl FnOnce(&mut Incoming)) {
-        if let Some(incoming) = self.incoming.as_mut().filter(|incoming| incoming.job == Some(job)) {
-            change(incoming);
-        }
-    }
-
-    pub(crate) fn inspected(&mut self, job: JobId, found: Box<AdapterFacts>) {
-        // A file of ours says which weights it belongs to: if they are here, it is those.
-        let known = found.about.as_ref().filter(|_| found.other_base.is_some()).and_then(|about| {
-            let same = |hash: &String| *hash == about.base.fingerprint;
-            self.model_rows.iter().find(|row| row.hash.as_ref().is_some_and(same)).map(|row| row.folder.clone())
+    /// Takes in what its job tells.
+    pub fn on(&mut self, event: &Event) {
+        let Self { question, found, probe, .. } = self;
+        question.on(event, |report| match report {
+            Report::Inspected(facts) => {
+                *found = Some(facts.clone());
+                Some(())
+            }
+            Report::Probed(report) => {
+                *probe = Some(report.clone());
+                Some(())
+            }
+            _ => None,
         });
-        let asked_for = self.incoming.as_ref().and_then(|incoming| incoming.model.clone());
-        match known {
-            Some(model) if asked_for.as_deref() != Some(Path::new(&model)) => self.hold_against(model),
-            _ => self.with_incoming(job, |incoming| incoming.found = Some(found)),
+        if self.question.failure.is_some() {
+            self.becomes = None;
         }
     }
 
-    /// A run was made: the store hears of it, and it is shown.
-    pub(crate) fn imported(&mut self, job: JobId) {
-        let Some(incoming) = self.incoming.take_if(|incoming| incoming.job == Some(job)) else { return };
-        let Some((run, config)) = incoming.becomes else { return };
-        self.ask_store(Request::Register { run: run.clone(), config, experiment: None });
-        self.ask_store(Request::Imported(run));
-        self.ask_store(Request::ListRuns);
-        self.screen = Screen::Runs;
-    }
-
-    pub(crate) fn incoming_failed(&mut self, job: JobId, failure: Failure) {
-        self.with_incoming(job, |incoming| {
-            incoming.failure = Some(failure);
-            incoming.job = None;
-            incoming.phase = None;
-            incoming.becomes = None;
-        });
+    /// The run that it has become.
+    pub fn into_run(self) -> Option<(RunId, Box<RunConfig>)> {
+        self.becomes
     }
 }

@@ -8,6 +8,7 @@ use engine::adapters::single_file::About;
 use engine::nn::positions::Positions;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 
+use super::action::IncomingAction;
 use super::state::Incoming as Sent;
 use crate::action::{Action, Pick};
 use crate::home::typed;
@@ -38,7 +39,7 @@ impl Incoming {
 
     /// Draws the question, if there is one.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(sent) = &state.incoming else { return };
+        let Some(sent) = &state.incoming.sent else { return };
         let of = (sent.path.clone(), sent.model.clone());
         if self.of.as_ref() != Some(&of) {
             self.model = sent.model.as_ref().map(|model| model.display().to_string()).unwrap_or_default();
@@ -56,7 +57,7 @@ impl Incoming {
             self.buttons_ui(ui, state, sent, out);
         });
         if modal.should_close() {
-            out.push(Action::PutAdapterAway);
+            out.push(Action::Incoming(IncomingAction::PutAway));
         }
     }
 
@@ -70,13 +71,13 @@ impl Incoming {
         let typed = typed(&self.model);
         let other = !self.model.trim().is_empty() && sent.model.as_ref() != Some(&typed);
         if other && quiet_ui(ui, true, say!("incoming.look_again")).clicked() {
-            out.push(Action::HoldAgainst(typed));
+            out.push(Action::Incoming(IncomingAction::HoldAgainst(typed)));
         }
-        if let Some(failure) = &sent.failure {
+        if let Some(failure) = sent.failure() {
             failure_ui(ui, failure);
         }
         let Some(found) = &sent.found else {
-            if sent.job.is_some() {
+            if sent.is_busy() {
                 ui.horizontal(|ui| {
                     ui.spinner();
                     ui.label(say!("incoming.looking"));
@@ -103,31 +104,31 @@ impl Incoming {
         }
         if let Some(probe) = &sent.probe {
             probe_ui(ui, probe);
-        } else if sent.phase.is_some() && sent.job.is_some() {
+        } else if sent.phase().is_some() && sent.is_busy() {
             ui.horizontal(|ui| {
                 ui.spinner();
                 ui.label(say!("incoming.probing"));
             });
         }
-        if let Access::ReadOnly(why) = &state.access {
+        if let Access::ReadOnly(why) = &state.env.access {
             ui.label(RichText::new(text::tell(why)).color(tokens(ui).muted));
         }
     }
 
     fn buttons_ui(&self, ui: &mut Ui, state: &State, sent: &Sent, out: &mut Vec<Action>) {
-        let idle = sent.job.is_none();
+        let idle = !sent.is_busy();
         let accepted = sent.found.as_ref().is_some_and(|found| found.other_base.is_none() || self.other_base);
-        let writable = matches!(state.access, Access::ReadWrite);
+        let writable = matches!(state.env.access, Access::ReadWrite);
         ui.horizontal(|ui| {
             if primary_ui(ui, idle && accepted && writable && sent.model.is_some(), say!("incoming.import")).clicked() {
-                out.push(Action::ImportAdapter { other_base: self.other_base });
+                out.push(Action::Incoming(IncomingAction::Import { other_base: self.other_base }));
             }
             let probeable = idle && sent.found.is_some() && sent.model.is_some();
             if quiet_ui(ui, probeable, say!("incoming.probe")).on_hover_text(say!("incoming.probe_help")).clicked() {
-                out.push(Action::ProbeAdapter);
+                out.push(Action::Incoming(IncomingAction::Probe));
             }
             if quiet_ui(ui, !sent.is_becoming(), say!("frame.cancel")).clicked() {
-                out.push(Action::PutAdapterAway);
+                out.push(Action::Incoming(IncomingAction::PutAway));
             }
         });
     }

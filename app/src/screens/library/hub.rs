@@ -2,11 +2,12 @@
 
 use egui::{RichText, Ui};
 
+use super::action::LibraryAction;
 use super::hub_work_ui;
 use crate::action::Action;
 use crate::say;
+use crate::state::State;
 use crate::state::notices::Level;
-use crate::state::{Described, State};
 use crate::text;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
@@ -25,7 +26,7 @@ pub(super) fn hub_ui(ui: &mut Ui, id: &mut String, state: &State, out: &mut Vec<
             let ready = !id.trim().is_empty() && !state.hub.is_busy();
             let button = quiet_ui(ui, ready, say!("hub.look_up"));
             if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
-                out.push(Action::LookUp(id.trim().to_owned()));
+                out.push(Action::Library(LibraryAction::LookUp(id.trim().to_owned())));
             }
             let width = ui.available_width();
             field::line_ui(ui, id, say!("hub.id_hint"), width);
@@ -39,15 +40,15 @@ pub(super) fn hub_ui(ui: &mut Ui, id: &mut String, state: &State, out: &mut Vec<
 /// The model that has just come, or why it cannot be used.
 fn arrived_ui(ui: &mut Ui, state: &State) {
     let Some((id, folder)) = &state.hub.arrived else { return };
-    match state.models.get(folder) {
-        Some(Described::Failed(failure)) => failure_ui(ui, failure),
-        _ => banner_ui(ui, Level::Good, &say!("hub.arrived", name = id), say!("hub.arrived_note"), "", |_| {}),
+    match state.model_failure(folder) {
+        Some(failure) => failure_ui(ui, failure),
+        None => banner_ui(ui, Level::Good, &say!("hub.arrived", name = id), say!("hub.arrived_note"), "", |_| {}),
     }
 }
 
 /// What this or another program fetched before and the library does not have yet.
 fn cached_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-    let known = |folder: &std::path::Path| state.model_rows.iter().any(|row| row.folder == folder);
+    let known = |folder: &std::path::Path| state.library.models.iter().any(|row| row.folder == folder);
     let others: Vec<_> = state.hub.cached.iter().filter(|model| !known(&model.folder)).take(OFFERED).collect();
     if others.is_empty() {
         return;
@@ -57,7 +58,7 @@ fn cached_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         for model in others {
             let label = say!("hub.add", name = model.id, size = text::bytes(model.bytes));
             if quiet_ui(ui, true, &label).on_hover_text(model.folder.display().to_string()).clicked() {
-                out.push(Action::AddModel(model.folder.clone()));
+                out.push(Action::Library(LibraryAction::Describe(model.folder.clone())));
             }
         }
     });

@@ -3,6 +3,7 @@
 use egui::{RichText, Ui};
 use engine::hub::{HubProgress, Listing};
 
+use super::action::LibraryAction;
 use crate::action::Action;
 use crate::say;
 use crate::state::State;
@@ -33,7 +34,7 @@ fn looking_ui(ui: &mut Ui, id: &str, out: &mut Vec<Action>) {
         ui.spinner();
         ui.label(RichText::new(say!("hub.looking", name = id)).color(tokens(ui).muted));
         if quiet_ui(ui, true, say!("hub.give_up")).clicked() {
-            out.push(Action::CancelDownload);
+            out.push(Action::Library(LibraryAction::CancelDownload));
         }
     });
 }
@@ -63,10 +64,10 @@ fn listed_ui(ui: &mut Ui, listing: &Listing, out: &mut Vec<Action>) {
                 bytes => say!("hub.download", size = text::bytes(bytes)),
             };
             if primary_ui(ui, room, &label).on_hover_text(listing.folder.display().to_string()).clicked() {
-                out.push(Action::Download);
+                out.push(Action::Library(LibraryAction::Download));
             }
             if quiet_ui(ui, true, say!("hub.not_now")).clicked() {
-                out.push(Action::CancelDownload);
+                out.push(Action::Library(LibraryAction::CancelDownload));
             }
         });
     });
@@ -88,7 +89,7 @@ fn fetching_ui(ui: &mut Ui, listing: &Listing, progress: &HubProgress, stopping:
         ui.label(RichText::new(&progress.file).small().color(tokens(ui).muted));
         let label = if stopping { say!("hub.stopping") } else { say!("hub.cancel") };
         if quiet_ui(ui, !stopping, label).on_hover_text(say!("hub.cancel_help")).clicked() {
-            out.push(Action::CancelDownload);
+            out.push(Action::Library(LibraryAction::CancelDownload));
         }
     });
 }

@@ -1,5 +1,6 @@
 //! The screen *Library*: models and datasets that were used or chosen, and models of the hub.
 
+pub mod action;
 mod hub;
 mod hub_work;
 mod ui;

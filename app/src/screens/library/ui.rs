@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use egui::{RichText, ScrollArea, Ui};
 
+use super::action::LibraryAction;
 use super::hub;
 use crate::action::{Action, Pick};
 use crate::home::typed;
 use crate::say;
-use crate::state::{Described, State};
+use crate::screens::new_run::action::NewRunAction;
+use crate::state::State;
 use crate::store::{DatasetRow, ModelRow};
 use crate::text;
 use crate::theme::{self, tokens};
@@ -75,15 +77,15 @@ impl Library {
         if quiet_ui(ui, !self.model.trim().is_empty(), say!("library.read_model")).clicked() {
             let folder = typed(&self.model);
             self.asked = Some(folder.clone());
-            out.push(Action::AddModel(folder));
+            out.push(Action::Library(LibraryAction::Describe(folder)));
         }
-        if let Some(Described::Failed(failure)) = self.asked.as_ref().and_then(|folder| state.models.get(folder)) {
+        if let Some(failure) = self.asked.as_ref().and_then(|folder| state.model_failure(folder)) {
             failure_ui(ui, failure);
         }
-        if state.model_rows.is_empty() {
+        if state.library.models.is_empty() {
             empty_ui(ui, say!("library.no_models"), say!("library.no_models_advice"));
         }
-        for row in &state.model_rows {
+        for row in &state.library.models {
             model_ui(ui, row, out);
         }
     }
@@ -96,13 +98,13 @@ impl Library {
             out.push(Action::Browse(Pick::LibraryDataset));
         }
         if quiet_ui(ui, !self.dataset.trim().is_empty(), say!("library.keep_dataset")).clicked() {
-            out.push(Action::AddDataset(typed(&self.dataset)));
+            out.push(Action::Library(LibraryAction::AddDataset(typed(&self.dataset))));
             self.dataset.clear();
         }
-        if state.dataset_rows.is_empty() {
+        if state.library.datasets.is_empty() {
             empty_ui(ui, say!("library.no_datasets"), say!("library.no_datasets_advice"));
         }
-        for row in &state.dataset_rows {
+        for row in &state.library.datasets {
             dataset_ui(ui, row, out);
         }
     }
@@ -140,12 +142,12 @@ fn model_ui(ui: &mut Ui, row: &ModelRow, out: &mut Vec<Action>) {
     ];
     entry_ui(ui, &row.name, &row.folder.display().to_string(), &facts, |ui| {
         if ui.button(say!("library.use_model", name = row.name)).clicked() {
-            out.push(Action::UseModel(row.folder.clone()));
+            out.push(Action::NewRun(NewRunAction::UseModel(row.folder.clone())));
         }
         let forget = say!("library.forget", name = row.name);
         if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
         {
-            out.push(Action::ForgetModel(row.folder.clone()));
+            out.push(Action::Library(LibraryAction::ForgetModel(row.folder.clone())));
         }
     });
 }
@@ -158,12 +160,12 @@ fn dataset_ui(ui: &mut Ui, row: &DatasetRow, out: &mut Vec<Action>) {
     ];
     entry_ui(ui, &row.name, &row.train.display().to_string(), &facts, |ui| {
         if ui.button(say!("library.use_dataset", name = row.name)).clicked() {
-            out.push(Action::UseDataset(row.train.clone(), row.validation.clone()));
+            out.push(Action::NewRun(NewRunAction::UseDataset(row.train.clone(), row.validation.clone())));
         }
         let forget = say!("library.forget", name = row.name);
         if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
         {
-            out.push(Action::ForgetDataset(row.train.clone()));
+            out.push(Action::Library(LibraryAction::ForgetDataset(row.train.clone())));
         }
     });
 }

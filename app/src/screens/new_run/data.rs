@@ -36,9 +36,9 @@ pub(super) fn data_ui(
 ) {
     card_ui(ui, say!("data.title"), |ui| {
         files_ui(ui, draft, state, issues, out);
-        let columns = state.preview.known.as_deref().map_or(&[][..], |preview| &preview.columns);
+        let columns = state.new_run.preview.known().map_or(&[][..], |preview| &preview.columns);
         let task = draft.shown_task(state.model_asked(&draft.model));
-        mapping_ui(ui, draft, columns, task, state.preview.known.as_deref());
+        mapping_ui(ui, draft, columns, task, state.new_run.preview.known());
         match task {
             Task::Causal | Task::Seq2Seq => templates_ui(ui, draft, issues),
             Task::MaskedFill => mask_ui(ui, draft),
@@ -50,11 +50,11 @@ pub(super) fn data_ui(
         let data = draft.data_config();
         shown.keep_within(&data);
         datasets::switch_ui(ui, &data, shown);
-        let preview = if shown.dataset == 0 { &state.preview } else { &state.preview_beside };
-        match (&preview.known, &preview.failure) {
+        let preview = if shown.dataset == 0 { &state.new_run.preview } else { &state.new_run.preview_beside };
+        match (preview.known(), preview.failure()) {
             (_, Some(failure)) => failure_ui(ui, failure),
             (Some(preview), None) => rows_ui(ui, draft, &mut shown.row, preview),
-            (None, None) if preview.job.is_some() => {
+            (None, None) if preview.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
                     ui.label(RichText::new(say!("data.reading")).color(tokens(ui).muted));
@@ -68,8 +68,8 @@ pub(super) fn data_ui(
 }
 
 fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
-    let error =
-        error_of(issues, Field::Train).filter(|_| !draft.train.trim().is_empty() && state.preview.failure.is_none());
+    let error = error_of(issues, Field::Train)
+        .filter(|_| !draft.train.trim().is_empty() && state.new_run.preview.failure().is_none());
     let train = field::field_ui(ui, say!("data.train"), say!("data.train_help"), error, |ui| {
         field::path_ui(ui, &mut draft.train, say!("data.train_hint"), say!("data.browse_train"))
     });
@@ -98,10 +98,10 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
     if !draft.validation_chosen {
         return None;
     }
-    if let Some(failure) = &state.preview_validation.failure {
+    if let Some(failure) = state.new_run.preview_validation.failure() {
         return Some(say!("data.validation_unread", reason = text::tell(&failure.what)));
     }
-    let (train, validation) = (state.preview.known.as_deref()?, state.preview_validation.known.as_deref()?);
+    let (train, validation) = (state.new_run.preview.known()?, state.new_run.preview_validation.known()?);
     let wanted = [&train.source_column, &train.target_column];
     let missing: Vec<&str> = wanted
         .into_iter()
@@ -117,9 +117,9 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
 /// The starter's rows and those that were used, one click away.
 fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let show = |path: &Path| path.display().to_string();
-    let starter = state.starter.as_ref().map(|config| &config.data);
+    let starter = state.env.starter.as_ref().map(|config| &config.data);
     let mut known: Vec<String> = starter.map(|data| show(&data.train)).into_iter().collect();
-    for train in state.dataset_rows.iter().map(|row| show(&row.train)) {
+    for train in state.library.datasets.iter().map(|row| show(&row.train)) {
         if !known.contains(&train) {
             known.push(train);
         }
@@ -236,13 +236,13 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
                 say!("data.append_end_help"),
             );
         }
-        let preview = state.preview.known.as_deref();
+        let preview = state.new_run.preview.known();
         if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
             field::check_ui(ui, &mut draft.data.chat, say!("data.chat"), say!("data.chat_help"));
         }
     });
-    for note in state.preview.known.iter().flat_map(|preview| &preview.tokenizer_notes) {
+    for note in state.new_run.preview.known().iter().flat_map(|preview| &preview.tokenizer_notes) {
         ui.label(RichText::new(text::tell(note)).small().color(tokens(ui).muted));
     }
 }

@@ -4,6 +4,7 @@ use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::config::RunConfig;
 use engine::training::{LabPlan, LabRow, Spread};
 
+use super::action::NewRunAction;
 use super::draft::{Draft, InitKind};
 use super::state::lab::InitLab;
 use super::tuning::Kind;
@@ -84,23 +85,23 @@ impl LabForm {
             ScrollArea::vertical().max_height(room).show(ui, |ui| {
                 ui.add(egui::Label::new(RichText::new(say!("lab.note")).color(tokens(ui).muted)).wrap());
                 ui.add_space(theme::SMALL_GAP);
-                ui.add_enabled_ui(state.lab.job.is_none(), |ui| self.plan_ui(ui, draft, state));
+                ui.add_enabled_ui(!state.new_run.lab.request.is_open(), |ui| self.plan_ui(ui, draft, state));
                 ui.add_space(theme::SMALL_GAP);
-                progress_line_ui(ui, &state.lab);
-                if let Some(failure) = &state.lab.failure {
+                progress_line_ui(ui, &state.new_run.lab);
+                if let Some(failure) = &state.new_run.lab.request.failure {
                     let text = RichText::new(told(&failure.what)).color(tokens(ui).bad);
                     ui.add(egui::Label::new(text).wrap());
                 }
-                if !ready.is_none_or(|run| state.lab.is_about(run)) {
+                if !ready.is_none_or(|run| state.new_run.lab.is_about(run)) {
                     ui.label(RichText::new(say!("lab.other")).small().color(tokens(ui).warn));
                 }
-                self.table_ui(ui, &state.lab);
+                self.table_ui(ui, &state.new_run.lab);
             });
             ui.add_space(theme::SMALL_GAP);
             self.buttons_ui(ui, draft, ready, state, out);
         });
         // A click beside a lab under way would lose its table.
-        if modal.should_close() && state.lab.job.is_none() {
+        if modal.should_close() && !state.new_run.lab.request.is_open() {
             self.open = false;
         }
     }
@@ -193,14 +194,14 @@ impl LabForm {
         state: &State,
         out: &mut Vec<Action>,
     ) {
-        let lab = &state.lab;
+        let lab = &state.new_run.lab;
         let classes = draft.shown_task(state.model_asked(&draft.model)).has_classes();
         let applies = ready.is_none_or(|run| lab.is_about(run));
         let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
-            if lab.job.is_some() {
+            if lab.request.is_open() {
                 if quiet_ui(ui, true, say!("lab.stop")).clicked() {
-                    out.push(Action::EndLab);
+                    out.push(Action::NewRun(NewRunAction::EndLab));
                 }
             } else {
                 let plan = ready.and_then(|config| Some((config, self.plan(config, draft.tuning.kind, classes)?)));
@@ -208,10 +209,10 @@ impl LabForm {
                     && let Some((config, plan)) = plan
                 {
                     self.chosen = None;
-                    out.push(Action::CompareStarts(Box::new(config.clone()), Box::new(plan)));
+                    out.push(Action::NewRun(NewRunAction::CompareStarts(Box::new(config.clone()), Box::new(plan))));
                 }
             }
-            let idle = lab.job.is_none();
+            let idle = !lab.request.is_open();
             if quiet_ui(ui, idle && chosen.is_some(), say!("lab.use")).clicked()
                 && let Some(row) = &chosen
             {
@@ -223,7 +224,10 @@ impl LabForm {
                 && let Ok(method) = config.method.with_init(&row.init)
             {
                 take(row, draft);
-                out.push(Action::Start(Box::new(RunConfig { method, ..config.as_ref().clone() })));
+                out.push(Action::NewRun(NewRunAction::Start(Box::new(RunConfig {
+                    method,
+                    ..config.as_ref().clone()
+                }))));
                 self.open = false;
             }
             if quiet_ui(ui, idle, say!("lab.close")).clicked() {
@@ -247,7 +251,7 @@ fn take(row: &LabRow, draft: &mut Draft) {
 }
 
 fn progress_line_ui(ui: &mut Ui, lab: &InitLab) {
-    let Some(plan) = lab.plan.as_ref().filter(|_| lab.job.is_some()) else { return };
+    let Some(plan) = lab.plan.as_ref().filter(|_| lab.request.is_open()) else { return };
     let text = match lab.curves.iter().all(Vec::is_empty) && lab.done == 0 {
         true => say!("lab.preparing").to_owned(),
         false => say!("lab.trial", n = lab.done + 1, all = plan.starts.len() * plan.seeds.len()),

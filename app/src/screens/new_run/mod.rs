@@ -1,6 +1,7 @@
 //! The screen *New run*: one page, Model · Data · Method · Schedule, with a card at the right that says what the run
 //! will cost and whether it can begin.
 
+pub mod action;
 pub mod budget;
 pub mod check;
 mod data;

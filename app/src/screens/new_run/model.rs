@@ -14,9 +14,11 @@ use super::error_of;
 use crate::action::{Action, Pick};
 use crate::home::typed;
 use crate::say;
+use crate::screens::library::action::LibraryAction;
 use crate::screens::library::hub_work_ui;
+use crate::state::State;
 use crate::state::hub::HubWork;
-use crate::state::{Described, State};
+use crate::state::library::ModelLookup;
 use crate::text;
 use crate::theme::tokens;
 use crate::widgets::button::{quiet_ui, segmented_ui, small_ui};
@@ -37,14 +39,14 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
         }
         known_models_ui(ui, draft, state);
         let folder = state.model_folder(&draft.model);
-        match state.models.get(&folder) {
-            Some(Described::Asked) => {
+        match state.library.lookups.get(&folder) {
+            Some(lookup) if lookup.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
                     ui.label(RichText::new(say!("model.reading")).color(tokens(ui).muted));
                 });
             }
-            Some(Described::Known(model)) => {
+            Some(ModelLookup { answer: Some(model), .. }) => {
                 chips_ui(ui, |ui| {
                     for fact in [
                         model.architecture.clone(),
@@ -70,18 +72,18 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                 task_ui(ui, draft, model);
                 head_ui(ui, draft, model, state);
             }
-            Some(Described::Failed(_)) if let Some(id) = id => hub_ui(ui, &id, state, out),
-            Some(Described::Failed(failure)) => {
+            Some(ModelLookup { failure: Some(_), .. }) if let Some(id) = id => hub_ui(ui, &id, state, out),
+            Some(ModelLookup { failure: Some(failure), .. }) => {
                 ui.add(egui::Label::new(RichText::new(text::tell(&failure.advice)).color(tokens(ui).muted)).wrap());
             }
-            None => {}
+            _ => {}
         }
     });
 }
 
 /// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
 pub(super) fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
-    let is_missing = matches!(state.models.get(&state.model_folder(&draft.model)), Some(Described::Failed(_)));
+    let is_missing = state.model_failure(&state.model_folder(&draft.model)).is_some();
     let id = ModelId::parse(&draft.model).ok()?;
     let is_known = state.hub.cached.iter().any(|model| model.id == id);
     (is_missing && !is_known).then_some(id)
@@ -98,7 +100,7 @@ fn hub_ui(ui: &mut Ui, id: &ModelId, state: &State, out: &mut Vec<Action>) {
         ui.add(egui::Label::new(RichText::new(say!("model.not_here", name = id)).color(tokens(ui).muted)).wrap());
         let button = quiet_ui(ui, !state.hub.is_busy(), &say!("model.look_up", name = id));
         if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
-            out.push(Action::LookUp(id.to_string()));
+            out.push(Action::Library(LibraryAction::LookUp(id.to_string())));
         }
     }
     if concerned == Some(id) || state.hub.failure.is_some() {
@@ -162,7 +164,7 @@ fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) 
         let choices = [(HeadInit::Checkpoint, say!("head.checkpoint")), (HeadInit::New, say!("head.new"))];
         segmented_ui(ui, &mut draft.head, &choices)
     });
-    let of_rows = state.preview.known.as_ref().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
+    let of_rows = state.new_run.preview.known().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
     let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
     match mismatch.filter(|_| draft.head == HeadInit::Checkpoint) {
         Some(reason) => note_ui(ui, say!("head.mismatch", reason = reason)),
@@ -195,8 +197,8 @@ fn task_note(task: Task) -> &'static str {
 
 /// The starter and the models that were used, one click away.
 fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
-    let starter = state.starter.as_ref().map(|config| config.model.display().to_string());
-    let used = state.model_rows.iter().map(|row| row.folder.display().to_string());
+    let starter = state.env.starter.as_ref().map(|config| config.model.display().to_string());
+    let used = state.library.models.iter().map(|row| row.folder.display().to_string());
     let others: Vec<String> = starter
         .clone()
         .into_iter()

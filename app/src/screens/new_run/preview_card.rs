@@ -4,6 +4,7 @@ use egui::{RichText, Ui};
 use engine::models::ModelSummary;
 use engine::nn::Precision;
 
+use super::action::NewRunAction;
 use super::draft::Draft;
 use super::tuning::Kind;
 use super::{NewRun, budget};
@@ -77,7 +78,7 @@ impl NewRun {
     fn costs_line(&mut self, draft: &Draft, state: &State) -> String {
         self.sum_up_lengths(state);
         let Some(model) = state.model_asked(&draft.model) else { return say!("new_run.no_model_yet").to_owned() };
-        let n_classes = state.preview.known.as_ref().map_or(0, |preview| preview.classes.len());
+        let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         let counts = budget::parameters(draft, model, n_classes);
         let need = counts.map(|counts| (counts, budget::training(draft, counts, model, self.usual_length(model))));
         need.map_or_else(String::new, |(counts, need)| {
@@ -89,10 +90,10 @@ impl NewRun {
     fn missing(&self, state: &State) -> Option<String> {
         match &self.checked.answer {
             Some(Err(issues)) => issues.first().map(|issue| issue.sentence.clone()),
-            _ if matches!(state.access, crate::store::Access::ReadOnly(_)) => {
+            _ if matches!(state.env.access, crate::store::Access::ReadOnly(_)) => {
                 Some(say!("new_run.read_only").to_owned())
             }
-            _ if state.engine_gone => Some(say!("banner.engine").to_owned()),
+            _ if state.env.engine_gone => Some(say!("banner.engine").to_owned()),
             _ => None,
         }
     }
@@ -100,7 +101,7 @@ impl NewRun {
     /// The run, if its button was pressed.
     fn start(&self, pressed: bool) -> Option<Action> {
         let ready = self.checked.answer.as_ref().filter(|_| pressed)?.as_ref().ok()?;
-        Some(Action::Start(ready.clone()))
+        Some(Action::NewRun(NewRunAction::Start(ready.clone())))
     }
 
     fn costs_or_why_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
@@ -114,7 +115,7 @@ impl NewRun {
 
     fn costs_ui(&mut self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
         self.sum_up_lengths(state);
-        let n_classes = state.preview.known.as_ref().map_or(0, |preview| preview.classes.len());
+        let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         if let Some(counts) = budget::parameters(draft, model, n_classes) {
             section_ui(ui, say!("new_run.parameters"));
             fact_ui(ui, say!("new_run.trained"), &text::count(counts.trained));
@@ -131,7 +132,7 @@ impl NewRun {
     }
 
     fn sum_up_lengths(&mut self, state: &State) {
-        let Some(preview) = &state.preview.known else {
+        let Some(preview) = state.new_run.preview.known() else {
             self.lengths = super::LengthCache::default();
             return;
         };
@@ -201,7 +202,7 @@ impl NewRun {
             return;
         }
         let t = &draft.training;
-        let rows = state.preview.known.as_deref().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
+        let rows = state.new_run.preview.known().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
         let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1)));
         let steps = match draft.extent {
             super::draft::Extent::Steps => Some(t.steps),
@@ -218,7 +219,7 @@ impl NewRun {
 const ASSUMED_TOKENS: usize = 128;
 
 fn start_label(state: &State) -> &'static str {
-    if state.live.is_empty() { say!("new_run.start") } else { say!("new_run.queue") }
+    if state.live.running.is_empty() { say!("new_run.start") } else { say!("new_run.queue") }
 }
 
 /// The parts of training and of generating side by side.

@@ -4,6 +4,7 @@ use egui::{RichText, Ui};
 use engine::config::RunConfig;
 use engine::training::RateRange;
 
+use super::action::NewRunAction;
 use super::draft::Draft;
 use crate::action::Action;
 use crate::say;
@@ -15,11 +16,11 @@ use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
 
 /// The button; a test needs a form that could be started.
 pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
-    let idle = state.range.job.is_none();
+    let idle = !state.new_run.range.request.is_open();
     ui.add_enabled_ui(idle && ready.is_some(), |ui| {
         let button = small_ui(ui, say!("range.test")).on_hover_text(say!("range.test_help"));
         if let Some(config) = ready.filter(|_| button.clicked()) {
-            out.push(Action::TestRange(Box::new(config.clone())));
+            out.push(Action::NewRun(NewRunAction::TestRange(Box::new(config.clone()))));
         }
     });
 }
@@ -32,7 +33,7 @@ pub(super) fn range_ui(
     state: &State,
     out: &mut Vec<Action>,
 ) {
-    let test = &state.range;
+    let test = &state.new_run.range;
     if test.is_empty() {
         return;
     }
@@ -40,22 +41,22 @@ pub(super) fn range_ui(
     ui.separator();
     ui.horizontal(|ui| {
         ui.label(RichText::new(say!("range.title")).strong());
-        let label = if test.job.is_some() { say!("range.stop") } else { say!("range.close") };
+        let label = if test.request.is_open() { say!("range.stop") } else { say!("range.close") };
         if small_ui(ui, label).clicked() {
-            out.push(Action::EndRange);
+            out.push(Action::NewRun(NewRunAction::EndRange));
         }
-        if test.job.is_some() {
+        if test.request.is_open() {
             let (done, all) = (test.points.len(), RateRange::default().steps);
             let text =
                 if done == 0 { say!("range.preparing").to_owned() } else { say!("range.step", n = done, all = all) };
             ui.label(RichText::new(text).small().color(t.muted));
         }
     });
-    if let Some(failure) = &test.failure {
+    if let Some(failure) = &test.request.failure {
         ui.add(egui::Label::new(RichText::new(told(&failure.what)).color(t.bad)).wrap());
         return;
     }
-    let findings = test.findings.unwrap_or_default();
+    let findings = test.request.answer.unwrap_or_default();
     let suggestions = [
         findings.steepest.map(|rate| (rate, say!("range.steepest", rate = scientific(round(rate))))),
         findings.tenth().map(|rate| (rate, say!("range.tenth", rate = scientific(round(rate))))),
@@ -70,7 +71,7 @@ pub(super) fn range_ui(
         ui.label(RichText::new(say!("range.other")).small().color(t.warn));
     }
     ui.add_enabled_ui(applies, |ui| suggestions_ui(ui, draft, &suggestions));
-    if test.findings.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
+    if test.request.answer.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
         ui.label(RichText::new(say!("range.nothing")).color(t.muted));
     }
 }

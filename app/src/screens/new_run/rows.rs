@@ -37,8 +37,8 @@ impl LeftRows {
 
 /// The validation file that rows of the starter or of the library have.
 fn companion_of(train: &Path, state: &State) -> Option<String> {
-    let starter = state.starter.iter().map(|config| (&config.data.train, &config.data.validation));
-    let known = state.dataset_rows.iter().map(|row| (&row.train, &row.validation));
+    let starter = state.env.starter.iter().map(|config| (&config.data.train, &config.data.validation));
+    let known = state.library.datasets.iter().map(|row| (&row.train, &row.validation));
     let (_, validation) = starter.chain(known).find(|(rows, _)| *rows == train)?;
     validation.as_deref().map(|path| path.display().to_string())
 }

@@ -57,7 +57,7 @@ pub(super) fn schedule_ui(
 
 /// How a new form would train: as the starter does, where there is one.
 fn usual_training(state: &State) -> TrainingConfig {
-    state.starter.as_ref().map_or_else(TrainingConfig::default, |starter| starter.training.clone())
+    state.env.starter.as_ref().map_or_else(TrainingConfig::default, |starter| starter.training.clone())
 }
 
 /// How long and how fast.
@@ -135,7 +135,7 @@ fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let auto = state
         .device(DeviceChoice::Auto)
         .map_or_else(|| say!("schedule.auto").to_owned(), |device| say!("schedule.auto_is", device = device.name));
-    let named = state.devices.iter().map(|device| {
+    let named = state.devices().iter().map(|device| {
         let name = if device.software {
             format!("{} ({}; {})", device.name, device.api, say!("settings.software"))
         } else {

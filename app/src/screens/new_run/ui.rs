@@ -1,20 +1,23 @@
 //! The screen *New run*: one page, Model · Data · Method · Schedule, with a card at the right that says what the run
 //! will cost and whether it can begin.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{Panel, ScrollArea, Ui};
-use engine::config::{DataConfig, RunConfig, Task};
+use engine::config::{DataConfig, RunConfig};
 use engine::recipes::Scale;
 
+use super::action::NewRunAction;
 use super::check::{Facts, Field, Issue};
 use super::datasets::Shown;
 use super::draft::Draft;
+use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::{data, lab, method, model, rows, schedule};
 use crate::action::{Action, Pick};
 use crate::say;
+use crate::screens::library::action::LibraryAction;
+use crate::state::State;
 use crate::state::notices::Level;
-use crate::state::{Described, State};
 use crate::text::{Language, tell};
 use crate::theme;
 use crate::widgets::button::quiet_ui;
@@ -26,9 +29,9 @@ pub struct NewRun {
     draft: Option<Draft>,
     shown: Shown,
     /// What the last preview was asked for.
-    asked: Option<Asked>,
+    asked: Option<PreviewQuestion>,
     /// The same of another dataset than the first one.
-    asked_beside: Option<Asked>,
+    asked_beside: Option<PreviewQuestion>,
     /// When the form last changed, in the window's time: a preview waits until typing pauses.
     changed_at: f64,
     pub(super) lengths: LengthCache,
@@ -36,15 +39,12 @@ pub struct NewRun {
     lab: lab::LabForm,
     left_rows: rows::LeftRows,
     /// What the last look at the chosen validation file was asked for.
-    asked_validation: Option<Asked>,
+    asked_validation: Option<PreviewQuestion>,
     /// Somebody changed something in the form.
     touched: bool,
     /// What was typed before the form was filled from a run.
     replaced: Option<Box<Draft>>,
 }
-
-/// Model, rows, task and prefix length of a preview.
-type Asked = (PathBuf, Box<DataConfig>, Option<Task>, usize);
 
 /// Lengths of the rows, summed up once for each preview.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl NewRun {
     }
 
     /// Takes in a path that was chosen in a dialog.
-    pub fn picked(&mut self, pick: Pick, path: &std::path::Path, state: &State) {
+    pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
         let draft = self.draft.get_or_insert_with(|| first_draft(state));
         let text = path.display().to_string();
         match pick {
@@ -103,7 +103,7 @@ impl NewRun {
     }
 
     /// Takes in rows that somebody chose elsewhere, with their validation rows if those were chosen too.
-    pub fn use_dataset(&mut self, train: &std::path::Path, validation: Option<&std::path::Path>, state: &State) {
+    pub fn use_dataset(&mut self, train: &Path, validation: Option<&Path>, state: &State) {
         let draft = self.draft.get_or_insert_with(|| first_draft(state));
         draft.validation_chosen = false;
         let before = std::mem::replace(&mut draft.train, train.display().to_string());
@@ -193,20 +193,17 @@ impl NewRun {
 
     fn check(&mut self, draft: &Draft, state: &State) {
         let folder = state.model_folder(&draft.model);
-        let model_failure = match state.models.get(&folder) {
-            Some(Described::Failed(_)) if model::wanted_id(draft, state).is_some() => {
-                Some(say!("issue.not_fetched").to_owned())
-            }
-            Some(Described::Failed(failure)) => Some(tell(&failure.what)),
-            _ => None,
-        };
-        let data_failure = state.preview.failure.as_ref().map(|failure| tell(&failure.what));
+        let model_failure = state.model_failure(&folder).map(|failure| match model::wanted_id(draft, state) {
+            Some(_) => say!("issue.not_fetched").to_owned(),
+            None => tell(&failure.what),
+        });
+        let data_failure = state.new_run.preview.failure().map(|failure| tell(&failure.what));
         let no_precision = state.refusal(draft.device, draft.precision).map(tell);
         let facts = Facts {
             folder: Some(&folder),
             model: state.model(&folder),
             model_failure: model_failure.as_deref(),
-            preview: state.preview.known.as_deref(),
+            preview: state.new_run.preview.known(),
             data_failure: data_failure.as_deref(),
             no_precision: no_precision.as_deref(),
         };
@@ -225,16 +222,15 @@ impl NewRun {
     }
 
     /// A validation file that somebody chose may have other columns than the training rows: it is read as they are.
-    fn ask_validation(&mut self, model: &std::path::Path, draft: &Draft, out: &mut Vec<Action>) {
+    fn ask_validation(&mut self, model: &Path, draft: &Draft, out: &mut Vec<Action>) {
         let file = PathBuf::from(draft.validation.trim());
         let wanted = (draft.validation_chosen && !file.as_os_str().is_empty()).then(|| {
             let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..draft.data_config() };
-            (model.to_owned(), Box::new(data), draft.task, draft.n_before())
+            question(model, data, draft)
         });
         if self.asked_validation != wanted {
             self.asked_validation.clone_from(&wanted);
-            let ask = |(model, data, task, n_virtual)| Action::PreviewValidation { model, data, task, n_virtual };
-            out.extend(wanted.map(ask));
+            out.extend(wanted.map(|question| preview(PreviewOf::Validation, question)));
         }
     }
 
@@ -254,33 +250,39 @@ impl NewRun {
         if model.as_os_str().is_empty() {
             return;
         }
-        if !state.models.contains_key(&model) {
-            out.push(Action::Describe(model.clone()));
+        if !state.library.lookups.contains_key(&model) {
+            out.push(Action::Library(LibraryAction::Describe(model.clone())));
         }
-        let data = Box::new(draft.data_config());
+        let data = draft.data_config();
         if let Some(beside) = self.shown.beside(&data) {
-            let wanted = (model.clone(), Box::new(beside), draft.task, draft.n_before());
+            let wanted = question(&model, beside, draft);
             if self.asked_beside.as_ref() != Some(&wanted) {
                 self.asked_beside = Some(wanted.clone());
-                let (model, data, task, n_virtual) = wanted;
-                out.push(Action::PreviewBeside { model, data, task, n_virtual });
+                out.push(preview(PreviewOf::Beside, wanted));
             }
         }
         self.ask_validation(&model, draft, out);
-        let wanted = (model, data, draft.task, draft.n_before());
-        if self.asked.as_ref() == Some(&wanted) || wanted.1.train.as_os_str().is_empty() {
+        let wanted = question(&model, data, draft);
+        if self.asked.as_ref() == Some(&wanted) || wanted.data.train.as_os_str().is_empty() {
             return;
         }
         self.asked = Some(wanted.clone());
-        let (model, data, task, n_virtual) = wanted;
-        out.push(Action::Preview { model, data, task, n_virtual });
+        out.push(preview(PreviewOf::Rows, wanted));
     }
+}
+
+fn question(model: &Path, data: DataConfig, draft: &Draft) -> PreviewQuestion {
+    PreviewQuestion { model: model.to_owned(), data: Box::new(data), task: draft.task, n_virtual: draft.n_before() }
+}
+
+fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
+    Action::NewRun(NewRunAction::Preview(of, question))
 }
 
 /// Nobody typed anything in it yet.
 fn first_draft(state: &State) -> Draft {
     let device = state.settings.device;
-    match &state.starter {
+    match &state.env.starter {
         Some(config) => Draft {
             name: String::new(),
             device,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use egui::{RichText, Ui};
 
+use super::action::{Export, RunAction};
 use crate::action::{Action, Pick};
 use crate::home::typed;
 use crate::say;
@@ -58,11 +59,11 @@ impl Form {
 
     fn action(self, row: &RunRow, with_samples: bool, to: PathBuf) -> Action {
         let (adapter, model) = (row.folder.clone(), row.model_folder.clone());
-        match self {
-            Self::Peft => Action::Export { adapter, to },
-            Self::Merged => Action::Merge { adapter, model, to },
-            Self::File => Action::Share { adapter, model, with_samples, to },
-        }
+        Action::Run(RunAction::Export(match self {
+            Self::Peft => Export::Peft { adapter, to },
+            Self::Merged => Export::Merged { adapter, model, to },
+            Self::File => Export::OneFile { adapter, model, with_samples, to },
+        }))
     }
 }
 

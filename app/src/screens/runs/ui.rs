@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Key, RichText, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::action::RunAction;
 use super::table::{Sort, SortBy};
 use super::{filter, send, table, welcome};
 use crate::action::{Action, Screen};
@@ -124,7 +125,7 @@ impl Runs {
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(runs) = &state.runs else {
+        let Some(runs) = &state.runs.list else {
             ui.horizontal(|ui| {
                 ui.spinner();
                 ui.label(say!("runs.loading"));
@@ -167,7 +168,7 @@ impl Runs {
             let rows = if selected.contains(&row.id) { rows_of(&selected, state) } else { vec![row] };
             Deed::ALL.iter().map(|deed| (*deed, deed.can(&rows, writable))).collect()
         };
-        let mut table = table::Table::new(rows, state.now, &mut self.kept.sort, &selected, &menu, out);
+        let mut table = table::Table::new(rows, state.env.now, &mut self.kept.sort, &selected, &menu, out);
         table.scroll_to = self.scroll_to.take();
         table.ui(ui);
         let (clicked, pressed) = (table.clicked, table.pressed);
@@ -219,8 +220,8 @@ impl Runs {
             Deed::Open => out.push(Action::Open(run(), Screen::Training)),
             Deed::Compare => out.extend(rows.iter().map(|row| Action::Open(row.id.clone(), Screen::Compare))),
             Deed::Explore => out.push(Action::Open(run(), Screen::Explorer)),
-            Deed::Resume => out.push(Action::Resume(run())),
-            Deed::Duplicate => out.push(Action::Duplicate(run())),
+            Deed::Resume => out.push(Action::Run(RunAction::Resume(run()))),
+            Deed::Duplicate => out.push(Action::Run(RunAction::Duplicate(run()))),
             Deed::Rename => self.renaming = Some(Renaming { run: run(), name: first.name.clone(), fresh: true }),
             Deed::Delete => self.deleting = Some(rows.iter().map(|row| row.id.clone()).collect()),
         }
@@ -277,7 +278,7 @@ impl Runs {
                 if (primary_ui(ui, !name.trim().is_empty(), say!("runs.rename_do")).clicked() || entered)
                     && !name.trim().is_empty()
                 {
-                    out.push(Action::Rename(run.clone(), name.trim().to_owned()));
+                    out.push(Action::Run(RunAction::Rename(run.clone(), name.trim().to_owned())));
                     done = true;
                 }
                 done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
@@ -309,7 +310,7 @@ impl Runs {
             ui.add(egui::Label::new(sentence).wrap());
             ui.horizontal(|ui| {
                 if danger_ui(ui, !live, say!("runs.delete_do")).clicked() {
-                    out.extend(rows.iter().map(|row| Action::Delete(row.id.clone())));
+                    out.extend(rows.iter().map(|row| Action::Run(RunAction::Delete(row.id.clone()))));
                     done = true;
                 }
                 done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
@@ -327,7 +328,7 @@ pub fn can_resume(row: &RunRow) -> bool {
 }
 
 fn is_writable(state: &State) -> bool {
-    matches!(state.access, crate::store::Access::ReadWrite)
+    matches!(state.env.access, crate::store::Access::ReadWrite)
 }
 
 fn rows_of<'a>(runs: &BTreeSet<RunId>, state: &'a State) -> Vec<&'a RunRow> {

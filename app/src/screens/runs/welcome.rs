@@ -5,6 +5,7 @@ use engine::config::RunConfig;
 
 use crate::action::{Action, Pick, Screen};
 use crate::say;
+use crate::screens::new_run::action::NewRunAction;
 use crate::state::State;
 use crate::theme::tokens;
 use crate::widgets::button::link_ui;
@@ -19,13 +20,13 @@ pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     ui.add_space(20.0);
     ui.columns(3, |columns| {
         let [first, second, third] = columns else { return };
-        let note = match &state.starter {
+        let note = match &state.env.starter {
             Some(_) => say!("runs.starter_note"),
             None => say!("runs.starter_missing"),
         };
         if big_choice_ui(first, Icon::Curve, say!("runs.starter"), note).clicked() {
-            match &state.starter {
-                Some(config) => out.push(Action::Start(config.clone())),
+            match &state.env.starter {
+                Some(config) => out.push(Action::NewRun(NewRunAction::Start(config.clone()))),
                 None => out.push(Action::Show(Screen::NewRun)),
             }
         }
@@ -38,22 +39,22 @@ pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         }
     });
     ui.add_space(18.0);
-    if !state.other_starters.is_empty() {
+    if !state.env.other_starters.is_empty() {
         ui.horizontal_wrapped(|ui| {
             ui.label(RichText::new(say!("runs.other_starters")).color(tokens(ui).muted));
-            for config in &state.other_starters {
+            for config in &state.env.other_starters {
                 other_ui(ui, config, out);
             }
         });
     }
     ui.label(RichText::new(say!("runs.drop_note")).color(tokens(ui).muted));
-    let place = say!("runs.workspace", path = state.workspace.display());
+    let place = say!("runs.workspace", path = state.env.workspace.display());
     ui.label(RichText::new(place).small().color(tokens(ui).faint));
 }
 
 /// A run that is as ready as the first one.
 fn other_ui(ui: &mut Ui, config: &RunConfig, out: &mut Vec<Action>) {
     if link_ui(ui, &config.name).clicked() {
-        out.push(Action::Start(Box::new(config.clone())));
+        out.push(Action::NewRun(NewRunAction::Start(Box::new(config.clone()))));
     }
 }

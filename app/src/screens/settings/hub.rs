@@ -3,6 +3,7 @@
 use egui::{RichText, Ui};
 use engine::hub::TokenSource;
 
+use super::action::SettingsAction;
 use crate::action::{Action, Secret};
 use crate::say;
 use crate::settings::Settings;
@@ -50,10 +51,10 @@ impl HubSettings {
             ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let forget = facts.token == TokenSource::Own;
                 if quiet_ui(ui, forget, say!("hub.forget_token")).clicked() {
-                    out.push(Action::KeepToken(Secret(String::new())));
+                    out.push(Action::Settings(SettingsAction::KeepToken(Secret(String::new()))));
                 }
                 if quiet_ui(ui, !self.token.trim().is_empty(), say!("hub.keep_token")).clicked() {
-                    out.push(Action::KeepToken(Secret(std::mem::take(&mut self.token))));
+                    out.push(Action::Settings(SettingsAction::KeepToken(Secret(std::mem::take(&mut self.token)))));
                 }
                 let width = ui.available_width();
                 field::secret_ui(ui, &mut self.token, said, width);

@@ -1,5 +1,6 @@
 //! The screen *Settings*: language, theme, size, devices, the hub, where things are kept.
 
+pub mod action;
 mod hub;
 mod ui;
 

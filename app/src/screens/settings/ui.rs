@@ -3,6 +3,7 @@
 use egui::{RichText, ScrollArea, Ui};
 use engine::device::{DeviceChoice, DeviceInfo};
 
+use super::action::SettingsAction;
 use super::hub::HubSettings;
 use crate::action::Action;
 use crate::say;
@@ -32,7 +33,7 @@ pub fn settings_ui(ui: &mut Ui, hub: &mut HubSettings, state: &State, out: &mut 
         ui.add_space(theme::GAP);
     });
     if settings != state.settings {
-        out.push(Action::Keep(Box::new(settings)));
+        out.push(Action::Settings(SettingsAction::Keep(Box::new(settings))));
     }
 }
 
@@ -64,7 +65,7 @@ fn looks_ui(ui: &mut Ui, settings: &mut Settings) {
 
 fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec<Action>) {
     ui.add(egui::Label::new(RichText::new(say!("settings.devices_note")).color(tokens(ui).muted)).wrap());
-    if state.devices.is_empty() {
+    if state.devices().is_empty() {
         empty_ui(ui, say!("settings.looking"), "");
     }
     let label = state
@@ -73,11 +74,11 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
     if ui.radio(settings.device == DeviceChoice::Auto, label).clicked() {
         settings.device = DeviceChoice::Auto;
     }
-    for device in &state.devices {
+    for device in &state.devices() {
         device_ui(ui, device, settings);
     }
     if quiet_ui(ui, true, say!("settings.look_again")).clicked() {
-        out.push(Action::ListDevices);
+        out.push(Action::Settings(SettingsAction::ListDevices));
     }
 }
 
@@ -109,7 +110,7 @@ fn device_ui(ui: &mut Ui, device: &DeviceInfo, settings: &mut Settings) {
 }
 
 fn workspace_ui(ui: &mut Ui, state: &State) {
-    let path = state.workspace.display().to_string();
+    let path = state.env.workspace.display().to_string();
     ui.horizontal_wrapped(|ui| {
         ui.add(egui::Label::new(RichText::new(&path).monospace()).selectable(true));
         if ui.button(say!("settings.copy_path")).clicked() {
@@ -124,7 +125,7 @@ fn about_ui(ui: &mut Ui, state: &State) {
     ui.label(format!("Prefix Workbench {version}"));
     ui.add(egui::Label::new(RichText::new(say!("settings.offline")).color(tokens(ui).muted)).wrap());
     if ui.button(say!("settings.copy_diagnostics")).clicked() {
-        let devices: Vec<String> = state.devices.iter().map(|device| format!("{device:?}")).collect();
+        let devices: Vec<String> = state.devices().iter().map(|device| format!("{device:?}")).collect();
         let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
         ui.ctx().copy_text(format!("Prefix Workbench {version}\n{system}\n{}", devices.join("\n")));
     }

@@ -7,6 +7,7 @@ use super::series::Smoothed;
 use super::state::RunView;
 use crate::action::Action;
 use crate::say;
+use crate::screens::settings::action::SettingsAction;
 use crate::state::State;
 use crate::theme::{self, tokens};
 use crate::widgets::surface::card_ui;
@@ -47,7 +48,7 @@ impl Plots {
                     }
                     if slider.drag_stopped() || slider.lost_focus() {
                         let settings = crate::settings::Settings { smoothing: weight, ..state.settings.clone() };
-                        out.push(Action::Keep(Box::new(settings)));
+                        out.push(Action::Settings(SettingsAction::Keep(Box::new(settings))));
                     }
                     ui.label(RichText::new(say!("training.smoothing")).small().color(t.muted));
                 });

@@ -13,6 +13,7 @@ use super::state::RunView;
 use super::tabs::Tabs;
 use crate::action::{Action, Screen};
 use crate::say;
+use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
 use crate::screens::runs::table::state_words;
 use crate::state::State;
@@ -35,7 +36,7 @@ pub struct Training {
 impl Training {
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let Some(view) = &state.view else {
+        let Some(view) = &state.runs.view else {
             empty_ui(ui, say!("training.none"), say!("training.none_advice"));
             ui.vertical_centered(|ui| {
                 if primary_ui(ui, true, say!("runs.begin")).clicked() {
@@ -54,7 +55,7 @@ impl Training {
         let live = state.live_of(&view.id).map(|(_, live)| live);
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             header_ui(ui, state, row, live, out);
-            if let Some((_, differences)) = state.changed.as_ref().filter(|(run, _)| *run == row.id) {
+            if let Some((_, differences)) = state.live.changed.as_ref().filter(|(run, _)| *run == row.id) {
                 changed_ui(ui, row, differences, out);
             }
             if let Some(failure) = &row.failure {
@@ -62,7 +63,7 @@ impl Training {
                 let details = details.collect::<Vec<_>>().join("\n");
                 banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), &details, |ui| {
                     if can_resume(row) && quiet_ui(ui, true, say!("training.resume")).clicked() {
-                        out.push(Action::Resume(row.id.clone()));
+                        out.push(Action::Run(RunAction::Resume(row.id.clone())));
                     }
                 });
                 ui.add_space(theme::SMALL_GAP);
@@ -90,7 +91,7 @@ fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[Sentence], out: &mut Vec
                 .on_hover_text(say!("training.resume_changed_help"))
                 .clicked()
             {
-                out.push(Action::ResumeOnOthers(row.id.clone()));
+                out.push(Action::Run(RunAction::ResumeOnOthers(row.id.clone())));
             }
         },
     );
@@ -98,7 +99,7 @@ fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[Sentence], out: &mut Vec
 }
 
 fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out: &mut Vec<Action>) {
-    let config = state.view.as_ref().filter(|view| view.id == row.id).and_then(|view| view.config.as_deref());
+    let config = state.runs.view.as_ref().filter(|view| view.id == row.id).and_then(|view| view.config.as_deref());
     let note = about_run(row, config);
     heading_ui(ui, &row.name, &note, |ui| match live {
         Some(live) => live_buttons_ui(ui, live, out),
@@ -200,26 +201,26 @@ pub fn phase_line(phase: Phase) -> String {
 fn live_buttons_ui(ui: &mut Ui, live: &Live, out: &mut Vec<Action>) {
     let run = || live.run.clone();
     if quiet_ui(ui, !live.stopping, say!("training.stop")).on_hover_text(say!("training.stop_help")).clicked() {
-        out.push(Action::Stop(run()));
+        out.push(Action::Run(RunAction::Stop(run())));
     }
     if quiet_ui(ui, !live.stopping && live.step > 0, say!("training.checkpoint")).clicked() {
-        out.push(Action::Checkpoint(run()));
+        out.push(Action::Run(RunAction::Checkpoint(run())));
     }
     let label = if live.paused { say!("training.continue") } else { say!("training.pause") };
     if quiet_ui(ui, !live.stopping, label).clicked() {
-        out.push(Action::Pause(run(), !live.paused));
+        out.push(Action::Run(RunAction::Pause(run(), !live.paused)));
     }
 }
 
 fn still_buttons_ui(ui: &mut Ui, state: &State, row: &RunRow, out: &mut Vec<Action>) {
-    let waiting = state.queue.iter().any(|waiting| waiting.run == row.id);
+    let waiting = state.live.queue.iter().any(|waiting| waiting.run == row.id);
     if waiting {
         if quiet_ui(ui, true, say!("frame.take_out")).clicked() {
-            out.push(Action::Withdraw(row.id.clone()));
+            out.push(Action::Run(RunAction::Withdraw(row.id.clone())));
         }
         return;
     }
-    let has_adapter = state.checkpoints.get(&row.id).is_some_and(|list| !list.is_empty()) && !row.files_missing;
+    let has_adapter = state.runs.checkpoints.get(&row.id).is_some_and(|list| !list.is_empty()) && !row.files_missing;
     if primary_ui(ui, has_adapter, say!("training.compare")).clicked() {
         out.push(Action::Open(row.id.clone(), Screen::Compare));
     }
@@ -227,10 +228,10 @@ fn still_buttons_ui(ui: &mut Ui, state: &State, row: &RunRow, out: &mut Vec<Acti
         out.push(Action::Open(row.id.clone(), Screen::Explorer));
     }
     if quiet_ui(ui, true, say!("training.duplicate")).clicked() {
-        out.push(Action::Duplicate(row.id.clone()));
+        out.push(Action::Run(RunAction::Duplicate(row.id.clone())));
     }
     if can_resume(row) && quiet_ui(ui, true, say!("training.resume")).clicked() {
-        out.push(Action::Resume(row.id.clone()));
+        out.push(Action::Run(RunAction::Resume(row.id.clone())));
     }
 }
 

@@ -1,20 +1,17 @@
 //! An init lab of the form: initial values held against each other.
 
 use engine::config::{PrefixInit, RunConfig};
-use engine::error::Failure;
-use engine::protocol::{Ask, JobId, Phase};
+use engine::protocol::{Event, JobId, Report};
 use engine::training::rank;
 use engine::training::{LabPlan, LabRow, LabScore, LabStep};
 
-use crate::state::{Purpose, State};
+use crate::state::request::Request;
 
 /// The lab that was asked for last.
 #[derive(Clone, Debug, Default)]
 pub struct InitLab {
-    /// It is under way.
-    pub job: Option<JobId>,
-    /// What it is doing before its first step.
-    pub phase: Option<Phase>,
+    /// The question; what it tells stands below.
+    pub request: Request<()>,
     /// What it holds against each other.
     pub plan: Option<LabPlan>,
     /// The run whose first steps are done.
@@ -27,12 +24,36 @@ pub struct InitLab {
     pub done: usize,
     /// Steps of the trial under way.
     pub step: usize,
-    /// What went wrong.
-    pub failure: Option<Failure>,
     scores: Vec<LabScore>,
 }
 
 impl InitLab {
+    /// A lab that has just been asked for.
+    pub fn new(config: Box<RunConfig>, plan: LabPlan, job: JobId) -> Self {
+        let mut lab = Self {
+            rows: rank(&plan, &[]),
+            curves: vec![Vec::new(); plan.starts.len()],
+            plan: Some(plan),
+            config: Some(config),
+            ..Self::default()
+        };
+        lab.request.start(job);
+        lab
+    }
+
+    /// Takes in what its job tells.
+    pub fn on(&mut self, event: &Event) -> bool {
+        if !self.request.on(event, |_| None) {
+            return false;
+        }
+        match &event.what {
+            Report::LabStep(step) => self.stepped(step),
+            Report::LabScore(score) => self.scored(score.clone()),
+            _ => {}
+        }
+        true
+    }
+
     /// Whether it says something of this run too: nothing but where it begins, and its name, is another.
     pub fn is_about(&self, run: &RunConfig) -> bool {
         let alike = |tried: &RunConfig| RunConfig { name: String::new(), method: run.method.clone(), ..tried.clone() };
@@ -53,7 +74,7 @@ impl InitLab {
         (self.done as f32 + self.step as f32 / plan.steps.max(1) as f32) / trials
     }
 
-    pub(crate) fn stepped(&mut self, step: &LabStep) {
+    fn stepped(&mut self, step: &LabStep) {
         self.step = step.step;
         if let Some(curve) = self.curves.get_mut(step.start) {
             if step.step == 1 {
@@ -63,38 +84,12 @@ impl InitLab {
         }
     }
 
-    pub(crate) fn scored(&mut self, score: LabScore) {
+    fn scored(&mut self, score: LabScore) {
         let Some(plan) = &self.plan else { return };
         if score.loss.is_none() || score.step >= plan.steps {
             (self.done, self.step) = (self.done + 1, 0);
         }
         self.scores.push(score);
         self.rows = rank(plan, &self.scores);
-    }
-}
-
-impl State {
-    pub(crate) fn compare_starts(&mut self, config: Box<RunConfig>, plan: LabPlan) {
-        if let Some(job) = self.lab.job.take() {
-            self.ask_engine(job, Ask::Stop);
-        }
-        let job = self.job(Purpose::Lab);
-        self.lab = InitLab {
-            job: Some(job),
-            rows: rank(&plan, &[]),
-            curves: vec![Vec::new(); plan.starts.len()],
-            plan: Some(plan.clone()),
-            config: Some(config.clone()),
-            ..InitLab::default()
-        };
-        self.ask_engine(job, Ask::InitLab { config, plan });
-    }
-
-    /// A lab under way stops and keeps its table; the table of one that is over goes.
-    pub(crate) fn end_lab(&mut self) {
-        match self.lab.job.take() {
-            Some(job) => self.ask_engine(job, Ask::Stop),
-            None => self.lab = InitLab::default(),
-        }
     }
 }
