@@ -106,11 +106,11 @@ impl State {
                 self.library.models = models;
                 self.library.datasets = datasets;
             }
-            Answer::Changed(runs) => {
-                self.outbox.store(Request::ListRuns);
+            Answer::RunsChanged { rows, gone } => {
                 for view in self.shown_views() {
-                    view.stale |= runs.contains(&view.id);
+                    view.stale |= rows.iter().any(|row| row.id == view.id);
                 }
+                self.runs.change(rows, &gone);
                 self.refresh_view();
             }
             Answer::Deleted { run, left } => self.forget(&run, left),
@@ -171,7 +171,6 @@ impl State {
             None => self.notices.add(Level::Info, say!("notice.deleted"), "", self.env.now),
             Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),
         }
-        self.outbox.store(Request::ListRuns);
     }
 
     /// Takes the id and the folder that were made for a run, or why they could not be.

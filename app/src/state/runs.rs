@@ -36,6 +36,18 @@ impl Runs {
         self.list.iter().flatten()
     }
 
+    /// Puts changed rows in their places, newest first; before the store has listed all, there is no place for one.
+    pub(super) fn change(&mut self, rows: Vec<RunRow>, gone: &[RunId]) {
+        let Some(list) = &mut self.list else { return };
+        list.retain(|row| !gone.contains(&row.id));
+        for row in rows {
+            match list.iter_mut().find(|known| known.id == row.id) {
+                Some(known) => *known = row,
+                None => list.insert(list.partition_point(|known| known.id > row.id), row),
+            }
+        }
+    }
+
     /// The settings of the run on screen, if it is this one.
     pub(crate) fn viewed_config(&self, run: &RunId) -> Option<Box<RunConfig>> {
         self.view.as_ref().filter(|view| view.id == *run)?.config.clone()
@@ -52,4 +64,28 @@ impl Runs {
 pub(crate) enum AfterDetail {
     Resume(Beginning),
     Duplicate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids and names, as they are listed.
+    fn listed(runs: &Runs) -> Vec<(&str, &str)> {
+        runs.rows().map(|row| (row.id.0.as_str(), row.name.as_str())).collect()
+    }
+
+    fn row((id, name): (&str, &str)) -> RunRow {
+        RunRow { id: RunId(id.into()), name: name.into(), ..RunRow::example() }
+    }
+
+    #[test]
+    fn changed_rows_take_their_places_and_those_that_are_gone_leave() {
+        let mut runs = Runs::default();
+        runs.change(vec![row(("9", "early"))], &[]);
+        assert!(runs.list.is_none(), "nothing was listed yet");
+        runs.list = Some([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
+        runs.change([("6", "new"), ("5", "renamed"), ("8", "newest")].map(row).into(), &[RunId("3".into())]);
+        assert_eq!(listed(&runs), [("8", "newest"), ("7", "c"), ("6", "new"), ("5", "renamed")]);
+    }
 }

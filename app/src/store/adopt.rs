@@ -66,6 +66,7 @@ impl Keeper {
             }
         }
         self.miss_folders()?;
+        self.miss_files();
         Ok(interrupted)
     }
 
@@ -201,6 +202,13 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Files that somebody took away or put back, of whatever run.
+    fn miss_files(&mut self) {
+        let has_moved = |(run, were_missing): &(&RunId, &bool)| self.workspace.misses_files(run) != **were_missing;
+        let moved: Vec<RunId> = self.listed.iter().filter(has_moved).map(|(run, _)| run.clone()).collect();
+        self.changed.extend(moved);
     }
 }
 

@@ -67,7 +67,10 @@ pub(super) struct Keeper {
     pub(super) followed: BTreeMap<RunId, adopt::Followed>,
     /// Folders that could not be read, and why: each is told once.
     pub(super) left_out: BTreeMap<RunId, Sentence>,
+    /// Runs with news that was not told yet.
     pub(super) changed: BTreeSet<RunId>,
+    /// Runs that were told of, and whether their files were missing then.
+    pub(super) listed: BTreeMap<RunId, bool>,
     outbox: Sender<Answer>,
     wake: Box<dyn Fn() + Send>,
     in_transaction: bool,
@@ -87,6 +90,7 @@ impl Keeper {
             followed: BTreeMap::new(),
             left_out: BTreeMap::new(),
             changed: BTreeSet::new(),
+            listed: BTreeMap::new(),
             outbox,
             wake,
             in_transaction: false,
@@ -121,8 +125,7 @@ impl Keeper {
                 looked = Instant::now();
             }
             if !self.changed.is_empty() && told.elapsed() >= CHANGES {
-                let changed = std::mem::take(&mut self.changed).into_iter().collect();
-                self.answer(Answer::Changed(changed));
+                self.try_to_tell_changes();
                 told = Instant::now();
             }
         }
@@ -158,6 +161,19 @@ impl Keeper {
             && self.make_again()
         {
             result = self.done(again);
+        }
+        if let Err(trouble) = result {
+            self.trouble(trouble);
+        }
+    }
+
+    fn try_to_tell_changes(&mut self) {
+        let mut result = self.tell_changes();
+        if let Err(Trouble::Database(error)) = &result
+            && schema::is_damage(error)
+            && self.make_again()
+        {
+            result = self.tell_changes();
         }
         if let Err(trouble) = result {
             self.trouble(trouble);
@@ -281,6 +297,7 @@ impl Keeper {
         };
         self.index.db = connection;
         self.index.in_memory = false;
+        self.doubt_list();
         self.enter_live_runs();
         true
     }
@@ -355,8 +372,14 @@ impl Keeper {
         self.read_all_anew();
     }
 
+    /// Another index may not have the runs that were told of.
+    fn doubt_list(&mut self) {
+        self.changed.extend(self.listed.keys().cloned());
+    }
+
     /// Into an index that is empty.
     fn read_all_anew(&mut self) {
+        self.doubt_list();
         self.followed.clear();
         self.enter_live_runs();
         if let Err(trouble) = self.read_folders() {

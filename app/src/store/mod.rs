@@ -145,8 +145,14 @@ pub enum Answer {
         /// Files.
         datasets: Vec<DatasetRow>,
     },
-    /// These runs have news: ask again for what is on screen. Sent at most a few times a second.
-    Changed(Vec<RunId>),
+    /// Runs with news since they were listed or told of last: the table follows from them, and of one that is on screen there
+    /// may be more to ask for. Sent at most a few times a second, and not at all where nothing has changed.
+    RunsChanged {
+        /// Newest first.
+        rows: Vec<RunRow>,
+        /// Those that are no longer in the list.
+        gone: Vec<RunId>,
+    },
     /// A run is gone. `left` says which files could not be removed, and why.
     Deleted {
         /// Which.

@@ -35,9 +35,33 @@ impl Keeper {
             .db
             .prepare_cached(&format!("{RUN} ORDER BY runs.id DESC"))?
             .query_map([], |row| self.run_row(row))?
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        self.listed = runs.iter().map(|row| (row.id.clone(), row.files_missing)).collect();
         self.answer(Answer::Runs(runs));
         Ok(())
+    }
+
+    /// Tells the rows of the runs that have news.
+    pub(super) fn tell_changes(&mut self) -> Result<(), Trouble> {
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for run in std::mem::take(&mut self.changed).into_iter().rev() {
+            match self.row_of(&run)? {
+                Some(row) => {
+                    self.listed.insert(run, row.files_missing);
+                    rows.push(row);
+                }
+                None => gone.extend(self.listed.remove(&run).map(|_| run)),
+            }
+        }
+        if !rows.is_empty() || !gone.is_empty() {
+            self.answer(Answer::RunsChanged { rows, gone });
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, run: &RunId) -> Result<Option<RunRow>> {
+        let mut find = self.index.db.prepare_cached(&format!("{RUN} WHERE runs.id = ?1"))?;
+        find.query_row([&run.0], |row| self.run_row(row)).optional()
     }
 
     fn run_row(&self, row: &Row) -> Result<RunRow> {
@@ -70,7 +94,7 @@ impl Keeper {
             ended: row.get("ended")?,
             duration_secs: row.get("duration_secs")?,
             sparkline: serde_json::from_str(&sparkline).unwrap_or_default(),
-            files_missing: !folder.join("config.json").is_file(),
+            files_missing: self.workspace.misses_files(&id),
             folder,
             failure: match what {
                 Some(what) => Some(Failure {

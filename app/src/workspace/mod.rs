@@ -175,6 +175,11 @@ impl Workspace {
         self.runs().join(&run.0)
     }
 
+    /// Whether the folder of a run, or what it was set up with, is not there.
+    pub fn misses_files(&self, run: &RunId) -> bool {
+        !self.run_folder(run).join("config.json").is_file()
+    }
+
     /// What can be computed again.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")

@@ -241,7 +241,10 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     grid(&mut bench);
     bench.harness.get_by_label_contains("Layer 2, position 3,").click();
     bench.settle();
-    bench = perform(bench, Action::Explorer(ExplorerAction::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() }));
+    bench = perform(
+        bench,
+        Action::Explorer(ExplorerAction::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() }),
+    );
     grid(&mut bench);
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Neighbours(request), .. } => {

@@ -86,42 +86,8 @@ fn number(row: &RunRow, key: &str) -> Option<Option<f64>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::store::RunState;
-    use crate::workspace::RunId;
-
-    pub(in crate::screens::runs) fn row() -> RunRow {
-        RunRow {
-            id: RunId("a".into()),
-            name: "Paper setting".into(),
-            state: RunState::Finished,
-            phase: None,
-            starred: false,
-            tags: vec!["paper".into()],
-            experiment: None,
-            model: "starter".into(),
-            model_folder: "/m".into(),
-            dataset: "records".into(),
-            method: "prefix 10 + MLP 512".into(),
-            n_virtual: 10,
-            trained_parameters: None,
-            stored_parameters: None,
-            best_loss: Some(2.25),
-            best_step: Some(100),
-            last_loss: None,
-            step: 200,
-            total_steps: 200,
-            created: 0,
-            started: None,
-            ended: None,
-            duration_secs: 1.0,
-            sparkline: Vec::new(),
-            folder: "/r".into(),
-            files_missing: false,
-            failure: None,
-        }
-    }
 
     #[test]
     fn a_word_that_no_run_has_is_named_with_those_that_they_have() {
@@ -134,13 +100,13 @@ pub(super) mod tests {
             assert_eq!(trouble(line), None, "{line}");
         }
         for name in FIGURES {
-            assert!(number(&row(), name).is_some(), "{name}");
+            assert!(number(&RunRow::example(), name).is_some(), "{name}");
         }
     }
 
     #[test]
     fn conditions_and_words_must_all_hold() {
-        let row = row();
+        let row = RunRow::example();
         for line in [
             "",
             "paper",

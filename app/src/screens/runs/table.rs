@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn steps_are_never_cut() {
-        let row = super::super::filter::tests::row();
+        let row = RunRow::example();
         let text = |step, total_steps| steps_text(&RunRow { step, total_steps, ..row.clone() });
         assert_eq!(text(1273, 3000), "1273 / 3000");
         assert_eq!(text(12_730, 30_000), "42.4 %");
