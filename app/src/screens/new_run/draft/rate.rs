@@ -1,0 +1,67 @@
+//! What nobody typed follows what was chosen: the learning rate, and all that a recipe decides.
+
+use engine::recipes::{Form, RECIPES, Recipe, Scale, recommended_learning_rate};
+
+use super::{Draft, Extent, WarmUp};
+
+impl Draft {
+    /// The learning rate that suits method, optimizer and model.
+    pub fn usual_rate(&self) -> f64 {
+        let form = Form::of(&self.method(0), self.task);
+        recommended_learning_rate(form, &self.training.optimizer, self.scale.unwrap_or_default())
+    }
+
+    /// The learning rate follows method, optimizer and model until the user types one.
+    pub fn follow_method(&mut self) {
+        self.scale.get_or_insert_default();
+        if !self.rate_edited {
+            self.learning_rate = crate::text::scientific(self.usual_rate());
+        }
+    }
+
+    /// The model's size has become known. What was filled in for a model of that size stays; in place of another model the
+    /// rate follows.
+    pub fn know_scale(&mut self, scale: Scale) {
+        match self.scale.replace(scale) {
+            Some(before) if before != scale => self.follow_method(),
+            Some(_) => {}
+            None => self.rate_edited |= !self.has_usual_rate(),
+        }
+    }
+
+    fn has_usual_rate(&self) -> bool {
+        self.learning_rate.trim().parse::<f64>().is_ok_and(|rate| (rate - self.usual_rate()).abs() < 1e-12)
+    }
+
+    /// The recipes that the method can take.
+    pub fn recipes(&self) -> impl Iterator<Item = &'static Recipe> {
+        let method = self.method(0);
+        RECIPES.iter().filter(move |recipe| recipe.fits(&method, self.task))
+    }
+
+    /// The recipe that is in force, if it is one.
+    pub fn recipe(&self) -> Option<&'static Recipe> {
+        let rate = self.learning_rate.trim().parse::<f64>().ok()?;
+        let (method, training) = (self.method(0), self.training_config(rate));
+        self.recipes().find(|recipe| {
+            let (mut with_method, mut with_training) = (method.clone(), training.clone());
+            let applied = recipe.apply(&mut with_method, self.task, &mut with_training);
+            applied.is_ok() && (&with_method, &with_training) == (&method, &training)
+        })
+    }
+
+    /// Fills in what a recipe decides.
+    pub fn take_recipe(&mut self, recipe: &Recipe) {
+        let (mut method, mut training) = (self.method(0), self.training_config(self.usual_rate()));
+        if recipe.apply(&mut method, self.task, &mut training).is_err() {
+            return;
+        }
+        self.take_method(&method);
+        self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
+        self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
+        (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
+        self.learning_rate = crate::text::scientific(training.learning_rate);
+        self.training = training;
+        self.rate_edited = !self.has_usual_rate();
+    }
+}
