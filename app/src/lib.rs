@@ -3,14 +3,15 @@
 pub mod action;
 pub mod cli;
 pub mod desk;
+pub mod format;
 pub mod home;
+pub mod i18n;
 mod layers;
 pub mod opening;
 pub mod screens;
 pub mod settings;
 pub mod state;
 pub mod store;
-pub mod text;
 pub mod theme;
 pub mod widgets;
 pub mod window;

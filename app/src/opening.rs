@@ -11,8 +11,8 @@ use engine::error::Failure;
 use engine::files;
 
 use crate::cli::{CliError, run_file};
-use crate::say;
-use crate::text::failure;
+use crate::i18n::failure;
+use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, last_name};
 
 /// What a path is.
@@ -139,7 +139,7 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
         return Opened::Rows(train, Some(validation));
     }
     if paths.len() > 1 {
-        return Opened::Failed(failure(say!("drop.several", n = paths.len()), say!("drop.several_advice")));
+        return Opened::Failed(failure(t!("drop.several", n = paths.len()), t!("drop.several_advice")));
     }
     let (kind, path) = sorted(first);
     match kind {
@@ -159,15 +159,13 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
             if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
         }
         Kind::Adapter => Opened::Adapter(path),
-        Kind::Missing => {
-            Opened::Failed(failure(say!("drop.missing", path = path.display()), say!("drop.missing_advice")))
-        }
+        Kind::Missing => Opened::Failed(failure(t!("drop.missing", path = path.display()), t!("drop.missing_advice"))),
         Kind::Other => Opened::Failed(nothing(&path)),
     }
 }
 
 fn nothing(path: &Path) -> Failure {
-    failure(say!("drop.other_file", path = path.display()), say!("drop.other_advice"))
+    failure(t!("drop.other_file", path = path.display()), t!("drop.other_advice"))
 }
 
 /// Two files of rows of which one is named as validation rows are.

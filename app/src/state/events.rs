@@ -9,12 +9,12 @@ use super::State;
 use super::notices::{Level, Offer};
 use super::outbox::{Effect, Fill, NewRun};
 use crate::action::Screen;
+use crate::i18n::{failure, tell, told};
 use crate::opening::Opened;
-use crate::say;
 use crate::screens::explorer::state::Exploration;
 use crate::screens::training::state::RunView;
 use crate::store::{Answer, Request, RunDetail};
-use crate::text::{failure, tell, told};
+use crate::t;
 use crate::workspace::RunId;
 
 impl State {
@@ -53,7 +53,7 @@ impl State {
         self.exploration.engine_gone();
         self.incoming.sent = None;
         self.outbox.store(Request::EngineGone);
-        self.notices.banner = Some(failure(say!("banner.engine"), say!("banner.engine_advice")));
+        self.notices.banner = Some(failure(t!("banner.engine"), t!("banner.engine_advice")));
     }
 
     fn on_devices(&mut self, event: &Event) -> bool {
@@ -85,9 +85,9 @@ impl State {
             Ok(outcome) => {
                 let name = self.row(&live.run).map_or_else(|| live.run.to_string(), |row| row.name.clone());
                 let sentence = match outcome {
-                    Outcome::Completed => say!("notice.completed", name = name),
-                    Outcome::StoppedEarly => say!("notice.stopped_early", name = name),
-                    Outcome::Stopped => say!("notice.stopped", name = name),
+                    Outcome::Completed => t!("notice.completed", name = name),
+                    Outcome::StoppedEarly => t!("notice.stopped_early", name = name),
+                    Outcome::Stopped => t!("notice.stopped", name = name),
                 };
                 let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
                 self.notices.offer(level, sentence, Offer::Open(live.run), self.env.now);
@@ -117,7 +117,7 @@ impl State {
             Answer::Refused(failure) => self.notices.fail(&failure, self.env.now),
             Answer::Notice(text) => self.notices.add(Level::Info, tell(&text), "", self.env.now),
             Answer::Interrupted(n) => {
-                self.notices.offer(Level::Info, say!("notice.interrupted", n = n), Offer::Interrupted, self.env.now);
+                self.notices.offer(Level::Info, t!("notice.interrupted", n = n), Offer::Interrupted, self.env.now);
             }
             Answer::Access(access) => self.env.access = access,
         }
@@ -168,7 +168,7 @@ impl State {
         }
         self.runs.view.take_if(|view| view.id == *run);
         match left {
-            None => self.notices.add(Level::Info, say!("notice.deleted"), "", self.env.now),
+            None => self.notices.add(Level::Info, t!("notice.deleted"), "", self.env.now),
             Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),
         }
     }

@@ -7,8 +7,8 @@ use engine::hub::{AccessFacts, CachedModel, Destination, HubCommand, HubEvent, H
 use engine::protocol::JobId;
 
 use super::State;
-use crate::say;
 use crate::state::notices::Level;
+use crate::t;
 
 /// What is going on with the hub.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +153,7 @@ impl State {
     fn model_arrived(&mut self, folder: PathBuf) {
         self.hub.job = None;
         if let HubWork::Fetching { listing, .. } = std::mem::take(&mut self.hub.work) {
-            let sentence = say!("hub.arrived", name = listing.id);
+            let sentence = t!("hub.arrived", name = listing.id);
             self.notices.add(Level::Good, sentence, "", self.env.now);
             self.hub.arrived = Some((listing.id.clone(), folder.clone()));
         }

@@ -4,10 +4,10 @@ use engine::error::Failure;
 
 use super::State;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::i18n::{tell, told};
 use crate::screens::runs::action::RunAction;
 use crate::store::RunState;
-use crate::text::{tell, told};
+use crate::t;
 use crate::workspace::RunId;
 
 /// What can be done about a notice with one press.
@@ -26,15 +26,15 @@ impl Offer {
     pub fn action(&self, state: &State) -> Option<(&'static str, Action)> {
         match self {
             Self::Open(run) => {
-                state.row(run).map(|row| (say!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
+                state.row(run).map(|row| (t!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
             }
-            Self::Library => Some((say!("notice.show_library"), Action::Show(Screen::Library))),
+            Self::Library => Some((t!("notice.show_library"), Action::Show(Screen::Library))),
             Self::Interrupted => {
                 let mut rows = state.runs.rows().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
                 match rows.next() {
-                    None => Some((say!("notice.resume"), Action::Run(RunAction::Resume(first.id.clone())))),
-                    Some(_) => Some((say!("notice.show_runs"), Action::Show(Screen::Runs))),
+                    None => Some((t!("notice.resume"), Action::Run(RunAction::Resume(first.id.clone())))),
+                    Some(_) => Some((t!("notice.show_runs"), Action::Show(Screen::Runs))),
                 }
             }
         }

@@ -11,8 +11,8 @@ use super::exit::ExitState;
 use super::live::{Live, QueuedRun};
 use super::notices::{Level, Offer};
 use crate::action::Screen;
-use crate::say;
 use crate::store::Request;
+use crate::t;
 use crate::workspace::{RunId, default_name};
 
 impl State {
@@ -31,7 +31,7 @@ impl State {
             self.view_run(run, false);
             return self.show(Screen::Training);
         }
-        let sentence = say!("notice.queued", name = name, n = self.live.queue.len());
+        let sentence = t!("notice.queued", name = name, n = self.live.queue.len());
         self.notices.offer(Level::Info, sentence, Offer::Open(run), self.env.now);
     }
 

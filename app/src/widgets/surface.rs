@@ -6,8 +6,8 @@ use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stro
 use super::icon::{self, Icon};
 use engine::error::Failure;
 
+use crate::i18n::{as_sentence, tell};
 use crate::state::notices::Level;
-use crate::text::{as_sentence, tell};
 use crate::theme::{self, tokens};
 
 impl Level {
@@ -145,11 +145,11 @@ pub fn failure_ui(ui: &mut Ui, failure: &Failure) {
 
 /// Technical text, folded away, to be copied.
 pub fn details_ui(ui: &mut Ui, about: &str, details: &str) {
-    egui::CollapsingHeader::new(RichText::new(crate::say!("frame.details")).small()).id_salt(("details", about)).show(
+    egui::CollapsingHeader::new(RichText::new(crate::t!("frame.details")).small()).id_salt(("details", about)).show(
         ui,
         |ui| {
             ui.add(egui::Label::new(RichText::new(details).monospace()).wrap().selectable(true));
-            if ui.button(crate::say!("frame.copy")).clicked() {
+            if ui.button(crate::t!("frame.copy")).clicked() {
                 ui.ctx().copy_text(details.to_owned());
             }
         },

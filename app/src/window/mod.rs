@@ -15,7 +15,7 @@ use self::link::{Link, News};
 pub use self::native::{open, run};
 use crate::action::{Action, Screen};
 use crate::desk::Desk;
-use crate::say;
+use crate::i18n;
 use crate::screens::Panels;
 use crate::screens::frame::{banners_ui, leaving_ui, rail_ui, toasts_ui, top_bar_ui};
 use crate::screens::incoming::state::Hovered;
@@ -25,7 +25,7 @@ use crate::state::exit::ExitState;
 use crate::state::notices::Level;
 use crate::state::outbox::Effect;
 use crate::store::{Access, RunRow};
-use crate::text;
+use crate::t;
 use crate::theme::{self, tokens};
 
 /// What lies on the desk is kept at most so often.
@@ -157,7 +157,7 @@ impl Workbench {
         match runs.iter().find(named).map(|row| row.id.clone()) {
             Some(run) => self.state.perform(Action::Open(run, Screen::Training)),
             None => {
-                let sentence = say!("notice.no_such_run", run = wanted);
+                let sentence = t!("notice.no_such_run", run = wanted);
                 self.state.notices.add(Level::Warn, sentence, "", self.state.env.now);
             }
         }
@@ -177,8 +177,8 @@ impl Workbench {
                 News::NoDialog => {
                     self.state.notices.add(
                         Level::Warn,
-                        say!("notice.no_dialog"),
-                        say!("notice.no_dialog_advice"),
+                        t!("notice.no_dialog"),
+                        t!("notice.no_dialog_advice"),
                         self.state.env.now,
                     );
                 }
@@ -190,7 +190,7 @@ impl Workbench {
                     }
                 }
                 News::Written(path) => {
-                    let sentence = say!("notice.written", path = path.display());
+                    let sentence = t!("notice.written", path = path.display());
                     self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
                 }
                 News::NotWritten(failure) => self.state.notices.fail(&failure, self.state.env.now),
@@ -221,7 +221,7 @@ impl Workbench {
             Effect::Hub(command) => self.link.hub(command),
             Effect::Engine(command) => {
                 if let Err(sentence) = self.link.command(command) {
-                    let advice = Sentence::verbatim(say!("notice.busy_advice"));
+                    let advice = Sentence::verbatim(t!("notice.busy_advice"));
                     self.state.notices.fail(&Failure { what: sentence, advice }, self.state.env.now);
                 }
             }
@@ -255,7 +255,7 @@ impl Workbench {
             }
             self.applied = Some(settings);
         }
-        text::speak(self.state.settings.language);
+        i18n::set_language(self.state.settings.language);
     }
 
     /// Closing the window while something is computed asks first.
@@ -292,7 +292,7 @@ impl Workbench {
 
     /// Pixels out, wishes back.
     pub fn ui(&mut self, ui: &mut Ui) {
-        text::speak(self.state.settings.language);
+        i18n::set_language(self.state.settings.language);
         let mut out = Vec::new();
         let t = tokens(ui);
         let chrome = Frame::new().fill(t.chrome);

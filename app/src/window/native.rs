@@ -20,11 +20,11 @@ use super::link::{Link, News};
 use crate::action::Pick;
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
+use crate::i18n;
 use crate::opening;
-use crate::say;
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request, Store};
-use crate::text;
+use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, kept_token};
 
 /// Frames are drawn at most so often because of news alone: where a program imitates the graphics card, each one costs
@@ -39,12 +39,12 @@ const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
 /// There is no display, the database cannot be used, or the engine does not start: one sentence each.
 pub fn run(workspace: Workspace, options: WindowOptions) -> anyhow::Result<()> {
     let mut settings = Settings::load(&workspace.settings());
-    text::speak(settings.language);
+    i18n::set_language(settings.language);
     if let Some(device) = options.device {
         settings.device = device;
     }
     if !has_display() {
-        return Err(anyhow!(say!("start.no_display").to_owned()));
+        return Err(anyhow!(t!("start.no_display").to_owned()));
     }
     let starter = options.assets.starter_run().ok().map(Box::new);
     let native = NativeOptions {
@@ -104,9 +104,9 @@ fn explain(error: eframe::Error) -> anyhow::Error {
         eframe::Error::WinitEventLoop(inner) => {
             let words = inner.to_string();
             let reason = words.rsplit(": ").next().unwrap_or_default();
-            anyhow!("{}", say!("start.no_window", reason = reason))
+            anyhow!("{}", t!("start.no_window", reason = reason))
         }
-        other => anyhow!("{}", say!("start.no_window", reason = other)),
+        other => anyhow!("{}", t!("start.no_window", reason = other)),
     }
 }
 
@@ -251,9 +251,9 @@ impl Link for NativeLink {
     }
 
     fn open_paths(&mut self, paths: Vec<PathBuf>) {
-        let (workspace, language) = (self.workspace.clone(), text::spoken());
+        let (workspace, language) = (self.workspace.clone(), i18n::language());
         self.aside("open", move || {
-            text::speak(language);
+            i18n::set_language(language);
             Some(News::Opened(opening::open(&paths, &workspace, &Assets::locate())))
         });
     }
@@ -329,18 +329,16 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
     let dialog = rfd::FileDialog::new();
     let rows = ["jsonl", "ndjson", "json", "csv", "tsv", "tab", "conll", "bio", "iob2", "txt"];
     match pick {
-        Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(say!("dialog.model")),
-        Pick::Train | Pick::LibraryDataset => {
-            dialog.set_title(say!("dialog.train")).add_filter(say!("dialog.rows"), &rows)
-        }
-        Pick::Validation => dialog.set_title(say!("dialog.validation")).add_filter(say!("dialog.rows"), &rows),
+        Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
+        Pick::Train | Pick::LibraryDataset => dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows),
+        Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
         Pick::NeighboursCsv => {
-            dialog.set_title(say!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"])
+            dialog.set_title(t!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"])
         }
-        Pick::ExportFolder => dialog.set_title(say!("dialog.export")),
+        Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {
-            dialog.set_title(say!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])
+            dialog.set_title(t!("dialog.share")).set_file_name("adapter.prefix").add_filter(".prefix", &["prefix"])
         }
-        Pick::Adapter => dialog.set_title(say!("dialog.adapter")),
+        Pick::Adapter => dialog.set_title(t!("dialog.adapter")),
     }
 }

@@ -3,11 +3,11 @@
 
 use app::action::{Action, Pick, Screen};
 use app::desk::Desk;
-use app::say;
 use app::screens::compare::action::CompareAction;
 use app::screens::explorer::action::ExplorerAction;
 use app::state::outbox::Fill;
 use app::store::{Answer, Request, RunState};
+use app::t;
 use app::window::Workbench;
 use app::window::link::News;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -310,7 +310,7 @@ fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
 fn the_desk_is_found_as_it_was_left() {
     let runs = || vec![row("b", "Second", RunState::Finished), row("a", "First", RunState::Finished)];
     let mut bench = Bench::with_runs(Start { size: [1280.0, 2300.0], ..Start::default() }, runs());
-    type_into(&mut bench, say!("runs.filter"), "loss<2");
+    type_into(&mut bench, t!("runs.filter"), "loss<2");
     click(&mut bench, "Begin a run");
     bench.answer_form();
     type_into(&mut bench, "Name of the run", "half a na");

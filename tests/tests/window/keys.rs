@@ -130,7 +130,7 @@ fn the_palette_finds_screens_runs_and_settings() {
 
 #[test]
 fn the_list_of_keys_is_one_press_away_in_both_languages() {
-    for language in [app::text::Language::English, app::text::Language::Chinese] {
+    for language in [app::i18n::Language::English, app::i18n::Language::Chinese] {
         let settings = app::settings::Settings { language, ..settings() };
         let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, runs());
         press(&mut bench, Key::F1);

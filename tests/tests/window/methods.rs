@@ -1,9 +1,9 @@
 //! Every method in the form of a new run: chosen by its name, with its settings, and sent as it was set.
 
 use app::action::{Action, Screen};
+use app::i18n::Language;
 use app::state::outbox::Fill;
 use app::store::{Answer, RunRow, RunState};
-use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::{PrefixGrid, WeightChange};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use app::action::Screen;
+use app::i18n::Language;
 use app::opening::{Kind, Opened};
 use app::store::{RunRow, RunState};
-use app::text::Language;
 use app::window::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;

@@ -4,9 +4,9 @@
 use std::sync::OnceLock;
 
 use app::action::{Action, Screen};
-use app::say;
+use app::i18n::Language;
 use app::store::{Answer, RunState};
-use app::text::Language;
+use app::t;
 use app::theme::ThemeChoice;
 use app::window::link::News;
 use egui_kittest::SnapshotResults;
@@ -175,7 +175,7 @@ fn comparing(start: Start) -> (Bench, JobId) {
         bench.world.borrow().commands.iter().filter(|c| matches!(c, Command { ask: Ask::Generate(_), .. })).count()
     };
     assert_eq!(asked(&bench), 1, "whoever comes here sees what the run says");
-    click(&mut bench, say!("compare.next"));
+    click(&mut bench, t!("compare.next"));
     assert_eq!(asked(&bench), 2, "another row is another question");
     let job = bench
         .last(|command| match command {
@@ -250,9 +250,9 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     generated(&mut bench, job);
     bench.harness.get_by_label_contains("Decoding: greedy").click();
     bench.settle();
-    click(&mut bench, say!("compare.how"));
-    click(&mut bench, say!("compare.beam_search"));
-    click(&mut bench, say!("compare.generate"));
+    click(&mut bench, t!("compare.how"));
+    click(&mut bench, t!("compare.beam_search"));
+    click(&mut bench, t!("compare.generate"));
     let job = bench
         .last(|command| match command {
             Command { job, ask: Ask::Generate(request) } => {

@@ -1,9 +1,9 @@
 //! What a person does: screens are walked through in both languages, a run is started, paused, stopped and left.
 
 use app::action::Screen;
+use app::i18n::Language;
 use app::settings::Settings;
 use app::store::{Answer, Request, RunState};
-use app::text::Language;
 use app::window::link::News;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -71,7 +71,7 @@ fn every_character_of_both_languages_has_a_glyph() {
     for language in [Language::English, Language::Chinese] {
         let mut harness = egui_kittest::Harness::new_ui(move |ui| {
             app::theme::install(ui.ctx());
-            for text in app::text::words(language).values() {
+            for text in app::i18n::words(language).values() {
                 ui.label(text);
             }
         });

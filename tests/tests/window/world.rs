@@ -141,7 +141,7 @@ impl Default for Start {
 
 /// Dark and English, whatever the machine speaks.
 pub(crate) fn settings() -> Settings {
-    Settings { language: app::text::Language::English, theme: app::theme::ThemeChoice::Dark, ..Settings::default() }
+    Settings { language: app::i18n::Language::English, theme: app::theme::ThemeChoice::Dark, ..Settings::default() }
 }
 
 impl Bench {

@@ -3,7 +3,7 @@
 use egui::Ui;
 use engine::generation::{Beams, EarlyStopping, Sampling};
 
-use crate::say;
+use crate::t;
 use crate::theme;
 use crate::widgets::field;
 
@@ -23,11 +23,11 @@ pub(super) fn settings_ui(ui: &mut Ui, sampling: &mut Sampling) {
 pub(super) fn in_words(sampling: &Sampling) -> String {
     let n = sampling.max_new_tokens;
     match Decoding::of(sampling) {
-        Decoding::Greedy => say!("compare.in_words_greedy", n = n),
+        Decoding::Greedy => t!("compare.in_words_greedy", n = n),
         Decoding::Sampled => {
-            say!("compare.in_words_sampled", n = n, t = sampling.temperature, seed = sampling.seed)
+            t!("compare.in_words_sampled", n = n, t = sampling.temperature, seed = sampling.seed)
         }
-        Decoding::Beams => say!("compare.in_words_beams", n = n, beams = sampling.beams.n_beams),
+        Decoding::Beams => t!("compare.in_words_beams", n = n, beams = sampling.beams.n_beams),
     }
 }
 
@@ -62,11 +62,11 @@ fn setting_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
         0 => {
             let mut decoding = Decoding::of(sampling);
             let names = [
-                (Decoding::Greedy, say!("compare.greedy").to_owned()),
-                (Decoding::Sampled, say!("compare.sample").to_owned()),
-                (Decoding::Beams, say!("compare.beam_search").to_owned()),
+                (Decoding::Greedy, t!("compare.greedy").to_owned()),
+                (Decoding::Sampled, t!("compare.sample").to_owned()),
+                (Decoding::Beams, t!("compare.beam_search").to_owned()),
             ];
-            let changed = field::field_ui(ui, say!("compare.how"), say!("compare.how_help"), None, |ui| {
+            let changed = field::field_ui(ui, t!("compare.how"), t!("compare.how_help"), None, |ui| {
                 field::choice_ui(ui, "decoding", &mut decoding, &names)
             });
             if changed {
@@ -74,7 +74,7 @@ fn setting_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
             }
         }
         1 => {
-            field::field_ui(ui, say!("compare.tokens"), "", None, |ui| {
+            field::field_ui(ui, t!("compare.tokens"), "", None, |ui| {
                 field::count_ui(ui, &mut sampling.max_new_tokens, 1..=2000)
             });
         }
@@ -86,28 +86,28 @@ fn setting_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
 fn beam_field_ui(ui: &mut Ui, which: usize, beams: &mut Beams) {
     match which {
         2 => {
-            field::field_ui(ui, say!("compare.beams"), say!("compare.beams_help"), None, |ui| {
+            field::field_ui(ui, t!("compare.beams"), t!("compare.beams_help"), None, |ui| {
                 field::count_ui(ui, &mut beams.n_beams, 2..=Beams::MOST)
             });
             beams.n_returned = beams.n_returned.min(beams.n_beams);
         }
         3 => {
-            field::field_ui(ui, say!("compare.length_penalty"), say!("compare.length_penalty_help"), None, |ui| {
+            field::field_ui(ui, t!("compare.length_penalty"), t!("compare.length_penalty_help"), None, |ui| {
                 field::number_ui(ui, &mut beams.length_penalty, -5.0..=5.0, 0.01)
             });
         }
         4 => {
             let choices = [
-                (EarlyStopping::False, say!("compare.stops_likely").to_owned()),
-                (EarlyStopping::True, say!("compare.stops_at_once").to_owned()),
-                (EarlyStopping::Never, say!("compare.stops_surely").to_owned()),
+                (EarlyStopping::False, t!("compare.stops_likely").to_owned()),
+                (EarlyStopping::True, t!("compare.stops_at_once").to_owned()),
+                (EarlyStopping::Never, t!("compare.stops_surely").to_owned()),
             ];
-            field::field_ui(ui, say!("compare.early_stopping"), say!("compare.early_stopping_help"), None, |ui| {
+            field::field_ui(ui, t!("compare.early_stopping"), t!("compare.early_stopping_help"), None, |ui| {
                 field::choice_ui(ui, "early_stopping", &mut beams.early_stopping, &choices)
             });
         }
         _ => {
-            field::field_ui(ui, say!("compare.returned"), say!("compare.returned_help"), None, |ui| {
+            field::field_ui(ui, t!("compare.returned"), t!("compare.returned_help"), None, |ui| {
                 field::count_ui(ui, &mut beams.n_returned, 1..=beams.n_beams)
             });
         }
@@ -119,27 +119,27 @@ fn sampling_field_ui(ui: &mut Ui, which: usize, sampling: &mut Sampling) {
     match which {
         2 => {
             ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.temperature"), "", None, |ui| {
+                field::field_ui(ui, t!("compare.temperature"), "", None, |ui| {
                     field::number_ui(ui, &mut sampling.temperature, 0.05..=5.0, 0.01)
                 })
             });
         }
         3 => {
             ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_p"), say!("compare.top_p_help"), None, |ui| {
+                field::field_ui(ui, t!("compare.top_p"), t!("compare.top_p_help"), None, |ui| {
                     field::number_ui(ui, &mut sampling.top_p, 0.01..=1.0, 0.005)
                 })
             });
         }
         4 => {
             ui.add_enabled_ui(drawn, |ui| {
-                field::field_ui(ui, say!("compare.top_k"), say!("compare.top_k_help"), None, |ui| {
+                field::field_ui(ui, t!("compare.top_k"), t!("compare.top_k_help"), None, |ui| {
                     field::count_ui(ui, &mut sampling.top_k, 0..=100_000)
                 })
             });
         }
         _ => {
-            field::field_ui(ui, say!("compare.seed"), "", None, |ui| field::seed_ui(ui, &mut sampling.seed));
+            field::field_ui(ui, t!("compare.seed"), "", None, |ui| field::seed_ui(ui, &mut sampling.seed));
         }
     }
 }

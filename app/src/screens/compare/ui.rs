@@ -13,12 +13,12 @@ use super::action::CompareAction;
 use super::decoding;
 use super::state::{Asked, Column, GenerateForm};
 use crate::action::Action;
-use crate::say;
+use crate::format;
 use crate::screens::training::{about_run, phase_line};
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::store::RunRow;
-use crate::text;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
@@ -61,11 +61,11 @@ impl Compare {
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let comparison = &state.comparison;
         let mut generate = false;
-        heading_ui(ui, say!("screen.compare"), say!("compare.note"), |ui| {
+        heading_ui(ui, t!("screen.compare"), t!("compare.note"), |ui| {
             let busy = comparison.generation.is_open();
             let ready = !busy && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some();
             if busy {
-                if quiet_ui(ui, true, say!("compare.stop")).clicked() {
+                if quiet_ui(ui, true, t!("compare.stop")).clicked() {
                     out.push(Action::Compare(CompareAction::StopGenerating));
                 }
                 ui.label(
@@ -74,7 +74,7 @@ impl Compare {
                 );
                 ui.spinner();
             } else {
-                generate = primary_ui(ui, ready, say!("compare.generate")).clicked();
+                generate = primary_ui(ui, ready, t!("compare.generate")).clicked();
             }
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -86,7 +86,7 @@ impl Compare {
             let reads_only =
                 reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.iter().any(|task| task.writes()));
             if reads_only {
-                banner_ui(ui, Level::Info, say!("compare.encoder"), say!("compare.encoder_advice"), "", |_| {});
+                banner_ui(ui, Level::Info, t!("compare.encoder"), t!("compare.encoder_advice"), "", |_| {});
                 ui.add_space(theme::SMALL_GAP);
             }
             // Another row is another question, and whoever comes here wants to see what the run says.
@@ -129,7 +129,7 @@ impl Compare {
     /// `true` if another row was taken.
     fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
         card_ui(ui, "", |ui| {
-            field::field_ui(ui, say!("compare.prompt"), say!("compare.prompt_help"), None, |ui| {
+            field::field_ui(ui, t!("compare.prompt"), t!("compare.prompt_help"), None, |ui| {
                 if field::code_ui(ui, &mut self.prompt, 2) {
                     self.row = None;
                     self.typed = true;
@@ -143,11 +143,11 @@ impl Compare {
                 moved
             });
             if !self.reference.is_empty() {
-                let line = say!("compare.reference", text = self.reference.trim());
+                let line = t!("compare.reference", text = self.reference.trim());
                 ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
             }
             let sampling = self.sampling.get_or_insert_default();
-            let title = say!("compare.decoding", how = decoding::in_words(sampling));
+            let title = t!("compare.decoding", how = decoding::in_words(sampling));
             egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("decoding").show(ui, |ui| {
                 ui.add_space(4.0);
                 decoding::settings_ui(ui, sampling);
@@ -159,9 +159,9 @@ impl Compare {
     /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
     fn source_ui(&mut self, ui: &mut Ui, state: &State) {
         let Some(config) = state.compared() else { return };
-        let template = text::shortened(&config.data.prompt_template.replace('\n', " "), 80);
-        let help = format!("{}\n\n{template}", say!("compare.as_source_help"));
-        field::check_ui(ui, &mut self.as_source, say!("compare.as_source"), &help);
+        let template = format::shortened(&config.data.prompt_template.replace('\n', " "), 80);
+        let help = format!("{}\n\n{template}", t!("compare.as_source_help"));
+        field::check_ui(ui, &mut self.as_source, t!("compare.as_source"), &help);
     }
 
     /// `true` if another row was taken.
@@ -170,8 +170,7 @@ impl Compare {
         if rows.is_empty() {
             let waiting = state.comparison.prompts.is_open();
             let possible = !waiting && (state.comparison.runs().next().is_some() || state.env.starter.is_some());
-            if quiet_ui(ui, possible, say!("compare.load_rows")).on_hover_text(say!("compare.load_rows_help")).clicked()
-            {
+            if quiet_ui(ui, possible, t!("compare.load_rows")).on_hover_text(t!("compare.load_rows_help")).clicked() {
                 out.push(Action::Compare(CompareAction::FindPrompts));
             }
             if waiting {
@@ -188,16 +187,16 @@ impl Compare {
             self.take_row(rows, 0);
         }
         let mut moved = false;
-        if ui.add_enabled(self.row != Some(0), egui::Button::new(say!("compare.previous"))).clicked() {
+        if ui.add_enabled(self.row != Some(0), egui::Button::new(t!("compare.previous"))).clicked() {
             self.take_row(rows, self.row.map_or(0, |row| row.saturating_sub(1)));
             moved = true;
         }
-        if ui.add_enabled(self.row != Some(last), egui::Button::new(say!("compare.next"))).clicked() {
+        if ui.add_enabled(self.row != Some(last), egui::Button::new(t!("compare.next"))).clicked() {
             self.take_row(rows, self.row.map_or(0, |row| (row + 1).min(last)));
             moved = true;
         }
         if let Some(row) = self.row.and_then(|row| rows.get(row)) {
-            ui.label(RichText::new(say!("compare.row", row = row.row)).small().color(tokens(ui).muted));
+            ui.label(RichText::new(t!("compare.row", row = row.row)).small().color(tokens(ui).muted));
         }
         moved
     }
@@ -216,15 +215,15 @@ impl Compare {
         ui.horizontal_wrapped(|ui| {
             add_run_ui(ui, state, out);
             ui.add_space(12.0);
-            ui.label(RichText::new(say!("compare.marks")).small().color(tokens(ui).muted));
+            ui.label(RichText::new(t!("compare.marks")).small().color(tokens(ui).muted));
             let names = [
-                (Marks::Wanted, say!("compare.marks_wanted")),
-                (Marks::Base, say!("compare.marks_base")),
-                (Marks::Nothing, say!("compare.marks_nothing")),
+                (Marks::Wanted, t!("compare.marks_wanted")),
+                (Marks::Base, t!("compare.marks_base")),
+                (Marks::Nothing, t!("compare.marks_nothing")),
             ];
             segmented_ui(ui, &mut self.marks, &names);
             if columns.len() == 1 {
-                ui.label(RichText::new(say!("compare.add_advice")).color(tokens(ui).muted));
+                ui.label(RichText::new(t!("compare.add_advice")).color(tokens(ui).muted));
             }
         });
         let wish = self.wish(state);
@@ -260,7 +259,7 @@ impl Compare {
         out: &mut Vec<Action>,
     ) {
         let row = column.run.as_ref().and_then(|run| state.row(run));
-        let name = row.map_or(say!("compare.base").to_owned(), |row| row.name.clone());
+        let name = row.map_or(t!("compare.base").to_owned(), |row| row.name.clone());
         card_ui(ui, "", |ui| {
             ui.set_min_height(160.0);
             column_head_ui(ui, &name, row, out);
@@ -280,7 +279,7 @@ impl Compare {
             if let Some(old) = old {
                 ui.add(egui::Label::new(RichText::new(text).color(tokens(ui).faint)).wrap().selectable(true));
                 chips_ui(ui, |ui| {
-                    let why = if old.prompt { say!("compare.other_prompt") } else { say!("compare.other_settings") };
+                    let why = if old.prompt { t!("compare.other_prompt") } else { t!("compare.other_settings") };
                     chip_ui(ui, Level::Warn, why);
                 });
                 return;
@@ -299,12 +298,12 @@ impl Compare {
 
     fn strength_ui(&mut self, ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut Vec<Action>) {
         ui.horizontal(|ui| {
-            ui.label(RichText::new(say!("compare.strength")).small().color(tokens(ui).muted));
-            let label = say!("compare.strength_of", name = row.name);
+            ui.label(RichText::new(t!("compare.strength")).small().color(tokens(ui).muted));
+            let label = t!("compare.strength_of", name = row.name);
             let strength = self.strength(Some(&row.id));
             if state.runs.configs.get(&row.id).is_some_and(|config| is_there_or_not(config)) {
                 let mut on = *strength > 0.0;
-                ui.name_inputs(label, |ui| ui.checkbox(&mut on, "")).on_hover_text(say!("compare.switch_help"));
+                ui.name_inputs(label, |ui| ui.checkbox(&mut on, "")).on_hover_text(t!("compare.switch_help"));
                 *strength = f64::from(u8::from(on));
                 return;
             }
@@ -313,16 +312,15 @@ impl Compare {
                 ui.spacing_mut().slider_width = (ui.available_width() - 70.0).clamp(40.0, 140.0);
                 ui.add(Slider::new(strength, 0.0..=2.0).fixed_decimals(2))
             })
-            .on_hover_text(say!("compare.strength_help"));
+            .on_hover_text(t!("compare.strength_help"));
         });
         let checkpoints = state.runs.checkpoints.get(&row.id).map_or(&[][..], Vec::as_slice);
         if checkpoints.len() > 1 {
-            let best = std::iter::once((None, say!("compare.best_checkpoint").to_owned()));
-            let others =
-                checkpoints.iter().map(|c| (Some(c.folder.clone()), say!("compare.checkpoint", step = c.step)));
+            let best = std::iter::once((None, t!("compare.best_checkpoint").to_owned()));
+            let others = checkpoints.iter().map(|c| (Some(c.folder.clone()), t!("compare.checkpoint", step = c.step)));
             let choices: Vec<_> = best.chain(others).collect();
             let mut chosen = column.checkpoint.clone();
-            let label = say!("compare.checkpoint_of", name = row.name);
+            let label = t!("compare.checkpoint_of", name = row.name);
             let changed = ui.name_inputs(label, |ui| field::choice_ui(ui, "checkpoint", &mut chosen, &choices));
             if changed {
                 out.push(Action::Compare(CompareAction::ColumnCheckpoint(row.id.clone(), chosen)));
@@ -346,7 +344,7 @@ fn column_head_ui(ui: &mut Ui, name: &str, row: Option<&RunRow>, out: &mut Vec<A
         if let Some(row) = row {
             let close = ui.small_button("    ");
             icon::paint(ui.painter(), close.rect.center(), Icon::Cross, tokens(ui).muted);
-            let label = say!("compare.remove", name = name);
+            let label = t!("compare.remove", name = name);
             close.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &label));
             if close.on_hover_text(&label).clicked() {
                 out.push(Action::Compare(CompareAction::ToggleColumn(row.id.clone())));
@@ -363,9 +361,9 @@ fn task_ui(ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut 
     let tasks = state.runs.tasks_of(&row.id);
     let [first, _, ..] = tasks else { return };
     let choices: Vec<(String, String)> =
-        tasks.iter().map(|task| (task.clone(), say!("compare.task", task = task))).collect();
+        tasks.iter().map(|task| (task.clone(), t!("compare.task", task = task))).collect();
     let mut chosen = column.task.clone().unwrap_or_else(|| first.clone());
-    let label = say!("compare.task_of", name = row.name);
+    let label = t!("compare.task_of", name = row.name);
     if ui.name_inputs(label, |ui| field::choice_ui(ui, "task", &mut chosen, &choices)) {
         out.push(Action::Compare(CompareAction::ColumnTask(row.id.clone(), chosen)));
     }
@@ -374,12 +372,12 @@ fn task_ui(ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut 
 /// What the adapters say together, where there are several with short answers.
 fn vote_ui(ui: &mut Ui, state: &State) {
     let Some(vote) = state.comparison.vote() else { return };
-    card_ui(ui, say!("compare.vote"), |ui| {
+    card_ui(ui, t!("compare.vote"), |ui| {
         ui.add(egui::Label::new(RichText::new(vote.text).color(tokens(ui).text)).wrap().selectable(true));
         chips_ui(ui, |ui| {
-            plain_chip_ui(ui, &say!("compare.voices", n = vote.voices, of = vote.voters));
+            plain_chip_ui(ui, &t!("compare.voices", n = vote.voices, of = vote.voters));
             if vote.by_score {
-                chip_ui(ui, Level::Warn, say!("compare.by_score")).on_hover_text(say!("compare.by_score_help"));
+                chip_ui(ui, Level::Warn, t!("compare.by_score")).on_hover_text(t!("compare.by_score_help"));
             }
         });
     });
@@ -414,10 +412,10 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         .filter(|row| !state.comparison.runs().any(|known| *known == row.id))
         .collect();
     ui.add_enabled_ui(!free.is_empty() && !state.comparison.generation.is_open(), |ui| {
-        ui.menu_button(say!("compare.add"), |ui| {
+        ui.menu_button(t!("compare.add"), |ui| {
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 for row in free {
-                    let loss = row.best_loss.map(text::figure).unwrap_or_default();
+                    let loss = row.best_loss.map(format::figure).unwrap_or_default();
                     if ui.button(format!("{}   {loss}", row.name)).clicked() {
                         out.push(Action::Compare(CompareAction::ToggleColumn(row.id.clone())));
                         ui.close();
@@ -432,8 +430,8 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn others_ui(ui: &mut Ui, beams: &[GeneratedBeam]) {
     let Some((best, others)) = beams.split_first() else { return };
     let score = |ui: &mut Ui, beam: &GeneratedBeam| {
-        let worth = say!("compare.score", score = format!("{:.3}", beam.score));
-        ui.label(RichText::new(worth).small().color(tokens(ui).muted)).on_hover_text(say!("compare.score_help"));
+        let worth = t!("compare.score", score = format!("{:.3}", beam.score));
+        ui.label(RichText::new(worth).small().color(tokens(ui).muted)).on_hover_text(t!("compare.score_help"));
     };
     score(ui, best);
     for beam in others {
@@ -449,21 +447,21 @@ fn badges_ui(ui: &mut Ui, column: &Column) {
     chips_ui(ui, |ui| {
         match done.proven_base {
             Some(true) => {
-                chip_ui(ui, Level::Good, say!("compare.proven")).on_hover_text(say!("compare.proven_help"));
+                chip_ui(ui, Level::Good, t!("compare.proven")).on_hover_text(t!("compare.proven_help"));
             }
             Some(false) => {
-                chip_ui(ui, Level::Bad, say!("compare.unproven")).on_hover_text(say!("compare.unproven_help"));
+                chip_ui(ui, Level::Bad, t!("compare.unproven")).on_hover_text(t!("compare.unproven_help"));
             }
             None => {}
         }
         if !done.adapter_hash.is_empty() {
             let hash: String = done.adapter_hash.chars().take(10).collect();
-            plain_chip_ui(ui, &say!("compare.hash", hash = hash)).on_hover_text(&done.adapter_hash);
+            plain_chip_ui(ui, &t!("compare.hash", hash = hash)).on_hover_text(&done.adapter_hash);
         }
         let rate = done.tokens.len() as f64 / done.elapsed_secs.max(1e-9);
-        plain_chip_ui(ui, &say!("compare.rate", n = done.tokens.len(), rate = format!("{rate:.0}")));
+        plain_chip_ui(ui, &t!("compare.rate", n = done.tokens.len(), rate = format!("{rate:.0}")));
         if (column.strength() - 1.0).abs() > 1e-9 {
-            plain_chip_ui(ui, &say!("compare.at_strength", strength = format!("{:.2}", column.strength())));
+            plain_chip_ui(ui, &t!("compare.at_strength", strength = format!("{:.2}", column.strength())));
         }
     });
 }

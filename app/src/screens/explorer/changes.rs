@@ -4,13 +4,13 @@ use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, Sense, Ui, WidgetInfo, pos2, vec2};
 use engine::analysis::WeightChange;
 
-use crate::say;
+use crate::t;
 use crate::theme::{blend, tokens};
 
 /// A bar for each changed weight, as long as its share of the largest.
 pub(super) fn changes_ui(ui: &mut Ui, changes: &[WeightChange]) {
     let t = tokens(ui);
-    ui.add(egui::Label::new(RichText::new(say!("explorer.changes_note")).small().color(t.muted)).wrap());
+    ui.add(egui::Label::new(RichText::new(t!("explorer.changes_note")).small().color(t.muted)).wrap());
     let largest = changes.iter().map(|change| change.share).fold(1e-9, f32::max);
     ui.spacing_mut().item_spacing.y = 4.0;
     for change in changes {
@@ -27,6 +27,6 @@ pub(super) fn changes_ui(ui: &mut Ui, changes: &[WeightChange]) {
         let painter = ui.painter_at(Rect::from_min_max(rect.min, pos2(left - 8.0, rect.bottom())));
         painter.text(rect.left_center(), egui::Align2::LEFT_CENTER, &change.name, font.clone(), t.text);
         ui.painter().text(rect.right_center(), egui::Align2::RIGHT_CENTER, share, font, t.text);
-        response.on_hover_text(say!("explorer.change_norm", norm = format!("{:.4}", change.norm)));
+        response.on_hover_text(t!("explorer.change_norm", norm = format!("{:.4}", change.norm)));
     }
 }

@@ -6,8 +6,8 @@ use engine::models::Site;
 
 use super::Explorer;
 use crate::action::Action;
-use crate::say;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -35,7 +35,7 @@ pub(super) enum Scale {
 impl Explorer {
     pub(super) fn grid_card_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let Some(grid) = &state.exploration.grid.answer else { return };
-        card_ui(ui, say!("explorer.grid"), |ui| self.grid_ui(ui, grid, state, out));
+        card_ui(ui, t!("explorer.grid"), |ui| self.grid_ui(ui, grid, state, out));
     }
 
     fn grid_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid, state: &State, out: &mut Vec<Action>) {
@@ -56,16 +56,16 @@ impl Explorer {
         let note = |ui: &mut Ui, text: &str| {
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens(ui).muted)).wrap());
         };
-        note(ui, if grid.is_prompt { say!("explorer.slot_axes") } else { say!("explorer.axes") });
+        note(ui, if grid.is_prompt { t!("explorer.slot_axes") } else { t!("explorer.axes") });
         if grid.sites.len() > 1 {
             note(ui, &sites_line(&grid.sites));
         }
         let (low, high) = ends(values.iter().copied());
         match self.scale {
-            Scale::PerLayer if !grid.is_prompt => scale_ui(ui, say!("explorer.lowest"), say!("explorer.highest")),
+            Scale::PerLayer if !grid.is_prompt => scale_ui(ui, t!("explorer.lowest"), t!("explorer.highest")),
             _ => scale_ui(ui, &format!("{low:.2}"), &format!("{high:.2}")),
         }
-        note(ui, if is_change { say!("explorer.change_note") } else { say!("explorer.grid_note") });
+        note(ui, if is_change { t!("explorer.change_note") } else { t!("explorer.grid_note") });
         if let Some((layer, position)) = clicked {
             out.push(self.ask(layer, position));
         }
@@ -74,17 +74,15 @@ impl Explorer {
     fn color_choices_ui(&mut self, ui: &mut Ui, grid: &PrefixGrid) {
         ui.horizontal_wrapped(|ui| {
             if !grid.key_change.is_empty() {
-                field::field_ui(ui, say!("explorer.color"), say!("explorer.color_help"), None, |ui| {
-                    let names = [(Measure::Norm, say!("explorer.norm")), (Measure::Change, say!("explorer.change"))];
+                field::field_ui(ui, t!("explorer.color"), t!("explorer.color_help"), None, |ui| {
+                    let names = [(Measure::Norm, t!("explorer.norm")), (Measure::Change, t!("explorer.change"))];
                     segmented_ui(ui, &mut self.measure, &names);
                 });
             }
             if !grid.is_prompt {
-                field::field_ui(ui, say!("explorer.scale"), say!("explorer.scale_help"), None, |ui| {
-                    let names = [
-                        (Scale::Logarithmic, say!("explorer.scale_log")),
-                        (Scale::PerLayer, say!("explorer.scale_layer")),
-                    ];
+                field::field_ui(ui, t!("explorer.scale"), t!("explorer.scale_help"), None, |ui| {
+                    let names =
+                        [(Scale::Logarithmic, t!("explorer.scale_log")), (Scale::PerLayer, t!("explorer.scale_layer"))];
                     segmented_ui(ui, &mut self.scale, &names);
                 });
             }
@@ -97,10 +95,10 @@ impl Explorer {
 fn name(grid: &PrefixGrid, is_change: bool, (layer, position): (usize, usize), value: f32) -> String {
     let (layer, position, value) = (layer + 1, position + 1, format!("{value:.2}"));
     match (grid.is_prompt, is_change) {
-        (true, false) => say!("explorer.slot", position = position, norm = value),
-        (true, true) => say!("explorer.slot_change", position = position, norm = value),
-        (false, false) => say!("explorer.cell", layer = layer, position = position, norm = value),
-        (false, true) => say!("explorer.cell_change", layer = layer, position = position, norm = value),
+        (true, false) => t!("explorer.slot", position = position, norm = value),
+        (true, true) => t!("explorer.slot_change", position = position, norm = value),
+        (false, false) => t!("explorer.cell", layer = layer, position = position, norm = value),
+        (false, true) => t!("explorer.cell_change", layer = layer, position = position, norm = value),
     }
 }
 
@@ -133,9 +131,9 @@ fn sites_line(sites: &[(Site, usize)]) -> String {
     let mut first = 1;
     let of_site = |(site, n_layers): &(Site, usize)| {
         let name = match site {
-            Site::Encoder => say!("method.site_encoder"),
-            Site::Decoder => say!("method.site_decoder"),
-            Site::Cross => say!("method.site_cross"),
+            Site::Encoder => t!("method.site_encoder"),
+            Site::Decoder => t!("method.site_decoder"),
+            Site::Cross => t!("method.site_cross"),
         };
         let range = format!("{name} {first}–{}", first + n_layers - 1);
         first += n_layers;

@@ -11,11 +11,11 @@ use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, Vocabulary
 
 use super::Explorer;
 use crate::action::{Action, Pick};
+use crate::format;
 use crate::home::typed;
-use crate::say;
 use crate::screens::training::phase_line;
 use crate::state::State;
-use crate::text;
+use crate::t;
 use crate::theme::{self, Tokens, blend, tokens};
 use crate::widgets::button::{quiet_ui, segmented_ui};
 use crate::widgets::field;
@@ -31,7 +31,7 @@ const AXIS: f32 = 20.0;
 
 impl Explorer {
     pub(super) fn list_card_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        card_ui(ui, say!("explorer.neighbours"), |ui| self.list_ui(ui, state, out));
+        card_ui(ui, t!("explorer.neighbours"), |ui| self.list_ui(ui, state, out));
     }
 
     fn list_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -39,13 +39,13 @@ impl Explorer {
         let Some(grid) = &exploration.grid.answer else { return };
         self.how_ui(ui, state, out);
         let Some(cell) = exploration.cell else {
-            empty_ui(ui, say!("explorer.click"), say!("explorer.click_advice"));
+            empty_ui(ui, t!("explorer.click"), t!("explorer.click_advice"));
             return projection_ui(ui, grid.is_prompt);
         };
-        let side = if cell.side == Side::Key { say!("explorer.keys") } else { say!("explorer.values") };
+        let side = if cell.side == Side::Key { t!("explorer.keys") } else { t!("explorer.values") };
         let title = match grid.is_prompt {
-            true => say!("explorer.list_of_slot", position = cell.position + 1),
-            false => say!("explorer.list_of", side = side, layer = cell.layer + 1, position = cell.position + 1),
+            true => t!("explorer.list_of_slot", position = cell.position + 1),
+            false => t!("explorer.list_of", side = side, layer = cell.layer + 1, position = cell.position + 1),
         };
         ui.label(RichText::new(title).color(tokens(ui).text));
         match exploration.list() {
@@ -58,7 +58,7 @@ impl Explorer {
             None if exploration.nearest.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    let line = exploration.nearest.phase.map_or_else(|| say!("explorer.asking").to_owned(), phase_line);
+                    let line = exploration.nearest.phase.map_or_else(|| t!("explorer.asking").to_owned(), phase_line);
                     ui.label(RichText::new(line).color(tokens(ui).muted));
                 });
             }
@@ -70,19 +70,19 @@ impl Explorer {
     fn how_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let mut changed = false;
         ui.horizontal_wrapped(|ui| {
-            field::field_ui(ui, say!("explorer.space"), say!("explorer.space_help"), None, |ui| {
+            field::field_ui(ui, t!("explorer.space"), t!("explorer.space_help"), None, |ui| {
                 let names = [
-                    (Space::Whitened, say!("explorer.whitened")),
-                    (Space::Centered, say!("explorer.centered")),
-                    (Space::Raw, say!("explorer.raw")),
+                    (Space::Whitened, t!("explorer.whitened")),
+                    (Space::Centered, t!("explorer.centered")),
+                    (Space::Raw, t!("explorer.raw")),
                 ];
                 changed |= segmented_ui(ui, &mut self.space, &names);
             });
-            field::field_ui(ui, say!("explorer.metric"), say!("explorer.metric_help"), None, |ui| {
+            field::field_ui(ui, t!("explorer.metric"), t!("explorer.metric_help"), None, |ui| {
                 let names = [
-                    (Metric::Cosine, say!("explorer.cosine")),
-                    (Metric::Dot, say!("explorer.dot")),
-                    (Metric::L2, say!("explorer.l2")),
+                    (Metric::Cosine, t!("explorer.cosine")),
+                    (Metric::Dot, t!("explorer.dot")),
+                    (Metric::L2, t!("explorer.l2")),
                 ];
                 changed |= segmented_ui(ui, &mut self.metric, &names);
             });
@@ -95,13 +95,13 @@ impl Explorer {
 
     fn export_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         ui.add_space(theme::SMALL_GAP);
-        let edit = field::field_ui(ui, say!("explorer.csv"), say!("explorer.csv_help"), None, |ui| {
-            field::path_ui(ui, &mut self.csv, say!("explorer.csv_hint"), say!("explorer.csv_browse"))
+        let edit = field::field_ui(ui, t!("explorer.csv"), t!("explorer.csv_help"), None, |ui| {
+            field::path_ui(ui, &mut self.csv, t!("explorer.csv_hint"), t!("explorer.csv_browse"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::NeighboursCsv));
         }
-        if quiet_ui(ui, !self.csv.trim().is_empty(), say!("explorer.csv_write")).clicked() {
+        if quiet_ui(ui, !self.csv.trim().is_empty(), t!("explorer.csv_write")).clicked() {
             let path = typed(&self.csv);
             out.push(Action::Write { path, text: state.exploration.to_csv() });
         }
@@ -133,9 +133,9 @@ fn neighbours_ui(ui: &mut Ui, list: &NeighbourList, metric: Metric) {
     ui.spacing_mut().item_spacing.y = 0.0;
     let (names, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::empty());
     let measure = match metric {
-        Metric::Cosine => say!("explorer.cosine"),
-        Metric::Dot => say!("explorer.dot"),
-        Metric::L2 => say!("explorer.l2"),
+        Metric::Cosine => t!("explorer.cosine"),
+        Metric::Dot => t!("explorer.dot"),
+        Metric::L2 => t!("explorer.l2"),
     };
     let font = egui::TextStyle::Small.resolve(ui.style());
     let name = |text: &str, x: f32| {
@@ -197,9 +197,9 @@ fn line_ui(ui: &mut Ui, near: &Neighbour, is_above: bool, axis: &Axis) {
     };
     number(format!("{:.3}", near.score), rect.right() - 48.0);
     number(format!("{:.1}", near.z), rect.right());
-    let id = say!("explorer.token", id = text::count(near.token as usize));
+    let id = t!("explorer.token", id = format::count(near.token as usize));
     response.on_hover_text(match near.before {
-        Some(before) => format!("{id} · {}", say!("explorer.before", z = format!("{before:.1}"))),
+        Some(before) => format!("{id} · {}", t!("explorer.before", z = format!("{before:.1}"))),
         None => id,
     });
 }
@@ -227,12 +227,12 @@ fn chance_ui(ui: &mut Ui, list: &NeighbourList, cells: usize) {
     };
     let t = tokens(ui);
     let (mean, sd) = (format!("{:.3}", all.mean), format!("{:.3}", all.sd));
-    let (tokens, best) = (text::count(all.tokens), format!("{:.1}", all.best));
+    let (tokens, best) = (format::count(all.tokens), format!("{:.1}", all.best));
     let line = match all.limit {
         Some(limit) => {
             let expected = format!("{:.0}", (cells as f64 * VocabularyScores::LEVEL).ceil());
-            let (limit, cells) = (format!("{limit:.1}"), text::count(cells));
-            say!(
+            let (limit, cells) = (format!("{limit:.1}"), format::count(cells));
+            t!(
                 "explorer.chance",
                 tokens = tokens,
                 mean = mean,
@@ -243,21 +243,21 @@ fn chance_ui(ui: &mut Ui, list: &NeighbourList, cells: usize) {
                 cells = cells
             )
         }
-        None => say!("explorer.unjudged", tokens = tokens, mean = mean, sd = sd),
+        None => t!("explorer.unjudged", tokens = tokens, mean = mean, sd = sd),
     };
     if all.limit.is_some() && list.above_chance() == 0 {
-        note(ui, say!("explorer.all_grey"), t.warn);
+        note(ui, t!("explorer.all_grey"), t.warn);
     }
     note(ui, &line, t.muted);
     if let Some(first) = list.initial.first() {
-        note(ui, &say!("explorer.initial_best", token = first.text, z = format!("{:.1}", first.z)), t.muted);
+        note(ui, &t!("explorer.initial_best", token = first.text, z = format!("{:.1}", first.z)), t.muted);
     }
 }
 
 /// What must be known to read any such list.
 fn projection_ui(ui: &mut Ui, is_prompt: bool) {
-    let note = if is_prompt { say!("explorer.slot_note") } else { say!("explorer.projection_note") };
+    let note = if is_prompt { t!("explorer.slot_note") } else { t!("explorer.projection_note") };
     let (muted, text) = (tokens(ui).muted, tokens(ui).text);
-    ui.add(egui::Label::new(RichText::new(say!("explorer.projection")).small().color(text)).wrap());
+    ui.add(egui::Label::new(RichText::new(t!("explorer.projection")).small().color(text)).wrap());
     ui.add(egui::Label::new(RichText::new(note).small().color(muted)).wrap());
 }

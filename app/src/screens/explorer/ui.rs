@@ -8,9 +8,9 @@ use super::changes;
 use super::grid::{Measure, Scale};
 use super::state::{Cell, can_be_explored};
 use crate::action::{Action, Screen};
-use crate::say;
 use crate::screens::training::state::RunView;
 use crate::state::State;
+use crate::t;
 use crate::theme;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -48,12 +48,12 @@ impl Explorer {
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        heading_ui(ui, say!("screen.explorer"), say!("explorer.note"), |_| {});
+        heading_ui(ui, t!("screen.explorer"), t!("explorer.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             self.choices_ui(ui, state, out);
             ui.add_space(theme::SMALL_GAP);
             let Some(view) = state.explored() else {
-                empty_ui(ui, say!("explorer.no_run"), say!("explorer.no_run_advice"));
+                empty_ui(ui, t!("explorer.no_run"), t!("explorer.no_run_advice"));
                 return;
             };
             if let Some(failure) = state.exploration.failure() {
@@ -63,9 +63,9 @@ impl Explorer {
             let Some(grid) = &state.exploration.grid.answer else {
                 let waiting = state.exploration.grid.is_open() || view.asked;
                 let (what, advice) = if waiting {
-                    (say!("explorer.reading"), "")
+                    (t!("explorer.reading"), "")
                 } else {
-                    (say!("explorer.no_checkpoint"), say!("explorer.no_checkpoint_advice"))
+                    (t!("explorer.no_checkpoint"), t!("explorer.no_checkpoint_advice"))
                 };
                 empty_ui(ui, what, advice);
                 return;
@@ -74,10 +74,10 @@ impl Explorer {
                 self.prefix_ui(ui, state, out);
                 ui.add_space(theme::SMALL_GAP);
             } else if grid.changes.is_empty() {
-                empty_ui(ui, say!("explorer.no_prefix"), say!("explorer.no_prefix_advice"));
+                empty_ui(ui, t!("explorer.no_prefix"), t!("explorer.no_prefix_advice"));
             }
             if !grid.changes.is_empty() {
-                card_ui(ui, say!("explorer.changes"), |ui| changes::changes_ui(ui, &grid.changes));
+                card_ui(ui, t!("explorer.changes"), |ui| changes::changes_ui(ui, &grid.changes));
             }
             ui.add_space(theme::GAP);
         });
@@ -116,8 +116,8 @@ impl Explorer {
     }
 
     fn side_choice_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        field::field_ui(ui, say!("explorer.side"), say!("explorer.side_help"), None, |ui| {
-            let names = [(Side::Key, say!("explorer.keys")), (Side::Value, say!("explorer.values"))];
+        field::field_ui(ui, t!("explorer.side"), t!("explorer.side_help"), None, |ui| {
+            let names = [(Side::Key, t!("explorer.keys")), (Side::Value, t!("explorer.values"))];
             if segmented_ui(ui, &mut self.side, &names) {
                 self.ask_again(state, out);
             }
@@ -146,7 +146,7 @@ fn run_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let runs = state.runs.rows().filter(|row| can_be_explored(row) || Some(&row.id) == shown.as_ref());
     let choices: Vec<_> = runs.map(|row| (Some(row.id.clone()), row.name.clone())).collect();
     let mut chosen = shown.clone();
-    field::field_ui(ui, say!("explorer.run"), "", None, |ui| {
+    field::field_ui(ui, t!("explorer.run"), "", None, |ui| {
         if field::choice_ui(ui, "run", &mut chosen, &choices)
             && let Some(run) = chosen
         {
@@ -159,17 +159,17 @@ fn checkpoint_choice_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let checkpoints = state.explored().map_or(&[][..], |view| &view.checkpoints);
     let best = checkpoints.iter().rposition(|checkpoint| checkpoint.best);
     let initial = state.explored().and_then(RunView::initial).filter(|_| !checkpoints.is_empty());
-    let before = initial.map(|folder| (Some(folder), say!("explorer.step_zero").to_owned()));
+    let before = initial.map(|folder| (Some(folder), t!("explorer.step_zero").to_owned()));
     let written = checkpoints.iter().enumerate().map(|(i, checkpoint)| {
         let name = match checkpoint.step {
-            step if best == Some(i) => say!("explorer.best_step", step = step),
-            step => say!("explorer.step", step = step),
+            step if best == Some(i) => t!("explorer.best_step", step = step),
+            step => t!("explorer.step", step = step),
         };
         (Some(checkpoint.folder.clone()), name)
     });
     let choices: Vec<_> = before.into_iter().chain(written).collect();
     let mut chosen = state.exploration.checkpoint.clone();
-    field::field_ui(ui, say!("explorer.checkpoint"), say!("explorer.checkpoint_help"), None, |ui| {
+    field::field_ui(ui, t!("explorer.checkpoint"), t!("explorer.checkpoint_help"), None, |ui| {
         if field::choice_ui(ui, "checkpoint", &mut chosen, &choices)
             && let Some(checkpoint) = chosen
         {

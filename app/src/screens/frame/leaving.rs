@@ -4,9 +4,9 @@ use egui::{RichText, Ui};
 
 use super::action::FrameAction;
 use crate::action::Action;
-use crate::say;
 use crate::state::State;
 use crate::state::exit::ExitState;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::modal_frame;
@@ -21,21 +21,21 @@ pub fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         if state.leaving == ExitState::WhenStopped {
             ui.horizontal(|ui| {
                 ui.spinner();
-                ui.label(say!("leave.saving"));
+                ui.label(t!("leave.saving"));
             });
             return;
         }
-        ui.label(RichText::new(say!("leave.title")).text_style(theme::title()));
-        ui.add(egui::Label::new(RichText::new(say!("leave.note")).color(tokens(ui).muted)).wrap());
+        ui.label(RichText::new(t!("leave.title")).text_style(theme::title()));
+        ui.add(egui::Label::new(RichText::new(t!("leave.note")).color(tokens(ui).muted)).wrap());
         ui.add_space(theme::SMALL_GAP);
         ui.horizontal(|ui| {
-            if primary_ui(ui, true, say!("leave.keep")).on_hover_text(say!("leave.keep_help")).clicked() {
+            if primary_ui(ui, true, t!("leave.keep")).on_hover_text(t!("leave.keep_help")).clicked() {
                 out.push(Action::Frame(FrameAction::Leave(ExitState::WhenDone)));
             }
-            if quiet_ui(ui, true, say!("leave.quit")).on_hover_text(say!("leave.quit_help")).clicked() {
+            if quiet_ui(ui, true, t!("leave.quit")).on_hover_text(t!("leave.quit_help")).clicked() {
                 out.push(Action::Frame(FrameAction::Leave(ExitState::WhenStopped)));
             }
-            if quiet_ui(ui, true, say!("frame.cancel")).clicked() {
+            if quiet_ui(ui, true, t!("frame.cancel")).clicked() {
                 out.push(Action::Frame(FrameAction::Leave(ExitState::No)));
             }
         });

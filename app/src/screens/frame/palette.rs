@@ -4,13 +4,13 @@ use egui::{Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, Ui};
 
 use super::rail;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::i18n::Language;
 use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
 use crate::screens::settings::action::SettingsAction;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::text::Language;
+use crate::t;
 use crate::theme::{self, ThemeChoice, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
@@ -76,7 +76,7 @@ impl Palette {
         let modal = egui::Modal::new(egui::Id::unique("palette")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(520.0);
             let before = self.query.clone();
-            let entered = ui.name_inputs(say!("palette.field"), |ui| {
+            let entered = ui.name_inputs(t!("palette.field"), |ui| {
                 field::entry_ui(ui, &mut self.query, std::mem::take(&mut self.fresh))
             });
             if before != self.query {
@@ -87,7 +87,7 @@ impl Palette {
             }
             ui.add_space(theme::SMALL_GAP);
             if found.is_empty() {
-                ui.label(RichText::new(say!("palette.nothing")).color(tokens(ui).muted));
+                ui.label(RichText::new(t!("palette.nothing")).color(tokens(ui).muted));
             }
             ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                 ui.set_width(ui.available_width());
@@ -123,7 +123,7 @@ impl Palette {
     fn keys_ui(&mut self, ui: &Ui) {
         let modal = egui::Modal::new(egui::Id::unique("keys")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
-            ui.label(RichText::new(say!("keys.title")).text_style(theme::title()));
+            ui.label(RichText::new(t!("keys.title")).text_style(theme::title()));
             ui.add_space(theme::SMALL_GAP);
             egui::Grid::new("keys").num_columns(2).spacing([24.0, 6.0]).show(ui, |ui| {
                 for (keys, what) in key_list(ui) {
@@ -133,7 +133,7 @@ impl Palette {
                 }
             });
             ui.add_space(theme::SMALL_GAP);
-            quiet_ui(ui, true, say!("keys.close")).clicked()
+            quiet_ui(ui, true, t!("keys.close")).clicked()
         });
         if modal.inner || modal.should_close() {
             self.keys = false;
@@ -175,22 +175,22 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
         .collect();
     for live in state.live.running.values() {
         let name = state.row(&live.run).map(|row| row.name.clone()).unwrap_or_default();
-        let pause = if live.paused { say!("training.continue") } else { say!("training.pause") };
+        let pause = if live.paused { t!("training.continue") } else { t!("training.pause") };
         entries.push(act(
             pause.to_owned(),
             name.clone(),
             Action::Run(RunAction::Pause(live.run.clone(), !live.paused)),
         ));
-        entries.push(act(say!("training.stop").to_owned(), name, Action::Run(RunAction::Stop(live.run.clone()))));
+        entries.push(act(t!("training.stop").to_owned(), name, Action::Run(RunAction::Stop(live.run.clone()))));
     }
     let viewed = state.runs.view.as_ref().and_then(|view| state.row(&view.id));
     if let Some(row) = viewed {
         let (id, name) = (|| row.id.clone(), || row.name.clone());
-        entries.push(act(say!("training.compare").to_owned(), name(), Action::Open(id(), Screen::Compare)));
-        entries.push(act(say!("training.explore").to_owned(), name(), Action::Open(id(), Screen::Explorer)));
-        entries.push(act(say!("training.duplicate").to_owned(), name(), Action::Run(RunAction::Duplicate(id()))));
+        entries.push(act(t!("training.compare").to_owned(), name(), Action::Open(id(), Screen::Compare)));
+        entries.push(act(t!("training.explore").to_owned(), name(), Action::Open(id(), Screen::Explorer)));
+        entries.push(act(t!("training.duplicate").to_owned(), name(), Action::Run(RunAction::Duplicate(id()))));
         if can_resume(row) {
-            entries.push(act(say!("training.resume").to_owned(), name(), Action::Run(RunAction::Resume(id()))));
+            entries.push(act(t!("training.resume").to_owned(), name(), Action::Run(RunAction::Resume(id()))));
         }
     }
     let settings = |change: fn(&mut Settings)| {
@@ -199,17 +199,17 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
         Action::Settings(SettingsAction::Keep(Box::new(settings)))
     };
     for (name, note, action) in [
-        (say!("settings.dark"), say!("settings.theme"), settings(|s| s.theme = ThemeChoice::Dark)),
-        (say!("settings.light"), say!("settings.theme"), settings(|s| s.theme = ThemeChoice::Light)),
-        ("English", say!("settings.language"), settings(|s| s.language = Language::English)),
-        ("中文", say!("settings.language"), settings(|s| s.language = Language::Chinese)),
+        (t!("settings.dark"), t!("settings.theme"), settings(|s| s.theme = ThemeChoice::Dark)),
+        (t!("settings.light"), t!("settings.theme"), settings(|s| s.theme = ThemeChoice::Light)),
+        ("English", t!("settings.language"), settings(|s| s.language = Language::English)),
+        ("中文", t!("settings.language"), settings(|s| s.language = Language::Chinese)),
     ] {
         entries.push(act(name.to_owned(), note.to_owned(), action));
     }
     let keys = ui.ctx().format_shortcut(&KEYS);
-    entries.push(Entry { name: say!("keys.title").to_owned(), note: keys, deed: Deed::ShowKeys });
+    entries.push(Entry { name: t!("keys.title").to_owned(), note: keys, deed: Deed::ShowKeys });
     for row in state.runs.rows().take(RUNS_OFFERED) {
-        let name = say!("palette.run", name = row.name);
+        let name = t!("palette.run", name = row.name);
         entries.push(act(name, row.method.clone(), Action::Open(row.id.clone(), Screen::Training)));
     }
     entries
@@ -219,15 +219,15 @@ fn entries(ui: &Ui, state: &State) -> Vec<Entry> {
 fn key_list(ui: &Ui) -> Vec<(String, &'static str)> {
     let shown = |shortcut: &KeyboardShortcut| ui.ctx().format_shortcut(shortcut);
     vec![
-        (rail::key_range(ui), say!("keys.screens")),
-        (shown(&OPEN), say!("keys.palette")),
-        (shown(&KEYS), say!("keys.this")),
-        ("↑ ↓".to_owned(), say!("keys.rows")),
-        ("Enter".to_owned(), say!("keys.open")),
-        ("F2".to_owned(), say!("keys.rename")),
-        ("Delete".to_owned(), say!("keys.delete")),
-        ("Shift / Ctrl".to_owned(), say!("keys.several")),
-        ("Ctrl + −".to_owned(), say!("keys.zoom")),
-        ("Esc".to_owned(), say!("keys.close_modal")),
+        (rail::key_range(ui), t!("keys.screens")),
+        (shown(&OPEN), t!("keys.palette")),
+        (shown(&KEYS), t!("keys.this")),
+        ("↑ ↓".to_owned(), t!("keys.rows")),
+        ("Enter".to_owned(), t!("keys.open")),
+        ("F2".to_owned(), t!("keys.rename")),
+        ("Delete".to_owned(), t!("keys.delete")),
+        ("Shift / Ctrl".to_owned(), t!("keys.several")),
+        ("Ctrl + −".to_owned(), t!("keys.zoom")),
+        ("Esc".to_owned(), t!("keys.close_modal")),
     ]
 }

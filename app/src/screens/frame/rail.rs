@@ -4,21 +4,21 @@ use egui::accesskit::Role;
 use egui::{Align2, CornerRadius, FontId, Key, KeyboardShortcut, Modifiers, RichText, Sense, Ui, WidgetInfo, vec2};
 
 use crate::action::{Action, Screen};
-use crate::say;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::icon::{self, Icon};
 
 /// A screen's name.
 pub fn name(screen: Screen) -> &'static str {
     match screen {
-        Screen::Runs => say!("screen.runs"),
-        Screen::NewRun => say!("screen.new_run"),
-        Screen::Training => say!("screen.training"),
-        Screen::Compare => say!("screen.compare"),
-        Screen::Explorer => say!("screen.explorer"),
-        Screen::Library => say!("screen.library"),
-        Screen::Settings => say!("screen.settings"),
+        Screen::Runs => t!("screen.runs"),
+        Screen::NewRun => t!("screen.new_run"),
+        Screen::Training => t!("screen.training"),
+        Screen::Compare => t!("screen.compare"),
+        Screen::Explorer => t!("screen.explorer"),
+        Screen::Library => t!("screen.library"),
+        Screen::Settings => t!("screen.settings"),
     }
 }
 

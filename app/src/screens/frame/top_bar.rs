@@ -5,11 +5,11 @@ use egui::{Align, Layout, Popup, PopupCloseBehavior, RichText, ScrollArea, Ui};
 use super::action::FrameAction;
 use super::rail;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::format;
 use crate::screens::runs::action::RunAction;
 use crate::state::State;
 use crate::state::notices::Level;
-use crate::text;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::small_ui;
 use crate::widgets::icon::{self, Icon};
@@ -37,7 +37,7 @@ fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
             ui.label(RichText::new(rail::name(state.screen)).color(t.muted));
         }
         Some(row) => {
-            let back = egui::Link::new(RichText::new(say!("frame.all_runs")).color(t.muted));
+            let back = egui::Link::new(RichText::new(t!("frame.all_runs")).color(t.muted));
             if ui.add(back).clicked() {
                 out.push(Action::Show(Screen::Runs));
             }
@@ -50,15 +50,15 @@ fn breadcrumb_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 fn queue_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let (running, waiting) = (state.live.running.len(), state.live.queue.len());
     let text = match (running, waiting) {
-        (0, 0) => say!("frame.idle").to_owned(),
-        (running, 0) => say!("frame.running", n = running),
-        (running, waiting) => say!("frame.running_queued", n = running, m = waiting),
+        (0, 0) => t!("frame.idle").to_owned(),
+        (running, 0) => t!("frame.running", n = running),
+        (running, waiting) => t!("frame.running_queued", n = running, m = waiting),
     };
     let ink = if running > 0 { tokens(ui).good } else { tokens(ui).muted };
-    let button = ui.button(RichText::new(text).small().color(ink)).on_hover_text(say!("frame.queue_help"));
+    let button = ui.button(RichText::new(text).small().color(ink)).on_hover_text(t!("frame.queue_help"));
     Popup::menu(&button).width(400.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         if running + waiting == 0 {
-            ui.label(say!("frame.queue_empty"));
+            ui.label(t!("frame.queue_empty"));
         }
         for live in state.live.running.values() {
             queue_row_ui(ui, state, &live.run, Some(live.share()), out);
@@ -79,10 +79,10 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
                 plain_chip_ui(ui, &format!("{:.0} %", share * 100.0));
             }
             None => {
-                if small_ui(ui, say!("frame.take_out")).clicked() {
+                if small_ui(ui, t!("frame.take_out")).clicked() {
                     out.push(Action::Run(RunAction::Withdraw(run.clone())));
                 }
-                plain_chip_ui(ui, say!("state.queued"));
+                plain_chip_ui(ui, t!("state.queued"));
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -99,9 +99,9 @@ fn queue_row_ui(ui: &mut Ui, state: &State, run: &RunId, share: Option<f32>, out
 fn device_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let device = state.device(state.settings.device);
     let name = device.map_or_else(|| state.settings.device.to_string(), |device| device.name.clone());
-    let short = text::shortened(&name, 30);
+    let short = format::shortened(&name, 30);
     let button = ui.button(RichText::new(short).small().color(tokens(ui).muted)).on_hover_ui(|ui| {
-        ui.label(say!("frame.device_help"));
+        ui.label(t!("frame.device_help"));
         if let Some(device) = device {
             ui.label(RichText::new(format!("{} · {}", device.name, device.api)).small());
         }
@@ -110,7 +110,7 @@ fn device_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         out.push(Action::Show(Screen::Settings));
     }
     if device.is_some_and(|device| device.software) {
-        chip_ui(ui, Level::Warn, say!("settings.software"));
+        chip_ui(ui, Level::Warn, t!("settings.software"));
     }
 }
 
@@ -120,13 +120,13 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let ink = if unread == 0 { tokens(ui).muted } else { tokens(ui).accent };
     let button = ui.button(RichText::new(label).small().color(ink));
     icon::paint(ui.painter(), button.rect.left_center() + egui::vec2(20.0, 0.0), Icon::Bell, ink);
-    button.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, say!("frame.notices")));
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, t!("frame.notices")));
     if button.clicked() {
         out.push(Action::Frame(FrameAction::NoticesSeen));
     }
     Popup::menu(&button).width(420.0).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         if state.notices.is_empty() {
-            ui.label(RichText::new(say!("frame.no_notices")).color(tokens(ui).muted));
+            ui.label(RichText::new(t!("frame.no_notices")).color(tokens(ui).muted));
             return;
         }
         ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
@@ -140,7 +140,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
                 }
             }
         });
-        if ui.button(say!("frame.clear_notices")).clicked() {
+        if ui.button(t!("frame.clear_notices")).clicked() {
             out.push(Action::Frame(FrameAction::ClearNotices));
         }
     });
@@ -159,7 +159,7 @@ pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64, 
             if !notice.advice.is_empty() {
                 ui.add(egui::Label::new(RichText::new(&notice.advice).small().color(t.muted)).wrap());
             }
-            ui.label(RichText::new(text::ago(notice.at, now)).small().color(t.faint));
+            ui.label(RichText::new(format::ago(notice.at, now)).small().color(t.faint));
         });
     });
 }

@@ -3,8 +3,8 @@
 use egui::{Align2, Color32, RichText, Stroke, Ui};
 
 use crate::opening::Kind;
-use crate::say;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::surface::card_frame;
 use crate::workspace::last_name;
@@ -14,13 +14,13 @@ pub fn overlay_ui(ui: &mut Ui, state: &State) {
     let Some(hovered) = &state.incoming.hovered else { return };
     let t = tokens(ui);
     let (what, then) = match hovered.kind {
-        None => (say!("drop.looking"), ""),
-        Some(Kind::Rows) => (say!("drop.rows"), say!("drop.rows_then")),
-        Some(Kind::Model) => (say!("drop.model"), say!("drop.model_then")),
-        Some(Kind::RunFile) => (say!("drop.run_file"), say!("drop.run_file_then")),
-        Some(Kind::Adapter) => (say!("drop.adapter"), say!("drop.adapter_then")),
-        Some(Kind::Run) => (say!("drop.run"), say!("drop.run_then")),
-        Some(Kind::Other | Kind::Missing) => (say!("drop.other"), say!("drop.other_advice")),
+        None => (t!("drop.looking"), ""),
+        Some(Kind::Rows) => (t!("drop.rows"), t!("drop.rows_then")),
+        Some(Kind::Model) => (t!("drop.model"), t!("drop.model_then")),
+        Some(Kind::RunFile) => (t!("drop.run_file"), t!("drop.run_file_then")),
+        Some(Kind::Adapter) => (t!("drop.adapter"), t!("drop.adapter_then")),
+        Some(Kind::Run) => (t!("drop.run"), t!("drop.run_then")),
+        Some(Kind::Other | Kind::Missing) => (t!("drop.other"), t!("drop.other_advice")),
     };
     let opens = !matches!(hovered.kind, Some(Kind::Other | Kind::Missing));
     let ink = if opens { t.accent } else { t.warn };

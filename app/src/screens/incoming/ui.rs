@@ -11,12 +11,13 @@ use engine::protocol::{ProbeReport, ProbeVerdict};
 use super::action::IncomingAction;
 use super::state::Incoming as Sent;
 use crate::action::{Action, Pick};
+use crate::format;
 use crate::home::typed;
-use crate::say;
+use crate::i18n;
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::store::Access;
-use crate::text;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::field;
@@ -48,7 +49,7 @@ impl Incoming {
         }
         let modal = egui::Modal::new(egui::Id::unique("incoming")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(560.0);
-            ui.label(RichText::new(say!("incoming.title")).text_style(theme::title()));
+            ui.label(RichText::new(t!("incoming.title")).text_style(theme::title()));
             let path = RichText::new(sent.path.display().to_string()).small().color(tokens(ui).muted);
             ui.add(egui::Label::new(path).truncate());
             ui.add_space(theme::SMALL_GAP);
@@ -62,15 +63,15 @@ impl Incoming {
     }
 
     fn body_ui(&mut self, ui: &mut Ui, state: &State, sent: &Sent, out: &mut Vec<Action>) {
-        let edit = field::field_ui(ui, say!("incoming.model"), say!("incoming.model_help"), None, |ui| {
-            field::path_ui(ui, &mut self.model, say!("model.hint"), say!("incoming.browse_model"))
+        let edit = field::field_ui(ui, t!("incoming.model"), t!("incoming.model_help"), None, |ui| {
+            field::path_ui(ui, &mut self.model, t!("model.hint"), t!("incoming.browse_model"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::IncomingModel));
         }
         let typed = typed(&self.model);
         let other = !self.model.trim().is_empty() && sent.model.as_ref() != Some(&typed);
-        if other && quiet_ui(ui, true, say!("incoming.look_again")).clicked() {
+        if other && quiet_ui(ui, true, t!("incoming.look_again")).clicked() {
             out.push(Action::Incoming(IncomingAction::HoldAgainst(typed)));
         }
         if let Some(failure) = sent.failure() {
@@ -80,38 +81,38 @@ impl Incoming {
             if sent.is_busy() {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    ui.label(say!("incoming.looking"));
+                    ui.label(t!("incoming.looking"));
                 });
             }
             return;
         };
-        ui.add(egui::Label::new(text::told(&found.sentence)).wrap());
+        ui.add(egui::Label::new(i18n::told(&found.sentence)).wrap());
         if found.n_virtual > 0 {
-            fact_ui(ui, say!("incoming.n_virtual"), &found.n_virtual.to_string());
+            fact_ui(ui, t!("incoming.n_virtual"), &found.n_virtual.to_string());
         }
         let positions = match found.positions {
-            Positions::Shifted => say!("incoming.shifted"),
-            Positions::Unshifted => say!("incoming.unshifted"),
-            Positions::Infix => say!("incoming.infix"),
+            Positions::Shifted => t!("incoming.shifted"),
+            Positions::Unshifted => t!("incoming.unshifted"),
+            Positions::Infix => t!("incoming.infix"),
         };
-        fact_ui(ui, say!("incoming.positions"), positions);
+        fact_ui(ui, t!("incoming.positions"), positions);
         if let Some(about) = &found.about {
             about_ui(ui, about);
         }
         if let Some(reason) = &found.other_base {
-            banner_ui(ui, Level::Warn, &text::tell(reason), say!("incoming.other_base_advice"), "", |_| {});
-            ui.checkbox(&mut self.other_base, say!("incoming.other_base"));
+            banner_ui(ui, Level::Warn, &i18n::tell(reason), t!("incoming.other_base_advice"), "", |_| {});
+            ui.checkbox(&mut self.other_base, t!("incoming.other_base"));
         }
         if let Some(probe) = &sent.probe {
             probe_ui(ui, probe);
         } else if sent.phase().is_some() && sent.is_busy() {
             ui.horizontal(|ui| {
                 ui.spinner();
-                ui.label(say!("incoming.probing"));
+                ui.label(t!("incoming.probing"));
             });
         }
         if let Access::ReadOnly(why) = &state.env.access {
-            ui.label(RichText::new(text::tell(why)).color(tokens(ui).muted));
+            ui.label(RichText::new(i18n::tell(why)).color(tokens(ui).muted));
         }
     }
 
@@ -120,14 +121,14 @@ impl Incoming {
         let accepted = sent.found.as_ref().is_some_and(|found| found.other_base.is_none() || self.other_base);
         let writable = matches!(state.env.access, Access::ReadWrite);
         ui.horizontal(|ui| {
-            if primary_ui(ui, idle && accepted && writable && sent.model.is_some(), say!("incoming.import")).clicked() {
+            if primary_ui(ui, idle && accepted && writable && sent.model.is_some(), t!("incoming.import")).clicked() {
                 out.push(Action::Incoming(IncomingAction::Import { other_base: self.other_base }));
             }
             let probeable = idle && sent.found.is_some() && sent.model.is_some();
-            if quiet_ui(ui, probeable, say!("incoming.probe")).on_hover_text(say!("incoming.probe_help")).clicked() {
+            if quiet_ui(ui, probeable, t!("incoming.probe")).on_hover_text(t!("incoming.probe_help")).clicked() {
                 out.push(Action::Incoming(IncomingAction::Probe));
             }
-            if quiet_ui(ui, !sent.is_becoming(), say!("frame.cancel")).clicked() {
+            if quiet_ui(ui, !sent.is_becoming(), t!("frame.cancel")).clicked() {
                 out.push(Action::Incoming(IncomingAction::PutAway));
             }
         });
@@ -137,14 +138,14 @@ impl Incoming {
 /// What a file of ours says beside its numbers.
 fn about_ui(ui: &mut Ui, about: &About) {
     let fingerprint: String = about.base.fingerprint.chars().take(12).collect();
-    let base = say!("incoming.base_is", name = about.base.name, kind = about.base.architecture, hash = fingerprint);
-    fact_ui(ui, say!("incoming.base"), &base);
+    let base = t!("incoming.base_is", name = about.base.name, kind = about.base.architecture, hash = fingerprint);
+    fact_ui(ui, t!("incoming.base"), &base);
     if let Some(figures) = &about.figures {
-        fact_ui(ui, say!("incoming.loss"), &text::figure(figures.loss));
+        fact_ui(ui, t!("incoming.loss"), &format::figure(figures.loss));
     }
     let muted = tokens(ui).muted;
     for sample in &about.samples {
-        let line = say!("incoming.says", prompt = sample.prompt.trim(), text = sample.text.trim());
+        let line = t!("incoming.says", prompt = sample.prompt.trim(), text = sample.text.trim());
         ui.add(egui::Label::new(RichText::new(line).color(muted)).wrap());
     }
     if !about.card.is_empty() {
@@ -154,17 +155,17 @@ fn about_ui(ui: &mut Ui, about: &About) {
 
 fn probe_ui(ui: &mut Ui, probe: &ProbeReport) {
     let (level, verdict) = match probe.verdict() {
-        ProbeVerdict::AsTheSender => (Level::Good, say!("incoming.as_sender")),
-        ProbeVerdict::NotAsTheSender => (Level::Bad, say!("incoming.not_as_sender")),
-        ProbeVerdict::DoesSomething => (Level::Good, say!("incoming.does_something")),
-        ProbeVerdict::DoesNothing => (Level::Warn, say!("incoming.does_nothing")),
+        ProbeVerdict::AsTheSender => (Level::Good, t!("incoming.as_sender")),
+        ProbeVerdict::NotAsTheSender => (Level::Bad, t!("incoming.not_as_sender")),
+        ProbeVerdict::DoesSomething => (Level::Good, t!("incoming.does_something")),
+        ProbeVerdict::DoesNothing => (Level::Warn, t!("incoming.does_nothing")),
     };
     let from_base = format!("{:.3}", probe.from_base);
     let figures = match probe.from_sender {
         Some(difference) => {
-            say!("incoming.from_sender", rows = probe.rows, difference = format!("{difference:.1e}"), base = from_base)
+            t!("incoming.from_sender", rows = probe.rows, difference = format!("{difference:.1e}"), base = from_base)
         }
-        None => say!("incoming.from_base", rows = probe.rows, base = from_base),
+        None => t!("incoming.from_base", rows = probe.rows, base = from_base),
     };
     banner_ui(ui, level, verdict, &figures, "", |_| {});
 }

@@ -7,12 +7,12 @@ use egui::{RichText, ScrollArea, Ui};
 use super::action::LibraryAction;
 use super::hub;
 use crate::action::{Action, Pick};
+use crate::format;
 use crate::home::typed;
-use crate::say;
 use crate::screens::new_run::action::NewRunAction;
 use crate::state::State;
 use crate::store::{DatasetRow, ModelRow};
-use crate::text;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
@@ -42,39 +42,39 @@ impl Library {
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        heading_ui(ui, say!("screen.library"), say!("library.note"), |_| {});
+        heading_ui(ui, t!("screen.library"), t!("library.note"), |_| {});
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            card_ui(ui, say!("hub.title"), |ui| hub::hub_ui(ui, &mut self.hub_id, state, out));
+            card_ui(ui, t!("hub.title"), |ui| hub::hub_ui(ui, &mut self.hub_id, state, out));
             ui.add_space(theme::SMALL_GAP);
-            card_ui(ui, say!("library.models"), |ui| self.models_ui(ui, state, out));
+            card_ui(ui, t!("library.models"), |ui| self.models_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
-            card_ui(ui, say!("library.datasets"), |ui| self.datasets_ui(ui, state, out));
+            card_ui(ui, t!("library.datasets"), |ui| self.datasets_ui(ui, state, out));
             ui.add_space(theme::SMALL_GAP);
-            card_ui(ui, say!("library.adapters"), |ui| self.adapter_ui(ui, out));
+            card_ui(ui, t!("library.adapters"), |ui| self.adapter_ui(ui, out));
             ui.add_space(theme::GAP);
         });
     }
 
     fn adapter_ui(&mut self, ui: &mut Ui, out: &mut Vec<Action>) {
-        let edit = field::field_ui(ui, say!("library.adapter"), say!("library.adapter_help"), None, |ui| {
-            field::path_ui(ui, &mut self.adapter, say!("library.adapter_hint"), say!("library.browse_adapter"))
+        let edit = field::field_ui(ui, t!("library.adapter"), t!("library.adapter_help"), None, |ui| {
+            field::path_ui(ui, &mut self.adapter, t!("library.adapter_hint"), t!("library.browse_adapter"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Adapter));
         }
-        if quiet_ui(ui, !self.adapter.trim().is_empty(), say!("library.open_adapter")).clicked() {
+        if quiet_ui(ui, !self.adapter.trim().is_empty(), t!("library.open_adapter")).clicked() {
             out.push(Action::OpenPaths(vec![typed(&self.adapter)]));
         }
     }
 
     fn models_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let edit = field::field_ui(ui, say!("library.add_model"), "", None, |ui| {
-            field::path_ui(ui, &mut self.model, say!("model.hint"), say!("library.browse_model"))
+        let edit = field::field_ui(ui, t!("library.add_model"), "", None, |ui| {
+            field::path_ui(ui, &mut self.model, t!("model.hint"), t!("library.browse_model"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::LibraryModel));
         }
-        if quiet_ui(ui, !self.model.trim().is_empty(), say!("library.read_model")).clicked() {
+        if quiet_ui(ui, !self.model.trim().is_empty(), t!("library.read_model")).clicked() {
             let folder = typed(&self.model);
             self.asked = Some(folder.clone());
             out.push(Action::Library(LibraryAction::Describe(folder)));
@@ -83,7 +83,7 @@ impl Library {
             failure_ui(ui, failure);
         }
         if state.library.models.is_empty() {
-            empty_ui(ui, say!("library.no_models"), say!("library.no_models_advice"));
+            empty_ui(ui, t!("library.no_models"), t!("library.no_models_advice"));
         }
         for row in &state.library.models {
             model_ui(ui, row, out);
@@ -91,18 +91,18 @@ impl Library {
     }
 
     fn datasets_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let edit = field::field_ui(ui, say!("library.add_dataset"), "", None, |ui| {
-            field::path_ui(ui, &mut self.dataset, say!("data.train_hint"), say!("library.browse_dataset"))
+        let edit = field::field_ui(ui, t!("library.add_dataset"), "", None, |ui| {
+            field::path_ui(ui, &mut self.dataset, t!("data.train_hint"), t!("library.browse_dataset"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::LibraryDataset));
         }
-        if quiet_ui(ui, !self.dataset.trim().is_empty(), say!("library.keep_dataset")).clicked() {
+        if quiet_ui(ui, !self.dataset.trim().is_empty(), t!("library.keep_dataset")).clicked() {
             out.push(Action::Library(LibraryAction::AddDataset(typed(&self.dataset))));
             self.dataset.clear();
         }
         if state.library.datasets.is_empty() {
-            empty_ui(ui, say!("library.no_datasets"), say!("library.no_datasets_advice"));
+            empty_ui(ui, t!("library.no_datasets"), t!("library.no_datasets_advice"));
         }
         for row in &state.library.datasets {
             dataset_ui(ui, row, out);
@@ -133,20 +133,19 @@ fn entry_ui(ui: &mut Ui, name: &str, path: &str, facts: &[String], buttons: impl
 fn model_ui(ui: &mut Ui, row: &ModelRow, out: &mut Vec<Action>) {
     let facts = [
         row.architecture.clone().unwrap_or_default(),
-        row.parameters.map(|n| say!("model.parameters", n = text::short_count(n as usize))).unwrap_or_default(),
+        row.parameters.map(|n| t!("model.parameters", n = format::short_count(n as usize))).unwrap_or_default(),
         row.hash
             .as_ref()
-            .map(|hash| say!("library.hash", hash = hash.chars().take(10).collect::<String>()))
+            .map(|hash| t!("library.hash", hash = hash.chars().take(10).collect::<String>()))
             .unwrap_or_default(),
-        say!("library.runs", n = row.runs),
+        t!("library.runs", n = row.runs),
     ];
     entry_ui(ui, &row.name, &row.folder.display().to_string(), &facts, |ui| {
-        if ui.button(say!("library.use_model", name = row.name)).clicked() {
+        if ui.button(t!("library.use_model", name = row.name)).clicked() {
             out.push(Action::NewRun(NewRunAction::UseModel(row.folder.clone())));
         }
-        let forget = say!("library.forget", name = row.name);
-        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
-        {
+        let forget = t!("library.forget", name = row.name);
+        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(t!("library.forget_help")).clicked() {
             out.push(Action::Library(LibraryAction::ForgetModel(row.folder.clone())));
         }
     });
@@ -154,17 +153,16 @@ fn model_ui(ui: &mut Ui, row: &ModelRow, out: &mut Vec<Action>) {
 
 fn dataset_ui(ui: &mut Ui, row: &DatasetRow, out: &mut Vec<Action>) {
     let facts = [
-        row.rows.map(|n| say!("data.train_rows", n = text::count(n as usize))).unwrap_or_default(),
-        row.validation.as_ref().map(|_| say!("library.has_validation").to_owned()).unwrap_or_default(),
-        say!("library.runs", n = row.runs),
+        row.rows.map(|n| t!("data.train_rows", n = format::count(n as usize))).unwrap_or_default(),
+        row.validation.as_ref().map(|_| t!("library.has_validation").to_owned()).unwrap_or_default(),
+        t!("library.runs", n = row.runs),
     ];
     entry_ui(ui, &row.name, &row.train.display().to_string(), &facts, |ui| {
-        if ui.button(say!("library.use_dataset", name = row.name)).clicked() {
+        if ui.button(t!("library.use_dataset", name = row.name)).clicked() {
             out.push(Action::NewRun(NewRunAction::UseDataset(row.train.clone(), row.validation.clone())));
         }
-        let forget = say!("library.forget", name = row.name);
-        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(say!("library.forget_help")).clicked()
-        {
+        let forget = t!("library.forget", name = row.name);
+        if ui.add_enabled(row.runs == 0, egui::Button::new(forget)).on_hover_text(t!("library.forget_help")).clicked() {
             out.push(Action::Library(LibraryAction::ForgetDataset(row.train.clone())));
         }
     });

@@ -9,7 +9,7 @@ use engine::models::ModelSummary;
 
 use super::draft::Draft;
 use super::tuning::{Kind, Targets};
-use crate::text::tell;
+use crate::i18n::tell;
 use crate::{layers, say};
 
 /// A field of the form.
@@ -69,38 +69,38 @@ impl Draft {
         let mut issues = Vec::new();
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
         if self.model.trim().is_empty() {
-            issue(Field::Model, say!("issue.no_model").to_owned());
+            issue(Field::Model, t!("issue.no_model").to_owned());
         } else if let Some(failure) = facts.model_failure {
             issue(Field::Model, failure.to_owned());
         }
         if self.train.trim().is_empty() {
-            issue(Field::Train, say!("issue.no_data").to_owned());
+            issue(Field::Train, t!("issue.no_data").to_owned());
         } else if let Some(failure) = facts.data_failure {
             issue(Field::Train, failure.to_owned());
         }
         if self.shown_task(facts.model).writes() && self.data.target_template.trim().is_empty() {
-            issue(Field::Template, say!("issue.no_target").to_owned());
+            issue(Field::Template, t!("issue.no_target").to_owned());
         }
         if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
-            issue(Field::Train, say!("issue.no_rows", skipped = preview.skipped_rows));
+            issue(Field::Train, t!("issue.no_rows", skipped = preview.skipped_rows));
         }
         let n_before = self.n_before();
         if let Some(model) = facts.model
             && n_before >= model.n_positions
         {
-            issue(Field::Prefix, say!("issue.prefix_too_long", prefix = n_before, positions = model.n_positions));
+            issue(Field::Prefix, t!("issue.prefix_too_long", prefix = n_before, positions = model.n_positions));
         } else if let Some(model) = facts.model
             && self.limit_tokens
             && n_before + self.max_tokens > model.n_positions
         {
             let room = model.n_positions - n_before;
-            issue(Field::MaxTokens, say!("issue.rows_too_long", positions = model.n_positions, room = room));
+            issue(Field::MaxTokens, t!("issue.rows_too_long", positions = model.n_positions, room = room));
         }
         issues.extend(self.check_method(facts.model));
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
         let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
         if rate.is_none() {
-            issue(Field::LearningRate, say!("issue.rate").to_owned());
+            issue(Field::LearningRate, t!("issue.rate").to_owned());
         }
         if let Some(reason) = facts.no_precision {
             issue(Field::Precision, reason.to_owned());
@@ -131,18 +131,18 @@ impl Draft {
         }
         let is_prefix = tuning.kind == Kind::Prefix;
         if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
-            issue(Field::Sites, say!("issue.no_site"));
+            issue(Field::Sites, t!("issue.no_site"));
         }
         if is_prefix {
             match (layers::from_text(&self.layers), model) {
-                (Err(_), _) => issue(Field::Layers, say!("issue.no_layers")),
+                (Err(_), _) => issue(Field::Layers, t!("issue.no_layers")),
                 (Ok(Some(chosen)), Some(model)) => {
                     let n_layers = match model.encoder_layers {
                         0 => model.n_layers,
                         encoder => model.n_layers.min(encoder),
                     };
                     if chosen.last().is_some_and(|&last| last >= n_layers) {
-                        issue(Field::Layers, &say!("issue.layer_too_high", n = n_layers));
+                        issue(Field::Layers, &t!("issue.layer_too_high", n = n_layers));
                     }
                 }
                 (Ok(_), _) => {}
@@ -153,21 +153,21 @@ impl Draft {
         }
         match &tuning.prompt.init {
             PromptInit::Words { text } if tuning.kind == Kind::Prompt && text.trim().is_empty() => {
-                issue(Field::Words, say!("issue.no_words"));
+                issue(Field::Words, t!("issue.no_words"));
             }
             PromptInit::Classes if tuning.kind == Kind::Prompt && !task.has_classes() => {
-                issue(Field::Words, say!("issue.no_classes"));
+                issue(Field::Words, t!("issue.no_classes"));
             }
             _ => {}
         }
         if tuning.kind == Kind::Text && tuning.text.instruction.trim().is_empty() && tuning.text.shots == 0 {
-            issue(Field::Text, say!("issue.no_instruction"));
+            issue(Field::Text, t!("issue.no_instruction"));
         }
         if let Some(lora) = tuning.any_lora() {
             let known = model.filter(|model| !model.linears.is_empty());
             let found = known.map(|model| LoraShape::new(&lora.config(), &model.architecture, &model.linears));
             if lora.targets == Targets::Named && lora.names.trim().is_empty() {
-                issue(Field::Targets, say!("issue.no_targets"));
+                issue(Field::Targets, t!("issue.no_targets"));
             } else if let Some(Err(error)) = found {
                 issue(Field::Targets, &tell(&error.sentence()));
             }

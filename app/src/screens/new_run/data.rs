@@ -11,10 +11,11 @@ use super::datasets::{self, Shown};
 use super::draft::Draft;
 use super::error_of;
 use crate::action::{Action, Pick};
-use crate::say;
+use crate::format;
+use crate::i18n;
 use crate::state::State;
 use crate::state::notices::Level;
-use crate::text;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::small_ui;
 use crate::widgets::field;
@@ -34,7 +35,7 @@ pub(super) fn data_ui(
     issues: &[Issue],
     out: &mut Vec<Action>,
 ) {
-    card_ui(ui, say!("data.title"), |ui| {
+    card_ui(ui, t!("data.title"), |ui| {
         files_ui(ui, draft, state, issues, out);
         let columns = state.new_run.preview.known().map_or(&[][..], |preview| &preview.columns);
         let task = draft.shown_task(state.model_asked(&draft.model));
@@ -57,11 +58,11 @@ pub(super) fn data_ui(
             (None, None) if preview.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    ui.label(RichText::new(say!("data.reading")).color(tokens(ui).muted));
+                    ui.label(RichText::new(t!("data.reading")).color(tokens(ui).muted));
                 });
             }
             (None, None) => {
-                ui.label(RichText::new(say!("data.no_preview")).color(tokens(ui).muted));
+                ui.label(RichText::new(t!("data.no_preview")).color(tokens(ui).muted));
             }
         }
     });
@@ -70,8 +71,8 @@ pub(super) fn data_ui(
 fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     let error = error_of(issues, Field::Train)
         .filter(|_| !draft.train.trim().is_empty() && state.new_run.preview.failure().is_none());
-    let train = field::field_ui(ui, say!("data.train"), say!("data.train_help"), error, |ui| {
-        field::path_ui(ui, &mut draft.train, say!("data.train_hint"), say!("data.browse_train"))
+    let train = field::field_ui(ui, t!("data.train"), t!("data.train_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.train, t!("data.train_hint"), t!("data.browse_train"))
     });
     if train.browse {
         out.push(Action::Browse(Pick::Train));
@@ -79,8 +80,8 @@ fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out
     known_datasets_ui(ui, draft, state);
     let error = error_of(issues, Field::Validation);
     let before = draft.validation.clone();
-    let validation = field::field_ui(ui, say!("data.validation"), say!("data.validation_help"), error, |ui| {
-        field::path_ui(ui, &mut draft.validation, say!("data.validation_hint"), say!("data.browse_validation"))
+    let validation = field::field_ui(ui, t!("data.validation"), t!("data.validation_help"), error, |ui| {
+        field::path_ui(ui, &mut draft.validation, t!("data.validation_hint"), t!("data.browse_validation"))
     });
     if before != draft.validation {
         draft.validation_chosen = !draft.validation.trim().is_empty();
@@ -99,7 +100,7 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
         return None;
     }
     if let Some(failure) = state.new_run.preview_validation.failure() {
-        return Some(say!("data.validation_unread", reason = text::tell(&failure.what)));
+        return Some(t!("data.validation_unread", reason = i18n::tell(&failure.what)));
     }
     let (train, validation) = (state.new_run.preview.known()?, state.new_run.preview_validation.known()?);
     let wanted = [&train.source_column, &train.target_column];
@@ -111,7 +112,7 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
     if missing.is_empty() {
         return None;
     }
-    Some(say!("data.validation_differs", missing = missing.join(", "), has = validation.columns.join(", ")))
+    Some(t!("data.validation_differs", missing = missing.join(", "), has = validation.columns.join(", ")))
 }
 
 /// The starter's rows and those that were used, one click away.
@@ -129,10 +130,10 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(say!("data.others")).small().color(tokens(ui).muted));
+        ui.label(RichText::new(t!("data.others")).small().color(tokens(ui).muted));
         for train in known.into_iter().take(5) {
             let name = crate::workspace::dataset_name(Path::new(&train));
-            let label = say!("data.use", name = name);
+            let label = t!("data.use", name = name);
             if small_ui(ui, label).on_hover_text(&train).clicked() {
                 (draft.train, draft.validation_chosen) = (train, false);
             }
@@ -143,18 +144,16 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
 fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, preview: Option<&DataPreview>) {
     let [source_name, source_help, target_name, target_help] = match task {
         Task::Causal | Task::Seq2Seq => {
-            [say!("data.source"), say!("data.source_help"), say!("data.target"), say!("data.target_help")]
+            [t!("data.source"), t!("data.source_help"), t!("data.target"), t!("data.target_help")]
         }
         Task::SequenceClassification | Task::TokenClassification => {
-            [say!("data.text"), say!("data.text_help"), say!("data.label"), say!("data.label_help")]
+            [t!("data.text"), t!("data.text_help"), t!("data.label"), t!("data.label_help")]
         }
-        Task::MaskedFill => {
-            [say!("data.source"), say!("data.source_help"), say!("data.answer"), say!("data.answer_help")]
-        }
+        Task::MaskedFill => [t!("data.source"), t!("data.source_help"), t!("data.answer"), t!("data.answer_help")],
     };
     let guess = |found: Option<&str>| match found {
-        Some(name) if !name.is_empty() => say!("data.guessed", column = name),
-        _ => say!("data.guess").to_owned(),
+        Some(name) if !name.is_empty() => t!("data.guessed", column = name),
+        _ => t!("data.guess").to_owned(),
     };
     let choices = |guessed: String| -> Vec<(Option<String>, String)> {
         let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
@@ -175,26 +174,26 @@ fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, pr
 /// The second text of a pair.
 fn second_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String]) {
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
-    let choices: Vec<_> = std::iter::once((None, say!("data.no_second").to_owned())).chain(named).collect();
-    field::field_ui(ui, say!("data.second"), say!("data.second_help"), None, |ui| {
+    let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
+    field::field_ui(ui, t!("data.second"), t!("data.second_help"), None, |ui| {
         field::choice_ui(ui, "second", &mut draft.data.second_column, &choices)
     });
 }
 
 /// The text around the mask.
 fn mask_ui(ui: &mut Ui, draft: &mut Draft) {
-    field::field_ui(ui, say!("data.mask_template"), say!("data.mask_help"), None, |ui| {
+    field::field_ui(ui, t!("data.mask_template"), t!("data.mask_help"), None, |ui| {
         field::code_ui(ui, &mut draft.data.prompt_template, 2)
     });
 }
 
 fn templates_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("data.prompt_template"), say!("data.template_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("data.prompt_template"), t!("data.template_help"), None, |ui| {
             field::code_ui(ui, &mut draft.data.prompt_template, 2)
         });
         let error = error_of(issues, Field::Template);
-        field::field_ui(&mut sides[1], say!("data.target_template"), say!("data.template_help"), error, |ui| {
+        field::field_ui(&mut sides[1], t!("data.target_template"), t!("data.template_help"), error, |ui| {
             field::code_ui(ui, &mut draft.data.target_template, 2)
         });
     });
@@ -205,17 +204,17 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         let share = draft.validation.trim().is_empty();
         sides[0].add_enabled_ui(share, |ui| {
             let mut percent = draft.data.validation_share * 100.0;
-            field::field_ui(ui, say!("data.share"), say!("data.share_help"), None, |ui| {
+            field::field_ui(ui, t!("data.share"), t!("data.share_help"), None, |ui| {
                 if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
                     draft.data.validation_share = percent / 100.0;
                 }
             });
         });
-        field::field_ui(&mut sides[1], say!("data.validation_rows"), say!("data.validation_rows_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("data.validation_rows"), t!("data.validation_rows_help"), None, |ui| {
             field::count_ui(ui, &mut draft.data.validation_rows, 1..=100_000)
         });
         let error = error_of(issues, Field::MaxTokens);
-        field::field_ui(&mut sides[2], say!("data.max_tokens"), say!("data.max_tokens_help"), error, |ui| {
+        field::field_ui(&mut sides[2], t!("data.max_tokens"), t!("data.max_tokens_help"), error, |ui| {
             if draft.limit_tokens {
                 field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
             } else {
@@ -226,24 +225,19 @@ fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         });
     });
     ui.horizontal_wrapped(|ui| {
-        ui.checkbox(&mut draft.limit_tokens, say!("data.limit"));
+        ui.checkbox(&mut draft.limit_tokens, t!("data.limit"));
         if draft.shown_task(state.model_asked(&draft.model)).writes() {
             ui.add_space(12.0);
-            field::check_ui(
-                ui,
-                &mut draft.data.append_end_token,
-                say!("data.append_end"),
-                say!("data.append_end_help"),
-            );
+            field::check_ui(ui, &mut draft.data.append_end_token, t!("data.append_end"), t!("data.append_end_help"));
         }
         let preview = state.new_run.preview.known();
         if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut draft.data.chat, say!("data.chat"), say!("data.chat_help"));
+            field::check_ui(ui, &mut draft.data.chat, t!("data.chat"), t!("data.chat_help"));
         }
     });
     for note in state.new_run.preview.known().iter().flat_map(|preview| &preview.tokenizer_notes) {
-        ui.label(RichText::new(text::tell(note)).small().color(tokens(ui).muted));
+        ui.label(RichText::new(i18n::tell(note)).small().color(tokens(ui).muted));
     }
 }
 
@@ -261,7 +255,7 @@ fn classes_ui(ui: &mut Ui, classes: &[String]) {
     if classes.is_empty() {
         return;
     }
-    ui.label(RichText::new(say!("data.classes", n = classes.len())).small().color(tokens(ui).muted));
+    ui.label(RichText::new(t!("data.classes", n = classes.len())).small().color(tokens(ui).muted));
     chips_ui(ui, |ui| {
         for class in classes.iter().take(CLASSES_SHOWN) {
             plain_chip_ui(ui, class);
@@ -271,26 +265,26 @@ fn classes_ui(ui: &mut Ui, classes: &[String]) {
 
 fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
     chips_ui(ui, |ui| {
-        plain_chip_ui(ui, &say!("data.train_rows", n = text::count(preview.train_rows)));
-        plain_chip_ui(ui, &say!("data.valid_rows", n = text::count(preview.validation_rows)));
+        plain_chip_ui(ui, &t!("data.train_rows", n = format::count(preview.train_rows)));
+        plain_chip_ui(ui, &t!("data.valid_rows", n = format::count(preview.validation_rows)));
         if preview.truncated_rows > 0 {
             let share = 100.0 * preview.truncated_rows as f64 / preview.total_rows.max(1) as f64;
             chip_ui(
                 ui,
                 Level::Warn,
-                &say!("data.truncated", n = text::count(preview.truncated_rows), share = format!("{share:.1}")),
+                &t!("data.truncated", n = format::count(preview.truncated_rows), share = format!("{share:.1}")),
             );
         }
         if preview.skipped_rows > 0 {
-            chip_ui(ui, Level::Warn, &say!("data.skipped", n = text::count(preview.skipped_rows)));
+            chip_ui(ui, Level::Warn, &t!("data.skipped", n = format::count(preview.skipped_rows)));
         }
     });
     classes_ui(ui, &preview.classes);
     for notice in &preview.notices {
-        ui.add(egui::Label::new(RichText::new(text::told(notice)).small().color(tokens(ui).muted)).wrap());
+        ui.add(egui::Label::new(RichText::new(i18n::told(notice)).small().color(tokens(ui).muted)).wrap());
     }
     for (row, reason) in preview.skipped.iter().take(4) {
-        let line = say!("data.skipped_row", row = row, reason = text::tell(reason));
+        let line = t!("data.skipped_row", row = row, reason = i18n::tell(reason));
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
     }
     let Some(last) = preview.rows.len().checked_sub(1) else { return };
@@ -298,16 +292,16 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     let row = &preview.rows[*shown];
     ui.add_space(6.0);
     ui.horizontal(|ui| {
-        ui.label(RichText::new(say!("data.token_view", row = row.row)).color(tokens(ui).text));
+        ui.label(RichText::new(t!("data.token_view", row = row.row)).color(tokens(ui).text));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.add_enabled(*shown < last, egui::Button::new(say!("data.next_row"))).clicked() {
+            if ui.add_enabled(*shown < last, egui::Button::new(t!("data.next_row"))).clicked() {
                 *shown += 1;
             }
-            if ui.add_enabled(*shown > 0, egui::Button::new(say!("data.previous_row"))).clicked() {
+            if ui.add_enabled(*shown > 0, egui::Button::new(t!("data.previous_row"))).clicked() {
                 *shown -= 1;
             }
             if row.truncated {
-                chip_ui(ui, Level::Warn, say!("data.row_truncated"));
+                chip_ui(ui, Level::Warn, t!("data.row_truncated"));
             }
         });
     });
@@ -315,15 +309,15 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
     let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
     token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
-    let slots = if is_infix { say!("data.legend_infix") } else { say!("data.legend_prefix") };
+    let slots = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
     // A method that changes weights, or writes words, has no slots to explain.
     let slots = (draft.n_before() > 0).then_some(slots);
-    legend_ui(ui, slots, say!("data.legend_prompt"), say!("data.legend_target"));
+    legend_ui(ui, slots, t!("data.legend_prompt"), t!("data.legend_target"));
     if !preview.task.writes() {
-        let line = say!("data.row_label", label = row.target);
+        let line = t!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());
     }
     ui.add_space(6.0);
-    ui.label(RichText::new(say!("data.lengths")).small().color(tokens(ui).muted));
-    histogram_ui(ui, &preview.lengths, preview.max_tokens, say!("data.lengths"));
+    ui.label(RichText::new(t!("data.lengths")).small().color(tokens(ui).muted));
+    histogram_ui(ui, &preview.lengths, preview.max_tokens, t!("data.lengths"));
 }

@@ -3,7 +3,7 @@
 use egui::Ui;
 use engine::config::{DataConfig, MoreData};
 
-use crate::say;
+use crate::t;
 use crate::widgets::field;
 
 /// What the token view shows.
@@ -38,7 +38,7 @@ pub(super) fn switch_ui(ui: &mut Ui, data: &DataConfig, shown: &mut Shown) {
     let names = std::iter::once(data.name_of_rows()).chain(data.more.iter().map(MoreData::name_of_rows));
     let choices: Vec<(usize, String)> = names.enumerate().collect();
     let mut dataset = shown.dataset;
-    let changed = field::field_ui(ui, say!("data.dataset"), say!("data.dataset_help"), None, |ui| {
+    let changed = field::field_ui(ui, t!("data.dataset"), t!("data.dataset_help"), None, |ui| {
         field::choice_ui(ui, "dataset", &mut dataset, &choices)
     });
     if changed {

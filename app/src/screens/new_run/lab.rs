@@ -9,9 +9,10 @@ use super::draft::{Draft, InitKind};
 use super::state::lab::InitLab;
 use super::tuning::Kind;
 use crate::action::Action;
-use crate::say;
+use crate::format::figure;
+use crate::i18n::told;
 use crate::state::State;
-use crate::text::{figure, told};
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
 use crate::widgets::field;
@@ -49,7 +50,7 @@ impl Default for LabForm {
 impl LabForm {
     /// The button that opens the lab; what the form says of a prefix's start is ticked there too.
     pub(super) fn button_ui(&mut self, ui: &mut Ui, draft: &Draft) {
-        if !small_ui(ui, say!("lab.open")).on_hover_text(say!("lab.open_help")).clicked() {
+        if !small_ui(ui, t!("lab.open")).on_hover_text(t!("lab.open_help")).clicked() {
             return;
         }
         self.open = true;
@@ -80,10 +81,10 @@ impl LabForm {
         }
         let modal = egui::Modal::new(egui::Id::unique("lab")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(640.0);
-            ui.label(RichText::new(say!("lab.title")).text_style(theme::title()));
+            ui.label(RichText::new(t!("lab.title")).text_style(theme::title()));
             let room = (ui.ctx().content_rect().height() - 190.0).max(160.0);
             ScrollArea::vertical().max_height(room).show(ui, |ui| {
-                ui.add(egui::Label::new(RichText::new(say!("lab.note")).color(tokens(ui).muted)).wrap());
+                ui.add(egui::Label::new(RichText::new(t!("lab.note")).color(tokens(ui).muted)).wrap());
                 ui.add_space(theme::SMALL_GAP);
                 ui.add_enabled_ui(!state.new_run.lab.request.is_open(), |ui| self.plan_ui(ui, draft, state));
                 ui.add_space(theme::SMALL_GAP);
@@ -93,7 +94,7 @@ impl LabForm {
                     ui.add(egui::Label::new(text).wrap());
                 }
                 if !ready.is_none_or(|run| state.new_run.lab.is_about(run)) {
-                    ui.label(RichText::new(say!("lab.other")).small().color(tokens(ui).warn));
+                    ui.label(RichText::new(t!("lab.other")).small().color(tokens(ui).warn));
                 }
                 self.table_ui(ui, &state.new_run.lab);
             });
@@ -119,18 +120,18 @@ impl LabForm {
             }
         });
         if [InitKind::Words, InitKind::Prefill].iter().any(|kind| self.kinds.contains(kind)) {
-            field::field_ui(ui, say!("lab.words"), "", None, |ui| {
-                field::text_ui(ui, &mut self.words, say!("method.words_hint"))
+            field::field_ui(ui, t!("lab.words"), "", None, |ui| {
+                field::text_ui(ui, &mut self.words, t!("method.words_hint"))
             });
         }
         if self.kinds.contains(&InitKind::Adapter) {
-            field::field_ui(ui, say!("lab.adapter"), "", None, |ui| field::text_ui(ui, &mut self.adapter, ""));
+            field::field_ui(ui, t!("lab.adapter"), "", None, |ui| field::text_ui(ui, &mut self.adapter, ""));
         }
         ui.columns(2, |sides| {
-            field::field_ui(&mut sides[0], say!("lab.steps"), say!("lab.steps_help"), None, |ui| {
+            field::field_ui(&mut sides[0], t!("lab.steps"), t!("lab.steps_help"), None, |ui| {
                 field::count_ui(ui, &mut self.steps, 1..=100_000)
             });
-            field::field_ui(&mut sides[1], say!("lab.seeds"), say!("lab.seeds_help"), None, |ui| {
+            field::field_ui(&mut sides[1], t!("lab.seeds"), t!("lab.seeds_help"), None, |ui| {
                 field::count_ui(ui, &mut self.seeds, 1..=100)
             });
         });
@@ -154,8 +155,8 @@ impl LabForm {
         let t = tokens(ui);
         let chosen = self.chosen(lab).map(|row| row.start);
         Grid::new("lab").num_columns(4).spacing([18.0, 6.0]).striped(true).show(ui, |ui| {
-            let after = say!("lab.after", n = plan.steps);
-            for head in [say!("lab.start"), say!("lab.before"), after.as_str(), say!("lab.curve")] {
+            let after = t!("lab.after", n = plan.steps);
+            for head in [t!("lab.start"), t!("lab.before"), after.as_str(), t!("lab.curve")] {
                 ui.label(RichText::new(head).small().color(t.muted));
             }
             ui.end_row();
@@ -176,7 +177,7 @@ impl LabForm {
                         ui.label(number(row.after));
                     }
                     (None, n) => {
-                        ui.label(RichText::new(say!("lab.diverged", n = n)).color(t.bad));
+                        ui.label(RichText::new(t!("lab.diverged", n = n)).color(t.bad));
                     }
                 }
                 let (rect, _) = ui.allocate_exact_size(egui::vec2(110.0, 20.0), egui::Sense::empty());
@@ -200,12 +201,12 @@ impl LabForm {
         let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
             if lab.request.is_open() {
-                if quiet_ui(ui, true, say!("lab.stop")).clicked() {
+                if quiet_ui(ui, true, t!("lab.stop")).clicked() {
                     out.push(Action::NewRun(NewRunAction::EndLab));
                 }
             } else {
                 let plan = ready.and_then(|config| Some((config, self.plan(config, draft.tuning.kind, classes)?)));
-                if primary_ui(ui, plan.is_some(), say!("lab.compare")).clicked()
+                if primary_ui(ui, plan.is_some(), t!("lab.compare")).clicked()
                     && let Some((config, plan)) = plan
                 {
                     self.chosen = None;
@@ -213,13 +214,13 @@ impl LabForm {
                 }
             }
             let idle = !lab.request.is_open();
-            if quiet_ui(ui, idle && chosen.is_some(), say!("lab.use")).clicked()
+            if quiet_ui(ui, idle && chosen.is_some(), t!("lab.use")).clicked()
                 && let Some(row) = &chosen
             {
                 take(row, draft);
                 self.open = false;
             }
-            if quiet_ui(ui, idle && chosen.is_some(), say!("lab.train")).clicked()
+            if quiet_ui(ui, idle && chosen.is_some(), t!("lab.train")).clicked()
                 && let (Some(row), Some(config)) = (&chosen, &lab.config)
                 && let Ok(method) = config.method.with_init(&row.init)
             {
@@ -230,7 +231,7 @@ impl LabForm {
                 }))));
                 self.open = false;
             }
-            if quiet_ui(ui, idle, say!("lab.close")).clicked() {
+            if quiet_ui(ui, idle, t!("lab.close")).clicked() {
                 self.open = false;
             }
         });
@@ -253,11 +254,11 @@ fn take(row: &LabRow, draft: &mut Draft) {
 fn progress_line_ui(ui: &mut Ui, lab: &InitLab) {
     let Some(plan) = lab.plan.as_ref().filter(|_| lab.request.is_open()) else { return };
     let text = match lab.curves.iter().all(Vec::is_empty) && lab.done == 0 {
-        true => say!("lab.preparing").to_owned(),
-        false => say!("lab.trial", n = lab.done + 1, all = plan.starts.len() * plan.seeds.len()),
+        true => t!("lab.preparing").to_owned(),
+        false => t!("lab.trial", n = lab.done + 1, all = plan.starts.len() * plan.seeds.len()),
     };
     ui.label(RichText::new(text).small().color(tokens(ui).muted));
-    progress_ui(ui, lab.share(), say!("lab.progress"));
+    progress_ui(ui, lab.share(), t!("lab.progress"));
 }
 
 fn spread_text(spread: Option<Spread>) -> String {

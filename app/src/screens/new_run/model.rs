@@ -12,14 +12,15 @@ use super::check::{Field, Issue};
 use super::draft::Draft;
 use super::error_of;
 use crate::action::{Action, Pick};
+use crate::format;
 use crate::home::typed;
-use crate::say;
+use crate::i18n;
 use crate::screens::library::action::LibraryAction;
 use crate::screens::library::hub_work_ui;
 use crate::state::State;
 use crate::state::hub::HubWork;
 use crate::state::library::ModelLookup;
-use crate::text;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::{quiet_ui, segmented_ui, small_ui};
 use crate::widgets::field;
@@ -27,12 +28,12 @@ use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
 /// Draws the card.
 pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
-    card_ui(ui, say!("model.title"), |ui| {
+    card_ui(ui, t!("model.title"), |ui| {
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
         let id = wanted_id(draft, state);
         let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty() && id.is_none());
-        let edit = field::field_ui(ui, say!("model.folder"), say!("model.folder_help"), error, |ui| {
-            field::path_ui(ui, &mut draft.model, say!("model.ask_hint"), say!("model.browse"))
+        let edit = field::field_ui(ui, t!("model.folder"), t!("model.folder_help"), error, |ui| {
+            field::path_ui(ui, &mut draft.model, t!("model.ask_hint"), t!("model.browse"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Model));
@@ -43,30 +44,30 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
             Some(lookup) if lookup.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
-                    ui.label(RichText::new(say!("model.reading")).color(tokens(ui).muted));
+                    ui.label(RichText::new(t!("model.reading")).color(tokens(ui).muted));
                 });
             }
             Some(ModelLookup { answer: Some(model), .. }) => {
                 chips_ui(ui, |ui| {
                     for fact in [
                         model.architecture.clone(),
-                        say!("model.parameters", n = text::short_count(model.parameters)),
+                        t!("model.parameters", n = format::short_count(model.parameters)),
                         layers(model),
-                        say!("model.width", n = model.d_model),
+                        t!("model.width", n = model.d_model),
                         heads(model),
-                        say!("model.positions", n = text::count(model.n_positions)),
-                        say!("model.vocabulary", n = text::count(model.vocab_size)),
-                        format!("{} · {}", model.dtype, text::bytes(model.file_bytes)),
+                        t!("model.positions", n = format::count(model.n_positions)),
+                        t!("model.vocabulary", n = format::count(model.vocab_size)),
+                        format!("{} · {}", model.dtype, format::bytes(model.file_bytes)),
                     ] {
                         plain_chip_ui(ui, &fact);
                     }
                 });
                 if let Some(notice) = &model.notice {
-                    let notice = RichText::new(text::told(notice)).small().color(tokens(ui).muted);
+                    let notice = RichText::new(i18n::told(notice)).small().color(tokens(ui).muted);
                     ui.add(egui::Label::new(notice).wrap());
                 }
                 if folder != typed(&draft.model) {
-                    let note = say!("model.from_cache", folder = folder.display());
+                    let note = t!("model.from_cache", folder = folder.display());
                     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
                 }
                 task_ui(ui, draft, model);
@@ -74,7 +75,7 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
             }
             Some(ModelLookup { failure: Some(_), .. }) if let Some(id) = id => hub_ui(ui, &id, state, out),
             Some(ModelLookup { failure: Some(failure), .. }) => {
-                ui.add(egui::Label::new(RichText::new(text::tell(&failure.advice)).color(tokens(ui).muted)).wrap());
+                ui.add(egui::Label::new(RichText::new(i18n::tell(&failure.advice)).color(tokens(ui).muted)).wrap());
             }
             _ => {}
         }
@@ -97,9 +98,9 @@ fn hub_ui(ui: &mut Ui, id: &ModelId, state: &State, out: &mut Vec<Action>) {
         HubWork::Listed(listing) | HubWork::Fetching { listing, .. } => Some(&listing.id),
     };
     if concerned != Some(id) {
-        ui.add(egui::Label::new(RichText::new(say!("model.not_here", name = id)).color(tokens(ui).muted)).wrap());
-        let button = quiet_ui(ui, !state.hub.is_busy(), &say!("model.look_up", name = id));
-        if button.on_hover_text(say!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
+        ui.add(egui::Label::new(RichText::new(t!("model.not_here", name = id)).color(tokens(ui).muted)).wrap());
+        let button = quiet_ui(ui, !state.hub.is_busy(), &t!("model.look_up", name = id));
+        if button.on_hover_text(t!("hub.look_up_help", endpoint = state.hub.facts.endpoint)).clicked() {
             out.push(Action::Library(LibraryAction::LookUp(id.to_string())));
         }
     }
@@ -111,17 +112,17 @@ fn hub_ui(ui: &mut Ui, id: &ModelId, state: &State, out: &mut Vec<Action>) {
 /// Layers, and those of the encoder where there is one before them.
 fn layers(model: &ModelSummary) -> String {
     match model.encoder_layers {
-        0 => say!("model.layers", n = model.n_layers),
-        encoder => say!("model.both_layers", encoder = encoder, n = model.n_layers),
+        0 => t!("model.layers", n = model.n_layers),
+        encoder => t!("model.both_layers", encoder = encoder, n = model.n_layers),
     }
 }
 
 /// Heads, and those of keys and values where they are fewer.
 fn heads(model: &ModelSummary) -> String {
     if model.n_kv_heads == model.n_heads {
-        say!("model.heads", n = model.n_heads)
+        t!("model.heads", n = model.n_heads)
     } else {
-        say!("model.shared_heads", n = model.n_heads, kv = model.n_kv_heads)
+        t!("model.shared_heads", n = model.n_heads, kv = model.n_kv_heads)
     }
 }
 
@@ -135,7 +136,7 @@ fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
     }
     let mut task = draft.shown_task(Some(model));
     let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
-    field::field_ui(ui, say!("task.title"), say!("task.help"), None, |ui| {
+    field::field_ui(ui, t!("task.title"), t!("task.help"), None, |ui| {
         if segmented_ui(ui, &mut task, &choices) {
             draft.task = Some(task);
         }
@@ -151,23 +152,23 @@ fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) 
     let Some(own) = &model.own_head else { return };
     let (its, classes) = match own {
         OwnHead::Names { task, classes } => (*task, classes),
-        OwnHead::Unused(reason) => return note_ui(ui, say!("head.unused", reason = reason)),
+        OwnHead::Unused(reason) => return note_ui(ui, t!("head.unused", reason = reason)),
     };
     let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
     let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));
-    let named = say!("head.classes", n = classes.len(), names = names);
+    let named = t!("head.classes", n = classes.len(), names = names);
     let task = draft.shown_task(Some(model));
     if task != its {
-        return note_ui(ui, say!("head.other_task", task = task_name(its), classes = named));
+        return note_ui(ui, t!("head.other_task", task = task_name(its), classes = named));
     }
-    field::field_ui(ui, say!("head.title"), say!("head.help"), None, |ui| {
-        let choices = [(HeadInit::Checkpoint, say!("head.checkpoint")), (HeadInit::New, say!("head.new"))];
+    field::field_ui(ui, t!("head.title"), t!("head.help"), None, |ui| {
+        let choices = [(HeadInit::Checkpoint, t!("head.checkpoint")), (HeadInit::New, t!("head.new"))];
         segmented_ui(ui, &mut draft.head, &choices)
     });
     let of_rows = state.new_run.preview.known().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
     let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
     match mismatch.filter(|_| draft.head == HeadInit::Checkpoint) {
-        Some(reason) => note_ui(ui, say!("head.mismatch", reason = reason)),
+        Some(reason) => note_ui(ui, t!("head.mismatch", reason = reason)),
         None => note_ui(ui, named),
     }
 }
@@ -177,21 +178,21 @@ const CLASSES_SHOWN: usize = 6;
 
 fn task_name(task: Task) -> &'static str {
     match task {
-        Task::Causal => say!("task.causal"),
-        Task::Seq2Seq => say!("task.seq2seq"),
-        Task::SequenceClassification => say!("task.sequence"),
-        Task::TokenClassification => say!("task.token"),
-        Task::MaskedFill => say!("task.masked"),
+        Task::Causal => t!("task.causal"),
+        Task::Seq2Seq => t!("task.seq2seq"),
+        Task::SequenceClassification => t!("task.sequence"),
+        Task::TokenClassification => t!("task.token"),
+        Task::MaskedFill => t!("task.masked"),
     }
 }
 
 fn task_note(task: Task) -> &'static str {
     match task {
-        Task::Causal => say!("task.causal_note"),
-        Task::Seq2Seq => say!("task.seq2seq_note"),
-        Task::SequenceClassification => say!("task.sequence_note"),
-        Task::TokenClassification => say!("task.token_note"),
-        Task::MaskedFill => say!("task.masked_note"),
+        Task::Causal => t!("task.causal_note"),
+        Task::Seq2Seq => t!("task.seq2seq_note"),
+        Task::SequenceClassification => t!("task.sequence_note"),
+        Task::TokenClassification => t!("task.token_note"),
+        Task::MaskedFill => t!("task.masked_note"),
     }
 }
 
@@ -209,10 +210,10 @@ fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
         return;
     }
     ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(say!("model.others")).small().color(tokens(ui).muted));
+        ui.label(RichText::new(t!("model.others")).small().color(tokens(ui).muted));
         for path in others.into_iter().take(5) {
             let name = crate::workspace::model_name(Path::new(&path));
-            let label = say!("model.use", name = name);
+            let label = t!("model.use", name = name);
             if small_ui(ui, label).on_hover_text(&path).clicked() {
                 draft.model = path;
             }

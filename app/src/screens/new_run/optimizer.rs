@@ -4,7 +4,7 @@ use egui::{CollapsingHeader, RichText, Ui};
 use engine::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig};
 
 use super::draft::{Draft, WarmUp};
-use crate::say;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -12,12 +12,12 @@ use crate::widgets::field;
 /// Draws it.
 pub(super) fn optimizer_ui(ui: &mut Ui, draft: &mut Draft) {
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, draft));
+        field::field_ui(&mut sides[0], t!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, draft));
         schedule_numbers_ui(&mut sides[0], &mut draft.training.schedule);
-        field::field_ui(&mut sides[1], say!("schedule.loss"), say!("schedule.loss_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.loss"), t!("schedule.loss_help"), None, |ui| {
             let names = [
-                (LossReduction::TokenMean, say!("schedule.token_mean")),
-                (LossReduction::SentenceSum, say!("schedule.sentence_sum")),
+                (LossReduction::TokenMean, t!("schedule.token_mean")),
+                (LossReduction::SentenceSum, t!("schedule.sentence_sum")),
             ];
             segmented_ui(ui, &mut draft.training.loss, &names)
         });
@@ -26,14 +26,14 @@ pub(super) fn optimizer_ui(ui: &mut Ui, draft: &mut Draft) {
         warm_up_ui(&mut sides[0], draft);
         let t = &mut draft.training;
         let effective = t.batch_size * t.accumulation;
-        field::field_ui(&mut sides[1], say!("schedule.accumulation"), say!("schedule.accumulation_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.accumulation"), t!("schedule.accumulation_help"), None, |ui| {
             field::count_ui(ui, &mut t.accumulation, 1..=1024)
         });
-        let note = RichText::new(say!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
+        let note = RichText::new(t!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
         sides[1].label(note);
     });
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.optimizer"), say!("schedule.optimizer_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.optimizer"), t!("schedule.optimizer_help"), None, |ui| {
             let choices = OptimizerConfig::all().map(|optimizer| (optimizer.name(), title(&optimizer).to_owned()));
             let mut chosen = draft.training.optimizer.name();
             if field::choice_ui(ui, "optimizer", &mut chosen, &choices)
@@ -43,11 +43,11 @@ pub(super) fn optimizer_ui(ui: &mut Ui, draft: &mut Draft) {
                 draft.follow_method();
             }
         });
-        field::field_ui(&mut sides[1], say!("schedule.decay"), say!("schedule.decay_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.decay"), t!("schedule.decay_help"), None, |ui| {
             field::number_ui(ui, draft.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
         });
     });
-    let constants = CollapsingHeader::new(say!("schedule.constants")).id_salt("constants");
+    let constants = CollapsingHeader::new(t!("schedule.constants")).id_salt("constants");
     constants.show(ui, |ui| match &mut draft.training.optimizer {
         OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam),
         OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor),
@@ -67,12 +67,12 @@ fn title(optimizer: &OptimizerConfig) -> &'static str {
 
 fn rate_schedule_ui(ui: &mut Ui, draft: &mut Draft) {
     let title = |schedule: &Schedule| match schedule {
-        Schedule::Linear => say!("schedule.linear"),
-        Schedule::Cosine => say!("schedule.cosine"),
-        Schedule::Constant => say!("schedule.constant"),
-        Schedule::Polynomial { .. } => say!("schedule.polynomial"),
-        Schedule::InverseSqrt { .. } => say!("schedule.inverse_sqrt"),
-        Schedule::CosineWithRestarts { .. } => say!("schedule.restarts"),
+        Schedule::Linear => t!("schedule.linear"),
+        Schedule::Cosine => t!("schedule.cosine"),
+        Schedule::Constant => t!("schedule.constant"),
+        Schedule::Polynomial { .. } => t!("schedule.polynomial"),
+        Schedule::InverseSqrt { .. } => t!("schedule.inverse_sqrt"),
+        Schedule::CosineWithRestarts { .. } => t!("schedule.restarts"),
     };
     let choices = Schedule::all().map(|schedule| (schedule.name(), title(&schedule).to_owned()));
     let mut chosen = draft.training.schedule.name();
@@ -88,20 +88,20 @@ fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
     match schedule {
         Schedule::Linear | Schedule::Cosine | Schedule::Constant => {}
         Schedule::Polynomial { power, end_rate } => {
-            field::field_ui(ui, say!("schedule.power"), say!("schedule.power_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.power"), t!("schedule.power_help"), None, |ui| {
                 field::number_ui(ui, power, 0.01..=100.0, 0.05)
             });
-            field::field_ui(ui, say!("schedule.end_rate"), "", None, |ui| field::small_ui(ui, end_rate, 0.0..=1e3));
+            field::field_ui(ui, t!("schedule.end_rate"), "", None, |ui| field::small_ui(ui, end_rate, 0.0..=1e3));
         }
         Schedule::InverseSqrt { timescale } => {
             let mut steps = timescale.unwrap_or(0);
-            field::field_ui(ui, say!("schedule.timescale"), say!("schedule.timescale_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.timescale"), t!("schedule.timescale_help"), None, |ui| {
                 field::count_ui(ui, &mut steps, 0..=100_000_000)
             });
             *timescale = Some(steps).filter(|steps| *steps > 0);
         }
         Schedule::CosineWithRestarts { cycles } => {
-            field::field_ui(ui, say!("schedule.cycles"), "", None, |ui| field::count_ui(ui, cycles, 1..=10_000));
+            field::field_ui(ui, t!("schedule.cycles"), "", None, |ui| field::count_ui(ui, cycles, 1..=10_000));
         }
     }
 }
@@ -109,28 +109,28 @@ fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
 fn warm_up_ui(ui: &mut Ui, draft: &mut Draft) {
     let t = &mut draft.training;
     match draft.warm_up {
-        WarmUp::Steps => field::field_ui(ui, say!("schedule.warmup"), say!("schedule.warmup_help"), None, |ui| {
+        WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), t!("schedule.warmup_help"), None, |ui| {
             field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
         }),
         WarmUp::Share => {
-            field::field_ui(ui, say!("schedule.warmup_share"), say!("schedule.warmup_share_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.warmup_share"), t!("schedule.warmup_share_help"), None, |ui| {
                 field::number_ui(ui, &mut t.warmup_share, 0.0..=1.0, 0.002)
             })
         }
     };
-    let names = [(WarmUp::Steps, say!("schedule.warmup_in_steps")), (WarmUp::Share, say!("schedule.warmup_as_share"))];
+    let names = [(WarmUp::Steps, t!("schedule.warmup_in_steps")), (WarmUp::Share, t!("schedule.warmup_as_share"))];
     segmented_ui(ui, &mut draft.warm_up, &names);
 }
 
 fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.beta1"), say!("schedule.beta1_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.beta1_help"), None, |ui| {
             field::number_ui(ui, &mut adam.beta1, 0.0..=0.9999, 0.001)
         });
-        field::field_ui(&mut sides[1], say!("schedule.beta2"), say!("schedule.beta2_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.beta2"), t!("schedule.beta2_help"), None, |ui| {
             field::number_ui(ui, &mut adam.beta2, 0.0..=0.9999, 0.0005)
         });
-        field::field_ui(&mut sides[2], say!("schedule.epsilon"), "", None, |ui| {
+        field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
             field::small_ui(ui, &mut adam.epsilon, 1e-30..=1.0)
         });
     });
@@ -138,26 +138,26 @@ fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
 
 fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.decay_rate"), say!("schedule.decay_rate_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.decay_rate"), t!("schedule.decay_rate_help"), None, |ui| {
             field::number_ui(ui, &mut adafactor.decay_rate, -10.0..=0.0, 0.01)
         });
-        field::field_ui(&mut sides[1], say!("schedule.threshold"), say!("schedule.threshold_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.threshold"), t!("schedule.threshold_help"), None, |ui| {
             field::number_ui(ui, &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05)
         });
-        field::field_ui(&mut sides[2], say!("schedule.epsilon"), "", None, |ui| {
+        field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
             field::small_ui(ui, &mut adafactor.epsilon, 1e-37..=1.0)
         });
     });
     ui.columns(3, |sides| {
         let mut beta1 = adafactor.beta1.unwrap_or(0.0);
-        field::field_ui(&mut sides[0], say!("schedule.beta1"), say!("schedule.no_momentum_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.no_momentum_help"), None, |ui| {
             field::number_ui(ui, &mut beta1, 0.0..=0.9999, 0.005)
         });
         adafactor.beta1 = Some(beta1).filter(|beta1| *beta1 > 0.0);
-        let scale = sides[1].checkbox(&mut adafactor.scale_parameter, say!("schedule.scale"));
-        scale.on_hover_text(say!("schedule.scale_help"));
+        let scale = sides[1].checkbox(&mut adafactor.scale_parameter, t!("schedule.scale"));
+        scale.on_hover_text(t!("schedule.scale_help"));
         if adafactor.scale_parameter {
-            field::field_ui(&mut sides[2], say!("schedule.epsilon_scale"), "", None, |ui| {
+            field::field_ui(&mut sides[2], t!("schedule.epsilon_scale"), "", None, |ui| {
                 field::small_ui(ui, &mut adafactor.epsilon_scale, 1e-30..=1.0)
             });
         }
@@ -166,12 +166,12 @@ fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
 
 fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig) {
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.momentum"), say!("schedule.no_momentum_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.momentum"), t!("schedule.no_momentum_help"), None, |ui| {
             field::number_ui(ui, &mut sgd.momentum, 0.0..=0.9999, 0.005)
         });
         sgd.nesterov &= sgd.momentum > 0.0;
         sides[1].add_enabled_ui(sgd.momentum > 0.0, |ui| {
-            field::check_ui(ui, &mut sgd.nesterov, say!("schedule.nesterov"), say!("schedule.nesterov_help"));
+            field::check_ui(ui, &mut sgd.nesterov, t!("schedule.nesterov"), t!("schedule.nesterov_help"));
         });
     });
 }

@@ -9,11 +9,11 @@ use super::draft::Draft;
 use super::tuning::Kind;
 use super::{NewRun, budget};
 use crate::action::Action;
-use crate::say;
+use crate::format;
+use crate::i18n::as_sentence;
 use crate::state::State;
 use crate::state::notices::Level;
-use crate::text;
-use crate::text::as_sentence;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, primary_wide_ui};
 use crate::widgets::surface::{card_frame, card_ui, chip_ui, fact_ui, progress_ui};
@@ -23,10 +23,10 @@ impl NewRun {
         card_ui(ui, "", |ui| {
             let missing = self.missing(state);
             ui.horizontal(|ui| {
-                ui.label(RichText::new(say!("new_run.this_run")).text_style(theme::title()));
+                ui.label(RichText::new(t!("new_run.this_run")).text_style(theme::title()));
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| match &missing {
-                    None => chip_ui(ui, Level::Good, say!("new_run.ready")),
-                    Some(_) => chip_ui(ui, Level::Warn, say!("new_run.not_ready")),
+                    None => chip_ui(ui, Level::Good, t!("new_run.ready")),
+                    Some(_) => chip_ui(ui, Level::Warn, t!("new_run.not_ready")),
                 });
             });
             if let Some(sentence) = &missing {
@@ -54,8 +54,8 @@ impl NewRun {
                 out.extend(self.start(pressed));
                 ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                     match &missing {
-                        None => chip_ui(ui, Level::Good, say!("new_run.ready")),
-                        Some(_) => chip_ui(ui, Level::Warn, say!("new_run.not_ready")),
+                        None => chip_ui(ui, Level::Good, t!("new_run.ready")),
+                        Some(_) => chip_ui(ui, Level::Warn, t!("new_run.not_ready")),
                     };
                     let (line, ink) = match (missing.as_deref(), warning) {
                         (Some(sentence), _) => (as_sentence(sentence), tokens(ui).warn),
@@ -71,18 +71,18 @@ impl NewRun {
 
     /// What it costs, as a card of its own.
     pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
-        card_ui(ui, say!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, draft, state));
+        card_ui(ui, t!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, draft, state));
     }
 
     /// Trained parameters and memory of training, in a few words.
     fn costs_line(&mut self, draft: &Draft, state: &State) -> String {
         self.sum_up_lengths(state);
-        let Some(model) = state.model_asked(&draft.model) else { return say!("new_run.no_model_yet").to_owned() };
+        let Some(model) = state.model_asked(&draft.model) else { return t!("new_run.no_model_yet").to_owned() };
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         let counts = budget::parameters(draft, model, n_classes);
         let need = counts.map(|counts| (counts, budget::training(draft, counts, model, self.usual_length(model))));
         need.map_or_else(String::new, |(counts, need)| {
-            say!("new_run.line", trained = text::short_count(counts.trained), memory = text::bytes(need.total()))
+            t!("new_run.line", trained = format::short_count(counts.trained), memory = format::bytes(need.total()))
         })
     }
 
@@ -91,9 +91,9 @@ impl NewRun {
         match &self.checked.answer {
             Some(Err(issues)) => issues.first().map(|issue| issue.sentence.clone()),
             _ if matches!(state.env.access, crate::store::Access::ReadOnly(_)) => {
-                Some(say!("new_run.read_only").to_owned())
+                Some(t!("new_run.read_only").to_owned())
             }
-            _ if state.env.engine_gone => Some(say!("banner.engine").to_owned()),
+            _ if state.env.engine_gone => Some(t!("banner.engine").to_owned()),
             _ => None,
         }
     }
@@ -107,7 +107,7 @@ impl NewRun {
     fn costs_or_why_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
         match state.model_asked(&draft.model) {
             None => {
-                ui.add(egui::Label::new(RichText::new(say!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
+                ui.add(egui::Label::new(RichText::new(t!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
             }
             Some(model) => self.costs_ui(ui, draft, model, state),
         }
@@ -117,13 +117,13 @@ impl NewRun {
         self.sum_up_lengths(state);
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         if let Some(counts) = budget::parameters(draft, model, n_classes) {
-            section_ui(ui, say!("new_run.parameters"));
-            fact_ui(ui, say!("new_run.trained"), &text::count(counts.trained));
-            fact_ui(ui, say!("new_run.stored"), &text::count(counts.stored));
+            section_ui(ui, t!("new_run.parameters"));
+            fact_ui(ui, t!("new_run.trained"), &format::count(counts.trained));
+            fact_ui(ui, t!("new_run.stored"), &format::count(counts.stored));
             let share = 100.0 * counts.stored as f64 / model.parameters.max(1) as f64;
-            fact_ui(ui, say!("new_run.share"), &format!("{share:.3} %"));
+            fact_ui(ui, t!("new_run.share"), &format!("{share:.3} %"));
             if counts.trained != counts.stored {
-                ui.add(egui::Label::new(RichText::new(say!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
+                ui.add(egui::Label::new(RichText::new(t!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
             }
             self.memory_ui(ui, draft, counts, model, state);
         }
@@ -147,13 +147,13 @@ impl NewRun {
 
     fn memory_ui(&self, ui: &mut Ui, draft: &Draft, counts: budget::Parameters, model: &ModelSummary, state: &State) {
         let needs = [
-            (say!("new_run.training"), budget::training(draft, counts, model, self.usual_length(model))),
-            (say!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
+            (t!("new_run.training"), budget::training(draft, counts, model, self.usual_length(model))),
+            (t!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
         ];
-        section_ui(ui, say!("new_run.memory"));
+        section_ui(ui, t!("new_run.memory"));
         memory_table_ui(ui, &needs);
         if self.lengths.longest == 0 {
-            let line = say!("new_run.assumed", n = self.usual_length(model));
+            let line = t!("new_run.assumed", n = self.usual_length(model));
             ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).muted)).wrap());
         }
         let device = state.device(draft.device);
@@ -163,14 +163,14 @@ impl NewRun {
             }
             if !fits(needs[0].1.total(), limit) && fits(needs[1].1.total(), limit) {
                 let ink = tokens(ui).warn;
-                ui.add(egui::Label::new(RichText::new(say!("new_run.too_large")).small().color(ink)).wrap());
+                ui.add(egui::Label::new(RichText::new(t!("new_run.too_large")).small().color(ink)).wrap());
             }
         }
         if let Some(limit) = device.and_then(|device| device.largest_binding_bytes)
             && model.largest_tensor_bytes > limit
         {
             let line =
-                say!("new_run.binding", tensor = text::bytes(model.largest_tensor_bytes), limit = text::bytes(limit));
+                t!("new_run.binding", tensor = format::bytes(model.largest_tensor_bytes), limit = format::bytes(limit));
             ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).warn)).wrap());
         }
     }
@@ -182,18 +182,18 @@ impl NewRun {
     }
 
     fn context_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary) {
-        section_ui(ui, say!("new_run.context"));
+        section_ui(ui, t!("new_run.context"));
         let longest =
             if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
         let used = draft.n_before() + longest;
-        progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, say!("new_run.context"));
+        progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, t!("new_run.context"));
         let shown = if longest == 0 { "–".to_owned() } else { longest.to_string() };
         let line =
-            say!("new_run.context_line", prefix = draft.n_before(), longest = shown, positions = model.n_positions);
+            t!("new_run.context_line", prefix = draft.n_before(), longest = shown, positions = model.n_positions);
         let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
         ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
         if used > model.n_positions {
-            ui.add(egui::Label::new(RichText::new(say!("new_run.context_cut")).small().color(ink)).wrap());
+            ui.add(egui::Label::new(RichText::new(t!("new_run.context_cut")).small().color(ink)).wrap());
         }
     }
 
@@ -208,10 +208,10 @@ impl NewRun {
             super::draft::Extent::Steps => Some(t.steps),
             super::draft::Extent::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),
         };
-        let shown = |steps: Option<usize>| steps.map_or_else(|| "–".to_owned(), text::count);
-        section_ui(ui, say!("new_run.length"));
-        fact_ui(ui, say!("new_run.steps"), &shown(steps));
-        fact_ui(ui, say!("new_run.per_epoch"), &shown(per_epoch));
+        let shown = |steps: Option<usize>| steps.map_or_else(|| "–".to_owned(), format::count);
+        section_ui(ui, t!("new_run.length"));
+        fact_ui(ui, t!("new_run.steps"), &shown(steps));
+        fact_ui(ui, t!("new_run.per_epoch"), &shown(per_epoch));
     }
 }
 
@@ -219,24 +219,24 @@ impl NewRun {
 const ASSUMED_TOKENS: usize = 128;
 
 fn start_label(state: &State) -> &'static str {
-    if state.live.running.is_empty() { say!("new_run.start") } else { say!("new_run.queue") }
+    if state.live.running.is_empty() { t!("new_run.start") } else { t!("new_run.queue") }
 }
 
 /// The parts of training and of generating side by side.
 fn memory_table_ui(ui: &mut Ui, needs: &[(&str, budget::Memory)]) {
     type Part = (&'static str, fn(&budget::Memory) -> u64);
     let parts: [Part; 5] = [
-        (say!("new_run.weights"), |need| need.weights),
-        (say!("new_run.adapter"), |need| need.adapter),
-        (say!("new_run.activations"), |need| need.activations),
-        (say!("new_run.logits"), |need| need.logits),
-        (say!("new_run.total"), |need| need.total()),
+        (t!("new_run.weights"), |need| need.weights),
+        (t!("new_run.adapter"), |need| need.adapter),
+        (t!("new_run.activations"), |need| need.activations),
+        (t!("new_run.logits"), |need| need.logits),
+        (t!("new_run.total"), |need| need.total()),
     ];
     let ink = tokens(ui).muted;
     let muted = |words: &str| RichText::new(words).color(ink);
     row_ui(ui, muted(""), needs.iter().map(|(name, _)| muted(name).small()));
     for (name, bytes) in parts {
-        row_ui(ui, muted(name), needs.iter().map(|(_, need)| RichText::new(text::bytes(bytes(need))).monospace()));
+        row_ui(ui, muted(name), needs.iter().map(|(_, need)| RichText::new(format::bytes(bytes(need))).monospace()));
     }
 }
 
@@ -269,11 +269,11 @@ fn fits(need: u64, limit: u64) -> bool {
 
 /// A bar and a sentence: what is needed of which memory.
 fn fit_ui(ui: &mut Ui, name: &str, need: u64, limit: u64, device: &str) {
-    let memory = text::bytes(limit);
+    let memory = format::bytes(limit);
     let (line, ink) = if fits(need, limit) {
-        (say!("new_run.fits", what = name, limit = memory, device = device), tokens(ui).muted)
+        (t!("new_run.fits", what = name, limit = memory, device = device), tokens(ui).muted)
     } else {
-        (say!("new_run.does_not_fit", what = name, limit = memory, device = device), tokens(ui).warn)
+        (t!("new_run.does_not_fit", what = name, limit = memory, device = device), tokens(ui).warn)
     };
     progress_ui(ui, need as f32 / limit.max(1) as f32, name);
     ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());

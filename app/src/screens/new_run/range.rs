@@ -7,9 +7,10 @@ use engine::training::RateRange;
 use super::action::NewRunAction;
 use super::draft::Draft;
 use crate::action::Action;
-use crate::say;
+use crate::format::scientific;
+use crate::i18n::told;
 use crate::state::State;
-use crate::text::{scientific, told};
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::small_ui;
 use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
@@ -18,7 +19,7 @@ use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
 pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
     let idle = !state.new_run.range.request.is_open();
     ui.add_enabled_ui(idle && ready.is_some(), |ui| {
-        let button = small_ui(ui, say!("range.test")).on_hover_text(say!("range.test_help"));
+        let button = small_ui(ui, t!("range.test")).on_hover_text(t!("range.test_help"));
         if let Some(config) = ready.filter(|_| button.clicked()) {
             out.push(Action::NewRun(NewRunAction::TestRange(Box::new(config.clone()))));
         }
@@ -40,15 +41,14 @@ pub(super) fn range_ui(
     let t = tokens(ui);
     ui.separator();
     ui.horizontal(|ui| {
-        ui.label(RichText::new(say!("range.title")).strong());
-        let label = if test.request.is_open() { say!("range.stop") } else { say!("range.close") };
+        ui.label(RichText::new(t!("range.title")).strong());
+        let label = if test.request.is_open() { t!("range.stop") } else { t!("range.close") };
         if small_ui(ui, label).clicked() {
             out.push(Action::NewRun(NewRunAction::EndRange));
         }
         if test.request.is_open() {
             let (done, all) = (test.points.len(), RateRange::default().steps);
-            let text =
-                if done == 0 { say!("range.preparing").to_owned() } else { say!("range.step", n = done, all = all) };
+            let text = if done == 0 { t!("range.preparing").to_owned() } else { t!("range.step", n = done, all = all) };
             ui.label(RichText::new(text).small().color(t.muted));
         }
     });
@@ -58,21 +58,21 @@ pub(super) fn range_ui(
     }
     let findings = test.request.answer.unwrap_or_default();
     let suggestions = [
-        findings.steepest.map(|rate| (rate, say!("range.steepest", rate = scientific(round(rate))))),
-        findings.tenth().map(|rate| (rate, say!("range.tenth", rate = scientific(round(rate))))),
+        findings.steepest.map(|rate| (rate, t!("range.steepest", rate = scientific(round(rate))))),
+        findings.tenth().map(|rate| (rate, t!("range.tenth", rate = scientific(round(rate))))),
     ];
     let marks: Vec<Mark> =
         suggestions.iter().flatten().map(|(rate, _)| Mark { rate: *rate, color: t.accent }).collect();
-    let canvas = RangeCanvas { label: say!("range.plot"), raw: say!("range.raw"), smoothed: say!("range.smoothed") };
+    let canvas = RangeCanvas { label: t!("range.plot"), raw: t!("range.raw"), smoothed: t!("range.smoothed") };
     range_plot_ui(ui, canvas, &test.points, &marks);
     // A rate that suits one method may ruin another.
     let applies = ready.is_none_or(|run| test.is_about(run));
     if !applies {
-        ui.label(RichText::new(say!("range.other")).small().color(t.warn));
+        ui.label(RichText::new(t!("range.other")).small().color(t.warn));
     }
     ui.add_enabled_ui(applies, |ui| suggestions_ui(ui, draft, &suggestions));
     if test.request.answer.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
-        ui.label(RichText::new(say!("range.nothing")).color(t.muted));
+        ui.label(RichText::new(t!("range.nothing")).color(t.muted));
     }
 }
 

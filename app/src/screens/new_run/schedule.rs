@@ -11,9 +11,9 @@ use super::draft::{Draft, Extent};
 use super::tuning::Kind;
 use super::{error_of, optimizer, range};
 use crate::action::Action;
-use crate::say;
+use crate::i18n::tell;
 use crate::state::State;
-use crate::text::tell;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::{link_ui, segmented_ui};
 use crate::widgets::field;
@@ -27,26 +27,26 @@ pub(super) fn schedule_ui(
     (issues, ready): (&[Issue], Option<&RunConfig>),
     out: &mut Vec<Action>,
 ) {
-    card_ui(ui, say!("schedule.title"), |ui| {
+    card_ui(ui, t!("schedule.title"), |ui| {
         let trains = draft.tuning.kind != Kind::Text;
         if trains {
             pace_ui(ui, draft, state, (issues, ready), out);
         } else {
-            ui.add(egui::Label::new(RichText::new(say!("schedule.no_steps")).color(tokens(ui).muted)).wrap());
+            ui.add(egui::Label::new(RichText::new(t!("schedule.no_steps")).color(tokens(ui).muted)).wrap());
         }
         ui.columns(2, |sides| {
-            field::field_ui(&mut sides[0], say!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
+            field::field_ui(&mut sides[0], t!("schedule.device"), "", None, |ui| device_ui(ui, draft, state));
             let error = error_of(issues, Field::Precision);
-            field::field_ui(&mut sides[1], say!("schedule.precision"), say!("schedule.precision_help"), error, |ui| {
+            field::field_ui(&mut sides[1], t!("schedule.precision"), t!("schedule.precision_help"), error, |ui| {
                 precision_ui(ui, draft, state)
             });
         });
-        field::field_ui(ui, say!("schedule.name"), "", None, |ui| {
-            field::text_ui(ui, &mut draft.name, say!("schedule.name_hint"))
+        field::field_ui(ui, t!("schedule.name"), "", None, |ui| {
+            field::text_ui(ui, &mut draft.name, t!("schedule.name_hint"))
         });
         let title = match draft.changed_advanced(&usual_training(state)) {
-            0 => say!("schedule.advanced").to_owned(),
-            n => say!("schedule.advanced_changed", n = n),
+            0 => t!("schedule.advanced").to_owned(),
+            n => t!("schedule.advanced_changed", n = n),
         };
         if trains {
             CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, draft));
@@ -71,23 +71,23 @@ fn pace_ui(
     recipe_ui(ui, draft);
     ui.columns(2, |sides| {
         let left = &mut sides[0];
-        field::field_ui(left, say!("schedule.extent"), "", None, |ui| {
-            let names = [(Extent::Epochs, say!("schedule.epochs")), (Extent::Steps, say!("schedule.steps"))];
+        field::field_ui(left, t!("schedule.extent"), "", None, |ui| {
+            let names = [(Extent::Epochs, t!("schedule.epochs")), (Extent::Steps, t!("schedule.steps"))];
             segmented_ui(ui, &mut draft.extent, &names)
         });
         let right = &mut sides[1];
         let error = error_of(issues, Field::Epochs);
         match draft.extent {
-            Extent::Epochs => field::field_ui(right, say!("schedule.n_epochs"), "", error, |ui| {
+            Extent::Epochs => field::field_ui(right, t!("schedule.n_epochs"), "", error, |ui| {
                 field::number_ui(ui, &mut draft.training.epochs, 0.01..=10_000.0, 0.1)
             }),
-            Extent::Steps => field::field_ui(right, say!("schedule.n_steps"), "", error, |ui| {
+            Extent::Steps => field::field_ui(right, t!("schedule.n_steps"), "", error, |ui| {
                 field::count_ui(ui, &mut draft.training.steps, 1..=100_000_000)
             }),
         };
     });
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], say!("schedule.batch"), say!("schedule.batch_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.batch"), t!("schedule.batch_help"), None, |ui| {
             field::count_ui(ui, &mut draft.training.batch_size, 1..=4096)
         });
         rate_ui(&mut sides[1], draft, issues);
@@ -99,10 +99,10 @@ fn pace_ui(
 fn recipe_ui(ui: &mut Ui, draft: &mut Draft) {
     let present = draft.recipe();
     let mut chosen = present.map(|recipe| recipe.name);
-    let own = (None, say!("schedule.no_recipe").to_owned());
+    let own = (None, t!("schedule.no_recipe").to_owned());
     let recipes = draft.recipes().map(|recipe| (Some(recipe.name), recipe.title.to_owned()));
     let choices: Vec<(Option<&str>, String)> = std::iter::once(own).chain(recipes).collect();
-    let changed = field::field_ui(ui, say!("schedule.recipe"), say!("schedule.recipe_help"), None, |ui| {
+    let changed = field::field_ui(ui, t!("schedule.recipe"), t!("schedule.recipe_help"), None, |ui| {
         field::choice_ui(ui, "recipe", &mut chosen, &choices)
     });
     if changed && let Some(recipe) = chosen.and_then(Recipe::named) {
@@ -117,27 +117,27 @@ fn recipe_ui(ui: &mut Ui, draft: &mut Draft) {
 
 fn rate_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     let error = error_of(issues, Field::LearningRate);
-    field::field_ui(ui, say!("schedule.rate"), say!("schedule.rate_help"), error, |ui| {
+    field::field_ui(ui, t!("schedule.rate"), t!("schedule.rate_help"), error, |ui| {
         draft.rate_edited |= field::text_ui(ui, &mut draft.learning_rate, "5e-3");
     });
     if draft.rate_edited {
-        let label = say!("schedule.rate_reset", rate = crate::text::scientific(draft.usual_rate()));
+        let label = t!("schedule.rate_reset", rate = crate::format::scientific(draft.usual_rate()));
         if link_ui(ui, &label).clicked() {
             draft.rate_edited = false;
             draft.follow_method();
         }
     } else {
-        ui.label(RichText::new(say!("schedule.rate_follows")).small().color(tokens(ui).muted));
+        ui.label(RichText::new(t!("schedule.rate_follows")).small().color(tokens(ui).muted));
     }
 }
 
 fn device_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
     let auto = state
         .device(DeviceChoice::Auto)
-        .map_or_else(|| say!("schedule.auto").to_owned(), |device| say!("schedule.auto_is", device = device.name));
+        .map_or_else(|| t!("schedule.auto").to_owned(), |device| t!("schedule.auto_is", device = device.name));
     let named = state.devices().iter().map(|device| {
         let name = if device.software {
-            format!("{} ({}; {})", device.name, device.api, say!("settings.software"))
+            format!("{} ({}; {})", device.name, device.api, t!("settings.software"))
         } else {
             format!("{} ({})", device.name, device.api)
         };
@@ -170,33 +170,33 @@ fn advanced_ui(ui: &mut Ui, draft: &mut Draft) {
     optimizer::optimizer_ui(ui, draft);
     ui.columns(3, |sides| {
         let t = &mut draft.training;
-        field::field_ui(&mut sides[0], say!("schedule.eval_every"), say!("schedule.eval_every_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.eval_every"), t!("schedule.eval_every_help"), None, |ui| {
             field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
         });
-        field::field_ui(&mut sides[1], say!("schedule.sample_rows"), say!("schedule.sample_rows_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.sample_rows"), t!("schedule.sample_rows_help"), None, |ui| {
             field::count_ui(ui, &mut t.sample_rows, 0..=50)
         });
-        field::field_ui(&mut sides[2], say!("schedule.sample_tokens"), "", None, |ui| {
+        field::field_ui(&mut sides[2], t!("schedule.sample_tokens"), "", None, |ui| {
             field::count_ui(ui, &mut t.sample_tokens, 1..=1000)
         });
     });
     ui.columns(3, |sides| {
-        sides[0].checkbox(&mut draft.early_stopping, say!("schedule.early"));
+        sides[0].checkbox(&mut draft.early_stopping, t!("schedule.early"));
         if draft.early_stopping {
-            field::field_ui(&mut sides[0], say!("schedule.patience"), say!("schedule.patience_help"), None, |ui| {
+            field::field_ui(&mut sides[0], t!("schedule.patience"), t!("schedule.patience_help"), None, |ui| {
                 field::count_ui(ui, &mut draft.patience, 1..=1000)
             });
         }
-        sides[1].checkbox(&mut draft.clip, say!("schedule.clip"));
+        sides[1].checkbox(&mut draft.clip, t!("schedule.clip"));
         if draft.clip {
-            field::field_ui(&mut sides[1], say!("schedule.clip_norm"), "", None, |ui| {
+            field::field_ui(&mut sides[1], t!("schedule.clip_norm"), "", None, |ui| {
                 field::number_ui(ui, &mut draft.clip_norm, 0.001..=1000.0, 0.05)
             });
         }
-        field::field_ui(&mut sides[2], say!("schedule.seed"), say!("schedule.seed_help"), None, |ui| {
+        field::field_ui(&mut sides[2], t!("schedule.seed"), t!("schedule.seed_help"), None, |ui| {
             field::seed_ui(ui, &mut draft.seed)
         });
     });
     let recompute = &mut draft.training.gradient_checkpointing;
-    field::check_ui(ui, recompute, say!("schedule.recompute"), say!("schedule.recompute_help"));
+    field::check_ui(ui, recompute, t!("schedule.recompute"), t!("schedule.recompute_help"));
 }

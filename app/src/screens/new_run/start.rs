@@ -8,8 +8,8 @@ use super::draft::{Draft, InitKind};
 use super::error_of;
 use super::tuning::Kind;
 use crate::home::typed;
-use crate::say;
 use crate::state::State;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::field;
 
@@ -64,35 +64,35 @@ impl InitKind {
 
     /// What is said when that is not named.
     pub(super) fn without_text(self) -> &'static str {
-        if self == Self::Adapter { say!("issue.no_adapter") } else { say!("issue.no_words") }
+        if self == Self::Adapter { t!("issue.no_adapter") } else { t!("issue.no_words") }
     }
 
     /// What it is called.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Scaled => say!("method.init_scaled"),
-            Self::Random => say!("method.init_random"),
-            Self::Zero => say!("method.init_zero"),
-            Self::Vocabulary => say!("method.init_vocabulary"),
-            Self::Frequent => say!("method.init_frequent"),
-            Self::Classes => say!("method.init_classes"),
-            Self::Words => say!("method.init_words"),
-            Self::Prefill => say!("method.init_prefill"),
-            Self::Adapter => say!("method.init_adapter"),
+            Self::Scaled => t!("method.init_scaled"),
+            Self::Random => t!("method.init_random"),
+            Self::Zero => t!("method.init_zero"),
+            Self::Vocabulary => t!("method.init_vocabulary"),
+            Self::Frequent => t!("method.init_frequent"),
+            Self::Classes => t!("method.init_classes"),
+            Self::Words => t!("method.init_words"),
+            Self::Prefill => t!("method.init_prefill"),
+            Self::Adapter => t!("method.init_adapter"),
         }
     }
 
     fn note(self) -> &'static str {
         match self {
-            Self::Scaled => say!("method.scaled_note"),
-            Self::Random => say!("method.random_note"),
-            Self::Zero => say!("method.zero_note"),
-            Self::Vocabulary => say!("method.vocabulary_note"),
-            Self::Frequent => say!("method.frequent_note"),
-            Self::Classes => say!("method.classes_note"),
-            Self::Words => say!("method.words_note"),
-            Self::Prefill => say!("method.prefill_note"),
-            Self::Adapter => say!("method.adapter_note"),
+            Self::Scaled => t!("method.scaled_note"),
+            Self::Random => t!("method.random_note"),
+            Self::Zero => t!("method.zero_note"),
+            Self::Vocabulary => t!("method.vocabulary_note"),
+            Self::Frequent => t!("method.frequent_note"),
+            Self::Classes => t!("method.classes_note"),
+            Self::Words => t!("method.words_note"),
+            Self::Prefill => t!("method.prefill_note"),
+            Self::Adapter => t!("method.adapter_note"),
         }
     }
 }
@@ -102,19 +102,19 @@ pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
     let task = draft.shown_task(state.model_asked(&draft.model));
     let kinds = InitKind::offered(Kind::Prefix, task.has_classes() || draft.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
-    field::field_ui(ui, say!("method.init"), say!("method.init_help"), None, |ui| {
+    field::field_ui(ui, t!("method.init"), t!("method.init_help"), None, |ui| {
         field::choice_ui(ui, "init", &mut draft.init, &choices)
     });
     let note = match draft.init {
         // The network gives values of its own; those sizes are the flat prefix's.
-        InitKind::Random if draft.reparameterise => say!("method.random_network_note"),
+        InitKind::Random if draft.reparameterise => t!("method.random_network_note"),
         init => init.note(),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
     if draft.init.needs_text() {
         let (name, hint) = match draft.init {
-            InitKind::Adapter => (say!("method.adapter_folder"), ""),
-            _ => (say!("method.words"), say!("method.words_hint")),
+            InitKind::Adapter => (t!("method.adapter_folder"), ""),
+            _ => (t!("method.words"), t!("method.words_hint")),
         };
         let error = error_of(issues, Field::Words);
         field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut draft.words, hint));

@@ -6,7 +6,7 @@ use engine::config::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::say;
+use crate::t;
 
 /// The methods that the form offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ impl Kind {
     /// Why it is of no use for a task; `None` if it is.
     pub fn why_not(self, task: Task) -> Option<&'static str> {
         match self {
-            Self::HeadOnly if !task.has_classes() => Some(say!("method.head_needs_classes")),
-            Self::Text if task.has_classes() => Some(say!("method.text_has_no_head")),
+            Self::HeadOnly if !task.has_classes() => Some(t!("method.head_needs_classes")),
+            Self::Text if task.has_classes() => Some(t!("method.text_has_no_head")),
             _ => None,
         }
     }

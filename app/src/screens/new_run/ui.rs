@@ -14,11 +14,11 @@ use super::draft::Draft;
 use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::{data, lab, method, model, rows, schedule};
 use crate::action::{Action, Pick};
-use crate::say;
+use crate::i18n::{Language, tell};
 use crate::screens::library::action::LibraryAction;
 use crate::state::State;
 use crate::state::notices::Level;
-use crate::text::{Language, tell};
+use crate::t;
 use crate::theme;
 use crate::widgets::button::quiet_ui;
 use crate::widgets::surface::{banner_ui, heading_ui};
@@ -147,7 +147,7 @@ impl NewRun {
         let mut rows_before = String::new();
         ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
             if !narrow {
-                heading_ui(ui, say!("screen.new_run"), say!("new_run.note"), |_| {});
+                heading_ui(ui, t!("screen.new_run"), t!("new_run.note"), |_| {});
             }
             self.replaced_ui(ui, &mut draft);
             rows_before.clone_from(&draft.train);
@@ -178,13 +178,13 @@ impl NewRun {
         if self.replaced.is_none() {
             return;
         }
-        banner_ui(ui, Level::Info, say!("new_run.replaced"), "", "", |ui| {
-            if quiet_ui(ui, true, say!("new_run.bring_back")).clicked()
+        banner_ui(ui, Level::Info, t!("new_run.replaced"), "", "", |ui| {
+            if quiet_ui(ui, true, t!("new_run.bring_back")).clicked()
                 && let Some(typed) = self.replaced.take()
             {
                 (*draft, self.touched) = (*typed, true);
             }
-            if quiet_ui(ui, true, say!("new_run.keep_filled")).clicked() {
+            if quiet_ui(ui, true, t!("new_run.keep_filled")).clicked() {
                 self.replaced = None;
             }
         });
@@ -194,7 +194,7 @@ impl NewRun {
     fn check(&mut self, draft: &Draft, state: &State) {
         let folder = state.model_folder(&draft.model);
         let model_failure = state.model_failure(&folder).map(|failure| match model::wanted_id(draft, state) {
-            Some(_) => say!("issue.not_fetched").to_owned(),
+            Some(_) => t!("issue.not_fetched").to_owned(),
             None => tell(&failure.what),
         });
         let data_failure = state.new_run.preview.failure().map(|failure| tell(&failure.what));
@@ -209,7 +209,7 @@ impl NewRun {
         };
         let key = (
             draft.clone(),
-            crate::text::spoken(),
+            crate::i18n::language(),
             [
                 facts.model.is_some() || model_failure.is_some(),
                 facts.preview.is_some_and(|preview| preview.train_rows > 0),

@@ -6,13 +6,13 @@ use engine::protocol::{Ask, Event, Report};
 use engine::training::Beginning;
 
 use crate::action::Screen;
-use crate::say;
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::state::outbox::Fill;
 use crate::state::request::Request;
 use crate::state::runs::AfterDetail;
 use crate::store::Request as StoreRequest;
+use crate::t;
 use crate::workspace::RunId;
 
 /// Something to be done with a run.
@@ -171,7 +171,7 @@ impl State {
                 self.notices.fail(&failure, now);
             }
             if let Some(path) = export.answer {
-                self.notices.add(Level::Good, say!("notice.written", path = path.display()), "", now);
+                self.notices.add(Level::Good, t!("notice.written", path = path.display()), "", now);
             }
         }
         is_ours

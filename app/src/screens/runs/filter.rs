@@ -1,7 +1,7 @@
 //! The line that filters the table of runs: words, and conditions such as `state:failed prefix>10 loss<2.5`.
 
-use crate::say;
 use crate::store::RunRow;
+use crate::t;
 
 /// Whether a run passes a line. What cannot be understood is looked for in the name.
 pub(super) fn passes(row: &RunRow, line: &str) -> bool {
@@ -55,16 +55,15 @@ pub(super) fn trouble(line: &str) -> Option<String> {
         let term = term.to_lowercase();
         if let Some((key, _, bound)) = comparison(&term) {
             if !is_figure(key) {
-                return Some(say!("runs.unknown_figure", word = key, known = FIGURES.join(", ")));
+                return Some(t!("runs.unknown_figure", word = key, known = FIGURES.join(", ")));
             }
-            return bound.parse::<f64>().is_err().then(|| say!("runs.no_bound", word = key));
+            return bound.parse::<f64>().is_err().then(|| t!("runs.no_bound", word = key));
         }
         let (key, _) = term.split_once(':')?;
         // A path of Windows or an address is a word like any other.
         let is_word = key.len() > 1 && key.chars().all(char::is_alphabetic) && !term.contains("://");
         let is_unknown = is_word && !WORDS.contains(&key);
-        is_unknown
-            .then(|| say!("runs.unknown_word", word = key, known = WORDS.map(|word| format!("{word}:")).join(", ")))
+        is_unknown.then(|| t!("runs.unknown_word", word = key, known = WORDS.map(|word| format!("{word}:")).join(", ")))
     })
 }
 

@@ -7,9 +7,9 @@ use egui::{RichText, Ui};
 use super::action::{Export, RunAction};
 use crate::action::{Action, Pick};
 use crate::home::typed;
-use crate::say;
 use crate::state::State;
 use crate::store::RunRow;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::field;
@@ -44,16 +44,16 @@ impl Form {
         let is_prefix = row.method.starts_with("prefix") && !row.method.contains("LoRA");
         match self {
             Self::Peft => None,
-            Self::Merged => (row.n_virtual > 0 || row.method.starts_with("text")).then(|| say!("send.no_weights")),
-            Self::File => (!is_prefix).then(|| say!("send.no_prefix")),
+            Self::Merged => (row.n_virtual > 0 || row.method.starts_with("text")).then(|| t!("send.no_weights")),
+            Self::File => (!is_prefix).then(|| t!("send.no_prefix")),
         }
     }
 
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Peft => (say!("send.peft"), say!("send.peft_note")),
-            Self::Merged => (say!("send.merged"), say!("send.merged_note")),
-            Self::File => (say!("send.file"), say!("send.file_note")),
+            Self::Peft => (t!("send.peft"), t!("send.peft_note")),
+            Self::Merged => (t!("send.merged"), t!("send.merged_note")),
+            Self::File => (t!("send.file"), t!("send.file_note")),
         }
     }
 
@@ -71,7 +71,7 @@ impl Form {
 pub(super) fn menu_ui(ui: &mut Ui, one: Option<&RunRow>, sending: &mut Option<Sending>) {
     let row = one.filter(|row| !row.files_missing && (row.step > 0 || row.best_loss.is_some()));
     ui.add_enabled_ui(row.is_some(), |ui| {
-        ui.menu_button(say!("send.menu"), |ui| {
+        ui.menu_button(t!("send.menu"), |ui| {
             let Some(row) = row else { return };
             for form in [Form::Peft, Form::Merged, Form::File] {
                 let why_not = form.why_not(row);
@@ -98,22 +98,22 @@ pub(super) fn send_ui(ui: &mut Ui, sending: &mut Option<Sending>, state: &State,
         ui.add(egui::Label::new(RichText::new(note).color(tokens(ui).muted)).wrap());
         ui.add_space(theme::SMALL_GAP);
         let (name, hint, pick) = match form {
-            Form::File => (say!("send.to_file"), say!("send.file_hint"), Pick::ShareFile),
-            Form::Peft | Form::Merged => (say!("send.to_folder"), say!("send.folder_hint"), Pick::ExportFolder),
+            Form::File => (t!("send.to_file"), t!("send.file_hint"), Pick::ShareFile),
+            Form::Peft | Form::Merged => (t!("send.to_folder"), t!("send.folder_hint"), Pick::ExportFolder),
         };
-        let edit = field::field_ui(ui, name, "", None, |ui| field::path_ui(ui, to, hint, say!("send.browse")));
+        let edit = field::field_ui(ui, name, "", None, |ui| field::path_ui(ui, to, hint, t!("send.browse")));
         if edit.browse {
             out.push(Action::Browse(pick));
         }
         if *form == Form::File {
-            ui.checkbox(with_samples, say!("send.with_samples")).on_hover_text(say!("send.with_samples_help"));
+            ui.checkbox(with_samples, t!("send.with_samples")).on_hover_text(t!("send.with_samples_help"));
         }
         ui.horizontal(|ui| {
-            if primary_ui(ui, !to.trim().is_empty(), say!("send.write")).clicked() {
+            if primary_ui(ui, !to.trim().is_empty(), t!("send.write")).clicked() {
                 out.push(form.action(row, *with_samples, typed(to)));
                 done = true;
             }
-            done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
+            done |= quiet_ui(ui, true, t!("frame.cancel")).clicked();
         });
     });
     if done || modal.should_close() {

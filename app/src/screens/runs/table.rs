@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Deed;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::format;
+use crate::i18n::tell;
 use crate::state::notices::Level;
 use crate::store::{RunRow, RunState};
-use crate::text;
-use crate::text::tell;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::icon::{self, Icon};
 use crate::widgets::sparkline::sparkline_in;
@@ -107,30 +107,30 @@ impl Sort {
 
 fn title(column: SortBy) -> &'static str {
     match column {
-        SortBy::State => say!("column.state"),
-        SortBy::Name => say!("column.name"),
-        SortBy::Model => say!("column.model"),
-        SortBy::Method => say!("column.method"),
-        SortBy::BestLoss => say!("column.best"),
-        SortBy::LastLoss => say!("column.last"),
-        SortBy::Curve => say!("column.curve"),
-        SortBy::Steps => say!("column.steps"),
-        SortBy::Duration => say!("column.duration"),
-        SortBy::Started => say!("column.started"),
+        SortBy::State => t!("column.state"),
+        SortBy::Name => t!("column.name"),
+        SortBy::Model => t!("column.model"),
+        SortBy::Method => t!("column.method"),
+        SortBy::BestLoss => t!("column.best"),
+        SortBy::LastLoss => t!("column.last"),
+        SortBy::Curve => t!("column.curve"),
+        SortBy::Steps => t!("column.steps"),
+        SortBy::Duration => t!("column.duration"),
+        SortBy::Started => t!("column.started"),
     }
 }
 
 /// A state's name and how it is coloured; a run that the user stopped is no error.
 pub fn state_words(state: RunState) -> (&'static str, Option<Level>) {
     match state {
-        RunState::Queued => (say!("state.queued"), None),
-        RunState::Preparing => (say!("state.preparing"), Some(Level::Info)),
-        RunState::Running => (say!("state.running"), Some(Level::Info)),
-        RunState::Paused => (say!("state.paused"), Some(Level::Warn)),
-        RunState::Finished => (say!("state.finished"), Some(Level::Good)),
-        RunState::Stopped => (say!("state.stopped"), None),
-        RunState::Failed => (say!("state.failed"), Some(Level::Bad)),
-        RunState::Interrupted => (say!("state.interrupted"), Some(Level::Warn)),
+        RunState::Queued => (t!("state.queued"), None),
+        RunState::Preparing => (t!("state.preparing"), Some(Level::Info)),
+        RunState::Running => (t!("state.running"), Some(Level::Info)),
+        RunState::Paused => (t!("state.paused"), Some(Level::Warn)),
+        RunState::Finished => (t!("state.finished"), Some(Level::Good)),
+        RunState::Stopped => (t!("state.stopped"), None),
+        RunState::Failed => (t!("state.failed"), Some(Level::Bad)),
+        RunState::Interrupted => (t!("state.interrupted"), Some(Level::Warn)),
     }
 }
 
@@ -198,7 +198,7 @@ impl<'a> Table<'a> {
     fn cell(&self, ui: &mut Ui, column: SortBy, row: &RunRow) {
         let t = tokens(ui);
         let number = |text: String| RichText::new(text).text_style(theme::small_number());
-        let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), text::figure);
+        let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), format::figure);
         let cell = match column {
             SortBy::State => {
                 let (word, level) = state_words(row.state);
@@ -230,9 +230,9 @@ impl<'a> Table<'a> {
             }
             SortBy::Steps if row.total_steps == 0 => number("–".to_owned()),
             SortBy::Steps => number(steps_text(row)),
-            SortBy::Duration => number(text::duration(row.duration_secs)),
+            SortBy::Duration => number(format::duration(row.duration_secs)),
             SortBy::Started => {
-                RichText::new(text::ago(row.started.unwrap_or(row.created) as f64, self.now)).small().color(t.muted)
+                RichText::new(format::ago(row.started.unwrap_or(row.created) as f64, self.now)).small().color(t.muted)
             }
         };
         ui.add(Label::new(cell).truncate());
@@ -246,7 +246,7 @@ impl Table<'_> {
         for (deed, enabled) in (self.menu)(row) {
             let button = ui.add_enabled(enabled, egui::Button::new(deed.name()));
             // The bar above the table has buttons of the same words.
-            let label = say!("runs.of", what = deed.name(), name = row.name);
+            let label = t!("runs.of", what = deed.name(), name = row.name);
             button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, &label));
             if button.clicked() {
                 self.pressed = Some((index, deed));
@@ -285,10 +285,10 @@ fn hover_text(row: &RunRow, column: SortBy) -> String {
             .as_ref()
             .map(|failure| format!("{}\n{}", tell(&failure.what), tell(&failure.advice)))
             .unwrap_or_default(),
-        _ if row.files_missing => say!("runs.files_missing").to_owned(),
+        _ if row.files_missing => t!("runs.files_missing").to_owned(),
         SortBy::Name => [&row.name, &row.method, &row.model, &row.dataset].map(String::as_str).join("\n"),
         SortBy::Steps if row.total_steps > 0 => {
-            format!("{} / {}", text::count(row.step as usize), text::count(row.total_steps as usize))
+            format!("{} / {}", format::count(row.step as usize), format::count(row.total_steps as usize))
         }
         _ => String::new(),
     }
@@ -299,7 +299,7 @@ impl TableDelegate for Table<'_> {
         let t = tokens(ui);
         let (column, _) = self.columns[cell.col_range.start];
         let response = ui.interact(ui.max_rect(), ui.unique_id().with("sort"), Sense::click());
-        let label = say!("runs.sort_by", column = title(column));
+        let label = t!("runs.sort_by", column = title(column));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         let ink = if response.hovered() || self.sort.by == column { t.text } else { t.muted };
         padded(ui, |ui| {

@@ -9,9 +9,9 @@ use super::action::RunAction;
 use super::table::{Sort, SortBy};
 use super::{filter, send, table, welcome};
 use crate::action::{Action, Screen};
-use crate::say;
 use crate::state::State;
 use crate::store::{RunRow, RunState};
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
 use crate::widgets::field;
@@ -44,13 +44,13 @@ impl Deed {
     /// What its button says.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Open => say!("runs.open"),
-            Self::Compare => say!("runs.compare"),
-            Self::Explore => say!("runs.explore"),
-            Self::Resume => say!("runs.resume"),
-            Self::Duplicate => say!("runs.duplicate"),
-            Self::Rename => say!("runs.rename"),
-            Self::Delete => say!("runs.delete"),
+            Self::Open => t!("runs.open"),
+            Self::Compare => t!("runs.compare"),
+            Self::Explore => t!("runs.explore"),
+            Self::Resume => t!("runs.resume"),
+            Self::Duplicate => t!("runs.duplicate"),
+            Self::Rename => t!("runs.rename"),
+            Self::Delete => t!("runs.delete"),
         }
     }
 
@@ -128,7 +128,7 @@ impl Runs {
         let Some(runs) = &state.runs.list else {
             ui.horizontal(|ui| {
                 ui.spinner();
-                ui.label(say!("runs.loading"));
+                ui.label(t!("runs.loading"));
             });
             return;
         };
@@ -136,8 +136,8 @@ impl Runs {
             return welcome::welcome_ui(ui, state, out);
         }
         self.selected.retain(|id| runs.iter().any(|row| row.id == *id));
-        heading_ui(ui, say!("screen.runs"), &say!("runs.count", n = runs.len()), |ui| {
-            if primary_ui(ui, true, say!("runs.begin")).clicked() {
+        heading_ui(ui, t!("screen.runs"), &t!("runs.count", n = runs.len()), |ui| {
+            if primary_ui(ui, true, t!("runs.begin")).clicked() {
                 out.push(Action::Show(Screen::NewRun));
             }
         });
@@ -150,7 +150,7 @@ impl Runs {
         }
         if rows.is_empty() {
             if trouble.is_none() {
-                crate::widgets::surface::empty_ui(ui, say!("runs.none_match"), say!("runs.none_match_advice"));
+                crate::widgets::surface::empty_ui(ui, t!("runs.none_match"), t!("runs.none_match_advice"));
             }
         } else {
             self.keys(ui, &rows, state, out);
@@ -252,8 +252,8 @@ impl Runs {
         let one = if let [row] = chosen.as_slice() { Some(*row) } else { None };
         let writable = is_writable(state);
         ui.horizontal_wrapped(|ui| {
-            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.kept.filter, say!("runs.filter_hint"), 200.0);
-            ui.name_inputs(say!("runs.filter"), line).on_hover_text(say!("runs.filter_help"));
+            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.kept.filter, t!("runs.filter_hint"), 200.0);
+            ui.name_inputs(t!("runs.filter"), line).on_hover_text(t!("runs.filter_help"));
             for deed in Deed::ALL {
                 if deed == Deed::Delete {
                     send::menu_ui(ui, one, &mut self.sending);
@@ -272,16 +272,16 @@ impl Runs {
         let mut done = false;
         let modal = egui::Modal::new(egui::Id::unique("rename")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(380.0);
-            ui.label(RichText::new(say!("runs.rename_title")).text_style(theme::title()));
-            let entered = ui.name_inputs(say!("runs.new_name"), |ui| field::entry_ui(ui, name, std::mem::take(fresh)));
+            ui.label(RichText::new(t!("runs.rename_title")).text_style(theme::title()));
+            let entered = ui.name_inputs(t!("runs.new_name"), |ui| field::entry_ui(ui, name, std::mem::take(fresh)));
             ui.horizontal(|ui| {
-                if (primary_ui(ui, !name.trim().is_empty(), say!("runs.rename_do")).clicked() || entered)
+                if (primary_ui(ui, !name.trim().is_empty(), t!("runs.rename_do")).clicked() || entered)
                     && !name.trim().is_empty()
                 {
                     out.push(Action::Run(RunAction::Rename(run.clone(), name.trim().to_owned())));
                     done = true;
                 }
-                done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
+                done |= quiet_ui(ui, true, t!("frame.cancel")).clicked();
             });
         });
         if done || modal.should_close() {
@@ -297,8 +297,8 @@ impl Runs {
         let modal = egui::Modal::new(egui::Id::unique("delete")).frame(modal_frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
             let title = match rows.len() {
-                1 => say!("runs.delete_one").to_owned(),
-                n => say!("runs.delete_title", n = n),
+                1 => t!("runs.delete_one").to_owned(),
+                n => t!("runs.delete_title", n = n),
             };
             ui.label(RichText::new(title).text_style(theme::title()));
             for row in rows.iter().take(8) {
@@ -306,14 +306,14 @@ impl Runs {
                 let folder = RichText::new(row.folder.display().to_string()).small().color(tokens(ui).muted);
                 ui.add(egui::Label::new(folder).truncate());
             }
-            let sentence = if live { say!("runs.delete_live") } else { say!("runs.delete_files") };
+            let sentence = if live { t!("runs.delete_live") } else { t!("runs.delete_files") };
             ui.add(egui::Label::new(sentence).wrap());
             ui.horizontal(|ui| {
-                if danger_ui(ui, !live, say!("runs.delete_do")).clicked() {
+                if danger_ui(ui, !live, t!("runs.delete_do")).clicked() {
                     out.extend(rows.iter().map(|row| Action::Run(RunAction::Delete(row.id.clone()))));
                     done = true;
                 }
-                done |= quiet_ui(ui, true, say!("frame.cancel")).clicked();
+                done |= quiet_ui(ui, true, t!("frame.cancel")).clicked();
             });
         });
         if done || modal.should_close() {

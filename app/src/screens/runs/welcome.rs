@@ -4,9 +4,9 @@ use egui::{RichText, Ui};
 use engine::config::RunConfig;
 
 use crate::action::{Action, Pick, Screen};
-use crate::say;
 use crate::screens::new_run::action::NewRunAction;
 use crate::state::State;
+use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::link_ui;
 use crate::widgets::icon::Icon;
@@ -15,40 +15,40 @@ use crate::widgets::surface::big_choice_ui;
 /// Draws it.
 pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     ui.add_space(36.0);
-    ui.label(RichText::new(say!("runs.welcome")).heading());
-    ui.add(egui::Label::new(RichText::new(say!("runs.welcome_note")).color(tokens(ui).muted)).wrap());
+    ui.label(RichText::new(t!("runs.welcome")).heading());
+    ui.add(egui::Label::new(RichText::new(t!("runs.welcome_note")).color(tokens(ui).muted)).wrap());
     ui.add_space(20.0);
     ui.columns(3, |columns| {
         let [first, second, third] = columns else { return };
         let note = match &state.env.starter {
-            Some(_) => say!("runs.starter_note"),
-            None => say!("runs.starter_missing"),
+            Some(_) => t!("runs.starter_note"),
+            None => t!("runs.starter_missing"),
         };
-        if big_choice_ui(first, Icon::Curve, say!("runs.starter"), note).clicked() {
+        if big_choice_ui(first, Icon::Curve, t!("runs.starter"), note).clicked() {
             match &state.env.starter {
                 Some(config) => out.push(Action::NewRun(NewRunAction::Start(config.clone()))),
                 None => out.push(Action::Show(Screen::NewRun)),
             }
         }
-        if big_choice_ui(second, Icon::Shelf, say!("runs.open_model"), say!("runs.open_model_note")).clicked() {
+        if big_choice_ui(second, Icon::Shelf, t!("runs.open_model"), t!("runs.open_model_note")).clicked() {
             out.push(Action::Show(Screen::NewRun));
             out.push(Action::Browse(Pick::Model));
         }
-        if big_choice_ui(third, Icon::Plus, say!("runs.new"), say!("runs.new_note")).clicked() {
+        if big_choice_ui(third, Icon::Plus, t!("runs.new"), t!("runs.new_note")).clicked() {
             out.push(Action::Show(Screen::NewRun));
         }
     });
     ui.add_space(18.0);
     if !state.env.other_starters.is_empty() {
         ui.horizontal_wrapped(|ui| {
-            ui.label(RichText::new(say!("runs.other_starters")).color(tokens(ui).muted));
+            ui.label(RichText::new(t!("runs.other_starters")).color(tokens(ui).muted));
             for config in &state.env.other_starters {
                 other_ui(ui, config, out);
             }
         });
     }
-    ui.label(RichText::new(say!("runs.drop_note")).color(tokens(ui).muted));
-    let place = say!("runs.workspace", path = state.env.workspace.display());
+    ui.label(RichText::new(t!("runs.drop_note")).color(tokens(ui).muted));
+    let place = t!("runs.workspace", path = state.env.workspace.display());
     ui.label(RichText::new(place).small().color(tokens(ui).faint));
 }
 

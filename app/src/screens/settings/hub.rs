@@ -5,9 +5,9 @@ use engine::hub::TokenSource;
 
 use super::action::SettingsAction;
 use crate::action::{Action, Secret};
-use crate::say;
 use crate::settings::Settings;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
 use crate::widgets::field;
@@ -25,8 +25,8 @@ impl HubSettings {
     /// Draws the card's inside.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec<Action>) {
         let facts = &state.hub.facts;
-        ui.add(egui::Label::new(RichText::new(say!("hub.settings_note")).color(tokens(ui).muted)).wrap());
-        field::field_ui(ui, say!("hub.endpoint"), say!("hub.endpoint_help"), None, |ui| {
+        ui.add(egui::Label::new(RichText::new(t!("hub.settings_note")).color(tokens(ui).muted)).wrap());
+        field::field_ui(ui, t!("hub.endpoint"), t!("hub.endpoint_help"), None, |ui| {
             let text = self.endpoint.get_or_insert_with(|| settings.hub_endpoint.clone());
             let width = ui.available_width();
             let edit = field::line_ui(ui, text, &facts.endpoint, width);
@@ -41,26 +41,26 @@ impl HubSettings {
             failure_ui(ui, failure);
         }
         let said = match facts.token {
-            TokenSource::None => say!("hub.token_none"),
-            TokenSource::Own => say!("hub.token_own"),
-            TokenSource::Environment => say!("hub.token_environment"),
-            TokenSource::Shared => say!("hub.token_shared"),
+            TokenSource::None => t!("hub.token_none"),
+            TokenSource::Own => t!("hub.token_own"),
+            TokenSource::Environment => t!("hub.token_environment"),
+            TokenSource::Shared => t!("hub.token_shared"),
         };
-        field::field_ui(ui, say!("hub.token"), say!("hub.token_help"), None, |ui| {
+        field::field_ui(ui, t!("hub.token"), t!("hub.token_help"), None, |ui| {
             let size = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT);
             ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let forget = facts.token == TokenSource::Own;
-                if quiet_ui(ui, forget, say!("hub.forget_token")).clicked() {
+                if quiet_ui(ui, forget, t!("hub.forget_token")).clicked() {
                     out.push(Action::Settings(SettingsAction::KeepToken(Secret(String::new()))));
                 }
-                if quiet_ui(ui, !self.token.trim().is_empty(), say!("hub.keep_token")).clicked() {
+                if quiet_ui(ui, !self.token.trim().is_empty(), t!("hub.keep_token")).clicked() {
                     out.push(Action::Settings(SettingsAction::KeepToken(Secret(std::mem::take(&mut self.token)))));
                 }
                 let width = ui.available_width();
                 field::secret_ui(ui, &mut self.token, said, width);
             });
         });
-        fact_ui(ui, say!("hub.cache"), &facts.cache.display().to_string());
+        fact_ui(ui, t!("hub.cache"), &facts.cache.display().to_string());
     }
 }
 

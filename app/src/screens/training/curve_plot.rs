@@ -7,7 +7,7 @@ use egui::{Color32, Id, Ui, WidgetInfo};
 use egui_plot::{AxisHints, HoverPosition, Line, MarkerShape, Plot, PlotMemory, PlotPoints, Points};
 
 use super::series::Series;
-use crate::text::{figure, scientific};
+use crate::format::{figure, scientific};
 use crate::theme::tokens;
 
 /// One curve.

@@ -6,9 +6,9 @@ use super::curve_plot::{Cache, Canvas, Curve, Dots, curves_ui};
 use super::series::Smoothed;
 use super::state::RunView;
 use crate::action::Action;
-use crate::say;
 use crate::screens::settings::action::SettingsAction;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::surface::card_ui;
 use crate::workspace::RunId;
@@ -33,13 +33,13 @@ impl Plots {
         let mut weight = self.smoothing.unwrap_or(state.settings.smoothing);
         card_ui(ui, "", |ui| {
             ui.horizontal(|ui| {
-                ui.label(RichText::new(say!("training.loss")).text_style(theme::title()));
-                mark_ui(ui, t.faint, say!("training.raw"));
-                mark_ui(ui, t.accent, say!("training.smooth"));
-                mark_ui(ui, t.second, say!("training.validation"));
-                mark_ui(ui, t.good, say!("training.best_mark"));
+                ui.label(RichText::new(t!("training.loss")).text_style(theme::title()));
+                mark_ui(ui, t.faint, t!("training.raw"));
+                mark_ui(ui, t.accent, t!("training.smooth"));
+                mark_ui(ui, t.second, t!("training.validation"));
+                mark_ui(ui, t.good, t!("training.best_mark"));
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                    let slider = ui.name_inputs(say!("training.smoothing"), |ui| {
+                    let slider = ui.name_inputs(t!("training.smoothing"), |ui| {
                         ui.spacing_mut().interact_size.y = 22.0;
                         ui.add(Slider::new(&mut weight, 0.0..=0.99).fixed_decimals(2))
                     });
@@ -50,12 +50,12 @@ impl Plots {
                         let settings = crate::settings::Settings { smoothing: weight, ..state.settings.clone() };
                         out.push(Action::Settings(SettingsAction::Keep(Box::new(settings))));
                     }
-                    ui.label(RichText::new(say!("training.smoothing")).small().color(t.muted));
+                    ui.label(RichText::new(t!("training.smoothing")).small().color(t.muted));
                 });
             });
             self.smoothed.follow(&view.loss, weight);
             let dots = Dots {
-                name: say!("training.validation"),
+                name: t!("training.validation"),
                 points: view
                     .evaluations
                     .iter()
@@ -67,15 +67,15 @@ impl Plots {
             };
             let faint = t.faint.gamma_multiply(0.55);
             let curves = [
-                Curve { name: say!("training.raw"), series: &view.loss, color: faint, width: 1.0 },
-                Curve { name: say!("training.smooth"), series: &self.smoothed.series, color: t.accent, width: 2.0 },
+                Curve { name: t!("training.raw"), series: &view.loss, color: faint, width: 1.0 },
+                Curve { name: t!("training.smooth"), series: &self.smoothed.series, color: t.accent, width: 2.0 },
             ];
             let canvas = Canvas {
-                label: say!("training.loss_plot"),
+                label: t!("training.loss_plot"),
                 height: 250.0,
                 group: &view.id.0,
                 steps: total,
-                empty: say!("training.no_points"),
+                empty: t!("training.no_points"),
             };
             curves_ui(ui, canvas, &mut self.cache, &curves, Some(&dots));
         });
@@ -86,9 +86,9 @@ impl Plots {
     fn small_ui(&mut self, ui: &mut Ui, view: &RunView, total: usize) {
         let t = tokens(ui);
         let plots = [
-            (say!("training.rate"), &view.learning_rate),
-            (say!("training.norm"), &view.grad_norm),
-            (say!("training.speed"), &view.speed),
+            (t!("training.rate"), &view.learning_rate),
+            (t!("training.norm"), &view.grad_norm),
+            (t!("training.speed"), &view.speed),
         ];
         ui.columns(3, |columns| {
             for (ui, (name, series)) in columns.iter_mut().zip(plots) {

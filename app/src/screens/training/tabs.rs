@@ -4,10 +4,10 @@ use egui::{RichText, ScrollArea, Ui};
 use engine::training::{NamedFigures, SampleReport};
 
 use super::state::RunView;
-use crate::say;
+use crate::format;
+use crate::i18n::tell;
 use crate::store::{LogLevel, LogLine};
-use crate::text;
-use crate::text::tell;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -42,9 +42,9 @@ impl Tabs {
         }
         card_ui(ui, "", |ui| {
             let names = [
-                (Tab::Samples, say!("training.samples")),
-                (Tab::Log, say!("training.log")),
-                (Tab::Config, say!("training.config")),
+                (Tab::Samples, t!("training.samples")),
+                (Tab::Log, t!("training.log")),
+                (Tab::Config, t!("training.config")),
             ];
             segmented_ui(ui, &mut self.tab, &names);
             ui.add_space(theme::SMALL_GAP);
@@ -60,24 +60,24 @@ impl Tabs {
         let mut steps: Vec<usize> = view.samples.iter().map(|sample| sample.step).collect();
         steps.dedup();
         let Some(&last) = steps.last() else {
-            return empty_ui(ui, say!("training.no_samples"), say!("training.no_samples_advice"));
+            return empty_ui(ui, t!("training.no_samples"), t!("training.no_samples_advice"));
         };
         let place = self.step.and_then(|step| steps.iter().position(|known| *known == step)).unwrap_or(steps.len() - 1);
         let shown = steps[place];
         ui.horizontal(|ui| {
-            if ui.add_enabled(place > 0, egui::Button::new(say!("training.earlier"))).clicked() {
+            if ui.add_enabled(place > 0, egui::Button::new(t!("training.earlier"))).clicked() {
                 self.step = Some(steps[place - 1]);
             }
-            if ui.add_enabled(shown != last, egui::Button::new(say!("training.later"))).clicked() {
+            if ui.add_enabled(shown != last, egui::Button::new(t!("training.later"))).clicked() {
                 let next = steps[place + 1];
                 self.step = (next != last).then_some(next);
             }
             let evaluation = view.evaluations.iter().find(|e| e.step == shown);
-            let loss = evaluation.map_or_else(|| "–".to_owned(), |e| text::figure(e.loss));
-            let mut line = say!("training.samples_at", step = shown, loss = loss);
+            let loss = evaluation.map_or_else(|| "–".to_owned(), |e| format::figure(e.loss));
+            let mut line = t!("training.samples_at", step = shown, loss = loss);
             if let Some(figures) = evaluation.and_then(|e| e.figures.as_ref()) {
                 let accuracy = format!("{:.1}", 100.0 * figures.accuracy);
-                line.push_str(&say!("training.samples_accuracy", accuracy = accuracy));
+                line.push_str(&t!("training.samples_accuracy", accuracy = accuracy));
                 for NamedFigures { name, figures } in &figures.datasets {
                     line.push_str(&format!(" · {name} {:.1} %", 100.0 * figures.accuracy));
                 }
@@ -91,9 +91,9 @@ impl Tabs {
 
     fn log_ui(&mut self, ui: &mut Ui, view: &RunView) {
         ui.horizontal(|ui| {
-            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.search, say!("training.search"), 240.0);
-            ui.name_inputs(say!("training.search"), line);
-            if ui.button(say!("training.copy_log")).clicked() {
+            let line = |ui: &mut Ui| field::line_ui(ui, &mut self.search, t!("training.search"), 240.0);
+            ui.name_inputs(t!("training.search"), line);
+            if ui.button(t!("training.copy_log")).clicked() {
                 let lines = view.log.iter().map(|line| format!("{} {}", date_and_time(line.at), tell(&line.text)));
                 ui.ctx().copy_text(lines.collect::<Vec<_>>().join("\n"));
             }
@@ -102,7 +102,7 @@ impl Tabs {
         let fits = |line: &&LogLine| wanted.is_empty() || tell(&line.text).to_lowercase().contains(&wanted);
         let lines: Vec<_> = view.log.iter().filter(fits).collect();
         if lines.is_empty() {
-            return empty_ui(ui, say!("training.no_log"), "");
+            return empty_ui(ui, t!("training.no_log"), "");
         }
         let t = tokens(ui);
         let height = ui.text_style_height(&egui::TextStyle::Monospace) + 4.0;
@@ -132,9 +132,9 @@ fn sample_ui(ui: &mut Ui, sample: &SampleReport) {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = 4.0;
         for (name, text, ink) in [
-            (say!("training.prompt"), &sample.prompt, t.muted),
-            (say!("training.wanted"), &sample.reference, t.muted),
-            (say!("training.says"), &sample.text, t.text),
+            (t!("training.prompt"), &sample.prompt, t.muted),
+            (t!("training.wanted"), &sample.reference, t.muted),
+            (t!("training.says"), &sample.text, t.text),
         ] {
             ui.horizontal_top(|ui| {
                 let (rect, _) = ui.allocate_exact_size(egui::vec2(86.0, 18.0), egui::Sense::empty());
@@ -148,10 +148,10 @@ fn sample_ui(ui: &mut Ui, sample: &SampleReport) {
 
 fn config_ui(ui: &mut Ui, view: &RunView) {
     let Some(config) = &view.config else {
-        return empty_ui(ui, say!("training.no_config"), "");
+        return empty_ui(ui, t!("training.no_config"), "");
     };
     let text = toml::to_string_pretty(config.as_ref()).unwrap_or_else(|error| error.to_string());
-    if ui.button(say!("training.copy_config")).on_hover_text(say!("training.copy_config_help")).clicked() {
+    if ui.button(t!("training.copy_config")).on_hover_text(t!("training.copy_config_help")).clicked() {
         ui.ctx().copy_text(text.clone());
     }
     ui.add(egui::Label::new(RichText::new(text).monospace()).wrap().selectable(true));

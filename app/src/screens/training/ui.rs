@@ -12,7 +12,8 @@ use super::plots::Plots;
 use super::state::RunView;
 use super::tabs::Tabs;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::format;
+use crate::i18n::tell;
 use crate::screens::runs::action::RunAction;
 use crate::screens::runs::can_resume;
 use crate::screens::runs::table::state_words;
@@ -20,8 +21,7 @@ use crate::state::State;
 use crate::state::live::Live;
 use crate::state::notices::Level;
 use crate::store::RunRow;
-use crate::text;
-use crate::text::tell;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::surface::{banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui};
@@ -37,9 +37,9 @@ impl Training {
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let Some(view) = &state.runs.view else {
-            empty_ui(ui, say!("training.none"), say!("training.none_advice"));
+            empty_ui(ui, t!("training.none"), t!("training.none_advice"));
             ui.vertical_centered(|ui| {
-                if primary_ui(ui, true, say!("runs.begin")).clicked() {
+                if primary_ui(ui, true, t!("runs.begin")).clicked() {
                     out.push(Action::Show(Screen::NewRun));
                 }
             });
@@ -48,7 +48,7 @@ impl Training {
         let Some(row) = state.row(&view.id).or(view.row.as_ref()) else {
             ui.horizontal(|ui| {
                 ui.spinner();
-                ui.label(say!("training.reading"));
+                ui.label(t!("training.reading"));
             });
             return;
         };
@@ -62,7 +62,7 @@ impl Training {
                 let details = view.log.iter().rev().take(20).rev().map(|line| tell(&line.text));
                 let details = details.collect::<Vec<_>>().join("\n");
                 banner_ui(ui, Level::Bad, &tell(&failure.what), &tell(&failure.advice), &details, |ui| {
-                    if can_resume(row) && quiet_ui(ui, true, say!("training.resume")).clicked() {
+                    if can_resume(row) && quiet_ui(ui, true, t!("training.resume")).clicked() {
                         out.push(Action::Run(RunAction::Resume(row.id.clone())));
                     }
                 });
@@ -83,12 +83,12 @@ fn changed_ui(ui: &mut Ui, row: &RunRow, differences: &[Sentence], out: &mut Vec
     banner_ui(
         ui,
         Level::Warn,
-        say!("training.changed"),
+        t!("training.changed"),
         &differences.iter().map(tell).collect::<Vec<_>>().join("\n"),
         "",
         |ui| {
-            if quiet_ui(ui, can_resume(row), say!("training.resume_changed"))
-                .on_hover_text(say!("training.resume_changed_help"))
+            if quiet_ui(ui, can_resume(row), t!("training.resume_changed"))
+                .on_hover_text(t!("training.resume_changed_help"))
                 .clicked()
             {
                 out.push(Action::Run(RunAction::ResumeOnOthers(row.id.clone())));
@@ -108,9 +108,9 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
     card_ui(ui, "", |ui| {
         ui.horizontal(|ui| {
             let (word, level) = match live {
-                Some(live) if live.stopping => (say!("training.stopping"), Some(Level::Warn)),
-                Some(live) if live.paused => (say!("state.paused"), Some(Level::Warn)),
-                Some(live) => (live.phase.map_or(say!("state.preparing"), phase_word), Some(Level::Info)),
+                Some(live) if live.stopping => (t!("training.stopping"), Some(Level::Warn)),
+                Some(live) if live.paused => (t!("state.paused"), Some(Level::Warn)),
+                Some(live) => (live.phase.map_or(t!("state.preparing"), phase_word), Some(Level::Info)),
                 None => state_words(row.state),
             };
             let chip = match level {
@@ -119,7 +119,7 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
             };
             let first = live.filter(|live| live.phase == Some(Phase::FirstStep));
             if let Some(gpu) = first.and_then(Live::gpu) {
-                let line = say!("training.compiles", device = gpu);
+                let line = t!("training.compiles", device = gpu);
                 ui.label(RichText::new(&line).small().color(tokens(ui).muted));
                 chip.on_hover_text(line);
             }
@@ -127,18 +127,18 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
             let total = live.map_or(row.total_steps as usize, |live| live.total.max(row.total_steps as usize));
             if total > 0 {
                 let per_epoch = live.map_or(0, |live| live.steps_per_epoch);
-                let mut line = say!("training.step_of", step = text::count(step), total = text::count(total));
+                let mut line = t!("training.step_of", step = format::count(step), total = format::count(total));
                 if per_epoch > 0 {
                     let epoch = format!("{:.2}", step as f64 / per_epoch as f64);
-                    line.push_str(&format!("  ·  {}", say!("training.epoch", epoch = epoch)));
+                    line.push_str(&format!("  ·  {}", t!("training.epoch", epoch = epoch)));
                 }
                 ui.label(RichText::new(line).text_style(theme::small_number()).color(tokens(ui).muted));
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let line = match live.and_then(Live::eta_secs) {
-                    Some(secs) => say!("training.left", time = text::duration(secs)),
+                    Some(secs) => t!("training.left", time = format::duration(secs)),
                     None if live.is_some() || row.started.is_none() => String::new(),
-                    None => say!("training.took", time = text::duration(row.duration_secs)),
+                    None => t!("training.took", time = format::duration(row.duration_secs)),
                 };
                 ui.label(RichText::new(line).text_style(theme::small_number()).color(tokens(ui).muted));
             });
@@ -149,7 +149,7 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
             Some(live) => live.share(),
             None => done / total,
         };
-        progress_ui(ui, share, say!("training.progress"));
+        progress_ui(ui, share, t!("training.progress"));
     });
     ui.add_space(theme::SMALL_GAP);
 }
@@ -163,27 +163,27 @@ pub fn about_run(row: &RunRow, config: Option<&RunConfig>) -> String {
     let mut parts: Vec<String> =
         [&row.method, &row.model, &row.dataset].into_iter().filter(|part| named(part)).cloned().collect();
     if let Some(config) = config.filter(|config| !matches!(config.method, MethodConfig::Text(_))) {
-        parts.push(say!("training.at_rate", rate = text::scientific(config.training.learning_rate)));
-        parts.push(say!("training.with_seed", seed = config.seed));
+        parts.push(t!("training.at_rate", rate = format::scientific(config.training.learning_rate)));
+        parts.push(t!("training.with_seed", seed = config.seed));
     }
     if row.total_steps > 0 {
-        parts.push(say!("training.n_steps", n = text::count(row.total_steps as usize)));
+        parts.push(t!("training.n_steps", n = format::count(row.total_steps as usize)));
     }
     parts.join(" · ")
 }
 
 fn phase_word(phase: Phase) -> &'static str {
     match phase {
-        Phase::LoadingModel { .. } => say!("phase.loading"),
-        Phase::PreparingData => say!("phase.data"),
-        Phase::Initialising => say!("phase.initialising"),
-        Phase::FirstStep => say!("phase.first_step"),
-        Phase::Training => say!("phase.training"),
-        Phase::Evaluating { .. } => say!("phase.evaluating"),
-        Phase::Sampling => say!("phase.sampling"),
-        Phase::Saving => say!("phase.saving"),
-        Phase::BuildingVocabulary { .. } => say!("phase.vocabulary"),
-        Phase::Generating => say!("phase.generating"),
+        Phase::LoadingModel { .. } => t!("phase.loading"),
+        Phase::PreparingData => t!("phase.data"),
+        Phase::Initialising => t!("phase.initialising"),
+        Phase::FirstStep => t!("phase.first_step"),
+        Phase::Training => t!("phase.training"),
+        Phase::Evaluating { .. } => t!("phase.evaluating"),
+        Phase::Sampling => t!("phase.sampling"),
+        Phase::Saving => t!("phase.saving"),
+        Phase::BuildingVocabulary { .. } => t!("phase.vocabulary"),
+        Phase::Generating => t!("phase.generating"),
     }
 }
 
@@ -200,13 +200,13 @@ pub fn phase_line(phase: Phase) -> String {
 
 fn live_buttons_ui(ui: &mut Ui, live: &Live, out: &mut Vec<Action>) {
     let run = || live.run.clone();
-    if quiet_ui(ui, !live.stopping, say!("training.stop")).on_hover_text(say!("training.stop_help")).clicked() {
+    if quiet_ui(ui, !live.stopping, t!("training.stop")).on_hover_text(t!("training.stop_help")).clicked() {
         out.push(Action::Run(RunAction::Stop(run())));
     }
-    if quiet_ui(ui, !live.stopping && live.step > 0, say!("training.checkpoint")).clicked() {
+    if quiet_ui(ui, !live.stopping && live.step > 0, t!("training.checkpoint")).clicked() {
         out.push(Action::Run(RunAction::Checkpoint(run())));
     }
-    let label = if live.paused { say!("training.continue") } else { say!("training.pause") };
+    let label = if live.paused { t!("training.continue") } else { t!("training.pause") };
     if quiet_ui(ui, !live.stopping, label).clicked() {
         out.push(Action::Run(RunAction::Pause(run(), !live.paused)));
     }
@@ -215,36 +215,36 @@ fn live_buttons_ui(ui: &mut Ui, live: &Live, out: &mut Vec<Action>) {
 fn still_buttons_ui(ui: &mut Ui, state: &State, row: &RunRow, out: &mut Vec<Action>) {
     let waiting = state.live.queue.iter().any(|waiting| waiting.run == row.id);
     if waiting {
-        if quiet_ui(ui, true, say!("frame.take_out")).clicked() {
+        if quiet_ui(ui, true, t!("frame.take_out")).clicked() {
             out.push(Action::Run(RunAction::Withdraw(row.id.clone())));
         }
         return;
     }
     let has_adapter = state.runs.checkpoints.get(&row.id).is_some_and(|list| !list.is_empty()) && !row.files_missing;
-    if primary_ui(ui, has_adapter, say!("training.compare")).clicked() {
+    if primary_ui(ui, has_adapter, t!("training.compare")).clicked() {
         out.push(Action::Open(row.id.clone(), Screen::Compare));
     }
-    if quiet_ui(ui, has_adapter, say!("training.explore")).clicked() {
+    if quiet_ui(ui, has_adapter, t!("training.explore")).clicked() {
         out.push(Action::Open(row.id.clone(), Screen::Explorer));
     }
-    if quiet_ui(ui, true, say!("training.duplicate")).clicked() {
+    if quiet_ui(ui, true, t!("training.duplicate")).clicked() {
         out.push(Action::Run(RunAction::Duplicate(row.id.clone())));
     }
-    if can_resume(row) && quiet_ui(ui, true, say!("training.resume")).clicked() {
+    if can_resume(row) && quiet_ui(ui, true, t!("training.resume")).clicked() {
         out.push(Action::Run(RunAction::Resume(row.id.clone())));
     }
 }
 
 fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
-    let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), text::figure);
+    let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), format::figure);
     let first = view.evaluations.first().map(|e| e.loss);
     let best = view.best();
     let best_note = match (best, first) {
-        (Some(best), _) if best.step == 0 && row.step > 0 => say!("training.best_is_start").to_owned(),
+        (Some(best), _) if best.step == 0 && row.step > 0 => t!("training.best_is_start").to_owned(),
         (Some(best), Some(first)) if first > 0.0 && best.loss < first => {
-            say!("training.best_note", step = best.step, share = format!("{:.0}", 100.0 * (1.0 - best.loss / first)))
+            t!("training.best_note", step = best.step, share = format!("{:.0}", 100.0 * (1.0 - best.loss / first)))
         }
-        (Some(best), _) => say!("training.at_step", step = best.step),
+        (Some(best), _) => t!("training.at_step", step = best.step),
         _ => String::new(),
     };
     let speed = view.mean_speed(live.map_or(usize::MAX, |_| SPEED_STEPS));
@@ -252,34 +252,34 @@ fn tiles_ui(ui: &mut Ui, view: &RunView, row: &RunRow, live: Option<&Live>) {
     card_ui(ui, "", |ui| {
         let figures = best.and_then(|best| best.figures.as_ref());
         ui.columns(5 + usize::from(figures.is_some()), |c| {
-            tile_ui(&mut c[0], say!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
-            tile_ui(&mut c[1], say!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
+            tile_ui(&mut c[0], t!("training.best"), &shown(best.map(|b| b.loss).or(row.best_loss)), &best_note);
+            tile_ui(&mut c[1], t!("training.last_loss"), &shown(view.loss.last().map(|p| p.1).or(row.last_loss)), "");
             tile_ui(
                 &mut c[2],
-                say!("training.speed"),
-                &speed.map_or_else(|| "–".to_owned(), |speed| text::count(speed as usize)),
-                say!("training.speed_unit"),
+                t!("training.speed"),
+                &speed.map_or_else(|| "–".to_owned(), |speed| format::count(speed as usize)),
+                t!("training.speed_unit"),
             );
-            let trained = facts.map_or_else(|| "–".to_owned(), |f| text::short_count(f.trained_parameters));
+            let trained = facts.map_or_else(|| "–".to_owned(), |f| format::short_count(f.trained_parameters));
             let stored =
-                facts.map_or_else(String::new, |f| say!("training.keeps", n = text::short_count(f.stored_parameters)));
-            tile_ui(&mut c[3], say!("training.trains"), &trained, &stored);
-            let rows = facts.map_or_else(|| "–".to_owned(), |f| text::count(f.train_rows));
+                facts.map_or_else(String::new, |f| t!("training.keeps", n = format::short_count(f.stored_parameters)));
+            tile_ui(&mut c[3], t!("training.trains"), &trained, &stored);
+            let rows = facts.map_or_else(|| "–".to_owned(), |f| format::count(f.train_rows));
             let device = facts.map_or("", |f| f.device.as_str());
             // The precision stands at the end of a name that is often too long.
             let narrow = view.config.as_ref().map(|config| config.precision).filter(|p| *p != Precision::F32);
             let place = match narrow {
-                Some(precision) => format!("{precision} · {}", text::shortened(device, 19)),
-                None => text::shortened(device, 26),
+                Some(precision) => format!("{precision} · {}", format::shortened(device, 19)),
+                None => format::shortened(device, 26),
             };
-            tile_ui(&mut c[4], say!("training.rows"), &rows, &place);
+            tile_ui(&mut c[4], t!("training.rows"), &rows, &place);
             if let Some(figures) = figures {
                 let percent = |share: f64| format!("{:.1} %", 100.0 * share);
                 let (name, share) = match figures.entity_f1 {
-                    Some(share) => (say!("training.entity_f1"), share),
-                    None => (say!("training.accuracy"), figures.accuracy),
+                    Some(share) => (t!("training.entity_f1"), share),
+                    None => (t!("training.accuracy"), figures.accuracy),
                 };
-                let note = figures.macro_f1.map(|share| say!("training.macro_f1", share = percent(share)));
+                let note = figures.macro_f1.map(|share| t!("training.macro_f1", share = percent(share)));
                 let tile = tile_ui(&mut c[5], name, &percent(share), &note.unwrap_or_default());
                 if !figures.datasets.is_empty() {
                     let of = |of: &NamedFigures| format!("{} {}", of.name, percent(of.figures.accuracy));

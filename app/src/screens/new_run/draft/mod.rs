@@ -20,8 +20,8 @@ pub use self::choices::{Extent, InitKind, WarmUp};
 use super::check::{Field, Issue};
 use super::tuning::{Kind, Tuning};
 use crate::home::typed;
+use crate::i18n::tell;
 use crate::layers;
-use crate::text::tell;
 use crate::workspace::default_name;
 
 /// The form as it is typed.
@@ -145,7 +145,7 @@ impl From<&RunConfig> for Draft {
             layers: prefix.layers.as_deref().map(layers::to_text).unwrap_or_default(),
             infix: prefix.infix,
             extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
-            learning_rate: crate::text::scientific(training.learning_rate),
+            learning_rate: crate::format::scientific(training.learning_rate),
             rate_edited: !Scale::ALL.into_iter().any(is_usual),
             scale: None,
             warm_up: if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps },

@@ -15,7 +15,7 @@ impl Draft {
     pub fn follow_method(&mut self) {
         self.scale.get_or_insert_default();
         if !self.rate_edited {
-            self.learning_rate = crate::text::scientific(self.usual_rate());
+            self.learning_rate = crate::format::scientific(self.usual_rate());
         }
     }
 
@@ -60,7 +60,7 @@ impl Draft {
         self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
         self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
         (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
-        self.learning_rate = crate::text::scientific(training.learning_rate);
+        self.learning_rate = crate::format::scientific(training.learning_rate);
         self.training = training;
         self.rate_edited = !self.has_usual_rate();
     }

@@ -10,7 +10,7 @@ use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::tuning::{LoraDraft, Targets, names_of};
 use super::note_ui;
-use crate::say;
+use crate::t;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 use crate::widgets::surface::{chips_ui, plain_chip_ui};
@@ -19,27 +19,27 @@ use crate::widgets::surface::{chips_ui, plain_chip_ui};
 pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
     ui.columns(3, |sides| {
         let config = &mut lora.config;
-        field::field_ui(&mut sides[0], say!("method.rank"), say!("method.rank_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("method.rank"), t!("method.rank_help"), None, |ui| {
             field::count_ui(ui, &mut config.rank, 1..=4096)
         });
-        field::field_ui(&mut sides[1], say!("method.alpha"), say!("method.alpha_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("method.alpha"), t!("method.alpha_help"), None, |ui| {
             field::number_ui(ui, &mut config.alpha, 0.001..=65_536.0, 0.5)
         });
-        field::field_ui(&mut sides[2], say!("method.lora_dropout"), say!("method.lora_dropout_help"), None, |ui| {
+        field::field_ui(&mut sides[2], t!("method.lora_dropout"), t!("method.lora_dropout_help"), None, |ui| {
             field::number_ui(ui, &mut config.dropout, 0.0..=0.95, 0.005)
         });
     });
     targets_ui(ui, lora, model, issues);
-    CollapsingHeader::new(say!("method.lora_more")).id_salt("lora_more").show(ui, |ui| {
+    CollapsingHeader::new(t!("method.lora_more")).id_salt("lora_more").show(ui, |ui| {
         ui.add_space(6.0);
         let config = &mut lora.config;
-        ui.checkbox(&mut config.rank_stabilised, say!("method.rank_stabilised"))
-            .on_hover_text(say!("method.rank_stabilised_help"));
-        field::field_ui(ui, say!("method.bias"), say!("method.bias_help"), None, |ui| {
+        ui.checkbox(&mut config.rank_stabilised, t!("method.rank_stabilised"))
+            .on_hover_text(t!("method.rank_stabilised_help"));
+        field::field_ui(ui, t!("method.bias"), t!("method.bias_help"), None, |ui| {
             let names = [
-                (LoraBias::None, say!("method.bias_none")),
-                (LoraBias::LoraOnly, say!("method.bias_lora")),
-                (LoraBias::All, say!("method.bias_all")),
+                (LoraBias::None, t!("method.bias_none")),
+                (LoraBias::LoraOnly, t!("method.bias_lora")),
+                (LoraBias::All, t!("method.bias_all")),
             ];
             segmented_ui(ui, &mut config.bias, &names)
         });
@@ -48,11 +48,11 @@ pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSum
 
 fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
     let error = error_of(issues, Field::Targets).filter(|_| lora.targets != Targets::Named);
-    field::field_ui(ui, say!("method.targets"), say!("method.targets_help"), error, |ui| {
+    field::field_ui(ui, t!("method.targets"), t!("method.targets_help"), error, |ui| {
         let names = [
-            (Targets::Usual, say!("method.targets_usual")),
-            (Targets::AllLinear, say!("method.targets_all")),
-            (Targets::Named, say!("method.targets_named")),
+            (Targets::Usual, t!("method.targets_usual")),
+            (Targets::AllLinear, t!("method.targets_all")),
+            (Targets::Named, t!("method.targets_named")),
         ];
         segmented_ui(ui, &mut lora.targets, &names)
     });
@@ -67,8 +67,8 @@ fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, i
         Targets::AllLinear => names_ui(ui, &layers),
         Targets::Named => {
             let error = error_of(issues, Field::Targets);
-            field::field_ui(ui, say!("method.names"), say!("method.names_help"), error, |ui| {
-                field::text_ui(ui, &mut lora.names, say!("method.names_hint"))
+            field::field_ui(ui, t!("method.names"), t!("method.names_help"), error, |ui| {
+                field::text_ui(ui, &mut lora.names, t!("method.names_hint"))
             });
             let chosen = names_of(&lora.names);
             ui.horizontal_wrapped(|ui| {
@@ -78,7 +78,7 @@ fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, i
                     }
                 }
             });
-            note_ui(ui, say!("method.names_note"));
+            note_ui(ui, t!("method.names_note"));
         }
     }
 }

@@ -12,8 +12,8 @@ use super::draft::Draft;
 use super::error_of;
 use super::lab::LabForm;
 use super::tuning::Kind;
-use crate::say;
 use crate::state::State;
+use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::field;
 use crate::widgets::option::{Choice, options_ui};
@@ -22,7 +22,7 @@ use crate::widgets::surface::card_ui;
 /// Draws the card.
 pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], lab: &mut LabForm) {
     let model = state.model_asked(&draft.model);
-    card_ui(ui, say!("method.title"), |ui| {
+    card_ui(ui, t!("method.title"), |ui| {
         chooser_ui(ui, draft, model);
         if let Some(error) = error_of(issues, Field::Method) {
             ui.add(egui::Label::new(RichText::new(error).small().color(tokens(ui).bad)).wrap());
@@ -37,8 +37,8 @@ pub(super) fn method_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
             Kind::Lora => lora::lora_ui(ui, &mut draft.tuning.lora, model, issues),
             Kind::TopLayers => top_layers_ui(ui, draft, model),
             Kind::Text => text_ui(ui, draft, issues),
-            Kind::Full => note_ui(ui, say!("method.full_note")),
-            Kind::HeadOnly => note_ui(ui, say!("method.head_note")),
+            Kind::Full => note_ui(ui, t!("method.full_note")),
+            Kind::HeadOnly => note_ui(ui, t!("method.head_note")),
         }
         if matches!(draft.tuning.kind, Kind::Prefix | Kind::Prompt | Kind::PTuning | Kind::Lora) {
             lab.button_ui(ui, draft);
@@ -63,43 +63,43 @@ fn chooser_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>) {
 
 fn words(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Prefix => (say!("method.prefix"), say!("method.prefix_is")),
-        Kind::Prompt => (say!("method.prompt"), say!("method.prompt_is")),
-        Kind::PTuning => (say!("method.p_tuning"), say!("method.p_tuning_is")),
-        Kind::Lora => (say!("method.lora"), say!("method.lora_is")),
-        Kind::Full => (say!("method.full"), say!("method.full_is")),
-        Kind::TopLayers => (say!("method.top"), say!("method.top_is")),
-        Kind::HeadOnly => (say!("method.head"), say!("method.head_is")),
-        Kind::Text => (say!("method.text"), say!("method.text_is")),
+        Kind::Prefix => (t!("method.prefix"), t!("method.prefix_is")),
+        Kind::Prompt => (t!("method.prompt"), t!("method.prompt_is")),
+        Kind::PTuning => (t!("method.p_tuning"), t!("method.p_tuning_is")),
+        Kind::Lora => (t!("method.lora"), t!("method.lora_is")),
+        Kind::Full => (t!("method.full"), t!("method.full_is")),
+        Kind::TopLayers => (t!("method.top"), t!("method.top_is")),
+        Kind::HeadOnly => (t!("method.head"), t!("method.head_is")),
+        Kind::Text => (t!("method.text"), t!("method.text_is")),
     }
 }
 
 fn top_layers_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>) {
     let most = model.map_or(1000, |model| model.n_layers.max(1));
-    field::field_ui(ui, say!("method.top_layers"), say!("method.top_layers_help"), None, |ui| {
+    field::field_ui(ui, t!("method.top_layers"), t!("method.top_layers_help"), None, |ui| {
         field::count_ui(ui, &mut draft.tuning.top_layers, 1..=most)
     });
-    note_ui(ui, say!("method.full_note"));
+    note_ui(ui, t!("method.full_note"));
 }
 
 fn text_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
     let text = &mut draft.tuning.text;
     let error = error_of(issues, Field::Text);
-    field::field_ui(ui, say!("method.instruction"), say!("method.instruction_help"), error, |ui| {
+    field::field_ui(ui, t!("method.instruction"), t!("method.instruction_help"), error, |ui| {
         field::code_ui(ui, &mut text.instruction, 4)
     });
-    field::field_ui(ui, say!("method.shots"), say!("method.shots_help"), None, |ui| {
+    field::field_ui(ui, t!("method.shots"), t!("method.shots_help"), None, |ui| {
         field::count_ui(ui, &mut text.shots, 0..=1000)
     });
-    note_ui(ui, say!("method.text_note"));
+    note_ui(ui, t!("method.text_note"));
 }
 
 /// Matrices of low rank that are trained together with what stands in the text.
 fn beside_ui(ui: &mut Ui, draft: &mut Draft, model: Option<&ModelSummary>, issues: &[Issue]) {
-    let title = if draft.tuning.with_lora { say!("method.beside_on") } else { say!("method.beside") };
+    let title = if draft.tuning.with_lora { t!("method.beside_on") } else { t!("method.beside") };
     CollapsingHeader::new(title).id_salt("beside").show(ui, |ui| {
         ui.add_space(6.0);
-        field::check_ui(ui, &mut draft.tuning.with_lora, say!("method.with_lora"), say!("method.lora_is"));
+        field::check_ui(ui, &mut draft.tuning.with_lora, t!("method.with_lora"), t!("method.lora_is"));
         if draft.tuning.with_lora {
             lora::lora_ui(ui, &mut draft.tuning.lora, model, issues);
         }

@@ -17,10 +17,10 @@ use crate::{layers, say};
 pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     let n_layers = state.model_asked(&draft.model).map_or(0, |model| model.n_layers);
     let captions = Captions {
-        prefix: say!("method.drawing_prefix"),
-        text: say!("method.drawing_text"),
-        layers: say!("method.drawing_layers"),
-        network: say!("method.drawing_network"),
+        prefix: t!("method.drawing_prefix"),
+        text: t!("method.drawing_text"),
+        layers: t!("method.drawing_layers"),
+        network: t!("method.drawing_network"),
     };
     let task = draft.shown_task(state.model_asked(&draft.model));
     let chosen = layers::from_text(&draft.layers).ok().flatten();
@@ -29,15 +29,15 @@ pub(super) fn prefix_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &
     prefix_drawing_ui(ui, drawing, captions);
     ui.columns(3, |sides| {
         let error = error_of(issues, Field::Prefix);
-        field::field_ui(&mut sides[0], say!("method.length"), say!("method.length_help"), error, |ui| {
+        field::field_ui(&mut sides[0], t!("method.length"), t!("method.length_help"), error, |ui| {
             field::count_ui(ui, &mut draft.n_virtual, 1..=4096)
         });
-        field::field_ui(&mut sides[1], say!("method.dropout"), say!("method.dropout_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("method.dropout"), t!("method.dropout_help"), None, |ui| {
             field::number_ui(ui, &mut draft.dropout, 0.0..=0.95, 0.005)
         });
         // A network gives all slots or none.
         sides[2].add_enabled_ui(!draft.reparameterise, |ui| {
-            field::field_ui(ui, say!("method.frozen_slots"), say!("method.frozen_slots_help"), None, |ui| {
+            field::field_ui(ui, t!("method.frozen_slots"), t!("method.frozen_slots_help"), None, |ui| {
                 field::count_ui(ui, &mut draft.n_frozen, 0..=draft.n_virtual.saturating_sub(1))
             });
         });
@@ -53,12 +53,12 @@ fn place_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
     let task = draft.shown_task(state.model_asked(&draft.model));
     ui.columns(2, |sides| {
         let error = error_of(issues, Field::Layers);
-        field::field_ui(&mut sides[0], say!("method.layers"), say!("method.layers_help"), error, |ui| {
-            field::text_ui(ui, &mut draft.layers, say!("method.all_layers"))
+        field::field_ui(&mut sides[0], t!("method.layers"), t!("method.layers_help"), error, |ui| {
+            field::text_ui(ui, &mut draft.layers, t!("method.all_layers"))
         });
         if task == Task::Causal {
-            field::field_ui(&mut sides[1], say!("method.place"), say!("method.place_help"), None, |ui| {
-                let places = [(false, say!("method.before_text")), (true, say!("method.infix"))];
+            field::field_ui(&mut sides[1], t!("method.place"), t!("method.place_help"), None, |ui| {
+                let places = [(false, t!("method.before_text")), (true, t!("method.infix"))];
                 segmented_ui(ui, &mut draft.infix, &places)
             });
         }
@@ -71,8 +71,8 @@ fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
         return;
     }
     let error = error_of(issues, Field::Sites);
-    field::field_ui(ui, say!("method.sites"), say!("method.sites_help"), error, |ui| {
-        let words = [say!("method.site_encoder"), say!("method.site_decoder"), say!("method.site_cross")];
+    field::field_ui(ui, t!("method.sites"), t!("method.sites_help"), error, |ui| {
+        let words = [t!("method.site_encoder"), t!("method.site_decoder"), t!("method.site_cross")];
         ui.horizontal_wrapped(|ui| {
             for (site, word) in Site::ALL.into_iter().zip(words) {
                 let mut chosen = draft.sites.contains(&site);
@@ -88,7 +88,7 @@ fn sites_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
 }
 
 fn network_ui(ui: &mut Ui, draft: &mut Draft) {
-    let (name, help) = (say!("method.reparameterise"), say!("method.reparameterise_help"));
+    let (name, help) = (t!("method.reparameterise"), t!("method.reparameterise_help"));
     if field::check_ui(ui, &mut draft.reparameterise, name, help) {
         draft.follow_method();
     }
@@ -96,13 +96,13 @@ fn network_ui(ui: &mut Ui, draft: &mut Draft) {
         return;
     }
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[2], say!("method.hidden_layers"), say!("method.hidden_layers_help"), None, |ui| {
+        field::field_ui(&mut sides[2], t!("method.hidden_layers"), t!("method.hidden_layers_help"), None, |ui| {
             segmented_ui(ui, &mut draft.hidden_layers, &[(1, "1"), (2, "2")])
         });
-        field::field_ui(&mut sides[0], say!("method.width"), say!("method.width_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("method.width"), t!("method.width_help"), None, |ui| {
             field::count_ui(ui, &mut draft.width, 1..=65_536)
         });
-        field::field_ui(&mut sides[1], say!("method.activation"), "", None, |ui| {
+        field::field_ui(&mut sides[1], t!("method.activation"), "", None, |ui| {
             let names = [(MlpActivation::Tanh, "tanh"), (MlpActivation::Relu, "ReLU"), (MlpActivation::Gelu, "GELU")];
             segmented_ui(ui, &mut draft.activation, &names)
         });
