@@ -9,12 +9,12 @@ use engine::training::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
 use super::Answer;
-use super::keeper::{Keeper, Trouble};
 use super::record::unknown;
 use super::rows::{
     CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
 use super::tables::Key;
+use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::RunId;
 
 /// Points in one answer; more come with the next.
@@ -28,8 +28,8 @@ const RUN: &str = "SELECT runs.*, models.name AS model_name, models.folder AS mo
     FROM runs JOIN models ON models.key = runs.model JOIN datasets ON datasets.key = runs.dataset
         LEFT JOIN experiments ON experiments.key = runs.experiment";
 
-impl Keeper {
-    pub(super) fn list_runs(&mut self) -> Result<(), Trouble> {
+impl StoreThread {
+    pub(super) fn list_runs(&mut self) -> Result<(), StoreFailure> {
         let runs = self
             .index
             .db
@@ -42,7 +42,7 @@ impl Keeper {
     }
 
     /// Tells the rows of the runs that have news.
-    pub(super) fn tell_changes(&mut self) -> Result<(), Trouble> {
+    pub(super) fn tell_changes(&mut self) -> Result<(), StoreFailure> {
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
         for run in std::mem::take(&mut self.changed).into_iter().rev() {
             match self.row_of(&run)? {
@@ -107,7 +107,7 @@ impl Keeper {
         })
     }
 
-    pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), Trouble> {
+    pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), StoreFailure> {
         let found = self
             .index
             .db
@@ -227,7 +227,7 @@ impl Keeper {
         rows.filter(|row| row.as_ref().map_or(true, |row| row.folder.is_dir())).collect()
     }
 
-    pub(super) fn list_library(&mut self) -> Result<(), Trouble> {
+    pub(super) fn list_library(&mut self) -> Result<(), StoreFailure> {
         let answer = Answer::Library { models: models(&self.index.db)?, datasets: datasets(&self.index.db)? };
         self.answer(answer);
         Ok(())

@@ -23,7 +23,7 @@ const BATCH: usize = 10_000;
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum StoreFailure {
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -37,26 +37,26 @@ pub(super) enum Trouble {
     No(Sentence, Sentence),
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Database(error) => Self {
+impl From<StoreFailure> for Failure {
+    fn from(failure: StoreFailure) -> Self {
+        match failure {
+            StoreFailure::Database(error) => Self {
                 what: sentence!("the database could not be used: {reason}", reason = schema::in_words(&error)),
                 advice: sentence!("Check that the disk is not full; the run folders still have everything"),
             },
-            Trouble::Files(error) => Self {
+            StoreFailure::Files(error) => Self {
                 what: sentence!("a file of the run could not be used: {reason}", reason = io_reason(&error)),
                 advice: sentence!("Check that the workspace folder can be written and that the disk is not full"),
             },
-            Trouble::Engine(error) => Self::from(&error),
-            Trouble::Index(error) => Self { what: error.sentence(), advice: error.advice() },
-            Trouble::No(what, advice) => Self { what, advice },
+            StoreFailure::Engine(error) => Self::from(&error),
+            StoreFailure::Index(error) => Self { what: error.sentence(), advice: error.advice() },
+            StoreFailure::No(what, advice) => Self { what, advice },
         }
     }
 }
 
 /// What the thread owns.
-pub(super) struct Keeper {
+pub(super) struct StoreThread {
     pub(super) workspace: Workspace,
     pub(super) index: Index,
     /// Jobs of the engine that are runs.
@@ -80,7 +80,7 @@ pub(super) struct Keeper {
     made_again: bool,
 }
 
-impl Keeper {
+impl StoreThread {
     pub(super) fn new(workspace: Workspace, index: Index, outbox: Sender<Answer>, wake: Box<dyn Fn() + Send>) -> Self {
         Self {
             workspace,
@@ -155,32 +155,32 @@ impl Keeper {
             }
         };
         let mut result = self.done(request);
-        if let Err(Trouble::Database(error)) = &result
+        if let Err(StoreFailure::Database(error)) = &result
             && let Some(again) = again
             && schema::is_damage(error)
             && self.make_again()
         {
             result = self.done(again);
         }
-        if let Err(trouble) = result {
-            self.trouble(trouble);
+        if let Err(failure) = result {
+            self.refuse(failure);
         }
     }
 
     fn try_to_tell_changes(&mut self) {
         let mut result = self.tell_changes();
-        if let Err(Trouble::Database(error)) = &result
+        if let Err(StoreFailure::Database(error)) = &result
             && schema::is_damage(error)
             && self.make_again()
         {
             result = self.tell_changes();
         }
-        if let Err(trouble) = result {
-            self.trouble(trouble);
+        if let Err(failure) = result {
+            self.refuse(failure);
         }
     }
 
-    fn done(&mut self, request: Request) -> Result<(), Trouble> {
+    fn done(&mut self, request: Request) -> Result<(), StoreFailure> {
         match request {
             Request::Register { run, config, experiment } => self.register(run, &config, experiment),
             Request::Begin { job, run } => self.begin(job, run),
@@ -210,7 +210,7 @@ impl Keeper {
     }
 
     /// Everything until the next [`Self::commit`] is written together, or not at all.
-    pub(super) fn begin_transaction(&mut self) -> Result<(), Trouble> {
+    pub(super) fn begin_transaction(&mut self) -> Result<(), StoreFailure> {
         if !self.in_transaction {
             self.index.db.execute_batch("BEGIN IMMEDIATE")?;
             self.in_transaction = true;
@@ -219,12 +219,12 @@ impl Keeper {
     }
 
     pub(super) fn commit(&mut self) {
-        if let Err(trouble) = self.try_to_commit() {
-            self.fall_behind(trouble);
+        if let Err(failure) = self.try_to_commit() {
+            self.fall_behind(failure);
         }
     }
 
-    pub(super) fn try_to_commit(&mut self) -> Result<(), Trouble> {
+    pub(super) fn try_to_commit(&mut self) -> Result<(), StoreFailure> {
         if std::mem::take(&mut self.in_transaction) {
             self.write_summaries()?;
             self.index.db.execute_batch("COMMIT")?;
@@ -234,11 +234,11 @@ impl Keeper {
     }
 
     /// The database could not be written: the runs in question are read from their folders when they have ended.
-    fn fall_behind(&mut self, trouble: Trouble) {
+    fn fall_behind(&mut self, failure: StoreFailure) {
         self.live.values_mut().for_each(Live::lose_row);
         self.roll_back();
         if !self.told {
-            self.answer(Answer::Refused(trouble.into()));
+            self.answer(Answer::Refused(failure.into()));
             self.told = true;
         }
     }
@@ -253,13 +253,13 @@ impl Keeper {
         }
     }
 
-    fn trouble(&mut self, trouble: Trouble) {
-        tracing::debug!("{trouble:?}");
+    fn refuse(&mut self, failure: StoreFailure) {
+        tracing::debug!("{failure:?}");
         if self.in_transaction {
             self.in_transaction = false;
-            self.fall_behind(trouble);
+            self.fall_behind(failure);
         } else {
-            self.answer(Answer::Refused(trouble.into()));
+            self.answer(Answer::Refused(failure.into()));
         }
     }
 
@@ -273,9 +273,9 @@ impl Keeper {
             Right::Elsewhere | Right::Unwritable(_) => self.try_to_write(),
         }
         if self.keeps_rows()
-            && let Err(trouble) = self.scan()
+            && let Err(failure) = self.scan()
         {
-            tracing::warn!("the run folders could not be read: {trouble}");
+            tracing::warn!("the run folders could not be read: {failure}");
         }
     }
 
@@ -316,18 +316,18 @@ impl Keeper {
         }
         match self.read_folders() {
             Ok(()) => {}
-            Err(Trouble::Database(error)) if schema::is_damage(&error) && self.make_again() => {}
+            Err(StoreFailure::Database(error)) if schema::is_damage(&error) && self.make_again() => {}
             // A disk that filled up since it was opened: what there is can still be looked at.
-            Err(Trouble::Database(error)) => {
+            Err(StoreFailure::Database(error)) => {
                 let error = schema::unusable(&self.workspace.database(), &error);
                 self.answer(Answer::Notice(memory_notice(&error)));
                 self.go_on_in_memory();
             }
-            Err(trouble) => self.answer(Answer::Refused(trouble.into())),
+            Err(failure) => self.answer(Answer::Refused(failure.into())),
         }
     }
 
-    fn read_folders(&mut self) -> Result<(), Trouble> {
+    fn read_folders(&mut self) -> Result<(), StoreFailure> {
         let interrupted = self.scan()?;
         if let Some(old) = self.index.old.take() {
             salvage::from(&self.index.db, &old);
@@ -365,7 +365,7 @@ impl Keeper {
         self.roll_back();
         match schema::in_memory() {
             Ok(db) => self.index.db = db,
-            Err(error) => return self.answer(Answer::Refused(Trouble::Database(error).into())),
+            Err(error) => return self.answer(Answer::Refused(StoreFailure::Database(error).into())),
         }
         self.index.in_memory = true;
         self.index.old = Some(self.workspace.database());
@@ -382,8 +382,8 @@ impl Keeper {
         self.doubt_list();
         self.followed.clear();
         self.enter_live_runs();
-        if let Err(trouble) = self.read_folders() {
-            self.answer(Answer::Refused(trouble.into()));
+        if let Err(failure) = self.read_folders() {
+            self.answer(Answer::Refused(failure.into()));
         }
     }
 
@@ -395,8 +395,8 @@ impl Keeper {
     }
 
     fn close(&mut self) {
-        if let Err(trouble) = self.interrupt_all(sentence!("The program was closed")) {
-            tracing::warn!("{trouble}");
+        if let Err(failure) = self.interrupt_all(sentence!("The program was closed")) {
+            tracing::warn!("{failure}");
         }
         self.commit();
         // Closed before the lock goes, so that how it looks is how the next instance finds it.
