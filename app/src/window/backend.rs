@@ -8,14 +8,14 @@ use engine::hub::{HubCommand, HubEvent};
 use engine::protocol::{Command, Event};
 
 use crate::action::Pick;
-use crate::opening::{Kind, Opened};
+use crate::opening::{Opened, PathKind};
 use crate::settings::Settings;
 use crate::store::{Access, Answer, Request};
 use crate::workspace::RunId;
 
 /// What comes in.
 #[derive(Debug)]
-pub enum News {
+pub enum BackendEvent {
     /// From the engine.
     Event(Event),
     /// From the store.
@@ -31,7 +31,7 @@ pub enum News {
     /// What somebody dropped or named was opened.
     Opened(Opened),
     /// What somebody holds over the window was looked at.
-    Hovered(Vec<PathBuf>, Kind),
+    Hovered(Vec<PathBuf>, PathKind),
     /// A file was written.
     Written(PathBuf),
     /// A file could not be written.
@@ -39,9 +39,9 @@ pub enum News {
 }
 
 /// The other end of everything. Nothing here waits.
-pub trait Link {
+pub trait Backend {
     /// The next thing that happened.
-    fn next(&mut self) -> Option<News>;
+    fn next(&mut self) -> Option<BackendEvent>;
     /// Hands a command to the engine.
     ///
     /// # Errors
@@ -56,13 +56,13 @@ pub trait Link {
     /// # Errors
     /// The folder cannot be made.
     fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure>;
-    /// Opens a dialog; the answer comes as news.
+    /// Opens a dialog; the answer comes as an event.
     fn browse(&mut self, pick: Pick);
-    /// Opens what lies at these paths, whatever it is; the answer comes as news.
+    /// Opens what lies at these paths, whatever it is; the answer comes as an event.
     fn open_paths(&mut self, paths: Vec<PathBuf>);
-    /// Looks at what is held over the window; the answer comes as news.
+    /// Looks at what is held over the window; the answer comes as an event.
     fn look_at(&mut self, paths: Vec<PathBuf>);
-    /// Writes a file; the answer comes as news.
+    /// Writes a file; the answer comes as an event.
     fn write(&mut self, path: PathBuf, text: String);
     /// Remembers the person's choices.
     fn keep_settings(&mut self, settings: &Settings);

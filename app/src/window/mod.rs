@@ -1,6 +1,6 @@
 //! The frame: events in, screens, actions out. It ships effects and decides nothing.
 
-pub mod link;
+pub mod backend;
 mod native;
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use engine::Sentence;
 use engine::config::RunConfig;
 use engine::error::Failure;
 
-use self::link::{Link, News};
+use self::backend::{Backend, BackendEvent};
 pub use self::native::{open, run};
 use crate::action::{Action, Screen};
 use crate::desk::Desk;
@@ -36,7 +36,7 @@ pub struct Workbench {
     /// What it knows.
     pub state: State,
     panels: Panels,
-    link: Box<dyn Link>,
+    backend: Box<dyn Backend>,
     /// What was last given to egui.
     applied: Option<Settings>,
     title: String,
@@ -54,14 +54,14 @@ pub struct Workbench {
 
 impl Workbench {
     /// A window that has just been opened.
-    pub fn new(ctx: &Context, link: Box<dyn Link>, settings: Settings, starter: Option<Box<RunConfig>>) -> Self {
+    pub fn new(ctx: &Context, backend: Box<dyn Backend>, settings: Settings, starter: Option<Box<RunConfig>>) -> Self {
         theme::install(ctx);
-        let mut state = State::new(link.workspace(), settings, link.access(), starter);
-        state.env.now = link.now();
+        let mut state = State::new(backend.workspace(), settings, backend.access(), starter);
+        state.env.now = backend.now();
         Self {
             state,
             panels: Panels::default(),
-            link,
+            backend,
             applied: None,
             title: String::new(),
             minimised: false,
@@ -124,7 +124,7 @@ impl Workbench {
         let text = self.panels.desk(&self.state).to_json();
         if text != self.kept {
             self.kept.clone_from(&text);
-            self.link.keep_desk(text);
+            self.backend.keep_desk(text);
         }
     }
 
@@ -137,7 +137,7 @@ impl Workbench {
         }
         // Until the store has answered, nobody knows which models there are.
         if self.state.runs.list.is_some() && !self.sent.is_empty() {
-            self.link.open_paths(std::mem::take(&mut self.sent));
+            self.backend.open_paths(std::mem::take(&mut self.sent));
         }
         let held =
             ctx.input(|input| input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>());
@@ -145,7 +145,7 @@ impl Workbench {
             self.state.incoming.hovered = None;
         } else if self.state.incoming.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
             self.state.incoming.hovered = Some(Hovered { paths: held.clone(), kind: None });
-            self.link.look_at(held);
+            self.backend.look_at(held);
         }
     }
 
@@ -166,15 +166,15 @@ impl Workbench {
 
     /// Facts in; what has to be sent goes out. Also while the window is hidden.
     pub fn receive(&mut self, ctx: &Context) {
-        self.state.env.now = self.link.now();
-        while let Some(news) = self.link.next() {
+        self.state.env.now = self.backend.now();
+        while let Some(news) = self.backend.next() {
             match news {
-                News::Event(event) => self.state.on_engine(event),
-                News::Answer(answer) => self.state.on_store(answer),
-                News::Hub(event) => self.state.on_hub(event),
-                News::EngineGone => self.state.on_engine_gone(),
-                News::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
-                News::NoDialog => {
+                BackendEvent::Event(event) => self.state.on_engine(event),
+                BackendEvent::Answer(answer) => self.state.on_store(answer),
+                BackendEvent::Hub(event) => self.state.on_hub(event),
+                BackendEvent::EngineGone => self.state.on_engine_gone(),
+                BackendEvent::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
+                BackendEvent::NoDialog => {
                     self.state.notices.add(
                         Level::Warn,
                         t!("notice.no_dialog"),
@@ -182,18 +182,18 @@ impl Workbench {
                         self.state.env.now,
                     );
                 }
-                News::Opened(opened) => self.state.on_opened(opened),
-                News::Hovered(paths, kind) => {
+                BackendEvent::Opened(opened) => self.state.on_opened(opened),
+                BackendEvent::Hovered(paths, kind) => {
                     if let Some(hovered) = self.state.incoming.hovered.as_mut().filter(|hovered| hovered.paths == paths)
                     {
                         hovered.kind = Some(kind);
                     }
                 }
-                News::Written(path) => {
+                BackendEvent::Written(path) => {
                     let sentence = t!("notice.written", path = path.display());
                     self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
                 }
-                News::NotWritten(failure) => self.state.notices.fail(&failure, self.state.env.now),
+                BackendEvent::NotWritten(failure) => self.state.notices.fail(&failure, self.state.env.now),
             }
         }
         self.put_back();
@@ -217,21 +217,21 @@ impl Workbench {
 
     fn ship(&mut self, effect: Effect) {
         match effect {
-            Effect::Store(request) => self.link.request(request),
-            Effect::Hub(command) => self.link.hub(command),
+            Effect::Store(request) => self.backend.request(request),
+            Effect::Hub(command) => self.backend.hub(command),
             Effect::Engine(command) => {
-                if let Err(sentence) = self.link.command(command) {
+                if let Err(sentence) = self.backend.command(command) {
                     let advice = Sentence::verbatim(t!("notice.busy_advice"));
                     self.state.notices.fail(&Failure { what: sentence, advice }, self.state.env.now);
                 }
             }
             Effect::NewRun(what) => {
-                let made = self.link.new_run();
+                let made = self.backend.new_run();
                 self.state.on_new_run(what, made);
             }
-            Effect::Browse(pick) => self.link.browse(pick),
-            Effect::Open(paths) => self.link.open_paths(paths),
-            Effect::Write { path, text } => self.link.write(path, text),
+            Effect::Browse(pick) => self.backend.browse(pick),
+            Effect::Open(paths) => self.backend.open_paths(paths),
+            Effect::Write { path, text } => self.backend.write(path, text),
             Effect::Fill(fill) => self.panels.fill(fill, &self.state),
         }
     }
@@ -251,7 +251,7 @@ impl Workbench {
             ctx.set_theme(egui::ThemePreference::from(settings.theme));
             ctx.set_zoom_factor(settings.zoom);
             if self.applied.is_some() {
-                self.link.keep_settings(&settings);
+                self.backend.keep_settings(&settings);
             }
             self.applied = Some(settings);
         }
@@ -326,7 +326,7 @@ impl Workbench {
         if self.left.is_none() && self.state.env.access == Access::ReadWrite {
             self.keep_desk_now();
         }
-        self.link.finish();
+        self.backend.finish();
     }
 }
 

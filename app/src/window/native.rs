@@ -16,7 +16,7 @@ use engine::worker::Engine;
 use engine::{Sentence, sentence};
 
 use super::Workbench;
-use super::link::{Link, News};
+use super::backend::{Backend, BackendEvent};
 use crate::action::Pick;
 use crate::cli::WindowOptions;
 use crate::desk::Desk;
@@ -27,9 +27,9 @@ use crate::store::{Access, Answer, Request, Store};
 use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, kept_token};
 
-/// Frames are drawn at most so often because of news alone: where a program imitates the graphics card, each one costs
+/// Frames are drawn at most so often because of events alone: where a program imitates the graphics card, each one costs
 /// time that training needs.
-const NEWS_FRAME: Duration = Duration::from_millis(100);
+const EVENT_FRAME: Duration = Duration::from_millis(100);
 /// A dialog that ends sooner was never there.
 const SHORTEST_DIALOG: Duration = Duration::from_millis(250);
 
@@ -81,8 +81,8 @@ pub fn open(
     settings: Settings,
     starter: Option<Box<RunConfig>>,
 ) -> anyhow::Result<Workbench> {
-    let link = NativeLink::open(workspace, ctx)?;
-    let mut workbench = Workbench::new(ctx, Box::new(link), settings, starter);
+    let backend = NativeBackend::open(workspace, ctx)?;
+    let mut workbench = Workbench::new(ctx, Box::new(backend), settings, starter);
     workbench.restore(Desk::load(&workspace.desk()));
     Ok(workbench)
 }
@@ -110,7 +110,7 @@ fn explain(error: eframe::Error) -> anyhow::Error {
     }
 }
 
-struct NativeLink {
+struct NativeBackend {
     workspace: Workspace,
     engine: Option<Engine>,
     events: Receiver<Event>,
@@ -118,18 +118,18 @@ struct NativeLink {
     hub: Option<Hub>,
     store: Store,
     answers: Receiver<Answer>,
-    news: Receiver<News>,
-    tell: Sender<News>,
+    news: Receiver<BackendEvent>,
+    tell: Sender<BackendEvent>,
     ctx: egui::Context,
     dialog_open: bool,
     /// What was last kept of the desk.
     desk: Option<String>,
 }
 
-impl NativeLink {
+impl NativeBackend {
     fn open(workspace: &Workspace, ctx: &egui::Context) -> anyhow::Result<Self> {
         let wake = ctx.clone();
-        let (store, answers) = Store::open(workspace, move || wake.request_repaint_after(NEWS_FRAME))
+        let (store, answers) = Store::open(workspace, move || wake.request_repaint_after(EVENT_FRAME))
             .map_err(|error| anyhow!("{error}. {}", error.advice()))?;
         let (outbox, events) = channel();
         let (wake, recorder) = (ctx.clone(), store.clone());
@@ -137,16 +137,16 @@ impl NativeLink {
             recorder.send(Request::Record(event.clone()));
             // The window may be gone; the run goes on.
             outbox.send(event).ok();
-            wake.request_repaint_after(NEWS_FRAME);
+            wake.request_repaint_after(EVENT_FRAME);
         })
         .context("the engine does not start")?;
         let (tell, news) = channel();
-        let (wake, hub_news) = (ctx.clone(), tell.clone());
+        let (wake, hub_events) = (ctx.clone(), tell.clone());
         let wishes = Wishes { kept_token: kept_token(), ..Wishes::default() };
         let hub = Hub::spawn(wishes, Patience::default(), move |event: HubEvent| {
             // The window may be gone; what was fetched is kept.
-            hub_news.send(News::Hub(event)).ok();
-            wake.request_repaint_after(NEWS_FRAME);
+            hub_events.send(BackendEvent::Hub(event)).ok();
+            wake.request_repaint_after(EVENT_FRAME);
         })
         .context("the hub's thread does not start")?;
         Ok(Self {
@@ -166,7 +166,7 @@ impl NativeLink {
     }
 
     /// Runs something that may wait on a thread of its own.
-    fn aside(&self, name: &str, work: impl FnOnce() -> Option<News> + Send + 'static) {
+    fn aside(&self, name: &str, work: impl FnOnce() -> Option<BackendEvent> + Send + 'static) {
         let (tell, ctx) = (self.tell.clone(), self.ctx.clone());
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Some(news) = work() {
@@ -181,21 +181,21 @@ impl NativeLink {
     }
 }
 
-impl Link for NativeLink {
-    fn next(&mut self) -> Option<News> {
+impl Backend for NativeBackend {
+    fn next(&mut self) -> Option<BackendEvent> {
         match self.events.try_recv() {
-            Ok(event) => return Some(News::Event(event)),
+            Ok(event) => return Some(BackendEvent::Event(event)),
             Err(TryRecvError::Disconnected) if !self.engine_gone => {
                 self.engine_gone = true;
-                return Some(News::EngineGone);
+                return Some(BackendEvent::EngineGone);
             }
             Err(_) => {}
         }
         if let Ok(news) = self.news.try_recv() {
-            self.dialog_open &= !matches!(news, News::Picked(..) | News::NoDialog);
+            self.dialog_open &= !matches!(news, BackendEvent::Picked(..) | BackendEvent::NoDialog);
             return Some(news);
         }
-        self.answers.try_recv().ok().map(News::Answer)
+        self.answers.try_recv().ok().map(BackendEvent::Answer)
     }
 
     fn command(&mut self, command: Command) -> Result<(), Sentence> {
@@ -235,8 +235,8 @@ impl Link for NativeLink {
                 _ => dialog.pick_file(),
             };
             match chosen {
-                Some(path) => Some(News::Picked(pick, path)),
-                None if start.elapsed() < SHORTEST_DIALOG => Some(News::NoDialog),
+                Some(path) => Some(BackendEvent::Picked(pick, path)),
+                None if start.elapsed() < SHORTEST_DIALOG => Some(BackendEvent::NoDialog),
                 None => None,
             }
         };
@@ -254,22 +254,22 @@ impl Link for NativeLink {
         let (workspace, language) = (self.workspace.clone(), i18n::language());
         self.aside("open", move || {
             i18n::set_language(language);
-            Some(News::Opened(opening::open(&paths, &workspace, &Assets::locate())))
+            Some(BackendEvent::Opened(opening::open(&paths, &workspace, &Assets::locate())))
         });
     }
 
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         self.aside("look", move || {
-            let kind = paths.first().map_or(opening::Kind::Missing, |path| opening::kind_of(path));
-            Some(News::Hovered(paths, kind))
+            let kind = paths.first().map_or(opening::PathKind::Missing, |path| opening::kind_of(path));
+            Some(BackendEvent::Hovered(paths, kind))
         });
     }
 
     fn write(&mut self, path: PathBuf, text: String) {
         self.aside("write", move || {
             Some(match std::fs::write(&path, text) {
-                Ok(()) => News::Written(path),
-                Err(error) => News::NotWritten(Failure {
+                Ok(()) => BackendEvent::Written(path),
+                Err(error) => BackendEvent::NotWritten(Failure {
                     what: sentence!("the file cannot be written ({reason}): {path}", reason = io_reason(&error), path),
                     advice: io_advice(&error),
                 }),
@@ -281,7 +281,7 @@ impl Link for NativeLink {
         let (path, text) = (self.workspace.settings(), settings.to_toml());
         self.aside("settings", move || {
             std::fs::write(&path, text).err().map(|error| {
-                News::NotWritten(Failure {
+                BackendEvent::NotWritten(Failure {
                     what: sentence!("the settings cannot be kept ({reason}): {path}", reason = io_reason(&error), path),
                     advice: io_advice(&error),
                 })

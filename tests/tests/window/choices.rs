@@ -9,7 +9,7 @@ use app::state::outbox::Fill;
 use app::store::{Answer, Request, RunState};
 use app::t;
 use app::window::Workbench;
-use app::window::link::News;
+use app::window::backend::BackendEvent;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::PrefixGrid;
 use engine::config::{DataConfig, MethodConfig, RunConfig};
@@ -72,7 +72,7 @@ fn a_validation_file_that_nobody_chose_goes_with_its_rows() {
     wait(&mut bench);
     let (_, data) = last_preview(&bench);
     assert!(data.train != starter.train && data.validation.is_none(), "{data:?}");
-    bench.hear(News::Picked(Pick::Train, starter.train.clone()));
+    bench.hear(BackendEvent::Picked(Pick::Train, starter.train.clone()));
     wait(&mut bench);
     assert_eq!(last_preview(&bench).1.validation, starter.validation, "it comes back with them");
 }
@@ -80,8 +80,8 @@ fn a_validation_file_that_nobody_chose_goes_with_its_rows() {
 #[test]
 fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
     let mut bench = form(1500.0);
-    bench.hear(News::Picked(Pick::Validation, "/own/dev.csv".into()));
-    bench.hear(News::Picked(Pick::Train, "/own/train.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Validation, "/own/dev.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Train, "/own/train.csv".into()));
     wait(&mut bench);
     let (job, data) = last_preview(&bench);
     assert_eq!((data.train, data.validation), ("/own/train.csv".into(), Some("/own/dev.csv".into())));
@@ -94,7 +94,7 @@ fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
     bench.event(looked_at.expect("its columns are looked at"), Report::Preview(Box::new(other)));
     let warning = "The validation file lacks: record. It has: question, text";
     assert_eq!(bench.harness.query_all_by_label(warning).count(), 2, "at the field and on the card");
-    bench.hear(News::Picked(Pick::Validation, "/own/gone.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Validation, "/own/gone.csv".into()));
     wait(&mut bench);
     let job = bench.last(|command| match command {
         Command { job, ask: Ask::Preview { data, .. } } if data.train.ends_with("gone.csv") => Some(*job),
@@ -149,7 +149,7 @@ fn what_is_not_known_of_the_rows_is_a_dash_and_old_figures_go() {
     let (job, _) = last_preview(&bench);
     bench.event(job, Report::Preview(Box::new(preview_rows())));
     assert!(bench.harness.query_by_label_contains("– longest row").is_none());
-    bench.hear(News::Picked(Pick::Train, "/own/train.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Train, "/own/train.csv".into()));
     wait(&mut bench);
     bench.harness.get_by_label_contains("– longest row");
     assert!(bench.harness.query_by_label_contains("1,196").is_none(), "those are other rows");

@@ -8,7 +8,7 @@ use app::i18n::Language;
 use app::store::{Answer, RunState};
 use app::t;
 use app::theme::ThemeChoice;
-use app::window::link::News;
+use app::window::backend::BackendEvent;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
@@ -309,7 +309,7 @@ fn library_and_settings_have_something_to_say() {
 /// The library of a window that has heard what the cache has, with an id typed.
 fn asking_hub(start: Start, field: &str) -> Bench {
     let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Library));
-    bench.hear(News::Hub(hub_facts()));
+    bench.hear(BackendEvent::Hub(hub_facts()));
     bench.harness.get_by_label(field).focus();
     bench.harness.get_by_label(field).type_text("Langboat/bloom-389m-zh");
     bench.settle();
@@ -325,7 +325,7 @@ fn listed(start: Start, field: &str, look_up: &str) -> Bench {
         _ => None,
     });
     let listing = Box::new(listing());
-    bench.hear(News::Hub(HubEvent::Listed { job: job.expect("the press asks the hub"), listing }));
+    bench.hear(BackendEvent::Hub(HubEvent::Listed { job: job.expect("the press asks the hub"), listing }));
     bench
 }
 
@@ -346,7 +346,7 @@ fn fetching(start: Start) -> (Bench, JobId) {
         total_bytes: listing().total_bytes(),
         bytes_per_sec: 12_300_000.0,
     };
-    bench.hear(News::Hub(HubEvent::Progress { job, progress }));
+    bench.hear(BackendEvent::Hub(HubEvent::Progress { job, progress }));
     (bench, job)
 }
 
@@ -377,8 +377,8 @@ fn the_library_shows_how_far_a_download_is_and_why_it_ended() {
     let mut kept = Box::new(listing());
     kept.files[1].here_bytes = kept.files[1].bytes;
     kept.files[2].here_bytes = 396_000_000;
-    failed.hear(News::Hub(HubEvent::Kept { job, listing: kept }));
-    failed.hear(News::Hub(HubEvent::Failed { job, failure }));
+    failed.hear(BackendEvent::Hub(HubEvent::Kept { job, listing: kept }));
+    failed.hear(BackendEvent::Hub(HubEvent::Failed { job, failure }));
     failed.harness.get_by_label("Download 382 MB");
     pictures([(busy, "library_busy"), (failed, "library_failed")]);
 }
@@ -403,7 +403,7 @@ fn a_new_run_says_what_it_waits_for_and_what_is_missing() {
 #[test]
 fn a_screen_without_a_run_says_so_and_a_lost_engine_too() {
     let mut lost = Bench::with_runs(Start::default(), runs());
-    lost.hear(News::EngineGone);
+    lost.hear(BackendEvent::EngineGone);
     pictures([(shown(Screen::Training), "training_empty"), (lost, "runs_failed")]);
 }
 

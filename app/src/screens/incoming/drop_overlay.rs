@@ -2,11 +2,11 @@
 
 use egui::{Align2, Color32, RichText, Stroke, Ui};
 
-use crate::opening::Kind;
+use crate::opening::PathKind;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::surface::card_frame;
+use crate::widgets::containers::card_frame;
 use crate::workspace::last_name;
 
 /// Draws it over everything, as long as something is held.
@@ -15,14 +15,14 @@ pub fn overlay_ui(ui: &mut Ui, state: &State) {
     let t = tokens(ui);
     let (what, then) = match hovered.kind {
         None => (t!("drop.looking"), ""),
-        Some(Kind::Rows) => (t!("drop.rows"), t!("drop.rows_then")),
-        Some(Kind::Model) => (t!("drop.model"), t!("drop.model_then")),
-        Some(Kind::RunFile) => (t!("drop.run_file"), t!("drop.run_file_then")),
-        Some(Kind::Adapter) => (t!("drop.adapter"), t!("drop.adapter_then")),
-        Some(Kind::Run) => (t!("drop.run"), t!("drop.run_then")),
-        Some(Kind::Other | Kind::Missing) => (t!("drop.other"), t!("drop.other_advice")),
+        Some(PathKind::Rows) => (t!("drop.rows"), t!("drop.rows_then")),
+        Some(PathKind::Model) => (t!("drop.model"), t!("drop.model_then")),
+        Some(PathKind::RunFile) => (t!("drop.run_file"), t!("drop.run_file_then")),
+        Some(PathKind::Adapter) => (t!("drop.adapter"), t!("drop.adapter_then")),
+        Some(PathKind::Run) => (t!("drop.run"), t!("drop.run_then")),
+        Some(PathKind::Other | PathKind::Missing) => (t!("drop.other"), t!("drop.other_advice")),
     };
-    let opens = !matches!(hovered.kind, Some(Kind::Other | Kind::Missing));
+    let opens = !matches!(hovered.kind, Some(PathKind::Other | PathKind::Missing));
     let ink = if opens { t.accent } else { t.warn };
     // Above every window of ours, below the words.
     let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));

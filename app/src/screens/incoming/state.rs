@@ -7,7 +7,7 @@ use engine::config::RunConfig;
 use engine::error::Failure;
 use engine::protocol::{AdapterFacts, Event, JobId, Phase, ProbeReport, Report};
 
-use crate::opening::Kind;
+use crate::opening::PathKind;
 use crate::state::outbox::Outbox;
 use crate::state::request::Request;
 use crate::workspace::RunId;
@@ -27,7 +27,7 @@ pub struct Hovered {
     /// As the system names them.
     pub paths: Vec<PathBuf>,
     /// `None` until it was looked at.
-    pub kind: Option<Kind>,
+    pub kind: Option<PathKind>,
 }
 
 /// What is known of an adapter that was sent.

@@ -20,8 +20,8 @@ use crate::store::Access;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::containers::{banner_ui, fact_ui, failure_ui, modal_frame};
 use crate::widgets::field;
-use crate::widgets::surface::{banner_ui, fact_ui, failure_ui, modal_frame};
 
 /// What is being typed and ticked.
 #[derive(Debug, Default)]
