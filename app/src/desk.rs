@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
 use crate::screens::compare::Compare;
-use crate::screens::new_run::draft::Draft;
+use crate::screens::new_run::form::RunForm;
 use crate::screens::runs::Kept;
 use crate::workspace::RunId;
 
@@ -30,7 +30,8 @@ pub struct Desk {
     /// How the table of runs was looked at.
     pub runs: Kept,
     /// The form of a new run; nothing if nobody was there.
-    pub draft: Option<Box<Draft>>,
+    #[serde(alias = "draft")]
+    pub form: Option<Box<RunForm>>,
 }
 
 impl Desk {
@@ -53,11 +54,11 @@ mod tests {
     fn a_desk_survives_a_restart_and_a_broken_file_is_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("desk.json");
-        let draft = Draft { n_virtual: 7, learning_rate: "3e-3 is hal".into(), ..Draft::default() };
+        let form = RunForm { n_virtual: 7, learning_rate: "3e-3 is hal".into(), ..RunForm::default() };
         let desk = Desk {
             screen: Screen::Explorer,
             run: Some(RunId("a".into())),
-            draft: Some(Box::new(draft)),
+            form: Some(Box::new(form)),
             ..Desk::default()
         };
         std::fs::write(&path, desk.to_json()).unwrap();

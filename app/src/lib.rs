@@ -6,7 +6,7 @@ pub mod desk;
 pub mod format;
 pub mod home;
 pub mod i18n;
-mod layers;
+mod layer_list;
 pub mod opening;
 pub mod screens;
 pub mod settings;

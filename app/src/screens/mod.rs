@@ -62,7 +62,7 @@ impl Panels {
             compared: state.comparison.runs().cloned().collect(),
             compare: self.compare.clone(),
             runs: self.runs.kept().clone(),
-            draft: self.new_run.draft().cloned().map(Box::new),
+            form: self.new_run.form().cloned().map(Box::new),
         }
     }
 
@@ -70,8 +70,8 @@ impl Panels {
     pub fn restore(&mut self, desk: &Desk) {
         self.compare = desk.compare.clone();
         self.runs.restore(desk.runs.clone());
-        if let Some(draft) = &desk.draft {
-            self.new_run.restore(draft.as_ref().clone());
+        if let Some(form) = &desk.form {
+            self.new_run.restore(form.as_ref().clone());
         }
     }
 

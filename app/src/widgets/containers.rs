@@ -1,4 +1,4 @@
-//! What things stand on: cards, tiles, chips, banners, and what an empty screen says.
+//! Containers: cards, tiles, chips, banners, the empty screen.
 
 use egui::accesskit::Role;
 use egui::{Color32, CornerRadius, Frame, Margin, Response, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};

@@ -26,7 +26,7 @@ fn of_prefix(prefix: &PrefixConfig) -> String {
         Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
         Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
     };
-    let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layers::to_text(layers)));
+    let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layer_list::to_text(layers)));
     format!("{kind} {}{network}{}", prefix.n_virtual, layers.unwrap_or_default())
 }
 

@@ -21,10 +21,10 @@ use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, segmented_ui};
+use crate::widgets::containers::{banner_ui, card_ui, chip_ui, chips_ui, failure_ui, heading_ui, plain_chip_ui};
 use crate::widgets::diff::{diff_job, words_that_differ};
 use crate::widgets::field;
 use crate::widgets::icon::{self, Icon};
-use crate::widgets::surface::{banner_ui, card_ui, chip_ui, chips_ui, failure_ui, heading_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
 /// What the differing words of a column differ from.

@@ -10,9 +10,9 @@ use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
+use crate::widgets::containers::card_ui;
 use crate::widgets::field;
 use crate::widgets::heatmap::{Heatmap, heatmap_ui, scale_ui};
-use crate::widgets::surface::card_ui;
 
 /// What a cell's color stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use crate::state::State;
 use crate::t;
 use crate::theme::{self, Tokens, blend, tokens};
 use crate::widgets::button::{quiet_ui, segmented_ui};
+use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_ui, empty_ui};
 
 /// Height of a token's line.
 const LINE: f32 = 22.0;

@@ -13,8 +13,8 @@ use crate::state::State;
 use crate::t;
 use crate::theme;
 use crate::widgets::button::segmented_ui;
+use crate::widgets::containers::{card_ui, empty_ui, failure_ui, heading_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_ui, empty_ui, failure_ui, heading_ui};
 
 /// What is being chosen and typed.
 #[derive(Debug)]

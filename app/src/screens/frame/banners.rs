@@ -12,7 +12,7 @@ use crate::store::Access;
 use crate::t;
 use crate::theme;
 use crate::widgets::button::quiet_ui;
-use crate::widgets::surface::banner_ui;
+use crate::widgets::containers::banner_ui;
 
 /// Draws the banners.
 pub fn banners_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

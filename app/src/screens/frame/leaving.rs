@@ -9,7 +9,7 @@ use crate::state::exit::ExitState;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::modal_frame;
+use crate::widgets::containers::modal_frame;
 
 /// Draws the question, if it is asked.
 pub fn leaving_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

@@ -13,8 +13,8 @@ use crate::state::State;
 use crate::t;
 use crate::theme::{self, ThemeChoice, tokens};
 use crate::widgets::button::quiet_ui;
+use crate::widgets::containers::modal_frame;
 use crate::widgets::field;
-use crate::widgets::surface::modal_frame;
 
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
 const KEYS: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F1);

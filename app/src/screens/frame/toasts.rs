@@ -9,7 +9,7 @@ use super::top_bar::notice_ui;
 use crate::action::Action;
 use crate::state::State;
 use crate::widgets::button::quiet_ui;
-use crate::widgets::surface::card_frame;
+use crate::widgets::containers::card_frame;
 
 /// Draws them. A press does what is offered, and takes it away.
 pub fn toasts_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

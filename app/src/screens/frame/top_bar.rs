@@ -12,8 +12,8 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::small_ui;
+use crate::widgets::containers::{chip_ui, plain_chip_ui};
 use crate::widgets::icon::{self, Icon};
-use crate::widgets::surface::{chip_ui, plain_chip_ui};
 use crate::workspace::RunId;
 
 /// Draws the bar.

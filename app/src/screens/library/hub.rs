@@ -11,8 +11,8 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
+use crate::widgets::containers::{banner_ui, failure_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{banner_ui, failure_ui};
 
 /// Models of the cache that are offered at once.
 const OFFERED: usize = 8;

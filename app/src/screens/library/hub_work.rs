@@ -12,7 +12,7 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::{
+use crate::widgets::containers::{
     banner_ui, card_frame, chip_ui, chips_ui, fact_ui, failure_ui, plain_chip_ui, progress_ui,
 };
 

@@ -15,8 +15,8 @@ use crate::store::{DatasetRow, ModelRow};
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
+use crate::widgets::containers::{card_frame, card_ui, empty_ui, failure_ui, heading_ui, plain_chip_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_frame, card_ui, empty_ui, failure_ui, heading_ui, plain_chip_ui};
 
 /// What is being typed.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use engine::models::ModelSummary;
 use engine::nn::Precision;
 use engine::training::count_parameters;
 
-use super::draft::Draft;
-use super::tuning::Kind;
+use super::form::RunForm;
+use super::tuning::MethodKind;
 
 /// Numbers that are trained, and those that are kept after the network is folded away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub struct Parameters {
 
 /// Counts what the method trains and keeps in a model, with the head of a task with so many classes; `None` where the
 /// form asks for layers that the model does not have.
-pub fn parameters(draft: &Draft, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
-    let (method, lora) = (draft.method(model.encoder_layers), draft.tuning.beside());
-    let task = (draft.shown_task(Some(model)), n_classes);
+pub fn parameters(form: &RunForm, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
+    let (method, lora) = (form.method(model.encoder_layers), form.tuning.beside());
+    let task = (form.shown_task(Some(model)), n_classes);
     let (trained, stored) = count_parameters(&method, lora.as_ref(), task, model).ok()?;
     Some(Parameters { trained, stored })
 }
@@ -67,37 +67,37 @@ pub fn generating(parameters: Parameters, model: &ModelSummary, precision: Preci
 }
 
 /// Estimates the memory of a training step with rows of `seq` tokens. Where nothing is trained, of scoring them.
-pub fn training(draft: &Draft, parameters: Parameters, model: &ModelSummary, seq: usize) -> Memory {
+pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, seq: usize) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     // The parameters, their gradient and what the optimizer remembers.
-    let tensors = 2 + draft.training.optimizer.memory_per_parameter() as u64;
-    let tokens = draft.training.batch_size * seq;
-    let is_prompt = matches!(draft.tuning.kind, Kind::Prompt | Kind::PTuning);
-    let kv = seq + draft.n_before();
+    let tensors = 2 + form.training.optimizer.memory_per_parameter() as u64;
+    let tokens = form.training.batch_size * seq;
+    let is_prompt = matches!(form.tuning.kind, MethodKind::Prompt | MethodKind::PTuning);
+    let kv = seq + form.n_before();
     // Soft tokens go through the model like others.
-    let tokens = if is_prompt { draft.training.batch_size * kv } else { tokens };
+    let tokens = if is_prompt { form.training.batch_size * kv } else { tokens };
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
     let mut per_token = 6 * model.d_model + 2 * model.d_ff;
     // A weight's own gradient needs what the layer reads: once more the inputs of attention and of the feed-forward.
     let changes_weights =
-        draft.tuning.any_lora().is_some() || matches!(draft.tuning.kind, Kind::Full | Kind::TopLayers);
+        form.tuning.any_lora().is_some() || matches!(form.tuning.kind, MethodKind::Full | MethodKind::TopLayers);
     if changes_weights {
         per_token += 2 * model.d_model;
     }
-    let per_layer = tokens * per_token + draft.training.batch_size * model.n_heads * seq * kv;
+    let per_layer = tokens * per_token + form.training.batch_size * model.n_heads * seq * kv;
     // Below the lowest layer that is trained nothing is kept.
-    let layers = match draft.tuning.kind {
-        Kind::TopLayers => draft.tuning.top_layers.min(model.n_layers),
-        Kind::HeadOnly | Kind::Text => 1,
+    let layers = match form.tuning.kind {
+        MethodKind::TopLayers => form.tuning.top_layers.min(model.n_layers),
+        MethodKind::HeadOnly | MethodKind::Text => 1,
         _ => model.n_layers + model.encoder_layers,
     };
-    let kept = match draft.training.gradient_checkpointing {
+    let kept = match form.training.gradient_checkpointing {
         // What enters each block, and one of them at a time.
         true => layers * tokens * model.d_model + per_layer,
         false => layers * per_layer,
     };
     Memory {
-        weights: weights(model, draft.precision),
+        weights: weights(model, form.precision),
         adapter: tensors * f32_bytes(parameters.trained),
         activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
@@ -147,18 +147,18 @@ mod tests {
 
     #[test]
     fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
-        let mut draft = Draft { n_virtual: 10, ..Draft::default() };
-        assert_eq!(of(&draft), Parameters { trained: 184_320, stored: 184_320 });
-        draft.reparameterise = true;
-        assert_eq!(of(&draft), Parameters { trained: 9_857_024, stored: 184_320 });
+        let mut form = RunForm { n_virtual: 10, ..RunForm::default() };
+        assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320 });
+        form.reparameterise = true;
+        assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320 });
     }
 
-    fn of(draft: &Draft) -> Parameters {
-        parameters(draft, &gpt2_small(), 0).unwrap()
+    fn of(form: &RunForm) -> Parameters {
+        parameters(form, &gpt2_small(), 0).unwrap()
     }
 
-    fn needs(draft: &Draft) -> Memory {
-        training(draft, of(draft), &gpt2_small(), 128)
+    fn needs(form: &RunForm) -> Memory {
+        training(form, of(form), &gpt2_small(), 128)
     }
 
     #[test]
@@ -194,51 +194,51 @@ mod tests {
             tasks: vec![Task::Causal, Task::SequenceClassification],
             ..gpt2_small()
         };
-        let mut draft = Draft::default();
-        let mut count = |kind, n_classes, change: fn(&mut Draft)| {
-            draft.tuning.kind = kind;
-            change(&mut draft);
-            let Parameters { trained, stored } = parameters(&draft, &model, n_classes).unwrap();
+        let mut form = RunForm::default();
+        let mut count = |kind, n_classes, change: fn(&mut RunForm)| {
+            form.tuning.kind = kind;
+            change(&mut form);
+            let Parameters { trained, stored } = parameters(&form, &model, n_classes).unwrap();
             (trained, stored)
         };
-        let as_it_is = |_: &mut Draft| {};
-        assert_eq!(count(Kind::Prompt, 0, |draft| draft.tuning.prompt.n_virtual = 100), (76_800, 76_800));
+        let as_it_is = |_: &mut RunForm| {};
+        assert_eq!(count(MethodKind::Prompt, 0, |form| form.tuning.prompt.n_virtual = 100), (76_800, 76_800));
         // PEFT: MLP of three layers of the embeddings' width, folded into the prompt.
-        assert_eq!(count(Kind::PTuning, 0, as_it_is), (76_800 + 3 * (768 * 768 + 768), 76_800));
+        assert_eq!(count(MethodKind::PTuning, 0, as_it_is), (76_800 + 3 * (768 * 768 + 768), 76_800));
         // LoRA's table for GPT-2 with rank 8 on c_attn: 12 × 8 × (768 + 2304).
-        assert_eq!(count(Kind::Lora, 0, as_it_is), (294_912, 294_912));
+        assert_eq!(count(MethodKind::Lora, 0, as_it_is), (294_912, 294_912));
         let everything = 50_257 * 768 + 2 * 768 * 2304;
-        assert_eq!(count(Kind::Full, 0, as_it_is), (everything, everything));
-        assert_eq!(count(Kind::TopLayers, 0, |draft| draft.tuning.top_layers = 1), (768 * 2304, 768 * 2304));
-        let classes = |draft: &mut Draft| draft.task = Some(Task::SequenceClassification);
-        assert_eq!(count(Kind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
-        assert_eq!(count(Kind::Text, 0, |draft| draft.task = None), (0, 0));
-        draft.tuning.kind = Kind::Prefix;
-        draft.tuning.with_lora = true;
-        assert_eq!(parameters(&draft, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
-        draft.tuning.lora.targets = super::super::tuning::Targets::Named;
-        draft.tuning.lora.names = "q_proj".into();
-        assert_eq!(parameters(&draft, &model, 0), None, "there is no such layer");
+        assert_eq!(count(MethodKind::Full, 0, as_it_is), (everything, everything));
+        assert_eq!(count(MethodKind::TopLayers, 0, |form| form.tuning.top_layers = 1), (768 * 2304, 768 * 2304));
+        let classes = |form: &mut RunForm| form.task = Some(Task::SequenceClassification);
+        assert_eq!(count(MethodKind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
+        assert_eq!(count(MethodKind::Text, 0, |form| form.task = None), (0, 0));
+        form.tuning.kind = MethodKind::Prefix;
+        form.tuning.with_lora = true;
+        assert_eq!(parameters(&form, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
+        form.tuning.lora.targets = super::super::tuning::Targets::Named;
+        form.tuning.lora.names = "q_proj".into();
+        assert_eq!(parameters(&form, &model, 0), None, "there is no such layer");
     }
 
     #[test]
     fn all_weights_take_their_gradients_and_moments_too() {
-        let mut draft = Draft::default();
-        draft.tuning.kind = Kind::Full;
+        let mut form = RunForm::default();
+        form.tuning.kind = MethodKind::Full;
         let weight = WeightName { name: "wte.weight".into(), stored: "wte.weight".into(), shape: vec![50_257, 768] };
         let model = ModelSummary { weights: vec![weight], ..gpt2_small() };
-        let parameters = parameters(&draft, &model, 0).unwrap();
-        let need = training(&draft, parameters, &model, 128);
+        let parameters = parameters(&form, &model, 0).unwrap();
+        let need = training(&form, parameters, &model, 128);
         assert_eq!(need.adapter, 4 * 4 * 50_257 * 768, "the weights, their gradient and two moments");
-        assert!(need.activations > needs(&Draft::default()).activations);
+        assert!(need.activations > needs(&RunForm::default()).activations);
     }
 
     #[test]
     fn each_place_of_a_model_with_an_encoder_counts() {
         let model = ModelSummary { n_layers: 4, encoder_layers: 6, ..gpt2_small() };
         let count = |sites: &[Site]| {
-            let draft = Draft { n_virtual: 10, sites: sites.to_vec(), ..Draft::default() };
-            parameters(&draft, &model, 0).unwrap().stored
+            let form = RunForm { n_virtual: 10, sites: sites.to_vec(), ..RunForm::default() };
+            parameters(&form, &model, 0).unwrap().stored
         };
         let layer = 10 * 2 * 768;
         assert_eq!(count(&Site::ALL), (6 + 4 + 4) * layer);
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn memory_grows_with_the_batch_and_the_weights_do_not() {
-        let small = Draft::default();
+        let small = RunForm::default();
         let mut large = small.clone();
         large.training.batch_size *= 4;
         let (a, b) = (needs(&small), needs(&large));
@@ -267,22 +267,22 @@ mod tests {
 
     #[test]
     fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
-        let need = generating(of(&Draft { n_virtual: 10, ..Draft::default() }), &gpt2_small(), Precision::F32);
+        let need = generating(of(&RunForm { n_virtual: 10, ..RunForm::default() }), &gpt2_small(), Precision::F32);
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
-        assert!(need.total() < needs(&Draft::default()).total());
+        assert!(need.total() < needs(&RunForm::default()).total());
     }
 
     #[test]
     fn weights_of_sixteen_bits_take_half() {
         let half = ModelSummary { dtype: "BF16".into(), ..gpt2_small() };
-        let weights = |model: &ModelSummary, precision| generating(of(&Draft::default()), model, precision).weights;
+        let weights = |model: &ModelSummary, precision| generating(of(&RunForm::default()), model, precision).weights;
         let whole = weights(&gpt2_small(), Precision::F32);
         assert_eq!(2 * weights(&half, Precision::F32), whole, "they are stored so");
         assert_eq!(2 * weights(&gpt2_small(), Precision::F16), whole, "they are multiplied so");
-        let draft = Draft { precision: Precision::F16, ..Draft::default() };
-        assert_eq!(2 * needs(&draft).weights, whole);
-        assert_eq!(needs(&draft).activations, needs(&Draft::default()).activations, "the rest is f32");
+        let form = RunForm { precision: Precision::F16, ..RunForm::default() };
+        assert_eq!(2 * needs(&form).weights, whole);
+        assert_eq!(needs(&form).activations, needs(&RunForm::default()).activations, "the rest is f32");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use engine::config::{PromptInit, RunConfig};
 use engine::data::DataPreview;
 use engine::models::ModelSummary;
 
-use super::draft::Draft;
-use super::tuning::{Kind, Targets};
+use super::form::RunForm;
+use super::tuning::{MethodKind, Targets};
 use crate::i18n::tell;
 use crate::{layers, say};
 
@@ -60,7 +60,7 @@ pub struct Facts<'a> {
     pub no_precision: Option<&'a str>,
 }
 
-impl Draft {
+impl RunForm {
     /// The run, or everything that is missing in the order of the form.
     ///
     /// # Errors
@@ -129,12 +129,12 @@ impl Draft {
         if let Some(reason) = tuning.kind.why_not(task) {
             issue(Field::Method, reason);
         }
-        let is_prefix = tuning.kind == Kind::Prefix;
+        let is_prefix = tuning.kind == MethodKind::Prefix;
         if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
             issue(Field::Sites, t!("issue.no_site"));
         }
         if is_prefix {
-            match (layers::from_text(&self.layers), model) {
+            match (layer_list::from_text(&self.layers), model) {
                 (Err(_), _) => issue(Field::Layers, t!("issue.no_layers")),
                 (Ok(Some(chosen)), Some(model)) => {
                     let n_layers = match model.encoder_layers {
@@ -152,15 +152,15 @@ impl Draft {
             issue(Field::Words, self.init.without_text());
         }
         match &tuning.prompt.init {
-            PromptInit::Words { text } if tuning.kind == Kind::Prompt && text.trim().is_empty() => {
+            PromptInit::Words { text } if tuning.kind == MethodKind::Prompt && text.trim().is_empty() => {
                 issue(Field::Words, t!("issue.no_words"));
             }
-            PromptInit::Classes if tuning.kind == Kind::Prompt && !task.has_classes() => {
+            PromptInit::Classes if tuning.kind == MethodKind::Prompt && !task.has_classes() => {
                 issue(Field::Words, t!("issue.no_classes"));
             }
             _ => {}
         }
-        if tuning.kind == Kind::Text && tuning.text.instruction.trim().is_empty() && tuning.text.shots == 0 {
+        if tuning.kind == MethodKind::Text && tuning.text.instruction.trim().is_empty() && tuning.text.shots == 0 {
             issue(Field::Text, t!("issue.no_instruction"));
         }
         if let Some(lora) = tuning.any_lora() {

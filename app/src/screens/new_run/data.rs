@@ -8,8 +8,8 @@ use engine::data::{DataPreview, TokenRow};
 
 use super::check::{Field, Issue};
 use super::datasets::{self, Shown};
-use super::draft::Draft;
 use super::error_of;
+use super::form::RunForm;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::i18n;
@@ -18,9 +18,9 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::small_ui;
+use crate::widgets::containers::{card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
-use crate::widgets::surface::{card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::token_strip::{Slots, legend_ui, token_strip_ui};
 
 /// Classes that are named; the number says how many there are.
@@ -29,32 +29,32 @@ const CLASSES_SHOWN: usize = 24;
 /// Draws the card.
 pub(super) fn data_ui(
     ui: &mut Ui,
-    draft: &mut Draft,
+    form: &mut RunForm,
     shown: &mut Shown,
     state: &State,
     issues: &[Issue],
     out: &mut Vec<Action>,
 ) {
     card_ui(ui, t!("data.title"), |ui| {
-        files_ui(ui, draft, state, issues, out);
+        files_ui(ui, form, state, issues, out);
         let columns = state.new_run.preview.known().map_or(&[][..], |preview| &preview.columns);
-        let task = draft.shown_task(state.model_asked(&draft.model));
-        mapping_ui(ui, draft, columns, task, state.new_run.preview.known());
+        let task = form.shown_task(state.model_asked(&form.model));
+        mapping_ui(ui, form, columns, task, state.new_run.preview.known());
         match task {
-            Task::Causal | Task::Seq2Seq => templates_ui(ui, draft, issues),
-            Task::MaskedFill => mask_ui(ui, draft),
-            Task::SequenceClassification => second_ui(ui, draft, columns),
+            Task::Causal | Task::Seq2Seq => templates_ui(ui, form, issues),
+            Task::MaskedFill => mask_ui(ui, form),
+            Task::SequenceClassification => second_ui(ui, form, columns),
             Task::TokenClassification => {}
         }
-        limits_ui(ui, draft, state, issues);
+        limits_ui(ui, form, state, issues);
         ui.add_space(4.0);
-        let data = draft.data_config();
+        let data = form.data_config();
         shown.keep_within(&data);
         datasets::switch_ui(ui, &data, shown);
         let preview = if shown.dataset == 0 { &state.new_run.preview } else { &state.new_run.preview_beside };
         match (preview.known(), preview.failure()) {
             (_, Some(failure)) => failure_ui(ui, failure),
-            (Some(preview), None) => rows_ui(ui, draft, &mut shown.row, preview),
+            (Some(preview), None) => rows_ui(ui, form, &mut shown.row, preview),
             (None, None) if preview.is_open() => {
                 ui.horizontal(|ui| {
                     ui.spinner();
@@ -68,35 +68,35 @@ pub(super) fn data_ui(
     });
 }
 
-fn files_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     let error = error_of(issues, Field::Train)
-        .filter(|_| !draft.train.trim().is_empty() && state.new_run.preview.failure().is_none());
+        .filter(|_| !form.train.trim().is_empty() && state.new_run.preview.failure().is_none());
     let train = field::field_ui(ui, t!("data.train"), t!("data.train_help"), error, |ui| {
-        field::path_ui(ui, &mut draft.train, t!("data.train_hint"), t!("data.browse_train"))
+        field::path_ui(ui, &mut form.train, t!("data.train_hint"), t!("data.browse_train"))
     });
     if train.browse {
         out.push(Action::Browse(Pick::Train));
     }
-    known_datasets_ui(ui, draft, state);
+    known_datasets_ui(ui, form, state);
     let error = error_of(issues, Field::Validation);
-    let before = draft.validation.clone();
+    let before = form.validation.clone();
     let validation = field::field_ui(ui, t!("data.validation"), t!("data.validation_help"), error, |ui| {
-        field::path_ui(ui, &mut draft.validation, t!("data.validation_hint"), t!("data.browse_validation"))
+        field::path_ui(ui, &mut form.validation, t!("data.validation_hint"), t!("data.browse_validation"))
     });
-    if before != draft.validation {
-        draft.validation_chosen = !draft.validation.trim().is_empty();
+    if before != form.validation {
+        form.validation_chosen = !form.validation.trim().is_empty();
     }
     if validation.browse {
         out.push(Action::Browse(Pick::Validation));
     }
-    if let Some(sentence) = validation_warning(draft, state) {
+    if let Some(sentence) = validation_warning(form, state) {
         ui.add(egui::Label::new(RichText::new(sentence).small().color(tokens(ui).warn)).wrap());
     }
 }
 
 /// What is wrong with the validation file that somebody chose beside these training rows.
-pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String> {
-    if !draft.validation_chosen {
+pub(super) fn validation_warning(form: &RunForm, state: &State) -> Option<String> {
+    if !form.validation_chosen {
         return None;
     }
     if let Some(failure) = state.new_run.preview_validation.failure() {
@@ -116,7 +116,7 @@ pub(super) fn validation_warning(draft: &Draft, state: &State) -> Option<String>
 }
 
 /// The starter's rows and those that were used, one click away.
-fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+fn known_datasets_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     let show = |path: &Path| path.display().to_string();
     let starter = state.env.starter.as_ref().map(|config| &config.data);
     let mut known: Vec<String> = starter.map(|data| show(&data.train)).into_iter().collect();
@@ -125,7 +125,7 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
             known.push(train);
         }
     }
-    known.retain(|train| *train != draft.train);
+    known.retain(|train| *train != form.train);
     if known.is_empty() {
         return;
     }
@@ -135,13 +135,13 @@ fn known_datasets_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
             let name = crate::workspace::dataset_name(Path::new(&train));
             let label = t!("data.use", name = name);
             if small_ui(ui, label).on_hover_text(&train).clicked() {
-                (draft.train, draft.validation_chosen) = (train, false);
+                (form.train, form.validation_chosen) = (train, false);
             }
         }
     });
 }
 
-fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, preview: Option<&DataPreview>) {
+fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, preview: Option<&DataPreview>) {
     let [source_name, source_help, target_name, target_help] = match task {
         Task::Causal | Task::Seq2Seq => {
             [t!("data.source"), t!("data.source_help"), t!("data.target"), t!("data.target_help")]
@@ -162,78 +162,78 @@ fn mapping_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String], task: Task, pr
     ui.columns(2, |sides| {
         let source = choices(guess(preview.map(|p| p.source_column.as_str())));
         field::field_ui(&mut sides[0], source_name, source_help, None, |ui| {
-            field::choice_ui(ui, "source", &mut draft.data.source_column, &source)
+            field::choice_ui(ui, "source", &mut form.data.source_column, &source)
         });
         let target = choices(guess(preview.map(|p| p.target_column.as_str())));
         field::field_ui(&mut sides[1], target_name, target_help, None, |ui| {
-            field::choice_ui(ui, "target", &mut draft.data.target_column, &target)
+            field::choice_ui(ui, "target", &mut form.data.target_column, &target)
         });
     });
 }
 
 /// The second text of a pair.
-fn second_ui(ui: &mut Ui, draft: &mut Draft, columns: &[String]) {
+fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String]) {
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
     let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
     field::field_ui(ui, t!("data.second"), t!("data.second_help"), None, |ui| {
-        field::choice_ui(ui, "second", &mut draft.data.second_column, &choices)
+        field::choice_ui(ui, "second", &mut form.data.second_column, &choices)
     });
 }
 
 /// The text around the mask.
-fn mask_ui(ui: &mut Ui, draft: &mut Draft) {
+fn mask_ui(ui: &mut Ui, form: &mut RunForm) {
     field::field_ui(ui, t!("data.mask_template"), t!("data.mask_help"), None, |ui| {
-        field::code_ui(ui, &mut draft.data.prompt_template, 2)
+        field::code_ui(ui, &mut form.data.prompt_template, 2)
     });
 }
 
-fn templates_ui(ui: &mut Ui, draft: &mut Draft, issues: &[Issue]) {
+fn templates_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("data.prompt_template"), t!("data.template_help"), None, |ui| {
-            field::code_ui(ui, &mut draft.data.prompt_template, 2)
+            field::code_ui(ui, &mut form.data.prompt_template, 2)
         });
         let error = error_of(issues, Field::Template);
         field::field_ui(&mut sides[1], t!("data.target_template"), t!("data.template_help"), error, |ui| {
-            field::code_ui(ui, &mut draft.data.target_template, 2)
+            field::code_ui(ui, &mut form.data.target_template, 2)
         });
     });
 }
 
-fn limits_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
+fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
     ui.columns(3, |sides| {
-        let share = draft.validation.trim().is_empty();
+        let share = form.validation.trim().is_empty();
         sides[0].add_enabled_ui(share, |ui| {
-            let mut percent = draft.data.validation_share * 100.0;
+            let mut percent = form.data.validation_share * 100.0;
             field::field_ui(ui, t!("data.share"), t!("data.share_help"), None, |ui| {
                 if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
-                    draft.data.validation_share = percent / 100.0;
+                    form.data.validation_share = percent / 100.0;
                 }
             });
         });
         field::field_ui(&mut sides[1], t!("data.validation_rows"), t!("data.validation_rows_help"), None, |ui| {
-            field::count_ui(ui, &mut draft.data.validation_rows, 1..=100_000)
+            field::count_ui(ui, &mut form.data.validation_rows, 1..=100_000)
         });
         let error = error_of(issues, Field::MaxTokens);
         field::field_ui(&mut sides[2], t!("data.max_tokens"), t!("data.max_tokens_help"), error, |ui| {
-            if draft.limit_tokens {
-                field::count_ui(ui, &mut draft.max_tokens, 1..=1_000_000);
+            if form.limit_tokens {
+                field::count_ui(ui, &mut form.max_tokens, 1..=1_000_000);
             } else {
-                let model = state.model_asked(&draft.model);
-                let mut room = model.map_or(draft.max_tokens, |m| m.n_positions.saturating_sub(draft.n_before()));
+                let model = state.model_asked(&form.model);
+                let mut room = model.map_or(form.max_tokens, |m| m.n_positions.saturating_sub(form.n_before()));
                 ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
             }
         });
     });
     ui.horizontal_wrapped(|ui| {
-        ui.checkbox(&mut draft.limit_tokens, t!("data.limit"));
-        if draft.shown_task(state.model_asked(&draft.model)).writes() {
+        ui.checkbox(&mut form.limit_tokens, t!("data.limit"));
+        if form.shown_task(state.model_asked(&form.model)).writes() {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut draft.data.append_end_token, t!("data.append_end"), t!("data.append_end_help"));
+            field::check_ui(ui, &mut form.data.append_end_token, t!("data.append_end"), t!("data.append_end_help"));
         }
         let preview = state.new_run.preview.known();
-        if draft.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
+        if form.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut draft.data.chat, t!("data.chat"), t!("data.chat_help"));
+            field::check_ui(ui, &mut form.data.chat, t!("data.chat"), t!("data.chat_help"));
         }
     });
     for note in state.new_run.preview.known().iter().flat_map(|preview| &preview.tokenizer_notes) {
@@ -263,7 +263,7 @@ fn classes_ui(ui: &mut Ui, classes: &[String]) {
     });
 }
 
-fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview) {
+fn rows_ui(ui: &mut Ui, form: &RunForm, shown: &mut usize, preview: &DataPreview) {
     chips_ui(ui, |ui| {
         plain_chip_ui(ui, &t!("data.train_rows", n = format::count(preview.train_rows)));
         plain_chip_ui(ui, &t!("data.valid_rows", n = format::count(preview.validation_rows)));
@@ -305,13 +305,13 @@ fn rows_ui(ui: &mut Ui, draft: &Draft, shown: &mut usize, preview: &DataPreview)
             }
         });
     });
-    let is_infix = draft.is_infix(preview.task);
+    let is_infix = form.is_infix(preview.task);
     let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
-    token_strip_ui(ui, Slots { n: draft.n_before(), before }, &with_classes(row), &row.labelled);
+    token_strip_ui(ui, Slots { n: form.n_before(), before }, &with_classes(row), &row.labelled);
     let slots = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
     // A method that changes weights, or writes words, has no slots to explain.
-    let slots = (draft.n_before() > 0).then_some(slots);
+    let slots = (form.n_before() > 0).then_some(slots);
     legend_ui(ui, slots, t!("data.legend_prompt"), t!("data.legend_target"));
     if !preview.task.writes() {
         let line = t!("data.row_label", label = row.target);

@@ -5,9 +5,9 @@ use engine::config::RunConfig;
 use engine::training::{LabPlan, LabRow, Spread};
 
 use super::action::NewRunAction;
-use super::draft::{Draft, InitKind};
+use super::form::{InitKind, RunForm};
 use super::state::lab::InitLab;
-use super::tuning::Kind;
+use super::tuning::MethodKind;
 use crate::action::Action;
 use crate::format::figure;
 use crate::i18n::told;
@@ -15,9 +15,9 @@ use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui, small_ui};
+use crate::widgets::containers::{modal_frame, progress_ui};
 use crate::widgets::field;
 use crate::widgets::sparkline::sparkline_in;
-use crate::widgets::surface::{modal_frame, progress_ui};
 
 /// What is being asked of the lab.
 #[derive(Debug)]
@@ -49,20 +49,20 @@ impl Default for LabForm {
 
 impl LabForm {
     /// The button that opens the lab; what the form says of a prefix's start is ticked there too.
-    pub(super) fn button_ui(&mut self, ui: &mut Ui, draft: &Draft) {
+    pub(super) fn button_ui(&mut self, ui: &mut Ui, form: &RunForm) {
         if !small_ui(ui, t!("lab.open")).on_hover_text(t!("lab.open_help")).clicked() {
             return;
         }
         self.open = true;
-        if draft.tuning.kind != Kind::Prefix {
+        if form.tuning.kind != MethodKind::Prefix {
             return;
         }
-        if !self.kinds.contains(&draft.init) {
-            self.kinds.push(draft.init);
+        if !self.kinds.contains(&form.init) {
+            self.kinds.push(form.init);
         }
-        match draft.init {
-            InitKind::Adapter => self.adapter.clone_from(&draft.words),
-            _ if draft.init.needs_text() => self.words.clone_from(&draft.words),
+        match form.init {
+            InitKind::Adapter => self.adapter.clone_from(&form.words),
+            _ if form.init.needs_text() => self.words.clone_from(&form.words),
             _ => {}
         }
     }
@@ -71,7 +71,7 @@ impl LabForm {
     pub(super) fn ui(
         &mut self,
         ui: &Ui,
-        draft: &mut Draft,
+        form: &mut RunForm,
         ready: Option<&RunConfig>,
         state: &State,
         out: &mut Vec<Action>,
@@ -86,7 +86,7 @@ impl LabForm {
             ScrollArea::vertical().max_height(room).show(ui, |ui| {
                 ui.add(egui::Label::new(RichText::new(t!("lab.note")).color(tokens(ui).muted)).wrap());
                 ui.add_space(theme::SMALL_GAP);
-                ui.add_enabled_ui(!state.new_run.lab.request.is_open(), |ui| self.plan_ui(ui, draft, state));
+                ui.add_enabled_ui(!state.new_run.lab.request.is_open(), |ui| self.plan_ui(ui, form, state));
                 ui.add_space(theme::SMALL_GAP);
                 progress_line_ui(ui, &state.new_run.lab);
                 if let Some(failure) = &state.new_run.lab.request.failure {
@@ -99,7 +99,7 @@ impl LabForm {
                 self.table_ui(ui, &state.new_run.lab);
             });
             ui.add_space(theme::SMALL_GAP);
-            self.buttons_ui(ui, draft, ready, state, out);
+            self.buttons_ui(ui, form, ready, state, out);
         });
         // A click beside a lab under way would lose its table.
         if modal.should_close() && !state.new_run.lab.request.is_open() {
@@ -108,10 +108,10 @@ impl LabForm {
     }
 
     /// Which starts, how long and how often.
-    fn plan_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
-        let task = draft.shown_task(state.model_asked(&draft.model));
+    fn plan_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
+        let task = form.shown_task(state.model_asked(&form.model));
         ui.horizontal_wrapped(|ui| {
-            for kind in InitKind::offered(draft.tuning.kind, task.has_classes()) {
+            for kind in InitKind::offered(form.tuning.kind, task.has_classes()) {
                 let mut ticked = self.kinds.contains(&kind);
                 if ui.checkbox(&mut ticked, kind.name()).changed() {
                     self.kinds.retain(|other| *other != kind);
@@ -138,7 +138,7 @@ impl LabForm {
     }
 
     /// What was asked for, unless a text is missing.
-    fn plan(&self, config: &RunConfig, method: Kind, classes: bool) -> Option<LabPlan> {
+    fn plan(&self, config: &RunConfig, method: MethodKind, classes: bool) -> Option<LabPlan> {
         let text = |kind: InitKind| if kind == InitKind::Adapter { &self.adapter } else { &self.words };
         let kinds = InitKind::offered(method, classes).filter(|kind| self.kinds.contains(kind));
         let starts: Option<Vec<_>> = kinds
@@ -190,13 +190,13 @@ impl LabForm {
     fn buttons_ui(
         &mut self,
         ui: &mut Ui,
-        draft: &mut Draft,
+        form: &mut RunForm,
         ready: Option<&RunConfig>,
         state: &State,
         out: &mut Vec<Action>,
     ) {
         let lab = &state.new_run.lab;
-        let classes = draft.shown_task(state.model_asked(&draft.model)).has_classes();
+        let classes = form.shown_task(state.model_asked(&form.model)).has_classes();
         let applies = ready.is_none_or(|run| lab.is_about(run));
         let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
@@ -205,7 +205,7 @@ impl LabForm {
                     out.push(Action::NewRun(NewRunAction::EndLab));
                 }
             } else {
-                let plan = ready.and_then(|config| Some((config, self.plan(config, draft.tuning.kind, classes)?)));
+                let plan = ready.and_then(|config| Some((config, self.plan(config, form.tuning.kind, classes)?)));
                 if primary_ui(ui, plan.is_some(), t!("lab.compare")).clicked()
                     && let Some((config, plan)) = plan
                 {
@@ -217,14 +217,14 @@ impl LabForm {
             if quiet_ui(ui, idle && chosen.is_some(), t!("lab.use")).clicked()
                 && let Some(row) = &chosen
             {
-                take(row, draft);
+                take(row, form);
                 self.open = false;
             }
             if quiet_ui(ui, idle && chosen.is_some(), t!("lab.train")).clicked()
                 && let (Some(row), Some(config)) = (&chosen, &lab.config)
                 && let Ok(method) = config.method.with_init(&row.init)
             {
-                take(row, draft);
+                take(row, form);
                 out.push(Action::NewRun(NewRunAction::Start(Box::new(RunConfig {
                     method,
                     ..config.as_ref().clone()
@@ -245,9 +245,9 @@ impl LabForm {
 }
 
 /// Puts a start into the form.
-fn take(row: &LabRow, draft: &mut Draft) {
-    if let Ok(method) = draft.method(0).with_init(&row.init) {
-        draft.take_method(&method);
+fn take(row: &LabRow, form: &mut RunForm) {
+    if let Ok(method) = form.method(0).with_init(&row.init) {
+        form.take_method(&method);
     }
 }
 

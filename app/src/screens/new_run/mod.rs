@@ -6,7 +6,7 @@ pub mod budget;
 pub mod check;
 mod data;
 mod datasets;
-pub mod draft;
+pub mod form;
 mod lab;
 mod method;
 mod model;

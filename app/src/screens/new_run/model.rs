@@ -9,8 +9,8 @@ use engine::models::ModelSummary;
 use engine::models::OwnHead;
 
 use super::check::{Field, Issue};
-use super::draft::Draft;
 use super::error_of;
+use super::form::RunForm;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
@@ -23,23 +23,23 @@ use crate::state::library::ModelLookup;
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::{quiet_ui, segmented_ui, small_ui};
+use crate::widgets::containers::{card_ui, chips_ui, plain_chip_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_ui, chips_ui, plain_chip_ui};
 
 /// Draws the card.
-pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
+pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     card_ui(ui, t!("model.title"), |ui| {
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
-        let id = wanted_id(draft, state);
-        let error = error_of(issues, Field::Model).filter(|_| !draft.model.trim().is_empty() && id.is_none());
+        let id = wanted_id(form, state);
+        let error = error_of(issues, Field::Model).filter(|_| !form.model.trim().is_empty() && id.is_none());
         let edit = field::field_ui(ui, t!("model.folder"), t!("model.folder_help"), error, |ui| {
-            field::path_ui(ui, &mut draft.model, t!("model.ask_hint"), t!("model.browse"))
+            field::path_ui(ui, &mut form.model, t!("model.ask_hint"), t!("model.browse"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Model));
         }
-        known_models_ui(ui, draft, state);
-        let folder = state.model_folder(&draft.model);
+        known_models_ui(ui, form, state);
+        let folder = state.model_folder(&form.model);
         match state.library.lookups.get(&folder) {
             Some(lookup) if lookup.is_open() => {
                 ui.horizontal(|ui| {
@@ -66,12 +66,12 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
                     let notice = RichText::new(i18n::told(notice)).small().color(tokens(ui).muted);
                     ui.add(egui::Label::new(notice).wrap());
                 }
-                if folder != typed(&draft.model) {
+                if folder != typed(&form.model) {
                     let note = t!("model.from_cache", folder = folder.display());
                     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
                 }
-                task_ui(ui, draft, model);
-                head_ui(ui, draft, model, state);
+                task_ui(ui, form, model);
+                head_ui(ui, form, model, state);
             }
             Some(ModelLookup { failure: Some(_), .. }) if let Some(id) = id => hub_ui(ui, &id, state, out),
             Some(ModelLookup { failure: Some(failure), .. }) => {
@@ -83,9 +83,9 @@ pub(super) fn model_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[
 }
 
 /// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
-pub(super) fn wanted_id(draft: &Draft, state: &State) -> Option<ModelId> {
-    let is_missing = state.model_failure(&state.model_folder(&draft.model)).is_some();
-    let id = ModelId::parse(&draft.model).ok()?;
+pub(super) fn wanted_id(form: &RunForm, state: &State) -> Option<ModelId> {
+    let is_missing = state.model_failure(&state.model_folder(&form.model)).is_some();
+    let id = ModelId::parse(&form.model).ok()?;
     let is_known = state.hub.cached.iter().any(|model| model.id == id);
     (is_missing && !is_known).then_some(id)
 }
@@ -127,25 +127,25 @@ fn heads(model: &ModelSummary) -> String {
 }
 
 /// What can be learned with the model, where there is a choice.
-fn task_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary) {
-    if draft.task.is_some_and(|task| !model.tasks.contains(&task)) {
-        draft.task = None;
+fn task_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary) {
+    if form.task.is_some_and(|task| !model.tasks.contains(&task)) {
+        form.task = None;
     }
     if model.tasks.len() < 2 {
         return;
     }
-    let mut task = draft.shown_task(Some(model));
+    let mut task = form.shown_task(Some(model));
     let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
     field::field_ui(ui, t!("task.title"), t!("task.help"), None, |ui| {
         if segmented_ui(ui, &mut task, &choices) {
-            draft.task = Some(task);
+            form.task = Some(task);
         }
     });
     ui.add(egui::Label::new(RichText::new(task_note(task)).small().color(tokens(ui).muted)).wrap());
 }
 
 /// The head that the checkpoint brings along, and whether a run begins with it.
-fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) {
+fn head_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary, state: &State) {
     let note_ui = |ui: &mut Ui, words: String| {
         ui.add(egui::Label::new(RichText::new(words).small().color(tokens(ui).muted)).wrap());
     };
@@ -157,17 +157,17 @@ fn head_ui(ui: &mut Ui, draft: &mut Draft, model: &ModelSummary, state: &State) 
     let more = if classes.len() > CLASSES_SHOWN { ", …" } else { "" };
     let names = format!("{}{more}", classes[..classes.len().min(CLASSES_SHOWN)].join(", "));
     let named = t!("head.classes", n = classes.len(), names = names);
-    let task = draft.shown_task(Some(model));
+    let task = form.shown_task(Some(model));
     if task != its {
         return note_ui(ui, t!("head.other_task", task = task_name(its), classes = named));
     }
     field::field_ui(ui, t!("head.title"), t!("head.help"), None, |ui| {
         let choices = [(HeadInit::Checkpoint, t!("head.checkpoint")), (HeadInit::New, t!("head.new"))];
-        segmented_ui(ui, &mut draft.head, &choices)
+        segmented_ui(ui, &mut form.head, &choices)
     });
     let of_rows = state.new_run.preview.known().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
     let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
-    match mismatch.filter(|_| draft.head == HeadInit::Checkpoint) {
+    match mismatch.filter(|_| form.head == HeadInit::Checkpoint) {
         Some(reason) => note_ui(ui, t!("head.mismatch", reason = reason)),
         None => note_ui(ui, named),
     }
@@ -197,14 +197,14 @@ fn task_note(task: Task) -> &'static str {
 }
 
 /// The starter and the models that were used, one click away.
-fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
+fn known_models_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     let starter = state.env.starter.as_ref().map(|config| config.model.display().to_string());
     let used = state.library.models.iter().map(|row| row.folder.display().to_string());
     let others: Vec<String> = starter
         .clone()
         .into_iter()
         .chain(used.filter(|path| Some(path) != starter.as_ref()))
-        .filter(|path| *path != draft.model)
+        .filter(|path| *path != form.model)
         .collect();
     if others.is_empty() {
         return;
@@ -215,7 +215,7 @@ fn known_models_ui(ui: &mut Ui, draft: &mut Draft, state: &State) {
             let name = crate::workspace::model_name(Path::new(&path));
             let label = t!("model.use", name = name);
             if small_ui(ui, label).on_hover_text(&path).clicked() {
-                draft.model = path;
+                form.model = path;
             }
         }
     });

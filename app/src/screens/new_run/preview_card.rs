@@ -5,8 +5,8 @@ use engine::models::ModelSummary;
 use engine::nn::Precision;
 
 use super::action::NewRunAction;
-use super::draft::Draft;
-use super::tuning::Kind;
+use super::form::RunForm;
+use super::tuning::MethodKind;
 use super::{NewRun, budget};
 use crate::action::Action;
 use crate::format;
@@ -16,10 +16,10 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, primary_wide_ui};
-use crate::widgets::surface::{card_frame, card_ui, chip_ui, fact_ui, progress_ui};
+use crate::widgets::containers::{card_frame, card_ui, chip_ui, fact_ui, progress_ui};
 
 impl NewRun {
-    pub(super) fn preview_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+    pub(super) fn preview_card_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State, out: &mut Vec<Action>) {
         card_ui(ui, "", |ui| {
             let missing = self.missing(state);
             ui.horizontal(|ui| {
@@ -32,21 +32,21 @@ impl NewRun {
             if let Some(sentence) = &missing {
                 ui.add(egui::Label::new(RichText::new(as_sentence(sentence)).color(tokens(ui).warn)).wrap());
             }
-            if let Some(sentence) = super::data::validation_warning(draft, state) {
+            if let Some(sentence) = super::data::validation_warning(form, state) {
                 ui.add(egui::Label::new(RichText::new(sentence).color(tokens(ui).warn)).wrap());
             }
             ui.add_space(4.0);
             let pressed = primary_wide_ui(ui, missing.is_none(), start_label(state)).clicked();
             out.extend(self.start(pressed));
             ui.add_space(6.0);
-            self.costs_or_why_ui(ui, draft, state);
+            self.costs_or_why_ui(ui, form, state);
         });
     }
 
     /// The same in one line, for a window that has little room: the costs stand behind the form.
-    pub(super) fn start_line_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+    pub(super) fn start_line_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State, out: &mut Vec<Action>) {
         let missing = self.missing(state);
-        let warning = super::data::validation_warning(draft, state);
+        let warning = super::data::validation_warning(form, state);
         card_frame(ui).inner_margin(egui::Margin::symmetric(14, 8)).show(ui, |ui| {
             let room = egui::vec2(ui.available_width(), theme::CONTROL_HEIGHT + 4.0);
             ui.allocate_ui_with_layout(room, egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -60,7 +60,7 @@ impl NewRun {
                     let (line, ink) = match (missing.as_deref(), warning) {
                         (Some(sentence), _) => (as_sentence(sentence), tokens(ui).warn),
                         (None, Some(sentence)) => (sentence, tokens(ui).warn),
-                        (None, None) => (self.costs_line(draft, state), tokens(ui).muted),
+                        (None, None) => (self.costs_line(form, state), tokens(ui).muted),
                     };
                     ui.add(egui::Label::new(RichText::new(line).small().color(ink)).truncate());
                 });
@@ -70,17 +70,17 @@ impl NewRun {
     }
 
     /// What it costs, as a card of its own.
-    pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
-        card_ui(ui, t!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, draft, state));
+    pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
+        card_ui(ui, t!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, form, state));
     }
 
     /// Trained parameters and memory of training, in a few words.
-    fn costs_line(&mut self, draft: &Draft, state: &State) -> String {
+    fn costs_line(&mut self, form: &RunForm, state: &State) -> String {
         self.sum_up_lengths(state);
-        let Some(model) = state.model_asked(&draft.model) else { return t!("new_run.no_model_yet").to_owned() };
+        let Some(model) = state.model_asked(&form.model) else { return t!("new_run.no_model_yet").to_owned() };
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
-        let counts = budget::parameters(draft, model, n_classes);
-        let need = counts.map(|counts| (counts, budget::training(draft, counts, model, self.usual_length(model))));
+        let counts = budget::parameters(form, model, n_classes);
+        let need = counts.map(|counts| (counts, budget::training(form, counts, model, self.usual_length(model))));
         need.map_or_else(String::new, |(counts, need)| {
             t!("new_run.line", trained = format::short_count(counts.trained), memory = format::bytes(need.total()))
         })
@@ -104,19 +104,19 @@ impl NewRun {
         Some(Action::NewRun(NewRunAction::Start(ready.clone())))
     }
 
-    fn costs_or_why_ui(&mut self, ui: &mut Ui, draft: &Draft, state: &State) {
-        match state.model_asked(&draft.model) {
+    fn costs_or_why_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
+        match state.model_asked(&form.model) {
             None => {
                 ui.add(egui::Label::new(RichText::new(t!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
             }
-            Some(model) => self.costs_ui(ui, draft, model, state),
+            Some(model) => self.costs_ui(ui, form, model, state),
         }
     }
 
-    fn costs_ui(&mut self, ui: &mut Ui, draft: &Draft, model: &ModelSummary, state: &State) {
+    fn costs_ui(&mut self, ui: &mut Ui, form: &RunForm, model: &ModelSummary, state: &State) {
         self.sum_up_lengths(state);
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
-        if let Some(counts) = budget::parameters(draft, model, n_classes) {
+        if let Some(counts) = budget::parameters(form, model, n_classes) {
             section_ui(ui, t!("new_run.parameters"));
             fact_ui(ui, t!("new_run.trained"), &format::count(counts.trained));
             fact_ui(ui, t!("new_run.stored"), &format::count(counts.stored));
@@ -125,10 +125,10 @@ impl NewRun {
             if counts.trained != counts.stored {
                 ui.add(egui::Label::new(RichText::new(t!("new_run.folded")).small().color(tokens(ui).muted)).wrap());
             }
-            self.memory_ui(ui, draft, counts, model, state);
+            self.memory_ui(ui, form, counts, model, state);
         }
-        self.context_ui(ui, draft, model);
-        self.length_ui(ui, draft, state);
+        self.context_ui(ui, form, model);
+        self.length_ui(ui, form, state);
     }
 
     fn sum_up_lengths(&mut self, state: &State) {
@@ -145,9 +145,9 @@ impl NewRun {
         }
     }
 
-    fn memory_ui(&self, ui: &mut Ui, draft: &Draft, counts: budget::Parameters, model: &ModelSummary, state: &State) {
+    fn memory_ui(&self, ui: &mut Ui, form: &RunForm, counts: budget::Parameters, model: &ModelSummary, state: &State) {
         let needs = [
-            (t!("new_run.training"), budget::training(draft, counts, model, self.usual_length(model))),
+            (t!("new_run.training"), budget::training(form, counts, model, self.usual_length(model))),
             (t!("new_run.generating"), budget::generating(counts, model, Precision::F32)),
         ];
         section_ui(ui, t!("new_run.memory"));
@@ -156,7 +156,7 @@ impl NewRun {
             let line = t!("new_run.assumed", n = self.usual_length(model));
             ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).muted)).wrap());
         }
-        let device = state.device(draft.device);
+        let device = state.device(form.device);
         if let Some((device, limit)) = device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
             for (name, need) in &needs {
                 fit_ui(ui, name, need.total(), limit, &device.name);
@@ -181,15 +181,13 @@ impl NewRun {
         usual.min(model.n_positions)
     }
 
-    fn context_ui(&self, ui: &mut Ui, draft: &Draft, model: &ModelSummary) {
+    fn context_ui(&self, ui: &mut Ui, form: &RunForm, model: &ModelSummary) {
         section_ui(ui, t!("new_run.context"));
-        let longest =
-            if draft.limit_tokens { self.lengths.longest.min(draft.max_tokens) } else { self.lengths.longest };
-        let used = draft.n_before() + longest;
+        let longest = if form.limit_tokens { self.lengths.longest.min(form.max_tokens) } else { self.lengths.longest };
+        let used = form.n_before() + longest;
         progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, t!("new_run.context"));
         let shown = if longest == 0 { "–".to_owned() } else { longest.to_string() };
-        let line =
-            t!("new_run.context_line", prefix = draft.n_before(), longest = shown, positions = model.n_positions);
+        let line = t!("new_run.context_line", prefix = form.n_before(), longest = shown, positions = model.n_positions);
         let ink = if used > model.n_positions { tokens(ui).warn } else { tokens(ui).muted };
         ui.add(egui::Label::new(RichText::new(line).small().color(ink)).wrap());
         if used > model.n_positions {
@@ -197,16 +195,16 @@ impl NewRun {
         }
     }
 
-    fn length_ui(&self, ui: &mut Ui, draft: &Draft, state: &State) {
-        if draft.tuning.kind == Kind::Text {
+    fn length_ui(&self, ui: &mut Ui, form: &RunForm, state: &State) {
+        if form.tuning.kind == MethodKind::Text {
             return;
         }
-        let t = &draft.training;
+        let t = &form.training;
         let rows = state.new_run.preview.known().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
         let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1)));
-        let steps = match draft.extent {
-            super::draft::Extent::Steps => Some(t.steps),
-            super::draft::Extent::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),
+        let steps = match form.length_unit {
+            super::form::LengthUnit::Steps => Some(t.steps),
+            super::form::LengthUnit::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),
         };
         let shown = |steps: Option<usize>| steps.map_or_else(|| "–".to_owned(), format::count);
         section_ui(ui, t!("new_run.length"));

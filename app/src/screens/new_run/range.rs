@@ -5,7 +5,7 @@ use engine::config::RunConfig;
 use engine::training::RateRange;
 
 use super::action::NewRunAction;
-use super::draft::Draft;
+use super::form::RunForm;
 use crate::action::Action;
 use crate::format::scientific;
 use crate::i18n::told;
@@ -29,7 +29,7 @@ pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &St
 /// The curve of the last test and what it suggests.
 pub(super) fn range_ui(
     ui: &mut Ui,
-    draft: &mut Draft,
+    form: &mut RunForm,
     ready: Option<&RunConfig>,
     state: &State,
     out: &mut Vec<Action>,
@@ -70,19 +70,19 @@ pub(super) fn range_ui(
     if !applies {
         ui.label(RichText::new(t!("range.other")).small().color(t.warn));
     }
-    ui.add_enabled_ui(applies, |ui| suggestions_ui(ui, draft, &suggestions));
+    ui.add_enabled_ui(applies, |ui| suggestions_ui(ui, form, &suggestions));
     if test.request.answer.is_some_and(|found| found.steepest.is_none() && found.diverged.is_none()) {
         ui.label(RichText::new(t!("range.nothing")).color(t.muted));
     }
 }
 
 /// The rates that can be taken over.
-fn suggestions_ui(ui: &mut Ui, draft: &mut Draft, suggestions: &[Option<(f64, String)>]) {
+fn suggestions_ui(ui: &mut Ui, form: &mut RunForm, suggestions: &[Option<(f64, String)>]) {
     ui.horizontal_wrapped(|ui| {
         for (rate, label) in suggestions.iter().flatten() {
             if ui.button(label.as_str()).clicked() {
-                draft.learning_rate = scientific(round(*rate));
-                draft.rate_edited = true;
+                form.learning_rate = scientific(round(*rate));
+                form.rate_edited = true;
             }
         }
     });

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::draft::Draft;
+use super::form::RunForm;
 use crate::state::State;
 
 /// What was chosen for rows that the form has left, by the path of their file.
@@ -19,19 +19,18 @@ struct Choices {
 
 impl LeftRows {
     /// The form names other rows than `before`.
-    pub(super) fn follow(&mut self, before: &str, draft: &mut Draft, state: &State) {
-        let data = &mut draft.data;
+    pub(super) fn follow(&mut self, before: &str, form: &mut RunForm, state: &State) {
+        let data = &mut form.data;
         let columns = [&mut data.source_column, &mut data.second_column, &mut data.target_column].map(std::mem::take);
-        let validation = if draft.validation_chosen { String::new() } else { draft.validation.clone() };
+        let validation = if form.validation_chosen { String::new() } else { form.validation.clone() };
         let left = Choices { validation, columns };
         if left != Choices::default() {
             self.0.insert(before.to_owned(), left);
         }
-        let found = self.0.get(&draft.train).cloned();
+        let found = self.0.get(&form.train).cloned();
         let companion = found.as_ref().map(|choices| choices.validation.clone()).filter(|path| !path.is_empty());
-        draft.follow_rows(companion.or_else(|| companion_of(Path::new(draft.train.trim()), state)));
-        [draft.data.source_column, draft.data.second_column, draft.data.target_column] =
-            found.unwrap_or_default().columns;
+        form.follow_rows(companion.or_else(|| companion_of(Path::new(form.train.trim()), state)));
+        [form.data.source_column, form.data.second_column, form.data.target_column] = found.unwrap_or_default().columns;
     }
 }
 

@@ -4,9 +4,9 @@ use egui::{RichText, Ui};
 use engine::config::PrefixInit;
 
 use super::check::{Field, Issue};
-use super::draft::{Draft, InitKind};
 use super::error_of;
-use super::tuning::Kind;
+use super::form::{InitKind, RunForm};
+use super::tuning::MethodKind;
 use crate::home::typed;
 use crate::state::State;
 use crate::t;
@@ -15,12 +15,12 @@ use crate::widgets::field;
 
 impl InitKind {
     /// In the order of the form: those that a method has; the names of classes only where there are some.
-    pub(super) fn offered(method: Kind, classes: bool) -> impl Iterator<Item = Self> {
+    pub(super) fn offered(method: MethodKind, classes: bool) -> impl Iterator<Item = Self> {
         use InitKind::{Adapter, Classes, Frequent, Prefill, Random, Scaled, Vocabulary, Words, Zero};
         let all = [Scaled, Random, Zero, Vocabulary, Frequent, Classes, Words, Prefill, Adapter];
         let has = move |kind: &Self| match method {
-            Kind::Lora => matches!(kind, Random | Adapter),
-            Kind::Prompt | Kind::PTuning => *kind != Prefill,
+            MethodKind::Lora => matches!(kind, Random | Adapter),
+            MethodKind::Prompt | MethodKind::PTuning => *kind != Prefill,
             _ => true,
         };
         all.into_iter().filter(move |kind| has(kind) && (classes || *kind != Classes))
@@ -98,26 +98,26 @@ impl InitKind {
 }
 
 /// Draws the choice.
-pub(super) fn start_ui(ui: &mut Ui, draft: &mut Draft, state: &State, issues: &[Issue]) {
-    let task = draft.shown_task(state.model_asked(&draft.model));
-    let kinds = InitKind::offered(Kind::Prefix, task.has_classes() || draft.init == InitKind::Classes);
+pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
+    let task = form.shown_task(state.model_asked(&form.model));
+    let kinds = InitKind::offered(MethodKind::Prefix, task.has_classes() || form.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, t!("method.init"), t!("method.init_help"), None, |ui| {
-        field::choice_ui(ui, "init", &mut draft.init, &choices)
+        field::choice_ui(ui, "init", &mut form.init, &choices)
     });
-    let note = match draft.init {
+    let note = match form.init {
         // The network gives values of its own; those sizes are the flat prefix's.
-        InitKind::Random if draft.reparameterise => t!("method.random_network_note"),
+        InitKind::Random if form.reparameterise => t!("method.random_network_note"),
         init => init.note(),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
-    if draft.init.needs_text() {
-        let (name, hint) = match draft.init {
+    if form.init.needs_text() {
+        let (name, hint) = match form.init {
             InitKind::Adapter => (t!("method.adapter_folder"), ""),
             _ => (t!("method.words"), t!("method.words_hint")),
         };
         let error = error_of(issues, Field::Words);
-        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut draft.words, hint));
+        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut form.words, hint));
     }
 }
 
@@ -127,12 +127,15 @@ mod tests {
 
     #[test]
     fn every_kind_comes_back_from_its_initial_values() {
-        for kind in InitKind::offered(Kind::Prefix, true) {
+        for kind in InitKind::offered(MethodKind::Prefix, true) {
             let text = if kind.needs_text() { "some words" } else { "" };
             assert_eq!(InitKind::of(&kind.with("some words")), (kind, text.to_owned()));
         }
-        assert!(InitKind::offered(Kind::Prefix, false).all(|kind| kind != InitKind::Classes));
-        assert!(InitKind::offered(Kind::Prompt, true).all(|kind| kind != InitKind::Prefill));
-        assert_eq!(InitKind::offered(Kind::Lora, true).collect::<Vec<_>>(), [InitKind::Random, InitKind::Adapter]);
+        assert!(InitKind::offered(MethodKind::Prefix, false).all(|kind| kind != InitKind::Classes));
+        assert!(InitKind::offered(MethodKind::Prompt, true).all(|kind| kind != InitKind::Prefill));
+        assert_eq!(
+            InitKind::offered(MethodKind::Lora, true).collect::<Vec<_>>(),
+            [InitKind::Random, InitKind::Adapter]
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::t;
 /// The methods that the form offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum MethodKind {
     /// Keys and values in every layer.
     Prefix,
     /// Embeddings in the text.
@@ -30,7 +30,7 @@ pub enum Kind {
     Text,
 }
 
-impl Kind {
+impl MethodKind {
     /// All of them, as they are offered.
     pub const ALL: [Self; 8] = [
         Self::Prefix,
@@ -133,7 +133,7 @@ pub fn names_of(typed: &str) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     /// Which holds.
-    pub kind: Kind,
+    pub kind: MethodKind,
     /// The soft prompt; its network is the next field.
     pub prompt: PromptConfig,
     /// The text of [`PromptInit::Words`], kept while another choice holds.
@@ -144,7 +144,7 @@ pub struct Tuning {
     pub lora: LoraDraft,
     /// Matrices are trained beside the method.
     pub with_lora: bool,
-    /// Layers of [`Kind::TopLayers`].
+    /// Layers of [`MethodKind::TopLayers`].
     pub top_layers: usize,
     /// Words before every prompt.
     pub text: TextConfig,
@@ -153,7 +153,7 @@ pub struct Tuning {
 impl From<&RunConfig> for Tuning {
     fn from(config: &RunConfig) -> Self {
         let mut tuning = Self {
-            kind: Kind::Prefix,
+            kind: MethodKind::Prefix,
             prompt: PromptConfig::default(),
             prompt_words: String::new(),
             encoder: PromptEncoder::default(),
@@ -172,9 +172,9 @@ impl Tuning {
     /// Fills in a method.
     pub fn take(&mut self, method: &MethodConfig) {
         match method {
-            MethodConfig::Prefix(_) => self.kind = Kind::Prefix,
+            MethodConfig::Prefix(_) => self.kind = MethodKind::Prefix,
             MethodConfig::Prompt(prompt) => {
-                self.kind = if prompt.encoder.is_some() { Kind::PTuning } else { Kind::Prompt };
+                self.kind = if prompt.encoder.is_some() { MethodKind::PTuning } else { MethodKind::Prompt };
                 self.encoder = prompt.encoder.clone().unwrap_or_else(|| self.encoder.clone());
                 self.prompt = PromptConfig { encoder: None, ..prompt.clone() };
                 if let PromptInit::Words { text } = &prompt.init {
@@ -182,15 +182,15 @@ impl Tuning {
                 }
             }
             MethodConfig::Lora(lora) => {
-                self.kind = Kind::Lora;
+                self.kind = MethodKind::Lora;
                 self.lora = LoraDraft::from(lora);
             }
-            MethodConfig::Full(FullConfig { top_layers: None }) => self.kind = Kind::Full,
-            MethodConfig::Full(FullConfig { top_layers: Some(0) }) => self.kind = Kind::HeadOnly,
+            MethodConfig::Full(FullConfig { top_layers: None }) => self.kind = MethodKind::Full,
+            MethodConfig::Full(FullConfig { top_layers: Some(0) }) => self.kind = MethodKind::HeadOnly,
             MethodConfig::Full(FullConfig { top_layers: Some(n) }) => {
-                (self.kind, self.top_layers) = (Kind::TopLayers, *n)
+                (self.kind, self.top_layers) = (MethodKind::TopLayers, *n)
             }
-            MethodConfig::Text(text) => (self.kind, self.text) = (Kind::Text, text.clone()),
+            MethodConfig::Text(text) => (self.kind, self.text) = (MethodKind::Text, text.clone()),
         }
     }
 
@@ -198,16 +198,16 @@ impl Tuning {
     pub fn method(&self, prefix: impl FnOnce() -> PrefixConfig) -> MethodConfig {
         let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
         match self.kind {
-            Kind::Prefix => MethodConfig::Prefix(prefix()),
-            Kind::Prompt => MethodConfig::Prompt(self.prompt.clone()),
-            Kind::PTuning => {
+            MethodKind::Prefix => MethodConfig::Prefix(prefix()),
+            MethodKind::Prompt => MethodConfig::Prompt(self.prompt.clone()),
+            MethodKind::PTuning => {
                 MethodConfig::Prompt(PromptConfig { encoder: Some(self.encoder.clone()), ..self.prompt.clone() })
             }
-            Kind::Lora => MethodConfig::Lora(self.lora.config()),
-            Kind::Full => full(None),
-            Kind::TopLayers => full(Some(self.top_layers)),
-            Kind::HeadOnly => full(Some(0)),
-            Kind::Text => MethodConfig::Text(self.text.clone()),
+            MethodKind::Lora => MethodConfig::Lora(self.lora.config()),
+            MethodKind::Full => full(None),
+            MethodKind::TopLayers => full(Some(self.top_layers)),
+            MethodKind::HeadOnly => full(Some(0)),
+            MethodKind::Text => MethodConfig::Text(self.text.clone()),
         }
     }
 
@@ -218,7 +218,7 @@ impl Tuning {
 
     /// LoRA, if it is trained at all.
     pub fn any_lora(&self) -> Option<&LoraDraft> {
-        (self.kind == Kind::Lora || self.beside().is_some()).then_some(&self.lora)
+        (self.kind == MethodKind::Lora || self.beside().is_some()).then_some(&self.lora)
     }
 }
 

@@ -10,7 +10,7 @@ use engine::recipes::Scale;
 use super::action::NewRunAction;
 use super::check::{Facts, Field, Issue};
 use super::datasets::Shown;
-use super::draft::Draft;
+use super::form::RunForm;
 use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::{data, lab, method, model, rows, schedule};
 use crate::action::{Action, Pick};
@@ -21,12 +21,12 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme;
 use crate::widgets::button::quiet_ui;
-use crate::widgets::surface::{banner_ui, heading_ui};
+use crate::widgets::containers::{banner_ui, heading_ui};
 
 /// What is being typed.
 #[derive(Debug, Default)]
 pub struct NewRun {
-    draft: Option<Draft>,
+    form: Option<RunForm>,
     shown: Shown,
     /// What the last preview was asked for.
     asked: Option<PreviewQuestion>,
@@ -43,7 +43,7 @@ pub struct NewRun {
     /// Somebody changed something in the form.
     touched: bool,
     /// What was typed before the form was filled from a run.
-    replaced: Option<Box<Draft>>,
+    replaced: Option<Box<RunForm>>,
 }
 
 /// Lengths of the rows, summed up once for each preview.
@@ -56,9 +56,9 @@ pub(super) struct LengthCache {
 }
 
 /// The form, the language, whether model and rows are known, and what is wrong with them and with the precision.
-type Judged = (Draft, Language, [bool; 2], [Option<String>; 2]);
+type Judged = (RunForm, Language, [bool; 2], [Option<String>; 2]);
 
-/// The last answer of [`Draft::check`]: kept because the form is drawn far more often than it is typed in.
+/// The last answer of [`RunForm::check`]: kept because the form is drawn far more often than it is typed in.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     key: Option<Judged>,
@@ -71,56 +71,56 @@ const TYPING_PAUSE_SECS: f64 = 0.4;
 impl NewRun {
     /// Fills the form from a run's settings, as a new run. What was typed can be brought back.
     pub fn refill(&mut self, config: &RunConfig) {
-        let draft = Draft { name: String::new(), ..Draft::from(config) };
-        let typed = self.draft.take().filter(|typed| self.touched && *typed != draft);
+        let form = RunForm { name: String::new(), ..RunForm::from(config) };
+        let typed = self.form.take().filter(|typed| self.touched && *typed != form);
         (self.replaced, self.touched) = (typed.map(Box::new), false);
-        self.draft = Some(draft);
+        self.form = Some(form);
     }
 
     /// What is typed, to be kept from one start to the next.
-    pub fn draft(&self) -> Option<&Draft> {
-        self.draft.as_ref()
+    pub fn form(&self) -> Option<&RunForm> {
+        self.form.as_ref()
     }
 
     /// Puts back what was typed before the last end.
-    pub fn restore(&mut self, draft: Draft) {
-        (self.draft, self.touched) = (Some(draft), true);
+    pub fn restore(&mut self, form: RunForm) {
+        (self.form, self.touched) = (Some(form), true);
     }
 
     /// Takes in a path that was chosen in a dialog.
     pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
-        let draft = self.draft.get_or_insert_with(|| first_draft(state));
+        let form = self.form.get_or_insert_with(|| first_form(state));
         let text = path.display().to_string();
         match pick {
-            Pick::Model => draft.model = text,
+            Pick::Model => form.model = text,
             Pick::Train => {
-                let before = std::mem::replace(&mut draft.train, text);
-                self.left_rows.follow(&before, draft, state);
+                let before = std::mem::replace(&mut form.train, text);
+                self.left_rows.follow(&before, form, state);
             }
-            Pick::Validation => (draft.validation, draft.validation_chosen) = (text, true),
+            Pick::Validation => (form.validation, form.validation_chosen) = (text, true),
             _ => {}
         }
     }
 
     /// Takes in rows that somebody chose elsewhere, with their validation rows if those were chosen too.
     pub fn use_dataset(&mut self, train: &Path, validation: Option<&Path>, state: &State) {
-        let draft = self.draft.get_or_insert_with(|| first_draft(state));
-        draft.validation_chosen = false;
-        let before = std::mem::replace(&mut draft.train, train.display().to_string());
-        self.left_rows.follow(&before, draft, state);
+        let form = self.form.get_or_insert_with(|| first_form(state));
+        form.validation_chosen = false;
+        let before = std::mem::replace(&mut form.train, train.display().to_string());
+        self.left_rows.follow(&before, form, state);
         if let Some(validation) = validation {
-            draft.validation = validation.display().to_string();
+            form.validation = validation.display().to_string();
         }
     }
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        let mut draft = self.draft.take().unwrap_or_else(|| first_draft(state));
-        if let Some(model) = state.model_asked(&draft.model) {
-            draft.know_scale(Scale::of(model.parameters));
+        let mut form = self.form.take().unwrap_or_else(|| first_form(state));
+        if let Some(model) = state.model_asked(&form.model) {
+            form.know_scale(Scale::of(model.parameters));
         }
-        let before = draft.clone();
-        self.check(&draft, state);
+        let before = form.clone();
+        self.check(&form, state);
         let issues = match &self.checked.answer {
             Some(Err(issues)) => issues.clone(),
             _ => Vec::new(),
@@ -138,43 +138,43 @@ impl NewRun {
                 .frame(egui::Frame::new().inner_margin(egui::Margin { left: 16, ..egui::Margin::ZERO }))
                 .show(ui, |ui| {
                     ScrollArea::vertical().id_salt("preview_card").auto_shrink(false).show(ui, |ui| {
-                        self.preview_card_ui(ui, &draft, state, out);
+                        self.preview_card_ui(ui, &form, state, out);
                     });
                 });
         } else {
-            self.start_line_ui(ui, &draft, state, out);
+            self.start_line_ui(ui, &form, state, out);
         }
         let mut rows_before = String::new();
         ScrollArea::vertical().id_salt("form").auto_shrink(false).show(ui, |ui| {
             if !narrow {
                 heading_ui(ui, t!("screen.new_run"), t!("new_run.note"), |_| {});
             }
-            self.replaced_ui(ui, &mut draft);
-            rows_before.clone_from(&draft.train);
+            self.replaced_ui(ui, &mut form);
+            rows_before.clone_from(&form.train);
             ui.spacing_mut().item_spacing.y = 10.0;
-            model::model_ui(ui, &mut draft, state, &issues, out);
+            model::model_ui(ui, &mut form, state, &issues, out);
             ui.add_space(4.0);
-            data::data_ui(ui, &mut draft, &mut self.shown, state, &issues, out);
+            data::data_ui(ui, &mut form, &mut self.shown, state, &issues, out);
             ui.add_space(4.0);
-            method::method_ui(ui, &mut draft, state, &issues, &mut self.lab);
+            method::method_ui(ui, &mut form, state, &issues, &mut self.lab);
             ui.add_space(4.0);
-            schedule::schedule_ui(ui, &mut draft, state, (&issues, ready.as_deref()), out);
+            schedule::schedule_ui(ui, &mut form, state, (&issues, ready.as_deref()), out);
             if narrow {
                 ui.add_space(4.0);
-                self.costs_card_ui(ui, &draft, state);
+                self.costs_card_ui(ui, &form, state);
             }
             ui.add_space(theme::GAP);
         });
-        self.lab.ui(ui, &mut draft, ready.as_deref(), state, out);
-        if rows_before != draft.train {
-            self.left_rows.follow(&rows_before, &mut draft, state);
+        self.lab.ui(ui, &mut form, ready.as_deref(), state, out);
+        if rows_before != form.train {
+            self.left_rows.follow(&rows_before, &mut form, state);
         }
-        self.ask(ui, &before, &draft, state, out);
-        self.draft = Some(draft);
+        self.ask(ui, &before, &form, state, out);
+        self.form = Some(form);
     }
 
     /// Offers what was typed before the form was filled from a run.
-    fn replaced_ui(&mut self, ui: &mut Ui, draft: &mut Draft) {
+    fn replaced_ui(&mut self, ui: &mut Ui, form: &mut RunForm) {
         if self.replaced.is_none() {
             return;
         }
@@ -182,7 +182,7 @@ impl NewRun {
             if quiet_ui(ui, true, t!("new_run.bring_back")).clicked()
                 && let Some(typed) = self.replaced.take()
             {
-                (*draft, self.touched) = (*typed, true);
+                (*form, self.touched) = (*typed, true);
             }
             if quiet_ui(ui, true, t!("new_run.keep_filled")).clicked() {
                 self.replaced = None;
@@ -191,14 +191,14 @@ impl NewRun {
         ui.add_space(theme::SMALL_GAP);
     }
 
-    fn check(&mut self, draft: &Draft, state: &State) {
-        let folder = state.model_folder(&draft.model);
-        let model_failure = state.model_failure(&folder).map(|failure| match model::wanted_id(draft, state) {
+    fn check(&mut self, form: &RunForm, state: &State) {
+        let folder = state.model_folder(&form.model);
+        let model_failure = state.model_failure(&folder).map(|failure| match model::wanted_id(form, state) {
             Some(_) => t!("issue.not_fetched").to_owned(),
             None => tell(&failure.what),
         });
         let data_failure = state.new_run.preview.failure().map(|failure| tell(&failure.what));
-        let no_precision = state.refusal(draft.device, draft.precision).map(tell);
+        let no_precision = state.refusal(form.device, form.precision).map(tell);
         let facts = Facts {
             folder: Some(&folder),
             model: state.model(&folder),
@@ -208,7 +208,7 @@ impl NewRun {
             no_precision: no_precision.as_deref(),
         };
         let key = (
-            draft.clone(),
+            form.clone(),
             crate::i18n::language(),
             [
                 facts.model.is_some() || model_failure.is_some(),
@@ -217,16 +217,16 @@ impl NewRun {
             [facts.data_failure.or(facts.model_failure), facts.no_precision].map(|reason| reason.map(str::to_owned)),
         );
         if self.checked.key.as_ref() != Some(&key) {
-            self.checked = Checked { key: Some(key), answer: Some(draft.check(facts).map(Box::new)) };
+            self.checked = Checked { key: Some(key), answer: Some(form.check(facts).map(Box::new)) };
         }
     }
 
     /// A validation file that somebody chose may have other columns than the training rows: it is read as they are.
-    fn ask_validation(&mut self, model: &Path, draft: &Draft, out: &mut Vec<Action>) {
-        let file = PathBuf::from(draft.validation.trim());
-        let wanted = (draft.validation_chosen && !file.as_os_str().is_empty()).then(|| {
-            let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..draft.data_config() };
-            question(model, data, draft)
+    fn ask_validation(&mut self, model: &Path, form: &RunForm, out: &mut Vec<Action>) {
+        let file = PathBuf::from(form.validation.trim());
+        let wanted = (form.validation_chosen && !file.as_os_str().is_empty()).then(|| {
+            let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..form.data_config() };
+            question(model, data, form)
         });
         if self.asked_validation != wanted {
             self.asked_validation.clone_from(&wanted);
@@ -235,9 +235,9 @@ impl NewRun {
     }
 
     /// Asks for what is not known about the model and the rows that the form names, once typing has paused.
-    fn ask(&mut self, ui: &Ui, before: &Draft, draft: &Draft, state: &State, out: &mut Vec<Action>) {
+    fn ask(&mut self, ui: &Ui, before: &RunForm, form: &RunForm, state: &State, out: &mut Vec<Action>) {
         let now = ui.input(|input| input.time);
-        if before != draft {
+        if before != form {
             self.touched = true;
             self.changed_at = now;
         }
@@ -246,23 +246,23 @@ impl NewRun {
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(TYPING_PAUSE_SECS - waited));
             return;
         }
-        let model = state.model_folder(&draft.model);
+        let model = state.model_folder(&form.model);
         if model.as_os_str().is_empty() {
             return;
         }
         if !state.library.lookups.contains_key(&model) {
             out.push(Action::Library(LibraryAction::Describe(model.clone())));
         }
-        let data = draft.data_config();
+        let data = form.data_config();
         if let Some(beside) = self.shown.beside(&data) {
-            let wanted = question(&model, beside, draft);
+            let wanted = question(&model, beside, form);
             if self.asked_beside.as_ref() != Some(&wanted) {
                 self.asked_beside = Some(wanted.clone());
                 out.push(preview(PreviewOf::Beside, wanted));
             }
         }
-        self.ask_validation(&model, draft, out);
-        let wanted = question(&model, data, draft);
+        self.ask_validation(&model, form, out);
+        let wanted = question(&model, data, form);
         if self.asked.as_ref() == Some(&wanted) || wanted.data.train.as_os_str().is_empty() {
             return;
         }
@@ -271,8 +271,8 @@ impl NewRun {
     }
 }
 
-fn question(model: &Path, data: DataConfig, draft: &Draft) -> PreviewQuestion {
-    PreviewQuestion { model: model.to_owned(), data: Box::new(data), task: draft.task, n_virtual: draft.n_before() }
+fn question(model: &Path, data: DataConfig, form: &RunForm) -> PreviewQuestion {
+    PreviewQuestion { model: model.to_owned(), data: Box::new(data), task: form.task, n_virtual: form.n_before() }
 }
 
 fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
@@ -280,18 +280,18 @@ fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
 }
 
 /// Nobody typed anything in it yet.
-fn first_draft(state: &State) -> Draft {
+fn first_form(state: &State) -> RunForm {
     let device = state.settings.device;
     match &state.env.starter {
-        Some(config) => Draft {
+        Some(config) => RunForm {
             name: String::new(),
             device,
             rate_edited: false,
             // As its rate suits it.
             scale: Some(Scale::Small),
-            ..Draft::from(config.as_ref())
+            ..RunForm::from(config.as_ref())
         },
-        None => Draft { device, ..Draft::default() },
+        None => RunForm { device, ..RunForm::default() },
     }
 }
 

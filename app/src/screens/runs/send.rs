@@ -12,8 +12,8 @@ use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::containers::modal_frame;
 use crate::widgets::field;
-use crate::widgets::surface::modal_frame;
 use crate::workspace::RunId;
 
 /// In what form.

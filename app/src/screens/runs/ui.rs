@@ -14,8 +14,8 @@ use crate::store::{RunRow, RunState};
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{danger_ui, primary_ui, quiet_ui};
+use crate::widgets::containers::{heading_ui, modal_frame};
 use crate::widgets::field;
-use crate::widgets::surface::{heading_ui, modal_frame};
 use crate::workspace::RunId;
 
 /// Something that is done with chosen runs.
@@ -150,7 +150,7 @@ impl Runs {
         }
         if rows.is_empty() {
             if trouble.is_none() {
-                crate::widgets::surface::empty_ui(ui, t!("runs.none_match"), t!("runs.none_match_advice"));
+                crate::widgets::containers::empty_ui(ui, t!("runs.none_match"), t!("runs.none_match_advice"));
             }
         } else {
             self.keys(ui, &rows, state, out);

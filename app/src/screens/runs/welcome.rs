@@ -9,8 +9,8 @@ use crate::state::State;
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::link_ui;
+use crate::widgets::containers::big_choice_ui;
 use crate::widgets::icon::Icon;
-use crate::widgets::surface::big_choice_ui;
 
 /// Draws it.
 pub(super) fn welcome_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {

@@ -10,8 +10,8 @@ use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::quiet_ui;
+use crate::widgets::containers::{fact_ui, failure_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{fact_ui, failure_ui};
 
 /// What is being typed.
 #[derive(Default)]

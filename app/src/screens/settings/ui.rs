@@ -15,8 +15,8 @@ use crate::state::notices::Level;
 use crate::t;
 use crate::theme::{self, ThemeChoice, tokens};
 use crate::widgets::button::{quiet_ui, segmented_ui};
+use crate::widgets::containers::{card_frame, card_ui, chip_ui, chips_ui, empty_ui, heading_ui, plain_chip_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_frame, card_ui, chip_ui, chips_ui, empty_ui, heading_ui, plain_chip_ui};
 
 /// Draws the screen.
 pub fn settings_ui(ui: &mut Ui, hub: &mut HubSettings, state: &State, out: &mut Vec<Action>) {

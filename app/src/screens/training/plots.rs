@@ -10,7 +10,7 @@ use crate::screens::settings::action::SettingsAction;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
-use crate::widgets::surface::card_ui;
+use crate::widgets::containers::card_ui;
 use crate::workspace::RunId;
 
 /// What was drawn last.

@@ -10,8 +10,8 @@ use crate::store::{LogLevel, LogLine};
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::segmented_ui;
+use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{card_ui, empty_ui};
 use crate::workspace::{RunId, date_and_time};
 
 /// Which of them is shown.

@@ -24,7 +24,9 @@ use crate::store::RunRow;
 use crate::t;
 use crate::theme::{self, tokens};
 use crate::widgets::button::{primary_ui, quiet_ui};
-use crate::widgets::surface::{banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui};
+use crate::widgets::containers::{
+    banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui,
+};
 
 /// What is being chosen, and what was drawn last.
 #[derive(Debug, Default)]

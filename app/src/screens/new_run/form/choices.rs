@@ -29,7 +29,7 @@ pub enum InitKind {
 /// What decides the length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Extent {
+pub enum LengthUnit {
     /// Passes over the rows.
     Epochs,
     /// Optimizer steps.

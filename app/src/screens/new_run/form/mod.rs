@@ -1,4 +1,4 @@
-//! The form of a new run as it is typed. What it lacks to be one: [`Draft::check`].
+//! The form of a new run as it is typed. What it lacks to be one: [`RunForm::check`].
 
 mod choices;
 mod rate;
@@ -16,18 +16,18 @@ use engine::nn::Precision;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
 
-pub use self::choices::{Extent, InitKind, WarmUp};
+pub use self::choices::{InitKind, LengthUnit, WarmUp};
 use super::check::{Field, Issue};
-use super::tuning::{Kind, Tuning};
+use super::tuning::{MethodKind, Tuning};
 use crate::home::typed;
 use crate::i18n::tell;
-use crate::layers;
+use crate::layer_list;
 use crate::workspace::default_name;
 
 /// The form as it is typed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Draft {
+pub struct RunForm {
     /// Empty takes a name from method and data.
     pub name: String,
     /// Folder of the base model.
@@ -75,7 +75,8 @@ pub struct Draft {
     /// Between prompt and target, where a model goes on with its text.
     pub infix: bool,
     /// What decides the length.
-    pub extent: Extent,
+    #[serde(alias = "extent")]
+    pub length_unit: LengthUnit,
     /// Steps, epochs, batch and everything else that needs no text field.
     pub training: TrainingConfig,
     /// The learning rate as it is typed.
@@ -102,14 +103,14 @@ pub struct Draft {
     pub precision: Precision,
 }
 
-impl Default for Draft {
+impl Default for RunForm {
     fn default() -> Self {
         let data = DataConfig::new("");
         Self::from(&RunConfig::new(PathBuf::new(), data))
     }
 }
 
-impl From<&RunConfig> for Draft {
+impl From<&RunConfig> for RunForm {
     fn from(config: &RunConfig) -> Self {
         let prefix = config.method.prefix().cloned().unwrap_or_default();
         let network = prefix.reparameterisation.clone();
@@ -117,8 +118,8 @@ impl From<&RunConfig> for Draft {
         let network = network.unwrap_or_default();
         let (init, words) = InitKind::of(&prefix.init);
         let training = config.training.clone();
-        let form = Form::of(&config.method, config.task);
-        let usual = |scale| recommended_learning_rate(form, &training.optimizer, scale);
+        let kind = Form::of(&config.method, config.task);
+        let usual = |scale| recommended_learning_rate(kind, &training.optimizer, scale);
         let is_usual = |scale| (training.learning_rate - usual(scale)).abs() < 1e-12;
         Self {
             name: config.name.clone(),
@@ -142,9 +143,9 @@ impl From<&RunConfig> for Draft {
             words,
             hidden_layers: network.hidden_layers,
             sites: prefix.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
-            layers: prefix.layers.as_deref().map(layers::to_text).unwrap_or_default(),
+            layers: prefix.layers.as_deref().map(layer_list::to_text).unwrap_or_default(),
             infix: prefix.infix,
-            extent: if training.steps > 0 { Extent::Steps } else { Extent::Epochs },
+            length_unit: if training.steps > 0 { LengthUnit::Steps } else { LengthUnit::Epochs },
             learning_rate: crate::format::scientific(training.learning_rate),
             rate_edited: !Scale::ALL.into_iter().any(is_usual),
             scale: None,
@@ -161,7 +162,7 @@ impl From<&RunConfig> for Draft {
     }
 }
 
-impl Draft {
+impl RunForm {
     /// The task asked for, or what the model does.
     pub fn shown_task(&self, model: Option<&ModelSummary>) -> Task {
         self.task.or_else(|| model.and_then(|model| model.tasks.first().copied())).unwrap_or_default()
@@ -187,7 +188,7 @@ impl Draft {
 
     /// Whether its virtual tokens stand between prompt and target.
     pub fn is_infix(&self, task: Task) -> bool {
-        self.infix && self.tuning.kind == Kind::Prefix && task == Task::Causal
+        self.infix && self.tuning.kind == MethodKind::Prefix && task == Task::Causal
     }
 
     /// Positions that it takes from the text.
@@ -224,7 +225,7 @@ impl Draft {
             init: self.init.with(&self.words),
             n_frozen: if self.reparameterise { 0 } else { self.n_frozen.min(self.n_virtual.saturating_sub(1)) },
             sites: None,
-            layers: layers::from_text(&self.layers).ok().flatten(),
+            layers: layer_list::from_text(&self.layers).ok().flatten(),
             infix: false,
         }
     }
@@ -240,7 +241,7 @@ impl Draft {
     /// How the engine is asked to train.
     fn training_config(&self, learning_rate: f64) -> TrainingConfig {
         TrainingConfig {
-            steps: if self.extent == Extent::Steps { self.training.steps.max(1) } else { 0 },
+            steps: if self.length_unit == LengthUnit::Steps { self.training.steps.max(1) } else { 0 },
             learning_rate,
             warmup_steps: if self.warm_up == WarmUp::Steps { self.training.warmup_steps } else { 0 },
             warmup_share: if self.warm_up == WarmUp::Share { self.training.warmup_share } else { 0.0 },

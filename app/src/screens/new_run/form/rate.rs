@@ -2,13 +2,13 @@
 
 use engine::recipes::{Form, RECIPES, Recipe, Scale, recommended_learning_rate};
 
-use super::{Draft, Extent, WarmUp};
+use super::{LengthUnit, RunForm, WarmUp};
 
-impl Draft {
+impl RunForm {
     /// The learning rate that suits method, optimizer and model.
     pub fn usual_rate(&self) -> f64 {
-        let form = Form::of(&self.method(0), self.task);
-        recommended_learning_rate(form, &self.training.optimizer, self.scale.unwrap_or_default())
+        let kind = Form::of(&self.method(0), self.task);
+        recommended_learning_rate(kind, &self.training.optimizer, self.scale.unwrap_or_default())
     }
 
     /// The learning rate follows method, optimizer and model until the user types one.
@@ -57,7 +57,7 @@ impl Draft {
             return;
         }
         self.take_method(&method);
-        self.extent = if training.steps > 0 { Extent::Steps } else { Extent::Epochs };
+        self.length_unit = if training.steps > 0 { LengthUnit::Steps } else { LengthUnit::Epochs };
         self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
         (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
         self.learning_rate = crate::format::scientific(training.learning_rate);

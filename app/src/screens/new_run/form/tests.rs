@@ -10,8 +10,8 @@ use super::*;
 use crate::screens::new_run::check::Facts;
 use crate::screens::new_run::tuning::Targets;
 
-fn ready() -> Draft {
-    Draft { model: "/models/a".into(), train: "/data/a.jsonl".into(), ..Draft::default() }
+fn ready() -> RunForm {
+    RunForm { model: "/models/a".into(), train: "/data/a.jsonl".into(), ..RunForm::default() }
 }
 
 fn gpt2() -> ModelSummary {
@@ -42,7 +42,7 @@ fn gpt2() -> ModelSummary {
 
 #[test]
 fn the_first_thing_missing_is_the_model() {
-    let issues = Draft::default().check(Facts::default()).unwrap_err();
+    let issues = RunForm::default().check(Facts::default()).unwrap_err();
     assert_eq!(issues[0].field, Field::Model);
     assert_eq!(issues[1].field, Field::Train);
 }
@@ -52,39 +52,39 @@ fn a_complete_form_is_a_run_with_a_name() {
     let config = ready().check(Facts::default()).unwrap();
     assert_eq!(config.name, "prefix 20 · a");
     assert_eq!(config.training.learning_rate, 5e-3);
-    assert_eq!(Draft::from(&config).check(Facts::default()).unwrap(), config);
+    assert_eq!(RunForm::from(&config).check(Facts::default()).unwrap(), config);
 }
 
 #[test]
 fn the_learning_rate_follows_method_and_optimizer_until_it_is_typed() {
-    let mut draft = ready();
-    draft.reparameterise = true;
-    draft.follow_method();
-    assert_eq!(draft.learning_rate, "1e-4");
-    draft.training.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
-    draft.follow_method();
-    assert_eq!(draft.learning_rate, "0.1");
-    draft.learning_rate = "1e-3".into();
-    draft.rate_edited = true;
-    draft.reparameterise = false;
-    draft.follow_method();
-    assert_eq!(draft.learning_rate, "1e-3");
+    let mut form = ready();
+    form.reparameterise = true;
+    form.follow_method();
+    assert_eq!(form.learning_rate, "1e-4");
+    form.training.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
+    form.follow_method();
+    assert_eq!(form.learning_rate, "0.1");
+    form.learning_rate = "1e-3".into();
+    form.rate_edited = true;
+    form.reparameterise = false;
+    form.follow_method();
+    assert_eq!(form.learning_rate, "1e-3");
 }
 
 #[test]
 fn the_rate_that_is_offered_is_the_one_that_suits_a_model_of_that_size() {
-    let mut draft = ready();
-    draft.know_scale(Scale::Usual);
-    assert_eq!((draft.learning_rate.as_str(), draft.rate_edited), ("5e-3", false));
-    draft.know_scale(Scale::Small);
-    assert_eq!(draft.learning_rate, "0.02", "another model, another rate");
-    draft.tuning.kind = Kind::Lora;
-    draft.follow_method();
-    assert_eq!(draft.learning_rate, "4e-3");
-    draft.learning_rate = "7e-3".into();
-    draft.rate_edited = true;
-    draft.know_scale(Scale::Usual);
-    assert_eq!(draft.learning_rate, "7e-3", "somebody typed it");
+    let mut form = ready();
+    form.know_scale(Scale::Usual);
+    assert_eq!((form.learning_rate.as_str(), form.rate_edited), ("5e-3", false));
+    form.know_scale(Scale::Small);
+    assert_eq!(form.learning_rate, "0.02", "another model, another rate");
+    form.tuning.kind = MethodKind::Lora;
+    form.follow_method();
+    assert_eq!(form.learning_rate, "4e-3");
+    form.learning_rate = "7e-3".into();
+    form.rate_edited = true;
+    form.know_scale(Scale::Usual);
+    assert_eq!(form.learning_rate, "7e-3", "somebody typed it");
 }
 
 #[test]
@@ -97,22 +97,22 @@ fn a_duplicate_keeps_the_rate_of_its_run_whatever_the_model_turns_out_to_be() {
         (0.3, Scale::Small, true),
     ] {
         config.training.learning_rate = rate;
-        let mut draft = Draft::from(&config);
-        draft.know_scale(scale);
-        assert_eq!((draft.learning_rate.parse(), draft.rate_edited), (Ok(rate), edited), "{rate} {scale:?}");
+        let mut form = RunForm::from(&config);
+        form.know_scale(scale);
+        assert_eq!((form.learning_rate.parse(), form.rate_edited), (Ok(rate), edited), "{rate} {scale:?}");
     }
 }
 
 #[test]
 fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
-    let mut draft = Draft { validation: "/starter/validation.jsonl".into(), ..ready() };
-    draft.follow_rows(None);
-    assert_eq!(draft.validation, "");
-    draft.follow_rows(Some("/b/dev.csv".into()));
-    assert_eq!(draft.validation, "/b/dev.csv");
-    draft.validation_chosen = true;
-    draft.follow_rows(None);
-    assert_eq!(draft.validation, "/b/dev.csv");
+    let mut form = RunForm { validation: "/starter/validation.jsonl".into(), ..ready() };
+    form.follow_rows(None);
+    assert_eq!(form.validation, "");
+    form.follow_rows(Some("/b/dev.csv".into()));
+    assert_eq!(form.validation, "/b/dev.csv");
+    form.validation_chosen = true;
+    form.follow_rows(None);
+    assert_eq!(form.validation, "/b/dev.csv");
 }
 
 #[test]
@@ -163,32 +163,32 @@ fn every_method_comes_back_from_the_form_as_it_went_in() {
         for lora in [None, beside.then(|| named.clone())] {
             let plain = ready().check(Facts::default()).unwrap();
             let config = RunConfig { method: method.clone(), lora, task, ..plain };
-            assert_eq!(Draft::from(&config).check(Facts::default()).as_ref(), Ok(&config), "{method:?}");
+            assert_eq!(RunForm::from(&config).check(Facts::default()).as_ref(), Ok(&config), "{method:?}");
         }
     }
 }
 
 #[test]
 fn the_rate_and_the_presets_are_those_of_the_method() {
-    let mut draft = ready();
+    let mut form = ready();
     let usual = [
-        (Kind::Prompt, "1e-3"),
-        (Kind::PTuning, "1e-4"),
-        (Kind::Lora, "2e-4"),
-        (Kind::Full, "5e-5"),
-        (Kind::HeadOnly, "1e-3"),
+        (MethodKind::Prompt, "1e-3"),
+        (MethodKind::PTuning, "1e-4"),
+        (MethodKind::Lora, "2e-4"),
+        (MethodKind::Full, "5e-5"),
+        (MethodKind::HeadOnly, "1e-3"),
     ];
     for (kind, rate) in usual {
-        draft.tuning.kind = kind;
-        draft.follow_method();
-        assert_eq!(draft.learning_rate, rate, "{kind:?}");
+        form.tuning.kind = kind;
+        form.follow_method();
+        assert_eq!(form.learning_rate, rate, "{kind:?}");
     }
-    draft.tuning.kind = Kind::Lora;
-    let names: Vec<&str> = draft.recipes().map(|recipe| recipe.name).collect();
+    form.tuning.kind = MethodKind::Lora;
+    let names: Vec<&str> = form.recipes().map(|recipe| recipe.name).collect();
     assert_eq!(names, ["lora-gpt2-e2e"]);
-    draft.take_recipe(Recipe::named("lora-gpt2-e2e").unwrap());
-    assert_eq!(draft.recipe().map(|recipe| recipe.name), Some("lora-gpt2-e2e"));
-    assert_eq!((draft.tuning.lora.config.rank, draft.tuning.kind), (4, Kind::Lora));
+    form.take_recipe(Recipe::named("lora-gpt2-e2e").unwrap());
+    assert_eq!(form.recipe().map(|recipe| recipe.name), Some("lora-gpt2-e2e"));
+    assert_eq!((form.tuning.lora.config.rank, form.tuning.kind), (4, MethodKind::Lora));
 }
 
 #[test]
@@ -204,24 +204,24 @@ fn what_a_method_lacks_is_said_at_its_field() {
         }],
         ..gpt2()
     };
-    let first = |change: fn(&mut Draft)| {
-        let mut draft = ready();
-        change(&mut draft);
-        draft.check(Facts { model: Some(&model), ..Facts::default() }).unwrap_err()[0].field
+    let first = |change: fn(&mut RunForm)| {
+        let mut form = ready();
+        change(&mut form);
+        form.check(Facts { model: Some(&model), ..Facts::default() }).unwrap_err()[0].field
     };
-    assert_eq!(first(|draft| draft.tuning.kind = Kind::HeadOnly), Field::Method);
-    let silent = |draft: &mut Draft| (draft.tuning.kind, draft.tuning.text.shots) = (Kind::Text, 0);
+    assert_eq!(first(|form| form.tuning.kind = MethodKind::HeadOnly), Field::Method);
+    let silent = |form: &mut RunForm| (form.tuning.kind, form.tuning.text.shots) = (MethodKind::Text, 0);
     assert_eq!(first(silent), Field::Text);
-    assert_eq!(first(|draft| draft.layers = "some".into()), Field::Layers);
-    assert_eq!(first(|draft| draft.layers = "6-13".into()), Field::Layers, "there are twelve");
-    let name = |draft: &mut Draft, name: &str| {
-        (draft.tuning.with_lora, draft.tuning.lora.targets) = (true, Targets::Named);
-        draft.tuning.lora.names = name.into();
+    assert_eq!(first(|form| form.layers = "some".into()), Field::Layers);
+    assert_eq!(first(|form| form.layers = "6-13".into()), Field::Layers, "there are twelve");
+    let name = |form: &mut RunForm, name: &str| {
+        (form.tuning.with_lora, form.tuning.lora.targets) = (true, Targets::Named);
+        form.tuning.lora.names = name.into();
     };
-    let mut draft = ready();
+    let mut form = ready();
     for (typed, right) in [("", false), ("q_proj", false), ("c_attn", true)] {
-        name(&mut draft, typed);
-        let checked = draft.check(Facts { model: Some(&model), ..Facts::default() });
+        name(&mut form, typed);
+        let checked = form.check(Facts { model: Some(&model), ..Facts::default() });
         assert_eq!(checked.is_ok(), right, "{typed:?}");
         assert!(right || checked.unwrap_err()[0].field == Field::Targets);
     }
@@ -229,62 +229,62 @@ fn what_a_method_lacks_is_said_at_its_field() {
 
 #[test]
 fn a_recipe_fills_the_form_and_is_in_force_until_something_of_it_changes() {
-    let mut draft = ready();
-    assert_eq!(draft.recipe(), None);
-    let names: Vec<&str> = draft.recipes().map(|recipe| recipe.name).collect();
+    let mut form = ready();
+    assert_eq!(form.recipe(), None);
+    let names: Vec<&str> = form.recipes().map(|recipe| recipe.name).collect();
     assert!(names.contains(&"prefix-gpt2-e2e") && !names.contains(&"lora-gpt2-e2e"), "{names:?}");
     for name in ["prefix-gpt2-e2e", "prefix-gpt2-low-data", "chatglm"] {
-        draft.take_recipe(Recipe::named(name).unwrap());
-        assert_eq!(draft.recipe().map(|recipe| recipe.name), Some(name));
+        form.take_recipe(Recipe::named(name).unwrap());
+        assert_eq!(form.recipe().map(|recipe| recipe.name), Some(name));
     }
-    assert!(draft.rate_edited && !draft.reparameterise && draft.extent == Extent::Steps);
-    let config = draft.check(Facts::default()).unwrap();
+    assert!(form.rate_edited && !form.reparameterise && form.length_unit == LengthUnit::Steps);
+    let config = form.check(Facts::default()).unwrap();
     assert_eq!((config.training.accumulation, config.training.learning_rate), (16, 2e-2));
-    draft.n_virtual = 20;
-    assert_eq!(draft.recipe(), None);
+    form.n_virtual = 20;
+    assert_eq!(form.recipe(), None);
 }
 
 #[test]
 fn a_warm_up_is_given_in_steps_or_as_a_share() {
-    let mut draft = ready();
-    (draft.training.warmup_steps, draft.training.warmup_share) = (30, 0.1);
-    let warm_up = |draft: &Draft| {
-        let training = draft.check(Facts::default()).unwrap().training;
+    let mut form = ready();
+    (form.training.warmup_steps, form.training.warmup_share) = (30, 0.1);
+    let warm_up = |form: &RunForm| {
+        let training = form.check(Facts::default()).unwrap().training;
         (training.warmup_steps, training.warmup_share)
     };
-    assert_eq!(warm_up(&draft), (30, 0.0));
-    draft.warm_up = WarmUp::Share;
-    assert_eq!(warm_up(&draft), (0, 0.1));
+    assert_eq!(warm_up(&form), (30, 0.0));
+    form.warm_up = WarmUp::Share;
+    assert_eq!(warm_up(&form), (0, 0.1));
 }
 
 #[test]
 fn a_prefix_that_leaves_no_room_is_refused_with_the_numbers() {
     let model = gpt2();
     let facts = Facts { model: Some(&model), ..Facts::default() };
-    let issues = Draft { n_virtual: 1024, ..ready() }.check(facts).unwrap_err();
+    let issues = RunForm { n_virtual: 1024, ..ready() }.check(facts).unwrap_err();
     assert!(issues[0].field == Field::Prefix && issues[0].sentence.contains("1024"));
-    let long = Draft { limit_tokens: true, max_tokens: 1010, ..ready() };
+    let long = RunForm { limit_tokens: true, max_tokens: 1010, ..ready() };
     assert_eq!(long.check(facts).unwrap_err()[0].field, Field::MaxTokens);
 }
 
 #[test]
 fn places_count_only_where_the_model_has_an_encoder() {
-    let sites = |draft: &Draft, model: &ModelSummary| {
+    let sites = |form: &RunForm, model: &ModelSummary| {
         let facts = Facts { model: Some(model), ..Facts::default() };
-        draft.check(facts).map(|config| config.method.prefix().unwrap().sites.clone())
+        form.check(facts).map(|config| config.method.prefix().unwrap().sites.clone())
     };
     let t5 = ModelSummary { encoder_layers: 12, ..gpt2() };
-    let two = Draft { sites: vec![Site::Encoder, Site::Cross], ..ready() };
+    let two = RunForm { sites: vec![Site::Encoder, Site::Cross], ..ready() };
     assert_eq!(sites(&ready(), &t5), Ok(None), "all of them is what happens anyway");
     assert_eq!(sites(&two, &t5), Ok(Some(vec![Site::Encoder, Site::Cross])));
     assert_eq!(sites(&two, &gpt2()), Ok(None));
-    assert_eq!(sites(&Draft { sites: vec![], ..ready() }, &t5).unwrap_err()[0].field, Field::Sites);
+    assert_eq!(sites(&RunForm { sites: vec![], ..ready() }, &t5).unwrap_err()[0].field, Field::Sites);
 }
 
 #[test]
 fn a_learning_rate_that_is_no_number_is_named() {
     for typed in ["", "fast", "-1", "nan", "inf", "0"] {
-        let issues = Draft { learning_rate: typed.into(), ..ready() }.check(Facts::default()).unwrap_err();
+        let issues = RunForm { learning_rate: typed.into(), ..ready() }.check(Facts::default()).unwrap_err();
         assert_eq!(issues[0].field, Field::LearningRate, "{typed}");
     }
 }

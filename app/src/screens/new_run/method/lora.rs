@@ -12,8 +12,8 @@ use super::super::tuning::{LoraDraft, Targets, names_of};
 use super::note_ui;
 use crate::t;
 use crate::widgets::button::segmented_ui;
+use crate::widgets::containers::{chips_ui, plain_chip_ui};
 use crate::widgets::field;
-use crate::widgets::surface::{chips_ui, plain_chip_ui};
 
 /// Draws them.
 pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {

@@ -5,7 +5,7 @@ use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit, Task};
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
-use super::super::tuning::{Kind, Tuning};
+use super::super::tuning::{MethodKind, Tuning};
 use super::note_ui;
 use crate::t;
 use crate::theme::tokens;
@@ -15,7 +15,7 @@ use crate::widgets::field;
 /// Draws them.
 pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
     let error = error_of(issues, Field::Prefix);
-    if tuning.kind == Kind::PTuning {
+    if tuning.kind == MethodKind::PTuning {
         ui.columns(2, |sides| {
             length_ui(&mut sides[0], tuning, error);
             network_ui(&mut sides[1], &mut tuning.encoder);
