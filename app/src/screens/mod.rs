@@ -21,7 +21,7 @@ use crate::state::outbox::Fill;
 
 /// All screens.
 #[derive(Debug, Default)]
-pub struct Panels {
+pub struct Screens {
     runs: runs::Runs,
     new_run: new_run::NewRun,
     training: training::Training,
@@ -33,7 +33,7 @@ pub struct Panels {
     palette: frame::Palette,
 }
 
-impl Panels {
+impl Screens {
     /// Draws the screen that is shown.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         match state.screen {

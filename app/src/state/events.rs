@@ -147,11 +147,11 @@ impl State {
             self.find_prompts();
             self.find_tasks(&id);
         }
-        if let Some(view) = self.shown_views().find(|view| view.id == id && view.asked) {
-            view.absorb(detail);
-            self.refresh_view();
-            self.go_on_with_detail();
-        }
+        let view = self.shown_views().find(|view| view.id == id && view.asked);
+        let Some(view) = view else { return };
+        view.absorb(detail);
+        self.refresh_view();
+        self.go_on_with_detail();
     }
 
     fn forget(&mut self, run: &RunId, left: Option<Sentence>) {

@@ -172,3 +172,6 @@ impl State {
         self.exploration.instead.as_ref().or(self.runs.view.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ pub use self::native::{open, run};
 use crate::action::{Action, Screen};
 use crate::desk::Desk;
 use crate::i18n;
-use crate::screens::Panels;
+use crate::screens::Screens;
 use crate::screens::frame::{banners_ui, leaving_ui, rail_ui, toasts_ui, top_bar_ui};
 use crate::screens::incoming::state::Hovered;
 use crate::settings::Settings;
@@ -35,7 +35,7 @@ const KEEP_SECS: f64 = 1.0;
 pub struct Workbench {
     /// What it knows.
     pub state: State,
-    panels: Panels,
+    screens: Screens,
     backend: Box<dyn Backend>,
     /// What was last given to egui.
     applied: Option<Settings>,
@@ -60,7 +60,7 @@ impl Workbench {
         state.env.now = backend.now();
         Self {
             state,
-            panels: Panels::default(),
+            screens: Screens::default(),
             backend,
             applied: None,
             title: String::new(),
@@ -90,7 +90,7 @@ impl Workbench {
 
     /// Puts back what lay on the desk when the program came to its end.
     pub fn restore(&mut self, desk: Desk) {
-        self.panels.restore(&desk);
+        self.screens.restore(&desk);
         self.left = Some(desk);
     }
 
@@ -121,7 +121,7 @@ impl Workbench {
     }
 
     fn keep_desk_now(&mut self) {
-        let text = self.panels.desk(&self.state).to_json();
+        let text = self.screens.desk(&self.state).to_json();
         if text != self.kept {
             self.kept.clone_from(&text);
             self.backend.keep_desk(text);
@@ -173,7 +173,7 @@ impl Workbench {
                 BackendEvent::Answer(answer) => self.state.on_store(answer),
                 BackendEvent::Hub(event) => self.state.on_hub(event),
                 BackendEvent::EngineGone => self.state.on_engine_gone(),
-                BackendEvent::Picked(pick, path) => self.panels.picked(pick, &path, &self.state),
+                BackendEvent::Picked(pick, path) => self.screens.picked(pick, &path, &self.state),
                 BackendEvent::NoDialog => {
                     self.state.notices.add(
                         Level::Warn,
@@ -232,7 +232,7 @@ impl Workbench {
             Effect::Browse(pick) => self.backend.browse(pick),
             Effect::Open(paths) => self.backend.open_paths(paths),
             Effect::Write { path, text } => self.backend.write(path, text),
-            Effect::Fill(fill) => self.panels.fill(fill, &self.state),
+            Effect::Fill(fill) => self.screens.fill(fill, &self.state),
         }
     }
 
@@ -310,10 +310,10 @@ impl Workbench {
         let margin = Margin { left: 20, right: 20, top: 16, bottom: 0 };
         CentralPanel::default().frame(Frame::new().fill(t.background).inner_margin(margin)).show(ui, |ui| {
             banners_ui(ui, &self.state, &mut out);
-            self.panels.ui(ui, &self.state, &mut out);
+            self.screens.ui(ui, &self.state, &mut out);
         });
         leaving_ui(ui, &self.state, &mut out);
-        self.panels.over_ui(ui, &self.state, &mut out);
+        self.screens.over_ui(ui, &self.state, &mut out);
         toasts_ui(ui, &self.state, &mut out);
         for action in out {
             self.state.perform(action);

@@ -10,7 +10,7 @@ use engine::models::ModelSummary;
 use super::form::RunForm;
 use super::tuning::{MethodKind, Targets};
 use crate::i18n::tell;
-use crate::{layers, say};
+use crate::{layer_list, t};
 
 /// A field of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

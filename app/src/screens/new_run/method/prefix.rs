@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 use crate::widgets::prefix_drawing::{Captions, Drawing, prefix_drawing_ui};
-use crate::{layers, say};
+use crate::{layer_list, t};
 
 /// Draws them.
 pub(super) fn prefix_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
