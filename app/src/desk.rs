@@ -30,7 +30,6 @@ pub struct Desk {
     /// How the table of runs was looked at.
     pub runs: Kept,
     /// The form of a new run; nothing if nobody was there.
-    #[serde(alias = "draft")]
     pub form: Option<Box<RunForm>>,
 }
 
@@ -54,7 +53,8 @@ mod tests {
     fn a_desk_survives_a_restart_and_a_broken_file_is_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("desk.json");
-        let form = RunForm { n_virtual: 7, learning_rate: "3e-3 is hal".into(), ..RunForm::default() };
+        let mut form = RunForm::default();
+        (form.tuning.prefix.config.n_virtual, form.text.learning_rate) = (7, "3e-3 is hal".into());
         let desk = Desk {
             screen: Screen::Explorer,
             run: Some(RunId("a".into())),

@@ -198,7 +198,7 @@ impl State {
     }
 
     /// Fills the form and shows it.
-    pub(crate) fn fill(&mut self, fill: Fill) {
+    pub fn fill(&mut self, fill: Fill) {
         self.outbox.push(Effect::Fill(fill));
         self.show(Screen::NewRun);
     }

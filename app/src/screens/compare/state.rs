@@ -8,7 +8,7 @@ use engine::data::{DataPreview, TokenRow};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::nn::Precision;
-use engine::protocol::{Event, GenerateRequest, GeneratedStream, JobId, Phase, Prompt, Report, Stream};
+use engine::protocol::{Event, GenerateRequest, GeneratedStream, Phase, Prompt, Report, Stream};
 
 use crate::state::request::Request;
 use crate::workspace::RunId;

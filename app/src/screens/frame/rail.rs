@@ -10,7 +10,7 @@ use crate::theme::{self, tokens};
 use crate::widgets::icon::{self, Icon};
 
 /// A screen's name.
-pub fn name(screen: Screen) -> &'static str {
+pub(super) fn name(screen: Screen) -> &'static str {
     match screen {
         Screen::Runs => t!("screen.runs"),
         Screen::NewRun => t!("screen.new_run"),
@@ -48,12 +48,12 @@ fn shortcut(screen: Screen) -> KeyboardShortcut {
 }
 
 /// The keys that show a screen, as people write them.
-pub fn keys(ui: &Ui, screen: Screen) -> String {
+pub(super) fn keys(ui: &Ui, screen: Screen) -> String {
     ui.ctx().format_shortcut(&shortcut(screen))
 }
 
 /// Those of all screens.
-pub fn key_range(ui: &Ui) -> String {
+pub(super) fn key_range(ui: &Ui) -> String {
     format!("{} … {}", keys(ui, Screen::Runs), keys(ui, Screen::Settings))
 }
 

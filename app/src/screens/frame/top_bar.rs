@@ -147,7 +147,7 @@ fn bell_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
 }
 
 /// One line of the list behind the bell, and of the toasts.
-pub fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64, selectable: bool) {
+pub(super) fn notice_ui(ui: &mut Ui, notice: &crate::state::notices::Notice, now: f64, selectable: bool) {
     let t = tokens(ui);
     let (ink, _) = notice.level.colors(ui);
     ui.horizontal_top(|ui| {

@@ -70,12 +70,12 @@ pub fn generating(parameters: Parameters, model: &ModelSummary, precision: Preci
 pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, seq: usize) -> Memory {
     let f32_bytes = |numbers: usize| 4 * numbers as u64;
     // The parameters, their gradient and what the optimizer remembers.
-    let tensors = 2 + form.training.optimizer.memory_per_parameter() as u64;
-    let tokens = form.training.batch_size * seq;
+    let tensors = 2 + form.config.training.optimizer.memory_per_parameter() as u64;
+    let tokens = form.config.training.batch_size * seq;
     let is_prompt = matches!(form.tuning.kind, MethodKind::Prompt | MethodKind::PTuning);
     let kv = seq + form.n_before();
     // Soft tokens go through the model like others.
-    let tokens = if is_prompt { form.training.batch_size * kv } else { tokens };
+    let tokens = if is_prompt { form.config.training.batch_size * kv } else { tokens };
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
     let mut per_token = 6 * model.d_model + 2 * model.d_ff;
     // A weight's own gradient needs what the layer reads: once more the inputs of attention and of the feed-forward.
@@ -84,20 +84,20 @@ pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, se
     if changes_weights {
         per_token += 2 * model.d_model;
     }
-    let per_layer = tokens * per_token + form.training.batch_size * model.n_heads * seq * kv;
+    let per_layer = tokens * per_token + form.config.training.batch_size * model.n_heads * seq * kv;
     // Below the lowest layer that is trained nothing is kept.
     let layers = match form.tuning.kind {
         MethodKind::TopLayers => form.tuning.top_layers.min(model.n_layers),
         MethodKind::HeadOnly | MethodKind::Text => 1,
         _ => model.n_layers + model.encoder_layers,
     };
-    let kept = match form.training.gradient_checkpointing {
+    let kept = match form.config.training.gradient_checkpointing {
         // What enters each block, and one of them at a time.
         true => layers * tokens * model.d_model + per_layer,
         false => layers * per_layer,
     };
     Memory {
-        weights: weights(model, form.precision),
+        weights: weights(model, form.config.precision),
         adapter: tensors * f32_bytes(parameters.trained),
         activations: f32_bytes(kept),
         logits: 2 * f32_bytes(tokens.min(LOGIT_ROWS) * model.vocab_size),
@@ -147,10 +147,16 @@ mod tests {
 
     #[test]
     fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
-        let mut form = RunForm { n_virtual: 10, ..RunForm::default() };
+        let mut form = prefix_of(10);
         assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320 });
-        form.reparameterise = true;
+        form.tuning.prefix.network.on = true;
         assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320 });
+    }
+
+    fn prefix_of(n_virtual: usize) -> RunForm {
+        let mut form = RunForm::default();
+        form.tuning.prefix.config.n_virtual = n_virtual;
+        form
     }
 
     fn of(form: &RunForm) -> Parameters {
@@ -210,9 +216,9 @@ mod tests {
         let everything = 50_257 * 768 + 2 * 768 * 2304;
         assert_eq!(count(MethodKind::Full, 0, as_it_is), (everything, everything));
         assert_eq!(count(MethodKind::TopLayers, 0, |form| form.tuning.top_layers = 1), (768 * 2304, 768 * 2304));
-        let classes = |form: &mut RunForm| form.task = Some(Task::SequenceClassification);
+        let classes = |form: &mut RunForm| form.config.task = Some(Task::SequenceClassification);
         assert_eq!(count(MethodKind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
-        assert_eq!(count(MethodKind::Text, 0, |form| form.task = None), (0, 0));
+        assert_eq!(count(MethodKind::Text, 0, |form| form.config.task = None), (0, 0));
         form.tuning.kind = MethodKind::Prefix;
         form.tuning.with_lora = true;
         assert_eq!(parameters(&form, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
@@ -237,7 +243,8 @@ mod tests {
     fn each_place_of_a_model_with_an_encoder_counts() {
         let model = ModelSummary { n_layers: 4, encoder_layers: 6, ..gpt2_small() };
         let count = |sites: &[Site]| {
-            let form = RunForm { n_virtual: 10, sites: sites.to_vec(), ..RunForm::default() };
+            let mut form = prefix_of(10);
+            form.tuning.prefix.sites = sites.to_vec();
             parameters(&form, &model, 0).unwrap().stored
         };
         let layer = 10 * 2 * 768;
@@ -250,24 +257,24 @@ mod tests {
     fn memory_grows_with_the_batch_and_the_weights_do_not() {
         let small = RunForm::default();
         let mut large = small.clone();
-        large.training.batch_size *= 4;
+        large.config.training.batch_size *= 4;
         let (a, b) = (needs(&small), needs(&large));
         assert_eq!(a.weights, b.weights);
         assert!(b.activations > 3 * a.activations);
         assert_eq!(a.total(), a.weights + a.adapter + a.activations + a.logits);
         let mut again = small.clone();
-        again.training.gradient_checkpointing = true;
+        again.config.training.gradient_checkpointing = true;
         let c = needs(&again);
         assert!(5 * c.activations < a.activations, "blocks are run again");
         assert_eq!((c.weights, c.adapter, c.logits), (a.weights, a.adapter, a.logits));
         let mut frugal = small;
-        frugal.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
+        frugal.config.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
         assert_eq!(2 * needs(&frugal).adapter, a.adapter, "AdamW's moments are not kept");
     }
 
     #[test]
     fn generating_takes_the_weights_and_a_cache_as_long_as_the_context() {
-        let need = generating(of(&RunForm { n_virtual: 10, ..RunForm::default() }), &gpt2_small(), Precision::F32);
+        let need = generating(of(&prefix_of(10)), &gpt2_small(), Precision::F32);
         assert_eq!((need.weights, need.adapter), (497_759_232, 737_280));
         assert_eq!(need.activations, 12 * 2 * 768 * 1024 * 4);
         assert!(need.total() < needs(&RunForm::default()).total());
@@ -280,7 +287,8 @@ mod tests {
         let whole = weights(&gpt2_small(), Precision::F32);
         assert_eq!(2 * weights(&half, Precision::F32), whole, "they are stored so");
         assert_eq!(2 * weights(&gpt2_small(), Precision::F16), whole, "they are multiplied so");
-        let form = RunForm { precision: Precision::F16, ..RunForm::default() };
+        let mut form = RunForm::default();
+        form.config.precision = Precision::F16;
         assert_eq!(2 * needs(&form).weights, whole);
         assert_eq!(needs(&form).activations, needs(&RunForm::default()).activations, "the rest is f32");
     }

@@ -68,17 +68,17 @@ impl RunForm {
     pub fn check(&self, facts: Facts<'_>) -> Result<RunConfig, Vec<Issue>> {
         let mut issues = Vec::new();
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
-        if self.model.trim().is_empty() {
+        if self.text.model.trim().is_empty() {
             issue(Field::Model, t!("issue.no_model").to_owned());
         } else if let Some(failure) = facts.model_failure {
             issue(Field::Model, failure.to_owned());
         }
-        if self.train.trim().is_empty() {
+        if self.text.train.trim().is_empty() {
             issue(Field::Train, t!("issue.no_data").to_owned());
         } else if let Some(failure) = facts.data_failure {
             issue(Field::Train, failure.to_owned());
         }
-        if self.shown_task(facts.model).writes() && self.data.target_template.trim().is_empty() {
+        if self.shown_task(facts.model).writes() && self.config.data.target_template.trim().is_empty() {
             issue(Field::Template, t!("issue.no_target").to_owned());
         }
         if let Some(preview) = facts.preview.filter(|preview| preview.train_rows == 0) {
@@ -90,15 +90,15 @@ impl RunForm {
         {
             issue(Field::Prefix, t!("issue.prefix_too_long", prefix = n_before, positions = model.n_positions));
         } else if let Some(model) = facts.model
-            && self.limit_tokens
-            && n_before + self.max_tokens > model.n_positions
+            && self.memory.max_tokens.on
+            && n_before + self.memory.max_tokens.value > model.n_positions
         {
             let room = model.n_positions - n_before;
             issue(Field::MaxTokens, t!("issue.rows_too_long", positions = model.n_positions, room = room));
         }
         issues.extend(self.check_method(facts.model));
         let mut issue = |field, sentence: String| issues.push(Issue { field, sentence });
-        let rate = self.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
+        let rate = self.text.learning_rate.trim().parse::<f64>().ok().filter(|r| r.is_finite() && *r > 0.0 && *r < 1e3);
         if rate.is_none() {
             issue(Field::LearningRate, t!("issue.rate").to_owned());
         }
@@ -108,7 +108,7 @@ impl RunForm {
         match rate {
             Some(rate) if issues.is_empty() => {
                 let encoder_layers = facts.model.map_or(0, |model| model.encoder_layers);
-                let mut config = self.config(rate, encoder_layers).map_err(|issue| vec![issue])?;
+                let mut config = self.run_config(rate, encoder_layers).map_err(|issue| vec![issue])?;
                 if let Some(folder) = facts.folder {
                     config.model = folder.to_owned();
                 }
@@ -130,11 +130,11 @@ impl RunForm {
             issue(Field::Method, reason);
         }
         let is_prefix = tuning.kind == MethodKind::Prefix;
-        if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.sites.is_empty() {
+        if is_prefix && model.is_some_and(|model| model.encoder_layers > 0) && self.tuning.prefix.sites.is_empty() {
             issue(Field::Sites, t!("issue.no_site"));
         }
         if is_prefix {
-            match (layer_list::from_text(&self.layers), model) {
+            match (layer_list::from_text(&self.tuning.prefix.layers), model) {
                 (Err(_), _) => issue(Field::Layers, t!("issue.no_layers")),
                 (Ok(Some(chosen)), Some(model)) => {
                     let n_layers = match model.encoder_layers {
@@ -148,8 +148,8 @@ impl RunForm {
                 (Ok(_), _) => {}
             }
         }
-        if is_prefix && self.init.needs_text() && self.words.trim().is_empty() {
-            issue(Field::Words, self.init.without_text());
+        if is_prefix && self.tuning.prefix.init.needs_text() && self.tuning.prefix.words.trim().is_empty() {
+            issue(Field::Words, self.tuning.prefix.init.without_text());
         }
         match &tuning.prompt.init {
             PromptInit::Words { text } if tuning.kind == MethodKind::Prompt && text.trim().is_empty() => {

@@ -38,7 +38,7 @@ pub(super) fn data_ui(
     card_ui(ui, t!("data.title"), |ui| {
         files_ui(ui, form, state, issues, out);
         let columns = state.new_run.preview.known().map_or(&[][..], |preview| &preview.columns);
-        let task = form.shown_task(state.model_asked(&form.model));
+        let task = form.shown_task(state.model_asked(&form.text.model));
         mapping_ui(ui, form, columns, task, state.new_run.preview.known());
         match task {
             Task::Causal | Task::Seq2Seq => templates_ui(ui, form, issues),
@@ -70,21 +70,21 @@ pub(super) fn data_ui(
 
 fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     let error = error_of(issues, Field::Train)
-        .filter(|_| !form.train.trim().is_empty() && state.new_run.preview.failure().is_none());
+        .filter(|_| !form.text.train.trim().is_empty() && state.new_run.preview.failure().is_none());
     let train = field::field_ui(ui, t!("data.train"), t!("data.train_help"), error, |ui| {
-        field::path_ui(ui, &mut form.train, t!("data.train_hint"), t!("data.browse_train"))
+        field::path_ui(ui, &mut form.text.train, t!("data.train_hint"), t!("data.browse_train"))
     });
     if train.browse {
         out.push(Action::Browse(Pick::Train));
     }
     known_datasets_ui(ui, form, state);
     let error = error_of(issues, Field::Validation);
-    let before = form.validation.clone();
+    let before = form.text.validation.clone();
     let validation = field::field_ui(ui, t!("data.validation"), t!("data.validation_help"), error, |ui| {
-        field::path_ui(ui, &mut form.validation, t!("data.validation_hint"), t!("data.browse_validation"))
+        field::path_ui(ui, &mut form.text.validation, t!("data.validation_hint"), t!("data.browse_validation"))
     });
-    if before != form.validation {
-        form.validation_chosen = !form.validation.trim().is_empty();
+    if before != form.text.validation {
+        form.validation_chosen = !form.text.validation.trim().is_empty();
     }
     if validation.browse {
         out.push(Action::Browse(Pick::Validation));
@@ -125,7 +125,7 @@ fn known_datasets_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
             known.push(train);
         }
     }
-    known.retain(|train| *train != form.train);
+    known.retain(|train| *train != form.text.train);
     if known.is_empty() {
         return;
     }
@@ -135,7 +135,7 @@ fn known_datasets_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
             let name = crate::workspace::dataset_name(Path::new(&train));
             let label = t!("data.use", name = name);
             if small_ui(ui, label).on_hover_text(&train).clicked() {
-                (form.train, form.validation_chosen) = (train, false);
+                (form.text.train, form.validation_chosen) = (train, false);
             }
         }
     });
@@ -162,11 +162,11 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     ui.columns(2, |sides| {
         let source = choices(guess(preview.map(|p| p.source_column.as_str())));
         field::field_ui(&mut sides[0], source_name, source_help, None, |ui| {
-            field::choice_ui(ui, "source", &mut form.data.source_column, &source)
+            field::choice_ui(ui, "source", &mut form.config.data.source_column, &source)
         });
         let target = choices(guess(preview.map(|p| p.target_column.as_str())));
         field::field_ui(&mut sides[1], target_name, target_help, None, |ui| {
-            field::choice_ui(ui, "target", &mut form.data.target_column, &target)
+            field::choice_ui(ui, "target", &mut form.config.data.target_column, &target)
         });
     });
 }
@@ -176,64 +176,70 @@ fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String]) {
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
     let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
     field::field_ui(ui, t!("data.second"), t!("data.second_help"), None, |ui| {
-        field::choice_ui(ui, "second", &mut form.data.second_column, &choices)
+        field::choice_ui(ui, "second", &mut form.config.data.second_column, &choices)
     });
 }
 
 /// The text around the mask.
 fn mask_ui(ui: &mut Ui, form: &mut RunForm) {
     field::field_ui(ui, t!("data.mask_template"), t!("data.mask_help"), None, |ui| {
-        field::code_ui(ui, &mut form.data.prompt_template, 2)
+        field::code_ui(ui, &mut form.config.data.prompt_template, 2)
     });
 }
 
 fn templates_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("data.prompt_template"), t!("data.template_help"), None, |ui| {
-            field::code_ui(ui, &mut form.data.prompt_template, 2)
+            field::code_ui(ui, &mut form.config.data.prompt_template, 2)
         });
         let error = error_of(issues, Field::Template);
         field::field_ui(&mut sides[1], t!("data.target_template"), t!("data.template_help"), error, |ui| {
-            field::code_ui(ui, &mut form.data.target_template, 2)
+            field::code_ui(ui, &mut form.config.data.target_template, 2)
         });
     });
 }
 
 fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
     ui.columns(3, |sides| {
-        let share = form.validation.trim().is_empty();
+        let share = form.text.validation.trim().is_empty();
         sides[0].add_enabled_ui(share, |ui| {
-            let mut percent = form.data.validation_share * 100.0;
+            let mut percent = form.config.data.validation_share * 100.0;
             field::field_ui(ui, t!("data.share"), t!("data.share_help"), None, |ui| {
                 if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
-                    form.data.validation_share = percent / 100.0;
+                    form.config.data.validation_share = percent / 100.0;
                 }
             });
         });
         field::field_ui(&mut sides[1], t!("data.validation_rows"), t!("data.validation_rows_help"), None, |ui| {
-            field::count_ui(ui, &mut form.data.validation_rows, 1..=100_000)
+            field::count_ui(ui, &mut form.config.data.validation_rows, 1..=100_000)
         });
         let error = error_of(issues, Field::MaxTokens);
         field::field_ui(&mut sides[2], t!("data.max_tokens"), t!("data.max_tokens_help"), error, |ui| {
-            if form.limit_tokens {
-                field::count_ui(ui, &mut form.max_tokens, 1..=1_000_000);
+            if form.memory.max_tokens.on {
+                field::count_ui(ui, &mut form.memory.max_tokens.value, 1..=1_000_000);
             } else {
-                let model = state.model_asked(&form.model);
-                let mut room = model.map_or(form.max_tokens, |m| m.n_positions.saturating_sub(form.n_before()));
+                let model = state.model_asked(&form.text.model);
+                let mut room =
+                    model.map_or(form.memory.max_tokens.value, |m| m.n_positions.saturating_sub(form.n_before()));
                 ui.add_enabled_ui(false, |ui| field::count_ui(ui, &mut room, 0..=1_000_000));
             }
         });
     });
     ui.horizontal_wrapped(|ui| {
-        ui.checkbox(&mut form.limit_tokens, t!("data.limit"));
-        if form.shown_task(state.model_asked(&form.model)).writes() {
+        ui.checkbox(&mut form.memory.max_tokens.on, t!("data.limit"));
+        if form.shown_task(state.model_asked(&form.text.model)).writes() {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut form.data.append_end_token, t!("data.append_end"), t!("data.append_end_help"));
+            field::check_ui(
+                ui,
+                &mut form.config.data.append_end_token,
+                t!("data.append_end"),
+                t!("data.append_end_help"),
+            );
         }
         let preview = state.new_run.preview.known();
-        if form.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
+        if form.config.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut form.data.chat, t!("data.chat"), t!("data.chat_help"));
+            field::check_ui(ui, &mut form.config.data.chat, t!("data.chat"), t!("data.chat_help"));
         }
     });
     for note in state.new_run.preview.known().iter().flat_map(|preview| &preview.tokenizer_notes) {

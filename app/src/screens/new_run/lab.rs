@@ -57,12 +57,12 @@ impl LabForm {
         if form.tuning.kind != MethodKind::Prefix {
             return;
         }
-        if !self.kinds.contains(&form.init) {
-            self.kinds.push(form.init);
+        if !self.kinds.contains(&form.tuning.prefix.init) {
+            self.kinds.push(form.tuning.prefix.init);
         }
-        match form.init {
-            InitKind::Adapter => self.adapter.clone_from(&form.words),
-            _ if form.init.needs_text() => self.words.clone_from(&form.words),
+        match form.tuning.prefix.init {
+            InitKind::Adapter => self.adapter.clone_from(&form.tuning.prefix.words),
+            _ if form.tuning.prefix.init.needs_text() => self.words.clone_from(&form.tuning.prefix.words),
             _ => {}
         }
     }
@@ -109,7 +109,7 @@ impl LabForm {
 
     /// Which starts, how long and how often.
     fn plan_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
-        let task = form.shown_task(state.model_asked(&form.model));
+        let task = form.shown_task(state.model_asked(&form.text.model));
         ui.horizontal_wrapped(|ui| {
             for kind in InitKind::offered(form.tuning.kind, task.has_classes()) {
                 let mut ticked = self.kinds.contains(&kind);
@@ -196,7 +196,7 @@ impl LabForm {
         out: &mut Vec<Action>,
     ) {
         let lab = &state.new_run.lab;
-        let classes = form.shown_task(state.model_asked(&form.model)).has_classes();
+        let classes = form.shown_task(state.model_asked(&form.text.model)).has_classes();
         let applies = ready.is_none_or(|run| lab.is_about(run));
         let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
@@ -247,7 +247,7 @@ impl LabForm {
 /// Puts a start into the form.
 fn take(row: &LabRow, form: &mut RunForm) {
     if let Ok(method) = form.method(0).with_init(&row.init) {
-        form.take_method(&method);
+        form.tuning.take(&method);
     }
 }
 

@@ -31,15 +31,15 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
     card_ui(ui, t!("model.title"), |ui| {
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
         let id = wanted_id(form, state);
-        let error = error_of(issues, Field::Model).filter(|_| !form.model.trim().is_empty() && id.is_none());
+        let error = error_of(issues, Field::Model).filter(|_| !form.text.model.trim().is_empty() && id.is_none());
         let edit = field::field_ui(ui, t!("model.folder"), t!("model.folder_help"), error, |ui| {
-            field::path_ui(ui, &mut form.model, t!("model.ask_hint"), t!("model.browse"))
+            field::path_ui(ui, &mut form.text.model, t!("model.ask_hint"), t!("model.browse"))
         });
         if edit.browse {
             out.push(Action::Browse(Pick::Model));
         }
         known_models_ui(ui, form, state);
-        let folder = state.model_folder(&form.model);
+        let folder = state.model_folder(&form.text.model);
         match state.library.lookups.get(&folder) {
             Some(lookup) if lookup.is_open() => {
                 ui.horizontal(|ui| {
@@ -66,7 +66,7 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
                     let notice = RichText::new(i18n::told(notice)).small().color(tokens(ui).muted);
                     ui.add(egui::Label::new(notice).wrap());
                 }
-                if folder != typed(&form.model) {
+                if folder != typed(&form.text.model) {
                     let note = t!("model.from_cache", folder = folder.display());
                     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).truncate());
                 }
@@ -84,8 +84,8 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
 
 /// The model of the hub that could be meant by what is typed: there is no such folder, and the cache does not have it.
 pub(super) fn wanted_id(form: &RunForm, state: &State) -> Option<ModelId> {
-    let is_missing = state.model_failure(&state.model_folder(&form.model)).is_some();
-    let id = ModelId::parse(&form.model).ok()?;
+    let is_missing = state.model_failure(&state.model_folder(&form.text.model)).is_some();
+    let id = ModelId::parse(&form.text.model).ok()?;
     let is_known = state.hub.cached.iter().any(|model| model.id == id);
     (is_missing && !is_known).then_some(id)
 }
@@ -128,8 +128,8 @@ fn heads(model: &ModelSummary) -> String {
 
 /// What can be learned with the model, where there is a choice.
 fn task_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary) {
-    if form.task.is_some_and(|task| !model.tasks.contains(&task)) {
-        form.task = None;
+    if form.config.task.is_some_and(|task| !model.tasks.contains(&task)) {
+        form.config.task = None;
     }
     if model.tasks.len() < 2 {
         return;
@@ -138,7 +138,7 @@ fn task_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary) {
     let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
     field::field_ui(ui, t!("task.title"), t!("task.help"), None, |ui| {
         if segmented_ui(ui, &mut task, &choices) {
-            form.task = Some(task);
+            form.config.task = Some(task);
         }
     });
     ui.add(egui::Label::new(RichText::new(task_note(task)).small().color(tokens(ui).muted)).wrap());
@@ -163,11 +163,11 @@ fn head_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary, state: &State)
     }
     field::field_ui(ui, t!("head.title"), t!("head.help"), None, |ui| {
         let choices = [(HeadInit::Checkpoint, t!("head.checkpoint")), (HeadInit::New, t!("head.new"))];
-        segmented_ui(ui, &mut form.head, &choices)
+        segmented_ui(ui, &mut form.config.head, &choices)
     });
     let of_rows = state.new_run.preview.known().map(|preview| &preview.classes).filter(|classes| !classes.is_empty());
     let mismatch = of_rows.and_then(|classes| own.scores_of(task, classes).err());
-    match mismatch.filter(|_| form.head == HeadInit::Checkpoint) {
+    match mismatch.filter(|_| form.config.head == HeadInit::Checkpoint) {
         Some(reason) => note_ui(ui, t!("head.mismatch", reason = reason)),
         None => note_ui(ui, named),
     }
@@ -204,7 +204,7 @@ fn known_models_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
         .clone()
         .into_iter()
         .chain(used.filter(|path| Some(path) != starter.as_ref()))
-        .filter(|path| *path != form.model)
+        .filter(|path| *path != form.text.model)
         .collect();
     if others.is_empty() {
         return;
@@ -215,7 +215,7 @@ fn known_models_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
             let name = crate::workspace::model_name(Path::new(&path));
             let label = t!("model.use", name = name);
             if small_ui(ui, label).on_hover_text(&path).clicked() {
-                form.model = path;
+                form.text.model = path;
             }
         }
     });

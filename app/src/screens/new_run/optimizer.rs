@@ -13,18 +13,18 @@ use crate::widgets::field;
 pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, form));
-        schedule_numbers_ui(&mut sides[0], &mut form.training.schedule);
+        schedule_numbers_ui(&mut sides[0], &mut form.config.training.schedule);
         field::field_ui(&mut sides[1], t!("schedule.loss"), t!("schedule.loss_help"), None, |ui| {
             let names = [
                 (LossReduction::TokenMean, t!("schedule.token_mean")),
                 (LossReduction::SentenceSum, t!("schedule.sentence_sum")),
             ];
-            segmented_ui(ui, &mut form.training.loss, &names)
+            segmented_ui(ui, &mut form.config.training.loss, &names)
         });
     });
     ui.columns(2, |sides| {
         warm_up_ui(&mut sides[0], form);
-        let t = &mut form.training;
+        let t = &mut form.config.training;
         let effective = t.batch_size * t.accumulation;
         field::field_ui(&mut sides[1], t!("schedule.accumulation"), t!("schedule.accumulation_help"), None, |ui| {
             field::count_ui(ui, &mut t.accumulation, 1..=1024)
@@ -35,20 +35,20 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.optimizer"), t!("schedule.optimizer_help"), None, |ui| {
             let choices = OptimizerConfig::all().map(|optimizer| (optimizer.name(), title(&optimizer).to_owned()));
-            let mut chosen = form.training.optimizer.name();
+            let mut chosen = form.config.training.optimizer.name();
             if field::choice_ui(ui, "optimizer", &mut chosen, &choices)
                 && let Some(optimizer) = OptimizerConfig::all().into_iter().find(|other| other.name() == chosen)
             {
-                form.training.optimizer = optimizer;
+                form.config.training.optimizer = optimizer;
                 form.follow_method();
             }
         });
         field::field_ui(&mut sides[1], t!("schedule.decay"), t!("schedule.decay_help"), None, |ui| {
-            field::number_ui(ui, form.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
+            field::number_ui(ui, form.config.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
         });
     });
     let constants = CollapsingHeader::new(t!("schedule.constants")).id_salt("constants");
-    constants.show(ui, |ui| match &mut form.training.optimizer {
+    constants.show(ui, |ui| match &mut form.config.training.optimizer {
         OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam),
         OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor),
         OptimizerConfig::Sgd(sgd) => sgd_ui(ui, sgd),
@@ -75,11 +75,11 @@ fn rate_schedule_ui(ui: &mut Ui, form: &mut RunForm) {
         Schedule::CosineWithRestarts { .. } => t!("schedule.restarts"),
     };
     let choices = Schedule::all().map(|schedule| (schedule.name(), title(&schedule).to_owned()));
-    let mut chosen = form.training.schedule.name();
+    let mut chosen = form.config.training.schedule.name();
     if field::choice_ui(ui, "rate_schedule", &mut chosen, &choices)
         && let Some(schedule) = Schedule::all().into_iter().find(|other| other.name() == chosen)
     {
-        form.training.schedule = schedule;
+        form.config.training.schedule = schedule;
     }
 }
 
@@ -107,8 +107,8 @@ fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
 }
 
 fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
-    let t = &mut form.training;
-    match form.warm_up {
+    let t = &mut form.config.training;
+    match form.memory.warm_up {
         WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), t!("schedule.warmup_help"), None, |ui| {
             field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
         }),
@@ -119,7 +119,7 @@ fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
         }
     };
     let names = [(WarmUp::Steps, t!("schedule.warmup_in_steps")), (WarmUp::Share, t!("schedule.warmup_as_share"))];
-    segmented_ui(ui, &mut form.warm_up, &names);
+    segmented_ui(ui, &mut form.memory.warm_up, &names);
 }
 
 fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {

@@ -77,7 +77,7 @@ impl NewRun {
     /// Trained parameters and memory of training, in a few words.
     fn costs_line(&mut self, form: &RunForm, state: &State) -> String {
         self.sum_up_lengths(state);
-        let Some(model) = state.model_asked(&form.model) else { return t!("new_run.no_model_yet").to_owned() };
+        let Some(model) = state.model_asked(&form.text.model) else { return t!("new_run.no_model_yet").to_owned() };
         let n_classes = state.new_run.preview.known().map_or(0, |preview| preview.classes.len());
         let counts = budget::parameters(form, model, n_classes);
         let need = counts.map(|counts| (counts, budget::training(form, counts, model, self.usual_length(model))));
@@ -105,7 +105,7 @@ impl NewRun {
     }
 
     fn costs_or_why_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
-        match state.model_asked(&form.model) {
+        match state.model_asked(&form.text.model) {
             None => {
                 ui.add(egui::Label::new(RichText::new(t!("new_run.no_model_yet")).color(tokens(ui).muted)).wrap());
             }
@@ -156,7 +156,7 @@ impl NewRun {
             let line = t!("new_run.assumed", n = self.usual_length(model));
             ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).muted)).wrap());
         }
-        let device = state.device(form.device);
+        let device = state.device(form.config.device);
         if let Some((device, limit)) = device.and_then(|device| device.memory_bytes.map(|bytes| (device, bytes))) {
             for (name, need) in &needs {
                 fit_ui(ui, name, need.total(), limit, &device.name);
@@ -183,7 +183,11 @@ impl NewRun {
 
     fn context_ui(&self, ui: &mut Ui, form: &RunForm, model: &ModelSummary) {
         section_ui(ui, t!("new_run.context"));
-        let longest = if form.limit_tokens { self.lengths.longest.min(form.max_tokens) } else { self.lengths.longest };
+        let longest = if form.memory.max_tokens.on {
+            self.lengths.longest.min(form.memory.max_tokens.value)
+        } else {
+            self.lengths.longest
+        };
         let used = form.n_before() + longest;
         progress_ui(ui, used as f32 / model.n_positions.max(1) as f32, t!("new_run.context"));
         let shown = if longest == 0 { "–".to_owned() } else { longest.to_string() };
@@ -199,10 +203,10 @@ impl NewRun {
         if form.tuning.kind == MethodKind::Text {
             return;
         }
-        let t = &form.training;
+        let t = &form.config.training;
         let rows = state.new_run.preview.known().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
         let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1)));
-        let steps = match form.length_unit {
+        let steps = match form.memory.length_unit {
             super::form::LengthUnit::Steps => Some(t.steps),
             super::form::LengthUnit::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),
         };

@@ -81,7 +81,7 @@ fn suggestions_ui(ui: &mut Ui, form: &mut RunForm, suggestions: &[Option<(f64, S
     ui.horizontal_wrapped(|ui| {
         for (rate, label) in suggestions.iter().flatten() {
             if ui.button(label.as_str()).clicked() {
-                form.learning_rate = scientific(round(*rate));
+                form.text.learning_rate = scientific(round(*rate));
                 form.rate_edited = true;
             }
         }

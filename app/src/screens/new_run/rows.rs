@@ -20,17 +20,18 @@ struct Choices {
 impl LeftRows {
     /// The form names other rows than `before`.
     pub(super) fn follow(&mut self, before: &str, form: &mut RunForm, state: &State) {
-        let data = &mut form.data;
+        let data = &mut form.config.data;
         let columns = [&mut data.source_column, &mut data.second_column, &mut data.target_column].map(std::mem::take);
-        let validation = if form.validation_chosen { String::new() } else { form.validation.clone() };
+        let validation = if form.validation_chosen { String::new() } else { form.text.validation.clone() };
         let left = Choices { validation, columns };
         if left != Choices::default() {
             self.0.insert(before.to_owned(), left);
         }
-        let found = self.0.get(&form.train).cloned();
+        let found = self.0.get(&form.text.train).cloned();
         let companion = found.as_ref().map(|choices| choices.validation.clone()).filter(|path| !path.is_empty());
-        form.follow_rows(companion.or_else(|| companion_of(Path::new(form.train.trim()), state)));
-        [form.data.source_column, form.data.second_column, form.data.target_column] = found.unwrap_or_default().columns;
+        form.follow_rows(companion.or_else(|| companion_of(Path::new(form.text.train.trim()), state)));
+        [form.config.data.source_column, form.config.data.second_column, form.config.data.target_column] =
+            found.unwrap_or_default().columns;
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn schedule_ui(
             });
         });
         field::field_ui(ui, t!("schedule.name"), "", None, |ui| {
-            field::text_ui(ui, &mut form.name, t!("schedule.name_hint"))
+            field::text_ui(ui, &mut form.config.name, t!("schedule.name_hint"))
         });
         let title = match form.changed_advanced(&usual_training(state)) {
             0 => t!("schedule.advanced").to_owned(),
@@ -73,22 +73,22 @@ fn pace_ui(
         let left = &mut sides[0];
         field::field_ui(left, t!("schedule.extent"), "", None, |ui| {
             let names = [(LengthUnit::Epochs, t!("schedule.epochs")), (LengthUnit::Steps, t!("schedule.steps"))];
-            segmented_ui(ui, &mut form.length_unit, &names)
+            segmented_ui(ui, &mut form.memory.length_unit, &names)
         });
         let right = &mut sides[1];
         let error = error_of(issues, Field::Epochs);
-        match form.length_unit {
+        match form.memory.length_unit {
             LengthUnit::Epochs => field::field_ui(right, t!("schedule.n_epochs"), "", error, |ui| {
-                field::number_ui(ui, &mut form.training.epochs, 0.01..=10_000.0, 0.1)
+                field::number_ui(ui, &mut form.config.training.epochs, 0.01..=10_000.0, 0.1)
             }),
             LengthUnit::Steps => field::field_ui(right, t!("schedule.n_steps"), "", error, |ui| {
-                field::count_ui(ui, &mut form.training.steps, 1..=100_000_000)
+                field::count_ui(ui, &mut form.config.training.steps, 1..=100_000_000)
             }),
         };
     });
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.batch"), t!("schedule.batch_help"), None, |ui| {
-            field::count_ui(ui, &mut form.training.batch_size, 1..=4096)
+            field::count_ui(ui, &mut form.config.training.batch_size, 1..=4096)
         });
         rate_ui(&mut sides[1], form, issues);
         sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
@@ -118,7 +118,7 @@ fn recipe_ui(ui: &mut Ui, form: &mut RunForm) {
 fn rate_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     let error = error_of(issues, Field::LearningRate);
     field::field_ui(ui, t!("schedule.rate"), t!("schedule.rate_help"), error, |ui| {
-        form.rate_edited |= field::text_ui(ui, &mut form.learning_rate, "5e-3");
+        form.rate_edited |= field::text_ui(ui, &mut form.text.learning_rate, "5e-3");
     });
     if form.rate_edited {
         let label = t!("schedule.rate_reset", rate = crate::format::scientific(form.usual_rate()));
@@ -144,22 +144,22 @@ fn device_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
         (device.choice, name)
     });
     let choices: Vec<(DeviceChoice, String)> = std::iter::once((DeviceChoice::Auto, auto)).chain(named).collect();
-    field::choice_ui(ui, "device", &mut form.device, &choices);
+    field::choice_ui(ui, "device", &mut form.config.device, &choices);
 }
 
 /// What the chosen device does not compute in is there, greyed, with the reason.
 fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     let width = ui.available_width();
-    let shown = form.precision.name();
+    let shown = form.config.precision.name();
     ComboBox::from_id_salt("precision").width(width).selected_text(shown).show_ui(ui, |ui| {
         for precision in Precision::ALL {
-            let refusal = state.refusal(form.device, precision).map(tell);
+            let refusal = state.refusal(form.config.device, precision).map(tell);
             let name = match &refusal {
                 Some(reason) => format!("{precision} · {reason}"),
                 None => precision.name().to_owned(),
             };
             ui.add_enabled_ui(refusal.is_none(), |ui| {
-                ui.selectable_value(&mut form.precision, precision, name);
+                ui.selectable_value(&mut form.config.precision, precision, name);
             });
         }
     });
@@ -169,7 +169,7 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.add_space(6.0);
     optimizer::optimizer_ui(ui, form);
     ui.columns(3, |sides| {
-        let t = &mut form.training;
+        let t = &mut form.config.training;
         field::field_ui(&mut sides[0], t!("schedule.eval_every"), t!("schedule.eval_every_help"), None, |ui| {
             field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
         });
@@ -181,22 +181,22 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
         });
     });
     ui.columns(3, |sides| {
-        sides[0].checkbox(&mut form.early_stopping, t!("schedule.early"));
-        if form.early_stopping {
+        sides[0].checkbox(&mut form.memory.patience.on, t!("schedule.early"));
+        if form.memory.patience.on {
             field::field_ui(&mut sides[0], t!("schedule.patience"), t!("schedule.patience_help"), None, |ui| {
-                field::count_ui(ui, &mut form.patience, 1..=1000)
+                field::count_ui(ui, &mut form.memory.patience.value, 1..=1000)
             });
         }
-        sides[1].checkbox(&mut form.clip, t!("schedule.clip"));
-        if form.clip {
+        sides[1].checkbox(&mut form.memory.clip_norm.on, t!("schedule.clip"));
+        if form.memory.clip_norm.on {
             field::field_ui(&mut sides[1], t!("schedule.clip_norm"), "", None, |ui| {
-                field::number_ui(ui, &mut form.clip_norm, 0.001..=1000.0, 0.05)
+                field::number_ui(ui, &mut form.memory.clip_norm.value, 0.001..=1000.0, 0.05)
             });
         }
         field::field_ui(&mut sides[2], t!("schedule.seed"), t!("schedule.seed_help"), None, |ui| {
-            field::seed_ui(ui, &mut form.seed)
+            field::seed_ui(ui, &mut form.config.seed)
         });
     });
-    let recompute = &mut form.training.gradient_checkpointing;
+    let recompute = &mut form.config.training.gradient_checkpointing;
     field::check_ui(ui, recompute, t!("schedule.recompute"), t!("schedule.recompute_help"));
 }

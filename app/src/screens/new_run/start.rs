@@ -99,25 +99,26 @@ impl InitKind {
 
 /// Draws the choice.
 pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
-    let task = form.shown_task(state.model_asked(&form.model));
-    let kinds = InitKind::offered(MethodKind::Prefix, task.has_classes() || form.init == InitKind::Classes);
+    let task = form.shown_task(state.model_asked(&form.text.model));
+    let kinds =
+        InitKind::offered(MethodKind::Prefix, task.has_classes() || form.tuning.prefix.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, t!("method.init"), t!("method.init_help"), None, |ui| {
-        field::choice_ui(ui, "init", &mut form.init, &choices)
+        field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)
     });
-    let note = match form.init {
+    let note = match form.tuning.prefix.init {
         // The network gives values of its own; those sizes are the flat prefix's.
-        InitKind::Random if form.reparameterise => t!("method.random_network_note"),
+        InitKind::Random if form.tuning.prefix.network.on => t!("method.random_network_note"),
         init => init.note(),
     };
     ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
-    if form.init.needs_text() {
-        let (name, hint) = match form.init {
+    if form.tuning.prefix.init.needs_text() {
+        let (name, hint) = match form.tuning.prefix.init {
             InitKind::Adapter => (t!("method.adapter_folder"), ""),
             _ => (t!("method.words"), t!("method.words_hint")),
         };
         let error = error_of(issues, Field::Words);
-        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut form.words, hint));
+        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
     }
 }
 

@@ -1,12 +1,14 @@
-//! The method of a new run as it is typed: which one holds, and the settings of all of them but the prefix's.
+//! The method of a new run as it is typed: which one holds, and the settings of each.
 
 use engine::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit, RunConfig, Task,
-    TextConfig,
+    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit, Reparameterisation,
+    RunConfig, Task, TextConfig,
 };
+use engine::models::Site;
 use serde::{Deserialize, Serialize};
 
-use crate::t;
+use super::form::{InitKind, Switched};
+use crate::{layer_list, t};
 
 /// The methods that the form offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,75 @@ impl MethodKind {
     }
 }
 
+/// A prefix as it is typed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrefixForm {
+    /// Everything that needs no text field; its initial values, network, layers and sites are those below.
+    pub config: PrefixConfig,
+    /// The network that it is trained through.
+    pub network: Switched<Reparameterisation>,
+    /// Initial values.
+    pub init: InitKind,
+    /// The text of [`InitKind::Words`] and [`InitKind::Prefill`], or the folder of [`InitKind::Adapter`].
+    pub words: String,
+    /// Where a model with an encoder gets a prefix.
+    pub sites: Vec<Site>,
+    /// The layers that get one, counted from 1, as `1-4, 9`; nothing is all.
+    pub layers: String,
+}
+
+impl From<&PrefixConfig> for PrefixForm {
+    fn from(config: &PrefixConfig) -> Self {
+        let (init, words) = InitKind::of(&config.init);
+        Self {
+            network: Switched::of(config.reparameterisation.clone(), Reparameterisation::default()),
+            init,
+            words,
+            sites: config.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
+            layers: config.layers.as_deref().map(layer_list::to_text).unwrap_or_default(),
+            config: PrefixConfig {
+                n_virtual: config.n_virtual,
+                n_frozen: config.n_frozen,
+                dropout: config.dropout,
+                infix: config.infix,
+                ..PrefixConfig::default()
+            },
+        }
+    }
+}
+
+impl PrefixForm {
+    /// As the engine is asked for it, for a model with so many layers in its encoder. A network gives all virtual tokens,
+    /// frozen ones or none.
+    pub fn config(&self, encoder_layers: usize) -> PrefixConfig {
+        let is_everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
+        let n_virtual = self.config.n_virtual;
+        PrefixConfig {
+            reparameterisation: self.network.get(),
+            init: self.init.with(&self.words),
+            n_frozen: if self.network.on { 0 } else { self.config.n_frozen.min(n_virtual.saturating_sub(1)) },
+            sites: (!is_everywhere).then(|| self.sites.clone()),
+            layers: layer_list::from_text(&self.layers).ok().flatten(),
+            infix: self.config.infix && encoder_layers == 0,
+            ..self.config.clone()
+        }
+    }
+
+    /// Fills in a prefix; it keeps its places.
+    fn take(&mut self, prefix: &PrefixConfig) {
+        let PrefixConfig { n_virtual, n_frozen, dropout, .. } = *prefix;
+        self.config = PrefixConfig { n_virtual, n_frozen, dropout, ..self.config.clone() };
+        let (init, words) = InitKind::of(&prefix.init);
+        self.init = init;
+        if init.needs_text() {
+            self.words = words;
+        }
+        let activation = self.network.value.activation;
+        self.network.set(prefix.reparameterisation.clone());
+        self.network.value.activation = activation;
+    }
+}
+
 /// Which layers get matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,7 +143,7 @@ pub enum Targets {
 
 /// LoRA as it is typed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoraDraft {
+pub struct LoraForm {
     /// Everything that needs no text field.
     pub config: LoraConfig,
     /// Which layers.
@@ -81,7 +152,7 @@ pub struct LoraDraft {
     pub names: String,
 }
 
-impl From<&LoraConfig> for LoraDraft {
+impl From<&LoraConfig> for LoraForm {
     fn from(config: &LoraConfig) -> Self {
         let (targets, names) = match config.targets.as_deref() {
             None => (Targets::Usual, String::new()),
@@ -92,7 +163,7 @@ impl From<&LoraConfig> for LoraDraft {
     }
 }
 
-impl LoraDraft {
+impl LoraForm {
     /// As the engine is asked for it.
     pub fn config(&self) -> LoraConfig {
         let targets = match self.targets {
@@ -129,11 +200,13 @@ pub fn names_of(typed: &str) -> Vec<String> {
     typed.split(ends).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// What is typed about the method, beside the prefix.
+/// What is typed about the method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
     /// Which holds.
     pub kind: MethodKind,
+    /// The prefix.
+    pub prefix: PrefixForm,
     /// The soft prompt; its network is the next field.
     pub prompt: PromptConfig,
     /// The text of [`PromptInit::Words`], kept while another choice holds.
@@ -141,7 +214,7 @@ pub struct Tuning {
     /// The network of P-tuning.
     pub encoder: PromptEncoder,
     /// LoRA, alone or beside another method.
-    pub lora: LoraDraft,
+    pub lora: LoraForm,
     /// Matrices are trained beside the method.
     pub with_lora: bool,
     /// Layers of [`MethodKind::TopLayers`].
@@ -154,16 +227,19 @@ impl From<&RunConfig> for Tuning {
     fn from(config: &RunConfig) -> Self {
         let mut tuning = Self {
             kind: MethodKind::Prefix,
+            prefix: PrefixForm::from(&config.method.prefix().cloned().unwrap_or_default()),
             prompt: PromptConfig::default(),
             prompt_words: String::new(),
             encoder: PromptEncoder::default(),
-            lora: LoraDraft::from(&config.lora.clone().unwrap_or_default()),
+            lora: LoraForm::from(&config.lora.clone().unwrap_or_default()),
             with_lora: config.lora.is_some(),
             top_layers: 2,
             // Something has to be said before a prompt, and rows are what there is.
             text: TextConfig { shots: 2, ..TextConfig::default() },
         };
-        tuning.take(&config.method);
+        if config.method.prefix().is_none() {
+            tuning.take(&config.method);
+        }
         tuning
     }
 }
@@ -172,7 +248,10 @@ impl Tuning {
     /// Fills in a method.
     pub fn take(&mut self, method: &MethodConfig) {
         match method {
-            MethodConfig::Prefix(_) => self.kind = MethodKind::Prefix,
+            MethodConfig::Prefix(prefix) => {
+                self.kind = MethodKind::Prefix;
+                self.prefix.take(prefix);
+            }
             MethodConfig::Prompt(prompt) => {
                 self.kind = if prompt.encoder.is_some() { MethodKind::PTuning } else { MethodKind::Prompt };
                 self.encoder = prompt.encoder.clone().unwrap_or_else(|| self.encoder.clone());
@@ -183,7 +262,7 @@ impl Tuning {
             }
             MethodConfig::Lora(lora) => {
                 self.kind = MethodKind::Lora;
-                self.lora = LoraDraft::from(lora);
+                self.lora = LoraForm::from(lora);
             }
             MethodConfig::Full(FullConfig { top_layers: None }) => self.kind = MethodKind::Full,
             MethodConfig::Full(FullConfig { top_layers: Some(0) }) => self.kind = MethodKind::HeadOnly,
@@ -194,11 +273,11 @@ impl Tuning {
         }
     }
 
-    /// The method as the engine is asked for it; `prefix` is what the form says of one.
-    pub fn method(&self, prefix: impl FnOnce() -> PrefixConfig) -> MethodConfig {
+    /// The method as the engine is asked for it, for a model with so many layers in its encoder.
+    pub fn method(&self, encoder_layers: usize) -> MethodConfig {
         let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
         match self.kind {
-            MethodKind::Prefix => MethodConfig::Prefix(prefix()),
+            MethodKind::Prefix => MethodConfig::Prefix(self.prefix.config(encoder_layers)),
             MethodKind::Prompt => MethodConfig::Prompt(self.prompt.clone()),
             MethodKind::PTuning => {
                 MethodConfig::Prompt(PromptConfig { encoder: Some(self.encoder.clone()), ..self.prompt.clone() })
@@ -217,7 +296,7 @@ impl Tuning {
     }
 
     /// LoRA, if it is trained at all.
-    pub fn any_lora(&self) -> Option<&LoraDraft> {
+    pub fn any_lora(&self) -> Option<&LoraForm> {
         (self.kind == MethodKind::Lora || self.beside().is_some()).then_some(&self.lora)
     }
 }
@@ -234,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_in_and_out_again() {
-        let mut lora = LoraDraft::from(&LoraConfig::default());
+        let mut lora = LoraForm::from(&LoraConfig::default());
         lora.toggle("q_proj");
         lora.toggle("v_proj");
         assert_eq!(lora.names, "q_proj, v_proj");

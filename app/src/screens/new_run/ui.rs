@@ -71,7 +71,8 @@ const TYPING_PAUSE_SECS: f64 = 0.4;
 impl NewRun {
     /// Fills the form from a run's settings, as a new run. What was typed can be brought back.
     pub fn refill(&mut self, config: &RunConfig) {
-        let form = RunForm { name: String::new(), ..RunForm::from(config) };
+        let mut form = RunForm::from(config);
+        form.config.name.clear();
         let typed = self.form.take().filter(|typed| self.touched && *typed != form);
         (self.replaced, self.touched) = (typed.map(Box::new), false);
         self.form = Some(form);
@@ -92,12 +93,12 @@ impl NewRun {
         let form = self.form.get_or_insert_with(|| first_form(state));
         let text = path.display().to_string();
         match pick {
-            Pick::Model => form.model = text,
+            Pick::Model => form.text.model = text,
             Pick::Train => {
-                let before = std::mem::replace(&mut form.train, text);
+                let before = std::mem::replace(&mut form.text.train, text);
                 self.left_rows.follow(&before, form, state);
             }
-            Pick::Validation => (form.validation, form.validation_chosen) = (text, true),
+            Pick::Validation => (form.text.validation, form.validation_chosen) = (text, true),
             _ => {}
         }
     }
@@ -106,17 +107,17 @@ impl NewRun {
     pub fn use_dataset(&mut self, train: &Path, validation: Option<&Path>, state: &State) {
         let form = self.form.get_or_insert_with(|| first_form(state));
         form.validation_chosen = false;
-        let before = std::mem::replace(&mut form.train, train.display().to_string());
+        let before = std::mem::replace(&mut form.text.train, train.display().to_string());
         self.left_rows.follow(&before, form, state);
         if let Some(validation) = validation {
-            form.validation = validation.display().to_string();
+            form.text.validation = validation.display().to_string();
         }
     }
 
     /// Draws the screen.
     pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let mut form = self.form.take().unwrap_or_else(|| first_form(state));
-        if let Some(model) = state.model_asked(&form.model) {
+        if let Some(model) = state.model_asked(&form.text.model) {
             form.know_scale(Scale::of(model.parameters));
         }
         let before = form.clone();
@@ -150,7 +151,7 @@ impl NewRun {
                 heading_ui(ui, t!("screen.new_run"), t!("new_run.note"), |_| {});
             }
             self.replaced_ui(ui, &mut form);
-            rows_before.clone_from(&form.train);
+            rows_before.clone_from(&form.text.train);
             ui.spacing_mut().item_spacing.y = 10.0;
             model::model_ui(ui, &mut form, state, &issues, out);
             ui.add_space(4.0);
@@ -166,7 +167,7 @@ impl NewRun {
             ui.add_space(theme::GAP);
         });
         self.lab.ui(ui, &mut form, ready.as_deref(), state, out);
-        if rows_before != form.train {
+        if rows_before != form.text.train {
             self.left_rows.follow(&rows_before, &mut form, state);
         }
         self.ask(ui, &before, &form, state, out);
@@ -192,13 +193,13 @@ impl NewRun {
     }
 
     fn check(&mut self, form: &RunForm, state: &State) {
-        let folder = state.model_folder(&form.model);
+        let folder = state.model_folder(&form.text.model);
         let model_failure = state.model_failure(&folder).map(|failure| match model::wanted_id(form, state) {
             Some(_) => t!("issue.not_fetched").to_owned(),
             None => tell(&failure.what),
         });
         let data_failure = state.new_run.preview.failure().map(|failure| tell(&failure.what));
-        let no_precision = state.refusal(form.device, form.precision).map(tell);
+        let no_precision = state.refusal(form.config.device, form.config.precision).map(tell);
         let facts = Facts {
             folder: Some(&folder),
             model: state.model(&folder),
@@ -223,7 +224,7 @@ impl NewRun {
 
     /// A validation file that somebody chose may have other columns than the training rows: it is read as they are.
     fn ask_validation(&mut self, model: &Path, form: &RunForm, out: &mut Vec<Action>) {
-        let file = PathBuf::from(form.validation.trim());
+        let file = PathBuf::from(form.text.validation.trim());
         let wanted = (form.validation_chosen && !file.as_os_str().is_empty()).then(|| {
             let data = DataConfig { train: file, validation: None, validation_share: 0.0, ..form.data_config() };
             question(model, data, form)
@@ -246,7 +247,7 @@ impl NewRun {
             ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(TYPING_PAUSE_SECS - waited));
             return;
         }
-        let model = state.model_folder(&form.model);
+        let model = state.model_folder(&form.text.model);
         if model.as_os_str().is_empty() {
             return;
         }
@@ -272,7 +273,12 @@ impl NewRun {
 }
 
 fn question(model: &Path, data: DataConfig, form: &RunForm) -> PreviewQuestion {
-    PreviewQuestion { model: model.to_owned(), data: Box::new(data), task: form.task, n_virtual: form.n_before() }
+    PreviewQuestion {
+        model: model.to_owned(),
+        data: Box::new(data),
+        task: form.config.task,
+        n_virtual: form.n_before(),
+    }
 }
 
 fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
@@ -281,18 +287,14 @@ fn preview(of: PreviewOf, question: PreviewQuestion) -> Action {
 
 /// Nobody typed anything in it yet.
 fn first_form(state: &State) -> RunForm {
-    let device = state.settings.device;
-    match &state.env.starter {
-        Some(config) => RunForm {
-            name: String::new(),
-            device,
-            rate_edited: false,
-            // As its rate suits it.
-            scale: Some(Scale::Small),
-            ..RunForm::from(config.as_ref())
-        },
-        None => RunForm { device, ..RunForm::default() },
-    }
+    let mut form = match &state.env.starter {
+        // Its rate suits a small model.
+        Some(config) => RunForm { rate_edited: false, scale: Some(Scale::Small), ..RunForm::from(config.as_ref()) },
+        None => RunForm::default(),
+    };
+    form.config.name.clear();
+    form.config.device = state.settings.device;
+    form
 }
 
 pub(super) fn error_of(issues: &[Issue], field: Field) -> Option<&str> {

@@ -3,8 +3,9 @@
 use egui::{RichText, Ui};
 use engine::hub::TokenSource;
 
+use super::action::Secret;
 use super::action::SettingsAction;
-use crate::action::{Action, Secret};
+use crate::action::Action;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::t;

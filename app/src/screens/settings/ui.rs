@@ -76,7 +76,7 @@ fn devices_ui(ui: &mut Ui, state: &State, settings: &mut Settings, out: &mut Vec
     if ui.radio(settings.device == DeviceChoice::Auto, label).clicked() {
         settings.device = DeviceChoice::Auto;
     }
-    for device in &state.devices() {
+    for device in state.devices() {
         device_ui(ui, device, settings);
     }
     if quiet_ui(ui, true, t!("settings.look_again")).clicked() {

@@ -12,7 +12,7 @@ use crate::theme::tokens;
 
 /// One curve.
 #[derive(Clone, Copy, Debug)]
-pub struct Curve<'a> {
+pub(super) struct Curve<'a> {
     /// Its name in the hover text.
     pub name: &'a str,
     /// Its points.
@@ -25,7 +25,7 @@ pub struct Curve<'a> {
 
 /// Single points, joined by a line; the best is marked.
 #[derive(Clone, Debug)]
-pub struct Dots<'a> {
+pub(super) struct Dots<'a> {
     /// Its name in the hover text.
     pub name: &'a str,
     /// Step and value.
@@ -38,7 +38,7 @@ pub struct Dots<'a> {
 
 /// A plot: what it is called and how large it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Canvas<'a> {
+pub(super) struct Canvas<'a> {
     /// Unique on the screen; also what a screen reader says.
     pub label: &'a str,
     /// In points.
@@ -59,7 +59,7 @@ type Pieces = Vec<Vec<[f64; 2]>>;
 
 /// What was thinned for the last frame, by plot and curve.
 #[derive(Debug, Default)]
-pub struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
+pub(super) struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 
 impl Cache {
     fn pieces(&mut self, plot: &str, curve: &Curve<'_>, range: (f64, f64), columns: usize) -> Pieces {
@@ -74,7 +74,13 @@ impl Cache {
 }
 
 /// Draws curves and dots over steps.
-pub fn curves_ui(ui: &mut Ui, canvas: Canvas<'_>, cache: &mut Cache, curves: &[Curve<'_>], dots: Option<&Dots<'_>>) {
+pub(super) fn curves_ui(
+    ui: &mut Ui,
+    canvas: Canvas<'_>,
+    cache: &mut Cache,
+    curves: &[Curve<'_>],
+    dots: Option<&Dots<'_>>,
+) {
     let t = tokens(ui);
     let id = Id::unique(("plot", canvas.label, canvas.group));
     let group = Id::unique(("group", canvas.group));

@@ -5,102 +5,79 @@ mod rate;
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{
-    DataConfig, HeadInit, LossReduction, MethodConfig, MlpActivation, PrefixConfig, Reparameterisation, RunConfig,
-    Task, TrainingConfig,
-};
-use engine::device::DeviceChoice;
+use engine::config::{DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
 use engine::models::ModelSummary;
-use engine::models::Site;
-use engine::nn::Precision;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
 
-pub use self::choices::{InitKind, LengthUnit, WarmUp};
+pub use self::choices::{InitKind, LengthUnit, Switched, WarmUp};
 use super::check::{Field, Issue};
 use super::tuning::{MethodKind, Tuning};
 use crate::home::typed;
 use crate::i18n::tell;
-use crate::layer_list;
 use crate::workspace::default_name;
 
-/// The form as it is typed.
+/// The form as it is typed: a run, and what a form has beyond one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunForm {
-    /// Empty takes a name from method and data.
-    pub name: String,
+    /// Everything that needs no text field. Its paths and its rate are those of `text`, its method and its matrices those of
+    /// `tuning`, what can be switched off that of `memory`.
+    pub config: RunConfig,
+    /// What is typed.
+    pub text: TextFields,
+    /// What is trained, with the settings of each method: they stay while another one holds.
+    pub tuning: Tuning,
+    /// What stays while it is switched off, and in which unit something is given.
+    pub memory: FormMemory,
+    /// Somebody chose the validation rows: they no longer follow the training rows.
+    pub validation_chosen: bool,
+    /// The user typed the learning rate: it no longer follows method, optimizer and model.
+    pub rate_edited: bool,
+    /// How large the model is, once that is known.
+    pub scale: Option<Scale>,
+}
+
+/// Paths and numbers as they are typed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TextFields {
     /// Folder of the base model.
     pub model: String,
-    /// What is learned of a row; `None` is what the model does.
-    pub task: Option<Task>,
-    /// Where a head begins, in a task that has one.
-    pub head: HeadInit,
     /// Training rows.
     pub train: String,
     /// Validation rows, or nothing.
     pub validation: String,
-    /// Somebody chose them: they no longer follow the training rows.
-    pub validation_chosen: bool,
-    /// Templates, columns and limits; its paths are those above.
-    pub data: DataConfig,
-    /// Whether rows are cut at a limit of the user's.
-    pub limit_tokens: bool,
-    /// That limit.
-    pub max_tokens: usize,
-    /// What is trained, and the settings of everything that is no prefix.
-    pub tuning: Tuning,
-    /// Prefix length.
-    pub n_virtual: usize,
-    /// Train through a network.
-    pub reparameterise: bool,
-    /// So many virtual tokens at the beginning of a prefix without network stay as they were initialised.
-    pub n_frozen: usize,
-    /// Its width.
-    pub width: usize,
-    /// Its activation.
-    pub activation: MlpActivation,
-    /// Dropout on the prefix.
-    pub dropout: f64,
-    /// Initial values.
-    pub init: InitKind,
-    /// The text of [`InitKind::Words`] and [`InitKind::Prefill`], or the folder of [`InitKind::Adapter`].
-    pub words: String,
-    /// Hidden layers of the network, 1 or 2.
-    pub hidden_layers: usize,
-    /// Where a model with an encoder gets a prefix.
-    pub sites: Vec<Site>,
-    /// The layers that get one, counted from 1, as `1-4, 9`; nothing is all.
-    pub layers: String,
-    /// Between prompt and target, where a model goes on with its text.
-    pub infix: bool,
-    /// What decides the length.
-    #[serde(alias = "extent")]
-    pub length_unit: LengthUnit,
-    /// Steps, epochs, batch and everything else that needs no text field.
-    pub training: TrainingConfig,
-    /// The learning rate as it is typed.
+    /// The learning rate.
     pub learning_rate: String,
-    /// The user typed it: it no longer follows method, optimizer and model.
-    pub rate_edited: bool,
-    /// How large the model is, once that is known.
-    pub scale: Option<Scale>,
+}
+
+/// What is not in force and comes back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FormMemory {
+    /// Rows are cut at this many tokens.
+    pub max_tokens: Switched<usize>,
+    /// The gradient is clipped at this norm.
+    pub clip_norm: Switched<f64>,
+    /// A run that does not improve ends after so many evaluations.
+    pub patience: Switched<usize>,
+    /// What decides the length.
+    pub length_unit: LengthUnit,
     /// How the warm-up is given.
     pub warm_up: WarmUp,
-    /// Clip the gradient.
-    pub clip: bool,
-    /// Its largest norm.
-    pub clip_norm: f64,
-    /// Stop early.
-    pub early_stopping: bool,
-    /// After so many evaluations.
-    pub patience: usize,
-    /// Decides everything that is random.
-    pub seed: u64,
-    /// Where it is computed.
-    pub device: DeviceChoice,
-    /// In what.
-    pub precision: Precision,
+}
+
+impl From<&RunConfig> for FormMemory {
+    fn from(config: &RunConfig) -> Self {
+        let training = &config.training;
+        Self {
+            max_tokens: Switched::of(config.data.max_tokens, 256),
+            clip_norm: Switched::of(training.clip_norm, 1.0),
+            patience: Switched::of(training.patience, 3),
+            length_unit: LengthUnit::of(training),
+            warm_up: WarmUp::of(training),
+        }
+    }
 }
 
 impl Default for RunForm {
@@ -112,52 +89,27 @@ impl Default for RunForm {
 
 impl From<&RunConfig> for RunForm {
     fn from(config: &RunConfig) -> Self {
-        let prefix = config.method.prefix().cloned().unwrap_or_default();
-        let network = prefix.reparameterisation.clone();
-        let reparameterise = network.is_some();
-        let network = network.unwrap_or_default();
-        let (init, words) = InitKind::of(&prefix.init);
-        let training = config.training.clone();
+        let training = &config.training;
         let kind = Form::of(&config.method, config.task);
         let usual = |scale| recommended_learning_rate(kind, &training.optimizer, scale);
         let is_usual = |scale| (training.learning_rate - usual(scale)).abs() < 1e-12;
-        Self {
-            name: config.name.clone(),
+        let text = TextFields {
             model: config.model.display().to_string(),
-            task: config.task,
-            head: config.head,
             train: config.data.train.display().to_string(),
-            validation_chosen: false,
             validation: config.data.validation.as_deref().map(Path::display).map(|p| p.to_string()).unwrap_or_default(),
-            limit_tokens: config.data.max_tokens.is_some(),
-            max_tokens: config.data.max_tokens.unwrap_or(256),
-            data: config.data.clone(),
-            tuning: Tuning::from(config),
-            n_virtual: prefix.n_virtual,
-            reparameterise,
-            n_frozen: prefix.n_frozen,
-            width: network.width,
-            activation: network.activation,
-            dropout: prefix.dropout,
-            init,
-            words,
-            hidden_layers: network.hidden_layers,
-            sites: prefix.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
-            layers: prefix.layers.as_deref().map(layer_list::to_text).unwrap_or_default(),
-            infix: prefix.infix,
-            length_unit: if training.steps > 0 { LengthUnit::Steps } else { LengthUnit::Epochs },
             learning_rate: crate::format::scientific(training.learning_rate),
+        };
+        // What stands elsewhere is the same in every form, so that two that look alike are equal.
+        let nothing = RunConfig::new(PathBuf::new(), DataConfig::new(""));
+        let plain = RunConfig { model: nothing.model, method: nothing.method, lora: nothing.lora, ..config.clone() };
+        Self {
+            config: plain,
+            text,
+            tuning: Tuning::from(config),
+            memory: FormMemory::from(config),
+            validation_chosen: false,
             rate_edited: !Scale::ALL.into_iter().any(is_usual),
             scale: None,
-            warm_up: if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps },
-            clip: training.clip_norm.is_some(),
-            clip_norm: training.clip_norm.unwrap_or(1.0),
-            early_stopping: training.patience.is_some(),
-            patience: training.patience.unwrap_or(3),
-            training,
-            seed: config.seed,
-            device: config.device,
-            precision: config.precision,
         }
     }
 }
@@ -165,30 +117,27 @@ impl From<&RunConfig> for RunForm {
 impl RunForm {
     /// The task asked for, or what the model does.
     pub fn shown_task(&self, model: Option<&ModelSummary>) -> Task {
-        self.task.or_else(|| model.and_then(|model| model.tasks.first().copied())).unwrap_or_default()
+        self.config.task.or_else(|| model.and_then(|model| model.tasks.first().copied())).unwrap_or_default()
     }
 
     /// The rows as the engine is asked for them.
     pub fn data_config(&self) -> DataConfig {
         DataConfig {
-            train: typed(&self.train),
-            validation: Some(self.validation.trim()).filter(|path| !path.is_empty()).map(typed),
-            max_tokens: self.limit_tokens.then_some(self.max_tokens),
-            ..self.data.clone()
+            train: typed(&self.text.train),
+            validation: Some(self.text.validation.trim()).filter(|path| !path.is_empty()).map(typed),
+            max_tokens: self.memory.max_tokens.get(),
+            ..self.config.data.clone()
         }
     }
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.
     pub fn method(&self, encoder_layers: usize) -> MethodConfig {
-        let everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
-        let sites = (!everywhere).then(|| self.sites.clone());
-        let infix = self.infix && encoder_layers == 0;
-        self.tuning.method(|| PrefixConfig { sites, infix, ..self.prefix_config() })
+        self.tuning.method(encoder_layers)
     }
 
     /// Whether its virtual tokens stand between prompt and target.
     pub fn is_infix(&self, task: Task) -> bool {
-        self.infix && self.tuning.kind == MethodKind::Prefix && task == Task::Causal
+        self.tuning.prefix.config.infix && self.tuning.kind == MethodKind::Prefix && task == Task::Causal
     }
 
     /// Positions that it takes from the text.
@@ -196,76 +145,38 @@ impl RunForm {
         self.method(0).n_virtual()
     }
 
-    /// Fills in a method; a prefix keeps its places.
-    pub(super) fn take_method(&mut self, method: &MethodConfig) {
-        self.tuning.take(method);
-        let MethodConfig::Prefix(prefix) = method else { return };
-        (self.n_virtual, self.n_frozen, self.dropout) = (prefix.n_virtual, prefix.n_frozen, prefix.dropout);
-        let (init, words) = InitKind::of(&prefix.init);
-        self.init = init;
-        if init.needs_text() {
-            self.words = words;
-        }
-        self.reparameterise = prefix.reparameterisation.is_some();
-        if let Some(network) = &prefix.reparameterisation {
-            (self.width, self.hidden_layers) = (network.width, network.hidden_layers);
-        }
-    }
-
-    /// The prefix at each place as the engine is asked for it.
-    pub fn prefix_config(&self) -> PrefixConfig {
-        PrefixConfig {
-            n_virtual: self.n_virtual,
-            reparameterisation: self.reparameterise.then_some(Reparameterisation {
-                width: self.width,
-                activation: self.activation,
-                hidden_layers: self.hidden_layers,
-            }),
-            dropout: self.dropout,
-            init: self.init.with(&self.words),
-            n_frozen: if self.reparameterise { 0 } else { self.n_frozen.min(self.n_virtual.saturating_sub(1)) },
-            sites: None,
-            layers: layer_list::from_text(&self.layers).ok().flatten(),
-            infix: false,
-        }
-    }
-
     /// Other training rows were named: the validation file that belongs to them comes along, or none, unless somebody has
     /// chosen one.
     pub fn follow_rows(&mut self, companion: Option<String>) {
         if !self.validation_chosen {
-            self.validation = companion.unwrap_or_default();
+            self.text.validation = companion.unwrap_or_default();
         }
     }
 
     /// How the engine is asked to train.
     fn training_config(&self, learning_rate: f64) -> TrainingConfig {
         TrainingConfig {
-            steps: if self.length_unit == LengthUnit::Steps { self.training.steps.max(1) } else { 0 },
+            steps: if self.memory.length_unit == LengthUnit::Steps { self.config.training.steps.max(1) } else { 0 },
             learning_rate,
-            warmup_steps: if self.warm_up == WarmUp::Steps { self.training.warmup_steps } else { 0 },
-            warmup_share: if self.warm_up == WarmUp::Share { self.training.warmup_share } else { 0.0 },
-            clip_norm: self.clip.then_some(self.clip_norm),
-            patience: self.early_stopping.then_some(self.patience),
-            ..self.training.clone()
+            warmup_steps: if self.memory.warm_up == WarmUp::Steps { self.config.training.warmup_steps } else { 0 },
+            warmup_share: if self.memory.warm_up == WarmUp::Share { self.config.training.warmup_share } else { 0.0 },
+            clip_norm: self.memory.clip_norm.get(),
+            patience: self.memory.patience.get(),
+            ..self.config.training.clone()
         }
     }
 
     /// What the engine would refuse is shown at the last field.
-    pub(super) fn config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
+    pub(super) fn run_config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
         let training = self.training_config(learning_rate);
         let mut config = RunConfig {
-            name: self.name.trim().to_owned(),
-            model: typed(&self.model),
-            device: self.device,
-            precision: self.precision,
-            seed: self.seed,
-            task: self.task,
-            head: self.head,
+            name: self.config.name.trim().to_owned(),
+            model: typed(&self.text.model),
             data: self.data_config(),
             method: self.method(encoder_layers),
             lora: self.tuning.beside(),
             training,
+            ..self.config.clone()
         };
         if config.name.is_empty() {
             config.name = default_name(&config);
@@ -276,21 +187,21 @@ impl RunForm {
 
     /// How many settings differ from those that a new form begins with, among those that are folded away.
     pub fn changed_advanced(&self, usual: &TrainingConfig) -> usize {
-        let mine = &self.training;
+        let mine = &self.config.training;
         [
             mine.accumulation != usual.accumulation,
             mine.gradient_checkpointing != usual.gradient_checkpointing,
             mine.schedule != usual.schedule,
-            self.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
-            self.warm_up == WarmUp::Share && mine.warmup_share > 0.0,
+            self.memory.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
+            self.memory.warm_up == WarmUp::Share && mine.warmup_share > 0.0,
             mine.loss != LossReduction::TokenMean,
             mine.optimizer != usual.optimizer,
             mine.eval_every != usual.eval_every,
             mine.sample_rows != usual.sample_rows,
             mine.sample_tokens != usual.sample_tokens,
-            !self.clip || (self.clip_norm - 1.0).abs() > 1e-9,
-            self.early_stopping,
-            self.seed != 42,
+            !self.memory.clip_norm.on || (self.memory.clip_norm.value - 1.0).abs() > 1e-9,
+            self.memory.patience.on,
+            self.config.seed != 42,
         ]
         .into_iter()
         .filter(|changed| *changed)

@@ -7,15 +7,15 @@ use super::{LengthUnit, RunForm, WarmUp};
 impl RunForm {
     /// The learning rate that suits method, optimizer and model.
     pub fn usual_rate(&self) -> f64 {
-        let kind = Form::of(&self.method(0), self.task);
-        recommended_learning_rate(kind, &self.training.optimizer, self.scale.unwrap_or_default())
+        let kind = Form::of(&self.method(0), self.config.task);
+        recommended_learning_rate(kind, &self.config.training.optimizer, self.scale.unwrap_or_default())
     }
 
     /// The learning rate follows method, optimizer and model until the user types one.
     pub fn follow_method(&mut self) {
         self.scale.get_or_insert_default();
         if !self.rate_edited {
-            self.learning_rate = crate::format::scientific(self.usual_rate());
+            self.text.learning_rate = crate::format::scientific(self.usual_rate());
         }
     }
 
@@ -30,22 +30,22 @@ impl RunForm {
     }
 
     fn has_usual_rate(&self) -> bool {
-        self.learning_rate.trim().parse::<f64>().is_ok_and(|rate| (rate - self.usual_rate()).abs() < 1e-12)
+        self.text.learning_rate.trim().parse::<f64>().is_ok_and(|rate| (rate - self.usual_rate()).abs() < 1e-12)
     }
 
     /// The recipes that the method can take.
     pub fn recipes(&self) -> impl Iterator<Item = &'static Recipe> {
         let method = self.method(0);
-        RECIPES.iter().filter(move |recipe| recipe.fits(&method, self.task))
+        RECIPES.iter().filter(move |recipe| recipe.fits(&method, self.config.task))
     }
 
     /// The recipe that is in force, if it is one.
     pub fn recipe(&self) -> Option<&'static Recipe> {
-        let rate = self.learning_rate.trim().parse::<f64>().ok()?;
+        let rate = self.text.learning_rate.trim().parse::<f64>().ok()?;
         let (method, training) = (self.method(0), self.training_config(rate));
         self.recipes().find(|recipe| {
             let (mut with_method, mut with_training) = (method.clone(), training.clone());
-            let applied = recipe.apply(&mut with_method, self.task, &mut with_training);
+            let applied = recipe.apply(&mut with_method, self.config.task, &mut with_training);
             applied.is_ok() && (&with_method, &with_training) == (&method, &training)
         })
     }
@@ -53,15 +53,15 @@ impl RunForm {
     /// Fills in what a recipe decides.
     pub fn take_recipe(&mut self, recipe: &Recipe) {
         let (mut method, mut training) = (self.method(0), self.training_config(self.usual_rate()));
-        if recipe.apply(&mut method, self.task, &mut training).is_err() {
+        if recipe.apply(&mut method, self.config.task, &mut training).is_err() {
             return;
         }
-        self.take_method(&method);
-        self.length_unit = if training.steps > 0 { LengthUnit::Steps } else { LengthUnit::Epochs };
-        self.warm_up = if training.warmup_share > 0.0 { WarmUp::Share } else { WarmUp::Steps };
-        (self.clip, self.clip_norm) = (training.clip_norm.is_some(), training.clip_norm.unwrap_or(self.clip_norm));
-        self.learning_rate = crate::format::scientific(training.learning_rate);
-        self.training = training;
+        self.tuning.take(&method);
+        self.memory.length_unit = LengthUnit::of(&training);
+        self.memory.warm_up = WarmUp::of(&training);
+        self.memory.clip_norm.set(training.clip_norm);
+        self.text.learning_rate = crate::format::scientific(training.learning_rate);
+        self.config.training = training;
         self.rate_edited = !self.has_usual_rate();
     }
 }

@@ -1,17 +1,25 @@
 //! What is typed and the run that comes of it.
 
 use engine::config::{
-    FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind,
-    PromptInit, SgdConfig, TextConfig,
+    FullConfig, LoraBias, LoraConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
+    PromptEncoder, PromptEncoderKind, PromptInit, Reparameterisation, SgdConfig, TextConfig,
 };
-use engine::models::{LinearName, Role};
+use engine::models::{LinearName, Role, Site};
+use engine::recipes::Recipe;
 
 use super::*;
 use crate::screens::new_run::check::Facts;
 use crate::screens::new_run::tuning::Targets;
 
+fn with(mut form: RunForm, change: impl FnOnce(&mut RunForm)) -> RunForm {
+    change(&mut form);
+    form
+}
+
 fn ready() -> RunForm {
-    RunForm { model: "/models/a".into(), train: "/data/a.jsonl".into(), ..RunForm::default() }
+    with(RunForm::default(), |form| {
+        form.text = TextFields { model: "/models/a".into(), train: "/data/a.jsonl".into(), ..form.text.clone() };
+    })
 }
 
 fn gpt2() -> ModelSummary {
@@ -58,33 +66,33 @@ fn a_complete_form_is_a_run_with_a_name() {
 #[test]
 fn the_learning_rate_follows_method_and_optimizer_until_it_is_typed() {
     let mut form = ready();
-    form.reparameterise = true;
+    form.tuning.prefix.network.on = true;
     form.follow_method();
-    assert_eq!(form.learning_rate, "1e-4");
-    form.training.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
+    assert_eq!(form.text.learning_rate, "1e-4");
+    form.config.training.optimizer = OptimizerConfig::Sgd(SgdConfig::default());
     form.follow_method();
-    assert_eq!(form.learning_rate, "0.1");
-    form.learning_rate = "1e-3".into();
+    assert_eq!(form.text.learning_rate, "0.1");
+    form.text.learning_rate = "1e-3".into();
     form.rate_edited = true;
-    form.reparameterise = false;
+    form.tuning.prefix.network.on = false;
     form.follow_method();
-    assert_eq!(form.learning_rate, "1e-3");
+    assert_eq!(form.text.learning_rate, "1e-3");
 }
 
 #[test]
 fn the_rate_that_is_offered_is_the_one_that_suits_a_model_of_that_size() {
     let mut form = ready();
     form.know_scale(Scale::Usual);
-    assert_eq!((form.learning_rate.as_str(), form.rate_edited), ("5e-3", false));
+    assert_eq!((form.text.learning_rate.as_str(), form.rate_edited), ("5e-3", false));
     form.know_scale(Scale::Small);
-    assert_eq!(form.learning_rate, "0.02", "another model, another rate");
+    assert_eq!(form.text.learning_rate, "0.02", "another model, another rate");
     form.tuning.kind = MethodKind::Lora;
     form.follow_method();
-    assert_eq!(form.learning_rate, "4e-3");
-    form.learning_rate = "7e-3".into();
+    assert_eq!(form.text.learning_rate, "4e-3");
+    form.text.learning_rate = "7e-3".into();
     form.rate_edited = true;
     form.know_scale(Scale::Usual);
-    assert_eq!(form.learning_rate, "7e-3", "somebody typed it");
+    assert_eq!(form.text.learning_rate, "7e-3", "somebody typed it");
 }
 
 #[test]
@@ -99,20 +107,20 @@ fn a_duplicate_keeps_the_rate_of_its_run_whatever_the_model_turns_out_to_be() {
         config.training.learning_rate = rate;
         let mut form = RunForm::from(&config);
         form.know_scale(scale);
-        assert_eq!((form.learning_rate.parse(), form.rate_edited), (Ok(rate), edited), "{rate} {scale:?}");
+        assert_eq!((form.text.learning_rate.parse(), form.rate_edited), (Ok(rate), edited), "{rate} {scale:?}");
     }
 }
 
 #[test]
 fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
-    let mut form = RunForm { validation: "/starter/validation.jsonl".into(), ..ready() };
+    let mut form = with(ready(), |form| form.text.validation = "/starter/validation.jsonl".into());
     form.follow_rows(None);
-    assert_eq!(form.validation, "");
+    assert_eq!(form.text.validation, "");
     form.follow_rows(Some("/b/dev.csv".into()));
-    assert_eq!(form.validation, "/b/dev.csv");
+    assert_eq!(form.text.validation, "/b/dev.csv");
     form.validation_chosen = true;
     form.follow_rows(None);
-    assert_eq!(form.validation, "/b/dev.csv");
+    assert_eq!(form.text.validation, "/b/dev.csv");
 }
 
 #[test]
@@ -181,7 +189,7 @@ fn the_rate_and_the_presets_are_those_of_the_method() {
     for (kind, rate) in usual {
         form.tuning.kind = kind;
         form.follow_method();
-        assert_eq!(form.learning_rate, rate, "{kind:?}");
+        assert_eq!(form.text.learning_rate, rate, "{kind:?}");
     }
     form.tuning.kind = MethodKind::Lora;
     let names: Vec<&str> = form.recipes().map(|recipe| recipe.name).collect();
@@ -212,8 +220,8 @@ fn what_a_method_lacks_is_said_at_its_field() {
     assert_eq!(first(|form| form.tuning.kind = MethodKind::HeadOnly), Field::Method);
     let silent = |form: &mut RunForm| (form.tuning.kind, form.tuning.text.shots) = (MethodKind::Text, 0);
     assert_eq!(first(silent), Field::Text);
-    assert_eq!(first(|form| form.layers = "some".into()), Field::Layers);
-    assert_eq!(first(|form| form.layers = "6-13".into()), Field::Layers, "there are twelve");
+    assert_eq!(first(|form| form.tuning.prefix.layers = "some".into()), Field::Layers);
+    assert_eq!(first(|form| form.tuning.prefix.layers = "6-13".into()), Field::Layers, "there are twelve");
     let name = |form: &mut RunForm, name: &str| {
         (form.tuning.with_lora, form.tuning.lora.targets) = (true, Targets::Named);
         form.tuning.lora.names = name.into();
@@ -237,23 +245,23 @@ fn a_recipe_fills_the_form_and_is_in_force_until_something_of_it_changes() {
         form.take_recipe(Recipe::named(name).unwrap());
         assert_eq!(form.recipe().map(|recipe| recipe.name), Some(name));
     }
-    assert!(form.rate_edited && !form.reparameterise && form.length_unit == LengthUnit::Steps);
+    assert!(form.rate_edited && !form.tuning.prefix.network.on && form.memory.length_unit == LengthUnit::Steps);
     let config = form.check(Facts::default()).unwrap();
     assert_eq!((config.training.accumulation, config.training.learning_rate), (16, 2e-2));
-    form.n_virtual = 20;
+    form.tuning.prefix.config.n_virtual = 20;
     assert_eq!(form.recipe(), None);
 }
 
 #[test]
 fn a_warm_up_is_given_in_steps_or_as_a_share() {
     let mut form = ready();
-    (form.training.warmup_steps, form.training.warmup_share) = (30, 0.1);
+    (form.config.training.warmup_steps, form.config.training.warmup_share) = (30, 0.1);
     let warm_up = |form: &RunForm| {
         let training = form.check(Facts::default()).unwrap().training;
         (training.warmup_steps, training.warmup_share)
     };
     assert_eq!(warm_up(&form), (30, 0.0));
-    form.warm_up = WarmUp::Share;
+    form.memory.warm_up = WarmUp::Share;
     assert_eq!(warm_up(&form), (0, 0.1));
 }
 
@@ -261,9 +269,9 @@ fn a_warm_up_is_given_in_steps_or_as_a_share() {
 fn a_prefix_that_leaves_no_room_is_refused_with_the_numbers() {
     let model = gpt2();
     let facts = Facts { model: Some(&model), ..Facts::default() };
-    let issues = RunForm { n_virtual: 1024, ..ready() }.check(facts).unwrap_err();
+    let issues = with(ready(), |form| form.tuning.prefix.config.n_virtual = 1024).check(facts).unwrap_err();
     assert!(issues[0].field == Field::Prefix && issues[0].sentence.contains("1024"));
-    let long = RunForm { limit_tokens: true, max_tokens: 1010, ..ready() };
+    let long = with(ready(), |form| form.memory.max_tokens.set(Some(1010)));
     assert_eq!(long.check(facts).unwrap_err()[0].field, Field::MaxTokens);
 }
 
@@ -274,17 +282,18 @@ fn places_count_only_where_the_model_has_an_encoder() {
         form.check(facts).map(|config| config.method.prefix().unwrap().sites.clone())
     };
     let t5 = ModelSummary { encoder_layers: 12, ..gpt2() };
-    let two = RunForm { sites: vec![Site::Encoder, Site::Cross], ..ready() };
+    let of = |sites: &[Site]| with(ready(), |form| form.tuning.prefix.sites = sites.to_vec());
+    let two = of(&[Site::Encoder, Site::Cross]);
     assert_eq!(sites(&ready(), &t5), Ok(None), "all of them is what happens anyway");
     assert_eq!(sites(&two, &t5), Ok(Some(vec![Site::Encoder, Site::Cross])));
     assert_eq!(sites(&two, &gpt2()), Ok(None));
-    assert_eq!(sites(&RunForm { sites: vec![], ..ready() }, &t5).unwrap_err()[0].field, Field::Sites);
+    assert_eq!(sites(&of(&[]), &t5).unwrap_err()[0].field, Field::Sites);
 }
 
 #[test]
 fn a_learning_rate_that_is_no_number_is_named() {
     for typed in ["", "fast", "-1", "nan", "inf", "0"] {
-        let issues = RunForm { learning_rate: typed.into(), ..ready() }.check(Facts::default()).unwrap_err();
+        let issues = with(ready(), |form| form.text.learning_rate = typed.into()).check(Facts::default()).unwrap_err();
         assert_eq!(issues[0].field, Field::LearningRate, "{typed}");
     }
 }

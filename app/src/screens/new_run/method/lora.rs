@@ -8,7 +8,7 @@ use engine::models::Role;
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
-use super::super::tuning::{LoraDraft, Targets, names_of};
+use super::super::tuning::{LoraForm, Targets, names_of};
 use super::note_ui;
 use crate::t;
 use crate::widgets::button::segmented_ui;
@@ -16,7 +16,7 @@ use crate::widgets::containers::{chips_ui, plain_chip_ui};
 use crate::widgets::field;
 
 /// Draws them.
-pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
+pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, issues: &[Issue]) {
     ui.columns(3, |sides| {
         let config = &mut lora.config;
         field::field_ui(&mut sides[0], t!("method.rank"), t!("method.rank_help"), None, |ui| {
@@ -46,7 +46,7 @@ pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSum
     });
 }
 
-fn targets_ui(ui: &mut Ui, lora: &mut LoraDraft, model: Option<&ModelSummary>, issues: &[Issue]) {
+fn targets_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, issues: &[Issue]) {
     let error = error_of(issues, Field::Targets).filter(|_| lora.targets != Targets::Named);
     field::field_ui(ui, t!("method.targets"), t!("method.targets_help"), error, |ui| {
         let names = [

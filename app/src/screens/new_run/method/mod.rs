@@ -21,7 +21,7 @@ use crate::widgets::option_cards::{Choice, options_ui};
 
 /// Draws the card.
 pub(super) fn method_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], lab: &mut LabForm) {
-    let model = state.model_asked(&form.model);
+    let model = state.model_asked(&form.text.model);
     card_ui(ui, t!("method.title"), |ui| {
         chooser_ui(ui, form, model);
         if let Some(error) = error_of(issues, Field::Method) {
