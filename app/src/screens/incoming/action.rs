@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine::protocol::{Ask, Event, Report};
 
-use super::state::SentAdapter;
+use super::state::OpenedAdapter;
 use crate::action::Screen;
 use crate::state::State;
 use crate::state::outbox::{Effect, NewRun};
@@ -48,7 +48,7 @@ impl State {
 
     fn look_at(&mut self, path: PathBuf, model: Option<PathBuf>) {
         let job = self.outbox.ask(Ask::Inspect { adapter: path.clone(), model: model.clone() });
-        self.incoming.sent = Some(SentAdapter::new(path, model, job));
+        self.incoming.sent = Some(OpenedAdapter::new(path, model, job));
     }
 
     fn hold_against(&mut self, model: PathBuf) {
@@ -92,7 +92,7 @@ impl State {
 
     /// A run was made: the store hears of it, and it is shown.
     fn imported(&mut self) {
-        let Some((run, config)) = self.incoming.sent.take().and_then(SentAdapter::into_run) else { return };
+        let Some((run, config)) = self.incoming.sent.take().and_then(OpenedAdapter::into_run) else { return };
         self.outbox.store(Request::Register { run: run.clone(), config, experiment: None });
         self.outbox.store(Request::Imported(run));
         self.outbox.store(Request::ListRuns);

@@ -18,7 +18,7 @@ pub struct Incoming {
     /// What is held over the window, and what it is once that is known.
     pub hovered: Option<Hovered>,
     /// An adapter that was dropped or opened, until it is a run or was put away.
-    pub sent: Option<SentAdapter>,
+    pub sent: Option<OpenedAdapter>,
 }
 
 /// What somebody holds over the window and has not let go of.
@@ -32,7 +32,7 @@ pub struct Hovered {
 
 /// What is known of an adapter that was sent.
 #[derive(Clone, Debug)]
-pub struct SentAdapter {
+pub struct OpenedAdapter {
     /// The file or folder.
     pub path: PathBuf,
     /// The base model that it is held against.
@@ -47,7 +47,7 @@ pub struct SentAdapter {
     becomes: Option<(RunId, Box<RunConfig>)>,
 }
 
-impl SentAdapter {
+impl OpenedAdapter {
     /// Nothing is known of it yet.
     pub fn new(path: PathBuf, model: Option<PathBuf>, job: JobId) -> Self {
         let mut sent = Self { path, model, found: None, probe: None, question: Request::default(), becomes: None };

@@ -9,7 +9,7 @@ use engine::nn::positions::Positions;
 use engine::protocol::{ProbeReport, ProbeVerdict};
 
 use super::action::IncomingAction;
-use super::state::SentAdapter;
+use super::state::OpenedAdapter;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
@@ -62,7 +62,7 @@ impl Incoming {
         }
     }
 
-    fn body_ui(&mut self, ui: &mut Ui, state: &State, sent: &SentAdapter, out: &mut Vec<Action>) {
+    fn body_ui(&mut self, ui: &mut Ui, state: &State, sent: &OpenedAdapter, out: &mut Vec<Action>) {
         let edit = field::field_ui(ui, t!("incoming.model"), t!("incoming.model_help"), None, |ui| {
             field::path_ui(ui, &mut self.model, t!("model.hint"), t!("incoming.browse_model"))
         });
@@ -116,7 +116,7 @@ impl Incoming {
         }
     }
 
-    fn buttons_ui(&self, ui: &mut Ui, state: &State, sent: &SentAdapter, out: &mut Vec<Action>) {
+    fn buttons_ui(&self, ui: &mut Ui, state: &State, sent: &OpenedAdapter, out: &mut Vec<Action>) {
         let idle = !sent.is_busy();
         let accepted = sent.found.as_ref().is_some_and(|found| found.other_base.is_none() || self.other_base);
         let writable = matches!(state.env.access, Access::ReadWrite);
