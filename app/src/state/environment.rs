@@ -1,4 +1,4 @@
-//! What surrounds the window and no screen changes: the folder, who may write, devices, the time.
+//! Facts from outside the window, which no screen changes: the folder, who may write, devices, the time.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use engine::device::DeviceInfo;
 use super::request::Request;
 use crate::store::Access;
 
-/// What surrounds the window.
+/// Facts from outside the window.
 #[derive(Debug)]
 pub struct Environment {
     /// The workspace folder.

@@ -185,7 +185,7 @@ impl State {
         }
     }
 
-    /// What was dropped onto the window, or named with it, goes where its kind belongs.
+    /// Sends what was dropped onto the window, or named with it, where its kind belongs.
     pub fn on_opened(&mut self, opened: Opened) {
         match opened {
             Opened::Rows(train, validation) => self.fill(Fill::Dataset(train, validation)),

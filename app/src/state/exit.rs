@@ -4,7 +4,7 @@ use super::State;
 use crate::store::Request;
 use crate::workspace::RunId;
 
-/// How the program comes to its end.
+/// The way to the end of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExitState {
     /// It does not.

@@ -1,4 +1,4 @@
-//! What the window knows of the hub: a model that was looked up, and the download that followed.
+//! The hub as the window knows it: a model that was looked up, and the download that followed.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::State;
 use crate::state::notices::Level;
 use crate::t;
 
-/// What is going on with the hub.
+/// A look-up or a download.
 #[derive(Clone, Debug, Default)]
 pub enum HubWork {
     /// Nothing.
@@ -22,9 +22,9 @@ pub enum HubWork {
     Listed(Box<Listing>),
     /// They are being fetched.
     Fetching {
-        /// What was shown before.
+        /// The files that were shown before.
         listing: Box<Listing>,
-        /// How far it is.
+        /// Bytes that have come.
         progress: HubProgress,
         /// The end was asked for.
         stopping: bool,
@@ -38,11 +38,11 @@ pub struct HubState {
     pub facts: AccessFacts,
     /// Models of the shared cache.
     pub cached: Vec<CachedModel>,
-    /// What is going on.
+    /// The look-up or download under way.
     pub work: HubWork,
     /// Why the last look-up or download did not work.
     pub failure: Option<Failure>,
-    /// What is wrong with the settings of address or token.
+    /// Why the settings of address or token cannot be used.
     pub trouble: Option<Failure>,
     /// The model that arrived last, until another is looked up.
     pub arrived: Option<(ModelId, PathBuf)>,

@@ -31,7 +31,7 @@ impl LiveRuns {
 /// A run that waits for its turn.
 #[derive(Clone, Debug)]
 pub struct QueuedRun {
-    /// Which.
+    /// The run.
     pub run: RunId,
     /// Its folder.
     pub folder: PathBuf,
@@ -44,9 +44,9 @@ pub struct QueuedRun {
 /// A run that is being computed.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// Which.
+    /// The run.
     pub run: RunId,
-    /// What it is doing.
+    /// Loading, training, evaluating; `None` until the engine has said.
     pub phase: Option<Phase>,
     /// The user paused it.
     pub paused: bool,

@@ -1,4 +1,4 @@
-//! What the window knows. No egui, no files, no threads: events and answers come in ([`events`]), actions are done
+//! The state of the window. No egui, no files, no threads: events and answers come in ([`events`]), actions are done
 //! ([`perform`]), and what has to be sent is put into the [`Outbox`].
 
 pub mod environment;
@@ -43,7 +43,7 @@ use crate::settings::Settings;
 use crate::store::{Access, Request as StoreRequest, RunRow};
 use crate::workspace::RunId;
 
-/// What the window knows: facts that several screens read, then one state for each screen that has one.
+/// The state of the window: facts that several screens read, then one state for each screen that has one.
 #[derive(Debug)]
 pub struct State {
     /// The screen that is shown.
@@ -62,9 +62,9 @@ pub struct State {
     pub hub: HubState,
     /// The list behind the bell, and the banner.
     pub notices: Notices,
-    /// How the program comes to its end.
+    /// The way to the end of the program.
     pub leaving: ExitState,
-    /// What has to be sent.
+    /// Effects to be shipped.
     pub outbox: Outbox,
     /// The screen *New run*.
     pub new_run: NewRunState,
@@ -132,7 +132,7 @@ impl State {
         self.library.folder_of(asked, &self.hub)
     }
 
-    /// What is known of a model that somebody asks for.
+    /// The facts of a model that somebody asks for, if they are known.
     pub fn model_asked(&self, asked: &str) -> Option<&ModelSummary> {
         self.model(&self.model_folder(asked))
     }

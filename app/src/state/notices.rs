@@ -10,7 +10,7 @@ use crate::store::RunState;
 use crate::t;
 use crate::workspace::RunId;
 
-/// What can be done about a notice with one press.
+/// The one press that a notice offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Show a run.
@@ -22,7 +22,7 @@ pub enum Offer {
 }
 
 impl Offer {
-    /// What the press is called and does; nothing where it was done meanwhile.
+    /// Label and action of the press; nothing where it was done meanwhile.
     pub fn action(&self, state: &State) -> Option<(&'static str, Action)> {
         match self {
             Self::Open(run) => {
@@ -41,7 +41,7 @@ impl Offer {
     }
 }
 
-/// How much something matters.
+/// Severity of a notice, a banner or a chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// For information.
@@ -59,13 +59,13 @@ pub enum Level {
 pub struct Notice {
     /// Counted from the first.
     pub id: u64,
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
     /// One sentence.
     pub what: String,
-    /// What to do, or nothing.
+    /// The advice; may be empty.
     pub advice: String,
-    /// What can be done about it here.
+    /// The press that it offers.
     pub offer: Option<Offer>,
     /// Seconds since 1970.
     pub at: f64,
@@ -73,7 +73,7 @@ pub struct Notice {
     away: bool,
 }
 
-/// How long a notice stays on the screen.
+/// Time on the screen; errors stay twice as long.
 pub const SHOWN_SECS: f64 = 6.0;
 const KEPT: usize = 200;
 
@@ -83,7 +83,7 @@ pub struct Notices {
     list: Vec<Notice>,
     /// A failure that stays on the screen until it is dismissed.
     pub banner: Option<Failure>,
-    /// How many came since the list was looked at.
+    /// Notices since the list was looked at.
     pub unread: usize,
     last_id: u64,
 }

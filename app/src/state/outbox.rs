@@ -1,4 +1,4 @@
-//! What has to be sent: commands, requests and what only the system can do.
+//! The outbox: commands, requests and what only the system can do.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use engine::protocol::{Ask, Command, JobId};
 use crate::action::Pick;
 use crate::store::Request as StoreRequest;
 
-/// What has to be sent. The window ships it and decides nothing.
+/// Something for the window to ship, which decides nothing.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "few are on their way at a time, and none is kept")]
 pub enum Effect {
@@ -29,14 +29,14 @@ pub enum Effect {
     Write {
         /// The file.
         path: PathBuf,
-        /// Its text.
+        /// The text.
         text: String,
     },
     /// A change of the form *New run*, of which the screen keeps what is typed.
     Fill(Fill),
 }
 
-/// What a run is made of.
+/// The origin of a run.
 #[derive(Clone, Debug)]
 pub enum NewRun {
     /// Settings: it is trained.
@@ -48,7 +48,7 @@ pub enum NewRun {
     },
 }
 
-/// What the form *New run* takes over.
+/// A change of the form *New run*.
 #[derive(Clone, Debug)]
 pub enum Fill {
     /// All settings.
@@ -59,7 +59,7 @@ pub enum Fill {
     Dataset(PathBuf, Option<PathBuf>),
 }
 
-/// What has to be sent, in the order in which it was asked for.
+/// Effects in the order in which they were asked for.
 #[derive(Debug, Default)]
 pub struct Outbox {
     /// Not sent yet.

@@ -9,7 +9,7 @@ use super::outbox::Outbox;
 #[derive(Clone, Debug)]
 pub struct Request<T> {
     job: Option<JobId>,
-    /// What the engine is doing about it.
+    /// The engine's phase while the question is open.
     pub phase: Option<Phase>,
     /// The last answer.
     pub answer: Option<T>,

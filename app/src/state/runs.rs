@@ -26,7 +26,7 @@ pub struct Runs {
     pub tasks: BTreeMap<RunId, Request<Vec<String>>>,
     /// Adapters that are being written for others.
     pub exports: Vec<Request<PathBuf>>,
-    /// What waits for the settings of the run on screen.
+    /// An action that waits for the settings of the run on screen.
     pub(crate) after_detail: Option<(RunId, AfterDetail)>,
 }
 
@@ -59,7 +59,7 @@ impl Runs {
     }
 }
 
-/// What waits for a run's settings.
+/// An action that needs a run's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterDetail {
     Resume(Beginning),

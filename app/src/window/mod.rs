@@ -28,16 +28,16 @@ use crate::store::{Access, RunRow};
 use crate::t;
 use crate::theme::{self, tokens};
 
-/// What lies on the desk is kept at most so often.
+/// Time between two looks at whether the desk has changed.
 const KEEP_SECS: f64 = 1.0;
 
 /// The window: what it knows, what is being typed, and whom it talks to.
 pub struct Workbench {
-    /// What it knows.
+    /// The state that screens read.
     pub state: State,
     screens: Screens,
     backend: Box<dyn Backend>,
-    /// What was last given to egui.
+    /// The settings that egui has.
     applied: Option<Settings>,
     title: String,
     minimised: bool,

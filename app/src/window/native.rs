@@ -122,7 +122,7 @@ struct NativeBackend {
     tell: Sender<BackendEvent>,
     ctx: egui::Context,
     dialog_open: bool,
-    /// What was last kept of the desk.
+    /// The desk as it was last kept.
     desk: Option<String>,
 }
 

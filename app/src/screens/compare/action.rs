@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::store::{Cursor, Request as StoreRequest, RunRow};
 use crate::workspace::RunId;
 
-/// How many rows of a dataset are offered as prompts.
+/// Rows of a dataset that are offered as prompts.
 const PROMPTS: usize = 50;
 
 /// Something to be done in *Compare*.
@@ -100,7 +100,7 @@ impl State {
         self.outbox.store(StoreRequest::Detail { run: run.clone(), since: Cursor::default() });
     }
 
-    /// How the first of the compared runs was set up, or the starter run while there is none.
+    /// Settings of the first of the compared runs, or of the starter run while there is none.
     pub fn compared(&self) -> Option<&RunConfig> {
         match self.comparison.runs().next() {
             Some(run) => self.runs.configs.get(run).map(Box::as_ref),
@@ -152,7 +152,7 @@ impl State {
         self.comparison.generation.start(self.outbox.ask(Ask::Generate(Box::new(request))));
     }
 
-    /// What each column would be asked now.
+    /// The question that each column would be asked now.
     pub fn questions(&self, form: &GenerateForm) -> Vec<Asked> {
         let question = |(column, &strength): (&Column, &f64)| {
             let of_run = column.run.as_ref().map(|run| {

@@ -25,20 +25,20 @@ pub struct Column {
     pub checkpoint: Option<PathBuf>,
     /// Of a prompt for several tasks, the name of one; `None` takes the first.
     pub task: Option<String>,
-    /// What its text answers; `None` while there is none.
+    /// The question that its text answers; `None` while there is none.
     pub asked: Option<Asked>,
-    /// What has come so far.
+    /// The text so far.
     pub text: String,
-    /// How it ended.
+    /// The end of the generation.
     pub done: Option<GeneratedStream>,
 }
 
 /// All that decides what a column says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// What is continued.
+    /// The text to continue.
     pub prompt: Prompt,
-    /// How.
+    /// Decoding.
     pub sampling: Sampling,
     /// 1 as trained, 0 without its slots.
     pub strength: f64,
@@ -54,7 +54,7 @@ impl Column {
         Self { run, checkpoint: None, task: None, asked: None, text: String::new(), done: None }
     }
 
-    /// What its text was made with.
+    /// The strength that its text was made with.
     pub fn strength(&self) -> f64 {
         self.asked.as_ref().map_or(1.0, |asked| asked.strength)
     }
@@ -70,7 +70,7 @@ impl Column {
     }
 }
 
-/// What the adapters say in their majority.
+/// The answer of the majority of the adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vote<'a> {
     /// The answer.
@@ -83,10 +83,10 @@ pub struct Vote<'a> {
     pub by_score: bool,
 }
 
-/// What is typed on the screen: the same for all columns, but for the strengths.
+/// The typed question: the same for all columns, but for the strengths.
 #[derive(Clone, Debug)]
 pub struct GenerateForm {
-    /// What is continued.
+    /// The text to continue.
     pub prompt: Prompt,
     /// Shared by all columns.
     pub sampling: Sampling,
@@ -166,7 +166,7 @@ impl Comparison {
         self.prompts.answer.as_ref().map_or(&[], |preview| &preview.rows)
     }
 
-    /// What is learned of those rows, once they are here.
+    /// The task of those rows, once they are here.
     pub fn task(&self) -> Option<Task> {
         self.prompts.answer.as_ref().map(|preview| preview.task)
     }

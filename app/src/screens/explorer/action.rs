@@ -37,7 +37,7 @@ impl State {
         self.show(Screen::Explorer);
     }
 
-    /// What the Explorer shows when it is opened: the run on screen, or the newest that has something to look at.
+    /// Chooses the run when Explorer is opened: the one on screen, or the newest that has something to look at.
     fn find_explored(&mut self) {
         let has_some = |view: &RunView| self.row(&view.id).is_none_or(can_be_explored);
         let instead = match (&self.runs.view, &self.exploration.instead) {

@@ -11,7 +11,7 @@ use crate::screens::training::state::RunView;
 use crate::state::request::Request;
 use crate::store::{RunRow, RunState};
 
-/// What a list of neighbours is asked for.
+/// The vector whose nearest tokens are asked for, and the measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// From 0.
@@ -33,13 +33,13 @@ pub struct Exploration {
     pub instead: Option<RunView>,
     /// The checkpoint that is shown.
     pub checkpoint: Option<PathBuf>,
-    /// Its norms.
+    /// Norms of its layers and positions.
     pub grid: Request<Box<PrefixGrid>>,
     /// The cell that was clicked: it stays when another checkpoint or run is looked at.
     pub cell: Option<Cell>,
     /// The question for nearest tokens; its lists are among [`Self::lists`].
     pub nearest: Request<()>,
-    /// What that question asks for.
+    /// The cell of that question.
     asked: Option<Cell>,
     /// Lists of this checkpoint that have come, newest last.
     pub lists: Vec<(Cell, NeighbourList)>,
@@ -84,7 +84,7 @@ impl Exploration {
         self.nearest.engine_gone();
     }
 
-    /// What went wrong.
+    /// Why norms or lists are not here.
     pub fn failure(&self) -> Option<&Failure> {
         self.nearest.failure.as_ref().or(self.grid.failure.as_ref())
     }

@@ -14,7 +14,7 @@ pub enum FrameAction {
     ClearNotices,
     /// Take away a banner.
     DismissBanner,
-    /// What to do when the window is closed while a run goes on.
+    /// Come to the end in this way.
     Leave(ExitState),
 }
 

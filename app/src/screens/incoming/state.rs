@@ -12,16 +12,16 @@ use crate::state::outbox::Outbox;
 use crate::state::request::Request;
 use crate::workspace::RunId;
 
-/// What came from elsewhere, or is about to.
+/// An adapter from elsewhere, and files that are held over the window.
 #[derive(Clone, Debug, Default)]
 pub struct Incoming {
-    /// What is held over the window, and what it is once that is known.
+    /// Files that are held over the window.
     pub hovered: Option<Hovered>,
     /// An adapter that was dropped or opened, until it is a run or was put away.
     pub sent: Option<OpenedAdapter>,
 }
 
-/// What somebody holds over the window and has not let go of.
+/// Files that somebody holds over the window and has not let go of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hovered {
     /// As the system names them.
@@ -30,7 +30,7 @@ pub struct Hovered {
     pub kind: Option<PathKind>,
 }
 
-/// What is known of an adapter that was sent.
+/// An adapter that was sent, as far as it is known.
 #[derive(Clone, Debug)]
 pub struct OpenedAdapter {
     /// The file or folder.
@@ -39,7 +39,7 @@ pub struct OpenedAdapter {
     pub model: Option<PathBuf>,
     /// Its facts, once known.
     pub found: Option<Box<AdapterFacts>>,
-    /// What the probe said.
+    /// The answer of the probe.
     pub probe: Option<ProbeReport>,
     /// The question that is under way, to look, to probe or to import; answers to an earlier one are dropped.
     question: Request<()>,
@@ -76,7 +76,7 @@ impl OpenedAdapter {
         self.question.is_open()
     }
 
-    /// What the engine is doing about it.
+    /// The engine's phase while a question is open.
     pub fn phase(&self) -> Option<Phase> {
         self.question.phase
     }

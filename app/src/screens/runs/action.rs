@@ -42,7 +42,7 @@ pub enum RunAction {
     Export(Export),
 }
 
-/// How an adapter leaves.
+/// The form in which an adapter leaves.
 #[derive(Clone, Debug)]
 pub enum Export {
     /// In PEFT's format.

@@ -14,7 +14,7 @@ pub enum SettingsAction {
     KeepToken(Secret),
 }
 
-/// What was typed into a field of a secret: it prints as dots.
+/// The text of a field for a secret: it prints as dots.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 

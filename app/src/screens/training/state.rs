@@ -12,13 +12,13 @@ use crate::workspace::RunId;
 /// Everything that is known of a run.
 #[derive(Clone, Debug)]
 pub struct RunView {
-    /// Which.
+    /// The run.
     pub id: RunId,
     /// Its row; `None` until the store has answered.
     pub row: Option<RunRow>,
     /// Its settings.
     pub config: Option<Box<RunConfig>>,
-    /// What was known when it started.
+    /// Facts from its start: device, sizes, rows.
     pub facts: Option<Box<RunFacts>>,
     /// Training loss over steps.
     pub loss: Series,

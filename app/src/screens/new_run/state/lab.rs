@@ -12,11 +12,11 @@ use crate::state::request::Request;
 pub struct InitLab {
     /// The question; what it tells stands below.
     pub request: Request<()>,
-    /// What it holds against each other.
+    /// Starts, seeds and steps that are compared.
     pub plan: Option<LabPlan>,
     /// The run whose first steps are done.
     pub config: Option<Box<RunConfig>>,
-    /// What is known of each start, the best first.
+    /// A row for each start, the best first.
     pub rows: Vec<LabRow>,
     /// Training losses of the last trial of each of the plan's starts.
     pub curves: Vec<Vec<f32>>,
@@ -67,7 +67,7 @@ impl InitLab {
         self.config.as_ref().is_none_or(|tried| begins_alike(tried) && alike(tried) == alike(run))
     }
 
-    /// How far it is, 0 to 1.
+    /// Progress, 0 to 1.
     pub fn share(&self) -> f32 {
         let Some(plan) = &self.plan else { return 0.0 };
         let trials = (plan.starts.len() * plan.seeds.len()).max(1) as f32;

@@ -24,20 +24,20 @@ impl PreviewOf {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Rows, Self::Beside, Self::Validation];
 
-    /// How many rows are shown.
+    /// Rows that are shown.
     fn rows(self) -> usize {
         if self == Self::Validation { 1 } else { 40 }
     }
 }
 
-/// What decides what a preview shows.
+/// The rows of a preview, and how they become tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewQuestion {
-    /// Its tokenizer.
+    /// The model whose tokenizer is used.
     pub model: PathBuf,
     /// The rows, as training rows.
     pub data: Box<DataConfig>,
-    /// What is learned of a row.
+    /// The task; `None` is the model's own.
     pub task: Option<Task>,
     /// Prefix length.
     pub n_virtual: usize,
