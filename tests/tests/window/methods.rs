@@ -160,7 +160,7 @@ fn the_explorer_shows_of_each_method_what_it_has() {
     };
     let prompt = MethodConfig::Prompt(PromptConfig::default());
     let mut bench = explored(run("prompt 20", 20), prompt, slots);
-    bench.harness.get_by_label_contains("Soft token 5,").click();
+    bench.harness.get_by_label_contains("Virtual token 5,").click();
     bench.settle();
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Neighbours(request), .. } => Some((request.layers.clone(), request.positions.clone())),

@@ -40,7 +40,7 @@ pub struct Asked {
     pub prompt: Prompt,
     /// Decoding.
     pub sampling: Sampling,
-    /// 1 as trained, 0 without its slots.
+    /// 1 as trained, 0 without its virtual tokens.
     pub strength: f64,
     /// Folder of its adapter; `None` is the base.
     pub adapter: Option<PathBuf>,

@@ -56,7 +56,7 @@ impl Explorer {
         let note = |ui: &mut Ui, text: &str| {
             ui.add(egui::Label::new(RichText::new(text).small().color(tokens(ui).muted)).wrap());
         };
-        note(ui, if grid.is_prompt { t!("explorer.slot_axes") } else { t!("explorer.axes") });
+        note(ui, if grid.is_prompt { t!("explorer.virtual_axes") } else { t!("explorer.axes") });
         if grid.sites.len() > 1 {
             note(ui, &sites_line(&grid.sites));
         }
@@ -95,8 +95,8 @@ impl Explorer {
 fn name(grid: &PrefixGrid, is_change: bool, (layer, position): (usize, usize), value: f32) -> String {
     let (layer, position, value) = (layer + 1, position + 1, format!("{value:.2}"));
     match (grid.is_prompt, is_change) {
-        (true, false) => t!("explorer.slot", position = position, norm = value),
-        (true, true) => t!("explorer.slot_change", position = position, norm = value),
+        (true, false) => t!("explorer.virtual", position = position, norm = value),
+        (true, true) => t!("explorer.virtual_change", position = position, norm = value),
         (false, false) => t!("explorer.cell", layer = layer, position = position, norm = value),
         (false, true) => t!("explorer.cell_change", layer = layer, position = position, norm = value),
     }

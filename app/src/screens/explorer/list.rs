@@ -44,7 +44,7 @@ impl Explorer {
         };
         let side = if cell.side == Side::Key { t!("explorer.keys") } else { t!("explorer.values") };
         let title = match grid.is_prompt {
-            true => t!("explorer.list_of_slot", position = cell.position + 1),
+            true => t!("explorer.list_of_virtual", position = cell.position + 1),
             false => t!("explorer.list_of", side = side, layer = cell.layer + 1, position = cell.position + 1),
         };
         ui.label(RichText::new(title).color(tokens(ui).text));
@@ -256,7 +256,7 @@ fn chance_ui(ui: &mut Ui, list: &NeighbourList, cells: usize) {
 
 /// What must be known to read any such list.
 fn projection_ui(ui: &mut Ui, is_prompt: bool) {
-    let note = if is_prompt { t!("explorer.slot_note") } else { t!("explorer.projection_note") };
+    let note = if is_prompt { t!("explorer.virtual_note") } else { t!("explorer.projection_note") };
     let (muted, text) = (tokens(ui).muted, tokens(ui).text);
     ui.add(egui::Label::new(RichText::new(t!("explorer.projection")).small().color(text)).wrap());
     ui.add(egui::Label::new(RichText::new(note).small().color(muted)).wrap());

@@ -107,7 +107,7 @@ impl Explorer {
             ui.columns(3, |columns| {
                 run_choice_ui(&mut columns[0], state, out);
                 checkpoint_choice_ui(&mut columns[1], state, out);
-                // A slot of a soft prompt is one vector.
+                // A virtual token of a soft prompt is one vector.
                 if !state.exploration.grid.answer.as_ref().is_some_and(|grid| grid.is_prompt) {
                     self.side_choice_ui(&mut columns[2], state, out);
                 }

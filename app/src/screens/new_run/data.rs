@@ -21,7 +21,7 @@ use crate::widgets::button::small_ui;
 use crate::widgets::containers::{card_ui, chip_ui, chips_ui, failure_ui, plain_chip_ui};
 use crate::widgets::field;
 use crate::widgets::histogram::histogram_ui;
-use crate::widgets::token_strip::{Slots, legend_ui, token_strip_ui};
+use crate::widgets::token_strip::{VirtualTokens, legend_ui, token_strip_ui};
 
 /// Classes that are named; the number says how many there are.
 const CLASSES_SHOWN: usize = 24;
@@ -314,11 +314,11 @@ fn rows_ui(ui: &mut Ui, form: &RunForm, shown: &mut usize, preview: &DataPreview
     let is_infix = form.is_infix(preview.task);
     let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
-    token_strip_ui(ui, Slots { n: form.n_before(), before }, &with_classes(row), &row.labelled);
-    let slots = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
-    // A method that changes weights, or writes words, has no slots to explain.
-    let slots = (form.n_before() > 0).then_some(slots);
-    legend_ui(ui, slots, t!("data.legend_prompt"), t!("data.legend_target"));
+    token_strip_ui(ui, VirtualTokens { n: form.n_before(), before }, &with_classes(row), &row.labelled);
+    let before_text = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
+    // A method that changes weights, or writes words, has no virtual tokens to explain.
+    let before_text = (form.n_before() > 0).then_some(before_text);
+    legend_ui(ui, before_text, t!("data.legend_prompt"), t!("data.legend_target"));
     if !preview.task.writes() {
         let line = t!("data.row_label", label = row.target);
         ui.add(egui::Label::new(RichText::new(line).small().color(tokens(ui).good)).wrap());

@@ -41,7 +41,7 @@ pub(super) fn prefix_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: 
         });
         // A network gives all virtual tokens or none.
         sides[2].add_enabled_ui(!form.tuning.prefix.network.on, |ui| {
-            field::field_ui(ui, t!("method.frozen_slots"), t!("method.frozen_slots_help"), None, |ui| {
+            field::field_ui(ui, t!("method.frozen_virtual"), t!("method.frozen_virtual_help"), None, |ui| {
                 field::count_ui(
                     ui,
                     &mut form.tuning.prefix.config.n_frozen,
