@@ -17,7 +17,7 @@ golden: build
     python tests/golden/make.py
     python tests/golden/table.py target/release/prefix-workbench
 
-# Writes pictures of panels that changed, to be looked at.
+# Writes pictures of screens that changed, to be looked at.
 pictures:
     UPDATE_SNAPSHOTS=1 cargo test -p tests --release --test window
 

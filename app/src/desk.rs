@@ -10,9 +10,9 @@ use engine::files::{self, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Screen;
-use crate::panels::compare::Compare;
-use crate::panels::new_run::draft::Draft;
-use crate::panels::runs::Kept;
+use crate::screens::compare::Compare;
+use crate::screens::new_run::form::RunForm;
+use crate::screens::runs::Kept;
 use crate::workspace::RunId;
 
 /// What lies on the desk.
@@ -30,7 +30,7 @@ pub struct Desk {
     /// How the table of runs was looked at.
     pub runs: Kept,
     /// The form of a new run; nothing if nobody was there.
-    pub draft: Option<Box<Draft>>,
+    pub form: Option<Box<RunForm>>,
 }
 
 impl Desk {
@@ -53,11 +53,12 @@ mod tests {
     fn a_desk_survives_a_restart_and_a_broken_file_is_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("desk.json");
-        let draft = Draft { n_virtual: 7, learning_rate: "3e-3 is hal".into(), ..Draft::default() };
+        let mut form = RunForm::default();
+        (form.tuning.prefix.config.n_virtual, form.text.learning_rate) = (7, "3e-3 is hal".into());
         let desk = Desk {
             screen: Screen::Explorer,
             run: Some(RunId("a".into())),
-            draft: Some(Box::new(draft)),
+            form: Some(Box::new(form)),
             ..Desk::default()
         };
         std::fs::write(&path, desk.to_json()).unwrap();

@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     quieten_wayland();
     outlive_full_quota();
-    app::cli::main(app::workbench::run)
+    app::cli::main(app::window::run)
 }
 
 /// Looking for OpenGL adapters, Mesa asks for a Wayland display, and without this variable, as over SSH, that prints an

@@ -11,13 +11,13 @@ use engine::error::Failure;
 use engine::files;
 
 use crate::cli::{CliError, run_file};
-use crate::say;
-use crate::text::failure;
+use crate::i18n::failure;
+use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, last_name};
 
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PathKind {
     /// Rows to train on.
     Rows,
     /// The folder of a base model.
@@ -58,32 +58,32 @@ const ROWS: [&str; 13] =
 const WEIGHTS: [&str; 6] = ["safetensors", "bin", "pt", "pth", "ckpt", "msgpack"];
 
 /// Looks at a path.
-pub fn kind_of(path: &Path) -> Kind {
+pub fn kind_of(path: &Path) -> PathKind {
     sorted(path).0
 }
 
 /// The kind, and the path that stands for it: the folder of a model for one of its files.
-fn sorted(path: &Path) -> (Kind, PathBuf) {
+fn sorted(path: &Path) -> (PathKind, PathBuf) {
     match fs::metadata(path) {
         Ok(facts) if facts.is_dir() => (of_folder(path), path.to_owned()),
         Ok(facts) if facts.is_file() => of_file(path),
-        _ => (Kind::Missing, path.to_owned()),
+        _ => (PathKind::Missing, path.to_owned()),
     }
 }
 
-fn of_folder(folder: &Path) -> Kind {
+fn of_folder(folder: &Path) -> PathKind {
     let has = |name: &str| folder.join(name).is_file();
     if has("metrics.jsonl") && has("config.json") {
-        Kind::Run
+        PathKind::Run
     } else if has("adapter_config.json") || (has("config.json") && is_prefix_checkpoint(&folder.join("config.json"))) {
-        Kind::Adapter
+        PathKind::Adapter
     } else if has("config.json") {
-        Kind::Model
+        PathKind::Model
     } else if train_file(folder).is_some() {
-        Kind::Rows
+        PathKind::Rows
     } else {
         // Checkpoints of other programs are folders of any names; who reads adapters says what is missing.
-        Kind::Adapter
+        PathKind::Adapter
     }
 }
 
@@ -96,7 +96,7 @@ fn is_prefix_checkpoint(config: &Path) -> bool {
     read().is_some_and(|length| length > 0)
 }
 
-fn of_file(path: &Path) -> (Kind, PathBuf) {
+fn of_file(path: &Path) -> (PathKind, PathBuf) {
     let name = last_name(path).to_lowercase();
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -106,18 +106,18 @@ fn of_file(path: &Path) -> (Kind, PathBuf) {
         || ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
             .contains(&name.as_str());
     if ending == "toml" {
-        (Kind::RunFile, path.to_owned())
+        (PathKind::RunFile, path.to_owned())
     } else if name == "adapter_config.json" || (name.starts_with("adapter_model.") && of_folder("adapter_config.json"))
     {
-        (Kind::Adapter, folder)
-    } else if is_part && of_folder("config.json") && self::of_folder(&folder) == Kind::Model {
-        (Kind::Model, folder)
+        (PathKind::Adapter, folder)
+    } else if is_part && of_folder("config.json") && self::of_folder(&folder) == PathKind::Model {
+        (PathKind::Model, folder)
     } else if is_weights || ending == "prefix" {
-        (Kind::Adapter, path.to_owned())
+        (PathKind::Adapter, path.to_owned())
     } else if ROWS.contains(&ending) {
-        (Kind::Rows, path.to_owned())
+        (PathKind::Rows, path.to_owned())
     } else {
-        (Kind::Other, path.to_owned())
+        (PathKind::Other, path.to_owned())
     }
 }
 
@@ -139,35 +139,35 @@ pub fn open(paths: &[PathBuf], workspace: &Workspace, assets: &Assets) -> Opened
         return Opened::Rows(train, Some(validation));
     }
     if paths.len() > 1 {
-        return Opened::Failed(failure(say!("drop.several", n = paths.len()), say!("drop.several_advice")));
+        return Opened::Failed(failure(t!("drop.several", n = paths.len()), t!("drop.several_advice")));
     }
     let (kind, path) = sorted(first);
     match kind {
-        Kind::Rows if path.is_dir() => match train_file(&path) {
+        PathKind::Rows if path.is_dir() => match train_file(&path) {
             Some(train) => Opened::Rows(train, validation_file(&path)),
             None => Opened::Failed(nothing(&path)),
         },
-        Kind::Rows => Opened::Rows(path, None),
-        Kind::Model => Opened::Model(path),
-        Kind::RunFile => match run_file::read(&path, assets) {
+        PathKind::Rows => Opened::Rows(path, None),
+        PathKind::Model => Opened::Model(path),
+        PathKind::RunFile => match run_file::read(&path, assets) {
             Ok(config) => Opened::RunFile(Box::new(config)),
             Err(CliError::Usage(failure) | CliError::Failed(failure)) => Opened::Failed(failure),
             Err(CliError::Negative | CliError::Line(_)) => Opened::Failed(nothing(&path)),
         },
-        Kind::Run => {
+        PathKind::Run => {
             let ours = path.parent().is_some_and(|parent| parent == workspace.runs());
             if ours { Opened::Run(RunId(last_name(&path))) } else { Opened::Adapter(path) }
         }
-        Kind::Adapter => Opened::Adapter(path),
-        Kind::Missing => {
-            Opened::Failed(failure(say!("drop.missing", path = path.display()), say!("drop.missing_advice")))
+        PathKind::Adapter => Opened::Adapter(path),
+        PathKind::Missing => {
+            Opened::Failed(failure(t!("drop.missing", path = path.display()), t!("drop.missing_advice")))
         }
-        Kind::Other => Opened::Failed(nothing(&path)),
+        PathKind::Other => Opened::Failed(nothing(&path)),
     }
 }
 
 fn nothing(path: &Path) -> Failure {
-    failure(say!("drop.other_file", path = path.display()), say!("drop.other_advice"))
+    failure(t!("drop.other_file", path = path.display()), t!("drop.other_advice"))
 }
 
 /// Two files of rows of which one is named as validation rows are.
@@ -179,7 +179,7 @@ fn pair(paths: &[PathBuf]) -> Option<(PathBuf, PathBuf)> {
             .iter()
             .any(|word| name.split(['.', '_', '-']).any(|part| part.starts_with(word)))
     };
-    let is_rows = |path: &&PathBuf| kind_of(path) == Kind::Rows && path.is_file();
+    let is_rows = |path: &&PathBuf| kind_of(path) == PathKind::Rows && path.is_file();
     if ![a, b].iter().all(is_rows) {
         return None;
     }
@@ -225,21 +225,21 @@ mod tests {
             ("run/metrics.jsonl", ""),
         ]);
         for (name, kind, stands_for) in [
-            ("own.csv", Kind::Rows, "own.csv"),
-            ("own.JSONL", Kind::Rows, "own.JSONL"),
-            ("set", Kind::Rows, "set"),
-            ("run.toml", Kind::RunFile, "run.toml"),
-            ("mine.prefix", Kind::Adapter, "mine.prefix"),
-            ("lora", Kind::Adapter, "lora"),
-            ("lora/adapter_model.safetensors", Kind::Adapter, "lora"),
-            ("chatglm", Kind::Adapter, "chatglm"),
-            ("model", Kind::Model, "model"),
-            ("model/model.safetensors", Kind::Model, "model"),
-            ("model/config.json", Kind::Model, "model"),
-            ("model/tokenizer.json", Kind::Model, "model"),
-            ("run", Kind::Run, "run"),
-            ("notes.docx", Kind::Other, "notes.docx"),
-            ("not there", Kind::Missing, "not there"),
+            ("own.csv", PathKind::Rows, "own.csv"),
+            ("own.JSONL", PathKind::Rows, "own.JSONL"),
+            ("set", PathKind::Rows, "set"),
+            ("run.toml", PathKind::RunFile, "run.toml"),
+            ("mine.prefix", PathKind::Adapter, "mine.prefix"),
+            ("lora", PathKind::Adapter, "lora"),
+            ("lora/adapter_model.safetensors", PathKind::Adapter, "lora"),
+            ("chatglm", PathKind::Adapter, "chatglm"),
+            ("model", PathKind::Model, "model"),
+            ("model/model.safetensors", PathKind::Model, "model"),
+            ("model/config.json", PathKind::Model, "model"),
+            ("model/tokenizer.json", PathKind::Model, "model"),
+            ("run", PathKind::Run, "run"),
+            ("notes.docx", PathKind::Other, "notes.docx"),
+            ("not there", PathKind::Missing, "not there"),
         ] {
             let found = sorted(&home.path().join(name));
             assert_eq!(found, (kind, home.path().join(stands_for)), "{name}");

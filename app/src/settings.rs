@@ -5,7 +5,7 @@ use std::path::Path;
 use engine::device::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-use crate::text::Language;
+use crate::i18n::Language;
 use crate::theme::ThemeChoice;
 
 /// Choices that belong to the person and not to a run.

@@ -1,6 +1,6 @@
 //! Every colour, font and size of the window.
 //!
-//! Two sets of tokens, dark and light, with the same roles; a panel names a role and never a colour. One accent colour,
+//! Two sets of tokens, dark and light, with the same roles; a screen names a role and never a colour. One accent colour,
 //! which also stands for the prefix wherever it is drawn.
 
 use std::sync::Arc;

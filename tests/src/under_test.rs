@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    app::cli::main(app::workbench::run)
+    app::cli::main(app::window::run)
 }

@@ -18,8 +18,8 @@ use super::paths::path;
 use super::progress::duration;
 use super::session::{JOB, listen_for_interrupts};
 use super::{Global, out};
+use crate::format::bytes;
 use crate::settings::Settings;
-use crate::text::bytes;
 use crate::workspace::kept_token;
 
 /// Fetch a model from the hub. Names the files and their sizes first, and asks.

@@ -170,7 +170,7 @@ mod tests {
             failure: None,
         };
         let diverged = LabRow { init: PrefixInit::ScaledRandom, after: None, diverged: 2, ..row.clone() };
-        let failure = crate::text::failure("the text is empty", "");
+        let failure = crate::i18n::failure("the text is empty", "");
         let failed = LabRow { init: PrefixInit::Random, failure: Some(failure), after: None, ..row.clone() };
         assert_eq!(
             table(&[row, diverged, failed], 50),

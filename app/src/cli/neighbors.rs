@@ -14,7 +14,7 @@ use super::paths::path;
 use super::session::Session;
 use super::target::TargetArgs;
 use super::{Global, json, out};
-use crate::text;
+use crate::format;
 
 /// Nearest tokens of a prefix, and whether they are nearer than chance explains.
 #[derive(Debug, Args)]
@@ -147,7 +147,7 @@ fn print_chance(lists: &[NeighbourList], all: &VocabularyScores) {
     out::result(format_args!(
         "z is the cosine in standard deviations above the mean of all {} tokens; by chance the nearest of so many has \
          z {:.1}",
-        text::count(all.tokens),
+        format::count(all.tokens),
         all.best
     ));
     match all.limit {

@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn a_failure_is_exit_code_one() {
         let (session, _) = played(|outbox| {
-            let failure = crate::text::failure("the loss is no longer a number", "Lower the rate");
+            let failure = crate::i18n::failure("the loss is no longer a number", "Lower the rate");
             outbox.send(Wake::Engine(Report::Failed(failure))).unwrap();
         });
         let error = watched(&session).unwrap_err();

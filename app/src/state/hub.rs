@@ -1,4 +1,4 @@
-//! What the window knows of the hub: a model that was looked up, and the download that followed.
+//! The hub as the window knows it: a model that was looked up, and the download that followed.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use engine::hub::{AccessFacts, CachedModel, Destination, HubCommand, HubEvent, H
 use engine::protocol::JobId;
 
 use super::State;
-use crate::say;
-use crate::widgets::surface::Level;
+use crate::state::notices::Level;
+use crate::t;
 
-/// What is going on with the hub.
+/// A look-up or a download.
 #[derive(Clone, Debug, Default)]
 pub enum HubWork {
     /// Nothing.
@@ -22,9 +22,9 @@ pub enum HubWork {
     Listed(Box<Listing>),
     /// They are being fetched.
     Fetching {
-        /// What was shown before.
+        /// The files that were shown before.
         listing: Box<Listing>,
-        /// How far it is.
+        /// Bytes that have come.
         progress: HubProgress,
         /// The end was asked for.
         stopping: bool,
@@ -38,11 +38,11 @@ pub struct HubState {
     pub facts: AccessFacts,
     /// Models of the shared cache.
     pub cached: Vec<CachedModel>,
-    /// What is going on.
+    /// The look-up or download under way.
     pub work: HubWork,
     /// Why the last look-up or download did not work.
     pub failure: Option<Failure>,
-    /// What is wrong with the settings of address or token.
+    /// Why the settings of address or token cannot be used.
     pub trouble: Option<Failure>,
     /// The model that arrived last, until another is looked up.
     pub arrived: Option<(ModelId, PathBuf)>,
@@ -66,7 +66,7 @@ impl HubState {
 
 impl State {
     /// Asks the hub for a model's files: the first thing that touches the network.
-    pub(super) fn look_up(&mut self, asked: &str) {
+    pub(crate) fn look_up(&mut self, asked: &str) {
         if self.hub.is_busy() {
             return;
         }
@@ -74,7 +74,7 @@ impl State {
             Ok(id) => {
                 self.hub.arrived = None;
                 let job = self.hub.begin(HubWork::LookingUp(id.clone()));
-                self.ask_hub(HubCommand::LookUp { job, id, to: Destination::Cache });
+                self.outbox.hub(HubCommand::LookUp { job, id, to: Destination::Cache });
             }
             Err(error) => {
                 self.hub.work = HubWork::Idle;
@@ -84,7 +84,7 @@ impl State {
     }
 
     /// Fetches what is shown.
-    pub(super) fn download(&mut self) {
+    pub(crate) fn download(&mut self) {
         let HubWork::Listed(listing) = &self.hub.work else { return };
         let listing = listing.clone();
         let total = listing.total_bytes();
@@ -92,33 +92,33 @@ impl State {
         let progress = HubProgress { bytes: here, total_bytes: total, ..HubProgress::default() };
         let work = HubWork::Fetching { listing: listing.clone(), progress, stopping: false };
         let job = self.hub.begin(work);
-        self.ask_hub(HubCommand::Download { job, listing });
+        self.outbox.hub(HubCommand::Download { job, listing });
     }
 
     /// Ends what is under way, or takes the list away.
-    pub(super) fn cancel_download(&mut self) {
+    pub(crate) fn cancel_download(&mut self) {
         match (&mut self.hub.work, self.hub.job) {
             (HubWork::Fetching { stopping, .. }, Some(job)) => {
                 *stopping = true;
-                self.ask_hub(HubCommand::Cancel { job });
+                self.outbox.hub(HubCommand::Cancel { job });
             }
-            (_, Some(job)) => self.ask_hub(HubCommand::Cancel { job }),
+            (_, Some(job)) => self.outbox.hub(HubCommand::Cancel { job }),
             (work, None) => *work = HubWork::Idle,
         }
     }
 
-    pub(super) fn keep_token(&mut self, text: &str) {
-        self.ask_hub(HubCommand::KeepToken(Token::new(text)));
+    pub(crate) fn keep_token(&mut self, text: &str) {
+        self.outbox.hub(HubCommand::KeepToken(Token::new(text)));
     }
 
     /// Says the hub's thread which address to use; it answers with what is there.
-    pub(super) fn describe_hub(&mut self) {
+    pub(crate) fn describe_hub(&mut self) {
         let endpoint = Some(self.settings.hub_endpoint.clone()).filter(|text| !text.trim().is_empty());
-        self.ask_hub(HubCommand::Describe { endpoint });
+        self.outbox.hub(HubCommand::Describe { endpoint });
     }
 
     /// Takes in what the hub tells. Late news of work that was given up is dropped.
-    pub fn hear_hub(&mut self, event: HubEvent) {
+    pub fn on_hub(&mut self, event: HubEvent) {
         let is_ours = |job: JobId| self.hub.job == Some(job);
         match event {
             HubEvent::Facts { facts, cached } => {
@@ -153,8 +153,8 @@ impl State {
     fn model_arrived(&mut self, folder: PathBuf) {
         self.hub.job = None;
         if let HubWork::Fetching { listing, .. } = std::mem::take(&mut self.hub.work) {
-            let sentence = say!("hub.arrived", name = listing.id);
-            self.notices.add(Level::Good, sentence, "", self.now);
+            let sentence = t!("hub.arrived", name = listing.id);
+            self.notices.add(Level::Good, sentence, "", self.env.now);
             self.hub.arrived = Some((listing.id.clone(), folder.clone()));
         }
         // Its facts are read from the folder, and with them it is in the library.

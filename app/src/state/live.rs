@@ -1,16 +1,52 @@
-//! A run that this program computes right now: what is shown while it moves, and when it will be done.
+//! Runs that this program computes right now, and those that wait: what is shown while one moves, and when it will be done.
 
-use engine::protocol::Phase;
-use engine::training::{EvaluationReport, RunFacts, StepReport};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use engine::Sentence;
+use engine::config::RunConfig;
+use engine::protocol::{JobId, Phase, Report};
+use engine::training::{Beginning, EvaluationReport, RunFacts, StepReport};
 
 use crate::workspace::RunId;
+
+/// Runs that are computed or wait.
+#[derive(Debug, Default)]
+pub struct LiveRuns {
+    /// Those that are computed.
+    pub running: BTreeMap<JobId, Live>,
+    /// Those that wait.
+    pub queue: VecDeque<QueuedRun>,
+    /// A run that was not resumed, and what has changed since it began: somebody may say yes to it.
+    pub changed: Option<(RunId, Vec<Sentence>)>,
+}
+
+impl LiveRuns {
+    /// Nothing is computed and nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.queue.is_empty()
+    }
+}
+
+/// A run that waits for its turn.
+#[derive(Clone, Debug)]
+pub struct QueuedRun {
+    /// The run.
+    pub run: RunId,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its settings.
+    pub config: Box<RunConfig>,
+    /// Anew, or from its last checkpoint.
+    pub beginning: Beginning,
+}
 
 /// A run that is being computed.
 #[derive(Clone, Debug)]
 pub struct Live {
-    /// Which.
+    /// The run.
     pub run: RunId,
-    /// What it is doing.
+    /// Loading, training, evaluating; `None` until the engine has said.
     pub phase: Option<Phase>,
     /// The user paused it.
     pub paused: bool,
@@ -50,6 +86,18 @@ impl Live {
             eval_secs: 0.0,
             evaluations: 0,
             gpu: None,
+        }
+    }
+
+    /// Takes in what its job tells while it goes on.
+    pub fn on(&mut self, report: &Report) {
+        match report {
+            Report::Phase(phase) => self.phase = Some(*phase),
+            Report::RunStarted(facts) => self.started(facts),
+            Report::Step(step) => self.stepped(step),
+            Report::Evaluated(evaluation) => self.evaluated(evaluation),
+            Report::Paused { paused } => self.paused = *paused,
+            _ => {}
         }
     }
 

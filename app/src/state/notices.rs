@@ -4,13 +4,13 @@ use engine::error::Failure;
 
 use super::State;
 use crate::action::{Action, Screen};
-use crate::say;
+use crate::i18n::{tell, told};
+use crate::screens::runs::action::RunAction;
 use crate::store::RunState;
-use crate::text::{tell, told};
-use crate::widgets::surface::Level;
+use crate::t;
 use crate::workspace::RunId;
 
-/// What can be done about a notice with one press.
+/// The one press that a notice offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Show a run.
@@ -22,23 +22,36 @@ pub enum Offer {
 }
 
 impl Offer {
-    /// What the press is called and does; nothing where it was done meanwhile.
+    /// Label and action of the press; nothing where it was done meanwhile.
     pub fn action(&self, state: &State) -> Option<(&'static str, Action)> {
         match self {
             Self::Open(run) => {
-                state.row(run).map(|row| (say!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
+                state.row(run).map(|row| (t!("notice.open"), Action::Open(row.id.clone(), Screen::Training)))
             }
-            Self::Library => Some((say!("notice.show_library"), Action::Show(Screen::Library))),
+            Self::Library => Some((t!("notice.show_library"), Action::Show(Screen::Library))),
             Self::Interrupted => {
-                let mut rows = state.runs.iter().flatten().filter(|row| row.state == RunState::Interrupted);
+                let mut rows = state.runs.rows().filter(|row| row.state == RunState::Interrupted);
                 let first = rows.next()?;
                 match rows.next() {
-                    None => Some((say!("notice.resume"), Action::Resume(first.id.clone()))),
-                    Some(_) => Some((say!("notice.show_runs"), Action::Show(Screen::Runs))),
+                    None => Some((t!("notice.resume"), Action::Run(RunAction::Resume(first.id.clone())))),
+                    Some(_) => Some((t!("notice.show_runs"), Action::Show(Screen::Runs))),
                 }
             }
         }
     }
+}
+
+/// Severity of a notice, a banner or a chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// For information.
+    Info,
+    /// Went well.
+    Good,
+    /// Needs a look.
+    Warn,
+    /// Went wrong.
+    Bad,
 }
 
 /// Something that happened.
@@ -46,13 +59,13 @@ impl Offer {
 pub struct Notice {
     /// Counted from the first.
     pub id: u64,
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
     /// One sentence.
     pub what: String,
-    /// What to do, or nothing.
+    /// The advice; may be empty.
     pub advice: String,
-    /// What can be done about it here.
+    /// The press that it offers.
     pub offer: Option<Offer>,
     /// Seconds since 1970.
     pub at: f64,
@@ -60,15 +73,17 @@ pub struct Notice {
     away: bool,
 }
 
-/// How long a notice stays on the screen.
+/// Time on the screen; errors stay twice as long.
 pub const SHOWN_SECS: f64 = 6.0;
 const KEPT: usize = 200;
 
-/// The list behind the bell.
+/// The list behind the bell, and the banner.
 #[derive(Clone, Debug, Default)]
 pub struct Notices {
     list: Vec<Notice>,
-    /// How many came since the list was looked at.
+    /// A failure that stays on the screen until it is dismissed.
+    pub banner: Option<Failure>,
+    /// Notices since the list was looked at.
     pub unread: usize,
     last_id: u64,
 }
@@ -121,8 +136,8 @@ impl Notices {
         self.list.is_empty()
     }
 
-    /// Forgets all.
+    /// Empties the list.
     pub fn clear(&mut self) {
-        *self = Self { last_id: self.last_id, ..Self::default() };
+        *self = Self { last_id: self.last_id, banner: self.banner.take(), ..Self::default() };
     }
 }

@@ -17,9 +17,9 @@ use super::Answer;
 use super::edit::forget_grave;
 use super::folder::{self, Line, RunFile};
 use super::index::Right;
-use super::keeper::{Keeper, Trouble};
 use super::rows::{LogLine, RunState};
 use super::tables::{self, Key};
+use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::{RunId, default_name, now};
 
 /// How far the files of a run were read.
@@ -37,10 +37,10 @@ struct Known {
     synced: Option<String>,
 }
 
-impl Keeper {
+impl StoreThread {
     /// Reads every run folder that is not what the database says of it; answers how many runs were found interrupted. One
     /// that cannot be read is left out, which is told once, and keeps nobody from the others.
-    pub(super) fn scan(&mut self) -> Result<usize, Trouble> {
+    pub(super) fn scan(&mut self) -> Result<usize, StoreFailure> {
         if !self.keeps_rows() {
             return Ok(0);
         }
@@ -57,15 +57,16 @@ impl Keeper {
                     self.left_out.remove(&run);
                     interrupted += usize::from(found == Some(RunState::Interrupted) && was_live);
                 }
-                Err(Trouble::Engine(error)) => self.leave_out(&run, error.sentence()),
-                Err(Trouble::Files(error)) => self.leave_out(&run, io_reason(&error)),
-                Err(trouble) => {
+                Err(StoreFailure::Engine(error)) => self.leave_out(&run, error.sentence()),
+                Err(StoreFailure::Files(error)) => self.leave_out(&run, io_reason(&error)),
+                Err(failure) => {
                     self.roll_back();
-                    return Err(trouble);
+                    return Err(failure);
                 }
             }
         }
         self.miss_folders()?;
+        self.miss_files();
         Ok(interrupted)
     }
 
@@ -77,7 +78,7 @@ impl Keeper {
         }
     }
 
-    fn known(&self, run: &RunId) -> Result<Option<Known>, Trouble> {
+    fn known(&self, run: &RunId) -> Result<Option<Known>, StoreFailure> {
         let mut find = self.index.db.prepare_cached("SELECT state, synced FROM runs WHERE id = ?1")?;
         let known = find.query_row([&run.0], |row| {
             Ok(Known { state: RunState::from_name(row.get_ref(0)?.as_str()?), synced: row.get(1)? })
@@ -86,7 +87,7 @@ impl Keeper {
     }
 
     /// The state it was found in, when it had to be read.
-    fn adopt_if_changed(&mut self, run: &RunId) -> Result<Option<RunState>, Trouble> {
+    fn adopt_if_changed(&mut self, run: &RunId) -> Result<Option<RunState>, StoreFailure> {
         let folder = self.workspace.run_folder(run);
         let known = self.known(run)?;
         let locked = folder::is_locked(&folder);
@@ -123,7 +124,7 @@ impl Keeper {
     }
 
     /// Facts, metrics, checkpoints and log: what is new in them if the run was read before, else everything.
-    fn read_files(&mut self, run: &RunId, folder: &Path, key: Key, known: bool) -> Result<(), Trouble> {
+    fn read_files(&mut self, run: &RunId, folder: &Path, key: Key, known: bool) -> Result<(), StoreFailure> {
         let facts = if_there(files::read_to_string(&folder.join("facts.json"), Kind::RunRecord))?;
         let length = |name| fs::metadata(folder.join(name)).map_or(0, |file| file.len());
         let followed = self.followed.remove(run).filter(|followed| {
@@ -146,10 +147,10 @@ impl Keeper {
                 Line::Evaluation(evaluation) => tables::add_evaluation(db, key, &evaluation.into())?,
                 Line::Sample(sample) => tables::add_sample(db, key, &sample)?,
             }
-            Ok::<(), Trouble>(())
+            Ok::<(), StoreFailure>(())
         })?;
         let log = folder::read_lines(&folder.join("log.jsonl"), from.log, |line: LogLine| {
-            Ok::<(), Trouble>(tables::add_log(db, key, &line)?)
+            Ok::<(), StoreFailure>(tables::add_log(db, key, &line)?)
         })?;
         tables::put_checkpoints(db, key, &folder::read_checkpoints(folder)?)?;
         tables::put_summary(db, key, &tables::summarise(db, key)?)?;
@@ -160,14 +161,14 @@ impl Keeper {
     /// Runs that this program computes, into an index that does not have them yet: the files have all that was told before.
     pub(super) fn enter_live_runs(&mut self) {
         for run in self.live.keys().cloned().collect::<Vec<_>>() {
-            if let Err(trouble) = self.enter_live_run(&run) {
+            if let Err(failure) = self.enter_live_run(&run) {
                 self.roll_back();
-                tracing::warn!("the run {run} is read when it has ended: {trouble}");
+                tracing::warn!("the run {run} is read when it has ended: {failure}");
             }
         }
     }
 
-    fn enter_live_run(&mut self, run: &RunId) -> Result<(), Trouble> {
+    fn enter_live_run(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         let folder = self.workspace.run_folder(run);
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.lose_row();
@@ -187,7 +188,7 @@ impl Keeper {
     }
 
     /// A run whose folder is gone is computed by nobody.
-    fn miss_folders(&mut self) -> Result<(), Trouble> {
+    fn miss_folders(&mut self) -> Result<(), StoreFailure> {
         let live: Vec<RunId> = self
             .index
             .db
@@ -201,6 +202,13 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Files that somebody took away or put back, of whatever run.
+    fn miss_files(&mut self) {
+        let has_moved = |(run, were_missing): &(&RunId, &bool)| self.workspace.misses_files(run) != **were_missing;
+        let moved: Vec<RunId> = self.listed.iter().filter(has_moved).map(|(run, _)| run.clone()).collect();
+        self.changed.extend(moved);
     }
 }
 

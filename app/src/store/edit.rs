@@ -12,20 +12,20 @@ use rusqlite::params;
 use super::Answer;
 use super::folder::{self, RunFile};
 use super::index::Right;
-use super::keeper::{Keeper, Trouble};
 use super::record::unknown;
 use super::tables::{self, Key};
+use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::{RunId, now};
 
-impl Keeper {
-    fn writable(&self) -> Result<(), Trouble> {
+impl StoreThread {
+    fn writable(&self) -> Result<(), StoreFailure> {
         match &self.index.right {
             Right::Ours { .. } => Ok(()),
-            Right::Elsewhere => Err(Trouble::No(
+            Right::Elsewhere => Err(StoreFailure::No(
                 sentence!("another Prefix Workbench has this workspace open, so nothing can be changed here"),
                 sentence!("Make the change there, or close it first"),
             )),
-            Right::Unwritable(reason) => Err(Trouble::No(
+            Right::Unwritable(reason) => Err(StoreFailure::No(
                 sentence!("the workspace cannot be written, so nothing can be changed in it ({reason})", reason),
                 sentence!("Give yourself the right to write there, or copy it to another place"),
             )),
@@ -33,37 +33,37 @@ impl Keeper {
     }
 
     /// For what the run folders do not keep.
-    fn lasting(&self) -> Result<(), Trouble> {
+    fn lasting(&self) -> Result<(), StoreFailure> {
         self.writable()?;
         match self.index.in_memory {
             false => Ok(()),
-            true => Err(Trouble::No(
+            true => Err(StoreFailure::No(
                 sentence!("the database cannot be used now, and this is kept nowhere else"),
                 sentence!("Make room on the disk, then start the program again"),
             )),
         }
     }
 
-    fn key(&self, run: &RunId) -> Result<Key, Trouble> {
+    fn key(&self, run: &RunId) -> Result<Key, StoreFailure> {
         self.writable()?;
         tables::key_of(&self.index.db, run)?.ok_or_else(|| unknown(run))
     }
 
-    pub(super) fn rename(&mut self, run: &RunId, name: &str) -> Result<(), Trouble> {
+    pub(super) fn rename(&mut self, run: &RunId, name: &str) -> Result<(), StoreFailure> {
         let name = name.trim().to_owned();
         if name.is_empty() {
-            return Err(Trouble::No(sentence!("a run needs a name"), sentence!("Type at least one letter")));
+            return Err(StoreFailure::No(sentence!("a run needs a name"), sentence!("Type at least one letter")));
         }
         self.change_file(run, |file| file.name = name)
     }
 
-    pub(super) fn experiment(&mut self, run: &RunId, name: Option<String>) -> Result<(), Trouble> {
+    pub(super) fn experiment(&mut self, run: &RunId, name: Option<String>) -> Result<(), StoreFailure> {
         let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         self.change_file(run, |file| file.experiment = name)
     }
 
     /// In `run.json` and in the row, so that it outlives the database.
-    fn change_file(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), Trouble> {
+    fn change_file(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), StoreFailure> {
         let key = self.key(run)?;
         let folder = self.workspace.run_folder(run);
         if self.live.contains_key(run) {
@@ -71,7 +71,7 @@ impl Keeper {
             return Ok(());
         }
         let Some(mut file) = RunFile::read(&folder) else {
-            return Err(Trouble::No(
+            return Err(StoreFailure::No(
                 sentence!("the run's files are not there, so it cannot be changed"),
                 sentence!("Put the folder back, or delete the run"),
             ));
@@ -84,11 +84,11 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn delete(&mut self, run: &RunId) -> Result<(), Trouble> {
+    pub(super) fn delete(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         let key = self.key(run)?;
         let folder = self.workspace.run_folder(run);
         if self.live.contains_key(run) || folder::is_locked(&folder) {
-            return Err(Trouble::No(
+            return Err(StoreFailure::No(
                 sentence!("the run is being computed"),
                 sentence!("Stop it first, then delete it"),
             ));
@@ -118,7 +118,7 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), Trouble> {
+    pub(super) fn star(&mut self, run: &RunId, starred: bool) -> Result<(), StoreFailure> {
         self.lasting()?;
         let key = self.key(run)?;
         self.index.db.execute("UPDATE runs SET starred = ?2 WHERE key = ?1", params![key, starred])?;
@@ -126,7 +126,7 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), Trouble> {
+    pub(super) fn tags(&mut self, run: &RunId, tags: &[String]) -> Result<(), StoreFailure> {
         self.lasting()?;
         let key = self.key(run)?;
         self.begin_transaction()?;
@@ -138,7 +138,7 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), Trouble> {
+    pub(super) fn notes(&mut self, run: &RunId, text: &str) -> Result<(), StoreFailure> {
         self.lasting()?;
         let key = self.key(run)?;
         self.index.db.execute(
@@ -149,7 +149,7 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn remember_model(&mut self, model: &ModelSummary) -> Result<(), Trouble> {
+    pub(super) fn remember_model(&mut self, model: &ModelSummary) -> Result<(), StoreFailure> {
         self.lasting()?;
         let key = tables::put_model(&self.index.db, &model.folder, now())?;
         self.index.db.execute(
@@ -159,27 +159,27 @@ impl Keeper {
         Ok(())
     }
 
-    pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), Trouble> {
+    pub(super) fn remember_dataset(&mut self, train: &Path, validation: Option<&Path>) -> Result<(), StoreFailure> {
         self.lasting()?;
-        engine::data::check_file(train).map_err(|error| Trouble::No(error.sentence(), error.advice()))?;
+        engine::data::check_file(train).map_err(|error| StoreFailure::No(error.sentence(), error.advice()))?;
         tables::put_dataset(&self.index.db, train, validation, now())?;
         Ok(())
     }
 
-    pub(super) fn forget_model(&mut self, folder: &Path) -> Result<(), Trouble> {
+    pub(super) fn forget_model(&mut self, folder: &Path) -> Result<(), StoreFailure> {
         self.forget("DELETE FROM models WHERE folder = ?1", folder, sentence!("there are runs of this model"))
     }
 
-    pub(super) fn forget_dataset(&mut self, train: &Path) -> Result<(), Trouble> {
+    pub(super) fn forget_dataset(&mut self, train: &Path) -> Result<(), StoreFailure> {
         self.forget("DELETE FROM datasets WHERE train = ?1", train, sentence!("there are runs of this dataset"))
     }
 
-    fn forget(&mut self, sql: &str, path: &Path, used: Sentence) -> Result<(), Trouble> {
+    fn forget(&mut self, sql: &str, path: &Path, used: Sentence) -> Result<(), StoreFailure> {
         self.lasting()?;
         match self.index.db.execute(sql, [path.to_string_lossy()]) {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                Err(Trouble::No(used, sentence!("Delete its runs first")))
+                Err(StoreFailure::No(used, sentence!("Delete its runs first")))
             }
             Err(error) => Err(error.into()),
         }

@@ -7,7 +7,6 @@ mod adopt;
 mod edit;
 mod folder;
 mod index;
-mod keeper;
 mod query;
 mod record;
 mod rows;
@@ -15,6 +14,7 @@ mod salvage;
 mod schema;
 mod sparkline;
 mod tables;
+mod thread;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,10 +28,10 @@ use engine::{Sentence, sentence};
 
 pub use self::folder::{adapter_folder, initial_folder};
 use self::index::WriterLock;
-use self::keeper::Keeper;
 pub use self::rows::{
     CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
+use self::thread::StoreThread;
 use crate::workspace::{RunId, Workspace};
 
 /// What the store can be asked for. Requests are done in the order in which they are sent.
@@ -145,8 +145,14 @@ pub enum Answer {
         /// Files.
         datasets: Vec<DatasetRow>,
     },
-    /// These runs have news: ask again for what is on screen. Sent at most a few times a second.
-    Changed(Vec<RunId>),
+    /// Runs with news since they were listed or told of last: the table follows from them, and of one that is on screen there
+    /// may be more to ask for. Sent at most a few times a second, and not at all where nothing has changed.
+    RunsChanged {
+        /// Newest first.
+        rows: Vec<RunRow>,
+        /// Those that are no longer in the list.
+        gone: Vec<RunId>,
+    },
     /// A run is gone. `left` says which files could not be removed, and why.
     Deleted {
         /// Which.
@@ -262,10 +268,10 @@ impl Store {
         if let Some(notice) = found.notice.clone() {
             tell(&outbox, Answer::Notice(notice));
         }
-        let mut keeper = Keeper::new(workspace.clone(), found, outbox, Box::new(wake));
+        let mut worker = StoreThread::new(workspace.clone(), found, outbox, Box::new(wake));
         let thread = move || {
-            keeper.recover();
-            keeper.run(&inbox);
+            worker.recover();
+            worker.run(&inbox);
         };
         std::thread::Builder::new()
             .name("store".to_owned())

@@ -9,12 +9,12 @@ use engine::training::{EvaluationReport, SampleReport};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
 use super::Answer;
-use super::keeper::{Keeper, Trouble};
 use super::record::unknown;
 use super::rows::{
     CheckpointRow, Cursor, DatasetRow, LogLevel, LogLine, ModelRow, RunDetail, RunRow, RunState, Series,
 };
 use super::tables::Key;
+use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::RunId;
 
 /// Points in one answer; more come with the next.
@@ -28,16 +28,40 @@ const RUN: &str = "SELECT runs.*, models.name AS model_name, models.folder AS mo
     FROM runs JOIN models ON models.key = runs.model JOIN datasets ON datasets.key = runs.dataset
         LEFT JOIN experiments ON experiments.key = runs.experiment";
 
-impl Keeper {
-    pub(super) fn list_runs(&mut self) -> Result<(), Trouble> {
+impl StoreThread {
+    pub(super) fn list_runs(&mut self) -> Result<(), StoreFailure> {
         let runs = self
             .index
             .db
             .prepare_cached(&format!("{RUN} ORDER BY runs.id DESC"))?
             .query_map([], |row| self.run_row(row))?
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        self.listed = runs.iter().map(|row| (row.id.clone(), row.files_missing)).collect();
         self.answer(Answer::Runs(runs));
         Ok(())
+    }
+
+    /// Tells the rows of the runs that have news.
+    pub(super) fn tell_changes(&mut self) -> Result<(), StoreFailure> {
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for run in std::mem::take(&mut self.changed).into_iter().rev() {
+            match self.row_of(&run)? {
+                Some(row) => {
+                    self.listed.insert(run, row.files_missing);
+                    rows.push(row);
+                }
+                None => gone.extend(self.listed.remove(&run).map(|_| run)),
+            }
+        }
+        if !rows.is_empty() || !gone.is_empty() {
+            self.answer(Answer::RunsChanged { rows, gone });
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, run: &RunId) -> Result<Option<RunRow>> {
+        let mut find = self.index.db.prepare_cached(&format!("{RUN} WHERE runs.id = ?1"))?;
+        find.query_row([&run.0], |row| self.run_row(row)).optional()
     }
 
     fn run_row(&self, row: &Row) -> Result<RunRow> {
@@ -70,7 +94,7 @@ impl Keeper {
             ended: row.get("ended")?,
             duration_secs: row.get("duration_secs")?,
             sparkline: serde_json::from_str(&sparkline).unwrap_or_default(),
-            files_missing: !folder.join("config.json").is_file(),
+            files_missing: self.workspace.misses_files(&id),
             folder,
             failure: match what {
                 Some(what) => Some(Failure {
@@ -83,7 +107,7 @@ impl Keeper {
         })
     }
 
-    pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), Trouble> {
+    pub(super) fn detail(&mut self, run: &RunId, since: Cursor) -> Result<(), StoreFailure> {
         let found = self
             .index
             .db
@@ -203,7 +227,7 @@ impl Keeper {
         rows.filter(|row| row.as_ref().map_or(true, |row| row.folder.is_dir())).collect()
     }
 
-    pub(super) fn list_library(&mut self) -> Result<(), Trouble> {
+    pub(super) fn list_library(&mut self) -> Result<(), StoreFailure> {
         let answer = Answer::Library { models: models(&self.index.db)?, datasets: datasets(&self.index.db)? };
         self.answer(answer);
         Ok(())

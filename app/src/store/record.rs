@@ -11,9 +11,9 @@ use engine::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 use engine::{Sentence, sentence};
 
 use super::folder::{self, Lock, RunFile};
-use super::keeper::{Keeper, Trouble};
 use super::rows::{LogLevel, LogLine, RunState};
 use super::tables::{self, Key, Summary};
+use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::{RunId, default_name, now};
 
 /// A run that this program computes or will compute.
@@ -49,13 +49,13 @@ impl Live {
     }
 }
 
-impl Keeper {
+impl StoreThread {
     pub(super) fn register(
         &mut self,
         run: RunId,
         config: &RunConfig,
         experiment: Option<String>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StoreFailure> {
         let folder = self.workspace.run_folder(&run);
         std::fs::create_dir_all(&folder)?;
         let name = if config.name.trim().is_empty() { default_name(config) } else { config.name.trim().to_owned() };
@@ -84,14 +84,14 @@ impl Keeper {
     }
 
     /// Takes the run's lock, so that no other program computes it at the same time.
-    fn take(&mut self, run: &RunId, file: RunFile) -> Result<Live, Trouble> {
+    fn take(&mut self, run: &RunId, file: RunFile) -> Result<Live, StoreFailure> {
         let folder = self.workspace.run_folder(run);
         if let Some(mut live) = self.live.remove(run) {
             live.file = file;
             return Ok(live);
         }
         let Lock::Ours(lock) = folder::lock(&folder.join("lock"))? else {
-            return Err(Trouble::No(
+            return Err(StoreFailure::No(
                 sentence!("the run {name} is being computed by another program", name = file.name),
                 sentence!("Wait until it has ended, or stop it there"),
             ));
@@ -101,7 +101,7 @@ impl Keeper {
         Ok(Live { phase: None, folder, key, file, summary, dirty: false, before: None, _lock: lock })
     }
 
-    pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), Trouble> {
+    pub(super) fn begin(&mut self, job: JobId, run: RunId) -> Result<(), StoreFailure> {
         let folder = self.workspace.run_folder(&run);
         let file = match self.live.get(&run) {
             Some(live) => Some(live.file.clone()),
@@ -118,7 +118,7 @@ impl Keeper {
     }
 
     /// One line per kind of event; events of other jobs are none of ours.
-    pub(super) fn record(&mut self, event: &Event) -> Result<(), Trouble> {
+    pub(super) fn record(&mut self, event: &Event) -> Result<(), StoreFailure> {
         let Some(run) = self.jobs.get(&event.job).cloned() else { return Ok(()) };
         self.changed.insert(run.clone());
         if self.keeps_rows() {
@@ -139,7 +139,7 @@ impl Keeper {
         }
     }
 
-    fn phase(&mut self, run: &RunId, phase: Phase) -> Result<(), Trouble> {
+    fn phase(&mut self, run: &RunId, phase: Phase) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         let same = live.phase.is_some_and(|old| std::mem::discriminant(&old) == std::mem::discriminant(&phase));
         live.phase = Some(phase);
@@ -154,7 +154,7 @@ impl Keeper {
         self.log(run, LogLevel::Info, line)
     }
 
-    fn started(&mut self, run: &RunId, facts: &RunFacts) -> Result<(), Trouble> {
+    fn started(&mut self, run: &RunId, facts: &RunFacts) -> Result<(), StoreFailure> {
         let db = &self.index.db;
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.file.state = RunState::Running;
@@ -186,7 +186,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn step(&mut self, run: &RunId, report: &StepReport) -> Result<(), Trouble> {
+    fn step(&mut self, run: &RunId, report: &StepReport) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         if let Some(key) = live.key {
             tables::add_step(&self.index.db, key, report)?;
@@ -199,7 +199,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn evaluated(&mut self, run: &RunId, report: &EvaluationReport) -> Result<(), Trouble> {
+    fn evaluated(&mut self, run: &RunId, report: &EvaluationReport) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         if let Some(key) = live.key {
             tables::add_evaluation(&self.index.db, key, report)?;
@@ -214,14 +214,14 @@ impl Keeper {
         self.log(run, LogLevel::Info, line)
     }
 
-    fn sample(&mut self, run: &RunId, sample: &SampleReport) -> Result<(), Trouble> {
+    fn sample(&mut self, run: &RunId, sample: &SampleReport) -> Result<(), StoreFailure> {
         match self.live.get(run).and_then(|live| live.key) {
             Some(key) => Ok(tables::add_sample(&self.index.db, key, sample)?),
             None => Ok(()),
         }
     }
 
-    fn checkpoint(&mut self, run: &RunId, step: usize, folder: &Path, best: bool) -> Result<(), Trouble> {
+    fn checkpoint(&mut self, run: &RunId, step: usize, folder: &Path, best: bool) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         let inside = folder.strip_prefix(&live.folder).unwrap_or(folder);
         if let Some(key) = live.key {
@@ -230,14 +230,14 @@ impl Keeper {
         self.log(run, LogLevel::Info, sentence!("Step {step}: checkpoint written", step))
     }
 
-    fn paused(&mut self, run: &RunId, paused: bool) -> Result<(), Trouble> {
+    fn paused(&mut self, run: &RunId, paused: bool) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         live.file.state = if paused { RunState::Paused } else { RunState::Running };
         self.put_state(run)?;
         self.log(run, LogLevel::Info, if paused { sentence!("Paused") } else { sentence!("Going on") })
     }
 
-    fn finished(&mut self, job: JobId, run: &RunId, outcome: Outcome) -> Result<(), Trouble> {
+    fn finished(&mut self, job: JobId, run: &RunId, outcome: Outcome) -> Result<(), StoreFailure> {
         let (state, line) = match outcome {
             Outcome::Completed => (RunState::Finished, sentence!("Finished: all steps are done")),
             Outcome::StoppedEarly => {
@@ -250,7 +250,7 @@ impl Keeper {
         self.end(run, state, None)
     }
 
-    fn failed(&mut self, job: JobId, run: &RunId, failure: &Failure) -> Result<(), Trouble> {
+    fn failed(&mut self, job: JobId, run: &RunId, failure: &Failure) -> Result<(), StoreFailure> {
         self.log(run, LogLevel::Error, sentence!("{what}. {advice}", what = failure.what, advice = failure.advice))?;
         self.jobs.remove(&job);
         match self.live.get_mut(run).and_then(|live| live.before.take()) {
@@ -260,23 +260,23 @@ impl Keeper {
         }
     }
 
-    pub(super) fn withdraw(&mut self, run: &RunId) -> Result<(), Trouble> {
+    pub(super) fn withdraw(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         self.jobs.retain(|_, other| other != run);
         self.log(run, LogLevel::Info, sentence!("Taken out of the queue"))?;
         self.end(run, RunState::Stopped, None)
     }
 
-    pub(super) fn imported(&mut self, run: &RunId) -> Result<(), Trouble> {
+    pub(super) fn imported(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         self.log(run, LogLevel::Info, sentence!("Imported"))?;
         self.end(run, RunState::Finished, None)
     }
 
-    pub(super) fn engine_gone(&mut self) -> Result<(), Trouble> {
+    pub(super) fn engine_gone(&mut self) -> Result<(), StoreFailure> {
         self.interrupt_all(sentence!("The computation ended unexpectedly; resume the run from its last checkpoint"))
     }
 
     /// The runs of this program will not go on.
-    pub(super) fn interrupt_all(&mut self, why: Sentence) -> Result<(), Trouble> {
+    pub(super) fn interrupt_all(&mut self, why: Sentence) -> Result<(), StoreFailure> {
         self.jobs.clear();
         let runs: Vec<RunId> = self.live.keys().cloned().collect();
         runs.iter().try_for_each(|run| {
@@ -285,12 +285,12 @@ impl Keeper {
         })
     }
 
-    fn end(&mut self, run: &RunId, state: RunState, failure: Option<Failure>) -> Result<(), Trouble> {
+    fn end(&mut self, run: &RunId, state: RunState, failure: Option<Failure>) -> Result<(), StoreFailure> {
         self.close_run(run, |file| (file.state, file.failure, file.ended) = (state, failure, Some(now())))
     }
 
     /// The last thing written about a run; then others may compute it.
-    fn close_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), Trouble> {
+    fn close_run(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(()) };
         change(&mut live.file);
         let written = self.put_state(run);
@@ -303,7 +303,7 @@ impl Keeper {
     }
 
     /// `run.json` and the row say what `live.file` says. A folder that was deleted is not made again.
-    fn put_state(&mut self, run: &RunId) -> Result<(), Trouble> {
+    fn put_state(&mut self, run: &RunId) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         self.changed.insert(run.clone());
         if let Some(key) = live.key {
@@ -312,7 +312,7 @@ impl Keeper {
         if live.folder.is_dir() { Ok(live.file.write(&live.folder)?) } else { Ok(()) }
     }
 
-    fn log(&mut self, run: &RunId, level: LogLevel, text: Sentence) -> Result<(), Trouble> {
+    fn log(&mut self, run: &RunId, level: LogLevel, text: Sentence) -> Result<(), StoreFailure> {
         let Some(live) = self.live.get(run) else { return Ok(()) };
         let line = LogLine { at: now(), level, text };
         if let Some(key) = live.key {
@@ -322,7 +322,7 @@ impl Keeper {
     }
 
     /// The figures of the rows, once for all events that came together.
-    pub(super) fn write_summaries(&mut self) -> Result<(), Trouble> {
+    pub(super) fn write_summaries(&mut self) -> Result<(), StoreFailure> {
         for live in self.live.values_mut().filter(|live| live.dirty) {
             live.dirty = false;
             if let Some(key) = live.key {
@@ -333,7 +333,7 @@ impl Keeper {
     }
 
     /// Gives a run that this program computes another name or group.
-    pub(super) fn change_live(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<bool, Trouble> {
+    pub(super) fn change_live(&mut self, run: &RunId, change: impl FnOnce(&mut RunFile)) -> Result<bool, StoreFailure> {
         let Some(live) = self.live.get_mut(run) else { return Ok(false) };
         change(&mut live.file);
         self.put_state(run).map(|()| true)
@@ -358,6 +358,6 @@ fn beginning(facts: &RunFacts) -> Sentence {
     )
 }
 
-pub(super) fn unknown(run: &RunId) -> Trouble {
-    Trouble::No(sentence!("there is no run {run}", run = run.0), sentence!("Look at the list of runs for its id"))
+pub(super) fn unknown(run: &RunId) -> StoreFailure {
+    StoreFailure::No(sentence!("there is no run {run}", run = run.0), sentence!("Look at the list of runs for its id"))
 }

@@ -130,6 +130,42 @@ pub struct RunRow {
     pub failure: Option<Failure>,
 }
 
+#[cfg(test)]
+impl RunRow {
+    /// A run that has finished.
+    pub(crate) fn example() -> Self {
+        Self {
+            id: RunId("a".into()),
+            name: "Paper setting".into(),
+            state: RunState::Finished,
+            phase: None,
+            starred: false,
+            tags: vec!["paper".into()],
+            experiment: None,
+            model: "starter".into(),
+            model_folder: "/m".into(),
+            dataset: "records".into(),
+            method: "prefix 10 + MLP 512".into(),
+            n_virtual: 10,
+            trained_parameters: None,
+            stored_parameters: None,
+            best_loss: Some(2.25),
+            best_step: Some(100),
+            last_loss: None,
+            step: 200,
+            total_steps: 200,
+            created: 0,
+            started: None,
+            ended: None,
+            duration_secs: 1.0,
+            sparkline: Vec::new(),
+            folder: "/r".into(),
+            files_missing: false,
+            failure: None,
+        }
+    }
+}
+
 /// One figure over the steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Series {

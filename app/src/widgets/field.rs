@@ -9,7 +9,7 @@ use egui::emath::Numeric;
 use egui::text::{CCursor, CCursorRange};
 use egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
 
-use crate::text::as_sentence;
+use crate::i18n::as_sentence;
 use crate::theme::tokens;
 
 /// A named control. `error` frames it and is written below.
@@ -144,7 +144,7 @@ pub fn number_ui(ui: &mut Ui, value: &mut f64, range: RangeInclusive<f64>, speed
 /// A number of any size, as `1e-8`. `true` if it changed.
 pub fn small_ui(ui: &mut Ui, value: &mut f64, range: RangeInclusive<f64>) -> bool {
     let speed = value.abs() * 0.01;
-    drag_ui(ui, value, range, |drag| drag.speed(speed).custom_formatter(|number, _| crate::text::scientific(number)))
+    drag_ui(ui, value, range, |drag| drag.speed(speed).custom_formatter(|number, _| crate::format::scientific(number)))
 }
 
 /// A number of any kind that decides what is random. `true` if it changed.
@@ -197,17 +197,17 @@ fn number_of(typed: &str) -> Option<f64> {
 
 /// Why what is typed is not what is taken.
 fn trouble(typed: &str, number: Option<f64>, limits: &RangeInclusive<f64>) -> Option<String> {
-    let (low, high) = (crate::text::scientific(*limits.start()), crate::text::scientific(*limits.end()));
+    let (low, high) = (crate::format::scientific(*limits.start()), crate::format::scientific(*limits.end()));
     match number {
         Some(number) if limits.contains(&number) => None,
-        Some(_) => Some(crate::say!("field.out_of_range", low = low, high = high)),
+        Some(_) => Some(crate::t!("field.out_of_range", low = low, high = high)),
         None if typed.trim().is_empty() => None,
         None => {
             let parts = typed.split([',', ';', ' ', '，', '、']).filter(|part| !part.trim().is_empty());
             let several = parts.clone().count() > 1 && parts.clone().all(|part| number_of(part).is_some());
             Some(match several {
-                true => crate::say!("field.one_number").to_owned(),
-                false => crate::say!("field.no_number", typed = typed.trim()),
+                true => crate::t!("field.one_number").to_owned(),
+                false => crate::t!("field.no_number", typed = typed.trim()),
             })
         }
     }

@@ -1,16 +1,14 @@
 //! Small things to look at and to press: data in, `Response` out. They know nothing of runs, commands or the store.
 
 pub mod button;
-pub mod curve_plot;
+pub mod containers;
 pub mod diff;
 pub mod field;
 pub mod heatmap;
 pub mod histogram;
 pub mod icon;
-pub mod option;
+pub mod option_cards;
 pub mod prefix_drawing;
 pub mod range_plot;
-pub mod series;
 pub mod sparkline;
-pub mod surface;
 pub mod token_strip;

@@ -8,7 +8,7 @@ use crate::theme::tokens;
 /// The words in the drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Captions<'a> {
-    /// Under the slots.
+    /// Under the virtual tokens.
     pub prefix: &'a str,
     /// Under the tokens.
     pub text: &'a str,
@@ -19,7 +19,7 @@ pub struct Captions<'a> {
 }
 
 const ROWS: usize = 4;
-const SLOTS: usize = 4;
+const VIRTUAL_TOKENS: usize = 4;
 const TOKENS: usize = 9;
 /// Tokens of the prompt that stand before an infix.
 const BEFORE_INFIX: usize = 5;
@@ -61,15 +61,15 @@ pub fn prefix_drawing_ui(ui: &mut Ui, drawing: Drawing<'_>, captions: Captions<'
     let row_height = grid.height() / ROWS as f32;
     let first = if infix { BEFORE_INFIX } else { 0 };
     let gaps = if infix { 2.0 * GAP } else { GAP };
-    let cell = vec2((grid.width() - gaps) / (SLOTS + TOKENS) as f32, row_height);
+    let cell = vec2((grid.width() - gaps) / (VIRTUAL_TOKENS + TOKENS) as f32, row_height);
     for row in 0..ROWS {
         let y = grid.top() + row as f32 * row_height;
-        for column in 0..SLOTS + TOKENS {
-            let is_slot = (first..first + SLOTS).contains(&column);
-            let gaps = usize::from(infix && column >= first) + usize::from(column >= first + SLOTS);
+        for column in 0..VIRTUAL_TOKENS + TOKENS {
+            let is_virtual = (first..first + VIRTUAL_TOKENS).contains(&column);
+            let gaps = usize::from(infix && column >= first) + usize::from(column >= first + VIRTUAL_TOKENS);
             let x = grid.left() + column as f32 * cell.x + gaps as f32 * GAP;
             let place = Rect::from_min_size(pos2(x, y), cell).shrink(2.0);
-            match (is_slot, drawing.is_lit(row)) {
+            match (is_virtual, drawing.is_lit(row)) {
                 (true, true) => painter.rect_filled(place, CornerRadius::same(3), t.accent),
                 (true, false) => painter.rect_stroke(
                     place,
@@ -88,12 +88,12 @@ pub fn prefix_drawing_ui(ui: &mut Ui, drawing: Drawing<'_>, captions: Captions<'
         painter.text(pos2(grid.right() + 8.0, y + row_height / 2.0), Align2::LEFT_CENTER, name, font.clone(), t.muted);
     }
     let below = grid.bottom() + 4.0;
-    let slots = SLOTS as f32 * cell.x;
+    let virtual_tokens = VIRTUAL_TOKENS as f32 * cell.x;
     let before = first as f32 * cell.x + if infix { GAP } else { 0.0 };
-    let middle = grid.left() + before + slots / 2.0;
+    let middle = grid.left() + before + virtual_tokens / 2.0;
     painter.text(pos2(middle, below), Align2::CENTER_TOP, captions.prefix, font.clone(), t.accent);
     let after = (TOKENS - first) as f32 * cell.x;
-    let text = if infix { grid.left() + before / 2.0 } else { grid.left() + slots + GAP + after / 2.0 };
+    let text = if infix { grid.left() + before / 2.0 } else { grid.left() + virtual_tokens + GAP + after / 2.0 };
     painter.text(pos2(text, below), Align2::CENTER_TOP, captions.text, font.clone(), t.muted);
     painter.text(pos2(grid.right() + 8.0, below), Align2::LEFT_TOP, captions.layers, font.clone(), t.muted);
     if network {

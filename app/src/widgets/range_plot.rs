@@ -5,7 +5,7 @@ use egui::{Color32, Id, Ui, WidgetInfo};
 use egui_plot::{AxisHints, HoverPosition, Line, LineStyle, Plot, PlotPoints, VLine};
 use engine::training::RangePoint;
 
-use crate::text::{figure, scientific};
+use crate::format::{figure, scientific};
 use crate::theme::tokens;
 
 /// What the plot and its curves are called.

@@ -1,4 +1,4 @@
-//! A row as the model sees it: the prefix's slots, then the tokens; what is learned is coloured.
+//! A row as the model sees it: the prefix's virtual tokens, then the tokens; what is learned is coloured.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use egui::{Color32, CornerRadius, FontId, Galley, Response, Sense, Ui, WidgetInf
 
 use crate::theme::tokens;
 
-/// Slots that are drawn one by one; more are written as a number.
-const SLOTS_DRAWN: usize = 24;
+/// Virtual tokens that are drawn one by one; more are written as a number.
+const VIRTUAL_DRAWN: usize = 24;
 const LINE: f32 = 24.0;
 const GAP: f32 = 3.0;
 const PADDING: f32 = 3.0;
@@ -21,19 +21,19 @@ struct Chip {
     line: usize,
 }
 
-/// Slots among tokens.
+/// Virtual tokens among tokens.
 #[derive(Clone, Copy, Debug)]
-pub struct Slots {
+pub struct VirtualTokens {
     /// How many.
     pub n: usize,
     /// The token that they stand before.
     pub before: usize,
 }
 
-/// Draws slots and tokens, each token with or without a label.
-pub fn token_strip_ui(ui: &mut Ui, slots: Slots, texts: &[String], labelled: &[bool]) -> Response {
+/// Draws virtual tokens and tokens, each token with or without a label.
+pub fn token_strip_ui(ui: &mut Ui, virtual_tokens: VirtualTokens, texts: &[String], labelled: &[bool]) -> Response {
     let width = ui.available_width();
-    let chips = lay_out(ui, width, slots, texts, labelled);
+    let chips = lay_out(ui, width, virtual_tokens, texts, labelled);
     let lines = chips.last().map_or(1, |chip| chip.line + 1);
     let (rect, response) = ui.allocate_exact_size(vec2(width, lines as f32 * LINE), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, texts.concat()));
@@ -48,13 +48,19 @@ pub fn token_strip_ui(ui: &mut Ui, slots: Slots, texts: &[String], labelled: &[b
     response
 }
 
-fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], labelled: &[bool]) -> Vec<Chip> {
+fn lay_out(
+    ui: &Ui,
+    width: f32,
+    VirtualTokens { n, before }: VirtualTokens,
+    texts: &[String],
+    labelled: &[bool],
+) -> Vec<Chip> {
     let t = tokens(ui);
-    let mut slots: Vec<String> = (1..=n.min(SLOTS_DRAWN)).map(|slot| slot.to_string()).collect();
-    if n > SLOTS_DRAWN {
-        slots.push(format!("… {n}"));
+    let mut virtual_tokens: Vec<String> = (1..=n.min(VIRTUAL_DRAWN)).map(|n| n.to_string()).collect();
+    if n > VIRTUAL_DRAWN {
+        virtual_tokens.push(format!("… {n}"));
     }
-    let slots = slots.into_iter().map(|text| (text, t.accent, t.on_accent));
+    let virtual_tokens = virtual_tokens.into_iter().map(|text| (text, t.accent, t.on_accent));
     let mut words: Vec<_> = texts
         .iter()
         .enumerate()
@@ -65,7 +71,7 @@ fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], la
         })
         .collect();
     let before = before.min(words.len());
-    words.splice(before..before, slots);
+    words.splice(before..before, virtual_tokens);
     let (mut x, mut line) = (0.0, 0);
     words
         .into_iter()
@@ -83,9 +89,9 @@ fn lay_out(ui: &Ui, width: f32, Slots { n, before }: Slots, texts: &[String], la
 }
 
 /// What the colours mean.
-pub fn legend_ui(ui: &mut Ui, slots: Option<&str>, prompt: &str, target: &str) {
+pub fn legend_ui(ui: &mut Ui, virtual_tokens: Option<&str>, prompt: &str, target: &str) {
     let t = tokens(ui);
-    let entries = [(t.accent, slots), (t.muted, Some(prompt)), (t.good, Some(target))];
+    let entries = [(t.accent, virtual_tokens), (t.muted, Some(prompt)), (t.good, Some(target))];
     ui.horizontal(|ui| {
         for (color, name) in entries.into_iter().filter_map(|(color, name)| Some((color, name?))) {
             let (mark, _) = ui.allocate_exact_size(egui::vec2(10.0, 10.0), egui::Sense::empty());

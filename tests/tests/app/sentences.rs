@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use app::text::in_chinese;
+use app::i18n::in_chinese;
 use regex::Regex;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -64,6 +64,6 @@ fn each_has_its_words_and_the_same_blanks() {
 #[test]
 fn nothing_is_kept_that_nobody_says_any_more() {
     let all = all();
-    let stale: Vec<&str> = app::text::chinese_sentences().filter(|template| !all.contains(*template)).collect();
+    let stale: Vec<&str> = app::i18n::chinese_sentences().filter(|template| !all.contains(*template)).collect();
     assert!(stale.is_empty(), "only in app/locales/sentences.zh.toml: {stale:#?}");
 }

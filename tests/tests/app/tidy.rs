@@ -34,11 +34,37 @@ fn the_engine_knows_no_window_and_no_database() {
 }
 
 #[test]
-fn panels_and_widgets_see_no_channel_no_file_and_no_table() {
-    for (path, text) in rust_files("app/src/panels").into_iter().chain(rust_files("app/src/widgets")) {
+fn screens_and_widgets_see_no_channel_no_file_and_no_table() {
+    for (path, text) in rust_files("app/src/screens").into_iter().chain(rust_files("app/src/widgets")) {
         for word in ["std::sync::mpsc", "std::fs", "rusqlite", "std::thread"] {
             assert!(!text.contains(word), "{} uses {word}", path.display());
         }
+    }
+}
+
+/// What the window knows and what can be asked for is tested without a window: the shared facts, and `state.rs` or `state/`
+/// and `action.rs` of each screen.
+#[test]
+fn state_and_actions_see_no_egui_no_channel_no_file_and_no_thread() {
+    let is_state = |path: &Path| {
+        let inside = path.strip_prefix(root().join("app/src")).unwrap();
+        inside.iter().any(|part| ["state", "state.rs", "action.rs"].iter().any(|name| part == *name))
+    };
+    let files: Vec<_> = rust_files("app/src").into_iter().filter(|(path, _)| is_state(path)).collect();
+    assert!(files.len() > 8, "where are they? {files:?}");
+    for (path, text) in files {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<&str> = lines.collect();
+        for word in ["egui", "crate::widgets", "std::sync::mpsc", "std::fs", "rusqlite", "std::thread"] {
+            assert!(!code.iter().any(|line| line.contains(word)), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_module_of_the_app_is_a_file_or_a_folder_with_a_mod_rs() {
+    for (path, _) in rust_files("app/src") {
+        assert!(!path.with_extension("").is_dir(), "{} stands beside its folder", path.display());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use engine::adapters::formats::import::{self, Imported, Source};
 use engine::adapters::{AdapterState, PrefixPlacement, PrefixShape, PrefixState, formats};
 use engine::config::{Task, TaskRecord};

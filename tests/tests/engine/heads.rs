@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::adapters::{AdapterState, HeadState, NamedTensor, formats};
+use engine::adapters::{AdapterState, HeadState, formats};
 use engine::config::{DataConfig, FullConfig, HeadInit, MethodConfig, RunConfig, Task, TaskRecord};
 use engine::data::{Dataset, TokenBatch};
 use engine::device::DeviceChoice;

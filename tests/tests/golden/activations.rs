@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor};
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use engine::models::{
     ActivationCache, BaseModel, Conditioning, HookName, HookPoint, Hooks, Model, ModelFolder, PaddedRows, StackName,
 };
@@ -27,7 +27,7 @@ impl Case {
     fn open(name: &str, batch: usize) -> Self {
         let folder = tests::golden_cases().join(name);
         let model = ModelFolder::open(&folder.join("model")).unwrap().load(&device(), &mut |_| Ok(())).unwrap();
-        let adapter = FoldedAdapter::read(&folder.join("adapter"), Some(&model.sites())).unwrap();
+        let adapter = formats::read(&folder.join("adapter"), Some(&model.sites())).unwrap();
         let conditioning = adapter.conditioning(&model, &device()).unwrap();
         let bytes = std::fs::read(folder.join("tensors.safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();

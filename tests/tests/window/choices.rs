@@ -3,10 +3,13 @@
 
 use app::action::{Action, Pick, Screen};
 use app::desk::Desk;
-use app::say;
+use app::screens::compare::action::CompareAction;
+use app::screens::explorer::action::ExplorerAction;
+use app::state::outbox::Fill;
 use app::store::{Answer, Request, RunState};
-use app::workbench::Workbench;
-use app::workbench::link::News;
+use app::t;
+use app::window::Workbench;
+use app::window::backend::BackendEvent;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::PrefixGrid;
 use engine::config::{DataConfig, MethodConfig, RunConfig};
@@ -69,7 +72,7 @@ fn a_validation_file_that_nobody_chose_goes_with_its_rows() {
     wait(&mut bench);
     let (_, data) = last_preview(&bench);
     assert!(data.train != starter.train && data.validation.is_none(), "{data:?}");
-    bench.hear(News::Picked(Pick::Train, starter.train.clone()));
+    bench.hear(BackendEvent::Picked(Pick::Train, starter.train.clone()));
     wait(&mut bench);
     assert_eq!(last_preview(&bench).1.validation, starter.validation, "it comes back with them");
 }
@@ -77,8 +80,8 @@ fn a_validation_file_that_nobody_chose_goes_with_its_rows() {
 #[test]
 fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
     let mut bench = form(1500.0);
-    bench.hear(News::Picked(Pick::Validation, "/own/dev.csv".into()));
-    bench.hear(News::Picked(Pick::Train, "/own/train.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Validation, "/own/dev.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Train, "/own/train.csv".into()));
     wait(&mut bench);
     let (job, data) = last_preview(&bench);
     assert_eq!((data.train, data.validation), ("/own/train.csv".into(), Some("/own/dev.csv".into())));
@@ -91,7 +94,7 @@ fn a_validation_file_that_somebody_chose_stays_and_is_held_against_the_rows() {
     bench.event(looked_at.expect("its columns are looked at"), Report::Preview(Box::new(other)));
     let warning = "The validation file lacks: record. It has: question, text";
     assert_eq!(bench.harness.query_all_by_label(warning).count(), 2, "at the field and on the card");
-    bench.hear(News::Picked(Pick::Validation, "/own/gone.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Validation, "/own/gone.csv".into()));
     wait(&mut bench);
     let job = bench.last(|command| match command {
         Command { job, ask: Ask::Preview { data, .. } } if data.train.ends_with("gone.csv") => Some(*job),
@@ -146,7 +149,7 @@ fn what_is_not_known_of_the_rows_is_a_dash_and_old_figures_go() {
     let (job, _) = last_preview(&bench);
     bench.event(job, Report::Preview(Box::new(preview_rows())));
     assert!(bench.harness.query_by_label_contains("– longest row").is_none());
-    bench.hear(News::Picked(Pick::Train, "/own/train.csv".into()));
+    bench.hear(BackendEvent::Picked(Pick::Train, "/own/train.csv".into()));
     wait(&mut bench);
     bench.harness.get_by_label_contains("– longest row");
     assert!(bench.harness.query_by_label_contains("1,196").is_none(), "those are other rows");
@@ -199,7 +202,7 @@ fn a_text_for_another_prompt_or_other_settings_says_so() {
     bench.harness.get_by_label("Base proven");
     assert!(bench.harness.query_by_label("For another prompt").is_none());
     let id = row("b", "Second", RunState::Finished).id;
-    bench = perform(bench, Action::ColumnCheckpoint(id, Some("/elsewhere".into())));
+    bench = perform(bench, Action::Compare(CompareAction::ColumnCheckpoint(id, Some("/elsewhere".into()))));
     bench.harness.get_by_label("For other settings");
     bench.harness.get_by_label("Base proven");
 }
@@ -238,7 +241,10 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     grid(&mut bench);
     bench.harness.get_by_label_contains("Layer 2, position 3,").click();
     bench.settle();
-    bench = perform(bench, Action::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() });
+    bench = perform(
+        bench,
+        Action::Explorer(ExplorerAction::Explore { checkpoint: "/workspace/runs/a/checkpoints/40".into() }),
+    );
     grid(&mut bench);
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Neighbours(request), .. } => {
@@ -276,7 +282,7 @@ fn equal_runs_have_names_of_their_own_and_a_typed_name_stays() {
 fn what_was_typed_before_a_duplicate_can_be_brought_back() {
     let mut bench = form(2300.0);
     type_into(&mut bench, "Name of the run", "mine");
-    window(&mut bench).state.refill = Some(Box::new(config()));
+    window(&mut bench).state.fill(Fill::Run(Box::new(config())));
     bench.settle();
     click(&mut bench, "Bring back what was typed");
     assert_eq!(started(&mut bench).name, "mine");
@@ -304,7 +310,7 @@ fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
 fn the_desk_is_found_as_it_was_left() {
     let runs = || vec![row("b", "Second", RunState::Finished), row("a", "First", RunState::Finished)];
     let mut bench = Bench::with_runs(Start { size: [1280.0, 2300.0], ..Start::default() }, runs());
-    type_into(&mut bench, say!("runs.filter"), "loss<2");
+    type_into(&mut bench, t!("runs.filter"), "loss<2");
     click(&mut bench, "Begin a run");
     bench.answer_form();
     type_into(&mut bench, "Name of the run", "half a na");
@@ -320,7 +326,7 @@ fn the_desk_is_found_as_it_was_left() {
     bench.answer(Answer::Runs(runs()));
     let state = &window(&mut bench).state;
     assert_eq!(state.screen, Screen::Training);
-    assert_eq!(state.view.as_ref().map(|view| view.id.clone()), Some(runs()[1].id.clone()));
+    assert_eq!(state.runs.view.as_ref().map(|view| view.id.clone()), Some(runs()[1].id.clone()));
     click(&mut bench, "New run");
     bench.answer_form();
     assert_eq!(started(&mut bench).name, "half a na");

@@ -1,8 +1,8 @@
 //! The explorer: what it shows, that it answers what was asked, and what it keeps.
 
 use app::action::{Action, Screen};
+use app::i18n::Language;
 use app::store::{Answer, RunRow, RunState};
-use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
 use engine::analysis::{Neighbour, NeighbourList, PrefixGrid, Side, Space, VocabularyScores};

@@ -2,7 +2,7 @@
 
 use app::action::Screen;
 use app::store::{Request, RunRow, RunState};
-use app::workbench::Workbench;
+use app::window::Workbench;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
@@ -50,7 +50,7 @@ fn arrows_go_through_the_rows_and_each_row_is_one_stop() {
     press(&mut bench, Key::ArrowDown);
     press(&mut bench, Key::Enter);
     assert_eq!(window(&bench).state.screen, Screen::Training);
-    assert_eq!(window(&bench).state.view.as_ref().map(|view| view.id.0.as_str()), Some("a"));
+    assert_eq!(window(&bench).state.runs.view.as_ref().map(|view| view.id.0.as_str()), Some("a"));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_other_button_of_the_mouse_has_what_can_be_done_with_a_row() {
     picture(&mut bench, "runs_menu");
     click(&mut bench, "Look inside: Run b");
     assert_eq!(window(&bench).state.screen, Screen::Explorer);
-    assert_eq!(window(&bench).state.view.as_ref().map(|view| view.id.0.as_str()), Some("b"));
+    assert_eq!(window(&bench).state.runs.view.as_ref().map(|view| view.id.0.as_str()), Some("b"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn the_palette_finds_screens_runs_and_settings() {
     assert!(bench.harness.query_by_label("Find something to do").is_none());
     open(&mut bench, "open run b");
     press(&mut bench, Key::Enter);
-    assert_eq!(window(&bench).state.view.as_ref().map(|view| view.id.0.as_str()), Some("b"));
+    assert_eq!(window(&bench).state.runs.view.as_ref().map(|view| view.id.0.as_str()), Some("b"));
     open(&mut bench, "nothing of the kind");
     bench.harness.get_by_label("Nothing is called like that");
     press(&mut bench, Key::Enter);
@@ -130,7 +130,7 @@ fn the_palette_finds_screens_runs_and_settings() {
 
 #[test]
 fn the_list_of_keys_is_one_press_away_in_both_languages() {
-    for language in [app::text::Language::English, app::text::Language::Chinese] {
+    for language in [app::i18n::Language::English, app::i18n::Language::Chinese] {
         let settings = app::settings::Settings { language, ..settings() };
         let mut bench = Bench::with_runs(Start { settings, ..Start::default() }, runs());
         press(&mut bench, Key::F1);

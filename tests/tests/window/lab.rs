@@ -1,6 +1,6 @@
 //! The init lab: asked for in the form, live while it runs, and its best start taken over or trained.
 
-use app::text::Language;
+use app::i18n::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{PrefixInit, RunConfig};

@@ -1,8 +1,9 @@
 //! Every method in the form of a new run: chosen by its name, with its settings, and sent as it was set.
 
 use app::action::{Action, Screen};
+use app::i18n::Language;
+use app::state::outbox::Fill;
 use app::store::{Answer, RunRow, RunState};
-use app::text::Language;
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::{PrefixGrid, WeightChange};
@@ -66,7 +67,7 @@ fn a_head_alone_is_for_classes() {
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
     let mut config = crate::world::config();
     config.task = Some(Task::SequenceClassification);
-    window.state.refill = Some(Box::new(config));
+    window.state.fill(Fill::Run(Box::new(config)));
     bench.settle();
     click(&mut bench, "Head only");
     assert!(bench.harness.query_by_label("Prefix length (virtual tokens)").is_none());
@@ -78,7 +79,7 @@ fn a_precision_is_offered_where_the_device_computes_in_it() {
     let set = |bench: &mut Bench, device, precision| {
         let mut config = crate::world::config();
         (config.device, config.precision) = (device, precision);
-        bench.harness.state_mut().as_mut().expect("the window is open").state.refill = Some(Box::new(config));
+        bench.harness.state_mut().as_mut().expect("the window is open").state.fill(Fill::Run(Box::new(config)));
         bench.settle();
     };
     set(&mut bench, DeviceChoice::Cpu, Precision::F16);
@@ -159,7 +160,7 @@ fn the_explorer_shows_of_each_method_what_it_has() {
     };
     let prompt = MethodConfig::Prompt(PromptConfig::default());
     let mut bench = explored(run("prompt 20", 20), prompt, slots);
-    bench.harness.get_by_label_contains("Soft token 5,").click();
+    bench.harness.get_by_label_contains("Virtual token 5,").click();
     bench.settle();
     let asked = bench.last(|command| match command {
         Command { ask: Ask::Neighbours(request), .. } => Some((request.layers.clone(), request.positions.clone())),
@@ -186,7 +187,7 @@ fn trained_weights_are_there_or_are_not() {
     let mut bench = showing(run("full", 0), MethodConfig::Full(FullConfig::default()), Screen::Compare);
     click(&mut bench, "Strength of The run");
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.now += 1.0;
+    window.state.env.now += 1.0;
     bench.harness.get_by_label("Prompt").focus();
     bench.harness.get_by_label("Prompt").type_text("A");
     bench.settle();
@@ -240,8 +241,8 @@ fn an_adapter_is_opened_from_the_library() {
 fn what_a_model_says_and_nobody_reads_is_said_beside_it() {
     let mut bench = form(Start::default(), "Set up a run");
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    for model in window.state.models.values_mut() {
-        if let app::state::Described::Known(model) = model {
+    for lookup in window.state.library.lookups.values_mut() {
+        if let Some(model) = &mut lookup.answer {
             model.notice = Some(engine::Sentence::verbatim("config.json has new_option, which is not read here"));
         }
     }

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use app::action::{Action, Screen};
+use app::state::outbox::Fill;
 use app::store::RunState;
-use app::workbench::link::News;
+use app::window::backend::BackendEvent;
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{HeadInit, RunConfig, Task};
 use engine::data::DataPreview;
@@ -21,11 +22,11 @@ use crate::world::{Bench, Start, config, detail, hub_facts, listing, model_summa
 /// The form of a new run in a window of this height, filled with these settings; nothing is answered yet.
 pub(crate) fn filled(config: RunConfig, height: f32) -> Bench {
     let mut bench = Bench::with_runs(Start { size: [1280.0, height], ..Start::default() }, Vec::new());
-    bench.hear(News::Hub(hub_facts()));
+    bench.hear(BackendEvent::Hub(hub_facts()));
     click(&mut bench, "Set up a run");
     bench.answer_form();
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.refill = Some(Box::new(config));
+    window.state.fill(Fill::Run(Box::new(config)));
     wait(&mut bench);
     bench
 }
@@ -84,7 +85,7 @@ fn a_model_is_looked_up_downloaded_and_used_where_a_run_asks_for_it() {
     click(&mut bench, "Look up Langboat/bloom-389m-zh on the hub");
     let Some(HubCommand::LookUp { job, id: asked, .. }) = asked_of_hub(&bench).pop() else { panic!("no look-up") };
     assert_eq!(asked.to_string(), id);
-    bench.hear(News::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
+    bench.hear(BackendEvent::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
     picture(&mut bench, "new_run_listed");
     click(&mut bench, "Download 664 MB");
     let Some(HubCommand::Download { job, listing: sent }) = asked_of_hub(&bench).pop() else { panic!("no download") };
@@ -92,8 +93,8 @@ fn a_model_is_looked_up_downloaded_and_used_where_a_run_asks_for_it() {
     let folder = listing().folder;
     let HubEvent::Facts { facts, mut cached } = hub_facts() else { panic!("they are facts") };
     cached.push(CachedModel { id: listing().id, folder: folder.clone(), bytes: 1 });
-    bench.hear(News::Hub(HubEvent::Facts { facts, cached }));
-    bench.hear(News::Hub(HubEvent::Fetched { job, folder: folder.clone() }));
+    bench.hear(BackendEvent::Hub(HubEvent::Facts { facts, cached }));
+    bench.hear(BackendEvent::Hub(HubEvent::Fetched { job, folder: folder.clone() }));
     wait(&mut bench);
     described(&mut bench, &folder, Some(ModelSummary { folder: folder.clone(), ..model_summary() }));
     previewed(&mut bench, preview_rows());
@@ -118,7 +119,7 @@ fn another_model_is_being_fetched_while_one_is_asked_for() {
     described(&mut bench, Path::new("no-org/other"), None);
     click(&mut bench, "Look up no-org/other on the hub");
     let Some(HubCommand::LookUp { job, .. }) = asked_of_hub(&bench).pop() else { panic!("no look-up") };
-    bench.hear(News::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
+    bench.hear(BackendEvent::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
     assert!(bench.harness.query_by_label("Download 664 MB").is_none(), "it is of another model");
     bench.harness.get_by_label("Look up no-org/other on the hub");
     assert_eq!(ModelId::parse("hub:no-org/other").expect("an id").to_string(), "no-org/other");

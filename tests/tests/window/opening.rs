@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use app::action::Screen;
-use app::opening::{Kind, Opened};
+use app::i18n::Language;
+use app::opening::{Opened, PathKind};
 use app::store::{RunRow, RunState};
-use app::text::Language;
-use app::workbench::Workbench;
+use app::window::Workbench;
 use app::workspace::RunId;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
@@ -84,12 +84,12 @@ fn a_run_of_this_workspace_is_shown_and_what_cannot_be_opened_says_why() {
 #[test]
 fn whoever_holds_something_over_the_window_is_told_what_will_happen() {
     let words = [
-        (Kind::Rows, "Rows to train on"),
-        (Kind::Model, "A base model"),
-        (Kind::RunFile, "A run file"),
-        (Kind::Adapter, "An adapter"),
-        (Kind::Run, "The folder of a run"),
-        (Kind::Other, "Nothing that is opened here"),
+        (PathKind::Rows, "Rows to train on"),
+        (PathKind::Model, "A base model"),
+        (PathKind::RunFile, "A run file"),
+        (PathKind::Adapter, "An adapter"),
+        (PathKind::Run, "The folder of a run"),
+        (PathKind::Other, "Nothing that is opened here"),
     ];
     for (kind, said) in words {
         let mut bench = Bench::with_runs(Start::default(), runs());
@@ -99,7 +99,7 @@ fn whoever_holds_something_over_the_window_is_told_what_will_happen() {
         bench.settle();
         bench.settle();
         bench.harness.get_by_label(said);
-        if kind == Kind::Rows {
+        if kind == PathKind::Rows {
             picture(&mut bench, "drop");
         }
         bench.harness.input_mut().hovered_files.clear();

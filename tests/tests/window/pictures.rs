@@ -4,11 +4,11 @@
 use std::sync::OnceLock;
 
 use app::action::{Action, Screen};
-use app::say;
+use app::i18n::Language;
 use app::store::{Answer, RunState};
-use app::text::Language;
+use app::t;
 use app::theme::ThemeChoice;
-use app::workbench::link::News;
+use app::window::backend::BackendEvent;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
@@ -170,12 +170,12 @@ fn comparing(start: Start) -> (Bench, JobId) {
     let preview = Box::new(crate::world::preview_rows());
     bench.event(rows.expect("rows were asked for"), Report::Preview(preview));
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.comparison.rows.len(), 5);
+    assert_eq!(window.state.comparison.rows().len(), 5);
     let asked = |bench: &Bench| {
         bench.world.borrow().commands.iter().filter(|c| matches!(c, Command { ask: Ask::Generate(_), .. })).count()
     };
     assert_eq!(asked(&bench), 1, "whoever comes here sees what the run says");
-    click(&mut bench, say!("compare.next"));
+    click(&mut bench, t!("compare.next"));
     assert_eq!(asked(&bench), 2, "another row is another question");
     let job = bench
         .last(|command| match command {
@@ -250,9 +250,9 @@ fn beams_are_shown_as_they_stand_and_then_with_what_they_are_worth() {
     generated(&mut bench, job);
     bench.harness.get_by_label_contains("Decoding: greedy").click();
     bench.settle();
-    click(&mut bench, say!("compare.how"));
-    click(&mut bench, say!("compare.beam_search"));
-    click(&mut bench, say!("compare.generate"));
+    click(&mut bench, t!("compare.how"));
+    click(&mut bench, t!("compare.beam_search"));
+    click(&mut bench, t!("compare.generate"));
     let job = bench
         .last(|command| match command {
             Command { job, ask: Ask::Generate(request) } => {
@@ -309,7 +309,7 @@ fn library_and_settings_have_something_to_say() {
 /// The library of a window that has heard what the cache has, with an id typed.
 fn asking_hub(start: Start, field: &str) -> Bench {
     let mut bench = perform(Bench::with_runs(start, Vec::new()), Action::Show(Screen::Library));
-    bench.hear(News::Hub(hub_facts()));
+    bench.hear(BackendEvent::Hub(hub_facts()));
     bench.harness.get_by_label(field).focus();
     bench.harness.get_by_label(field).type_text("Langboat/bloom-389m-zh");
     bench.settle();
@@ -325,7 +325,7 @@ fn listed(start: Start, field: &str, look_up: &str) -> Bench {
         _ => None,
     });
     let listing = Box::new(listing());
-    bench.hear(News::Hub(HubEvent::Listed { job: job.expect("the press asks the hub"), listing }));
+    bench.hear(BackendEvent::Hub(HubEvent::Listed { job: job.expect("the press asks the hub"), listing }));
     bench
 }
 
@@ -346,7 +346,7 @@ fn fetching(start: Start) -> (Bench, JobId) {
         total_bytes: listing().total_bytes(),
         bytes_per_sec: 12_300_000.0,
     };
-    bench.hear(News::Hub(HubEvent::Progress { job, progress }));
+    bench.hear(BackendEvent::Hub(HubEvent::Progress { job, progress }));
     (bench, job)
 }
 
@@ -377,8 +377,8 @@ fn the_library_shows_how_far_a_download_is_and_why_it_ended() {
     let mut kept = Box::new(listing());
     kept.files[1].here_bytes = kept.files[1].bytes;
     kept.files[2].here_bytes = 396_000_000;
-    failed.hear(News::Hub(HubEvent::Kept { job, listing: kept }));
-    failed.hear(News::Hub(HubEvent::Failed { job, failure }));
+    failed.hear(BackendEvent::Hub(HubEvent::Kept { job, listing: kept }));
+    failed.hear(BackendEvent::Hub(HubEvent::Failed { job, failure }));
     failed.harness.get_by_label("Download 382 MB");
     pictures([(busy, "library_busy"), (failed, "library_failed")]);
 }
@@ -403,7 +403,7 @@ fn a_new_run_says_what_it_waits_for_and_what_is_missing() {
 #[test]
 fn a_screen_without_a_run_says_so_and_a_lost_engine_too() {
     let mut lost = Bench::with_runs(Start::default(), runs());
-    lost.hear(News::EngineGone);
+    lost.hear(BackendEvent::EngineGone);
     pictures([(shown(Screen::Training), "training_empty"), (lost, "runs_failed")]);
 }
 

@@ -36,12 +36,12 @@ fn a_run_on_conversations_keeps_that_they_are_turns() {
 }
 
 #[test]
-fn only_a_method_with_slots_has_slots_in_the_legend() {
-    let slots = "slots before the text";
+fn only_a_method_with_virtual_tokens_has_them_in_the_legend() {
+    let virtual_tokens = "virtual tokens before the text";
     let bench = with_rows(config(), preview_rows());
-    bench.harness.get_by_label(slots);
+    bench.harness.get_by_label(virtual_tokens);
     let lora = RunConfig { method: MethodConfig::Lora(LoraConfig::default()), ..config() };
     let bench = with_rows(lora, preview_rows());
-    assert!(bench.harness.query_by_label(slots).is_none());
+    assert!(bench.harness.query_by_label(virtual_tokens).is_none());
     bench.harness.get_by_label("prompt, no loss");
 }

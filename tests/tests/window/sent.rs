@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use app::i18n::Language;
 use app::store::{Answer, ModelRow, Request, RunState};
-use app::text::Language;
 use egui_kittest::kittest::Queryable as _;
 use engine::bundle::{BaseModel, Manifest, OtherParts, SharedTemplate};
 use engine::config::{BeginToken, MethodConfig, PrefixConfig, Task, TaskRecord};

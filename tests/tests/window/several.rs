@@ -1,6 +1,8 @@
 //! Where there are several: tasks of one prompt, datasets of one run, adapters that vote.
 
 use app::action::{Action, Screen};
+use app::screens::compare::action::CompareAction;
+use app::state::outbox::Fill;
 use app::store::{Answer, RunRow, RunState};
 use egui_kittest::kittest::Queryable as _;
 use engine::config::{MethodConfig, PromptConfig, PromptTasks, RunConfig};
@@ -18,7 +20,7 @@ fn comparing(runs: &[RunRow], method: &MethodConfig) -> Bench {
     let bench = Bench::with_runs(Start::default(), runs.to_vec());
     let mut bench = perform(bench, Action::Open(runs[0].id.clone(), Screen::Compare));
     for other in &runs[1..] {
-        bench = perform(bench, Action::ToggleColumn(other.id.clone()));
+        bench = perform(bench, Action::Compare(CompareAction::ToggleColumn(other.id.clone())));
     }
     for run in runs {
         let mut detail = detail(run.clone(), 40);
@@ -34,7 +36,7 @@ fn comparing(runs: &[RunRow], method: &MethodConfig) -> Bench {
 /// The job of the generation that is under way or begins, and the task of each of its streams.
 fn generation(bench: &mut Bench) -> (JobId, Vec<Option<String>>) {
     let window = bench.harness.state().as_ref().expect("the window is open");
-    if window.state.comparison.job.is_none() {
+    if !window.state.comparison.generation.is_open() {
         click(bench, "Generate");
     }
     let sent = bench.last(|command| match command {
@@ -107,7 +109,7 @@ fn the_rows_of_each_dataset_can_be_looked_at() {
     let more = serde_json::json!({"train": "/sets/others.csv", "name": "reviews", "source_column": "body"});
     several.data.more = vec![serde_json::from_value(more).expect("a dataset")];
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.refill = Some(Box::new(several));
+    window.state.fill(Fill::Run(Box::new(several)));
     bench = perform(bench, Action::Show(Screen::NewRun));
     bench.answer_form();
     bench.harness.get_by_label_contains("1,196");
@@ -128,7 +130,7 @@ fn the_rows_of_each_dataset_can_be_looked_at() {
     bench.harness.get_by_label_contains("77 training rows");
     bench.harness.check_accessibility();
     let window = bench.harness.state().as_ref().expect("the window is open");
-    let first = window.state.preview.known.as_ref().expect("the first is still known");
+    let first = window.state.new_run.preview.known().expect("the first is still known");
     assert_eq!(first.train_rows, 1196, "the form goes by the first dataset");
     picture(&mut bench, "new_run_datasets");
 }

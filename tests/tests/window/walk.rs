@@ -1,10 +1,10 @@
 //! What a person does: screens are walked through in both languages, a run is started, paused, stopped and left.
 
 use app::action::Screen;
+use app::i18n::Language;
 use app::settings::Settings;
 use app::store::{Answer, Request, RunState};
-use app::text::Language;
-use app::workbench::link::News;
+use app::window::backend::BackendEvent;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::error::Failure;
@@ -71,7 +71,7 @@ fn every_character_of_both_languages_has_a_glyph() {
     for language in [Language::English, Language::Chinese] {
         let mut harness = egui_kittest::Harness::new_ui(move |ui| {
             app::theme::install(ui.ctx());
-            for text in app::text::words(language).values() {
+            for text in app::i18n::words(language).values() {
                 ui.label(text);
             }
         });
@@ -172,20 +172,20 @@ fn a_second_run_waits_for_the_first() {
 fn closing_during_a_run_asks_and_can_be_taken_back() {
     let mut bench = training(Start::default());
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.leaving = app::action::Leaving::Asking;
+    window.state.leaving = app::state::exit::ExitState::Asking;
     bench.settle();
     bench.harness.get_by_label("Keep running until done");
     click(&mut bench, "Cancel");
     assert!(bench.harness.query_by_label("Keep running until done").is_none());
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    window.state.leaving = app::action::Leaving::Asking;
+    window.state.leaving = app::state::exit::ExitState::Asking;
     bench.settle();
     click(&mut bench, "Pause and quit");
     let job = train_job(&bench);
     assert!(bench.last(|c| matches!(c, Command { ask: Ask::Stop, .. }).then_some(())).is_some());
     bench.event(job, Report::Finished { outcome: Outcome::Stopped });
     let window = bench.harness.state().as_ref().expect("the window is open");
-    assert_eq!(window.state.leaving, app::action::Leaving::Now);
+    assert_eq!(window.state.leaving, app::state::exit::ExitState::Now);
 }
 
 #[test]
@@ -231,14 +231,14 @@ fn a_model_that_cannot_be_used_is_explained_under_its_field() {
 /// The window with a list of files, and a download of them under way.
 fn downloading() -> (Bench, JobId) {
     let mut bench = Bench::with_runs(Start::default(), Vec::new());
-    bench.hear(News::Hub(hub_facts()));
+    bench.hear(BackendEvent::Hub(hub_facts()));
     click(&mut bench, "Library");
     bench.harness.get_by_label("Id of a model").focus();
     bench.harness.get_by_label("Id of a model").type_text("Langboat/bloom-389m-zh");
     bench.settle();
     click(&mut bench, "Look up");
     let job = last_job(&bench);
-    bench.hear(News::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
+    bench.hear(BackendEvent::Hub(HubEvent::Listed { job, listing: Box::new(listing()) }));
     click(&mut bench, "Download 664 MB");
     let job = last_job(&bench);
     (bench, job)
@@ -257,7 +257,7 @@ fn last_job(bench: &Bench) -> JobId {
 fn a_downloaded_model_is_read_and_can_be_trained_with() {
     let (mut bench, job) = downloading();
     let folder = listing().folder;
-    bench.hear(News::Hub(HubEvent::Fetched { job, folder: folder.clone() }));
+    bench.hear(BackendEvent::Hub(HubEvent::Fetched { job, folder: folder.clone() }));
     // As a banner in its card, and as a notice on any other screen.
     assert_eq!(bench.harness.query_all_by_label_contains("Langboat/bloom-389m-zh is here").count(), 2);
     let asked = bench.last(|command| match command {
@@ -279,9 +279,9 @@ fn a_download_is_cancelled_and_its_late_news_change_nothing() {
     click(&mut bench, "Cancel the download");
     assert_eq!(bench.last_of_hub(|c| matches!(c, HubCommand::Cancel { .. }).then_some(())), Some(()));
     bench.harness.get_by_label("Stopping");
-    bench.hear(News::Hub(HubEvent::Cancelled { job }));
+    bench.hear(BackendEvent::Hub(HubEvent::Cancelled { job }));
     bench.harness.get_by_label("Download 664 MB");
-    bench.hear(News::Hub(HubEvent::Fetched { job, folder: "/late".into() }));
+    bench.hear(BackendEvent::Hub(HubEvent::Fetched { job, folder: "/late".into() }));
     bench.harness.get_by_label("Download 664 MB");
     click(&mut bench, "Not now");
     assert!(bench.harness.query_by_label("Download 664 MB").is_none());
@@ -303,7 +303,7 @@ fn an_id_that_is_none_never_reaches_the_hub() {
 fn address_and_token_are_set_without_the_token_being_kept_anywhere_else() {
     // Tall enough for the card to be in sight: what is not cannot be pressed.
     let mut bench = Bench::with_runs(Start { size: [1280.0, 1400.0], ..Start::default() }, Vec::new());
-    bench.hear(News::Hub(hub_facts()));
+    bench.hear(BackendEvent::Hub(hub_facts()));
     click(&mut bench, "Settings");
     bench.harness.get_by_label("Address of the hub").focus();
     bench.harness.get_by_label("Address of the hub").type_text("https://mirror.example");

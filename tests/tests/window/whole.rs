@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use app::workbench::Workbench;
+use app::window::Workbench;
 use app::workspace::Workspace;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -23,7 +23,7 @@ impl Whole {
         let draw = move |ui: &mut egui::Ui, window: &mut Option<Workbench>| {
             let window = window.get_or_insert_with(|| {
                 let workspace = Workspace::open(&place).unwrap();
-                app::workbench::open(&workspace, ui.ctx(), settings(), Some(starter.clone())).unwrap()
+                app::window::open(&workspace, ui.ctx(), settings(), Some(starter.clone())).unwrap()
             });
             window.receive(ui.ctx());
             window.ui(ui);

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use app::action::Pick;
-use app::opening::{Kind, Opened};
+use app::opening::{Opened, PathKind};
 use app::settings::Settings;
 use app::store::{
     Access, Answer, CheckpointRow, Cursor, LogLevel, LogLine, Request, RunDetail, RunRow, RunState, Series,
 };
-use app::workbench::Workbench;
-use app::workbench::link::{Link, News};
+use app::window::Workbench;
+use app::window::backend::{Backend, BackendEvent};
 use app::workspace::RunId;
 use egui::Theme;
 use egui::accesskit::Role;
@@ -39,7 +39,7 @@ pub(crate) const NOW: i64 = 1_795_230_902;
 /// What was sent, and what is still to be heard.
 #[derive(Default)]
 pub(crate) struct World {
-    pub(crate) news: VecDeque<News>,
+    pub(crate) news: VecDeque<BackendEvent>,
     pub(crate) commands: Vec<Command>,
     pub(crate) requests: Vec<Request>,
     pub(crate) asked_hub: Vec<HubCommand>,
@@ -52,15 +52,15 @@ pub(crate) struct World {
     pub(crate) opened: Vec<Vec<PathBuf>>,
     pub(crate) opens: Option<Opened>,
     /// What is held over the window.
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<PathKind>,
     pub(crate) desks: Vec<String>,
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct FakeLink(pub(crate) Rc<RefCell<World>>);
+pub(crate) struct FakeBackend(pub(crate) Rc<RefCell<World>>);
 
-impl Link for FakeLink {
-    fn next(&mut self) -> Option<News> {
+impl Backend for FakeBackend {
+    fn next(&mut self) -> Option<BackendEvent> {
         self.0.borrow_mut().news.pop_front()
     }
     fn command(&mut self, command: Command) -> Result<(), Sentence> {
@@ -82,13 +82,13 @@ impl Link for FakeLink {
     fn open_paths(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();
         let opened = world.opens.clone().or_else(|| paths.first().cloned().map(Opened::Adapter));
-        world.news.extend(opened.map(News::Opened));
+        world.news.extend(opened.map(BackendEvent::Opened));
         world.opened.push(paths);
     }
     fn look_at(&mut self, paths: Vec<PathBuf>) {
         let mut world = self.0.borrow_mut();
         let kind = world.kind;
-        world.news.extend(kind.map(|kind| News::Hovered(paths, kind)));
+        world.news.extend(kind.map(|kind| BackendEvent::Hovered(paths, kind)));
     }
     fn write(&mut self, path: PathBuf, text: String) {
         self.0.borrow_mut().written.push((path, text));
@@ -141,20 +141,20 @@ impl Default for Start {
 
 /// Dark and English, whatever the machine speaks.
 pub(crate) fn settings() -> Settings {
-    Settings { language: app::text::Language::English, theme: app::theme::ThemeChoice::Dark, ..Settings::default() }
+    Settings { language: app::i18n::Language::English, theme: app::theme::ThemeChoice::Dark, ..Settings::default() }
 }
 
 impl Bench {
     pub(crate) fn new(start: Start) -> Self {
-        let link = FakeLink::default();
-        link.0.borrow_mut().read_only = start.read_only;
-        let world = link.0.clone();
+        let backend = FakeBackend::default();
+        backend.0.borrow_mut().read_only = start.read_only;
+        let world = backend.0.clone();
         let settings = start.settings;
-        let mut link = Some(link);
+        let mut backend = Some(backend);
         let draw = move |ui: &mut egui::Ui, bench: &mut Option<Workbench>| {
             let window = bench.get_or_insert_with(|| {
-                let link = link.take().expect("one window");
-                Workbench::new(ui.ctx(), Box::new(link), settings.clone(), Some(Box::new(config())))
+                let backend = backend.take().expect("one window");
+                Workbench::new(ui.ctx(), Box::new(backend), settings.clone(), Some(Box::new(config())))
             });
             window.receive(ui.ctx());
             let whole = ui.ctx().content_rect();
@@ -177,8 +177,11 @@ impl Bench {
     /// A window that knows its devices and has heard of these runs.
     pub(crate) fn with_runs(start: Start, runs: Vec<RunRow>) -> Self {
         let mut bench = Self::new(start);
-        bench.hear(News::Event(Event { job: bench.job_of_devices(), what: Report::Devices { devices: devices() } }));
-        bench.hear(News::Answer(Answer::Runs(runs)));
+        bench.hear(BackendEvent::Event(Event {
+            job: bench.job_of_devices(),
+            what: Report::Devices { devices: devices() },
+        }));
+        bench.hear(BackendEvent::Answer(Answer::Runs(runs)));
         bench
     }
 
@@ -187,17 +190,17 @@ impl Bench {
         self.harness.run_ok();
     }
 
-    pub(crate) fn hear(&mut self, news: News) {
+    pub(crate) fn hear(&mut self, news: BackendEvent) {
         self.world.borrow_mut().news.push_back(news);
         self.settle();
     }
 
     pub(crate) fn event(&mut self, job: JobId, what: Report) {
-        self.hear(News::Event(Event { job, what }));
+        self.hear(BackendEvent::Event(Event { job, what }));
     }
 
     pub(crate) fn answer(&mut self, answer: Answer) {
-        self.hear(News::Answer(answer));
+        self.hear(BackendEvent::Answer(answer));
     }
 
     /// The last command that a test looks for.

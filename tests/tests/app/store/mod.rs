@@ -1,5 +1,6 @@
 //! The store of runs: what the engine tells comes back to the screens, whatever happens to the database in between.
 
+mod changes;
 mod database;
 mod instances;
 mod recorded;

@@ -1,0 +1,192 @@
+//! Words on the screen, in English and Chinese.
+//!
+//! `locales/en.toml` and `locales/zh.toml` hold the same keys; [`t!`](crate::t) finds a sentence by its key and
+//! fills in its values. What the engine and the store say is a [`Sentence`], whose English is its key in
+//! `locales/sentences.zh.toml`; [`tell`] renders it. The language belongs to the thread that draws, so that two windows in
+//! two tests do not meet.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use engine::Sentence;
+use engine::error::Failure;
+use serde::{Deserialize, Serialize};
+
+/// The language a user asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// What the system speaks, if we do.
+    #[default]
+    System,
+    /// English.
+    English,
+    /// 中文.
+    Chinese,
+}
+
+impl Language {
+    /// The language that is spoken: never [`Language::System`].
+    pub fn resolved(self) -> Self {
+        match self {
+            Self::System => system_language(),
+            chosen => chosen,
+        }
+    }
+}
+
+fn system_language() -> Language {
+    let spoken =
+        ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    match spoken {
+        Some(name) if name.starts_with("zh") => Language::Chinese,
+        _ => Language::English,
+    }
+}
+
+thread_local! {
+    static SPOKEN: Cell<Language> = const { Cell::new(Language::English) };
+}
+
+/// The language of this thread from now on.
+pub fn set_language(language: Language) {
+    SPOKEN.set(language.resolved());
+}
+
+/// The language of this thread.
+pub fn language() -> Language {
+    SPOKEN.get()
+}
+
+type Words = BTreeMap<String, String>;
+
+static ENGLISH: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/en.toml")));
+static CHINESE: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/zh.toml")));
+/// Chinese by the English template, as [`Sentence`] has it.
+static SENTENCES: LazyLock<Words> = LazyLock::new(|| parse_flat(include_str!("../locales/sentences.zh.toml")));
+
+fn parse(source: &str) -> Words {
+    let table: BTreeMap<String, BTreeMap<String, String>> =
+        toml::from_str(source).expect("the word lists are part of the program and tested");
+    table
+        .into_iter()
+        .flat_map(|(section, words)| words.into_iter().map(move |(key, text)| (format!("{section}.{key}"), text)))
+        .collect()
+}
+
+fn parse_flat(source: &str) -> Words {
+    toml::from_str(source).expect("the sentences are part of the program and tested")
+}
+
+/// What went wrong and what to do, in words that are already told.
+pub fn failure(what: impl Display, advice: impl Display) -> Failure {
+    Failure { what: Sentence::verbatim(what), advice: Sentence::verbatim(advice) }
+}
+
+/// All keys of a language, with their sentences.
+pub fn words(language: Language) -> &'static BTreeMap<String, String> {
+    match language.resolved() {
+        Language::Chinese => &CHINESE,
+        Language::English | Language::System => &ENGLISH,
+    }
+}
+
+/// The sentence of a key; the key itself if there is none, which a test forbids.
+pub fn sentence(key: &'static str) -> &'static str {
+    words(language()).get(key).map_or(key, String::as_str)
+}
+
+/// A sentence with `{name}` replaced by its value, and `{name:row|rows}` by the word for one or for several.
+pub fn fill(key: &'static str, values: &[(&str, &dyn Display)]) -> String {
+    fill_in(sentence(key), values)
+}
+
+fn fill_in(template: &str, values: &[(&str, &dyn Display)]) -> String {
+    engine::sentence::fill(template, &|name| {
+        values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
+    })
+}
+
+/// A sentence of the engine or the store, in the language spoken here.
+pub fn tell(sentence: &Sentence) -> String {
+    sentence.render(&|template| match language() {
+        Language::Chinese => in_chinese(template),
+        Language::English | Language::System => None,
+    })
+}
+
+/// A sentence that stands alone: with a capital at its beginning.
+pub fn told(sentence: &Sentence) -> String {
+    as_sentence(&tell(sentence))
+}
+
+/// The Chinese of a template, if it has one.
+pub fn in_chinese(template: &str) -> Option<&'static str> {
+    SENTENCES.get(template).map(String::as_str)
+}
+
+/// Every template that has one.
+pub fn chinese_sentences() -> impl Iterator<Item = &'static str> {
+    SENTENCES.keys().map(String::as_str)
+}
+
+/// The sentence of a key, with its values: `t!("training.left", time = text)`.
+#[macro_export]
+macro_rules! t {
+    ($key:literal) => { $crate::i18n::sentence($key) };
+    ($key:literal, $($name:ident = $value:expr),+ $(,)?) => {
+        $crate::i18n::fill($key, &[$((stringify!($name), &$value as &dyn std::fmt::Display)),+])
+    };
+}
+
+/// What went wrong begins with a capital where it stands alone, unless its first word is the name of a setting.
+pub fn as_sentence(text: &str) -> String {
+    if text.split_whitespace().next().is_some_and(|word| word.trim_end_matches(['.', ':']).contains(['.', '_'])) {
+        return text.to_owned();
+    }
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_and_several_have_words_of_their_own() {
+        let said = |n: usize| fill_in("{n} {n:run was|runs were} interrupted", &[("n", &n)]);
+        assert_eq!(said(1), "1 run was interrupted");
+        assert_eq!(said(12), "12 runs were interrupted");
+        assert_eq!(fill_in("written {{ source }}, {n}", &[("n", &2)]), "written {{ source }}, 2");
+        assert_eq!(fill_in("{path}", &[("path", &"a{n}b")]), "a{n}b", "a value is no sentence");
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital_and_a_setting_does_not() {
+        assert_eq!(as_sentence("the file is empty"), "The file is empty");
+        assert_eq!(as_sentence("data.max_tokens: must be at least 1"), "data.max_tokens: must be at least 1");
+        assert_eq!(as_sentence("no"), "No");
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys_and_the_same_blanks() {
+        let blanks = |text: &str| -> Vec<String> {
+            let mut found: Vec<String> = text
+                .split('{')
+                .skip(1)
+                .filter_map(|part| part.split_once('}').map(|(name, _)| name.to_owned()))
+                // A word for one and one for several is English alone.
+                .filter(|name| !name.contains(':'))
+                .collect();
+            found.sort();
+            found
+        };
+        let (english, chinese) = (words(Language::English), words(Language::Chinese));
+        assert_eq!(english.keys().collect::<Vec<_>>(), chinese.keys().collect::<Vec<_>>());
+        for (key, text) in english {
+            assert_eq!(blanks(text), blanks(&chinese[key]), "the blanks of {key}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The screen *Compare*: one prompt, the base and any runs of one model beside each other.
+
+use std::collections::BTreeMap;
+
+use egui::{RichText, ScrollArea, Ui};
+use engine::data::TokenRow;
+use engine::generation::Sampling;
+use engine::protocol::Prompt;
+use serde::{Deserialize, Serialize};
+
+use super::action::CompareAction;
+use super::decoding;
+use super::state::GenerateForm;
+use crate::action::Action;
+use crate::format;
+use crate::screens::training::phase_line;
+use crate::state::State;
+use crate::state::notices::Level;
+use crate::t;
+use crate::theme::{self, tokens};
+use crate::widgets::button::{primary_ui, quiet_ui};
+use crate::widgets::containers::{banner_ui, card_ui, failure_ui, heading_ui};
+use crate::widgets::field;
+use crate::workspace::RunId;
+
+/// What the differing words of a column differ from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Marks {
+    /// The text that was wanted; where none is known, the base's.
+    #[default]
+    Wanted,
+    /// What the base says.
+    Base,
+    /// No word is marked.
+    Nothing,
+}
+
+/// What is being typed.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Compare {
+    prompt: String,
+    pub(super) reference: String,
+    /// The prompt is a source for the run's template.
+    as_source: bool,
+    row: Option<usize>,
+    /// Somebody has typed a prompt: none is put there any more without a click.
+    typed: bool,
+    sampling: Option<Sampling>,
+    strengths: Vec<(Option<RunId>, f64)>,
+    pub(super) marks: Marks,
+}
+
+impl Compare {
+    /// Draws the screen.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        let comparison = &state.comparison;
+        let mut generate = false;
+        heading_ui(ui, t!("screen.compare"), t!("compare.note"), |ui| {
+            let busy = comparison.generation.is_open();
+            let ready = !busy && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some();
+            if busy {
+                if quiet_ui(ui, true, t!("compare.stop")).clicked() {
+                    out.push(Action::Compare(CompareAction::StopGenerating));
+                }
+                ui.label(
+                    RichText::new(comparison.generation.phase.map(phase_line).unwrap_or_default())
+                        .color(tokens(ui).muted),
+                );
+                ui.spinner();
+            } else {
+                generate = primary_ui(ui, ready, t!("compare.generate")).clicked();
+            }
+        });
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            if let Some(failure) = &comparison.generation.failure {
+                failure_ui(ui, failure);
+                ui.add_space(theme::SMALL_GAP);
+            }
+            let reads_only = model_of(state).and_then(|folder| state.model(&folder));
+            let reads_only =
+                reads_only.is_some_and(|m| !m.tasks.is_empty() && !m.tasks.iter().any(|task| task.writes()));
+            if reads_only {
+                banner_ui(ui, Level::Info, t!("compare.encoder"), t!("compare.encoder_advice"), "", |_| {});
+                ui.add_space(theme::SMALL_GAP);
+            }
+            // Another row is another question, and whoever comes here wants to see what the run says.
+            generate |= self.prompt_ui(ui, state, out);
+            generate |= self.row.is_some() && comparison.is_unasked() && state.can_ask();
+            ui.add_space(theme::SMALL_GAP);
+            self.columns_ui(ui, state, out);
+            ui.add_space(theme::GAP);
+        });
+        if generate && !self.prompt.trim().is_empty() && !state.env.engine_gone && model_of(state).is_some() {
+            out.push(Action::Compare(CompareAction::Generate(Box::new(self.generate_form(state)))));
+        }
+    }
+
+    /// The strength of a column.
+    pub(super) fn strength(&mut self, run: Option<&RunId>) -> &mut f64 {
+        let place = self.strengths.iter().position(|(known, _)| known.as_ref() == run).unwrap_or_else(|| {
+            self.strengths.push((run.cloned(), 1.0));
+            self.strengths.len() - 1
+        });
+        &mut self.strengths[place].1
+    }
+
+    /// All that is typed.
+    pub(super) fn generate_form(&mut self, state: &State) -> GenerateForm {
+        let columns = &state.comparison.columns;
+        let strengths = columns.iter().map(|column| *self.strength(column.run.as_ref())).collect();
+        let text = self.prompt.clone();
+        let prompt = match state.compared().filter(|_| self.as_source) {
+            Some(config) => Prompt::Source {
+                text,
+                columns: BTreeMap::new(),
+                template: config.data.prompt_template.clone(),
+                begin_token: config.data.begin_token,
+                chat: config.data.chat,
+            },
+            None => Prompt::Text(text),
+        };
+        GenerateForm { prompt, sampling: self.sampling.clone().unwrap_or_default(), strengths }
+    }
+
+    /// `true` if another row was taken.
+    fn prompt_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
+        card_ui(ui, "", |ui| {
+            field::field_ui(ui, t!("compare.prompt"), t!("compare.prompt_help"), None, |ui| {
+                if field::code_ui(ui, &mut self.prompt, 2) {
+                    self.row = None;
+                    self.typed = true;
+                    self.reference.clear();
+                }
+            });
+            let moved = ui.horizontal_wrapped(|ui| {
+                let moved = self.row_ui(ui, state, out);
+                ui.add_space(12.0);
+                self.source_ui(ui, state);
+                moved
+            });
+            if !self.reference.is_empty() {
+                let line = t!("compare.reference", text = self.reference.trim());
+                ui.add(egui::Label::new(RichText::new(line).color(tokens(ui).muted)).wrap().selectable(true));
+            }
+            let sampling = self.sampling.get_or_insert_default();
+            let title = t!("compare.decoding", how = decoding::in_words(sampling));
+            egui::CollapsingHeader::new(RichText::new(title).small()).id_salt("decoding").show(ui, |ui| {
+                ui.add_space(4.0);
+                decoding::settings_ui(ui, sampling);
+            });
+            moved.inner
+        })
+    }
+
+    /// Typed text is a source in most cases, and a run knows only prompts that its template has made.
+    fn source_ui(&mut self, ui: &mut Ui, state: &State) {
+        let Some(config) = state.compared() else { return };
+        let template = format::shortened(&config.data.prompt_template.replace('\n', " "), 80);
+        let help = format!("{}\n\n{template}", t!("compare.as_source_help"));
+        field::check_ui(ui, &mut self.as_source, t!("compare.as_source"), &help);
+    }
+
+    /// `true` if another row was taken.
+    fn row_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) -> bool {
+        let rows = state.comparison.rows();
+        if rows.is_empty() {
+            let waiting = state.comparison.prompts.is_open();
+            let possible = !waiting && (state.comparison.runs().next().is_some() || state.env.starter.is_some());
+            if quiet_ui(ui, possible, t!("compare.load_rows")).on_hover_text(t!("compare.load_rows_help")).clicked() {
+                out.push(Action::Compare(CompareAction::FindPrompts));
+            }
+            if waiting {
+                ui.spinner();
+            }
+            return false;
+        }
+        let last = rows.len() - 1;
+        // Rows of other runs have come.
+        if self.row.is_some_and(|row| rows.get(row).is_none_or(|row| row.prompt != self.prompt)) {
+            self.row = None;
+        }
+        if self.row.is_none() && !self.typed {
+            self.take_row(rows, 0);
+        }
+        let mut moved = false;
+        if ui.add_enabled(self.row != Some(0), egui::Button::new(t!("compare.previous"))).clicked() {
+            self.take_row(rows, self.row.map_or(0, |row| row.saturating_sub(1)));
+            moved = true;
+        }
+        if ui.add_enabled(self.row != Some(last), egui::Button::new(t!("compare.next"))).clicked() {
+            self.take_row(rows, self.row.map_or(0, |row| (row + 1).min(last)));
+            moved = true;
+        }
+        if let Some(row) = self.row.and_then(|row| rows.get(row)) {
+            ui.label(RichText::new(t!("compare.row", row = row.row)).small().color(tokens(ui).muted));
+        }
+        moved
+    }
+
+    fn take_row(&mut self, rows: &[TokenRow], index: usize) {
+        if let Some(row) = rows.get(index) {
+            self.row = Some(index);
+            self.prompt.clone_from(&row.prompt);
+            self.reference.clone_from(&row.target);
+            (self.as_source, self.typed) = (false, false);
+        }
+    }
+}
+
+/// The model of the compared runs.
+pub(super) fn model_of(state: &State) -> Option<std::path::PathBuf> {
+    let run = state.comparison.runs().next();
+    run.and_then(|run| state.row(run))
+        .map(|row| row.model_folder.clone())
+        .or_else(|| state.env.starter.as_ref().map(|starter| starter.model.clone()))
+}

@@ -1,0 +1,97 @@
+//! The screens: each reads `&State` and returns actions; it keeps only what is being typed.
+
+pub mod compare;
+pub mod explorer;
+pub mod frame;
+pub mod incoming;
+pub mod library;
+pub mod new_run;
+pub mod runs;
+pub mod settings;
+pub mod training;
+
+use std::path::Path;
+
+use egui::Ui;
+
+use crate::action::{Action, Pick, Screen};
+use crate::desk::Desk;
+use crate::state::State;
+use crate::state::outbox::Fill;
+
+/// All screens.
+#[derive(Debug, Default)]
+pub struct Screens {
+    runs: runs::Runs,
+    new_run: new_run::NewRun,
+    training: training::Training,
+    compare: compare::Compare,
+    explorer: explorer::Explorer,
+    library: library::Library,
+    hub_settings: settings::HubSettings,
+    incoming: incoming::Incoming,
+    palette: frame::Palette,
+}
+
+impl Screens {
+    /// Draws the screen that is shown.
+    pub fn ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        match state.screen {
+            Screen::Runs => self.runs.ui(ui, state, out),
+            Screen::NewRun => self.new_run.ui(ui, state, out),
+            Screen::Training => self.training.ui(ui, state, out),
+            Screen::Compare => self.compare.ui(ui, state, out),
+            Screen::Explorer => self.explorer.ui(ui, state, out),
+            Screen::Library => self.library.ui(ui, state, out),
+            Screen::Settings => settings::settings_ui(ui, &mut self.hub_settings, state, out),
+        }
+        self.incoming.ui(ui, state, out);
+    }
+
+    /// Draws what stands over every screen: what is held over the window, the palette, the list of keys.
+    pub fn over_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
+        self.palette.ui(ui, state, out);
+        incoming::overlay_ui(ui, state);
+    }
+
+    /// What lies on the desk.
+    pub fn desk(&self, state: &State) -> Desk {
+        Desk {
+            screen: state.screen,
+            run: state.runs.view.as_ref().map(|view| view.id.clone()),
+            compared: state.comparison.runs().cloned().collect(),
+            compare: self.compare.clone(),
+            runs: self.runs.kept().clone(),
+            form: self.new_run.form().cloned().map(Box::new),
+        }
+    }
+
+    /// Puts back what was typed.
+    pub fn restore(&mut self, desk: &Desk) {
+        self.compare = desk.compare.clone();
+        self.runs.restore(desk.runs.clone());
+        if let Some(form) = &desk.form {
+            self.new_run.restore(form.as_ref().clone());
+        }
+    }
+
+    /// Takes in a path that was chosen in a dialog.
+    pub fn picked(&mut self, pick: Pick, path: &Path, state: &State) {
+        match pick {
+            Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
+            Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
+            Pick::IncomingModel => self.incoming.picked(path),
+            Pick::NeighboursCsv => self.explorer.picked(path),
+            Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
+        }
+    }
+
+    /// Fills the form of a new run.
+    pub fn fill(&mut self, fill: Fill, state: &State) {
+        match fill {
+            Fill::Run(config) => self.new_run.refill(&config),
+            Fill::Model(folder) => self.new_run.picked(Pick::Model, &folder, state),
+            Fill::Dataset(train, validation) => self.new_run.use_dataset(&train, validation.as_deref(), state),
+        }
+    }
+}

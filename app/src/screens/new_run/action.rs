@@ -1,0 +1,74 @@
+//! What can be asked for in the form *New run*.
+
+use std::path::PathBuf;
+
+use engine::config::RunConfig;
+use engine::protocol::Ask;
+use engine::training::{LabPlan, RateRange};
+
+use super::state::lab::InitLab;
+use super::state::preview::{PreviewOf, PreviewQuestion};
+use super::state::range::RangeTest;
+use crate::state::State;
+use crate::state::outbox::{Effect, Fill, NewRun};
+
+/// Something to be done about a new run.
+#[derive(Clone, Debug)]
+pub enum NewRunAction {
+    /// Begin a run with these settings, or put it into the queue.
+    Start(Box<RunConfig>),
+    /// Use a model in the form.
+    UseModel(PathBuf),
+    /// Use a dataset in the form, with validation rows if they come along.
+    UseDataset(PathBuf, Option<PathBuf>),
+    /// Tokenize rows.
+    Preview(PreviewOf, PreviewQuestion),
+    /// Try learning rates on the first steps of a run.
+    TestRange(Box<RunConfig>),
+    /// End that test, or take its curve away.
+    EndRange,
+    /// Hold initial values against each other on the first steps of a run.
+    CompareStarts(Box<RunConfig>, Box<LabPlan>),
+    /// End that lab, or take its table away.
+    EndLab,
+}
+
+impl State {
+    pub(crate) fn perform_new_run(&mut self, action: NewRunAction) {
+        match action {
+            NewRunAction::Start(config) => self.outbox.push(Effect::NewRun(NewRun::Trained(config))),
+            NewRunAction::UseModel(folder) => self.fill(Fill::Model(folder)),
+            NewRunAction::UseDataset(train, validation) => self.fill(Fill::Dataset(train, validation)),
+            NewRunAction::Preview(of, question) => {
+                let job = self.outbox.ask(question.ask(of));
+                self.new_run.preview_of(of).start(of, &question, job);
+            }
+            NewRunAction::TestRange(config) => {
+                self.new_run.range.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::TestRange { config: config.clone(), range: RateRange::default() });
+                self.new_run.range = RangeTest::new(config, job);
+            }
+            NewRunAction::EndRange => {
+                let test = &mut self.new_run.range;
+                if test.request.is_open() {
+                    test.request.stop(&mut self.outbox);
+                } else {
+                    *test = RangeTest::default();
+                }
+            }
+            NewRunAction::CompareStarts(config, plan) => {
+                self.new_run.lab.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::InitLab { config: config.clone(), plan: plan.as_ref().clone() });
+                self.new_run.lab = InitLab::new(config, *plan, job);
+            }
+            NewRunAction::EndLab => {
+                let lab = &mut self.new_run.lab;
+                if lab.request.is_open() {
+                    lab.request.stop(&mut self.outbox);
+                } else {
+                    *lab = InitLab::default();
+                }
+            }
+        }
+    }
+}

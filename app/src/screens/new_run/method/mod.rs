@@ -1,0 +1,112 @@
+//! The card *Method*: what is trained, and the settings of that.
+
+mod lora;
+mod prefix;
+mod prompt;
+
+use egui::{CollapsingHeader, RichText, Ui};
+use engine::models::ModelSummary;
+
+use super::check::{Field, Issue};
+use super::error_of;
+use super::form::RunForm;
+use super::lab::LabForm;
+use super::tuning::MethodKind;
+use crate::state::State;
+use crate::t;
+use crate::theme::{self, tokens};
+use crate::widgets::containers::card_ui;
+use crate::widgets::field;
+use crate::widgets::option_cards::{Choice, options_ui};
+
+/// Draws the card.
+pub(super) fn method_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], lab: &mut LabForm) {
+    let model = state.model_asked(&form.text.model);
+    card_ui(ui, t!("method.title"), |ui| {
+        chooser_ui(ui, form, model);
+        if let Some(error) = error_of(issues, Field::Method) {
+            ui.add(egui::Label::new(RichText::new(error).small().color(tokens(ui).bad)).wrap());
+        }
+        ui.add_space(theme::SMALL_GAP);
+        match form.tuning.kind {
+            MethodKind::Prefix => prefix::prefix_ui(ui, form, state, issues),
+            MethodKind::Prompt | MethodKind::PTuning => {
+                let task = form.shown_task(model);
+                prompt::prompt_ui(ui, &mut form.tuning, task, issues);
+            }
+            MethodKind::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
+            MethodKind::TopLayers => top_layers_ui(ui, form, model),
+            MethodKind::Text => text_ui(ui, form, issues),
+            MethodKind::Full => note_ui(ui, t!("method.full_note")),
+            MethodKind::HeadOnly => note_ui(ui, t!("method.head_note")),
+        }
+        if matches!(form.tuning.kind, MethodKind::Prefix | MethodKind::Prompt | MethodKind::PTuning | MethodKind::Lora)
+        {
+            lab.button_ui(ui, form);
+        }
+        if form.tuning.kind.takes_lora() {
+            beside_ui(ui, form, model, issues);
+        }
+    });
+}
+
+/// One sentence for each method. What is of no use for the task says why.
+fn chooser_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) {
+    let task = form.shown_task(model);
+    let choices = MethodKind::ALL.map(|kind| {
+        let (title, note) = words(kind);
+        Choice { value: kind, title, note, why_not: kind.why_not(task) }
+    });
+    if options_ui(ui, &mut form.tuning.kind, &choices) {
+        form.follow_method();
+    }
+}
+
+fn words(kind: MethodKind) -> (&'static str, &'static str) {
+    match kind {
+        MethodKind::Prefix => (t!("method.prefix"), t!("method.prefix_is")),
+        MethodKind::Prompt => (t!("method.prompt"), t!("method.prompt_is")),
+        MethodKind::PTuning => (t!("method.p_tuning"), t!("method.p_tuning_is")),
+        MethodKind::Lora => (t!("method.lora"), t!("method.lora_is")),
+        MethodKind::Full => (t!("method.full"), t!("method.full_is")),
+        MethodKind::TopLayers => (t!("method.top"), t!("method.top_is")),
+        MethodKind::HeadOnly => (t!("method.head"), t!("method.head_is")),
+        MethodKind::Text => (t!("method.text"), t!("method.text_is")),
+    }
+}
+
+fn top_layers_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) {
+    let most = model.map_or(1000, |model| model.n_layers.max(1));
+    field::field_ui(ui, t!("method.top_layers"), t!("method.top_layers_help"), None, |ui| {
+        field::count_ui(ui, &mut form.tuning.top_layers, 1..=most)
+    });
+    note_ui(ui, t!("method.full_note"));
+}
+
+fn text_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
+    let text = &mut form.tuning.text;
+    let error = error_of(issues, Field::Text);
+    field::field_ui(ui, t!("method.instruction"), t!("method.instruction_help"), error, |ui| {
+        field::code_ui(ui, &mut text.instruction, 4)
+    });
+    field::field_ui(ui, t!("method.shots"), t!("method.shots_help"), None, |ui| {
+        field::count_ui(ui, &mut text.shots, 0..=1000)
+    });
+    note_ui(ui, t!("method.text_note"));
+}
+
+/// Matrices of low rank that are trained together with what stands in the text.
+fn beside_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>, issues: &[Issue]) {
+    let title = if form.tuning.with_lora { t!("method.beside_on") } else { t!("method.beside") };
+    CollapsingHeader::new(title).id_salt("beside").show(ui, |ui| {
+        ui.add_space(6.0);
+        field::check_ui(ui, &mut form.tuning.with_lora, t!("method.with_lora"), t!("method.lora_is"));
+        if form.tuning.with_lora {
+            lora::lora_ui(ui, &mut form.tuning.lora, model, issues);
+        }
+    });
+}
+
+fn note_ui(ui: &mut Ui, note: &str) {
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+}

@@ -1,0 +1,118 @@
+//! The settings of a prefix: where it sits, and what it begins as.
+
+use egui::Ui;
+use engine::config::{MlpActivation, Task};
+use engine::models::Site;
+
+use super::super::check::{Field, Issue};
+use super::super::form::RunForm;
+use super::super::{error_of, start};
+use crate::state::State;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+use crate::widgets::prefix_drawing::{Captions, Drawing, prefix_drawing_ui};
+use crate::{layer_list, t};
+
+/// Draws them.
+pub(super) fn prefix_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
+    let n_layers = state.model_asked(&form.text.model).map_or(0, |model| model.n_layers);
+    let captions = Captions {
+        prefix: t!("method.drawing_prefix"),
+        text: t!("method.drawing_text"),
+        layers: t!("method.drawing_layers"),
+        network: t!("method.drawing_network"),
+    };
+    let task = form.shown_task(state.model_asked(&form.text.model));
+    let chosen = layer_list::from_text(&form.tuning.prefix.layers).ok().flatten();
+    let drawing = Drawing {
+        n_layers,
+        layers: chosen.as_deref(),
+        network: form.tuning.prefix.network.on,
+        infix: form.is_infix(task),
+    };
+    prefix_drawing_ui(ui, drawing, captions);
+    ui.columns(3, |sides| {
+        let error = error_of(issues, Field::Prefix);
+        field::field_ui(&mut sides[0], t!("method.length"), t!("method.length_help"), error, |ui| {
+            field::count_ui(ui, &mut form.tuning.prefix.config.n_virtual, 1..=4096)
+        });
+        field::field_ui(&mut sides[1], t!("method.dropout"), t!("method.dropout_help"), None, |ui| {
+            field::number_ui(ui, &mut form.tuning.prefix.config.dropout, 0.0..=0.95, 0.005)
+        });
+        // A network gives all virtual tokens or none.
+        sides[2].add_enabled_ui(!form.tuning.prefix.network.on, |ui| {
+            field::field_ui(ui, t!("method.frozen_virtual"), t!("method.frozen_virtual_help"), None, |ui| {
+                field::count_ui(
+                    ui,
+                    &mut form.tuning.prefix.config.n_frozen,
+                    0..=form.tuning.prefix.config.n_virtual.saturating_sub(1),
+                )
+            });
+        });
+    });
+    place_ui(ui, form, state, issues);
+    sites_ui(ui, form, state, issues);
+    network_ui(ui, form);
+    start::start_ui(ui, form, state, issues);
+}
+
+/// The layers that get a prefix, and where it stands in the text of a model that goes on with it.
+fn place_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
+    let task = form.shown_task(state.model_asked(&form.text.model));
+    ui.columns(2, |sides| {
+        let error = error_of(issues, Field::Layers);
+        field::field_ui(&mut sides[0], t!("method.layers"), t!("method.layers_help"), error, |ui| {
+            field::text_ui(ui, &mut form.tuning.prefix.layers, t!("method.all_layers"))
+        });
+        if task == Task::Causal {
+            field::field_ui(&mut sides[1], t!("method.place"), t!("method.place_help"), None, |ui| {
+                let places = [(false, t!("method.before_text")), (true, t!("method.infix"))];
+                segmented_ui(ui, &mut form.tuning.prefix.config.infix, &places)
+            });
+        }
+    });
+}
+
+/// The places of a prefix, where the model has more than one.
+fn sites_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
+    if state.model_asked(&form.text.model).is_none_or(|model| model.encoder_layers == 0) {
+        return;
+    }
+    let error = error_of(issues, Field::Sites);
+    field::field_ui(ui, t!("method.sites"), t!("method.sites_help"), error, |ui| {
+        let words = [t!("method.site_encoder"), t!("method.site_decoder"), t!("method.site_cross")];
+        ui.horizontal_wrapped(|ui| {
+            for (site, word) in Site::ALL.into_iter().zip(words) {
+                let mut chosen = form.tuning.prefix.sites.contains(&site);
+                if ui.checkbox(&mut chosen, word).changed() {
+                    form.tuning.prefix.sites.retain(|other| *other != site);
+                    form.tuning.prefix.sites.extend(chosen.then_some(site));
+                    form.tuning.prefix.sites.sort();
+                }
+            }
+        })
+        .response
+    });
+}
+
+fn network_ui(ui: &mut Ui, form: &mut RunForm) {
+    let (name, help) = (t!("method.reparameterise"), t!("method.reparameterise_help"));
+    if field::check_ui(ui, &mut form.tuning.prefix.network.on, name, help) {
+        form.follow_method();
+    }
+    if !form.tuning.prefix.network.on {
+        return;
+    }
+    ui.columns(3, |sides| {
+        field::field_ui(&mut sides[2], t!("method.hidden_layers"), t!("method.hidden_layers_help"), None, |ui| {
+            segmented_ui(ui, &mut form.tuning.prefix.network.value.hidden_layers, &[(1, "1"), (2, "2")])
+        });
+        field::field_ui(&mut sides[0], t!("method.width"), t!("method.width_help"), None, |ui| {
+            field::count_ui(ui, &mut form.tuning.prefix.network.value.width, 1..=65_536)
+        });
+        field::field_ui(&mut sides[1], t!("method.activation"), "", None, |ui| {
+            let names = [(MlpActivation::Tanh, "tanh"), (MlpActivation::Relu, "ReLU"), (MlpActivation::Gelu, "GELU")];
+            segmented_ui(ui, &mut form.tuning.prefix.network.value.activation, &names)
+        });
+    });
+}

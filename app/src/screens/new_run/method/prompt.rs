@@ -1,0 +1,103 @@
+//! The settings of a soft prompt, and of the network behind it in P-tuning.
+
+use egui::{RichText, Ui};
+use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit, Task};
+
+use super::super::check::{Field, Issue};
+use super::super::error_of;
+use super::super::tuning::{MethodKind, Tuning};
+use super::note_ui;
+use crate::t;
+use crate::theme::tokens;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+
+/// Draws them.
+pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+    let error = error_of(issues, Field::Prefix);
+    if tuning.kind == MethodKind::PTuning {
+        ui.columns(2, |sides| {
+            length_ui(&mut sides[0], tuning, error);
+            network_ui(&mut sides[1], &mut tuning.encoder);
+        });
+        sizes_ui(ui, &mut tuning.encoder);
+        note_ui(ui, t!("method.p_tuning_note"));
+    } else {
+        length_ui(ui, tuning, error);
+        init_ui(ui, tuning, task, issues);
+    }
+}
+
+fn length_ui(ui: &mut Ui, tuning: &mut Tuning, error: Option<&str>) {
+    field::field_ui(ui, t!("method.prompt_length"), t!("method.prompt_length_help"), error, |ui| {
+        field::count_ui(ui, &mut tuning.prompt.n_virtual, 1..=4096)
+    });
+}
+
+fn network_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
+    field::field_ui(ui, t!("method.network"), t!("method.network_help"), None, |ui| {
+        let names = [
+            (PromptEncoderKind::Mlp, "MLP"),
+            (PromptEncoderKind::Lstm, "LSTM"),
+            (PromptEncoderKind::Tanh, t!("method.network_tanh")),
+        ];
+        segmented_ui(ui, &mut encoder.kind, &names)
+    });
+}
+
+/// Width 0 is that of the embeddings.
+fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
+    ui.columns(2, |sides| {
+        let mut width = encoder.width.unwrap_or(0);
+        field::field_ui(&mut sides[0], t!("method.encoder_width"), t!("method.encoder_width_help"), None, |ui| {
+            field::count_ui(ui, &mut width, 0..=65_536)
+        });
+        encoder.width = Some(width).filter(|width| *width > 0);
+        if encoder.kind == PromptEncoderKind::Lstm {
+            field::field_ui(&mut sides[1], t!("method.encoder_layers"), "", None, |ui| {
+                field::count_ui(ui, &mut encoder.layers, 1..=8)
+            });
+        }
+    });
+}
+
+fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+    let words = PromptInit::Words { text: tuning.prompt_words.clone() };
+    let mut choices = vec![
+        (PromptInit::ScaledRandom, t!("method.init_scaled")),
+        (PromptInit::Vocabulary, t!("method.init_vocabulary")),
+        (PromptInit::Frequent, t!("method.init_frequent")),
+        (words, t!("method.init_words")),
+        (PromptInit::Random, t!("method.init_random")),
+        (PromptInit::Zero, t!("method.init_zero")),
+    ];
+    if task.has_classes() || tuning.prompt.init == PromptInit::Classes {
+        choices.insert(3, (PromptInit::Classes, t!("method.init_classes")));
+    }
+    // A run file can ask for it; the form keeps what it says.
+    if matches!(tuning.prompt.init, PromptInit::Adapter { .. }) {
+        choices.push((tuning.prompt.init.clone(), t!("method.init_adapter")));
+    }
+    let choices: Vec<_> = choices.into_iter().map(|(init, name)| (init, name.to_owned())).collect();
+    field::field_ui(ui, t!("method.init"), t!("method.prompt_init_help"), None, |ui| {
+        field::choice_ui(ui, "prompt_init", &mut tuning.prompt.init, &choices)
+    });
+    let note = match &tuning.prompt.init {
+        PromptInit::Adapter { .. } => t!("method.adapter_note"),
+        PromptInit::ScaledRandom => t!("method.prompt_scaled_note"),
+        PromptInit::Random => t!("method.prompt_random_note"),
+        PromptInit::Zero => t!("method.prompt_zero_note"),
+        PromptInit::Vocabulary => t!("method.prompt_vocabulary_note"),
+        PromptInit::Frequent => t!("method.prompt_frequent_note"),
+        PromptInit::Classes => t!("method.prompt_classes_note"),
+        PromptInit::Words { .. } => t!("method.prompt_words_note"),
+    };
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+    let error = error_of(issues, Field::Words);
+    if let PromptInit::Words { text } = &mut tuning.prompt.init {
+        field::field_ui(ui, t!("method.words"), "", error, |ui| field::text_ui(ui, text, t!("method.words_hint")));
+        tuning.prompt_words.clone_from(text);
+    } else if let Some(error) = error {
+        ui.add(egui::Label::new(RichText::new(error).small().color(tokens(ui).bad)).wrap());
+    }
+}

@@ -1,0 +1,24 @@
+//! The screen *New run*: one page, Model · Data · Method · Schedule, with a card at the right that says what the run
+//! will cost and whether it can begin.
+
+pub mod action;
+pub mod budget;
+pub mod check;
+mod data;
+mod datasets;
+pub mod form;
+mod lab;
+mod method;
+mod model;
+mod optimizer;
+mod preview_card;
+mod range;
+mod rows;
+mod schedule;
+mod start;
+pub mod state;
+pub mod tuning;
+mod ui;
+
+pub use self::ui::NewRun;
+use self::ui::{LengthCache, error_of};

@@ -1,0 +1,177 @@
+//! In the card *Schedule*: how the rate moves, and what becomes of a gradient.
+
+use egui::{CollapsingHeader, RichText, Ui};
+use engine::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig};
+
+use super::form::{RunForm, WarmUp};
+use crate::t;
+use crate::theme::tokens;
+use crate::widgets::button::segmented_ui;
+use crate::widgets::field;
+
+/// Draws it.
+pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, form));
+        schedule_numbers_ui(&mut sides[0], &mut form.config.training.schedule);
+        field::field_ui(&mut sides[1], t!("schedule.loss"), t!("schedule.loss_help"), None, |ui| {
+            let names = [
+                (LossReduction::TokenMean, t!("schedule.token_mean")),
+                (LossReduction::SentenceSum, t!("schedule.sentence_sum")),
+            ];
+            segmented_ui(ui, &mut form.config.training.loss, &names)
+        });
+    });
+    ui.columns(2, |sides| {
+        warm_up_ui(&mut sides[0], form);
+        let t = &mut form.config.training;
+        let effective = t.batch_size * t.accumulation;
+        field::field_ui(&mut sides[1], t!("schedule.accumulation"), t!("schedule.accumulation_help"), None, |ui| {
+            field::count_ui(ui, &mut t.accumulation, 1..=1024)
+        });
+        let note = RichText::new(t!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
+        sides[1].label(note);
+    });
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.optimizer"), t!("schedule.optimizer_help"), None, |ui| {
+            let choices = OptimizerConfig::all().map(|optimizer| (optimizer.name(), title(&optimizer).to_owned()));
+            let mut chosen = form.config.training.optimizer.name();
+            if field::choice_ui(ui, "optimizer", &mut chosen, &choices)
+                && let Some(optimizer) = OptimizerConfig::all().into_iter().find(|other| other.name() == chosen)
+            {
+                form.config.training.optimizer = optimizer;
+                form.follow_method();
+            }
+        });
+        field::field_ui(&mut sides[1], t!("schedule.decay"), t!("schedule.decay_help"), None, |ui| {
+            field::number_ui(ui, form.config.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
+        });
+    });
+    let constants = CollapsingHeader::new(t!("schedule.constants")).id_salt("constants");
+    constants.show(ui, |ui| match &mut form.config.training.optimizer {
+        OptimizerConfig::AdamW(adam) | OptimizerConfig::Adam(adam) => adam_ui(ui, adam),
+        OptimizerConfig::Adafactor(adafactor) => adafactor_ui(ui, adafactor),
+        OptimizerConfig::Sgd(sgd) => sgd_ui(ui, sgd),
+    });
+}
+
+/// Proper names, in no language.
+fn title(optimizer: &OptimizerConfig) -> &'static str {
+    match optimizer {
+        OptimizerConfig::AdamW(_) => "AdamW",
+        OptimizerConfig::Adam(_) => "Adam",
+        OptimizerConfig::Adafactor(_) => "Adafactor",
+        OptimizerConfig::Sgd(_) => "SGD",
+    }
+}
+
+fn rate_schedule_ui(ui: &mut Ui, form: &mut RunForm) {
+    let title = |schedule: &Schedule| match schedule {
+        Schedule::Linear => t!("schedule.linear"),
+        Schedule::Cosine => t!("schedule.cosine"),
+        Schedule::Constant => t!("schedule.constant"),
+        Schedule::Polynomial { .. } => t!("schedule.polynomial"),
+        Schedule::InverseSqrt { .. } => t!("schedule.inverse_sqrt"),
+        Schedule::CosineWithRestarts { .. } => t!("schedule.restarts"),
+    };
+    let choices = Schedule::all().map(|schedule| (schedule.name(), title(&schedule).to_owned()));
+    let mut chosen = form.config.training.schedule.name();
+    if field::choice_ui(ui, "rate_schedule", &mut chosen, &choices)
+        && let Some(schedule) = Schedule::all().into_iter().find(|other| other.name() == chosen)
+    {
+        form.config.training.schedule = schedule;
+    }
+}
+
+/// The numbers of a schedule that has some.
+fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
+    match schedule {
+        Schedule::Linear | Schedule::Cosine | Schedule::Constant => {}
+        Schedule::Polynomial { power, end_rate } => {
+            field::field_ui(ui, t!("schedule.power"), t!("schedule.power_help"), None, |ui| {
+                field::number_ui(ui, power, 0.01..=100.0, 0.05)
+            });
+            field::field_ui(ui, t!("schedule.end_rate"), "", None, |ui| field::small_ui(ui, end_rate, 0.0..=1e3));
+        }
+        Schedule::InverseSqrt { timescale } => {
+            let mut steps = timescale.unwrap_or(0);
+            field::field_ui(ui, t!("schedule.timescale"), t!("schedule.timescale_help"), None, |ui| {
+                field::count_ui(ui, &mut steps, 0..=100_000_000)
+            });
+            *timescale = Some(steps).filter(|steps| *steps > 0);
+        }
+        Schedule::CosineWithRestarts { cycles } => {
+            field::field_ui(ui, t!("schedule.cycles"), "", None, |ui| field::count_ui(ui, cycles, 1..=10_000));
+        }
+    }
+}
+
+fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
+    let t = &mut form.config.training;
+    match form.memory.warm_up {
+        WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), t!("schedule.warmup_help"), None, |ui| {
+            field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
+        }),
+        WarmUp::Share => {
+            field::field_ui(ui, t!("schedule.warmup_share"), t!("schedule.warmup_share_help"), None, |ui| {
+                field::number_ui(ui, &mut t.warmup_share, 0.0..=1.0, 0.002)
+            })
+        }
+    };
+    let names = [(WarmUp::Steps, t!("schedule.warmup_in_steps")), (WarmUp::Share, t!("schedule.warmup_as_share"))];
+    segmented_ui(ui, &mut form.memory.warm_up, &names);
+}
+
+fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
+    ui.columns(3, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.beta1_help"), None, |ui| {
+            field::number_ui(ui, &mut adam.beta1, 0.0..=0.9999, 0.001)
+        });
+        field::field_ui(&mut sides[1], t!("schedule.beta2"), t!("schedule.beta2_help"), None, |ui| {
+            field::number_ui(ui, &mut adam.beta2, 0.0..=0.9999, 0.0005)
+        });
+        field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
+            field::small_ui(ui, &mut adam.epsilon, 1e-30..=1.0)
+        });
+    });
+}
+
+fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
+    ui.columns(3, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.decay_rate"), t!("schedule.decay_rate_help"), None, |ui| {
+            field::number_ui(ui, &mut adafactor.decay_rate, -10.0..=0.0, 0.01)
+        });
+        field::field_ui(&mut sides[1], t!("schedule.threshold"), t!("schedule.threshold_help"), None, |ui| {
+            field::number_ui(ui, &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05)
+        });
+        field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
+            field::small_ui(ui, &mut adafactor.epsilon, 1e-37..=1.0)
+        });
+    });
+    ui.columns(3, |sides| {
+        let mut beta1 = adafactor.beta1.unwrap_or(0.0);
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.no_momentum_help"), None, |ui| {
+            field::number_ui(ui, &mut beta1, 0.0..=0.9999, 0.005)
+        });
+        adafactor.beta1 = Some(beta1).filter(|beta1| *beta1 > 0.0);
+        let scale = sides[1].checkbox(&mut adafactor.scale_parameter, t!("schedule.scale"));
+        scale.on_hover_text(t!("schedule.scale_help"));
+        if adafactor.scale_parameter {
+            field::field_ui(&mut sides[2], t!("schedule.epsilon_scale"), "", None, |ui| {
+                field::small_ui(ui, &mut adafactor.epsilon_scale, 1e-30..=1.0)
+            });
+        }
+    });
+}
+
+fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig) {
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.momentum"), t!("schedule.no_momentum_help"), None, |ui| {
+            field::number_ui(ui, &mut sgd.momentum, 0.0..=0.9999, 0.005)
+        });
+        sgd.nesterov &= sgd.momentum > 0.0;
+        sides[1].add_enabled_ui(sgd.momentum > 0.0, |ui| {
+            field::check_ui(ui, &mut sgd.nesterov, t!("schedule.nesterov"), t!("schedule.nesterov_help"));
+        });
+    });
+}

@@ -1,0 +1,202 @@
+//! The card *Schedule*: how long, how fast, on what; the rest is folded away with a count of what was changed.
+
+use egui::{CollapsingHeader, ComboBox, RichText, Ui};
+use engine::config::{RunConfig, TrainingConfig};
+use engine::device::DeviceChoice;
+use engine::nn::Precision;
+use engine::recipes::Recipe;
+
+use super::check::{Field, Issue};
+use super::form::{LengthUnit, RunForm};
+use super::tuning::MethodKind;
+use super::{error_of, optimizer, range};
+use crate::action::Action;
+use crate::i18n::tell;
+use crate::state::State;
+use crate::t;
+use crate::theme::tokens;
+use crate::widgets::button::{link_ui, segmented_ui};
+use crate::widgets::containers::card_ui;
+use crate::widgets::field;
+
+/// Draws the card.
+pub(super) fn schedule_ui(
+    ui: &mut Ui,
+    form: &mut RunForm,
+    state: &State,
+    (issues, ready): (&[Issue], Option<&RunConfig>),
+    out: &mut Vec<Action>,
+) {
+    card_ui(ui, t!("schedule.title"), |ui| {
+        let trains = form.tuning.kind != MethodKind::Text;
+        if trains {
+            pace_ui(ui, form, state, (issues, ready), out);
+        } else {
+            ui.add(egui::Label::new(RichText::new(t!("schedule.no_steps")).color(tokens(ui).muted)).wrap());
+        }
+        ui.columns(2, |sides| {
+            field::field_ui(&mut sides[0], t!("schedule.device"), "", None, |ui| device_ui(ui, form, state));
+            let error = error_of(issues, Field::Precision);
+            field::field_ui(&mut sides[1], t!("schedule.precision"), t!("schedule.precision_help"), error, |ui| {
+                precision_ui(ui, form, state)
+            });
+        });
+        field::field_ui(ui, t!("schedule.name"), "", None, |ui| {
+            field::text_ui(ui, &mut form.config.name, t!("schedule.name_hint"))
+        });
+        let title = match form.changed_advanced(&usual_training(state)) {
+            0 => t!("schedule.advanced").to_owned(),
+            n => t!("schedule.advanced_changed", n = n),
+        };
+        if trains {
+            CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, form));
+            range::range_ui(ui, form, ready, state, out);
+        }
+    });
+}
+
+/// How a new form would train: as the starter does, where there is one.
+fn usual_training(state: &State) -> TrainingConfig {
+    state.env.starter.as_ref().map_or_else(TrainingConfig::default, |starter| starter.training.clone())
+}
+
+/// How long and how fast.
+fn pace_ui(
+    ui: &mut Ui,
+    form: &mut RunForm,
+    state: &State,
+    (issues, ready): (&[Issue], Option<&RunConfig>),
+    out: &mut Vec<Action>,
+) {
+    recipe_ui(ui, form);
+    ui.columns(2, |sides| {
+        let left = &mut sides[0];
+        field::field_ui(left, t!("schedule.extent"), "", None, |ui| {
+            let names = [(LengthUnit::Epochs, t!("schedule.epochs")), (LengthUnit::Steps, t!("schedule.steps"))];
+            segmented_ui(ui, &mut form.memory.length_unit, &names)
+        });
+        let right = &mut sides[1];
+        let error = error_of(issues, Field::Epochs);
+        match form.memory.length_unit {
+            LengthUnit::Epochs => field::field_ui(right, t!("schedule.n_epochs"), "", error, |ui| {
+                field::number_ui(ui, &mut form.config.training.epochs, 0.01..=10_000.0, 0.1)
+            }),
+            LengthUnit::Steps => field::field_ui(right, t!("schedule.n_steps"), "", error, |ui| {
+                field::count_ui(ui, &mut form.config.training.steps, 1..=100_000_000)
+            }),
+        };
+    });
+    ui.columns(2, |sides| {
+        field::field_ui(&mut sides[0], t!("schedule.batch"), t!("schedule.batch_help"), None, |ui| {
+            field::count_ui(ui, &mut form.config.training.batch_size, 1..=4096)
+        });
+        rate_ui(&mut sides[1], form, issues);
+        sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
+    });
+}
+
+/// The recipe in force, to be changed for another, and where it is from.
+fn recipe_ui(ui: &mut Ui, form: &mut RunForm) {
+    let present = form.recipe();
+    let mut chosen = present.map(|recipe| recipe.name);
+    let own = (None, t!("schedule.no_recipe").to_owned());
+    let recipes = form.recipes().map(|recipe| (Some(recipe.name), recipe.title.to_owned()));
+    let choices: Vec<(Option<&str>, String)> = std::iter::once(own).chain(recipes).collect();
+    let changed = field::field_ui(ui, t!("schedule.recipe"), t!("schedule.recipe_help"), None, |ui| {
+        field::choice_ui(ui, "recipe", &mut chosen, &choices)
+    });
+    if changed && let Some(recipe) = chosen.and_then(Recipe::named) {
+        form.take_recipe(recipe);
+    }
+    if let Some(recipe) = present {
+        let note = recipe.note.map(|note| format!(" · {note}")).unwrap_or_default();
+        let text = RichText::new(format!("{}{note}", recipe.source)).small().color(tokens(ui).muted);
+        ui.add(egui::Label::new(text).wrap());
+    }
+}
+
+fn rate_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
+    let error = error_of(issues, Field::LearningRate);
+    field::field_ui(ui, t!("schedule.rate"), t!("schedule.rate_help"), error, |ui| {
+        form.rate_edited |= field::text_ui(ui, &mut form.text.learning_rate, "5e-3");
+    });
+    if form.rate_edited {
+        let label = t!("schedule.rate_reset", rate = crate::format::scientific(form.usual_rate()));
+        if link_ui(ui, &label).clicked() {
+            form.rate_edited = false;
+            form.follow_method();
+        }
+    } else {
+        ui.label(RichText::new(t!("schedule.rate_follows")).small().color(tokens(ui).muted));
+    }
+}
+
+fn device_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
+    let auto = state
+        .device(DeviceChoice::Auto)
+        .map_or_else(|| t!("schedule.auto").to_owned(), |device| t!("schedule.auto_is", device = device.name));
+    let named = state.devices().iter().map(|device| {
+        let name = if device.software {
+            format!("{} ({}; {})", device.name, device.api, t!("settings.software"))
+        } else {
+            format!("{} ({})", device.name, device.api)
+        };
+        (device.choice, name)
+    });
+    let choices: Vec<(DeviceChoice, String)> = std::iter::once((DeviceChoice::Auto, auto)).chain(named).collect();
+    field::choice_ui(ui, "device", &mut form.config.device, &choices);
+}
+
+/// What the chosen device does not compute in is there, greyed, with the reason.
+fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
+    let width = ui.available_width();
+    let shown = form.config.precision.name();
+    ComboBox::from_id_salt("precision").width(width).selected_text(shown).show_ui(ui, |ui| {
+        for precision in Precision::ALL {
+            let refusal = state.refusal(form.config.device, precision).map(tell);
+            let name = match &refusal {
+                Some(reason) => format!("{precision} · {reason}"),
+                None => precision.name().to_owned(),
+            };
+            ui.add_enabled_ui(refusal.is_none(), |ui| {
+                ui.selectable_value(&mut form.config.precision, precision, name);
+            });
+        }
+    });
+}
+
+fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
+    ui.add_space(6.0);
+    optimizer::optimizer_ui(ui, form);
+    ui.columns(3, |sides| {
+        let t = &mut form.config.training;
+        field::field_ui(&mut sides[0], t!("schedule.eval_every"), t!("schedule.eval_every_help"), None, |ui| {
+            field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
+        });
+        field::field_ui(&mut sides[1], t!("schedule.sample_rows"), t!("schedule.sample_rows_help"), None, |ui| {
+            field::count_ui(ui, &mut t.sample_rows, 0..=50)
+        });
+        field::field_ui(&mut sides[2], t!("schedule.sample_tokens"), "", None, |ui| {
+            field::count_ui(ui, &mut t.sample_tokens, 1..=1000)
+        });
+    });
+    ui.columns(3, |sides| {
+        sides[0].checkbox(&mut form.memory.patience.on, t!("schedule.early"));
+        if form.memory.patience.on {
+            field::field_ui(&mut sides[0], t!("schedule.patience"), t!("schedule.patience_help"), None, |ui| {
+                field::count_ui(ui, &mut form.memory.patience.value, 1..=1000)
+            });
+        }
+        sides[1].checkbox(&mut form.memory.clip_norm.on, t!("schedule.clip"));
+        if form.memory.clip_norm.on {
+            field::field_ui(&mut sides[1], t!("schedule.clip_norm"), "", None, |ui| {
+                field::number_ui(ui, &mut form.memory.clip_norm.value, 0.001..=1000.0, 0.05)
+            });
+        }
+        field::field_ui(&mut sides[2], t!("schedule.seed"), t!("schedule.seed_help"), None, |ui| {
+            field::seed_ui(ui, &mut form.config.seed)
+        });
+    });
+    let recompute = &mut form.config.training.gradient_checkpointing;
+    field::check_ui(ui, recompute, t!("schedule.recompute"), t!("schedule.recompute_help"));
+}

@@ -1,0 +1,142 @@
+//! Initial values in the card *Method*: their kinds, what each means, and the text or folder that some need.
+
+use egui::{RichText, Ui};
+use engine::config::PrefixInit;
+
+use super::check::{Field, Issue};
+use super::error_of;
+use super::form::{InitKind, RunForm};
+use super::tuning::MethodKind;
+use crate::home::typed;
+use crate::state::State;
+use crate::t;
+use crate::theme::tokens;
+use crate::widgets::field;
+
+impl InitKind {
+    /// In the order of the form: those that a method has; the names of classes only where there are some.
+    pub(super) fn offered(method: MethodKind, classes: bool) -> impl Iterator<Item = Self> {
+        use InitKind::{Adapter, Classes, Frequent, Prefill, Random, Scaled, Vocabulary, Words, Zero};
+        let all = [Scaled, Random, Zero, Vocabulary, Frequent, Classes, Words, Prefill, Adapter];
+        let has = move |kind: &Self| match method {
+            MethodKind::Lora => matches!(kind, Random | Adapter),
+            MethodKind::Prompt | MethodKind::PTuning => *kind != Prefill,
+            _ => true,
+        };
+        all.into_iter().filter(move |kind| has(kind) && (classes || *kind != Classes))
+    }
+
+    /// The kind, and its text or folder.
+    pub(super) fn of(init: &PrefixInit) -> (Self, String) {
+        let kind = match init {
+            PrefixInit::ScaledRandom => Self::Scaled,
+            PrefixInit::Random => Self::Random,
+            PrefixInit::Zero => Self::Zero,
+            PrefixInit::Vocabulary => Self::Vocabulary,
+            PrefixInit::Frequent => Self::Frequent,
+            PrefixInit::Classes => Self::Classes,
+            PrefixInit::Words { text } => return (Self::Words, text.clone()),
+            PrefixInit::Prefill { text } => return (Self::Prefill, text.clone()),
+            PrefixInit::Adapter { path } => return (Self::Adapter, path.display().to_string()),
+        };
+        (kind, String::new())
+    }
+
+    /// Initial values of this kind, with the text or folder where it needs one.
+    pub(super) fn with(self, text: &str) -> PrefixInit {
+        match self {
+            Self::Scaled => PrefixInit::ScaledRandom,
+            Self::Random => PrefixInit::Random,
+            Self::Zero => PrefixInit::Zero,
+            Self::Vocabulary => PrefixInit::Vocabulary,
+            Self::Frequent => PrefixInit::Frequent,
+            Self::Classes => PrefixInit::Classes,
+            Self::Words => PrefixInit::Words { text: text.to_owned() },
+            Self::Prefill => PrefixInit::Prefill { text: text.to_owned() },
+            Self::Adapter => PrefixInit::Adapter { path: typed(text) },
+        }
+    }
+
+    /// Whether it is made of something that has to be named.
+    pub(super) fn needs_text(self) -> bool {
+        matches!(self, Self::Words | Self::Prefill | Self::Adapter)
+    }
+
+    /// What is said when that is not named.
+    pub(super) fn without_text(self) -> &'static str {
+        if self == Self::Adapter { t!("issue.no_adapter") } else { t!("issue.no_words") }
+    }
+
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Scaled => t!("method.init_scaled"),
+            Self::Random => t!("method.init_random"),
+            Self::Zero => t!("method.init_zero"),
+            Self::Vocabulary => t!("method.init_vocabulary"),
+            Self::Frequent => t!("method.init_frequent"),
+            Self::Classes => t!("method.init_classes"),
+            Self::Words => t!("method.init_words"),
+            Self::Prefill => t!("method.init_prefill"),
+            Self::Adapter => t!("method.init_adapter"),
+        }
+    }
+
+    fn note(self) -> &'static str {
+        match self {
+            Self::Scaled => t!("method.scaled_note"),
+            Self::Random => t!("method.random_note"),
+            Self::Zero => t!("method.zero_note"),
+            Self::Vocabulary => t!("method.vocabulary_note"),
+            Self::Frequent => t!("method.frequent_note"),
+            Self::Classes => t!("method.classes_note"),
+            Self::Words => t!("method.words_note"),
+            Self::Prefill => t!("method.prefill_note"),
+            Self::Adapter => t!("method.adapter_note"),
+        }
+    }
+}
+
+/// Draws the choice.
+pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
+    let task = form.shown_task(state.model_asked(&form.text.model));
+    let kinds =
+        InitKind::offered(MethodKind::Prefix, task.has_classes() || form.tuning.prefix.init == InitKind::Classes);
+    let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
+    field::field_ui(ui, t!("method.init"), t!("method.init_help"), None, |ui| {
+        field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)
+    });
+    let note = match form.tuning.prefix.init {
+        // The network gives values of its own; those sizes are the flat prefix's.
+        InitKind::Random if form.tuning.prefix.network.on => t!("method.random_network_note"),
+        init => init.note(),
+    };
+    ui.add(egui::Label::new(RichText::new(note).small().color(tokens(ui).muted)).wrap());
+    if form.tuning.prefix.init.needs_text() {
+        let (name, hint) = match form.tuning.prefix.init {
+            InitKind::Adapter => (t!("method.adapter_folder"), ""),
+            _ => (t!("method.words"), t!("method.words_hint")),
+        };
+        let error = error_of(issues, Field::Words);
+        field::field_ui(ui, name, "", error, |ui| field::text_ui(ui, &mut form.tuning.prefix.words, hint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_comes_back_from_its_initial_values() {
+        for kind in InitKind::offered(MethodKind::Prefix, true) {
+            let text = if kind.needs_text() { "some words" } else { "" };
+            assert_eq!(InitKind::of(&kind.with("some words")), (kind, text.to_owned()));
+        }
+        assert!(InitKind::offered(MethodKind::Prefix, false).all(|kind| kind != InitKind::Classes));
+        assert!(InitKind::offered(MethodKind::Prompt, true).all(|kind| kind != InitKind::Prefill));
+        assert_eq!(
+            InitKind::offered(MethodKind::Lora, true).collect::<Vec<_>>(),
+            [InitKind::Random, InitKind::Adapter]
+        );
+    }
+}

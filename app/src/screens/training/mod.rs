@@ -1,0 +1,10 @@
+//! The screen *Training*: one run, live, finished or reopened.
+
+mod curve_plot;
+mod plots;
+pub mod series;
+pub mod state;
+mod tabs;
+mod ui;
+
+pub use self::ui::{Training, about_run, phase_line};

@@ -1,0 +1,43 @@
+//! Facts from outside the window, which no screen changes: the folder, who may write, devices, the time.
+
+use std::path::PathBuf;
+
+use engine::config::RunConfig;
+use engine::device::DeviceInfo;
+
+use super::request::Request;
+use crate::store::Access;
+
+/// Facts from outside the window.
+#[derive(Debug)]
+pub struct Environment {
+    /// The workspace folder.
+    pub workspace: PathBuf,
+    /// Who may write the database.
+    pub access: Access,
+    /// The run that the form begins with.
+    pub starter: Option<Box<RunConfig>>,
+    /// Other runs that came with the program.
+    pub other_starters: Vec<RunConfig>,
+    /// CPU last.
+    pub devices: Request<Vec<DeviceInfo>>,
+    /// The engine's thread is gone.
+    pub engine_gone: bool,
+    /// Seconds since 1970.
+    pub now: f64,
+}
+
+impl Environment {
+    /// Nothing is known of devices and time.
+    pub fn new(workspace: PathBuf, access: Access, starter: Option<Box<RunConfig>>) -> Self {
+        Self {
+            workspace,
+            access,
+            starter,
+            other_starters: Vec::new(),
+            devices: Request::default(),
+            engine_gone: false,
+            now: 0.0,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Facts in: what the engine and the store tell, and what the system answers.
+
+use engine::Sentence;
+use engine::error::Failure;
+use engine::protocol::{Event, JobId, Outcome, Report};
+use engine::training::Beginning;
+
+use super::State;
+use super::notices::{Level, Offer};
+use super::outbox::{Effect, Fill, NewRun};
+use crate::action::Screen;
+use crate::i18n::{failure, tell, told};
+use crate::opening::Opened;
+use crate::screens::explorer::state::Exploration;
+use crate::screens::training::state::RunView;
+use crate::store::{Answer, Request, RunDetail};
+use crate::t;
+use crate::workspace::RunId;
+
+impl State {
+    /// Takes in what the engine tells: each is asked once whether the event is its own. Late news of work that nobody waits
+    /// for is nobody's.
+    pub fn on_engine(&mut self, event: Event) {
+        if let Report::Notice { text } = &event.what {
+            return self.notices.add(Level::Info, told(text), "", self.env.now);
+        }
+        let is_known = self.on_run(&event)
+            || self.on_devices(&event)
+            || self.on_lookup(&event)
+            || self.on_export(&event)
+            || self.new_run.on(&event)
+            || self.on_compare(&event)
+            || self.on_explorer(&event)
+            || self.on_incoming(&event);
+        if !is_known {
+            tracing::trace!(job = event.job.0, "late news");
+        }
+    }
+
+    /// The engine's thread is gone: what it was computing is interrupted, and no question is answered any more.
+    pub fn on_engine_gone(&mut self) {
+        if self.env.engine_gone {
+            return;
+        }
+        self.env.engine_gone = true;
+        self.env.devices.engine_gone();
+        self.live.running.clear();
+        self.runs.tasks.values_mut().for_each(|tasks| tasks.engine_gone());
+        self.runs.exports.clear();
+        self.library.lookups.values_mut().for_each(|lookup| lookup.engine_gone());
+        self.new_run.engine_gone();
+        self.comparison.engine_gone();
+        self.exploration.engine_gone();
+        self.incoming.sent = None;
+        self.outbox.store(Request::EngineGone);
+        self.notices.banner = Some(failure(t!("banner.engine"), t!("banner.engine_advice")));
+    }
+
+    fn on_devices(&mut self, event: &Event) -> bool {
+        let is_ours = self.env.devices.on(event, |report| match report {
+            Report::Devices { devices } => Some(devices.clone()),
+            _ => None,
+        });
+        if let Some(failure) = self.env.devices.failure.take() {
+            self.notices.fail(&failure, self.env.now);
+        }
+        is_ours
+    }
+
+    fn on_run(&mut self, Event { job, what }: &Event) -> bool {
+        let Some(live) = self.live.running.get_mut(job) else { return false };
+        match what {
+            Report::Changed { differences } => self.live.changed = Some((live.run.clone(), differences.clone())),
+            Report::Finished { outcome } => self.run_ended(*job, Ok(*outcome)),
+            Report::Failed(failure) => self.run_ended(*job, Err(failure)),
+            report => live.on(report),
+        }
+        true
+    }
+
+    fn run_ended(&mut self, job: JobId, end: Result<Outcome, &Failure>) {
+        let Some(live) = self.live.running.remove(&job) else { return };
+        match end {
+            Err(failure) => self.notices.fail(failure, self.env.now),
+            Ok(outcome) => {
+                let name = self.row(&live.run).map_or_else(|| live.run.to_string(), |row| row.name.clone());
+                let sentence = match outcome {
+                    Outcome::Completed => t!("notice.completed", name = name),
+                    Outcome::StoppedEarly => t!("notice.stopped_early", name = name),
+                    Outcome::Stopped => t!("notice.stopped", name = name),
+                };
+                let level = if outcome == Outcome::Stopped { Level::Info } else { Level::Good };
+                self.notices.offer(level, sentence, Offer::Open(live.run), self.env.now);
+            }
+        }
+        self.start_next();
+        self.end_if_idle();
+    }
+
+    /// Takes in what the store tells.
+    pub fn on_store(&mut self, answer: Answer) {
+        match answer {
+            Answer::Runs(runs) => self.runs.list = Some(runs),
+            Answer::Detail(detail) => self.on_detail(*detail),
+            Answer::Library { models, datasets } => {
+                self.library.models = models;
+                self.library.datasets = datasets;
+            }
+            Answer::RunsChanged { rows, gone } => {
+                for view in self.shown_views() {
+                    view.stale |= rows.iter().any(|row| row.id == view.id);
+                }
+                self.runs.change(rows, &gone);
+                self.refresh_view();
+            }
+            Answer::Deleted { run, left } => self.forget(&run, left),
+            Answer::Refused(failure) => self.notices.fail(&failure, self.env.now),
+            Answer::Notice(text) => self.notices.add(Level::Info, tell(&text), "", self.env.now),
+            Answer::Interrupted(n) => {
+                self.notices.offer(Level::Info, t!("notice.interrupted", n = n), Offer::Interrupted, self.env.now);
+            }
+            Answer::Access(access) => self.env.access = access,
+        }
+    }
+
+    fn shown_views(&mut self) -> impl Iterator<Item = &mut RunView> {
+        self.runs.view.iter_mut().chain(&mut self.exploration.instead)
+    }
+
+    /// Asks for what is new about the runs on screen, unless that was just asked.
+    pub(crate) fn refresh_view(&mut self) {
+        let mut requests = Vec::new();
+        for view in self.shown_views().filter(|view| !view.asked && view.stale) {
+            view.asked = true;
+            requests.push(Request::Detail { run: view.id.clone(), since: view.cursor });
+        }
+        requests.into_iter().for_each(|request| self.outbox.store(request));
+    }
+
+    fn on_detail(&mut self, detail: RunDetail) {
+        let id = detail.row.id.clone();
+        self.runs.checkpoints.insert(id.clone(), detail.checkpoints.clone());
+        if let Some(config) = &detail.config {
+            self.runs.configs.insert(id.clone(), config.clone());
+        }
+        if self.screen == Screen::Compare {
+            self.find_prompts();
+            self.find_tasks(&id);
+        }
+        let view = self.shown_views().find(|view| view.id == id && view.asked);
+        let Some(view) = view else { return };
+        view.absorb(detail);
+        self.refresh_view();
+        self.go_on_with_detail();
+    }
+
+    fn forget(&mut self, run: &RunId, left: Option<Sentence>) {
+        self.runs.list.iter_mut().for_each(|runs| runs.retain(|row| row.id != *run));
+        if self.comparison.runs().any(|known| known == run) {
+            self.stop_generating();
+            self.comparison.toggle(run);
+        }
+        self.runs.checkpoints.remove(run);
+        self.runs.configs.remove(run);
+        self.runs.tasks.remove(run);
+        if self.explored().is_some_and(|view| view.id == *run) {
+            self.exploration = Exploration::default();
+        }
+        self.runs.view.take_if(|view| view.id == *run);
+        match left {
+            None => self.notices.add(Level::Info, t!("notice.deleted"), "", self.env.now),
+            Some(sentence) => self.notices.add(Level::Warn, tell(&sentence), "", self.env.now),
+        }
+    }
+
+    /// Takes the id and the folder that were made for a run, or why they could not be.
+    pub fn on_new_run(&mut self, what: NewRun, made: Result<(RunId, std::path::PathBuf), Failure>) {
+        match (what, made) {
+            (_, Err(failure)) => self.notices.banner = Some(failure),
+            (NewRun::Trained(mut config), Ok((run, folder))) => {
+                self.name_apart(&mut config);
+                self.enqueue(run, folder, config, Beginning::Fresh);
+            }
+            (NewRun::Imported { other_base }, Ok((run, folder))) => self.import_adapter(run, folder, other_base),
+        }
+    }
+
+    /// Sends what was dropped onto the window, or named with it, where its kind belongs.
+    pub fn on_opened(&mut self, opened: Opened) {
+        match opened {
+            Opened::Rows(train, validation) => self.fill(Fill::Dataset(train, validation)),
+            Opened::Model(folder) => self.fill(Fill::Model(folder)),
+            Opened::RunFile(config) => self.fill(Fill::Run(config)),
+            Opened::Run(run) => self.open(run, Screen::Training),
+            Opened::Adapter(path) => self.open_adapter(path),
+            Opened::Failed(failure) => self.notices.fail(&failure, self.env.now),
+        }
+    }
+
+    /// Fills the form and shows it.
+    pub fn fill(&mut self, fill: Fill) {
+        self.outbox.push(Effect::Fill(fill));
+        self.show(Screen::NewRun);
+    }
+}

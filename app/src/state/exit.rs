@@ -1,0 +1,42 @@
+//! How the program comes to its end while runs go on.
+
+use super::State;
+use crate::store::Request;
+use crate::workspace::RunId;
+
+/// The way to the end of the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExitState {
+    /// It does not.
+    #[default]
+    No,
+    /// The window asks, since a run goes on.
+    Asking,
+    /// Out of sight until all runs are done, then it ends.
+    WhenDone,
+    /// Runs are being stopped with a checkpoint; then it ends.
+    WhenStopped,
+    /// Now.
+    Now,
+}
+
+impl State {
+    pub(crate) fn leave(&mut self, leaving: ExitState) {
+        self.leaving = leaving;
+        if leaving == ExitState::WhenStopped {
+            while let Some(queued) = self.live.queue.pop_front() {
+                self.outbox.store(Request::Withdraw(queued.run));
+            }
+            let runs: Vec<RunId> = self.live.running.values().map(|live| live.run.clone()).collect();
+            runs.iter().for_each(|run| self.stop(run));
+        }
+        self.end_if_idle();
+    }
+
+    /// The end, if it waited for the last run.
+    pub(super) fn end_if_idle(&mut self) {
+        if self.live.is_idle() && matches!(self.leaving, ExitState::WhenDone | ExitState::WhenStopped) {
+            self.leaving = ExitState::Now;
+        }
+    }
+}

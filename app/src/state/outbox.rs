@@ -1,0 +1,103 @@
+//! The outbox: commands, requests and what only the system can do.
+
+use std::path::PathBuf;
+
+use engine::config::RunConfig;
+use engine::hub::HubCommand;
+use engine::protocol::{Ask, Command, JobId};
+
+use crate::action::Pick;
+use crate::store::Request as StoreRequest;
+
+/// Something for the window to ship, which decides nothing.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few are on their way at a time, and none is kept")]
+pub enum Effect {
+    /// To the engine.
+    Engine(Command),
+    /// To the store.
+    Store(StoreRequest),
+    /// To the hub's thread.
+    Hub(HubCommand),
+    /// An id and a folder for a run: [`State::on_new_run`](super::State::on_new_run) takes them.
+    NewRun(NewRun),
+    /// A dialog for a path.
+    Browse(Pick),
+    /// A look at what lies at these paths, whatever it is.
+    Open(Vec<PathBuf>),
+    /// A text file.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The text.
+        text: String,
+    },
+    /// A change of the form *New run*, of which the screen keeps what is typed.
+    Fill(Fill),
+}
+
+/// The origin of a run.
+#[derive(Clone, Debug)]
+pub enum NewRun {
+    /// Settings: it is trained.
+    Trained(Box<RunConfig>),
+    /// The adapter that was sent.
+    Imported {
+        /// On a base model of other weights than the sender's.
+        other_base: bool,
+    },
+}
+
+/// A change of the form *New run*.
+#[derive(Clone, Debug)]
+pub enum Fill {
+    /// All settings.
+    Run(Box<RunConfig>),
+    /// A model folder.
+    Model(PathBuf),
+    /// Training rows, and validation rows if they come along.
+    Dataset(PathBuf, Option<PathBuf>),
+}
+
+/// Effects in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Not sent yet.
+    pub effects: Vec<Effect>,
+    last_job: u64,
+}
+
+impl Outbox {
+    /// Asks the engine for a job.
+    pub fn ask(&mut self, ask: Ask) -> JobId {
+        let job = self.reserve();
+        self.tell(job, ask);
+        job
+    }
+
+    /// A number that no job has yet.
+    pub fn reserve(&mut self) -> JobId {
+        self.last_job += 1;
+        JobId(self.last_job)
+    }
+
+    /// Tells the engine something about a job that it has.
+    pub fn tell(&mut self, job: JobId, ask: Ask) {
+        self.effects.push(Effect::Engine(Command { job, ask }));
+    }
+
+    /// Asks the store.
+    pub fn store(&mut self, request: StoreRequest) {
+        self.effects.push(Effect::Store(request));
+    }
+
+    /// Asks the hub's thread.
+    pub fn hub(&mut self, command: HubCommand) {
+        self.effects.push(Effect::Hub(command));
+    }
+
+    /// Asks for something that only the system can do.
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}

@@ -1,0 +1,91 @@
+//! All runs as the store tells them, and details of those that were looked at.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::config::RunConfig;
+use engine::training::Beginning;
+
+use super::request::Request;
+use crate::screens::training::state::RunView;
+use crate::store::{CheckpointRow, RunRow};
+use crate::workspace::RunId;
+
+/// The runs as the window knows them.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// All runs, newest first; `None` until the store has answered.
+    pub list: Option<Vec<RunRow>>,
+    /// The run that *Training* shows, and *Explorer* unless it shows another instead.
+    pub view: Option<RunView>,
+    /// Checkpoints of the runs that were looked at.
+    pub checkpoints: BTreeMap<RunId, Vec<CheckpointRow>>,
+    /// Settings of the runs that were looked at.
+    pub configs: BTreeMap<RunId, Box<RunConfig>>,
+    /// Tasks of the runs whose prompt serves several.
+    pub tasks: BTreeMap<RunId, Request<Vec<String>>>,
+    /// Adapters that are being written for others.
+    pub exports: Vec<Request<PathBuf>>,
+    /// An action that waits for the settings of the run on screen.
+    pub(crate) after_detail: Option<(RunId, AfterDetail)>,
+}
+
+impl Runs {
+    /// All of them, newest first; none until the store has answered.
+    pub fn rows(&self) -> impl Iterator<Item = &RunRow> {
+        self.list.iter().flatten()
+    }
+
+    /// Puts changed rows in their places, newest first; before the store has listed all, there is no place for one.
+    pub(super) fn change(&mut self, rows: Vec<RunRow>, gone: &[RunId]) {
+        let Some(list) = &mut self.list else { return };
+        list.retain(|row| !gone.contains(&row.id));
+        for row in rows {
+            match list.iter_mut().find(|known| known.id == row.id) {
+                Some(known) => *known = row,
+                None => list.insert(list.partition_point(|known| known.id > row.id), row),
+            }
+        }
+    }
+
+    /// The settings of the run on screen, if it is this one.
+    pub(crate) fn viewed_config(&self, run: &RunId) -> Option<Box<RunConfig>> {
+        self.view.as_ref().filter(|view| view.id == *run)?.config.clone()
+    }
+
+    /// The tasks of a run's prompt; none until they are known.
+    pub fn tasks_of(&self, run: &RunId) -> &[String] {
+        self.tasks.get(run).and_then(|tasks| tasks.answer.as_deref()).unwrap_or_default()
+    }
+}
+
+/// An action that needs a run's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AfterDetail {
+    Resume(Beginning),
+    Duplicate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids and names, as they are listed.
+    fn listed(runs: &Runs) -> Vec<(&str, &str)> {
+        runs.rows().map(|row| (row.id.0.as_str(), row.name.as_str())).collect()
+    }
+
+    fn row((id, name): (&str, &str)) -> RunRow {
+        RunRow { id: RunId(id.into()), name: name.into(), ..RunRow::example() }
+    }
+
+    #[test]
+    fn changed_rows_take_their_places_and_those_that_are_gone_leave() {
+        let mut runs = Runs::default();
+        runs.change(vec![row(("9", "early"))], &[]);
+        assert!(runs.list.is_none(), "nothing was listed yet");
+        runs.list = Some([("7", "c"), ("5", "b"), ("3", "a")].map(row).into());
+        runs.change([("6", "new"), ("5", "renamed"), ("8", "newest")].map(row).into(), &[RunId("3".into())]);
+        assert_eq!(listed(&runs), [("8", "newest"), ("7", "c"), ("6", "new"), ("5", "renamed")]);
+    }
+}

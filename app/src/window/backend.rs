@@ -1,0 +1,79 @@
+//! What the window talks through: the engine, the store, dialogs, files. A test puts its own behind it.
+
+use std::path::PathBuf;
+
+use engine::Sentence;
+use engine::error::Failure;
+use engine::hub::{HubCommand, HubEvent};
+use engine::protocol::{Command, Event};
+
+use crate::action::Pick;
+use crate::opening::{Opened, PathKind};
+use crate::settings::Settings;
+use crate::store::{Access, Answer, Request};
+use crate::workspace::RunId;
+
+/// What comes in.
+#[derive(Debug)]
+pub enum BackendEvent {
+    /// From the engine.
+    Event(Event),
+    /// From the store.
+    Answer(Answer),
+    /// From the hub's thread.
+    Hub(HubEvent),
+    /// The engine's thread is gone.
+    EngineGone,
+    /// A path was chosen.
+    Picked(Pick, PathBuf),
+    /// The system offers no dialog.
+    NoDialog,
+    /// What somebody dropped or named was opened.
+    Opened(Opened),
+    /// What somebody holds over the window was looked at.
+    Hovered(Vec<PathBuf>, PathKind),
+    /// A file was written.
+    Written(PathBuf),
+    /// A file could not be written.
+    NotWritten(Failure),
+}
+
+/// The other end of everything. Nothing here waits.
+pub trait Backend {
+    /// The next thing that happened.
+    fn next(&mut self) -> Option<BackendEvent>;
+    /// Hands a command to the engine.
+    ///
+    /// # Errors
+    /// A sentence on why it was not taken.
+    fn command(&mut self, command: Command) -> Result<(), Sentence>;
+    /// Hands a command to the hub's thread.
+    fn hub(&mut self, command: HubCommand);
+    /// Hands a request to the store.
+    fn request(&mut self, request: Request);
+    /// Makes an id and a folder for a run.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    fn new_run(&mut self) -> Result<(RunId, PathBuf), Failure>;
+    /// Opens a dialog; the answer comes as an event.
+    fn browse(&mut self, pick: Pick);
+    /// Opens what lies at these paths, whatever it is; the answer comes as an event.
+    fn open_paths(&mut self, paths: Vec<PathBuf>);
+    /// Looks at what is held over the window; the answer comes as an event.
+    fn look_at(&mut self, paths: Vec<PathBuf>);
+    /// Writes a file; the answer comes as an event.
+    fn write(&mut self, path: PathBuf, text: String);
+    /// Remembers the person's choices.
+    fn keep_settings(&mut self, settings: &Settings);
+    /// Remembers what lies on the desk.
+    fn keep_desk(&mut self, text: String);
+    /// The workspace folder.
+    fn workspace(&self) -> PathBuf;
+    /// Who may write the database.
+    fn access(&self) -> Access;
+    /// Seconds since 1970.
+    fn now(&self) -> f64;
+    /// The end.
+    fn finish(&mut self);
+}

@@ -1,0 +1,349 @@
+//! The frame: events in, screens, actions out. It ships effects and decides nothing.
+
+pub mod backend;
+mod native;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
+use engine::Sentence;
+use engine::config::RunConfig;
+use engine::error::Failure;
+
+use self::backend::{Backend, BackendEvent};
+pub use self::native::{open, run};
+use crate::action::{Action, Screen};
+use crate::desk::Desk;
+use crate::i18n;
+use crate::screens::Screens;
+use crate::screens::frame::{banners_ui, leaving_ui, rail_ui, toasts_ui, top_bar_ui};
+use crate::screens::incoming::state::Hovered;
+use crate::settings::Settings;
+use crate::state::State;
+use crate::state::exit::ExitState;
+use crate::state::notices::Level;
+use crate::state::outbox::Effect;
+use crate::store::{Access, RunRow};
+use crate::t;
+use crate::theme::{self, tokens};
+
+/// Time between two looks at whether the desk has changed.
+const KEEP_SECS: f64 = 1.0;
+
+/// The window: what it knows, what is being typed, and whom it talks to.
+pub struct Workbench {
+    /// The state that screens read.
+    pub state: State,
+    screens: Screens,
+    backend: Box<dyn Backend>,
+    /// The settings that egui has.
+    applied: Option<Settings>,
+    title: String,
+    minimised: bool,
+    /// A run to show as soon as the runs are known.
+    wanted: Option<String>,
+    /// What to open as soon as the runs are known.
+    sent: Vec<PathBuf>,
+    /// What lay on the desk, to be put back as soon as the runs are known.
+    left: Option<Desk>,
+    /// What was last kept of the desk, and when it was last looked at.
+    kept: String,
+    looked_at: f64,
+}
+
+impl Workbench {
+    /// A window that has just been opened.
+    pub fn new(ctx: &Context, backend: Box<dyn Backend>, settings: Settings, starter: Option<Box<RunConfig>>) -> Self {
+        theme::install(ctx);
+        let mut state = State::new(backend.workspace(), settings, backend.access(), starter);
+        state.env.now = backend.now();
+        Self {
+            state,
+            screens: Screens::default(),
+            backend,
+            applied: None,
+            title: String::new(),
+            minimised: false,
+            wanted: None,
+            sent: Vec::new(),
+            left: None,
+            kept: String::new(),
+            looked_at: f64::NEG_INFINITY,
+        }
+    }
+
+    /// Shows a run as soon as the runs are known: by its id, the beginning or end of it, or its name.
+    pub fn show_run(&mut self, wanted: Option<String>) {
+        self.wanted = wanted;
+    }
+
+    /// Opens what is named on the command line, which is what a double click does.
+    pub fn open_path(&mut self, path: Option<PathBuf>) {
+        self.sent = path.into_iter().collect();
+    }
+
+    /// Other runs that came with the program, to be offered where there are none.
+    pub fn offer(&mut self, starters: Vec<RunConfig>) {
+        self.state.env.other_starters = starters;
+    }
+
+    /// Puts back what lay on the desk when the program came to its end.
+    pub fn restore(&mut self, desk: Desk) {
+        self.screens.restore(&desk);
+        self.left = Some(desk);
+    }
+
+    /// The screen and its run, unless somebody asked for others meanwhile.
+    fn put_back(&mut self) {
+        if self.state.runs.list.is_none() {
+            return;
+        }
+        let Some(desk) = self.left.take() else { return };
+        if self.wanted.is_none() && self.sent.is_empty() && self.state.screen == Screen::Runs {
+            self.state.return_to(desk.screen, desk.run, &desk.compared);
+        }
+    }
+
+    /// Keeps what lies on the desk, a moment after it has changed.
+    fn keep_desk(&mut self, ctx: &Context) {
+        if self.left.is_some() || self.state.env.access != Access::ReadWrite {
+            return;
+        }
+        if self.state.env.now - self.looked_at < KEEP_SECS {
+            if ctx.input(|input| !input.events.is_empty()) {
+                ctx.request_repaint_after(Duration::from_secs_f64(KEEP_SECS));
+            }
+            return;
+        }
+        self.looked_at = self.state.env.now;
+        self.keep_desk_now();
+    }
+
+    fn keep_desk_now(&mut self) {
+        let text = self.screens.desk(&self.state).to_json();
+        if text != self.kept {
+            self.kept.clone_from(&text);
+            self.backend.keep_desk(text);
+        }
+    }
+
+    /// What is dropped onto the window or named with it is looked at and goes where its kind belongs.
+    fn open_sent(&mut self, ctx: &Context) {
+        let dropped =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>());
+        if !dropped.is_empty() {
+            self.sent = dropped;
+        }
+        // Until the store has answered, nobody knows which models there are.
+        if self.state.runs.list.is_some() && !self.sent.is_empty() {
+            self.backend.open_paths(std::mem::take(&mut self.sent));
+        }
+        let held =
+            ctx.input(|input| input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect::<Vec<_>>());
+        if held.is_empty() {
+            self.state.incoming.hovered = None;
+        } else if self.state.incoming.hovered.as_ref().is_none_or(|hovered| hovered.paths != held) {
+            self.state.incoming.hovered = Some(Hovered { paths: held.clone(), kind: None });
+            self.backend.look_at(held);
+        }
+    }
+
+    fn open_wanted(&mut self) {
+        let (Some(wanted), Some(runs)) = (&self.wanted, &self.state.runs.list) else { return };
+        let named = |row: &&RunRow| {
+            row.id.0.starts_with(wanted.as_str()) || row.id.0.ends_with(wanted.as_str()) || row.name == *wanted
+        };
+        match runs.iter().find(named).map(|row| row.id.clone()) {
+            Some(run) => self.state.perform(Action::Open(run, Screen::Training)),
+            None => {
+                let sentence = t!("notice.no_such_run", run = wanted);
+                self.state.notices.add(Level::Warn, sentence, "", self.state.env.now);
+            }
+        }
+        self.wanted = None;
+    }
+
+    /// Facts in; what has to be sent goes out. Also while the window is hidden.
+    pub fn receive(&mut self, ctx: &Context) {
+        self.state.env.now = self.backend.now();
+        while let Some(news) = self.backend.next() {
+            match news {
+                BackendEvent::Event(event) => self.state.on_engine(event),
+                BackendEvent::Answer(answer) => self.state.on_store(answer),
+                BackendEvent::Hub(event) => self.state.on_hub(event),
+                BackendEvent::EngineGone => self.state.on_engine_gone(),
+                BackendEvent::Picked(pick, path) => self.screens.picked(pick, &path, &self.state),
+                BackendEvent::NoDialog => {
+                    self.state.notices.add(
+                        Level::Warn,
+                        t!("notice.no_dialog"),
+                        t!("notice.no_dialog_advice"),
+                        self.state.env.now,
+                    );
+                }
+                BackendEvent::Opened(opened) => self.state.on_opened(opened),
+                BackendEvent::Hovered(paths, kind) => {
+                    if let Some(hovered) = self.state.incoming.hovered.as_mut().filter(|hovered| hovered.paths == paths)
+                    {
+                        hovered.kind = Some(kind);
+                    }
+                }
+                BackendEvent::Written(path) => {
+                    let sentence = t!("notice.written", path = path.display());
+                    self.state.notices.add(Level::Good, sentence, "", self.state.env.now);
+                }
+                BackendEvent::NotWritten(failure) => self.state.notices.fail(&failure, self.state.env.now),
+            }
+        }
+        self.put_back();
+        self.open_wanted();
+        self.open_sent(ctx);
+        self.keep_desk(ctx);
+        self.send();
+        self.apply_settings(ctx);
+        self.leave(ctx);
+        self.retitle(ctx);
+    }
+
+    /// Ships what has to be sent, and what follows from the answers.
+    fn send(&mut self) {
+        while !self.state.outbox.effects.is_empty() {
+            for effect in std::mem::take(&mut self.state.outbox.effects) {
+                self.ship(effect);
+            }
+        }
+    }
+
+    fn ship(&mut self, effect: Effect) {
+        match effect {
+            Effect::Store(request) => self.backend.request(request),
+            Effect::Hub(command) => self.backend.hub(command),
+            Effect::Engine(command) => {
+                if let Err(sentence) = self.backend.command(command) {
+                    let advice = Sentence::verbatim(t!("notice.busy_advice"));
+                    self.state.notices.fail(&Failure { what: sentence, advice }, self.state.env.now);
+                }
+            }
+            Effect::NewRun(what) => {
+                let made = self.backend.new_run();
+                self.state.on_new_run(what, made);
+            }
+            Effect::Browse(pick) => self.backend.browse(pick),
+            Effect::Open(paths) => self.backend.open_paths(paths),
+            Effect::Write { path, text } => self.backend.write(path, text),
+            Effect::Fill(fill) => self.screens.fill(fill, &self.state),
+        }
+    }
+
+    fn apply_settings(&mut self, ctx: &Context) {
+        let zoomed = ctx.zoom_factor();
+        if self
+            .applied
+            .as_ref()
+            .is_some_and(|applied| applied.zoom == self.state.settings.zoom && (zoomed - applied.zoom).abs() > 1e-3)
+        {
+            // Ctrl+plus and Ctrl+minus are egui's own.
+            self.state.settings.zoom = zoomed;
+        }
+        if self.applied.as_ref() != Some(&self.state.settings) {
+            let settings = self.state.settings.clone();
+            ctx.set_theme(egui::ThemePreference::from(settings.theme));
+            ctx.set_zoom_factor(settings.zoom);
+            if self.applied.is_some() {
+                self.backend.keep_settings(&settings);
+            }
+            self.applied = Some(settings);
+        }
+        i18n::set_language(self.state.settings.language);
+    }
+
+    /// Closing the window while something is computed asks first.
+    fn leave(&mut self, ctx: &Context) {
+        let asked = ctx.input(|input| input.viewport().close_requested());
+        let busy = !self.state.live.is_idle();
+        if asked && busy && self.state.leaving != ExitState::Now {
+            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            if self.state.leaving != ExitState::WhenStopped {
+                self.state.leaving = ExitState::Asking;
+            }
+        }
+        match self.state.leaving {
+            ExitState::Now => ctx.send_viewport_cmd(ViewportCommand::Close),
+            ExitState::WhenDone if !self.minimised => {
+                self.minimised = true;
+                ctx.send_viewport_cmd(ViewportCommand::Minimized(true));
+            }
+            ExitState::No | ExitState::Asking => self.minimised = false,
+            ExitState::WhenDone | ExitState::WhenStopped => {}
+        }
+    }
+
+    fn retitle(&mut self, ctx: &Context) {
+        let title = match self.state.live.running.values().next() {
+            Some(live) if live.total > 0 => format!("{} / {} · Prefix Workbench", live.step, live.total),
+            _ => "Prefix Workbench".to_owned(),
+        };
+        if title != self.title {
+            self.title.clone_from(&title);
+            ctx.send_viewport_cmd(ViewportCommand::Title(title));
+        }
+    }
+
+    /// Pixels out, wishes back.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        i18n::set_language(self.state.settings.language);
+        let mut out = Vec::new();
+        let t = tokens(ui);
+        let chrome = Frame::new().fill(t.chrome);
+        let narrow = ui.available_width() < theme::NARROW_WINDOW;
+        Panel::left("rail")
+            .exact_size(if narrow { theme::NARROW_RAIL_WIDTH } else { theme::RAIL_WIDTH })
+            .resizable(false)
+            .frame(chrome.inner_margin(Margin::symmetric(if narrow { 8 } else { 10 }, 0)))
+            .show(ui, |ui| rail_ui(ui, &self.state, narrow, &mut out));
+        Panel::top("top_bar")
+            .exact_size(46.0)
+            .resizable(false)
+            .frame(chrome.inner_margin(Margin::symmetric(16, 0)))
+            .show(ui, |ui| top_bar_ui(ui, &self.state, &mut out));
+        let margin = Margin { left: 20, right: 20, top: 16, bottom: 0 };
+        CentralPanel::default().frame(Frame::new().fill(t.background).inner_margin(margin)).show(ui, |ui| {
+            banners_ui(ui, &self.state, &mut out);
+            self.screens.ui(ui, &self.state, &mut out);
+        });
+        leaving_ui(ui, &self.state, &mut out);
+        self.screens.over_ui(ui, &self.state, &mut out);
+        toasts_ui(ui, &self.state, &mut out);
+        for action in out {
+            self.state.perform(action);
+        }
+        self.send();
+    }
+
+    /// The end: what was sent to the store is on disk when this returns.
+    pub fn finish(&mut self) {
+        if self.left.is_none() && self.state.env.access == Access::ReadWrite {
+            self.keep_desk_now();
+        }
+        self.backend.finish();
+    }
+}
+
+impl eframe::App for Workbench {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.receive(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        Self::ui(self, ui);
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.finish();
+    }
+}

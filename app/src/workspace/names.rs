@@ -1,0 +1,90 @@
+//! What people call runs, models and datasets that nobody named.
+
+use std::path::Path;
+
+use engine::config::{MethodConfig, PrefixConfig, PromptEncoderKind, RunConfig};
+
+/// A name for people from what tells runs apart: `prefix 20 · records`.
+pub fn default_name(config: &RunConfig) -> String {
+    format!("{} · {}", method_summary(config), dataset_name(&config.data.train))
+}
+
+/// The method in a few words: `prefix 20`, `prefix 10 + MLP 512`, `prompt 20 + LoRA 8`.
+pub fn method_summary(config: &RunConfig) -> String {
+    let alone = of_method(&config.method);
+    config.lora.as_ref().map_or_else(|| alone.clone(), |lora| format!("{alone} + LoRA {}", lora.rank))
+}
+
+fn of_prefix(prefix: &PrefixConfig) -> String {
+    let kind = match (prefix.infix, prefix.n_frozen) {
+        (true, _) => "infix",
+        (false, 0) => "prefix",
+        (false, _) => "cartridge",
+    };
+    let network = match &prefix.reparameterisation {
+        None => String::new(),
+        Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
+        Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
+    };
+    let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layer_list::to_text(layers)));
+    format!("{kind} {}{network}{}", prefix.n_virtual, layers.unwrap_or_default())
+}
+
+fn of_method(method: &MethodConfig) -> String {
+    match method {
+        MethodConfig::Prefix(prefix) => of_prefix(prefix),
+        MethodConfig::Prompt(prompt) => match prompt.encoder.as_ref().map(|encoder| encoder.kind) {
+            None => format!("prompt {}", prompt.n_virtual),
+            Some(PromptEncoderKind::Mlp) => format!("P-tuning {} + MLP", prompt.n_virtual),
+            Some(PromptEncoderKind::Lstm) => format!("P-tuning {} + LSTM", prompt.n_virtual),
+            Some(PromptEncoderKind::Tanh) => format!("Embeddings {} + MLP", prompt.n_virtual),
+        },
+        MethodConfig::Lora(lora) => format!("LoRA {}", lora.rank),
+        MethodConfig::Full(full) => match full.top_layers {
+            None => "full".to_owned(),
+            Some(0) => "head only".to_owned(),
+            Some(n) => format!("top {n}"),
+        },
+        MethodConfig::Text(text) => format!("text, {} examples", text.shots),
+    }
+}
+
+/// What people call a dataset: the file's name, or its folder's where the file is just `train`.
+pub fn dataset_name(file: &Path) -> String {
+    let stem = last_name(&file.with_extension(""));
+    match file.parent().map(last_name) {
+        Some(folder) if ["train", "training", "data"].contains(&stem.as_str()) && !folder.is_empty() => folder,
+        _ => stem,
+    }
+}
+
+/// What people call a model: its id where its folder is one of the hub's cache, else the folder's name.
+pub fn model_name(folder: &Path) -> String {
+    engine::hub::id_of_snapshot(folder).map_or_else(|| last_name(folder), |id| id.to_string())
+}
+
+/// The last part of a path, as text.
+pub fn last_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_name_tells_runs_apart() {
+        let data = engine::config::DataConfig::new("/sets/records/train.jsonl");
+        let mut config = RunConfig::new("/models/starter", data);
+        assert_eq!(default_name(&config), "prefix 20 · records");
+        config.method = MethodConfig::Prefix(engine::config::PrefixConfig {
+            n_virtual: 5,
+            reparameterisation: Some(engine::config::Reparameterisation::default()),
+            ..Default::default()
+        });
+        config.data.train = PathBuf::from("/sets/e2e.csv");
+        assert_eq!(default_name(&config), "prefix 5 + MLP 512 · e2e");
+    }
+}
