@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::config::schema::Names;
 use engine::config::{DataConfig, Task};
 use engine::protocol::{Ask, Report};
 use serde_json::{Value, json};
@@ -109,9 +110,11 @@ fn chosen_data(
         (None, None) => data.train,
     };
     let mut tree: Value = json!({"model": "", "task": task, "data": data});
-    global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    let mut names = settings::method_of(&global.set).map_or_else(Names::default, |method| Names::of_method(&method));
+    settings::assign(&mut tree, &global.set, &mut names)?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalise(&mut tree)?;
+    names.finish(&mut tree)?;
     let config = settings::to_config(&tree)?;
     Ok((config.data, config.task))
 }

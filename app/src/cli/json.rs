@@ -66,7 +66,7 @@ mod tests {
         };
         assert_eq!(
             line(&Report::Step(step)).to_string(),
-            r#"{"event":"step","step":3,"loss":1.5,"learning_rate":0.5,"grad_norm":null,"labelled_tokens":7,"tokens":9,"elapsed_secs":0.25}"#
+            r#"{"event":"step","step":3,"loss":1.5,"learning_rate":0.5,"grad_norm":null,"labeled_tokens":7,"tokens":9,"elapsed_secs":0.25}"#
         );
         let phase = Phase::LoadingModel { share: 0.5 };
         assert_eq!(line(&Report::Phase(phase)).to_string(), r#"{"event":"phase","phase":"loading_model","share":0.5}"#);

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use clap::Args;
 use engine::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
-    Reparameterisation, RunConfig, TextConfig,
+    FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
+    Reparameterisation, RunConfig,
 };
 use engine::protocol::{Ask, Report};
 use serde::Serialize;
@@ -54,7 +54,7 @@ fn candidates() -> Vec<Candidate> {
     let prompt = |encoder| MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() });
     let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
     vec![
-        (MethodConfig::Text(TextConfig { shots: 2, ..TextConfig::default() }), None, [1.0; 3]),
+        (MethodConfig::FewShot(FewShotConfig { shots: 2, ..FewShotConfig::default() }), None, [1.0; 3]),
         (prefix(None), None, [5e-3, 2e-2, 8e-2]),
         (prefix(Some(Reparameterisation::default())), None, [5e-4, 2e-3, 8e-3]),
         (
@@ -91,7 +91,7 @@ pub(super) fn run(args: MethodsArgs, global: &Global) -> Result<(), CliError> {
     let session = Session::start(&workspace, Some(&store))?;
     let mut lines = Vec::new();
     for (method, lora, rates) in candidates() {
-        let is_trained = !matches!(method, MethodConfig::Text(_));
+        let is_trained = !matches!(method, MethodConfig::FewShot(_));
         let tried = if args.quick || !is_trained { &rates[1..2] } else { &rates[..] };
         let mut best: Option<Line> = None;
         for &learning_rate in tried {

@@ -338,8 +338,9 @@ mod tests {
             assert_eq!(Line::try_parse_from(line.split_whitespace()).unwrap_err().exit_code(), 2);
         }
         let workspace = tempfile::tempdir().unwrap();
-        let line = ["prefix-workbench", "--workspace", &workspace.path().to_string_lossy(), "train", "--set", "lr=1"]
-            .map(OsString::from);
+        let line =
+            ["prefix-workbench", "--workspace", &workspace.path().to_string_lossy(), "train", "--set", "rates=1"]
+                .map(OsString::from);
         let error = run(line, |_, _| Ok(())).unwrap_err();
         assert!(matches!(error, CliError::Usage(_)), "{error}");
     }

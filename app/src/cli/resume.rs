@@ -2,6 +2,7 @@
 
 use clap::Args;
 use engine::config::RunConfig;
+use engine::config::schema::Names;
 use engine::files::{self, Kind};
 use engine::sentence;
 use engine::training::run_folder::{read_checkpoints, step_of};
@@ -47,7 +48,7 @@ fn refuse_nothing(done: Option<u64>, config: &RunConfig, row: &RunRow, global: &
     }
     let steps = u64::try_from(config.training.steps).unwrap_or(u64::MAX);
     let total = match steps {
-        0 if global.set.iter().any(|set| set.starts_with("training.epochs")) => return Ok(()),
+        0 if settings::says(&global.set, "training.epochs") => return Ok(()),
         0 => row.total_steps,
         steps => steps,
     };
@@ -69,9 +70,12 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
     if let Some(precision) = global.precision {
         settings::put(&mut tree, "precision", precision.name().into());
     }
-    global.set.iter().try_for_each(|assignment| settings::assign(&mut tree, assignment))?;
+    let method = settings::method_of(&global.set).unwrap_or_else(|| stored.method.name().to_owned());
+    let mut names = Names::of_method(&method);
+    settings::assign(&mut tree, &global.set, &mut names)?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
     settings::normalise(&mut tree)?;
+    names.finish(&mut tree)?;
     let config = settings::to_config(&tree)?;
     config.check()?;
     Ok(config)

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::config::RunConfig;
+use engine::config::schema::{self, Names};
+use serde_json::{Map, Value};
 
 use super::download::require_model;
 use super::error::CliError;
@@ -18,28 +20,28 @@ pub(super) struct RunArgs {
     #[arg(value_name = "RUN.toml", value_parser = path())]
     file: Option<PathBuf>,
     /// Folder of the base model, or the id of one that was downloaded
-    #[arg(long, value_name = "DIR", value_parser = path())]
+    #[arg(long, aliases = ["model_name_or_path", "model-name-or-path"], value_name = "DIR", value_parser = path())]
     model: Option<PathBuf>,
     /// Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt
-    #[arg(long, value_name = "FILE", value_parser = path())]
+    #[arg(long, aliases = ["train_file", "train-file"], value_name = "FILE", value_parser = path())]
     data: Option<PathBuf>,
     /// Validation rows
-    #[arg(long, value_name = "FILE", value_parser = path())]
+    #[arg(long, aliases = ["validation_file", "validation-file"], value_name = "FILE", value_parser = path())]
     validation: Option<PathBuf>,
     /// Optimizer steps
-    #[arg(long)]
+    #[arg(long, aliases = ["max_steps", "max-steps"])]
     steps: Option<usize>,
-    /// What is trained: prefix, prompt, lora, full or text
+    /// What is trained: prefix, prompt, lora, full or few_shot
     #[arg(long, value_name = "TYPE")]
     method: Option<String>,
     /// Peak learning rate
-    #[arg(long, visible_alias = "rate", value_name = "RATE")]
+    #[arg(long, visible_alias = "rate", alias = "learning_rate", value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Rows in one forward pass
-    #[arg(long, visible_alias = "batch", value_name = "N")]
+    #[arg(long, visible_alias = "batch", aliases = ["per_device_train_batch_size", "per-device-train-batch-size"], value_name = "N")]
     batch_size: Option<usize>,
     /// Prefix length (virtual tokens)
-    #[arg(long, value_name = "N")]
+    #[arg(long, aliases = ["num_virtual_tokens", "num-virtual-tokens"], value_name = "N")]
     prefix: Option<usize>,
     /// Train as a paper does; what is set beside it wins. The command presets lists them
     #[arg(long, value_name = "NAME")]
@@ -65,7 +67,18 @@ impl RunArgs {
 
     /// Preset, then file, then flags, then `--set`: the later one wins.
     pub(super) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
-        let mut tree = run_file::read_tree(self.file.as_deref())?;
+        let recipe = self.preset.as_deref().map(presets::find).transpose()?;
+        let said = self.file.as_deref().map(run_file::parse).transpose()?;
+        let method = settings::method_of(&global.set)
+            .or_else(|| self.method.clone())
+            .or_else(|| said.as_ref().and_then(schema::method_of))
+            .or_else(|| recipe.and_then(|recipe| schema::method_of(&recipe.settings())));
+        let mut names = method.map_or_else(Names::default, |method| Names::of_method(&method));
+        let mut tree = match (said, &self.file) {
+            (Some(said), Some(file)) => run_file::settle(said, file, &mut names)?,
+            _ => Value::Object(Map::new()),
+        };
+        names.next_source();
         let here = std::env::current_dir().unwrap_or_default();
         let path = |path: &Option<PathBuf>| path.as_deref().map(|path| as_text(path, &here)).transpose();
         let flags = [
@@ -83,15 +96,12 @@ impl RunArgs {
         ];
         for (key, value) in flags {
             if let Some(value) = value {
-                settings::put(&mut tree, key, value);
+                settings::say(&mut tree, key, value, &mut names)?;
             }
         }
-        for assignment in &global.set {
-            settings::assign(&mut tree, assignment)?;
-        }
+        settings::assign(&mut tree, &global.set, &mut names)?;
         run_file::make_absolute(&mut tree, &here);
-        let recipe = self.preset.as_deref().map(presets::find).transpose()?;
-        let mut config = run_file::complete(tree, recipe, &global.assets())?;
+        let mut config = run_file::complete(tree, recipe, &names, &global.assets())?;
         require_model(&config.model, &here)?;
         if config.name.trim().is_empty() {
             config.name = default_name(&config);

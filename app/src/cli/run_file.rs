@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::config::RunConfig;
-use engine::config::schema::{Kind, SETTINGS, Setting};
+use engine::config::schema::{self, Kind, Names, SETTINGS, Setting};
 use engine::recipes::{Form, Recipe, Scale, recommended_learning_rate};
 use engine::sentence;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::download::model_folder;
 use super::error::CliError;
@@ -16,19 +16,31 @@ use super::settings::{self, RIVALS};
 use crate::home::at_home;
 use crate::workspace::Assets;
 
-/// The settings of a file, not yet a configuration; `None` begins with nothing.
-pub(super) fn read_tree(file: Option<&Path>) -> Result<Value, CliError> {
-    let Some(file) = file else { return Ok(Value::Object(Map::new())) };
+/// The settings of a file under the names that it has for them.
+pub(super) fn parse(file: &Path) -> Result<Value, CliError> {
     let text = fs::read_to_string(file).map_err(|error| CliError::io("read", file, &error))?;
+    if file.extension().is_some_and(|extension| extension == "json") {
+        return serde_json::from_str(&text).map_err(|error| {
+            CliError::usage(
+                sentence!("the run file is not JSON: {error} ({file})", error, file),
+                sentence!("Correct the file"),
+            )
+        });
+    }
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         CliError::usage(
             sentence!("the run file is not TOML: {error} ({file})", error = first_line(&error.to_string()), file),
             sentence!("Correct the file; prefix-workbench train --print-config writes a complete one"),
         )
     })?;
-    let mut tree = serde_json::to_value(table).map_err(|error| {
+    serde_json::to_value(table).map_err(|error| {
         CliError::usage(sentence!("the run file cannot be understood: {error}", error), sentence!("Correct the file"))
-    })?;
+    })
+}
+
+/// What [`parse`] read under our names, with paths from the file's folder on.
+pub(super) fn settle(tree: Value, file: &Path, names: &mut Names) -> Result<Value, CliError> {
+    let mut tree = names.read_tree(tree)?;
     let folder = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_owned));
     make_absolute(&mut tree, &folder.unwrap_or_default());
     Ok(tree)
@@ -57,7 +69,12 @@ pub(super) fn make_absolute(tree: &mut Value, base: &Path) {
 
 /// The configuration of a tree. One that names neither model nor rows is the starter run with other settings; in any
 /// other, what is not said is the default, and the model or the dataset the starter's. A recipe comes before both.
-pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets) -> Result<RunConfig, CliError> {
+pub(super) fn complete(
+    mut tree: Value,
+    recipe: Option<&Recipe>,
+    names: &Names,
+    assets: &Assets,
+) -> Result<RunConfig, CliError> {
     settings::normalise(&mut tree)?;
     if let Some(recipe) = recipe {
         fill(&mut tree, &recipe.settings());
@@ -94,6 +111,7 @@ pub(super) fn complete(mut tree: Value, recipe: Option<&Recipe>, assets: &Assets
             settings::put(&mut tree, "data.validation", validation.to_string_lossy().into());
         }
     }
+    names.finish(&mut tree)?;
     let mut config = settings::to_config(&tree)?;
     if !rate_is_known {
         config.training.learning_rate = usual_rate(&config, assets);
@@ -144,7 +162,9 @@ fn leaves_open(tree: &Value, others: &Value, key: &str) -> bool {
 /// # Errors
 /// [`CliError::Usage`] with the setting that is unknown or cannot be.
 pub fn read(file: &Path, assets: &Assets) -> Result<RunConfig, CliError> {
-    complete(read_tree(Some(file))?, None, assets)
+    let said = parse(file)?;
+    let mut names = schema::method_of(&said).map_or_else(Names::default, |method| Names::of_method(&method));
+    complete(settle(said, file, &mut names)?, None, &names, assets)
 }
 
 /// The whole configuration as TOML, each setting with a word on what it is. [`read`] gives the same back.
@@ -155,14 +175,25 @@ pub fn write(config: &RunConfig) -> String {
         let Some(value) = settings::at(&tree, setting.key) else { continue };
         let name = setting.key.rsplit('.').next().unwrap_or_default();
         // Writing into a string cannot fail.
+        let help = explained(setting);
         match (setting.kind, value) {
-            (Kind::Table, Value::Object(_)) => writeln!(text, "\n# {}\n[{}]", setting.help, setting.key),
-            (_, Value::Null) => writeln!(text, "{name} = \"none\" # {}", setting.help),
-            _ => writeln!(text, "{name} = {} # {}", as_toml(value), setting.help),
+            (Kind::Table, Value::Object(_)) => writeln!(text, "\n# {help}\n[{}]", setting.key),
+            (_, Value::Null) => writeln!(text, "{name} = \"none\" # {help}"),
+            _ => writeln!(text, "{name} = {} # {help}", as_toml(value)),
         }
         .unwrap_or_default();
     }
     text
+}
+
+/// What a setting decides, and its other names.
+fn explained(setting: &Setting) -> String {
+    let names: Vec<&str> =
+        setting.aliases.iter().map(|alias| alias.name).filter(|name| *name != setting.name()).collect();
+    match names.as_slice() {
+        [] => setting.help.to_owned(),
+        names => format!("{} (also {})", setting.help, names.join(", ")),
+    }
 }
 
 /// The command that computes the same as a configuration: only what differs from the starter run is named.
@@ -309,32 +340,32 @@ mod tests {
     fn without_model_and_rows_it_is_the_starter_run() {
         let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
         let starter = assets.starter_run().unwrap();
-        let none = complete(Value::Object(Map::new()), None, &assets).unwrap();
+        let none = complete(Value::Object(serde_json::Map::new()), None, &Names::default(), &assets).unwrap();
         assert_eq!((&none.training, &none.method, &none.data), (&starter.training, &starter.method, &starter.data));
         assert_eq!(command(&starter, &assets), "prefix-workbench train");
-        let tree = serde_json::json!({ "method": { "reparameterisation": "none" }, "training": { "steps": 9 } });
-        let changed = complete(tree, None, &assets).unwrap();
+        let tree = serde_json::json!({ "method": { "reparameterization": "none" }, "training": { "steps": 9 } });
+        let changed = complete(tree, None, &Names::default(), &assets).unwrap();
         let method = changed.method.prefix().unwrap();
         assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
         assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
         let rows = serde_json::json!({ "data": { "train": "/d.csv" } });
         let usual = engine::config::TrainingConfig { learning_rate: 2e-2, ..Default::default() };
-        assert_eq!(complete(rows, None, &assets).unwrap().training, usual, "as small models learn");
+        assert_eq!(complete(rows, None, &Names::default(), &assets).unwrap().training, usual, "as small models learn");
         let lora = serde_json::json!({ "method": { "type": "lora" } });
-        assert_eq!(complete(lora, None, &assets).unwrap().training.learning_rate, 4e-3);
+        assert_eq!(complete(lora, None, &Names::default(), &assets).unwrap().training.learning_rate, 4e-3);
     }
 
     #[test]
     fn what_is_said_wins_over_a_preset_and_a_preset_over_the_starter() {
         let assets = Assets::at(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets"));
-        let with = |tree: Value, name: &str| complete(tree, Recipe::named(name), &assets);
-        let plain = with(Value::Object(Map::new()), "prefix-gpt2-e2e").unwrap();
+        let with = |tree: Value, name: &str| complete(tree, Recipe::named(name), &Names::default(), &assets);
+        let plain = with(Value::Object(serde_json::Map::new()), "prefix-gpt2-e2e").unwrap();
         let method = plain.method.prefix().unwrap();
         assert_eq!((method.n_virtual, plain.training.learning_rate, plain.training.batch_size), (5, 8e-5, 10));
         assert_eq!(plain.data, assets.starter_run().unwrap().data);
         let said = serde_json::json!({
-            "method": { "reparameterisation": "none", "n_virtual": 7 },
-            "training": { "epochs": 2.0, "warmup_share": 0.1, "optimizer": { "type": "sgd", "momentum": 0.5 } },
+            "method": { "reparameterization": "none", "n_virtual": 7 },
+            "training": { "epochs": 2.0, "warmup_ratio": 0.1, "optimizer": { "type": "sgd", "momentum": 0.5 } },
         });
         let config = with(said.clone(), "prefix-gpt2-low-data").unwrap();
         let method = config.method.prefix().unwrap();
@@ -344,7 +375,7 @@ mod tests {
         let sgd = SgdConfig { momentum: 0.5, ..SgdConfig::default() };
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd), "nothing of AdamW is mixed in");
         assert_eq!(config.training.learning_rate, 5e-5);
-        let starter = complete(said, None, &assets).unwrap();
+        let starter = complete(said, None, &Names::default(), &assets).unwrap();
         assert_eq!(starter.training.optimizer, OptimizerConfig::Sgd(sgd));
         let lora = with(serde_json::json!({}), "lora-gpt2-e2e").unwrap();
         assert!(matches!(lora.method, MethodConfig::Lora(LoraConfig { rank: 4, .. })), "{:?}", lora.method);
@@ -361,7 +392,10 @@ mod tests {
             text.starts_with("prefix-workbench train --set model=/models/tiny --set 'data.train=/sets/a"),
             "{text}"
         );
-        assert!(text.contains("--set training.clip_norm=none") && text.contains("--set training.patience=4"), "{text}");
+        assert!(
+            text.contains("--set training.max_grad_norm=none") && text.contains("--set training.patience=4"),
+            "{text}"
+        );
         assert!(!text.contains("batch_size"), "{text}");
     }
 }

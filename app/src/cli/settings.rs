@@ -1,7 +1,8 @@
 //! Settings of a run as `--set` and run files say them: trees of values by dotted path, checked against the schema.
 
 use engine::config::RunConfig;
-use engine::config::schema::{Kind, SETTINGS, Setting};
+use engine::config::schema::{self, Kind, Names, SETTINGS, Setting};
+pub(super) use engine::config::schema::{at, put};
 use engine::sentence;
 use serde_json::{Map, Value};
 
@@ -9,46 +10,32 @@ use super::error::CliError;
 
 /// Pairs of which one being said leaves the other out, whatever a preset or the starter has.
 pub(super) const RIVALS: [(&str, &str); 2] =
-    [("training.steps", "training.epochs"), ("training.warmup_steps", "training.warmup_share")];
-
-/// Names of other programs, for the question "did you mean".
-const OTHER_NAMES: [(&str, &str); 15] = [
-    ("lr", "training.learning_rate"),
-    ("prefix_length", "method.n_virtual"),
-    ("num_virtual_tokens", "method.n_virtual"),
-    ("prefix_projection", "method.reparameterisation.width"),
-    ("encoder_hidden_size", "method.reparameterisation.width"),
-    ("mid_dim", "method.reparameterisation.width"),
-    ("warmup", "training.warmup_steps"),
-    ("warmup_ratio", "training.warmup_share"),
-    ("lr_scheduler_type", "training.schedule"),
-    ("optim", "training.optimizer"),
-    ("max_steps", "training.steps"),
-    ("batch", "training.batch_size"),
-    ("gradient_accumulation_steps", "training.accumulation"),
-    ("max_grad_norm", "training.clip_norm"),
-    ("max_length", "data.max_tokens"),
-];
+    [("training.steps", "training.epochs"), ("training.warmup_steps", "training.warmup_ratio")];
 
 /// The setting of that name.
-pub(super) fn find(key: &str) -> Result<&'static Setting, CliError> {
-    Setting::find(key).ok_or_else(|| {
-        let advice = match nearest(key) {
-            Some(near) => format!("Did you mean {near}?"),
-            None => "prefix-workbench train --print-config lists all settings".to_owned(),
-        };
-        CliError::usage(sentence!("there is no setting {key:?}", key), advice)
-    })
+fn find(key: &str) -> Result<&'static Setting, CliError> {
+    Setting::find(key).ok_or_else(|| unknown(key))
+}
+
+fn unknown(key: &str) -> CliError {
+    let advice = match nearest(key) {
+        Some(near) => format!("Did you mean {near}?"),
+        None => "prefix-workbench train --print-config lists all settings".to_owned(),
+    };
+    CliError::usage(sentence!("there is no setting {key:?}", key), advice)
 }
 
 fn nearest(key: &str) -> Option<&'static str> {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let name = last(key);
     let exact = SETTINGS.iter().map(|setting| setting.key).find(|known| last(known) == name);
-    let other = OTHER_NAMES.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
-    exact.or(other).or_else(|| {
-        let score = |known: &str| similarity(&name, &last(known)).max(similarity(key, known));
-        let best = SETTINGS.iter().map(|setting| (score(setting.key), setting.key));
+    exact.or_else(|| {
+        let score = |setting: &Setting| {
+            let theirs = setting.aliases.iter().map(|alias| similarity(&name, alias.name));
+            let ours = similarity(&name, setting.name()).max(similarity(key, setting.key));
+            theirs.fold(ours, f32::max)
+        };
+        let best = SETTINGS.iter().map(|setting| (score(setting), setting.key));
         best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score >= 0.6).map(|(_, known)| known)
     })
 }
@@ -57,19 +44,56 @@ fn similarity(a: &str, b: &str) -> f32 {
     similar::TextDiff::from_chars(a, b).ratio()
 }
 
-/// `key=value` into a tree of settings.
-pub(super) fn assign(tree: &mut Value, assignment: &str) -> Result<(), CliError> {
-    let Some((key, text)) = assignment.split_once('=') else {
+/// `key=value`, one after another, into a tree of settings: later ones over earlier ones, under any names.
+pub(super) fn assign(tree: &mut Value, assignments: &[String], names: &mut Names) -> Result<(), CliError> {
+    names.next_source();
+    for assignment in assignments {
+        let (name, text) = split(assignment)?;
+        let Some(kind) = names.kind(name)? else { return Err(unknown(name)) };
+        say(tree, name, read_value(kind, text), names)?;
+    }
+    Ok(())
+}
+
+/// A value under any name into a tree of settings.
+pub(super) fn say(tree: &mut Value, name: &str, value: Value, names: &mut Names) -> Result<(), CliError> {
+    for (key, value) in names.read(name, value)?.ok_or_else(|| unknown(name))? {
+        schema::say(tree, key, value);
+    }
+    Ok(())
+}
+
+/// Name and value of `key=value`.
+fn split(assignment: &str) -> Result<(&str, &str), CliError> {
+    let Some((name, text)) = assignment.split_once('=') else {
         return Err(CliError::usage(
             sentence!("{assignment:?} sets nothing", assignment),
             sentence!("Write --set key=value"),
         ));
     };
-    let setting = find(key.trim())?;
     // In `key = text` the space before the text belongs to the sign.
-    let text = if key.ends_with(' ') { text.strip_prefix(' ').unwrap_or(text) } else { text };
-    put(tree, setting.key, read_value(setting.kind, text));
-    Ok(())
+    let text = if name.ends_with(' ') { text.strip_prefix(' ').unwrap_or(text) } else { text };
+    Ok((name.trim(), text))
+}
+
+/// The type of method that assignments ask for, if one does.
+pub(super) fn method_of(assignments: &[String]) -> Option<String> {
+    let mut tree = Value::Object(Map::new());
+    for (name, text) in assignments.iter().filter_map(|assignment| split(assignment).ok()) {
+        if ["method", "method.type", "peft_type", "method.peft_type"].contains(&name) {
+            put(&mut tree, name, text.trim().into());
+        }
+    }
+    schema::method_of(&tree)
+}
+
+/// Whether one of the assignments says a setting, under whatever name.
+pub(super) fn says(assignments: &[String], key: &str) -> bool {
+    assignments.iter().filter_map(|assignment| split(assignment).ok()).any(|(name, _)| {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let aliases = Setting::find(key).map_or(&[][..], |setting| setting.aliases);
+        schema::current(name) == key || aliases.iter().any(|alias| alias.name == last)
+    })
 }
 
 /// As TOML reads it where that makes sense; quotes are not needed.
@@ -86,31 +110,6 @@ fn read_value(kind: Kind, text: &str) -> Value {
         Kind::Text | Kind::Path if !quoted => as_text(),
         _ => as_toml().unwrap_or_else(as_text),
     }
-}
-
-/// Tables on the way are made; what is no table on the way is replaced, and a name there is the table's type.
-pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
-    let mut place = tree;
-    let mut above = String::new();
-    for part in key.split('.') {
-        if !place.is_object() {
-            let tag = format!("{above}.type");
-            let named = place.is_string() && SETTINGS.iter().any(|setting| setting.key == tag);
-            let name = place.take();
-            *place = Value::Object(Map::new());
-            if named {
-                place["type"] = name;
-            }
-        }
-        above = if above.is_empty() { part.to_owned() } else { format!("{above}.{part}") };
-        place = &mut place[part];
-    }
-    *place = value;
-}
-
-/// What is at a dotted path.
-pub(super) fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
-    key.split('.').try_fold(tree, |place, part| place.get(part))
 }
 
 /// Refuses unknown keys, and brings the short forms into the form of [`RunConfig`]: `"none"`, `init = "zero"`, a
@@ -207,6 +206,7 @@ fn alone(tree: &Value, key: &str, value: &Value) -> serde_json::Result<RunConfig
 
 #[cfg(test)]
 mod tests {
+    use engine::config::schema::{Alias, Given, Literal, Reading, Word};
     use engine::config::{OptimizerConfig, PrefixInit, Schedule, SgdConfig};
     use engine::models::Site;
     use serde_json::json;
@@ -215,8 +215,11 @@ mod tests {
 
     fn set(assignments: &[&str]) -> Result<RunConfig, CliError> {
         let mut tree = json!({"model": "m", "data": {"train": "t.jsonl"}});
-        assignments.iter().try_for_each(|assignment| assign(&mut tree, assignment))?;
+        let assignments: Vec<String> = assignments.iter().map(|&assignment| assignment.to_owned()).collect();
+        let mut names = Names::of_method(&method_of(&assignments).unwrap_or_else(|| "prefix".to_owned()));
+        assign(&mut tree, &assignments, &mut names)?;
         normalise(&mut tree)?;
+        names.finish(&mut tree)?;
         to_config(&tree)
     }
 
@@ -229,15 +232,15 @@ mod tests {
         let config = set(&[
             "training.steps=300",
             "training.learning_rate = 1e-3",
-            "training.clip_norm=none",
+            "training.max_grad_norm=none",
             "training.schedule=polynomial",
             "training.schedule.power=2",
             "training.optimizer=sgd",
             "training.optimizer.momentum=0.9",
-            "training.warmup_share=0.06",
+            "training.warmup_ratio=0.06",
             "data.prompt_template={{ name }}: ",
             "method.n_virtual=5",
-            "method.reparameterisation.width=64",
+            "method.reparameterization.width=64",
             "method.sites=[\"encoder\", \"cross\"]",
             "name=20",
             "device=wgpu:1",
@@ -276,8 +279,92 @@ mod tests {
         assert_eq!(init(&["method.init=zero"]), PrefixInit::Zero);
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
         assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
-        let config = set(&["method.reparameterisation=true"]).unwrap();
+        let config = set(&["method.reparameterization=true"]).unwrap();
         assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
+    }
+
+    /// Values of a setting, as one types them.
+    fn values(setting: &Setting) -> Vec<String> {
+        let plain = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        match setting.kind {
+            Kind::Count(least, most) => [least.max(1), 7, 31].map(|n| n.clamp(least, most).to_string()).to_vec(),
+            Kind::Number(..) => plain(&["0.5", "0.25", "1e-4"]),
+            Kind::Flag => plain(&["true", "false"]),
+            Kind::Choice(words) => plain(words),
+            Kind::Text | Kind::Words | Kind::Path => plain(&["/a"]),
+            Kind::Entries("list of names") => plain(&["[\"c_attn\", \"c_fc\"]"]),
+            Kind::Entries(_) => plain(&["{c_attn = 4}"]),
+            Kind::Table => plain(&["true", "false"]),
+        }
+    }
+
+    /// Values of a name, each with assignments that say the same under our names.
+    fn pairs(setting: &Setting, alias: &Alias) -> Vec<(String, Vec<String>)> {
+        let one = |theirs: &str, ours: &str| (theirs.to_owned(), vec![format!("{}={ours}", setting.key)]);
+        match alias.reading {
+            Reading::Same | Reading::Switch => values(setting).iter().map(|value| one(value, value)).collect(),
+            Reading::Modules => values(setting).iter().map(|value| one(value, value)).collect(),
+            Reading::ZeroIsNone => vec![one("0", "none"), one("0.0", "none"), one("0.5", "0.5")],
+            Reading::NotBelowZero => vec![one("-1", "0"), one("0", "0"), one("5", "5")],
+            Reading::Steps => vec![one("1", "1"), one("500", "500")],
+            Reading::StepsOrShare(share) => {
+                vec![one("0", "0"), one("9", "9"), ("0.1".to_owned(), vec![format!("{share}=0.1")])]
+            }
+            Reading::IfTrue(word) => vec![one("true", word), ("false".to_owned(), Vec::new())],
+            Reading::OnlyTrue(word) => vec![one("true", word)],
+            Reading::Tokens => vec![one("[1, 2]", "{\"\" = [1, 2]}"), one("{wte = [1]}", "{wte = [1]}")],
+            Reading::Words(words) => {
+                let says = |(key, literal): &(&str, Literal)| match literal {
+                    Literal::Word(word) => format!("{key}={word}"),
+                    Literal::Count(count) => format!("{key}={count}"),
+                    Literal::Table => format!("{key}=true"),
+                };
+                let line = |word: &Word| (word.theirs.to_owned(), word.says.iter().map(says).collect());
+                words.iter().map(line).collect()
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_of_transformers_and_peft_says_what_the_setting_says() {
+        let mut compared = 0;
+        for setting in SETTINGS {
+            for alias in setting.aliases {
+                let method = match alias.given {
+                    Given::Types("method.type", methods) => methods.first(),
+                    _ => setting.methods.last(),
+                };
+                let mut around: Vec<String> =
+                    method.map(|method| format!("method.type={method}")).into_iter().collect();
+                if let Given::Table = alias.given {
+                    around.push(format!("{}=true", setting.table()));
+                }
+                if alias.name.starts_with("prompt_tuning_init") {
+                    let text = if alias.name.ends_with("text") { "type=words" } else { "text=a" };
+                    around.push(format!("method.init.{text}"));
+                }
+                let name = if setting.key.starts_with("lora.") {
+                    format!("lora.{}", alias.name)
+                } else {
+                    alias.name.to_owned()
+                };
+                for (theirs, ours) in pairs(setting, alias) {
+                    let run = |said: &[String]| {
+                        let all: Vec<&str> = around.iter().chain(said).map(String::as_str).collect();
+                        // Some initial values have no text.
+                        let plain: Vec<&str> =
+                            all.iter().copied().filter(|said| !said.starts_with("method.init.text")).collect();
+                        set(&all).or_else(|_| set(&plain)).map_err(|error| error.to_string())
+                    };
+                    let theirs = [format!("{name}={theirs}")];
+                    let (theirs_run, ours_run) = (run(&theirs), run(&ours));
+                    assert!(ours_run.is_ok(), "{ours:?}: {ours_run:?}");
+                    assert_eq!(theirs_run, ours_run, "{theirs:?} and {ours:?}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 100, "{compared}");
     }
 
     #[test]
@@ -286,9 +373,9 @@ mod tests {
             sentence(&["training.stepps=3"]),
             "there is no setting \"training.stepps\". Did you mean training.steps?"
         );
-        assert!(sentence(&["lr=3"]).ends_with("Did you mean training.learning_rate?"));
+        assert!(sentence(&["learning_rates=3"]).ends_with("Did you mean training.learning_rate?"));
         assert!(sentence(&["steps=3"]).ends_with("Did you mean training.steps?"));
-        assert!(sentence(&["num_virtual_tokens=3"]).ends_with("Did you mean method.n_virtual?"));
+        assert!(sentence(&["num_virtual_token=3"]).ends_with("Did you mean method.n_virtual?"));
         assert!(sentence(&["qqqq=3"]).contains("--print-config"));
         assert!(sentence(&["training.steps"]).contains("--set key=value"));
     }
@@ -305,7 +392,7 @@ mod tests {
             ("method.init.type=magic", "method.init.type"),
             ("method.sites=[\"middle\"]", "method.sites"),
             ("method.type=telepathy", "method.type"),
-            ("method.reparameterisation.activation=swish", "method.reparameterisation.activation"),
+            ("method.reparameterization.activation=swish", "method.reparameterization.activation"),
             ("device=tpu", "device"),
             ("data.append_end_token=perhaps", "data.append_end_token"),
         ] {

@@ -384,7 +384,7 @@ fn vote_ui(ui: &mut Ui, state: &State) {
 /// Trained weights of the model itself, and words, have no strength between 0 and 1.
 fn is_there_or_not(config: &RunConfig) -> bool {
     let own = match &config.method {
-        MethodConfig::Full(_) | MethodConfig::Text(_) => true,
+        MethodConfig::Full(_) | MethodConfig::FewShot(_) => true,
         MethodConfig::Lora(lora) => lora.bias != LoraBias::None,
         MethodConfig::Prefix(_) | MethodConfig::Prompt(_) => false,
     };

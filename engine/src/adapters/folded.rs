@@ -13,7 +13,7 @@ use crate::adapters::prompt::of_tasks;
 use crate::adapters::residual::Residual;
 use crate::adapters::{by_site, combined, no_adapter, peft, text, weights};
 use crate::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptTasks, Task, TaskRecord, TextConfig,
+    FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptTasks, Task, TaskRecord,
 };
 use crate::data::Tokenizer;
 use crate::error::{EngineError, Result};
@@ -239,7 +239,7 @@ impl FoldedAdapter {
                 MethodConfig::Prompt(PromptConfig { n_virtual, tasks, ..PromptConfig::default() })
             }
             (_, Some(lora), _) => MethodConfig::Lora(lora.config.clone()),
-            (.., Some(text)) => MethodConfig::Text(TextConfig { instruction: text.clone(), shots: 0 }),
+            (.., Some(text)) => MethodConfig::FewShot(FewShotConfig { instruction: text.clone(), shots: 0 }),
             _ => MethodConfig::Full(FullConfig { top_layers: self.weights.is_empty().then_some(0) }),
         }
     }

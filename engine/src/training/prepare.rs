@@ -11,8 +11,8 @@ use crate::adapters::{
     is_of_a_head,
 };
 use crate::config::{
-    EpochEnd, FullConfig, HeadInit, HeadRecord, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig,
-    PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TextConfig, TrainingConfig,
+    EpochEnd, FewShotConfig, FullConfig, HeadInit, HeadRecord, LoraInit, MethodConfig, PrefixConfig, PrefixInit,
+    PromptConfig, PromptInit, PromptTasks, RunConfig, Task, TaskRecord, TrainingConfig,
 };
 use crate::data::{DataReport, Dataset, Example};
 use crate::error::{EngineError, Result};
@@ -75,7 +75,7 @@ pub(crate) fn ground(config: &RunConfig, model: Rc<LoadedModel>, tell: &dyn Fn(P
     let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
     let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
     let mut text = None;
-    if let MethodConfig::Text(method) = &config.method {
+    if let MethodConfig::FewShot(method) = &config.method {
         let words = words_before(method, &data.train);
         before = model.tokenizer.encode(&words)?;
         text = Some(words);
@@ -186,7 +186,7 @@ fn same_origin(state: &CheckpointState, now: &Origin, beginning: Beginning) -> R
 }
 
 /// The instruction, then the first training rows as examples.
-fn words_before(method: &TextConfig, rows: &[Example]) -> String {
+fn words_before(method: &FewShotConfig, rows: &[Example]) -> String {
     let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
     let shots: String = rows.iter().take(method.shots).map(shot).collect();
     format!("{}{shots}", method.instruction)
@@ -195,7 +195,7 @@ fn words_before(method: &TextConfig, rows: &[Example]) -> String {
 /// Optimizer steps of a run on so many rows.
 pub(crate) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
-    if matches!(config.method, MethodConfig::Text(_)) {
+    if matches!(config.method, MethodConfig::FewShot(_)) {
         return 0;
     }
     if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }
@@ -349,7 +349,7 @@ fn plan(config: &RunConfig, model: &LoadedModel, task: &TaskRecord, text: Option
                 parts.push(PartPlan::Weights(weights));
             }
         }
-        MethodConfig::Text(_) => {
+        MethodConfig::FewShot(_) => {
             // A head that nobody trains says nothing.
             if task.task.has_classes() {
                 let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");

@@ -31,7 +31,7 @@ pub fn count_parameters(
             let reads = model.tasks.contains(&Task::TokenClassification).then_some(task);
             vec![PartPlan::Weights(trained_weights(full, model.weights.clone(), model.n_layers, is_seq2seq, reads))]
         }
-        MethodConfig::Text(_) => Vec::new(),
+        MethodConfig::FewShot(_) => Vec::new(),
     };
     if let Some(lora) = beside {
         parts.extend(matrices(lora)?);

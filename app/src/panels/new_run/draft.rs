@@ -400,8 +400,8 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use engine::config::{
-        FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind,
-        PromptInit, SgdConfig, TextConfig,
+        FewShotConfig, FullConfig, LoraBias, LoraConfig, OptimizerConfig, PrefixInit, PromptConfig, PromptEncoder,
+        PromptEncoderKind, PromptInit, SgdConfig,
     };
     use engine::models::{LinearName, Role};
 
@@ -551,11 +551,11 @@ mod tests {
             full(None),
             full(Some(3)),
             full(Some(0)),
-            MethodConfig::Text(TextConfig { instruction: "Say it.\n".into(), shots: 2 }),
+            MethodConfig::FewShot(FewShotConfig { instruction: "Say it.\n".into(), shots: 2 }),
         ];
         for method in methods {
             let task = match &method {
-                MethodConfig::Text(_) => None,
+                MethodConfig::FewShot(_) => None,
                 _ => Some(Task::SequenceClassification),
             };
             let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));

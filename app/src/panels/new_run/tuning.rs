@@ -1,8 +1,8 @@
 //! The method of a new run as it is typed: which one holds, and the settings of all of them but the prefix's.
 
 use engine::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit, RunConfig, Task,
-    TextConfig,
+    FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit,
+    RunConfig, Task,
 };
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,7 @@ pub struct Tuning {
     /// Layers of [`Kind::TopLayers`].
     pub top_layers: usize,
     /// Words before every prompt.
-    pub text: TextConfig,
+    pub text: FewShotConfig,
 }
 
 impl From<&RunConfig> for Tuning {
@@ -161,7 +161,7 @@ impl From<&RunConfig> for Tuning {
             with_lora: config.lora.is_some(),
             top_layers: 2,
             // Something has to be said before a prompt, and rows are what there is.
-            text: TextConfig { shots: 2, ..TextConfig::default() },
+            text: FewShotConfig { shots: 2, ..FewShotConfig::default() },
         };
         tuning.take(&config.method);
         tuning
@@ -190,7 +190,7 @@ impl Tuning {
             MethodConfig::Full(FullConfig { top_layers: Some(n) }) => {
                 (self.kind, self.top_layers) = (Kind::TopLayers, *n)
             }
-            MethodConfig::Text(text) => (self.kind, self.text) = (Kind::Text, text.clone()),
+            MethodConfig::FewShot(text) => (self.kind, self.text) = (Kind::Text, text.clone()),
         }
     }
 
@@ -207,7 +207,7 @@ impl Tuning {
             Kind::Full => full(None),
             Kind::TopLayers => full(Some(self.top_layers)),
             Kind::HeadOnly => full(Some(0)),
-            Kind::Text => MethodConfig::Text(self.text.clone()),
+            Kind::Text => MethodConfig::FewShot(self.text.clone()),
         }
     }
 
