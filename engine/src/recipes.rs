@@ -95,7 +95,7 @@ impl Scale {
 }
 
 /// Where to begin: the rate of a form's own recipes, and for SGD, which none of them uses, a rate to test from. For small
-/// models it is the best of those that `prefix-workbench methods` tries on the starter (README.md has the table).
+/// models it is the best of those that `prefix-workbench compare-methods` tries on the starter (README.md has the table).
 pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig, scale: Scale) -> f64 {
     match (form, optimizer, scale) {
         (_, OptimizerConfig::Sgd(_), _) => 0.1,
