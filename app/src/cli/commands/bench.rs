@@ -13,9 +13,9 @@ use engine::nn::Precision;
 use serde_json::Value;
 
 use crate::cli::Global;
-use crate::cli::commands::download::found_model;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json;
+use crate::cli::support::models::found_model;
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 

@@ -11,9 +11,9 @@ use engine::protocol::{AdapterFacts, Ask, ProbeReport, ProbeVerdict, Report};
 use serde_json::json;
 
 use crate::cli::Global;
-use crate::cli::commands::download::found_model;
 use crate::cli::support::error::CliError;
 use crate::cli::support::json::{self, named};
+use crate::cli::support::models::found_model;
 use crate::cli::support::out;
 use crate::cli::support::paths::path;
 use crate::cli::support::session::{Session, open_store};

@@ -27,11 +27,3 @@ pub(in crate::cli) fn run(global: &Global) -> Result<(), CliError> {
     }
     Ok(())
 }
-
-/// The preset of that name.
-pub(in crate::cli) fn find(name: &str) -> Result<&'static Recipe, CliError> {
-    Recipe::named(name).ok_or_else(|| {
-        let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
-        CliError::usage(format!("there is no preset {name:?}"), format!("There are: {}", names.join(", ")))
-    })
-}

@@ -3,6 +3,7 @@
 pub(super) mod engine_link;
 pub(super) mod error;
 pub(super) mod json;
+pub(super) mod models;
 pub(super) mod out;
 pub(super) mod paths;
 pub(super) mod progress;

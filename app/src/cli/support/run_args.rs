@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::config::RunConfig;
 use engine::config::schema::{self, Names};
+use engine::recipes::{RECIPES, Recipe};
 use serde_json::{Map, Value};
 
 use crate::cli::Global;
-use crate::cli::commands::download::require_model;
-use crate::cli::commands::presets;
 use crate::cli::support::error::CliError;
+use crate::cli::support::models::require_model;
 use crate::cli::support::paths::path;
 use crate::cli::support::run_file;
 use crate::cli::support::settings;
@@ -70,7 +70,7 @@ impl RunArgs {
 
     /// Preset, then file, then flags, then `--set`: the later one wins.
     pub(in crate::cli) fn config(&self, name: Option<&str>, global: &Global) -> Result<RunConfig, CliError> {
-        let recipe = self.preset.as_deref().map(presets::find).transpose()?;
+        let recipe = self.preset.as_deref().map(preset).transpose()?;
         let said = self.file.as_deref().map(run_file::parse).transpose()?;
         let method = settings::method_of(&global.set)
             .or_else(|| self.method.clone())
@@ -111,6 +111,14 @@ impl RunArgs {
         }
         Ok(config)
     }
+}
+
+/// The preset of that name.
+fn preset(name: &str) -> Result<&'static Recipe, CliError> {
+    Recipe::named(name).ok_or_else(|| {
+        let names: Vec<&str> = RECIPES.iter().map(|recipe| recipe.name).collect();
+        CliError::usage(format!("there is no preset {name:?}"), format!("There are: {}", names.join(", ")))
+    })
 }
 
 /// A run keeps its paths as text, which not every path is.

@@ -10,8 +10,8 @@ use engine::recipes::{Form, Recipe, Scale, recommended_learning_rate};
 use engine::sentence;
 use serde_json::Value;
 
-use crate::cli::commands::download::model_folder;
 use crate::cli::support::error::CliError;
+use crate::cli::support::models::model_folder;
 use crate::cli::support::settings::{self, RIVALS};
 use crate::home::at_home;
 use crate::workspace::Assets;

@@ -9,8 +9,8 @@ use engine::files::{self, Kind};
 use engine::sentence;
 
 use crate::cli::Global;
-use crate::cli::commands::download::found_model;
 use crate::cli::support::error::CliError;
+use crate::cli::support::models::found_model;
 use crate::cli::support::paths::path;
 use crate::cli::support::session::{find_run, open_store};
 use crate::store::{adapter_folder, initial_folder};
