@@ -16,7 +16,7 @@ trap 'kill $window $display 2>/dev/null' EXIT
 train() { "$program" --workspace "$workspace" --device cpu train "$@" >/dev/null 2>&1; }
 if [ -z "$(ls "$workspace/runs" 2>/dev/null)" ]; then
     train --name "prefix 5" --prefix 5 --steps 150
-    train --name "MLP 256" --prefix 10 --steps 150 --set method.reparameterisation.width=256
+    train --name "MLP 256" --prefix 10 --steps 150 --set method.reparameterization.width=256
     train --name "records"
 fi
 

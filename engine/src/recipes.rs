@@ -48,7 +48,7 @@ impl Form {
             MethodConfig::Lora(_) => Self::Lora,
             MethodConfig::Full(full) if full.top_layers == Some(0) => Self::HeadOnly,
             // Words are not trained: no rate suits them.
-            MethodConfig::Full(_) | MethodConfig::Text(_) => Self::Full,
+            MethodConfig::Full(_) | MethodConfig::FewShot(_) => Self::Full,
         }
     }
 
@@ -95,7 +95,7 @@ impl Scale {
 }
 
 /// Where to begin: the rate of a form's own recipes, and for SGD, which none of them uses, a rate to test from. For small
-/// models it is the best of those that `prefix-workbench methods` tries on the starter (README.md has the table).
+/// models it is the best of those that `prefix-workbench compare-methods` tries on the starter (README.md has the table).
 pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig, scale: Scale) -> f64 {
     match (form, optimizer, scale) {
         (_, OptimizerConfig::Sgd(_), _) => 0.1,
@@ -150,12 +150,15 @@ pub struct RecipeTraining {
     pub steps: usize,
     pub epochs: f64,
     pub batch_size: usize,
+    #[serde(rename = "gradient_accumulation")]
     pub accumulation: usize,
     pub learning_rate: f64,
     pub warmup_steps: usize,
+    #[serde(rename = "warmup_ratio")]
     pub warmup_share: f64,
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
+    #[serde(rename = "max_grad_norm")]
     pub clip_norm: Option<f64>,
     pub loss: LossReduction,
 }
@@ -359,7 +362,7 @@ impl Recipe {
             MethodConfig::Lora(lora) => {
                 (lora.rank, lora.alpha, lora.dropout) = self.lora.unwrap_or((lora.rank, lora.alpha, lora.dropout));
             }
-            MethodConfig::Full(_) | MethodConfig::Text(_) => {}
+            MethodConfig::Full(_) | MethodConfig::FewShot(_) => {}
         }
         let mine = self.training;
         *training = TrainingConfig {
@@ -395,7 +398,7 @@ impl Recipe {
             Form::HeadOnly => json!({ "type": "full", "top_layers": 0 }),
             Form::PrefixFlat | Form::PrefixMlp | Form::DeepPromptClassification => {
                 let network = self.width.map(|width| json!({ "width": width }));
-                json!({ "type": "prefix", "reparameterisation": network, "dropout": self.dropout })
+                json!({ "type": "prefix", "reparameterization": network, "dropout": self.dropout })
             }
         };
         if let Some(n_virtual) = self.n_virtual {

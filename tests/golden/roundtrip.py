@@ -30,9 +30,9 @@ STEPS = {"steps": 6, "batch_size": 4, "learning_rate": 0.01, "sample_rows": 0, "
 # name: the case whose model is used, and the method as a run file has it
 RUNS = {
     "prefix": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 4}),
-    "prefix, MLP": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 3, "reparameterisation": {"width": 9}}),
+    "prefix, MLP": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 3, "reparameterization": {"width": 9}}),
     "prefix, MLP of two hidden layers": ("gpt2-prefix-2x44", {
-        "type": "prefix", "n_virtual": 3, "reparameterisation": {"width": 9, "hidden_layers": 2}}),
+        "type": "prefix", "n_virtual": 3, "reparameterization": {"width": 9, "hidden_layers": 2}}),
     "cartridge": ("llama-lora-2x24", {"type": "prefix", "n_virtual": 4, "n_frozen": 1}),
     # An odd number of layers: PEFT gives each of them a pair of its own.
     "prefix, source and target": ("bart-prefix-3x32", {"type": "prefix", "n_virtual": 3, "sites": ["decoder"]}),
@@ -46,7 +46,7 @@ RUNS = {
     "embeddings behind tanh": ("gpt2-prefix-2x44", {"type": "prompt", "n_virtual": 4, "encoder": {"type": "tanh", "width": 11}}),
     "LoRA": ("gpt2-prefix-2x44", {"type": "lora", "rank": 3, "alpha": 6.0}),
     "LoRA, rank-stabilised, all-linear": ("llama-lora-2x24", {
-        "type": "lora", "rank": 2, "alpha": 5.0, "rank_stabilised": True, "targets": ["all-linear"]}),
+        "type": "lora", "rank": 2, "alpha": 5.0, "rank_stabilized": True, "targets": ["all-linear"]}),
     "LoRA, biases": ("gpt2-prefix-2x44", {"type": "lora", "rank": 2, "alpha": 4.0, "bias": "all", "targets": ["c_attn", "mlp.c_fc"]}),
     "LoRA, patterns": ("gpt2-prefix-2x44", {
         "type": "lora", "rank": 2, "alpha": 4.0, "targets": ["c_attn", "c_fc"], "rank_pattern": {"c_fc": 3},
@@ -63,12 +63,12 @@ RUNS = {
 # name: a case whose adapter PEFT made, and the method that goes on with it
 CONTINUED = {
     "prefix": ("gpt2-prefix-2x44", {"type": "prefix", "n_virtual": 5}),
-    "prefix through an MLP": ("gpt2-prefixproj-2x44", {"type": "prefix", "n_virtual": 5, "reparameterisation": {"width": 19}}),
+    "prefix through an MLP": ("gpt2-prefixproj-2x44", {"type": "prefix", "n_virtual": 5, "reparameterization": {"width": 19}}),
     "prompt": ("gpt2-prompt-2x24", {"type": "prompt", "n_virtual": 4}),
     "P-tuning, MLP": ("gpt2-ptmlp-1x24", {"type": "prompt", "n_virtual": 3, "encoder": {"type": "mlp", "width": 14}}),
     "P-tuning, LSTM": ("gpt2-ptlstm-1x20", {"type": "prompt", "n_virtual": 3, "encoder": {"type": "lstm", "width": 8}}),
     "prompt, source and target": ("t5-prompt-1x24", {"type": "prompt", "n_virtual": 3}),
-    "LoRA, rank-stabilised": ("gpt2-lora-2x24-rs", {"type": "lora", "rank": 3, "alpha": 5.0, "rank_stabilised": True}),
+    "LoRA, rank-stabilised": ("gpt2-lora-2x24-rs", {"type": "lora", "rank": 3, "alpha": 5.0, "rank_stabilized": True}),
     "LoRA, biases": ("gpt2-lora-1x24-biases", {
         "type": "lora", "rank": 2, "alpha": 6.0, "bias": "all", "targets": ["c_attn", "mlp.c_proj"]}),
     "LoRA, patterns": ("gpt2-lora-2x20-patterns", {

@@ -2,38 +2,9 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0, 1 (failed), 2 (bad usage).
 
-mod bench;
-mod combine;
-mod devices;
-mod download;
-mod engine_link;
-mod error;
-mod evaluate;
-mod exchange;
-mod generate;
-mod gui;
+mod commands;
 mod help;
-mod json;
-mod lab;
-mod methods;
-mod neighbors;
-mod out;
-mod paths;
-mod presets;
-mod progress;
-mod range;
-mod resume;
-mod run_args;
-pub mod run_file;
-mod runs;
-mod session;
-mod settings;
-mod target;
-#[cfg(test)]
-mod tests_support;
-mod train;
-mod verify;
-mod vote;
+mod support;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,9 +14,14 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 
-pub use self::error::CliError;
-pub use self::gui::WindowOptions;
-use self::paths::path;
+pub use self::commands::gui::WindowOptions;
+use self::commands::{
+    bench, combine, compare_inits, compare_methods, devices, download, evaluate, exchange, generate, gui, lr_find,
+    neighbors, presets, resume, runs, train, verify, vote,
+};
+pub use self::support::error::CliError;
+use self::support::paths::path;
+pub use self::support::run_file;
 use crate::workspace::{Assets, Workspace};
 
 /// Prefix tuning of language models: train, compare, look inside
@@ -58,7 +34,7 @@ struct Line {
     command: Option<Command>,
 }
 
-/// What every command understands.
+/// Flags of every command.
 #[derive(Debug, Args)]
 struct Global {
     /// Folder of the runs and their database
@@ -85,9 +61,11 @@ enum Command {
     /// Train a run
     Train(train::TrainArgs),
     /// Learning-rate range test of a run: nothing is written
-    Range(range::RangeArgs),
+    #[command(alias = "range")]
+    LrFind(lr_find::RangeArgs),
     /// Hold initial values of a run against each other on its first steps: nothing is written
-    Lab(lab::LabArgs),
+    #[command(alias = "lab")]
+    CompareInits(compare_inits::LabArgs),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint
@@ -111,7 +89,8 @@ enum Command {
     /// Put several prefixes or soft prompts side by side, or mix them
     Combine(combine::CombineArgs),
     /// Train every method on the same rows, in one table
-    Methods(methods::MethodsArgs),
+    #[command(alias = "methods")]
+    CompareMethods(compare_methods::MethodsArgs),
     /// Fetch a model from the hub: names files and sizes first, and asks
     Download(download::DownloadArgs),
     /// List the devices
@@ -157,8 +136,8 @@ pub fn run(
     match command.unwrap_or(Command::Gui(gui::GuiArgs::default())) {
         Command::Gui(args) => gui::run(args, &global, window),
         Command::Train(args) => train::run(args, &global),
-        Command::Range(args) => range::run(&args, &global),
-        Command::Lab(args) => lab::run(args, &global),
+        Command::LrFind(args) => lr_find::run(&args, &global),
+        Command::CompareInits(args) => compare_inits::run(args, &global),
         Command::Presets => presets::run(&global),
         Command::Resume(args) => resume::run(&args, &global),
         Command::Generate(args) => generate::run(args, &global),
@@ -170,7 +149,7 @@ pub fn run(
         Command::Open(args) => exchange::open(&args, &global),
         Command::Export(args) => exchange::export(args, &global),
         Command::Combine(args) => combine::run(args, &global),
-        Command::Methods(args) => methods::run(args, &global),
+        Command::CompareMethods(args) => compare_methods::run(args, &global),
         Command::Download(args) => download::run(&args, &global),
         Command::Devices => devices::run(&global),
         Command::TryDevice(args) => devices::try_device(&args),
@@ -216,7 +195,7 @@ impl Global {
             None => Ok(()),
             Some(set) => Err(CliError::usage(
                 format!("--set {set} means nothing here"),
-                "It belongs to train, range, lab, resume, evaluate and vote",
+                "It belongs to train, lr-find, compare-inits, resume, evaluate and vote",
             )),
         }
     }
@@ -228,8 +207,8 @@ mod tests {
 
     #[test]
     fn the_command_to_go_on_with_names_the_workspace_that_was_named() {
-        assert_eq!(tests_support::global(&[]).next_command("resume x"), "prefix-workbench resume x");
-        let global = Global { workspace: Some("/my runs".into()), ..tests_support::global(&[]) };
+        assert_eq!(support::tests_support::global(&[]).next_command("resume x"), "prefix-workbench resume x");
+        let global = Global { workspace: Some("/my runs".into()), ..support::tests_support::global(&[]) };
         assert_eq!(global.next_command("resume x"), "prefix-workbench --workspace '/my runs' resume x");
     }
 
@@ -268,6 +247,24 @@ mod tests {
         assert_eq!((config.method.name(), config.training.learning_rate), ("lora", 2e-3));
         assert_eq!((config.training.batch_size, config.training.steps), (4, 9));
         assert!(Line::try_parse_from(["prefix-workbench", "train", "--learning-rate", "1e-3"]).is_ok());
+    }
+
+    #[test]
+    fn commands_of_earlier_versions_are_those_of_today() {
+        for (then, now) in [("range", "lr-find"), ("lab", "compare-inits"), ("methods", "compare-methods")] {
+            let command = |word: &str| format!("{:?}", parse(&format!("prefix-workbench {word}")).command);
+            assert_eq!(command(then), command(now));
+            assert!(Line::command().find_subcommand(now).is_some_and(|found| found.get_name() == now));
+        }
+    }
+
+    #[test]
+    fn flags_of_transformers_and_peft_are_those_of_train() {
+        let line = "prefix-workbench train --max_steps 9 --per_device_train_batch_size 4 --learning_rate 2e-3 \
+                    --num-virtual-tokens 7 --print-config";
+        let Some(Command::Train(args)) = parse(line).command else { panic!("{line}") };
+        let config = args.config(&parse("prefix-workbench").global).unwrap();
+        assert_eq!((config.training.steps, config.training.batch_size, config.method.n_virtual()), (9, 4, 7));
     }
 
     #[test]
@@ -338,8 +335,9 @@ mod tests {
             assert_eq!(Line::try_parse_from(line.split_whitespace()).unwrap_err().exit_code(), 2);
         }
         let workspace = tempfile::tempdir().unwrap();
-        let line = ["prefix-workbench", "--workspace", &workspace.path().to_string_lossy(), "train", "--set", "lr=1"]
-            .map(OsString::from);
+        let line =
+            ["prefix-workbench", "--workspace", &workspace.path().to_string_lossy(), "train", "--set", "rates=1"]
+                .map(OsString::from);
         let error = run(line, |_, _| Ok(())).unwrap_err();
         assert!(matches!(error, CliError::Usage(_)), "{error}");
     }

@@ -60,8 +60,8 @@ pub(super) struct StepLine {
     loss: Option<f64>,
     learning_rate: Option<f64>,
     grad_norm: Option<f64>,
-    #[serde(default)]
-    labelled_tokens: usize,
+    #[serde(default, alias = "labelled_tokens")]
+    labeled_tokens: usize,
     #[serde(default)]
     tokens: usize,
     elapsed_secs: Option<f64>,
@@ -74,7 +74,7 @@ impl From<StepLine> for StepReport {
             loss: line.loss.unwrap_or(f64::NAN),
             learning_rate: line.learning_rate.unwrap_or(f64::NAN),
             grad_norm: line.grad_norm.unwrap_or(f64::NAN),
-            labelled_tokens: line.labelled_tokens,
+            labelled_tokens: line.labeled_tokens,
             tokens: line.tokens,
             elapsed_secs: line.elapsed_secs.unwrap_or(0.0),
         }

@@ -169,7 +169,7 @@ impl RunRow {
 /// One figure over the steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Series {
-    /// `loss`, `learning_rate`, `grad_norm`, `labelled_tokens`, `tokens`, `elapsed_secs`.
+    /// `loss`, `learning_rate`, `grad_norm`, `labeled_tokens`, `tokens`, `elapsed_secs`.
     pub name: String,
     /// `[step, value]` by rising step; a value may be NaN.
     pub points: Vec<[f64; 2]>,

@@ -132,7 +132,7 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
         ("loss", report.loss),
         ("learning_rate", report.learning_rate),
         ("grad_norm", report.grad_norm),
-        ("labelled_tokens", report.labelled_tokens as f64),
+        ("labeled_tokens", report.labelled_tokens as f64),
         ("tokens", report.tokens as f64),
         ("elapsed_secs", report.elapsed_secs),
     ];

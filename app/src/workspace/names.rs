@@ -45,7 +45,7 @@ fn of_method(method: &MethodConfig) -> String {
             Some(0) => "head only".to_owned(),
             Some(n) => format!("top {n}"),
         },
-        MethodConfig::Text(text) => format!("text, {} examples", text.shots),
+        MethodConfig::FewShot(text) => format!("text, {} examples", text.shots),
     }
 }
 

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct DataConfig {
     /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
     pub train: PathBuf,
-    /// What the rows are called among others, as the task of a prompt for several; `None` is the file's name.
+    /// Name of the rows among others, as the task of a prompt for several; `None` is the file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Other datasets that train the same prompt or prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<MoreData>,
-    /// How many rows of each there are in an epoch.
+    /// Rows of each in an epoch.
     #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
     pub mixing: Mixing,
     /// Which of several datasets with classes share a head.
@@ -53,7 +53,7 @@ pub struct DataConfig {
     /// Ends every target with the model's end token, which is learned too.
     #[serde(default = "default_true")]
     pub append_end_token: bool,
-    /// What puts the begin token before a prompt.
+    /// Source of the begin token before a prompt.
     #[serde(default)]
     pub begin_token: BeginToken,
     /// Writes the prompt as one turn of the user in the model's chat template and the target as the model's answer,
@@ -95,7 +95,7 @@ pub struct MoreData {
     pub target_template: Option<String>,
 }
 
-/// How many rows of each of several datasets there are in an epoch.
+/// Rows of each of several datasets in an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mixing {
@@ -136,7 +136,7 @@ impl Heads {
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
 pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
 
-/// What puts the begin token before a prompt.
+/// Source of the begin token before a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BeginToken {
@@ -188,14 +188,14 @@ impl DataConfig {
         }
     }
 
-    /// What the rows are called among others.
+    /// Name of the rows among others.
     pub fn name_of_rows(&self) -> String {
         name_of(self.name.as_ref(), &self.train)
     }
 }
 
 impl MoreData {
-    /// What the rows are called among others.
+    /// Name of the rows among others.
     pub fn name_of_rows(&self) -> String {
         name_of(self.name.as_ref(), &self.train)
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{POSITIVE, SHARE, refuse};
+use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
 
@@ -15,7 +16,7 @@ use crate::sentence;
 pub struct LoraConfig {
     /// Rank (PEFT: `r`).
     pub rank: usize,
-    /// What is added is scaled by `alpha / rank` (PEFT: `lora_alpha`).
+    /// Numerator of the scale `alpha / rank` (PEFT: `lora_alpha`).
     pub alpha: f64,
     /// Dropout on what the matrices read while training, 0 to 1.
     pub dropout: f64,
@@ -24,6 +25,7 @@ pub struct LoraConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<String>>,
     /// Scale by `alpha / sqrt(rank)` instead. Kalajdzievski 2023 (PEFT: `use_rslora`).
+    #[serde(rename = "rank_stabilized", alias = "rank_stabilised")]
     pub rank_stabilised: bool,
     /// Biases that are trained too.
     pub bias: LoraBias,
@@ -42,7 +44,7 @@ pub struct LoraConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub trained_tokens: BTreeMap<String, Vec<u32>>,
     /// Initial values.
-    #[serde(skip_serializing_if = "LoraInit::is_fresh")]
+    #[serde(deserialize_with = "whole", skip_serializing_if = "LoraInit::is_fresh")]
     pub init: LoraInit,
 }
 
@@ -55,7 +57,7 @@ pub enum LoraInit {
     Fresh,
     /// Those of a trained adapter, of the same layers and ranks, with the biases beside them.
     Adapter {
-        /// Its folder.
+        /// Folder of the adapter.
         path: PathBuf,
     },
 }
@@ -119,7 +121,7 @@ impl LoraConfig {
         self.trained_tokens.iter().find(found).map(|(_, tokens)| tokens)
     }
 
-    /// What is added is scaled by this, in a layer of this rank and alpha.
+    /// Scale of `B A x` in a layer of this rank and alpha.
     pub fn scale(&self, rank: usize, alpha: f64) -> f64 {
         let rank = rank as f64;
         alpha / if self.rank_stabilised { rank.sqrt() } else { rank }

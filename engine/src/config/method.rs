@@ -21,7 +21,8 @@ pub enum MethodConfig {
     /// The model's own weights: all of them, those of the top layers, or none but the head's.
     Full(FullConfig),
     /// Words before every prompt, without training: what the others are judged against.
-    Text(TextConfig),
+    #[serde(alias = "text")]
+    FewShot(FewShotConfig),
 }
 
 impl MethodConfig {
@@ -40,11 +41,11 @@ impl MethodConfig {
         match self {
             Self::Prefix(_) | Self::Prompt(_) => true,
             Self::Lora(lora) => lora.bias == LoraBias::None,
-            Self::Full(_) | Self::Text(_) => false,
+            Self::Full(_) | Self::FewShot(_) => false,
         }
     }
 
-    /// Its settings, if it is prefix tuning.
+    /// Settings of prefix tuning, if it is that.
     pub fn prefix(&self) -> Option<&PrefixConfig> {
         match self {
             Self::Prefix(prefix) => Some(prefix),
@@ -59,7 +60,7 @@ impl MethodConfig {
             Self::Prompt(_) => "prompt",
             Self::Lora(_) => "lora",
             Self::Full(_) => "full",
-            Self::Text(_) => "text",
+            Self::FewShot(_) => "few_shot",
         }
     }
 
@@ -68,7 +69,7 @@ impl MethodConfig {
         match self {
             Self::Prefix(prefix) => prefix.n_virtual,
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
+            Self::Lora(_) | Self::Full(_) | Self::FewShot(_) => 0,
         }
     }
 
@@ -83,7 +84,7 @@ impl MethodConfig {
             Self::Prefix(PrefixConfig { init: PrefixInit::Adapter { path }, .. })
             | Self::Prompt(PromptConfig { init: PromptInit::Adapter { path }, .. })
             | Self::Lora(LoraConfig { init: LoraInit::Adapter { path }, .. }) => Some(path),
-            Self::Prefix(_) | Self::Prompt(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => None,
+            Self::Prefix(_) | Self::Prompt(_) | Self::Lora(_) | Self::Full(_) | Self::FewShot(_) => None,
         }
     }
 
@@ -107,7 +108,7 @@ impl MethodConfig {
                 }
                 _ => Err(wrong(sentence!("matrices of low rank begin at random or as those of an adapter"))),
             },
-            Self::Full(_) | Self::Text(_) => Err(wrong(sentence!("it has no initial values to choose from"))),
+            Self::Full(_) | Self::FewShot(_) => Err(wrong(sentence!("it has no initial values to choose from"))),
         }
     }
 
@@ -120,7 +121,7 @@ impl MethodConfig {
             Self::Prefix(prefix) => prefix.check(),
             Self::Prompt(prompt) => prompt.check(),
             Self::Lora(lora) => lora.check(),
-            Self::Full(_) | Self::Text(_) => Ok(()),
+            Self::Full(_) | Self::FewShot(_) => Ok(()),
         }
     }
 
@@ -128,7 +129,7 @@ impl MethodConfig {
     pub fn n_soft(&self) -> usize {
         match self {
             Self::Prompt(prompt) => prompt.n_virtual,
-            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) | Self::Text(_) => 0,
+            Self::Prefix(_) | Self::Lora(_) | Self::Full(_) | Self::FewShot(_) => 0,
         }
     }
 }
@@ -152,9 +153,40 @@ pub struct FullConfig {
 /// Words before every prompt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TextConfig {
+pub struct FewShotConfig {
     /// Said first, as it is.
     pub instruction: String,
     /// Training rows that follow it as examples, prompt and target, each with a blank line behind it.
     pub shots: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_of_other_initial_values_is_refused_by_name() {
+        for (text, word) in [
+            (r#"{"type": "prefix", "init": {"type": "zero", "text": "a"}}"#, "text"),
+            (r#"{"type": "prefix", "init": {"type": "words", "text": "a", "path": "b"}}"#, "path"),
+            (r#"{"type": "prompt", "init": {"type": "vocabulary", "text": "a"}}"#, "text"),
+            (r#"{"type": "prompt", "tasks": {"init": {"type": "shared", "task": "a"}}}"#, "task"),
+            (r#"{"type": "lora", "init": {"type": "fresh", "path": "a"}}"#, "path"),
+        ] {
+            let error = serde_json::from_str::<MethodConfig>(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("unknown field `{word}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn methods_of_earlier_versions_still_read() {
+        let read = |text: &str| serde_json::from_str::<MethodConfig>(text).unwrap();
+        let few_shot = FewShotConfig { instruction: String::new(), shots: 2 };
+        assert_eq!(read(r#"{"type": "text", "shots": 2}"#), MethodConfig::FewShot(few_shot));
+        let width = |method: MethodConfig| method.prefix().and_then(|p| p.reparameterisation.clone()).unwrap().width;
+        assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), 3);
+        assert!(
+            matches!(read(r#"{"type": "lora", "rank_stabilised": true}"#), MethodConfig::Lora(lora) if lora.rank_stabilised)
+        );
+    }
 }

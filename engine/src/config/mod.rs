@@ -1,4 +1,4 @@
-//! What a run is, as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
+//! A run as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
 
 mod data;
 mod lora;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
-pub use self::method::{FullConfig, MethodConfig, TextConfig};
+pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
 pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
 pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
@@ -38,7 +38,7 @@ use crate::sentence;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// What people call the run.
+    /// Name for people.
     #[serde(default)]
     pub name: String,
     /// Folder of the base model, in Hugging Face's form.
@@ -52,7 +52,7 @@ pub struct RunConfig {
     /// Decides initial values, data order, dropout and samples.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// What is learned of a row; `None` is what the model does.
+    /// The task; `None` is what the model does.
     #[serde(default)]
     pub task: Option<Task>,
     /// Where the head of a task with classes begins.
@@ -60,13 +60,13 @@ pub struct RunConfig {
     pub head: HeadInit,
     /// The rows, and how a row becomes tokens.
     pub data: DataConfig,
-    /// What is trained.
+    /// The tuning method.
     #[serde(default)]
     pub method: MethodConfig,
     /// Matrices of low rank that are trained beside another method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
-    /// How it is trained.
+    /// Steps, rates, optimizer.
     #[serde(default)]
     pub training: TrainingConfig,
 }

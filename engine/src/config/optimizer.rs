@@ -7,7 +7,7 @@ use super::tagged::tagged;
 use crate::error::Result;
 use crate::sentence;
 
-/// What becomes of a gradient.
+/// The update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OptimizerConfig {
@@ -96,7 +96,7 @@ impl Default for AdafactorConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdConfig {
-    /// What is kept of the last update's direction.
+    /// Share of the last update's direction that is kept.
     pub momentum: f64,
     /// Looks ahead along the momentum.
     pub nesterov: bool,
@@ -115,7 +115,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// How many numbers it remembers for each of a matrix; rows and columns are few.
+    /// Numbers of optimizer state for each number of a matrix; rows and columns are few.
     pub fn memory_per_parameter(&self) -> usize {
         match self {
             Self::AdamW(_) | Self::Adam(_) => 2,
@@ -124,7 +124,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// How much parameters shrink.
+    /// The weight decay.
     pub fn weight_decay(&self) -> f64 {
         match self {
             Self::AdamW(adam) | Self::Adam(adam) => adam.weight_decay,

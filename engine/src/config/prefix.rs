@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Site;
 use super::rules::{SHARE, WIDTH, WIDTHS, check_length, refuse};
+use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
 
@@ -16,10 +17,12 @@ pub struct PrefixConfig {
     /// Prefix length (PEFT: `num_virtual_tokens`).
     pub n_virtual: usize,
     /// Train through a small network that is folded away afterwards (PEFT: `prefix_projection`).
+    #[serde(rename = "reparameterization", alias = "reparameterisation")]
     pub reparameterisation: Option<Reparameterisation>,
     /// Dropout on the prefix's keys and values while training, 0 to 1.
     pub dropout: f64,
     /// Initial values.
+    #[serde(deserialize_with = "whole")]
     pub init: PrefixInit,
     /// So many slots at the beginning stay as they were initialised: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
     /// place that models rest their attention on.
@@ -77,8 +80,8 @@ impl PrefixConfig {
                 sentence!("a network gives all slots or none"),
             ),
             ((0.0..1.0).contains(&self.dropout), "method.dropout", SHARE),
-            (WIDTHS.contains(&width), "method.reparameterisation.width", WIDTH),
-            ((1..=2).contains(&n_hidden), "method.reparameterisation.hidden_layers", sentence!("must be 1 or 2")),
+            (WIDTHS.contains(&width), "method.reparameterization.width", WIDTH),
+            ((1..=2).contains(&n_hidden), "method.reparameterization.hidden_layers", sentence!("must be 1 or 2")),
             (layers != Some(&[]), "method.layers", sentence!("at least one layer needs a prefix")),
             (ordered, "method.layers", sentence!("must be in order, each once")),
         ])
@@ -154,7 +157,7 @@ pub enum PrefixInit {
     Classes,
     /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterisation fitted to.
     Adapter {
-        /// Its folder or file, or the folder of its run.
+        /// Folder or file of the adapter, or the folder of its run.
         path: PathBuf,
     },
 }

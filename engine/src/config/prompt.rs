@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{WIDTH, WIDTHS, check_length, refuse};
+use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
 
@@ -26,6 +27,7 @@ pub struct PromptConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tasks: Option<PromptTasks>,
     /// Initial values.
+    #[serde(deserialize_with = "whole")]
     pub init: PromptInit,
 }
 
@@ -64,6 +66,7 @@ pub struct PromptTasks {
     /// Rank of a task's matrix (PEFT: `num_ranks`).
     pub ranks: usize,
     /// Initial values of the matrices.
+    #[serde(deserialize_with = "whole")]
     pub init: TaskFactors,
 }
 
@@ -86,7 +89,7 @@ pub enum TaskFactors {
     Average,
     /// Those of one of its tasks (PEFT: `EXACT_SOURCE_TASK`).
     Exact {
-        /// Its name.
+        /// Name of the task.
         task: String,
     },
 }
@@ -95,7 +98,7 @@ pub enum TaskFactors {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromptEncoder {
-    /// Its layers (PEFT: `encoder_reparameterization_type`).
+    /// Kind of its layers (PEFT: `encoder_reparameterization_type`).
     #[serde(rename = "type")]
     pub kind: PromptEncoderKind,
     /// Width of the hidden layers (PEFT: `encoder_hidden_size`); `None` is that of the embeddings.
@@ -146,7 +149,7 @@ pub enum PromptInit {
     },
     /// The soft prompt of a trained adapter; it is repeated or cut to the length. The network of P-tuning is fitted to it.
     Adapter {
-        /// Its folder.
+        /// Folder of the adapter.
         path: PathBuf,
     },
 }

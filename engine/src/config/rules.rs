@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
-/// What is said of a number that is none to divide or multiply by.
+/// Reason for a number that is none to divide or multiply by.
 pub(super) const POSITIVE: Sentence = sentence!("must be a positive, finite number");
 
-/// What is said of a dropout that is none.
+/// Reason for a dropout that is none.
 pub(super) const SHARE: Sentence = sentence!("must be at least 0 and below 1");
 
 /// Widths that a network may have.

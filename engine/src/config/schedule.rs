@@ -1,4 +1,4 @@
-//! How the learning rate moves, as data.
+//! Learning-rate schedules.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -7,7 +7,7 @@ use super::tagged::tagged;
 use crate::error::Result;
 use crate::sentence;
 
-/// How the learning rate moves after the warm-up.
+/// Learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
@@ -34,7 +34,7 @@ pub enum Schedule {
     },
     /// Half a cosine down to 0, and again from the top.
     CosineWithRestarts {
-        /// How many times.
+        /// Number of half cosines.
         #[serde(default = "default_cycles")]
         cycles: usize,
     },

@@ -1,4 +1,4 @@
-//! What is learned of a row, and what the rows settle about it.
+//! Tasks, and what the rows settle about them.
 
 use std::ops::Range;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::sentence::ToSentence;
 use crate::{Sentence, sentence};
 
-/// What is learned of a row.
+/// The task of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// How its text goes on.
+    /// The next token of its text.
     #[default]
     Causal,
     /// The text that is written from a source.
@@ -95,9 +95,9 @@ pub struct TaskRecord {
 /// A dataset with classes and a head of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadRecord {
-    /// What the dataset is called.
+    /// Name of the dataset.
     pub name: String,
-    /// How many of the classes are its own.
+    /// Number of classes of its own.
     pub n_classes: usize,
 }
 

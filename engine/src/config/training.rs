@@ -1,4 +1,4 @@
-//! How a run is trained, as data.
+//! Training settings: batches, steps, rates, evaluation.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::sentence;
 const MAX_ROWS_OF_A_STEP: usize = 1 << 20;
 const MAX_STEPS: usize = 1_000_000_000;
 
-/// How a run is trained.
+/// Training settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
@@ -23,10 +23,11 @@ pub struct TrainingConfig {
     /// Rows in one forward pass.
     pub batch_size: usize,
     /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
+    #[serde(rename = "gradient_accumulation", alias = "accumulation")]
     pub accumulation: usize,
     /// Blocks are run again in the backward pass: the same gradients, in less memory and more time.
     pub gradient_checkpointing: bool,
-    /// What the last step of an epoch sees where the forward passes of an epoch are no multiple of `accumulation`. Runs
+    /// Rows of an epoch's last step, where the forward passes of an epoch are no multiple of `accumulation`. Runs
     /// from before this could be said reached into the next epoch.
     #[serde(default = "EpochEnd::before")]
     pub epoch_end: EpochEnd,
@@ -35,19 +36,21 @@ pub struct TrainingConfig {
     /// Steps in which the learning rate rises from 0.
     pub warmup_steps: usize,
     /// The same as a share of all steps, rounded up; at most one of the two is more than 0.
+    #[serde(rename = "warmup_ratio", alias = "warmup_share")]
     pub warmup_share: f64,
-    /// How the learning rate moves after the warm-up.
+    /// Learning rate after the warm-up.
     #[serde(deserialize_with = "linear_unless_named")]
     pub schedule: Schedule,
-    /// What becomes of a gradient.
+    /// The update rule.
     #[serde(deserialize_with = "adamw_unless_named")]
     pub optimizer: OptimizerConfig,
-    /// What the optimizer's weight decay shrinks. In runs from before this could be said it shrank everything.
+    /// Parameters that weight decay shrinks. In runs from before this could be said it shrank everything.
     #[serde(default = "WeightDecayOn::before")]
     pub weight_decay_on: WeightDecayOn,
     /// Largest norm of the whole gradient; `None` leaves it as it is.
+    #[serde(rename = "max_grad_norm", alias = "clip_norm")]
     pub clip_norm: Option<f64>,
-    /// What the loss of a batch is.
+    /// Loss of a batch.
     pub loss: LossReduction,
     /// Evaluate every so many steps; 0 means ten times in a run.
     pub eval_every: usize,
@@ -58,6 +61,7 @@ pub struct TrainingConfig {
     /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
     pub patience: Option<usize>,
     /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
+    #[serde(rename = "save_every", alias = "checkpoint_every")]
     pub checkpoint_every: usize,
 }
 
@@ -101,10 +105,14 @@ impl TrainingConfig {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         refuse(&[
             (ROWS.contains(&self.batch_size), "training.batch_size", sentence!("must be between 1 and 65536")),
-            (ROWS.contains(&self.accumulation), "training.accumulation", sentence!("must be between 1 and 65536")),
+            (
+                ROWS.contains(&self.accumulation),
+                "training.gradient_accumulation",
+                sentence!("must be between 1 and 65536"),
+            ),
             (
                 self.batch_size.saturating_mul(self.accumulation) <= MAX_ROWS_OF_A_STEP,
-                "training.accumulation",
+                "training.gradient_accumulation",
                 sentence!("batch size times accumulation must be at most 1048576 rows"),
             ),
             (self.steps <= MAX_STEPS, "training.steps", sentence!("must be at most 1000000000")),
@@ -118,12 +126,12 @@ impl TrainingConfig {
             ),
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
             (self.epochs <= 1e6, "training.epochs", sentence!("must be at most 1000000")),
-            (self.clip_norm.is_none_or(positive), "training.clip_norm", POSITIVE),
+            (self.clip_norm.is_none_or(positive), "training.max_grad_norm", POSITIVE),
             (self.patience != Some(0), "training.patience", sentence!("must be at least 1")),
-            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_share", sentence!("must be between 0 and 1")),
+            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_ratio", sentence!("must be between 0 and 1")),
             (
                 self.warmup_steps == 0 || self.warmup_share <= 0.0,
-                "training.warmup_share",
+                "training.warmup_ratio",
                 sentence!("the warm-up is given in steps already; set one of the two to 0"),
             ),
         ])?;
@@ -132,7 +140,7 @@ impl TrainingConfig {
     }
 }
 
-/// What the last step of an epoch sees.
+/// Rows of an epoch's last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EpochEnd {
@@ -148,11 +156,11 @@ impl EpochEnd {
     }
 }
 
-/// What weight decay shrinks.
+/// Parameters that weight decay shrinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightDecayOn {
-    /// What is multiplied or looked up: biases and norms are left out, as in the Trainer.
+    /// Matrices and tables: biases and norms are left out, as in the Trainer.
     Matrices,
     /// Every parameter.
     All,
@@ -171,7 +179,7 @@ impl WeightDecayOn {
     }
 }
 
-/// What the loss of a batch is.
+/// Loss of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReduction {
@@ -194,8 +202,8 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        assert!(refused(|t| t.accumulation = 100_000_000).contains("training.accumulation"));
-        assert!(refused(|t| t.accumulation = usize::MAX).contains("training.accumulation"));
+        assert!(refused(|t| t.accumulation = 100_000_000).contains("training.gradient_accumulation"));
+        assert!(refused(|t| t.accumulation = usize::MAX).contains("training.gradient_accumulation"));
         assert!(refused(|t| t.batch_size = usize::MAX).contains("training.batch_size"));
         assert!(refused(|t| (t.batch_size, t.accumulation) = (65_536, 65_536)).contains("1048576 rows"));
         assert!(refused(|t| t.steps = usize::MAX).contains("training.steps"));
@@ -273,6 +281,9 @@ mod tests {
             (r#"{"optimizer": {"momentum": 0.9}}"#, "momentum"),
             (r#"{"optimizer": {"type": "lion"}}"#, "lion"),
             (r#"{"schedule": {"type": "polynomial", "cycles": 2}}"#, "cycles"),
+            // A type without settings has none either.
+            (r#"{"schedule": {"type": "linear", "cycles": 2}}"#, "cycles"),
+            (r#"{"schedule": {"cycles": 2}}"#, "cycles"),
         ] {
             let error = serde_json::from_str::<TrainingConfig>(text).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
@@ -290,7 +301,7 @@ mod tests {
             }
         };
         let both = |t: &mut TrainingConfig| (t.warmup_steps, t.warmup_share) = (5, 0.1);
-        assert_eq!(refused(both), "training.warmup_share");
+        assert_eq!(refused(both), "training.warmup_ratio");
         let end = |t: &mut TrainingConfig| t.schedule = Schedule::Polynomial { power: 1.0, end_rate: 0.1 };
         assert_eq!(refused(end), "training.schedule.end_rate");
         let beta = |t: &mut TrainingConfig| {

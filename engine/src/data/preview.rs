@@ -63,6 +63,7 @@ pub struct TokenRow {
     /// The tokens as text, invisible characters escaped.
     pub tokens: Vec<String>,
     /// Whether each token has a label.
+    #[serde(rename = "labeled", alias = "labelled")]
     pub labelled: Vec<bool>,
     /// The class of each token that has one; empty where there are no classes of tokens.
     #[serde(default)]

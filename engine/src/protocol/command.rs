@@ -115,6 +115,7 @@ pub enum Ask {
         initial: Option<PathBuf>,
     },
     /// Nearest tokens of prefix cells, beside what chance makes: answered by `Report::Neighbours`.
+    #[serde(rename = "neighbors", alias = "neighbours")]
     Neighbours(Box<NeighbourRequest>),
     /// Write an adapter in PEFT's format: answered by `Report::Written`.
     Export {

@@ -138,6 +138,7 @@ pub enum Report {
     /// Norms of a prefix.
     Grid(Box<PrefixGrid>),
     /// Nearest tokens.
+    #[serde(rename = "neighbors", alias = "neighbours")]
     Neighbours {
         /// One for each cell asked for.
         lists: Vec<NeighbourList>,

@@ -7,7 +7,7 @@ use crate::models::ModelShape;
 /// Optimizer steps of a run on so many rows.
 pub(crate) fn total_steps(config: &RunConfig, rows: usize) -> usize {
     let t = &config.training;
-    if matches!(config.method, MethodConfig::Text(_)) {
+    if matches!(config.method, MethodConfig::FewShot(_)) {
         return 0;
     }
     if t.steps > 0 { t.steps } else { ((t.epochs * steps_per_epoch(config, rows)).ceil() as usize).max(1) }

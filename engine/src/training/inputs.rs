@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
-use crate::config::{HeadInit, MethodConfig, RunConfig, TaskRecord, TextConfig};
+use crate::config::{FewShotConfig, HeadInit, MethodConfig, RunConfig, TaskRecord};
 use crate::data::{Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
@@ -50,10 +50,10 @@ impl RunInputs {
         let mut data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
         let mut before: Vec<u32> = (0..config.method.n_soft() as u32).map(|slot| SOFT + slot).collect();
         let mut methods = config.methods();
-        if let MethodConfig::Text(method) = &config.method {
+        if let MethodConfig::FewShot(method) = &config.method {
             let words = words_before(method, &data.train);
             before = model.tokenizer.encode(&words)?;
-            methods = vec![MethodConfig::Text(TextConfig { instruction: words, shots: 0 })];
+            methods = vec![MethodConfig::FewShot(FewShotConfig { instruction: words, shots: 0 })];
             // The rows have less room behind them.
             let room = room_for_text(before.len(), config.data.max_tokens, model.model.shape())?;
             data = Dataset::load(&config.data, &task, start, &model.tokenizer, room, config.seed)?;
@@ -95,7 +95,7 @@ impl RunInputs {
 }
 
 /// The instruction, then the first training rows as examples.
-fn words_before(method: &TextConfig, rows: &[Example]) -> String {
+fn words_before(method: &FewShotConfig, rows: &[Example]) -> String {
     let shot = |example: &Example| format!("{}{}\n\n", example.prompt, example.reference);
     let shots: String = rows.iter().take(method.shots).map(shot).collect();
     format!("{}{shots}", method.instruction)
@@ -107,7 +107,7 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
         model.model.check_infix()?;
     }
     // A head that nobody trains says nothing.
-    if matches!(config.method, MethodConfig::Text(_)) && spec.task.task.has_classes() {
+    if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_classes() {
         let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
         own_scores(config.head, model, &spec.task)
             .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;

@@ -34,6 +34,7 @@ pub struct Origin {
     /// Rows in a micro-batch.
     pub batch_size: usize,
     /// Micro-batches in a step.
+    #[serde(rename = "gradient_accumulation", alias = "accumulation")]
     pub accumulation: usize,
 }
 

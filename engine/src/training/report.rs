@@ -57,6 +57,7 @@ pub struct StepReport {
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub grad_norm: f64,
     /// Tokens with a label.
+    #[serde(rename = "labeled_tokens", alias = "labelled_tokens")]
     pub labelled_tokens: usize,
     /// All tokens that went through the model, without padding.
     pub tokens: usize,

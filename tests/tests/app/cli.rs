@@ -67,7 +67,7 @@ fn bad_lines_and_settings_are_exit_code_two() {
         &["generate", "--base", "--prompt", "a", "--length-penalty", "2"],
         &["generate", "--base", "--prompt", "a", "--beams", "2", "--return", "3"],
         &["devices", "--set", "seed=1"],
-        &["methods", "--method", "lora"],
+        &["compare-methods", "--method", "lora"],
     ];
     for words in cases {
         let error = line(folder.path(), words).expect_err(words[0]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::adapters::{PartState, formats};
 use engine::config::{
-    LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, TextConfig,
+    FewShotConfig, LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig,
 };
 use engine::protocol::{Ask, Outcome, Report};
 use engine::training::run_folder::{Record, read_records};
@@ -184,7 +184,7 @@ fn a_soft_prompt_has_a_lab_too_and_a_method_without_starts_none() {
     let soft = RunConfig { method: prompt, ..config.clone() };
     let rows = lab(&soft, &plan(&[PrefixInit::ScaledRandom, PrefixInit::Frequent, words("a b")], 2, &[1]));
     assert!(rows.iter().all(|row| row.after.is_some()), "{rows:?}");
-    let text = RunConfig { method: MethodConfig::Text(TextConfig::default()), ..config };
+    let text = RunConfig { method: MethodConfig::FewShot(FewShotConfig::default()), ..config };
     for (config, start) in [(soft, prefill("a b c d e")), (text, PrefixInit::Zero)] {
         let talk = Talk::new();
         talk.send(ask(&config, &plan(&[start], 2, &[1])));

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use engine::adapters::formats;
 use engine::config::{
-    DataConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptEncoderKind, PromptInit, RunConfig, TextConfig,
+    DataConfig, FewShotConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, PrefixConfig, PromptConfig,
+    PromptEncoder, PromptEncoderKind, PromptInit, RunConfig,
 };
 use engine::device::DeviceChoice;
 use engine::models::{LinearName, ModelFolder, Role, WeightName};
@@ -143,7 +143,7 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     let talk = Talk::new();
     let plain = tiny_run(home.path());
     let base = loss(&talk, &plain.model, None, &plain.data);
-    let text = MethodConfig::Text(TextConfig { instruction: "a b:".to_owned(), shots: 1 });
+    let text = MethodConfig::FewShot(FewShotConfig { instruction: "a b:".to_owned(), shots: 1 });
     let mut config = RunConfig { method: text, ..plain };
     config.data.validation = Some(config.data.train.clone());
     let folder = home.path().join("run");
@@ -155,8 +155,8 @@ fn words_before_a_prompt_are_a_run_without_steps() {
     let adapter = formats::read(&folder.join("adapter"), None).unwrap();
     let said = adapter.text().unwrap();
     assert!(said.starts_with("a b:") && said.ends_with("\n\n"), "{said:?}");
-    let too_long = TextConfig { instruction: "a b c ".repeat(20), shots: 0 };
-    let config = RunConfig { method: MethodConfig::Text(too_long), ..config };
+    let too_long = FewShotConfig { instruction: "a b c ".repeat(20), shots: 0 };
+    let config = RunConfig { method: MethodConfig::FewShot(too_long), ..config };
     let folder = home.path().join("long");
     talk.send(Ask::Train { folder, config: Box::new(config), resume: false });
     assert!(matches!(talk.until_end().last(), Some(Report::Failed(_))), "it leaves no room for the rows");

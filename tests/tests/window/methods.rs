@@ -7,7 +7,7 @@ use app::store::{Answer, RunRow, RunState};
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use engine::analysis::{PrefixGrid, WeightChange};
-use engine::config::{FullConfig, LoraConfig, MethodConfig, PromptConfig, Task, TextConfig};
+use engine::config::{FewShotConfig, FullConfig, LoraConfig, MethodConfig, PromptConfig, Task};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::protocol::{Ask, Command, Report};
@@ -42,7 +42,7 @@ fn every_method_can_be_chosen_and_is_sent() {
         ("LoRA", |method| matches!(method, MethodConfig::Lora(_))),
         ("Full fine-tuning", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: None }))),
         ("Top layers", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: Some(2) }))),
-        ("Text prompt", |method| matches!(method, MethodConfig::Text(_))),
+        ("Text prompt", |method| matches!(method, MethodConfig::FewShot(_))),
     ];
     for (name, is_it) in methods {
         let mut bench = form(Start::default(), "Set up a run");
@@ -177,7 +177,7 @@ fn the_explorer_shows_of_each_method_what_it_has() {
     let bench = explored(run("LoRA 8", 0), MethodConfig::Lora(LoraConfig::default()), changes);
     bench.harness.get_by_label("transformer.h.5.attn.c_attn 3.000 %");
     pictures([(slots, "explorer_prompt"), (bench, "explorer_lora")]);
-    let text = MethodConfig::Text(TextConfig { instruction: "Say it.".into(), shots: 0 });
+    let text = MethodConfig::FewShot(FewShotConfig { instruction: "Say it.".into(), shots: 0 });
     let bench = explored(run("text, 0 examples", 0), text, PrefixGrid::default());
     bench.harness.get_by_label("This run has no prefix to look into");
 }

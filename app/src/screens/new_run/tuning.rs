@@ -1,8 +1,8 @@
 //! The method of a new run as it is typed: which one holds, and the settings of each.
 
 use engine::config::{
-    FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit, Reparameterisation,
-    RunConfig, Task, TextConfig,
+    FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit,
+    Reparameterisation, RunConfig, Task,
 };
 use engine::models::Site;
 use serde::{Deserialize, Serialize};
@@ -220,7 +220,7 @@ pub struct Tuning {
     /// Layers of [`MethodKind::TopLayers`].
     pub top_layers: usize,
     /// Words before every prompt.
-    pub text: TextConfig,
+    pub text: FewShotConfig,
 }
 
 impl From<&RunConfig> for Tuning {
@@ -235,7 +235,7 @@ impl From<&RunConfig> for Tuning {
             with_lora: config.lora.is_some(),
             top_layers: 2,
             // Something has to be said before a prompt, and rows are what there is.
-            text: TextConfig { shots: 2, ..TextConfig::default() },
+            text: FewShotConfig { shots: 2, ..FewShotConfig::default() },
         };
         if config.method.prefix().is_none() {
             tuning.take(&config.method);
@@ -269,7 +269,7 @@ impl Tuning {
             MethodConfig::Full(FullConfig { top_layers: Some(n) }) => {
                 (self.kind, self.top_layers) = (MethodKind::TopLayers, *n)
             }
-            MethodConfig::Text(text) => (self.kind, self.text) = (MethodKind::Text, text.clone()),
+            MethodConfig::FewShot(text) => (self.kind, self.text) = (MethodKind::Text, text.clone()),
         }
     }
 
@@ -286,7 +286,7 @@ impl Tuning {
             MethodKind::Full => full(None),
             MethodKind::TopLayers => full(Some(self.top_layers)),
             MethodKind::HeadOnly => full(Some(0)),
-            MethodKind::Text => MethodConfig::Text(self.text.clone()),
+            MethodKind::Text => MethodConfig::FewShot(self.text.clone()),
         }
     }
 

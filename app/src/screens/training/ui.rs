@@ -164,7 +164,7 @@ pub fn about_run(row: &RunRow, config: Option<&RunConfig>) -> String {
     let named = |part: &str| !part.is_empty() && !row.name.contains(part);
     let mut parts: Vec<String> =
         [&row.method, &row.model, &row.dataset].into_iter().filter(|part| named(part)).cloned().collect();
-    if let Some(config) = config.filter(|config| !matches!(config.method, MethodConfig::Text(_))) {
+    if let Some(config) = config.filter(|config| !matches!(config.method, MethodConfig::FewShot(_))) {
         parts.push(t!("training.at_rate", rate = format::scientific(config.training.learning_rate)));
         parts.push(t!("training.with_seed", seed = config.seed));
     }

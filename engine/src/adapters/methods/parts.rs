@@ -73,7 +73,7 @@ impl Method for MethodConfig {
             Self::Prompt(prompt) => prompt.specs(model, task),
             Self::Lora(lora) => lora.specs(model, task),
             Self::Full(full) => full.specs(model, task),
-            Self::Text(words) => words.specs(model, task),
+            Self::FewShot(words) => words.specs(model, task),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What a new run has where nothing is said: read from the structures themselves, so that it is written nowhere twice.
+//! Defaults of a new run: read from the structures themselves, so that they are written nowhere twice.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Kind, Setting};
+use super::{Kind, Setting, at, put};
 use crate::config::{
-    DataConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptTasks,
-    Reparameterisation, RunConfig, Schedule, TextConfig,
+    DataConfig, FewShotConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
+    PromptTasks, Reparameterisation, RunConfig, Schedule,
 };
 
 /// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
@@ -51,7 +51,7 @@ fn new_runs() -> Vec<Value> {
         MethodConfig::Prompt(PromptConfig { encoder: Some(PromptEncoder::default()), ..PromptConfig::default() }),
         MethodConfig::lora(),
         MethodConfig::Full(FullConfig::default()),
-        MethodConfig::Text(TextConfig::default()),
+        MethodConfig::FewShot(FewShotConfig::default()),
     ];
     let mut runs = vec![plain.clone()];
     runs.extend(methods.map(|method| {
@@ -65,23 +65,6 @@ fn new_runs() -> Vec<Value> {
     }
     // A run of settings is always JSON.
     runs.iter().map(|run| serde_json::to_value(run).unwrap_or_default()).collect()
-}
-
-/// What is at a dotted path.
-pub(super) fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
-    key.split('.').try_fold(tree, |place, part| place.get(part))
-}
-
-/// Puts a value at a dotted path, with the tables on the way.
-pub(super) fn put(tree: &mut Value, key: &str, value: Value) {
-    let mut place = tree;
-    for part in key.split('.') {
-        if !place.is_object() {
-            *place = Value::Object(serde_json::Map::new());
-        }
-        place = &mut place[part];
-    }
-    *place = value;
 }
 
 /// Runs that between them say every setting.
@@ -119,7 +102,7 @@ pub(super) fn examples() -> Vec<Value> {
     });
     let mut lora_method = lora.clone();
     lora_method["type"] = "lora".into();
-    let network = ("method.reparameterisation", json!({ "hidden_layers": 2 }));
+    let network = ("method.reparameterization", json!({ "hidden_layers": 2 }));
     let words = json!({ "type": "words", "text": "a" });
     let adapter = json!({ "type": "adapter", "path": "a" });
     let prefix = [
@@ -140,7 +123,7 @@ pub(super) fn examples() -> Vec<Value> {
         with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
         with(&[("method", lora_method)]),
         with(&[("method", json!({ "type": "full", "top_layers": 1 }))]),
-        with(&[("method", json!({ "type": "text" }))]),
+        with(&[("method", json!({ "type": "few_shot" }))]),
     ]);
     runs
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
-use super::{Kind, Setting};
+use super::words::{ENCODERS, OPTIMIZERS, PEFT_TYPES, PREFIX_INITS, PROMPT_INITS, SCHEDULES, TASKS};
+use super::{Alias, Given, Kind, Reading, Setting};
 
 const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {
-    Setting { key, kind, optional: false, methods: &[], help }
+    Setting { key, kind, optional: false, methods: &[], help, aliases: &[], formerly: None, words_formerly: &[] }
 }
 const fn text(key: &'static str, help: &'static str) -> Setting {
     setting(key, Kind::Text, help)
@@ -43,6 +44,36 @@ impl Setting {
     const fn of(self, methods: &'static [&'static str]) -> Self {
         Self { methods, ..self }
     }
+    /// As transformers and PEFT call it.
+    const fn also(self, aliases: &'static [Alias]) -> Self {
+        Self { aliases, ..self }
+    }
+    /// Words of earlier versions.
+    const fn word_was(self, words_formerly: &'static [(&'static str, &'static str)]) -> Self {
+        Self { words_formerly, ..self }
+    }
+    /// As earlier versions called it.
+    const fn was(self, name: &'static str) -> Self {
+        Self { formerly: Some(name), ..self }
+    }
+}
+
+const fn same(name: &'static str) -> Alias {
+    read(name, Reading::Same)
+}
+const fn read(name: &'static str, reading: Reading) -> Alias {
+    Alias { name, reading, given: Given::Always }
+}
+const fn in_table(name: &'static str) -> Alias {
+    Alias { name, reading: Reading::Same, given: Given::Table }
+}
+/// Of the Trainer's AdamW.
+const fn of_adam(name: &'static str) -> Alias {
+    Alias { name, reading: Reading::Same, given: Given::Types("training.optimizer.type", &["adamw", "adam"]) }
+}
+/// Of one type of method alone, where the setting is of several.
+const fn of_method(name: &'static str, reading: Reading, methods: &'static [&'static str]) -> Alias {
+    Alias { name, reading, given: Given::Types("method.type", methods) }
 }
 
 const ANY: u64 = u64::MAX;
@@ -58,25 +89,28 @@ const SOFT: &[&str] = &["prefix", "prompt"];
 const LORA: &[&str] = &["lora"];
 const TRAINED: &[&str] = &["prefix", "prompt", "lora"];
 const FULL: &[&str] = &["full"];
-const FEW_SHOT: &[&str] = &["text"];
+const FEW_SHOT: &[&str] = &["few_shot"];
 const BIASES: &[&str] = &["none", "all", "lora_only"];
 
 /// Every setting of a run.
 pub const SETTINGS: &[Setting] = &[
-    text("name", "What people call the run; empty makes one from what differs"),
-    path("model", "Folder of the base model, in Hugging Face's form"),
+    text("name", "What people call the run; empty makes one from what differs").also(&[same("run_name")]),
+    path("model", "Folder of the base model, in Hugging Face's form")
+        .also(&[same("model_name_or_path"), same("base_model_name_or_path")]),
     text("device", "auto, cpu, wgpu or wgpu:1"),
     choice(
         "precision",
         &["f32", "f16", "bf16"],
         "In what the model's matrices are multiplied: f32, or f16 or bf16 where the device computes in it",
-    ),
+    )
+    .also(&[read("fp16", Reading::IfTrue("f16")), read("bf16", Reading::IfTrue("bf16"))]),
     count("seed", 0, ANY, "Decides initial values, data order, dropout and samples"),
     choice(
         "task",
         &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill"],
         "causal, seq2seq, sequence_classification, token_classification or masked_fill; none is what the model does",
     )
+    .also(&[read("task_type", Reading::Words(TASKS))])
     .or_none(),
     choice(
         "head",
@@ -84,7 +118,7 @@ pub const SETTINGS: &[Setting] = &[
         "Where a head for classes begins: checkpoint (its own, if it is for the same classes) or new",
     ),
     table("data", "The rows, and how a row becomes tokens"),
-    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt"),
+    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt").also(&[same("train_file")]),
     text("data.name", "What the rows are called among several datasets; none is the file's name").or_none(),
     entries(
         "data.more",
@@ -100,16 +134,14 @@ pub const SETTINGS: &[Setting] = &[
     text("data.task_column", "Column of a row's task, for a prompt of several; none takes each dataset as one")
         .or_none(),
     path("data.validation", "Validation rows; none takes a share of the training rows")
+        .also(&[same("validation_file")])
         .or_none(),
     number("data.validation_share", (Included(0.0), Included(0.9)), "That share, 0 to 0.9"),
     count("data.validation_rows", 0, ANY, "Use at most this many validation rows"),
     text("data.source_column", "Column that the prompt is made of; none takes the first of the usual names").or_none(),
     text("data.second_column", "Column of the second text, where pairs are classified").or_none(),
-    text(
-        "data.target_column",
-        "Column to be learned, or of the class; none takes the first of the usual names",
-    )
-    .or_none(),
+    text("data.target_column", "Column to be learned, or of the class; none takes the first of the usual names")
+        .or_none(),
     words(
         "data.prompt_template",
         "Text before the target, over source, bos, eos, mask, soft(3) and every column; no loss",
@@ -125,32 +157,33 @@ pub const SETTINGS: &[Setting] = &[
     count("data.max_tokens", 1, 1 << 20, "Longest row in tokens; none is what the model has left beside the prefix")
         .or_none(),
     table("method", "What is trained"),
-    choice("method.type", &["prefix", "prompt", "lora", "full", "text"], "prefix, prompt, lora, full or text"),
-    count("method.n_virtual", 1, 4096, "Length of a prefix or a soft prompt (PEFT: num_virtual_tokens)")
+    choice("method.type", &["prefix", "prompt", "lora", "full", "few_shot"], "prefix, prompt, lora, full or few_shot")
+        .also(&[read("peft_type", Reading::Words(PEFT_TYPES))])
+        .word_was(&[("text", "few_shot")]),
+    count("method.n_virtual", 1, 4096, "Length of a prefix or a soft prompt")
+        .also(&[same("num_virtual_tokens"), same("prefix_length")])
         .of(SOFT),
     text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)").or_none().of(PROMPT),
-    count("method.n_frozen", 0, 4095, "So many virtual tokens at the beginning stay as initialised: a cartridge")
+    count("method.n_frozen", 0, 4095, "So many virtual tokens at the beginning stay as initialized: a cartridge")
+        .also(&[same("num_frozen_tokens")])
         .of(PREFIX),
     table("method.tasks", "One soft prompt for several tasks, and a matrix of low rank for each").or_none().of(PROMPT),
-    count("method.tasks.ranks", 1, 4096, "Rank of a task's matrix (PEFT: num_ranks)").of(PROMPT),
+    count("method.tasks.ranks", 1, 4096, "Rank of a task's matrix").also(&[in_table("num_ranks")]).of(PROMPT),
     table("method.tasks.init", "Initial values of the matrices").of(PROMPT),
-    choice(
-        "method.tasks.init.type",
-        &["shared", "random", "average", "exact"],
-        "shared, random, average or exact",
-    )
-    .of(PROMPT),
+    choice("method.tasks.init.type", &["shared", "random", "average", "exact"], "shared, random, average or exact")
+        .of(PROMPT),
     text("method.tasks.init.task", "For exact: the task of the adapter to start from").of(PROMPT),
     number(
         "method.dropout",
         SHARE,
         "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read",
     )
+    .also(&[of_method("lora_dropout", Reading::Same, LORA)])
     .of(&["prefix", "lora"]),
     entries(
         "method.layers",
         "list of numbers",
-        "The layers that get a prefix, counted from 0 as in every file, as [6, 7, 8]; the others do not see it; none is all",
+        "Layers that get a prefix, counted from 0 as in every file, as [6, 7, 8]; others do not see it; none is all",
     )
     .or_none()
     .of(PREFIX),
@@ -162,42 +195,40 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or_none()
     .of(PREFIX),
-    count("method.rank", 1, 4096, "Of LoRA: rank of the matrices (PEFT: r)").of(LORA),
-    number("method.alpha", POSITIVE, "What is added is scaled by alpha / rank (PEFT: lora_alpha)")
-        .of(LORA),
+    count("method.rank", 1, 4096, "Of LoRA: rank of the matrices").also(&[same("r")]).of(LORA),
+    number("method.alpha", POSITIVE, "What is added is scaled by alpha / rank").also(&[same("lora_alpha")]).of(LORA),
     entries(
         "method.targets",
         "list of names",
         "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
     )
+    .also(&[read("target_modules", Reading::Modules)])
     .or_none()
     .of(LORA),
-    flag("method.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)")
+    flag("method.rank_stabilized", "Scale by alpha / sqrt(rank)")
+        .was("rank_stabilised")
+        .also(&[same("use_rslora")])
         .of(LORA),
-    choice("method.bias", BIASES, "Biases that are trained too: none, all or lora_only").of(LORA),
-    entries(
-        "method.rank_pattern",
-        "names = ranks",
-        "Other ranks by the names of layers, as in {c_attn = 4} (PEFT: rank_pattern)",
-    )
-    .of(LORA),
-    entries(
-        "method.alpha_pattern",
-        "names = numbers",
-        "Other alphas by the names of layers (PEFT: alpha_pattern)",
-    )
-    .of(LORA),
+    choice("method.bias", BIASES, "Biases that are trained too: none, all or lora_only").also(&[same("bias")]).of(LORA),
+    entries("method.rank_pattern", "names = ranks", "Other ranks by the names of layers, as in {c_attn = 4}")
+        .also(&[same("rank_pattern")])
+        .of(LORA),
+    entries("method.alpha_pattern", "names = numbers", "Other alphas by the names of layers")
+        .also(&[same("alpha_pattern")])
+        .of(LORA),
     entries(
         "method.modules_to_save",
         "list of names",
         "Modules trained whole beside the matrices, as in [\"embed_tokens\"]",
     )
+    .also(&[same("modules_to_save")])
     .of(LORA),
     entries(
         "method.trained_tokens",
         "names = lists of tokens",
-        "Tokens whose rows of a table are trained, as in {\"\" = [7, 40]} (PEFT: trainable_token_indices)",
+        "Tokens whose rows of a table are trained, as in {\"\" = [7, 40]}",
     )
+    .also(&[read("trainable_token_indices", Reading::Tokens)])
     .of(LORA),
     count(
         "method.top_layers",
@@ -207,27 +238,29 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or_none()
     .of(FULL),
-    table(
-        "method.reparameterisation",
-        "Train through a small network that is folded away (PEFT: prefix_projection)",
-    )
-    .or_none()
-    .of(PREFIX),
-    count("method.reparameterisation.width", 1, 65_536, "Width of its hidden layer (PEFT: encoder_hidden_size)")
+    table("method.reparameterization", "Train through a small network that is folded away")
+        .was("reparameterisation")
+        .also(&[read("prefix_projection", Reading::Switch)])
+        .or_none()
         .of(PREFIX),
-    choice("method.reparameterisation.activation", &["tanh", "relu", "gelu"], "tanh, relu or gelu").of(PREFIX),
-    count("method.reparameterisation.hidden_layers", 1, 2, "1, or 2 as in Li & Liang's deep network").of(PREFIX),
+    count("method.reparameterization.width", 1, 65_536, "Width of its hidden layer")
+        .also(&[in_table("encoder_hidden_size"), in_table("mid_dim")])
+        .of(PREFIX),
+    choice("method.reparameterization.activation", &["tanh", "relu", "gelu"], "tanh, relu or gelu").of(PREFIX),
+    count("method.reparameterization.hidden_layers", 1, 2, "1, or 2 as in Li & Liang's deep network").of(PREFIX),
     table("method.encoder", "Train a soft prompt through a small network: P-tuning").or_none().of(PROMPT),
     choice(
         "method.encoder.type",
         &["mlp", "lstm", "tanh"],
-        "mlp or lstm (PEFT: encoder_reparameterization_type), or tanh: Li & Liang's embedding-only ablation",
+        "mlp or lstm, or tanh: Li & Liang's embedding-only ablation",
     )
+    .also(&[read("encoder_reparameterization_type", Reading::Words(ENCODERS))])
     .of(PROMPT),
     count("method.encoder.width", 1, 65_536, "Width of its hidden layers; none is that of the embeddings")
+        .also(&[in_table("encoder_hidden_size")])
         .or_none()
         .of(PROMPT),
-    count("method.encoder.layers", 1, 8, "Layers of the LSTM").of(PROMPT),
+    count("method.encoder.layers", 1, 8, "Layers of the LSTM").also(&[in_table("encoder_num_layers")]).of(PROMPT),
     table("method.init", "Initial values").of(TRAINED),
     choice(
         "method.init.type",
@@ -243,74 +276,97 @@ pub const SETTINGS: &[Setting] = &[
             "prefill",
             "fresh",
         ],
-        "random, scaled_random, zero, vocabulary, frequent, classes, words or adapter; of a prefix also prefill; of LoRA \
-         fresh or adapter",
+        "random, scaled_random, zero, vocabulary, frequent, classes, words, prefill, adapter; of LoRA fresh or adapter",
     )
+    .also(&[
+        of_method("prompt_tuning_init", Reading::Words(PROMPT_INITS), PROMPT),
+        of_method("init_weights", Reading::Words(PREFIX_INITS), PREFIX),
+        of_method("init_lora_weights", Reading::OnlyTrue("fresh"), LORA),
+    ])
     .of(TRAINED),
-    words("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken").of(SOFT),
+    words("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken")
+        .also(&[of_method("prompt_tuning_init_text", Reading::Same, PROMPT)])
+        .of(SOFT),
     path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with").of(TRAINED),
-    words("method.instruction", "Of text: words before every prompt, without training").of(FEW_SHOT),
+    words("method.instruction", "Of few_shot: words before every prompt, without training").of(FEW_SHOT),
     count("method.shots", 0, ANY, "Training rows that follow the instruction as examples").of(FEW_SHOT),
     table("lora", "LoRA beside a prefix or a soft prompt").or_none(),
-    count("lora.rank", 1, 4096, "Rank of the matrices (PEFT: r)"),
-    number("lora.alpha", POSITIVE, "What is added is scaled by alpha / rank (PEFT: lora_alpha)"),
-    number("lora.dropout", SHARE, "Dropout on what the matrices read while training"),
-    entries("lora.targets", "list of names", "Names or patterns of linear layers; none is PEFT's choice").or_none(),
-    flag("lora.rank_stabilised", "Scale by alpha / sqrt(rank) (PEFT: use_rslora)"),
-    choice("lora.bias", BIASES, "Biases that are trained too: none, all or lora_only"),
-    entries("lora.rank_pattern", "names = ranks", "Other ranks by the names of layers"),
-    entries("lora.alpha_pattern", "names = numbers", "Other alphas by the names of layers"),
-    entries("lora.modules_to_save", "list of names", "Modules trained whole beside the matrices"),
-    entries("lora.trained_tokens", "names = lists of tokens", "Tokens whose rows of a table are trained"),
+    count("lora.rank", 1, 4096, "Rank of the matrices").also(&[same("r")]),
+    number("lora.alpha", POSITIVE, "What is added is scaled by alpha / rank").also(&[same("lora_alpha")]),
+    number("lora.dropout", SHARE, "Dropout on what the matrices read while training").also(&[same("lora_dropout")]),
+    entries("lora.targets", "list of names", "Names or patterns of linear layers; none is PEFT's choice")
+        .also(&[read("target_modules", Reading::Modules)])
+        .or_none(),
+    flag("lora.rank_stabilized", "Scale by alpha / sqrt(rank)").was("rank_stabilised").also(&[same("use_rslora")]),
+    choice("lora.bias", BIASES, "Biases that are trained too: none, all or lora_only").also(&[same("bias")]),
+    entries("lora.rank_pattern", "names = ranks", "Other ranks by the names of layers").also(&[same("rank_pattern")]),
+    entries("lora.alpha_pattern", "names = numbers", "Other alphas by the names of layers")
+        .also(&[same("alpha_pattern")]),
+    entries("lora.modules_to_save", "list of names", "Modules trained whole beside the matrices")
+        .also(&[same("modules_to_save")]),
+    entries("lora.trained_tokens", "names = lists of tokens", "Tokens whose rows of a table are trained")
+        .also(&[read("trainable_token_indices", Reading::Tokens)]),
     table("lora.init", "Initial values of the matrices"),
-    choice("lora.init.type", &["fresh", "adapter"], "fresh or adapter"),
+    choice("lora.init.type", &["fresh", "adapter"], "fresh or adapter")
+        .also(&[read("init_lora_weights", Reading::OnlyTrue("fresh"))]),
     path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
     table("training", "How it is trained"),
-    count("training.steps", 0, MILLIARD, "Optimizer steps; 0 lets epochs decide"),
-    number("training.epochs", (Excluded(0.0), Included(1e6)), "Passes over the training rows, when steps is 0"),
-    count("training.batch_size", 1, 65_536, "Rows in one forward pass"),
-    count("training.accumulation", 1, 65_536, "Forward passes in one optimizer step"),
+    count("training.steps", 0, MILLIARD, "Optimizer steps; 0 lets epochs decide")
+        .also(&[read("max_steps", Reading::NotBelowZero)]),
+    number("training.epochs", (Excluded(0.0), Included(1e6)), "Passes over the training rows, when steps is 0")
+        .also(&[same("num_train_epochs")]),
+    count("training.batch_size", 1, 65_536, "Rows in one forward pass").also(&[same("per_device_train_batch_size")]),
+    count("training.gradient_accumulation", 1, 65_536, "Forward passes in one optimizer step")
+        .was("accumulation")
+        .also(&[same("gradient_accumulation_steps")]),
     flag(
         "training.gradient_checkpointing",
         "Run blocks again in the backward pass instead of keeping what it needs: less memory, up to half more time",
-    ),
+    )
+    .also(&[same("gradient_checkpointing")]),
     choice(
         "training.epoch_end",
         &["smaller_step", "next_epoch"],
         "Last step of an epoch: smaller_step (Trainer), or next_epoch: the missing rows are from there",
     ),
-    number("training.learning_rate", (Excluded(0.0), Excluded(1e3)), "Peak learning rate"),
-    count("training.warmup_steps", 0, MILLIARD, "Steps in which the learning rate rises from 0"),
+    number("training.learning_rate", (Excluded(0.0), Excluded(1e3)), "Peak learning rate")
+        .also(&[same("learning_rate"), same("lr")]),
+    count("training.warmup_steps", 0, MILLIARD, "Steps in which the learning rate rises from 0")
+        .also(&[read("warmup_steps", Reading::StepsOrShare("training.warmup_ratio"))]),
     number(
-        "training.warmup_share",
+        "training.warmup_ratio",
         (Included(0.0), Included(1.0)),
         "The same as a share of all steps; at most one of the two is more than 0",
-    ),
+    )
+    .was("warmup_share")
+    .also(&[same("warmup_ratio")]),
     choice(
         "training.weight_decay_on",
         &["matrices", "all"],
         "What weight decay shrinks: matrices (Trainer: no biases, no norms) or all",
     ),
-    number("training.clip_norm", POSITIVE, "Largest norm of the whole gradient; none leaves it as it is")
+    number("training.max_grad_norm", POSITIVE, "Largest norm of the whole gradient; none leaves it as it is")
+        .was("clip_norm")
+        .also(&[read("max_grad_norm", Reading::ZeroIsNone)])
         .or_none(),
     choice("training.loss", &["token_mean", "sentence_sum"], "token_mean (PEFT) or sentence_sum (the paper)"),
-    count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run"),
+    count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run")
+        .also(&[read("eval_steps", Reading::Steps)]),
     count("training.sample_rows", 0, 10_000, "Rows whose continuation is generated at each evaluation"),
     count("training.sample_tokens", 0, 1 << 20, "Longest sample, in tokens"),
-    count(
-        "training.patience",
-        1,
-        ANY,
-        "Stop after so many evaluations without a better loss; none goes on to the end",
-    )
-    .or_none(),
-    count("training.checkpoint_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation"),
+    count("training.patience", 1, ANY, "Stop after so many evaluations without a better loss; none goes on to the end")
+        .also(&[same("early_stopping_patience")])
+        .or_none(),
+    count("training.save_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation")
+        .was("checkpoint_every")
+        .also(&[read("save_steps", Reading::Steps)]),
     table("training.schedule", "How the learning rate moves after the warm-up"),
     choice(
         "training.schedule.type",
         &["linear", "cosine", "constant", "polynomial", "inverse_sqrt", "cosine_with_restarts"],
         "linear, cosine, constant, polynomial, inverse_sqrt or cosine_with_restarts",
-    ),
+    )
+    .also(&[read("lr_scheduler_type", Reading::Words(SCHEDULES))]),
     number("training.schedule.power", POSITIVE, "For polynomial: 1 is straight, 2 a parabola"),
     number("training.schedule.end_rate", (Included(0.0), Excluded(1e3)), "For polynomial: the rate at the last step"),
     count(
@@ -322,35 +378,33 @@ pub const SETTINGS: &[Setting] = &[
     .or_none(),
     count("training.schedule.cycles", 1, 65_536, "For cosine_with_restarts: how many times"),
     table("training.optimizer", "What becomes of a gradient"),
-    choice("training.optimizer.type", &["adamw", "adam", "adafactor", "sgd"], "adamw, adam, adafactor or sgd"),
+    choice("training.optimizer.type", &["adamw", "adam", "adafactor", "sgd"], "adamw, adam, adafactor or sgd")
+        .also(&[read("optim", Reading::Words(OPTIMIZERS))]),
     number("training.optimizer.beta1", SHARE, "Decay of the mean of gradients; for adafactor none keeps no mean")
+        .also(&[of_adam("adam_beta1")])
         .or_none(),
-    number("training.optimizer.beta2", SHARE, "For adamw and adam: decay of the mean of squares"),
+    number("training.optimizer.beta2", SHARE, "For adamw and adam: decay of the mean of squares")
+        .also(&[of_adam("adam_beta2")]),
     number(
         "training.optimizer.epsilon",
         POSITIVE,
         "Added to the root of the mean of squares; for adafactor to the squares",
-    ),
+    )
+    .also(&[of_adam("adam_epsilon")]),
     number(
         "training.optimizer.decay_rate",
         (Included(-10.0), Included(0.0)),
         "For adafactor: step t counts t to this power in the mean of squares",
     ),
     number("training.optimizer.epsilon_scale", POSITIVE, "For adafactor: the least scale of a parameter"),
-    number(
-        "training.optimizer.clip_threshold",
-        POSITIVE,
-        "For adafactor: the largest root mean square of an update",
-    ),
-    flag(
-        "training.optimizer.scale_parameter",
-        "For adafactor: the rate is multiplied by the size of each parameter",
-    ),
+    number("training.optimizer.clip_threshold", POSITIVE, "For adafactor: the largest root mean square of an update"),
+    flag("training.optimizer.scale_parameter", "For adafactor: the rate is multiplied by the size of each parameter"),
     number("training.optimizer.momentum", SHARE, "For sgd: what is kept of the last update's direction"),
     flag("training.optimizer.nesterov", "For sgd: looks ahead along the momentum"),
     number(
         "training.optimizer.weight_decay",
         (Included(0.0), Included(10.0)),
         "Shrinks parameters: adamw, adafactor; or joins the gradient: adam, sgd",
-    ),
+    )
+    .also(&[same("weight_decay")]),
 ];

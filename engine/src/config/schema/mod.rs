@@ -1,16 +1,23 @@
 //! Every setting of a run, described once: `--set` and run files take their names from here, and `docs/settings.md` is
 //! written from it.
 
+mod alias;
 mod defaults;
 mod list;
+mod names;
 #[cfg(test)]
 mod page;
+mod tree;
+mod words;
 
 use std::fmt;
 use std::ops::Bound;
 
+pub use self::alias::{Alias, Given, Literal, Reading, UNMATCHED, Unmatched, Why, Word};
 pub use self::defaults::default_value;
 pub use self::list::SETTINGS;
+pub use self::names::{Names, current, method_of, say};
+pub use self::tree::{at, put};
 
 /// One setting of a run.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +30,14 @@ pub struct Setting {
     pub optional: bool,
     /// Types of `method` that have it; empty where it belongs to none.
     pub methods: &'static [&'static str],
-    /// What it decides, in English and without a period.
+    /// Description in English, without a period.
     pub help: &'static str,
+    /// Names in transformers and PEFT.
+    pub aliases: &'static [Alias],
+    /// Last part of its path in earlier versions.
+    pub formerly: Option<&'static str>,
+    /// Words of earlier versions, each with that of today.
+    pub words_formerly: &'static [(&'static str, &'static str)],
 }
 
 /// Form and range of a setting's value.
@@ -32,7 +45,7 @@ pub struct Setting {
 pub enum Kind {
     /// A name or a word.
     Text,
-    /// What stands in a text for the model: taken as it is, white space too.
+    /// A text for the model: taken as it is, white space too.
     Words,
     /// A file or folder: relative paths get a base.
     Path,
@@ -102,7 +115,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::defaults::{at, examples, put};
+    use super::defaults::examples;
     use super::*;
     use crate::config::RunConfig;
 
@@ -134,7 +147,7 @@ mod tests {
             put(&mut tree, setting.key, value.clone());
             // A warm-up is said in one way.
             if setting.key == "training.warmup_steps" {
-                put(&mut tree, "training.warmup_share", 0.into());
+                put(&mut tree, "training.warmup_ratio", 0.into());
             }
             serde_json::from_value::<RunConfig>(tree).is_ok_and(|config| config.check().is_ok())
         })
@@ -171,7 +184,11 @@ mod tests {
             // What another setting decides too.
             let free = !matches!(
                 setting.key,
-                "device" | "method.init.type" | "method.tasks.init.type" | "training.optimizer.nesterov"
+                "device"
+                    | "method.init.type"
+                    | "method.tasks.init.type"
+                    | "lora.init.type"
+                    | "training.optimizer.nesterov"
             );
             for value in inside.iter().filter(|_| free) {
                 assert!(can_be(setting, value), "{} = {value}", setting.key);

@@ -1,8 +1,8 @@
 //! What is typed and the run that comes of it.
 
 use engine::config::{
-    FullConfig, LoraBias, LoraConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig,
-    PromptEncoder, PromptEncoderKind, PromptInit, Reparameterisation, SgdConfig, TextConfig,
+    FewShotConfig, FullConfig, LoraBias, LoraConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit,
+    PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, Reparameterisation, SgdConfig,
 };
 use engine::models::{LinearName, Role, Site};
 use engine::recipes::Recipe;
@@ -160,11 +160,11 @@ fn every_method_comes_back_from_the_form_as_it_went_in() {
         full(None),
         full(Some(3)),
         full(Some(0)),
-        MethodConfig::Text(TextConfig { instruction: "Say it.\n".into(), shots: 2 }),
+        MethodConfig::FewShot(FewShotConfig { instruction: "Say it.\n".into(), shots: 2 }),
     ];
     for method in methods {
         let task = match &method {
-            MethodConfig::Text(_) => None,
+            MethodConfig::FewShot(_) => None,
             _ => Some(Task::SequenceClassification),
         };
         let beside = matches!(method, MethodConfig::Prefix(_) | MethodConfig::Prompt(_));

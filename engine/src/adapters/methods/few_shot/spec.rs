@@ -4,7 +4,7 @@ use crate::adapters::methods::few_shot::FewShot;
 use crate::adapters::methods::init::InitContext;
 use crate::adapters::methods::{AdapterPart, Method, NamedShape, PartSpec, Spec};
 use crate::adapters::parameters::Parameter;
-use crate::config::{TaskRecord, TextConfig};
+use crate::config::{FewShotConfig, TaskRecord};
 use crate::error::Result;
 use crate::models::ModelFacts;
 
@@ -26,7 +26,7 @@ impl Spec for FewShotSpec {
     }
 }
 
-impl Method for TextConfig {
+impl Method for FewShotConfig {
     /// The instruction: examples are written behind it once there are rows.
     fn specs(&self, _: &dyn ModelFacts, _: &TaskRecord) -> Result<Vec<PartSpec>> {
         Ok(vec![PartSpec::FewShot(FewShotSpec(self.instruction.clone()))])

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::adapters::methods::{PartState, SavedPart};
 use crate::adapters::state::AdapterState;
-use crate::config::{MethodConfig, TextConfig};
+use crate::config::{FewShotConfig, MethodConfig};
 use crate::models::Conditioning;
 use crate::{Sentence, sentence};
 
@@ -15,7 +15,7 @@ pub struct FewShotState(pub String);
 
 impl SavedPart for FewShotState {
     fn method(&self, _: &AdapterState) -> Option<MethodConfig> {
-        Some(MethodConfig::Text(TextConfig { instruction: self.0.clone(), shots: 0 }))
+        Some(MethodConfig::FewShot(FewShotConfig { instruction: self.0.clone(), shots: 0 }))
     }
 
     fn hash(&self, _: bool, digest: &mut Sha256) {

@@ -1,0 +1,156 @@
+//! `bench`: what training and decoding cost at the shape of GPT-2 small; one JSON line for each figure.
+//!
+//! Each measurement runs in a process of its own, so that its peak memory is its own. With `--reference` the same is
+//! measured with PyTorch + PEFT, in turn with ours, and ratios are printed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use engine::bench::{Extent, MEASURES, Measure};
+use engine::nn::Precision;
+use serde_json::Value;
+
+use crate::cli::Global;
+use crate::cli::support::error::CliError;
+use crate::cli::support::json;
+use crate::cli::support::models::found_model;
+use crate::cli::support::out;
+use crate::cli::support::paths::path;
+
+/// Measure training and decoding.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BenchArgs {
+    /// Measurement; without it everything
+    #[arg(long, value_parser = names())]
+    what: Vec<String>,
+    /// Steps of each measurement
+    #[arg(long, default_value_t = 10)]
+    steps: usize,
+    /// Tokens of each row that is trained on
+    #[arg(long, default_value_t = 128, conflicts_with = "reference")]
+    tokens: usize,
+    /// Run blocks again in the backward pass: training.gradient_checkpointing
+    #[arg(long, conflicts_with = "reference")]
+    gradient_checkpointing: bool,
+    /// Repetitions of each measurement, in turn with the reference
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// Checkpoint to measure; without it random weights of GPT-2 small's shape, kept in the workspace's cache
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    model: Option<PathBuf>,
+    /// Script that measures PyTorch + PEFT (tests/golden/bench_torch.py), run with python3
+    #[arg(long, value_name = "SCRIPT", value_parser = path())]
+    reference: Option<PathBuf>,
+    /// Measure in this process
+    #[arg(long, hide = true)]
+    here: bool,
+}
+
+/// The names of what can be measured.
+fn names() -> PossibleValuesParser {
+    MEASURES.map(|measure| PossibleValue::new(measure.name).help(measure.what)).into()
+}
+
+impl BenchArgs {
+    fn extent(&self) -> Extent {
+        Extent { steps: self.steps, seq: self.tokens, gradient_checkpointing: self.gradient_checkpointing }
+    }
+}
+
+pub(in crate::cli) fn run(args: &BenchArgs, global: &Global) -> Result<(), CliError> {
+    let started = Instant::now();
+    global.refuse_set()?;
+    let place = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let model = match &args.model {
+        Some(model) => found_model(model)?,
+        None => global.workspace()?.cache().join("bench-gpt2-small"),
+    };
+    if args.model.is_none() {
+        engine::bench::random_checkpoint(&model)?;
+    }
+    let is_asked = |measure: &Measure| args.what.is_empty() || args.what.iter().any(|name| name == measure.name);
+    let what: Vec<Measure> = MEASURES.into_iter().filter(is_asked).collect();
+    if args.here {
+        for &one in &what {
+            for figure in engine::bench::measure(&model, one, args.extent(), place, started)? {
+                out::result(json::plain(&figure));
+            }
+        }
+        return Ok(());
+    }
+    let mut figures = Vec::new();
+    for _ in 0..args.rounds.max(1) {
+        for &one in &what {
+            figures.extend(ours(one, &model, args.extent(), global)?);
+            if let Some(script) = &args.reference {
+                figures.extend(reference(one, script, &model, args.steps, global.precision.unwrap_or_default())?);
+            }
+        }
+    }
+    for ratio in ratios(&figures) {
+        out::result(ratio);
+    }
+    Ok(())
+}
+
+/// Measures in a new process of this program.
+fn ours(what: Measure, model: &Path, extent: Extent, global: &Global) -> Result<Vec<Value>, CliError> {
+    let program = std::env::current_exe().map_err(|error| CliError::io("find", Path::new("this program"), &error))?;
+    let mut command = Command::new(&program);
+    let Extent { steps, seq, gradient_checkpointing } = extent;
+    command.args(["bench", "--here", "--what", what.name, "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.args(["--tokens", &seq.to_string()]).args(gradient_checkpointing.then_some("--gradient-checkpointing"));
+    command.args(["--device", &global.device.unwrap_or_default().to_string()]);
+    command.args(["--precision", global.precision.unwrap_or_default().name()]);
+    figures_of(command, &program)
+}
+
+/// Measures with PyTorch + PEFT.
+fn reference(
+    what: Measure,
+    script: &Path,
+    model: &Path,
+    steps: usize,
+    precision: Precision,
+) -> Result<Vec<Value>, CliError> {
+    let mut command = Command::new("python3");
+    command.arg(script).args(["--only", what.name, "--steps", &steps.to_string(), "--model"]).arg(model);
+    command.args(["--precision", precision.name()]);
+    figures_of(command, script)
+}
+
+/// Runs a measurement and passes its lines on.
+fn figures_of(mut command: Command, program: &Path) -> Result<Vec<Value>, CliError> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| CliError::io("run", program, &error))?;
+    if !output.status.success() {
+        return Err(CliError::failed(format!("the measurement failed: {}", program.display()), "Its words are above"));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figures: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    figures.iter().for_each(out::result);
+    Ok(figures)
+}
+
+/// Ours against the reference's: the medians over the rounds, figure by figure.
+fn ratios(figures: &[Value]) -> Vec<Value> {
+    let key = |figure: &Value| (figure["bench"].to_string(), figure["variant"].to_string());
+    let median = |wanted: &(String, String), implementation: &str| {
+        let of = figures.iter().filter(|figure| key(figure) == *wanted && figure["impl"] == implementation);
+        let mut values: Vec<f64> = of.filter_map(|figure| figure["value"].as_f64()).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
+    };
+    let mut names: Vec<(String, String)> = figures.iter().map(key).collect();
+    names.sort();
+    names.dedup();
+    let ratio = |name: (String, String)| {
+        let (ours, theirs) = (median(&name, "workbench")?, median(&name, "torch")?);
+        let text = |quoted: &str| quoted.trim_matches('"').to_owned();
+        let (bench, variant) = (text(&name.0), text(&name.1));
+        Some(serde_json::json!({ "ratio": ours / theirs, "bench": bench, "variant": variant }))
+    };
+    names.into_iter().filter_map(ratio).collect()
+}

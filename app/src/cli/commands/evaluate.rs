@@ -1,0 +1,166 @@
+//! `evaluate`: loss, perplexity and accuracy of the base model and of adapters on a dataset.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::config::schema::Names;
+use engine::config::{DataConfig, Task};
+use engine::protocol::{Ask, Report};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::cli::support::error::CliError;
+use crate::cli::support::json::{named, plain};
+use crate::cli::support::out;
+use crate::cli::support::paths::path;
+use crate::cli::support::progress::figures_line;
+use crate::cli::support::run_file;
+use crate::cli::support::session::Session;
+use crate::cli::support::settings;
+use crate::cli::support::target::{Target, TargetArgs};
+
+/// Loss, perplexity and, where labels are predicted, accuracy and F1 on a dataset.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct EvaluateArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    rows: RowsArgs,
+}
+
+/// Which rows are read.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RowsArgs {
+    /// Rows to read; without it the run's validation rows, or the starter's
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    data: Option<PathBuf>,
+    /// Of an adapter for several tasks or datasets, the name of one
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+}
+
+pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), CliError> {
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let (data, task) = asked_rows(&target, args.rows, global)?;
+    let session = Session::start(&workspace, None)?;
+    for column in target.columns {
+        let ask = Ask::Evaluate {
+            model: target.model.clone(),
+            device: global.device.unwrap_or_default(),
+            precision: global.precision.unwrap_or_default(),
+            adapter: column.adapter,
+            data: data.clone(),
+            task,
+        };
+        let name = column.name;
+        session.ask(ask, |report| match report {
+            Report::Score { loss, perplexity, tokens, rows, figures } => {
+                if global.json {
+                    let mut score = json!({
+                        "name": name, "loss": loss, "perplexity": perplexity, "tokens": tokens, "rows": rows
+                    });
+                    if let Some(figures) = figures {
+                        score["figures"] = plain(&figures);
+                    }
+                    out::result(named("score", &score));
+                } else {
+                    let quality = match &figures {
+                        Some(figures) => figures_line(figures),
+                        None => format!("perplexity {perplexity:.2}"),
+                    };
+                    out::result(format_args!(
+                        "{name}: loss {loss:.4} · {quality} · {rows} rows, {tokens} labelled tokens"
+                    ));
+                }
+                Some(())
+            }
+            _ => None,
+        })?;
+    }
+    Ok(())
+}
+
+/// The rows asked for, as the first run reads its own: those of a dataset beside its first one by the name of it.
+pub(in crate::cli) fn asked_rows(
+    target: &Target,
+    RowsArgs { data: file, task: name }: RowsArgs,
+    global: &Global,
+) -> Result<(DataConfig, Option<Task>), CliError> {
+    let (mut data, task) = match &target.config {
+        Some(config) => (config.data.clone(), config.task),
+        None => (DataConfig::new(""), None),
+    };
+    if let Some(name) = name {
+        if let Some(more) = data.more.iter().find(|more| more.name_of_rows() == name) {
+            data = more.over(&data);
+        }
+        data.name = Some(name);
+    }
+    chosen_data((data, task), file, global)
+}
+
+/// The templates and columns of the run, over the rows asked for.
+fn chosen_data(
+    (mut data, task): (DataConfig, Option<Task>),
+    file: Option<PathBuf>,
+    global: &Global,
+) -> Result<(DataConfig, Option<Task>), CliError> {
+    data.train = match (file, data.validation.take()) {
+        (Some(file), _) => std::path::absolute(&file).map_err(|error| CliError::io("find", &file, &error))?,
+        (None, Some(validation)) => validation,
+        (None, None) if data.train.as_os_str().is_empty() => global.assets().dataset("records")?.1,
+        (None, None) => data.train,
+    };
+    let mut tree: Value = json!({"model": "", "task": task, "data": data});
+    let mut names = settings::method_of(&global.set).map_or_else(Names::default, |method| Names::of_method(&method));
+    settings::assign(&mut tree, &global.set, &mut names)?;
+    run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
+    settings::normalise(&mut tree)?;
+    names.finish(&mut tree)?;
+    let config = settings::to_config(&tree)?;
+    Ok((config.data, config.task))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::config::RunConfig;
+
+    use super::*;
+    use crate::cli::support::tests_support::global;
+
+    #[test]
+    fn the_rows_asked_for_keep_the_runs_templates() {
+        let mut data = DataConfig::new("/sets/train.jsonl");
+        data.validation = Some(PathBuf::from("/sets/validation.jsonl"));
+        data.prompt_template = "{{ source }}: ".to_owned();
+        let chosen = |file: Option<&str>, set: &[&str]| {
+            chosen_data((data.clone(), None), file.map(PathBuf::from), &global(set)).unwrap().0
+        };
+        assert_eq!(chosen(None, &[]).train, PathBuf::from("/sets/validation.jsonl"));
+        let other = chosen(Some("/other.csv"), &["data.max_tokens=64"]);
+        assert_eq!((other.train.to_str(), other.max_tokens), (Some("/other.csv"), Some(64)));
+        assert_eq!((other.validation, other.prompt_template.as_str()), (None, "{{ source }}: "));
+    }
+
+    #[test]
+    fn a_dataset_beside_the_first_is_asked_for_by_its_name() {
+        let mut data = DataConfig::new("/sets/train.jsonl");
+        data.source_column = Some("text".to_owned());
+        data.more = vec![serde_json::from_value(json!({"train": "/sets/kinds.csv", "target_column": "kind"})).unwrap()];
+        let config = Some(RunConfig::new("/model", data));
+        let target = Target { model: PathBuf::from("/model"), columns: Vec::new(), config };
+        let asked = |file: Option<&str>, name: &str| {
+            asked_rows(&target, RowsArgs { data: file.map(PathBuf::from), task: Some(name.to_owned()) }, &global(&[]))
+                .unwrap()
+                .0
+        };
+        let kinds = asked(None, "kinds");
+        assert_eq!((kinds.train.to_str(), kinds.name.as_deref()), (Some("/sets/kinds.csv"), Some("kinds")));
+        assert_eq!((kinds.source_column, kinds.target_column.as_deref()), (None, Some("kind")));
+        let other = asked(Some("/other.csv"), "kinds");
+        assert_eq!((other.train.to_str(), other.target_column.as_deref()), (Some("/other.csv"), Some("kind")));
+        let first = asked(None, "train");
+        assert_eq!((first.train.to_str(), first.source_column.as_deref()), (Some("/sets/train.jsonl"), Some("text")));
+    }
+}

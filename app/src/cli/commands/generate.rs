@@ -1,0 +1,373 @@
+//! `generate`: continues texts with the base model and any adapters, token by token.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use engine::config::DataConfig;
+use engine::generation::{Beams, EarlyStopping, Sampling};
+use engine::protocol::{Ask, GenerateRequest, GeneratedStream, Prompt, Report, Stream};
+
+use crate::cli::Global;
+use crate::cli::support::error::CliError;
+use crate::cli::support::json;
+use crate::cli::support::out;
+use crate::cli::support::session::Session;
+use crate::cli::support::target::{Target, TargetArgs};
+
+/// Continue texts with the base model and any runs.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GenerateArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// A text, begun as the tokenizer begins every text; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    prompt: Vec<String>,
+    /// A text, put into the run's prompt template as its source; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    source: Vec<String>,
+    /// A column that the run's prompt template reads beside the source; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = column)]
+    column: Vec<(String, String)>,
+    /// A row of the run's dataset, from 1, put into its prompt template; may be repeated
+    #[arg(long, value_name = "N")]
+    row: Vec<usize>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    beams: BeamArgs,
+    /// 1 is the adapter as trained, 0 is the base model
+    #[arg(long, default_value_t = 1.0)]
+    strength: f64,
+    /// Of a prompt for several tasks, the name of one
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+}
+
+/// Choice of tokens. Without any of these: always the most probable one.
+#[derive(Debug, Args)]
+struct SamplingArgs {
+    /// Sample, dividing the logits by this
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// Sample from the k most probable tokens
+    #[arg(long)]
+    top_k: Option<usize>,
+    /// Sample from the most probable tokens that together reach this probability
+    #[arg(long)]
+    top_p: Option<f64>,
+    /// Always the most probable token
+    #[arg(long)]
+    greedy: bool,
+    /// Divides the logits of tokens that are already there; 1 changes nothing
+    #[arg(long, default_value_t = 1.0)]
+    repetition_penalty: f64,
+    /// Most new tokens
+    #[arg(long, default_value_t = 60)]
+    max_new_tokens: usize,
+    /// Same seed, same text
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Go on after the model's end token
+    #[arg(long)]
+    ignore_end: bool,
+}
+
+/// Search with several beams.
+#[derive(Debug, Args)]
+struct BeamArgs {
+    /// Search with so many beams for the most probable text
+    #[arg(long, value_name = "N", conflicts_with_all = ["temperature", "top_k", "top_p"])]
+    beams: Option<usize>,
+    /// A text is worth its log-probability divided by its length to this power: above 0 prefers long texts [default: 1]
+    #[arg(long, value_name = "X", requires = "beams", allow_negative_numbers = true)]
+    length_penalty: Option<f64>,
+    /// When as many texts ended as there are beams, go on while the best beam, if it ended now, would be among them
+    /// (false), end (true), or go on while it could get among them at any length (never) [default: false]
+    #[arg(long, value_enum, value_name = "WHEN", requires = "beams")]
+    early_stopping: Option<When>,
+    /// Print so many of the best texts, with what they are worth [default: 1]
+    #[arg(long = "return", value_name = "N", requires = "beams")]
+    returned: Option<usize>,
+}
+
+/// transformers' values of `early_stopping`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    False,
+    True,
+    Never,
+}
+
+impl BeamArgs {
+    fn beams(&self) -> Result<Beams, CliError> {
+        let defaults = Beams::default();
+        let beams = Beams {
+            n_beams: self.beams.unwrap_or(defaults.n_beams),
+            length_penalty: self.length_penalty.unwrap_or(defaults.length_penalty),
+            early_stopping: match self.early_stopping {
+                None | Some(When::False) => EarlyStopping::False,
+                Some(When::True) => EarlyStopping::True,
+                Some(When::Never) => EarlyStopping::Never,
+            },
+            n_returned: self.returned.unwrap_or(defaults.n_returned),
+        };
+        let refused =
+            |option: &str, must: String| Err(CliError::usage(format!("{option} must be {must}"), "Correct it"));
+        if !(1..=Beams::MOST).contains(&beams.n_beams) {
+            return refused("--beams", format!("between 1 and {}", Beams::MOST));
+        }
+        if !beams.length_penalty.is_finite() {
+            return refused("--length-penalty", "a number".to_owned());
+        }
+        if !(1..=beams.n_beams).contains(&beams.n_returned) {
+            return refused("--return", format!("at least 1 and at most --beams, which is {}", beams.n_beams));
+        }
+        Ok(beams)
+    }
+}
+
+impl SamplingArgs {
+    fn sampling(&self, beams: Beams) -> Result<Sampling, CliError> {
+        let sampled = self.temperature.is_some() || self.top_k.is_some() || self.top_p.is_some();
+        let refused = |option: &str, must: &str| Err(CliError::usage(format!("{option} must be {must}"), "Correct it"));
+        if self.temperature.is_some_and(|t| !t.is_finite() || t <= 0.0) {
+            return refused("--temperature", "a positive number");
+        }
+        if self.top_p.is_some_and(|p| !(0.0..=1.0).contains(&p) || p == 0.0) {
+            return refused("--top-p", "above 0 and at most 1");
+        }
+        if !self.repetition_penalty.is_finite() || self.repetition_penalty <= 0.0 {
+            return refused("--repetition-penalty", "a positive number");
+        }
+        if self.max_new_tokens == 0 {
+            return refused("--max-new-tokens", "at least 1");
+        }
+        Ok(Sampling {
+            greedy: self.greedy || !sampled,
+            temperature: self.temperature.unwrap_or(1.0),
+            top_k: self.top_k.unwrap_or(0),
+            top_p: self.top_p.unwrap_or(1.0),
+            repetition_penalty: self.repetition_penalty,
+            max_new_tokens: self.max_new_tokens,
+            seed: self.seed,
+            stop_at_end: !self.ignore_end,
+            beams,
+        })
+    }
+}
+
+pub(in crate::cli) fn run(args: GenerateArgs, global: &Global) -> Result<(), CliError> {
+    global.refuse_set()?;
+    let sampling = args.sampling.sampling(args.beams.beams()?)?;
+    if args.prompt.is_empty() && args.source.is_empty() && args.column.is_empty() && args.row.is_empty() {
+        return Err(CliError::usage(
+            "there is nothing to continue",
+            "Give --source TEXT, --column NAME=VALUE, --prompt TEXT, or --row N of the run's dataset",
+        ));
+    }
+    let workspace = global.workspace()?;
+    let target = args.target.resolve(&workspace, global)?;
+    let session = Session::start(&workspace, None)?;
+    let mut prompts: Vec<Prompt> = args.prompt.into_iter().map(Prompt::Text).collect();
+    prompts.extend(sources(args.source, args.column, &target)?);
+    prompts.extend(rows(&args.row, &target, &session)?.into_iter().map(Prompt::Text));
+    let mut titles = Vec::new();
+    let mut streams = Vec::new();
+    for prompt in &prompts {
+        for column in &target.columns {
+            let (Prompt::Text(text) | Prompt::Source { text, .. }) = prompt;
+            titles.push((column.name.clone(), text.clone()));
+            let (prompt, adapter) = (prompt.clone(), column.adapter.clone());
+            streams.push(Stream { prompt, adapter, strength: args.strength, task: args.task.clone() });
+        }
+    }
+    let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
+    let has_beams = sampling.beams.n_beams > 1;
+    let request = GenerateRequest { model: target.model, device, precision, streams, sampling };
+    // The best of several beams can become another: there is nothing to print before the end.
+    let alone = titles.len() == 1;
+    let flowing = alone && !has_beams;
+    let ask = Ask::Generate(Box::new(request));
+    let done = session.ask(ask, |report| {
+        if global.json {
+            out::result(json::line(&report));
+        } else if let Report::Token { text, .. } = &report
+            && flowing
+        {
+            out::piece(text);
+        }
+        match report {
+            Report::Generated { streams } => Some(streams),
+            _ => None,
+        }
+    })?;
+    match done.as_slice() {
+        _ if global.json => {}
+        _ if flowing => out::result(""),
+        [stream] if alone => print_stream("", stream),
+        streams => print_all(&titles, streams),
+    }
+    Ok(())
+}
+
+/// `name=value`; a value may hold the sign too.
+fn column(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write --column NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Texts for the prompt template of the run, each with the same columns beside it. Columns alone are one such text.
+fn sources(mut texts: Vec<String>, columns: Vec<(String, String)>, target: &Target) -> Result<Vec<Prompt>, CliError> {
+    if texts.is_empty() && columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(config) = &target.config else {
+        let what = "--source and --column need a run, whose template they are put into";
+        return Err(CliError::usage(what, "Add --run RUN"));
+    };
+    let data = &config.data;
+    let columns: BTreeMap<String, String> = columns.into_iter().collect();
+    if texts.is_empty() {
+        let source = data.source_column.as_ref().and_then(|name| columns.get(name));
+        texts.push(source.cloned().unwrap_or_default());
+    }
+    let prompt = |text: String| {
+        let mut columns = columns.clone();
+        if let Some(name) = &data.source_column {
+            columns.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        let (template, begin_token, chat) = (data.prompt_template.clone(), data.begin_token, data.chat);
+        Prompt::Source { text, columns, template, begin_token, chat }
+    };
+    Ok(texts.into_iter().map(prompt).collect())
+}
+
+/// The prompts of rows, rendered as training would.
+fn rows(asked: &[usize], target: &Target, session: &Session) -> Result<Vec<String>, CliError> {
+    let Some(&last) = asked.iter().max() else { return Ok(Vec::new()) };
+    let Some(config) = &target.config else {
+        return Err(CliError::usage("--row needs a run, whose dataset it is a row of", "Add --run RUN"));
+    };
+    let data: DataConfig = config.data.clone();
+    let (model, task) = (target.model.clone(), config.task);
+    let ask = Ask::Preview { model, data, task, n_virtual: 0, rows: last };
+    let preview = session.ask(ask, |report| match report {
+        Report::Preview(preview) => Some(preview),
+        _ => None,
+    })?;
+    let find = |row: &usize| {
+        preview.rows.iter().find(|found| found.row == *row).map(|found| found.prompt.clone()).ok_or_else(|| {
+            CliError::usage(
+                format!("there is no row {row} that can be used"),
+                format!("There are {}", preview.total_rows),
+            )
+        })
+    };
+    asked.iter().map(find).collect()
+}
+
+fn print_all(titles: &[(String, String)], streams: &[GeneratedStream]) {
+    let mut said = None;
+    for ((name, prompt), stream) in titles.iter().zip(streams) {
+        if said != Some(prompt) {
+            out::result(prompt);
+            said = Some(prompt);
+        }
+        print_stream(&format!("  [{name}] "), stream);
+    }
+}
+
+/// The text, or the texts with what they are worth.
+fn print_stream(before: &str, stream: &GeneratedStream) {
+    match stream.beams.as_slice() {
+        [] | [_] => out::result(format_args!("{before}{}", stream.text.trim())),
+        beams => {
+            for beam in beams {
+                out::result(format_args!("{before}{:.4}  {}", beam.score, beam.text.trim()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use engine::config::RunConfig;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: GenerateArgs,
+    }
+
+    fn sampling(line: &str) -> Result<Sampling, CliError> {
+        let line = format!("generate --prompt a {line}");
+        let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;
+        args.sampling.sampling(args.beams.beams()?)
+    }
+
+    #[test]
+    fn columns_stand_beside_a_source_or_alone() {
+        let mut data = DataConfig::new("/rows.csv");
+        data.source_column = Some("question".to_owned());
+        let config = Some(RunConfig::new("/model", data));
+        let target = Target { model: "/model".into(), columns: Vec::new(), config };
+        let given = |line: &str| {
+            let args = Line::try_parse_from(line.split_whitespace()).unwrap().args;
+            sources(args.source, args.column, &target).unwrap()
+        };
+        let of = |prompts: Vec<Prompt>| match prompts.into_iter().next() {
+            Some(Prompt::Source { text, columns, .. }) => (text, columns.into_iter().collect::<Vec<_>>()),
+            other => panic!("{other:?}"),
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let beside = of(given("generate --source why --column tone=a=b"));
+        assert_eq!(beside, ("why".to_owned(), vec![pair("question", "why"), pair("tone", "a=b")]));
+        let alone = of(given("generate --column question=who --column tone=c"));
+        assert_eq!(alone, ("who".to_owned(), vec![pair("question", "who"), pair("tone", "c")]));
+        assert!(Line::try_parse_from(["generate", "--column", "tone"]).is_err());
+        let without = Target { config: None, ..target };
+        assert!(matches!(sources(vec!["a".to_owned()], Vec::new(), &without), Err(CliError::Usage(_))));
+    }
+
+    #[test]
+    fn sampling_begins_with_the_first_option_of_it() {
+        assert_eq!(sampling("").unwrap(), Sampling::default());
+        let sampled = sampling("--top-k 40 --seed 7 --max-new-tokens 5").unwrap();
+        assert!(!sampled.greedy && sampled.top_k == 40 && sampled.seed == 7 && sampled.max_new_tokens == 5);
+        assert!(sampling("--temperature 0.7 --greedy").unwrap().greedy);
+    }
+
+    #[test]
+    fn beams_have_options_of_their_own() {
+        let searched = sampling("--beams 4 --length-penalty -0.5 --early-stopping never --return 2").unwrap();
+        let (early_stopping, length_penalty) = (EarlyStopping::Never, -0.5);
+        assert_eq!(searched.beams, Beams { n_beams: 4, length_penalty, early_stopping, n_returned: 2 });
+        assert!(searched.greedy);
+        for line in
+            ["--length-penalty 1", "--return 2", "--beams 2 --temperature 0.5", "--beams 2 --early-stopping soon"]
+        {
+            let line = format!("generate --prompt a {line}");
+            assert!(Line::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn impossible_sampling_is_bad_usage() {
+        for line in [
+            "--temperature 0",
+            "--top-p 0",
+            "--top-p 1.5",
+            "--repetition-penalty nan",
+            "--max-new-tokens 0",
+            "--beams 0",
+            "--beams 1000",
+            "--beams 2 --return 3",
+            "--beams 2 --length-penalty inf",
+        ] {
+            assert!(matches!(sampling(line), Err(CliError::Usage(_))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! A file for each command.
+
+pub(super) mod bench;
+pub(super) mod combine;
+pub(super) mod compare_inits;
+pub(super) mod compare_methods;
+pub(super) mod devices;
+pub(super) mod download;
+pub(super) mod evaluate;
+pub(super) mod exchange;
+pub(super) mod generate;
+pub(super) mod gui;
+pub(super) mod lr_find;
+pub(super) mod neighbors;
+pub(super) mod presets;
+pub(super) mod resume;
+pub(super) mod runs;
+pub(super) mod train;
+pub(super) mod verify;
+pub(super) mod vote;

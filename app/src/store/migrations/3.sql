@@ -1,0 +1,2 @@
+-- As metrics.jsonl spells it.
+UPDATE metrics SET name = 'labeled_tokens' WHERE name = 'labelled_tokens';
