@@ -1,7 +1,7 @@
 //! An adapter folder: the configuration up to the first zero byte, then the weights.
 #![no_main]
 
-use engine::adapters::FoldedAdapter;
+use engine::adapters::formats;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -11,5 +11,5 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(folder.path().join("adapter_config.json"), config).expect("a file");
     std::fs::write(folder.path().join("adapter_model.safetensors"), weights.get(1..).unwrap_or_default())
         .expect("a file");
-    let _ = FoldedAdapter::read(folder.path(), None);
+    let _ = formats::read(folder.path(), None);
 });

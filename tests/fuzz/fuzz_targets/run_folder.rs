@@ -3,7 +3,7 @@
 #![no_main]
 
 use engine::config::RunConfig;
-use engine::training::run_folder::{Older, RunFolder, read_checkpoints, read_records};
+use engine::training::run_folder::{Retention, RunFolder, read_checkpoints, read_records};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = read_records(&folder.join("metrics.jsonl"));
     let _ = read_checkpoints(&folder);
     let _ = run.truncate_after(3, Some(2));
-    for older in [Older::KeepAdapter, Older::GoWhole] {
+    for older in [Retention::AdapterOnly, Retention::Delete] {
         let _ = run.note_checkpoint(5, true, older);
     }
     let _ = run.forget_best();
