@@ -30,4 +30,3 @@ pub use self::ops::combine::{Combination, combine};
 pub use self::parameters::{GradParams, Parameter};
 pub use self::plan::{AdapterSpec, plan};
 pub use self::state::{AdapterState, PrefixPlacement};
-pub use crate::weights::NamedTensor;

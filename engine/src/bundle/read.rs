@@ -9,10 +9,11 @@ use super::{
 };
 use crate::adapters::formats::native::unread;
 use crate::adapters::formats::tensors::Tensors;
-use crate::adapters::{AdapterState, HeadState, NamedTensor, PartState, PrefixPlacement, PrefixShape, PrefixState};
+use crate::adapters::{AdapterState, HeadState, PartState, PrefixPlacement, PrefixShape, PrefixState};
 use crate::config::DataConfig;
 use crate::data::Templates;
 use crate::error::{EngineError, Result};
+use crate::weights::NamedTensor;
 use crate::weights::{Floats, read_metadata};
 use crate::{Sentence, sentence};
 

@@ -85,10 +85,12 @@ fn only_the_device_folder_names_a_backend() {
 }
 
 /// Rooms of the engine, and those that they do not see.
-const ROOMS: [(&[&str], &[&str]); 6] = [
+const ROOMS: [(&[&str], &[&str]); 7] = [
     // What a run is needs no model to be said.
     (&["config"], &["models", "adapters", "training", "generation", "analysis"]),
     (&["nn"], &["models", "adapters", "data", "config", "training", "generation", "analysis"]),
+    // A model is the same whatever is trained on it, and by whatever rows.
+    (&["models"], &["data", "adapters", "training", "generation", "analysis"]),
     // A method, and what is saved of it, knows no file; what makes one adapter of others knows none either.
     (
         &["adapters/methods", "adapters/ops", "adapters/state", "adapters/adapter", "adapters/plan", "adapters/fits"],

@@ -73,7 +73,7 @@ impl ModelFolder {
     /// The task asked for, or what the model does.
     ///
     /// # Errors
-    /// [`EngineError::Setting`] when the model cannot do it.
+    /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
         match asked {
             Some(task) if !self.tasks.contains(&task) => Err(cannot(self.shape().architecture, task)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::adapters::state::PrefixPlacement;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
-use crate::models;
+use crate::models::takes_past;
 use crate::nn::positions::PositionConvention;
 use crate::{Sentence, sentence};
 
@@ -14,8 +14,7 @@ const FILE: &str = "positions.json";
 
 /// Why PEFT cannot use the files of a prefix of an architecture at all; `None` if it can.
 pub(crate) fn unusable_in_peft(architecture: &str) -> Option<Sentence> {
-    let takes_past = models::takes_past(architecture);
-    (!takes_past).then(|| {
+    (!takes_past(architecture)).then(|| {
         sentence!(
             "PEFT cannot load this folder: the code of {architecture} in transformers takes no keys and values, and PEFT has \
              no other way to give it a prefix; it is for this program",
