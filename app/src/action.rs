@@ -54,8 +54,8 @@ pub enum Pick {
     LibraryModel,
     /// A dataset for the library.
     LibraryDataset,
-    /// Where a list of neighbours is written.
-    NeighboursCsv,
+    /// Where a list of neighbors is written.
+    NeighborsCsv,
     /// Where an adapter is written.
     ExportFolder,
     /// Where an adapter is written as one file.

@@ -1,6 +1,6 @@
-//! Every colour, font and size of the window.
+//! Every color, font and size of the window.
 //!
-//! Two sets of tokens, dark and light, with the same roles; a screen names a role and never a colour. One accent colour,
+//! Two sets of tokens, dark and light, with the same roles; a screen names a role and never a color. One accent color,
 //! which also stands for the prefix wherever it is drawn.
 
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl From<ThemeChoice> for egui::ThemePreference {
     }
 }
 
-/// The roles that colours play.
+/// The roles that colors play.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens {
     /// Behind everything.
@@ -120,12 +120,12 @@ const LIGHT: Tokens = Tokens {
     second: Color32::from_rgb(0xc2, 0x5e, 0x17),
 };
 
-/// The colours of the theme in force.
+/// The colors of the theme in force.
 pub fn tokens(ui: &egui::Ui) -> &'static Tokens {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
-/// A colour between two, 0 to 1.
+/// A color between two, 0 to 1.
 pub fn blend(from: Color32, to: Color32, share: f32) -> Color32 {
     from.lerp_to_gamma(to, share.clamp(0.0, 1.0))
 }
@@ -221,7 +221,7 @@ fn style(tokens: &Tokens, visuals: egui::Visuals) -> Style {
 fn scroll_bars() -> egui::style::ScrollStyle {
     egui::style::ScrollStyle {
         floating_width: 5.0,
-        // In the colour of text: the colours of surfaces are too near to each other.
+        // In the color of text: the colors of surfaces are too near to each other.
         foreground_color: true,
         dormant_background_opacity: 0.0,
         active_background_opacity: 0.0,

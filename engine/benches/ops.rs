@@ -1,4 +1,4 @@
-//! What each operation costs at the sizes of GPT-2 small: batch 4 × 128, prefix 10, half of the tokens labelled.
+//! What each operation costs at the sizes of GPT-2 small: batch 4 × 128, prefix 10, half of the tokens labeled.
 //!
 //! Prints one JSON line for each figure, the fastest of several runs. An argument selects by name:
 //! `cargo bench --bench ops -- attention`. `WORKBENCH_BENCH_DEVICE=wgpu` measures the default GPU.
@@ -179,8 +179,8 @@ impl Bench {
         let targets: Tensor<1, Int> = Tensor::arange(0..n as i64, &self.device);
         self.time("step", || {
             let hidden = norm.forward(run(x.clone(), &prefix)).reshape([BATCH * SEQ, D_MODEL]);
-            let labelled = hidden.narrow(0, BATCH * SEQ - n, n);
-            drop(cross_entropy_at_labels(labelled, &head, targets.clone()).mean().backward());
+            let labeled = hidden.narrow(0, BATCH * SEQ - n, n);
+            drop(cross_entropy_at_labels(labeled, &head, targets.clone()).mean().backward());
         });
         let kv = || self.plain([1, N_HEADS, 138, D_HEAD]);
         let cache: Vec<LayerKv> = (0..N_LAYERS).map(|_| LayerKv { key: kv(), value: kv() }).collect();

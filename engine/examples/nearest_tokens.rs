@@ -7,7 +7,7 @@ use engine::prelude::*;
 
 fn main() -> Result<(), Failure> {
     let run = std::env::args().nth(1).unwrap_or("first-run".to_owned());
-    let ask = Ask::Neighbours(Box::new(NeighbourRequest {
+    let ask = Ask::Neighbors(Box::new(NeighborRequest {
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter"),
         device: DeviceChoice::Cpu,
         adapter: Path::new(&run).join("adapter"),
@@ -20,7 +20,7 @@ fn main() -> Result<(), Failure> {
         top: 5,
     }));
     carry_out(ask, |report| {
-        let Report::Neighbours { lists } = report else { return };
+        let Report::Neighbors { lists } = report else { return };
         for list in lists {
             let tokens = list.nearest.iter().map(|near| {
                 let mark = if list.is_above_chance(near) { "*" } else { "" };

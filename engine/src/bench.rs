@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::adapters::{Adapter, InitContext, WarmStart, plan};
 use crate::config::{
-    MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterisation, Task,
+    MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, PromptConfig, PromptInit, Reparameterization, Task,
     TaskRecord,
 };
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
@@ -48,7 +48,7 @@ pub const MEASURES: [Measure; 6] = [
     Measure {
         name: "prefix_mlp",
         what: "Training a prefix behind its network",
-        trains: Some(|| prefix(Some(Reparameterisation { width: WIDTH, ..Reparameterisation::default() }))),
+        trains: Some(|| prefix(Some(Reparameterization { width: WIDTH, ..Reparameterization::default() }))),
     },
     Measure { name: "prompt", what: "Training a soft prompt", trains: Some(prompt) },
     Measure { name: "lora", what: "Training matrices of low rank", trains: Some(MethodConfig::lora) },
@@ -56,9 +56,9 @@ pub const MEASURES: [Measure; 6] = [
     Measure { name: "decode", what: "Greedy decoding of one text", trains: None },
 ];
 
-fn prefix(reparameterisation: Option<Reparameterisation>) -> MethodConfig {
+fn prefix(reparameterization: Option<Reparameterization>) -> MethodConfig {
     let (n_virtual, init) = (N_VIRTUAL, PrefixInit::Random);
-    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterisation, init, ..PrefixConfig::default() })
+    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterization, init, ..PrefixConfig::default() })
 }
 
 fn prompt() -> MethodConfig {
@@ -135,7 +135,7 @@ fn train(
     let batch = batch(model, seq, n_soft);
     let weight = 1.0 / batch.n_labels() as f64;
     let batches = [(batch, weight)];
-    let settings = StepSettings { learning_rate: 1e-4, clip_norm: Some(1.0), seed: SEED };
+    let settings = StepSettings { learning_rate: 1e-4, max_grad_norm: Some(1.0), seed: SEED };
     trainer.step(model, &batches, &settings, device)?;
     let first = started.elapsed().as_secs_f64();
     let mut seconds = Vec::new();

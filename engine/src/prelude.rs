@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 pub use crate::adapters::Combination;
-pub use crate::analysis::{Metric, NeighbourList, Side, Space};
+pub use crate::analysis::{Metric, NeighborList, Side, Space};
 pub use crate::config::{BeginToken, TrainingConfig};
 pub use crate::config::{DataConfig, HeadInit, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, RunConfig, Task};
 pub use crate::device::DeviceChoice;
@@ -12,7 +12,7 @@ pub use crate::generation::Sampling;
 pub use crate::loaded_model::LoadedModel;
 pub use crate::nn::Precision;
 pub use crate::protocol::{
-    Ask, Command, Event, GenerateRequest, JobId, NeighbourRequest, Outcome, Prompt, Report, Stream,
+    Ask, Command, Event, GenerateRequest, JobId, NeighborRequest, Outcome, Prompt, Report, Stream,
 };
 pub use crate::worker::Engine;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::{
-    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterisation,
+    AdafactorConfig, AdamConfig, LossReduction, MethodConfig, OptimizerConfig, PrefixInit, Reparameterization,
     Schedule, Task, TrainingConfig,
 };
 use crate::error::{EngineError, Result};
@@ -38,7 +38,7 @@ impl Form {
     /// Of a method for a task. The one place that knows which method is which form.
     pub fn of(method: &MethodConfig, task: Option<Task>) -> Self {
         match method {
-            MethodConfig::Prefix(prefix) => match &prefix.reparameterisation {
+            MethodConfig::Prefix(prefix) => match &prefix.reparameterization {
                 Some(_) => Self::PrefixMlp,
                 None if task.is_some_and(Task::has_classes) => Self::DeepPromptClassification,
                 None => Self::PrefixFlat,
@@ -150,16 +150,13 @@ pub struct RecipeTraining {
     pub steps: usize,
     pub epochs: f64,
     pub batch_size: usize,
-    #[serde(rename = "gradient_accumulation")]
-    pub accumulation: usize,
+    pub gradient_accumulation: usize,
     pub learning_rate: f64,
     pub warmup_steps: usize,
-    #[serde(rename = "warmup_ratio")]
-    pub warmup_share: f64,
+    pub warmup_ratio: f64,
     pub schedule: Schedule,
     pub optimizer: OptimizerConfig,
-    #[serde(rename = "max_grad_norm")]
-    pub clip_norm: Option<f64>,
+    pub max_grad_norm: Option<f64>,
     pub loss: LossReduction,
 }
 
@@ -168,13 +165,13 @@ const TRAINER: RecipeTraining = RecipeTraining {
     steps: 0,
     epochs: 3.0,
     batch_size: 8,
-    accumulation: 1,
+    gradient_accumulation: 1,
     learning_rate: 5e-5,
     warmup_steps: 0,
-    warmup_share: 0.0,
+    warmup_ratio: 0.0,
     schedule: Schedule::Linear,
     optimizer: OptimizerConfig::AdamW(AdamConfig::USUAL),
-    clip_norm: Some(1.0),
+    max_grad_norm: Some(1.0),
     loss: LossReduction::TokenMean,
 };
 
@@ -232,7 +229,7 @@ pub const RECIPES: [Recipe; 12] = [
             epochs: 50.0,
             learning_rate: 3e-2,
             optimizer: TORCH_ADAMW,
-            clip_norm: None,
+            max_grad_norm: None,
             ..TRAINER
         },
         ..prefix(
@@ -244,7 +241,13 @@ pub const RECIPES: [Recipe; 12] = [
     },
     Recipe {
         n_virtual: Some(128),
-        training: RecipeTraining { steps: 3000, batch_size: 1, accumulation: 16, learning_rate: 2e-2, ..TRAINER },
+        training: RecipeTraining {
+            steps: 3000,
+            batch_size: 1,
+            gradient_accumulation: 16,
+            learning_rate: 2e-2,
+            ..TRAINER
+        },
         dropout: 0.1,
         ..prefix("chatglm", "P-tuning v2, ChatGLM-6B", "THUDM/ChatGLM-6B: ptuning", Form::PrefixFlat)
     },
@@ -279,7 +282,7 @@ pub const RECIPES: [Recipe; 12] = [
             learning_rate: 0.3,
             schedule: Schedule::Constant,
             optimizer: OptimizerConfig::Adafactor(AdafactorConfig { weight_decay: 1e-5, ..AdafactorConfig::USUAL }),
-            clip_norm: None,
+            max_grad_norm: None,
             ..TRAINER
         },
         n_virtual: Some(100),
@@ -297,7 +300,7 @@ pub const RECIPES: [Recipe; 12] = [
             learning_rate: 2e-4,
             warmup_steps: 500,
             optimizer: TORCH_ADAMW,
-            clip_norm: None,
+            max_grad_norm: None,
             ..TRAINER
         },
         lora: Some((4, 32.0, 0.1)),
@@ -351,8 +354,8 @@ impl Recipe {
         match method {
             MethodConfig::Prefix(prefix) => {
                 prefix.n_virtual = self.n_virtual.unwrap_or(prefix.n_virtual);
-                let network = prefix.reparameterisation.take().unwrap_or_default();
-                prefix.reparameterisation = self.width.map(|width| Reparameterisation { width, ..network });
+                let network = prefix.reparameterization.take().unwrap_or_default();
+                prefix.reparameterization = self.width.map(|width| Reparameterization { width, ..network });
                 prefix.dropout = self.dropout;
                 if let Some(words) = self.words {
                     prefix.init = PrefixInit::Words { text: words.to_owned() };
@@ -369,13 +372,13 @@ impl Recipe {
             steps: mine.steps,
             epochs: mine.epochs,
             batch_size: mine.batch_size,
-            accumulation: mine.accumulation,
+            gradient_accumulation: mine.gradient_accumulation,
             learning_rate: mine.learning_rate,
             warmup_steps: mine.warmup_steps,
-            warmup_share: mine.warmup_share,
+            warmup_ratio: mine.warmup_ratio,
             schedule: mine.schedule,
             optimizer: mine.optimizer,
-            clip_norm: mine.clip_norm,
+            max_grad_norm: mine.max_grad_norm,
             loss: mine.loss,
             ..training.clone()
         };

@@ -81,7 +81,7 @@ impl Screens {
             Pick::Model | Pick::Train | Pick::Validation => self.new_run.picked(pick, path, state),
             Pick::LibraryModel | Pick::LibraryDataset | Pick::Adapter => self.library.picked(pick, path),
             Pick::IncomingModel => self.incoming.picked(path),
-            Pick::NeighboursCsv => self.explorer.picked(path),
+            Pick::NeighborsCsv => self.explorer.picked(path),
             Pick::ExportFolder | Pick::ShareFile => self.runs.picked(path),
         }
     }

@@ -159,7 +159,7 @@ mod tests {
             loss: 1.0,
             learning_rate: 1e-3,
             grad_norm: 1.0,
-            labelled_tokens: 10,
+            labeled_tokens: 10,
             tokens: 20,
             elapsed_secs: 2.0,
         }

@@ -153,7 +153,7 @@ impl StoreThread {
             Ok::<(), StoreFailure>(tables::add_log(db, key, &line)?)
         })?;
         tables::put_checkpoints(db, key, &folder::read_checkpoints(folder)?)?;
-        tables::put_summary(db, key, &tables::summarise(db, key)?)?;
+        tables::put_summary(db, key, &tables::summarize(db, key)?)?;
         self.followed.insert(run.clone(), Followed { facts, metrics, log });
         Ok(())
     }
@@ -179,7 +179,7 @@ impl StoreThread {
         let key = tables::put_run(&self.index.db, run, &config, &file)?;
         self.read_files(run, &folder, key, false)?;
         self.followed.remove(run);
-        let summary = tables::summarise(&self.index.db, key)?;
+        let summary = tables::summarize(&self.index.db, key)?;
         if let Some(live) = self.live.get_mut(run) {
             live.gain_row(key, summary);
         }

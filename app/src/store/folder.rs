@@ -74,7 +74,7 @@ impl From<StepLine> for StepReport {
             loss: line.loss.unwrap_or(f64::NAN),
             learning_rate: line.learning_rate.unwrap_or(f64::NAN),
             grad_norm: line.grad_norm.unwrap_or(f64::NAN),
-            labelled_tokens: line.labeled_tokens,
+            labeled_tokens: line.labeled_tokens,
             tokens: line.tokens,
             elapsed_secs: line.elapsed_secs.unwrap_or(0.0),
         }

@@ -97,7 +97,7 @@ impl StoreThread {
             ));
         };
         let key = if self.keeps_rows() { tables::key_of(&self.index.db, run)? } else { None };
-        let summary = key.map_or(Ok(Summary::default()), |key| tables::summarise(&self.index.db, key))?;
+        let summary = key.map_or(Ok(Summary::default()), |key| tables::summarize(&self.index.db, key))?;
         Ok(Live { phase: None, folder, key, file, summary, dirty: false, before: None, _lock: lock })
     }
 
@@ -147,7 +147,7 @@ impl StoreThread {
             _ if same => return Ok(()),
             Phase::LoadingModel { .. } => sentence!("Loading the model"),
             Phase::PreparingData => sentence!("Reading and tokenising the rows"),
-            Phase::Initialising => sentence!("Setting the initial values"),
+            Phase::Initializing => sentence!("Setting the initial values"),
             Phase::FirstStep => sentence!("Doing the first step"),
             _ => return Ok(()),
         };
@@ -169,7 +169,7 @@ impl StoreThread {
             }
             tables::drop_after(db, key, facts.done_steps)?;
             tables::put_facts(db, key, facts)?;
-            live.summary = tables::summarise(db, key)?;
+            live.summary = tables::summarize(db, key)?;
         }
         live.summary.step = tables::signed(facts.done_steps);
         live.dirty = true;

@@ -1,4 +1,4 @@
-//! A curve in at most 64 points that never has to be read again: when it is full, neighbours are merged.
+//! A curve in at most 64 points that never has to be read again: when it is full, neighbors are merged.
 
 /// Most points.
 const LIMIT: usize = 64;

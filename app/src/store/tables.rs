@@ -132,7 +132,7 @@ pub(super) fn add_step(db: &Connection, key: Key, report: &StepReport) -> Result
         ("loss", report.loss),
         ("learning_rate", report.learning_rate),
         ("grad_norm", report.grad_norm),
-        ("labeled_tokens", report.labelled_tokens as f64),
+        ("labeled_tokens", report.labeled_tokens as f64),
         ("tokens", report.tokens as f64),
         ("elapsed_secs", report.elapsed_secs),
     ];
@@ -246,7 +246,7 @@ pub(super) fn clear(db: &Connection, key: Key) -> Result<()> {
 }
 
 /// Reads the metrics of a run for the figures of its row.
-pub(super) fn summarise(db: &Connection, key: Key) -> Result<Summary> {
+pub(super) fn summarize(db: &Connection, key: Key) -> Result<Summary> {
     let mut summary = Summary::default();
     let mut read = db.prepare_cached(
         "SELECT step, name, value FROM metrics WHERE run = ?1 AND name IN ('loss', 'elapsed_secs')

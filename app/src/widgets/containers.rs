@@ -82,7 +82,7 @@ fn fact_line_ui(ui: &mut Ui, name: &str, value: &str) {
     });
 }
 
-/// A word in a coloured pill.
+/// A word in a colored pill.
 pub fn chip_ui(ui: &mut Ui, level: Level, text: &str) -> Response {
     let (ink, tint) = level.colors(ui);
     pill_ui(ui, ink, tint, text)

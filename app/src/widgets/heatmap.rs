@@ -1,4 +1,4 @@
-//! A grid of cells, coloured by value, to be clicked.
+//! A grid of cells, colored by value, to be clicked.
 
 use egui::accesskit::Role;
 use egui::{Align2, CornerRadius, FontId, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
@@ -8,7 +8,7 @@ use crate::theme::{blend, tokens};
 /// What is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Heatmap<'a> {
-    /// How deep the colour of each cell is, 0 to 1, row by row; NaN for what is no number.
+    /// How deep the color of each cell is, 0 to 1, row by row; NaN for what is no number.
     pub shades: &'a [f32],
     /// Rows, drawn with the last at the top.
     pub rows: usize,
@@ -63,7 +63,7 @@ fn label_every(cell: f32, room: f32) -> usize {
     ((room / cell).ceil() as usize).max(1)
 }
 
-/// A bar from low to high in the colours of the grid.
+/// A bar from low to high in the colors of the grid.
 pub fn scale_ui(ui: &mut Ui, low: &str, high: &str) {
     let t = tokens(ui);
     ui.horizontal(|ui| {

@@ -1,4 +1,4 @@
-//! A row as the model sees it: the prefix's virtual tokens, then the tokens; what is learned is coloured.
+//! A row as the model sees it: the prefix's virtual tokens, then the tokens; what is learned is colored.
 
 use std::sync::Arc;
 
@@ -31,9 +31,9 @@ pub struct VirtualTokens {
 }
 
 /// Draws virtual tokens and tokens, each token with or without a label.
-pub fn token_strip_ui(ui: &mut Ui, virtual_tokens: VirtualTokens, texts: &[String], labelled: &[bool]) -> Response {
+pub fn token_strip_ui(ui: &mut Ui, virtual_tokens: VirtualTokens, texts: &[String], labeled: &[bool]) -> Response {
     let width = ui.available_width();
-    let chips = lay_out(ui, width, virtual_tokens, texts, labelled);
+    let chips = lay_out(ui, width, virtual_tokens, texts, labeled);
     let lines = chips.last().map_or(1, |chip| chip.line + 1);
     let (rect, response) = ui.allocate_exact_size(vec2(width, lines as f32 * LINE), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, texts.concat()));
@@ -53,7 +53,7 @@ fn lay_out(
     width: f32,
     VirtualTokens { n, before }: VirtualTokens,
     texts: &[String],
-    labelled: &[bool],
+    labeled: &[bool],
 ) -> Vec<Chip> {
     let t = tokens(ui);
     let mut virtual_tokens: Vec<String> = (1..=n.min(VIRTUAL_DRAWN)).map(|n| n.to_string()).collect();
@@ -65,7 +65,7 @@ fn lay_out(
         .iter()
         .enumerate()
         .map(|(i, text)| {
-            let learned = labelled.get(i).copied().unwrap_or(false);
+            let learned = labeled.get(i).copied().unwrap_or(false);
             let (fill, ink) = if learned { (t.good_soft, t.good) } else { (t.raised, t.muted) };
             (text.clone(), fill, ink)
         })
@@ -88,7 +88,7 @@ fn lay_out(
         .collect()
 }
 
-/// What the colours mean.
+/// What the colors mean.
 pub fn legend_ui(ui: &mut Ui, virtual_tokens: Option<&str>, prompt: &str, target: &str) {
     let t = tokens(ui);
     let entries = [(t.accent, virtual_tokens), (t.muted, Some(prompt)), (t.good, Some(target))];

@@ -40,7 +40,7 @@ pub struct Workbench {
     /// The settings that egui has.
     applied: Option<Settings>,
     title: String,
-    minimised: bool,
+    minimized: bool,
     /// A run to show as soon as the runs are known.
     wanted: Option<String>,
     /// What to open as soon as the runs are known.
@@ -64,7 +64,7 @@ impl Workbench {
             backend,
             applied: None,
             title: String::new(),
-            minimised: false,
+            minimized: false,
             wanted: None,
             sent: Vec::new(),
             left: None,
@@ -270,11 +270,11 @@ impl Workbench {
         }
         match self.state.leaving {
             ExitState::Now => ctx.send_viewport_cmd(ViewportCommand::Close),
-            ExitState::WhenDone if !self.minimised => {
-                self.minimised = true;
+            ExitState::WhenDone if !self.minimized => {
+                self.minimized = true;
                 ctx.send_viewport_cmd(ViewportCommand::Minimized(true));
             }
-            ExitState::No | ExitState::Asking => self.minimised = false,
+            ExitState::No | ExitState::Asking => self.minimized = false,
             ExitState::WhenDone | ExitState::WhenStopped => {}
         }
     }

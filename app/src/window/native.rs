@@ -231,7 +231,7 @@ impl Backend for NativeBackend {
             let start = Instant::now();
             let chosen = match pick {
                 pick if pick.is_folder() => dialog.pick_folder(),
-                Pick::NeighboursCsv | Pick::ShareFile => dialog.save_file(),
+                Pick::NeighborsCsv | Pick::ShareFile => dialog.save_file(),
                 _ => dialog.pick_file(),
             };
             match chosen {
@@ -332,8 +332,8 @@ fn dialog(pick: Pick) -> rfd::FileDialog {
         Pick::Model | Pick::LibraryModel | Pick::IncomingModel => dialog.set_title(t!("dialog.model")),
         Pick::Train | Pick::LibraryDataset => dialog.set_title(t!("dialog.train")).add_filter(t!("dialog.rows"), &rows),
         Pick::Validation => dialog.set_title(t!("dialog.validation")).add_filter(t!("dialog.rows"), &rows),
-        Pick::NeighboursCsv => {
-            dialog.set_title(t!("dialog.csv")).set_file_name("neighbours.csv").add_filter("CSV", &["csv"])
+        Pick::NeighborsCsv => {
+            dialog.set_title(t!("dialog.csv")).set_file_name("neighbors.csv").add_filter("CSV", &["csv"])
         }
         Pick::ExportFolder => dialog.set_title(t!("dialog.export")),
         Pick::ShareFile => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{LoraConfig, MethodConfig, PrefixConfig, Reparameterisation, RunConfig};
+use engine::config::{LoraConfig, MethodConfig, PrefixConfig, Reparameterization, RunConfig};
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 
 use super::WorkspaceError;
@@ -71,8 +71,8 @@ impl Assets {
         data.validation = Some(validation);
         let mut config = RunConfig::new(self.model()?, data);
         // What teaches this model these rows fastest (assets/README.md).
-        let reparameterisation = Some(Reparameterisation::default());
-        config.method = MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
+        let reparameterization = Some(Reparameterization::default());
+        config.method = MethodConfig::Prefix(PrefixConfig { reparameterization, ..PrefixConfig::default() });
         config.training.epochs = 5.0;
         config.training.schedule = engine::config::Schedule::Cosine;
         let form = Form::of(&config.method, config.task);

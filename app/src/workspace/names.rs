@@ -21,7 +21,7 @@ fn of_prefix(prefix: &PrefixConfig) -> String {
         (false, 0) => "prefix",
         (false, _) => "cartridge",
     };
-    let network = match &prefix.reparameterisation {
+    let network = match &prefix.reparameterization {
         None => String::new(),
         Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
         Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(default_name(&config), "prefix 20 · records");
         config.method = MethodConfig::Prefix(engine::config::PrefixConfig {
             n_virtual: 5,
-            reparameterisation: Some(engine::config::Reparameterisation::default()),
+            reparameterization: Some(engine::config::Reparameterization::default()),
             ..Default::default()
         });
         config.data.train = PathBuf::from("/sets/e2e.csv");

@@ -36,7 +36,7 @@ impl Adapter {
         self.named(Trained::parameters)
     }
 
-    /// What stays as it was initialised and no optimizer knows, as checkpoints name it.
+    /// What stays as it was initialized and no optimizer knows, as checkpoints name it.
     pub fn named_fixed(&self) -> impl Iterator<Item = (String, &Parameter)> {
         self.named(Trained::fixed)
     }

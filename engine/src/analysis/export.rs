@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::analysis::{Metric, NeighbourList, Side, Space};
+use crate::analysis::{Metric, NeighborList, Side, Space};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_whole;
 
@@ -31,12 +31,12 @@ pub type Asked = (Side, Metric, Space);
 
 /// Lists, each with what was asked for it, as CSV: a header, then one row per rank of the trained values and of those
 /// before training. Layers and positions count from 0, as in JSON and in the files of an adapter.
-pub fn neighbours_table<'a>(lists: impl IntoIterator<Item = (Asked, &'a NeighbourList)>) -> String {
+pub fn neighbors_table<'a>(lists: impl IntoIterator<Item = (Asked, &'a NeighborList)>) -> String {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut written = table.write_record(COLUMNS).is_ok();
     for (asked, list) in lists {
-        for (name, neighbours) in [("trained", &list.nearest), ("initial", &list.initial)] {
-            for (rank, near) in (1..).zip(neighbours) {
+        for (name, neighbors) in [("trained", &list.nearest), ("initial", &list.initial)] {
+            for (rank, near) in (1..).zip(neighbors) {
                 let cell = (asked, list.layer, list.position, name, rank);
                 let found = (near.token, &near.text, near.score, near.z, near.before);
                 // What was there before training is another vector, with another mean.
@@ -51,32 +51,31 @@ pub fn neighbours_table<'a>(lists: impl IntoIterator<Item = (Asked, &'a Neighbou
     table.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
-/// Writes [`neighbours_table`] to a file, whole or not at all.
+/// Writes [`neighbors_table`] to a file, whole or not at all.
 ///
 /// # Errors
 /// [`EngineError::Io`] when the file cannot be written.
-pub fn export_neighbours<'a>(
+pub fn export_neighbors<'a>(
     path: &Path,
-    lists: impl IntoIterator<Item = (Asked, &'a NeighbourList)>,
+    lists: impl IntoIterator<Item = (Asked, &'a NeighborList)>,
 ) -> Result<(), EngineError> {
     let path = std::path::absolute(path).map_err(EngineError::io(IoAction::Write, path))?;
-    write_whole(&path, neighbours_table(lists).as_bytes())
+    write_whole(&path, neighbors_table(lists).as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Neighbour, VocabularyScores};
+    use crate::analysis::{Neighbor, VocabularyScores};
 
     #[test]
     fn texts_with_commas_quotes_and_line_ends_come_back_as_they_were() {
-        let neighbour =
-            |token, text: &str| Neighbour { token, text: text.into(), score: 0.5, z: 5.0, before: Some(1.5) };
-        let list = NeighbourList {
+        let neighbor = |token, text: &str| Neighbor { token, text: text.into(), score: 0.5, z: 5.0, before: Some(1.5) };
+        let list = NeighborList {
             layer: 3,
             position: 1,
-            nearest: vec![neighbour(7, "a,\"b\"\n"), neighbour(8, "\u{4f60}")],
-            initial: vec![Neighbour { before: None, ..neighbour(9, "=1+1") }],
+            nearest: vec![neighbor(7, "a,\"b\"\n"), neighbor(8, "\u{4f60}")],
+            initial: vec![Neighbor { before: None, ..neighbor(9, "=1+1") }],
             vocabulary: VocabularyScores {
                 tokens: 90,
                 mean: 0.25,
@@ -87,8 +86,8 @@ mod tests {
             },
         };
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("neighbours.csv");
-        export_neighbours(&path, [((Side::Value, Metric::Cosine, Space::Whitened), &list)]).unwrap();
+        let path = folder.path().join("neighbors.csv");
+        export_neighbors(&path, [((Side::Value, Metric::Cosine, Space::Whitened), &list)]).unwrap();
         let mut reader = csv::Reader::from_path(&path).unwrap();
         assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), COLUMNS);
         let rows: Vec<csv::StringRecord> = reader.records().collect::<csv::Result<_>>().unwrap();
@@ -98,6 +97,6 @@ mod tests {
         assert_eq!((&rows[1][6], &rows[1][8]), ("2", "\u{4f60}"));
         let last = ["initial", "1", "9", "=1+1", "0.5", "5.0", "", "", "", "", "", ""];
         assert_eq!(rows[2].iter().collect::<Vec<_>>(), [&asked[..], &last].concat());
-        assert!(export_neighbours(&folder.path().join("none/a.csv"), []).is_err());
+        assert!(export_neighbors(&folder.path().join("none/a.csv"), []).is_err());
     }
 }

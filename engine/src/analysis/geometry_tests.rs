@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::analysis::{Cell, nearest_tokens};
-use crate::analysis::{Metric, NeighbourList};
+use crate::analysis::{Metric, NeighborList};
 
 const TOKENS: usize = 2000;
 
@@ -26,7 +26,7 @@ fn vocabulary(width: usize, strong: &[f32], seed: u64) -> Vec<f32> {
     rows
 }
 
-fn lists(table: &[f32], width: usize, space: Space, vectors: Vec<Vec<f32>>) -> Vec<NeighbourList> {
+fn lists(table: &[f32], width: usize, space: Space, vectors: Vec<Vec<f32>>) -> Vec<NeighborList> {
     let geometry = Geometry::of(Table::Full(table), width, space);
     let cell = |(position, vector)| Cell { position, vector, initial: None };
     let cells: Vec<Cell> = vectors.into_iter().enumerate().map(cell).collect();

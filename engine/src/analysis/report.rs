@@ -6,7 +6,7 @@ use crate::models::Site;
 
 /// One nearest token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Neighbour {
+pub struct Neighbor {
     /// Token id.
     pub token: u32,
     /// The token as text, with invisible characters escaped.
@@ -21,22 +21,22 @@ pub struct Neighbour {
 
 /// The nearest tokens of one cell, beside what the whole vocabulary gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NeighbourList {
+pub struct NeighborList {
     /// Layer, from 0.
     pub layer: usize,
     /// Prefix position, from 0.
     pub position: usize,
     /// Nearest first.
-    pub nearest: Vec<Neighbour>,
+    pub nearest: Vec<Neighbor>,
     /// The same query on the prefix's initial values, if known: history, not a bar to exceed.
-    pub initial: Vec<Neighbour>,
+    pub initial: Vec<Neighbor>,
     /// How the cosines of the whole vocabulary lie.
     pub vocabulary: VocabularyScores,
 }
 
-impl NeighbourList {
+impl NeighborList {
     /// Whether a token of the list is nearer than chance explains; never where that cannot be told.
-    pub fn is_above_chance(&self, near: &Neighbour) -> bool {
+    pub fn is_above_chance(&self, near: &Neighbor) -> bool {
         self.vocabulary.limit.is_some_and(|limit| near.z > limit)
     }
 

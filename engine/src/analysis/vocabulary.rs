@@ -1,5 +1,5 @@
 //! The bank: the keys and values that every token of the vocabulary produces in every layer when it is run alone, at
-//! position 0. The space in which a prefix's keys and values have neighbours.
+//! position 0. The space in which a prefix's keys and values have neighbors.
 //!
 //! It is computed block by block and kept in one file per model. A file that is damaged or belongs to something else is
 //! built anew.

@@ -25,8 +25,8 @@ pub struct LoraConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<String>>,
     /// Scale by `alpha / sqrt(rank)` instead. Kalajdzievski 2023 (PEFT: `use_rslora`).
-    #[serde(rename = "rank_stabilized", alias = "rank_stabilised")]
-    pub rank_stabilised: bool,
+    #[serde(alias = "rank_stabilised")]
+    pub rank_stabilized: bool,
     /// Biases that are trained too.
     pub bias: LoraBias,
     /// Other ranks for layers whose names end in such a name or pattern; of several that fit the first in the alphabet.
@@ -75,7 +75,7 @@ impl Default for LoraConfig {
             alpha: 16.0,
             dropout: 0.0,
             targets: None,
-            rank_stabilised: false,
+            rank_stabilized: false,
             bias: LoraBias::None,
             rank_pattern: BTreeMap::new(),
             alpha_pattern: BTreeMap::new(),
@@ -124,7 +124,7 @@ impl LoraConfig {
     /// Scale of `B A x` in a layer of this rank and alpha.
     pub fn scale(&self, rank: usize, alpha: f64) -> f64 {
         let rank = rank as f64;
-        alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+        alpha / if self.rank_stabilized { rank.sqrt() } else { rank }
     }
 }
 

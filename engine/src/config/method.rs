@@ -12,7 +12,7 @@ use crate::{Sentence, sentence};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MethodConfig {
-    /// Li & Liang 2021; without a reparameterisation also P-tuning v2 (Liu et al. 2022).
+    /// Li & Liang 2021; without a reparameterization also P-tuning v2 (Liu et al. 2022).
     Prefix(PrefixConfig),
     /// Lester et al. 2021; with an encoder P-tuning v1 (Liu et al. 2021).
     Prompt(PromptConfig),
@@ -183,10 +183,10 @@ mod tests {
         let read = |text: &str| serde_json::from_str::<MethodConfig>(text).unwrap();
         let few_shot = FewShotConfig { instruction: String::new(), shots: 2 };
         assert_eq!(read(r#"{"type": "text", "shots": 2}"#), MethodConfig::FewShot(few_shot));
-        let width = |method: MethodConfig| method.prefix().and_then(|p| p.reparameterisation.clone()).unwrap().width;
+        let width = |method: MethodConfig| method.prefix().and_then(|p| p.reparameterization.clone()).unwrap().width;
         assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), 3);
         assert!(
-            matches!(read(r#"{"type": "lora", "rank_stabilised": true}"#), MethodConfig::Lora(lora) if lora.rank_stabilised)
+            matches!(read(r#"{"type": "lora", "rank_stabilised": true}"#), MethodConfig::Lora(lora) if lora.rank_stabilized)
         );
     }
 }

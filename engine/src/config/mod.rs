@@ -22,7 +22,7 @@ pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mix
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
-pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterisation};
+pub use self::prefix::{MlpActivation, PrefixConfig, PrefixInit, Reparameterization};
 pub use self::prompt::{PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, PromptTasks, TaskFactors};
 pub(crate) use self::rules::refuse;
 pub use self::schedule::Schedule;

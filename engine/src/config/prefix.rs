@@ -17,14 +17,14 @@ pub struct PrefixConfig {
     /// Prefix length (PEFT: `num_virtual_tokens`).
     pub n_virtual: usize,
     /// Train through a small network that is folded away afterwards (PEFT: `prefix_projection`).
-    #[serde(rename = "reparameterization", alias = "reparameterisation")]
-    pub reparameterisation: Option<Reparameterisation>,
+    #[serde(alias = "reparameterisation")]
+    pub reparameterization: Option<Reparameterization>,
     /// Dropout on the prefix's keys and values while training, 0 to 1.
     pub dropout: f64,
     /// Initial values.
     #[serde(deserialize_with = "whole")]
     pub init: PrefixInit,
-    /// So many slots at the beginning stay as they were initialised: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
+    /// So many slots at the beginning stay as they were initialized: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
     /// place that models rest their attention on.
     #[serde(skip_serializing_if = "is_zero")]
     pub n_frozen: usize,
@@ -44,7 +44,7 @@ impl Default for PrefixConfig {
     fn default() -> Self {
         Self {
             n_virtual: 20,
-            reparameterisation: None,
+            reparameterization: None,
             dropout: 0.0,
             init: PrefixInit::ScaledRandom,
             n_frozen: 0,
@@ -68,7 +68,7 @@ fn is_false(flag: &bool) -> bool {
 impl PrefixConfig {
     pub(super) fn check(&self) -> Result<()> {
         check_length(self.n_virtual)?;
-        let network = self.reparameterisation.as_ref();
+        let network = self.reparameterization.as_ref();
         let (width, n_hidden) = network.map_or((1, 1), |network| (network.width, network.hidden_layers));
         let layers = self.layers.as_deref();
         let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
@@ -92,7 +92,7 @@ impl PrefixConfig {
 /// linear and activation between.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Reparameterisation {
+pub struct Reparameterization {
     /// Width of the hidden layer (PEFT: `encoder_hidden_size`).
     pub width: usize,
     /// Behind each hidden layer; the paper's and PEFT's is tanh.
@@ -107,7 +107,7 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
-impl Default for Reparameterisation {
+impl Default for Reparameterization {
     fn default() -> Self {
         Self { width: 512, activation: MlpActivation::Tanh, hidden_layers: 1 }
     }
@@ -135,7 +135,7 @@ pub enum PrefixInit {
     ScaledRandom,
     /// Zeros; not the base model, since the slots still take attention.
     Zero,
-    /// Keys and values of a text run through the model: copied, or with a reparameterisation fitted to. In a causal model
+    /// Keys and values of a text run through the model: copied, or with a reparameterization fitted to. In a causal model
     /// no slot sees the text behind it, so that a long text gives what PEFT's `initialize_kv_prefix_from_text` does: it takes
     /// the first slots of the whole text, which it wants to be long enough, with the begin token or as a turn of the system;
     /// whoever wants these writes them out in the text.
@@ -144,7 +144,7 @@ pub enum PrefixInit {
         text: String,
     },
     /// Keys and values of the first tokens of a long text, which an encoder has read to its end. As PEFT's
-    /// `initialize_kv_prefix_from_text`, with a reparameterisation too.
+    /// `initialize_kv_prefix_from_text`, with a reparameterization too.
     Prefill {
         /// The text; it must be at least as long as the prefix.
         text: String,
@@ -155,7 +155,7 @@ pub enum PrefixInit {
     Frequent,
     /// Keys and values of the names of the classes, read as one text; what is left over is drawn from the vocabulary.
     Classes,
-    /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterisation fitted to.
+    /// Those of a trained adapter, repeated or cut to the length: copied, or with a reparameterization fitted to.
     Adapter {
         /// Folder or file of the adapter, or the folder of its run.
         path: PathBuf,

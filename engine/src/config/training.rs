@@ -23,8 +23,8 @@ pub struct TrainingConfig {
     /// Rows in one forward pass.
     pub batch_size: usize,
     /// Forward passes in one optimizer step; the effective batch is `batch_size * accumulation`.
-    #[serde(rename = "gradient_accumulation", alias = "accumulation")]
-    pub accumulation: usize,
+    #[serde(alias = "accumulation")]
+    pub gradient_accumulation: usize,
     /// Blocks are run again in the backward pass: the same gradients, in less memory and more time.
     pub gradient_checkpointing: bool,
     /// Rows of an epoch's last step, where the forward passes of an epoch are no multiple of `accumulation`. Runs
@@ -36,8 +36,8 @@ pub struct TrainingConfig {
     /// Steps in which the learning rate rises from 0.
     pub warmup_steps: usize,
     /// The same as a share of all steps, rounded up; at most one of the two is more than 0.
-    #[serde(rename = "warmup_ratio", alias = "warmup_share")]
-    pub warmup_share: f64,
+    #[serde(alias = "warmup_share")]
+    pub warmup_ratio: f64,
     /// Learning rate after the warm-up.
     #[serde(deserialize_with = "linear_unless_named")]
     pub schedule: Schedule,
@@ -48,8 +48,8 @@ pub struct TrainingConfig {
     #[serde(default = "WeightDecayOn::before")]
     pub weight_decay_on: WeightDecayOn,
     /// Largest norm of the whole gradient; `None` leaves it as it is.
-    #[serde(rename = "max_grad_norm", alias = "clip_norm")]
-    pub clip_norm: Option<f64>,
+    #[serde(alias = "clip_norm")]
+    pub max_grad_norm: Option<f64>,
     /// Loss of a batch.
     pub loss: LossReduction,
     /// Evaluate every so many steps; 0 means ten times in a run.
@@ -61,8 +61,8 @@ pub struct TrainingConfig {
     /// Stop after so many evaluations without a better validation loss; `None` goes on to the end.
     pub patience: Option<usize>,
     /// Write a checkpoint to resume from every so many steps; 0 means at each evaluation.
-    #[serde(rename = "save_every", alias = "checkpoint_every")]
-    pub checkpoint_every: usize,
+    #[serde(alias = "checkpoint_every")]
+    pub save_every: usize,
 }
 
 impl Default for TrainingConfig {
@@ -71,22 +71,22 @@ impl Default for TrainingConfig {
             steps: 0,
             epochs: 5.0,
             batch_size: 8,
-            accumulation: 1,
+            gradient_accumulation: 1,
             gradient_checkpointing: false,
             epoch_end: EpochEnd::SmallerStep,
             learning_rate: 5e-3,
             warmup_steps: 0,
-            warmup_share: 0.0,
+            warmup_ratio: 0.0,
             schedule: Schedule::Linear,
             optimizer: OptimizerConfig::default(),
             weight_decay_on: WeightDecayOn::Matrices,
-            clip_norm: Some(1.0),
+            max_grad_norm: Some(1.0),
             loss: LossReduction::TokenMean,
             eval_every: 0,
             sample_rows: 3,
             sample_tokens: 60,
             patience: None,
-            checkpoint_every: 0,
+            save_every: 0,
         }
     }
 }
@@ -94,7 +94,7 @@ impl Default for TrainingConfig {
 impl TrainingConfig {
     /// Steps of the warm-up in a run of so many.
     pub fn warmup(&self, total: usize) -> usize {
-        if self.warmup_steps > 0 { self.warmup_steps } else { (self.warmup_share * total as f64).ceil() as usize }
+        if self.warmup_steps > 0 { self.warmup_steps } else { (self.warmup_ratio * total as f64).ceil() as usize }
     }
 
     /// Refuses settings that cannot work, by name and with the reason.
@@ -106,12 +106,12 @@ impl TrainingConfig {
         refuse(&[
             (ROWS.contains(&self.batch_size), "training.batch_size", sentence!("must be between 1 and 65536")),
             (
-                ROWS.contains(&self.accumulation),
+                ROWS.contains(&self.gradient_accumulation),
                 "training.gradient_accumulation",
                 sentence!("must be between 1 and 65536"),
             ),
             (
-                self.batch_size.saturating_mul(self.accumulation) <= MAX_ROWS_OF_A_STEP,
+                self.batch_size.saturating_mul(self.gradient_accumulation) <= MAX_ROWS_OF_A_STEP,
                 "training.gradient_accumulation",
                 sentence!("batch size times accumulation must be at most 1048576 rows"),
             ),
@@ -126,11 +126,11 @@ impl TrainingConfig {
             ),
             (self.steps > 0 || positive(self.epochs), "training.epochs", POSITIVE),
             (self.epochs <= 1e6, "training.epochs", sentence!("must be at most 1000000")),
-            (self.clip_norm.is_none_or(positive), "training.max_grad_norm", POSITIVE),
+            (self.max_grad_norm.is_none_or(positive), "training.max_grad_norm", POSITIVE),
             (self.patience != Some(0), "training.patience", sentence!("must be at least 1")),
-            ((0.0..=1.0).contains(&self.warmup_share), "training.warmup_ratio", sentence!("must be between 0 and 1")),
+            ((0.0..=1.0).contains(&self.warmup_ratio), "training.warmup_ratio", sentence!("must be between 0 and 1")),
             (
-                self.warmup_steps == 0 || self.warmup_share <= 0.0,
+                self.warmup_steps == 0 || self.warmup_ratio <= 0.0,
                 "training.warmup_ratio",
                 sentence!("the warm-up is given in steps already; set one of the two to 0"),
             ),
@@ -183,7 +183,7 @@ impl WeightDecayOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReduction {
-    /// Mean over the labelled tokens of the effective batch; PEFT's and the Trainer's.
+    /// Mean over the labeled tokens of the effective batch; PEFT's and the Trainer's.
     TokenMean,
     /// Sum over the tokens of a row, mean over rows: the paper's code; its 5e-5 belongs to it.
     SentenceSum,
@@ -202,10 +202,10 @@ mod tests {
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        assert!(refused(|t| t.accumulation = 100_000_000).contains("training.gradient_accumulation"));
-        assert!(refused(|t| t.accumulation = usize::MAX).contains("training.gradient_accumulation"));
+        assert!(refused(|t| t.gradient_accumulation = 100_000_000).contains("training.gradient_accumulation"));
+        assert!(refused(|t| t.gradient_accumulation = usize::MAX).contains("training.gradient_accumulation"));
         assert!(refused(|t| t.batch_size = usize::MAX).contains("training.batch_size"));
-        assert!(refused(|t| (t.batch_size, t.accumulation) = (65_536, 65_536)).contains("1048576 rows"));
+        assert!(refused(|t| (t.batch_size, t.gradient_accumulation) = (65_536, 65_536)).contains("1048576 rows"));
         assert!(refused(|t| t.steps = usize::MAX).contains("training.steps"));
         assert!(refused(|t| t.epochs = 1e300).contains("training.epochs"));
         assert!(refused(|t| t.sample_tokens = usize::MAX).contains("training.sample_tokens"));
@@ -300,7 +300,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        let both = |t: &mut TrainingConfig| (t.warmup_steps, t.warmup_share) = (5, 0.1);
+        let both = |t: &mut TrainingConfig| (t.warmup_steps, t.warmup_ratio) = (5, 0.1);
         assert_eq!(refused(both), "training.warmup_ratio");
         let end = |t: &mut TrainingConfig| t.schedule = Schedule::Polynomial { power: 1.0, end_rate: 0.1 };
         assert_eq!(refused(end), "training.schedule.end_rate");
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_steps_is_rounded_up_as_the_trainer_does() {
-        let config = TrainingConfig { warmup_share: 0.06, ..TrainingConfig::default() };
+        let config = TrainingConfig { warmup_ratio: 0.06, ..TrainingConfig::default() };
         assert_eq!(config.warmup(101), 7);
         assert_eq!(TrainingConfig::default().warmup(101), 0);
     }

@@ -84,7 +84,7 @@ impl TokenBatch {
     /// For each label, in order: the flat position (`row * seq + position`) whose hidden state predicts it, and the label.
     /// In a task that writes that is the position before the label's own, in the others its own. Such a label at the first
     /// position of a row, which a batch from elsewhere may have, has no predictor and is left out.
-    pub fn labelled(&self) -> Vec<(usize, i32)> {
+    pub fn labeled(&self) -> Vec<(usize, i32)> {
         let before = usize::from(self.task.writes());
         self.predicted().map(|(at, label)| (at - before, label)).collect()
     }
@@ -97,9 +97,9 @@ impl TokenBatch {
     }
 
     /// The position in each row whose hidden state predicts its first label; of a row without labels, what comes after it.
-    pub fn first_labelled(&self) -> Vec<usize> {
+    pub fn first_labeled(&self) -> Vec<usize> {
         let mut first: Vec<usize> = (0..self.batch).map(|row| self.last_of(row)).collect();
-        for (at, _) in self.labelled() {
+        for (at, _) in self.labeled() {
             let (row, position) = (self.row_of(at), at % self.seq);
             first[row] = first[row].min(position);
         }
@@ -116,7 +116,7 @@ impl TokenBatch {
         position / self.seq.max(1)
     }
 
-    /// How many labels [`TokenBatch::labelled`] gives.
+    /// How many labels [`TokenBatch::labeled`] gives.
     pub fn n_labels(&self) -> usize {
         self.predicted().count()
     }
@@ -223,23 +223,23 @@ mod tests {
         assert_eq!(batch.tokens, [5, 6, 9, 9, 1, 2, 3, 4]);
         assert_eq!(batch.mask, [1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
         assert_eq!(batch.labels, [-100, 6, -100, -100, -100, -100, 3, 4]);
-        assert_eq!(batch.labelled(), [(0, 6), (5, 3), (6, 4)]);
+        assert_eq!(batch.labeled(), [(0, 6), (5, 3), (6, 4)]);
         assert_eq!((batch.row_of(0), batch.row_of(5), batch.n_labels(), batch.n_tokens()), (0, 1, 3, 6));
-        assert_eq!(TokenBatch::new(&examples, &[], 9, Task::Causal).labelled(), []);
+        assert_eq!(TokenBatch::new(&examples, &[], 9, Task::Causal).labeled(), []);
         let from_elsewhere = TokenBatch { labels: batch.tokens.clone(), ..batch };
-        assert_eq!((from_elsewhere.labelled()[3], from_elsewhere.n_labels()), ((4, 2), 6));
+        assert_eq!((from_elsewhere.labeled()[3], from_elsewhere.n_labels()), ((4, 2), 6));
     }
 
     #[test]
     fn a_class_stands_where_it_is_told() {
-        let labelled = |tokens: &[u32], labels: &[(usize, i32)], types: &[u32]| Example {
+        let labeled = |tokens: &[u32], labels: &[(usize, i32)], types: &[u32]| Example {
             labels: labels.to_vec(),
             types: types.to_vec(),
             ..example(tokens, tokens.len())
         };
-        let examples = [labelled(&[1, 2, 3], &[(0, 4), (2, 5)], &[]), labelled(&[6], &[(0, 7)], &[1])];
+        let examples = [labeled(&[1, 2, 3], &[(0, 4), (2, 5)], &[]), labeled(&[6], &[(0, 7)], &[1])];
         let batch = TokenBatch::new(&examples, &[0, 1], 9, Task::TokenClassification);
-        assert_eq!(batch.labelled(), [(0, 4), (2, 5), (3, 7)]);
+        assert_eq!(batch.labeled(), [(0, 4), (2, 5), (3, 7)]);
         assert_eq!((batch.n_labels(), batch.last_of(0), batch.last_of(1)), (3, 2, 0));
         assert_eq!(batch.types, Some(vec![0, 0, 0, 1, 0, 0]));
     }
@@ -251,7 +251,7 @@ mod tests {
         let source = batch.source.clone().unwrap();
         assert_eq!((source.seq, source.tokens), (3, vec![1, 2, 3, 4, 9, 9]));
         assert_eq!(source.mask, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
-        assert_eq!((batch.seq, batch.labelled(), batch.n_tokens()), (2, vec![(0, 7), (2, 7)], 8));
+        assert_eq!((batch.seq, batch.labeled(), batch.n_tokens()), (2, vec![(0, 7), (2, 7)], 8));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::columns::{self, Roles};
 use super::conversation::{check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
-use super::labelled::classes_of;
+use super::labeled::classes_of;
 use super::mixture::joined;
 use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;

@@ -1,4 +1,4 @@
-//! One row becomes tokens: rendered, tokenised, cut to the limit, with the place where its labels begin.
+//! One row becomes tokens: rendered, tokenized, cut to the limit, with the place where its labels begin.
 
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ use crate::{Sentence, sentence};
 
 /// A row as it trains: the prompt's tokens, then the target's.
 ///
-/// Prompt and target are tokenised apart, so that no token crosses the place where the labels begin, and generating from
+/// Prompt and target are tokenized apart, so that no token crosses the place where the labels begin, and generating from
 /// `tokens[..n_prompt]` starts where training does. A causal model predicts each token from the one before it, so the
 /// prompt is never empty: without one it is the begin token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Example {
     pub source: Vec<u32>,
     /// Prompt, target and end token, cut to the limit, which soft tokens do not count for.
     pub tokens: Vec<u32>,
-    /// First labelled position, at least 1; every token from here on is a label.
+    /// First labeled position, at least 1; every token from here on is a label.
     pub n_prompt: usize,
     /// Cut to the limit: prompts at their beginning, targets at their end (and then without the end token).
     pub truncated: bool,

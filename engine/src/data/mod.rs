@@ -12,7 +12,7 @@ mod delimited;
 mod encode;
 mod file_kind;
 mod json_forms;
-mod labelled;
+mod labeled;
 mod lines;
 mod mixture;
 mod order;

@@ -63,8 +63,8 @@ pub struct TokenRow {
     /// The tokens as text, invisible characters escaped.
     pub tokens: Vec<String>,
     /// Whether each token has a label.
-    #[serde(rename = "labeled", alias = "labelled")]
-    pub labelled: Vec<bool>,
+    #[serde(alias = "labelled")]
+    pub labeled: Vec<bool>,
     /// The class of each token that has one; empty where there are no classes of tokens.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -130,15 +130,15 @@ pub fn preview(
 
 fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> TokenRow {
     let n = example.length();
-    let mut labelled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
+    let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
         Task::Causal | Task::Seq2Seq | Task::SequenceClassification => {}
-        Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labelled[at] = true),
+        Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
         Task::TokenClassification => {
             classes = vec![String::new(); n];
             for &(at, class) in &example.labels {
-                labelled[at] = true;
+                labeled[at] = true;
                 classes[at] = task.classes[class as usize].clone();
             }
         }
@@ -146,7 +146,7 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     TokenRow {
         row: example.row,
         tokens: example.source.iter().chain(&example.tokens).map(|&id| shown(id, tokenizer)).collect(),
-        labelled,
+        labeled,
         classes,
         truncated: example.truncated,
         prompt: example.prompt.clone(),
@@ -176,7 +176,7 @@ mod tests {
         let preview = preview(&DataConfig::new(path), &task, start, &byte_tokenizer(), 1, 100, 1).unwrap();
         assert_eq!(preview.rows.len(), 1);
         assert_eq!(preview.rows[0].tokens, ["a", "<|endoftext|>", " ", "\\xC3", "\\xA9", "<|endoftext|>"]);
-        assert_eq!(preview.rows[0].labelled, [false, false, true, true, true, true]);
+        assert_eq!(preview.rows[0].labeled, [false, false, true, true, true, true]);
         assert_eq!((preview.rows[0].row, preview.rows[0].target.as_str()), (1, " é"));
         assert_eq!(preview.skipped, [(2, crate::sentence!("the target is empty"))]);
         assert_eq!((preview.total_rows, preview.train_rows, preview.validation_rows), (3, 1, 1));

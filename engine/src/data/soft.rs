@@ -1,5 +1,5 @@
 //! Soft tokens in a text: written `<|soft|>`, as special tokens are, and numbered in the order in which they stand there.
-//! What is between them is tokenised piece by piece, so that no token crosses their places.
+//! What is between them is tokenized piece by piece, so that no token crosses their places.
 
 use super::tokenizer::{Encoded, Tokenizer};
 use crate::error::Result;

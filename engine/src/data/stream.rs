@@ -11,7 +11,7 @@ pub struct StreamDecoder {
     tokenizer: Tokenizer,
     /// Byte-level tokenizers: the bytes of an unfinished character.
     bytes: Vec<u8>,
-    /// Others: the last tokens given out, for what decoding makes of their neighbours, then those pending.
+    /// Others: the last tokens given out, for what decoding makes of their neighbors, then those pending.
     window: Vec<u32>,
     /// How many of `window` have been given out.
     emitted: usize,
@@ -54,7 +54,7 @@ impl StreamDecoder {
         if text.is_empty() || is_unfinished {
             return String::new();
         }
-        // The tokens just given out stay as the neighbours of the next.
+        // The tokens just given out stay as the neighbors of the next.
         self.window.drain(..self.emitted);
         self.emitted = self.window.len();
         text

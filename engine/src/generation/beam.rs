@@ -9,7 +9,7 @@
 //! This file sees logits on the host, and no model: the decoder brings them, one row for each beam.
 
 use super::decoder::{DecoderOptions, EndReason};
-use super::sampling::{forbid_ngrams, penalise, suppress};
+use super::sampling::{forbid_ngrams, penalize, suppress};
 use crate::error::{EngineError, Result};
 use crate::generation::{Beams, EarlyStopping};
 use crate::sentence;
@@ -84,7 +84,7 @@ impl BeamSearch {
             to_log_probabilities(row)?;
             let seen = [begins, &beam.tokens].concat();
             suppress(row, &options.suppress_tokens);
-            penalise(row, &seen, options.sampling.repetition_penalty as f32);
+            penalize(row, &seen, options.sampling.repetition_penalty as f32);
             forbid_ngrams(row, &seen, options.no_repeat_ngram);
             if let Some(token) = forced {
                 row.fill(f32::NEG_INFINITY);

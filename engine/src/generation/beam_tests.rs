@@ -154,13 +154,13 @@ fn streams_that_end_early_change_nothing_for_the_others() {
 #[test]
 fn what_is_suppressed_or_would_repeat_is_in_no_beam() {
     let model = TinyModel::new(10);
-    let mut penalised = options(4, 8);
-    penalised.sampling.repetition_penalty = 1.4;
-    penalised.no_repeat_ngram = 1;
-    penalised.suppress_tokens = vec![run(&model, vec![stream(PROMPTS[2], None)], &options(4, 8))[0][0].tokens[0]];
-    for beam in run(&model, vec![stream(PROMPTS[2], None)], &penalised).remove(0) {
+    let mut penalized = options(4, 8);
+    penalized.sampling.repetition_penalty = 1.4;
+    penalized.no_repeat_ngram = 1;
+    penalized.suppress_tokens = vec![run(&model, vec![stream(PROMPTS[2], None)], &options(4, 8))[0][0].tokens[0]];
+    for beam in run(&model, vec![stream(PROMPTS[2], None)], &penalized).remove(0) {
         let mut all = [&beam.tokens, PROMPTS[2]].concat();
-        assert!(!all.contains(&penalised.suppress_tokens[0]));
+        assert!(!all.contains(&penalized.suppress_tokens[0]));
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), beam.tokens.len() + 2); // 4 4 8 has two different tokens

@@ -34,7 +34,7 @@ impl Chooser {
         if logits.iter().any(|logit| logit.is_nan()) {
             return Err(EngineError::Computation(sentence!("the model's logits are not numbers")));
         }
-        penalise(logits, seen, self.sampling.repetition_penalty as f32);
+        penalize(logits, seen, self.sampling.repetition_penalty as f32);
         forbid_ngrams(logits, seen, self.no_repeat_ngram);
         let (best, &highest) = first_maximum(logits).expect("a vocabulary has tokens");
         if highest == f32::NEG_INFINITY {
@@ -96,7 +96,7 @@ fn first_maximum(logits: &[f32]) -> Option<(usize, &f32)> {
 
 /// Keskar et al. 2019, "CTRL", section 4.1, in the form that also works for negative logits: each token that is
 /// already there counts once.
-pub(super) fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
+pub(super) fn penalize(logits: &mut [f32], seen: &[u32], penalty: f32) {
     if penalty == 1.0 {
         return;
     }
@@ -132,7 +132,7 @@ pub(super) fn suppress(logits: &mut [f32], tokens: &[u32]) {
     }
 }
 
-/// Tokens left by top-k and top-p with their unnormalised probabilities, by token id.
+/// Tokens left by top-k and top-p with their unnormalized probabilities, by token id.
 ///
 /// Tokens as good as the k-th stay (so there may be more than k). For top-p the order of equals is by id. The best
 /// token always stays.
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn penalty_divides_positive_and_multiplies_negative_logits_once() {
         let mut logits = [2.0, -2.0, 2.0, -2.0];
-        penalise(&mut logits, &[0, 1, 0, 1, 0], 2.0);
+        penalize(&mut logits, &[0, 1, 0, 1, 0], 2.0);
         assert_eq!(logits, [1.0, -4.0, 2.0, -2.0]);
     }
 

@@ -210,10 +210,10 @@ fn stopping_in_the_middle_leaves_the_first_tokens() {
 #[test]
 fn no_token_comes_twice_when_single_tokens_must_not_repeat() {
     let model = TinyModel::new(10);
-    let mut penalised = options(12);
-    penalised.sampling.repetition_penalty = 1.4;
-    penalised.no_repeat_ngram = 1;
-    let (tokens, ..) = run(&model, vec![stream(PROMPTS[2], None)], penalised.clone()).remove(0);
+    let mut penalized = options(12);
+    penalized.sampling.repetition_penalty = 1.4;
+    penalized.no_repeat_ngram = 1;
+    let (tokens, ..) = run(&model, vec![stream(PROMPTS[2], None)], penalized.clone()).remove(0);
     let mut all: Vec<u32> = tokens.iter().chain(PROMPTS[2]).copied().collect();
     all.sort_unstable();
     all.dedup();

@@ -88,7 +88,7 @@ impl Outbox {
         move |what| {
             self.send(Report::Phase(match what {
                 Preparation::Rows => Phase::PreparingData,
-                Preparation::InitialValues => Phase::Initialising,
+                Preparation::InitialValues => Phase::Initializing,
             }));
         }
     }

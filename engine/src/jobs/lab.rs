@@ -160,7 +160,7 @@ impl Trial {
         let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.inputs.data.train, of);
         let batches = weighted(t.loss, batches);
         let learning_rate = learning_rate(t, self.trainer.step + 1, lab.total_steps);
-        let settings = StepSettings { learning_rate, clip_norm: t.clip_norm, seed: self.config.seed };
+        let settings = StepSettings { learning_rate, max_grad_norm: t.max_grad_norm, seed: self.config.seed };
         match self.trainer.step(&model.model, &batches, &settings, &model.device) {
             Ok((loss, _)) => {
                 Ok(Some(LabStep { start: self.start, seed: self.config.seed, step: self.trainer.step, loss }))

@@ -7,7 +7,7 @@ mod generate;
 mod job;
 mod lab;
 mod merge;
-mod neighbours;
+mod neighbors;
 mod probe;
 mod range;
 mod share;
@@ -43,7 +43,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
         }
         Ask::Vote(request) => Box::new(vote::Vote::new(*request)),
-        Ask::Neighbours(request) => Box::new(neighbours::Neighbours::new(*request)),
+        Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),
         Ask::Merge { adapter, model, to } => merge::merged(adapter, model, to),

@@ -97,7 +97,7 @@ impl Test {
         let of = (self.model.tokenizer.pad(), self.trainer.adapter.task.task);
         let batches = self.feed.micro_batches(self.trainer.step, config, &self.rows, of);
         let batches = weighted(config.training.loss, batches);
-        let settings = StepSettings { learning_rate, clip_norm: config.training.clip_norm, seed: config.seed };
+        let settings = StepSettings { learning_rate, max_grad_norm: config.training.max_grad_norm, seed: config.seed };
         match self.trainer.step(&self.model.model, &batches, &settings, &self.model.device) {
             Ok((loss, _)) => Ok(Some(self.curve.add(learning_rate, loss))),
             Err(EngineError::Diverged { .. }) => {
@@ -127,7 +127,7 @@ impl Curve {
     fn findings(&self) -> RangeFindings {
         let smoothed: Vec<f64> = self.points.iter().map(|point| point.smoothed).collect();
         let lowest = (0..smoothed.len()).min_by(|&a, &b| smoothed[a].total_cmp(&smoothed[b])).unwrap_or(0);
-        // The rates rise by the same factor at each step, so that differences are slopes; between neighbours they are
+        // The rates rise by the same factor at each step, so that differences are slopes; between neighbors they are
         // those of the rows.
         let reach = (smoothed.len() / SLOPE_SHARE).max(1);
         let slope = |&index: &usize| smoothed[index + reach] - smoothed[index - reach];

@@ -183,7 +183,7 @@ impl Running {
         let batch = &member.batches[self.next % each];
         let scored = score(member.tuned.as_deref().unwrap_or(model), &member.conditioning, batch, device)?;
         let mut rows = vec![Vec::new(); batch.batch];
-        for (i, (at, label)) in batch.labelled().into_iter().enumerate() {
+        for (i, (at, label)) in batch.labeled().into_iter().enumerate() {
             rows[batch.row_of(at)].push((label, scored.predicted[i], scored.log_probabilities[i]));
         }
         for (&row, labels) in batch.rows.iter().zip(rows) {

@@ -272,7 +272,7 @@ pub(crate) fn cannot(architecture: &str, task: Task) -> EngineError {
     EngineError::Setting { field: "task", reason: sentence!("{architecture} cannot do {task}", architecture, task) }
 }
 
-/// A model as a source of real keys and values: what a prefix is initialised from and compared with.
+/// A model as a source of real keys and values: what a prefix is initialized from and compared with.
 pub trait KvSource {
     /// The sizes.
     fn sizes(&self) -> &ModelShape;

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSource, PrefixSpec, TargetRow};
-use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation, Task, TaskRecord};
+use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterization, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
@@ -64,10 +64,10 @@ fn examples() -> Vec<Example> {
 }
 
 /// A prefix at these sites, as large as real keys and values.
-fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Reparameterisation>) -> Adapter {
+fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Reparameterization>) -> Adapter {
     let config = PrefixConfig {
         n_virtual: 3,
-        reparameterisation: mlp,
+        reparameterization: mlp,
         init: PrefixInit::ScaledRandom,
         sites: Some(sites.to_vec()),
         ..PrefixConfig::default()
@@ -76,7 +76,7 @@ fn adapter(model: &BaseModel, device: &Device, sites: &[Site], mlp: Option<Repar
     let target = PrefixSource { rows: ROWS.map(row).to_vec(), ..PrefixSource::default() };
     let at = |(site, shape)| {
         let spec = PrefixSpec { site, shape, config: config.clone() };
-        AdapterPart::Prefix(Prefix::initialise(spec, &target, Place { model, device }, 5).unwrap())
+        AdapterPart::Prefix(Prefix::initialize(spec, &target, Place { model, device }, 5).unwrap())
     };
     let parts = config.sites_of(&model.prefix_sites()).unwrap().into_iter().map(at).collect();
     Adapter { parts, task: TaskRecord::of(Task::Seq2Seq) }
@@ -173,7 +173,7 @@ fn the_encoder_is_untouched_by_a_decoder_prefix() {
 fn gradients_at_all_three_sites_are_those_of_small_steps() {
     for (case, mlp) in [("t5-prefix-3x32-gated", None), ("bart-prefix-3x32", Some(5)), ("pegasus-prefix-2x28", None)] {
         let (model, device) = load(case);
-        let mlp = mlp.map(|width| Reparameterisation { width, ..Reparameterisation::default() });
+        let mlp = mlp.map(|width| Reparameterization { width, ..Reparameterization::default() });
         let mut trainer = Trainer::new(adapter(&model, &device, &Site::ALL, mlp), OptimizerConfig::default());
         let batches = [(TokenBatch::new(&examples(), &[0, 1, 2], 1, Task::Seq2Seq), 1.0)];
         let gradients = trainer.gradient(&model, &batches, 0, &device).unwrap().of_parameters;

@@ -1,4 +1,4 @@
-//! The loss at the labelled positions, without ever holding the logits of a batch.
+//! The loss at the labeled positions, without ever holding the logits of a batch.
 
 use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
@@ -12,7 +12,7 @@ use super::ops::FrozenOps;
 /// row, `softmax · head - head[target]`, so that the backward scales what was saved and no logit is computed twice.
 ///
 /// # Shapes
-/// - `hidden`: `[n, d_model]`, the labelled positions only
+/// - `hidden`: `[n, d_model]`, the labeled positions only
 /// - `head`: `[vocab_size, d_model]`, a constant, usually the token embedding
 /// - `targets`: `[n]`, in `0..vocab_size`
 /// - returns `[n]`

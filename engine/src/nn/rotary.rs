@@ -1,7 +1,7 @@
 //! Rotary positions: queries and keys turned by angles that grow with the position.
 //!
 //! The convention is that of transformers (`rotate_half`): of each head the first `d_rotary` numbers are turned, number
-//! `i` with number `i + d_rotary / 2`, unless it is said that neighbours turn together. Keys of a prefix are used as
+//! `i` with number `i + d_rotary / 2`, unless it is said that neighbors turn together. Keys of a prefix are used as
 //! stored and never pass through here.
 //! huggingface/transformers: src/transformers/models/llama/modeling_llama.py.
 
@@ -17,8 +17,8 @@ pub(super) struct RotaryShape {
     pub(super) n_heads: usize,
     /// Width of a head.
     pub(super) d_head: usize,
-    /// Whether a pair is two neighbours instead of two numbers half a rotary width apart.
-    pub(super) neighbours: bool,
+    /// Whether a pair is two neighbors instead of two numbers half a rotary width apart.
+    pub(super) neighbors: bool,
 }
 
 /// How fast each pair of numbers turns, and which heads do.
@@ -42,12 +42,12 @@ impl Rotary {
         assert!(2 * frequencies.len() <= d_head, "no more than a whole head is turned");
         let n = frequencies.len();
         let frequencies = Tensor::from_data(TensorData::new(frequencies, [n]), device);
-        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbours: false } }
+        Self { frequencies, shape: RotaryShape { n_heads, d_head, neighbors: false } }
     }
 
     /// Turns number `2i` with number `2i + 1`, as GLM does.
-    pub fn of_neighbours(mut self) -> Self {
-        self.shape.neighbours = true;
+    pub fn of_neighbors(mut self) -> Self {
+        self.shape.neighbors = true;
         self
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenerateRequest, JobId, NeighbourRequest, VoteRequest};
+use super::{GenerateRequest, JobId, NeighborRequest, VoteRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -32,7 +32,7 @@ pub enum Ask {
         /// The folder.
         folder: PathBuf,
     },
-    /// Tokenise the first rows as training would: answered by `Report::Preview`.
+    /// Tokenize the first rows as training would: answered by `Report::Preview`.
     Preview {
         /// Model folder whose tokenizer is used.
         model: PathBuf,
@@ -114,9 +114,9 @@ pub enum Ask {
         /// Adapter folder of the values before training, if it is known: how far each cell has come.
         initial: Option<PathBuf>,
     },
-    /// Nearest tokens of prefix cells, beside what chance makes: answered by `Report::Neighbours`.
-    #[serde(rename = "neighbors", alias = "neighbours")]
-    Neighbours(Box<NeighbourRequest>),
+    /// Nearest tokens of prefix cells, beside what chance makes: answered by `Report::Neighbors`.
+    #[serde(alias = "neighbours")]
+    Neighbors(Box<NeighborRequest>),
     /// Write an adapter in PEFT's format: answered by `Report::Written`.
     Export {
         /// Run checkpoint or adapter folder.

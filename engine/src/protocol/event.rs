@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AdapterFacts, GeneratedStream, JobId, ProbeReport, VoteReport};
 use crate::Sentence;
-use crate::analysis::{NeighbourList, PrefixGrid};
+use crate::analysis::{NeighborList, PrefixGrid};
 use crate::data::DataPreview;
 use crate::device::DeviceInfo;
 use crate::error::Failure;
@@ -118,13 +118,13 @@ pub enum Report {
     },
     /// An adapter was scored.
     Score {
-        /// Nats per labelled token.
+        /// Nats per labeled token.
         #[serde(deserialize_with = "crate::number::or_nan")]
         loss: f64,
         /// Its exponential.
         #[serde(deserialize_with = "crate::number::or_nan")]
         perplexity: f64,
-        /// Labelled tokens.
+        /// Labeled tokens.
         tokens: usize,
         /// Rows.
         rows: usize,
@@ -138,10 +138,10 @@ pub enum Report {
     /// Norms of a prefix.
     Grid(Box<PrefixGrid>),
     /// Nearest tokens.
-    #[serde(rename = "neighbors", alias = "neighbours")]
-    Neighbours {
+    #[serde(alias = "neighbours")]
+    Neighbors {
         /// One for each cell asked for.
-        lists: Vec<NeighbourList>,
+        lists: Vec<NeighborList>,
     },
     /// An import or export is complete.
     Written {
@@ -164,10 +164,10 @@ pub enum Phase {
         /// 0 to 1.
         share: f32,
     },
-    /// Rows are read and tokenised.
+    /// Rows are read and tokenized.
     PreparingData,
     /// The adapter gets its initial values.
-    Initialising,
+    Initializing,
     /// The first step; on a GPU kernels are compiled.
     FirstStep,
     /// Steps follow each other.

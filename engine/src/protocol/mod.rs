@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::answers::{AdapterFacts, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict, VoteReport, VoteRow};
 pub use self::command::{Ask, Command};
 pub use self::event::{Event, Outcome, Phase, Report};
-pub use self::requests::{GenerateRequest, NeighbourRequest, Prompt, Stream, VoteRequest};
+pub use self::requests::{GenerateRequest, NeighborRequest, Prompt, Stream, VoteRequest};
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

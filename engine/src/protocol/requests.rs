@@ -79,7 +79,7 @@ pub struct VoteRequest {
 
 /// Nearest tokens of some cells of a prefix.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NeighbourRequest {
+pub struct NeighborRequest {
     /// Model folder.
     pub model: PathBuf,
     /// Where it is computed.

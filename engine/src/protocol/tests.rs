@@ -50,7 +50,7 @@ fn an_event_is_a_flat_object_and_comes_back() {
         loss: 1.5,
         learning_rate: 0.5,
         grad_norm: 2.0,
-        labelled_tokens: 7,
+        labeled_tokens: 7,
         tokens: 9,
         elapsed_secs: 0.25,
     };
@@ -81,7 +81,7 @@ fn what_is_no_number_arrives_as_none() {
         loss: f64::INFINITY,
         learning_rate: 0.5,
         grad_norm: f64::NAN,
-        labelled_tokens: 7,
+        labeled_tokens: 7,
         tokens: 9,
         elapsed_secs: 0.25,
     };

@@ -23,7 +23,7 @@ impl BatchSampler {
         let t = &config.training;
         let per_epoch = rows.len().div_ceil(t.batch_size);
         let mut batches = Vec::new();
-        for index in passes(done, (t.accumulation, t.epoch_end), per_epoch) {
+        for index in passes(done, (t.gradient_accumulation, t.epoch_end), per_epoch) {
             let epoch = index / per_epoch;
             if self.epoch.as_ref().is_none_or(|(present, _)| *present != epoch) {
                 let lengths: Vec<usize> = rows.iter().map(Example::length).collect();

@@ -16,7 +16,7 @@ pub(crate) fn total_steps(config: &RunConfig, rows: usize) -> usize {
 /// A broken number where the last step of an epoch reaches into the next one.
 pub(crate) fn steps_per_epoch(config: &RunConfig, rows: usize) -> f64 {
     let t = &config.training;
-    let steps = rows.div_ceil(t.batch_size) as f64 / t.accumulation as f64;
+    let steps = rows.div_ceil(t.batch_size) as f64 / t.gradient_accumulation as f64;
     if t.epoch_end == EpochEnd::SmallerStep { steps.ceil() } else { steps }
 }
 

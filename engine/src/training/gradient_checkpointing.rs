@@ -19,7 +19,7 @@ use crate::models::{
 use crate::training::loss::{nll_of_hidden, rows_of};
 
 /// The weighted loss of a batch, `[1]` and untracked, and the gradients of what `conditioning` is made of. The weight is
-/// what one labelled token counts.
+/// what one labeled token counts.
 ///
 /// # Errors
 /// The model cannot do the batch's task, or the device failed.

@@ -13,7 +13,7 @@ use crate::adapters::{
     Spec, plan,
 };
 use crate::config::{
-    MethodConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterisation, Task, TaskRecord,
+    MethodConfig, OptimizerConfig, PrefixConfig, PromptEncoderKind, Reparameterization, Task, TaskRecord,
 };
 use crate::data::{IGNORE_INDEX, SourceBatch, TokenBatch};
 use crate::models::{BaseModel, LayerPosition, Model, ModelFolder, Site, WeightName};
@@ -60,11 +60,11 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartSpec>)> {
         sites.map(plan).collect()
     };
     let flat = PrefixConfig { n_virtual: N_VIRTUAL, ..PrefixConfig::default() };
-    let mlp = Reparameterisation { width: 7, ..Reparameterisation::default() };
-    let mlp = PrefixConfig { reparameterisation: Some(mlp), dropout: 0.3, ..flat.clone() };
-    let deep = Reparameterisation { width: 7, hidden_layers: 2, ..Reparameterisation::default() };
+    let mlp = Reparameterization { width: 7, ..Reparameterization::default() };
+    let mlp = PrefixConfig { reparameterization: Some(mlp), dropout: 0.3, ..flat.clone() };
+    let deep = Reparameterization { width: 7, hidden_layers: 2, ..Reparameterization::default() };
     // A later layer of GPT-Neo has a window that ends before the labels.
-    let deep = PrefixConfig { reparameterisation: Some(deep), layers: Some(vec![0]), ..flat.clone() };
+    let deep = PrefixConfig { reparameterization: Some(deep), layers: Some(vec![0]), ..flat.clone() };
     let width = model.embedding_dims()[1];
     let prompt = |encoder| vec![PartSpec::Prompt(PromptSpec { encoder, ..PromptSpec::alone(2, width) })];
     let tasks = Some(PromptTasksShape { n_tasks: 2, ranks: 1 });

@@ -28,7 +28,7 @@ pub(crate) type OpenAdapter = fn(&Path, &BaseModel) -> Result<AdapterState>;
 /// What is being made ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preparation {
-    /// Rows are read and tokenised.
+    /// Rows are read and tokenized.
     Rows,
     /// The adapter gets its initial values.
     InitialValues,

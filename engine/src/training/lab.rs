@@ -49,7 +49,7 @@ pub struct LabScore {
     pub seed: u64,
     /// Steps done.
     pub step: usize,
-    /// Nats per labelled token of the validation rows; `None` where it is no number any more, or the trial never began.
+    /// Nats per labeled token of the validation rows; `None` where it is no number any more, or the trial never began.
     pub loss: Option<f64>,
     /// Why it never began.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,11 +26,11 @@ struct TallyRow {
 }
 
 impl MetricAccumulator {
-    /// Takes in what was predicted at the labelled places of a batch.
+    /// Takes in what was predicted at the labeled places of a batch.
     pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
         let from = self.rows.len();
         self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, pairs: Vec::new() }));
-        for ((at, label), &guess) in batch.labelled().into_iter().zip(predicted) {
+        for ((at, label), &guess) in batch.labeled().into_iter().zip(predicted) {
             self.rows[from + batch.row_of(at)].pairs.push((label, guess));
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_labelled_has_no_figures() {
+    fn nothing_labeled_has_no_figures() {
         assert!(tally(&[&[]]).figures(&record(Task::SequenceClassification, &["a", "b"])).is_none());
         assert!(tally(&[&[(1, 1)]]).figures(&TaskRecord::default()).is_none());
     }

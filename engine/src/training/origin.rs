@@ -34,8 +34,8 @@ pub struct Origin {
     /// Rows in a micro-batch.
     pub batch_size: usize,
     /// Micro-batches in a step.
-    #[serde(rename = "gradient_accumulation", alias = "accumulation")]
-    pub accumulation: usize,
+    #[serde(alias = "accumulation")]
+    pub gradient_accumulation: usize,
 }
 
 /// Rows in their order.
@@ -90,7 +90,7 @@ impl Origin {
             model_config: hex(&Sha256::digest(said)),
             seed: config.seed,
             batch_size: config.training.batch_size,
-            accumulation: config.training.accumulation,
+            gradient_accumulation: config.training.gradient_accumulation,
         })
     }
 
@@ -120,7 +120,7 @@ impl Origin {
         let numbers = [
             (sentence!("the seed"), self.seed, now.seed),
             (sentence!("the rows in a batch"), self.batch_size as u64, now.batch_size as u64),
-            (sentence!("the batches in a step"), self.accumulation as u64, now.accumulation as u64),
+            (sentence!("the batches in a step"), self.gradient_accumulation as u64, now.gradient_accumulation as u64),
         ];
         let differ = numbers.iter().filter(|(_, then, now)| then != now);
         found.extend(differ.map(|(which, then, now)| sentence!("{which} ({then} then, {now} now)", which, then, now)));
@@ -145,7 +145,7 @@ mod tests {
             model_config: "m".to_owned(),
             seed: 7,
             batch_size: 4,
-            accumulation: 1,
+            gradient_accumulation: 1,
         }
     }
 

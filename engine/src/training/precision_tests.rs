@@ -135,7 +135,7 @@ fn a_run_in_f16_goes_on_where_it_was() {
     let (model, device) = load_in(&folder("gpt2-prefix-2x44"), Precision::F16);
     let (_, parts) = methods(&model).swap_remove(9); // a prefix and LoRA
     let batches = [(batch(&model, Task::Causal, &parts), 0.01)];
-    let settings = StepSettings { learning_rate: 1e-2, clip_norm: Some(1.0), seed: 3 };
+    let settings = StepSettings { learning_rate: 1e-2, max_grad_norm: Some(1.0), seed: 3 };
     let begin = || trainer(&model, &device, Task::Causal, parts.clone());
     let mut whole = begin();
     for _ in 0..4 {

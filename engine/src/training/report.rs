@@ -57,8 +57,8 @@ pub struct StepReport {
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub grad_norm: f64,
     /// Tokens with a label.
-    #[serde(rename = "labeled_tokens", alias = "labelled_tokens")]
-    pub labelled_tokens: usize,
+    #[serde(alias = "labelled_tokens")]
+    pub labeled_tokens: usize,
     /// All tokens that went through the model, without padding.
     pub tokens: usize,
     /// Wall-clock seconds of this step.
@@ -70,7 +70,7 @@ pub struct StepReport {
 pub struct EvaluationReport {
     /// Steps done before it; 0 is before the first.
     pub step: usize,
-    /// Nats per labelled token.
+    /// Nats per labeled token.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
     /// The best so far.

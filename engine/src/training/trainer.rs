@@ -37,7 +37,7 @@ pub struct StepSettings {
     /// The rate of this step.
     pub learning_rate: f64,
     /// Largest norm of the gradient.
-    pub clip_norm: Option<f64>,
+    pub max_grad_norm: Option<f64>,
     /// Together with the step, decides the dropout.
     pub seed: u64,
 }
@@ -67,7 +67,7 @@ impl Trainer {
         }
     }
 
-    /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labelled tokens counts.
+    /// The gradient of the weighted sum over some micro-batches; the weight is what one of its labeled tokens counts.
     ///
     /// # Errors
     /// The device failed, or the loss is not finite.
@@ -125,7 +125,7 @@ impl Trainer {
         self.step += 1;
         let parameters = self.adapter.parameters_mut().zip(&mut self.optimizer_state);
         let rule = (&self.optimizer, self.weight_decay_on);
-        gradient.apply(rule, (self.step, settings.learning_rate), settings.clip_norm, parameters);
+        gradient.apply(rule, (self.step, settings.learning_rate), settings.max_grad_norm, parameters);
         Ok((loss, norm))
     }
 }
@@ -148,10 +148,10 @@ impl Gradient {
         self,
         (optimizer, weight_decay_on): (&OptimizerConfig, WeightDecayOn),
         (step, learning_rate): (usize, f64),
-        clip_norm: Option<f64>,
+        max_grad_norm: Option<f64>,
         parameters: impl Iterator<Item = (&'a mut Parameter, &'a mut OptimizerState)>,
     ) {
-        let factor = clip_norm.map_or(1.0, |most| (most / (self.norm + 1e-6)).min(1.0));
+        let factor = max_grad_norm.map_or(1.0, |most| (most / (self.norm + 1e-6)).min(1.0));
         for ((parameter, optimizer_state), grad) in parameters.zip(self.of_parameters) {
             let grad = if factor < 1.0 { grad * factor } else { grad };
             let value = take(&mut parameter.value);

@@ -116,7 +116,7 @@ pub(super) struct Scheduled {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Generation {
     pub(super) max_new_tokens: usize,
-    pub(super) greedy_penalised: Penalised,
+    pub(super) greedy_penalized: Penalized,
     /// The others by name, in whatever words.
     #[serde(flatten)]
     pub(super) others: BTreeMap<String, serde_json::Value>,
@@ -178,7 +178,7 @@ fn unchanged() -> f64 {
 
 /// The penalties of one of them.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Penalised {
+pub(super) struct Penalized {
     pub(super) repetition_penalty: f64,
     pub(super) no_repeat_ngram_size: usize,
 }

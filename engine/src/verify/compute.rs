@@ -299,7 +299,7 @@ impl Setup<'_> {
         let weight = 1.0 / batch.n_labels() as f64;
         let batches = [(batch, weight)];
         trainer.optimizer = adamw(training.betas, training.eps, training.weight_decay);
-        let settings = StepSettings { learning_rate: training.lr, clip_norm: None, seed: 0 };
+        let settings = StepSettings { learning_rate: training.lr, max_grad_norm: None, seed: 0 };
         let mut losses = Vec::new();
         for _ in 0..training.steps {
             losses.push(trainer.step(&self.model, &batches, &settings, &self.device)?.0 as f32);
@@ -333,7 +333,7 @@ impl Setup<'_> {
         for step in 1..=training.steps {
             let settings = StepSettings {
                 learning_rate: learning_rate(&rates, step, total),
-                clip_norm: Some(training.clip_grad_norm),
+                max_grad_norm: Some(training.clip_grad_norm),
                 seed: 0,
             };
             let (loss, norm) = trainer.step(&self.model, &batches, &settings, &self.device)?;
@@ -351,14 +351,14 @@ impl Setup<'_> {
     fn generate(&self, options: &Generation, conditioning: &Conditioning, results: &mut Arrays) -> Result<()> {
         let columns = self.case.facts.logits_columns.of(self.model.shape().vocab_size);
         let plain = Sampling { max_new_tokens: options.max_new_tokens, ..Sampling::default() };
-        let repetition_penalty = options.greedy_penalised.repetition_penalty;
-        let penalised = Sampling { repetition_penalty, ..plain.clone() };
+        let repetition_penalty = options.greedy_penalized.repetition_penalty;
+        let penalized = Sampling { repetition_penalty, ..plain.clone() };
         let (tokens, logits) = self.decode(conditioning, plain.clone(), 0)?;
         let shape = [tokens.len(), options.max_new_tokens];
         let some = logits.iter().flatten().flat_map(|row| row[..columns].iter().copied()).collect();
         results.insert("gen/greedy".to_owned(), Array::integers(shape, tokens.concat()));
         results.insert("gen/greedy_logits".to_owned(), Array::floats([shape[0], shape[1], columns], some));
-        let (tokens, _) = self.decode(conditioning, penalised, options.greedy_penalised.no_repeat_ngram_size)?;
+        let (tokens, _) = self.decode(conditioning, penalized, options.greedy_penalized.no_repeat_ngram_size)?;
         results.insert("gen/greedy_penalised".to_owned(), Array::integers(shape, tokens.concat()));
         for (name, options) in self.case.beam_searches(options)? {
             self.search(&name, &options, conditioning, plain.clone(), results)?;

@@ -4,7 +4,7 @@ use crate::adapters::formats::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{AdapterSpec, AdapterState, PartSpec, PrefixShape, PromptEncoderShape, formats, plan};
 use crate::config::{
     FullConfig, MethodConfig, MlpActivation, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
-    Reparameterisation, Task, TaskRecord,
+    Reparameterization, Task, TaskRecord,
 };
 use crate::error::{EngineError, Result};
 use crate::models::BaseModel;
@@ -59,13 +59,13 @@ fn method_of(case: &Case, adapter: &AdapterState) -> Result<MethodConfig> {
         MethodConfig::Prefix(prefix) => {
             let layer =
                 |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
-            let network = |(shape, _): (&[usize], _)| Reparameterisation {
+            let network = |(shape, _): (&[usize], _)| Reparameterization {
                 width: shape[0],
                 activation: MlpActivation::Tanh,
                 hidden_layers: if layer(4).is_some() { 2 } else { 1 },
             };
-            let (reparameterisation, sites) = (layer(0).map(network), Some(adapter.sites()));
-            MethodConfig::Prefix(PrefixConfig { reparameterisation, sites, ..prefix })
+            let (reparameterization, sites) = (layer(0).map(network), Some(adapter.sites()));
+            MethodConfig::Prefix(PrefixConfig { reparameterization, sites, ..prefix })
         }
         MethodConfig::Prompt(prompt) => {
             let network = |encoder: PromptEncoderShape| PromptEncoder {

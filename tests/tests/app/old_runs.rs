@@ -118,13 +118,13 @@ fn rows_settings_and_curves_of_earlier_versions_are_all_there() {
 
     let prefix = config(&all, "prefix");
     let training = &prefix.training;
-    assert_eq!((training.steps, training.accumulation, training.checkpoint_every), (4, 2, 2));
-    assert_eq!((training.clip_norm, training.warmup_share), (None, 0.5));
+    assert_eq!((training.steps, training.gradient_accumulation, training.save_every), (4, 2, 2));
+    assert_eq!((training.max_grad_norm, training.warmup_ratio), (None, 0.5));
     assert!(matches!(training.schedule, Schedule::Polynomial { .. }));
     assert_eq!((training.epoch_end, training.weight_decay_on), (EpochEnd::NextEpoch, WeightDecayOn::All));
     let method = prefix.method.prefix().unwrap();
-    assert_eq!((method.n_virtual, method.reparameterisation.as_ref().unwrap().width), (3, 4));
-    assert!(matches!(&config(&all, "lora").method, MethodConfig::Lora(lora) if lora.rank_stabilised && lora.rank == 2));
+    assert_eq!((method.n_virtual, method.reparameterization.as_ref().unwrap().width), (3, 4));
+    assert!(matches!(&config(&all, "lora").method, MethodConfig::Lora(lora) if lora.rank_stabilized && lora.rank == 2));
     assert!(matches!(&config(&all, "few-shot").method, MethodConfig::FewShot(few_shot) if few_shot.shots == 1));
     assert!(matches!(&config(&all, "prompt").method, MethodConfig::Prompt(prompt) if prompt.n_virtual == 3));
     assert_eq!(config(&all, "head").task, Some(Task::SequenceClassification));
@@ -175,7 +175,7 @@ fn runs_of_earlier_versions_go_on_and_are_written_under_the_names_of_today() {
         let labels = detail.series.iter().find(|series| series.name == "labeled_tokens").unwrap();
         assert_eq!(labels.points.len(), 6, "{name}: one curve, of before and of today");
     }
-    assert_eq!(config(&all, "prefix").training.accumulation, 2);
+    assert_eq!(config(&all, "prefix").training.gradient_accumulation, 2);
     let written = fs::read_to_string(all["prefix"].0.folder.join("config.json")).unwrap();
     assert!(written.contains("\"gradient_accumulation\": 2") && !written.contains("reparameterisation"), "{written}");
 }

@@ -232,3 +232,62 @@ fn every_dependency_has_a_license_that_is_allowed() {
         assert!(license.split(" AND ").all(is_allowed), "{name} has the license {license}");
     }
 }
+
+/// Spellings that no name has: code and settings are spelled as Rust, PyTorch and Hugging Face spell.
+const BRITISH: [&str; 29] = [
+    "behaviour",
+    "capitalis",
+    "catalogue",
+    "colour",
+    "favour",
+    "finalis",
+    "generalis",
+    "grey",
+    "initialis",
+    "labell",
+    "licence",
+    "maximis",
+    "minimis",
+    "modell",
+    "neighbour",
+    "normalis",
+    "optimis",
+    "organis",
+    "parameteris",
+    "penalis",
+    "quantis",
+    "recognis",
+    "serialis",
+    "specialis",
+    "stabilis",
+    "summaris",
+    "synchronis",
+    "tokenis",
+    "vectoris",
+];
+
+#[test]
+fn names_are_spelled_as_the_field_spells_them() {
+    // Texts and comments may have others: names of earlier versions, data.
+    let passed_over = regex::Regex::new(r##"(?s)r#".*?"#|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|//[^\n]*"##).unwrap();
+    let name = regex::Regex::new("[A-Za-z_][A-Za-z0-9_]*").unwrap();
+    let british = |word: &str| BRITISH.iter().find(|part| word.to_lowercase().contains(**part));
+    let mut found = BTreeSet::new();
+    for (path, text) in ["engine/src", "app/src", "tests/src", "tests/tests"].into_iter().flat_map(rust_files) {
+        let code = passed_over.replace_all(&text, "");
+        for word in name.find_iter(&code).map(|word| word.as_str()).filter(|word| british(word).is_some()) {
+            found.insert(format!("{word} in {}", path.display()));
+        }
+    }
+    for setting in engine::config::schema::SETTINGS {
+        let words = match setting.kind {
+            engine::config::schema::Kind::Choice(words) => words,
+            _ => &[],
+        };
+        let all = std::iter::once(setting.key).chain(words.iter().copied());
+        found.extend(all.filter(|word| british(word).is_some()).map(|word| format!("the setting {word}")));
+    }
+    let but = ["BRITISH", "british"];
+    found.retain(|word| !but.iter().any(|but| word.starts_with(but)));
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use engine::adapters::formats;
 use engine::config::{
     FullConfig, LoraBias, LoraConfig, LoraInit, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, PromptEncoder,
-    PromptEncoderKind, PromptInit, Reparameterisation, RunConfig,
+    PromptEncoderKind, PromptInit, Reparameterization, RunConfig,
 };
 use engine::generation::Sampling;
 use engine::protocol::{Ask, Prompt, Report, Stream};
@@ -86,9 +86,9 @@ fn refusal(folder: &Path, config: &RunConfig) -> String {
 }
 
 fn prefix_from(path: &Path, n_virtual: usize, width: Option<usize>) -> MethodConfig {
-    let reparameterisation = width.map(|width| Reparameterisation { width, ..Reparameterisation::default() });
+    let reparameterization = width.map(|width| Reparameterization { width, ..Reparameterization::default() });
     let init = PrefixInit::Adapter { path: path.to_owned() };
-    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterisation, init, ..PrefixConfig::default() })
+    MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterization, init, ..PrefixConfig::default() })
 }
 
 fn prompt_from(path: &Path, n_virtual: usize, encoder: Option<PromptEncoderKind>) -> MethodConfig {
@@ -233,8 +233,8 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
         MethodConfig::Prompt(PromptConfig { n_virtual: n, encoder, ..PromptConfig::default() })
     };
     let prefix = |width: Option<usize>| {
-        let reparameterisation = width.map(|width| Reparameterisation { width, ..Reparameterisation::default() });
-        MethodConfig::Prefix(PrefixConfig { n_virtual: n, reparameterisation, ..PrefixConfig::default() })
+        let reparameterization = width.map(|width| Reparameterization { width, ..Reparameterization::default() });
+        MethodConfig::Prefix(PrefixConfig { n_virtual: n, reparameterization, ..PrefixConfig::default() })
     };
     let lora = |targets: Option<&str>, bias: LoraBias| {
         let targets = targets.map(|name| vec![name.to_owned()]);
@@ -257,7 +257,7 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
             MethodConfig::Prefix(PrefixConfig {
                 n_virtual: n,
                 layers: Some(vec![1]),
-                reparameterisation: Some(Reparameterisation { width: h, hidden_layers: 2, ..Default::default() }),
+                reparameterization: Some(Reparameterization { width: h, hidden_layers: 2, ..Default::default() }),
                 ..PrefixConfig::default()
             }),
             n * D + (D * h + h) + (h * h + h) + (h * row / 2 + row / 2),

@@ -166,7 +166,7 @@ fn a_rate_that_diverges_ends_the_run_and_keeps_its_checkpoints() {
     config.training.steps = 400;
     config.training.eval_every = 1;
     config.training.sample_rows = 0;
-    config.training.clip_norm = None;
+    config.training.max_grad_norm = None;
     config.training.learning_rate = 900.0;
     config.training.optimizer = OptimizerConfig::AdamW(AdamConfig { weight_decay: 10.0, ..AdamConfig::default() });
     let sentence = failure(&config, home.path());

@@ -185,11 +185,11 @@ proptest! {
                 prop_assert_eq!(label != IGNORE_INDEX, is_label);
             }
         }
-        for (predictor, token) in batch.labelled() {
+        for (predictor, token) in batch.labeled() {
             prop_assert_eq!(batch.tokens[predictor + 1], token);
             prop_assert_eq!(batch.row_of(predictor), batch.row_of(predictor + 1));
         }
-        let rows: BTreeSet<usize> = batch.labelled().iter().map(|&(at, _)| batch.row_of(at)).collect();
+        let rows: BTreeSet<usize> = batch.labeled().iter().map(|&(at, _)| batch.row_of(at)).collect();
         prop_assert_eq!(rows.len(), data.train.len());
     }
 
@@ -225,7 +225,7 @@ fn the_preview_is_what_trains() {
     assert_eq!(preview.truncated_rows, preview.rows.iter().filter(|r| r.truncated).count());
     for example in data.train.iter().chain(&data.validation) {
         let row = preview.rows.iter().find(|r| r.row == example.row).unwrap();
-        assert_eq!(row.labelled.iter().filter(|l| !**l).count(), example.n_prompt);
+        assert_eq!(row.labeled.iter().filter(|l| !**l).count(), example.n_prompt);
         assert_eq!(row.tokens.len(), example.tokens.len());
     }
 }

@@ -12,7 +12,7 @@ use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::loaded_model::LoadedModel;
 use engine::nn::Precision;
-use engine::protocol::{Ask, NeighbourRequest, Prompt, Report, Stream};
+use engine::protocol::{Ask, NeighborRequest, Prompt, Report, Stream};
 use engine::tokens::SOFT;
 use engine::training::loss::score;
 use engine::training::run_folder::{Record, read_records};
@@ -445,9 +445,9 @@ fn an_encoder_does_not_generate_and_says_so() {
 }
 
 #[test]
-fn the_prefix_of_an_encoder_has_neighbours_too() {
+fn the_prefix_of_an_encoder_has_neighbors_too() {
     let folder = golden_cases().join("roberta-prefix-seq");
-    let request = NeighbourRequest {
+    let request = NeighborRequest {
         model: folder.join("model"),
         device: DeviceChoice::Cpu,
         adapter: folder.join("adapter"),
@@ -459,9 +459,9 @@ fn the_prefix_of_an_encoder_has_neighbours_too() {
         space: Space::Whitened,
         top: 3,
     };
-    let events = Talk::new().run(Ask::Neighbours(Box::new(request)));
+    let events = Talk::new().run(Ask::Neighbors(Box::new(request)));
     let lists = events.into_iter().find_map(|event| match event {
-        Report::Neighbours { lists } => Some(lists),
+        Report::Neighbors { lists } => Some(lists),
         _ => None,
     });
     assert_eq!(lists.unwrap().len(), 8, "two layers of four positions");

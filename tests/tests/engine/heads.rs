@@ -20,7 +20,7 @@ fn heads() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/heads")
 }
 
-/// The names of a head's classes, and its logits for each labelled place of the rows.
+/// The names of a head's classes, and its logits for each labeled place of the rows.
 fn expected(folder: &Path) -> (Vec<String>, Vec<Vec<f64>>) {
     let text = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::adapters::{PartState, formats};
 use engine::config::{
-    FewShotConfig, LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig,
+    FewShotConfig, LoraConfig, MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterization, RunConfig,
 };
 use engine::protocol::{Ask, Outcome, Report};
 use engine::training::run_folder::{Record, read_records};
@@ -45,10 +45,10 @@ fn scores(heard: &[Report]) -> Vec<LabScore> {
     heard.iter().filter_map(score).collect()
 }
 
-fn with_prefix(config: &RunConfig, n_virtual: usize, reparameterised: bool) -> RunConfig {
-    let network = Reparameterisation { width: 16, ..Reparameterisation::default() };
-    let reparameterisation = reparameterised.then_some(network);
-    let method = MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterisation, ..PrefixConfig::default() });
+fn with_prefix(config: &RunConfig, n_virtual: usize, reparameterized: bool) -> RunConfig {
+    let network = Reparameterization { width: 16, ..Reparameterization::default() };
+    let reparameterization = reparameterized.then_some(network);
+    let method = MethodConfig::Prefix(PrefixConfig { n_virtual, reparameterization, ..PrefixConfig::default() });
     RunConfig { method, ..config.clone() }
 }
 
@@ -105,8 +105,8 @@ fn a_network_is_fitted_to_the_same_start_as_a_flat_prefix_has() {
     trained(&config, &PrefixInit::ScaledRandom, &other);
     let starts = [PrefixInit::Vocabulary, PrefixInit::Frequent, prefill("a b c d e f"), adapter(&other)];
     let plan = plan(&starts, 1, &[3]);
-    let losses = |reparameterised| {
-        let mut rows = lab(&with_prefix(&config, 4, reparameterised), &plan);
+    let losses = |reparameterized| {
+        let mut rows = lab(&with_prefix(&config, 4, reparameterized), &plan);
         rows.sort_by_key(|row| row.start);
         rows.iter().map(|row| row.before.unwrap().mean).collect::<Vec<f64>>()
     };

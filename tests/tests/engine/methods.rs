@@ -34,7 +34,7 @@ fn methods(home: &Path) -> Vec<(&'static str, RunConfig)> {
         targets: Some(vec!["all-linear".to_owned()]),
         bias: LoraBias::LoraOnly,
         dropout: 0.1,
-        rank_stabilised: true,
+        rank_stabilized: true,
         ..lora()
     };
     let prefix = MethodConfig::Prefix(PrefixConfig { n_virtual: 3, ..PrefixConfig::default() });

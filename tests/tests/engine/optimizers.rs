@@ -33,7 +33,7 @@ fn every_optimizer_steps_as_its_reference_does() {
         let config: TrainingConfig = serde_json::from_value(written).unwrap();
         config.check().unwrap();
         let optimizer: OptimizerConfig = config.optimizer;
-        let clip_norm = case["clip_norm"].as_f64();
+        let max_grad_norm = case["clip_norm"].as_f64();
         let mut trained = parameters(&golden["initial"]);
         let mut optimizer_state: Vec<OptimizerState> =
             shapes.iter().map(|shape| OptimizerState::fresh(&optimizer, shape, &device)).collect();
@@ -46,7 +46,7 @@ fn every_optimizer_steps_as_its_reference_does() {
             gradient.apply(
                 (&optimizer, config.weight_decay_on),
                 (index + 1, rate),
-                clip_norm,
+                max_grad_norm,
                 trained.iter_mut().zip(&mut optimizer_state),
             );
             let ours: Vec<f32> = trained.iter().flat_map(|parameter| parameter.to_vec().unwrap()).collect();
@@ -70,8 +70,8 @@ fn every_schedule_gives_transformers_rates() {
         let config: TrainingConfig = serde_json::from_value(written).unwrap();
         let rates = case["rates"].as_array().unwrap();
         // The same warm-up as a share of all steps.
-        let warmup_share = warmup_steps as f64 / rates.len() as f64;
-        let shared = TrainingConfig { warmup_steps: 0, warmup_share, ..config.clone() };
+        let warmup_ratio = warmup_steps as f64 / rates.len() as f64;
+        let shared = TrainingConfig { warmup_steps: 0, warmup_ratio, ..config.clone() };
         for (index, rate) in rates.iter().enumerate() {
             let rate = rate.as_f64().unwrap();
             let ours = [&config, &shared].map(|config| learning_rate(config, index + 1, rates.len()));

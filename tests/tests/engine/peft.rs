@@ -131,7 +131,7 @@ fn a_source_becomes_the_prompt_that_its_template_makes() {
 }
 
 #[test]
-fn streams_do_not_depend_on_their_neighbours() {
+fn streams_do_not_depend_on_their_neighbors() {
     let adapter = golden_cases().join("gpt2-prefix-2x44/adapter");
     let one = stream("a b c d e", Some(&adapter), 1.0);
     let other = stream("f", Some(&adapter), 1.0);

@@ -169,7 +169,7 @@ fn another_seed_batch_tokenizer_or_config_is_named() {
     };
     assert!(with(&|config| config.seed = 8).contains(&"the seed (7 then, 8 now)".to_owned()));
     assert_eq!(with(&|config| config.training.batch_size = 2), ["the rows in a batch (4 then, 2 now)"]);
-    assert_eq!(with(&|config| config.training.accumulation = 3), ["the batches in a step (1 then, 3 now)"]);
+    assert_eq!(with(&|config| config.training.gradient_accumulation = 3), ["the batches in a step (1 then, 3 now)"]);
     let edit = |name: &str, change: &dyn Fn(&mut Value)| {
         let path = config.model.join(name);
         let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

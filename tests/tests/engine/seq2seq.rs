@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use engine::adapters::formats;
 use engine::analysis::{Metric, Side, Space};
 use engine::config::{
-    MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterisation, RunConfig, Task, TaskRecord,
+    MethodConfig, PrefixConfig, PrefixInit, PromptConfig, Reparameterization, RunConfig, Task, TaskRecord,
 };
 use engine::data::{Tokenizer, preview};
 use engine::device::DeviceChoice;
 use engine::generation::Sampling;
 use engine::models::Site;
 use engine::nn::Precision;
-use engine::protocol::{Ask, GeneratedStream, NeighbourRequest, Outcome, Prompt, Report, Stream};
+use engine::protocol::{Ask, GeneratedStream, NeighborRequest, Outcome, Prompt, Report, Stream};
 use engine::tokens::TargetStart;
 use engine::training::run_folder::Record;
 use tests::{Talk, curve, generation, golden_cases, tiny_run};
@@ -112,14 +112,14 @@ fn rows_become_a_source_and_a_target_with_t5s_own_special_tokens() {
     let preview = preview(&config.data, &task, start, &tokenizer, 1, 30, 1).unwrap();
     let row = &preview.rows[0];
     assert_eq!(row.tokens, [" a", " e", "</s>", "<pad>", " e", " a", "</s>"], "one end token, and the start of T5");
-    assert_eq!(row.labelled, [false, false, false, false, true, true, true]);
+    assert_eq!(row.labeled, [false, false, false, false, true, true, true]);
 }
 
 #[test]
 fn a_run_at_three_sites_learns_and_one_that_was_interrupted_goes_on_exactly() {
     let home = tempfile::tempdir().unwrap();
     let mlp = PrefixConfig {
-        reparameterisation: Some(Reparameterisation { width: 12, ..Reparameterisation::default() }),
+        reparameterization: Some(Reparameterization { width: 12, ..Reparameterization::default() }),
         init: PrefixInit::Words { text: "a b c".to_owned() },
         dropout: 0.1,
         sites: Some(vec![Site::Encoder, Site::Cross]),
@@ -190,7 +190,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
     };
     assert!(score(Some(adapter.clone())) < score(None));
 
-    let request = NeighbourRequest {
+    let request = NeighborRequest {
         model: config.model.clone(),
         device: DeviceChoice::Cpu,
         adapter: adapter.clone(),
@@ -202,9 +202,9 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
         space: Space::Whitened,
         top: 2,
     };
-    let events = talk.run(Ask::Neighbours(Box::new(request)));
+    let events = talk.run(Ask::Neighbors(Box::new(request)));
     let lists = events.iter().find_map(|event| match event {
-        Report::Neighbours { lists } => Some(lists.clone()),
+        Report::Neighbors { lists } => Some(lists.clone()),
         _ => None,
     });
     let layers: Vec<usize> = lists.unwrap().iter().map(|list| list.layer).collect();

@@ -337,7 +337,7 @@ fn a_prefix_of_words_is_the_beginning_of_a_long_text_as_peft_takes_it() {
     let target = PrefixSource { words, ..PrefixSource::default() };
     let place = Place { model: &loaded.model, device: &loaded.device };
     let spec = PrefixSpec { site, shape, config };
-    let found = Prefix::initialise(spec, &target, place, 1).unwrap().folded().unwrap().flat;
+    let found = Prefix::initialize(spec, &target, place, 1).unwrap().folded().unwrap().flat;
     let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(found.len() == expected.len() && far < 1e-5, "{far}");
 }

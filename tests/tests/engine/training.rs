@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::config::{
     AdafactorConfig, AdamConfig, FullConfig, LoraBias, LoraConfig, MethodConfig, OptimizerConfig, PrefixConfig,
-    PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterisation, RunConfig, Schedule, SgdConfig,
+    PrefixInit, PromptConfig, PromptEncoder, PromptEncoderKind, Reparameterization, RunConfig, Schedule, SgdConfig,
 };
 use engine::protocol::{Ask, JobId, Outcome, Report};
 use engine::training::run_folder::Record;
@@ -23,7 +23,7 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
 fn with_mlp(mut config: RunConfig) -> RunConfig {
     config.method = MethodConfig::Prefix(PrefixConfig {
         n_virtual: 4,
-        reparameterisation: Some(Reparameterisation { width: 16, ..Reparameterisation::default() }),
+        reparameterization: Some(Reparameterization { width: 16, ..Reparameterization::default() }),
         dropout: 0.1,
         init: PrefixInit::Words { text: "a b c".to_owned() },
         sites: None,
@@ -111,9 +111,9 @@ fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
     };
     let lora = LoraConfig { rank: 3, dropout: 0.1, bias: LoraBias::LoraOnly, ..LoraConfig::default() };
     let prefix = |prefix: PrefixConfig| with(MethodConfig::Prefix(PrefixConfig { n_virtual: 4, ..prefix }));
-    let deep = Reparameterisation { width: 6, hidden_layers: 2, ..Reparameterisation::default() };
+    let deep = Reparameterization { width: 6, hidden_layers: 2, ..Reparameterization::default() };
     let deep =
-        PrefixConfig { reparameterisation: Some(deep), layers: Some(vec![1]), dropout: 0.1, ..PrefixConfig::default() };
+        PrefixConfig { reparameterization: Some(deep), layers: Some(vec![1]), dropout: 0.1, ..PrefixConfig::default() };
     vec![
         ("deep-prefix-of-a-layer", prefix(deep)),
         ("cartridge", prefix(PrefixConfig { n_frozen: 1, ..PrefixConfig::default() })),
@@ -138,7 +138,7 @@ fn what_every_optimizer_remembers_survives_an_interruption() {
         config.training.optimizer = optimizer;
         config.training.sample_rows = 0;
         config.training.schedule = Schedule::CosineWithRestarts { cycles: 2 };
-        config.training.warmup_share = 0.2;
+        config.training.warmup_ratio = 0.2;
         let (whole, folder) = (home.path().join(format!("whole-{index}")), home.path().join(format!("cut-{index}")));
         train(&Talk::new(), &whole, &config, false);
         interrupt(home.path(), &config, 6, &folder);
@@ -305,12 +305,12 @@ fn accumulation_changes_the_memory_and_not_the_step() {
     let whole_epoch = |batch_size, accumulation| {
         let mut config = config.clone();
         config.training.batch_size = batch_size;
-        config.training.accumulation = accumulation;
+        config.training.gradient_accumulation = accumulation;
         config
     };
     // 18 training rows: one batch of 18, or three of 6.
     let (one, three) = (first(&whole_epoch(18, 1), "one"), first(&whole_epoch(6, 3), "three"));
-    assert_eq!(one.labelled_tokens, three.labelled_tokens);
+    assert_eq!(one.labeled_tokens, three.labeled_tokens);
     assert!((one.loss - three.loss).abs() < 1e-5, "{} {}", one.loss, three.loss);
     assert!((one.grad_norm - three.grad_norm).abs() < 1e-4 * one.grad_norm.max(1.0));
 }

@@ -247,7 +247,7 @@ fn the_cell_that_was_clicked_is_asked_of_the_next_checkpoint_too() {
     );
     grid(&mut bench);
     let asked = bench.last(|command| match command {
-        Command { ask: Ask::Neighbours(request), .. } => {
+        Command { ask: Ask::Neighbors(request), .. } => {
             Some((request.adapter.clone(), request.layers.clone(), request.positions.clone()))
         }
         _ => None,

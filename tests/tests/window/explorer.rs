@@ -5,8 +5,8 @@ use app::i18n::Language;
 use app::store::{Answer, RunRow, RunState};
 use app::theme::ThemeChoice;
 use egui_kittest::kittest::Queryable as _;
-use engine::analysis::{Neighbour, NeighbourList, PrefixGrid, Side, Space, VocabularyScores};
-use engine::protocol::{Ask, Command, JobId, NeighbourRequest, Phase, Report};
+use engine::analysis::{Neighbor, NeighborList, PrefixGrid, Side, Space, VocabularyScores};
+use engine::protocol::{Ask, Command, JobId, NeighborRequest, Phase, Report};
 
 use crate::pictures::{chosen, click, failure, perform, picture, pictures, runs, shown};
 use crate::world::{Bench, Start, detail, row, settings};
@@ -23,10 +23,10 @@ fn asked_for_norms(bench: &Bench) -> (JobId, String, String) {
     asked.expect("norms were asked for")
 }
 
-/// The last question for neighbours.
-fn asked(bench: &Bench) -> (JobId, NeighbourRequest) {
+/// The last question for neighbors.
+fn asked(bench: &Bench) -> (JobId, NeighborRequest) {
     let asked = bench.last(|command| match command {
-        Command { job, ask: Ask::Neighbours(request) } => Some((*job, NeighbourRequest::clone(request))),
+        Command { job, ask: Ask::Neighbors(request) } => Some((*job, NeighborRequest::clone(request))),
         _ => None,
     });
     asked.expect("neighbours were asked for")
@@ -38,7 +38,7 @@ fn questions(bench: &Bench) -> usize {
         .borrow()
         .commands
         .iter()
-        .filter(|command| matches!(command, Command { ask: Ask::Neighbours(_), .. }))
+        .filter(|command| matches!(command, Command { ask: Ask::Neighbors(_), .. }))
         .count()
 }
 
@@ -72,27 +72,27 @@ fn exploring(start: Start, cell: &str) -> (Bench, JobId) {
     (bench, job)
 }
 
-fn list(layer: usize, position: usize, z: &[f32]) -> NeighbourList {
+fn list(layer: usize, position: usize, z: &[f32]) -> NeighborList {
     let words =
         ["·river", "·restaurant", "·food", "·near", "·serves", "·cheap", "·the", "·of", "\\n", "·a", "·in", "·it"];
     let (mean, sd) = (0.012, 0.081);
-    let near = |(i, (text, z)): (usize, (&&str, &f32))| Neighbour {
+    let near = |(i, (text, z)): (usize, (&&str, &f32))| Neighbor {
         token: i as u32,
         text: (*text).into(),
         score: mean + z * sd,
         z: *z,
         before: Some(1.9 - i as f32 * 0.3),
     };
-    let nearest: Vec<Neighbour> = words.iter().zip(z).enumerate().map(near).collect();
+    let nearest: Vec<Neighbor> = words.iter().zip(z).enumerate().map(near).collect();
     let bell = |bin: usize| {
         let z = VocabularyScores::LOWEST + (bin as f32 + 0.5) * VocabularyScores::STEP;
         (8192.0 * VocabularyScores::STEP * 0.3989 * (-z * z / 2.0).exp()) as u32
     };
     let histogram = (0..VocabularyScores::BINS).map(bell).collect();
-    NeighbourList {
+    NeighborList {
         layer,
         position,
-        initial: vec![Neighbour { text: "·it".into(), z: 3.4, before: None, ..nearest[0].clone() }],
+        initial: vec![Neighbor { text: "·it".into(), z: 3.4, before: None, ..nearest[0].clone() }],
         nearest,
         vocabulary: VocabularyScores { tokens: 8192, mean, sd, best: 3.8, limit: Some(4.37), histogram },
     }
@@ -101,8 +101,8 @@ fn list(layer: usize, position: usize, z: &[f32]) -> NeighbourList {
 const WORDS: [f32; 12] = [6.4, 5.6, 5.1, 4.6, 4.2, 3.9, 3.7, 3.6, 3.5, 3.5, 3.4, 3.3];
 const NOISE: [f32; 12] = [3.9, 3.7, 3.6, 3.5, 3.4, 3.4, 3.3, 3.3, 3.2, 3.2, 3.1, 3.1];
 
-fn answer(bench: &mut Bench, job: JobId, list: NeighbourList) {
-    bench.event(job, Report::Neighbours { lists: vec![list] });
+fn answer(bench: &mut Bench, job: JobId, list: NeighborList) {
+    bench.event(job, Report::Neighbors { lists: vec![list] });
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn the_explorer_shows_of_each_method_what_it_has() {
     bench.harness.get_by_label_contains("Virtual token 5,").click();
     bench.settle();
     let asked = bench.last(|command| match command {
-        Command { ask: Ask::Neighbours(request), .. } => Some((request.layers.clone(), request.positions.clone())),
+        Command { ask: Ask::Neighbors(request), .. } => Some((request.layers.clone(), request.positions.clone())),
         _ => None,
     });
     assert_eq!(asked, Some((vec![0], vec![4])));

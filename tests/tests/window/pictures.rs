@@ -103,7 +103,7 @@ fn step_report(step: usize) -> StepReport {
         loss: 1.3,
         learning_rate: 2e-3,
         grad_norm: 0.8,
-        labelled_tokens: 300,
+        labeled_tokens: 300,
         tokens: 900,
         elapsed_secs: 0.11,
     }

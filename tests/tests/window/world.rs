@@ -341,11 +341,11 @@ pub(crate) fn preview_rows() -> DataPreview {
     let target =
         ["·Blue", "·Sp", "ice", "·serves", "·Chinese", "·food", "·by", "·the", "·river", "side", ".", "<|end|>"];
     let tokens: Vec<String> = prompt.iter().chain(&target).map(|t| (*t).to_owned()).collect();
-    let labelled = (0..tokens.len()).map(|i| i >= prompt.len()).collect();
+    let labeled = (0..tokens.len()).map(|i| i >= prompt.len()).collect();
     let row = |n: usize| TokenRow {
         row: n,
         tokens: tokens.clone(),
-        labelled: Vec::clone(&labelled),
+        labeled: Vec::clone(&labeled),
         classes: Vec::new(),
         truncated: false,
         prompt: "name: Blue Spice | food: Chinese | area: riverside".into(),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use engine::config::{
     FewShotConfig, FullConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptEncoderKind,
-    Reparameterisation, RunConfig,
+    Reparameterization, RunConfig,
 };
 use engine::protocol::{Ask, Report};
 use serde::Serialize;
@@ -50,16 +50,16 @@ type Candidate = (MethodConfig, bool, [f64; 3]);
 /// All of them. Rates span what suits models of a few million to a few hundred million weights.
 fn candidates() -> Vec<Candidate> {
     let prefix =
-        |reparameterisation| MethodConfig::Prefix(PrefixConfig { reparameterisation, ..PrefixConfig::default() });
+        |reparameterization| MethodConfig::Prefix(PrefixConfig { reparameterization, ..PrefixConfig::default() });
     let network = |kind| Some(PromptEncoder { kind, width: Some(128), ..PromptEncoder::default() });
     let prompt = |encoder| MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() });
     let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
     vec![
         (MethodConfig::FewShot(FewShotConfig { shots: 2, ..FewShotConfig::default() }), false, [1.0; 3]),
         (prefix(None), false, [5e-3, 2e-2, 8e-2]),
-        (prefix(Some(Reparameterisation::default())), false, [5e-4, 2e-3, 8e-3]),
+        (prefix(Some(Reparameterization::default())), false, [5e-4, 2e-3, 8e-3]),
         (
-            prefix(Some(Reparameterisation { hidden_layers: 2, ..Reparameterisation::default() })),
+            prefix(Some(Reparameterization { hidden_layers: 2, ..Reparameterization::default() })),
             false,
             [5e-4, 2e-3, 8e-3],
         ),
@@ -67,7 +67,7 @@ fn candidates() -> Vec<Candidate> {
         (
             MethodConfig::Prefix(PrefixConfig {
                 infix: true,
-                reparameterisation: Some(Reparameterisation::default()),
+                reparameterization: Some(Reparameterization::default()),
                 ..PrefixConfig::default()
             }),
             false,
@@ -78,7 +78,7 @@ fn candidates() -> Vec<Candidate> {
         (prompt(network(PromptEncoderKind::Mlp)), false, [5e-4, 2e-3, 8e-3]),
         (prompt(network(PromptEncoderKind::Lstm)), false, [5e-4, 2e-3, 8e-3]),
         (MethodConfig::lora(), false, [1e-3, 4e-3, 1.6e-2]),
-        (prefix(Some(Reparameterisation::default())), true, [5e-4, 2e-3, 8e-3]),
+        (prefix(Some(Reparameterization::default())), true, [5e-4, 2e-3, 8e-3]),
         (full(Some(1)), false, [2.5e-4, 1e-3, 4e-3]),
         (full(None), false, [2.5e-4, 1e-3, 4e-3]),
     ]

@@ -116,7 +116,7 @@ fn chosen_data(
     let mut names = settings::method_of(&global.set).map_or_else(Names::default, |method| Names::of_method(&method));
     settings::assign(&mut tree, &global.set, &mut names)?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
-    settings::normalise(&mut tree)?;
+    settings::normalize(&mut tree)?;
     names.finish(&mut tree)?;
     let config = settings::to_config(&tree)?;
     Ok((config.data, config.task))

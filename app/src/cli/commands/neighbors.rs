@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use engine::analysis::export_neighbours;
-use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
-use engine::protocol::{Ask, NeighbourRequest, Report};
+use engine::analysis::export_neighbors;
+use engine::analysis::{Metric, Neighbor, NeighborList, Side, Space, VocabularyScores};
+use engine::protocol::{Ask, NeighborRequest, Report};
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -91,7 +91,7 @@ pub(in crate::cli) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), C
         SpaceArg::Raw => Space::Raw,
     };
     let from_zero = |numbers: &[NonZeroUsize]| numbers.iter().map(|number| number.get() - 1).collect();
-    let request = NeighbourRequest {
+    let request = NeighborRequest {
         model,
         device: global.device.unwrap_or_default(),
         adapter,
@@ -104,18 +104,18 @@ pub(in crate::cli) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), C
         top: args.top.max(1),
     };
     let session = Session::start(&workspace, None)?;
-    let ask = Ask::Neighbours(Box::new(request));
+    let ask = Ask::Neighbors(Box::new(request));
     let lists = session.ask(ask, |report| {
         if global.json {
             out::result(json::line(&report));
         }
         match report {
-            Report::Neighbours { lists } => Some(lists),
+            Report::Neighbors { lists } => Some(lists),
             _ => None,
         }
     })?;
     if let Some(file) = &args.csv {
-        export_neighbours(file, lists.iter().map(|list| ((side, metric, space), list)))?;
+        export_neighbors(file, lists.iter().map(|list| ((side, metric, space), list)))?;
     }
     if !global.json {
         lists.iter().for_each(print_list);
@@ -127,8 +127,8 @@ pub(in crate::cli) fn run(args: &NeighborsArgs, global: &Global) -> Result<(), C
 }
 
 /// `*` marks what is above chance.
-fn print_list(list: &NeighbourList) {
-    let word = |near: &Neighbour, mark: bool| {
+fn print_list(list: &NeighborList) {
+    let word = |near: &Neighbor, mark: bool| {
         format!("{:?} {:.3} z {:.1}{}", near.text, near.score, near.z, if mark { "*" } else { "" })
     };
     let line = |words: Vec<String>| words.join("  ");
@@ -144,7 +144,7 @@ fn print_list(list: &NeighbourList) {
 }
 
 /// Explanation of z, and the number of lists that chance alone would mark.
-fn print_chance(lists: &[NeighbourList], all: &VocabularyScores) {
+fn print_chance(lists: &[NeighborList], all: &VocabularyScores) {
     let above = lists.iter().filter(|list| list.above_chance() > 0).count();
     out::result(format_args!(
         "z is the cosine in standard deviations above the mean of all {} tokens; by chance the nearest of so many has \

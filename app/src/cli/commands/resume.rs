@@ -76,7 +76,7 @@ fn changed(stored: &RunConfig, global: &Global) -> Result<RunConfig, CliError> {
     let mut names = Names::of_method(&method);
     settings::assign(&mut tree, &global.set, &mut names)?;
     run_file::make_absolute(&mut tree, &std::env::current_dir().unwrap_or_default());
-    settings::normalise(&mut tree)?;
+    settings::normalize(&mut tree)?;
     names.finish(&mut tree)?;
     let config = settings::to_config(&tree)?;
     config.check()?;
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn only_what_is_set_changes() {
         let mut stored = config();
-        stored.training.clip_norm = None;
+        stored.training.max_grad_norm = None;
         assert_eq!(changed(&stored, &global(&[])).unwrap(), stored);
         let longer = changed(&stored, &global(&["training.steps=900"])).unwrap();
-        assert_eq!((longer.training.steps, longer.training.clip_norm), (900, None));
+        assert_eq!((longer.training.steps, longer.training.max_grad_norm), (900, None));
         assert!(changed(&stored, &global(&["training.batch_size=0"])).is_err());
         let moved = changed(&stored, &global(&["data.train=~/rows.csv"])).unwrap();
         assert_eq!(moved.data.train, crate::home::typed("~/rows.csv"));

@@ -249,7 +249,7 @@ mod tests {
             loss: 1.0,
             learning_rate: 0.1,
             grad_norm: 1.0,
-            labelled_tokens: 1,
+            labeled_tokens: 1,
             tokens: 1,
             elapsed_secs: 0.1,
         };

@@ -60,7 +60,7 @@ mod tests {
             loss: 1.5,
             learning_rate: 0.5,
             grad_norm: f64::NAN,
-            labelled_tokens: 7,
+            labeled_tokens: 7,
             tokens: 9,
             elapsed_secs: 0.25,
         };

@@ -226,7 +226,7 @@ pub(in crate::cli) fn phase_text(phase: Phase) -> String {
     match phase {
         Phase::LoadingModel { share } => format!("loading the model, {}", percent(share)),
         Phase::PreparingData => "reading and tokenising the rows".to_owned(),
-        Phase::Initialising => "setting the initial values".to_owned(),
+        Phase::Initializing => "setting the initial values".to_owned(),
         Phase::FirstStep => "doing the first step".to_owned(),
         Phase::Training => "training".to_owned(),
         Phase::Evaluating { share } => format!("evaluating, {}", percent(share)),
@@ -307,7 +307,7 @@ mod tests {
             loss: 1.5,
             learning_rate: 0.1,
             grad_norm: 1.0,
-            labelled_tokens: 10,
+            labeled_tokens: 10,
             tokens: 2000,
             elapsed_secs: 0.5,
         };

@@ -75,7 +75,7 @@ pub(in crate::cli) fn complete(
     names: &Names,
     assets: &Assets,
 ) -> Result<RunConfig, CliError> {
-    settings::normalise(&mut tree)?;
+    settings::normalize(&mut tree)?;
     if let Some(recipe) = recipe {
         fill(&mut tree, &recipe.settings());
     }
@@ -252,7 +252,7 @@ fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use engine::config::{
-        AdafactorConfig, DataConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterisation,
+        AdafactorConfig, DataConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, Reparameterization,
         Schedule, SgdConfig,
     };
 
@@ -262,14 +262,14 @@ mod tests {
         let mut data = DataConfig::new("/sets/a \"b\".jsonl");
         data.prompt_template = "{{ name }}\n: ".to_owned();
         let mut config = RunConfig::new("/models/tiny", data);
-        config.training.clip_norm = None;
+        config.training.max_grad_norm = None;
         config.training.patience = Some(4);
         config.training.learning_rate = 1e-3;
         config.training.schedule = Schedule::InverseSqrt { timescale: None };
         config.training.optimizer = OptimizerConfig::Adafactor(AdafactorConfig::USUAL);
         config.method = MethodConfig::Prefix(PrefixConfig {
             n_virtual: 7,
-            reparameterisation: Some(Reparameterisation::default()),
+            reparameterization: Some(Reparameterization::default()),
             dropout: 0.1,
             init: PrefixInit::Words { text: "表 to text".to_owned() },
             sites: Some(vec![engine::models::Site::Encoder, engine::models::Site::Cross]),
@@ -346,7 +346,7 @@ mod tests {
         let tree = serde_json::json!({ "method": { "reparameterization": "none" }, "training": { "steps": 9 } });
         let changed = complete(tree, None, &Names::default(), &assets).unwrap();
         let method = changed.method.prefix().unwrap();
-        assert_eq!((&method.reparameterisation, changed.training.steps), (&None, 9));
+        assert_eq!((&method.reparameterization, changed.training.steps), (&None, 9));
         assert_eq!(changed.training.learning_rate, starter.training.learning_rate);
         let rows = serde_json::json!({ "data": { "train": "/d.csv" } });
         let usual = engine::config::TrainingConfig { learning_rate: 2e-2, ..Default::default() };
@@ -369,9 +369,9 @@ mod tests {
         });
         let config = with(said.clone(), "prefix-gpt2-low-data").unwrap();
         let method = config.method.prefix().unwrap();
-        assert_eq!((method.n_virtual, &method.reparameterisation), (7, &None));
+        assert_eq!((method.n_virtual, &method.reparameterization), (7, &None));
         assert_eq!((config.training.steps, config.training.epochs), (0, 2.0), "epochs were said, not steps");
-        assert_eq!((config.training.warmup_steps, config.training.warmup_share), (0, 0.1));
+        assert_eq!((config.training.warmup_steps, config.training.warmup_ratio), (0, 0.1));
         let sgd = SgdConfig { momentum: 0.5, ..SgdConfig::default() };
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd), "nothing of AdamW is mixed in");
         assert_eq!(config.training.learning_rate, 5e-5);

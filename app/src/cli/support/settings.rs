@@ -114,7 +114,7 @@ fn read_value(kind: Kind, text: &str) -> Value {
 
 /// Refuses unknown keys, and brings the short forms into the form of [`RunConfig`]: `"none"`, `init = "zero"`, a
 /// method without its type.
-pub(in crate::cli) fn normalise(tree: &mut Value) -> Result<(), CliError> {
+pub(in crate::cli) fn normalize(tree: &mut Value) -> Result<(), CliError> {
     check_keys(tree, "")?;
     for setting in SETTINGS.iter().filter(|setting| setting.optional) {
         let says = |word: &str| at(tree, setting.key).and_then(Value::as_str) == Some(word);
@@ -218,7 +218,7 @@ mod tests {
         let assignments: Vec<String> = assignments.iter().map(|&assignment| assignment.to_owned()).collect();
         let mut names = Names::of_method(&method_of(&assignments).unwrap_or_else(|| "prefix".to_owned()));
         assign(&mut tree, &assignments, &mut names)?;
-        normalise(&mut tree)?;
+        normalize(&mut tree)?;
         names.finish(&mut tree)?;
         to_config(&tree)
     }
@@ -247,16 +247,16 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(
-            (config.training.steps, config.training.learning_rate, config.training.clip_norm),
+            (config.training.steps, config.training.learning_rate, config.training.max_grad_norm),
             (300, 1e-3, None)
         );
         assert_eq!((config.data.prompt_template.as_str(), config.name.as_str()), ("{{ name }}: ", "20"));
         assert_eq!(config.training.schedule, Schedule::Polynomial { power: 2.0, end_rate: 1e-7 });
         let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
-        assert_eq!(config.training.warmup_share, 0.06);
+        assert_eq!(config.training.warmup_ratio, 0.06);
         let prefix = config.method.prefix().unwrap().clone();
-        assert_eq!((prefix.n_virtual, prefix.reparameterisation.unwrap().width), (5, 64));
+        assert_eq!((prefix.n_virtual, prefix.reparameterization.unwrap().width), (5, 64));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
     }
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
         assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterization=true"]).unwrap();
-        assert_eq!(config.method.prefix().unwrap().clone().reparameterisation.unwrap().width, 512);
+        assert_eq!(config.method.prefix().unwrap().clone().reparameterization.unwrap().width, 512);
     }
 
     /// Values of a setting, as one types them.

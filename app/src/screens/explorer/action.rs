@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::protocol::{Ask, Event, NeighbourRequest, Report};
+use engine::protocol::{Ask, Event, NeighborRequest, Report};
 
 use super::state::{Cell, Exploration, can_be_explored};
 use crate::action::Screen;
@@ -21,14 +21,14 @@ pub enum ExplorerAction {
         checkpoint: PathBuf,
     },
     /// Nearest tokens of a cell.
-    Neighbours(Cell),
+    Neighbors(Cell),
 }
 
 impl State {
     pub(crate) fn perform_explorer(&mut self, action: ExplorerAction) {
         match action {
             ExplorerAction::Explore { checkpoint } => self.explore(checkpoint),
-            ExplorerAction::Neighbours(cell) => self.neighbours(cell),
+            ExplorerAction::Neighbors(cell) => self.neighbors(cell),
         }
     }
 
@@ -78,7 +78,7 @@ impl State {
         self.exploration.grid.start(job);
     }
 
-    fn neighbours(&mut self, cell: Cell) {
+    fn neighbors(&mut self, cell: Cell) {
         self.exploration.cell = Some(cell);
         self.exploration.nearest.failure = None;
         self.exploration.nearest.stop(&mut self.outbox);
@@ -87,7 +87,7 @@ impl State {
         }
         let (Some(adapter), Some(view)) = (self.exploration.checkpoint.clone(), self.explored()) else { return };
         let Some(model) = view.row.as_ref().map(|row| row.model_folder.clone()) else { return };
-        let request = NeighbourRequest {
+        let request = NeighborRequest {
             model,
             device: self.settings.device,
             adapter,
@@ -99,7 +99,7 @@ impl State {
             space: cell.space,
             top: TOP,
         };
-        let job = self.outbox.ask(Ask::Neighbours(Box::new(request)));
+        let job = self.outbox.ask(Ask::Neighbors(Box::new(request)));
         self.exploration.ask_nearest(job, cell);
     }
 
@@ -109,7 +109,7 @@ impl State {
         }
         // The cell that was clicked in the grid before is asked about anew.
         if let (Report::Grid(_), Some(cell)) = (&event.what, self.exploration.cell) {
-            self.neighbours(cell);
+            self.neighbors(cell);
         }
         true
     }

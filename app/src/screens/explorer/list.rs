@@ -7,7 +7,7 @@ use egui::accesskit::Role;
 use egui::{
     Align2, CornerRadius, FontId, Painter, Rangef, Rect, RichText, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
-use engine::analysis::{Metric, Neighbour, NeighbourList, Side, Space, VocabularyScores};
+use engine::analysis::{Metric, Neighbor, NeighborList, Side, Space, VocabularyScores};
 
 use super::Explorer;
 use crate::action::{Action, Pick};
@@ -31,7 +31,7 @@ const AXIS: f32 = 20.0;
 
 impl Explorer {
     pub(super) fn list_card_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
-        card_ui(ui, t!("explorer.neighbours"), |ui| self.list_ui(ui, state, out));
+        card_ui(ui, t!("explorer.neighbors"), |ui| self.list_ui(ui, state, out));
     }
 
     fn list_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
@@ -50,7 +50,7 @@ impl Explorer {
         ui.label(RichText::new(title).color(tokens(ui).text));
         match exploration.list() {
             Some(list) => {
-                neighbours_ui(ui, list, cell.metric);
+                neighbors_ui(ui, list, cell.metric);
                 chance_ui(ui, list, grid.n_layers * grid.n_virtual);
                 projection_ui(ui, grid.is_prompt);
                 self.export_ui(ui, state, out);
@@ -99,7 +99,7 @@ impl Explorer {
             field::path_ui(ui, &mut self.csv, t!("explorer.csv_hint"), t!("explorer.csv_browse"))
         });
         if edit.browse {
-            out.push(Action::Browse(Pick::NeighboursCsv));
+            out.push(Action::Browse(Pick::NeighborsCsv));
         }
         if quiet_ui(ui, !self.csv.trim().is_empty(), t!("explorer.csv_write")).clicked() {
             let path = typed(&self.csv);
@@ -116,7 +116,7 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(list: &NeighbourList, room: Rangef) -> Self {
+    fn of(list: &NeighborList, room: Rangef) -> Self {
         let reach = list.nearest.iter().map(|near| near.z).filter(|z| z.is_finite()).fold(0.0, f32::max);
         let high = (reach + 0.4).max(list.vocabulary.limit.unwrap_or(list.vocabulary.best) + 0.8);
         Self { room, low: -3.5, high }
@@ -128,7 +128,7 @@ impl Axis {
     }
 }
 
-fn neighbours_ui(ui: &mut Ui, list: &NeighbourList, metric: Metric) {
+fn neighbors_ui(ui: &mut Ui, list: &NeighborList, metric: Metric) {
     let t = tokens(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let (names, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::empty());
@@ -176,7 +176,7 @@ fn hill(painter: &Painter, t: &Tokens, all: &VocabularyScores, axis: &Axis, plot
 }
 
 /// One token: its name, a bar from the mean to its z, where it was before training, its numbers.
-fn line_ui(ui: &mut Ui, near: &Neighbour, is_above: bool, axis: &Axis) {
+fn line_ui(ui: &mut Ui, near: &Neighbor, is_above: bool, axis: &Axis) {
     let t = tokens(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::hover());
     let label = format!("{} {:.3}, z {:.1}", near.text, near.score, near.z);
@@ -220,7 +220,7 @@ fn axis_ui(ui: &mut Ui, all: &VocabularyScores, axis: &Axis, plot: Rect) {
 }
 
 /// What chance makes of so many tokens, and of so many cells.
-fn chance_ui(ui: &mut Ui, list: &NeighbourList, cells: usize) {
+fn chance_ui(ui: &mut Ui, list: &NeighborList, cells: usize) {
     let all = &list.vocabulary;
     let note = |ui: &mut Ui, text: &str, ink| {
         ui.add(egui::Label::new(RichText::new(text).small().color(ink)).wrap());
@@ -246,7 +246,7 @@ fn chance_ui(ui: &mut Ui, list: &NeighbourList, cells: usize) {
         None => t!("explorer.unjudged", tokens = tokens, mean = mean, sd = sd),
     };
     if all.limit.is_some() && list.above_chance() == 0 {
-        note(ui, t!("explorer.all_grey"), t.warn);
+        note(ui, t!("explorer.all_gray"), t.warn);
     }
     note(ui, &line, t.muted);
     if let Some(first) = list.initial.first() {

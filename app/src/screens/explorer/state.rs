@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use engine::analysis::neighbours_table;
-use engine::analysis::{Metric, NeighbourList, PrefixGrid, Side, Space};
+use engine::analysis::neighbors_table;
+use engine::analysis::{Metric, NeighborList, PrefixGrid, Side, Space};
 use engine::error::Failure;
 use engine::protocol::{Event, JobId, Report};
 
@@ -42,7 +42,7 @@ pub struct Exploration {
     /// The cell of that question.
     asked: Option<Cell>,
     /// Lists of this checkpoint that have come, newest last.
-    pub lists: Vec<(Cell, NeighbourList)>,
+    pub lists: Vec<(Cell, NeighborList)>,
 }
 
 impl Exploration {
@@ -69,8 +69,8 @@ impl Exploration {
         });
         is_grid
             || self.nearest.on(event, |report| match (report, self.asked) {
-                (Report::Neighbours { lists }, Some(asked)) => {
-                    let cell = |list: &NeighbourList| Cell { layer: list.layer, position: list.position, ..asked };
+                (Report::Neighbors { lists }, Some(asked)) => {
+                    let cell = |list: &NeighborList| Cell { layer: list.layer, position: list.position, ..asked };
                     self.lists.extend(lists.iter().map(|list| (cell(list), list.clone())));
                     Some(())
                 }
@@ -90,14 +90,14 @@ impl Exploration {
     }
 
     /// The list of the clicked cell, if it has come.
-    pub fn list(&self) -> Option<&NeighbourList> {
+    pub fn list(&self) -> Option<&NeighborList> {
         let cell = self.cell?;
         self.lists.iter().rev().find(|(known, _)| *known == cell).map(|(_, list)| list)
     }
 
     /// All lists that have come, as a table.
     pub fn to_csv(&self) -> String {
-        neighbours_table(self.lists.iter().map(|(cell, list)| ((cell.side, cell.metric, cell.space), list)))
+        neighbors_table(self.lists.iter().map(|(cell, list)| ((cell.side, cell.metric, cell.space), list)))
     }
 }
 

@@ -131,7 +131,7 @@ impl Explorer {
     }
 
     pub(super) fn ask(&self, layer: usize, position: usize) -> Action {
-        Action::Explorer(ExplorerAction::Neighbours(Cell {
+        Action::Explorer(ExplorerAction::Neighbors(Cell {
             layer,
             position,
             side: self.side,

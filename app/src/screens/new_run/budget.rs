@@ -36,7 +36,7 @@ pub struct Memory {
     pub adapter: u64,
     /// In training what the forward pass keeps for the backward pass, in generating the cache of keys and values.
     pub activations: u64,
-    /// Logits of the labelled tokens, in chunks; of one token in generating.
+    /// Logits of the labeled tokens, in chunks; of one token in generating.
     pub logits: u64,
 }
 

@@ -312,9 +312,9 @@ fn rows_ui(ui: &mut Ui, form: &RunForm, shown: &mut usize, preview: &DataPreview
         });
     });
     let is_infix = form.is_infix(preview.task);
-    let learned = row.labelled.iter().position(|&learned| learned).unwrap_or(row.labelled.len());
+    let learned = row.labeled.iter().position(|&learned| learned).unwrap_or(row.labeled.len());
     let before = if is_infix { learned.saturating_sub(1) } else { 0 };
-    token_strip_ui(ui, VirtualTokens { n: form.n_before(), before }, &with_classes(row), &row.labelled);
+    token_strip_ui(ui, VirtualTokens { n: form.n_before(), before }, &with_classes(row), &row.labeled);
     let before_text = if is_infix { t!("data.legend_infix") } else { t!("data.legend_prefix") };
     // A method that changes weights, or writes words, has no virtual tokens to explain.
     let before_text = (form.n_before() > 0).then_some(before_text);

@@ -25,9 +25,9 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(2, |sides| {
         warm_up_ui(&mut sides[0], form);
         let t = &mut form.config.training;
-        let effective = t.batch_size * t.accumulation;
+        let effective = t.batch_size * t.gradient_accumulation;
         field::field_ui(&mut sides[1], t!("schedule.accumulation"), t!("schedule.accumulation_help"), None, |ui| {
-            field::count_ui(ui, &mut t.accumulation, 1..=1024)
+            field::count_ui(ui, &mut t.gradient_accumulation, 1..=1024)
         });
         let note = RichText::new(t!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
         sides[1].label(note);
@@ -113,8 +113,8 @@ fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
             field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
         }),
         WarmUp::Share => {
-            field::field_ui(ui, t!("schedule.warmup_share"), t!("schedule.warmup_share_help"), None, |ui| {
-                field::number_ui(ui, &mut t.warmup_share, 0.0..=1.0, 0.002)
+            field::field_ui(ui, t!("schedule.warmup_ratio"), t!("schedule.warmup_ratio_help"), None, |ui| {
+                field::number_ui(ui, &mut t.warmup_ratio, 0.0..=1.0, 0.002)
             })
         }
     };

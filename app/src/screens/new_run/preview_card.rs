@@ -205,7 +205,7 @@ impl NewRun {
         }
         let t = &form.config.training;
         let rows = state.new_run.preview.known().map(|preview| preview.train_rows).filter(|&rows| rows > 0);
-        let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.accumulation.max(1)));
+        let per_epoch = rows.map(|rows| rows.div_ceil(t.batch_size.max(1)).div_ceil(t.gradient_accumulation.max(1)));
         let steps = match form.memory.length_unit {
             super::form::LengthUnit::Steps => Some(t.steps),
             super::form::LengthUnit::Epochs => per_epoch.map(|steps| (steps as f64 * t.epochs).ceil() as usize),

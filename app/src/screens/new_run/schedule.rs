@@ -147,7 +147,7 @@ fn device_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     field::choice_ui(ui, "device", &mut form.config.device, &choices);
 }
 
-/// What the chosen device does not compute in is there, greyed, with the reason.
+/// What the chosen device does not compute in is there, grayed, with the reason.
 fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     let width = ui.available_width();
     let shown = form.config.precision.name();
@@ -187,10 +187,10 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
                 field::count_ui(ui, &mut form.memory.patience.value, 1..=1000)
             });
         }
-        sides[1].checkbox(&mut form.memory.clip_norm.on, t!("schedule.clip"));
-        if form.memory.clip_norm.on {
-            field::field_ui(&mut sides[1], t!("schedule.clip_norm"), "", None, |ui| {
-                field::number_ui(ui, &mut form.memory.clip_norm.value, 0.001..=1000.0, 0.05)
+        sides[1].checkbox(&mut form.memory.max_grad_norm.on, t!("schedule.clip"));
+        if form.memory.max_grad_norm.on {
+            field::field_ui(&mut sides[1], t!("schedule.max_grad_norm"), "", None, |ui| {
+                field::number_ui(ui, &mut form.memory.max_grad_norm.value, 0.001..=1000.0, 0.05)
             });
         }
         field::field_ui(&mut sides[2], t!("schedule.seed"), t!("schedule.seed_help"), None, |ui| {

@@ -2,7 +2,7 @@
 
 use engine::config::{
     FewShotConfig, FullConfig, LoraConfig, MethodConfig, PrefixConfig, PromptConfig, PromptEncoder, PromptInit,
-    Reparameterisation, RunConfig, Task,
+    Reparameterization, RunConfig, Task,
 };
 use engine::models::Site;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ pub struct PrefixForm {
     /// Everything that needs no text field; its initial values, network, layers and sites are those below.
     pub config: PrefixConfig,
     /// The network that it is trained through.
-    pub network: Switched<Reparameterisation>,
+    pub network: Switched<Reparameterization>,
     /// Initial values.
     pub init: InitKind,
     /// The text of [`InitKind::Words`] and [`InitKind::Prefill`], or the folder of [`InitKind::Adapter`].
@@ -81,7 +81,7 @@ impl From<&PrefixConfig> for PrefixForm {
     fn from(config: &PrefixConfig) -> Self {
         let (init, words) = InitKind::of(&config.init);
         Self {
-            network: Switched::of(config.reparameterisation.clone(), Reparameterisation::default()),
+            network: Switched::of(config.reparameterization.clone(), Reparameterization::default()),
             init,
             words,
             sites: config.sites.clone().unwrap_or_else(|| Site::ALL.to_vec()),
@@ -104,7 +104,7 @@ impl PrefixForm {
         let is_everywhere = encoder_layers == 0 || Site::ALL.iter().all(|site| self.sites.contains(site));
         let n_virtual = self.config.n_virtual;
         PrefixConfig {
-            reparameterisation: self.network.get(),
+            reparameterization: self.network.get(),
             init: self.init.with(&self.words),
             n_frozen: if self.network.on { 0 } else { self.config.n_frozen.min(n_virtual.saturating_sub(1)) },
             sites: (!is_everywhere).then(|| self.sites.clone()),
@@ -124,7 +124,7 @@ impl PrefixForm {
             self.words = words;
         }
         let activation = self.network.value.activation;
-        self.network.set(prefix.reparameterisation.clone());
+        self.network.set(prefix.reparameterization.clone());
         self.network.value.activation = activation;
     }
 }

@@ -120,7 +120,7 @@ fn title(column: SortBy) -> &'static str {
     }
 }
 
-/// A state's name and how it is coloured; a run that the user stopped is no error.
+/// A state's name and how it is colored; a run that the user stopped is no error.
 pub fn state_words(state: RunState) -> (&'static str, Option<Level>) {
     match state {
         RunState::Queued => (t!("state.queued"), None),

@@ -17,7 +17,7 @@ pub(super) struct Curve<'a> {
     pub name: &'a str,
     /// Its points.
     pub series: &'a Series,
-    /// Its colour.
+    /// Its color.
     pub color: Color32,
     /// Width of the line.
     pub width: f32,
@@ -32,7 +32,7 @@ pub(super) struct Dots<'a> {
     pub points: Vec<[f64; 2]>,
     /// The lowest.
     pub best: Option<[f64; 2]>,
-    /// Its colour.
+    /// Its color.
     pub color: Color32,
 }
 

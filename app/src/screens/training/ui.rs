@@ -178,7 +178,7 @@ fn phase_word(phase: Phase) -> &'static str {
     match phase {
         Phase::LoadingModel { .. } => t!("phase.loading"),
         Phase::PreparingData => t!("phase.data"),
-        Phase::Initialising => t!("phase.initialising"),
+        Phase::Initializing => t!("phase.initializing"),
         Phase::FirstStep => t!("phase.first_step"),
         Phase::Training => t!("phase.training"),
         Phase::Evaluating { .. } => t!("phase.evaluating"),

@@ -1,4 +1,4 @@
-//! Fits the last layer of a reparameterisation so that the network makes a wanted prefix.
+//! Fits the last layer of a reparameterization so that the network makes a wanted prefix.
 //!
 //! Li & Liang run 500 steps of Adam for this. With no more positions than hidden units the fit has an exact solution of
 //! least change, `dW = H^T (H H^T)^-1 R`, which is one small system of equations.

@@ -45,7 +45,7 @@ pub trait Spec {
     /// Names and shapes of what is trained.
     fn parameter_shapes(&self) -> Vec<NamedShape>;
 
-    /// Names and shapes of what stays as it was initialised.
+    /// Names and shapes of what stays as it was initialized.
     fn fixed_shapes(&self) -> Vec<NamedShape> {
         Vec::new()
     }
@@ -87,7 +87,7 @@ pub trait Trained {
     /// The trained parameters, mutable.
     fn parameters_mut(&mut self) -> &mut [Parameter];
 
-    /// Parameters that stay as they were initialised.
+    /// Parameters that stay as they were initialized.
     fn fixed(&self) -> &[Parameter] {
         &[]
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Kind, Setting, at, put};
 use crate::config::{
     DataConfig, FewShotConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PromptConfig, PromptEncoder,
-    PromptTasks, Reparameterisation, RunConfig, Schedule,
+    PromptTasks, Reparameterization, RunConfig, Schedule,
 };
 
 /// The value of a setting in a new run that does not say it, or in one that has the table around it; `None` where a value
@@ -44,9 +44,9 @@ fn left_out(setting: &Setting, runs: &[Value]) -> Option<Value> {
 /// New runs that between them have every table.
 fn new_runs() -> Vec<Value> {
     let plain = RunConfig::new(PathBuf::new(), DataConfig::new(""));
-    let network = Some(Reparameterisation::default());
+    let network = Some(Reparameterization::default());
     let methods = [
-        MethodConfig::Prefix(PrefixConfig { reparameterisation: network, ..PrefixConfig::default() }),
+        MethodConfig::Prefix(PrefixConfig { reparameterization: network, ..PrefixConfig::default() }),
         MethodConfig::Prompt(PromptConfig { tasks: Some(PromptTasks::default()), ..PromptConfig::default() }),
         MethodConfig::Prompt(PromptConfig { encoder: Some(PromptEncoder::default()), ..PromptConfig::default() }),
         MethodConfig::lora(),

@@ -11,7 +11,7 @@ pub(super) struct SentenceModel<'a> {
     pub(super) kind: Kind,
     pub(super) byte_fallback: bool,
     pub(super) unk_id: usize,
-    /// How characters are normalised; empty if they are not.
+    /// How characters are normalized; empty if they are not.
     pub(super) charsmap: &'a [u8],
     /// A space is put before a text that has something in it.
     pub(super) adds_space: bool,

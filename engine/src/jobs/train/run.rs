@@ -85,7 +85,7 @@ impl Evaluation {
             return;
         }
         for (index, &row) in batch.rows.iter().enumerate().filter(|(_, row)| **row < rows) {
-            let labels = batch.labelled().into_iter().zip(predicted);
+            let labels = batch.labeled().into_iter().zip(predicted);
             let predicted = labels.filter(|((at, _), _)| batch.row_of(*at) == index).map(|(_, guess)| *guess).collect();
             self.said.push(Said { row, predicted });
         }
@@ -213,7 +213,7 @@ impl Run {
         let t = &self.config.training;
         let settings = StepSettings {
             learning_rate: learning_rate(t, self.trainer.step + 1, self.total_steps),
-            clip_norm: t.clip_norm,
+            max_grad_norm: t.max_grad_norm,
             seed: self.config.seed,
         };
         let (loss, grad_norm) = self.trainer.step(&self.model.model, &batches, &settings, &self.model.device)?;
@@ -222,14 +222,14 @@ impl Run {
             loss,
             learning_rate: settings.learning_rate,
             grad_norm,
-            labelled_tokens: batches.iter().map(|(batch, _)| batch.n_labels()).sum(),
+            labeled_tokens: batches.iter().map(|(batch, _)| batch.n_labels()).sum(),
             tokens: batches.iter().map(|(batch, _)| batch.n_tokens()).sum(),
             elapsed_secs: begun.elapsed().as_secs_f64(),
         };
         self.folder.append(&Record::Step(report))?;
         out.send(Report::Step(report));
         self.next = self.after_step();
-        let every = self.config.training.checkpoint_every;
+        let every = self.config.training.save_every;
         if every > 0 && report.step.is_multiple_of(every) && !matches!(self.next, Next::Evaluate(_)) {
             self.save(false, out)?;
         }
@@ -324,7 +324,7 @@ impl Run {
             None => {}
         }
         let best = self.state.best.is_some_and(|(_, at)| at == step);
-        let every = self.config.training.checkpoint_every;
+        let every = self.config.training.save_every;
         let is_due = every == 0 || step.is_multiple_of(every) || step >= self.total_steps;
         // What is called the best can be held in hands, the untouched start too.
         if best || (step > 0 && is_due) {

@@ -1,4 +1,4 @@
-//! GLM-4 (Zeng et al. 2024): as LLaMA, with neighbouring numbers of each head's first half turned, and the gate of the
+//! GLM-4 (Zeng et al. 2024): as LLaMA, with neighboring numbers of each head's first half turned, and the gate of the
 //! feed-forward in one matrix with its input. `model_type` glm4 has norms after each part too, and chatglm is the same
 //! model as its makers first published it: other names, and queries, keys and values in one matrix (ChatGLM2, ChatGLM3).
 //!
@@ -305,7 +305,7 @@ impl Glm {
         let (activation, attention) = (config.activation()?, shape.causal_attention());
         let frequencies = config.rope.frequencies(config.d_rotary());
         let rotary =
-            Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device).of_neighbours();
+            Rotary::new(frequencies, shape.n_heads + shape.n_kv_heads, shape.d_head, weights.device).of_neighbors();
         let lookup = EmbeddingOptions { padding: config.pad_token_id, ..EmbeddingOptions::default() };
         Ok(Self { shape, embed_tokens, lookup, blocks, norm, lm_head, attention, rotary, activation })
     }

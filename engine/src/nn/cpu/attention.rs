@@ -56,7 +56,7 @@ impl<'a> Bias<'a> {
     }
 }
 
-/// Past keys or values `[batch, n_kv_heads, n_past, d_head]`, neighbours along `d_head` only.
+/// Past keys or values `[batch, n_kv_heads, n_past, d_head]`, neighbors along `d_head` only.
 #[derive(Clone, Copy)]
 pub(super) struct PastView<'a> {
     pub(super) data: &'a [f32],

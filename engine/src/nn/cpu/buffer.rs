@@ -79,7 +79,7 @@ impl Buffer {
         let shape = Shape::new(shape);
         assert_eq!(shape.num_elements(), self.len, "a number for every element");
         let bytes = self.len * size_of::<f32>();
-        // SAFETY: all of the buffer is initialised, and `bytes` does not exceed it.
+        // SAFETY: all of the buffer is initialized, and `bytes` does not exceed it.
         let bytes = unsafe { Bytes::from_controller(Box::new(self), bytes) };
         FlexTensor::new(bytes, Layout::contiguous(shape), DType::F32)
     }
@@ -120,13 +120,13 @@ impl AllocationController for Buffer {
 
     unsafe fn memory_mut(&mut self, _: AccessPolicy) -> Result<&mut [MaybeUninit<u8>], AccessError> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.lines);
-        // SAFETY: the caller writes initialised data only, so what is initialised stays so.
+        // SAFETY: the caller writes initialized data only, so what is initialized stays so.
         Ok(unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) })
     }
 
     fn memory(&self, _: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
         let bytes: &[u8] = bytemuck::cast_slice(&self.lines);
-        // SAFETY: initialised bytes are also bytes that may not be.
+        // SAFETY: initialized bytes are also bytes that may not be.
         Ok(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) })
     }
 }

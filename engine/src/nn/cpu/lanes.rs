@@ -1,6 +1,6 @@
 //! Elementwise arithmetic, compiled for the widest vectors the processor at hand has.
 //!
-//! The loops are plain Rust that the compiler vectorises; [`vectorized!`] compiles each for AVX-512, for AVX2 and for
+//! The loops are plain Rust that the compiler vectorizes; [`vectorized!`] compiles each for AVX-512, for AVX2 and for
 //! the target's baseline, and chooses when called. Sums run in [`LANES`] lanes, so their order never depends on the
 //! processor's width.
 
@@ -75,7 +75,7 @@ pub(super) fn prefetch<T>(data: &[T], at: usize) {
 /// `a * b + c`, fused where the target has it, and never the library call that it else becomes.
 #[inline(always)]
 fn fma(a: f32, b: f32, c: f32) -> f32 {
-    // The vectorised bodies are compiled with `fma`, but `cfg!` sees the baseline only: two roundings are accurate
+    // The vectorized bodies are compiled with `fma`, but `cfg!` sees the baseline only: two roundings are accurate
     // enough here, and one instruction more.
     a * b + c
 }

@@ -70,7 +70,7 @@ impl<'a, T: Copy> Matrix<'a, T> {
         self.data
     }
 
-    /// A row whose numbers are neighbours.
+    /// A row whose numbers are neighbors.
     #[inline]
     pub(super) fn row(self, row: usize) -> &'a [T] {
         assert!(self.column_stride == 1 && row < self.rows, "a dense row within the matrix");
@@ -78,7 +78,7 @@ impl<'a, T: Copy> Matrix<'a, T> {
     }
 }
 
-/// A matrix that is written; its columns are neighbours.
+/// A matrix that is written; its columns are neighbors.
 pub(super) struct MatrixMut<'a> {
     start: *mut f32,
     rows: usize,

@@ -347,7 +347,7 @@ struct Held {
 
 impl Held {
     fn of(inputs: &AttentionInputs<Flex>) -> Self {
-        // A past may be a part of a longer cache; only the numbers of a head must be neighbours.
+        // A past may be a part of a longer cache; only the numbers of a head must be neighbors.
         let usable = |tensor: &FlexTensor| {
             let strides = tensor.layout().strides();
             let plain = strides[3] == 1 && strides.iter().all(|&stride| stride >= 0);

@@ -50,8 +50,8 @@ fn row_kernels_agree() {
     );
     let (cos, sin) = (flex(&mut numbers, [2, 9, 4]), flex(&mut numbers, [2, 9, 4]));
     let heads = [(3, 12, false), (4, 9, false), (4, 8, false), (3, 12, true), (4, 9, true)];
-    for (n_heads, d_head, neighbours) in heads {
-        let shape = RotaryShape { n_heads, d_head, neighbours };
+    for (n_heads, d_head, neighbors) in heads {
+        let shape = RotaryShape { n_heads, d_head, neighbors };
         same(
             "rotation",
             &Flex::rotate(x.clone(), cos.clone(), sin.clone(), shape.clone()),

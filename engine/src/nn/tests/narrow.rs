@@ -7,7 +7,7 @@ use super::{Numbers, device, probe, values};
 use crate::nn::matrix::product;
 use crate::nn::{FrozenLinear, FrozenMatrix, LowRank, Precision, cross_entropy_at_labels};
 
-/// The distance of two neighbouring numbers around 1: more than twice what rounding to the nearest can do.
+/// The distance of two neighboring numbers around 1: more than twice what rounding to the nearest can do.
 fn unit(precision: Precision) -> f32 {
     match precision {
         Precision::F32 => f32::EPSILON,

@@ -19,7 +19,7 @@ pub(super) fn logits(
     let Some(head) = &conditioning.head else {
         return Err(EngineError::AdapterMismatch { reason: sentence!("it has no head that names classes") });
     };
-    let places = batch.labelled().into_iter().map(|(at, _)| at);
+    let places = batch.labeled().into_iter().map(|(at, _)| at);
     let rows = places.clone().map(|at| batch.row_of(at));
     let vectors = match (model, batch.task) {
         (Model::Encoder(model), Task::SequenceClassification) => {

@@ -16,5 +16,5 @@ pub(super) fn logits(model: &Model, batch: &TokenBatch, hidden: Tensor<3>, devic
             wanted: sentence!("a model that fills masks: its checkpoint has no such head"),
         });
     };
-    Ok(head.logits(rows_at(hidden, batch.labelled().into_iter().map(|(at, _)| at), device)))
+    Ok(head.logits(rows_at(hidden, batch.labeled().into_iter().map(|(at, _)| at), device)))
 }

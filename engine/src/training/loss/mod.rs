@@ -1,4 +1,4 @@
-//! The loss of a batch, at labelled positions only. A file for each kind of label.
+//! The loss of a batch, at labeled positions only. A file for each kind of label.
 
 mod classes;
 mod masked;
@@ -52,7 +52,7 @@ pub(super) fn nll_of_hidden(
     if batch.task.writes() {
         return written::summed_nll(model, batch, hidden, device);
     }
-    let labels = batch.labelled();
+    let labels = batch.labeled();
     let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;
     Ok((nll(possible(logits, conditioning, &labels, device), &labels, device), labels.len()))
 }
@@ -63,7 +63,7 @@ pub struct Scored {
     pub nll: f64,
     /// How many there are.
     pub labels: usize,
-    /// The most probable label at each place of [`TokenBatch::labelled`]; empty for a task that writes.
+    /// The most probable label at each place of [`TokenBatch::labeled`]; empty for a task that writes.
     pub predicted: Vec<i32>,
     /// Its log-probability, in nats.
     pub log_probabilities: Vec<f64>,
@@ -83,7 +83,7 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
             log_probabilities: Vec::new(),
         });
     }
-    let labels = batch.labelled();
+    let labels = batch.labeled();
     let logits = possible(logits(model, conditioning, batch, device)?, conditioning, &labels, device);
     let [_, width] = logits.dims();
     let nll = f64::from(nll(logits.clone(), &labels, device).into_scalar::<f32>());
@@ -124,12 +124,12 @@ pub(super) fn rows_of<'a>(batch: &'a TokenBatch, conditioning: &Conditioning) ->
         tokens: &batch.tokens,
         mask: &batch.mask,
         types: batch.types.as_deref(),
-        infix_from: if conditioning.n_infix() > 0 { batch.first_labelled() } else { Vec::new() },
+        infix_from: if conditioning.n_infix() > 0 { batch.first_labeled() } else { Vec::new() },
         source: source.map(Box::new),
     }
 }
 
-/// Scores of every class or token at the labelled places, `[n, classes]`.
+/// Scores of every class or token at the labeled places, `[n, classes]`.
 ///
 /// # Errors
 /// The model cannot do the batch's task, or nothing names its classes.

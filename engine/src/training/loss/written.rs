@@ -15,8 +15,8 @@ pub(super) fn summed_nll(
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
     let head = model.head()?;
-    let labelled = batch.labelled();
-    let predictors = rows_at(hidden, labelled.iter().map(|(at, _)| *at), device); // [n, head width]
-    let targets = on_device(labelled.iter().map(|(_, token)| *token).collect(), device);
-    Ok((cross_entropy_at_labels(predictors, head, targets).sum(), labelled.len()))
+    let labeled = batch.labeled();
+    let predictors = rows_at(hidden, labeled.iter().map(|(at, _)| *at), device); // [n, head width]
+    let targets = on_device(labeled.iter().map(|(_, token)| *token).collect(), device);
+    Ok((cross_entropy_at_labels(predictors, head, targets).sum(), labeled.len()))
 }

@@ -159,7 +159,7 @@ fn step_report(step: usize) -> StepReport {
         loss: 3.0 / (1 << step.min(20)) as f64, // exact in JSON too
         learning_rate: 1e-3,
         grad_norm: 1.0,
-        labelled_tokens: 100,
+        labeled_tokens: 100,
         tokens: 200,
         elapsed_secs: 0.25,
     }

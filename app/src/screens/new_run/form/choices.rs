@@ -57,7 +57,7 @@ pub enum WarmUp {
 impl WarmUp {
     /// How the warm-up of a run is given that is set up so.
     pub fn of(training: &TrainingConfig) -> Self {
-        if training.warmup_share > 0.0 { Self::Share } else { Self::Steps }
+        if training.warmup_ratio > 0.0 { Self::Share } else { Self::Steps }
     }
 }
 

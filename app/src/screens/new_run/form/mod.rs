@@ -58,7 +58,7 @@ pub struct FormMemory {
     /// Rows are cut at this many tokens.
     pub max_tokens: Switched<usize>,
     /// The gradient is clipped at this norm.
-    pub clip_norm: Switched<f64>,
+    pub max_grad_norm: Switched<f64>,
     /// A run that does not improve ends after so many evaluations.
     pub patience: Switched<usize>,
     /// What decides the length.
@@ -72,7 +72,7 @@ impl From<&RunConfig> for FormMemory {
         let training = &config.training;
         Self {
             max_tokens: Switched::of(config.data.max_tokens, 256),
-            clip_norm: Switched::of(training.clip_norm, 1.0),
+            max_grad_norm: Switched::of(training.max_grad_norm, 1.0),
             patience: Switched::of(training.patience, 3),
             length_unit: LengthUnit::of(training),
             warm_up: WarmUp::of(training),
@@ -159,8 +159,8 @@ impl RunForm {
             steps: if self.memory.length_unit == LengthUnit::Steps { self.config.training.steps.max(1) } else { 0 },
             learning_rate,
             warmup_steps: if self.memory.warm_up == WarmUp::Steps { self.config.training.warmup_steps } else { 0 },
-            warmup_share: if self.memory.warm_up == WarmUp::Share { self.config.training.warmup_share } else { 0.0 },
-            clip_norm: self.memory.clip_norm.get(),
+            warmup_ratio: if self.memory.warm_up == WarmUp::Share { self.config.training.warmup_ratio } else { 0.0 },
+            max_grad_norm: self.memory.max_grad_norm.get(),
             patience: self.memory.patience.get(),
             ..self.config.training.clone()
         }
@@ -189,17 +189,17 @@ impl RunForm {
     pub fn changed_advanced(&self, usual: &TrainingConfig) -> usize {
         let mine = &self.config.training;
         [
-            mine.accumulation != usual.accumulation,
+            mine.gradient_accumulation != usual.gradient_accumulation,
             mine.gradient_checkpointing != usual.gradient_checkpointing,
             mine.schedule != usual.schedule,
             self.memory.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
-            self.memory.warm_up == WarmUp::Share && mine.warmup_share > 0.0,
+            self.memory.warm_up == WarmUp::Share && mine.warmup_ratio > 0.0,
             mine.loss != LossReduction::TokenMean,
             mine.optimizer != usual.optimizer,
             mine.eval_every != usual.eval_every,
             mine.sample_rows != usual.sample_rows,
             mine.sample_tokens != usual.sample_tokens,
-            !self.memory.clip_norm.on || (self.memory.clip_norm.value - 1.0).abs() > 1e-9,
+            !self.memory.max_grad_norm.on || (self.memory.max_grad_norm.value - 1.0).abs() > 1e-9,
             self.memory.patience.on,
             self.config.seed != 42,
         ]

@@ -59,7 +59,7 @@ impl RunForm {
         self.tuning.take(&method);
         self.memory.length_unit = LengthUnit::of(&training);
         self.memory.warm_up = WarmUp::of(&training);
-        self.memory.clip_norm.set(training.clip_norm);
+        self.memory.max_grad_norm.set(training.max_grad_norm);
         self.text.learning_rate = crate::format::scientific(training.learning_rate);
         self.config.training = training;
         self.rate_edited = !self.has_usual_rate();

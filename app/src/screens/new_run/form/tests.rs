@@ -2,7 +2,7 @@
 
 use engine::config::{
     FewShotConfig, FullConfig, LoraBias, LoraConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit,
-    PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, Reparameterisation, SgdConfig,
+    PromptConfig, PromptEncoder, PromptEncoderKind, PromptInit, Reparameterization, SgdConfig,
 };
 use engine::models::{LinearName, Role, Site};
 use engine::recipes::Recipe;
@@ -126,21 +126,21 @@ fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
 #[test]
 fn every_method_comes_back_from_the_form_as_it_went_in() {
     let prefix = PrefixConfig { n_virtual: 7, dropout: 0.1, ..PrefixConfig::default() };
-    let network = Reparameterisation { width: 64, activation: MlpActivation::Gelu, hidden_layers: 2 };
+    let network = Reparameterization { width: 64, activation: MlpActivation::Gelu, hidden_layers: 2 };
     let words = PrefixConfig { init: PrefixInit::Words { text: "a b".into() }, ..prefix.clone() };
     let prompt = |init| MethodConfig::Prompt(PromptConfig { n_virtual: 9, init, ..PromptConfig::default() });
     let encoded = |kind, width| {
         let encoder = Some(PromptEncoder { kind, width, layers: 3 });
         MethodConfig::Prompt(PromptConfig { encoder, ..PromptConfig::default() })
     };
-    let lora = LoraConfig { rank: 4, alpha: 32.0, dropout: 0.1, rank_stabilised: true, ..LoraConfig::default() };
+    let lora = LoraConfig { rank: 4, alpha: 32.0, dropout: 0.1, rank_stabilized: true, ..LoraConfig::default() };
     let named = LoraConfig { targets: Some(vec!["c_attn".into(), r"h\.\d{1,2}\.mlp".into()]), ..lora.clone() };
     let everywhere =
         LoraConfig { targets: Some(vec!["all-linear".into()]), bias: LoraBias::All, ..LoraConfig::default() };
     let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
     let methods = [
         MethodConfig::Prefix(prefix.clone()),
-        MethodConfig::Prefix(PrefixConfig { reparameterisation: Some(network), ..prefix }),
+        MethodConfig::Prefix(PrefixConfig { reparameterization: Some(network), ..prefix }),
         MethodConfig::Prefix(PrefixConfig { n_frozen: 2, ..words.clone() }),
         MethodConfig::Prefix(PrefixConfig { layers: Some(vec![0, 1, 2, 7]), infix: true, ..words.clone() }),
         MethodConfig::Prefix(words),
@@ -247,7 +247,7 @@ fn a_recipe_fills_the_form_and_is_in_force_until_something_of_it_changes() {
     }
     assert!(form.rate_edited && !form.tuning.prefix.network.on && form.memory.length_unit == LengthUnit::Steps);
     let config = form.check(Facts::default()).unwrap();
-    assert_eq!((config.training.accumulation, config.training.learning_rate), (16, 2e-2));
+    assert_eq!((config.training.gradient_accumulation, config.training.learning_rate), (16, 2e-2));
     form.tuning.prefix.config.n_virtual = 20;
     assert_eq!(form.recipe(), None);
 }
@@ -255,10 +255,10 @@ fn a_recipe_fills_the_form_and_is_in_force_until_something_of_it_changes() {
 #[test]
 fn a_warm_up_is_given_in_steps_or_as_a_share() {
     let mut form = ready();
-    (form.config.training.warmup_steps, form.config.training.warmup_share) = (30, 0.1);
+    (form.config.training.warmup_steps, form.config.training.warmup_ratio) = (30, 0.1);
     let warm_up = |form: &RunForm| {
         let training = form.check(Facts::default()).unwrap().training;
-        (training.warmup_steps, training.warmup_share)
+        (training.warmup_steps, training.warmup_ratio)
     };
     assert_eq!(warm_up(&form), (30, 0.0));
     form.memory.warm_up = WarmUp::Share;

@@ -34,8 +34,8 @@ pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSumm
     CollapsingHeader::new(t!("method.lora_more")).id_salt("lora_more").show(ui, |ui| {
         ui.add_space(6.0);
         let config = &mut lora.config;
-        ui.checkbox(&mut config.rank_stabilised, t!("method.rank_stabilised"))
-            .on_hover_text(t!("method.rank_stabilised_help"));
+        ui.checkbox(&mut config.rank_stabilized, t!("method.rank_stabilized"))
+            .on_hover_text(t!("method.rank_stabilized_help"));
         field::field_ui(ui, t!("method.bias"), t!("method.bias_help"), None, |ui| {
             let names = [
                 (LoraBias::None, t!("method.bias_none")),

@@ -96,7 +96,7 @@ fn sites_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
 }
 
 fn network_ui(ui: &mut Ui, form: &mut RunForm) {
-    let (name, help) = (t!("method.reparameterise"), t!("method.reparameterise_help"));
+    let (name, help) = (t!("method.reparameterize"), t!("method.reparameterize_help"));
     if field::check_ui(ui, &mut form.tuning.prefix.network.on, name, help) {
         form.follow_method();
     }

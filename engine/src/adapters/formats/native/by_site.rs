@@ -96,7 +96,7 @@ pub(crate) fn write(adapter: &AdapterState, folder: &Path, config: Option<&Prefi
         num_frozen_tokens: Some(adapter.n_frozen()).filter(|&n| n > 0),
         num_virtual_tokens: adapter.n_virtual(),
         peft_type: KIND.to_owned(),
-        prefix_projection: config.is_some_and(|config| config.reparameterisation.is_some()),
+        prefix_projection: config.is_some_and(|config| config.reparameterization.is_some()),
         sites,
         task_type: task_type(adapter.task.task).map(str::to_owned),
     };

@@ -11,7 +11,7 @@ use crate::{Sentence, sentence};
 pub(super) struct Keys {
     /// Looked at by what reads the type.
     pub(super) read: &'static [&'static str],
-    /// Change nothing that is computed once there are numbers: how these were initialised, or how they are loaded.
+    /// Change nothing that is computed once there are numbers: how these were initialized, or how they are loaded.
     pub(super) harmless: &'static [&'static str],
     /// Change what is computed unless they are off.
     pub(super) refused: &'static [&'static str],
@@ -82,7 +82,7 @@ pub(super) const LORA: Keys = Keys {
         "trainable_token_indices",
         "use_rslora",
     ],
-    // Which layers have matrices is in the tensors; the settings of an initialisation say nothing once it is done, and
+    // Which layers have matrices is in the tensors; the settings of an initialization say nothing once it is done, and
     // VeLoRA's change a backward pass alone.
     harmless: &[
         "corda_config",

@@ -179,7 +179,7 @@ pub(crate) fn write(
     config: Option<&PrefixConfig>,
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
-    let mlp = config.and_then(|config| config.reparameterisation.as_ref());
+    let mlp = config.and_then(|config| config.reparameterization.as_ref());
     let task = adapter.task.task;
     let PrefixShape { n_virtual, n_layers, n_kv_heads, .. } = prefix.shape;
     let is_cartridge = prefix.n_frozen > 0;

@@ -97,7 +97,7 @@ impl<'a> Base<'a> {
             };
         }
         let config = &mut lora.config;
-        let factor = if config.rank_stabilised { 2.0_f64.sqrt() } else { 2.0 };
+        let factor = if config.rank_stabilized { 2.0_f64.sqrt() } else { 2.0 };
         (config.rank, config.alpha) = (2 * config.rank, factor * config.alpha);
         config.rank_pattern.values_mut().for_each(|rank| *rank *= 2);
         config.alpha_pattern.values_mut().for_each(|alpha| *alpha *= factor);

@@ -87,18 +87,18 @@ impl Prefix {
     /// A prefix with the initial values of a run.
     ///
     /// # Errors
-    /// As [`Prefix::initialise`].
+    /// As [`Prefix::initialize`].
     pub(super) fn initial(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
         let place = Place { model: from.model, device: from.device };
-        Self::initialise(spec.clone(), &PrefixSource::of(spec, from)?, place, from.seed)
+        Self::initialize(spec.clone(), &PrefixSource::of(spec, from)?, place, from.seed)
     }
 
-    /// A prefix with its initial values. With a reparameterisation the network is first drawn as torch draws it and its
+    /// A prefix with its initial values. With a reparameterization the network is first drawn as torch draws it and its
     /// last layer then fitted to the wanted keys and values (except for [`PrefixInit::Random`], which is PEFT's).
     ///
     /// # Errors
     /// There is no text or row to start from, or the device failed.
-    pub fn initialise(spec: PrefixSpec, target: &PrefixSource, place: Place<'_>, seed: u64) -> Result<Self> {
+    pub fn initialize(spec: PrefixSpec, target: &PrefixSource, place: Place<'_>, seed: u64) -> Result<Self> {
         let device = place.device;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         // Where a model has several sites, each draws numbers of its own.

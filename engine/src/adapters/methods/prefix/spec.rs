@@ -8,7 +8,7 @@ use crate::adapters::methods::init::InitContext;
 use crate::adapters::methods::prefix::Prefix;
 use crate::adapters::methods::{AdapterPart, Method, NamedShape, PartSpec, Spec};
 use crate::adapters::parameters::Parameter;
-use crate::config::{PrefixConfig, Reparameterisation, Site, TaskRecord};
+use crate::config::{PrefixConfig, Reparameterization, Site, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::models::{ModelFacts, ModelShape, SiteShape};
 use crate::nn::LayerKv;
@@ -115,7 +115,7 @@ impl Spec for PrefixSpec {
     fn parameter_shapes(&self) -> Vec<NamedShape> {
         let row = self.trained_shape().row();
         let (n_virtual, d_kv) = (self.shape.n_virtual, self.shape.d_kv());
-        let Some(Reparameterisation { width, hidden_layers, .. }) = &self.config.reparameterisation else {
+        let Some(Reparameterization { width, hidden_layers, .. }) = &self.config.reparameterization else {
             return match self.config.n_frozen {
                 0 => vec![(Cow::Borrowed("embedding.weight"), vec![n_virtual, row])],
                 n_frozen => vec![(Cow::Borrowed("trainable_embedding"), vec![n_virtual - n_frozen, row])],

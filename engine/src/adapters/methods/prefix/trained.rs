@@ -7,7 +7,7 @@ use crate::adapters::methods::prefix::{PrefixSpec, PrefixState};
 use crate::adapters::methods::{PartState, Spec, Trained};
 use crate::adapters::parameters::{GradParams, Parameter};
 use crate::adapters::state::PrefixPlacement;
-use crate::config::{MlpActivation, Reparameterisation};
+use crate::config::{MlpActivation, Reparameterization};
 use crate::error::Result;
 use crate::models::Conditioning;
 use crate::nn::LayerKv;
@@ -99,7 +99,7 @@ impl Prefix {
 
     /// What the last layer of the network reads, `[n_virtual, width]`; `None` without a network.
     pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
-        let Reparameterisation { width, activation, hidden_layers } = self.spec.config.reparameterisation.clone()?;
+        let Reparameterization { width, activation, hidden_layers } = self.spec.config.reparameterization.clone()?;
         let embedding = leaves.shaped(0, [self.spec.shape.n_virtual, self.spec.shape.d_kv()]);
         let layer = |x: Tensor<2>, index: usize| {
             let ([_, d_in], at) = (x.dims(), 1 + 2 * index);
@@ -179,7 +179,7 @@ impl Trained for Prefix {
     }
 }
 
-/// A hidden layer of the reparameterisation.
+/// A hidden layer of the reparameterization.
 fn activate(x: Tensor<2>, kind: MlpActivation) -> Tensor<2> {
     match kind {
         MlpActivation::Tanh => activation::tanh(x),

@@ -67,10 +67,10 @@ impl SoftPrompt {
     /// A soft prompt with the initial values of a run.
     ///
     /// # Errors
-    /// As [`SoftPrompt::initialise`].
+    /// As [`SoftPrompt::initialize`].
     pub(super) fn initial(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
         let target = PromptSource::of(spec, from)?;
-        Self::initialise(spec.clone(), &target, &from.model.embeddings().dense(), from.device, from.seed)
+        Self::initialize(spec.clone(), &target, &from.model.embeddings().dense(), from.device, from.seed)
     }
 
     /// A soft prompt with its initial values. With an encoder everything is drawn as torch draws it, as in PEFT: what
@@ -82,7 +82,7 @@ impl SoftPrompt {
     ///
     /// # Errors
     /// There is nothing to start from, or the device failed.
-    pub fn initialise(
+    pub fn initialize(
         spec: PromptSpec,
         target: &PromptSource,
         table: &Tensor<2>,

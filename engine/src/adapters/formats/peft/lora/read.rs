@@ -99,7 +99,7 @@ fn settings(json: &Value, path: &Path) -> Result<LoraConfig> {
             targets.sort();
             targets
         }),
-        rank_stabilised: json.get("use_rslora").and_then(Value::as_bool).unwrap_or(false),
+        rank_stabilized: json.get("use_rslora").and_then(Value::as_bool).unwrap_or(false),
         bias: match json.get("bias").and_then(Value::as_str) {
             None | Some("none") => LoraBias::None,
             Some("all") => LoraBias::All,

@@ -22,7 +22,7 @@ use crate::weights::{Floats, write_floats};
 /// The folder cannot be written to.
 pub(crate) fn write(adapter: &AdapterState, lora: &LoraState, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(EngineError::io(IoAction::Create, folder))?;
-    let LoraConfig { rank, alpha, dropout, rank_stabilised, bias, .. } = &lora.config;
+    let LoraConfig { rank, alpha, dropout, rank_stabilized, bias, .. } = &lora.config;
     let mut keys = unused();
     let (rank_pattern, alpha_pattern) = patterns(lora)?;
     let written = json!({
@@ -44,7 +44,7 @@ pub(crate) fn write(adapter: &AdapterState, lora: &LoraState, folder: &Path) -> 
         "target_modules": written_targets(lora),
         "task_type": task_type(adapter.task.task),
         "trainable_token_indices": token_indices(lora),
-        "use_rslora": rank_stabilised,
+        "use_rslora": rank_stabilized,
     });
     if let Some(residual) = lora.residual {
         keys.insert("init_lora_weights".to_owned(), json!(residual.name()));
@@ -122,7 +122,7 @@ fn patterns(lora: &LoraState) -> Result<(Map<String, Value>, Map<String, Value>)
         let ranks = config.rank_pattern.iter().map(|(name, rank)| (name.clone(), json!(rank))).collect();
         return Ok((ranks, config.alpha_pattern.iter().map(|(name, alpha)| (name.clone(), whole(*alpha))).collect()));
     }
-    let root = |n: usize| if config.rank_stabilised { (n as f64).sqrt() } else { n as f64 };
+    let root = |n: usize| if config.rank_stabilized { (n as f64).sqrt() } else { n as f64 };
     let rank_of = |layer: &LoraMatrices| (layer.name.clone(), json!(layer.rank));
     let alpha_of = |layer: &LoraMatrices| (layer.name.clone(), whole(layer.scale * root(layer.rank)));
     Ok((lora.layers.iter().map(rank_of).collect(), lora.layers.iter().map(alpha_of).collect()))

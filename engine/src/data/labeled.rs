@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn each_word_is_labelled_at_its_first_piece() {
+    fn each_word_is_labeled_at_its_first_piece() {
         let row = |words: Value, labels: Value| json!({"tokens": words, "labels": labels});
         let rows = [
             row(json!(["ab", "c"]), json!(["B-x", "O"])),

@@ -6,27 +6,27 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::adapters::{AdapterState, PromptState};
 use crate::analysis::{
-    Geometry, NeighbourSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
+    Geometry, NeighborSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
     nearest_in_embeddings,
 };
-use crate::analysis::{NeighbourList, Side};
+use crate::analysis::{NeighborList, Side};
 use crate::error::{EngineError, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{KvSource, Model, Site};
 use crate::nn::Precision;
-use crate::protocol::{NeighbourRequest, Outcome, Phase, Report};
+use crate::protocol::{NeighborRequest, Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 
-pub(super) struct Neighbours {
-    request: NeighbourRequest,
+pub(super) struct Neighbors {
+    request: NeighborRequest,
     stage: Stage,
 }
 
 enum Stage {
     Start,
-    Vocabulary { model: Rc<LoadedModel>, sites: Vec<Site>, builder: VocabularyBuilder, search: NeighbourSearch },
+    Vocabulary { model: Rc<LoadedModel>, sites: Vec<Site>, builder: VocabularyBuilder, search: NeighborSearch },
     Search(Searching),
 }
 
@@ -34,12 +34,12 @@ struct Searching {
     model: Rc<LoadedModel>,
     /// The vocabulary's keys and values, by name.
     bank: (String, Rc<VocabularyBank>),
-    search: NeighbourSearch,
-    lists: Vec<NeighbourList>,
+    search: NeighborSearch,
+    lists: Vec<NeighborList>,
 }
 
-impl Neighbours {
-    pub(super) fn new(request: NeighbourRequest) -> Self {
+impl Neighbors {
+    pub(super) fn new(request: NeighborRequest) -> Self {
         Self { request, stage: Stage::Start }
     }
 
@@ -50,7 +50,7 @@ impl Neighbours {
             Some(folder) => Some(model.adapter(folder)?.layers(&model.device)),
             None => None,
         };
-        let NeighbourRequest { layers, positions, side, metric, top, .. } = request;
+        let NeighborRequest { layers, positions, side, metric, top, .. } = request;
         let own = adapter.prefixed_layers();
         if layers.iter().any(|layer| own.as_ref().is_some_and(|own| !own.contains(layer))) {
             let reason = sentence!("the run gave no prefix to a layer that is asked for; look at one that has it");
@@ -58,7 +58,7 @@ impl Neighbours {
         }
         let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
         let search =
-            NeighbourSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
+            NeighborSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
         let name = bank_name(&model, &sites);
         Ok(match session.bank(&name) {
             Some(bank) => Stage::Search(Searching { model, bank: (name, bank), search, lists: Vec::new() }),
@@ -85,11 +85,11 @@ fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
 
 /// The nearest tokens of the asked slots of a soft prompt, in the space of the model's embeddings.
 fn of_prompt(
-    request: &NeighbourRequest,
+    request: &NeighborRequest,
     model: &LoadedModel,
     prompt: &PromptState,
     session: &mut Session,
-) -> Result<Vec<NeighbourList>> {
+) -> Result<Vec<NeighborList>> {
     let asked: Vec<usize> = match request.positions.as_slice() {
         [] => (0..prompt.n_virtual).collect(),
         some => some.to_vec(),
@@ -129,8 +129,8 @@ fn of_prompt(
 
 impl Searching {
     /// Searches the next layer.
-    fn step(&mut self, request: &NeighbourRequest, session: &mut Session) -> Result<()> {
-        let NeighbourRequest { side, space, .. } = *request;
+    fn step(&mut self, request: &NeighborRequest, session: &mut Session) -> Result<()> {
+        let NeighborRequest { side, space, .. } = *request;
         let (name, bank) = &self.bank;
         let geometry = |layer: usize| {
             let table = (name.clone(), 2 * layer + usize::from(side == Side::Value), space);
@@ -142,7 +142,7 @@ impl Searching {
     }
 }
 
-impl Job for Neighbours {
+impl Job for Neighbors {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         match std::mem::replace(&mut self.stage, Stage::Start) {
             Stage::Start => {
@@ -151,7 +151,7 @@ impl Job for Neighbours {
                 let adapter = model.adapter(&self.request.adapter)?;
                 if let Some(prompt) = adapter.prompt().filter(|_| adapter.sites().is_empty()) {
                     let lists = of_prompt(&self.request, &model, prompt, session)?;
-                    out.send(Report::Neighbours { lists });
+                    out.send(Report::Neighbors { lists });
                     return Ok(Progress::Done(Outcome::Completed));
                 }
                 self.stage = self.start(&model, &adapter, session)?;
@@ -171,7 +171,7 @@ impl Job for Neighbours {
             }
             Stage::Search(mut searching) => {
                 if searching.search.next_layer().is_none() {
-                    out.send(Report::Neighbours { lists: searching.lists });
+                    out.send(Report::Neighbors { lists: searching.lists });
                     return Ok(Progress::Done(Outcome::Completed));
                 }
                 searching.step(&self.request, session)?;

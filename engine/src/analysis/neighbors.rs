@@ -14,7 +14,7 @@ use super::bank::VocabularyBank;
 use super::geometry::Geometry;
 use super::scan::{Found, Near, Scan};
 use super::table::Table;
-use crate::analysis::{Metric, Neighbour, NeighbourList, Side, VocabularyScores};
+use crate::analysis::{Metric, Neighbor, NeighborList, Side, VocabularyScores};
 use crate::error::{EngineError, Result};
 use crate::nn::LayerKv;
 use crate::sentence;
@@ -35,14 +35,14 @@ const BLOCK: usize = 32;
 
 /// A search over the cells of a prefix that advances by one layer per step.
 #[derive(Debug)]
-pub struct NeighbourSearch {
+pub struct NeighborSearch {
     layers: VecDeque<(usize, Vec<Cell>)>,
     side: Side,
     metric: Metric,
     top: usize,
 }
 
-impl NeighbourSearch {
+impl NeighborSearch {
     /// Takes the vectors off the device. Empty `layers` or `positions` are all of them.
     ///
     /// # Shapes
@@ -100,7 +100,7 @@ impl NeighbourSearch {
         bank: &VocabularyBank,
         geometry: impl FnOnce(usize) -> Rc<Geometry>,
         text: &dyn Fn(u32) -> String,
-    ) -> Result<Vec<NeighbourList>> {
+    ) -> Result<Vec<NeighborList>> {
         let Some((layer, cells)) = self.layers.pop_front() else {
             return Ok(Vec::new());
         };
@@ -132,7 +132,7 @@ pub fn nearest_in_embeddings(
     geometry: impl FnOnce(Table<'_>, usize) -> Rc<Geometry>,
     (metric, top): (Metric, usize),
     text: &dyn Fn(u32) -> String,
-) -> Result<Vec<NeighbourList>> {
+) -> Result<Vec<NeighborList>> {
     let ([_, d_model], [n_virtual, width]) = (embeddings.dims(), prompt.dims());
     if width != d_model || initial.is_some_and(|initial| initial.dims() != prompt.dims()) {
         let reason = sentence!("its vectors are {width} wide, the model's embeddings {d_model}", width, d_model);
@@ -160,7 +160,7 @@ pub fn nearest_tokens(
     metric: Metric,
     top: usize,
     text: &dyn Fn(u32) -> String,
-) -> Vec<NeighbourList> {
+) -> Vec<NeighborList> {
     let blocks = cells.chunks(BLOCK);
     blocks.flat_map(|cells| nearest_of_block(table, geometry, layer, cells, (metric, top), text)).collect()
 }
@@ -172,14 +172,14 @@ fn nearest_of_block(
     cells: &[Cell],
     (metric, top): (Metric, usize),
     text: &dyn Fn(u32) -> String,
-) -> Vec<NeighbourList> {
+) -> Vec<NeighborList> {
     let trained = cells.iter().map(|cell| cell.vector.as_slice());
     let initial = cells.iter().filter_map(|cell| cell.initial.as_deref());
     let questions: Vec<&[f32]> = trained.chain(initial).collect();
     let scan = Scan::new(table, geometry, &questions, metric, top);
     let mut found = scan.run();
     let mut before = found.split_off(cells.len()).into_iter().zip(cells.len()..);
-    let neighbour = |near: &Near, vocabulary: &VocabularyScores, before: Option<f32>| Neighbour {
+    let neighbor = |near: &Near, vocabulary: &VocabularyScores, before: Option<f32>| Neighbor {
         token: near.row,
         text: text(near.row),
         score: near.score,
@@ -191,12 +191,12 @@ fn nearest_of_block(
         let z_before = |near: &Near| {
             before.as_ref().map(|(before, question)| before.vocabulary.z(scan.exact(*question, near.row).cosine))
         };
-        let nearest = found.nearest.iter().map(|near| neighbour(near, &found.vocabulary, z_before(near))).collect();
+        let nearest = found.nearest.iter().map(|near| neighbor(near, &found.vocabulary, z_before(near))).collect();
         let initial = before
             .iter()
-            .flat_map(|(before, _)| before.nearest.iter().map(|near| neighbour(near, &before.vocabulary, None)));
+            .flat_map(|(before, _)| before.nearest.iter().map(|near| neighbor(near, &before.vocabulary, None)));
         let initial = initial.collect();
-        NeighbourList { layer, position: cell.position, nearest, initial, vocabulary: found.vocabulary }
+        NeighborList { layer, position: cell.position, nearest, initial, vocabulary: found.vocabulary }
     };
     cells.iter().zip(found).map(list).collect()
 }
@@ -224,5 +224,5 @@ fn chosen(asked: &[usize], count: usize, field: &'static str) -> Result<Vec<usiz
 }
 
 #[cfg(test)]
-#[path = "neighbours_tests.rs"]
+#[path = "neighbors_tests.rs"]
 mod tests;

@@ -82,7 +82,7 @@ fn lists_and_z_equal_those_of_a_naive_search() {
                     let (mean, sd) = mean_sd(all.iter().map(|(_, _, cosine)| *cosine));
                     (all, mean, sd)
                 };
-                let same = |found: &[Neighbour], (all, mean, sd): &(Vec<(u32, f64, f64)>, f64, f64)| {
+                let same = |found: &[Neighbor], (all, mean, sd): &(Vec<(u32, f64, f64)>, f64, f64)| {
                     assert_eq!(found.len(), 12);
                     for (found, (token, score, cosine)) in found.iter().zip(all) {
                         assert_eq!((found.token, &found.text), (*token, &name(*token)));
@@ -149,7 +149,7 @@ fn equals_are_listed_by_token_and_zero_vectors_have_cosine_zero() {
 }
 
 #[test]
-fn a_broken_prefix_has_no_neighbours() {
+fn a_broken_prefix_has_no_neighbors() {
     let cell = Cell { position: 0, vector: vec![f32::NAN; 8], initial: None };
     for (metric, space) in METRICS.into_iter().zip([Space::Raw, Space::Centered, Space::Whitened]) {
         let table = numbers(5, 80);
@@ -189,7 +189,7 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
     let initial = model.prefix(3, 4);
     for (side, space) in [(Side::Key, Space::Whitened), (Side::Value, Space::Centered), (Side::Key, Space::Raw)] {
         for metric in [Metric::Cosine, Metric::L2] {
-            let mut search = NeighbourSearch::new(&prefix, Some(&initial), &[], &[], side, metric, 5).unwrap();
+            let mut search = NeighborSearch::new(&prefix, Some(&initial), &[], &[], side, metric, 5).unwrap();
             assert_eq!((search.layers_left(), search.next_layer()), (2, Some(0)));
             while search.next_layer().is_some() {
                 let geometry = |layer| Rc::new(Geometry::of(Table::Half(bank.table(layer, side)), bank.width(), space));
@@ -211,7 +211,7 @@ fn what_is_not_there_cannot_be_asked_for() {
     let model = TinyModel::new(13);
     let prefix = model.prefix(3, 1);
     let ask = |initial: Option<&[LayerKv]>, layers: &[usize], positions: &[usize]| {
-        NeighbourSearch::new(&prefix, initial, layers, positions, Side::Key, Metric::Dot, 5).map(|s| s.layers_left())
+        NeighborSearch::new(&prefix, initial, layers, positions, Side::Key, Metric::Dot, 5).map(|s| s.layers_left())
     };
     assert_eq!(ask(None, &[1], &[0, 2]).unwrap(), 1);
     let error = ask(None, &[2], &[]).unwrap_err();
