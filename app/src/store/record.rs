@@ -146,7 +146,7 @@ impl StoreThread {
         let line = match phase {
             _ if same => return Ok(()),
             Phase::LoadingModel { .. } => sentence!("Loading the model"),
-            Phase::PreparingData => sentence!("Reading and tokenising the rows"),
+            Phase::PreparingData => sentence!("Reading and tokenizing the rows"),
             Phase::Initializing => sentence!("Setting the initial values"),
             Phase::FirstStep => sentence!("Doing the first step"),
             _ => return Ok(()),

@@ -138,7 +138,7 @@ fn prefixes(
     }
     let slots = prefixes.iter().map(|prefix| prefix.shape.n_virtual).min();
     if slots.is_some_and(|slots| n_frozen > slots) {
-        return Err(malformed(sentence!("{n_frozen} of its slots are frozen, and it has fewer", n_frozen)));
+        return Err(malformed(sentence!("{n_frozen} of its virtual tokens are frozen, and it has fewer", n_frozen)));
     }
     prefixes.sort_by_key(|prefix| prefix.site);
     Ok(prefixes)

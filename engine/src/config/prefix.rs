@@ -73,11 +73,15 @@ impl PrefixConfig {
         let layers = self.layers.as_deref();
         let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
         refuse(&[
-            (self.n_frozen < self.n_virtual, "method.n_frozen", sentence!("at least one slot must be trained")),
+            (
+                self.n_frozen < self.n_virtual,
+                "method.n_frozen",
+                sentence!("at least one virtual token must be trained"),
+            ),
             (
                 self.n_frozen == 0 || network.is_none(),
                 "method.n_frozen",
-                sentence!("a network gives all slots or none"),
+                sentence!("a network gives all virtual tokens or none"),
             ),
             ((0.0..1.0).contains(&self.dropout), "method.dropout", SHARE),
             (WIDTHS.contains(&width), "method.reparameterization.width", WIDTH),

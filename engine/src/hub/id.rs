@@ -34,7 +34,7 @@ impl ModelId {
         let (name, revision) = text.split_once('@').or_else(|| text.split_once("/tree/")).unwrap_or((text, MAIN));
         let parts: Vec<&str> = name.split('/').collect();
         if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-            return Err(bad(sentence!("it is written name or organisation/name")));
+            return Err(bad(sentence!("it is written name or organization/name")));
         }
         if let Some(letter) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "._-/".contains(*c))) {
             return Err(bad(sentence!("{letter:?} is in no id", letter)));

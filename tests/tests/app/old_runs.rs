@@ -89,7 +89,7 @@ fn curves(folder: &Path) -> Vec<(String, i64, String, Option<f64>)> {
     let database = Connection::open(folder.join("experiments.db")).unwrap();
     let mut all = database
         .prepare(
-            "SELECT runs.name, step, metrics.name, value FROM metrics JOIN runs ON runs.key = run ORDER BY 1, 2, 3",
+            "SELECT runs.name, metrics.step, metrics.name, value FROM metrics JOIN runs ON runs.key = run ORDER BY 1, 2, 3",
         )
         .unwrap();
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));

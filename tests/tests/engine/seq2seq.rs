@@ -170,7 +170,7 @@ fn a_trained_adapter_writes_is_scored_looked_into_and_kept_in_our_form() {
     assert_eq!([said[0].proven_base, said[1].proven_base, said[2].proven_base], [Some(true), Some(true), None]);
     assert_ne!(said[0].tokens, said[2].tokens, "a prefix changes what is written");
     let both = vec![stream("a b c d e f", Some(&adapter), 1.0), stream("a b", Some(&adapter), 1.0)];
-    assert_eq!(generate(&talk, &config.model, both)[1].tokens, said[2].tokens, "a neighbour changes nothing");
+    assert_eq!(generate(&talk, &config.model, both)[1].tokens, said[2].tokens, "a neighbor changes nothing");
 
     let score = |adapter: Option<PathBuf>| {
         let (model, data) = (config.model.clone(), config.data.clone());

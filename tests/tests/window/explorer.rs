@@ -29,7 +29,7 @@ fn asked(bench: &Bench) -> (JobId, NeighborRequest) {
         Command { job, ask: Ask::Neighbors(request) } => Some((*job, NeighborRequest::clone(request))),
         _ => None,
     });
-    asked.expect("neighbours were asked for")
+    asked.expect("neighbors were asked for")
 }
 
 fn questions(bench: &Bench) -> usize {

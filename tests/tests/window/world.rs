@@ -449,7 +449,7 @@ pub(crate) fn detail(row: RunRow, steps: usize) -> RunDetail {
         evaluations,
         checkpoints,
         log: vec![
-            LogLine { at: NOW - 7000, level: LogLevel::Info, text: sentence!("Reading and tokenising the rows") },
+            LogLine { at: NOW - 7000, level: LogLevel::Info, text: sentence!("Reading and tokenizing the rows") },
             LogLine {
                 at: NOW - 6990,
                 level: LogLevel::Warning,

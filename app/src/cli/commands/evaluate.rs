@@ -70,7 +70,7 @@ pub(in crate::cli) fn run(args: EvaluateArgs, global: &Global) -> Result<(), Cli
                         None => format!("perplexity {perplexity:.2}"),
                     };
                     out::result(format_args!(
-                        "{name}: loss {loss:.4} · {quality} · {rows} rows, {tokens} labelled tokens"
+                        "{name}: loss {loss:.4} · {quality} · {rows} rows, {tokens} labeled tokens"
                     ));
                 }
                 Some(())

@@ -225,7 +225,7 @@ pub(in crate::cli) fn phase_text(phase: Phase) -> String {
     let percent = |share: f32| format!("{:.0} %", share * 100.0);
     match phase {
         Phase::LoadingModel { share } => format!("loading the model, {}", percent(share)),
-        Phase::PreparingData => "reading and tokenising the rows".to_owned(),
+        Phase::PreparingData => "reading and tokenizing the rows".to_owned(),
         Phase::Initializing => "setting the initial values".to_owned(),
         Phase::FirstStep => "doing the first step".to_owned(),
         Phase::Training => "training".to_owned(),

@@ -57,7 +57,7 @@ pub(crate) fn elsewhere(placement: &PrefixPlacement, n_virtual: usize) -> Option
             n_virtual
         )),
         PositionConvention::Infix => Some(sentence!(
-            "it stands between prompt and target, and PEFT has no such place: it puts the same slots before the text"
+            "it stands between prompt and target, and PEFT has no such place: it puts the same virtual tokens before the text"
         )),
     };
     let layers = placement.layers.as_ref().map(|_| {
