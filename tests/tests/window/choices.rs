@@ -17,8 +17,9 @@ use engine::data::DataPreview;
 use engine::error::Failure;
 use engine::protocol::{Ask, Command, GeneratedStream, JobId, Outcome, Report};
 
-use crate::pictures::{click, perform, train_job, training};
-use crate::world::{Bench, Start, config, detail, preview_rows, row};
+use crate::fixtures::{config, detail, preview_rows, row};
+use crate::scenes::{click, perform, train_job, training};
+use crate::world::{Bench, Start};
 
 /// The form of a new run in a window of this height.
 fn form(height: f32) -> Bench {
@@ -143,7 +144,7 @@ fn what_is_not_known_of_the_rows_is_a_dash_and_old_figures_go() {
     wait(&mut bench);
     let job = bench
         .last(|command| if let Command { job, ask: Ask::DescribeModel { .. } } = command { Some(*job) } else { None });
-    let model = Box::new(crate::world::model_summary());
+    let model = Box::new(crate::fixtures::model_summary());
     bench.event(job.expect("the model was asked for"), Report::Model(model));
     bench.harness.get_by_label_contains("– longest row");
     let (job, _) = last_preview(&bench);

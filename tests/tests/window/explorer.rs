@@ -8,8 +8,9 @@ use egui_kittest::kittest::Queryable as _;
 use engine::analysis::{Neighbor, NeighborList, PrefixGrid, Side, Space, VocabularyScores};
 use engine::protocol::{Ask, Command, JobId, NeighborRequest, Phase, Report};
 
-use crate::pictures::{chosen, click, failure, perform, picture, pictures, runs, shown};
-use crate::world::{Bench, Start, detail, row, settings};
+use crate::fixtures::{detail, row};
+use crate::scenes::{chosen, click, failure, perform, picture, pictures, runs, shown};
+use crate::world::{Bench, Start, settings};
 
 /// The last question for norms: its job, the adapter, what it began as.
 fn asked_for_norms(bench: &Bench) -> (JobId, String, String) {

@@ -6,8 +6,9 @@ use app::window::Workbench;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use crate::pictures::{click, picture, pictures};
-use crate::world::{Bench, Start, row, settings};
+use crate::fixtures::row;
+use crate::scenes::{click, picture, pictures};
+use crate::world::{Bench, Start, settings};
 
 fn runs() -> Vec<RunRow> {
     ["c", "b", "a"].map(|id| row(id, &format!("Run {id}"), RunState::Finished)).to_vec()

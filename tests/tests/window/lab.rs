@@ -8,7 +8,7 @@ use engine::error::Failure;
 use engine::protocol::{Ask, Command, JobId, Outcome, Phase, Report};
 use engine::training::{LabPlan, LabScore, LabStep};
 
-use crate::pictures::{click, pictures};
+use crate::scenes::{click, pictures};
 use crate::world::{Bench, Start, settings};
 
 /// The words of one language.

@@ -2,6 +2,7 @@
 
 mod choices;
 mod explorer;
+mod fixtures;
 mod keys;
 mod lab;
 mod methods;
@@ -9,6 +10,7 @@ mod models;
 mod opening;
 mod pictures;
 mod rows;
+mod scenes;
 mod sent;
 mod several;
 mod walk;

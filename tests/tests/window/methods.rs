@@ -12,8 +12,9 @@ use engine::device::DeviceChoice;
 use engine::nn::Precision;
 use engine::protocol::{Ask, Command, Report};
 
-use crate::pictures::{click, perform, picture, pictures};
-use crate::world::{Bench, Start, config, detail, row, settings};
+use crate::fixtures::{config, detail, row};
+use crate::scenes::{click, perform, picture, pictures};
+use crate::world::{Bench, Start, settings};
 
 /// The form of a new run in a window that is high enough for all of it.
 fn form(start: Start, name: &str) -> Bench {
@@ -65,7 +66,7 @@ fn a_head_alone_is_for_classes() {
     click(&mut bench, "Head only");
     bench.harness.get_by_label("Prefix length (virtual tokens)");
     let window = bench.harness.state_mut().as_mut().expect("the window is open");
-    let mut config = crate::world::config();
+    let mut config = crate::fixtures::config();
     config.task = Some(Task::SequenceClassification);
     window.state.fill(Fill::Run(Box::new(config)));
     bench.settle();
@@ -77,7 +78,7 @@ fn a_head_alone_is_for_classes() {
 fn a_precision_is_offered_where_the_device_computes_in_it() {
     let mut bench = form(Start::default(), "Set up a run");
     let set = |bench: &mut Bench, device, precision| {
-        let mut config = crate::world::config();
+        let mut config = crate::fixtures::config();
         (config.device, config.precision) = (device, precision);
         bench.harness.state_mut().as_mut().expect("the window is open").state.fill(Fill::Run(Box::new(config)));
         bench.settle();

@@ -16,8 +16,9 @@ use engine::models::ModelSummary;
 use engine::models::{PretrainedHead, Site};
 use engine::protocol::{Ask, Command, GeneratedStream, Report};
 
-use crate::pictures::{click, perform, picture, pictures};
-use crate::world::{Bench, Start, config, detail, hub_facts, listing, model_summary, preview_rows, row};
+use crate::fixtures::{config, detail, hub_facts, listing, model_summary, preview_rows, row};
+use crate::scenes::{click, perform, picture, pictures};
+use crate::world::{Bench, Start};
 
 /// The form of a new run in a window of this height, filled with these settings; nothing is answered yet.
 pub(crate) fn filled(config: RunConfig, height: f32) -> Bench {

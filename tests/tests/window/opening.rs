@@ -12,9 +12,10 @@ use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::protocol::{Ask, Command};
 
-use crate::pictures::{click, picture};
+use crate::fixtures::{config, row};
+use crate::scenes::{click, picture};
 use crate::sent::Dropped;
-use crate::world::{Bench, Start, config, row, settings};
+use crate::world::{Bench, Start, settings};
 
 fn runs() -> Vec<RunRow> {
     vec![row("a", "A run", RunState::Finished)]

@@ -6,8 +6,9 @@ use egui_kittest::kittest::Queryable as _;
 use engine::config::{LoraConfig, MethodConfig, RunConfig};
 use engine::data::DataPreview;
 
+use crate::fixtures::{config, model_summary, preview_rows};
 use crate::models::{described, filled, previewed, started};
-use crate::world::{Bench, config, model_summary, preview_rows};
+use crate::world::Bench;
 
 /// The form with rows of which the engine tells this.
 fn with_rows(config: RunConfig, preview: DataPreview) -> Bench {

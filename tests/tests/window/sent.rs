@@ -11,8 +11,9 @@ use engine::error::Failure;
 use engine::nn::positions::PositionConvention;
 use engine::protocol::{AdapterFacts, Ask, Command, JobId, Outcome, ProbeReport, Report};
 
-use crate::pictures::click;
-use crate::world::{Bench, Start, row, settings};
+use crate::fixtures::row;
+use crate::scenes::click;
+use crate::world::{Bench, Start, settings};
 
 #[derive(Debug)]
 pub(crate) struct Dropped(pub(crate) PathBuf);

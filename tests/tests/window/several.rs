@@ -8,8 +8,9 @@ use egui_kittest::kittest::Queryable as _;
 use engine::config::{MethodConfig, PromptConfig, PromptTasks, RunConfig};
 use engine::protocol::{AdapterFacts, Ask, Command, GeneratedStream, JobId, Report};
 
-use crate::pictures::{click, perform, picture};
-use crate::world::{Bench, Start, config, detail, preview_rows, row};
+use crate::fixtures::{config, detail, preview_rows, row};
+use crate::scenes::{click, perform, picture};
+use crate::world::{Bench, Start};
 
 fn run(id: &str, name: &str) -> RunRow {
     row(id, name, RunState::Finished)

@@ -11,8 +11,9 @@ use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, Token};
 use engine::protocol::{Ask, Command, JobId, Outcome, Report};
 
-use crate::pictures::{click, train_job, training};
-use crate::world::{Bench, Start, detail, hub_facts, listing, model_summary, row, settings};
+use crate::fixtures::{detail, hub_facts, listing, model_summary, row};
+use crate::scenes::{click, train_job, training};
+use crate::world::{Bench, Start, settings};
 
 #[test]
 fn every_screen_opens_by_its_key_in_both_languages_with_every_control_named() {

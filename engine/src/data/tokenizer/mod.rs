@@ -8,6 +8,7 @@ mod encoding;
 mod files;
 mod growth;
 mod guarded;
+mod roles;
 mod sentence_model;
 mod sentence_piece;
 mod special;
@@ -23,23 +24,13 @@ use tokenizers::{DecoderWrapper, ModelWrapper};
 pub use self::chat::{ChatTemplate, Message, Turn};
 pub use self::encoding::Encoded;
 use self::guarded::guarded;
-use self::special::{Named, ROLES, Settings};
+use self::roles::{USUAL_BEGINS, USUAL_ENDS, USUAL_MASKS, USUAL_PADS, notes, resolve, special_ids, usual};
+use self::special::{ROLES, Settings};
 use super::token_text::{byte_level_bytes, fallback_byte, visible};
 use crate::error::{EngineError, Result};
 use crate::models::load::place;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
-
-/// Ends a text in GPT-2's vocabulary.
-const END_OF_TEXT: &str = "<|endoftext|>";
-/// What usually ends a text, when no file says what does.
-const USUAL_ENDS: [&str; 5] = [END_OF_TEXT, "</s>", "<eos>", "<|end_of_text|>", "[SEP]"];
-/// What usually pads one.
-const USUAL_PADS: [&str; 2] = ["<pad>", "[PAD]"];
-/// What usually begins one.
-const USUAL_BEGINS: [&str; 4] = ["<s>", "<bos>", "<|begin_of_text|>", "[CLS]"];
-/// What usually hides one of its tokens.
-const USUAL_MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 /// A model's tokenizer with the tokens that begin, end and pad a text. A clone shares the vocabulary.
 #[derive(Clone, Debug)]
@@ -235,55 +226,6 @@ impl Tokenizer {
         }
     }
 
-    /// Begins a text, and stands between prompt and target; the end token where the model has no other.
-    pub fn bos(&self) -> u32 {
-        self.0.bos
-    }
-
-    /// Ends a text.
-    pub fn eos(&self) -> u32 {
-        self.0.eos
-    }
-
-    /// Fills up a batch; the end token where the model has no other.
-    pub fn pad(&self) -> u32 {
-        self.0.pad
-    }
-
-    /// What the tokenizer puts before every text: the begin token (LLaMA, OPT), several (GLM), or nothing (GPT-2).
-    pub fn begins_texts(&self) -> &[u32] {
-        &self.0.begins
-    }
-
-    /// The token that a whole text is classified by (`[CLS]`).
-    pub fn cls(&self) -> Option<u32> {
-        self.role("cls")
-    }
-
-    /// The token that ends each of two texts (`[SEP]`).
-    pub fn sep(&self) -> Option<u32> {
-        self.role("sep")
-    }
-
-    /// The token that stands for one that is to be guessed.
-    pub fn mask(&self) -> Option<u32> {
-        self.role("mask")
-    }
-
-    /// The token for what the vocabulary cannot express.
-    pub fn unk(&self) -> Option<u32> {
-        self.role("unk")
-    }
-
-    /// The padding token, where the model has one of its own.
-    pub fn own_pad(&self) -> Option<u32> {
-        self.role("pad")
-    }
-
-    fn role(&self, role: &str) -> Option<u32> {
-        ROLES.iter().zip(self.0.roles).find(|(name, _)| **name == role).and_then(|(_, id)| id)
-    }
-
     /// SHA-256 of all that decides which tokens a text becomes, in hexadecimal.
     ///
     /// # Errors
@@ -305,21 +247,6 @@ impl Tokenizer {
     /// What stands in for what the files do not name, in sentences for people.
     pub fn notes(&self) -> &[Sentence] {
         &self.0.notes
-    }
-
-    /// What encodes to [`Tokenizer::mask`]; empty without one.
-    pub fn mask_text(&self) -> String {
-        self.mask().and_then(|mask| self.0.token(mask)).unwrap_or_default()
-    }
-
-    /// What encodes to [`Tokenizer::bos`].
-    pub fn bos_text(&self) -> &str {
-        &self.0.bos_text
-    }
-
-    /// What encodes to [`Tokenizer::eos`].
-    pub fn eos_text(&self) -> &str {
-        &self.0.eos_text
     }
 }
 
@@ -347,14 +274,6 @@ impl Inner {
     }
 }
 
-fn notes(bos: Option<u32>, pad: Option<u32>, end: &str) -> Vec<Sentence> {
-    let begins =
-        bos.is_none().then(|| sentence!("The tokenizer has no begin token; its end token {end:?} begins texts", end));
-    let pads =
-        pad.is_none().then(|| sentence!("The tokenizer has no padding token; its end token {end:?} pads, masked", end));
-    begins.into_iter().chain(pads).collect()
-}
-
 /// Truncation, padding and dropout are settings of a training run that some files were saved with.
 fn make_deterministic(tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
     guarded(|| tokenizer.with_truncation(None).map(|_| ()))?;
@@ -368,31 +287,6 @@ fn make_deterministic(tokenizer: &mut tokenizers::Tokenizer) -> Result<()> {
         tokenizer.with_model(bpe);
     }
     Ok(())
-}
-
-/// The first of the names that the vocabulary has. A token named by its text is made special if the file forgot to, so
-/// that its text is read as the token.
-fn resolve(tokenizer: &mut tokenizers::Tokenizer, names: &[Named]) -> Option<u32> {
-    names.iter().find_map(|name| match name {
-        Named::Id(id) => tokenizer.id_to_token(*id).map(|_| *id),
-        Named::Text(token) => {
-            let id = tokenizer.token_to_id(&token.content)?;
-            if !special_ids(tokenizer).contains(&id) {
-                guarded(|| tokenizer.add_special_tokens([token.clone()])).ok()?;
-            }
-            Some(id)
-        }
-    })
-}
-
-/// The first of the names that is a special token.
-fn usual(tokenizer: &tokenizers::Tokenizer, names: &[&str]) -> Option<u32> {
-    let special = special_ids(tokenizer);
-    names.iter().filter_map(|name| tokenizer.token_to_id(name)).find(|id| special.contains(id))
-}
-
-fn special_ids(tokenizer: &tokenizers::Tokenizer) -> BTreeSet<u32> {
-    tokenizer.get_added_tokens_decoder().iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect()
 }
 
 fn is_byte_level(tokenizer: &tokenizers::Tokenizer) -> bool {
@@ -418,7 +312,7 @@ fn write_byte_tokenizer(folder: &Path) {
         .filter_map(char::from_u32)
         .filter_map(|c| Some((c.to_string(), json!(super::token_text::byte_of(c)?))))
         .collect();
-    vocab.insert(END_OF_TEXT.to_owned(), json!(256));
+    vocab.insert(roles::END_OF_TEXT.to_owned(), json!(256));
     std::fs::write(folder.join("vocab.json"), Value::from(vocab).to_string()).unwrap();
     std::fs::write(folder.join("merges.txt"), "#version: 0.2\n").unwrap();
 }

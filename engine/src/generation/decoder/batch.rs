@@ -1,0 +1,123 @@
+//! Batches: streams of one model decode together in one cache, padded on the left.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::prompt::{Hidden, Ready};
+use super::streams::StreamState;
+use super::{Decoder, NewToken, in_place_of};
+use crate::error::Result;
+use crate::generation::cache::KvCache;
+use crate::generation::writer::{Writer, cross_cache};
+use crate::models::Model;
+
+/// Room for new tokens that a cache starts with, at most.
+const SPARE_TOKENS: usize = 128;
+
+/// Streams that go through the model together; those that ended stay as idle rows until half of the rows are idle.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) cache: KvCache,
+    /// What cross-attention sees.
+    pub(super) cross: Option<KvCache>,
+    pub(super) model: Option<Rc<Model>>,
+    /// Each has `n_rows` rows.
+    pub(super) streams: Vec<usize>,
+    /// One, or as many as there are beams.
+    pub(super) n_rows: usize,
+}
+
+impl Batch {
+    /// Drops idle rows when half of them are; `false` when none is live.
+    pub(super) fn drop_idle(&mut self, streams: &[StreamState]) -> bool {
+        let live: Vec<usize> =
+            (0..self.streams.len()).filter(|&place| streams[self.streams[place]].end.is_none()).collect();
+        if !live.is_empty() && live.len() * 2 <= self.streams.len() {
+            let rows: Vec<usize> =
+                live.iter().flat_map(|place| place * self.n_rows..(place + 1) * self.n_rows).collect();
+            self.cache.keep(&rows);
+            if let Some(cross) = &mut self.cross {
+                cross.keep(&rows);
+            }
+            self.streams = live.iter().map(|&place| self.streams[place]).collect();
+        }
+        !live.is_empty()
+    }
+
+    /// Each beam's row gets what came before its last token. What cross-attention sees is the same for all.
+    fn reorder(&mut self, streams: &[StreamState]) {
+        let mut rows = Vec::new();
+        for (place, &index) in self.streams.iter().enumerate() {
+            let search = streams[index].search.as_ref().expect("it has beams");
+            rows.extend(search.parents().map(|row| place * self.n_rows + row));
+        }
+        self.cache.reorder(&rows);
+    }
+}
+
+impl Decoder {
+    pub(super) fn form_batches(&mut self) {
+        let exact = self.options.exact_base;
+        let alone = |ready: &Ready| exact && !self.streams[ready.stream].has_slots;
+        let (alone, together): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready).into_iter().partition(alone);
+        let model = |ready: &Ready| self.streams[ready.stream].model.clone();
+        // One batch for each model.
+        let mut groups: Vec<Vec<Ready>> = Vec::new();
+        for row in together {
+            let address = |row: &Ready| model(row).map(|model| Rc::as_ptr(&model).cast::<()>());
+            match groups.iter_mut().find(|group| address(&group[0]) == address(&row)) {
+                Some(group) => group.push(row),
+                None => groups.push(vec![row]),
+            }
+        }
+        let spare = self.options.sampling.max_new_tokens.min(SPARE_TOKENS);
+        let n_rows = self.options.sampling.beams.n_beams;
+        self.batches = groups
+            .into_iter()
+            .chain(alone.into_iter().map(|row| vec![row]))
+            .map(|rows| {
+                let model = model(&rows[0]);
+                let (mut streams, mut own, mut cross) = (Vec::new(), Vec::new(), Vec::new());
+                let mut hidden = Vec::new();
+                for row in rows {
+                    streams.push(row.stream);
+                    own.extend(std::iter::repeat_n(row.own, n_rows));
+                    cross.extend(std::iter::repeat_n(row.cross, n_rows));
+                    hidden.extend(std::iter::repeat_n(row.hidden, n_rows));
+                }
+                let slots = |n: fn(&Hidden) -> usize| hidden.iter().map(|row| row.slots(n(row))).collect();
+                let cache = KvCache::new(&own, spare).hiding(slots(|row| row.own));
+                let cross = cross_cache(cross).map(|cache| cache.hiding(slots(|row| row.cross)));
+                Batch { cache, cross, model, streams, n_rows }
+            })
+            .collect();
+    }
+
+    /// One token for each row of a batch.
+    pub(super) fn advance(&mut self, batch: &mut Batch, model: Writer<'_>, news: &mut Vec<NewToken>) -> Result<()> {
+        let tokens = batch.streams.iter().flat_map(|&index| self.streams[index].last_tokens());
+        let tokens = tokens.map(i64::from).collect();
+        let lengths = batch.cache.lengths();
+        let of = |index: usize| (self.streams[index].n_free, self.streams[index].beside);
+        let free = batch.streams.iter().flat_map(|&index| std::iter::repeat_n(of(index), batch.n_rows));
+        // An idle row has run out of positions perhaps; what it computes is not used.
+        let position =
+            |length: usize, free: usize, beside: usize| (length - beside + free).min(self.n_positions - 1) as i64;
+        let positions = lengths.iter().zip(free).map(|(&length, (free, beside))| position(length, free, beside));
+        let positions = positions.collect();
+        let model = in_place_of(model, batch.model.as_deref())?;
+        let (begun, first) = (Instant::now(), news.len());
+        let logits = model.advance(tokens, positions, &mut batch.cache, batch.cross.as_ref())?; // [streams * n_rows, vocab_size]
+        for (row, &index) in logits.chunks_exact(logits.len() / batch.streams.len()).zip(&batch.streams) {
+            if self.streams[index].end.is_none() {
+                news.push(self.choose(index, row.to_vec())?);
+            }
+        }
+        if batch.n_rows > 1 {
+            batch.reorder(&self.streams);
+        }
+        let secs = begun.elapsed().as_secs_f64();
+        news[first..].iter_mut().for_each(|new| new.secs = secs);
+        Ok(())
+    }
+}

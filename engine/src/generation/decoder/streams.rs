@@ -1,0 +1,190 @@
+//! A stream: its prompt and prefix, checked against the model, and how far it has come.
+
+use std::rc::Rc;
+
+use burn::tensor::Tensor;
+
+use super::{DecoderOptions, EndReason};
+use crate::error::{EngineError, Result};
+use crate::generation::beam::BeamSearch;
+use crate::generation::sampling::Chooser;
+use crate::models::{Conditioning, Model, ModelShape, Site};
+use crate::nn::{LayerKv, past_length};
+use crate::tokens::SOFT;
+use crate::{Sentence, sentence};
+
+/// One text to continue, or one source to write a text from.
+#[derive(Clone, Debug)]
+pub struct DecoderStream {
+    /// At least one token; soft ones stand where the adapter's embeddings go.
+    pub prompt: Vec<u32>,
+    /// The model with changed weights that stands in place of the one that [`Decoder::step`](super::Decoder::step) is given.
+    pub model: Option<Rc<Model>>,
+    /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
+    pub n_free: usize,
+    /// The prefixes: one pair per layer, `[1, n_kv_heads, n_virtual, d_head]`, on the model's device and not tracked.
+    /// The text's positions start where [`Conditioning::n_before`] says: at the decoder's `n_virtual`, as in PEFT, or at 0.
+    pub conditioning: Conditioning,
+    /// 0 leaves slots and soft tokens out and is the base model, 1 takes the prefix as it is; anything else up to 2 scales its
+    /// values, so that what attention brings from the slots changes, and how much attention they get does not (in
+    /// the first layer; later layers see the consequences). Towards 0 this is therefore not the base model.
+    pub strength: f64,
+}
+
+impl DecoderStream {
+    /// A text behind an adapter as it is.
+    pub fn new(prompt: Vec<u32>, conditioning: Conditioning) -> Self {
+        Self { prompt, model: None, n_free: 0, conditioning, strength: 1.0 }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct StreamState {
+    pub(super) prompt: Vec<u32>,
+    /// The prefixes until the prompt is read.
+    pub(super) conditioning: Conditioning,
+    pub(super) model: Option<Rc<Model>>,
+    pub(super) n_free: usize,
+    /// Whether it is anything but the base model.
+    pub(super) has_slots: bool,
+    /// Positions taken when the first new token is chosen: the decoder's slots, if they take any, and the prompt or the
+    /// start token.
+    pub(super) n_before: usize,
+    /// The decoder's slots that take no position.
+    pub(super) beside: usize,
+    /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
+    /// transformers.
+    pub(super) seen: Vec<u32>,
+    pub(super) tokens: Vec<u32>,
+    pub(super) chooser: Chooser,
+    /// Where beams are searched; `tokens` are then those of the best one so far.
+    pub(super) search: Option<BeamSearch>,
+    pub(super) end: Option<EndReason>,
+    /// Logits after the prompt, of a stream without slots.
+    pub(super) base_logits: Option<Vec<f32>>,
+}
+
+impl StreamState {
+    pub(super) fn new(stream: DecoderStream, shape: &ModelShape, options: &DecoderOptions) -> Result<Self> {
+        let setting = |field, reason: Sentence| Err(EngineError::Setting { field, reason });
+        if !(0.0..=2.0).contains(&stream.strength) {
+            return setting("strength", sentence!("must be between 0 and 2"));
+        }
+        if stream.prompt.is_empty() {
+            return setting("prompt", sentence!("must have at least one token"));
+        }
+        let unknown = |token: u32| token as usize >= shape.vocab_size && token < SOFT;
+        if let Some(token) = stream.prompt.iter().find(|&&token| unknown(token)) {
+            let known = shape.vocab_size;
+            return setting(
+                "prompt",
+                sentence!("token {token} is unknown to the model, which has {known}", token, known),
+            );
+        }
+        let mut stream = stream;
+        if stream.strength == 0.0 {
+            stream.prompt.retain(|&token| token < SOFT);
+            (stream.model, stream.n_free) = (None, 0);
+        }
+        let conditioning = scaled(stream.conditioning, stream.strength, shape, options)?;
+        let n_virtual = conditioning.n_before(Site::Decoder) + conditioning.n_infix();
+        let beside = past_length(conditioning.decoder.as_deref()) - n_virtual;
+        let has_slots = stream.model.is_some()
+            || conditioning.soft_prompt.is_some()
+            || Site::ALL.iter().any(|site| conditioning.of(*site).is_some());
+        let overflow = |n_virtual, tokens, n_positions| EngineError::ContextOverflow { n_virtual, tokens, n_positions };
+        let begins = match &options.source {
+            None => stream.prompt.clone(),
+            Some(source) => {
+                let (tokens, n_positions) = (stream.prompt.len(), source.encoder.n_positions);
+                if tokens > n_positions {
+                    return Err(overflow(0, tokens, n_positions));
+                }
+                vec![source.start]
+            }
+        };
+        let n_before = n_virtual + begins.len() + stream.n_free;
+        if n_before > shape.n_positions {
+            return Err(overflow(n_virtual, begins.len(), shape.n_positions));
+        }
+        let room = shape.n_positions.saturating_add(1) - n_before;
+        let has_beams = options.sampling.beams.n_beams > 1;
+        Ok(Self {
+            // A soft token is none that could be said again.
+            seen: begins.into_iter().filter(|&token| token < SOFT).collect(),
+            prompt: stream.prompt,
+            model: stream.model,
+            n_free: stream.n_free,
+            conditioning,
+            has_slots,
+            n_before,
+            beside,
+            tokens: Vec::new(),
+            chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
+            end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
+            base_logits: None,
+            search: has_beams.then(|| BeamSearch::new(options, room)),
+        })
+    }
+
+    /// What its rows take in next.
+    pub(super) fn last_tokens(&self) -> Vec<u32> {
+        match &self.search {
+            Some(search) => search.last_tokens().collect(),
+            None => vec![*self.tokens.last().expect("the first token")],
+        }
+    }
+}
+
+/// The slots that are there at this strength, with their values scaled.
+fn scaled(
+    mut conditioning: Conditioning,
+    strength: f64,
+    shape: &ModelShape,
+    options: &DecoderOptions,
+) -> Result<Conditioning> {
+    conditioning.soft_prompt = match conditioning.soft_prompt.take() {
+        Some(prompt) if strength != 0.0 => Some(if strength == 1.0 { prompt } else { prompt * strength }),
+        _ => None,
+    };
+    for site in Site::ALL {
+        let Some(past) = conditioning.place(site).take() else { continue };
+        let wanted = match (&options.source, site) {
+            (Some(source), Site::Encoder) => &source.encoder,
+            _ => shape,
+        };
+        check_prefix(&past, wanted)?;
+        if strength == 0.0 || past_length(Some(&past)) == 0 {
+            continue;
+        }
+        let scale = |value: Tensor<4>| if strength == 1.0 { value } else { value * strength };
+        let scaled = past.into_iter().map(|slots| LayerKv { key: slots.key, value: scale(slots.value) }).collect();
+        *conditioning.place(site) = Some(scaled);
+    }
+    Ok(conditioning)
+}
+
+fn check_prefix(past: &[LayerKv], shape: &ModelShape) -> Result<()> {
+    let mismatch = |reason| Err(EngineError::AdapterMismatch { reason });
+    if past.len() != shape.n_layers {
+        return mismatch(sentence!(
+            "it has {n_past} layers, the model {n_layers}",
+            n_past = past.len(),
+            n_layers = shape.n_layers
+        ));
+    }
+    let n_virtual = past[0].key.dims()[2];
+    let expected = [1, shape.n_kv_heads, n_virtual, shape.d_head];
+    for slots in past {
+        for found in [slots.key.dims(), slots.value.dims()] {
+            if found != expected {
+                return mismatch(sentence!(
+                    "a layer has keys or values {found}, the model needs {expected}",
+                    found,
+                    expected
+                ));
+            }
+        }
+    }
+    Ok(())
+}
