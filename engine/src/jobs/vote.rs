@@ -11,7 +11,7 @@ use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch, evaluation_batches};
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
@@ -163,7 +163,7 @@ impl Running {
             Some(writing) => writing,
             None => self.begin()?,
         };
-        for new in writing.decoder.step(Writer::try_from(&*self.model.model)?)? {
+        for new in writing.decoder.step(DecoderModel::try_from(&*self.model.model)?)? {
             let logits = new.logits.unwrap_or_default();
             writing.log_probabilities[new.stream] += log_probability(&logits, new.token as usize);
         }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::{DecoderOptions, EndReason};
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
-use crate::generation::sampling::Chooser;
+use crate::generation::sampling::TokenSampler;
 use crate::models::{Conditioning, Model, ModelShape, Site};
 use crate::nn::{LayerKv, past_length};
 use crate::tokens::SOFT;
@@ -56,7 +56,7 @@ pub(super) struct StreamState {
     /// transformers.
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
-    pub(super) chooser: Chooser,
+    pub(super) sampler: TokenSampler,
     /// Where beams are searched; `tokens` are then those of the best one so far.
     pub(super) search: Option<BeamSearch>,
     pub(super) end: Option<EndReason>,
@@ -120,7 +120,7 @@ impl StreamState {
             n_before,
             beside,
             tokens: Vec::new(),
-            chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
+            sampler: TokenSampler::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
             search: has_beams.then(|| BeamSearch::new(options, room)),
