@@ -1,6 +1,5 @@
 //! What each command becomes: a job that advances in bounded steps.
 
-mod ask;
 mod evaluate;
 mod exchange;
 mod generate;
@@ -9,6 +8,7 @@ mod lab;
 mod merge;
 mod neighbors;
 mod probe;
+mod queries;
 mod range;
 mod share;
 mod train;
@@ -27,10 +27,10 @@ use crate::training::Beginning;
 /// The job that answers what is asked; `None` for what is asked about another job.
 pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
     Some(match ask {
-        Ask::ListDevices => ask::devices(),
-        Ask::DescribeModel { folder } => ask::model(folder),
-        Ask::Preview { model, data, task, n_virtual, rows } => ask::preview(model, data, task, n_virtual, rows),
-        Ask::DescribePrefix { adapter, model, initial } => ask::grid(adapter, model, initial),
+        Ask::ListDevices => queries::devices(),
+        Ask::DescribeModel { folder } => queries::model(folder),
+        Ask::Preview { model, data, task, n_virtual, rows } => queries::preview(model, data, task, n_virtual, rows),
+        Ask::DescribePrefix { adapter, model, initial } => queries::grid(adapter, model, initial),
         Ask::Train { folder, config, resume } => {
             let beginning = if resume { Beginning::Resumed } else { Beginning::Fresh };
             Box::new(TrainJob::new(folder, *config, beginning))
@@ -58,6 +58,6 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
 }
 
 /// A job of one step: its answer is one event.
-fn once(work: impl FnOnce(&Session) -> Result<Report> + 'static) -> Box<dyn Job> {
-    Box::new(ask::Once(Some(Box::new(move |session, _| work(session)))))
+fn one_shot(work: impl FnOnce(&Session) -> Result<Report> + 'static) -> Box<dyn Job> {
+    Box::new(queries::OneShot(Some(Box::new(move |session, _| work(session)))))
 }

@@ -1,8 +1,8 @@
 //! The loss of a batch, at labeled positions only. A file for each kind of label.
 
+mod causal;
 mod classes;
 mod masked;
-mod written;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -50,7 +50,7 @@ pub(super) fn nll_of_hidden(
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
     if batch.task.writes() {
-        return written::summed_nll(model, batch, hidden, device);
+        return causal::summed_nll(model, batch, hidden, device);
     }
     let labels = batch.labeled();
     let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;
