@@ -65,7 +65,7 @@ enum Command {
     LrFind(lr_find::RangeArgs),
     /// Hold initial values of a run against each other on its first steps: nothing is written
     #[command(alias = "lab")]
-    CompareInits(compare_inits::LabArgs),
+    CompareInits(compare_inits::CompareInitsArgs),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint

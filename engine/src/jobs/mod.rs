@@ -3,8 +3,8 @@
 mod evaluate;
 mod exchange;
 mod generate;
+mod init_comparison;
 mod job;
-mod lab;
 mod merge;
 mod neighbors;
 mod probe;
@@ -14,8 +14,8 @@ mod share;
 mod train;
 mod vote;
 
+use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
-use self::lab::LabJob;
 use self::range::RangeJob;
 use self::train::TrainJob;
 
@@ -37,7 +37,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         }
         Ask::ResumeOnOthers { folder, config } => Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers)),
         Ask::TestRange { config, range } => Box::new(RangeJob::new(*config, range)),
-        Ask::InitLab { config, plan } => Box::new(LabJob::new(*config, plan)),
+        Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),
         Ask::Evaluate { model, device, precision, adapter, data, task } => {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))

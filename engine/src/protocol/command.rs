@@ -9,7 +9,7 @@ use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
 use crate::nn::Precision;
-use crate::training::{LabPlan, RateRange};
+use crate::training::{InitComparisonPlan, RateRange};
 
 /// Something asked of the engine, under the name its sender chose for the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,13 +70,14 @@ pub enum Ask {
         /// Which rates.
         range: RateRange,
     },
-    /// Hold initial values against each other on the first steps of a run: `Report::LabStep` and `Report::LabScore` …,
-    /// `Report::Lab`. Nothing is written.
-    InitLab {
+    /// Hold initial values against each other on the first steps of a run: `Report::InitStep` and `Report::InitScore` …,
+    /// `Report::InitComparison`. Nothing is written.
+    #[serde(rename = "init_lab")]
+    CompareInits {
         /// The run; its own initial values and seed are not used, but for how the rows are split.
         config: Box<RunConfig>,
         /// Which initial values, how often and how long.
-        plan: LabPlan,
+        plan: InitComparisonPlan,
     },
     /// Stop stepping a job until [`Ask::Continue`]; other jobs go on.
     Pause,

@@ -12,7 +12,7 @@ use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::models::ModelSummary;
 use crate::training::{
-    ClassificationMetrics, EvaluationReport, LabRow, LabScore, LabStep, RangeFindings, RangePoint, RunFacts,
+    ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, RangeFindings, RangePoint, RunFacts,
     SampleReport, StepReport,
 };
 
@@ -71,14 +71,17 @@ pub enum Report {
     RangeStep(RangePoint),
     /// All learning rates were tried that make sense.
     Range(RangeFindings),
-    /// A trial of an init lab did a step.
-    LabStep(LabStep),
-    /// A trial of an init lab was scored, before its first step or after its last, or could not go on.
-    LabScore(LabScore),
-    /// All trials of an init lab are over.
-    Lab {
+    /// A trial of an init comparison did a step.
+    #[serde(rename = "lab_step")]
+    InitStep(InitStep),
+    /// A trial of an init comparison was scored, before its first step or after its last, or could not go on.
+    #[serde(rename = "lab_score")]
+    InitScore(InitScore),
+    /// All trials of an init comparison are over.
+    #[serde(rename = "lab")]
+    InitComparison {
         /// A row for each start, the best first.
-        rows: Vec<LabRow>,
+        rows: Vec<InitRow>,
     },
     /// A job was paused or goes on.
     Paused {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use engine::config::RunConfig;
 use engine::protocol::Ask;
-use engine::training::{LabPlan, RateRange};
+use engine::training::{InitComparisonPlan, RateRange};
 
-use super::state::lab::InitLab;
+use super::state::init_comparison::InitComparison;
 use super::state::preview::{PreviewOf, PreviewQuestion};
 use super::state::range::RangeTest;
 use crate::state::State;
@@ -28,9 +28,9 @@ pub enum NewRunAction {
     /// End that test, or take its curve away.
     EndRange,
     /// Hold initial values against each other on the first steps of a run.
-    CompareStarts(Box<RunConfig>, Box<LabPlan>),
-    /// End that lab, or take its table away.
-    EndLab,
+    CompareStarts(Box<RunConfig>, Box<InitComparisonPlan>),
+    /// End that comparison, or take its table away.
+    EndInitComparison,
 }
 
 impl State {
@@ -57,16 +57,16 @@ impl State {
                 }
             }
             NewRunAction::CompareStarts(config, plan) => {
-                self.new_run.lab.request.stop(&mut self.outbox);
-                let job = self.outbox.ask(Ask::InitLab { config: config.clone(), plan: plan.as_ref().clone() });
-                self.new_run.lab = InitLab::new(config, *plan, job);
+                self.new_run.init_comparison.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::CompareInits { config: config.clone(), plan: plan.as_ref().clone() });
+                self.new_run.init_comparison = InitComparison::new(config, *plan, job);
             }
-            NewRunAction::EndLab => {
-                let lab = &mut self.new_run.lab;
-                if lab.request.is_open() {
-                    lab.request.stop(&mut self.outbox);
+            NewRunAction::EndInitComparison => {
+                let comparison = &mut self.new_run.init_comparison;
+                if comparison.request.is_open() {
+                    comparison.request.stop(&mut self.outbox);
                 } else {
-                    *lab = InitLab::default();
+                    *comparison = InitComparison::default();
                 }
             }
         }

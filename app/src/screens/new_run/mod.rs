@@ -7,7 +7,7 @@ pub mod check;
 mod data;
 mod datasets;
 pub mod form;
-mod lab;
+mod init_comparison;
 mod method;
 mod model;
 mod optimizer;
