@@ -62,7 +62,7 @@ enum Command {
     Train(train::TrainArgs),
     /// Learning-rate range test of a run: nothing is written
     #[command(alias = "range")]
-    LrFind(lr_find::RangeArgs),
+    LrFind(lr_find::LrFindArgs),
     /// Hold initial values of a run against each other on its first steps: nothing is written
     #[command(alias = "lab")]
     CompareInits(compare_inits::CompareInitsArgs),

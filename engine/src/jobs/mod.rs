@@ -5,18 +5,18 @@ mod exchange;
 mod generate;
 mod init_comparison;
 mod job;
+mod lr_range_test;
 mod merge;
 mod neighbors;
 mod probe;
 mod queries;
-mod range;
 mod share;
 mod train;
 mod vote;
 
 use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
-use self::range::RangeJob;
+use self::lr_range_test::LrRangeTestJob;
 use self::train::TrainJob;
 
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
             Box::new(TrainJob::new(folder, *config, beginning))
         }
         Ask::ResumeOnOthers { folder, config } => Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers)),
-        Ask::TestRange { config, range } => Box::new(RangeJob::new(*config, range)),
+        Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
         Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),
         Ask::Evaluate { model, device, precision, adapter, data, task } => {

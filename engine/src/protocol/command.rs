@@ -62,9 +62,10 @@ pub enum Ask {
         /// What to compute.
         config: Box<RunConfig>,
     },
-    /// Try learning rates from low to high on the first steps of a run: `Report::RangeStep` …, `Report::Range`. Nothing
+    /// Try learning rates from low to high on the first steps of a run: `Report::LrRangeStep` …, `Report::LrRange`. Nothing
     /// is written.
-    TestRange {
+    #[serde(rename = "test_range")]
+    TestLrRange {
         /// The run; its own rate and schedule are not used.
         config: Box<RunConfig>,
         /// Which rates.

@@ -12,7 +12,7 @@ use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::models::ModelSummary;
 use crate::training::{
-    ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, RangeFindings, RangePoint, RunFacts,
+    ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
     SampleReport, StepReport,
 };
 
@@ -68,9 +68,10 @@ pub enum Report {
     },
     /// One learning rate was tried.
     #[serde(rename = "rate")]
-    RangeStep(RangePoint),
+    LrRangeStep(LrRangePoint),
     /// All learning rates were tried that make sense.
-    Range(RangeFindings),
+    #[serde(rename = "range")]
+    LrRange(LrRangeFindings),
     /// A trial of an init comparison did a step.
     #[serde(rename = "lab_step")]
     InitStep(InitStep),
