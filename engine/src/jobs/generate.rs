@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use crate::adapters::AdapterState;
-use crate::ballot::log_probability;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
+use crate::ensemble::log_probability;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Hypothesis};
 use crate::jobs::{Job, Outbox, Progress};

@@ -1,5 +1,6 @@
 //! What each command becomes: a job that advances in bounded steps.
 
+mod ensemble;
 mod evaluate;
 mod exchange;
 mod generate;
@@ -12,7 +13,6 @@ mod probe;
 mod queries;
 mod share;
 mod train;
-mod vote;
 
 use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
@@ -42,7 +42,7 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
         Ask::Evaluate { model, device, precision, adapter, data, task } => {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
         }
-        Ask::Vote(request) => Box::new(vote::Vote::new(*request)),
+        Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenerateRequest, JobId, NeighborRequest, VoteRequest};
+use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
@@ -105,8 +105,9 @@ pub enum Ask {
         /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
         task: Option<Task>,
     },
-    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Voted`.
-    Vote(Box<VoteRequest>),
+    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
+    #[serde(rename = "vote")]
+    Ensemble(Box<EnsembleRequest>),
     /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by `Report::Grid`.
     DescribePrefix {
         /// Adapter folder.

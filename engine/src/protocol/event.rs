@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterFacts, GeneratedStream, JobId, ProbeReport, VoteReport};
+use super::{AdapterFacts, EnsembleReport, GeneratedStream, JobId, ProbeReport};
 use crate::Sentence;
 use crate::analysis::{NeighborList, PrefixGrid};
 use crate::data::DataPreview;
@@ -138,7 +138,7 @@ pub enum Report {
     },
     /// Adapters have voted.
     #[serde(rename = "vote")]
-    Voted(Box<VoteReport>),
+    Ensemble(Box<EnsembleReport>),
     /// Norms of a prefix.
     Grid(Box<PrefixGrid>),
     /// Nearest tokens.

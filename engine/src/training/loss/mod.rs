@@ -7,9 +7,9 @@ mod masked;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::ballot::log_probability;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
+use crate::ensemble::log_probability;
 use crate::error::Result;
 use crate::models::{Conditioning, Model, PaddedRows};
 use crate::nn::floats;
