@@ -62,8 +62,8 @@ pub enum Ask {
         /// What to compute.
         config: Box<RunConfig>,
     },
-    /// Try learning rates from low to high on the first steps of a run: `Report::LrRangeStep` …, `Report::LrRange`. Nothing
-    /// is written.
+    /// Try learning rates from low to high on the first steps of a run: `Report::LrRangeStep` …, `Report::LrRange`.
+    /// Nothing is written.
     #[serde(rename = "test_range")]
     TestLrRange {
         /// The run; its own rate and schedule are not used.
@@ -71,8 +71,8 @@ pub enum Ask {
         /// Which rates.
         range: RateRange,
     },
-    /// Hold initial values against each other on the first steps of a run: `Report::InitStep` and `Report::InitScore` …,
-    /// `Report::InitComparison`. Nothing is written.
+    /// Hold initial values against each other on the first steps of a run: `Report::InitStep` and `Report::InitScore`
+    /// …, `Report::InitComparison`. Nothing is written.
     #[serde(rename = "init_lab")]
     CompareInits {
         /// The run; its own initial values and seed are not used, but for how the rows are split.

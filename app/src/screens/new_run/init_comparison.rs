@@ -1,4 +1,5 @@
-//! The init comparison: several initial values held against each other on the first steps of the run, in a window of its own.
+//! The init comparison: several initial values held against each other on the first steps of the run, in a window
+//! of its own.
 
 use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::config::RunConfig;

@@ -156,7 +156,8 @@ impl Decoder {
     /// end brings at least one token. Dropping the decoder between two calls stops it.
     ///
     /// # Errors
-    /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails or the logits are not numbers.
+    /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails or the logits are not
+    /// numbers.
     pub fn step<'a>(&mut self, model: impl Into<DecoderModel<'a>>) -> Result<Vec<NewToken>> {
         let model = model.into();
         if self.read < self.streams.len() {

@@ -18,7 +18,8 @@ use crate::{Sentence, sentence};
 pub struct DecoderStream {
     /// At least one token; soft ones stand where the adapter's embeddings go.
     pub prompt: Vec<u32>,
-    /// The model with changed weights that stands in place of the one that [`Decoder::step`](super::Decoder::step) is given.
+    /// The model with changed weights that stands in place of the one that [`Decoder::step`](super::Decoder::step) is
+    /// given.
     pub model: Option<Rc<Model>>,
     /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
     pub n_free: usize,

@@ -1,4 +1,5 @@
-//! An init comparison from the outside: every start begins where a run with it would, the best is first, and nothing is kept.
+//! An init comparison from the outside: every start begins where a run with it would, the best is first, and nothing
+//! is kept.
 
 use std::path::Path;
 
