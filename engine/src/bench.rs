@@ -23,7 +23,7 @@ use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::write_json;
 use crate::generation::Sampling;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, SourceOptions};
 use crate::models::ModelFolder;
 use crate::models::{BaseModel, GenerationConfig, Model};
 use crate::nn::Precision;
@@ -153,7 +153,7 @@ fn train(
 
 fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figure>> {
     let conditioning = adapter(model, prefix(None), device)?.eval_conditioning();
-    let writer = Writer::try_from(&**model)?;
+    let decoder_model = DecoderModel::try_from(&**model)?;
     let source = match &**model {
         Model::Causal(_) | Model::Encoder(_) => None,
         Model::Seq2Seq(model) => Some(SourceOptions::of(model.as_ref(), &GenerationConfig::default(), 0)),
@@ -169,7 +169,7 @@ fn decode(model: &BaseModel, repeats: usize, device: &Device) -> Result<Vec<Figu
         let mut decoder = Decoder::new(model.shape(), vec![stream], options)?;
         let begun = Instant::now();
         while !decoder.is_done() {
-            decoder.step(writer)?;
+            decoder.step(decoder_model)?;
         }
         milliseconds.push(begun.elapsed().as_secs_f64() * 1e3 / NEW_TOKENS as f64);
     }

@@ -21,12 +21,12 @@
 
 pub mod adapters;
 pub mod analysis;
-pub mod ballot;
 pub mod bench;
 pub mod bundle;
 pub mod config;
 pub mod data;
 pub mod device;
+pub mod ensemble;
 pub mod error;
 pub mod file_kind;
 pub mod files;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::Sentence;
-use crate::analysis::{Geometry, Space, VocabularyBank};
+use crate::analysis::{Geometry, Space, VocabularyIndex};
 use crate::device::{DeviceChoice, Trials};
 use crate::error::Result;
 use crate::loaded_model::LoadedModel;
@@ -21,17 +21,17 @@ pub struct Session {
     last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
     /// What was seen in files that were loaded, and nobody was told yet.
     unsaid: Vec<Sentence>,
-    bank: Option<(String, Rc<VocabularyBank>)>,
+    index: Option<(String, Rc<VocabularyIndex>)>,
     geometries: BTreeMap<TableName, Rc<Geometry>>,
 }
 
-/// A table of the vocabulary's vectors and the space it is seen in: the bank's name, the number of the table.
+/// A table of the vocabulary's vectors and the space it is seen in: the index's name, the number of the table.
 pub type TableName = (String, usize, Space);
 
 impl Session {
     /// Nothing is loaded yet.
     pub fn new(cache: PathBuf, trials: Option<Trials>) -> Self {
-        Self { cache, trials, last: None, unsaid: Vec::new(), bank: None, geometries: BTreeMap::new() }
+        Self { cache, trials, last: None, unsaid: Vec::new(), index: None, geometries: BTreeMap::new() }
     }
 
     /// The model of a folder on a device and in a precision, loaded if it is not there yet.
@@ -66,15 +66,15 @@ impl Session {
     }
 
     /// The vocabulary's keys and values of the model with this hash, if they were used last.
-    pub fn bank(&self, model_hash: &str) -> Option<Rc<VocabularyBank>> {
-        self.bank.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, bank)| Rc::clone(bank))
+    pub fn vocabulary_index(&self, model_hash: &str) -> Option<Rc<VocabularyIndex>> {
+        self.index.as_ref().filter(|(hash, _)| hash == model_hash).map(|(_, index)| Rc::clone(index))
     }
 
-    /// Keeps a checked bank open for the next question.
-    pub fn keep_bank(&mut self, model_hash: String, bank: VocabularyBank) -> Rc<VocabularyBank> {
-        let bank = Rc::new(bank);
-        self.bank = Some((model_hash, Rc::clone(&bank)));
-        bank
+    /// Keeps a checked index open for the next question.
+    pub fn keep_vocabulary_index(&mut self, model_hash: String, index: VocabularyIndex) -> Rc<VocabularyIndex> {
+        let index = Rc::new(index);
+        self.index = Some((model_hash, Rc::clone(&index)));
+        index
     }
 
     /// The space of a table of the model used last: computed once, and then kept as long as the model is.
@@ -86,7 +86,7 @@ impl Session {
     /// Forgets the model that no job uses.
     pub fn unload(&mut self) {
         self.last = None;
-        self.bank = None;
+        self.index = None;
         self.geometries.clear();
     }
 }

@@ -132,7 +132,7 @@ impl Worker {
             Ask::Pause => self.set_paused(id, true),
             Ask::Continue => self.set_paused(id, false),
             Ask::Stop => self.stop(id),
-            Ask::Checkpoint => self.with(id, |active| active.job.checkpoint()),
+            Ask::Checkpoint => self.with(id, |running| running.job.checkpoint()),
             Ask::Unload => self.session.unload(),
             other => {
                 if let Some(job) = jobs::from_ask(other) {
@@ -144,34 +144,34 @@ impl Worker {
     }
 
     fn with(&mut self, id: JobId, change: impl FnOnce(&mut RunningJob)) {
-        if let Some(active) = self.jobs.iter_mut().find(|active| active.id == id) {
-            change(active);
+        if let Some(running) = self.jobs.iter_mut().find(|running| running.id == id) {
+            change(running);
         }
     }
 
     fn set_paused(&mut self, id: JobId, paused: bool) {
-        self.with(id, |active| {
-            active.paused = paused;
-            active.out.send(Report::Paused { paused });
+        self.with(id, |running| {
+            running.paused = paused;
+            running.out.send(Report::Paused { paused });
         });
     }
 
     fn stop(&mut self, id: JobId) {
-        let Some(index) = self.jobs.iter().position(|active| active.id == id) else { return };
-        let active = &mut self.jobs[index];
-        active.paused = false;
-        if !active.job.request_stop() {
-            active.out.send(Report::Finished { outcome: Outcome::Stopped });
+        let Some(index) = self.jobs.iter().position(|running| running.id == id) else { return };
+        let running = &mut self.jobs[index];
+        running.paused = false;
+        if !running.job.request_stop() {
+            running.out.send(Report::Finished { outcome: Outcome::Stopped });
             self.jobs.remove(index);
         }
     }
 
     /// The next job in turn that may be stepped: not paused, and of the training jobs only the first.
     fn next_job(&self) -> Option<usize> {
-        let first_training = self.jobs.iter().position(|active| active.job.is_training());
+        let first_training = self.jobs.iter().position(|running| running.job.is_training());
         let may = |&i: &usize| {
-            let active = &self.jobs[i];
-            !active.paused && (!active.job.is_training() || Some(i) == first_training)
+            let running = &self.jobs[i];
+            !running.paused && (!running.job.is_training() || Some(i) == first_training)
         };
         let n = self.jobs.len();
         (0..n).map(|i| (self.turn + i) % n).find(may)

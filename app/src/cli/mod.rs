@@ -62,10 +62,10 @@ enum Command {
     Train(train::TrainArgs),
     /// Learning-rate range test of a run: nothing is written
     #[command(alias = "range")]
-    LrFind(lr_find::RangeArgs),
+    LrFind(lr_find::LrFindArgs),
     /// Hold initial values of a run against each other on its first steps: nothing is written
     #[command(alias = "lab")]
-    CompareInits(compare_inits::LabArgs),
+    CompareInits(compare_inits::CompareInitsArgs),
     /// List how papers train, for train --preset
     Presets,
     /// Go on with a run from its last checkpoint

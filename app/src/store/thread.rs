@@ -140,13 +140,13 @@ impl StoreThread {
                 closing = Some(done);
                 break;
             }
-            self.obey(request);
+            self.handle(request);
         }
         self.commit();
         closing
     }
 
-    fn obey(&mut self, request: Request) {
+    fn handle(&mut self, request: Request) {
         let again = match &request {
             Request::Record(_) => None,
             other => {

@@ -10,7 +10,7 @@ use eframe::NativeOptions;
 use engine::config::RunConfig;
 use engine::error::{Failure, io_advice, io_reason};
 use engine::files::write_whole;
-use engine::hub::{Hub, HubCommand, HubEvent, Patience, Wishes};
+use engine::hub::{Hub, HubCommand, HubConfig, HubEvent, Timeouts};
 use engine::protocol::{Command, Event};
 use engine::worker::Engine;
 use engine::{Sentence, sentence};
@@ -142,8 +142,8 @@ impl NativeBackend {
         .context("the engine does not start")?;
         let (tell, news) = channel();
         let (wake, hub_events) = (ctx.clone(), tell.clone());
-        let wishes = Wishes { kept_token: kept_token(), ..Wishes::default() };
-        let hub = Hub::spawn(wishes, Patience::default(), move |event: HubEvent| {
+        let config = HubConfig { kept_token: kept_token(), ..HubConfig::default() };
+        let hub = Hub::spawn(config, Timeouts::default(), move |event: HubEvent| {
             // The window may be gone; what was fetched is kept.
             hub_events.send(BackendEvent::Hub(event)).ok();
             wake.request_repaint_after(EVENT_FRAME);

@@ -3,7 +3,6 @@
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.
 
-mod bank;
 mod chance;
 mod changes;
 mod export;
@@ -16,8 +15,8 @@ mod scan;
 mod sites;
 mod table;
 mod vocabulary;
+mod vocabulary_index;
 
-pub use bank::VocabularyBank;
 pub use changes::weight_changes;
 pub use export::{Asked, export_neighbors, neighbors_table};
 pub use geometry::Geometry;
@@ -27,6 +26,7 @@ pub use report::{Neighbor, NeighborList, PrefixGrid, VocabularyScores, WeightCha
 pub use sites::SiteStack;
 pub use table::Table;
 pub use vocabulary::{VocabularyBuilder, VocabularyStep};
+pub use vocabulary_index::VocabularyIndex;
 
 use burn::tensor::Tensor;
 

@@ -10,10 +10,10 @@ use std::rc::Rc;
 
 use burn::tensor::Tensor;
 
-use super::bank::VocabularyBank;
 use super::geometry::Geometry;
 use super::scan::{Found, Near, Scan};
 use super::table::Table;
+use super::vocabulary_index::VocabularyIndex;
 use crate::analysis::{Metric, Neighbor, NeighborList, Side, VocabularyScores};
 use crate::error::{EngineError, Result};
 use crate::nn::LayerKv;
@@ -94,25 +94,25 @@ impl NeighborSearch {
     /// for people.
     ///
     /// # Errors
-    /// [`EngineError::AdapterMismatch`] when the bank is that of a model of another shape.
+    /// [`EngineError::AdapterMismatch`] when the index is that of a model of another shape.
     pub fn step(
         &mut self,
-        bank: &VocabularyBank,
+        index: &VocabularyIndex,
         geometry: impl FnOnce(usize) -> Rc<Geometry>,
         text: &dyn Fn(u32) -> String,
     ) -> Result<Vec<NeighborList>> {
         let Some((layer, cells)) = self.layers.pop_front() else {
             return Ok(Vec::new());
         };
-        if layer >= bank.n_layers() || cells.iter().any(|cell| cell.vector.len() != bank.width()) {
+        if layer >= index.n_layers() || cells.iter().any(|cell| cell.vector.len() != index.width()) {
             let reason = sentence!(
                 "the model has {n_layers} layers of width {width}",
-                n_layers = bank.n_layers(),
-                width = bank.width()
+                n_layers = index.n_layers(),
+                width = index.width()
             );
             return Err(EngineError::AdapterMismatch { reason });
         }
-        let table = Table::Half(bank.table(layer, self.side));
+        let table = Table::Half(index.table(layer, self.side));
         Ok(nearest_tokens(table, &geometry(layer), layer, &cells, self.metric, self.top, text))
     }
 }

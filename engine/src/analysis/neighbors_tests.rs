@@ -160,11 +160,11 @@ fn a_broken_prefix_has_no_neighbors() {
     }
 }
 
-fn bank(model: &TinyModel, folder: &Path) -> VocabularyBank {
+fn index(model: &TinyModel, folder: &Path) -> VocabularyIndex {
     let mut builder = VocabularyBuilder::new(folder, model.shape(), "hash");
     loop {
-        if let VocabularyStep::Done(bank) = builder.step(model).unwrap() {
-            return bank;
+        if let VocabularyStep::Done(index) = builder.step(model).unwrap() {
+            return index;
         }
     }
 }
@@ -174,9 +174,9 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
     let shape = ModelShape { vocab_size: 900, ..TinyModel::new(1).shape().clone() };
     let model = TinyModel::of(shape, 12);
     let folder = tempfile::tempdir().unwrap();
-    let bank = bank(&model, folder.path());
+    let index = index(&model, folder.path());
     let tokens = [5_i64, 17, 899];
-    // Each token alone at position 0, as the bank has it; then side by side as one prefix.
+    // Each token alone at position 0, as the index has it; then side by side as one prefix.
     let device = model.embeddings().device();
     let texts = Tensor::from_data(TensorData::new(tokens.to_vec(), [3, 1]), &device);
     let mut pass = ForwardPass::of_texts(model.stack(), texts).keeping_kv();
@@ -192,8 +192,9 @@ fn a_prefix_made_of_tokens_finds_these_tokens() {
             let mut search = NeighborSearch::new(&prefix, Some(&initial), &[], &[], side, metric, 5).unwrap();
             assert_eq!((search.layers_left(), search.next_layer()), (2, Some(0)));
             while search.next_layer().is_some() {
-                let geometry = |layer| Rc::new(Geometry::of(Table::Half(bank.table(layer, side)), bank.width(), space));
-                let lists = search.step(&bank, geometry, &name).unwrap();
+                let geometry =
+                    |layer| Rc::new(Geometry::of(Table::Half(index.table(layer, side)), index.width(), space));
+                let lists = search.step(&index, geometry, &name).unwrap();
                 for (list, token) in lists.iter().zip(tokens) {
                     let nearest = &list.nearest[0];
                     assert_eq!(i64::from(nearest.token), token);

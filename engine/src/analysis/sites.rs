@@ -1,4 +1,4 @@
-//! A model as the vocabulary's bank asks one: every token alone, at the sites that an adapter has.
+//! A model as the vocabulary index asks one: every token alone, at the sites that an adapter has.
 
 use burn::tensor::{Device, Int, Tensor};
 

@@ -14,7 +14,7 @@ const LANES: usize = 8;
 /// One vector per token, row by row.
 #[derive(Clone, Copy, Debug)]
 pub enum Table<'a> {
-    /// A bank's.
+    /// A index's.
     Half(&'a [f16]),
     /// Input embeddings.
     Full(&'a [f32]),

@@ -1,4 +1,4 @@
-//! The bank: the keys and values that every token of the vocabulary produces in every layer when it is run alone, at
+//! The index: the keys and values that every token of the vocabulary produces in every layer when it is run alone, at
 //! position 0. The space in which a prefix's keys and values have neighbors.
 //!
 //! It is computed block by block and kept in one file per model. A file that is damaged or belongs to something else is
@@ -13,7 +13,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use tempfile::NamedTempFile;
 
-use super::bank::{Checksum, Layout, VocabularyBank};
+use super::vocabulary_index::{Checksum, Layout, VocabularyIndex};
 use crate::error::{EngineError, IoAction, Result};
 use crate::models::{KvSource, ModelShape};
 use crate::sentence;
@@ -21,7 +21,7 @@ use crate::sentence;
 /// Tokens in one step.
 const BLOCK: usize = 512;
 
-/// Opens a model's bank, or builds it, in bounded steps.
+/// Opens a model's index, or builds it, in bounded steps.
 #[derive(Debug)]
 pub struct VocabularyBuilder {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub struct VocabularyBuilder {
 #[derive(Debug)]
 enum State {
     Opening,
-    Checking { bank: VocabularyBank, table: usize },
+    Checking { index: VocabularyIndex, table: usize },
     Building { file: NamedTempFile, checksums: Vec<Checksum>, tokens: usize },
     Done,
 }
@@ -42,8 +42,8 @@ enum State {
 pub enum VocabularyStep {
     /// Share done, 0 to 1.
     Share(f32),
-    /// The bank is there.
-    Done(VocabularyBank),
+    /// The index is there.
+    Done(VocabularyIndex),
 }
 
 impl VocabularyBuilder {
@@ -57,7 +57,7 @@ impl VocabularyBuilder {
         }
     }
 
-    /// Where the bank is kept.
+    /// Where the index is kept.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -69,24 +69,24 @@ impl VocabularyBuilder {
     /// fails.
     ///
     /// # Panics
-    /// After it returned the bank.
+    /// After it returned the index.
     pub fn step(&mut self, model: &(impl KvSource + ?Sized)) -> Result<VocabularyStep> {
         let n_tables = 2 * self.layout.n_layers;
         match std::mem::replace(&mut self.state, State::Done) {
             State::Opening => {
-                self.state = match VocabularyBank::open(&self.path, &self.layout)? {
-                    Some(bank) => State::Checking { bank, table: 0 },
+                self.state = match VocabularyIndex::open(&self.path, &self.layout)? {
+                    Some(index) => State::Checking { index, table: 0 },
                     None => self.start()?,
                 };
                 Ok(VocabularyStep::Share(0.0))
             }
-            State::Checking { bank, table } if table == n_tables => Ok(VocabularyStep::Done(bank)),
-            State::Checking { bank, table } if bank.is_intact(table) => {
-                self.state = State::Checking { bank, table: table + 1 };
+            State::Checking { index, table } if table == n_tables => Ok(VocabularyStep::Done(index)),
+            State::Checking { index, table } if index.is_intact(table) => {
+                self.state = State::Checking { index, table: table + 1 };
                 Ok(VocabularyStep::Share((table + 1) as f32 / n_tables as f32))
             }
             State::Checking { .. } => {
-                tracing::warn!(path = %self.path.display(), "the vocabulary bank is damaged and is built anew");
+                tracing::warn!(path = %self.path.display(), "the vocabulary index is damaged and is built anew");
                 self.state = self.start()?;
                 Ok(VocabularyStep::Share(0.0))
             }
@@ -99,7 +99,7 @@ impl VocabularyBuilder {
                 self.state = State::Building { file, checksums, tokens: end };
                 Ok(VocabularyStep::Share(end as f32 / self.layout.vocab_size as f32))
             }
-            State::Done => panic!("the bank was handed out"),
+            State::Done => panic!("the index was handed out"),
         }
     }
 
@@ -138,16 +138,16 @@ impl VocabularyBuilder {
         Ok(())
     }
 
-    fn finish(&self, mut file: NamedTempFile, checksums: &[Checksum]) -> Result<VocabularyBank> {
+    fn finish(&self, mut file: NamedTempFile, checksums: &[Checksum]) -> Result<VocabularyIndex> {
         let checksums: Vec<u8> = checksums.iter().flat_map(Checksum::bytes).collect();
         file.seek(SeekFrom::Start(self.layout.offset(2 * self.layout.n_layers) as u64))
             .and_then(|_| file.write_all(&checksums))
             .map_err(EngineError::io(IoAction::Write, &self.path))?;
         // Not synced to the disk: that may take long, and after a power cut the checksums tell.
         file.persist(&self.path).map_err(|error| EngineError::io(IoAction::Write, &self.path)(error.error))?;
-        let bank = VocabularyBank::open(&self.path, &self.layout)?;
-        bank.ok_or_else(|| EngineError::Malformed {
-            what: sentence!("the vocabulary bank"),
+        let index = VocabularyIndex::open(&self.path, &self.layout)?;
+        index.ok_or_else(|| EngineError::Malformed {
+            what: sentence!("the vocabulary index"),
             path: self.path.clone(),
             reason: sentence!("it was changed while it was written"),
         })
@@ -161,11 +161,11 @@ mod tests {
     use crate::generation::tiny::TinyModel;
     use crate::models::{CausalModel, ForwardPass};
 
-    fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyBank, PathBuf, usize) {
+    fn build(cache: &Path, model: &TinyModel, hash: &str) -> (VocabularyIndex, PathBuf, usize) {
         let mut builder = VocabularyBuilder::new(cache, model.shape(), hash);
         for steps in 1.. {
-            if let VocabularyStep::Done(bank) = builder.step(model).unwrap() {
-                return (bank, builder.path().to_owned(), steps);
+            if let VocabularyStep::Done(index) = builder.step(model).unwrap() {
+                return (index, builder.path().to_owned(), steps);
             }
         }
         unreachable!()
@@ -180,7 +180,7 @@ mod tests {
     fn each_row_is_what_the_token_produces_alone() {
         let model = large();
         let folder = tempfile::tempdir().unwrap();
-        let (bank, path, steps) = build(folder.path(), &model, "abc");
+        let (index, path, steps) = build(folder.path(), &model, "abc");
         assert_eq!(steps, 1 + 3 + 1);
         for token in [0_usize, 511, 512, 1099] {
             let device = model.embeddings().device();
@@ -190,7 +190,7 @@ mod tests {
             let kv = pass.take_kv();
             for (layer, slots) in kv.iter().enumerate() {
                 for (side, slots) in [(Side::Key, &slots.key), (Side::Value, &slots.value)] {
-                    let row = &bank.table(layer, side)[token * bank.width()..][..bank.width()];
+                    let row = &index.table(layer, side)[token * index.width()..][..index.width()];
                     for (ours, exact) in row.iter().zip(super::super::rows(slots).unwrap()) {
                         assert!((ours.to_f32() - exact).abs() <= exact.abs() / 1024.0 + 1e-5);
                     }
@@ -206,9 +206,9 @@ mod tests {
     fn an_intact_file_is_used_and_a_damaged_or_foreign_one_is_built_anew() {
         let model = large();
         let folder = tempfile::tempdir().unwrap();
-        let (bank, path, built) = build(folder.path(), &model, "abc");
-        let expected = bank.table(1, Side::Value).to_vec();
-        drop(bank);
+        let (index, path, built) = build(folder.path(), &model, "abc");
+        let expected = index.table(1, Side::Value).to_vec();
+        drop(index);
         let (_, _, opened) = build(folder.path(), &model, "abc");
         assert_eq!(opened, 1 + 4 + 1);
 
@@ -222,9 +222,9 @@ mod tests {
         foreign[20] ^= 1;
         for bad in [&flipped, &swapped, &foreign, &good[..good.len() - 1].to_vec(), &Vec::new()] {
             std::fs::write(&path, bad).unwrap();
-            let (bank, _, steps) = build(folder.path(), &model, "abc");
+            let (index, _, steps) = build(folder.path(), &model, "abc");
             assert!(steps >= built);
-            assert_eq!(bank.table(1, Side::Value), expected);
+            assert_eq!(index.table(1, Side::Value), expected);
         }
         let (_, other, _) = build(folder.path(), &model, "abd");
         assert_ne!(other, path);

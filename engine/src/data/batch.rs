@@ -1,7 +1,7 @@
 //! Rows of similar length together, and what a model is given of them.
 
 use super::encode::Example;
-use super::order::{Purpose, shuffled};
+use super::shuffle::{Purpose, shuffled};
 use crate::config::Task;
 
 /// The label of a position that has none, as Hugging Face writes it.

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::classification::classes_of;
 use super::columns::{self, Roles};
 use super::conversation::{check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
-use super::labeled::classes_of;
 use super::mixture::joined;
-use super::order::{Purpose, shuffled};
 use super::prompts::Prompts;
 use super::reader::read_table;
 use super::report::{DataReport, unknown_token};
+use super::shuffle::{Purpose, shuffled};
 use super::soft;
 use super::table::Table;
 use super::tasks::{assign, tasks_of};

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::columns::Roles;
 use super::prompts::{Prompts, Texts, beginning};
+use super::seq2seq::{target_tokens, within};
 use super::soft;
-use super::source_target::{target_tokens, within};
 use super::table::{Problem, Row, Table};
 use super::template::{Fields, RenderError};
 use super::tokenizer::Tokenizer;

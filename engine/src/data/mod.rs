@@ -4,6 +4,7 @@
 //! Nothing here knows a device or a tensor.
 
 mod batch;
+mod classification;
 mod columns;
 mod conll;
 mod conversation;
@@ -12,16 +13,15 @@ mod delimited;
 mod encode;
 mod file_kind;
 mod json_forms;
-mod labeled;
 mod lines;
 mod mixture;
-mod order;
 mod preview;
 mod prompts;
 mod reader;
 mod report;
+mod seq2seq;
+mod shuffle;
 mod soft;
-mod source_target;
 mod span_template;
 mod stream;
 mod table;
@@ -42,7 +42,7 @@ pub use preview::{DataPreview, TokenRow, preview};
 pub use prompts::{Prompts, plain_prompt};
 pub use reader::{check_file, read_table};
 pub use report::DataReport;
-pub use source_target::source_tokens;
+pub use seq2seq::source_tokens;
 pub use span_template::settled;
 pub use stream::StreamDecoder;
 pub use table::{Problem, Row, Table};

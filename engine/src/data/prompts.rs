@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::seq2seq::within;
 use super::soft;
-use super::source_target::within;
 use super::template::{Fields, RenderError, Templates};
 use super::tokenizer::{ChatTemplate, Encoded, Message, Tokenizer, Turn};
 use crate::config::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Task};

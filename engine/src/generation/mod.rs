@@ -9,16 +9,16 @@ mod beam_tests;
 mod cache;
 mod config;
 mod decoder;
+mod decoder_model;
 mod sampling;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod tiny;
-mod writer;
 
 pub use beam::Hypothesis;
 pub use cache::{KvCache, Segments};
 pub use config::{Beams, EarlyStopping, Sampling};
 pub use decoder::{Decoder, DecoderOptions, DecoderStream, EndReason, NewToken, plain_logits};
-pub use sampling::{Chooser, check_sampling};
-pub use writer::{SourceOptions, Writer};
+pub use decoder_model::{DecoderModel, SourceOptions};
+pub use sampling::{TokenSampler, check_sampling};

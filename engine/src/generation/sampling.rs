@@ -14,13 +14,13 @@ use crate::sentence;
 /// Chooses the tokens of one stream. Each stream has a random state of its own, and takes one number per token: the
 /// same seed gives the same text, whatever else is in the batch.
 #[derive(Clone, Debug)]
-pub struct Chooser {
+pub struct TokenSampler {
     sampling: Sampling,
     no_repeat_ngram: usize,
     random: ChaCha8Rng,
 }
 
-impl Chooser {
+impl TokenSampler {
     /// `no_repeat_ngram` forbids that any n tokens in a row come twice; 0 allows everything.
     pub fn new(sampling: &Sampling, no_repeat_ngram: usize) -> Self {
         Self { sampling: sampling.clone(), no_repeat_ngram, random: ChaCha8Rng::seed_from_u64(sampling.seed) }
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_maximum() {
-        let mut chooser = Chooser::new(&Sampling::default(), 0);
-        assert_eq!(chooser.choose(&mut [0.0, 3.0, 3.0, 1.0], &[]).unwrap(), 1);
+        let mut sampler = TokenSampler::new(&Sampling::default(), 0);
+        assert_eq!(sampler.choose(&mut [0.0, 3.0, 3.0, 1.0], &[]).unwrap(), 1);
     }
 
     #[test]
@@ -239,10 +239,10 @@ mod tests {
     #[test]
     fn draws_follow_the_probabilities() {
         let logits = [0.1_f32.ln(), 0.2_f32.ln(), 0.7_f32.ln()];
-        let mut chooser = Chooser::new(&sampling(), 0);
+        let mut sampler = TokenSampler::new(&sampling(), 0);
         let mut counts = [0_usize; 3];
         for _ in 0..10_000 {
-            counts[chooser.choose(&mut logits.clone(), &[]).unwrap() as usize] += 1;
+            counts[sampler.choose(&mut logits.clone(), &[]).unwrap() as usize] += 1;
         }
         for (count, expected) in counts.iter().zip([1000.0, 2000.0, 7000.0]) {
             assert!((*count as f64 - expected).abs() < 200.0, "{counts:?}");
@@ -252,8 +252,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_tokens() {
         let run = |seed| {
-            let mut chooser = Chooser::new(&Sampling { seed, ..sampling() }, 0);
-            (0..50).map(|_| chooser.choose(&mut [0.0; 100], &[]).unwrap()).collect::<Vec<_>>()
+            let mut sampler = TokenSampler::new(&Sampling { seed, ..sampling() }, 0);
+            (0..50).map(|_| sampler.choose(&mut [0.0; 100], &[]).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
@@ -261,10 +261,10 @@ mod tests {
 
     #[test]
     fn broken_logits_and_settings_are_errors() {
-        let mut chooser = Chooser::new(&sampling(), 0);
-        assert!(chooser.choose(&mut [0.0, f32::NAN], &[]).is_err());
-        assert!(chooser.choose(&mut [f32::NEG_INFINITY; 2], &[]).is_err());
-        assert_eq!(chooser.choose(&mut [0.0, f32::INFINITY], &[]).unwrap(), 1);
+        let mut sampler = TokenSampler::new(&sampling(), 0);
+        assert!(sampler.choose(&mut [0.0, f32::NAN], &[]).is_err());
+        assert!(sampler.choose(&mut [f32::NEG_INFINITY; 2], &[]).is_err());
+        assert_eq!(sampler.choose(&mut [0.0, f32::INFINITY], &[]).unwrap(), 1);
         assert!(check_sampling(&Sampling { top_p: 1.5, ..sampling() }).is_err());
         assert!(check_sampling(&Sampling { temperature: f64::NAN, ..sampling() }).is_err());
         assert!(check_sampling(&Sampling { repetition_penalty: 0.0, ..sampling() }).is_err());

@@ -54,9 +54,9 @@ pub enum TokenSource {
     Shared,
 }
 
-/// What somebody chose; what was not chosen follows from the environment.
+/// Settings of the hub that somebody chose; what was not chosen follows from the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct HubConfig {
     /// Address of the hub or of a mirror.
     pub endpoint: Option<String>,
     /// A file with a token, named for this once: it goes before the environment.
@@ -93,12 +93,12 @@ impl Access {
     ///
     /// # Errors
     /// The endpoint is no address, or the named file of a token cannot be read.
-    pub fn find(wishes: &Wishes) -> Result<Self, HubError> {
-        Self::from(wishes, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    pub fn find(config: &HubConfig) -> Result<Self, HubError> {
+        Self::from(config, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    fn from(wishes: &Wishes, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, HubError> {
-        let chosen = wishes.endpoint.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    fn from(config: &HubConfig, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, HubError> {
+        let chosen = config.endpoint.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         let endpoint = chosen.or_else(|| env("HF_ENDPOINT")).unwrap_or_else(|| ENDPOINT.to_owned());
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let is_address = endpoint.starts_with("https://") || endpoint.starts_with("http://");
@@ -106,10 +106,10 @@ impl Access {
             return Err(HubError::BadEndpoint { endpoint });
         }
         let home = home(env);
-        let (token, source) = token(wishes, env, &home)?;
+        let (token, source) = token(config, env, &home)?;
         let is_set = |name| env(name).is_some_and(|v| ["1", "ON", "YES", "TRUE"].contains(&v.to_uppercase().as_str()));
         let offline = is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE");
-        let cache = wishes.cache.clone().unwrap_or_else(|| cache(env, &home));
+        let cache = config.cache.clone().unwrap_or_else(|| cache(env, &home));
         Ok(Self { endpoint, token, source, cache, offline })
     }
 
@@ -151,11 +151,11 @@ fn expand(path: &str) -> PathBuf {
 }
 
 fn token(
-    wishes: &Wishes,
+    config: &HubConfig,
     env: &dyn Fn(&str) -> Option<String>,
     home: &Path,
 ) -> Result<(Option<Token>, TokenSource), HubError> {
-    if let Some(path) = &wishes.token_file {
+    if let Some(path) = &config.token_file {
         return Ok((in_file(path)?, TokenSource::Own));
     }
     for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
@@ -164,7 +164,7 @@ fn token(
         }
     }
     let shared = env("HF_TOKEN_PATH").map_or_else(|| home.join("token"), |path| expand(&path));
-    for (path, source) in [(wishes.kept_token.as_deref(), TokenSource::Own), (Some(&*shared), TokenSource::Shared)] {
+    for (path, source) in [(config.kept_token.as_deref(), TokenSource::Own), (Some(&*shared), TokenSource::Shared)] {
         let token = path.filter(|path| path.is_file()).map(in_file).transpose()?.flatten();
         if token.is_some() {
             return Ok((token, source));
@@ -221,14 +221,14 @@ mod tests {
 
     use super::*;
 
-    fn found(wishes: &Wishes, env: &[(&str, &str)]) -> Access {
+    fn found(config: &HubConfig, env: &[(&str, &str)]) -> Access {
         let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Access::from(wishes, &|name| env.get(name).cloned()).unwrap()
+        Access::from(config, &|name| env.get(name).cloned()).unwrap()
     }
 
     #[test]
     fn the_cache_is_where_python_has_it() {
-        let cache = |env: &[(&str, &str)]| found(&Wishes::default(), env).cache;
+        let cache = |env: &[(&str, &str)]| found(&HubConfig::default(), env).cache;
         assert_eq!(cache(&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")]), Path::new("/c"));
         assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HOME", "/h")]), Path::new("/old"));
         assert_eq!(cache(&[("HF_HOME", "/h")]), Path::new("/h/hub"));
@@ -238,15 +238,15 @@ mod tests {
 
     #[test]
     fn a_choice_goes_before_the_environment_and_that_before_the_hub() {
-        let mirror = Wishes { endpoint: Some("https://mirror.example/".to_owned()), ..Wishes::default() };
+        let mirror = HubConfig { endpoint: Some("https://mirror.example/".to_owned()), ..HubConfig::default() };
         let env = [("HF_ENDPOINT", "http://127.0.0.1:9"), ("HF_HUB_OFFLINE", "1")];
         assert_eq!(found(&mirror, &env).endpoint, "https://mirror.example");
-        assert_eq!(found(&Wishes::default(), &env).endpoint, "http://127.0.0.1:9");
-        assert!(found(&Wishes::default(), &env).offline && !found(&Wishes::default(), &[]).offline);
-        assert_eq!(found(&Wishes::default(), &[]).endpoint, ENDPOINT);
+        assert_eq!(found(&HubConfig::default(), &env).endpoint, "http://127.0.0.1:9");
+        assert!(found(&HubConfig::default(), &env).offline && !found(&HubConfig::default(), &[]).offline);
+        assert_eq!(found(&HubConfig::default(), &[]).endpoint, ENDPOINT);
         for endpoint in ["mirror.example", "file:///etc", "https://"] {
-            let wishes = Wishes { endpoint: Some(endpoint.to_owned()), ..Wishes::default() };
-            let error = Access::from(&wishes, &|_| None).unwrap_err();
+            let config = HubConfig { endpoint: Some(endpoint.to_owned()), ..HubConfig::default() };
+            let error = Access::from(&config, &|_| None).unwrap_err();
             assert!(matches!(error, HubError::BadEndpoint { .. }), "{endpoint}");
         }
     }
@@ -266,16 +266,16 @@ mod tests {
         fs::create_dir_all(&home).unwrap();
         fs::write(home.join("token"), "hf_shared").unwrap();
         let home = home.to_string_lossy().into_owned();
-        let wishes = Wishes { kept_token: Some(path.clone()), ..Wishes::default() };
-        let access = found(&wishes, &[("HF_HOME", &home)]);
+        let config = HubConfig { kept_token: Some(path.clone()), ..HubConfig::default() };
+        let access = found(&config, &[("HF_HOME", &home)]);
         assert_eq!((access.token.as_ref(), access.source), (Some(&token), TokenSource::Own));
         assert!(!format!("{access:?}").contains("secret"));
-        assert_eq!(found(&wishes, &[("HF_TOKEN", "hf_env")]).source, TokenSource::Environment);
-        let named = Wishes { token_file: Some(path.clone()), ..Wishes::default() };
+        assert_eq!(found(&config, &[("HF_TOKEN", "hf_env")]).source, TokenSource::Environment);
+        let named = HubConfig { token_file: Some(path.clone()), ..HubConfig::default() };
         assert_eq!(found(&named, &[("HF_TOKEN", "hf_env")]).source, TokenSource::Own);
         keep_token(&path, None).unwrap();
         keep_token(&path, None).unwrap();
-        assert_eq!(found(&wishes, &[("HF_HOME", &home)]).source, TokenSource::Shared);
+        assert_eq!(found(&config, &[("HF_HOME", &home)]).source, TokenSource::Shared);
         assert!(Token::new("a\nb").is_none() && Token::new("  ").is_none());
     }
 
@@ -284,18 +284,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         fs::write(&path, "hf_one\nhf_two\n").unwrap();
-        for wishes in [
-            Wishes { token_file: Some(path.clone()), ..Wishes::default() },
-            Wishes { kept_token: Some(path.clone()), ..Wishes::default() },
+        for config in [
+            HubConfig { token_file: Some(path.clone()), ..HubConfig::default() },
+            HubConfig { kept_token: Some(path.clone()), ..HubConfig::default() },
         ] {
-            let error = Access::from(&wishes, &|_| None).unwrap_err().to_string();
+            let error = Access::from(&config, &|_| None).unwrap_err().to_string();
             assert!(error.contains("2 lines") && !error.contains("hf_one"), "{error}");
         }
         let env = |name: &str| (name == "HF_TOKEN").then(|| "hf one".to_owned());
-        let error = Access::from(&Wishes::default(), &env).unwrap_err().to_string();
+        let error = Access::from(&HubConfig::default(), &env).unwrap_err().to_string();
         assert!(error.contains("HF_TOKEN") && !error.contains("hf one"), "{error}");
         fs::write(&path, " \n").unwrap();
-        let wishes = Wishes { kept_token: Some(path), ..Wishes::default() };
-        assert_eq!(found(&wishes, &[("HF_HOME", "/nowhere")]).source, TokenSource::None);
+        let config = HubConfig { kept_token: Some(path), ..HubConfig::default() };
+        assert_eq!(found(&config, &[("HF_HOME", "/nowhere")]).source, TokenSource::None);
     }
 }

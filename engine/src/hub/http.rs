@@ -10,7 +10,7 @@ use ureq::http::{Response, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::access::{Access, Token};
-use super::{HubError, Watch};
+use super::{HubError, TransferMonitor};
 use crate::error::IoAction;
 use crate::{Sentence, sentence};
 
@@ -109,7 +109,12 @@ impl Client {
     ///
     /// # Errors
     /// [`HubError::Unreachable`], [`HubError::BadAnswer`], [`HubError::Cancelled`]. Any status is an answer.
-    pub(super) fn get(&self, url: &str, from: u64, watch: &mut Watch<'_>) -> Result<(Head, Answer), HubError> {
+    pub(super) fn get(
+        &self,
+        url: &str,
+        from: u64,
+        monitor: &mut TransferMonitor<'_>,
+    ) -> Result<(Head, Answer), HubError> {
         let (tell, messages) = sync_channel(WAITING);
         let request = Request {
             agent: self.agent.clone(),
@@ -127,7 +132,7 @@ impl Client {
             })
             .map_err(HubError::io(IoAction::Start, "a thread"))?;
         let answer = Answer { messages };
-        match answer.next(watch)? {
+        match answer.next(monitor)? {
             Message::Head(head) => Ok((head, answer)),
             Message::End(Err(error)) => Err(error),
             Message::Piece(_) | Message::End(Ok(())) => Err(HubError::Cancelled),
@@ -136,14 +141,14 @@ impl Client {
 }
 
 impl Answer {
-    fn next(&self, watch: &mut Watch<'_>) -> Result<Message, HubError> {
+    fn next(&self, monitor: &mut TransferMonitor<'_>) -> Result<Message, HubError> {
         loop {
-            if watch.is_cancelled() {
+            if monitor.is_cancelled() {
                 return Err(HubError::Cancelled);
             }
             match self.messages.recv_timeout(LOOK) {
                 Ok(message) => return Ok(message),
-                Err(RecvTimeoutError::Timeout) => watch.nothing_arrives(),
+                Err(RecvTimeoutError::Timeout) => monitor.nothing_arrives(),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(HubError::Io {
                         action: IoAction::Read,
@@ -159,8 +164,8 @@ impl Answer {
     ///
     /// # Errors
     /// [`HubError::Unreachable`] when the connection was cut, [`HubError::Cancelled`].
-    pub(super) fn piece(&self, watch: &mut Watch<'_>) -> Result<Option<Vec<u8>>, HubError> {
-        match self.next(watch)? {
+    pub(super) fn piece(&self, monitor: &mut TransferMonitor<'_>) -> Result<Option<Vec<u8>>, HubError> {
+        match self.next(monitor)? {
             Message::Piece(piece) => Ok(Some(piece)),
             Message::End(Ok(())) => Ok(None),
             Message::End(Err(error)) => Err(error),
@@ -169,9 +174,14 @@ impl Answer {
     }
 
     /// Everything, if it is not more than so many bytes.
-    pub(super) fn whole(&self, host: &str, most: usize, watch: &mut Watch<'_>) -> Result<Vec<u8>, HubError> {
+    pub(super) fn whole(
+        &self,
+        host: &str,
+        most: usize,
+        monitor: &mut TransferMonitor<'_>,
+    ) -> Result<Vec<u8>, HubError> {
         let mut whole = Vec::new();
-        while let Some(piece) = self.piece(watch)? {
+        while let Some(piece) = self.piece(monitor)? {
             whole.extend(piece);
             if whole.len() > most {
                 let reason = sentence!("it is longer than {most} bytes", most);

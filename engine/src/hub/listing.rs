@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Access;
 use super::cache::{Home, is_plain};
-use super::choice::choose;
+use super::file_selection::choose;
 use super::http::{Client, Head};
-use super::{HubError, ModelId, Watch};
+use super::{HubError, ModelId, TransferMonitor};
 use crate::{Sentence, sentence};
 
 /// A list of files that is longer than this is none.
@@ -156,18 +156,18 @@ pub(super) fn look_up(
     to: &Destination,
     access: &Access,
     client: &Client,
-    watch: &mut Watch<'_>,
+    monitor: &mut TransferMonitor<'_>,
 ) -> Result<Listing, HubError> {
     if access.offline {
         return Err(HubError::Offline);
     }
     let revision = id.revision().replace('/', "%2F");
     let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", access.endpoint, id.name());
-    let (head, answer) = client.get(&url, 0, watch)?;
+    let (head, answer) = client.get(&url, 0, monitor)?;
     if head.status != 200 {
         return Err(refusal(&head, id, access, client));
     }
-    let text = answer.whole(&access.host(), LONGEST_LIST, watch)?;
+    let text = answer.whole(&access.host(), LONGEST_LIST, monitor)?;
     let bad = |reason: Sentence| HubError::BadAnswer { host: access.host(), reason };
     let repository: Repository = serde_json::from_slice(&text).map_err(|error| bad(Sentence::verbatim(error)))?;
     if !is_plain(&repository.sha) {

@@ -14,13 +14,13 @@
 
 mod access;
 mod cache;
-mod choice;
 mod error;
+mod file_selection;
 mod http;
 mod id;
 mod listing;
 mod transfer;
-mod watch;
+mod transfer_monitor;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,14 +30,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use self::access::{Access, AccessFacts, ENDPOINT, Token, TokenSource, Wishes, shared_cache};
+pub use self::access::{Access, AccessFacts, ENDPOINT, HubConfig, Token, TokenSource, shared_cache};
 pub use self::cache::{CachedModel, find_cached, id_of_snapshot, list_cached};
 pub use self::error::HubError;
 use self::http::Client;
 pub use self::id::ModelId;
 pub use self::listing::{Destination, FileHash, ListedFile, Listing};
 use self::transfer::Transfer;
-use self::watch::Watch;
+use self::transfer_monitor::TransferMonitor;
 use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::protocol::JobId;
 use crate::sentence;
@@ -142,9 +142,9 @@ pub struct HubProgress {
     pub bytes_per_sec: f64,
 }
 
-/// How long a bad connection is put up with.
+/// Timeouts and retries of a bad connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// Tries in a row that bring nothing.
     pub attempts: u32,
     /// Between two tries; longer after each.
@@ -153,7 +153,7 @@ pub struct Patience {
     pub silence: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { attempts: 5, pause: Duration::from_secs(1), silence: Duration::from_secs(30) }
     }
@@ -170,12 +170,12 @@ impl Hub {
     ///
     /// # Errors
     /// The system cannot start a thread.
-    pub fn spawn(wishes: Wishes, patience: Patience, outbox: impl Fn(HubEvent) + Send + 'static) -> Result<Self> {
+    pub fn spawn(config: HubConfig, timeouts: Timeouts, outbox: impl Fn(HubEvent) + Send + 'static) -> Result<Self> {
         let (commands, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("hub".to_owned())
             .spawn(move || {
-                Desk { wishes, patience, inbox, waiting: VecDeque::new(), outbox: Box::new(outbox) }.run();
+                Desk { config, timeouts, inbox, waiting: VecDeque::new(), outbox: Box::new(outbox) }.run();
             })
             .map_err(EngineError::io(IoAction::Start, "the hub's thread"))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
@@ -200,8 +200,8 @@ impl Drop for Hub {
 
 /// The thread: commands that came while it was busy wait in a row.
 struct Desk {
-    wishes: Wishes,
-    patience: Patience,
+    config: HubConfig,
+    timeouts: Timeouts,
     inbox: Receiver<HubCommand>,
     waiting: VecDeque<HubCommand>,
     outbox: Box<dyn Fn(HubEvent) + Send>,
@@ -212,7 +212,7 @@ impl Desk {
         while let Some(command) = self.waiting.pop_front().or_else(|| self.inbox.recv().ok()) {
             match command {
                 HubCommand::Describe { endpoint } => {
-                    self.wishes.endpoint = endpoint;
+                    self.config.endpoint = endpoint;
                     self.describe();
                 }
                 HubCommand::KeepToken(token) => self.keep_token(token.as_ref()),
@@ -243,20 +243,20 @@ impl Desk {
     }
 
     fn look_up(&mut self, job: JobId, id: &ModelId, to: &Destination) -> std::result::Result<HubEvent, HubError> {
-        let access = Access::find(&self.wishes)?;
-        let client = Client::new(&access, self.patience.silence)?;
-        let listing = listing::look_up(id, to, &access, &client, &mut self.watch(job))?;
+        let access = Access::find(&self.config)?;
+        let client = Client::new(&access, self.timeouts.silence)?;
+        let listing = listing::look_up(id, to, &access, &client, &mut self.monitor(job))?;
         Ok(HubEvent::Listed { job, listing: Box::new(listing) })
     }
 
     fn download(&mut self, job: JobId, listing: &Listing) -> std::result::Result<HubEvent, HubError> {
-        let mut access = Access::find(&self.wishes)?;
+        let mut access = Access::find(&self.config)?;
         // What was shown is what is fetched, wherever the settings point meanwhile.
         access.endpoint.clone_from(&listing.endpoint);
-        let patience = self.patience;
-        let client = Client::new(&access, patience.silence)?;
-        let transfer = Transfer { listing, access: &access, client: &client, patience: &patience };
-        let ended = transfer.run(&mut self.watch(job));
+        let timeouts = self.timeouts;
+        let client = Client::new(&access, timeouts.silence)?;
+        let transfer = Transfer { listing, access: &access, client: &client, timeouts: &timeouts };
+        let ended = transfer.run(&mut self.monitor(job));
         if ended.is_err() {
             let mut listing = Box::new(listing.clone());
             listing.look_again(&access.cache);
@@ -267,19 +267,19 @@ impl Desk {
         Ok(HubEvent::Fetched { job, folder })
     }
 
-    fn watch(&mut self, job: JobId) -> Watch<'_> {
-        Watch::new(job, &self.inbox, &mut self.waiting, &*self.outbox)
+    fn monitor(&mut self, job: JobId) -> TransferMonitor<'_> {
+        TransferMonitor::new(job, &self.inbox, &mut self.waiting, &*self.outbox)
     }
 
     fn describe(&self) {
-        (self.outbox)(match Access::find(&self.wishes) {
+        (self.outbox)(match Access::find(&self.config) {
             Ok(access) => HubEvent::Facts { facts: access.facts(), cached: list_cached(&access.cache) },
             Err(error) => HubEvent::Trouble(Failure::from(&error)),
         });
     }
 
     fn keep_token(&self, token: Option<&Token>) {
-        let Some(path) = &self.wishes.kept_token else { return };
+        let Some(path) = &self.config.kept_token else { return };
         match access::keep_token(path, token) {
             Ok(()) => self.describe(),
             Err(error) => (self.outbox)(HubEvent::Trouble(Failure::from(&error))),

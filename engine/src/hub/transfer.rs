@@ -12,7 +12,7 @@ use super::access::Access;
 use super::cache::Home;
 use super::http::{Client, Head};
 use super::listing::{Destination, FileHash, ListedFile, Listing, part_in, refusal};
-use super::{HubError, Patience, Watch};
+use super::{HubError, Timeouts, TransferMonitor};
 use crate::error::IoAction;
 use crate::sentence;
 
@@ -24,7 +24,7 @@ pub(super) struct Transfer<'a> {
     pub(super) listing: &'a Listing,
     pub(super) access: &'a Access,
     pub(super) client: &'a Client,
-    pub(super) patience: &'a Patience,
+    pub(super) timeouts: &'a Timeouts,
 }
 
 impl Transfer<'_> {
@@ -32,21 +32,21 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// [`HubError`]; what has arrived of a file is kept, unless it is damaged.
-    pub(super) fn run(&self, watch: &mut Watch<'_>) -> Result<PathBuf, HubError> {
+    pub(super) fn run(&self, monitor: &mut TransferMonitor<'_>) -> Result<PathBuf, HubError> {
         if self.access.offline {
             return Err(HubError::Offline);
         }
         self.listing.check_room()?;
-        watch.begin(self.listing);
+        monitor.begin(self.listing);
         match &self.listing.to {
-            Destination::Cache => self.fill_cache(watch)?,
-            Destination::Folder(folder) => self.fill_folder(folder, watch)?,
+            Destination::Cache => self.fill_cache(monitor)?,
+            Destination::Folder(folder) => self.fill_folder(folder, monitor)?,
         }
-        watch.end();
+        monitor.end();
         Ok(self.listing.folder.clone())
     }
 
-    fn fill_cache(&self, watch: &mut Watch<'_>) -> Result<(), HubError> {
+    fn fill_cache(&self, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
         let home = Home::new(&self.access.cache, &self.listing.id);
         let mut fetched = Vec::new();
         for file in &self.listing.files {
@@ -54,18 +54,18 @@ impl Transfer<'_> {
             let blob = home.blob(hash);
             let is_here = || has_length(&blob, file.bytes) || has_length(&snapshot, file.bytes);
             if is_here() {
-                watch.is_here(file);
+                monitor.is_here(file);
                 continue;
             }
             let lock = home.lock(hash);
             let _held = Lock::take(&lock, &file.name)?;
             // Another program may have fetched it while we waited for our turn.
             if is_here() {
-                watch.is_here(file);
+                monitor.is_here(file);
                 continue;
             }
             let part = home.part(hash);
-            self.fetch(file, &part, watch)?;
+            self.fetch(file, &part, monitor)?;
             fs::rename(&part, &blob).map_err(HubError::io(IoAction::Write, &blob))?;
             fetched.push(hash);
         }
@@ -79,39 +79,39 @@ impl Transfer<'_> {
         home.refer(self.listing.id.revision(), &self.listing.commit)
     }
 
-    fn fill_folder(&self, folder: &Path, watch: &mut Watch<'_>) -> Result<(), HubError> {
+    fn fill_folder(&self, folder: &Path, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
         let _held = Lock::take_once(folder.join(".downloading"), self.listing.id.name())?;
         for file in &self.listing.files {
             let place = folder.join(&file.name);
             if place.symlink_metadata().is_ok() {
-                if !holds(&place, file, watch)? {
+                if !holds(&place, file, monitor)? {
                     return Err(HubError::Occupied { file: file.name.clone(), path: folder.to_owned() });
                 }
-                watch.is_here(file);
+                monitor.is_here(file);
                 continue;
             }
             let part = part_in(folder, &file.name);
-            self.fetch(file, &part, watch)?;
+            self.fetch(file, &part, monitor)?;
             fs::rename(&part, &place).map_err(HubError::io(IoAction::Write, &place))?;
         }
         Ok(())
     }
 
     /// Fetches the rest of a file into `part`, and checks the whole.
-    fn fetch(&self, file: &ListedFile, part: &Path, watch: &mut Watch<'_>) -> Result<(), HubError> {
-        watch.start_file(file);
-        let mut growing = Growing::open(part, file.bytes, watch)?;
+    fn fetch(&self, file: &ListedFile, part: &Path, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
+        monitor.start_file(file);
+        let mut growing = Growing::open(part, file.bytes, monitor)?;
         let mut failures = 0;
         while growing.at < file.bytes {
             let before = growing.at;
-            match self.stream(file, &mut growing, watch) {
+            match self.stream(file, &mut growing, monitor) {
                 Ok(()) => {}
                 Err(error) if error.is_passing() => {
                     failures = if growing.at > before { 1 } else { failures + 1 };
-                    if failures >= self.patience.attempts {
+                    if failures >= self.timeouts.attempts {
                         return Err(cut(file, growing.at, &error));
                     }
-                    watch.pause(self.patience.pause * failures)?;
+                    monitor.pause(self.timeouts.pause * failures)?;
                 }
                 Err(error) => {
                     if matches!(error, HubError::WrongSize { .. }) {
@@ -133,13 +133,18 @@ impl Transfer<'_> {
     }
 
     /// One request, to its end or until it is cut.
-    fn stream(&self, file: &ListedFile, growing: &mut Growing, watch: &mut Watch<'_>) -> Result<(), HubError> {
+    fn stream(
+        &self,
+        file: &ListedFile,
+        growing: &mut Growing,
+        monitor: &mut TransferMonitor<'_>,
+    ) -> Result<(), HubError> {
         let Listing { id, commit, .. } = self.listing;
         let url = format!("{}/{}/resolve/{commit}/{}", self.access.endpoint, id.name(), file.name);
-        let (head, answer) = self.client.get(&url, growing.at, watch)?;
+        let (head, answer) = self.client.get(&url, growing.at, monitor)?;
         match head.status {
             // The server knows no ranges: from the beginning.
-            200 => growing.restart(watch)?,
+            200 => growing.restart(monitor)?,
             206 if head.from == Some(growing.at) => {}
             206 => {
                 let reason = sentence!("it sends another part of {file} than was asked for", file = file.name);
@@ -148,13 +153,13 @@ impl Transfer<'_> {
             _ => return Err(refusal(&head, id, self.access, self.client)),
         }
         self.check_promise(file, &head, growing.at)?;
-        while let Some(piece) = answer.piece(watch)? {
+        while let Some(piece) = answer.piece(monitor)? {
             let found = growing.at + piece.len() as u64;
             if found > file.bytes {
                 return Err(HubError::WrongSize { file: file.name.clone(), expected: file.bytes, found });
             }
             growing.add(&piece)?;
-            watch.arrived(piece.len() as u64);
+            monitor.arrived(piece.len() as u64);
         }
         if growing.at < file.bytes {
             let reason = sentence!("the server sent less than it promised");
@@ -196,7 +201,7 @@ struct Growing {
 
 impl Growing {
     /// Takes up what is there of at most so many bytes.
-    fn open(path: &Path, most: u64, watch: &mut Watch<'_>) -> Result<Self, HubError> {
+    fn open(path: &Path, most: u64, monitor: &mut TransferMonitor<'_>) -> Result<Self, HubError> {
         make_parent(path)?;
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.map_err(HubError::io(IoAction::Write, path))?;
@@ -206,9 +211,9 @@ impl Growing {
             file.set_len(0).map_err(HubError::io(IoAction::Write, path))?;
             at = 0;
         }
-        hash_of(&mut file, path, &mut hash, watch)?;
+        hash_of(&mut file, path, &mut hash, monitor)?;
         file.seek(SeekFrom::Start(at)).map_err(HubError::io(IoAction::Read, path))?;
-        watch.arrived_before(at);
+        monitor.arrived_before(at);
         Ok(Self { path: path.to_owned(), file, hash, at })
     }
 
@@ -219,10 +224,10 @@ impl Growing {
         Ok(())
     }
 
-    fn restart(&mut self, watch: &mut Watch<'_>) -> Result<(), HubError> {
+    fn restart(&mut self, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
         self.file.set_len(0).map_err(HubError::io(IoAction::Write, &self.path))?;
         self.file.seek(SeekFrom::Start(0)).map_err(HubError::io(IoAction::Write, &self.path))?;
-        watch.lost(self.at);
+        monitor.lost(self.at);
         (self.hash, self.at) = (Sha256::new(), 0);
         Ok(())
     }
@@ -235,14 +240,14 @@ impl Growing {
     }
 }
 
-fn hash_of(file: &mut File, path: &Path, hash: &mut Sha256, watch: &mut Watch<'_>) -> Result<(), HubError> {
+fn hash_of(file: &mut File, path: &Path, hash: &mut Sha256, monitor: &mut TransferMonitor<'_>) -> Result<(), HubError> {
     let mut piece = vec![0; REREAD];
     loop {
         let read = file.read(&mut piece).map_err(HubError::io(IoAction::Read, path))?;
         if read == 0 {
             return Ok(());
         }
-        if watch.is_cancelled() {
+        if monitor.is_cancelled() {
             return Err(HubError::Cancelled);
         }
         hash.update(&piece[..read]);
@@ -250,14 +255,14 @@ fn hash_of(file: &mut File, path: &Path, hash: &mut Sha256, watch: &mut Watch<'_
 }
 
 /// Whether a file of the chosen folder is the one that is meant.
-fn holds(place: &Path, file: &ListedFile, watch: &mut Watch<'_>) -> Result<bool, HubError> {
+fn holds(place: &Path, file: &ListedFile, monitor: &mut TransferMonitor<'_>) -> Result<bool, HubError> {
     if !has_length(place, file.bytes) {
         return Ok(false);
     }
     let FileHash::Sha256(expected) = &file.hash else { return Ok(true) };
     let mut hash = Sha256::new();
     let mut opened = File::open(place).map_err(HubError::io(IoAction::Read, place))?;
-    hash_of(&mut opened, place, &mut hash, watch)?;
+    hash_of(&mut opened, place, &mut hash, monitor)?;
     Ok(hexadecimal(hash) == *expected)
 }
 

@@ -7,7 +7,7 @@ use crate::adapters::formats;
 use crate::bundle::{BaseModel, OpenedAdapter};
 use crate::error::EngineError;
 use crate::files::{self, write_json};
-use crate::jobs::ask::Once;
+use crate::jobs::queries::OneShot;
 use crate::jobs::{Job, Outbox};
 use crate::models::ModelFolder;
 use crate::protocol::{AdapterFacts, Report};
@@ -15,7 +15,7 @@ use crate::training::run_folder::{Retention, RunFolder, read_checkpoints};
 
 /// Writes an adapter folder, or the best checkpoint of a run folder, to another place.
 pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
-    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
+    Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
         let mut adapter = formats::read(&adapter_folder(adapter), None)?;
         out.unread(&adapter);
         // Its base model may be anywhere, or nowhere any more.
@@ -44,7 +44,7 @@ fn public_name(base_model: &str) -> String {
 
 /// Says what an adapter is, and for a model whether it is the one it was made for.
 pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> {
-    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
+    Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
         let folder = model.map(|model| ModelFolder::open(&model)).transpose()?;
         let sites = folder.as_ref().map(ModelFolder::sites);
         let sent = OpenedAdapter::read(&adapter, sites.as_deref())?;
@@ -71,7 +71,7 @@ pub(super) fn inspect(adapter: PathBuf, model: Option<PathBuf>) -> Box<dyn Job> 
 /// Reads an adapter of any form into a run folder, where it looks like a finished run. Nothing is written before it was
 /// read whole and fits.
 pub(super) fn import(adapter: PathBuf, model: PathBuf, accept_other: bool, to: PathBuf) -> Box<dyn Job> {
-    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
+    Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
         let model_folder = ModelFolder::open(&model)?;
         let mut sent = OpenedAdapter::read(&adapter, Some(&model_folder.sites()))?;
         match other_base(&sent, &model_folder) {

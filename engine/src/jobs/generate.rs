@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::adapters::AdapterState;
-use crate::ballot::log_probability;
 use crate::config::{DataConfig, Task};
 use crate::data::{Prompts, StreamDecoder, plain_prompt, put_before, source_tokens};
+use crate::ensemble::log_probability;
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, Hypothesis, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, Hypothesis};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::Conditioning;
@@ -49,7 +49,7 @@ impl Generate {
         let mut heard = out.loading();
         let model = session.model(&self.request.model, (self.request.device, self.request.precision), &mut heard)?;
         model.check_writes()?;
-        Writer::try_from(&*model.model)?;
+        DecoderModel::try_from(&*model.model)?;
         let (mut streams, mut texts, mut said) = (Vec::new(), Vec::new(), Vec::new());
         for stream in &self.request.streams {
             let adapter = stream.adapter.as_ref().map(|folder| model.adapter(folder)).transpose()?;
@@ -145,7 +145,7 @@ impl Job for Generate {
 impl Running {
     fn advance(&mut self, out: &Outbox) -> Result<()> {
         let has_beams = self.decoder.has_beams();
-        for new in self.decoder.step(Writer::try_from(&*self.model.model)?)? {
+        for new in self.decoder.step(DecoderModel::try_from(&*self.model.model)?)? {
             let text = &mut self.texts[new.stream];
             if let Some(logits) = &new.logits {
                 text.log_probability += log_probability(logits, new.token as usize);
@@ -187,7 +187,7 @@ impl Running {
                 text: model.tokenizer.decode(&tokens)?,
                 tokens,
                 adapter_hash: text.adapter_hash.clone(),
-                proven_base: self.decoder.prove_base(Writer::try_from(&*model.model)?, index)?,
+                proven_base: self.decoder.prove_base(DecoderModel::try_from(&*model.model)?, index)?,
                 elapsed_secs: text.elapsed_secs,
                 log_probability: of_best.unwrap_or(text.log_probability),
                 beams: beams.iter().map(beam).collect::<Result<_>>()?,

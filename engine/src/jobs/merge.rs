@@ -6,16 +6,16 @@ use crate::adapters::ops::merge;
 use crate::adapters::{AdapterState, Combination, combine, formats};
 use crate::device;
 use crate::error::Result;
-use crate::jobs::ask::Once;
 use crate::jobs::exchange::adapter_folder;
-use crate::jobs::once;
+use crate::jobs::one_shot;
+use crate::jobs::queries::OneShot;
 use crate::jobs::{Job, Outbox};
 use crate::models::ModelFolder;
 use crate::protocol::Report;
 
 /// Writes several adapters of one model as one.
 pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination, to: PathBuf) -> Box<dyn Job> {
-    once(move |_| {
+    one_shot(move |_| {
         let sites = ModelFolder::open(&model)?.sites();
         let read = |folder| {
             let adapter = formats::read(&adapter_folder(folder), Some(&sites))?;
@@ -30,7 +30,7 @@ pub(super) fn combined(adapters: Vec<PathBuf>, model: PathBuf, how: Combination,
 
 /// Writes the base model with an adapter, or the best checkpoint of a run folder, in its weights.
 pub(super) fn merged(adapter: PathBuf, model: PathBuf, to: PathBuf) -> Box<dyn Job> {
-    Box::new(Once(Some(Box::new(move |_, out: &Outbox| {
+    Box::new(OneShot(Some(Box::new(move |_, out: &Outbox| {
         let base = ModelFolder::open(&model)?.load(&device::cpu(), &mut |_| Ok(()))?;
         let sites = base.sites();
         let adapter = formats::read(&adapter_folder(adapter), Some(&sites))?;

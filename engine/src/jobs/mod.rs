@@ -1,22 +1,22 @@
 //! What each command becomes: a job that advances in bounded steps.
 
-mod ask;
+mod ensemble;
 mod evaluate;
 mod exchange;
 mod generate;
+mod init_comparison;
 mod job;
-mod lab;
+mod lr_range_test;
 mod merge;
 mod neighbors;
 mod probe;
-mod range;
+mod queries;
 mod share;
 mod train;
-mod vote;
 
+use self::init_comparison::InitComparisonJob;
 pub(crate) use self::job::{Inbox, Job, Outbox, Progress};
-use self::lab::LabJob;
-use self::range::RangeJob;
+use self::lr_range_test::LrRangeTestJob;
 use self::train::TrainJob;
 
 use crate::error::Result;
@@ -27,22 +27,22 @@ use crate::training::Beginning;
 /// The job that answers what is asked; `None` for what is asked about another job.
 pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
     Some(match ask {
-        Ask::ListDevices => ask::devices(),
-        Ask::DescribeModel { folder } => ask::model(folder),
-        Ask::Preview { model, data, task, n_virtual, rows } => ask::preview(model, data, task, n_virtual, rows),
-        Ask::DescribePrefix { adapter, model, initial } => ask::grid(adapter, model, initial),
+        Ask::ListDevices => queries::devices(),
+        Ask::DescribeModel { folder } => queries::model(folder),
+        Ask::Preview { model, data, task, n_virtual, rows } => queries::preview(model, data, task, n_virtual, rows),
+        Ask::DescribePrefix { adapter, model, initial } => queries::grid(adapter, model, initial),
         Ask::Train { folder, config, resume } => {
             let beginning = if resume { Beginning::Resumed } else { Beginning::Fresh };
             Box::new(TrainJob::new(folder, *config, beginning))
         }
         Ask::ResumeOnOthers { folder, config } => Box::new(TrainJob::new(folder, *config, Beginning::ResumedOnOthers)),
-        Ask::TestRange { config, range } => Box::new(RangeJob::new(*config, range)),
-        Ask::InitLab { config, plan } => Box::new(LabJob::new(*config, plan)),
+        Ask::TestLrRange { config, range } => Box::new(LrRangeTestJob::new(*config, range)),
+        Ask::CompareInits { config, plan } => Box::new(InitComparisonJob::new(*config, plan)),
         Ask::Generate(request) => Box::new(generate::Generate::new(*request)),
         Ask::Evaluate { model, device, precision, adapter, data, task } => {
             Box::new(evaluate::Evaluate::new((model, (device, precision)), adapter, data, task))
         }
-        Ask::Vote(request) => Box::new(vote::Vote::new(*request)),
+        Ask::Ensemble(request) => Box::new(ensemble::Ensemble::new(*request)),
         Ask::Neighbors(request) => Box::new(neighbors::Neighbors::new(*request)),
         Ask::Export { adapter, to } => exchange::export(adapter, to),
         Ask::Combine { adapters, model, how, to } => merge::combined(adapters, model, how, to),
@@ -58,6 +58,6 @@ pub(crate) fn from_ask(ask: Ask) -> Option<Box<dyn Job>> {
 }
 
 /// A job of one step: its answer is one event.
-fn once(work: impl FnOnce(&Session) -> Result<Report> + 'static) -> Box<dyn Job> {
-    Box::new(ask::Once(Some(Box::new(move |session, _| work(session)))))
+fn one_shot(work: impl FnOnce(&Session) -> Result<Report> + 'static) -> Box<dyn Job> {
+    Box::new(queries::OneShot(Some(Box::new(move |session, _| work(session)))))
 }

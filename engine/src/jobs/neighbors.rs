@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::adapters::{AdapterState, PromptState};
 use crate::analysis::{
-    Geometry, NeighborSearch, SiteStack, Table, VocabularyBank, VocabularyBuilder, VocabularyStep,
+    Geometry, NeighborSearch, SiteStack, Table, VocabularyBuilder, VocabularyIndex, VocabularyStep,
     nearest_in_embeddings,
 };
 use crate::analysis::{NeighborList, Side};
@@ -33,7 +33,7 @@ enum Stage {
 struct Searching {
     model: Rc<LoadedModel>,
     /// The vocabulary's keys and values, by name.
-    bank: (String, Rc<VocabularyBank>),
+    index: (String, Rc<VocabularyIndex>),
     search: NeighborSearch,
     lists: Vec<NeighborList>,
 }
@@ -59,9 +59,9 @@ impl Neighbors {
         let layers = if layers.is_empty() { &own.unwrap_or_default() } else { layers };
         let search =
             NeighborSearch::new(&prefix, initial.as_deref(), layers, positions, *side, *metric, (*top).max(1))?;
-        let name = bank_name(&model, &sites);
-        Ok(match session.bank(&name) {
-            Some(bank) => Stage::Search(Searching { model, bank: (name, bank), search, lists: Vec::new() }),
+        let name = index_name(&model, &sites);
+        Ok(match session.vocabulary_index(&name) {
+            Some(index) => Stage::Search(Searching { model, index: (name, index), search, lists: Vec::new() }),
             None => {
                 let builder =
                     VocabularyBuilder::new(&session.cache, SiteStack::new(&model.model, &sites).sizes(), &name);
@@ -71,8 +71,8 @@ impl Neighbors {
     }
 }
 
-/// Which bank a question needs: that of the weights and, where there are several sites, of those asked about.
-fn bank_name(model: &LoadedModel, sites: &[Site]) -> String {
+/// Which index a question needs: that of the weights and, where there are several sites, of those asked about.
+fn index_name(model: &LoadedModel, sites: &[Site]) -> String {
     match &*model.model {
         Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),
         // File names keep the beginning, so that the sites come first.
@@ -131,12 +131,12 @@ impl Searching {
     /// Searches the next layer.
     fn step(&mut self, request: &NeighborRequest, session: &mut Session) -> Result<()> {
         let NeighborRequest { side, space, .. } = *request;
-        let (name, bank) = &self.bank;
+        let (name, index) = &self.index;
         let geometry = |layer: usize| {
             let table = (name.clone(), 2 * layer + usize::from(side == Side::Value), space);
-            session.geometry(table, |space| Geometry::of(Table::Half(bank.table(layer, side)), bank.width(), space))
+            session.geometry(table, |space| Geometry::of(Table::Half(index.table(layer, side)), index.width(), space))
         };
-        let lists = self.search.step(bank, geometry, &|token| self.model.tokenizer.token_text(token))?;
+        let lists = self.search.step(index, geometry, &|token| self.model.tokenizer.token_text(token))?;
         self.lists.extend(lists);
         Ok(())
     }
@@ -162,10 +162,10 @@ impl Job for Neighbors {
                         out.send(Report::Phase(Phase::BuildingVocabulary { share }));
                         Stage::Vocabulary { model, sites, builder, search }
                     }
-                    VocabularyStep::Done(bank) => {
-                        let name = bank_name(&model, &sites);
-                        let bank = (name.clone(), session.keep_bank(name, bank));
-                        Stage::Search(Searching { model, bank, search, lists: Vec::new() })
+                    VocabularyStep::Done(index) => {
+                        let name = index_name(&model, &sites);
+                        let index = (name.clone(), session.keep_vocabulary_index(name, index));
+                        Stage::Search(Searching { model, index, search, lists: Vec::new() })
                     }
                 };
             }

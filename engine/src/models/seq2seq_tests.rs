@@ -10,7 +10,7 @@ use crate::adapters::{Adapter, AdapterPart, Parameter, Place, Prefix, PrefixSour
 use crate::config::{OptimizerConfig, PrefixConfig, PrefixInit, Reparameterization, Task, TaskRecord};
 use crate::data::{Example, SourceBatch, TokenBatch};
 use crate::generation::Sampling;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, SourceOptions};
 use crate::models::ModelFolder;
 use crate::models::{
     BaseModel, Conditioning, ForwardPass, GenerationConfig, Model, ModelFacts, Seq2SeqModel, Site, read_source,
@@ -101,7 +101,7 @@ fn cached_decoding_equals_the_whole_target_at_once() {
         let mut decoder = Decoder::new(model.shape(), streams.to_vec(), options).unwrap();
         let mut cached = vec![Vec::new(); ROWS.len()];
         while !decoder.is_done() {
-            for new in decoder.step(Writer::Seq2Seq(seq2seq(&model))).unwrap() {
+            for new in decoder.step(DecoderModel::Seq2Seq(seq2seq(&model))).unwrap() {
                 cached[new.stream].extend(new.logits.unwrap());
             }
         }

@@ -1,5 +1,5 @@
-//! Scores by distance, as T5 learns them (Raffel et al. 2020): near distances have a bias each, farther ones share one with
-//! those of about the same length.
+//! Scores by distance, as T5 learns them (Raffel et al. 2020): near distances have a bias each, farther ones share one
+//! with those of about the same length.
 //! huggingface/transformers: src/transformers/models/t5/modeling_t5.py, `_relative_position_bucket`.
 
 use burn::tensor::{Int, Tensor, TensorData};

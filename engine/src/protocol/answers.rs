@@ -13,7 +13,7 @@ use crate::training::ClassificationMetrics;
 /// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
 /// spaces around it; the accuracy is then the share of such texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VoteReport {
+pub struct EnsembleReport {
     /// Of each adapter, in the order they were named.
     pub members: Vec<ClassificationMetrics>,
     /// Of the majority.
@@ -21,10 +21,10 @@ pub struct VoteReport {
     /// Answers that as many gave as another one, where their log-probabilities decided.
     pub by_score: usize,
     /// Row by row.
-    pub rows: Vec<VoteRow>,
+    pub rows: Vec<EnsembleRow>,
 }
 
-impl VoteReport {
+impl EnsembleReport {
     /// Mean accuracy of the adapters.
     pub fn mean(&self) -> f64 {
         self.members.iter().map(|of| of.accuracy).sum::<f64>() / self.members.len().max(1) as f64
@@ -38,7 +38,7 @@ impl VoteReport {
 
 /// What is answered to one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VoteRow {
+pub struct EnsembleRow {
     /// From 1, as the file counts.
     pub row: usize,
     /// What was wanted.

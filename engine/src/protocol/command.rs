@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenerateRequest, JobId, NeighborRequest, VoteRequest};
+use super::{EnsembleRequest, GenerateRequest, JobId, NeighborRequest};
 use crate::adapters::Combination;
 use crate::config::{DataConfig, RunConfig, Task};
 use crate::device::DeviceChoice;
 use crate::nn::Precision;
-use crate::training::{LabPlan, RateRange};
+use crate::training::{InitComparisonPlan, RateRange};
 
 /// Something asked of the engine, under the name its sender chose for the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,21 +62,23 @@ pub enum Ask {
         /// What to compute.
         config: Box<RunConfig>,
     },
-    /// Try learning rates from low to high on the first steps of a run: `Report::RangeStep` …, `Report::Range`. Nothing
-    /// is written.
-    TestRange {
+    /// Try learning rates from low to high on the first steps of a run: `Report::LrRangeStep` …, `Report::LrRange`.
+    /// Nothing is written.
+    #[serde(rename = "test_range")]
+    TestLrRange {
         /// The run; its own rate and schedule are not used.
         config: Box<RunConfig>,
         /// Which rates.
         range: RateRange,
     },
-    /// Hold initial values against each other on the first steps of a run: `Report::LabStep` and `Report::LabScore` …,
-    /// `Report::Lab`. Nothing is written.
-    InitLab {
+    /// Hold initial values against each other on the first steps of a run: `Report::InitStep` and `Report::InitScore`
+    /// …, `Report::InitComparison`. Nothing is written.
+    #[serde(rename = "init_lab")]
+    CompareInits {
         /// The run; its own initial values and seed are not used, but for how the rows are split.
         config: Box<RunConfig>,
         /// Which initial values, how often and how long.
-        plan: LabPlan,
+        plan: InitComparisonPlan,
     },
     /// Stop stepping a job until [`Ask::Continue`]; other jobs go on.
     Pause,
@@ -103,8 +105,9 @@ pub enum Ask {
         /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
         task: Option<Task>,
     },
-    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Voted`.
-    Vote(Box<VoteRequest>),
+    /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
+    #[serde(rename = "vote")]
+    Ensemble(Box<EnsembleRequest>),
     /// Norms of a prefix or a soft prompt, cell by cell, and of what is changed of weights: answered by `Report::Grid`.
     DescribePrefix {
         /// Adapter folder.

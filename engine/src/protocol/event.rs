@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdapterFacts, GeneratedStream, JobId, ProbeReport, VoteReport};
+use super::{AdapterFacts, EnsembleReport, GeneratedStream, JobId, ProbeReport};
 use crate::Sentence;
 use crate::analysis::{NeighborList, PrefixGrid};
 use crate::data::DataPreview;
@@ -12,7 +12,7 @@ use crate::device::DeviceInfo;
 use crate::error::Failure;
 use crate::models::ModelSummary;
 use crate::training::{
-    ClassificationMetrics, EvaluationReport, LabRow, LabScore, LabStep, RangeFindings, RangePoint, RunFacts,
+    ClassificationMetrics, EvaluationReport, InitRow, InitScore, InitStep, LrRangeFindings, LrRangePoint, RunFacts,
     SampleReport, StepReport,
 };
 
@@ -68,17 +68,21 @@ pub enum Report {
     },
     /// One learning rate was tried.
     #[serde(rename = "rate")]
-    RangeStep(RangePoint),
+    LrRangeStep(LrRangePoint),
     /// All learning rates were tried that make sense.
-    Range(RangeFindings),
-    /// A trial of an init lab did a step.
-    LabStep(LabStep),
-    /// A trial of an init lab was scored, before its first step or after its last, or could not go on.
-    LabScore(LabScore),
-    /// All trials of an init lab are over.
-    Lab {
+    #[serde(rename = "range")]
+    LrRange(LrRangeFindings),
+    /// A trial of an init comparison did a step.
+    #[serde(rename = "lab_step")]
+    InitStep(InitStep),
+    /// A trial of an init comparison was scored, before its first step or after its last, or could not go on.
+    #[serde(rename = "lab_score")]
+    InitScore(InitScore),
+    /// All trials of an init comparison are over.
+    #[serde(rename = "lab")]
+    InitComparison {
         /// A row for each start, the best first.
-        rows: Vec<LabRow>,
+        rows: Vec<InitRow>,
     },
     /// A job was paused or goes on.
     Paused {
@@ -134,7 +138,7 @@ pub enum Report {
     },
     /// Adapters have voted.
     #[serde(rename = "vote")]
-    Voted(Box<VoteReport>),
+    Ensemble(Box<EnsembleReport>),
     /// Norms of a prefix.
     Grid(Box<PrefixGrid>),
     /// Nearest tokens.

@@ -11,10 +11,12 @@ mod requests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::answers::{AdapterFacts, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict, VoteReport, VoteRow};
+pub use self::answers::{
+    AdapterFacts, EnsembleReport, EnsembleRow, GeneratedBeam, GeneratedStream, ProbeReport, ProbeVerdict,
+};
 pub use self::command::{Ask, Command};
 pub use self::event::{Event, Outcome, Phase, Report};
-pub use self::requests::{GenerateRequest, NeighborRequest, Prompt, Stream, VoteRequest};
+pub use self::requests::{EnsembleRequest, GenerateRequest, NeighborRequest, Prompt, Stream};
 
 /// Names one piece of work; unique among those its sender has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -62,7 +62,7 @@ pub enum Prompt {
 
 /// A vote of several adapters of one model, which were trained for one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VoteRequest {
+pub struct EnsembleRequest {
     /// Model folder.
     pub model: PathBuf,
     /// Where it is computed.

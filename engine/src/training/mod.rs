@@ -14,18 +14,18 @@ pub(crate) mod extent;
 mod gradient_checkpointing;
 #[cfg(test)]
 mod gradient_checkpointing_tests;
+mod init_comparison;
 pub(crate) mod inputs;
-mod lab;
+mod lr_range_test;
 pub(crate) mod notices;
 #[cfg(test)]
 mod precision_tests;
 pub(crate) mod prepare;
-mod range;
 mod report;
 pub(crate) mod samples;
 
 pub use self::extent::room_for_text;
-pub use self::lab::{LabPlan, LabRow, LabScore, LabStep, Spread, rank};
+pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};
+pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
-pub use self::range::{RangeFindings, RangePoint, RateRange};
 pub use self::report::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};

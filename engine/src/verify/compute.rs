@@ -15,7 +15,7 @@ use crate::device::{self, DeviceChoice};
 use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
 use crate::generation::{Beams, Sampling};
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, SourceOptions, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream, SourceOptions};
 use crate::models::{BaseModel, Conditioning, GenerationConfig, Model, ModelFolder, Site};
 use crate::nn::positions::PositionIds;
 use crate::nn::{Precision, floats, head_logits};
@@ -393,7 +393,7 @@ impl Setup<'_> {
         };
         let (mut decoder, n) = self.decoder(conditioning, settings)?;
         while !decoder.is_done() {
-            decoder.step(Writer::try_from(&*self.model)?)?;
+            decoder.step(DecoderModel::try_from(&*self.model)?)?;
         }
         let padding = self.padding().ok().map(i64::from).or(end_token.map(i64::from)).unwrap_or(0);
         let all: Vec<_> = (0..n).flat_map(|row| decoder.hypotheses(row)).collect();
@@ -418,7 +418,7 @@ impl Setup<'_> {
         let (mut decoder, n) = self.decoder(conditioning, options)?;
         let (mut tokens, mut logits) = (vec![Vec::new(); n], vec![Vec::new(); n]);
         while !decoder.is_done() {
-            for new in decoder.step(Writer::try_from(&*self.model)?)? {
+            for new in decoder.step(DecoderModel::try_from(&*self.model)?)? {
                 tokens[new.stream].push(i64::from(new.token));
                 logits[new.stream].extend(new.logits);
             }

@@ -9,7 +9,7 @@ use engine::adapters::{AdapterState, PrefixPlacement, PrefixShape, PrefixState, 
 use engine::config::{Task, TaskRecord};
 use engine::error::EngineError;
 use engine::generation::Sampling;
-use engine::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
+use engine::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream};
 use engine::models::{BaseModel, Conditioning, ForwardPass, Model, ModelFolder, ModelShape, PaddedRows, Site};
 use engine::nn::positions::PositionConvention;
 use engine::weights::{Floats, read_floats, write_floats};
@@ -280,7 +280,7 @@ fn said(model: &Model, conditioning: Conditioning, prompt: &[u32]) -> (Vec<u32>,
     let mut decoder = Decoder::new(model.shape(), vec![stream], options).unwrap();
     let mut first = Vec::new();
     while !decoder.is_done() {
-        for new in decoder.step(Writer::try_from(model).unwrap()).unwrap() {
+        for new in decoder.step(DecoderModel::try_from(model).unwrap()).unwrap() {
             if first.is_empty() {
                 first = new.logits.unwrap();
             }

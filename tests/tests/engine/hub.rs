@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use engine::error::Failure;
 use engine::hub::{
-    Destination, Hub, HubCommand, HubEvent, HubProgress, Listing, ModelId, Patience, Wishes, find_cached, list_cached,
+    Destination, Hub, HubCommand, HubConfig, HubEvent, HubProgress, Listing, ModelId, Timeouts, find_cached,
+    list_cached,
 };
 use engine::protocol::JobId;
 use tests::hub_server::{COMMIT, Fault, HubServer, Served};
@@ -46,16 +47,16 @@ struct Talk {
 
 impl Talk {
     fn new(server: &HubServer, cache: &Path, token: Option<&Path>) -> Self {
-        let wishes = Wishes {
+        let config = HubConfig {
             endpoint: Some(server.endpoint.clone()),
             token_file: token.map(Path::to_owned),
             cache: Some(cache.to_owned()),
-            ..Wishes::default()
+            ..HubConfig::default()
         };
-        let patience = Patience { attempts: 3, pause: Duration::ZERO, silence: Duration::from_secs(20) };
+        let timeouts = Timeouts { attempts: 3, pause: Duration::ZERO, silence: Duration::from_secs(20) };
         let (send, events) = channel();
         // A test that is over hears no more.
-        let hub = Hub::spawn(wishes, patience, move |event| drop(send.send(event))).unwrap();
+        let hub = Hub::spawn(config, timeouts, move |event| drop(send.send(event))).unwrap();
         Self { hub, events }
     }
 

@@ -9,7 +9,7 @@ mod foreign;
 mod hashes;
 mod heads;
 mod hub;
-mod lab;
+mod init_comparison;
 mod loaded;
 mod methods;
 mod optimizers;

@@ -8,7 +8,7 @@ use engine::config::{
 };
 use engine::protocol::{Ask, JobId, Outcome, Report};
 use engine::training::run_folder::Record;
-use engine::training::{RangePoint, RateRange};
+use engine::training::{LrRangePoint, RateRange};
 use tests::{Talk, curve, tiny_run};
 
 fn train(talk: &Talk, folder: &Path, config: &RunConfig, resume: bool) -> Vec<Report> {
@@ -190,15 +190,15 @@ fn a_range_test_begins_where_the_run_does_and_writes_nothing() {
     let files = |path: &Path| std::fs::read_dir(path).unwrap().count();
     let (before, talk) = (files(home.path()), Talk::new());
     let range = RateRange { from: 1e-5, to: 100.0, steps: 40 };
-    let heard = talk.run(Ask::TestRange { config: Box::new(config.clone()), range });
+    let heard = talk.run(Ask::TestLrRange { config: Box::new(config.clone()), range });
     assert_eq!(files(home.path()), before);
-    let point = |event: &Report| if let Report::RangeStep(point) = event { Some(*point) } else { None };
-    let points: Vec<RangePoint> = heard.iter().filter_map(point).collect();
+    let point = |event: &Report| if let Report::LrRangeStep(point) = event { Some(*point) } else { None };
+    let points: Vec<LrRangePoint> = heard.iter().filter_map(point).collect();
     assert!(
         points[0].learning_rate == 1e-5 && points.windows(2).all(|two| two[0].learning_rate < two[1].learning_rate)
     );
     let findings = heard.iter().find_map(|event| match event {
-        Report::Range(findings) => Some(*findings),
+        Report::LrRange(findings) => Some(*findings),
         _ => None,
     });
     // A model of random weights says little that a high rate could spoil: whether it diverges is not asked here.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use engine::config::{DataConfig, FullConfig, MethodConfig, RunConfig, Task};
 use engine::device::DeviceChoice;
 use engine::nn::Precision;
-use engine::protocol::{Ask, Report, VoteReport, VoteRequest};
+use engine::protocol::{Ask, EnsembleReport, EnsembleRequest, Report};
 use serde_json::json;
 use tests::{Talk, golden_cases, tiny_run};
 
@@ -32,14 +32,14 @@ fn learned(talk: &Talk, home: &Path, config: &RunConfig, name: &str, train: Path
 
 fn asked(model: PathBuf, adapters: Vec<PathBuf>, train: PathBuf) -> Ask {
     let (device, data) = (DeviceChoice::Cpu, DataConfig::new(train));
-    let request = VoteRequest { model, device, precision: Precision::F32, adapters, data, max_new_tokens: 4 };
-    Ask::Vote(Box::new(request))
+    let request = EnsembleRequest { model, device, precision: Precision::F32, adapters, data, max_new_tokens: 4 };
+    Ask::Ensemble(Box::new(request))
 }
 
-fn vote(talk: &Talk, config: &RunConfig, adapters: &[PathBuf], train: &Path) -> VoteReport {
+fn vote(talk: &Talk, config: &RunConfig, adapters: &[PathBuf], train: &Path) -> EnsembleReport {
     let command = asked(config.model.clone(), adapters.to_vec(), train.to_owned());
     let heard = talk.run(command).into_iter();
-    *heard.filter_map(|event| if let Report::Voted(vote) = event { Some(vote) } else { None }).next().unwrap()
+    *heard.filter_map(|event| if let Report::Ensemble(vote) = event { Some(vote) } else { None }).next().unwrap()
 }
 
 fn config_of(home: &Path, case: &str, task: Task, method: MethodConfig) -> RunConfig {
@@ -73,7 +73,7 @@ fn each_is_wrong_once(config: &RunConfig, home: &Path, of: &[(&str, &str)], wron
     assert_eq!(two.by_score, 2, "{two:?}");
     assert!(two.rows.iter().all(|row| row.answers.contains(&row.vote)));
     let again = vote(&talk, config, &[members[1].clone(), members[0].clone()], &truth);
-    let said = |vote: &VoteReport| vote.rows.iter().map(|row| row.vote.clone()).collect::<Vec<_>>();
+    let said = |vote: &EnsembleReport| vote.rows.iter().map(|row| row.vote.clone()).collect::<Vec<_>>();
     assert_eq!(said(&two), said(&again), "the order of the adapters does not decide");
 }
 

@@ -293,12 +293,12 @@ fn what_was_typed_before_a_duplicate_can_be_brought_back() {
 fn a_curve_that_was_tried_with_other_settings_gives_no_rate() {
     let mut bench = form(3200.0);
     click(&mut bench, "Test the range…");
-    let job = bench.last(|c| if let Command { job, ask: Ask::TestRange { .. } } = c { Some(*job) } else { None });
-    let findings = engine::training::RangeFindings { steepest: Some(1e-3), diverged: None };
+    let job = bench.last(|c| if let Command { job, ask: Ask::TestLrRange { .. } } = c { Some(*job) } else { None });
+    let findings = engine::training::LrRangeFindings { steepest: Some(1e-3), diverged: None };
     let job = job.expect("a test was asked for");
-    let point = engine::training::RangePoint { learning_rate: 1e-3, loss: 2.0, smoothed: 2.0 };
-    bench.event(job, Report::RangeStep(point));
-    bench.event(job, Report::Range(findings));
+    let point = engine::training::LrRangePoint { learning_rate: 1e-3, loss: 2.0, smoothed: 2.0 };
+    bench.event(job, Report::LrRangeStep(point));
+    bench.event(job, Report::LrRange(findings));
     bench.event(job, Report::Finished { outcome: Outcome::Completed });
     let label = "Use 1e-3 (falls fastest)";
     assert!(!bench.harness.get_by_label(label).accesskit_node().is_disabled());

@@ -3,8 +3,8 @@
 mod choices;
 mod explorer;
 mod fixtures;
+mod init_comparison;
 mod keys;
-mod lab;
 mod methods;
 mod models;
 mod opening;

@@ -11,7 +11,7 @@ use egui_kittest::kittest::Queryable as _;
 use engine::error::Failure;
 use engine::hub::{HubCommand, HubEvent, HubProgress};
 use engine::protocol::{Ask, Command, GeneratedBeam, GeneratedStream, JobId, Outcome, Report};
-use engine::training::{RangeFindings, RangePoint};
+use engine::training::{LrRangeFindings, LrRangePoint};
 
 use crate::fixtures::{detail, devices, hub_facts, listing, row};
 use crate::scenes::{chosen, click, failure, perform, picture, pictures, runs, shown, training};
@@ -383,7 +383,7 @@ fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
     let mut bench = whole_form();
     click(&mut bench, "Test the range…");
     let asked = bench.last(|command| match command {
-        Command { job, ask: Ask::TestRange { config, range } } => {
+        Command { job, ask: Ask::TestLrRange { config, range } } => {
             Some((*job, config.training.learning_rate, range.steps))
         }
         _ => None,
@@ -394,11 +394,11 @@ fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
         let power = -6.0 + 0.07 * f64::from(step);
         let smoothed = 4.0 - 2.0 / (1.0 + (-4.0 * (power + 3.0)).exp()) + (5.0 * (power + 0.9)).exp();
         let loss = smoothed + 0.1 * (f64::from(step) * 2.3).sin();
-        bench.event(job, Report::RangeStep(RangePoint { learning_rate: 10f64.powf(power), loss, smoothed }));
+        bench.event(job, Report::LrRangeStep(LrRangePoint { learning_rate: 10f64.powf(power), loss, smoothed }));
     }
     bench.harness.get_by_label("80 of 100 rates");
-    let findings = RangeFindings { steepest: Some(1.04e-3), diverged: Some(0.3) };
-    bench.event(job, Report::Range(findings));
+    let findings = LrRangeFindings { steepest: Some(1.04e-3), diverged: Some(0.3) };
+    bench.event(job, Report::LrRange(findings));
     bench.event(job, Report::Finished { outcome: Outcome::Completed });
     picture(&mut bench, "new_run_range");
     click(&mut bench, "Use 1e-3 (falls fastest)");
@@ -406,7 +406,7 @@ fn a_range_test_shows_its_curve_and_a_click_takes_its_rate_over() {
     assert!(bench.harness.query_by_label("Loss over the learning rate").is_none());
     click(&mut bench, "Test the range…");
     let rate = bench.last(|command| match command {
-        Command { ask: Ask::TestRange { config, .. }, .. } => Some(config.training.learning_rate),
+        Command { ask: Ask::TestLrRange { config, .. }, .. } => Some(config.training.learning_rate),
         _ => None,
     });
     assert_eq!(rate, Some(1e-3), "the form has taken it over");

@@ -89,7 +89,7 @@ fn short_answers_are_voted_on() {
         bench.event(job, Report::Generated { streams: said.map(stream).to_vec() });
         let window = bench.harness.state().as_ref().expect("the window is open");
         let vote = window.state.comparison.vote();
-        vote.map(|vote| (vote.text.to_owned(), vote.voices, vote.by_score))
+        vote.map(|vote| (vote.text.to_owned(), vote.votes, vote.by_score))
     };
     let long = "a long text ".repeat(10);
     assert_eq!(answers([("", 0.0), (&long, -1.0), (&long, -1.0), (&long, -1.0)]), None, "long texts are no answers");

@@ -3,7 +3,7 @@
 use clap::Args;
 use engine::config::PrefixInit;
 use engine::protocol::{Ask, Report};
-use engine::training::{LabPlan, LabRow, LabScore, Spread};
+use engine::training::{InitComparisonPlan, InitRow, InitScore, Spread};
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -15,7 +15,7 @@ use crate::home::typed;
 
 /// Init lab of a run; --steps are those of each trial.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct LabArgs {
+pub(in crate::cli) struct CompareInitsArgs {
     #[command(flatten)]
     run: RunArgs,
     /// Initial values: random, `scaled_random`, zero, vocabulary, frequent, classes, words:TEXT, prefill:TEXT,
@@ -26,31 +26,31 @@ pub(in crate::cli) struct LabArgs {
     #[arg(long, default_value_t = 3, value_name = "N")]
     seeds: u64,
     /// Score at most so many validation rows
-    #[arg(long, default_value_t = LabPlan::default().validation_rows, value_name = "N")]
+    #[arg(long, default_value_t = InitComparisonPlan::default().validation_rows, value_name = "N")]
     rows: usize,
 }
 
-pub(in crate::cli) fn run(mut args: LabArgs, global: &Global) -> Result<(), CliError> {
-    let usual = LabPlan::default();
+pub(in crate::cli) fn run(mut args: CompareInitsArgs, global: &Global) -> Result<(), CliError> {
+    let usual = InitComparisonPlan::default();
     let steps = args.run.take_steps().unwrap_or(usual.steps);
     let config = args.run.config(None, global)?;
     let mut starts = Vec::new();
     args.init.iter().try_for_each(|text| read(text, &mut starts))?;
     let starts = if starts.is_empty() { usual.starts } else { starts };
     let seeds = (0..args.seeds).map(|index| config.seed.wrapping_add(index)).collect();
-    let plan = LabPlan { starts, seeds, steps, validation_rows: args.rows };
+    let plan = InitComparisonPlan { starts, seeds, steps, validation_rows: args.rows };
     let session = Session::start(&global.workspace()?, None)?;
-    let ask = Ask::InitLab { config: Box::new(config), plan: plan.clone() };
+    let ask = Ask::CompareInits { config: Box::new(config), plan: plan.clone() };
     let rows = session.ask(ask, |report| {
-        if global.json && matches!(report, Report::LabScore(_) | Report::Lab { .. }) {
+        if global.json && matches!(report, Report::InitScore(_) | Report::InitComparison { .. }) {
             out::result(json::line(&report));
         }
         match report {
-            Report::LabScore(score) if !global.json => {
+            Report::InitScore(score) if !global.json => {
                 out::note(sentence(&plan, &score));
                 None
             }
-            Report::Lab { rows } => Some(rows),
+            Report::InitComparison { rows } => Some(rows),
             _ => None,
         }
     })?;
@@ -101,9 +101,9 @@ fn name(init: &PrefixInit) -> String {
     }
 }
 
-fn sentence(plan: &LabPlan, score: &LabScore) -> String {
+fn sentence(plan: &InitComparisonPlan, score: &InitScore) -> String {
     let name = plan.starts.get(score.start).map(name).unwrap_or_default();
-    let LabScore { seed, step, .. } = score;
+    let InitScore { seed, step, .. } = score;
     match (&score.loss, &score.failure) {
         (Some(loss), _) => format!("{name}, seed {seed}: loss {loss:.4} at step {step}"),
         (None, Some(failure)) => format!("{name}, seed {seed}: {}", failure.what),
@@ -112,7 +112,7 @@ fn sentence(plan: &LabPlan, score: &LabScore) -> String {
 }
 
 /// A line for each start, the best first.
-fn table(rows: &[LabRow], steps: usize) -> Vec<String> {
+fn table(rows: &[InitRow], steps: usize) -> Vec<String> {
     let spread = |spread: Option<Spread>| match spread {
         Some(Spread { mean, deviation: Some(deviation) }) => format!("{mean:.4} ± {deviation:.4}"),
         Some(Spread { mean, deviation: None }) => format!("{mean:.4}"),
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_table_says_what_diverged_and_what_never_began() {
         let spread = |mean, deviation| Some(Spread { mean, deviation });
-        let row = LabRow {
+        let row = InitRow {
             start: 0,
             init: PrefixInit::Zero,
             before: spread(4.0, None),
@@ -171,9 +171,9 @@ mod tests {
             diverged: 0,
             failure: None,
         };
-        let diverged = LabRow { init: PrefixInit::ScaledRandom, after: None, diverged: 2, ..row.clone() };
+        let diverged = InitRow { init: PrefixInit::ScaledRandom, after: None, diverged: 2, ..row.clone() };
         let failure = crate::i18n::failure("the text is empty", "");
-        let failed = LabRow { init: PrefixInit::Random, failure: Some(failure), after: None, ..row.clone() };
+        let failed = InitRow { init: PrefixInit::Random, failure: Some(failure), after: None, ..row.clone() };
         assert_eq!(
             table(&[row, diverged, failed], 50),
             [

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
 use clap::Args;
-use engine::hub::{Destination, Hub, HubCommand, HubEvent, HubProgress, Listing, ModelId, Patience, Wishes};
+use engine::hub::{Destination, Hub, HubCommand, HubConfig, HubEvent, HubProgress, Listing, ModelId, Timeouts};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -57,7 +57,7 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
         }
     };
     let set = Settings::load(&global.workspace()?.settings()).hub_endpoint;
-    let wishes = Wishes {
+    let config = HubConfig {
         endpoint: args.endpoint.clone().or(Some(set)),
         token_file: args.token_file.clone(),
         kept_token: kept_token(),
@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Cl
     let (tell, inbox) = channel();
     let interrupts = tell.clone();
     listen_for_interrupts(move || interrupts.send(Wake::Interrupt).is_ok());
-    let hub = Hub::spawn(wishes, Patience::default(), move |event| {
+    let hub = Hub::spawn(config, Timeouts::default(), move |event| {
         // Nobody listens any more: the program is ending.
         tell.send(Wake::Hub(event)).ok();
     })?;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::protocol::{Ask, Report};
-use engine::training::{RangeFindings, RateRange};
+use engine::training::{LrRangeFindings, RateRange};
 
 use crate::cli::Global;
 use crate::cli::support::error::CliError;
@@ -13,7 +13,7 @@ use crate::cli::support::session::Session;
 
 /// Learning-rate range test of a run.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct RangeArgs {
+pub(in crate::cli) struct LrFindArgs {
     #[command(flatten)]
     run: RunArgs,
     /// The lowest rate
@@ -27,22 +27,22 @@ pub(in crate::cli) struct RangeArgs {
     tries: usize,
 }
 
-pub(in crate::cli) fn run(args: &RangeArgs, global: &Global) -> Result<(), CliError> {
+pub(in crate::cli) fn run(args: &LrFindArgs, global: &Global) -> Result<(), CliError> {
     let config = args.run.config(None, global)?;
     let session = Session::start(&global.workspace()?, None)?;
     let range = RateRange { from: args.from, to: args.to, steps: args.tries };
-    let ask = Ask::TestRange { config: Box::new(config), range };
+    let ask = Ask::TestLrRange { config: Box::new(config), range };
     let findings = session.ask(ask, |report| {
-        if global.json && matches!(report, Report::RangeStep(_) | Report::Range(_)) {
+        if global.json && matches!(report, Report::LrRangeStep(_) | Report::LrRange(_)) {
             out::result(json::line(&report));
         }
         match report {
-            Report::RangeStep(point) if !global.json => {
+            Report::LrRangeStep(point) if !global.json => {
                 let (rate, loss, smoothed) = (point.learning_rate, point.loss, point.smoothed);
                 out::result(format_args!("rate {rate:.3e}  loss {loss:.4}  smoothed {smoothed:.4}"));
                 None
             }
-            Report::Range(findings) => Some(findings),
+            Report::LrRange(findings) => Some(findings),
             _ => None,
         }
     })?;
@@ -50,7 +50,7 @@ pub(in crate::cli) fn run(args: &RangeArgs, global: &Global) -> Result<(), CliEr
     Ok(())
 }
 
-fn sentence(findings: &RangeFindings) -> String {
+fn sentence(findings: &LrRangeFindings) -> String {
     let fastest = findings.steepest.map(|rate| format!("the loss falls fastest at {rate:.1e}"));
     let highest = findings.diverged.zip(findings.tenth());
     let highest = highest.map(|(rate, tenth)| format!("it is too high from {rate:.1e} on, a tenth is {tenth:.1e}"));
@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn a_suggestion_names_what_was_found() {
-        let both = RangeFindings { steepest: Some(3.2e-3), diverged: Some(0.5) };
+        let both = LrRangeFindings { steepest: Some(3.2e-3), diverged: Some(0.5) };
         assert_eq!(
             sentence(&both),
             "Suggestion: the loss falls fastest at 3.2e-3; it is too high from 5.0e-1 on, a tenth is 5.0e-2"
         );
-        assert!(sentence(&RangeFindings::default()).contains("--to"));
+        assert!(sentence(&LrRangeFindings::default()).contains("--to"));
     }
 }

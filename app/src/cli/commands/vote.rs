@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::protocol::{Ask, Report, VoteReport, VoteRequest};
+use engine::protocol::{Ask, EnsembleReport, EnsembleRequest, Report};
 use engine::training::ClassificationMetrics;
 
 use crate::cli::Global;
@@ -49,10 +49,10 @@ pub(in crate::cli) fn run(args: VoteArgs, global: &Global) -> Result<(), CliErro
     let (names, adapters): (Vec<String>, Vec<PathBuf>) = members.into_iter().unzip();
     let (device, precision) = (global.device.unwrap_or_default(), global.precision.unwrap_or_default());
     let max_new_tokens = args.max_new_tokens;
-    let request = VoteRequest { model: target.model, device, precision, adapters, data, max_new_tokens };
+    let request = EnsembleRequest { model: target.model, device, precision, adapters, data, max_new_tokens };
     let session = Session::start(&workspace, None)?;
-    session.ask(Ask::Vote(Box::new(request)), |report| match &report {
-        Report::Voted(vote) => {
+    session.ask(Ask::Ensemble(Box::new(request)), |report| match &report {
+        Report::Ensemble(vote) => {
             if global.json {
                 let mut line = json::line(&report);
                 line["names"] = json::plain(&names);
@@ -66,7 +66,7 @@ pub(in crate::cli) fn run(args: VoteArgs, global: &Global) -> Result<(), CliErro
     })
 }
 
-fn print(names: &[String], vote: &VoteReport, rows: bool) {
+fn print(names: &[String], vote: &EnsembleReport, rows: bool) {
     if rows {
         for row in &vote.rows {
             out::result(format_args!("row {}, wanted: {}", row.row, row.reference));
@@ -80,7 +80,7 @@ fn print(names: &[String], vote: &VoteReport, rows: bool) {
 }
 
 /// A line for each adapter, their mean, the best of them, and the vote.
-fn table(names: &[String], vote: &VoteReport) -> Vec<String> {
+fn table(names: &[String], vote: &EnsembleReport) -> Vec<String> {
     let percent = |share: f64| format!("accuracy {:.1} %", 100.0 * share);
     let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
     let line = |name: &str, said: String| format!("{name:wide$}  {said}");
@@ -100,16 +100,16 @@ fn table(names: &[String], vote: &VoteReport) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use engine::protocol::VoteRow;
+    use engine::protocol::EnsembleRow;
 
     use super::*;
 
     #[test]
     fn the_table_has_each_adapter_their_mean_the_best_and_the_vote() {
         let figures = |accuracy| ClassificationMetrics { accuracy, ..ClassificationMetrics::default() };
-        let row = VoteRow { row: 1, reference: "a".to_owned(), answers: Vec::new(), vote: "a".to_owned() };
+        let row = EnsembleRow { row: 1, reference: "a".to_owned(), answers: Vec::new(), vote: "a".to_owned() };
         let (members, rows) = (vec![figures(0.5), figures(0.75)], vec![row; 4]);
-        let vote = VoteReport { members, vote: figures(1.0), by_score: 1, rows };
+        let vote = EnsembleReport { members, vote: figures(1.0), by_score: 1, rows };
         let table = table(&["first".to_owned(), "b".to_owned()], &vote);
         assert_eq!(
             table,

@@ -188,7 +188,7 @@ fn vote_ui(ui: &mut Ui, state: &State) {
     card_ui(ui, t!("compare.vote"), |ui| {
         ui.add(egui::Label::new(RichText::new(vote.text).color(tokens(ui).text)).wrap().selectable(true));
         chips_ui(ui, |ui| {
-            plain_chip_ui(ui, &t!("compare.voices", n = vote.voices, of = vote.voters));
+            plain_chip_ui(ui, &t!("compare.voices", n = vote.votes, of = vote.voters));
             if vote.by_score {
                 chip_ui(ui, Level::Warn, t!("compare.by_score")).on_hover_text(t!("compare.by_score_help"));
             }

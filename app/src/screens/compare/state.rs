@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use engine::ballot::{Verdict, majority};
 use engine::config::{DataConfig, Task};
 use engine::data::{DataPreview, TokenRow};
 use engine::device::DeviceChoice;
+use engine::ensemble::{Majority, majority};
 use engine::generation::Sampling;
 use engine::nn::Precision;
 use engine::protocol::{Event, GenerateRequest, GeneratedStream, Phase, Prompt, Report, Stream};
@@ -76,7 +76,7 @@ pub struct Vote<'a> {
     /// The answer.
     pub text: &'a str,
     /// Adapters that give it.
-    pub voices: usize,
+    pub votes: usize,
     /// Adapters.
     pub voters: usize,
     /// As many give another; this one is more probable.
@@ -217,7 +217,7 @@ impl Comparison {
         if answers.len() < 2 || answers.iter().any(|(text, _)| text.chars().count() > LONGEST_ANSWER) {
             return None;
         }
-        let Verdict { winner, voices, by_score } = majority(&answers)?;
-        Some(Vote { text: answers[winner].0, voices, voters: answers.len(), by_score })
+        let Majority { winner, votes, by_score } = majority(&answers)?;
+        Some(Vote { text: answers[winner].0, votes, voters: answers.len(), by_score })
     }
 }

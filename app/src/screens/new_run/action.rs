@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use engine::config::RunConfig;
 use engine::protocol::Ask;
-use engine::training::{LabPlan, RateRange};
+use engine::training::{InitComparisonPlan, RateRange};
 
-use super::state::lab::InitLab;
+use super::state::init_comparison::InitComparison;
+use super::state::lr_range_test::LrRangeTest;
 use super::state::preview::{PreviewOf, PreviewQuestion};
-use super::state::range::RangeTest;
 use crate::state::State;
 use crate::state::outbox::{Effect, Fill, NewRun};
 
@@ -24,13 +24,13 @@ pub enum NewRunAction {
     /// Tokenize rows.
     Preview(PreviewOf, PreviewQuestion),
     /// Try learning rates on the first steps of a run.
-    TestRange(Box<RunConfig>),
+    TestLrRange(Box<RunConfig>),
     /// End that test, or take its curve away.
-    EndRange,
+    EndLrRange,
     /// Hold initial values against each other on the first steps of a run.
-    CompareStarts(Box<RunConfig>, Box<LabPlan>),
-    /// End that lab, or take its table away.
-    EndLab,
+    CompareStarts(Box<RunConfig>, Box<InitComparisonPlan>),
+    /// End that comparison, or take its table away.
+    EndInitComparison,
 }
 
 impl State {
@@ -43,30 +43,30 @@ impl State {
                 let job = self.outbox.ask(question.ask(of));
                 self.new_run.preview_of(of).start(of, &question, job);
             }
-            NewRunAction::TestRange(config) => {
-                self.new_run.range.request.stop(&mut self.outbox);
-                let job = self.outbox.ask(Ask::TestRange { config: config.clone(), range: RateRange::default() });
-                self.new_run.range = RangeTest::new(config, job);
+            NewRunAction::TestLrRange(config) => {
+                self.new_run.lr_range_test.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::TestLrRange { config: config.clone(), range: RateRange::default() });
+                self.new_run.lr_range_test = LrRangeTest::new(config, job);
             }
-            NewRunAction::EndRange => {
-                let test = &mut self.new_run.range;
+            NewRunAction::EndLrRange => {
+                let test = &mut self.new_run.lr_range_test;
                 if test.request.is_open() {
                     test.request.stop(&mut self.outbox);
                 } else {
-                    *test = RangeTest::default();
+                    *test = LrRangeTest::default();
                 }
             }
             NewRunAction::CompareStarts(config, plan) => {
-                self.new_run.lab.request.stop(&mut self.outbox);
-                let job = self.outbox.ask(Ask::InitLab { config: config.clone(), plan: plan.as_ref().clone() });
-                self.new_run.lab = InitLab::new(config, *plan, job);
+                self.new_run.init_comparison.request.stop(&mut self.outbox);
+                let job = self.outbox.ask(Ask::CompareInits { config: config.clone(), plan: plan.as_ref().clone() });
+                self.new_run.init_comparison = InitComparison::new(config, *plan, job);
             }
-            NewRunAction::EndLab => {
-                let lab = &mut self.new_run.lab;
-                if lab.request.is_open() {
-                    lab.request.stop(&mut self.outbox);
+            NewRunAction::EndInitComparison => {
+                let comparison = &mut self.new_run.init_comparison;
+                if comparison.request.is_open() {
+                    comparison.request.stop(&mut self.outbox);
                 } else {
-                    *lab = InitLab::default();
+                    *comparison = InitComparison::default();
                 }
             }
         }

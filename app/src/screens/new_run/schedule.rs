@@ -9,7 +9,7 @@ use engine::recipes::Recipe;
 use super::check::{Field, Issue};
 use super::form::{LengthUnit, RunForm};
 use super::tuning::MethodKind;
-use super::{error_of, optimizer, range};
+use super::{error_of, lr_range_test, optimizer};
 use crate::action::Action;
 use crate::i18n::tell;
 use crate::state::State;
@@ -50,7 +50,7 @@ pub(super) fn schedule_ui(
         };
         if trains {
             CollapsingHeader::new(title).id_salt("advanced").show(ui, |ui| advanced_ui(ui, form));
-            range::range_ui(ui, form, ready, state, out);
+            lr_range_test::lr_range_test_ui(ui, form, ready, state, out);
         }
     });
 }
@@ -91,7 +91,7 @@ fn pace_ui(
             field::count_ui(ui, &mut form.config.training.batch_size, 1..=4096)
         });
         rate_ui(&mut sides[1], form, issues);
-        sides[1].horizontal(|ui| range::range_button_ui(ui, ready, state, out));
+        sides[1].horizontal(|ui| lr_range_test::button_ui(ui, ready, state, out));
     });
 }
 

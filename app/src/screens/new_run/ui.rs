@@ -12,7 +12,7 @@ use super::check::{Facts, Field, Issue};
 use super::datasets::Shown;
 use super::form::RunForm;
 use super::state::preview::{PreviewOf, PreviewQuestion};
-use super::{data, lab, method, model, rows, schedule};
+use super::{data, init_comparison, method, model, rows, schedule};
 use crate::action::{Action, Pick};
 use crate::i18n::{Language, tell};
 use crate::screens::library::action::LibraryAction;
@@ -36,7 +36,7 @@ pub struct NewRun {
     changed_at: f64,
     pub(super) lengths: LengthCache,
     pub(super) checked: Checked,
-    lab: lab::LabForm,
+    init_comparison: init_comparison::InitComparisonForm,
     left_rows: rows::LeftRows,
     /// What the last look at the chosen validation file was asked for.
     asked_validation: Option<PreviewQuestion>,
@@ -157,7 +157,7 @@ impl NewRun {
             ui.add_space(4.0);
             data::data_ui(ui, &mut form, &mut self.shown, state, &issues, out);
             ui.add_space(4.0);
-            method::method_ui(ui, &mut form, state, &issues, &mut self.lab);
+            method::method_ui(ui, &mut form, state, &issues, &mut self.init_comparison);
             ui.add_space(4.0);
             schedule::schedule_ui(ui, &mut form, state, (&issues, ready.as_deref()), out);
             if narrow {
@@ -166,7 +166,7 @@ impl NewRun {
             }
             ui.add_space(theme::GAP);
         });
-        self.lab.ui(ui, &mut form, ready.as_deref(), state, out);
+        self.init_comparison.ui(ui, &mut form, ready.as_deref(), state, out);
         if rows_before != form.text.train {
             self.left_rows.follow(&rows_before, &mut form, state);
         }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tokenizers::{AddedToken, PostProcessorWrapper};
 
-use super::around::{Part, around};
-use super::class::Class;
 use super::growth;
 use super::guarded::guarded;
+use super::post_processor::{Part, around};
 use super::special::{Settings, read_json};
+use super::tokenizer_class::Class;
 use super::{sentence_piece, vocab_files};
 use crate::error::{EngineError, Result};
 use crate::file_kind::refuse_other;

@@ -1,17 +1,17 @@
 //! Text to token ids and back, as the model's own tokenizer does it.
 
-mod around;
 mod chat;
 mod chat_guard;
-mod class;
 mod encoding;
 mod files;
 mod growth;
 mod guarded;
+mod post_processor;
 mod roles;
 mod sentence_model;
 mod sentence_piece;
 mod special;
+mod tokenizer_class;
 mod vocab_files;
 
 use std::collections::BTreeSet;

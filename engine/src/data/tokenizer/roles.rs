@@ -1,5 +1,4 @@
-//! The tokens that begin, end and pad a text, and the others with a role: which they are, and what stands in for one that the
-//! model does not have.
+//! The tokens that begin, end and pad a text, and the others with a role; what stands in for one that a model lacks.
 
 use std::collections::BTreeSet;
 

@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use tokenizers::NormalizerWrapper;
 use tokenizers::normalizers::{Precompiled, Sequence};
 
-use super::around::{Part, around};
-use super::class::Class;
 use super::files::from_bytes;
 use super::growth;
 use super::guarded::guarded;
+use super::post_processor::{Part, around};
 use super::sentence_model::{Kind, Role, SentenceModel};
 use super::special::Settings;
+use super::tokenizer_class::Class;
 use super::vocab_files::{named, of_another_kind};
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::around::{Part, around};
-use super::class::Class;
+use super::post_processor::{Part, around};
 use super::special::Settings;
+use super::tokenizer_class::Class;
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 

@@ -8,7 +8,7 @@ use super::streams::StreamState;
 use super::{Decoder, NewToken, in_place_of};
 use crate::error::Result;
 use crate::generation::cache::KvCache;
-use crate::generation::writer::{Writer, cross_cache};
+use crate::generation::decoder_model::{DecoderModel, cross_cache};
 use crate::models::Model;
 
 /// Room for new tokens that a cache starts with, at most.
@@ -94,7 +94,12 @@ impl Decoder {
     }
 
     /// One token for each row of a batch.
-    pub(super) fn advance(&mut self, batch: &mut Batch, model: Writer<'_>, news: &mut Vec<NewToken>) -> Result<()> {
+    pub(super) fn advance(
+        &mut self,
+        batch: &mut Batch,
+        model: DecoderModel<'_>,
+        news: &mut Vec<NewToken>,
+    ) -> Result<()> {
         let tokens = batch.streams.iter().flat_map(|&index| self.streams[index].last_tokens());
         let tokens = tokens.map(i64::from).collect();
         let lengths = batch.cache.lengths();

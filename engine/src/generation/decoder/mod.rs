@@ -24,8 +24,8 @@ pub use self::prompt::plain_logits;
 pub use self::streams::DecoderStream;
 use self::streams::StreamState;
 use super::beam::{BeamSearch, Hypothesis};
+use super::decoder_model::{DecoderModel, SourceOptions};
 use super::sampling::{check_sampling, suppress};
-use super::writer::{SourceOptions, Writer};
 use crate::error::Result;
 use crate::generation::Sampling;
 use crate::models::{Model, ModelShape};
@@ -156,8 +156,9 @@ impl Decoder {
     /// end brings at least one token. Dropping the decoder between two calls stops it.
     ///
     /// # Errors
-    /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails or the logits are not numbers.
-    pub fn step<'a>(&mut self, model: impl Into<Writer<'a>>) -> Result<Vec<NewToken>> {
+    /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails or the logits are not
+    /// numbers.
+    pub fn step<'a>(&mut self, model: impl Into<DecoderModel<'a>>) -> Result<Vec<NewToken>> {
         let model = model.into();
         if self.read < self.streams.len() {
             return self.read_prompts(model);
@@ -184,7 +185,7 @@ impl Decoder {
         let stream = &mut self.streams[index];
         let token = match forced {
             Some(token) => token,
-            None => stream.chooser.choose(&mut logits, &stream.seen)?,
+            None => stream.sampler.choose(&mut logits, &stream.seen)?,
         };
         stream.seen.push(token);
         stream.tokens.push(token);
@@ -224,6 +225,6 @@ impl Decoder {
 }
 
 /// The model of a stream.
-fn in_place_of<'a>(base: Writer<'a>, own: Option<&'a Model>) -> Result<Writer<'a>> {
-    own.map_or(Ok(base), Writer::try_from)
+fn in_place_of<'a>(base: DecoderModel<'a>, own: Option<&'a Model>) -> Result<DecoderModel<'a>> {
+    own.map_or(Ok(base), DecoderModel::try_from)
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Decoder, NewToken, in_place_of};
 use crate::error::Result;
 use crate::generation::cache::Segments;
-use crate::generation::writer::Writer;
+use crate::generation::decoder_model::DecoderModel;
 use crate::models::{CausalModel, Conditioning, Site};
 use crate::nn::{LayerKv, past_length};
 
@@ -45,7 +45,7 @@ impl Hidden {
 }
 
 impl Decoder {
-    pub(super) fn read_prompts(&mut self, model: Writer<'_>) -> Result<Vec<NewToken>> {
+    pub(super) fn read_prompts(&mut self, model: DecoderModel<'_>) -> Result<Vec<NewToken>> {
         let start = self.start();
         let mut news = Vec::new();
         let mut gone_over = 0;
@@ -83,7 +83,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails.
-    pub fn prove_base<'a>(&self, model: impl Into<Writer<'a>>, stream: usize) -> Result<Option<bool>> {
+    pub fn prove_base<'a>(&self, model: impl Into<DecoderModel<'a>>, stream: usize) -> Result<Option<bool>> {
         let stream = &self.streams[stream];
         let Some(ours) = &stream.base_logits else {
             return Ok(None);
@@ -103,5 +103,5 @@ impl Decoder {
 /// # Errors
 /// [`EngineError::Computation`](crate::error::EngineError::Computation) when the device fails.
 pub fn plain_logits(model: &dyn CausalModel, prompt: &[u32]) -> Result<Vec<f32>> {
-    Ok(Writer::Causal(model).read(prompt, 0, &Conditioning::default(), None)?.logits)
+    Ok(DecoderModel::Causal(model).read(prompt, 0, &Conditioning::default(), None)?.logits)
 }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::{DecoderOptions, EndReason};
 use crate::error::{EngineError, Result};
 use crate::generation::beam::BeamSearch;
-use crate::generation::sampling::Chooser;
+use crate::generation::sampling::TokenSampler;
 use crate::models::{Conditioning, Model, ModelShape, Site};
 use crate::nn::{LayerKv, past_length};
 use crate::tokens::SOFT;
@@ -18,7 +18,8 @@ use crate::{Sentence, sentence};
 pub struct DecoderStream {
     /// At least one token; soft ones stand where the adapter's embeddings go.
     pub prompt: Vec<u32>,
-    /// The model with changed weights that stands in place of the one that [`Decoder::step`](super::Decoder::step) is given.
+    /// The model with changed weights that stands in place of the one that [`Decoder::step`](super::Decoder::step) is
+    /// given.
     pub model: Option<Rc<Model>>,
     /// Positions left free behind the soft tokens at the beginning. PEFT leaves as many as a row of its batch has padding.
     pub n_free: usize,
@@ -56,7 +57,7 @@ pub(super) struct StreamState {
     /// transformers.
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
-    pub(super) chooser: Chooser,
+    pub(super) sampler: TokenSampler,
     /// Where beams are searched; `tokens` are then those of the best one so far.
     pub(super) search: Option<BeamSearch>,
     pub(super) end: Option<EndReason>,
@@ -120,7 +121,7 @@ impl StreamState {
             n_before,
             beside,
             tokens: Vec::new(),
-            chooser: Chooser::new(&options.sampling, options.no_repeat_ngram),
+            sampler: TokenSampler::new(&options.sampling, options.no_repeat_ngram),
             end: (options.sampling.max_new_tokens == 0).then_some(EndReason::MaxTokens),
             base_logits: None,
             search: has_beams.then(|| BeamSearch::new(options, room)),

@@ -10,7 +10,7 @@ use crate::config::{MethodConfig, RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
-use crate::generation::{Decoder, Writer};
+use crate::generation::{Decoder, DecoderModel};
 use crate::jobs::{Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::nn::Precision;
@@ -294,7 +294,7 @@ impl Run {
     }
 
     fn sample(&mut self, mut decoder: Box<Decoder>, out: &Outbox) -> Result<()> {
-        decoder.step(Writer::try_from(&*self.model.model)?)?;
+        decoder.step(DecoderModel::try_from(&*self.model.model)?)?;
         if !decoder.is_done() {
             self.next = Next::Sample(decoder);
             return Ok(());

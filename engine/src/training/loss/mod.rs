@@ -1,15 +1,15 @@
 //! The loss of a batch, at labeled positions only. A file for each kind of label.
 
+mod causal;
 mod classes;
 mod masked;
-mod written;
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::ballot::log_probability;
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
+use crate::ensemble::log_probability;
 use crate::error::Result;
 use crate::models::{Conditioning, Model, PaddedRows};
 use crate::nn::floats;
@@ -50,7 +50,7 @@ pub(super) fn nll_of_hidden(
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
     if batch.task.writes() {
-        return written::summed_nll(model, batch, hidden, device);
+        return causal::summed_nll(model, batch, hidden, device);
     }
     let labels = batch.labeled();
     let logits = logits_of_hidden(model, conditioning, batch, hidden, device)?;

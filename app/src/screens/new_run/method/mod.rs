@@ -10,7 +10,7 @@ use engine::models::ModelSummary;
 use super::check::{Field, Issue};
 use super::error_of;
 use super::form::RunForm;
-use super::lab::LabForm;
+use super::init_comparison::InitComparisonForm;
 use super::tuning::MethodKind;
 use crate::state::State;
 use crate::t;
@@ -20,7 +20,13 @@ use crate::widgets::field;
 use crate::widgets::option_cards::{Choice, options_ui};
 
 /// Draws the card.
-pub(super) fn method_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], lab: &mut LabForm) {
+pub(super) fn method_ui(
+    ui: &mut Ui,
+    form: &mut RunForm,
+    state: &State,
+    issues: &[Issue],
+    comparison: &mut InitComparisonForm,
+) {
     let model = state.model_asked(&form.text.model);
     card_ui(ui, t!("method.title"), |ui| {
         chooser_ui(ui, form, model);
@@ -42,7 +48,7 @@ pub(super) fn method_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: 
         }
         if matches!(form.tuning.kind, MethodKind::Prefix | MethodKind::Prompt | MethodKind::PTuning | MethodKind::Lora)
         {
-            lab.button_ui(ui, form);
+            comparison.button_ui(ui, form);
         }
         if form.tuning.kind.takes_lora() {
             beside_ui(ui, form, model, issues);

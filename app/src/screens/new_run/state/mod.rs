@@ -1,14 +1,14 @@
-//! What the form *New run* has asked the engine: rows as tokens, a range test, an init lab.
+//! What the form *New run* has asked the engine: rows as tokens, a range test, an init comparison.
 
-pub mod lab;
+pub mod init_comparison;
+pub mod lr_range_test;
 pub mod preview;
-pub mod range;
 
 use engine::protocol::Event;
 
-use self::lab::InitLab;
+use self::init_comparison::InitComparison;
+use self::lr_range_test::LrRangeTest;
 use self::preview::{Preview, PreviewOf};
-use self::range::RangeTest;
 
 /// The screen *New run*.
 #[derive(Debug, Default)]
@@ -20,9 +20,9 @@ pub struct NewRunState {
     /// The validation file that was chosen in the form, read as training rows would be.
     pub preview_validation: Preview,
     /// The last range test of the form.
-    pub range: RangeTest,
-    /// The last init lab of the form.
-    pub lab: InitLab,
+    pub lr_range_test: LrRangeTest,
+    /// The last init comparison of the form.
+    pub init_comparison: InitComparison,
 }
 
 impl NewRunState {
@@ -31,15 +31,15 @@ impl NewRunState {
         self.preview.on(event)
             || self.preview_beside.on(event)
             || self.preview_validation.on(event)
-            || self.range.on(event)
-            || self.lab.on(event)
+            || self.lr_range_test.on(event)
+            || self.init_comparison.on(event)
     }
 
     /// There will be no answers.
     pub fn engine_gone(&mut self) {
         PreviewOf::ALL.into_iter().for_each(|of| self.preview_of(of).engine_gone());
-        self.range.request.engine_gone();
-        self.lab.request.engine_gone();
+        self.lr_range_test.request.engine_gone();
+        self.init_comparison.request.engine_gone();
     }
 
     /// One of the previews.

@@ -1,4 +1,4 @@
-//! What a piece of work hears while it goes on, and what it tells.
+//! Progress and cancellation of a look-up or a transfer.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -12,8 +12,8 @@ const TELL: Duration = Duration::from_millis(100);
 /// The speed that is told is a mean over about so long.
 const MEAN_SECS: f64 = 3.0;
 
-/// The work's ear and mouth.
-pub(super) struct Watch<'a> {
+/// Reports a transfer's progress and hears its cancellation.
+pub(super) struct TransferMonitor<'a> {
     job: JobId,
     inbox: &'a Receiver<HubCommand>,
     waiting: &'a mut VecDeque<HubCommand>,
@@ -24,7 +24,7 @@ pub(super) struct Watch<'a> {
     told_bytes: u64,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> TransferMonitor<'a> {
     pub(super) fn new(
         job: JobId,
         inbox: &'a Receiver<HubCommand>,

@@ -41,26 +41,26 @@ impl SourceOptions {
 
 /// A model that writes.
 #[derive(Clone, Copy)]
-pub enum Writer<'a> {
+pub enum DecoderModel<'a> {
     /// Goes on with the prompt.
     Causal(&'a dyn CausalModel),
     /// Reads the prompt first.
     Seq2Seq(&'a dyn Seq2SeqModel),
 }
 
-impl<'a, M: CausalModel> From<&'a M> for Writer<'a> {
+impl<'a, M: CausalModel> From<&'a M> for DecoderModel<'a> {
     fn from(model: &'a M) -> Self {
         Self::Causal(model)
     }
 }
 
-impl<'a> From<&'a dyn CausalModel> for Writer<'a> {
+impl<'a> From<&'a dyn CausalModel> for DecoderModel<'a> {
     fn from(model: &'a dyn CausalModel) -> Self {
         Self::Causal(model)
     }
 }
 
-impl<'a> TryFrom<&'a Model> for Writer<'a> {
+impl<'a> TryFrom<&'a Model> for DecoderModel<'a> {
     type Error = EngineError;
 
     /// Refuses a model that writes nothing.
@@ -74,7 +74,7 @@ impl<'a> TryFrom<&'a Model> for Writer<'a> {
 }
 
 /// What reading a prompt left: the logits of the first new token, and what later tokens see.
-pub(super) struct Read {
+pub(super) struct PromptOutput {
     pub(super) logits: Vec<f32>,
     /// Of the tokens that were read into the cache, without the prefix.
     pub(super) text: Vec<LayerKv>,
@@ -82,7 +82,7 @@ pub(super) struct Read {
     pub(super) cross: Option<Vec<LayerKv>>,
 }
 
-impl Writer<'_> {
+impl DecoderModel<'_> {
     pub(super) fn device(self) -> Device {
         match self {
             Self::Causal(model) => model.embeddings().device(),
@@ -97,7 +97,7 @@ impl Writer<'_> {
         n_free: usize,
         conditioning: &Conditioning,
         start: Option<u32>,
-    ) -> Result<Read> {
+    ) -> Result<PromptOutput> {
         let device = self.device();
         let (hidden, text, cross) = match self {
             Self::Causal(model) => {
@@ -119,7 +119,7 @@ impl Writer<'_> {
         };
         let [_, seq, width] = hidden.dims();
         let last = hidden.slice([0..1, seq - 1..seq, 0..width]).reshape([1, width]);
-        Ok(Read { logits: to_host(head_logits(last, self.head()))?, text, cross })
+        Ok(PromptOutput { logits: to_host(head_logits(last, self.head()))?, text, cross })
     }
 
     /// Logits after one more token of each row, `[rows * vocab_size]`; the cache takes the token in.

@@ -2,22 +2,22 @@
 
 use engine::config::RunConfig;
 use engine::protocol::{Event, JobId, Report};
-use engine::training::{RangeFindings, RangePoint};
+use engine::training::{LrRangeFindings, LrRangePoint};
 
 use crate::state::request::Request;
 
 /// The test that was asked for last.
 #[derive(Clone, Debug, Default)]
-pub struct RangeTest {
+pub struct LrRangeTest {
     /// The question; what it suggests is the answer.
-    pub request: Request<RangeFindings>,
+    pub request: Request<LrRangeFindings>,
     /// The run whose first steps were tried.
     pub config: Option<Box<RunConfig>>,
     /// Rates that were tried.
-    pub points: Vec<RangePoint>,
+    pub points: Vec<LrRangePoint>,
 }
 
-impl RangeTest {
+impl LrRangeTest {
     /// A test of a run that has just been asked for.
     pub fn new(config: Box<RunConfig>, job: JobId) -> Self {
         let mut test = Self { config: Some(config), ..Self::default() };
@@ -28,11 +28,11 @@ impl RangeTest {
     /// Takes in what its job tells.
     pub fn on(&mut self, event: &Event) -> bool {
         self.request.on(event, |report| match report {
-            Report::RangeStep(point) => {
+            Report::LrRangeStep(point) => {
                 self.points.push(*point);
                 None
             }
-            Report::Range(findings) => Some(*findings),
+            Report::LrRange(findings) => Some(*findings),
             _ => None,
         })
     }

@@ -1,4 +1,4 @@
-//! The init lab: asked for in the form, live while it runs, and its best start taken over or trained.
+//! The init comparison: asked for in the form, live while it runs, and its best start taken over or trained.
 
 use app::i18n::Language;
 use app::theme::ThemeChoice;
@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 use engine::config::{PrefixInit, RunConfig};
 use engine::error::Failure;
 use engine::protocol::{Ask, Command, JobId, Outcome, Phase, Report};
-use engine::training::{LabPlan, LabScore, LabStep};
+use engine::training::{InitComparisonPlan, InitScore, InitStep};
 
 use crate::scenes::{click, pictures};
 use crate::world::{Bench, Start, settings};
@@ -21,7 +21,7 @@ struct Words {
 const ENGLISH: Words = Words { form: "Set up a run", open: "Compare starts…", compare: "Run the comparison" };
 const CHINESE: Words = Words { form: "设置一次训练", open: "对比初始值…", compare: "运行对比" };
 
-/// A lab that was opened from a form high enough for its button, in a window of the usual size.
+/// A comparison that was opened from a form high enough for its button, in a window of the usual size.
 fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> Bench {
     let settings = app::settings::Settings { zoom, language, theme, ..settings() };
     let start = Start { settings, size: [1280.0, 5000.0], ..Start::default() };
@@ -35,32 +35,32 @@ fn opened(zoom: f32, language: Language, theme: ThemeChoice, words: &Words) -> B
     bench
 }
 
-fn asked(bench: &Bench) -> (JobId, RunConfig, LabPlan) {
+fn asked(bench: &Bench) -> (JobId, RunConfig, InitComparisonPlan) {
     let asked = bench.last(|command| match command {
-        Command { job, ask: Ask::InitLab { config, plan } } => Some((*job, config.as_ref().clone(), plan.clone())),
+        Command { job, ask: Ask::CompareInits { config, plan } } => Some((*job, config.as_ref().clone(), plan.clone())),
         _ => None,
     });
     asked.expect("a lab was asked for")
 }
 
 /// All trials of the first seed, and those of the second but the last.
-fn underway(bench: &mut Bench, job: JobId, plan: &LabPlan) {
+fn underway(bench: &mut Bench, job: JobId, plan: &InitComparisonPlan) {
     bench.event(job, Report::Phase(Phase::Training));
     let last = [2.1, 6.4, 2.6, 1.9, 2.2];
-    let (score, n) = (|start, seed, step, loss| LabScore { start, seed, step, loss, failure: None }, plan.steps);
+    let (score, n) = (|start, seed, step, loss| InitScore { start, seed, step, loss, failure: None }, plan.steps);
     for (index, seed) in plan.seeds.iter().copied().take(2).enumerate() {
         let jitter = 0.05 * index as f64;
         for (start, end) in last.iter().enumerate().take(5 - index) {
-            bench.event(job, Report::LabScore(score(start, seed, 0, Some(7.0 + end + jitter))));
+            bench.event(job, Report::InitScore(score(start, seed, 0, Some(7.0 + end + jitter))));
             if start == 1 && index == 1 {
-                bench.event(job, Report::LabScore(score(start, seed, 20, None)));
+                bench.event(job, Report::InitScore(score(start, seed, 20, None)));
                 continue;
             }
             for step in (1..=n).step_by(7) {
                 let loss = end + 5.0 * (-0.1 * step as f64).exp();
-                bench.event(job, Report::LabStep(LabStep { start, seed, step, loss }));
+                bench.event(job, Report::InitStep(InitStep { start, seed, step, loss }));
             }
-            bench.event(job, Report::LabScore(score(start, seed, n, Some(end + jitter))));
+            bench.event(job, Report::InitScore(score(start, seed, n, Some(end + jitter))));
         }
     }
 }
@@ -84,7 +84,7 @@ fn the_best_start_goes_into_the_form_and_can_be_trained() {
     click(&mut bench, "Run the comparison");
     let (job, config, plan) = asked(&bench);
     assert_eq!((plan.steps, plan.seeds.clone()), (50, vec![config.seed, config.seed + 1, config.seed + 2]));
-    assert_eq!(plan.starts, LabPlan::default().starts);
+    assert_eq!(plan.starts, InitComparisonPlan::default().starts);
     underway(&mut bench, job, &plan);
     bench.harness.get_by_label("Trial 10 of 15");
     bench.harness.get_by_label("Diverged 1 time");

@@ -1,4 +1,4 @@
-//! The file that keeps a vocabulary bank: 16-bit numbers in one plain safetensors file per model.
+//! The file that keeps a vocabulary index: 16-bit numbers in one plain safetensors file per model.
 //!
 //! Its header is decided by the model alone: a file with any other header belongs to something else. Each table has a
 //! checksum at the end of the file.
@@ -14,14 +14,14 @@ use crate::analysis::Side;
 use crate::error::{EngineError, IoAction, Result};
 use crate::models::ModelShape;
 
-/// The bank of one model, memory-mapped and checked.
+/// The index of one model, memory-mapped and checked.
 #[derive(Debug)]
-pub struct VocabularyBank {
+pub struct VocabularyIndex {
     map: Mmap,
     layout: Layout,
 }
 
-impl VocabularyBank {
+impl VocabularyIndex {
     /// One layer's keys or values, `[vocab_size, n_kv_heads * d_head]` row by row.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use crate::training::batch_sampler::BatchSampler;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::weighted;
 use crate::training::trainer::{StepSettings, Trainer};
-use crate::training::{RangeFindings, RangePoint, RateRange};
+use crate::training::{LrRangeFindings, LrRangePoint, RateRange};
 
 /// What a smoothed loss keeps of the one before.
 const SMOOTHING: f64 = 0.8;
@@ -30,7 +30,7 @@ const TOO_HIGH: f64 = 4.0;
 const SLOPE_SHARE: usize = 20;
 
 /// A range test.
-pub(super) struct RangeJob {
+pub(super) struct LrRangeTestJob {
     config: RunConfig,
     range: RateRange,
     test: Option<Test>,
@@ -48,13 +48,13 @@ struct Test {
 /// What was found so far.
 #[derive(Default)]
 struct Curve {
-    points: Vec<RangePoint>,
+    points: Vec<LrRangePoint>,
     mean: f64,
     /// The rate at which the loss was too high, or no number.
     diverged: Option<f64>,
 }
 
-impl RangeJob {
+impl LrRangeTestJob {
     /// A test of the rates for a run.
     pub(super) fn new(config: RunConfig, range: RateRange) -> Self {
         Self { config, range, test: None }
@@ -73,7 +73,7 @@ impl RangeJob {
     }
 }
 
-impl Job for RangeJob {
+impl Job for LrRangeTestJob {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let Some(test) = &mut self.test else {
             self.test = Some(self.start(session, out)?);
@@ -81,19 +81,19 @@ impl Job for RangeJob {
         };
         let learning_rate = rate(&self.range, test.curve.points.len());
         if let Some(point) = test.step(&self.config, learning_rate)? {
-            out.send(Report::RangeStep(point));
+            out.send(Report::LrRangeStep(point));
         }
         if test.curve.diverged.is_none() && test.curve.points.len() < self.range.steps {
             return Ok(Progress::More);
         }
-        out.send(Report::Range(test.curve.findings()));
+        out.send(Report::LrRange(test.curve.findings()));
         Ok(Progress::Done(Outcome::Completed))
     }
 }
 
 impl Test {
     /// One step; nothing where the loss is no longer a number.
-    fn step(&mut self, config: &RunConfig, learning_rate: f64) -> Result<Option<RangePoint>> {
+    fn step(&mut self, config: &RunConfig, learning_rate: f64) -> Result<Option<LrRangePoint>> {
         let of = (self.model.tokenizer.pad(), self.trainer.adapter.task.task);
         let batches = self.feed.micro_batches(self.trainer.step, config, &self.rows, of);
         let batches = weighted(config.training.loss, batches);
@@ -110,11 +110,11 @@ impl Test {
 }
 
 impl Curve {
-    fn add(&mut self, learning_rate: f64, loss: f64) -> RangePoint {
+    fn add(&mut self, learning_rate: f64, loss: f64) -> LrRangePoint {
         self.mean = SMOOTHING * self.mean + (1.0 - SMOOTHING) * loss;
         // Without its beginning at 0.
         let weight = 1.0 - SMOOTHING.powf(self.points.len() as f64 + 1.0);
-        let point = RangePoint { learning_rate, loss, smoothed: self.mean / weight };
+        let point = LrRangePoint { learning_rate, loss, smoothed: self.mean / weight };
         self.points.push(point);
         let lowest = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
         if point.smoothed > TOO_HIGH * lowest {
@@ -124,7 +124,7 @@ impl Curve {
     }
 
     /// The rate where the smoothed loss falls fastest on its way to the lowest, and the first that is too high.
-    fn findings(&self) -> RangeFindings {
+    fn findings(&self) -> LrRangeFindings {
         let smoothed: Vec<f64> = self.points.iter().map(|point| point.smoothed).collect();
         let lowest = (0..smoothed.len()).min_by(|&a, &b| smoothed[a].total_cmp(&smoothed[b])).unwrap_or(0);
         // The rates rise by the same factor at each step, so that differences are slopes; between neighbors they are
@@ -136,7 +136,7 @@ impl Curve {
         // A loss that does not grow without bounds comes to rest above where it began.
         let above = (lowest..smoothed.len()).find(|&index| lowest > 0 && smoothed[index] > smoothed[0]);
         let rate = |index: usize| self.points[index].learning_rate;
-        RangeFindings { steepest: steepest.map(rate), diverged: above.map(rate).or(self.diverged) }
+        LrRangeFindings { steepest: steepest.map(rate), diverged: above.map(rate).or(self.diverged) }
     }
 }
 
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn a_loss_that_only_rises_suggests_nothing() {
         let found = curve(&[1.0, 1.1, 1.2, 1.3]);
-        assert_eq!(found.findings(), RangeFindings { steepest: None, diverged: None });
-        assert_eq!(curve(&[]).findings(), RangeFindings { steepest: None, diverged: None });
+        assert_eq!(found.findings(), LrRangeFindings { steepest: None, diverged: None });
+        assert_eq!(curve(&[]).findings(), LrRangeFindings { steepest: None, diverged: None });
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use egui::accesskit::Role;
 use egui::{Color32, Id, Ui, WidgetInfo};
 use egui_plot::{AxisHints, HoverPosition, Line, LineStyle, Plot, PlotPoints, VLine};
-use engine::training::RangePoint;
+use engine::training::LrRangePoint;
 
 use crate::format::{figure, scientific};
 use crate::theme::tokens;
 
 /// What the plot and its curves are called.
 #[derive(Clone, Copy, Debug)]
-pub struct RangeCanvas<'a> {
+pub struct LrRangeCanvas<'a> {
     /// Unique on the screen; also what a screen reader says.
     pub label: &'a str,
     /// Losses as they are.
@@ -29,9 +29,9 @@ pub struct Mark {
 }
 
 /// Draws the curve.
-pub fn range_plot_ui(ui: &mut Ui, canvas: RangeCanvas<'_>, points: &[RangePoint], marks: &[Mark]) {
+pub fn lr_range_plot_ui(ui: &mut Ui, canvas: LrRangeCanvas<'_>, points: &[LrRangePoint], marks: &[Mark]) {
     let t = tokens(ui);
-    let curve = |of: fn(&RangePoint) -> f64| -> PlotPoints<'static> {
+    let curve = |of: fn(&LrRangePoint) -> f64| -> PlotPoints<'static> {
         points.iter().map(|point| [point.learning_rate.log10(), of(point)]).collect()
     };
     let power = |x: f64| if (x - x.round()).abs() < 1e-6 { scientific(10f64.powf(x)) } else { String::new() };

@@ -1,13 +1,13 @@
-//! What an init lab holds against each other, and what comes of it.
+//! What an init comparison holds against each other, and what comes of it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::PrefixInit;
 use crate::error::Failure;
 
-/// What an init lab holds against each other.
+/// What an init comparison holds against each other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LabPlan {
+pub struct InitComparisonPlan {
     /// Initial values.
     pub starts: Vec<PrefixInit>,
     /// Each decides the initial values, the order of the rows and the dropout of one trial of each start.
@@ -18,7 +18,7 @@ pub struct LabPlan {
     pub validation_rows: usize,
 }
 
-impl Default for LabPlan {
+impl Default for InitComparisonPlan {
     fn default() -> Self {
         use PrefixInit::{Frequent, Random, ScaledRandom, Vocabulary, Zero};
         let starts = vec![ScaledRandom, Random, Zero, Vocabulary, Frequent];
@@ -28,7 +28,7 @@ impl Default for LabPlan {
 
 /// A step of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LabStep {
+pub struct InitStep {
     /// Which of the plan's starts.
     pub start: usize,
     /// The seed of the trial.
@@ -42,7 +42,7 @@ pub struct LabStep {
 
 /// How good a trial is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LabScore {
+pub struct InitScore {
     /// Which of the plan's starts.
     pub start: usize,
     /// The seed of the trial.
@@ -58,7 +58,7 @@ pub struct LabScore {
 
 /// How good a start is over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LabRow {
+pub struct InitRow {
     /// Which of the plan's starts.
     pub start: usize,
     /// Its name.
@@ -96,12 +96,12 @@ impl Spread {
 
 /// What the scores so far say of each start of a plan: the lowest loss after the last step first, those that diverged
 /// behind those that did not.
-pub fn rank(plan: &LabPlan, scores: &[LabScore]) -> Vec<LabRow> {
+pub fn rank(plan: &InitComparisonPlan, scores: &[InitScore]) -> Vec<InitRow> {
     let row = |(start, init): (usize, &_)| {
         let own = || scores.iter().filter(move |score| score.start == start);
         let losses = |step: usize| own().filter(|score| score.step == step).filter_map(|score| score.loss).collect();
         let (before, after): (Vec<f64>, Vec<f64>) = (losses(0), losses(plan.steps));
-        LabRow {
+        InitRow {
             start,
             init: Clone::clone(init),
             before: Spread::of(&before),
@@ -110,9 +110,9 @@ pub fn rank(plan: &LabPlan, scores: &[LabScore]) -> Vec<LabRow> {
             failure: own().find_map(|score| score.failure.clone()),
         }
     };
-    let mut rows: Vec<LabRow> = plan.starts.iter().enumerate().map(row).collect();
-    let mean = |row: &LabRow| row.after.map_or(f64::INFINITY, |after| after.mean);
-    let whole = |row: &LabRow| (row.after.is_none(), row.diverged);
+    let mut rows: Vec<InitRow> = plan.starts.iter().enumerate().map(row).collect();
+    let mean = |row: &InitRow| row.after.map_or(f64::INFINITY, |after| after.mean);
+    let whole = |row: &InitRow| (row.after.is_none(), row.diverged);
     rows.sort_by(|a, b| whole(a).cmp(&whole(b)).then(mean(a).total_cmp(&mean(b))));
     rows
 }
@@ -121,21 +121,21 @@ pub fn rank(plan: &LabPlan, scores: &[LabScore]) -> Vec<LabRow> {
 mod tests {
     use super::*;
 
-    fn score(start: usize, seed: u64, step: usize, loss: Option<f64>) -> LabScore {
-        LabScore { start, seed, step, loss, failure: None }
+    fn score(start: usize, seed: u64, step: usize, loss: Option<f64>) -> InitScore {
+        InitScore { start, seed, step, loss, failure: None }
     }
 
     #[test]
     fn the_lowest_loss_is_first_and_what_diverged_or_never_began_is_last() {
         let starts = vec![PrefixInit::Random, PrefixInit::Classes, PrefixInit::Zero, PrefixInit::ScaledRandom];
-        let plan = LabPlan { starts, seeds: vec![1, 2], steps: 5, ..LabPlan::default() };
+        let plan = InitComparisonPlan { starts, seeds: vec![1, 2], steps: 5, ..InitComparisonPlan::default() };
         let failure = Failure { what: crate::Sentence::verbatim("no classes"), advice: crate::Sentence::default() };
         let scores = [
             score(0, 1, 0, Some(9.0)),
             score(0, 1, 5, Some(0.5)),
             score(0, 2, 0, Some(7.0)),
             score(0, 2, 3, None),
-            LabScore { failure: Some(failure), ..score(1, 1, 0, None) },
+            InitScore { failure: Some(failure), ..score(1, 1, 0, None) },
             score(2, 1, 0, Some(4.0)),
             score(2, 1, 5, Some(3.0)),
             score(3, 1, 5, Some(1.0)),

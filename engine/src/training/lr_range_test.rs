@@ -21,7 +21,7 @@ impl Default for RateRange {
 
 /// One learning rate of a range test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RangePoint {
+pub struct LrRangePoint {
     /// The rate of the step.
     pub learning_rate: f64,
     /// The loss before it, in the units of a run's.
@@ -34,7 +34,7 @@ pub struct RangePoint {
 
 /// What a range test suggests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RangeFindings {
+pub struct LrRangeFindings {
     /// The rate where the smoothed loss falls fastest; `None` if it never falls.
     pub steepest: Option<f64>,
     /// The first rate after the lowest smoothed loss at which it is higher than it began, or four times the lowest, or no
@@ -42,7 +42,7 @@ pub struct RangeFindings {
     pub diverged: Option<f64>,
 }
 
-impl RangeFindings {
+impl LrRangeFindings {
     /// A tenth of the rate that was too high.
     pub fn tenth(&self) -> Option<f64> {
         self.diverged.map(|rate| rate / 10.0)

@@ -1,4 +1,5 @@
-//! An init lab from the outside: every start begins where a run with it would, the best is first, and nothing is kept.
+//! An init comparison from the outside: every start begins where a run with it would, the best is first, and nothing
+//! is kept.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use engine::config::{
 };
 use engine::protocol::{Ask, Outcome, Report};
 use engine::training::run_folder::{Record, read_records};
-use engine::training::{LabPlan, LabRow, LabScore};
+use engine::training::{InitComparisonPlan, InitRow, InitScore};
 use tests::{Talk, golden_cases, tiny_run};
 
 fn words(text: &str) -> PrefixInit {
@@ -23,25 +24,27 @@ fn adapter(path: &Path) -> PrefixInit {
     PrefixInit::Adapter { path: path.to_owned() }
 }
 
-fn plan(starts: &[PrefixInit], steps: usize, seeds: &[u64]) -> LabPlan {
-    LabPlan { starts: starts.to_vec(), seeds: seeds.to_vec(), steps, ..LabPlan::default() }
+fn plan(starts: &[PrefixInit], steps: usize, seeds: &[u64]) -> InitComparisonPlan {
+    InitComparisonPlan { starts: starts.to_vec(), seeds: seeds.to_vec(), steps, ..InitComparisonPlan::default() }
 }
 
-fn ask(config: &RunConfig, plan: &LabPlan) -> Ask {
-    Ask::InitLab { config: Box::new(config.clone()), plan: plan.clone() }
+fn ask(config: &RunConfig, plan: &InitComparisonPlan) -> Ask {
+    Ask::CompareInits { config: Box::new(config.clone()), plan: plan.clone() }
 }
 
-fn rows(heard: &[Report]) -> Vec<LabRow> {
-    let rows = heard.iter().find_map(|event| if let Report::Lab { rows } = event { Some(rows.clone()) } else { None });
+fn rows(heard: &[Report]) -> Vec<InitRow> {
+    let rows = heard
+        .iter()
+        .find_map(|event| if let Report::InitComparison { rows } = event { Some(rows.clone()) } else { None });
     rows.unwrap()
 }
 
-fn lab(config: &RunConfig, plan: &LabPlan) -> Vec<LabRow> {
+fn lab(config: &RunConfig, plan: &InitComparisonPlan) -> Vec<InitRow> {
     rows(&Talk::new().run(ask(config, plan)))
 }
 
-fn scores(heard: &[Report]) -> Vec<LabScore> {
-    let score = |event: &Report| if let Report::LabScore(score) = event { Some(score.clone()) } else { None };
+fn scores(heard: &[Report]) -> Vec<InitScore> {
+    let score = |event: &Report| if let Report::InitScore(score) = event { Some(score.clone()) } else { None };
     heard.iter().filter_map(score).collect()
 }
 
@@ -139,7 +142,7 @@ fn the_same_seeds_give_the_same_table_and_all_starts_see_the_same_rows() {
     let heard = Talk::new().run(ask(&config, &twice));
     let first = rows(&heard);
     assert_eq!(first, lab(&config, &twice));
-    let zeros: Vec<&LabRow> = first.iter().filter(|row| row.init == PrefixInit::Zero).collect();
+    let zeros: Vec<&InitRow> = first.iter().filter(|row| row.init == PrefixInit::Zero).collect();
     assert_eq!((zeros[0].before, zeros[0].after), (zeros[1].before, zeros[1].after));
     let spread = zeros[0].after.unwrap().deviation.unwrap();
     assert!(spread > 0.0 && zeros[0].before.unwrap().deviation == Some(0.0), "zeros differ by the order of rows alone");
@@ -205,7 +208,7 @@ fn matrices_begin_fresh_or_as_those_of_an_adapter() {
     let last = trained(&config, &PrefixInit::Random, &first).pop().unwrap();
     let mut rows = lab(&config, &plan(&[PrefixInit::Random, adapter(&first)], 2, &[1]));
     rows.sort_by_key(|row| row.start);
-    let before = |row: &LabRow| row.before.unwrap().mean;
+    let before = |row: &InitRow| row.before.unwrap().mean;
     assert!(before(&rows[1]) < before(&rows[0]), "{rows:?}");
     assert!((before(&rows[1]) - last).abs() < 1e-4, "{last} {rows:?}");
 }
@@ -216,11 +219,11 @@ fn a_lab_can_be_paused_and_stopped() {
     let config = tiny_run(home.path());
     let talk = Talk::new();
     talk.send(ask(&config, &plan(&[PrefixInit::Zero, PrefixInit::Vocabulary], 100_000, &[1])));
-    talk.until(|event| matches!(event, Report::LabStep(step) if step.step == 3));
+    talk.until(|event| matches!(event, Report::InitStep(step) if step.step == 3));
     talk.send(Ask::Pause);
     talk.until(|event| matches!(event, Report::Paused { paused: true }));
     talk.send(Ask::Stop);
     let heard = talk.until_end();
     assert!(matches!(heard.last(), Some(Report::Finished { outcome: Outcome::Stopped })), "{heard:?}");
-    assert!(heard.iter().all(|event| !matches!(event, Report::Lab { .. })));
+    assert!(heard.iter().all(|event| !matches!(event, Report::InitComparison { .. })));
 }

@@ -1,44 +1,44 @@
-//! An init lab of the form: initial values held against each other.
+//! An init comparison of the form: initial values held against each other.
 
 use engine::config::{PrefixInit, RunConfig};
 use engine::protocol::{Event, JobId, Report};
 use engine::training::rank;
-use engine::training::{LabPlan, LabRow, LabScore, LabStep};
+use engine::training::{InitComparisonPlan, InitRow, InitScore, InitStep};
 
 use crate::state::request::Request;
 
-/// The lab that was asked for last.
+/// The comparison that was asked for last.
 #[derive(Clone, Debug, Default)]
-pub struct InitLab {
+pub struct InitComparison {
     /// The question; what it tells stands below.
     pub request: Request<()>,
     /// Starts, seeds and steps that are compared.
-    pub plan: Option<LabPlan>,
+    pub plan: Option<InitComparisonPlan>,
     /// The run whose first steps are done.
     pub config: Option<Box<RunConfig>>,
     /// A row for each start, the best first.
-    pub rows: Vec<LabRow>,
+    pub rows: Vec<InitRow>,
     /// Training losses of the last trial of each of the plan's starts.
     pub curves: Vec<Vec<f32>>,
     /// Trials that are over.
     pub done: usize,
     /// Steps of the trial under way.
     pub step: usize,
-    scores: Vec<LabScore>,
+    scores: Vec<InitScore>,
 }
 
-impl InitLab {
-    /// A lab that has just been asked for.
-    pub fn new(config: Box<RunConfig>, plan: LabPlan, job: JobId) -> Self {
-        let mut lab = Self {
+impl InitComparison {
+    /// A comparison that has just been asked for.
+    pub fn new(config: Box<RunConfig>, plan: InitComparisonPlan, job: JobId) -> Self {
+        let mut comparison = Self {
             rows: rank(&plan, &[]),
             curves: vec![Vec::new(); plan.starts.len()],
             plan: Some(plan),
             config: Some(config),
             ..Self::default()
         };
-        lab.request.start(job);
-        lab
+        comparison.request.start(job);
+        comparison
     }
 
     /// Takes in what its job tells.
@@ -47,8 +47,8 @@ impl InitLab {
             return false;
         }
         match &event.what {
-            Report::LabStep(step) => self.stepped(step),
-            Report::LabScore(score) => self.scored(score.clone()),
+            Report::InitStep(step) => self.stepped(step),
+            Report::InitScore(score) => self.scored(score.clone()),
             _ => {}
         }
         true
@@ -74,7 +74,7 @@ impl InitLab {
         (self.done as f32 + self.step as f32 / plan.steps.max(1) as f32) / trials
     }
 
-    fn stepped(&mut self, step: &LabStep) {
+    fn stepped(&mut self, step: &InitStep) {
         self.step = step.step;
         if let Some(curve) = self.curves.get_mut(step.start) {
             if step.step == 1 {
@@ -84,7 +84,7 @@ impl InitLab {
         }
     }
 
-    fn scored(&mut self, score: LabScore) {
+    fn scored(&mut self, score: InitScore) {
         let Some(plan) = &self.plan else { return };
         if score.loss.is_none() || score.step >= plan.steps {
             (self.done, self.step) = (self.done + 1, 0);

@@ -1,4 +1,4 @@
-//! An init lab: several initial values of a run held against each other on its first steps, over some seeds.
+//! An init comparison: several initial values of a run held against each other on its first steps, over some seeds.
 //!
 //! All trials of a seed see the same rows in the same order, with the same dropout, and all trials are scored on the same
 //! validation rows. Nothing of them is kept.
@@ -19,24 +19,24 @@ use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
 use crate::training::schedule::learning_rate;
 use crate::training::trainer::{StepSettings, Trainer};
-use crate::training::{LabPlan, LabScore, LabStep, rank};
+use crate::training::{InitComparisonPlan, InitScore, InitStep, rank};
 
-/// An init lab.
-pub(super) struct LabJob {
+/// An init comparison.
+pub(super) struct InitComparisonJob {
     config: RunConfig,
-    plan: LabPlan,
-    lab: Option<Lab>,
+    plan: InitComparisonPlan,
+    comparison: Option<Comparison>,
 }
 
-/// A lab under way.
-struct Lab {
+/// A comparison under way.
+struct Comparison {
     inputs: RunInputs,
     validation: Vec<TokenBatch>,
     total_steps: usize,
     /// Trials that began.
     begun: usize,
     trial: Option<Trial>,
-    scores: Vec<LabScore>,
+    scores: Vec<InitScore>,
 }
 
 /// One start under one seed.
@@ -56,13 +56,13 @@ struct Scoring {
     labels: usize,
 }
 
-impl LabJob {
-    /// A lab for a run.
-    pub(super) fn new(config: RunConfig, plan: LabPlan) -> Self {
-        Self { config, plan, lab: None }
+impl InitComparisonJob {
+    /// A comparison for a run.
+    pub(super) fn new(config: RunConfig, plan: InitComparisonPlan) -> Self {
+        Self { config, plan, comparison: None }
     }
 
-    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Lab> {
+    fn start(&self, session: &mut Session, out: &Outbox) -> Result<Comparison> {
         check(&self.plan)?;
         self.plan.starts.iter().try_for_each(|init| self.config.method.with_init(init).map(drop))?;
         let tell = |phase| out.send(Report::Phase(phase));
@@ -81,37 +81,37 @@ impl LabJob {
         // Trials are the beginning of the run, with its warm-up and its schedule.
         let total_steps = total_steps(&self.config, inputs.data.train.len()).max(self.plan.steps);
         tell(Phase::Training);
-        Ok(Lab { inputs, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
+        Ok(Comparison { inputs, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
     }
 }
 
-impl Job for LabJob {
+impl Job for InitComparisonJob {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
-        let Some(lab) = &mut self.lab else {
-            self.lab = Some(self.start(session, out)?);
+        let Some(comparison) = &mut self.comparison else {
+            self.comparison = Some(self.start(session, out)?);
             return Ok(Progress::More);
         };
-        let Some(mut trial) = lab.trial.take() else {
-            if lab.begun < self.plan.starts.len() * self.plan.seeds.len() {
-                lab.begin(&self.config, &self.plan, out)?;
+        let Some(mut trial) = comparison.trial.take() else {
+            if comparison.begun < self.plan.starts.len() * self.plan.seeds.len() {
+                comparison.begin(&self.config, &self.plan, out)?;
                 return Ok(Progress::More);
             }
-            out.send(Report::Lab { rows: rank(&self.plan, &lab.scores) });
+            out.send(Report::InitComparison { rows: rank(&self.plan, &comparison.scores) });
             return Ok(Progress::Done(Outcome::Completed));
         };
         let done = trial.trainer.step;
         let found = match &mut trial.scoring {
-            Some(scoring) => match scoring.advance(lab, &trial.trainer)? {
+            Some(scoring) => match scoring.advance(comparison, &trial.trainer)? {
                 None => None,
                 Some(loss) => {
                     trial.scoring = None;
                     Some((done, Some(loss).filter(|loss| loss.is_finite())))
                 }
             },
-            None => match trial.advance(lab)? {
+            None => match trial.advance(comparison)? {
                 Some(step) => {
                     trial.scoring = (step.step >= self.plan.steps).then(Scoring::default);
-                    out.send(Report::LabStep(step));
+                    out.send(Report::InitStep(step));
                     None
                 }
                 None => Some((done, None)),
@@ -119,17 +119,17 @@ impl Job for LabJob {
         };
         let over = found.is_some_and(|(step, loss)| step >= self.plan.steps || loss.is_none());
         if let Some((step, loss)) = found {
-            let score = LabScore { start: trial.start, seed: trial.config.seed, step, loss, failure: None };
-            lab.tell(score, out);
+            let score = InitScore { start: trial.start, seed: trial.config.seed, step, loss, failure: None };
+            comparison.tell(score, out);
         }
-        lab.trial = (!over).then_some(trial);
+        comparison.trial = (!over).then_some(trial);
         Ok(Progress::More)
     }
 }
 
-impl Lab {
+impl Comparison {
     /// The next trial; seed by seed, so that every start soon has a row. A start that cannot be made is one that failed.
-    fn begin(&mut self, config: &RunConfig, plan: &LabPlan, out: &Outbox) -> Result<()> {
+    fn begin(&mut self, config: &RunConfig, plan: &InitComparisonPlan, out: &Outbox) -> Result<()> {
         let (start, seed) = (self.begun % plan.starts.len(), plan.seeds[self.begun / plan.starts.len()]);
         self.begun += 1;
         let config = RunConfig { method: config.method.with_init(&plan.starts[start])?, seed, ..config.clone() };
@@ -140,30 +140,30 @@ impl Lab {
             }
             Err(error) => {
                 let failure = Some(Failure::from(&error));
-                self.tell(LabScore { start, seed, step: 0, loss: None, failure }, out);
+                self.tell(InitScore { start, seed, step: 0, loss: None, failure }, out);
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, score: LabScore, out: &Outbox) {
+    fn tell(&mut self, score: InitScore, out: &Outbox) {
         self.scores.push(score.clone());
-        out.send(Report::LabScore(score));
+        out.send(Report::InitScore(score));
     }
 }
 
 impl Trial {
     /// One step; nothing where the loss is no longer a number.
-    fn advance(&mut self, lab: &Lab) -> Result<Option<LabStep>> {
-        let (t, model) = (&self.config.training, &lab.inputs.model);
+    fn advance(&mut self, comparison: &Comparison) -> Result<Option<InitStep>> {
+        let (t, model) = (&self.config.training, &comparison.inputs.model);
         let of = (model.tokenizer.pad(), self.trainer.adapter.task.task);
-        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &lab.inputs.data.train, of);
+        let batches = self.feed.micro_batches(self.trainer.step, &self.config, &comparison.inputs.data.train, of);
         let batches = weighted(t.loss, batches);
-        let learning_rate = learning_rate(t, self.trainer.step + 1, lab.total_steps);
+        let learning_rate = learning_rate(t, self.trainer.step + 1, comparison.total_steps);
         let settings = StepSettings { learning_rate, max_grad_norm: t.max_grad_norm, seed: self.config.seed };
         match self.trainer.step(&model.model, &batches, &settings, &model.device) {
             Ok((loss, _)) => {
-                Ok(Some(LabStep { start: self.start, seed: self.config.seed, step: self.trainer.step, loss }))
+                Ok(Some(InitStep { start: self.start, seed: self.config.seed, step: self.trainer.step, loss }))
             }
             Err(EngineError::Diverged { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -173,22 +173,22 @@ impl Trial {
 
 impl Scoring {
     /// One batch; the loss when there is none left.
-    fn advance(&mut self, lab: &Lab, trainer: &Trainer) -> Result<Option<f64>> {
-        let model = &lab.inputs.model;
-        if let Some(batch) = lab.validation.get(self.next_batch) {
+    fn advance(&mut self, comparison: &Comparison, trainer: &Trainer) -> Result<Option<f64>> {
+        let model = &comparison.inputs.model;
+        if let Some(batch) = comparison.validation.get(self.next_batch) {
             let conditioning = trainer.adapter.eval_conditioning();
             let tuned = model.model.with_overrides(&conditioning.tuned)?;
             let scored = score(tuned.as_ref().unwrap_or(&model.model), &conditioning, batch, &model.device)?;
             (self.nll, self.labels) = (self.nll + scored.nll, self.labels + scored.labels);
             self.next_batch += 1;
         }
-        let over = self.next_batch >= lab.validation.len();
+        let over = self.next_batch >= comparison.validation.len();
         Ok(over.then(|| self.nll / self.labels.max(1) as f64))
     }
 }
 
-fn check(plan: &LabPlan) -> Result<()> {
-    let LabPlan { starts, seeds, steps, validation_rows } = plan;
+fn check(plan: &InitComparisonPlan) -> Result<()> {
+    let InitComparisonPlan { starts, seeds, steps, validation_rows } = plan;
     let twice = seeds.iter().collect::<BTreeSet<_>>().len() < seeds.len();
     refuse(&[
         ((1..=32).contains(&starts.len()), "lab.starts", sentence!("there must be 1 to 32")),
@@ -205,14 +205,14 @@ mod tests {
 
     #[test]
     fn a_plan_that_holds_nothing_against_anything_is_refused() {
-        let plan = LabPlan::default();
+        let plan = InitComparisonPlan::default();
         assert!(check(&plan).is_ok());
         for wrong in [
-            LabPlan { starts: Vec::new(), ..plan.clone() },
-            LabPlan { seeds: Vec::new(), ..plan.clone() },
-            LabPlan { seeds: vec![3, 3], ..plan.clone() },
-            LabPlan { steps: 0, ..plan.clone() },
-            LabPlan { validation_rows: 0, ..plan.clone() },
+            InitComparisonPlan { starts: Vec::new(), ..plan.clone() },
+            InitComparisonPlan { seeds: Vec::new(), ..plan.clone() },
+            InitComparisonPlan { seeds: vec![3, 3], ..plan.clone() },
+            InitComparisonPlan { steps: 0, ..plan.clone() },
+            InitComparisonPlan { validation_rows: 0, ..plan.clone() },
         ] {
             assert!(check(&wrong).is_err(), "{wrong:?}");
         }

@@ -8,7 +8,7 @@ use crate::config::{DataConfig, Task, TaskRecord};
 use crate::data::{Tokenizer, preview as preview_rows};
 use crate::device;
 use crate::error::Result;
-use crate::jobs::once;
+use crate::jobs::one_shot;
 use crate::jobs::{Job, Outbox, Progress};
 use crate::models::ModelFolder;
 use crate::protocol::{Outcome, Report};
@@ -19,9 +19,9 @@ use crate::training::room_for_text;
 type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Report>>;
 
 /// A question whose answer is one event.
-pub(super) struct Once(pub(super) Option<Answer>);
+pub(super) struct OneShot(pub(super) Option<Answer>);
 
-impl Job for Once {
+impl Job for OneShot {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         if let Some(work) = self.0.take() {
             out.send(work(session, out)?);
@@ -31,11 +31,11 @@ impl Job for Once {
 }
 
 pub(super) fn devices() -> Box<dyn Job> {
-    once(move |session| Ok(Report::Devices { devices: device::enumerate(session.trials.as_ref()) }))
+    one_shot(move |session| Ok(Report::Devices { devices: device::enumerate(session.trials.as_ref()) }))
 }
 
 pub(super) fn model(folder: PathBuf) -> Box<dyn Job> {
-    once(move |_| {
+    one_shot(move |_| {
         // A folder without a tokenizer is of no use: say so when it is chosen, not when the run starts.
         let model = ModelFolder::open(&folder)?.summary();
         Tokenizer::from_folder(&folder)?.fitting(model.vocab_size)?;
@@ -53,7 +53,7 @@ pub(super) fn preview(
     n_virtual: usize,
     rows: usize,
 ) -> Box<dyn Job> {
-    once(move |_| {
+    one_shot(move |_| {
         let tokenizer = Tokenizer::from_folder(&model)?;
         let folder = ModelFolder::open(&model)?;
         let task = TaskRecord::of(folder.task(task)?);
@@ -64,7 +64,7 @@ pub(super) fn preview(
 }
 
 pub(super) fn grid(adapter: PathBuf, model: Option<PathBuf>, initial: Option<PathBuf>) -> Box<dyn Job> {
-    once(move |_| {
+    one_shot(move |_| {
         let folded = formats::read(&adapter, None)?;
         let initial = initial.filter(|folder| folder.is_dir());
         let initial = initial.map(|folder| formats::read(&folder, None)).transpose()?;

@@ -6,16 +6,16 @@ use std::rc::Rc;
 
 use super::evaluate::{adapter_of, scored_rows};
 use crate::adapters::AdapterState;
-use crate::ballot::{Verdict, log_probability, majority};
 use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch, evaluation_batches};
+use crate::ensemble::{Majority, log_probability, majority};
 use crate::error::{EngineError, Result};
 use crate::generation::Sampling;
-use crate::generation::{Decoder, DecoderOptions, DecoderStream, Writer};
+use crate::generation::{Decoder, DecoderModel, DecoderOptions, DecoderStream};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::loaded_model::LoadedModel;
 use crate::models::{Conditioning, Model};
-use crate::protocol::{Outcome, Phase, Report, VoteReport, VoteRequest, VoteRow};
+use crate::protocol::{EnsembleReport, EnsembleRequest, EnsembleRow, Outcome, Phase, Report};
 use crate::sentence;
 use crate::session::Session;
 use crate::training::ClassificationMetrics;
@@ -25,8 +25,8 @@ use crate::training::metrics::{MetricAccumulator, name};
 /// Rows in one forward pass, and texts that are written at once.
 const BATCH: usize = 16;
 
-pub(super) struct Vote {
-    request: VoteRequest,
+pub(super) struct Ensemble {
+    request: EnsembleRequest,
     running: Option<Running>,
 }
 
@@ -68,13 +68,13 @@ enum Said {
     Text(String, f64),
 }
 
-impl Vote {
-    pub(super) fn new(request: VoteRequest) -> Self {
+impl Ensemble {
+    pub(super) fn new(request: EnsembleRequest) -> Self {
         Self { request, running: None }
     }
 
     fn start(&self, session: &mut Session, out: &Outbox) -> Result<Running> {
-        let VoteRequest { model, device, precision, adapters, data, max_new_tokens } = &self.request;
+        let EnsembleRequest { model, device, precision, adapters, data, max_new_tokens } = &self.request;
         if adapters.len() < 2 {
             let reason = sentence!("a vote takes at least two adapters");
             return Err(EngineError::Setting { field: "adapters", reason });
@@ -163,7 +163,7 @@ impl Running {
             Some(writing) => writing,
             None => self.begin()?,
         };
-        for new in writing.decoder.step(Writer::try_from(&*self.model.model)?)? {
+        for new in writing.decoder.step(DecoderModel::try_from(&*self.model.model)?)? {
             let logits = new.logits.unwrap_or_default();
             writing.log_probabilities[new.stream] += log_probability(&logits, new.token as usize);
         }
@@ -218,7 +218,7 @@ impl Running {
         Ok(())
     }
 
-    fn report(&self) -> Result<VoteReport> {
+    fn report(&self) -> Result<EnsembleReport> {
         let n = self.members.len();
         let (mut tallies, mut right) = (vec![MetricAccumulator::default(); n + 1], vec![0; n + 1]);
         let (mut rows, mut by_score) = (Vec::new(), 0);
@@ -240,14 +240,14 @@ impl Running {
             };
             by_score += verdicts.iter().filter(|verdict| verdict.by_score).count();
             let [answers @ .., vote] = answers.as_slice() else { continue };
-            rows.push(VoteRow { row: example.row, reference, answers: answers.to_vec(), vote: vote.clone() });
+            rows.push(EnsembleRow { row: example.row, reference, answers: answers.to_vec(), vote: vote.clone() });
         }
         let exact = |right: usize| right as f64 / rows.len().max(1) as f64;
         let figures = |at: usize| match self.record.task.writes() {
             true => ClassificationMetrics { accuracy: exact(right[at]), ..ClassificationMetrics::default() },
             false => tallies[at].figures(&self.record).unwrap_or_default(),
         };
-        Ok(VoteReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })
+        Ok(EnsembleReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })
     }
 
     /// What each member says to a row and what their vote is, in words; their pairs join the tallies.
@@ -256,7 +256,7 @@ impl Running {
         row: usize,
         places: usize,
         tallies: &mut [MetricAccumulator],
-    ) -> Result<(Vec<String>, Vec<Verdict>)> {
+    ) -> Result<(Vec<String>, Vec<Majority>)> {
         let n = self.members.len();
         let mut pairs: Vec<Vec<(i32, i32)>> = vec![Vec::new(); n + 1];
         let mut verdicts = Vec::new();
@@ -302,7 +302,7 @@ impl Said {
     }
 }
 
-impl Job for Vote {
+impl Job for Ensemble {
     fn step(&mut self, session: &mut Session, out: &Outbox) -> Result<Progress> {
         let Some(running) = &mut self.running else {
             self.running = Some(self.start(session, out)?);
@@ -315,7 +315,7 @@ impl Job for Vote {
             running.advance()?;
             return Ok(Progress::More);
         }
-        out.send(Report::Voted(Box::new(running.report()?)));
+        out.send(Report::Ensemble(Box::new(running.report()?)));
         Ok(Progress::Done(Outcome::Completed))
     }
 }

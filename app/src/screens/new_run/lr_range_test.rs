@@ -13,28 +13,28 @@ use crate::state::State;
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::small_ui;
-use crate::widgets::range_plot::{Mark, RangeCanvas, range_plot_ui};
+use crate::widgets::lr_range_plot::{LrRangeCanvas, Mark, lr_range_plot_ui};
 
 /// The button; a test needs a form that could be started.
-pub(super) fn range_button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
-    let idle = !state.new_run.range.request.is_open();
+pub(super) fn button_ui(ui: &mut Ui, ready: Option<&RunConfig>, state: &State, out: &mut Vec<Action>) {
+    let idle = !state.new_run.lr_range_test.request.is_open();
     ui.add_enabled_ui(idle && ready.is_some(), |ui| {
         let button = small_ui(ui, t!("range.test")).on_hover_text(t!("range.test_help"));
         if let Some(config) = ready.filter(|_| button.clicked()) {
-            out.push(Action::NewRun(NewRunAction::TestRange(Box::new(config.clone()))));
+            out.push(Action::NewRun(NewRunAction::TestLrRange(Box::new(config.clone()))));
         }
     });
 }
 
 /// The curve of the last test and what it suggests.
-pub(super) fn range_ui(
+pub(super) fn lr_range_test_ui(
     ui: &mut Ui,
     form: &mut RunForm,
     ready: Option<&RunConfig>,
     state: &State,
     out: &mut Vec<Action>,
 ) {
-    let test = &state.new_run.range;
+    let test = &state.new_run.lr_range_test;
     if test.is_empty() {
         return;
     }
@@ -44,7 +44,7 @@ pub(super) fn range_ui(
         ui.label(RichText::new(t!("range.title")).strong());
         let label = if test.request.is_open() { t!("range.stop") } else { t!("range.close") };
         if small_ui(ui, label).clicked() {
-            out.push(Action::NewRun(NewRunAction::EndRange));
+            out.push(Action::NewRun(NewRunAction::EndLrRange));
         }
         if test.request.is_open() {
             let (done, all) = (test.points.len(), RateRange::default().steps);
@@ -63,8 +63,8 @@ pub(super) fn range_ui(
     ];
     let marks: Vec<Mark> =
         suggestions.iter().flatten().map(|(rate, _)| Mark { rate: *rate, color: t.accent }).collect();
-    let canvas = RangeCanvas { label: t!("range.plot"), raw: t!("range.raw"), smoothed: t!("range.smoothed") };
-    range_plot_ui(ui, canvas, &test.points, &marks);
+    let canvas = LrRangeCanvas { label: t!("range.plot"), raw: t!("range.raw"), smoothed: t!("range.smoothed") };
+    lr_range_plot_ui(ui, canvas, &test.points, &marks);
     // A rate that suits one method may ruin another.
     let applies = ready.is_none_or(|run| test.is_about(run));
     if !applies {

@@ -3,31 +3,31 @@
 
 /// What a vote came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Majority {
     /// The first of the answers that won.
     pub winner: usize,
     /// How many gave it.
-    pub voices: usize,
+    pub votes: usize,
     /// As many gave another, and the scores decided.
     pub by_score: bool,
 }
 
 /// The answer that most give; `None` where there is none. Each comes with the log-probability that whoever gives it gives
 /// it. Of answers that as many give, the one with the higher sum wins, and of those the one that was given first.
-pub fn majority<T: PartialEq>(answers: &[(T, f64)]) -> Option<Verdict> {
+pub fn majority<T: PartialEq>(answers: &[(T, f64)]) -> Option<Majority> {
     let mut candidates: Vec<(usize, usize, f64)> = Vec::new();
     for (at, (answer, score)) in answers.iter().enumerate() {
         match candidates.iter_mut().find(|(first, ..)| answers[*first].0 == *answer) {
-            Some((_, voices, sum)) => (*voices, *sum) = (*voices + 1, *sum + score),
+            Some((_, votes, sum)) => (*votes, *sum) = (*votes + 1, *sum + score),
             None => candidates.push((at, 1, *score)),
         }
     }
     let better = |best: (usize, usize, f64), next: (usize, usize, f64)| {
         if (next.1, next.2) > (best.1, best.2) { next } else { best }
     };
-    let (winner, voices, _) = candidates.iter().copied().reduce(better)?;
-    let by_score = candidates.iter().filter(|(_, others, _)| *others == voices).count() > 1;
-    Some(Verdict { winner, voices, by_score })
+    let (winner, votes, _) = candidates.iter().copied().reduce(better)?;
+    let by_score = candidates.iter().filter(|(_, others, _)| *others == votes).count() > 1;
+    Some(Majority { winner, votes, by_score })
 }
 
 /// What an answer is worth: the log-probability of the chosen of these scores, in nats.
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn most_voices_win_whatever_their_scores() {
         let answers = [("a", -9.0), ("b", -0.1), ("a", -9.0)];
-        assert_eq!(majority(&answers), Some(Verdict { winner: 0, voices: 2, by_score: false }));
+        assert_eq!(majority(&answers), Some(Majority { winner: 0, votes: 2, by_score: false }));
         assert_eq!(majority::<&str>(&[]), None);
     }
 
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn a_tie_goes_to_the_higher_sum_and_then_to_the_first() {
         let answers = [("a", -2.0), ("b", -1.0), ("a", -1.0), ("b", -1.5), ("c", 0.0)];
-        assert_eq!(majority(&answers), Some(Verdict { winner: 1, voices: 2, by_score: true }));
+        assert_eq!(majority(&answers), Some(Majority { winner: 1, votes: 2, by_score: true }));
         let even = [("a", -1.0), ("b", -1.0)];
-        assert_eq!(majority(&even), Some(Verdict { winner: 0, voices: 1, by_score: true }));
+        assert_eq!(majority(&even), Some(Majority { winner: 0, votes: 1, by_score: true }));
     }
 }

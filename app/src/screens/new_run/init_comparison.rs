@@ -1,12 +1,13 @@
-//! The init lab: several initial values held against each other on the first steps of the run, in a window of its own.
+//! The init comparison: several initial values held against each other on the first steps of the run, in a window
+//! of its own.
 
 use egui::{Grid, RichText, ScrollArea, Ui};
 use engine::config::RunConfig;
-use engine::training::{LabPlan, LabRow, Spread};
+use engine::training::{InitComparisonPlan, InitRow, Spread};
 
 use super::action::NewRunAction;
 use super::form::{InitKind, RunForm};
-use super::state::lab::InitLab;
+use super::state::init_comparison::InitComparison;
 use super::tuning::MethodKind;
 use crate::action::Action;
 use crate::format::figure;
@@ -19,9 +20,9 @@ use crate::widgets::containers::{modal_frame, progress_ui};
 use crate::widgets::field;
 use crate::widgets::sparkline::sparkline_in;
 
-/// What is being asked of the lab.
+/// What is being asked of the comparison.
 #[derive(Debug)]
-pub(super) struct LabForm {
+pub(super) struct InitComparisonForm {
     open: bool,
     kinds: Vec<InitKind>,
     words: String,
@@ -32,9 +33,9 @@ pub(super) struct LabForm {
     chosen: Option<usize>,
 }
 
-impl Default for LabForm {
+impl Default for InitComparisonForm {
     fn default() -> Self {
-        let LabPlan { starts, seeds, steps, .. } = LabPlan::default();
+        let InitComparisonPlan { starts, seeds, steps, .. } = InitComparisonPlan::default();
         Self {
             open: false,
             kinds: starts.iter().map(|init| InitKind::of(init).0).collect(),
@@ -47,8 +48,8 @@ impl Default for LabForm {
     }
 }
 
-impl LabForm {
-    /// The button that opens the lab; what the form says of a prefix's start is ticked there too.
+impl InitComparisonForm {
+    /// The button that opens the comparison; what the form says of a prefix's start is ticked there too.
     pub(super) fn button_ui(&mut self, ui: &mut Ui, form: &RunForm) {
         if !small_ui(ui, t!("lab.open")).on_hover_text(t!("lab.open_help")).clicked() {
             return;
@@ -67,7 +68,7 @@ impl LabForm {
         }
     }
 
-    /// Draws the lab, if it is open. `ready` is the form's run.
+    /// Draws the comparison, if it is open. `ready` is the form's run.
     pub(super) fn ui(
         &mut self,
         ui: &Ui,
@@ -86,23 +87,23 @@ impl LabForm {
             ScrollArea::vertical().max_height(room).show(ui, |ui| {
                 ui.add(egui::Label::new(RichText::new(t!("lab.note")).color(tokens(ui).muted)).wrap());
                 ui.add_space(theme::SMALL_GAP);
-                ui.add_enabled_ui(!state.new_run.lab.request.is_open(), |ui| self.plan_ui(ui, form, state));
+                ui.add_enabled_ui(!state.new_run.init_comparison.request.is_open(), |ui| self.plan_ui(ui, form, state));
                 ui.add_space(theme::SMALL_GAP);
-                progress_line_ui(ui, &state.new_run.lab);
-                if let Some(failure) = &state.new_run.lab.request.failure {
+                progress_line_ui(ui, &state.new_run.init_comparison);
+                if let Some(failure) = &state.new_run.init_comparison.request.failure {
                     let text = RichText::new(told(&failure.what)).color(tokens(ui).bad);
                     ui.add(egui::Label::new(text).wrap());
                 }
-                if !ready.is_none_or(|run| state.new_run.lab.is_about(run)) {
+                if !ready.is_none_or(|run| state.new_run.init_comparison.is_about(run)) {
                     ui.label(RichText::new(t!("lab.other")).small().color(tokens(ui).warn));
                 }
-                self.table_ui(ui, &state.new_run.lab);
+                self.table_ui(ui, &state.new_run.init_comparison);
             });
             ui.add_space(theme::SMALL_GAP);
             self.buttons_ui(ui, form, ready, state, out);
         });
-        // A click beside a lab under way would lose its table.
-        if modal.should_close() && !state.new_run.lab.request.is_open() {
+        // A click beside a comparison under way would lose its table.
+        if modal.should_close() && !state.new_run.init_comparison.request.is_open() {
             self.open = false;
         }
     }
@@ -138,7 +139,7 @@ impl LabForm {
     }
 
     /// What was asked for, unless a text is missing.
-    fn plan(&self, config: &RunConfig, method: MethodKind, classes: bool) -> Option<LabPlan> {
+    fn plan(&self, config: &RunConfig, method: MethodKind, classes: bool) -> Option<InitComparisonPlan> {
         let text = |kind: InitKind| if kind == InitKind::Adapter { &self.adapter } else { &self.words };
         let kinds = InitKind::offered(method, classes).filter(|kind| self.kinds.contains(kind));
         let starts: Option<Vec<_>> = kinds
@@ -146,21 +147,21 @@ impl LabForm {
             .collect();
         let seeds = (0..self.seeds as u64).map(|index| config.seed.wrapping_add(index)).collect();
         let starts = starts.filter(|starts| !starts.is_empty())?;
-        Some(LabPlan { starts, seeds, steps: self.steps, ..LabPlan::default() })
+        Some(InitComparisonPlan { starts, seeds, steps: self.steps, ..InitComparisonPlan::default() })
     }
 
     /// A line for each start, the best first; a click chooses it.
-    fn table_ui(&mut self, ui: &mut Ui, lab: &InitLab) {
-        let Some(plan) = &lab.plan else { return };
+    fn table_ui(&mut self, ui: &mut Ui, comparison: &InitComparison) {
+        let Some(plan) = &comparison.plan else { return };
         let t = tokens(ui);
-        let chosen = self.chosen(lab).map(|row| row.start);
+        let chosen = self.chosen(comparison).map(|row| row.start);
         Grid::new("lab").num_columns(4).spacing([18.0, 6.0]).striped(true).show(ui, |ui| {
             let after = t!("lab.after", n = plan.steps);
             for head in [t!("lab.start"), t!("lab.before"), after.as_str(), t!("lab.curve")] {
                 ui.label(RichText::new(head).small().color(t.muted));
             }
             ui.end_row();
-            for (place, row) in lab.rows.iter().enumerate() {
+            for (place, row) in comparison.rows.iter().enumerate() {
                 let name = format!("{}. {}", place + 1, InitKind::of(&row.init).0.name());
                 if ui.selectable_label(chosen == Some(row.start), name).clicked() {
                     self.chosen = Some(row.start);
@@ -181,7 +182,7 @@ impl LabForm {
                     }
                 }
                 let (rect, _) = ui.allocate_exact_size(egui::vec2(110.0, 20.0), egui::Sense::empty());
-                sparkline_in(ui, rect.shrink(2.0), &lab.curves[row.start], t.accent);
+                sparkline_in(ui, rect.shrink(2.0), &comparison.curves[row.start], t.accent);
                 ui.end_row();
             }
         });
@@ -195,14 +196,14 @@ impl LabForm {
         state: &State,
         out: &mut Vec<Action>,
     ) {
-        let lab = &state.new_run.lab;
+        let comparison = &state.new_run.init_comparison;
         let classes = form.shown_task(state.model_asked(&form.text.model)).has_classes();
-        let applies = ready.is_none_or(|run| lab.is_about(run));
-        let chosen = self.chosen(lab).filter(|row| row.after.is_some() && applies).cloned();
+        let applies = ready.is_none_or(|run| comparison.is_about(run));
+        let chosen = self.chosen(comparison).filter(|row| row.after.is_some() && applies).cloned();
         ui.horizontal(|ui| {
-            if lab.request.is_open() {
+            if comparison.request.is_open() {
                 if quiet_ui(ui, true, t!("lab.stop")).clicked() {
-                    out.push(Action::NewRun(NewRunAction::EndLab));
+                    out.push(Action::NewRun(NewRunAction::EndInitComparison));
                 }
             } else {
                 let plan = ready.and_then(|config| Some((config, self.plan(config, form.tuning.kind, classes)?)));
@@ -213,7 +214,7 @@ impl LabForm {
                     out.push(Action::NewRun(NewRunAction::CompareStarts(Box::new(config.clone()), Box::new(plan))));
                 }
             }
-            let idle = !lab.request.is_open();
+            let idle = !comparison.request.is_open();
             if quiet_ui(ui, idle && chosen.is_some(), t!("lab.use")).clicked()
                 && let Some(row) = &chosen
             {
@@ -221,7 +222,7 @@ impl LabForm {
                 self.open = false;
             }
             if quiet_ui(ui, idle && chosen.is_some(), t!("lab.train")).clicked()
-                && let (Some(row), Some(config)) = (&chosen, &lab.config)
+                && let (Some(row), Some(config)) = (&chosen, &comparison.config)
                 && let Ok(method) = config.method.with_init(&row.init)
             {
                 take(row, form);
@@ -238,27 +239,27 @@ impl LabForm {
     }
 
     /// The row that is chosen, or the best.
-    fn chosen<'a>(&self, lab: &'a InitLab) -> Option<&'a LabRow> {
-        let own = lab.rows.iter().find(|row| Some(row.start) == self.chosen);
-        own.or_else(|| lab.rows.first())
+    fn chosen<'a>(&self, comparison: &'a InitComparison) -> Option<&'a InitRow> {
+        let own = comparison.rows.iter().find(|row| Some(row.start) == self.chosen);
+        own.or_else(|| comparison.rows.first())
     }
 }
 
 /// Puts a start into the form.
-fn take(row: &LabRow, form: &mut RunForm) {
+fn take(row: &InitRow, form: &mut RunForm) {
     if let Ok(method) = form.method(0).with_init(&row.init) {
         form.tuning.take(&method);
     }
 }
 
-fn progress_line_ui(ui: &mut Ui, lab: &InitLab) {
-    let Some(plan) = lab.plan.as_ref().filter(|_| lab.request.is_open()) else { return };
-    let text = match lab.curves.iter().all(Vec::is_empty) && lab.done == 0 {
+fn progress_line_ui(ui: &mut Ui, comparison: &InitComparison) {
+    let Some(plan) = comparison.plan.as_ref().filter(|_| comparison.request.is_open()) else { return };
+    let text = match comparison.curves.iter().all(Vec::is_empty) && comparison.done == 0 {
         true => t!("lab.preparing").to_owned(),
-        false => t!("lab.trial", n = lab.done + 1, all = plan.starts.len() * plan.seeds.len()),
+        false => t!("lab.trial", n = comparison.done + 1, all = plan.starts.len() * plan.seeds.len()),
     };
     ui.label(RichText::new(text).small().color(tokens(ui).muted));
-    progress_ui(ui, lab.share(), t!("lab.progress"));
+    progress_ui(ui, comparison.share(), t!("lab.progress"));
 }
 
 fn spread_text(spread: Option<Spread>) -> String {
