@@ -2,79 +2,11 @@
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
+use super::describe::{
+    choice, count, entries, flag, in_table, number, of_adam, of_method, path, read, same, table, text, words,
+};
 use super::words::{ENCODERS, OPTIMIZERS, PEFT_TYPES, PREFIX_INITS, PROMPT_INITS, SCHEDULES, TASKS};
-use super::{Alias, Given, Kind, Reading, Setting};
-
-const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {
-    Setting { key, kind, optional: false, methods: &[], help, aliases: &[], formerly: None, words_formerly: &[] }
-}
-const fn text(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Text, help)
-}
-const fn words(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Words, help)
-}
-const fn path(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Path, help)
-}
-const fn flag(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Flag, help)
-}
-const fn count(key: &'static str, least: u64, most: u64, help: &'static str) -> Setting {
-    setting(key, Kind::Count(least, most), help)
-}
-const fn number(key: &'static str, (low, high): (Bound<f64>, Bound<f64>), help: &'static str) -> Setting {
-    setting(key, Kind::Number(low, high), help)
-}
-const fn choice(key: &'static str, words: &'static [&'static str], help: &'static str) -> Setting {
-    setting(key, Kind::Choice(words), help)
-}
-const fn entries(key: &'static str, what: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Entries(what), help)
-}
-const fn table(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Table, help)
-}
-
-impl Setting {
-    const fn or_none(self) -> Self {
-        Self { optional: true, ..self }
-    }
-    /// Of these types of method alone.
-    const fn of(self, methods: &'static [&'static str]) -> Self {
-        Self { methods, ..self }
-    }
-    /// As transformers and PEFT call it.
-    const fn also(self, aliases: &'static [Alias]) -> Self {
-        Self { aliases, ..self }
-    }
-    /// Words of earlier versions.
-    const fn word_was(self, words_formerly: &'static [(&'static str, &'static str)]) -> Self {
-        Self { words_formerly, ..self }
-    }
-    /// As earlier versions called it.
-    const fn was(self, name: &'static str) -> Self {
-        Self { formerly: Some(name), ..self }
-    }
-}
-
-const fn same(name: &'static str) -> Alias {
-    read(name, Reading::Same)
-}
-const fn read(name: &'static str, reading: Reading) -> Alias {
-    Alias { name, reading, given: Given::Always }
-}
-const fn in_table(name: &'static str) -> Alias {
-    Alias { name, reading: Reading::Same, given: Given::Table }
-}
-/// Of the Trainer's AdamW.
-const fn of_adam(name: &'static str) -> Alias {
-    Alias { name, reading: Reading::Same, given: Given::Types("training.optimizer.type", &["adamw", "adam"]) }
-}
-/// Of one type of method alone, where the setting is of several.
-const fn of_method(name: &'static str, reading: Reading, methods: &'static [&'static str]) -> Alias {
-    Alias { name, reading, given: Given::Types("method.type", methods) }
-}
+use super::{Reading, Setting};
 
 const ANY: u64 = u64::MAX;
 const MILLIARD: u64 = 1_000_000_000;

@@ -3,6 +3,7 @@
 
 mod alias;
 mod defaults;
+mod describe;
 mod list;
 mod names;
 #[cfg(test)]
