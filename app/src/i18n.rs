@@ -1,9 +1,10 @@
 //! Words on the screen, in English and Chinese.
 //!
 //! `locales/en.toml` and `locales/zh.toml` hold the same keys; [`t!`](crate::t) finds a sentence by its key and
-//! fills in its values. What the engine and the store say is a [`Sentence`], whose English is its key in
-//! `locales/sentences.zh.toml`; [`tell`] renders it. The language belongs to the thread that draws, so that two windows in
-//! two tests do not meet.
+//! fills in its values. What a setting of a run decides has its English in the engine's schema and its Chinese in
+//! `[setting]` of `locales/zh.toml`, under the setting's path; [`help_of`] says it. What the engine and the store say
+//! is a [`Sentence`], whose English is its key in `locales/sentences.zh.toml`; [`tell`] renders it. The language belongs
+//! to the thread that draws, so that two windows in two tests do not meet.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 
 use engine::Sentence;
+use engine::config::schema::{SETTINGS, Setting};
 use engine::error::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +64,11 @@ pub fn language() -> Language {
 
 type Words = BTreeMap<String, String>;
 
-static ENGLISH: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/en.toml")));
+static ENGLISH: LazyLock<Words> = LazyLock::new(|| {
+    let mut words = parse(include_str!("../locales/en.toml"));
+    words.extend(SETTINGS.iter().map(|setting| (help_key(setting.key), setting.help.to_owned())));
+    words
+});
 static CHINESE: LazyLock<Words> = LazyLock::new(|| parse(include_str!("../locales/zh.toml")));
 /// Chinese by the English template, as [`Sentence`] has it.
 static SENTENCES: LazyLock<Words> = LazyLock::new(|| parse_flat(include_str!("../locales/sentences.zh.toml")));
@@ -80,12 +86,17 @@ fn parse_flat(source: &str) -> Words {
     toml::from_str(source).expect("the sentences are part of the program and tested")
 }
 
+/// Where the words of a language have what a setting is.
+fn help_key(setting: &str) -> String {
+    format!("setting.{setting}")
+}
+
 /// What went wrong and what to do, in words that are already told.
 pub fn failure(what: impl Display, advice: impl Display) -> Failure {
     Failure { what: Sentence::verbatim(what), advice: Sentence::verbatim(advice) }
 }
 
-/// All keys of a language, with their sentences.
+/// All keys of a language, with their sentences; those of settings begin with `setting.`.
 pub fn words(language: Language) -> &'static BTreeMap<String, String> {
     match language.resolved() {
         Language::Chinese => &CHINESE,
@@ -96,6 +107,21 @@ pub fn words(language: Language) -> &'static BTreeMap<String, String> {
 /// The sentence of a key; the key itself if there is none, which a test forbids.
 pub fn sentence(key: &'static str) -> &'static str {
     words(language()).get(key).map_or(key, String::as_str)
+}
+
+/// What a setting of a run decides, with its name in PEFT or transformers; the key itself if there is none, which a
+/// test forbids.
+pub fn help_of(key: &str) -> String {
+    let help = words(language()).get(&help_key(key)).map_or(key, String::as_str);
+    match Setting::find(key).and_then(Setting::known_as) {
+        Some((library, name)) => crate::t!("field.known_as", help = help, library = library, name = name),
+        None => help.to_owned(),
+    }
+}
+
+/// [`help_of`] for a field of numbers in which 0 stands for none.
+pub fn zero_help_of(key: &str) -> String {
+    crate::t!("field.zero_is_none", help = help_of(key))
 }
 
 /// A sentence with `{name}` replaced by its value, and `{name:row|rows}` by the word for one or for several.
@@ -152,6 +178,9 @@ pub fn as_sentence(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -170,23 +199,69 @@ mod tests {
         assert_eq!(as_sentence("no"), "No");
     }
 
+    /// The keys of `[setting]`, and the others.
+    fn keys(language: Language) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+        words(language).keys().map(String::as_str).partition(|key| key.starts_with("setting."))
+    }
+
+    fn blanks(text: &str) -> Vec<&str> {
+        let names = text.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name));
+        // A word for one and one for several is English alone.
+        let mut found: Vec<&str> = names.filter(|name| !name.contains(':')).collect();
+        found.sort_unstable();
+        found
+    }
+
     #[test]
     fn both_languages_have_the_same_keys_and_the_same_blanks() {
-        let blanks = |text: &str| -> Vec<String> {
-            let mut found: Vec<String> = text
-                .split('{')
-                .skip(1)
-                .filter_map(|part| part.split_once('}').map(|(name, _)| name.to_owned()))
-                // A word for one and one for several is English alone.
-                .filter(|name| !name.contains(':'))
-                .collect();
-            found.sort();
-            found
-        };
-        let (english, chinese) = (words(Language::English), words(Language::Chinese));
-        assert_eq!(english.keys().collect::<Vec<_>>(), chinese.keys().collect::<Vec<_>>());
-        for (key, text) in english {
-            assert_eq!(blanks(text), blanks(&chinese[key]), "the blanks of {key}");
+        let ((settings, english), (told, chinese)) = (keys(Language::English), keys(Language::Chinese));
+        assert_eq!(english, chinese);
+        assert!(told.is_subset(&settings), "no settings: {:?}", told.difference(&settings));
+        for (key, text) in words(Language::Chinese) {
+            assert_eq!(blanks(text), blanks(&words(Language::English)[key]), "the blanks of {key}");
         }
+    }
+
+    /// The settings whose help a source file shows.
+    fn helps(source: &str) -> BTreeSet<String> {
+        let asked = source.split("help_of(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        asked.map(|(key, _)| key.to_owned()).collect()
+    }
+
+    fn helps_below(folder: &Path) -> BTreeSet<String> {
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths
+            .flat_map(|path| match path.is_dir() {
+                true => helps_below(&path),
+                false => helps(&std::fs::read_to_string(path).unwrap()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_help_of_the_form_is_of_a_setting_and_told_in_chinese_and_no_other_is() {
+        let shown = helps_below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/screens")));
+        assert!(shown.len() > 50, "the screens were read: {shown:?}");
+        let unknown: Vec<&String> = shown.iter().filter(|key| Setting::find(key).is_none()).collect();
+        assert!(unknown.is_empty(), "no settings: {unknown:?}");
+        let (told, _) = keys(Language::Chinese);
+        let shown: BTreeSet<String> = shown.iter().map(|key| help_key(key)).collect();
+        assert_eq!(told, shown.iter().map(String::as_str).collect(), "[setting] of zh.toml");
+    }
+
+    #[test]
+    fn a_help_names_the_setting_as_its_library_does() {
+        let said = |language: Language, key: &str| {
+            set_language(language);
+            help_of(key)
+        };
+        assert_eq!(said(Language::English, "lora.rank"), "Rank of the matrices. PEFT: r");
+        assert_eq!(said(Language::Chinese, "lora.rank"), "矩阵的秩。PEFT：r");
+        let batch = said(Language::English, "training.batch_size");
+        assert!(batch.ends_with(". transformers: per_device_train_batch_size"), "{batch}");
+        // Its name is of LoRA alone, and a prefix has a dropout too.
+        assert!(!said(Language::English, "method.dropout").contains("lora_dropout"));
+        assert!(!said(Language::English, "precision").contains("fp16"), "a name of one value");
+        assert!(zero_help_of("training.schedule.timescale").ends_with(". 0 is none here"));
     }
 }

@@ -12,7 +12,7 @@ use super::error_of;
 use super::form::RunForm;
 use crate::action::{Action, Pick};
 use crate::format;
-use crate::i18n;
+use crate::i18n::{self, help_of};
 use crate::state::State;
 use crate::state::notices::Level;
 use crate::t;
@@ -71,7 +71,7 @@ pub(super) fn data_ui(
 fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], out: &mut Vec<Action>) {
     let error = error_of(issues, Field::Train)
         .filter(|_| !form.text.train.trim().is_empty() && state.new_run.preview.failure().is_none());
-    let train = field::field_ui(ui, t!("data.train"), t!("data.train_help"), error, |ui| {
+    let train = field::field_ui(ui, t!("data.train"), &help_of("data.train"), error, |ui| {
         field::path_ui(ui, &mut form.text.train, t!("data.train_hint"), t!("data.browse_train"))
     });
     if train.browse {
@@ -80,7 +80,7 @@ fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], ou
     known_datasets_ui(ui, form, state);
     let error = error_of(issues, Field::Validation);
     let before = form.text.validation.clone();
-    let validation = field::field_ui(ui, t!("data.validation"), t!("data.validation_help"), error, |ui| {
+    let validation = field::field_ui(ui, t!("data.validation"), &help_of("data.validation"), error, |ui| {
         field::path_ui(ui, &mut form.text.validation, t!("data.validation_hint"), t!("data.browse_validation"))
     });
     if before != form.text.validation {
@@ -142,14 +142,10 @@ fn known_datasets_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
 }
 
 fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, preview: Option<&DataPreview>) {
-    let [source_name, source_help, target_name, target_help] = match task {
-        Task::Causal | Task::Seq2Seq => {
-            [t!("data.source"), t!("data.source_help"), t!("data.target"), t!("data.target_help")]
-        }
-        Task::SequenceClassification | Task::TokenClassification => {
-            [t!("data.text"), t!("data.text_help"), t!("data.label"), t!("data.label_help")]
-        }
-        Task::MaskedFill => [t!("data.source"), t!("data.source_help"), t!("data.answer"), t!("data.answer_help")],
+    let (source_name, target_name) = match task {
+        Task::Causal | Task::Seq2Seq => (t!("data.source"), t!("data.target")),
+        Task::SequenceClassification | Task::TokenClassification => (t!("data.text"), t!("data.label")),
+        Task::MaskedFill => (t!("data.source"), t!("data.answer")),
     };
     let guess = |found: Option<&str>| match found {
         Some(name) if !name.is_empty() => t!("data.guessed", column = name),
@@ -161,11 +157,11 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
     };
     ui.columns(2, |sides| {
         let source = choices(guess(preview.map(|p| p.source_column.as_str())));
-        field::field_ui(&mut sides[0], source_name, source_help, None, |ui| {
+        field::field_ui(&mut sides[0], source_name, &help_of("data.source_column"), None, |ui| {
             field::choice_ui(ui, "source", &mut form.config.data.source_column, &source)
         });
         let target = choices(guess(preview.map(|p| p.target_column.as_str())));
-        field::field_ui(&mut sides[1], target_name, target_help, None, |ui| {
+        field::field_ui(&mut sides[1], target_name, &help_of("data.target_column"), None, |ui| {
             field::choice_ui(ui, "target", &mut form.config.data.target_column, &target)
         });
     });
@@ -175,25 +171,25 @@ fn mapping_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String], task: Task, p
 fn second_ui(ui: &mut Ui, form: &mut RunForm, columns: &[String]) {
     let named = columns.iter().map(|name| (Some(name.clone()), name.clone()));
     let choices: Vec<_> = std::iter::once((None, t!("data.no_second").to_owned())).chain(named).collect();
-    field::field_ui(ui, t!("data.second"), t!("data.second_help"), None, |ui| {
+    field::field_ui(ui, t!("data.second"), &help_of("data.second_column"), None, |ui| {
         field::choice_ui(ui, "second", &mut form.config.data.second_column, &choices)
     });
 }
 
 /// The text around the mask.
 fn mask_ui(ui: &mut Ui, form: &mut RunForm) {
-    field::field_ui(ui, t!("data.mask_template"), t!("data.mask_help"), None, |ui| {
+    field::field_ui(ui, t!("data.mask_template"), &help_of("data.prompt_template"), None, |ui| {
         field::code_ui(ui, &mut form.config.data.prompt_template, 2)
     });
 }
 
 fn templates_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], t!("data.prompt_template"), t!("data.template_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("data.prompt_template"), &help_of("data.prompt_template"), None, |ui| {
             field::code_ui(ui, &mut form.config.data.prompt_template, 2)
         });
         let error = error_of(issues, Field::Template);
-        field::field_ui(&mut sides[1], t!("data.target_template"), t!("data.template_help"), error, |ui| {
+        field::field_ui(&mut sides[1], t!("data.target_template"), &help_of("data.target_template"), error, |ui| {
             field::code_ui(ui, &mut form.config.data.target_template, 2)
         });
     });
@@ -204,17 +200,17 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
         let share = form.text.validation.trim().is_empty();
         sides[0].add_enabled_ui(share, |ui| {
             let mut percent = form.config.data.validation_share * 100.0;
-            field::field_ui(ui, t!("data.share"), t!("data.share_help"), None, |ui| {
+            field::field_ui(ui, t!("data.share"), &help_of("data.validation_share"), None, |ui| {
                 if field::number_ui(ui, &mut percent, 0.0..=90.0, 0.5) {
                     form.config.data.validation_share = percent / 100.0;
                 }
             });
         });
-        field::field_ui(&mut sides[1], t!("data.validation_rows"), t!("data.validation_rows_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("data.validation_rows"), &help_of("data.validation_rows"), None, |ui| {
             field::count_ui(ui, &mut form.config.data.validation_rows, 1..=100_000)
         });
         let error = error_of(issues, Field::MaxTokens);
-        field::field_ui(&mut sides[2], t!("data.max_tokens"), t!("data.max_tokens_help"), error, |ui| {
+        field::field_ui(&mut sides[2], t!("data.max_tokens"), &help_of("data.max_tokens"), error, |ui| {
             if form.memory.max_tokens.on {
                 field::count_ui(ui, &mut form.memory.max_tokens.value, 1..=1_000_000);
             } else {
@@ -233,13 +229,13 @@ fn limits_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
                 ui,
                 &mut form.config.data.append_end_token,
                 t!("data.append_end"),
-                t!("data.append_end_help"),
+                &help_of("data.append_end_token"),
             );
         }
         let preview = state.new_run.preview.known();
         if form.config.data.chat || preview.is_some_and(|preview| preview.has_chat_template) {
             ui.add_space(12.0);
-            field::check_ui(ui, &mut form.config.data.chat, t!("data.chat"), t!("data.chat_help"));
+            field::check_ui(ui, &mut form.config.data.chat, t!("data.chat"), &help_of("data.chat"));
         }
     });
     for note in state.new_run.preview.known().iter().flat_map(|preview| &preview.tokenizer_notes) {

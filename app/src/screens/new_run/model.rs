@@ -14,7 +14,7 @@ use super::form::RunForm;
 use crate::action::{Action, Pick};
 use crate::format;
 use crate::home::typed;
-use crate::i18n;
+use crate::i18n::{self, help_of};
 use crate::screens::library::action::LibraryAction;
 use crate::screens::library::hub_work_ui;
 use crate::state::State;
@@ -32,7 +32,7 @@ pub(super) fn model_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
         // A field that was not touched yet is not wrong, only empty: the card at the right says what is missing.
         let id = wanted_id(form, state);
         let error = error_of(issues, Field::Model).filter(|_| !form.text.model.trim().is_empty() && id.is_none());
-        let edit = field::field_ui(ui, t!("model.folder"), t!("model.folder_help"), error, |ui| {
+        let edit = field::field_ui(ui, t!("model.folder"), &help_of("model"), error, |ui| {
             field::path_ui(ui, &mut form.text.model, t!("model.ask_hint"), t!("model.browse"))
         });
         if edit.browse {
@@ -136,7 +136,7 @@ fn task_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary) {
     }
     let mut task = form.shown_task(Some(model));
     let choices: Vec<(Task, &str)> = model.tasks.iter().map(|task| (*task, task_name(*task))).collect();
-    field::field_ui(ui, t!("task.title"), t!("task.help"), None, |ui| {
+    field::field_ui(ui, t!("task.title"), &help_of("task"), None, |ui| {
         if segmented_ui(ui, &mut task, &choices) {
             form.config.task = Some(task);
         }
@@ -161,7 +161,7 @@ fn head_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary, state: &State)
     if task != its {
         return note_ui(ui, t!("head.other_task", task = task_name(its), classes = named));
     }
-    field::field_ui(ui, t!("head.title"), t!("head.help"), None, |ui| {
+    field::field_ui(ui, t!("head.title"), &help_of("head"), None, |ui| {
         let choices = [(HeadInit::Checkpoint, t!("head.checkpoint")), (HeadInit::New, t!("head.new"))];
         segmented_ui(ui, &mut form.config.head, &choices)
     });

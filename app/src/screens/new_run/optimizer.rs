@@ -4,6 +4,7 @@ use egui::{CollapsingHeader, RichText, Ui};
 use engine::config::{AdafactorConfig, AdamConfig, LossReduction, OptimizerConfig, Schedule, SgdConfig};
 
 use super::form::{RunForm, WarmUp};
+use crate::i18n::{help_of, zero_help_of};
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::segmented_ui;
@@ -14,7 +15,7 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(2, |sides| {
         field::field_ui(&mut sides[0], t!("schedule.schedule"), "", None, |ui| rate_schedule_ui(ui, form));
         schedule_numbers_ui(&mut sides[0], &mut form.config.training.schedule);
-        field::field_ui(&mut sides[1], t!("schedule.loss"), t!("schedule.loss_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.loss"), &help_of("training.loss"), None, |ui| {
             let names = [
                 (LossReduction::TokenMean, t!("schedule.token_mean")),
                 (LossReduction::SentenceSum, t!("schedule.sentence_sum")),
@@ -26,14 +27,18 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
         warm_up_ui(&mut sides[0], form);
         let t = &mut form.config.training;
         let effective = t.batch_size * t.gradient_accumulation;
-        field::field_ui(&mut sides[1], t!("schedule.accumulation"), t!("schedule.accumulation_help"), None, |ui| {
-            field::count_ui(ui, &mut t.gradient_accumulation, 1..=1024)
-        });
+        field::field_ui(
+            &mut sides[1],
+            t!("schedule.accumulation"),
+            &help_of("training.gradient_accumulation"),
+            None,
+            |ui| field::count_ui(ui, &mut t.gradient_accumulation, 1..=1024),
+        );
         let note = RichText::new(t!("schedule.effective", n = effective)).small().color(tokens(&sides[1]).muted);
         sides[1].label(note);
     });
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], t!("schedule.optimizer"), t!("schedule.optimizer_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.optimizer"), &help_of("training.optimizer.type"), None, |ui| {
             let choices = OptimizerConfig::all().map(|optimizer| (optimizer.name(), title(&optimizer).to_owned()));
             let mut chosen = form.config.training.optimizer.name();
             if field::choice_ui(ui, "optimizer", &mut chosen, &choices)
@@ -43,7 +48,7 @@ pub(super) fn optimizer_ui(ui: &mut Ui, form: &mut RunForm) {
                 form.follow_method();
             }
         });
-        field::field_ui(&mut sides[1], t!("schedule.decay"), t!("schedule.decay_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.decay"), &help_of("training.optimizer.weight_decay"), None, |ui| {
             field::number_ui(ui, form.config.training.optimizer.weight_decay_mut(), 0.0..=10.0, 0.005)
         });
     });
@@ -88,14 +93,14 @@ fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
     match schedule {
         Schedule::Linear | Schedule::Cosine | Schedule::Constant => {}
         Schedule::Polynomial { power, end_rate } => {
-            field::field_ui(ui, t!("schedule.power"), t!("schedule.power_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.power"), &help_of("training.schedule.power"), None, |ui| {
                 field::number_ui(ui, power, 0.01..=100.0, 0.05)
             });
             field::field_ui(ui, t!("schedule.end_rate"), "", None, |ui| field::small_ui(ui, end_rate, 0.0..=1e3));
         }
         Schedule::InverseSqrt { timescale } => {
             let mut steps = timescale.unwrap_or(0);
-            field::field_ui(ui, t!("schedule.timescale"), t!("schedule.timescale_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.timescale"), &zero_help_of("training.schedule.timescale"), None, |ui| {
                 field::count_ui(ui, &mut steps, 0..=100_000_000)
             });
             *timescale = Some(steps).filter(|steps| *steps > 0);
@@ -109,11 +114,11 @@ fn schedule_numbers_ui(ui: &mut Ui, schedule: &mut Schedule) {
 fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
     let t = &mut form.config.training;
     match form.memory.warm_up {
-        WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), t!("schedule.warmup_help"), None, |ui| {
+        WarmUp::Steps => field::field_ui(ui, t!("schedule.warmup"), &help_of("training.warmup_steps"), None, |ui| {
             field::count_ui(ui, &mut t.warmup_steps, 0..=1_000_000)
         }),
         WarmUp::Share => {
-            field::field_ui(ui, t!("schedule.warmup_ratio"), t!("schedule.warmup_ratio_help"), None, |ui| {
+            field::field_ui(ui, t!("schedule.warmup_ratio"), &help_of("training.warmup_ratio"), None, |ui| {
                 field::number_ui(ui, &mut t.warmup_ratio, 0.0..=1.0, 0.002)
             })
         }
@@ -124,10 +129,10 @@ fn warm_up_ui(ui: &mut Ui, form: &mut RunForm) {
 
 fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.beta1_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), &help_of("training.optimizer.beta1"), None, |ui| {
             field::number_ui(ui, &mut adam.beta1, 0.0..=0.9999, 0.001)
         });
-        field::field_ui(&mut sides[1], t!("schedule.beta2"), t!("schedule.beta2_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.beta2"), &help_of("training.optimizer.beta2"), None, |ui| {
             field::number_ui(ui, &mut adam.beta2, 0.0..=0.9999, 0.0005)
         });
         field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
@@ -138,24 +143,32 @@ fn adam_ui(ui: &mut Ui, adam: &mut AdamConfig) {
 
 fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[0], t!("schedule.decay_rate"), t!("schedule.decay_rate_help"), None, |ui| {
-            field::number_ui(ui, &mut adafactor.decay_rate, -10.0..=0.0, 0.01)
-        });
-        field::field_ui(&mut sides[1], t!("schedule.threshold"), t!("schedule.threshold_help"), None, |ui| {
-            field::number_ui(ui, &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05)
-        });
+        field::field_ui(
+            &mut sides[0],
+            t!("schedule.decay_rate"),
+            &help_of("training.optimizer.decay_rate"),
+            None,
+            |ui| field::number_ui(ui, &mut adafactor.decay_rate, -10.0..=0.0, 0.01),
+        );
+        field::field_ui(
+            &mut sides[1],
+            t!("schedule.threshold"),
+            &help_of("training.optimizer.clip_threshold"),
+            None,
+            |ui| field::number_ui(ui, &mut adafactor.clip_threshold, 0.001..=1000.0, 0.05),
+        );
         field::field_ui(&mut sides[2], t!("schedule.epsilon"), "", None, |ui| {
             field::small_ui(ui, &mut adafactor.epsilon, 1e-37..=1.0)
         });
     });
     ui.columns(3, |sides| {
         let mut beta1 = adafactor.beta1.unwrap_or(0.0);
-        field::field_ui(&mut sides[0], t!("schedule.beta1"), t!("schedule.no_momentum_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.beta1"), &zero_help_of("training.optimizer.beta1"), None, |ui| {
             field::number_ui(ui, &mut beta1, 0.0..=0.9999, 0.005)
         });
         adafactor.beta1 = Some(beta1).filter(|beta1| *beta1 > 0.0);
         let scale = sides[1].checkbox(&mut adafactor.scale_parameter, t!("schedule.scale"));
-        scale.on_hover_text(t!("schedule.scale_help"));
+        scale.on_hover_text(help_of("training.optimizer.scale_parameter"));
         if adafactor.scale_parameter {
             field::field_ui(&mut sides[2], t!("schedule.epsilon_scale"), "", None, |ui| {
                 field::small_ui(ui, &mut adafactor.epsilon_scale, 1e-30..=1.0)
@@ -166,12 +179,12 @@ fn adafactor_ui(ui: &mut Ui, adafactor: &mut AdafactorConfig) {
 
 fn sgd_ui(ui: &mut Ui, sgd: &mut SgdConfig) {
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], t!("schedule.momentum"), t!("schedule.no_momentum_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.momentum"), &help_of("training.optimizer.momentum"), None, |ui| {
             field::number_ui(ui, &mut sgd.momentum, 0.0..=0.9999, 0.005)
         });
         sgd.nesterov &= sgd.momentum > 0.0;
         sides[1].add_enabled_ui(sgd.momentum > 0.0, |ui| {
-            field::check_ui(ui, &mut sgd.nesterov, t!("schedule.nesterov"), t!("schedule.nesterov_help"));
+            field::check_ui(ui, &mut sgd.nesterov, t!("schedule.nesterov"), &help_of("training.optimizer.nesterov"));
         });
     });
 }

@@ -11,7 +11,7 @@ use super::form::{LengthUnit, RunForm};
 use super::tuning::MethodKind;
 use super::{error_of, lr_range_test, optimizer};
 use crate::action::Action;
-use crate::i18n::tell;
+use crate::i18n::{help_of, tell};
 use crate::state::State;
 use crate::t;
 use crate::theme::tokens;
@@ -37,7 +37,7 @@ pub(super) fn schedule_ui(
         ui.columns(2, |sides| {
             field::field_ui(&mut sides[0], t!("schedule.device"), "", None, |ui| device_ui(ui, form, state));
             let error = error_of(issues, Field::Precision);
-            field::field_ui(&mut sides[1], t!("schedule.precision"), t!("schedule.precision_help"), error, |ui| {
+            field::field_ui(&mut sides[1], t!("schedule.precision"), &help_of("precision"), error, |ui| {
                 precision_ui(ui, form, state)
             });
         });
@@ -87,7 +87,7 @@ fn pace_ui(
         };
     });
     ui.columns(2, |sides| {
-        field::field_ui(&mut sides[0], t!("schedule.batch"), t!("schedule.batch_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.batch"), &help_of("training.batch_size"), None, |ui| {
             field::count_ui(ui, &mut form.config.training.batch_size, 1..=4096)
         });
         rate_ui(&mut sides[1], form, issues);
@@ -170,10 +170,10 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
     optimizer::optimizer_ui(ui, form);
     ui.columns(3, |sides| {
         let t = &mut form.config.training;
-        field::field_ui(&mut sides[0], t!("schedule.eval_every"), t!("schedule.eval_every_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("schedule.eval_every"), &help_of("training.eval_every"), None, |ui| {
             field::count_ui(ui, &mut t.eval_every, 0..=10_000_000)
         });
-        field::field_ui(&mut sides[1], t!("schedule.sample_rows"), t!("schedule.sample_rows_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("schedule.sample_rows"), &help_of("training.sample_rows"), None, |ui| {
             field::count_ui(ui, &mut t.sample_rows, 0..=50)
         });
         field::field_ui(&mut sides[2], t!("schedule.sample_tokens"), "", None, |ui| {
@@ -183,7 +183,7 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
     ui.columns(3, |sides| {
         sides[0].checkbox(&mut form.memory.patience.on, t!("schedule.early"));
         if form.memory.patience.on {
-            field::field_ui(&mut sides[0], t!("schedule.patience"), t!("schedule.patience_help"), None, |ui| {
+            field::field_ui(&mut sides[0], t!("schedule.patience"), &help_of("training.patience"), None, |ui| {
                 field::count_ui(ui, &mut form.memory.patience.value, 1..=1000)
             });
         }
@@ -193,10 +193,10 @@ fn advanced_ui(ui: &mut Ui, form: &mut RunForm) {
                 field::number_ui(ui, &mut form.memory.max_grad_norm.value, 0.001..=1000.0, 0.05)
             });
         }
-        field::field_ui(&mut sides[2], t!("schedule.seed"), t!("schedule.seed_help"), None, |ui| {
+        field::field_ui(&mut sides[2], t!("schedule.seed"), &help_of("seed"), None, |ui| {
             field::seed_ui(ui, &mut form.config.seed)
         });
     });
     let recompute = &mut form.config.training.gradient_checkpointing;
-    field::check_ui(ui, recompute, t!("schedule.recompute"), t!("schedule.recompute_help"));
+    field::check_ui(ui, recompute, t!("schedule.recompute"), &help_of("training.gradient_checkpointing"));
 }

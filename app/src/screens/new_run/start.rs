@@ -8,6 +8,7 @@ use super::error_of;
 use super::form::{InitKind, RunForm};
 use super::tuning::MethodKind;
 use crate::home::typed;
+use crate::i18n::help_of;
 use crate::state::State;
 use crate::t;
 use crate::theme::tokens;
@@ -103,7 +104,7 @@ pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &
     let kinds =
         InitKind::offered(MethodKind::Prefix, task.has_classes() || form.tuning.prefix.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
-    field::field_ui(ui, t!("method.init"), t!("method.init_help"), None, |ui| {
+    field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)
     });
     let note = match form.tuning.prefix.init {

@@ -2,79 +2,11 @@
 
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
+use super::describe::{
+    choice, count, entries, flag, in_table, number, of_adam, of_method, path, read, same, table, text, words,
+};
 use super::words::{ENCODERS, OPTIMIZERS, PEFT_TYPES, PREFIX_INITS, PROMPT_INITS, SCHEDULES, TASKS};
-use super::{Alias, Given, Kind, Reading, Setting};
-
-const fn setting(key: &'static str, kind: Kind, help: &'static str) -> Setting {
-    Setting { key, kind, optional: false, methods: &[], help, aliases: &[], formerly: None, words_formerly: &[] }
-}
-const fn text(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Text, help)
-}
-const fn words(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Words, help)
-}
-const fn path(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Path, help)
-}
-const fn flag(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Flag, help)
-}
-const fn count(key: &'static str, least: u64, most: u64, help: &'static str) -> Setting {
-    setting(key, Kind::Count(least, most), help)
-}
-const fn number(key: &'static str, (low, high): (Bound<f64>, Bound<f64>), help: &'static str) -> Setting {
-    setting(key, Kind::Number(low, high), help)
-}
-const fn choice(key: &'static str, words: &'static [&'static str], help: &'static str) -> Setting {
-    setting(key, Kind::Choice(words), help)
-}
-const fn entries(key: &'static str, what: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Entries(what), help)
-}
-const fn table(key: &'static str, help: &'static str) -> Setting {
-    setting(key, Kind::Table, help)
-}
-
-impl Setting {
-    const fn or_none(self) -> Self {
-        Self { optional: true, ..self }
-    }
-    /// Of these types of method alone.
-    const fn of(self, methods: &'static [&'static str]) -> Self {
-        Self { methods, ..self }
-    }
-    /// As transformers and PEFT call it.
-    const fn also(self, aliases: &'static [Alias]) -> Self {
-        Self { aliases, ..self }
-    }
-    /// Words of earlier versions.
-    const fn word_was(self, words_formerly: &'static [(&'static str, &'static str)]) -> Self {
-        Self { words_formerly, ..self }
-    }
-    /// As earlier versions called it.
-    const fn was(self, name: &'static str) -> Self {
-        Self { formerly: Some(name), ..self }
-    }
-}
-
-const fn same(name: &'static str) -> Alias {
-    read(name, Reading::Same)
-}
-const fn read(name: &'static str, reading: Reading) -> Alias {
-    Alias { name, reading, given: Given::Always }
-}
-const fn in_table(name: &'static str) -> Alias {
-    Alias { name, reading: Reading::Same, given: Given::Table }
-}
-/// Of the Trainer's AdamW.
-const fn of_adam(name: &'static str) -> Alias {
-    Alias { name, reading: Reading::Same, given: Given::Types("training.optimizer.type", &["adamw", "adam"]) }
-}
-/// Of one type of method alone, where the setting is of several.
-const fn of_method(name: &'static str, reading: Reading, methods: &'static [&'static str]) -> Alias {
-    Alias { name, reading, given: Given::Types("method.type", methods) }
-}
+use super::{Reading, Setting};
 
 const ANY: u64 = u64::MAX;
 const MILLIARD: u64 = 1_000_000_000;
@@ -95,20 +27,32 @@ const BIASES: &[&str] = &["none", "all", "lora_only"];
 /// Every setting of a run.
 pub const SETTINGS: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs").also(&[same("run_name")]),
-    path("model", "Folder of the base model, in Hugging Face's form")
-        .also(&[same("model_name_or_path"), same("base_model_name_or_path")]),
+    path(
+        "model",
+        "Folder of the base model (config.json, model.safetensors and tokenizer.json, as Hugging Face writes them), \
+         or the id of a model on the hub",
+    )
+    .also(&[same("model_name_or_path"), same("base_model_name_or_path")]),
     text("device", "auto, cpu, wgpu or wgpu:1"),
     choice(
         "precision",
         &["f32", "f16", "bf16"],
-        "In what the model's matrices are multiplied: f32, or f16 or bf16 where the device computes in it",
+        "In what the model's matrices are multiplied: f32, or f16 or bf16 where the device computes in it; \
+         everything else is f32",
     )
     .also(&[read("fp16", Reading::IfTrue("f16")), read("bf16", Reading::IfTrue("bf16"))]),
-    count("seed", 0, ANY, "Decides initial values, data order, dropout and samples"),
+    count(
+        "seed",
+        0,
+        ANY,
+        "Decides initial values, data order, dropout and samples: the same seed on the same device gives the same \
+         result",
+    ),
     choice(
         "task",
         &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill"],
-        "causal, seq2seq, sequence_classification, token_classification or masked_fill; none is what the model does",
+        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification or masked_fill; \
+         none is what the model does",
     )
     .also(&[read("task_type", Reading::Words(TASKS))])
     .or_none(),
@@ -118,7 +62,12 @@ pub const SETTINGS: &[Setting] = &[
         "Where a head for classes begins: checkpoint (its own, if it is for the same classes) or new",
     ),
     table("data", "The rows, and how a row becomes tokens"),
-    path("data.train", "Training rows: .jsonl, .json, .csv, .tsv, .conll or .txt").also(&[same("train_file")]),
+    path(
+        "data.train",
+        "Training rows: .jsonl, .json, .csv or .tsv; .txt with a text on each line; .conll with a label for each \
+         word",
+    )
+    .also(&[same("train_file")]),
     text("data.name", "What the rows are called among several datasets; none is the file's name").or_none(),
     entries(
         "data.more",
@@ -133,36 +82,76 @@ pub const SETTINGS: &[Setting] = &[
     ),
     text("data.task_column", "Column of a row's task, for a prompt of several; none takes each dataset as one")
         .or_none(),
-    path("data.validation", "Validation rows; none takes a share of the training rows")
+    path("data.validation", "Validation rows; none keeps a share of the training rows")
         .also(&[same("validation_file")])
         .or_none(),
-    number("data.validation_share", (Included(0.0), Included(0.9)), "That share, 0 to 0.9"),
-    count("data.validation_rows", 0, ANY, "Use at most this many validation rows"),
-    text("data.source_column", "Column that the prompt is made of; none takes the first of the usual names").or_none(),
-    text("data.second_column", "Column of the second text, where pairs are classified").or_none(),
-    text("data.target_column", "Column to be learned, or of the class; none takes the first of the usual names")
+    number(
+        "data.validation_share",
+        (Included(0.0), Included(0.9)),
+        "Share of the training rows that is kept where there is no file of validation rows",
+    ),
+    count(
+        "data.validation_rows",
+        0,
+        ANY,
+        "Use at most this many validation rows: more make an evaluation slower, not better",
+    ),
+    text(
+        "data.source_column",
+        "Column that the prompt is made of, written {{ source }} in the template, or of the text or the list of words \
+         that is classified; none takes the first of the usual names",
+    )
+    .or_none(),
+    text("data.second_column", "Column of the second text, where pairs such as premise and hypothesis are classified")
         .or_none(),
+    text(
+        "data.target_column",
+        "Column to be learned, written {{ target }} in the template, or of the class or the list of classes; of \
+         masked_fill one token; none takes the first of the usual names",
+    )
+    .or_none(),
     words(
         "data.prompt_template",
-        "Text before the target, over source, bos, eos, mask, soft(3) and every column; no loss",
+        "Text before the target, without loss: {{ name }} is a column, {{ bos }} and {{ eos }} are the model's own \
+         tokens, {{ mask }} is the place of an answer, {{ soft(3) }} three soft tokens",
     ),
-    words("data.target_template", "Text to be learned, over target, bos, eos and every column"),
-    flag("data.append_end_token", "Ends every target with the model's end token, which is learned too"),
+    words(
+        "data.target_template",
+        "Text to be learned: {{ name }} is a column, {{ bos }} and {{ eos }} are the model's own tokens",
+    ),
+    flag(
+        "data.append_end_token",
+        "Ends every target with the model's end token, so that the model learns where to stop",
+    ),
     choice(
         "data.begin_token",
         &["tokenizer", "template"],
         "tokenizer (before a prompt, if it is before every text) or template (only where that says)",
     ),
-    flag("data.chat", "Writes rows as turns of the model's chat template"),
-    count("data.max_tokens", 1, 1 << 20, "Longest row in tokens; none is what the model has left beside the prefix")
-        .or_none(),
+    flag(
+        "data.chat",
+        "Writes the prompt as a turn of the user in the model's chat template, the target as the model's answer",
+    ),
+    count(
+        "data.max_tokens",
+        1,
+        1 << 20,
+        "Longest row in tokens: longer prompts lose their beginning, then targets their end; none is what the model \
+         has left beside the prefix",
+    )
+    .or_none(),
     table("method", "What is trained"),
     choice("method.type", &["prefix", "prompt", "lora", "full", "few_shot"], "prefix, prompt, lora, full or few_shot")
         .also(&[read("peft_type", Reading::Words(PEFT_TYPES))])
         .word_was(&[("text", "few_shot")]),
-    count("method.n_virtual", 1, 4096, "Length of a prefix or a soft prompt")
-        .also(&[same("num_virtual_tokens"), same("prefix_length")])
-        .of(SOFT),
+    count(
+        "method.n_virtual",
+        1,
+        4096,
+        "Length of a prefix (Li & Liang: preseqlen), or of a soft prompt, which takes positions of the text",
+    )
+    .also(&[same("num_virtual_tokens"), same("prefix_length")])
+    .of(SOFT),
     text("method.template", "P-tuning's short form of a template: (3, sub, 3, obj)").or_none().of(PROMPT),
     count("method.n_frozen", 0, 4095, "So many virtual tokens at the beginning stay as initialized: a cartridge")
         .also(&[same("num_frozen_tokens")])
@@ -176,7 +165,8 @@ pub const SETTINGS: &[Setting] = &[
     number(
         "method.dropout",
         SHARE,
-        "Dropout while training: on the prefix's keys and values, on what LoRA's matrices read",
+        "Share that is left out in each step of training: of the prefix's keys and values, of what LoRA's matrices \
+         read",
     )
     .also(&[of_method("lora_dropout", Reading::Same, LORA)])
     .of(&["prefix", "lora"]),
@@ -187,11 +177,17 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or_none()
     .of(PREFIX),
-    flag("method.infix", "Puts a prefix between prompt and target: infix-tuning").of(PREFIX),
+    flag(
+        "method.infix",
+        "Puts a prefix between prompt and target, as Li & Liang's infix-tuning: only what comes after the prompt \
+         sees it",
+    )
+    .of(PREFIX),
     entries(
         "method.sites",
         "list of encoder, decoder, cross",
-        "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"]; none is everywhere",
+        "Where an encoder with a decoder gets a prefix, of [\"encoder\", \"decoder\", \"cross\"], each with keys \
+         and values of its own as in the paper; PEFT knows the decoder alone; none is everywhere",
     )
     .or_none()
     .of(PREFIX),
@@ -200,12 +196,13 @@ pub const SETTINGS: &[Setting] = &[
     entries(
         "method.targets",
         "list of names",
-        "Names or patterns of linear layers, such as [\"c_attn\"], or [\"all-linear\"]; none is PEFT's choice",
+        "Ends of the names of linear layers, such as [\"c_attn\"], or patterns that a whole name must match, or \
+         [\"all-linear\"]; none is PEFT's choice",
     )
     .also(&[read("target_modules", Reading::Modules)])
     .or_none()
     .of(LORA),
-    flag("method.rank_stabilized", "Scale by alpha / sqrt(rank)")
+    flag("method.rank_stabilized", "Scale by alpha / √rank")
         .was("rank_stabilised")
         .also(&[same("use_rslora")])
         .of(LORA),
@@ -234,29 +231,31 @@ pub const SETTINGS: &[Setting] = &[
         "method.top_layers",
         0,
         ANY,
-        "Of full: blocks that are trained, from the top; none is every weight, 0 the head of the task alone",
+        "Of full: blocks that are trained, from the top, with the last norm and a head of its own; none is every \
+         weight, 0 the head of the task alone",
     )
     .or_none()
     .of(FULL),
-    table("method.reparameterization", "Train through a small network that is folded away")
+    table("method.reparameterization", "Train through Li & Liang's small network, which is folded away afterwards")
         .was("reparameterisation")
         .also(&[read("prefix_projection", Reading::Switch)])
         .or_none()
         .of(PREFIX),
-    count("method.reparameterization.width", 1, 65_536, "Width of its hidden layer")
+    count("method.reparameterization.width", 1, 65_536, "Width of the network's hidden layer (Li & Liang: mid_dim)")
         .also(&[in_table("encoder_hidden_size"), in_table("mid_dim")])
         .of(PREFIX),
     choice("method.reparameterization.activation", &["tanh", "relu", "gelu"], "tanh, relu or gelu").of(PREFIX),
-    count("method.reparameterization.hidden_layers", 1, 2, "1, or 2 as in Li & Liang's deep network").of(PREFIX),
+    count("method.reparameterization.hidden_layers", 1, 2, "1 as in PEFT, or 2 as in Li & Liang's deep network")
+        .of(PREFIX),
     table("method.encoder", "Train a soft prompt through a small network: P-tuning").or_none().of(PROMPT),
     choice(
         "method.encoder.type",
         &["mlp", "lstm", "tanh"],
-        "mlp or lstm, or tanh: Li & Liang's embedding-only ablation",
+        "Network that is folded away after training: mlp or lstm, or tanh: Li & Liang's embedding-only ablation",
     )
     .also(&[read("encoder_reparameterization_type", Reading::Words(ENCODERS))])
     .of(PROMPT),
-    count("method.encoder.width", 1, 65_536, "Width of its hidden layers; none is that of the embeddings")
+    count("method.encoder.width", 1, 65_536, "Width of the network's hidden layers; none is that of the embeddings")
         .also(&[in_table("encoder_hidden_size")])
         .or_none()
         .of(PROMPT),
@@ -276,7 +275,8 @@ pub const SETTINGS: &[Setting] = &[
             "prefill",
             "fresh",
         ],
-        "random, scaled_random, zero, vocabulary, frequent, classes, words, prefill, adapter; of LoRA fresh or adapter",
+        "Where training begins, to which a network is fitted: random, scaled_random, zero, vocabulary, frequent, \
+         classes, words, prefill, adapter; of LoRA fresh or adapter",
     )
     .also(&[
         of_method("prompt_tuning_init", Reading::Words(PROMPT_INITS), PROMPT),
@@ -288,16 +288,28 @@ pub const SETTINGS: &[Setting] = &[
         .also(&[of_method("prompt_tuning_init_text", Reading::Same, PROMPT)])
         .of(SOFT),
     path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with").of(TRAINED),
-    words("method.instruction", "Of few_shot: words before every prompt, without training").of(FEW_SHOT),
-    count("method.shots", 0, ANY, "Training rows that follow the instruction as examples").of(FEW_SHOT),
+    words("method.instruction", "Of few_shot: words before every prompt, exactly as they stand and without training")
+        .of(FEW_SHOT),
+    count(
+        "method.shots",
+        0,
+        ANY,
+        "Training rows that follow the instruction as examples: prompt and target, each with a blank line behind it",
+    )
+    .of(FEW_SHOT),
     table("lora", "LoRA beside a prefix or a soft prompt").or_none(),
     count("lora.rank", 1, 4096, "Rank of the matrices").also(&[same("r")]),
     number("lora.alpha", POSITIVE, "What is added is scaled by alpha / rank").also(&[same("lora_alpha")]),
     number("lora.dropout", SHARE, "Dropout on what the matrices read while training").also(&[same("lora_dropout")]),
-    entries("lora.targets", "list of names", "Names or patterns of linear layers; none is PEFT's choice")
-        .also(&[read("target_modules", Reading::Modules)])
-        .or_none(),
-    flag("lora.rank_stabilized", "Scale by alpha / sqrt(rank)").was("rank_stabilised").also(&[same("use_rslora")]),
+    entries(
+        "lora.targets",
+        "list of names",
+        "Ends of the names of linear layers, such as [\"c_attn\"], or patterns that a whole name must match, or \
+         [\"all-linear\"]; none is PEFT's choice",
+    )
+    .also(&[read("target_modules", Reading::Modules)])
+    .or_none(),
+    flag("lora.rank_stabilized", "Scale by alpha / √rank").was("rank_stabilised").also(&[same("use_rslora")]),
     choice("lora.bias", BIASES, "Biases that are trained too: none, all or lora_only").also(&[same("bias")]),
     entries("lora.rank_pattern", "names = ranks", "Other ranks by the names of layers").also(&[same("rank_pattern")]),
     entries("lora.alpha_pattern", "names = numbers", "Other alphas by the names of layers")
@@ -321,7 +333,8 @@ pub const SETTINGS: &[Setting] = &[
         .also(&[same("gradient_accumulation_steps")]),
     flag(
         "training.gradient_checkpointing",
-        "Run blocks again in the backward pass instead of keeping what it needs: less memory, up to half more time",
+        "Runs each block again in the backward pass instead of keeping what it needs: the same gradients, much less \
+         memory for long rows and large batches, and up to half more time",
     )
     .also(&[same("gradient_checkpointing")]),
     choice(
@@ -336,7 +349,8 @@ pub const SETTINGS: &[Setting] = &[
     number(
         "training.warmup_ratio",
         (Included(0.0), Included(1.0)),
-        "The same as a share of all steps; at most one of the two is more than 0",
+        "Share of all steps in which the learning rate rises from 0; at most one of this and warmup_steps is more \
+         than 0",
     )
     .was("warmup_share")
     .also(&[same("warmup_ratio")]),
@@ -349,14 +363,24 @@ pub const SETTINGS: &[Setting] = &[
         .was("clip_norm")
         .also(&[read("max_grad_norm", Reading::ZeroIsNone)])
         .or_none(),
-    choice("training.loss", &["token_mean", "sentence_sum"], "token_mean (PEFT) or sentence_sum (the paper)"),
+    choice(
+        "training.loss",
+        &["token_mean", "sentence_sum"],
+        "token_mean (over labeled tokens, as PEFT), or sentence_sum (over each sentence, as the paper's code: it \
+         belongs to a rate of 5e-5)",
+    ),
     count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run")
         .also(&[read("eval_steps", Reading::Steps)]),
-    count("training.sample_rows", 0, 10_000, "Rows whose continuation is generated at each evaluation"),
+    count("training.sample_rows", 0, 10_000, "Validation rows that are continued at each evaluation"),
     count("training.sample_tokens", 0, 1 << 20, "Longest sample, in tokens"),
-    count("training.patience", 1, ANY, "Stop after so many evaluations without a better loss; none goes on to the end")
-        .also(&[same("early_stopping_patience")])
-        .or_none(),
+    count(
+        "training.patience",
+        1,
+        ANY,
+        "Stop after so many evaluations without a better validation loss; none goes on to the end",
+    )
+    .also(&[same("early_stopping_patience")])
+    .or_none(),
     count("training.save_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation")
         .was("checkpoint_every")
         .also(&[read("save_steps", Reading::Steps)]),
@@ -378,13 +402,25 @@ pub const SETTINGS: &[Setting] = &[
     .or_none(),
     count("training.schedule.cycles", 1, 65_536, "For cosine_with_restarts: how many times"),
     table("training.optimizer", "What becomes of a gradient"),
-    choice("training.optimizer.type", &["adamw", "adam", "adafactor", "sgd"], "adamw, adam, adafactor or sgd")
-        .also(&[read("optim", Reading::Words(OPTIMIZERS))]),
-    number("training.optimizer.beta1", SHARE, "Decay of the mean of gradients; for adafactor none keeps no mean")
-        .also(&[of_adam("adam_beta1")])
-        .or_none(),
-    number("training.optimizer.beta2", SHARE, "For adamw and adam: decay of the mean of squares")
-        .also(&[of_adam("adam_beta2")]),
+    choice(
+        "training.optimizer.type",
+        &["adamw", "adam", "adafactor", "sgd"],
+        "What becomes of a gradient: adamw, adam, adafactor or sgd, each with constants of its own",
+    )
+    .also(&[read("optim", Reading::Words(OPTIMIZERS))]),
+    number(
+        "training.optimizer.beta1",
+        SHARE,
+        "How much of the mean of gradients is kept at each step; for adafactor none keeps no mean",
+    )
+    .also(&[of_adam("adam_beta1")])
+    .or_none(),
+    number(
+        "training.optimizer.beta2",
+        SHARE,
+        "For adamw and adam: how much of the mean of squared gradients is kept at each step",
+    )
+    .also(&[of_adam("adam_beta2")]),
     number(
         "training.optimizer.epsilon",
         POSITIVE,
@@ -397,14 +433,25 @@ pub const SETTINGS: &[Setting] = &[
         "For adafactor: step t counts t to this power in the mean of squares",
     ),
     number("training.optimizer.epsilon_scale", POSITIVE, "For adafactor: the least scale of a parameter"),
-    number("training.optimizer.clip_threshold", POSITIVE, "For adafactor: the largest root mean square of an update"),
-    flag("training.optimizer.scale_parameter", "For adafactor: the rate is multiplied by the size of each parameter"),
-    number("training.optimizer.momentum", SHARE, "For sgd: what is kept of the last update's direction"),
+    number(
+        "training.optimizer.clip_threshold",
+        POSITIVE,
+        "For adafactor: an update with a larger root mean square is shortened to it",
+    ),
+    flag(
+        "training.optimizer.scale_parameter",
+        "For adafactor: the rate is multiplied by the root mean square of each parameter",
+    ),
+    number(
+        "training.optimizer.momentum",
+        SHARE,
+        "For sgd: how much of the last update's direction is kept; 0 keeps none",
+    ),
     flag("training.optimizer.nesterov", "For sgd: looks ahead along the momentum"),
     number(
         "training.optimizer.weight_decay",
         (Included(0.0), Included(10.0)),
-        "Shrinks parameters: adamw, adafactor; or joins the gradient: adam, sgd",
+        "Weight decay: adamw and adafactor shrink the parameters by it, adam and sgd add it to the gradient",
     )
     .also(&[same("weight_decay")]),
 ];

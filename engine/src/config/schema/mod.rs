@@ -3,6 +3,7 @@
 
 mod alias;
 mod defaults;
+mod describe;
 mod list;
 mod names;
 #[cfg(test)]
@@ -30,9 +31,9 @@ pub struct Setting {
     pub optional: bool,
     /// Types of `method` that have it; empty where it belongs to none.
     pub methods: &'static [&'static str],
-    /// Description in English, without a period.
+    /// Description in English, without a period; the window's form shows it too.
     pub help: &'static str,
-    /// Names in transformers and PEFT.
+    /// Names in transformers and PEFT, theirs of today before those of papers and other libraries.
     pub aliases: &'static [Alias],
     /// Last part of its path in earlier versions.
     pub formerly: Option<&'static str>,
@@ -72,6 +73,16 @@ impl Setting {
     /// Last part of the path.
     pub fn name(&self) -> &'static str {
         self.key.rsplit('.').next().unwrap_or(self.key)
+    }
+
+    /// The library that it is known from, and its name there; none where each name is of one value, one type of method
+    /// or one optimizer alone.
+    pub fn known_as(&self) -> Option<(&'static str, &'static str)> {
+        let is_whole =
+            |alias: &&Alias| !matches!((alias.given, alias.reading), (Given::Types(..), _) | (_, Reading::IfTrue(_)));
+        let alias = self.aliases.iter().find(is_whole)?;
+        let is_pefts = ["method", "lora", "task"].contains(&self.key.split('.').next().unwrap_or_default());
+        Some((if is_pefts { "PEFT" } else { "transformers" }, alias.name))
     }
 
     /// Path of the table that it is in; empty at the top.

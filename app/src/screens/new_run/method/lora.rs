@@ -11,6 +11,7 @@ use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::tuning::{LoraForm, Targets, names_of};
 use super::note_ui;
+use crate::i18n::help_of;
 use crate::t;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::{chips_ui, plain_chip_ui};
@@ -20,13 +21,13 @@ use crate::widgets::field;
 pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, issues: &[Issue]) {
     ui.columns(3, |sides| {
         let config = &mut lora.config;
-        field::field_ui(&mut sides[0], t!("method.rank"), t!("method.rank_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("method.rank"), &help_of("lora.rank"), None, |ui| {
             field::count_ui(ui, &mut config.rank, 1..=4096)
         });
-        field::field_ui(&mut sides[1], t!("method.alpha"), t!("method.alpha_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("method.alpha"), &help_of("lora.alpha"), None, |ui| {
             field::number_ui(ui, &mut config.alpha, 0.001..=65_536.0, 0.5)
         });
-        field::field_ui(&mut sides[2], t!("method.lora_dropout"), t!("method.lora_dropout_help"), None, |ui| {
+        field::field_ui(&mut sides[2], t!("method.lora_dropout"), &help_of("lora.dropout"), None, |ui| {
             field::number_ui(ui, &mut config.dropout, 0.0..=0.95, 0.005)
         });
     });
@@ -35,8 +36,8 @@ pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSumm
         ui.add_space(6.0);
         let config = &mut lora.config;
         ui.checkbox(&mut config.rank_stabilized, t!("method.rank_stabilized"))
-            .on_hover_text(t!("method.rank_stabilized_help"));
-        field::field_ui(ui, t!("method.bias"), t!("method.bias_help"), None, |ui| {
+            .on_hover_text(help_of("lora.rank_stabilized"));
+        field::field_ui(ui, t!("method.bias"), &help_of("lora.bias"), None, |ui| {
             let names = [
                 (LoraBias::None, t!("method.bias_none")),
                 (LoraBias::LoraOnly, t!("method.bias_lora")),
@@ -49,7 +50,7 @@ pub(super) fn lora_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSumm
 
 fn targets_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, issues: &[Issue]) {
     let error = error_of(issues, Field::Targets).filter(|_| lora.targets != Targets::Named);
-    field::field_ui(ui, t!("method.targets"), t!("method.targets_help"), error, |ui| {
+    field::field_ui(ui, t!("method.targets"), &help_of("lora.targets"), error, |ui| {
         let names = [
             (Targets::Usual, t!("method.targets_usual")),
             (Targets::AllLinear, t!("method.targets_all")),
@@ -68,7 +69,7 @@ fn targets_ui(ui: &mut Ui, lora: &mut LoraForm, model: Option<&ModelSummary>, is
         Targets::AllLinear => names_ui(ui, &layers),
         Targets::Named => {
             let error = error_of(issues, Field::Targets);
-            field::field_ui(ui, t!("method.names"), t!("method.names_help"), error, |ui| {
+            field::field_ui(ui, t!("method.names"), &help_of("lora.targets"), error, |ui| {
                 field::text_ui(ui, &mut lora.names, t!("method.names_hint"))
             });
             let chosen = names_of(&lora.names);

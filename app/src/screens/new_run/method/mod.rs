@@ -12,6 +12,7 @@ use super::error_of;
 use super::form::RunForm;
 use super::init_comparison::InitComparisonForm;
 use super::tuning::MethodKind;
+use crate::i18n::help_of;
 use crate::state::State;
 use crate::t;
 use crate::theme::{self, tokens};
@@ -83,7 +84,7 @@ fn words(kind: MethodKind) -> (&'static str, &'static str) {
 
 fn top_layers_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) {
     let most = model.map_or(1000, |model| model.n_layers.max(1));
-    field::field_ui(ui, t!("method.top_layers"), t!("method.top_layers_help"), None, |ui| {
+    field::field_ui(ui, t!("method.top_layers"), &help_of("method.top_layers"), None, |ui| {
         field::count_ui(ui, &mut form.tuning.top_layers, 1..=most)
     });
     note_ui(ui, t!("method.full_note"));
@@ -92,10 +93,10 @@ fn top_layers_ui(ui: &mut Ui, form: &mut RunForm, model: Option<&ModelSummary>) 
 fn text_ui(ui: &mut Ui, form: &mut RunForm, issues: &[Issue]) {
     let text = &mut form.tuning.text;
     let error = error_of(issues, Field::Text);
-    field::field_ui(ui, t!("method.instruction"), t!("method.instruction_help"), error, |ui| {
+    field::field_ui(ui, t!("method.instruction"), &help_of("method.instruction"), error, |ui| {
         field::code_ui(ui, &mut text.instruction, 4)
     });
-    field::field_ui(ui, t!("method.shots"), t!("method.shots_help"), None, |ui| {
+    field::field_ui(ui, t!("method.shots"), &help_of("method.shots"), None, |ui| {
         field::count_ui(ui, &mut text.shots, 0..=1000)
     });
     note_ui(ui, t!("method.text_note"));

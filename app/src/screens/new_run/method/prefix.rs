@@ -7,6 +7,7 @@ use engine::models::Site;
 use super::super::check::{Field, Issue};
 use super::super::form::RunForm;
 use super::super::{error_of, start};
+use crate::i18n::help_of;
 use crate::state::State;
 use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
@@ -33,15 +34,15 @@ pub(super) fn prefix_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: 
     prefix_drawing_ui(ui, drawing, captions);
     ui.columns(3, |sides| {
         let error = error_of(issues, Field::Prefix);
-        field::field_ui(&mut sides[0], t!("method.length"), t!("method.length_help"), error, |ui| {
+        field::field_ui(&mut sides[0], t!("method.length"), &help_of("method.n_virtual"), error, |ui| {
             field::count_ui(ui, &mut form.tuning.prefix.config.n_virtual, 1..=4096)
         });
-        field::field_ui(&mut sides[1], t!("method.dropout"), t!("method.dropout_help"), None, |ui| {
+        field::field_ui(&mut sides[1], t!("method.dropout"), &help_of("method.dropout"), None, |ui| {
             field::number_ui(ui, &mut form.tuning.prefix.config.dropout, 0.0..=0.95, 0.005)
         });
         // A network gives all virtual tokens or none.
         sides[2].add_enabled_ui(!form.tuning.prefix.network.on, |ui| {
-            field::field_ui(ui, t!("method.frozen_virtual"), t!("method.frozen_virtual_help"), None, |ui| {
+            field::field_ui(ui, t!("method.frozen_virtual"), &help_of("method.n_frozen"), None, |ui| {
                 field::count_ui(
                     ui,
                     &mut form.tuning.prefix.config.n_frozen,
@@ -65,7 +66,7 @@ fn place_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
             field::text_ui(ui, &mut form.tuning.prefix.layers, t!("method.all_layers"))
         });
         if task == Task::Causal {
-            field::field_ui(&mut sides[1], t!("method.place"), t!("method.place_help"), None, |ui| {
+            field::field_ui(&mut sides[1], t!("method.place"), &help_of("method.infix"), None, |ui| {
                 let places = [(false, t!("method.before_text")), (true, t!("method.infix"))];
                 segmented_ui(ui, &mut form.tuning.prefix.config.infix, &places)
             });
@@ -79,7 +80,7 @@ fn sites_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
         return;
     }
     let error = error_of(issues, Field::Sites);
-    field::field_ui(ui, t!("method.sites"), t!("method.sites_help"), error, |ui| {
+    field::field_ui(ui, t!("method.sites"), &help_of("method.sites"), error, |ui| {
         let words = [t!("method.site_encoder"), t!("method.site_decoder"), t!("method.site_cross")];
         ui.horizontal_wrapped(|ui| {
             for (site, word) in Site::ALL.into_iter().zip(words) {
@@ -96,18 +97,22 @@ fn sites_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
 }
 
 fn network_ui(ui: &mut Ui, form: &mut RunForm) {
-    let (name, help) = (t!("method.reparameterize"), t!("method.reparameterize_help"));
-    if field::check_ui(ui, &mut form.tuning.prefix.network.on, name, help) {
+    let (name, help) = (t!("method.reparameterize"), help_of("method.reparameterization"));
+    if field::check_ui(ui, &mut form.tuning.prefix.network.on, name, &help) {
         form.follow_method();
     }
     if !form.tuning.prefix.network.on {
         return;
     }
     ui.columns(3, |sides| {
-        field::field_ui(&mut sides[2], t!("method.hidden_layers"), t!("method.hidden_layers_help"), None, |ui| {
-            segmented_ui(ui, &mut form.tuning.prefix.network.value.hidden_layers, &[(1, "1"), (2, "2")])
-        });
-        field::field_ui(&mut sides[0], t!("method.width"), t!("method.width_help"), None, |ui| {
+        field::field_ui(
+            &mut sides[2],
+            t!("method.hidden_layers"),
+            &help_of("method.reparameterization.hidden_layers"),
+            None,
+            |ui| segmented_ui(ui, &mut form.tuning.prefix.network.value.hidden_layers, &[(1, "1"), (2, "2")]),
+        );
+        field::field_ui(&mut sides[0], t!("method.width"), &help_of("method.reparameterization.width"), None, |ui| {
             field::count_ui(ui, &mut form.tuning.prefix.network.value.width, 1..=65_536)
         });
         field::field_ui(&mut sides[1], t!("method.activation"), "", None, |ui| {

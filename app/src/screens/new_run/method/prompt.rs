@@ -7,6 +7,7 @@ use super::super::check::{Field, Issue};
 use super::super::error_of;
 use super::super::tuning::{MethodKind, Tuning};
 use super::note_ui;
+use crate::i18n::{help_of, zero_help_of};
 use crate::t;
 use crate::theme::tokens;
 use crate::widgets::button::segmented_ui;
@@ -29,13 +30,13 @@ pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[
 }
 
 fn length_ui(ui: &mut Ui, tuning: &mut Tuning, error: Option<&str>) {
-    field::field_ui(ui, t!("method.prompt_length"), t!("method.prompt_length_help"), error, |ui| {
+    field::field_ui(ui, t!("method.prompt_length"), &help_of("method.n_virtual"), error, |ui| {
         field::count_ui(ui, &mut tuning.prompt.n_virtual, 1..=4096)
     });
 }
 
 fn network_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
-    field::field_ui(ui, t!("method.network"), t!("method.network_help"), None, |ui| {
+    field::field_ui(ui, t!("method.network"), &help_of("method.encoder.type"), None, |ui| {
         let names = [
             (PromptEncoderKind::Mlp, "MLP"),
             (PromptEncoderKind::Lstm, "LSTM"),
@@ -49,7 +50,7 @@ fn network_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
 fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
     ui.columns(2, |sides| {
         let mut width = encoder.width.unwrap_or(0);
-        field::field_ui(&mut sides[0], t!("method.encoder_width"), t!("method.encoder_width_help"), None, |ui| {
+        field::field_ui(&mut sides[0], t!("method.encoder_width"), &zero_help_of("method.encoder.width"), None, |ui| {
             field::count_ui(ui, &mut width, 0..=65_536)
         });
         encoder.width = Some(width).filter(|width| *width > 0);
@@ -79,7 +80,7 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
         choices.push((tuning.prompt.init.clone(), t!("method.init_adapter")));
     }
     let choices: Vec<_> = choices.into_iter().map(|(init, name)| (init, name.to_owned())).collect();
-    field::field_ui(ui, t!("method.init"), t!("method.prompt_init_help"), None, |ui| {
+    field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "prompt_init", &mut tuning.prompt.init, &choices)
     });
     let note = match &tuning.prompt.init {
