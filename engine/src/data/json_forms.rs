@@ -48,7 +48,7 @@ fn end_of_string(text: &str) -> usize {
 /// Whether a document is the release of WebNLG, whose entries hold triples and texts.
 pub(super) fn is_web_nlg(value: &Value) -> bool {
     let first = value.pointer("/entries/0").and_then(Value::as_object).and_then(|entry| entry.values().next());
-    first.is_some_and(|entry| entry.get("lexicalizations").is_some())
+    first.is_some_and(|entry| entry.get("lexicalisations").is_some())
 }
 
 /// The rows of a document.

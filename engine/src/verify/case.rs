@@ -116,6 +116,7 @@ pub(super) struct Scheduled {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Generation {
     pub(super) max_new_tokens: usize,
+    #[serde(rename = "greedy_penalised")]
     pub(super) greedy_penalized: Penalized,
     /// The others by name, in whatever words.
     #[serde(flatten)]

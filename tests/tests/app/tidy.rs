@@ -234,7 +234,7 @@ fn every_dependency_has_a_license_that_is_allowed() {
 }
 
 /// Spellings that no name has: code and settings are spelled as Rust, PyTorch and Hugging Face spell.
-const BRITISH: [&str; 29] = [
+const BRITISH: [&str; 28] = [
     "behaviour",
     "capitalis",
     "catalogue",
@@ -248,7 +248,6 @@ const BRITISH: [&str; 29] = [
     "licence",
     "maximis",
     "minimis",
-    "modell",
     "neighbour",
     "normalis",
     "optimis",

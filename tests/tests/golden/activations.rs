@@ -78,6 +78,16 @@ impl Case {
         self.model.hidden(&rows, &self.conditioning, hooks, &device()).unwrap()
     }
 
+    /// The largest difference of hidden states where a token is read.
+    fn far(&self, a: &[f32], b: &[f32]) -> f32 {
+        let stack = if self.target.is_some() { "decoder" } else { "blocks" };
+        let seq = self.target.as_ref().map_or(self.tokens.len(), Vec::len) / self.batch;
+        let width = a.len() / (self.batch * seq);
+        let read = |(at, _): &(usize, _)| self.is_real(stack, at / (width * seq), at / width % seq);
+        let both = a.iter().zip(b).enumerate().filter(read);
+        both.map(|(_, (a, b))| (a - b).abs()).fold(0.0, f32::max)
+    }
+
     /// Whether a stack reads padding: of a target every column counts.
     fn is_real(&self, stack: &str, row: usize, column: usize) -> bool {
         stack == "decoder" || self.mask[row * (self.mask.len() / self.batch) + column] > 0.0
@@ -243,7 +253,7 @@ fn what_a_hook_puts_in_is_what_the_next_layers_read() {
             assert!(patch.heard.len() >= case.model.shape().n_layers, "{name} {names:?}");
             hidden
         };
-        let far = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let far = |a: &[f32], b: &[f32]| case.far(a, b);
         assert_ne!(hidden, theirs, "{name}");
         assert_eq!(patched(&others, &[HookName::ResidPost]), theirs, "{name}: the last stream is all that is read");
         // Its own activations in their own places change nothing, a pattern but for the order of sums.
