@@ -1,5 +1,5 @@
-//! The state of the window. No egui, no files, no threads: events and answers come in ([`events`]), actions are done
-//! ([`perform`]), and what has to be sent is put into the [`Outbox`].
+//! The state of the window. No egui, no files, no threads: events and answers come in (`events.rs`), actions are done
+//! (`perform.rs`), and what has to be sent is put into the [`Outbox`].
 
 pub mod environment;
 mod events;
