@@ -1,4 +1,4 @@
-//! What a user can ask for: screens return actions, [`State::perform`](crate::state::State::perform) does them.
+//! Actions that a user can ask for: screens return them, [`State::perform`](crate::state::State::perform) does them.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ impl Screen {
         [Self::Runs, Self::NewRun, Self::Training, Self::Compare, Self::Explorer, Self::Library, Self::Settings];
 }
 
-/// What a path is chosen for.
+/// A purpose for which a path is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// The base model of the new run.
@@ -88,7 +88,7 @@ pub enum Action {
     Write {
         /// The file.
         path: PathBuf,
-        /// Its text.
+        /// Text to write.
         text: String,
     },
     /// Of a run.

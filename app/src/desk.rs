@@ -15,7 +15,7 @@ use crate::screens::new_run::form::RunForm;
 use crate::screens::runs::Kept;
 use crate::workspace::RunId;
 
-/// What lies on the desk.
+/// The state of the work, as `desk.json` holds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Desk {
@@ -25,9 +25,9 @@ pub struct Desk {
     pub run: Option<RunId>,
     /// The runs of *Compare*.
     pub compared: Vec<RunId>,
-    /// What was typed in *Compare*.
+    /// The texts and choices of *Compare*.
     pub compare: Compare,
-    /// How the table of runs was looked at.
+    /// Filter and order of the table of runs.
     pub runs: Kept,
     /// The form of a new run; nothing if nobody was there.
     pub form: Option<Box<RunForm>>,

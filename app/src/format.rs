@@ -72,7 +72,7 @@ pub fn duration(secs: f64) -> String {
     }
 }
 
-/// How long ago a moment was, both in seconds since 1970.
+/// The time since a moment in words, both in seconds since 1970.
 pub fn ago(moment: f64, now: f64) -> String {
     let secs = (now - moment).max(0.0) as u64;
     match secs {

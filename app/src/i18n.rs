@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
-    /// What the system speaks, if we do.
+    /// The system's language, if we speak it.
     #[default]
     System,
     /// English.
@@ -91,7 +91,7 @@ fn help_key(setting: &str) -> String {
     format!("setting.{setting}")
 }
 
-/// What went wrong and what to do, in words that are already told.
+/// A failure of words that are already told: what went wrong, and advice.
 pub fn failure(what: impl Display, advice: impl Display) -> Failure {
     Failure { what: Sentence::verbatim(what), advice: Sentence::verbatim(advice) }
 }
@@ -109,7 +109,7 @@ pub fn sentence(key: &'static str) -> &'static str {
     words(language()).get(key).map_or(key, String::as_str)
 }
 
-/// What a setting of a run decides, with its name in PEFT or transformers; the key itself if there is none, which a
+/// The help of a run's setting, with its name in PEFT or transformers; the key itself if there is none, which a
 /// test forbids.
 pub fn help_of(key: &str) -> String {
     let help = words(language()).get(&help_key(key)).map_or(key, String::as_str);
@@ -167,7 +167,7 @@ macro_rules! t {
     };
 }
 
-/// What went wrong begins with a capital where it stands alone, unless its first word is the name of a setting.
+/// A failure's words with a capital at the start, where they stand alone, unless the first is the name of a setting.
 pub fn as_sentence(text: &str) -> String {
     if text.split_whitespace().next().is_some_and(|word| word.trim_end_matches(['.', ':']).contains(['.', '_'])) {
         return text.to_owned();

@@ -1,6 +1,6 @@
 //! Some of a model's layers, as people write them: `1-4, 9`. The window counts them from 1, files from 0.
 
-/// What is no list of layers.
+/// The error of a text that is no list of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoLayers;
 

@@ -1,4 +1,4 @@
-//! What lies at a path that somebody dropped onto the window or named when it was started, and what is opened of it.
+//! Paths that somebody dropped onto the window or named when it was started: their kinds, and what is opened of them.
 //!
 //! A file's kind is told by names alone; only a run file and the head of a `config.json` are read.
 
@@ -15,7 +15,7 @@ use crate::i18n::failure;
 use crate::t;
 use crate::workspace::{Assets, RunId, Workspace, last_name};
 
-/// What a path is.
+/// The kind of what lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathKind {
     /// Rows to train on.
@@ -34,7 +34,7 @@ pub enum PathKind {
     Missing,
 }
 
-/// What was opened.
+/// Something that was opened, or the failure to.
 #[derive(Clone, Debug)]
 pub enum Opened {
     /// Rows to train on, and those to validate on if both came.

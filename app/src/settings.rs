@@ -1,4 +1,4 @@
-//! What the window remembers from one start to the next: `settings.toml` in the workspace folder.
+//! Settings that the window keeps from one start to the next: `settings.toml` in the workspace folder.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::theme::ThemeChoice;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// What the window speaks.
+    /// Language of the window.
     pub language: Language,
     /// Dark or light.
     pub theme: ThemeChoice,

@@ -1,4 +1,4 @@
-//! What the program costs: a training step, the first step and decoding, at the shape of GPT-2 small.
+//! The program's costs: a training step, the first step and decoding, at the shape of GPT-2 small.
 //!
 //! Each measurement is meant to run in a process of its own, so that its peak memory is its own.
 //! `tests/golden/bench_torch.py` measures the same with PyTorch + PEFT.
@@ -36,7 +36,7 @@ use crate::weights::write_floats;
 pub struct Measure {
     /// As figures name it.
     pub name: &'static str,
-    /// What is measured.
+    /// The measured work, in words.
     pub what: &'static str,
     /// The method whose optimizer steps are measured; `None` for greedy tokens of one text behind a prefix.
     trains: Option<fn() -> MethodConfig>,
@@ -66,7 +66,7 @@ fn prompt() -> MethodConfig {
     MethodConfig::Prompt(PromptConfig { n_virtual, init, ..PromptConfig::default() })
 }
 
-/// How it is measured.
+/// The extent of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     /// Steps, or texts.
@@ -80,16 +80,16 @@ pub struct Extent {
 /// One figure.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
-    /// What was measured.
+    /// Name of the measured quantity.
     pub bench: &'static str,
     /// Whose program.
     #[serde(rename = "impl")]
     pub implementation: &'static str,
-    /// Which method, and what is done differently.
+    /// The method, and the differences from its usual computation.
     pub variant: String,
     /// The figure.
     pub value: f64,
-    /// Its unit.
+    /// Unit of the figure.
     pub unit: &'static str,
 }
 

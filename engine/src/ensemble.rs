@@ -1,12 +1,12 @@
 //! A majority among the answers of several adapters: Lester et al. 2021, "The Power of Scale for Parameter-Efficient Prompt
 //! Tuning", section 6, where a vote of five prompts beats the best of them on most tasks.
 
-/// What a vote came to.
+/// The result of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Majority {
     /// The first of the answers that won.
     pub winner: usize,
-    /// How many gave it.
+    /// Number of votes for it.
     pub votes: usize,
     /// As many gave another, and the scores decided.
     pub by_score: bool,
@@ -30,7 +30,7 @@ pub fn majority<T: PartialEq>(answers: &[(T, f64)]) -> Option<Majority> {
     Some(Majority { winner, votes, by_score })
 }
 
-/// What an answer is worth: the log-probability of the chosen of these scores, in nats.
+/// The worth of an answer: the log-probability of the chosen of these scores, in nats.
 pub(crate) fn log_probability(logits: &[f32], chosen: usize) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - highest).exp()).sum();

@@ -1,4 +1,4 @@
-//! What can go wrong in the engine, with the values one needs to act.
+//! The engine's errors, with the values that one needs to act.
 
 mod io;
 mod words;
@@ -21,25 +21,25 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 pub enum EngineError {
     /// A file or folder could not be read or written.
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: IoAction,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Where a file must be there is something else, which one might wait for without end.
     NotAFile {
-        /// What was to be read or written.
+        /// The path that was to be read or written.
         path: PathBuf,
-        /// What is there, in words.
+        /// The thing that is there, in words.
         found: Sentence,
     },
     /// A file is larger than one of its kind has reason to be.
     FileTooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
+        /// Size of the file.
         bytes: u64,
         /// The limit.
         limit: u64,
@@ -58,18 +58,18 @@ pub enum EngineError {
     },
     /// A JSON, TOML or other text file does not say what it must.
     Malformed {
-        /// What the file is.
+        /// The kind of file, in words.
         what: Sentence,
         /// The file.
         path: PathBuf,
-        /// What is wrong, in words.
+        /// The fault, in words.
         reason: Sentence,
     },
     /// A file is something well known, and not what was wanted.
     OtherFile {
-        /// What it should be, with its article: "the weight file".
+        /// The file that is wanted, with its article: "the weight file".
         what: Sentence,
-        /// What it is.
+        /// The kind of file that it is.
         kind: FileKind,
         /// The file.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum EngineError {
     NotAModel {
         /// The folder.
         path: PathBuf,
-        /// What it is, or the model folders that it holds.
+        /// A description of the folder, or the model folders that it holds.
         holds: Sentence,
     },
     /// `config.json` names an architecture we do not compute.
@@ -110,31 +110,31 @@ pub enum EngineError {
         architecture: &'static str,
         /// The key in the file.
         option: &'static str,
-        /// Its value.
+        /// The unsupported value.
         value: String,
     },
     /// A weight the architecture needs is not in the files.
     WeightMissing {
-        /// Its name as Hugging Face writes it.
+        /// Name of the weight as Hugging Face writes it.
         name: String,
     },
     /// The weights do not fit the architecture named in `config.json`.
     WeightShape {
-        /// Its name.
+        /// Name of the weight.
         name: String,
-        /// What the configuration implies.
+        /// The shape that the configuration implies.
         expected: Vec<usize>,
-        /// What the file holds.
+        /// The shape in the file.
         found: Vec<usize>,
     },
     /// A weight holds NaN or infinity.
     WeightNotFinite {
-        /// Its name.
+        /// Name of the weight.
         name: String,
     },
     /// A weight holds a number that 16 bits do not reach.
     WeightRange {
-        /// Its name.
+        /// Name of the weight.
         name: String,
         /// The number.
         value: f32,
@@ -143,7 +143,7 @@ pub enum EngineError {
     },
     /// A weight is stored in a number format we do not read.
     WeightDtype {
-        /// Its name.
+        /// Name of the weight.
         name: String,
         /// The stored format.
         dtype: String,
@@ -161,7 +161,7 @@ pub enum EngineError {
     NotRows {
         /// The file or folder.
         path: PathBuf,
-        /// What it is, with its article.
+        /// A description of the thing, with its article.
         found: Sentence,
         /// The way from there to rows.
         advice: Sentence,
@@ -193,7 +193,7 @@ pub enum EngineError {
         row: usize,
         /// The dataset.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault, in words.
         reason: Sentence,
     },
     /// A template does not render.
@@ -211,12 +211,12 @@ pub enum EngineError {
     Setting {
         /// The field as the configuration names it.
         field: &'static str,
-        /// What is wrong with its value.
+        /// The fault of its value, in words.
         reason: Sentence,
     },
     /// A recipe is for another form of method.
     Recipe {
-        /// Its name.
+        /// Name of the recipe.
         name: &'static str,
         /// The form it is for, in words.
         wants: Sentence,
@@ -230,7 +230,7 @@ pub enum EngineError {
     },
     /// The adapter was made for a model of another shape.
     AdapterMismatch {
-        /// What differs, with both values.
+        /// The difference, with both values.
         reason: Sentence,
     },
     /// Rows have classes that no head of the model names.
@@ -256,7 +256,7 @@ pub enum EngineError {
     },
     /// A path is not what it was given as.
     Lookalike {
-        /// What it is.
+        /// The thing that it is instead.
         is: Lookalike,
         /// The file or folder.
         path: PathBuf,
@@ -268,7 +268,7 @@ pub enum EngineError {
     },
     /// The adapter fits the model, and was made for another.
     OtherBase {
-        /// What differs, with both values.
+        /// The difference, with both values.
         reason: Sentence,
     },
     /// A device was asked for that is not there.
@@ -282,7 +282,7 @@ pub enum EngineError {
     TensorTooLarge {
         /// The tensor.
         name: Sentence,
-        /// Its size.
+        /// Size of the tensor.
         bytes: u64,
         /// The device.
         device: String,
@@ -293,7 +293,7 @@ pub enum EngineError {
     NoPrecision {
         /// The device.
         device: String,
-        /// What was asked for.
+        /// The precision that was asked for.
         precision: Precision,
         /// Why.
         reason: Sentence,
@@ -302,14 +302,14 @@ pub enum EngineError {
     DeviceFails {
         /// The device with its API.
         device: String,
-        /// What happened.
+        /// The failure, in words.
         reason: Sentence,
         /// The file in which that is kept.
         verdicts: PathBuf,
     },
     /// A run would go on with something else than it began with.
     Changed {
-        /// What is no longer as it was, with both values where there are two.
+        /// Differences from the beginning of the run, with both values where there are two.
         differences: Vec<Sentence>,
     },
     /// A checkpoint cannot be continued from.
@@ -318,7 +318,7 @@ pub enum EngineError {
     Unsupported {
         /// "architecture", "method", "task".
         what: Sentence,
-        /// Its name.
+        /// The unsupported name.
         name: String,
     },
     /// The computation itself failed: the driver, the device or a bug of ours.

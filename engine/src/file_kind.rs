@@ -1,4 +1,4 @@
-//! What a file is before what it is not: a pointer, a page or an archive in the place of the file that was wanted.
+//! Recognition of well-known files: a pointer, a page or an archive in the place of the file that was wanted.
 //!
 //! Every reader of models, tokenizers, rows and adapters asks here before it looks for its own form.
 
@@ -9,7 +9,7 @@ use crate::error::{EngineError, Result};
 use crate::sentence;
 use crate::sentence::ToSentence;
 
-/// How much of a file is looked at.
+/// Bytes at the beginning of a file that are looked at.
 const HEAD: usize = 1024;
 
 /// A well-known form that stands where another file should be.
@@ -31,7 +31,7 @@ pub enum FileKind {
     Binary(&'static str),
 }
 
-/// How files begin, as bytes.
+/// Beginnings of files, as bytes.
 const BEGINNINGS: [(&[u8], FileKind); 17] = [
     (b"version https://git-lfs.github.com/spec/", FileKind::LfsPointer),
     (b"version https://hawser.github.com/spec/", FileKind::LfsPointer),
@@ -52,10 +52,10 @@ const BEGINNINGS: [(&[u8], FileKind); 17] = [
     (b"\x89PNG\r\n\x1a\n", FileKind::Binary("PNG")),
 ];
 
-/// How texts begin that servers send in place of a file, in small letters.
+/// Beginnings of texts that servers send in place of a file, in small letters.
 const PAGES: [&str; 3] = ["<!doctype html", "<html", "<head"];
 
-/// How servers refuse in words, in small letters.
+/// Words with which servers refuse, in small letters.
 const REFUSALS: [&str; 6] = [
     "entry not found",
     "repository not found",
@@ -120,7 +120,7 @@ impl FileKind {
 }
 
 impl FileKind {
-    /// What it is, with its article.
+    /// A description of the kind, with its article.
     pub fn sentence(self) -> Sentence {
         match self {
             Self::LfsPointer => sentence!("a Git LFS pointer, which stands for a file that was not fetched"),

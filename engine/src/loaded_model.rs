@@ -17,19 +17,19 @@ use crate::sentence;
 
 /// A model on a device, ready to be used.
 pub struct LoadedModel {
-    /// Its weights.
+    /// Weights of the model.
     pub model: BaseModel,
-    /// Its tokenizer.
+    /// Tokenizer of the model.
     pub tokenizer: Tokenizer,
     /// Where it is.
     pub device: Device,
     /// Where it is, in words.
     pub device_info: DeviceInfo,
-    /// Its facts.
+    /// Facts about the model.
     pub summary: ModelSummary,
     /// SHA-256 of its weights.
     pub hash: String,
-    /// What its makers say about decoding.
+    /// Decoding settings of the model's makers.
     pub generation: GenerationConfig,
 }
 
@@ -62,7 +62,7 @@ impl LoadedModel {
         Ok(Self { model: model?, tokenizer, device, device_info, summary, hash, generation })
     }
 
-    /// How it decodes: the tokenizer's end token ends a text, and so do those that the model's makers name.
+    /// Settings for decoding: the tokenizer's end token ends a text, and so do those that the model's makers name.
     pub fn decoding(&self, sampling: Sampling) -> DecoderOptions {
         let mut end_tokens = self.generation.end_tokens.clone();
         end_tokens.push(self.tokenizer.eos());
@@ -71,7 +71,7 @@ impl LoadedModel {
         DecoderOptions { sampling, end_tokens, suppress_tokens, source, ..DecoderOptions::default() }
     }
 
-    /// How a target begins and ends where there is a source: as `generation_config.json` says, without the file as the
+    /// Begin and end of a target where there is a source: as `generation_config.json` says, without the file as the
     /// model's configuration does.
     fn source_options(&self) -> Option<SourceOptions> {
         let Model::Seq2Seq(model) = &*self.model else { return None };
@@ -92,7 +92,7 @@ impl LoadedModel {
     /// An adapter as it is put before this model.
     ///
     /// # Errors
-    /// Its head does not fit the model, or it writes with a model that cannot.
+    /// The adapter's head does not fit the model, or it writes with a model that cannot.
     pub fn conditioning(&self, adapter: &AdapterState) -> Result<Conditioning> {
         if adapter.task.task == Task::Causal {
             self.check_writes()?;

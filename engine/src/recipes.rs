@@ -12,7 +12,7 @@ use crate::config::{
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
-/// What is trained, as far as it decides how.
+/// The trained form of a method, as far as it decides how to train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// How large a model is, as far as it decides how fast one may learn.
+/// Size of a model, as far as it decides how fast one may learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
@@ -116,7 +116,7 @@ pub fn recommended_learning_rate(form: Form, optimizer: &OptimizerConfig, scale:
     }
 }
 
-/// How somebody trains.
+/// Settings with which somebody trains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// As the command line names it.
@@ -125,7 +125,7 @@ pub struct Recipe {
     pub title: &'static str,
     /// Where the numbers are from: owner/name and file, or a paper.
     pub source: &'static str,
-    /// What it is for.
+    /// The form that the recipe is for.
     pub form: Form,
     /// Length of a prefix or a soft prompt.
     n_virtual: Option<usize>,
@@ -133,13 +133,13 @@ pub struct Recipe {
     width: Option<usize>,
     /// Dropout on the prefix, for prefixes.
     dropout: f64,
-    /// What a prefix begins as, where that belongs to it.
+    /// The text that a prefix begins as, where that belongs to the recipe.
     words: Option<&'static str>,
     /// Rank, alpha and dropout, for LoRA.
     lora: Option<(usize, f64, f64)>,
-    /// How it trains.
+    /// Training settings of the recipe.
     pub training: RecipeTraining,
-    /// What belongs to it and is not done here, a sentence.
+    /// The part of the recipe that is not done here, a sentence.
     pub note: Option<&'static str>,
 }
 
@@ -385,7 +385,7 @@ impl Recipe {
         Ok(())
     }
 
-    /// What it decides, as run files write it.
+    /// The settings that it decides, as run files write them.
     pub fn settings(&self) -> Value {
         let training = serde_json::to_value(self.training).unwrap_or_default();
         let mut method = match self.form {

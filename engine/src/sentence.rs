@@ -19,7 +19,7 @@ pub struct Sentence {
     is_text: bool,
 }
 
-/// What fills the blanks, by their names: sentences in the language of the one around them, and texts as they are.
+/// Values of the blanks, by their names: sentences in the language of the one around them, and texts as they are.
 type Values = BTreeMap<Cow<'static, str>, Sentence>;
 
 impl Sentence {
@@ -57,7 +57,7 @@ impl Sentence {
         }
     }
 
-    /// What [`kept`](Self::kept) wrote, or a text of before there were sentences.
+    /// Reads a text that [`kept`](Self::kept) wrote, or one of before there were sentences.
     pub fn from_kept(text: String) -> Self {
         match text.starts_with("{\"template\":") {
             true => serde_json::from_str(&text).unwrap_or_else(|_| Self::verbatim(text)),
@@ -117,7 +117,7 @@ pub fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     text + rest
 }
 
-/// What stands before a blank, in it and behind it.
+/// The text before a blank, in it and behind it.
 fn next_blank(text: &str) -> Option<(&str, &str, &str)> {
     let first = text.find('{')?;
     let end = first + text[first..].find('}')?;
@@ -210,7 +210,7 @@ macro_rules! sentence_value {
     };
 }
 
-/// What can stand in a sentence.
+/// A value that can stand in a sentence.
 pub trait ToSentence {
     /// As the sentence around it keeps it.
     fn to_sentence(&self) -> Sentence;

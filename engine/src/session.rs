@@ -1,4 +1,4 @@
-//! What the engine thread owns: loaded models with their tokenizers and devices.
+//! State of the engine thread: loaded models with their tokenizers and devices.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::nn::Precision;
 pub struct Session {
     /// Where what is computed once per model is kept.
     pub cache: PathBuf,
-    /// How adapters are tried before they are used.
+    /// The trials of devices before they are used.
     pub trials: Option<Trials>,
     last: Option<(PathBuf, (DeviceChoice, Precision), Rc<LoadedModel>)>,
-    /// What was seen in files that were loaded, and nobody was told yet.
+    /// Notices of loaded files that nobody was told yet.
     unsaid: Vec<Sentence>,
     index: Option<(String, Rc<VocabularyIndex>)>,
     geometries: BTreeMap<TableName, Rc<Geometry>>,
@@ -60,7 +60,7 @@ impl Session {
         Ok(model)
     }
 
-    /// What is in the files of models that were loaded since the last question and is not used, a sentence each.
+    /// Takes the notices of unused settings and weights of models loaded since the last question, a sentence each.
     pub fn take_unsaid(&mut self) -> Vec<Sentence> {
         std::mem::take(&mut self.unsaid)
     }

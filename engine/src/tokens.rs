@@ -1,9 +1,9 @@
-//! What data and models must agree on about token ids beyond those of a vocabulary.
+//! Token ids beyond those of a vocabulary, on which data and models must agree.
 
 /// Token ids from here on are slots of a soft prompt: `SOFT + slot`. Vocabularies end far below.
 pub const SOFT: u32 = 1 << 30;
 
-/// What stands before a target that is written from a source.
+/// Tokens before a target that is written from a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetStart {
     /// The token before it; `None` if the target's own last token stands there.

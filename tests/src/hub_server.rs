@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 /// The commit that the served branch is at.
 pub const COMMIT: &str = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
 
-/// What one connection of a file does instead of sending all of it.
+/// The fault of one connection of a file that does not send all of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// Ends after so many bytes.
@@ -27,9 +27,9 @@ pub enum Fault {
 /// A file of the served model.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// Its name, as it is listed.
+    /// Name of the file, as it is listed.
     pub name: String,
-    /// What is sent.
+    /// Bytes that are sent.
     pub content: Vec<u8>,
     /// Kept apart from the repository: listed with a SHA-256, sent by the second address.
     pub large: bool,
@@ -68,7 +68,7 @@ impl Served {
         self.says_sha256.clone().unwrap_or_else(|| hex(&Sha256::digest(&self.content)))
     }
 
-    /// What the hub names a small file by: forty digits that follow from its content.
+    /// The hub's tag of the file: for a small one, forty digits that follow from its content.
     pub fn etag(&self) -> String {
         if self.large { self.sha256() } else { hex(&Sha256::digest(&self.content))[..40].to_owned() }
     }
@@ -78,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What was asked.
+/// A request that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// By the second address.
@@ -127,7 +127,7 @@ impl HubServer {
         Self { endpoint, asked }
     }
 
-    /// What was asked since the last time.
+    /// Requests made since the last time.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.try_iter().collect()
     }

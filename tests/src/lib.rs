@@ -1,4 +1,4 @@
-//! What the tests share: a tiny model, rows for it, and an engine whose events are collected.
+//! Shared parts of the tests: a tiny model, rows for it, and an engine whose events are collected.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 pub mod hub_server;
@@ -71,7 +71,7 @@ pub fn tiny_run(folder: &Path) -> RunConfig {
     }
 }
 
-/// What asks for these texts, on the CPU in f32.
+/// A request for these texts, on the CPU in f32.
 pub fn generation(model: &Path, streams: Vec<Stream>, sampling: Sampling) -> Ask {
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
     Ask::Generate(Box::new(GenerateRequest { model: model.to_owned(), device, precision, streams, sampling }))

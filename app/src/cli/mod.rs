@@ -43,7 +43,7 @@ struct Global {
     /// auto, cpu, wgpu or wgpu:1
     #[arg(long, global = true)]
     device: Option<DeviceChoice>,
-    /// In what matrices are multiplied: f32, or f16 or bf16 where the device computes in it
+    /// Number type in which matrices are multiplied: f32, or f16 or bf16 where the device computes in it
     #[arg(long, global = true)]
     precision: Option<Precision>,
     /// One JSON object a line on standard output

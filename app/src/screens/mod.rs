@@ -54,7 +54,7 @@ impl Screens {
         incoming::overlay_ui(ui, state);
     }
 
-    /// What lies on the desk.
+    /// The desk as it stands: screen, runs and all that is typed.
     pub fn desk(&self, state: &State) -> Desk {
         Desk {
             screen: state.screen,

@@ -1,4 +1,4 @@
-//! How the program comes to its end while runs go on.
+//! The end of the program while runs go on.
 
 use super::State;
 use crate::store::Request;

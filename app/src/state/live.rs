@@ -33,9 +33,9 @@ impl LiveRuns {
 pub struct QueuedRun {
     /// The run.
     pub run: RunId,
-    /// Its folder.
+    /// The run's folder.
     pub folder: PathBuf,
-    /// Its settings.
+    /// Settings of the run.
     pub config: Box<RunConfig>,
     /// Anew, or from its last checkpoint.
     pub beginning: Beginning,

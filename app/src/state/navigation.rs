@@ -1,4 +1,4 @@
-//! Which screen is shown, and which run on it.
+//! The screen that is shown, and the run on it.
 
 use super::State;
 use crate::action::Screen;

@@ -59,7 +59,7 @@ pub enum Level {
 pub struct Notice {
     /// Counted from the first.
     pub id: u64,
-    /// Its severity.
+    /// Severity of the notice.
     pub level: Level,
     /// One sentence.
     pub what: String,

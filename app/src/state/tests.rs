@@ -26,7 +26,7 @@ fn opened() -> State {
     state
 }
 
-/// What was asked of the engine since the last look, with its jobs.
+/// Takes the asks sent to the engine since the last look, with their jobs.
 fn asked(state: &mut State) -> Vec<(JobId, Ask)> {
     let effects = std::mem::take(&mut state.outbox.effects);
     let command = |effect| match effect {

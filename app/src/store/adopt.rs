@@ -22,7 +22,7 @@ use super::tables::{self, Key};
 use super::thread::{StoreFailure, StoreThread};
 use crate::workspace::{RunId, default_name, now};
 
-/// How far the files of a run were read.
+/// The place up to which the files of a run were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Followed {
     /// A resumed run has other facts, and may have dropped steps.
@@ -31,7 +31,7 @@ pub(super) struct Followed {
     log: u64,
 }
 
-/// What the database says about a run.
+/// A run's state in the database, and its folder's fingerprint there.
 struct Known {
     state: RunState,
     synced: Option<String>,

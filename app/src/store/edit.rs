@@ -1,4 +1,4 @@
-//! What people change about runs, models and datasets.
+//! Changes that people make to runs, models and datasets.
 
 use std::fs;
 use std::io;

@@ -32,7 +32,7 @@ pub(super) struct Index {
     pub(super) in_memory: bool,
     /// It has just been made.
     pub(super) fresh: bool,
-    /// What is to be said about it.
+    /// A sentence to show about the index.
     pub(super) notice: Option<Sentence>,
     /// A database that is no longer used, with what people wrote into it.
     pub(super) old: Option<PathBuf>,

@@ -34,14 +34,14 @@ pub use self::rows::{
 use self::thread::StoreThread;
 use crate::workspace::{RunId, Workspace};
 
-/// What the store can be asked for. Requests are done in the order in which they are sent.
+/// A request to the store. Requests are done in the order in which they are sent.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Put a run into the list as queued, or give one that is there another configuration.
     Register {
         /// From [`Workspace::new_run`].
         run: RunId,
-        /// What it will compute.
+        /// Settings of the run.
         config: Box<RunConfig>,
         /// A named group of runs.
         experiment: Option<String>,
@@ -64,16 +64,16 @@ pub enum Request {
     EngineGone,
     /// Answered by [`Answer::Runs`].
     ListRuns,
-    /// What is new about a run since a cursor: answered by [`Answer::Detail`].
+    /// Ask for the news of a run since a cursor: answered by [`Answer::Detail`].
     Detail {
-        /// Which.
+        /// The run asked about.
         run: RunId,
         /// From the last answer, or the default for everything.
         since: Cursor,
     },
     /// Give a run another name.
     Rename {
-        /// Which.
+        /// The run to rename.
         run: RunId,
         /// Not empty.
         name: String,
@@ -82,28 +82,28 @@ pub enum Request {
     Delete(RunId),
     /// Mark a run, or unmark it.
     Star {
-        /// Which.
+        /// The run to mark.
         run: RunId,
         /// Marked.
         starred: bool,
     },
     /// Replace a run's tags.
     Tags {
-        /// Which.
+        /// The run that gets the tags.
         run: RunId,
         /// Blank ones are dropped.
         tags: Vec<String>,
     },
     /// Replace what the user wrote about a run.
     Notes {
-        /// Which.
+        /// The run that gets the notes.
         run: RunId,
         /// Plain text.
         text: String,
     },
     /// Put a run into a named group, or take it out.
     Experiment {
-        /// Which.
+        /// The run to put or take out.
         run: RunId,
         /// Made if need be.
         name: Option<String>,
@@ -131,7 +131,7 @@ pub enum Request {
     Close(Sender<()>),
 }
 
-/// What the store tells.
+/// An answer of the store, or news from it.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// All runs, newest first.
@@ -155,7 +155,7 @@ pub enum Answer {
     },
     /// A run is gone. `left` says which files could not be removed, and why.
     Deleted {
-        /// Which.
+        /// The run that is gone.
         run: RunId,
         /// A sentence.
         left: Option<Sentence>,
@@ -164,7 +164,7 @@ pub enum Answer {
     Refused(Failure),
     /// Something worth showing once, such as a database that was rebuilt.
     Notice(Sentence),
-    /// So many runs were being computed when the program that did so was ended; they can be resumed.
+    /// Number of runs that were being computed when the program that did so was ended; they can be resumed.
     Interrupted(usize),
     /// Who may write has changed: another instance came to its end, and this one writes now.
     Access(Access),

@@ -1,4 +1,4 @@
-//! What the screens ask: the table of runs, one run in full or what is new about it, the library.
+//! Answers to the screens: the table of runs, one run in full or what is new about it, the library.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

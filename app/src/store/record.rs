@@ -1,4 +1,4 @@
-//! What the engine tells about the runs of this program, written into the database and the run folder.
+//! The engine's events about the runs of this program, written into the database and the run folder.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(super) struct Live {
     summary: Summary,
     /// The summary is newer than the row.
     dirty: bool,
-    /// How it was before it was to go on; `None` once it does, and for a run that begins.
+    /// The run's file before it was to go on; `None` once it does, and for a run that begins.
     before: Option<RunFile>,
     /// Tells other programs that the run is being computed.
     _lock: Option<File>,
@@ -43,7 +43,7 @@ impl Live {
         (self.key, self.summary) = (Some(key), summary);
     }
 
-    /// What `run.json` says.
+    /// The content of `run.json`.
     pub(super) fn file(&self) -> &RunFile {
         &self.file
     }
@@ -340,7 +340,7 @@ impl StoreThread {
     }
 }
 
-/// What a run begins with, or goes on with.
+/// The line of the log with which a run begins, or goes on.
 fn beginning(facts: &RunFacts) -> Sentence {
     let (steps, done) = (facts.total_steps, facts.done_steps);
     let span = match done {

@@ -1,4 +1,4 @@
-//! What the store answers with: a run as a row of the table, and a run in full.
+//! The types of the store's answers: a run as a row of the table, and a run in full.
 
 use std::path::PathBuf;
 
@@ -74,13 +74,13 @@ impl RunState {
 /// A run as the table of runs shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRow {
-    /// Its folder's name.
+    /// Name of the run's folder.
     pub id: RunId,
-    /// What people call it.
+    /// Name for people.
     pub name: String,
     /// Where it stands.
     pub state: RunState,
-    /// What it is doing, while this program computes it.
+    /// Phase of its computation, while this program computes it.
     pub phase: Option<Phase>,
     /// Marked by the user.
     pub starred: bool,
@@ -175,7 +175,7 @@ pub struct Series {
     pub points: Vec<[f64; 2]>,
 }
 
-/// How far a reader has read: give it back with the next question. The default is the beginning.
+/// The place up to which a reader has read: give it back with the next question. The default is the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// Changes when a resumed run dropped steps, or the run was read anew: what was read before is then void.
@@ -211,7 +211,7 @@ pub struct RunDetail {
     pub checkpoints: Vec<CheckpointRow>,
     /// New lines, oldest first.
     pub log: Vec<LogLine>,
-    /// What the user wrote about the run.
+    /// Text that the user wrote about the run.
     pub notes: String,
 }
 
@@ -220,21 +220,21 @@ pub struct RunDetail {
 pub struct CheckpointRow {
     /// Steps done.
     pub step: u64,
-    /// Its folder.
+    /// Folder of the checkpoint.
     pub folder: PathBuf,
     /// The best validation loss so far belongs to it.
     pub best: bool,
 }
 
-/// How much a line of the log matters.
+/// Importance of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
-    /// What happens.
+    /// The usual course of a run.
     Info,
-    /// What one should know.
+    /// Something one should know.
     Warning,
-    /// What ended the run.
+    /// The failure that ended the run.
     Error,
 }
 
@@ -243,7 +243,7 @@ pub enum LogLevel {
 pub struct LogLine {
     /// Seconds since 1970.
     pub at: i64,
-    /// How much it matters.
+    /// Importance of the line.
     pub level: LogLevel,
     /// A sentence.
     pub text: Sentence,
@@ -254,7 +254,7 @@ pub struct LogLine {
 pub struct ModelRow {
     /// The folder.
     pub folder: PathBuf,
-    /// Its last part.
+    /// Last part of the folder.
     pub name: String,
     /// As `config.json` names it, once known.
     pub architecture: Option<String>,
@@ -275,7 +275,7 @@ pub struct DatasetRow {
     pub train: PathBuf,
     /// Validation rows, when they have a file of their own.
     pub validation: Option<PathBuf>,
-    /// What people call it.
+    /// Name for people.
     pub name: String,
     /// Training rows used, once a run has counted them.
     pub rows: Option<u64>,

@@ -1,4 +1,4 @@
-//! What people wrote into a database that is no longer used, brought into one that was read from the run folders.
+//! Stars, tags, notes and library of a database that is no longer used, brought into one read from the run folders.
 
 use std::path::Path;
 

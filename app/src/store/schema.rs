@@ -18,7 +18,7 @@ const MIGRATIONS: [&str; 3] =
 /// The version this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// What [`open`] found.
+/// The database as [`open`] found it.
 pub(super) enum Opened {
     /// The database, of our version; `fresh` when it has just been made.
     Ready { connection: Connection, fresh: bool },

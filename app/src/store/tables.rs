@@ -1,4 +1,4 @@
-//! What is written into each table: by the engine's events as they come, and by reading a run folder.
+//! Writes to each table: by the engine's events as they come, and by reading a run folder.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ pub(super) fn put_run(db: &Connection, run: &RunId, config: &RunConfig, file: &R
     Ok(key)
 }
 
-/// What `run.json` says too: name, state, times, group, failure.
+/// Writes the columns that `run.json` has too: name, state, times, group, failure.
 pub(super) fn put_state(db: &Connection, key: Key, file: &RunFile) -> Result<()> {
     put_experiment(db, key, file.experiment.as_deref())?;
     let failure = file.failure.as_ref();
@@ -104,7 +104,7 @@ pub(super) fn put_dataset(db: &Connection, train: &Path, validation: Option<&Pat
     )
 }
 
-/// What is known once the run has started.
+/// Writes the facts that are known once the run has started.
 pub(super) fn put_facts(db: &Connection, key: Key, facts: &RunFacts) -> Result<()> {
     let text = serde_json::to_string(facts).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     db.prepare_cached(

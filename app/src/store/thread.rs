@@ -32,7 +32,7 @@ pub(super) enum StoreFailure {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Index(#[from] StoreError),
-    /// What happened and what to do, in words.
+    /// A refusal in words: what happened, and what to do.
     #[error("{0}")]
     No(Sentence, Sentence),
 }
@@ -55,7 +55,7 @@ impl From<StoreFailure> for Failure {
     }
 }
 
-/// What the thread owns.
+/// The store's thread with all that it owns.
 pub(super) struct StoreThread {
     pub(super) workspace: Workspace,
     pub(super) index: Index,
@@ -63,7 +63,7 @@ pub(super) struct StoreThread {
     pub(super) jobs: BTreeMap<JobId, RunId>,
     /// Runs that this program computes or will compute.
     pub(super) live: BTreeMap<RunId, Live>,
-    /// How far the files of runs that others compute were read.
+    /// Places up to which the files of runs that others compute were read.
     pub(super) followed: BTreeMap<RunId, adopt::Followed>,
     /// Folders that could not be read, and why: each is told once.
     pub(super) left_out: BTreeMap<RunId, Sentence>,

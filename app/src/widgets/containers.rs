@@ -113,7 +113,7 @@ fn pill_ui(ui: &mut Ui, ink: Color32, tint: Color32, text: &str) -> Response {
     response
 }
 
-/// What happened and what to do, with the technical text behind *Details*, over the whole width.
+/// Draws a banner over the whole width: what happened and what to do, with the technical text behind *Details*.
 pub fn banner_ui(ui: &mut Ui, level: Level, what: &str, advice: &str, details: &str, add: impl FnOnce(&mut Ui)) {
     let (ink, tint) = level.colors(ui);
     let text = tokens(ui).text;
@@ -179,7 +179,7 @@ pub fn big_choice_ui(ui: &mut Ui, icon: Icon, title: &str, note: &str) -> Respon
     response
 }
 
-/// What an empty place says: one sentence, one line of advice.
+/// Draws the words of an empty place: one sentence, one line of advice.
 pub fn empty_ui(ui: &mut Ui, what: &str, advice: &str) {
     let t = tokens(ui);
     ui.add_space(28.0);

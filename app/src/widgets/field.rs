@@ -228,7 +228,7 @@ pub fn choice_ui<T: PartialEq + Clone>(ui: &mut Ui, salt: &str, value: &mut T, c
     changed
 }
 
-/// What happened to a path field.
+/// The events of a path field in one frame.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PathEdit {
     /// The text changed and is complete: *Enter*, or the field was left.

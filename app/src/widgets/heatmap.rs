@@ -5,10 +5,10 @@ use egui::{Align2, CornerRadius, FontId, Rect, Sense, Stroke, StrokeKind, Ui, Wi
 
 use crate::theme::{blend, tokens};
 
-/// What is drawn.
+/// Content of a heatmap.
 #[derive(Clone, Copy, Debug)]
 pub struct Heatmap<'a> {
-    /// How deep the color of each cell is, 0 to 1, row by row; NaN for what is no number.
+    /// Depth of each cell's color, 0 to 1, row by row; NaN for what is no number.
     pub shades: &'a [f32],
     /// Rows, drawn with the last at the top.
     pub rows: usize,

@@ -1,4 +1,4 @@
-//! How long the rows are, and where they are cut.
+//! The lengths of the rows, and the limit at which they are cut.
 
 use egui::accesskit::Role;
 use egui::{Align2, CornerRadius, FontId, Rect, Response, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};

@@ -8,7 +8,7 @@ use engine::training::LrRangePoint;
 use crate::format::{figure, scientific};
 use crate::theme::tokens;
 
-/// What the plot and its curves are called.
+/// Names of the plot and its curves.
 #[derive(Clone, Copy, Debug)]
 pub struct LrRangeCanvas<'a> {
     /// Unique on the screen; also what a screen reader says.

@@ -10,11 +10,11 @@ use crate::theme::{self, tokens};
 /// One of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a, T> {
-    /// What is chosen.
+    /// The value that it stands for.
     pub value: T,
-    /// Its name.
+    /// Name of the choice.
     pub title: &'a str,
-    /// What it is.
+    /// A sentence on what it is.
     pub note: &'a str,
     /// Why it cannot be chosen.
     pub why_not: Option<&'a str>,

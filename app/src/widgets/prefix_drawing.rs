@@ -25,7 +25,7 @@ const TOKENS: usize = 9;
 const BEFORE_INFIX: usize = 5;
 const GAP: f32 = 10.0;
 
-/// What is drawn.
+/// Content of the drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Drawing<'a> {
     /// Layers of the model, 0 if it is not known.

@@ -24,7 +24,7 @@ struct Chip {
 /// Virtual tokens among tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct VirtualTokens {
-    /// How many.
+    /// Number of virtual tokens.
     pub n: usize,
     /// The token that they stand before.
     pub before: usize,
@@ -88,7 +88,7 @@ fn lay_out(
         .collect()
 }
 
-/// What the colors mean.
+/// Draws the legend of the colors.
 pub fn legend_ui(ui: &mut Ui, virtual_tokens: Option<&str>, prompt: &str, target: &str) {
     let t = tokens(ui);
     let entries = [(t.accent, virtual_tokens), (t.muted, Some(prompt)), (t.good, Some(target))];

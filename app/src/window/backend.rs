@@ -1,4 +1,4 @@
-//! What the window talks through: the engine, the store, dialogs, files. A test puts its own behind it.
+//! The other ends that the window talks to: the engine, the store, dialogs, files. A test puts its own behind it.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::store::{Access, Answer, Request};
 use crate::workspace::RunId;
 
-/// What comes in.
+/// An event that comes in.
 #[derive(Debug)]
 pub enum BackendEvent {
     /// From the engine.
@@ -28,9 +28,9 @@ pub enum BackendEvent {
     Picked(Pick, PathBuf),
     /// The system offers no dialog.
     NoDialog,
-    /// What somebody dropped or named was opened.
+    /// Something that somebody dropped or named was opened.
     Opened(Opened),
-    /// What somebody holds over the window was looked at.
+    /// The paths that somebody holds over the window were looked at.
     Hovered(Vec<PathBuf>, PathKind),
     /// A file was written.
     Written(PathBuf),

@@ -43,11 +43,11 @@ pub struct Workbench {
     minimized: bool,
     /// A run to show as soon as the runs are known.
     wanted: Option<String>,
-    /// What to open as soon as the runs are known.
+    /// Paths to open as soon as the runs are known.
     sent: Vec<PathBuf>,
-    /// What lay on the desk, to be put back as soon as the runs are known.
+    /// The desk of the last start, to be put back as soon as the runs are known.
     left: Option<Desk>,
-    /// What was last kept of the desk, and when it was last looked at.
+    /// The desk's text that was last kept, and when it was last looked at.
     kept: String,
     looked_at: f64,
 }
@@ -128,7 +128,7 @@ impl Workbench {
         }
     }
 
-    /// What is dropped onto the window or named with it is looked at and goes where its kind belongs.
+    /// Sends each path that was dropped onto the window or named with it to where its kind belongs; looks at held ones.
     fn open_sent(&mut self, ctx: &Context) {
         let dropped =
             ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect::<Vec<_>>());

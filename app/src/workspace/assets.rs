@@ -1,4 +1,4 @@
-//! What comes with the program: the starter model, its rows, and runs that are ready.
+//! The starter set that comes with the program: a model, its rows, and runs that are ready.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::names::default_name;
 /// Environment variable that names the folder of the starter set.
 pub const ASSETS_VARIABLE: &str = "PREFIX_WORKBENCH_ASSETS";
 
-/// What comes with the program, so that the first minute works offline.
+/// The starter set's folder, which comes with the program so that the first minute works offline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assets {
     root: PathBuf,

@@ -18,7 +18,7 @@ pub enum WorkspaceError {
     Unwritable {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The starter model is not where it should be.

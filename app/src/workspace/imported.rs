@@ -8,7 +8,7 @@ use engine::protocol::AdapterFacts;
 
 use super::names::last_name;
 
-/// What is known of a run that was trained elsewhere: its model, its name, its prefix length, how its rows were written.
+/// The known settings of a run that was trained elsewhere: model, name, prefix length, how its rows were written.
 pub fn imported_config(found: &AdapterFacts, model: PathBuf, name: Option<String>) -> RunConfig {
     let mut data = engine::config::DataConfig::new("");
     if let Some(template) = found.about.as_ref().and_then(|about| about.template.clone()) {

@@ -72,7 +72,7 @@ impl Workspace {
         self.root.join("cache").join("experiments.lock")
     }
 
-    /// How the database looked when it was closed last.
+    /// The file with a note of how the database looked when it was closed last.
     pub fn database_closed(&self) -> PathBuf {
         self.root.join("cache").join("experiments.closed")
     }
@@ -92,17 +92,17 @@ impl Workspace {
         !self.run_folder(run).join("config.json").is_file()
     }
 
-    /// What can be computed again.
+    /// The folder of what can be computed again.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
     }
 
-    /// How a GPU is tried before its first use: by this program, in a process of its own.
+    /// The trials of GPUs before their first use: by this program, in a process of its own.
     pub fn trials(&self) -> Option<Trials> {
         std::env::current_exe().ok().map(|program| Trials::new(program, &self.cache()))
     }
 
-    /// What the window remembers.
+    /// The file of the window's settings.
     pub fn settings(&self) -> PathBuf {
         self.root.join("settings.toml")
     }

@@ -1,4 +1,4 @@
-//! What people call runs, models and datasets that nobody named.
+//! Names for people of runs, models and datasets that nobody named.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ fn of_method(method: &MethodConfig) -> String {
     }
 }
 
-/// What people call a dataset: the file's name, or its folder's where the file is just `train`.
+/// A dataset's name for people: the file's name, or its folder's where the file is just `train`.
 pub fn dataset_name(file: &Path) -> String {
     let stem = last_name(&file.with_extension(""));
     match file.parent().map(last_name) {
@@ -58,7 +58,7 @@ pub fn dataset_name(file: &Path) -> String {
     }
 }
 
-/// What people call a model: its id where its folder is one of the hub's cache, else the folder's name.
+/// A model's name for people: its id where its folder is one of the hub's cache, else the folder's name.
 pub fn model_name(folder: &Path) -> String {
     engine::hub::id_of_snapshot(folder).map_or_else(|| last_name(folder), |id| id.to_string())
 }

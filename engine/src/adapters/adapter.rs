@@ -1,4 +1,4 @@
-//! What a run trains: the parts of its method, and a head where the task has classes.
+//! An adapter in training: the parts of its method, and a head where the task has classes.
 
 use rand::Rng;
 
@@ -13,7 +13,7 @@ use crate::models::Conditioning;
 pub struct Adapter {
     /// At least one.
     pub parts: Vec<AdapterPart>,
-    /// What is learned.
+    /// The task that is learned.
     pub task: TaskRecord,
 }
 
@@ -36,7 +36,7 @@ impl Adapter {
         self.named(Trained::parameters)
     }
 
-    /// What stays as it was initialized and no optimizer knows, as checkpoints name it.
+    /// Parameters that stay as they were initialized and no optimizer knows, as checkpoints name them.
     pub fn named_fixed(&self) -> impl Iterator<Item = (String, &Parameter)> {
         self.named(Trained::fixed)
     }
@@ -91,12 +91,12 @@ impl Adapter {
         })
     }
 
-    /// AdapterGradParams whose gradients can be asked for.
+    /// Leaves whose gradients can be asked for.
     pub fn requires_grad(&self) -> AdapterGradParams {
         AdapterGradParams(self.parts.iter().map(|part| GradParams::requires_grad(part.parameters())).collect())
     }
 
-    /// What the model is given for one step of training, with dropout drawn from `random`.
+    /// Conditioning of the model for one step of training, with dropout drawn from `random`.
     pub fn conditioning(&self, leaves: &AdapterGradParams, random: &mut impl Rng) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for (part, leaves) in self.parts.iter().zip(&leaves.0) {
@@ -105,7 +105,7 @@ impl Adapter {
         conditioning
     }
 
-    /// What the model is given as the adapter stands: nothing is recorded or dropped.
+    /// Conditioning of the model by the adapter as it stands: nothing is recorded or dropped.
     pub fn eval_conditioning(&self) -> Conditioning {
         let mut conditioning = Conditioning::default();
         for part in &self.parts {

@@ -1,5 +1,5 @@
-//! What is trained and what is kept: each method turns its parameters into what the frozen model is given, keys and values,
-//! embeddings or weights.
+//! Adapters in training and as they are kept: each method turns its parameters into what the frozen model is given,
+//! keys and values, embeddings or weights.
 //!
 //! Methods know sizes and names of a model; `ops` makes one adapter of others; `formats` stands above both and knows the
 //! files.

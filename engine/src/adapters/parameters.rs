@@ -12,9 +12,9 @@ use crate::nn::floats;
 pub struct Parameter {
     /// As PEFT names it inside of its prompt encoder: `embedding.weight`, `transform.0.weight`, …
     pub name: Cow<'static, str>,
-    /// Its shape.
+    /// Shape of the parameter.
     pub shape: Vec<usize>,
-    /// Its numbers, flat, on the device, untracked.
+    /// Numbers of the parameter, flat, on the device, untracked.
     pub value: Tensor<1>,
 }
 
@@ -32,7 +32,7 @@ impl Parameter {
         Self { name, shape, value: Tensor::from_data(TensorData::new(values, [n]), device) }
     }
 
-    /// Its numbers on the host.
+    /// Numbers of the parameter on the host.
     ///
     /// # Errors
     /// The device failed.
@@ -45,7 +45,7 @@ impl Parameter {
 pub struct GradParams(Vec<Tensor<1>>);
 
 impl GradParams {
-    /// AdapterGradParams whose gradients can be asked for.
+    /// Leaves whose gradients can be asked for.
     pub fn requires_grad(parameters: &[Parameter]) -> Self {
         Self(parameters.iter().map(|p| Tensor::from_inner(p.value.clone()).require_grad()).collect())
     }

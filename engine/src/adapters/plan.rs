@@ -1,5 +1,5 @@
-//! What a run trains, by its settings and names and sizes of the model: before a weight is read and after, for counting,
-//! training and verifying alike.
+//! The parts that a run trains, by its settings and names and sizes of the model: before a weight is read and after,
+//! for counting, training and verifying alike.
 
 use crate::adapters::adapter::Adapter;
 use crate::adapters::methods::head::HeadSpec;
@@ -12,9 +12,9 @@ use crate::models::ModelFacts;
 /// The sizes of what a run trains, before any number is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterSpec {
-    /// Its parts, in the order of their parameters.
+    /// The parts, in the order of their parameters.
     pub parts: Vec<PartSpec>,
-    /// What is learned.
+    /// The task that is learned.
     pub task: TaskRecord,
 }
 

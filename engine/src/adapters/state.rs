@@ -13,22 +13,22 @@ use crate::nn::positions::PositionConvention;
 use crate::tokens::SOFT;
 use crate::{Sentence, sentence};
 
-/// What a run keeps of what it trained.
+/// A trained adapter, as a run keeps it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AdapterState {
     /// In the order of the variants of [`PartState`]; of a prefix one for each site.
     pub parts: Vec<PartState>,
-    /// What it was trained for.
+    /// The task it was trained for.
     pub task: TaskRecord,
     /// The base model, as whoever saved it named it.
     pub base_model: Option<String>,
-    /// How its prefixes stand in the model.
+    /// Placement of its prefixes in the model.
     pub placement: PrefixPlacement,
-    /// What its files say that nothing here reads, a sentence each.
+    /// Statements of its files that nothing here reads, a sentence each.
     pub notices: Vec<Sentence>,
 }
 
-/// How a prefix stands in its model.
+/// Placement of a prefix in its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrefixPlacement {
     /// Where the text's positions begin behind it.
@@ -82,7 +82,7 @@ impl AdapterState {
         method.unwrap_or(MethodConfig::Full(FullConfig { top_layers: Some(0) }))
     }
 
-    /// What stands before every text: soft tokens, or words.
+    /// Tokens before every text: soft ones, or those of words.
     ///
     /// # Errors
     /// The vocabulary cannot express the words.
@@ -102,10 +102,10 @@ impl AdapterState {
         }
     }
 
-    /// What this model is given.
+    /// The conditioning that the adapter gives to a model.
     ///
     /// # Errors
-    /// Its head does not fit the model.
+    /// The adapter's head does not fit the model.
     pub fn conditioning(&self, model: &Model, device: &Device) -> Result<Conditioning> {
         let PrefixPlacement { positions, layers } = self.placement.clone();
         let mut conditioning =
@@ -139,7 +139,7 @@ impl AdapterState {
         short(&digest.finalize())
     }
 
-    /// What it is, in a sentence; `kept_by` is whoever wrote it.
+    /// Describes the adapter in a sentence; `kept_by` is whoever wrote it.
     pub fn describe(&self, kept_by: &Sentence) -> Sentence {
         let parts = self.parts.iter().flat_map(|part| part.saved().describe(self, kept_by));
         let sentence = parts.reduce(|before, next| sentence!("{before}, with {next}", before, next));

@@ -1,4 +1,4 @@
-//! What chance alone does: how near the nearest of many tokens is to a vector that has nothing to do with any of them.
+//! The part of chance: how near the nearest of many tokens is to a vector that has nothing to do with any of them.
 //!
 //! Counted in standard deviations from their mean, the cosines of such a vector with the `n` tokens of a vocabulary lie
 //! like `n` draws from a normal distribution. So the nearest of them is expected at the expected largest of `n` draws,
@@ -7,13 +7,13 @@
 
 use crate::analysis::VocabularyScores;
 
-/// What chance makes of a vocabulary, in z.
+/// The nearest token of a vocabulary by chance, in z.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chance {
     /// The expected largest of `n` draws from N(0, 1): `∫ (1 - Φ(z)^n) dz` over positive `z`, which is all of it but for
     /// `2^-n`.
     pub(super) best: f32,
-    /// What the largest of `n` draws exceeds with probability 1/20: `Φ⁻¹(0.95^(1/n))` (Šidák 1967).
+    /// The z that the largest of `n` draws exceeds with probability 1/20: `Φ⁻¹(0.95^(1/n))` (Šidák 1967).
     pub(super) limit: f32,
 }
 

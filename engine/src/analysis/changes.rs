@@ -1,4 +1,4 @@
-//! How much an adapter changes of the model's weights: the norm of what it adds, beside the norm of what was there.
+//! Changes of the model's weights by an adapter: the norm of what it adds, beside the norm of what was there.
 
 use crate::adapters::AdapterState;
 use crate::analysis::WeightChange;

@@ -26,7 +26,7 @@ const COLUMNS: [&str; 17] = [
     "chance_limit_z",
 ];
 
-/// What a list was asked for.
+/// The question that a list answers: vectors, metric and space.
 pub type Asked = (Side, Metric, Space);
 
 /// Lists, each with what was asked for it, as CSV: a header, then one row per rank of the trained values and of those

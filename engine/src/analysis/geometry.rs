@@ -26,7 +26,7 @@ const ROUNDS: usize = 6;
 #[derive(Clone, Debug)]
 pub struct Geometry {
     pub(super) space: Space,
-    /// What is subtracted first.
+    /// Vector that is subtracted first: the table's mean, or zeros.
     pub(super) origin: Vec<f32>,
     /// Orthonormal.
     directions: Vec<Direction>,
@@ -37,7 +37,7 @@ pub struct Geometry {
 #[derive(Clone, Debug)]
 struct Direction {
     vector: Vec<f32>,
-    /// What is left of a vector's share along it, 0 to 1.
+    /// Factor on a vector's share along it, 0 to 1.
     left: f32,
 }
 
@@ -65,7 +65,7 @@ impl Geometry {
         self.scaled(centered)
     }
 
-    /// What has the product with a row less its origin that a mapped vector has with the mapped row.
+    /// The vector whose product with a row less its origin is that of a mapped vector with the mapped row.
     pub(super) fn pulled_back(&self, mapped: Vec<f32>) -> Vec<f32> {
         self.scaled(mapped)
     }

@@ -1,4 +1,4 @@
-//! What is inside a learned prefix, one question per file.
+//! Analyses of a learned prefix, one question per file.
 //!
 //! Nearest tokens are a projection, not the meaning: Khashabi et al. 2022, "Prompt Waywardness", show prompts that
 //! solve a task while they project to unrelated text. So every list comes with what chance alone would make of it.

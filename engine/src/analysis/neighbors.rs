@@ -1,4 +1,4 @@
-//! Which tokens are nearest to a prefix's keys and values, and whether that is more than chance.
+//! The tokens nearest to a prefix's keys and values, and whether they are nearer than by chance.
 //!
 //! Exact search over every row: the table is read once for all questions asked of it. A list is judged by the whole
 //! vocabulary: how many standard deviations above the mean cosine a token lies, beside what the nearest of so many

@@ -1,4 +1,4 @@
-//! How large a prefix's keys and values are: where it speaks up.
+//! Norms of a prefix's keys and values: where it speaks up.
 
 use burn::tensor::Tensor;
 

@@ -1,18 +1,18 @@
-//! What is compared, and how.
+//! Vectors, metric and space of a comparison.
 
 use serde::{Deserialize, Serialize};
 
-/// Which vectors of a prefix are compared.
+/// The vectors of a prefix that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// What attention is decided by.
+    /// Keys, which decide attention.
     Key,
-    /// What attention brings.
+    /// Values, which attention brings.
     Value,
 }
 
-/// How near two vectors are.
+/// Measure of how near two vectors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {

@@ -1,4 +1,4 @@
-//! What an analysis finds.
+//! Results of an analysis.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Neighbor {
     pub text: String,
     /// In the units of the metric, in the space that was asked for.
     pub score: f32,
-    /// Its cosine in standard deviations above the mean of the whole vocabulary's.
+    /// Cosine of the token in standard deviations above the mean of the whole vocabulary's.
     pub z: f32,
     /// The same before training, if that is known.
     pub before: Option<f32>,
@@ -30,7 +30,7 @@ pub struct NeighborList {
     pub nearest: Vec<Neighbor>,
     /// The same query on the prefix's initial values, if known: history, not a bar to exceed.
     pub initial: Vec<Neighbor>,
-    /// How the cosines of the whole vocabulary lie.
+    /// Distribution of the cosines of the whole vocabulary.
     pub vocabulary: VocabularyScores,
 }
 
@@ -40,7 +40,7 @@ impl NeighborList {
         self.vocabulary.limit.is_some_and(|limit| near.z > limit)
     }
 
-    /// How many of the nearest are nearer than chance explains.
+    /// Number of the nearest that are nearer than chance explains.
     pub fn above_chance(&self) -> usize {
         self.nearest.iter().filter(|near| self.is_above_chance(near)).count()
     }
@@ -60,7 +60,7 @@ pub struct VocabularyScores {
     /// The z that the nearest of so many tokens exceeds by chance in one list of twenty. None in [`Space::Raw`](super::Space::Raw): beside
     /// what all tokens share little is left of a cosine, and there the nearest is always further out.
     pub limit: Option<f32>,
-    /// How many tokens have which z: bins of [`Self::STEP`] from [`Self::LOWEST`] on; what lies beyond is in the outer two.
+    /// Number of tokens by z: bins of [`Self::STEP`] from [`Self::LOWEST`] on; what lies beyond is in the outer two.
     pub histogram: Vec<u32>,
 }
 
@@ -91,7 +91,7 @@ pub struct PrefixGrid {
     pub key_norm: Vec<f32>,
     /// `[layer][position]` row by row: norm of the value over all heads.
     pub value_norm: Vec<f32>,
-    /// How far each key has come since the start, over all heads; empty where the start is not known.
+    /// Distance of each key from its start, over all heads; empty where the start is not known.
     #[serde(default)]
     pub key_change: Vec<f32>,
     /// The same of each value.
@@ -103,12 +103,12 @@ pub struct PrefixGrid {
     /// The cells are the slots of a soft prompt, one row of embeddings; both norms are the slot's.
     #[serde(default)]
     pub is_prompt: bool,
-    /// What is changed of the model's weights.
+    /// Changes of the model's weights.
     #[serde(default)]
     pub changes: Vec<WeightChange>,
 }
 
-/// How much an adapter changes of a weight.
+/// Change of a weight by an adapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeightChange {
     /// The module or the weight, as adapters call it.

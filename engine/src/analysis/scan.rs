@@ -25,7 +25,7 @@ pub(super) struct Scan<'a> {
     chance: Chance,
 }
 
-/// What was found for one question.
+/// Answer to one question.
 pub(super) struct Found {
     /// Nearest first; the lower row first among equals.
     pub(super) nearest: Vec<Near>,
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// How near a row is to a question, in full precision.
+    /// Nearness of a row to a question, in full precision.
     pub(super) fn exact(&self, question: usize, row: u32) -> Near {
         let mut numbers = vec![0.0; self.geometry.origin.len()];
         self.table.read_row(row as usize, &mut numbers);
@@ -168,7 +168,7 @@ impl Best {
     }
 }
 
-/// How the cosines of a whole vocabulary lie.
+/// Distribution of the cosines of a whole vocabulary.
 fn scores(cosines: &[f32], best: f32, limit: Option<f32>) -> VocabularyScores {
     let tokens = cosines.len();
     let mean_of = |numbers: &mut dyn Iterator<Item = f64>| numbers.sum::<f64>() / tokens.max(1) as f64;

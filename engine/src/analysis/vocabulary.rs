@@ -37,7 +37,7 @@ enum State {
     Done,
 }
 
-/// What a step came to.
+/// Result of a step.
 #[derive(Debug)]
 pub enum VocabularyStep {
     /// Share done, 0 to 1.

@@ -1,4 +1,4 @@
-//! What a file says beside its numbers.
+//! The manifest of a file: all that it says beside its numbers.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,17 +21,17 @@ const MAX_SAMPLE_TEXT: usize = 1024 * 1024;
 /// Longest name of a base model, of an architecture, of a fingerprint.
 const MAX_NAME: usize = 1024;
 
-/// What a file says beside its numbers.
+/// All that a file says beside its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The form of the file.
     pub format: u32,
-    /// What was trained.
+    /// Name of the training method.
     pub method: String,
     /// Sizes of a prefix at each site.
     #[serde(default)]
     pub sites: Vec<SiteSizes>,
-    /// How many of a prefix's first slots were not trained.
+    /// Number of a prefix's first slots that were not trained.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub n_frozen: usize,
     /// The layers that see a prefix; `None`: all.
@@ -40,23 +40,23 @@ pub struct Manifest {
     /// Sizes of what is no prefix.
     #[serde(flatten)]
     pub others: OtherParts,
-    /// What it was trained for, with the names of its classes.
+    /// The task it was trained for, with the names of its classes.
     pub task: TaskRecord,
     /// Where the text's positions begin.
     #[serde(default)]
     pub positions: PositionConvention,
     /// The model it belongs to.
     pub base: BaseModel,
-    /// How a row became a prompt and a target.
+    /// Templates that made a prompt and a target of a row.
     #[serde(default)]
     pub template: Option<SharedTemplate>,
-    /// Its best evaluation.
+    /// Figures of its best evaluation.
     #[serde(default)]
     pub figures: Option<EvaluationReport>,
-    /// What it says about a few rows.
+    /// Continuations that the adapter made of a few rows.
     #[serde(default)]
     pub samples: Vec<SampleReport>,
-    /// What its sender says of it.
+    /// The sender's description of the adapter.
     #[serde(default)]
     pub card: String,
     /// Token ids of the rows whose logits are in the file.
@@ -78,7 +78,7 @@ pub struct SiteSizes {
     pub d_head: usize,
 }
 
-/// How a row became tokens, as in [`DataConfig`](crate::config::DataConfig).
+/// Templates and settings that made tokens of a row, as in [`DataConfig`](crate::config::DataConfig).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of DataConfig")]
 pub struct SharedTemplate {
@@ -88,10 +88,10 @@ pub struct SharedTemplate {
     pub chat: bool,
 }
 
-/// What tells one base model from another.
+/// Identity of a base model: name, sizes and fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseModel {
-    /// What its sender calls it: the last part of its folder.
+    /// The sender's name for it: the last part of its folder.
     pub name: String,
     /// As `config.json` names it.
     pub architecture: String,
@@ -125,7 +125,7 @@ impl BaseModel {
         }
     }
 
-    /// What tells another model from this one, with both values; `None` if it is this one.
+    /// Differences of another model from this one, with both values; `None` if it is this one.
     pub fn difference(&self, other: &Self) -> Option<Sentence> {
         if self.fingerprint == other.fingerprint {
             return None;

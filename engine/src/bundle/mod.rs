@@ -30,7 +30,7 @@ pub const ENDING: &str = "prefix";
 const KEY: &str = "prefix_workbench";
 /// The newest form, which this program reads and writes where the first, of prefixes alone, is not enough.
 const FORMAT: u32 = 2;
-/// What the first form calls a prefix.
+/// The first form's name for the method of a prefix.
 const METHOD: &str = "prefix_tuning";
 const REFERENCE: &str = "reference.logits";
 /// Logits after the last token of a few rows, as a sender computed them.
@@ -47,11 +47,11 @@ pub struct ReferenceLogits {
 /// A file, read.
 #[derive(Clone, Debug)]
 pub struct PrefixFile {
-    /// Its prefixes and its head.
+    /// All parts of the adapter, with its head.
     pub adapter: AdapterState,
-    /// What it says beside.
+    /// Everything that the file says beside.
     pub about: Manifest,
-    /// What its sender computed.
+    /// Logits that its sender computed.
     pub reference: Option<ReferenceLogits>,
 }
 

@@ -8,16 +8,16 @@ use crate::error::Result;
 use crate::models::{BaseModel, ModelShape, Site};
 use crate::{Sentence, sentence};
 
-/// What was sent.
+/// An adapter that was sent, once it is read.
 #[derive(Clone, Debug)]
 pub struct OpenedAdapter {
-    /// Its prefixes and its head.
+    /// All parts of the adapter, with its head.
     pub adapter: AdapterState,
-    /// What was found, in a sentence.
+    /// Description of what was found, in a sentence.
     pub sentence: Sentence,
-    /// What a file of ours says beside its numbers.
+    /// The manifest of a file of ours; `None` for other forms.
     pub about: Option<Box<Manifest>>,
-    /// What its sender computed.
+    /// Logits that its sender computed.
     pub reference: Option<ReferenceLogits>,
 }
 

@@ -1,5 +1,5 @@
-//! What a file holds beside prefixes: `prompt.embeddings` with `prompt.cols` and `prompt.rows` of tasks, `lora.<layer>.a` and
-//! `.b`, `weights.<name>`.
+//! Parts of a file beside prefixes: `prompt.embeddings` with `prompt.cols` and `prompt.rows` of tasks, `lora.<layer>.a`
+//! and `.b`, `weights.<name>`.
 
 use serde::{Deserialize, Serialize};
 

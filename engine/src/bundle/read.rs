@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<PrefixFile> {
     Ok(PrefixFile { adapter, about, reference })
 }
 
-/// What a file says beside its numbers.
+/// The manifest of a file, parsed and as it is written.
 struct Kept {
     format: u32,
     /// As it is written, for what nobody reads of it.

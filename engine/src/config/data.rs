@@ -19,7 +19,7 @@ pub struct DataConfig {
     /// Rows of each in an epoch.
     #[serde(default, skip_serializing_if = "Mixing::is_by_size")]
     pub mixing: Mixing,
-    /// Which of several datasets with classes share a head.
+    /// Sharing of heads among several datasets with classes.
     #[serde(default, skip_serializing_if = "Heads::is_by_classes")]
     pub heads: Heads,
     /// Column of the task that a row belongs to, for a prompt of several; without it each dataset is one.
@@ -113,7 +113,7 @@ impl Mixing {
     }
 }
 
-/// Which of several datasets with classes share a head.
+/// Sharing of heads among several datasets with classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Heads {

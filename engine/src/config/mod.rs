@@ -46,7 +46,7 @@ pub struct RunConfig {
     /// Where it is computed.
     #[serde(default)]
     pub device: DeviceChoice,
-    /// In what the model's matrices are multiplied.
+    /// Precision in which the model's matrices are multiplied.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
     /// Decides initial values, data order, dropout and samples.

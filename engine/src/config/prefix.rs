@@ -24,7 +24,7 @@ pub struct PrefixConfig {
     /// Initial values.
     #[serde(deserialize_with = "whole")]
     pub init: PrefixInit,
-    /// So many slots at the beginning stay as they were initialized: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
+    /// Number of first slots that stay as they were initialized: a cartridge (PEFT: `num_frozen_tokens`). One keeps the
     /// place that models rest their attention on.
     #[serde(skip_serializing_if = "is_zero")]
     pub n_frozen: usize,

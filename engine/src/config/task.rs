@@ -78,7 +78,7 @@ pub const MAX_CLASSES: usize = 1000;
 /// A task with what its rows settle: `task.json` of an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRecord {
-    /// Which.
+    /// The task itself.
     pub task: Task,
     /// Names of the classes, in the order of the head's scores; empty where there are none, or not yet.
     #[serde(default)]

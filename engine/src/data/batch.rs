@@ -28,12 +28,12 @@ pub struct TokenBatch {
     /// In a task that writes the token that is there, if it is to be learned; in the others the class or the token that is
     /// to be told there; else [`IGNORE_INDEX`].
     pub labels: Vec<i32>,
-    /// Which text of a pair each token belongs to, `[batch, seq]`; `None` when there is one.
+    /// The text of a pair that each token belongs to, `[batch, seq]`; `None` when there is one text.
     pub types: Option<Vec<i32>>,
     /// For a model that reads a source and writes a target: the sources. The fields above are then the targets', each
     /// after the token that starts it.
     pub source: Option<SourceBatch>,
-    /// What the labels are.
+    /// The task, which gives the labels their meaning.
     pub task: Task,
 }
 
@@ -116,7 +116,7 @@ impl TokenBatch {
         position / self.seq.max(1)
     }
 
-    /// How many labels [`TokenBatch::labeled`] gives.
+    /// Number of labels that [`TokenBatch::labeled`] gives.
     pub fn n_labels(&self) -> usize {
         self.predicted().count()
     }
@@ -171,7 +171,7 @@ impl Batches {
         Self { batches: order.into_iter().map(|index| std::mem::take(&mut sorted[index])).collect() }
     }
 
-    /// How many batches the epoch has.
+    /// Number of batches of the epoch.
     pub fn len(&self) -> usize {
         self.batches.len()
     }

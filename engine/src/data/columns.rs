@@ -1,4 +1,4 @@
-//! Which column is the prompt's, which is to be learned: as named, else by the usual names.
+//! The columns of the prompt and of the target: as named, else by the usual names.
 
 use super::table::{Row, Table};
 use crate::error::{EngineError, Result};
@@ -72,7 +72,7 @@ const SOURCES: &[&str] = &[
 ];
 /// Text to be learned when no column says so: plain corpora.
 const PLAIN: &[&str] = &["text", "content", "story", "poem", "sentence", "文本", "内容", "正文"];
-/// What an `instruction` is about, in the datasets that follow Alpaca and Dolly.
+/// Names of the text that an `instruction` is about, in the datasets that follow Alpaca and Dolly.
 const SUPPLEMENTS: &[&str] = &["input", "context", "输入"];
 /// Between the names of columns that make up the source together.
 const JOINT: &str = " + ";

@@ -178,7 +178,7 @@ fn by_answers(table: Table, column: usize) -> Table {
 /// The answers of a conversation.
 struct Answers {
     rows: Vec<Answer>,
-    /// How many no question stands before.
+    /// Number of answers that no question stands before.
     unasked: usize,
 }
 

@@ -28,11 +28,11 @@ pub struct Dataset {
     pub train: Vec<Example>,
     /// Rows to measure by, in the file's order; empty when the configuration keeps none.
     pub validation: Vec<Example>,
-    /// What is learned of them, with the names of the classes.
+    /// The task that the rows train, with the names of the classes.
     pub task: TaskRecord,
-    /// What the datasets are called, where there are several.
+    /// Names of the datasets, where there are several.
     pub names: Vec<String>,
-    /// What happened to the rows.
+    /// Report of what happened to the rows.
     pub report: DataReport,
 }
 
@@ -107,7 +107,7 @@ impl Dataset {
     /// names of the datasets do.
     ///
     /// # Errors
-    /// What [`read_table`] and [`Roles::resolve`] refuse; [`EngineError::Template`](crate::error::EngineError::Template)
+    /// Those of [`read_table`] and [`Roles::resolve`]; [`EngineError::Template`](crate::error::EngineError::Template)
     /// and [`EngineError::NoTrainableRow`](crate::error::EngineError::NoTrainableRow), for either file.
     pub fn load(
         config: &DataConfig,

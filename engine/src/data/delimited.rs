@@ -39,7 +39,7 @@ pub(super) fn read_tsv(bytes: &[u8], path: &Path) -> Result<Table> {
     Ok(if rank(&plain) < rank(&quoted) { plain } else { quoted })
 }
 
-/// What a first line `sep=;` says, as Excel writes it, and how many bytes that line has.
+/// The separator that a first line `sep=;` names, as Excel writes it, and the length of that line in bytes.
 fn said_separator(bytes: &[u8]) -> (Option<u8>, usize) {
     let line = bytes.split_inclusive(|&b| b == b'\n').next().unwrap_or_default();
     // The separator may be white space.

@@ -37,14 +37,14 @@ pub struct Example {
     pub prompt: String,
     /// The rendered target, uncut.
     pub reference: String,
-    /// Which text of a pair each token belongs to, 0 or 1; empty when there is one.
+    /// The text of a pair that each token belongs to, 0 or 1; empty when there is one text.
     pub types: Vec<u32>,
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
-    /// Which of the tasks that share a prompt it belongs to.
+    /// Index of the row's task among those that share a prompt.
     pub task: usize,
-    /// Which of the run's datasets it is of.
+    /// Index of the row's dataset among those of the run.
     pub dataset: usize,
 }
 
@@ -55,14 +55,14 @@ pub fn put_before(text: &mut Vec<u32>, before: &[u32], begin: &[u32]) {
     text.splice(at..at, before.iter().copied());
 }
 
-/// How the rows of one table become examples.
+/// Encoder of the rows of one table into examples.
 pub(super) struct Encoder<'a> {
     pub(super) table: &'a Table,
     pub(super) roles: Roles,
     pub(super) prompts: &'a Prompts,
     pub(super) tokenizer: &'a Tokenizer,
     pub(super) task: Task,
-    /// What stands before a target that is written from a source.
+    /// Tokens that stand before a target written from a source.
     pub(super) start: TargetStart,
     /// Names of the classes, where the task has some.
     pub(super) classes: &'a [String],
@@ -122,7 +122,7 @@ impl Example {
         prompt.len() - soft::count(prompt)
     }
 
-    /// How many of its tokens are one of the vocabulary.
+    /// Number of times that a token stands in the row, its source included.
     pub(super) fn n_of(&self, token: u32) -> usize {
         self.source.iter().chain(&self.tokens).filter(|&&other| other == token).count()
     }
@@ -257,7 +257,7 @@ impl Encoder<'_> {
         }))
     }
 
-    /// What leaves a row without a target.
+    /// The reason why a row has no target.
     fn why_no_target(&self, row: &Row) -> Sentence {
         let column = self.roles.target;
         let name = &self.table.columns[column];

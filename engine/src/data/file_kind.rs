@@ -1,5 +1,5 @@
-//! What something is that was given as a file of rows and is none, by its first bytes or by what a folder holds: said
-//! before a reader says what it is not.
+//! Recognition of a file or a folder that was given as rows and is none, by its first bytes or by what the folder
+//! holds: said before a reader says what it is not.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::file_kind::FileKind;
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
-/// What there is, and the way from there to rows.
+/// A thing that is no file of rows, and the way from there to rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     what: Sentence,
@@ -65,7 +65,7 @@ static BEGINNINGS: [(&[u8], Sentence, Sentence); 14] = [
     ),
 ];
 
-/// What a file is that no rows are read from; `None` for text, whatever it says.
+/// The error for a file that no rows are read from; `None` for text, whatever it says.
 ///
 /// # Errors
 /// [`EngineError::Io`] when it cannot be read.
@@ -114,7 +114,7 @@ fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
     Some(Found::new(kind.sentence(), kind.advice()))
 }
 
-/// What an archive holds is told by the names in its beginning, and by its own.
+/// The kind of a zip archive, by the names in its beginning and by its own name.
 fn of_zip(path: &Path, beginning: &[u8]) -> Found {
     let has = |name: &str| beginning.windows(name.len()).any(|window| window == name.as_bytes());
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();

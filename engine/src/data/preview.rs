@@ -29,7 +29,7 @@ pub struct DataPreview {
     pub validation_rows: usize,
     /// Rows cut to the length limit.
     pub truncated_rows: usize,
-    /// What is worth knowing of how the rows were read, a sentence each.
+    /// Notes on how the rows were read, a sentence each.
     #[serde(default)]
     pub notices: Vec<Sentence>,
     /// Rows are written as turns of the model's chat template, because the run says so or because they are conversations.
@@ -37,7 +37,7 @@ pub struct DataPreview {
     pub chat: bool,
     /// Rows skipped: number from 1 and reason, the first ten.
     pub skipped: Vec<(usize, Sentence)>,
-    /// How many were skipped in all.
+    /// Number of rows skipped in all.
     pub skipped_rows: usize,
     /// Tokens of every usable row, before the limit.
     pub lengths: Vec<u32>,
@@ -45,9 +45,9 @@ pub struct DataPreview {
     pub max_tokens: usize,
     /// The model says how it wants conversations written, so that rows can be turns of one.
     pub has_chat_template: bool,
-    /// What stands in for tokens that the tokenizer does not name.
+    /// Notes on what stands in for tokens that the tokenizer does not name.
     pub tokenizer_notes: Vec<Sentence>,
-    /// What is learned of a row.
+    /// The task to be learned from a row.
     #[serde(default)]
     pub task: Task,
     /// Names of the classes, where there are some.

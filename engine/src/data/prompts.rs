@@ -1,4 +1,4 @@
-//! What a row's prompt and target are before they are tokens: rendered by the run's templates, written as a turn of a
+//! Prompts and targets of rows before they are tokens: rendered by the run's templates, written as a turn of a
 //! conversation if the run asks for that, begun as the tokenizer begins every text.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::sentence;
 /// template, or that the target is a text of its own.
 const PLAIN_PROMPT: &str = "{{ source }}";
 
-/// How one model's prompts are made for one run.
+/// Templates and frame of one model's prompts for one run.
 #[derive(Debug)]
 pub struct Prompts {
     pub(super) templates: Templates,
@@ -29,9 +29,9 @@ pub struct Prompts {
 /// A row in words.
 pub(super) struct Texts {
     pub(super) prompt: String,
-    /// What is to be learned, without what ends it.
+    /// The text to be learned, without what ends it.
     pub(super) reference: String,
-    /// What the labels are the tokens of.
+    /// The text that the labels are the tokens of.
     pub(super) target: String,
     /// The end token follows the target.
     pub(super) is_ended: bool,
@@ -162,7 +162,7 @@ pub(super) fn beginning(mut tokens: Vec<u32>, tokenizer: &Tokenizer) -> Vec<u32>
     tokens
 }
 
-/// What begins texts stands there once, also if the text has it already.
+/// Puts the tokens that begin texts before one, unless it has them already.
 fn begun(mut tokens: Vec<u32>, begin: &[u32]) -> Vec<u32> {
     if !tokens.starts_with(begin) {
         tokens.splice(0..0, begin.iter().copied());

@@ -1,4 +1,4 @@
-//! What happened to the rows on their way into a dataset, in numbers and in sentences.
+//! Report of what happened to the rows on their way into a dataset, in numbers and in sentences.
 
 use super::columns::listed;
 use super::encode::Example;
@@ -6,18 +6,18 @@ use super::table::Problem;
 use super::tokenizer::Tokenizer;
 use crate::{Sentence, sentence};
 
-/// What happened to the rows.
+/// Numbers and notes of what happened to the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataReport {
     /// Columns of the training file, in order.
     pub columns: Vec<String>,
-    /// What `source` stands for: a column, several as `instruction + input`, or nothing.
+    /// The columns that `source` stands for: one, several as `instruction + input`, or none.
     pub source_column: String,
     /// The column `target` stands for.
     pub target_column: String,
     /// Columns that hold something and that nothing reads.
     pub unread_columns: Vec<String>,
-    /// What is worth knowing of how the files were read, a sentence each.
+    /// Notes on how the files were read, a sentence each.
     pub notes: Vec<Sentence>,
     /// Rows are written as turns of the model's chat template.
     pub chat: bool,
@@ -92,7 +92,7 @@ impl DataReport {
         self.skipped.extend(named);
     }
 
-    /// What is odd about the rows, a sentence each.
+    /// Oddities of the rows, a sentence each.
     pub fn notices(&self) -> Vec<Sentence> {
         let mut sentences = Vec::new();
         if self.truncated_rows > 0 {

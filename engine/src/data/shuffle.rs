@@ -3,10 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What an order is for, so that one seed gives each purpose its own.
+/// Purpose of an order, so that one seed gives each purpose its own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
-    /// Which rows validate.
+    /// The choice of validation rows.
     Split,
     /// The rows of an epoch, counted from 0.
     Rows { epoch: u64 },

@@ -13,7 +13,7 @@ pub(super) fn is_hard(token: &u32) -> bool {
     *token < SOFT
 }
 
-/// How many of some tokens are soft.
+/// Number of soft tokens among some tokens.
 pub(super) fn count(tokens: &[u32]) -> usize {
     tokens.iter().filter(|&token| !is_hard(token)).count()
 }

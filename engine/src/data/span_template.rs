@@ -8,7 +8,7 @@ use crate::{Sentence, sentence};
 /// One entry of a short form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Span {
-    /// So many soft tokens.
+    /// Number of soft tokens.
     Soft(usize),
     /// Words that stand there in every row, in quotes.
     Words(String),

@@ -13,7 +13,7 @@ pub struct StreamDecoder {
     bytes: Vec<u8>,
     /// Others: the last tokens given out, for what decoding makes of their neighbors, then those pending.
     window: Vec<u32>,
-    /// How many of `window` have been given out.
+    /// Number of tokens of `window` that have been given out.
     emitted: usize,
 }
 
@@ -37,7 +37,7 @@ impl StreamDecoder {
         }
     }
 
-    /// What is left at the end of the text: bytes that never became a character.
+    /// The rest at the end of the text: bytes that never became a character.
     pub fn finish(&mut self) -> String {
         let rest = String::from_utf8_lossy(&std::mem::take(&mut self.bytes)).into_owned();
         let window = self.new_text().unwrap_or_default();
@@ -60,7 +60,7 @@ impl StreamDecoder {
         text
     }
 
-    /// What the pending tokens add to those given out.
+    /// The text that the pending tokens add to those given out.
     fn new_text(&self) -> Option<String> {
         let before = self.tokenizer.decode(&self.window[..self.emitted]).ok()?;
         let text = self.tokenizer.decode(&self.window).ok()?;

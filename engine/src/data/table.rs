@@ -27,9 +27,9 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// The first rows that could not be read.
     pub problems: Vec<Problem>,
-    /// How many could not be read.
+    /// Number of rows that could not be read.
     pub n_problems: usize,
-    /// What is worth knowing of how it was read, a sentence each.
+    /// Notes on how the file was read, a sentence each.
     pub notes: Vec<Sentence>,
     /// The columns that play a part, where the form of the rows settles that.
     pub(super) roles: Option<Roles>,
@@ -51,7 +51,7 @@ pub struct Row {
 pub struct Problem {
     /// As [`Row::number`].
     pub row: usize,
-    /// What is wrong, without the row's number.
+    /// Description of the problem, without the row's number.
     pub reason: Sentence,
 }
 

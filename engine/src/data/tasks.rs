@@ -1,4 +1,4 @@
-//! Which task a row belongs to, where one prompt serves several: a column says so, or the dataset that the row is of.
+//! The task of a row, where one prompt serves several: a column names it, or the dataset that the row is of.
 
 use std::collections::{BTreeMap, BTreeSet};
 

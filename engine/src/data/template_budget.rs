@@ -1,4 +1,4 @@
-//! What a template from a stranger may compute: one budget for all that is made, looked through and written.
+//! Budget of what a template from a stranger may compute: one for all that is made, looked through and written.
 //!
 //! minijinja compiles a template to instructions. Before they run, each that can take more than a moment gets others around
 //! it: before it, one that pays for the values it is given; behind it, one that pays for the value it made, and computes at
@@ -35,7 +35,7 @@ const PART: usize = 32;
 const STEP: usize = 4;
 /// Sorting looks at each item this often.
 const LOOKS: usize = 16;
-/// What is said of a template that computes more than its budget.
+/// Message for a template that computes more than its budget.
 const WORK: Sentence = sentence!("it makes and looks through far more text than it is given");
 /// Where a rendering keeps what it may still spend.
 const PURSE: &str = "purse";
@@ -103,7 +103,7 @@ pub(super) fn refused(reason: Sentence) -> Error {
     Ours { reason, is_too_much: false }.into_error()
 }
 
-/// What we say of a template, inside the template engine's error.
+/// Our own message on a template, inside the template engine's error.
 #[derive(Debug)]
 struct Ours {
     reason: Sentence,
@@ -128,7 +128,7 @@ fn ours(error: &Error) -> Option<&Ours> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// What an error says, without the name that the template engine gives a template from a string.
+/// Message of an error, without the name that the template engine gives a template from a string.
 pub(super) fn said(error: &Error) -> Sentence {
     let what = match (ours(error), error.detail()) {
         (Some(ours), _) => ours.reason.clone(),
@@ -418,7 +418,7 @@ fn made(state: &State, values: Vec<Value>) -> Result<Vec<Value>, Error> {
     Ok(results)
 }
 
-/// What is in values.
+/// Size of values: their parts and their text.
 #[derive(Debug, Default)]
 struct Size {
     parts: usize,

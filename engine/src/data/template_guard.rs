@@ -1,4 +1,4 @@
-//! What is looked at in a template from a stranger before it is parsed: its length, its statements, and how deep it nests.
+//! Checks of a template from a stranger before it is parsed: its length, its statements, and how deep it nests.
 //!
 //! A parser of expressions calls itself, so that a chain of operators, filters, attributes or `elif` is a depth of the
 //! stack. The template engine limits brackets alone. What a template then computes has a budget: `template_budget.rs`.
@@ -96,7 +96,7 @@ pub(super) fn without_marks(source: &str) -> String {
     plain
 }
 
-/// How deep a parser would be at this token.
+/// Depth that a parser would have at this token.
 #[derive(Debug, Default)]
 struct Depth {
     /// For each bracket that is open in this tag: operators between operands, and what stands before and behind the newest.

@@ -1,4 +1,4 @@
-//! Which columns are read as texts, and what is said of one that holds lists or objects: as JSON nobody means to learn it.
+//! Columns that are read as texts, and the refusal of one of lists or objects: as JSON nobody means to learn it.
 
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl Roles {
     }
 }
 
-/// What a cell may hold instead of a text.
+/// Kind of a cell that holds no text.
 #[derive(Clone, Copy)]
 enum NoText {
     Objects,
@@ -97,7 +97,7 @@ impl NoText {
     }
 }
 
-/// What a cell holds that is no text; of a list of texts, a target is the first.
+/// The kind of a cell that is no text; of a list of texts, a target is the first.
 fn no_text(cell: &Value, is_target: bool) -> Option<NoText> {
     match cell {
         Value::Object(_) => Some(NoText::Objects),
@@ -111,7 +111,7 @@ fn no_text(cell: &Value, is_target: bool) -> Option<NoText> {
     }
 }
 
-/// How a template reads what is no text.
+/// Advice on how a template reads what is no text.
 fn way_to_read(name: &str, what: NoText, is_target: bool) -> Sentence {
     let template = if is_target { "data.target_template" } else { "data.prompt_template" };
     let read = match what {

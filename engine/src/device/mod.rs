@@ -18,7 +18,7 @@ use crate::error::{EngineError, Result};
 use crate::nn::Precision;
 use crate::{Sentence, sentence};
 
-/// Which device a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
+/// The device that a user asks for: `auto`, `cpu`, `wgpu` or `wgpu:1`.
 ///
 /// `wgpu:1:wgsl` is the same as `wgpu:1`: kernels reach every graphics API as WGSL, which wgpu checks and translates.
 /// burn's SPIR-V compiler is not built in: it hands kernels to Vulkan unchecked, and on both of Vulkan's software drivers
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for DeviceChoice {
 /// A device as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceInfo {
-    /// What to ask for to get it.
+    /// The choice that asks for this device.
     pub choice: DeviceChoice,
     /// The maker's name for it.
     pub name: String,
@@ -91,7 +91,7 @@ pub struct DeviceInfo {
     pub largest_binding_bytes: Option<u64>,
     /// A software rasteriser: slow, chosen only when asked for.
     pub software: bool,
-    /// What went wrong when it was tried, if anything did.
+    /// The fault that its trial found, if any.
     pub trouble: Option<Sentence>,
     /// Precisions that it is known not to compute in, with the reason. What is not known is tried at its first use.
     #[serde(default)]
@@ -110,7 +110,7 @@ pub fn enumerate(trials: Option<&Trials>) -> Vec<DeviceInfo> {
     devices
 }
 
-/// What a choice stands for on this machine: a description and the device itself.
+/// Opens the device that a choice stands for on this machine: a description and the device itself.
 ///
 /// `largest_tensor_bytes` is checked against the device's largest binding before anything is allocated. With `trials`
 /// an adapter that is new here is tried first.

@@ -1,4 +1,4 @@
-//! Which devices compute in 16 bits.
+//! Precisions of 16 bits that a device computes in.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const NO_TYPE: Sentence = sentence!("its driver does not have such numbers");
 /// Why no GPU is offered in bf16.
 const NO_BF16: Sentence = sentence!("kernels are written in WGSL, which has no bf16");
 
-/// What is known of an adapter before it is started.
+/// Precisions that an adapter is known to refuse before it is started.
 pub(super) fn refused_by(adapter: &wgpu::Adapter) -> BTreeMap<Precision, Sentence> {
     let mut refused = BTreeMap::from([(Precision::Bf16, NO_BF16)]);
     if !adapter.features().contains(wgpu::Features::SHADER_F16) {
@@ -92,7 +92,7 @@ fn magnitudes(data: &TensorData) -> TensorData {
     TensorData::new(values, data.shape().clone())
 }
 
-/// What a layer makes of `x`, and what comes back of `grad`.
+/// Output of a layer for `x`, then the gradient that comes back of `grad`.
 fn layer([x, weight, grad]: [&TensorData; 3], device: &Device, precision: Precision) -> Result<Vec<f32>> {
     let values = Tensor::<2>::from_data(weight.clone(), device).cast(precision.dtype());
     let layer = FrozenLinear::new(FrozenMatrix::new(values, precision), None);

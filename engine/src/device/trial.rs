@@ -32,7 +32,7 @@ pub struct Trials {
     file: PathBuf,
 }
 
-/// What a trial ended with: nothing to complain of, or what happened.
+/// Outcome of a trial: nothing to complain of, or what happened.
 type Verdict = Option<Sentence>;
 
 impl Trials {
@@ -41,7 +41,7 @@ impl Trials {
         Self { program: program.into(), file: cache.join("adapters.json") }
     }
 
-    /// What is wrong with an adapter, as far as it is known.
+    /// The fault of an adapter, as far as it is known.
     pub fn trouble(&self, adapter: &DeviceInfo) -> Option<Sentence> {
         self.verdicts().remove(&key(adapter, Precision::F32)).flatten()
     }
@@ -160,7 +160,7 @@ fn verdict(said: &str, status: ExitStatus) -> Verdict {
     }
 }
 
-/// What the process of a trial does: small products, a softmax and their gradients, held against the CPU; in 16 bits the
+/// The work of a trial's process: small products, a softmax and their gradients, held against the CPU; in 16 bits the
 /// products alone.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What the system says of a file, in words for people, and what to do about each cause.
+//! The system's errors about a file, in words for people, and what to do about each cause.
 
 use std::io::{Error, ErrorKind};
 
@@ -6,7 +6,7 @@ use crate::Sentence;
 use crate::sentence;
 use crate::sentence::ToSentence;
 
-/// What was tried with a file, a folder or a program.
+/// An action that was tried with a file, a folder or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum IoAction {
@@ -50,7 +50,7 @@ impl ToSentence for IoAction {
     }
 }
 
-/// What happened, without the system's number: "there is no such file or folder".
+/// The cause of an error, without the system's number: "there is no such file or folder".
 pub fn io_reason(error: &Error) -> Sentence {
     match error.kind() {
         ErrorKind::NotFound => sentence!("there is no such file or folder"),

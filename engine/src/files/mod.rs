@@ -17,16 +17,16 @@ use std::fs::OpenOptions;
 
 const MIB: u64 = 1 << 20;
 
-/// What a file is for: how large it may be, and whether it may be reached by a link.
+/// Purpose of a file: how large it may be, and whether it may be reached by a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What describes a model, a tokenizer or an adapter in words: `config.json`, `adapter_config.json`.
+    /// Description of a model, a tokenizer or an adapter in words: `config.json`, `adapter_config.json`.
     Settings,
     /// A template of rows or of a conversation.
     Template,
     /// A vocabulary: `tokenizer.json`, `vocab.txt`, `merges.txt`, `spiece.model`.
     Vocabulary,
-    /// Which tensor is in which file.
+    /// Index of the file that each tensor is in.
     Index,
     /// Tensors: as large as the disk allows.
     Weights,

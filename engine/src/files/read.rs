@@ -54,7 +54,7 @@ pub fn read_to_string(path: &Path, kind: Kind) -> Result<String> {
     })
 }
 
-/// What a JSON file says; `what` is what it is called when it cannot be understood.
+/// Reads a JSON file; `what` names the content when it cannot be understood.
 ///
 /// # Errors
 /// As [`open`]; or it does not say what it must.

@@ -67,16 +67,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// How the name of a folder begins that is being filled.
+/// Prefix of the name of a folder that is being filled.
 const DRAFT: &str = ".draft-";
-/// How the name of a folder begins whose place is being taken; the rest is its own.
+/// Prefix of the name of a folder whose place is being taken; the rest is its own.
 const BEFORE: &str = ".draft-before-";
 
 /// Fills a folder under a temporary name beside it and renames it into place: it is whole or not there, whatever was there
 /// before. The folder around it must exist: a run that was deleted meanwhile is not made again.
 ///
 /// # Errors
-/// What `fill` refuses, or the folder cannot be written to.
+/// An error of `fill`, or the folder cannot be written to.
 pub fn write_folder(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let around = folder.parent().unwrap_or(Path::new("."));
     let mut drafts = tempfile::Builder::new();

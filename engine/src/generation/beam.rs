@@ -1,6 +1,6 @@
 //! Beam search: of all ways to go on with one text, the few that are most probable so far.
 //!
-//! What is computed is `_beam_search` of huggingface/transformers, `src/transformers/generation/utils.py`: penalties act on
+//! This is `_beam_search` of huggingface/transformers, `src/transformers/generation/utils.py`: penalties act on
 //! log-probabilities, a beam's score is their sum, and a beam that ended is worth its score divided by its number of new
 //! tokens to the power of the length penalty. Here a search begins with one beam and has as many as there are texts,
 //! where the reference fills up with copies that are worth -1e9; among equal scores the earlier beam wins, then the lower
@@ -180,7 +180,7 @@ impl BeamSearch {
         &self.finished[..n]
     }
 
-    /// What each row takes in next; a row without a beam takes anything.
+    /// The token that each row takes in next; a row without a beam takes anything.
     pub(super) fn last_tokens(&self) -> impl Iterator<Item = u32> {
         let last = self.live.iter().filter_map(|beam| beam.tokens.last().copied());
         last.chain(std::iter::repeat(0)).take(self.settings.n_beams)

@@ -88,7 +88,7 @@ impl KvCache {
             .collect()
     }
 
-    /// Which keys each row sees when `new` tokens are added.
+    /// Mask of the keys that each row sees when `new` tokens are added.
     pub fn attention_mask(&self, new: usize, device: &Device) -> AttentionMask {
         let all = self.mask(new, |_| true, device);
         if self.hidden.iter().all(Option::is_none) {

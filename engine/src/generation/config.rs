@@ -1,8 +1,8 @@
-//! How tokens are chosen and how long a text may become, as transformers' `GenerationConfig` names it.
+//! Settings for the choice of tokens and the length of a text, named as in transformers' `GenerationConfig`.
 
 use serde::{Deserialize, Serialize};
 
-/// How tokens are chosen.
+/// Settings for the choice of tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
@@ -42,7 +42,7 @@ impl Default for Sampling {
     }
 }
 
-/// How the most probable text is searched for, as in transformers' `generate`.
+/// Settings of the search for the most probable text, as in transformers' `generate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Beams {
@@ -53,7 +53,7 @@ pub struct Beams {
     pub length_penalty: f64,
     /// When enough texts are finished.
     pub early_stopping: EarlyStopping,
-    /// How many of the best texts are returned (transformers: `num_return_sequences`).
+    /// Number of best texts that are returned (transformers: `num_return_sequences`).
     pub n_returned: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a decoder asks of a model, whether it goes on with a text or writes one from a source.
+//! The interface between a decoder and a model, whether it goes on with a text or writes one from a source.
 
 use burn::tensor::{Device, Tensor};
 
@@ -11,7 +11,7 @@ use crate::models::{
 use crate::nn::{FrozenMatrix, LayerKv, head_logits};
 use crate::{Sentence, sentence};
 
-/// How a target begins and ends.
+/// Settings for the begin and the end of a target.
 #[derive(Clone, Debug)]
 pub struct SourceOptions {
     /// Stands before every target.
@@ -73,12 +73,12 @@ impl<'a> TryFrom<&'a Model> for DecoderModel<'a> {
     }
 }
 
-/// What reading a prompt left: the logits of the first new token, and what later tokens see.
+/// Result of reading a prompt: the logits of the first new token, and what later tokens see.
 pub(super) struct PromptOutput {
     pub(super) logits: Vec<f32>,
     /// Of the tokens that were read into the cache, without the prefix.
     pub(super) text: Vec<LayerKv>,
-    /// What cross-attention sees, prefix and source.
+    /// Keys and values of cross-attention, prefix and source.
     pub(super) cross: Option<Vec<LayerKv>>,
 }
 

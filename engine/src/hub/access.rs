@@ -77,7 +77,7 @@ pub struct Access {
     pub(super) offline: bool,
 }
 
-/// What may be known of it by anybody.
+/// Facts about address, token and cache that anybody may know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AccessFacts {
     /// Address of the hub or of a mirror.
@@ -113,7 +113,7 @@ impl Access {
         Ok(Self { endpoint, token, source, cache, offline })
     }
 
-    /// What may be known of it by anybody.
+    /// The facts that anybody may know.
     pub fn facts(&self) -> AccessFacts {
         AccessFacts { endpoint: self.endpoint.clone(), token: self.source, cache: self.cache.clone() }
     }

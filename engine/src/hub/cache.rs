@@ -85,7 +85,7 @@ impl Home {
         self.home.join("blobs").join(hash)
     }
 
-    /// What has arrived so far of a blob.
+    /// Path for what has arrived so far of a blob.
     pub(super) fn part(&self, hash: &str) -> PathBuf {
         self.home.join("blobs").join(format!("{hash}.incomplete"))
     }

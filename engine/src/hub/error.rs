@@ -1,4 +1,4 @@
-//! What can go wrong between here and the hub, with the values one needs to act.
+//! Errors between here and the hub, with the values one needs to act.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::{Sentence, sentence};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HubError {
-    /// What was typed is no id.
+    /// The typed text is no id.
     BadId {
         /// As it was typed.
         asked: String,
@@ -28,12 +28,12 @@ pub enum HubError {
     Unreachable {
         /// The host.
         host: String,
-        /// What the system said.
+        /// Reason that the system gave.
         reason: Sentence,
     },
     /// The hub has no such model, or does not show it.
     NoSuchModel {
-        /// Its id.
+        /// Id of the model.
         name: String,
         /// The host.
         host: String,
@@ -54,11 +54,11 @@ pub enum HubError {
         /// A token was sent.
         with_token: bool,
     },
-    /// What is kept as a token cannot be one; its text is in no message.
+    /// The text kept as a token cannot be one; it is in no message.
     BadToken {
         /// The file or the variable.
         place: String,
-        /// What is wrong, in words.
+        /// The fault, in words.
         reason: Sentence,
     },
     /// The hub does not take the token.
@@ -77,7 +77,7 @@ pub enum HubError {
     BadAnswer {
         /// The host.
         host: String,
-        /// What is wrong, in words.
+        /// The fault, in words.
         reason: Sentence,
     },
     /// A file name that leads out of the model's folder.
@@ -103,16 +103,16 @@ pub enum HubError {
     },
     /// The disk filled up while something was written.
     Full {
-        /// What was written.
+        /// The path that was written to.
         path: PathBuf,
     },
     /// Reading or writing here failed.
     Io {
-        /// What was tried.
+        /// The action that was tried.
         action: IoAction,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
     /// The content is not what the hub says it is.
@@ -139,9 +139,9 @@ pub enum HubError {
         file: String,
         /// Bytes that are kept.
         bytes: u64,
-        /// Its size.
+        /// Size of the file in bytes.
         of: u64,
-        /// What the system said.
+        /// Reason that the system gave.
         reason: Sentence,
     },
     /// Another program fetches the same file.

@@ -1,4 +1,4 @@
-//! Which files of a repository are fetched: those the workbench reads, and of the weights one format only.
+//! Choice of the files of a repository to fetch: those the workbench reads, and of the weights one format only.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ const FACTS: [&str; 7] = [
     "chat_template.json",
 ];
 
-/// What a tokenizer is built from where there is no `tokenizer.json`.
+/// Files that a tokenizer is built from where there is no `tokenizer.json`.
 const VOCABULARIES: [&str; 6] =
     ["vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
 

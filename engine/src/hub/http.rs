@@ -18,10 +18,10 @@ use crate::{Sentence, sentence};
 const WAITING: usize = 8;
 const PIECE: usize = 256 * 1024;
 const REDIRECTS: usize = 8;
-/// How soon a wish to cancel is heard.
+/// Time within which a wish to cancel is heard.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the headers of an answer say, those of redirects within the endpoint included.
+/// Facts from the headers of an answer, those of redirects within the endpoint included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -36,7 +36,7 @@ pub(super) struct Head {
     pub(super) error_code: Option<String>,
 }
 
-/// How requests are made.
+/// HTTP client, with the token and the origin that may see it.
 pub(super) struct Client {
     agent: Agent,
     token: Option<Token>,
@@ -192,7 +192,7 @@ impl Answer {
     }
 }
 
-/// What the thread needs.
+/// A request, as the thread needs it.
 struct Request {
     agent: Agent,
     token: Option<Token>,
@@ -255,7 +255,7 @@ impl Request {
 }
 
 impl Head {
-    /// What the endpoint says of the file counts; of another host only what it sends.
+    /// Takes in what the endpoint says of the file; of another host only what it sends.
     fn take(&mut self, response: &Response<ureq::Body>, at_home: bool) {
         let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name).and_then(|value| value.parse::<u64>().ok());

@@ -1,4 +1,4 @@
-//! What a model is called on the hub: `gpt2`, `Langboat/bloom-1b4-zh`, `t5-base@refs/pr/2`.
+//! Names of models on the hub: `gpt2`, `Langboat/bloom-1b4-zh`, `t5-base@refs/pr/2`.
 
 use std::fmt;
 use std::str::FromStr;

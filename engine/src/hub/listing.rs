@@ -29,18 +29,18 @@ pub enum Destination {
     Folder(PathBuf),
 }
 
-/// What a download would be.
+/// A download before it begins: its files and where they go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listing {
     /// The model.
     pub id: ModelId,
-    /// Which state of it: files are fetched from this one, whatever happens to the branch meanwhile.
+    /// Commit of the model: files are fetched from this one, whatever happens to the branch meanwhile.
     pub commit: String,
     /// Where it comes from.
     pub endpoint: String,
     /// As `config.json` names the architecture.
     pub model_type: Option<String>,
-    /// Its owner asks to accept terms first.
+    /// The model's owner asks to accept terms first.
     pub gated: bool,
     /// In the order in which they are fetched.
     pub files: Vec<ListedFile>,
@@ -55,13 +55,13 @@ pub struct Listing {
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListedFile {
-    /// Its name in the repository and in the folder.
+    /// Name in the repository and in the folder.
     pub name: String,
     /// As the hub says.
     pub bytes: u64,
-    /// What of it is here already.
+    /// Bytes that are here already.
     pub here_bytes: u64,
-    /// What its blob is named by.
+    /// Hash that the file's blob is named by.
     #[serde(skip)]
     pub hash: FileHash,
 }
@@ -224,7 +224,7 @@ fn facts(sibling: &Sibling) -> Option<(u64, FileHash)> {
     }
 }
 
-/// What of a file is here, wholly or as the beginning of a download.
+/// Bytes of a file that are here, wholly or as the beginning of a download.
 fn here_bytes(listing: &Listing, name: &str, bytes: u64, hash: &FileHash, cache: &Path) -> u64 {
     let length = |path: &Path| fs::metadata(path).map_or(0, |facts| facts.len());
     let (places, part) = match &listing.to {
@@ -241,12 +241,12 @@ fn here_bytes(listing: &Listing, name: &str, bytes: u64, hash: &FileHash, cache:
     if begun <= bytes { begun } else { 0 }
 }
 
-/// What has arrived so far of a file that goes into a folder of its own.
+/// Path for what has arrived so far of a file that goes into a folder of its own.
 pub(super) fn part_in(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.incomplete"))
 }
 
-/// What an answer that is no success means.
+/// Error for an answer that is no success.
 pub(super) fn refusal(head: &Head, id: &ModelId, access: &Access, client: &Client) -> HubError {
     let (host, name) = (access.host(), id.name().to_owned());
     let gated = || HubError::Gated {

@@ -42,7 +42,7 @@ use crate::error::{EngineError, Failure, IoAction, Result};
 use crate::protocol::JobId;
 use crate::sentence;
 
-/// What the hub's thread can be asked for. Commands are done in the order in which they are sent.
+/// Commands to the hub's thread, done in the order in which they are sent.
 #[derive(Clone, Debug)]
 pub enum HubCommand {
     /// Use this endpoint from now on, and say what there is: [`HubEvent::Facts`]. Touches no network.
@@ -65,29 +65,29 @@ pub enum HubCommand {
     Download {
         /// Names the work.
         job: JobId,
-        /// What was shown before.
+        /// The listing that was shown before.
         listing: Box<Listing>,
     },
     /// End a look-up or a download, whatever it waits for: [`HubEvent::Cancelled`].
     Cancel {
-        /// Which.
+        /// The work to end.
         job: JobId,
     },
 }
 
-/// What the hub's thread tells.
+/// Events that the hub's thread tells.
 #[derive(Clone, Debug)]
 pub enum HubEvent {
     /// Where the token comes from, where the cache is, what is in it.
     Facts {
-        /// What may be known of address and token.
+        /// Facts about address and token that anybody may know.
         facts: AccessFacts,
         /// By name.
         cached: Vec<CachedModel>,
     },
     /// Something about address or token is wrong.
     Trouble(Failure),
-    /// What a download would be.
+    /// A download was listed; it has not begun.
     Listed {
         /// The work.
         job: JobId,
@@ -98,17 +98,17 @@ pub enum HubEvent {
     Progress {
         /// The work.
         job: JobId,
-        /// How far it is.
+        /// Progress of the download.
         progress: HubProgress,
     },
     /// The model is here.
     Fetched {
         /// The work.
         job: JobId,
-        /// Its folder.
+        /// Folder of the model.
         folder: PathBuf,
     },
-    /// What is here of a download that is about to be said to have ended early.
+    /// The part that is here of a download that is about to be said to have ended early.
     Kept {
         /// The work.
         job: JobId,
@@ -124,12 +124,12 @@ pub enum HubEvent {
     Failed {
         /// The work.
         job: JobId,
-        /// What happened and what to do.
+        /// The error and what to do about it.
         failure: Failure,
     },
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct HubProgress {
     /// The file that is being fetched.

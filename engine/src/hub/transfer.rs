@@ -232,7 +232,7 @@ impl Growing {
         Ok(())
     }
 
-    /// What is damaged is of no use to a later download.
+    /// Removes a damaged file, which is of no use to a later download.
     fn discard(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!("a damaged file stays: {error} ({})", self.path.display());

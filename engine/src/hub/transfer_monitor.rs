@@ -103,7 +103,7 @@ impl<'a> TransferMonitor<'a> {
         self.tell(false);
     }
 
-    /// What arrived last is told too, and the speed falls while the server is silent.
+    /// Tells of what arrived last too, and lets the speed fall while the server is silent.
     pub(super) fn nothing_arrives(&mut self) {
         if self.progress.bytes != self.told_bytes || self.progress.bytes_per_sec >= 1.0 {
             self.tell(false);

@@ -59,7 +59,7 @@ struct Member {
     batches: Vec<TokenBatch>,
 }
 
-/// What a member says to a row.
+/// A member's answer to a row.
 #[derive(Clone, Debug)]
 enum Said {
     /// Label, prediction and the prediction's log-probability, place by place.
@@ -128,7 +128,7 @@ impl Member {
         Ok(Self { conditioning, tuned, rows, batches })
     }
 
-    /// What the member writes from: the row up to its target.
+    /// The stream that the member continues: the row up to its target.
     fn stream(&self, row: usize, n_positions: usize) -> DecoderStream {
         let example = &self.rows[row];
         let prompt = match example.source.as_slice() {
@@ -250,7 +250,7 @@ impl Running {
         Ok(EnsembleReport { members: (0..n).map(figures).collect(), vote: figures(n), by_score, rows })
     }
 
-    /// What each member says to a row and what their vote is, in words; their pairs join the tallies.
+    /// Each member's answers to a row and their vote, in words; their pairs join the tallies.
     fn labels(
         &self,
         row: usize,

@@ -29,8 +29,8 @@ pub(super) fn export(adapter: PathBuf, to: PathBuf) -> Box<dyn Job> {
     }))))
 }
 
-/// What a base model is called where its path means nothing and has somebody's name in it: the id under which the hub's
-/// cache keeps it, else the folder's name. What is no absolute path stays as it is.
+/// A base model's name where its path means nothing and has somebody's name in it: the id under which the hub's cache
+/// keeps it, else the folder's name. A name that is no absolute path stays as it is.
 fn public_name(base_model: &str) -> String {
     let path = Path::new(base_model);
     let is_absolute = path.is_absolute() || base_model.starts_with('~') || base_model.get(1..3) == Some(":\\");

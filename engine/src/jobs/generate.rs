@@ -29,7 +29,7 @@ struct Running {
     length_penalty: f64,
 }
 
-/// What one stream has said.
+/// Text of one stream so far.
 struct StreamText {
     pieces: StreamDecoder,
     /// The best beam, where there are some.
@@ -112,7 +112,7 @@ fn of_adapter(
     Ok(prompt)
 }
 
-/// What the model gets. An empty prompt still needs a token to predict from.
+/// Tokens that the model gets. An empty prompt still needs a token to predict from.
 fn tokens_of(prompt: &Prompt, model: &LoadedModel) -> Result<Vec<u32>> {
     let (task, tokenizer) = (model.task(None)?, &model.tokenizer);
     match prompt {

@@ -1,4 +1,4 @@
-//! What a job is, and what it hears and tells while it runs.
+//! A job, and the messages to and from it while it runs.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

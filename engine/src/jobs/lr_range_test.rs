@@ -20,7 +20,7 @@ use crate::training::loss::weighted;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{LrRangeFindings, LrRangePoint, RateRange};
 
-/// What a smoothed loss keeps of the one before.
+/// Share of the previous smoothed loss in the next one.
 const SMOOTHING: f64 = 0.8;
 
 /// The test is over when the smoothed loss is this many times the lowest.
@@ -45,7 +45,7 @@ struct Test {
     curve: Curve,
 }
 
-/// What was found so far.
+/// Findings so far.
 #[derive(Default)]
 struct Curve {
     points: Vec<LrRangePoint>,

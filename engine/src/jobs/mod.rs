@@ -1,4 +1,4 @@
-//! What each command becomes: a job that advances in bounded steps.
+//! One job for each command: it advances in bounded steps.
 
 mod ensemble;
 mod evaluate;

@@ -71,7 +71,7 @@ impl Neighbors {
     }
 }
 
-/// Which index a question needs: that of the weights and, where there are several sites, of those asked about.
+/// Name of the index for a question: that of the weights and, where there are several sites, of those asked about.
 fn index_name(model: &LoadedModel, sites: &[Site]) -> String {
     match &*model.model {
         Model::Causal(_) | Model::Encoder(_) => model.hash.clone(),

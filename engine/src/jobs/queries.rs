@@ -15,7 +15,7 @@ use crate::protocol::{Outcome, Report};
 use crate::session::Session;
 use crate::training::room_for_text;
 
-/// How a question is answered.
+/// The function that answers a question.
 type Answer = Box<dyn FnOnce(&Session, &Outbox) -> Result<Report>>;
 
 /// A question whose answer is one event.

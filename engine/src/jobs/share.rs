@@ -20,7 +20,7 @@ use crate::training::run_folder::{Record, read_checkpoints, read_records, step_o
 const SAMPLES: usize = 3;
 /// Columns of the probe: enough to tell, few enough for a small file.
 const COLUMNS: usize = 64;
-/// What the probe is computed on when the run has no samples.
+/// Texts for the probe when the run has no samples.
 const TEXTS: [&str; 2] = ["The", "1 2 3 4 5 6 7 8"];
 
 pub(super) struct Share {
@@ -86,8 +86,8 @@ fn spread(rows: Vec<Vec<u32>>, width: usize, logits: &[f32]) -> ReferenceLogits 
     ReferenceLogits { rows, columns, logits }
 }
 
-/// What the run of an adapter folder knows: templates, the evaluation of that checkpoint or the best, samples. An adapter
-/// from elsewhere has no run, and none of it.
+/// Adds facts from the run of an adapter folder: templates, the evaluation of that checkpoint or the best, samples. An
+/// adapter from elsewhere has no run, and none of it.
 fn add_run(about: &mut Manifest, adapter: &Path) {
     let Some(run) = adapter.ancestors().take(3).find(|folder| folder.join("config.json").is_file()) else { return };
     let config = files::read_json::<RunConfig>(&run.join("config.json"), Kind::RunRecord, sentence!("config.json"));

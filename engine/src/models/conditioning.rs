@@ -1,4 +1,4 @@
-//! How an adapter conditions a model: keys and values before the text, wherever the model attends.
+//! Conditioning of a model by an adapter: keys and values before the text, wherever the model attends.
 
 use burn::tensor::Tensor;
 
@@ -7,9 +7,9 @@ use crate::models::{ClassHead, WeightOverrides};
 use crate::nn::positions::PositionConvention;
 use crate::nn::{LayerKv, PrefixColumns, past_length};
 
-/// What an adapter gives a model for one batch: keys and values before the text, embeddings for its soft tokens, other
-/// weights. At each site of a prefix one pair per layer, `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without any of
-/// them it is the base model.
+/// An adapter's contribution to a model for one batch: keys and values before the text, embeddings for its soft tokens,
+/// other weights. At each site of a prefix one pair per layer, `[1 or batch, n_kv_heads, n_virtual, d_head]`. Without
+/// any of them it is the base model.
 #[derive(Clone, Debug, Default)]
 pub struct Conditioning {
     /// For [`Site::Encoder`].
@@ -22,7 +22,7 @@ pub struct Conditioning {
     pub soft_prompt: Option<Tensor<2>>,
     /// Weights in place of the model's, or beside them: what [`BaseModel::with_overrides`](super::BaseModel::with_overrides) builds of.
     pub tuned: WeightOverrides,
-    /// What names the class of a text or a token, where a task has classes.
+    /// The head that names the class of a text or a token, where a task has classes.
     pub head: Option<ClassHead>,
     /// Where the text's positions begin.
     pub positions: PositionConvention,

@@ -1,4 +1,4 @@
-//! What all encoders offer: hidden states that see the whole text, and the vector that a classifier of texts reads.
+//! Interface of all encoders: hidden states that see the whole text, and the vector that a classifier of texts reads.
 
 use burn::tensor::Tensor;
 
@@ -9,13 +9,13 @@ use crate::nn::positions::PositionIds;
 
 /// A model that reads a text in both directions, with frozen weights.
 pub trait EncoderModel: Send {
-    /// Its sizes.
+    /// Sizes of the model.
     fn shape(&self) -> &ModelShape;
 
-    /// How its positions count.
+    /// The counting of its positions.
     fn position_ids(&self) -> PositionIds;
 
-    /// Its blocks, as a pass must know them.
+    /// The blocks of the model, as a pass must know them.
     fn stack(&self) -> Stack {
         Stack::only(Site::Encoder, self.shape(), self.position_ids())
     }
@@ -23,7 +23,7 @@ pub trait EncoderModel: Send {
     /// Hidden states of the last layer, `[batch, seq, d_model]`.
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3>;
 
-    /// What a classifier of texts reads, `[batch, d_model]`, from `[batch, seq, d_model]`.
+    /// The vector that a classifier of texts reads, `[batch, d_model]`, from `[batch, seq, d_model]`.
     fn text_vector(&self, hidden: Tensor<3>) -> Tensor<2>;
 
     /// The head that names the token under a mask, if the checkpoint has one.
@@ -35,6 +35,6 @@ pub trait EncoderModel: Send {
     /// Standard deviation of the weights of a fresh head.
     fn initializer_range(&self) -> f64;
 
-    /// What a classifier of texts should know about the checkpoint, in a sentence.
+    /// A notice about the checkpoint for a classifier of texts, in a sentence.
     fn text_notice(&self) -> Option<Sentence>;
 }

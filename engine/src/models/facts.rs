@@ -1,4 +1,4 @@
-//! What methods ask of a model: names and sizes, which a summary has before a weight is read and a loaded model after.
+//! Facts of a model for methods: names and sizes, which a summary has before a weight is read and a loaded model after.
 
 use std::borrow::Cow;
 

@@ -105,7 +105,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Its sizes; the decoder's, where there is an encoder too.
+    /// Sizes of the model; of the decoder, where there is an encoder too.
     pub fn shape(&self) -> &ModelShape {
         match self {
             Self::Causal(model) => model.shape(),
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// How a batch that is read at once counts its positions.
+    /// The counting of positions in a batch that is read at once.
     pub fn position_ids(&self) -> PositionIds {
         match self {
             Self::Causal(model) => model.position_ids(),
@@ -140,7 +140,7 @@ impl Model {
         }
     }
 
-    /// What stands before a target; nothing where there is no source.
+    /// The tokens at the start of a target; none where there is no source.
     pub fn target_start(&self) -> TargetStart {
         match self {
             Self::Causal(_) | Self::Encoder(_) => TargetStart::default(),
@@ -306,11 +306,11 @@ impl<M: CausalModel + ?Sized> KvSource for M {
 
 /// A causal language model with frozen weights.
 pub trait CausalModel: Send {
-    /// Its sizes.
+    /// Sizes of the model.
     fn shape(&self) -> &ModelShape;
 
-    /// How a batch that is read at once counts its positions, in training and evaluation: as transformers' `forward`
-    /// does when it is given none. Generation counts real tokens in every architecture.
+    /// The counting of positions in a batch that is read at once, in training and evaluation: as transformers'
+    /// `forward` counts when it is given none. Generation counts real tokens in every architecture.
     fn position_ids(&self) -> PositionIds {
         PositionIds::Columns
     }
@@ -329,7 +329,7 @@ pub trait CausalModel: Send {
     /// for models that project them to narrower embeddings.
     fn hidden(&self, pass: &mut ForwardPass<'_>) -> Tensor<3>;
 
-    /// Its blocks, as a pass must know them.
+    /// The blocks of the model, as a pass must know them.
     fn stack(&self) -> Stack {
         Stack::only(Site::Decoder, self.shape(), self.position_ids())
     }

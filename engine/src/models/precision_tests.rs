@@ -1,4 +1,4 @@
-//! How the matrices of a model come to the device for products in 16 bits.
+//! Loading of a model's matrices onto the device for products in 16 bits.
 
 use std::collections::BTreeMap;
 use std::path::Path;

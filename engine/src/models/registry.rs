@@ -73,7 +73,7 @@ pub(crate) struct ModelType {
     /// Leads the names of its classes in transformers, where some of them classify: `GPT2` of
     /// `GPT2ForSequenceClassification`.
     pub(crate) class_prefix: Option<&'static str>,
-    /// Its tokenizer's class in transformers, for folders that do not say.
+    /// Class of its tokenizer in transformers, for folders that do not say.
     pub(crate) tokenizer: Option<&'static str>,
 }
 

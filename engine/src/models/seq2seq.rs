@@ -23,26 +23,26 @@ pub struct TargetTokens {
 }
 
 impl TargetTokens {
-    /// What stands before a target that is learned.
+    /// The tokens at the start of a target that is learned.
     pub fn before_labels(&self) -> TargetStart {
         TargetStart { token: self.start.filter(|_| !self.last_starts), first: self.forced_first }
     }
 }
 
-/// What the decoder sees of a source, and of what stands before it.
+/// Keys and values of a source as the decoder sees them, behind those of a prefix.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// Keys and values for each decoder layer that runs, `[batch, n_heads, past + source, d_head]`.
     pub cross: Vec<LayerKv>,
     /// The layer that the first of them are for.
     pub first: usize,
-    /// Which of them each layer sees.
+    /// The mask of the columns that each layer sees.
     pub mask: AttentionMask,
 }
 
 impl Encoded {
-    /// What some layers of the decoder see of an encoded source, `[batch, source, d_model]`, behind what an adapter puts
-    /// before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
+    /// Keys and values of an encoded source, `[batch, source, d_model]`, for some layers of the decoder, behind those
+    /// that an adapter puts before it. `mask` is 1 for its real tokens, `[batch, source]`; `None`: all are.
     pub fn new(
         model: &dyn Seq2SeqModel,
         encoded: Tensor<3>,
@@ -70,7 +70,7 @@ impl Encoded {
         }
     }
 
-    /// What a layer sees.
+    /// Keys and values that a layer sees.
     pub(super) fn at(&self, layer: usize) -> &LayerKv {
         &self.cross[layer - self.first]
     }
@@ -90,7 +90,7 @@ pub trait Seq2SeqModel: Send + Sync {
     /// The tokens that are put in.
     fn target_tokens(&self) -> &TargetTokens;
 
-    /// How sources and targets count their positions when a batch is read at once.
+    /// The counting of positions in sources and targets when a batch is read at once.
     fn position_ids(&self) -> PositionIds {
         PositionIds::Columns
     }
@@ -107,7 +107,7 @@ pub trait Seq2SeqModel: Send + Sync {
         }
     }
 
-    /// What the encoder makes of a source, `[batch, source, d_model]`.
+    /// The encoder's hidden states of a source, `[batch, source, d_model]`.
     fn encode(&self, source: &mut ForwardPass<'_>) -> Tensor<3>;
 
     /// Keys and values of an encoded source for some layers of the decoder, `[batch, n_heads, source, d_head]`.
@@ -156,7 +156,7 @@ pub fn read_source(model: &dyn Seq2SeqModel, mut source: ForwardPass<'_>, condit
     Encoded::new(model, encoded, 0..model.shape().n_layers, None, conditioning)
 }
 
-/// What the decoders have in common: where a layer attends to the source.
+/// Attention of a decoder's layer to the source, common to all decoders.
 pub(super) struct CrossAttention {
     pub(super) query: FrozenLinear,
     /// Keys and values side by side.
@@ -173,7 +173,7 @@ impl CrossAttention {
         keys_and_values(&self.key_value.forward(encoded), &shape)
     }
 
-    /// What the queries of `x` bring from the source, `[batch, seq, d_model]`.
+    /// The output of attention from `x` to the source, `[batch, seq, d_model]`.
     pub(super) fn forward(&self, pass: &mut ForwardPass<'_>, layer: usize, x: Tensor<3>) -> Tensor<3> {
         let mixed = pass.cross_attention(layer, self.query.forward(x), &self.shape);
         pass.cross_attn_out(layer, self.out.forward(mixed))

@@ -24,7 +24,7 @@ pub fn past_length(past: Option<&[LayerKv]>) -> usize {
     past.and_then(<[LayerKv]>::first).map_or(0, |kv| kv.key.dims()[2])
 }
 
-/// What an attention layer looks like, and how it scales and hides its scores.
+/// Sizes of an attention layer, and how it scales and hides its scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttentionShape {
     /// Heads of the query.

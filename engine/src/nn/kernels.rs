@@ -13,7 +13,7 @@ use super::ops::FrozenOps;
 use super::precision::Precision;
 use super::rotary::RotaryShape;
 
-/// What attention reads; the backward reads it again.
+/// Inputs of attention; the backward reads them again.
 #[derive(Clone, Debug)]
 pub(super) struct AttentionInputs<B: BackendTypes> {
     /// `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`, or the queries alone

@@ -17,7 +17,7 @@ pub struct FrozenLinear {
     pub weight: FrozenMatrix,
     /// `[d_out]`
     pub bias: Option<Tensor<1>>,
-    /// What an adapter adds.
+    /// Matrix of low rank that an adapter adds.
     pub low_rank: Option<LowRank>,
 }
 

@@ -1,10 +1,10 @@
-//! What the queries of a layer see: no padding, and of a prefix only what is meant for them.
+//! The columns that the queries of a layer see: no padding, and of a prefix only what is meant for them.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attention::MASK_VALUE;
 
-/// What each layer of a call may see.
+/// The columns that each layer of a call may see.
 #[derive(Clone, Debug, Default)]
 pub struct AttentionMask {
     all: Option<Tensor<2>>,
@@ -17,11 +17,11 @@ pub struct AttentionMask {
 /// Columns of a prefix before a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PrefixColumns<'a> {
-    /// How many.
+    /// Number of columns.
     pub n: usize,
     /// The layers that see them; `None`: all.
     pub layers: Option<&'a [usize]>,
-    /// How many layers there are.
+    /// Number of layers.
     pub n_layers: usize,
 }
 
@@ -75,7 +75,7 @@ impl AttentionMask {
         self.all.as_ref()
     }
 
-    /// What hides an infix from the tokens before it, `[batch, 1, seq, kv]`: a bias for the scores of every layer.
+    /// Bias that hides an infix from the tokens before it, `[batch, 1, seq, kv]`, for the scores of every layer.
     pub fn bias(&self) -> Option<&Tensor<4>> {
         self.bias.as_ref()
     }

@@ -14,7 +14,7 @@ pub struct FrozenMatrix {
     precision: Precision,
 }
 
-/// How a matrix is kept.
+/// The numbers of a matrix as they are kept.
 #[derive(Clone, Debug)]
 enum Storage {
     /// Every number, in f32 or in 16 bits either way, whatever it is multiplied in.

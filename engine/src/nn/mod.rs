@@ -1,5 +1,5 @@
-//! What all models must agree on, and where the time goes: the frozen linear layer, attention over past and text,
-//! norms, rotary positions, activations, the loss at the labels and the optimizer's step.
+//! Operations that all models must agree on, and where the time goes: the frozen linear layer, attention over past and
+//! text, norms, rotary positions, activations, the loss at the labels and the optimizer's step.
 //!
 //! The base model is frozen, so each operation has a backward of its own that saves and computes only what the
 //! gradient of an activation or of a prefix needs. Three layers, from the outside in:

@@ -274,7 +274,7 @@ impl<B: Kernels> Backward<B, 1> for ActivationBackward {
     }
 }
 
-/// What the backward of attention needs: the inputs, the output and the log-sum-exp of each query.
+/// Tensors for the backward of attention: the inputs, the output and the log-sum-exp of each query.
 #[derive(Clone, Debug)]
 struct AttentionState<B: BackendTypes> {
     inputs: AttentionInputs<B>,

@@ -50,7 +50,7 @@ pub fn attention_pattern(
     }
 }
 
-/// What a pattern brings of the values, `[batch, seq, n_heads * d_head]`.
+/// Values mixed by a pattern, `[batch, seq, n_heads * d_head]`.
 pub fn mixed_by(pattern: Tensor<4>, qkv: &Tensor<3>, past: Option<&LayerKv>, shape: &AttentionShape) -> Tensor<3> {
     let [batch, seq, _] = qkv.dims();
     let mixed = pattern.matmul(seen(qkv, past, shape).value); // [batch, n_heads, seq, d_head]

@@ -21,7 +21,7 @@ pub enum PositionConvention {
     Infix,
 }
 
-/// How positions count.
+/// Counting of positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionIds {
     /// Every column counts, padding too: transformers' `forward` without position ids.
@@ -38,9 +38,9 @@ pub enum PositionIds {
 /// The positions that slots take from a text.
 #[derive(Clone, Copy, Debug)]
 pub enum PositionOffset<'a> {
-    /// So many before it.
+    /// Number of positions before the text.
     Before(usize),
-    /// So many before a column of each row.
+    /// Number of positions before a column of each row.
     From(usize, &'a [usize]),
 }
 
@@ -86,7 +86,7 @@ pub fn positions(
     Tensor::from_data(TensorData::new(positions, [batch, seq]), device)
 }
 
-/// Which tokens of a text may be seen, `[batch, seq]`; `None` if all may.
+/// Mask of the tokens of a text that may be seen, `[batch, seq]`; `None` if all may.
 pub fn real_tokens(mask: &[f32], shape: [usize; 2], device: &Device) -> Option<Tensor<2>> {
     let all = mask.iter().all(|&visible| visible > 0.0);
     (!all).then(|| Tensor::from_data(TensorData::new(mask.to_vec(), shape), device))

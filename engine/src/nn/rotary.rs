@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::ops::FrozenOps;
 
-/// Which part of a fused projection is turned.
+/// The part of a fused projection that is turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RotaryShape {
     /// Heads from the left: those of queries and keys.
@@ -21,7 +21,7 @@ pub(super) struct RotaryShape {
     pub(super) neighbors: bool,
 }
 
-/// How fast each pair of numbers turns, and which heads do.
+/// Frequencies by which pairs of numbers turn, and the heads that do.
 #[derive(Clone, Debug)]
 pub struct Rotary {
     frequencies: Tensor<1>,

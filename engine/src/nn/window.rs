@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use super::attention::MASK_VALUE;
 
-/// Which layers see only the last columns, and how many.
+/// The layers that see only the last columns, and the number of those columns.
 ///
 /// Columns are counted as they lie in the keys: the slots of a prefix, what a cache holds, and padding too. So a token
 /// that is far enough behind a prefix does not see it, as in transformers with PEFT.
@@ -18,8 +18,8 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// What hides the columns that are too far back, `[1, 1, seq, n_past + seq]`: a bias for the scores, made once and
-    /// used by every layer with the window. `None` if nothing is that far back.
+    /// Bias for the scores that hides columns too far back, `[1, 1, seq, n_past + seq]`: made once and used by every
+    /// layer with the window. `None` if nothing is that far back.
     pub fn bias(&self, seq: usize, n_past: usize, device: &Device) -> Option<Tensor<4>> {
         let kv = n_past + seq;
         if kv <= self.columns {
@@ -32,7 +32,7 @@ impl SlidingWindow {
         Some((query - key).clamp(0.0, 1.0) * MASK_VALUE)
     }
 
-    /// How many layers have the window.
+    /// Number of layers that have the window.
     pub fn n_layers(&self) -> usize {
         self.layers.iter().filter(|&&windowed| windowed).count()
     }

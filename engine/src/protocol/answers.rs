@@ -1,4 +1,4 @@
-//! What is answered about models, rows and adapters, and what these say.
+//! Answers about models, rows and adapters, and about their outputs.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::config::{LoraConfig, MethodConfig, Task};
 use crate::nn::positions::PositionConvention;
 use crate::training::ClassificationMetrics;
 
-/// How often several adapters are right, each and by their majority. A text is right when it is the wanted one, without
-/// spaces around it; the accuracy is then the share of such texts.
+/// Metrics of several adapters, each and by their majority. A text is right when it is the wanted one, without spaces
+/// around it; the accuracy is then the share of such texts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnsembleReport {
     /// Of each adapter, in the order they were named.
@@ -36,12 +36,12 @@ impl EnsembleReport {
     }
 }
 
-/// What is answered to one row.
+/// The answers to one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnsembleRow {
     /// From 1, as the file counts.
     pub row: usize,
-    /// What was wanted.
+    /// The wanted answer.
     pub reference: String,
     /// Of each adapter.
     pub answers: Vec<String>,
@@ -54,7 +54,7 @@ pub struct EnsembleRow {
 pub struct GeneratedStream {
     /// The whole continuation.
     pub text: String,
-    /// Its tokens.
+    /// Tokens of the text.
     pub tokens: Vec<u32>,
     /// Short hash of the adapter, or of nothing for the base.
     pub adapter_hash: String,
@@ -64,7 +64,7 @@ pub struct GeneratedStream {
     pub elapsed_secs: f64,
     /// Of the text, in nats; sampling and penalties do not count.
     pub log_probability: f64,
-    /// What beam search returns, the text above first; empty without it.
+    /// The texts of beam search, the one above first; empty without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beams: Vec<GeneratedBeam>,
 }
@@ -74,20 +74,20 @@ pub struct GeneratedStream {
 pub struct GeneratedBeam {
     /// The continuation.
     pub text: String,
-    /// Its tokens.
+    /// Tokens of the text.
     pub tokens: Vec<u32>,
-    /// What it is worth, in nats: its log-probability divided by its length to the power of the length penalty.
+    /// The beam's score, in nats: its log-probability divided by its length to the power of the length penalty.
     pub score: f32,
 }
 
-/// What an adapter is that somebody sent.
+/// Facts about an adapter that somebody sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdapterFacts {
     /// The file or folder.
     pub path: PathBuf,
     /// A sentence on what was found.
     pub sentence: Sentence,
-    /// What it is, as far as its files say how it was trained.
+    /// The adapter's method, as far as its files say how it was trained.
     pub method: MethodConfig,
     /// Matrices of low rank beside that.
     pub lora: Option<LoraConfig>,
@@ -95,7 +95,7 @@ pub struct AdapterFacts {
     pub n_virtual: usize,
     /// Where the text's positions begin.
     pub positions: PositionConvention,
-    /// What it was trained for.
+    /// The task that it was trained for.
     pub task: Task,
     /// Names of the classes, where there are some.
     pub classes: Vec<String>,
@@ -104,7 +104,7 @@ pub struct AdapterFacts {
     pub tasks: Vec<String>,
     /// Why it is for another model than the one it is held against, though its shapes fit.
     pub other_base: Option<Sentence>,
-    /// What a file of ours says beside its numbers.
+    /// Manifest of a file of ours, beside its numbers.
     pub about: Option<Box<Manifest>>,
 }
 
@@ -124,7 +124,7 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
-    /// What the probe says of the adapter.
+    /// The probe's verdict on the adapter.
     pub fn verdict(&self) -> ProbeVerdict {
         match self.from_sender {
             Some(difference) if difference <= self.tolerance => ProbeVerdict::AsTheSender,
@@ -135,7 +135,7 @@ impl ProbeReport {
     }
 }
 
-/// What a probe says of an adapter.
+/// The verdict of a probe on an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeVerdict {

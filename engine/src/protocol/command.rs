@@ -1,4 +1,4 @@
-//! What is asked of the engine.
+//! Commands to the engine.
 
 use std::path::PathBuf;
 
@@ -16,12 +16,12 @@ use crate::training::{InitComparisonPlan, RateRange};
 pub struct Command {
     /// The job that begins, or that is to pause, go on, stop or write a checkpoint.
     pub job: JobId,
-    /// What is asked.
+    /// The request.
     #[serde(flatten)]
     pub ask: Ask,
 }
 
-/// What the engine can be asked for.
+/// A request that the engine answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
@@ -38,18 +38,18 @@ pub enum Ask {
         model: PathBuf,
         /// The rows and their templates.
         data: DataConfig,
-        /// What is learned of a row; `None` is what the model does.
+        /// The task that is learned of a row; `None` is the model's own.
         task: Option<Task>,
         /// Prefix length, which takes positions.
         n_virtual: usize,
-        /// How many rows.
+        /// Number of rows.
         rows: usize,
     },
     /// Train a run in its folder, or go on with it: `Report::Phase` … `Report::Finished`.
     Train {
         /// The run's folder; it is made if need be.
         folder: PathBuf,
-        /// What to compute.
+        /// Configuration of the run.
         config: Box<RunConfig>,
         /// Go on from the last checkpoint. Refused with `Report::Changed` when rows, split, tokenizer or order are no longer
         /// those that the run began with.
@@ -59,7 +59,7 @@ pub enum Ask {
     ResumeOnOthers {
         /// The run's folder.
         folder: PathBuf,
-        /// What to compute.
+        /// Configuration of the run.
         config: Box<RunConfig>,
     },
     /// Try learning rates from low to high on the first steps of a run: `Report::LrRangeStep` …, `Report::LrRange`.
@@ -68,7 +68,7 @@ pub enum Ask {
     TestLrRange {
         /// The run; its own rate and schedule are not used.
         config: Box<RunConfig>,
-        /// Which rates.
+        /// The rates to try.
         range: RateRange,
     },
     /// Hold initial values against each other on the first steps of a run: `Report::InitStep` and `Report::InitScore`
@@ -77,7 +77,7 @@ pub enum Ask {
     CompareInits {
         /// The run; its own initial values and seed are not used, but for how the rows are split.
         config: Box<RunConfig>,
-        /// Which initial values, how often and how long.
+        /// The initial values to compare, with seeds and steps.
         plan: InitComparisonPlan,
     },
     /// Stop stepping a job until [`Ask::Continue`]; other jobs go on.
@@ -96,13 +96,13 @@ pub enum Ask {
         model: PathBuf,
         /// Where it is computed.
         device: DeviceChoice,
-        /// In what.
+        /// Precision of the computation.
         precision: Precision,
         /// Adapter folder; `None` is the base model.
         adapter: Option<PathBuf>,
         /// All rows of `data.train` are scored.
         data: DataConfig,
-        /// What is learned of a row; `None` is what the adapter was trained for, or what the model does.
+        /// The task that is learned of a row; `None` is that of the adapter, or the model's own.
         task: Option<Task>,
     },
     /// Let several adapters answer the rows of a dataset and count the majority: answered by `Report::Ensemble`.
@@ -155,7 +155,7 @@ pub enum Ask {
         model: PathBuf,
         /// Where those are computed.
         device: DeviceChoice,
-        /// What its sender says of it; empty is nothing.
+        /// The sender's words on it; empty is nothing.
         card: String,
         /// Whether a few rows of the validation data go along, with what the adapter says of them.
         with_samples: bool,
@@ -164,14 +164,14 @@ pub enum Ask {
     },
     /// Look at an adapter of any form, a file or a folder: answered by `Report::Inspected`.
     Inspect {
-        /// What was sent.
+        /// The file or folder that was sent.
         adapter: PathBuf,
         /// The base model it is held against; without one, only what says its own sizes can be looked at.
         model: Option<PathBuf>,
     },
     /// Read an adapter of any form into a run folder: answered by `Report::Written`.
     Import {
-        /// What was sent, a file or a folder.
+        /// The file or folder that was sent.
         adapter: PathBuf,
         /// The base model it belongs to; shapes are checked against it, and the fingerprint if the sender gave one.
         model: PathBuf,
@@ -182,7 +182,7 @@ pub enum Ask {
     },
     /// Compute a few logits with an adapter of any form: answered by `Report::Probed`.
     Probe {
-        /// What was sent, or an adapter folder.
+        /// The file or folder that was sent, or an adapter folder.
         adapter: PathBuf,
         /// Model folder.
         model: PathBuf,

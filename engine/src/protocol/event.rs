@@ -1,4 +1,4 @@
-//! What the engine tells.
+//! Events that the engine sends.
 
 use std::path::PathBuf;
 
@@ -21,12 +21,12 @@ use crate::training::{
 pub struct Event {
     /// The job, by the name its sender chose.
     pub job: JobId,
-    /// What is told.
+    /// The report.
     #[serde(flatten)]
     pub what: Report,
 }
 
-/// What the engine tells of a job. As JSON it is one flat object, `{"event":"step","step":1,"loss":…}`.
+/// The engine's report on a job. As JSON it is one flat object, `{"event":"step","step":1,"loss":…}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Report {
@@ -39,14 +39,14 @@ pub enum Report {
     Model(Box<ModelSummary>),
     /// Rows as training would see them.
     Preview(Box<DataPreview>),
-    /// What a job is doing before and between its steps.
+    /// The phase of a job before and between its steps.
     Phase(Phase),
     /// A training run knows its extent.
     #[serde(rename = "started")]
     RunStarted(Box<RunFacts>),
     /// A run was not resumed because it began with something else; [`Report::Failed`] follows.
     Changed {
-        /// What is no longer as it was, each in words.
+        /// Differences from the beginning of the run, each in words.
         differences: Vec<Sentence>,
     },
     /// One optimizer step is done.
@@ -61,7 +61,7 @@ pub enum Report {
     CheckpointWritten {
         /// The step it belongs to.
         step: usize,
-        /// Its folder, which holds an adapter in PEFT's format.
+        /// The checkpoint's folder, which holds an adapter in PEFT's format.
         folder: PathBuf,
         /// The best validation loss so far belongs to it.
         best: bool,
@@ -91,7 +91,7 @@ pub enum Report {
     },
     /// A job came to its end.
     Finished {
-        /// How.
+        /// The job's outcome.
         outcome: Outcome,
     },
     /// A job ended with an error.
@@ -103,14 +103,14 @@ pub enum Report {
     },
     /// One more piece of a stream.
     Token {
-        /// Which stream.
+        /// Index of the stream.
         stream: usize,
-        /// What it adds; empty while a character is incomplete.
+        /// The text that it adds; empty while a character is incomplete.
         text: String,
     },
-    /// What a stream with beams says so far.
+    /// The best text so far of a stream with beams.
     BestBeam {
-        /// Which stream.
+        /// Index of the stream.
         stream: usize,
         /// The whole text, instead of what was said before.
         text: String,
@@ -125,14 +125,14 @@ pub enum Report {
         /// Nats per labeled token.
         #[serde(deserialize_with = "crate::number::or_nan")]
         loss: f64,
-        /// Its exponential.
+        /// The exponential of the loss.
         #[serde(deserialize_with = "crate::number::or_nan")]
         perplexity: f64,
         /// Labeled tokens.
         tokens: usize,
         /// Rows.
         rows: usize,
-        /// How often the predictions are right, where there are some.
+        /// Metrics of the predictions, where there are some.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         figures: Option<ClassificationMetrics>,
     },
@@ -152,14 +152,14 @@ pub enum Report {
         /// The folder, or the file.
         folder: PathBuf,
     },
-    /// What an adapter is.
+    /// Facts about an adapter.
     Inspected(Box<AdapterFacts>),
     /// An adapter was probed.
     #[serde(rename = "probe")]
     Probed(ProbeReport),
 }
 
-/// What a job is doing before and between its steps.
+/// A phase of a job before and between its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 pub enum Phase {
@@ -194,7 +194,7 @@ pub enum Phase {
     Generating,
 }
 
-/// How a job ended.
+/// The outcome of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

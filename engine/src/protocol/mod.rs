@@ -1,4 +1,4 @@
-//! What is asked of the engine, and what it answers: one enum each way, [`Ask`] and [`Report`].
+//! Requests to the engine and its answers: one enum each way, [`Ask`] and [`Report`].
 //!
 //! A [`Command`] carries the [`JobId`] its sender chose; every [`Event`] about that job carries it back, so that late
 //! news of a stopped job can be dropped. Events stay small: ids, scalars, pieces of text. Both are data (serde), so that

@@ -1,4 +1,4 @@
-//! What commands ask for.
+//! Contents of larger commands.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct GenerateRequest {
     pub model: PathBuf,
     /// Where it is computed.
     pub device: DeviceChoice,
-    /// In what.
+    /// Precision of the computation.
     pub precision: Precision,
     /// The streams, in order; `stream` of [`Report::Token`](crate::protocol::Report::Token) counts them from 0.
     pub streams: Vec<Stream>,
@@ -29,7 +29,7 @@ pub struct GenerateRequest {
 /// One text to continue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
-    /// What is continued.
+    /// The text or source to continue.
     pub prompt: Prompt,
     /// Folder with `adapter_config.json`; `None` is the base model.
     pub adapter: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub struct Stream {
     pub task: Option<String>,
 }
 
-/// What is to be continued.
+/// A prompt to be continued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
@@ -47,9 +47,9 @@ pub enum Prompt {
     Text(String),
     /// A source, to be put into a prompt template.
     Source {
-        /// What stands for `source` in the template.
+        /// The text for `source` in the template.
         text: String,
-        /// What stands for columns of a row in it, by their names.
+        /// The texts for columns of a row in it, by their names.
         columns: BTreeMap<String, String>,
         /// As in [`DataConfig::prompt_template`].
         template: String,

@@ -1,4 +1,4 @@
-//! What is asked and told survives a wire.
+//! Commands and events survive a wire.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

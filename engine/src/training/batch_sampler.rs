@@ -1,4 +1,4 @@
-//! Which rows a step sees: their place in the data follows from seed and step alone.
+//! The rows of each step: their place in the data follows from seed and step alone.
 
 use std::ops::Range;
 
@@ -37,7 +37,7 @@ impl BatchSampler {
     }
 }
 
-/// Which forward passes of the whole run make the step that follows `done` others; an epoch has `per_epoch`.
+/// Forward passes of the whole run that make the step after `done` others; an epoch has `per_epoch`.
 fn passes(done: usize, (accumulation, end): (usize, EpochEnd), per_epoch: usize) -> Range<usize> {
     match end {
         EpochEnd::NextEpoch => done * accumulation..(done + 1) * accumulation,

@@ -33,7 +33,7 @@ pub struct CheckpointState {
     pub evaluated: Option<usize>,
     /// SHA-256 of the base weights.
     pub model_hash: String,
-    /// What else the run is made of; `None` in checkpoints of older versions.
+    /// Origin of the run beside its weights; `None` in checkpoints of older versions.
     #[serde(default)]
     pub origin: Option<Origin>,
 }

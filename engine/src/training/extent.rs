@@ -1,4 +1,4 @@
-//! How far a run goes: steps, epochs, and the room for text beside the prefix.
+//! The extent of a run: steps, epochs, and the room for text beside the prefix.
 
 use crate::config::{EpochEnd, MethodConfig, RunConfig};
 use crate::error::{EngineError, Result};

@@ -74,7 +74,7 @@ pub(super) fn backward(
     Ok((loss, seams.backward(device)))
 }
 
-/// What enters each block but the first of a stack, which makes its own of the tokens.
+/// Inputs of each block but the first of a stack, which makes its own of the tokens.
 struct Entered {
     /// Of an encoder before the decoder, and what it made.
     encoder: Option<(Vec<Tensor<3>>, Tensor<3>)>,
@@ -112,7 +112,7 @@ impl Pass<'_> {
         Ok(Entered { encoder: Some((source, encoded)), resids })
     }
 
-    /// What each of the first blocks of a stack makes.
+    /// Outputs of the first blocks of a stack.
     fn blocks(
         &self,
         side: Site,

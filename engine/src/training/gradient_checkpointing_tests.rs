@@ -49,7 +49,7 @@ fn case(name: &str) -> (BaseModel, Device) {
     load(models().iter().find(|model| model.parent().unwrap().ends_with(name)).unwrap())
 }
 
-/// What is trained, with a name for what goes wrong.
+/// The methods to train, each with a name for error messages.
 pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartSpec>)> {
     let prefix = |sites: &[Site], config: &PrefixConfig| -> Vec<PartSpec> {
         let sites = model.sites().into_iter().filter(|(site, _)| sites.contains(site));
@@ -119,7 +119,7 @@ fn last_site(model: &BaseModel) -> Site {
     if matches!(**model, Model::Encoder(_)) { Site::Encoder } else { Site::Decoder }
 }
 
-/// What the model can learn, with one of each kind of loss among the architectures.
+/// Tasks that the model can learn, with one of each kind of loss among the architectures.
 pub(super) fn tasks(model: &BaseModel) -> Vec<Task> {
     match &**model {
         Model::Causal(_) => vec![Task::Causal],

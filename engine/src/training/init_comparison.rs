@@ -1,11 +1,11 @@
-//! What an init comparison holds against each other, and what comes of it.
+//! The plan of an init comparison, its scores and its result.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::PrefixInit;
 use crate::error::Failure;
 
-/// What an init comparison holds against each other.
+/// The plan of an init comparison.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitComparisonPlan {
     /// Initial values.
@@ -29,7 +29,7 @@ impl Default for InitComparisonPlan {
 /// A step of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitStep {
-    /// Which of the plan's starts.
+    /// Index of the start in the plan.
     pub start: usize,
     /// The seed of the trial.
     pub seed: u64,
@@ -40,10 +40,10 @@ pub struct InitStep {
     pub loss: f64,
 }
 
-/// How good a trial is.
+/// The score of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitScore {
-    /// Which of the plan's starts.
+    /// Index of the start in the plan.
     pub start: usize,
     /// The seed of the trial.
     pub seed: u64,
@@ -56,12 +56,12 @@ pub struct InitScore {
     pub failure: Option<Failure>,
 }
 
-/// How good a start is over the seeds.
+/// The scores of a start over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitRow {
-    /// Which of the plan's starts.
+    /// Index of the start in the plan.
     pub start: usize,
-    /// Its name.
+    /// The start's initial values.
     pub init: PrefixInit,
     /// Validation loss before the first step.
     pub before: Option<Spread>,
@@ -94,7 +94,7 @@ impl Spread {
     }
 }
 
-/// What the scores so far say of each start of a plan: the lowest loss after the last step first, those that diverged
+/// Ranks the starts of a plan by the scores so far: the lowest loss after the last step first, those that diverged
 /// behind those that did not.
 pub fn rank(plan: &InitComparisonPlan, scores: &[InitScore]) -> Vec<InitRow> {
     let row = |(start, init): (usize, &_)| {

@@ -1,4 +1,4 @@
-//! What a run is trained on, before anything of it is trained or written: model, rows, plan and initial values.
+//! Inputs of a run, before anything of it is trained or written: model, rows, plan and initial values.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::training::extent::room_for_text;
 use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
 
-/// What a run is trained on.
+/// Inputs of a run.
 pub(crate) struct RunInputs {
     pub(crate) spec: AdapterSpec,
     pub(crate) model: Rc<LoadedModel>,
@@ -25,7 +25,7 @@ pub(crate) struct RunInputs {
 /// Opens an adapter of any form for a model: files are known above.
 pub(crate) type OpenAdapter = fn(&Path, &BaseModel) -> Result<AdapterState>;
 
-/// What is being made ready.
+/// The part of a run that is being made ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preparation {
     /// Rows are read and tokenized.
@@ -119,7 +119,7 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
     Ok(())
 }
 
-/// Which score of the checkpoint's own head each class has. The error says why it is not used, if it has one.
+/// Index of each class among the scores of the checkpoint's own head. The error says why none is used, if it has one.
 pub(super) fn own_scores(
     asked: HeadInit,
     model: &LoadedModel,

@@ -1,4 +1,4 @@
-//! What a learning rate range test tries and finds.
+//! Learning rates of a range test, and its findings.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub struct RateRange {
     pub from: f64,
     /// The highest.
     pub to: f64,
-    /// How many, each for one step.
+    /// Number of rates, each for one step.
     pub steps: usize,
 }
 
@@ -27,12 +27,12 @@ pub struct LrRangePoint {
     /// The loss before it, in the units of a run's.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub loss: f64,
-    /// Its mean with those before it.
+    /// Mean of the loss with those before it.
     #[serde(deserialize_with = "crate::number::or_nan")]
     pub smoothed: f64,
 }
 
-/// What a range test suggests.
+/// The rates that a range test suggests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LrRangeFindings {
     /// The rate where the smoothed loss falls fastest; `None` if it never falls.

@@ -1,4 +1,4 @@
-//! How often predicted classes are right: accuracy, F1 over classes, F1 over entities.
+//! Metrics of predicted classes: accuracy, F1 over classes, F1 over entities.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub struct MetricAccumulator {
 /// The labels of a row.
 #[derive(Clone, Debug, Default)]
 struct TallyRow {
-    /// Its index among the examples.
+    /// Index of the row among the examples.
     row: usize,
     /// Label and prediction, place by place.
     pairs: Vec<(i32, i32)>,

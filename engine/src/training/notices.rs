@@ -1,4 +1,4 @@
-//! What a run is told about before its first step, a sentence each.
+//! Notices before the first step of a run, a sentence each.
 
 use crate::config::{HeadRecord, RunConfig, Task, TaskRecord};
 use crate::data::DataReport;
@@ -8,7 +8,7 @@ use crate::nn::SlidingWindow;
 use crate::training::inputs::own_scores;
 use crate::{Sentence, sentence};
 
-/// What is odd about the rows, a sentence each.
+/// Oddities of the rows, a sentence each.
 pub(crate) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     let longest = report.lengths.iter().max().map_or(0, |&tokens| (tokens as usize).min(report.max_tokens));
@@ -25,7 +25,7 @@ pub(crate) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
     sentences
 }
 
-/// What the head begins with, and what is drawn because the checkpoint does not have it, a sentence each.
+/// Notices on the head's initial values, and on those drawn because the checkpoint does not have them, a sentence each.
 pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
     if !task.task.has_classes() {
         return Vec::new();

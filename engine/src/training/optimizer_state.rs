@@ -1,4 +1,4 @@
-//! What an optimizer remembers of one parameter, and what it makes of a gradient.
+//! The memory of an optimizer for one parameter, and the steps that it makes of gradients.
 //!
 //! AdamW, Adam and SGD as torch.optim computes them, Adafactor as huggingface/transformers:
 //! src/transformers/optimization.py does, with the rate given from outside.
@@ -9,18 +9,18 @@ use crate::config::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
 use crate::error::Result;
 use crate::nn::{AdamW, adamw_step};
 
-/// What an optimizer remembers of one parameter.
+/// The memory of an optimizer for one parameter.
 #[derive(Clone, Debug)]
 pub struct OptimizerState(Vec<StateTensor>);
 
 /// One tensor of a memory.
 #[derive(Clone, Debug)]
 pub struct StateTensor {
-    /// What it is: `first`, `second`, `squares`, `rows`, `columns`, `momentum`.
+    /// Kind of the tensor: `first`, `second`, `squares`, `rows`, `columns`, `momentum`.
     pub kind: &'static str,
-    /// Its shape.
+    /// Shape of the tensor.
     pub shape: Vec<usize>,
-    /// Its numbers, flat, on the device.
+    /// Numbers of the tensor, flat, on the device.
     pub value: Tensor<1>,
 }
 
@@ -50,7 +50,7 @@ impl OptimizerState {
         kept(optimizer, shape).into_iter().map(one).collect::<Result<_>>().map(Self)
     }
 
-    /// What a checkpoint keeps.
+    /// The tensors that a checkpoint keeps.
     pub fn tensors(&self) -> &[StateTensor] {
         &self.0
     }
@@ -162,7 +162,7 @@ pub(super) fn take(tensor: &mut Tensor<1>) -> Tensor<1> {
     std::mem::replace(tensor, Tensor::empty([0], &device))
 }
 
-/// What is remembered of a parameter, by kind and shape.
+/// The tensors remembered of a parameter, by kind and shape.
 fn kept(optimizer: &OptimizerConfig, shape: &[usize]) -> Vec<(&'static str, Vec<usize>)> {
     let all = || shape.to_vec();
     match optimizer {

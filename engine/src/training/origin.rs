@@ -1,5 +1,5 @@
-//! What a run is made of beside its weights: a continuation on other rows, another split or another tokenizer is neither the
-//! run it began as nor the one it would be.
+//! The origin of a run beside its weights: a continuation on other rows, another split or another tokenizer is neither
+//! the run it began as nor the one it would be.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::loaded_model::LoadedModel;
 use crate::weights::hex;
 use crate::{Sentence, sentence};
 
-/// What `config.json` says of who wrote it, not of what is computed.
+/// Keys of `config.json` that say who wrote it, not what is computed.
 const OF_NO_EFFECT: [&str; 2] = ["transformers_version", "_name_or_path"];
 
 /// Digests of what a run learns from and by, kept in every checkpoint.
@@ -41,7 +41,7 @@ pub struct Origin {
 /// Rows in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rows {
-    /// How many.
+    /// Number of rows.
     pub count: usize,
     /// SHA-256 of prompts and targets, as the templates write them.
     pub texts: String,
@@ -94,7 +94,7 @@ impl Origin {
         })
     }
 
-    /// What is no longer as it was, each in words; what follows from a difference named before is not named again.
+    /// The differences, each in words; one that follows from a difference named before is not named again.
     pub fn differences(&self, now: &Self) -> Vec<Sentence> {
         let mut found = Vec::new();
         for (which, then, now) in [

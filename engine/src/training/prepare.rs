@@ -1,4 +1,4 @@
-//! What a run needs before its first step: its inputs, and initial values or a checkpoint to go on from.
+//! Preparation of a run before its first step: its inputs, and initial values or a checkpoint to go on from.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -22,11 +22,11 @@ pub(crate) struct PreparedRun {
     pub(crate) trainer: Trainer,
     pub(crate) state: CheckpointState,
     pub(crate) total_steps: usize,
-    /// What is to be said about it, a sentence each.
+    /// Notices about the run, a sentence each.
     pub(crate) notices: Vec<Sentence>,
 }
 
-/// How a run begins.
+/// The beginning of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning {
     /// Anew.

@@ -1,4 +1,4 @@
-//! What a run tells of itself while it goes on.
+//! Reports of a run while it goes on.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct RunFacts {
     pub truncated_rows: usize,
     /// Rows skipped because nothing in them could be learned.
     pub skipped_rows: usize,
-    /// What is learned of a row.
+    /// The task that is learned of a row.
     #[serde(default)]
     pub task: Task,
     /// Names of the classes, where there are some.
@@ -77,12 +77,12 @@ pub struct EvaluationReport {
     pub best: bool,
     /// Wall-clock seconds.
     pub elapsed_secs: f64,
-    /// How often the predictions are right, where there are some.
+    /// Metrics of the predictions, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<ClassificationMetrics>,
 }
 
-/// How often predicted classes or tokens are right, 0 to 1.
+/// Rates at which predicted classes or tokens are right, 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassificationMetrics {
     /// Share of the labels.
@@ -104,7 +104,7 @@ pub struct ClassificationMetrics {
 /// The figures of one of several datasets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedMetrics {
-    /// What it is called.
+    /// Name of the dataset.
     pub name: String,
     /// On its rows alone.
     #[serde(flatten)]
@@ -120,8 +120,8 @@ pub struct SampleReport {
     pub row: usize,
     /// The prompt.
     pub prompt: String,
-    /// What the row wants.
+    /// The target of the row.
     pub reference: String,
-    /// What the model says.
+    /// The model's answer.
     pub text: String,
 }

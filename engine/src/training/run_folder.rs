@@ -141,7 +141,7 @@ impl RunFolder {
     /// Fills a folder of the run's, such as `adapter`: it is whole or not there.
     ///
     /// # Errors
-    /// What `fill` refuses, or the run's folder is gone.
+    /// Those of `fill`, or the run's folder is gone.
     pub fn write_folder(&self, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         files::write_folder(&self.path.join(name), fill)
     }
@@ -151,7 +151,7 @@ impl RunFolder {
         format!("step-{step:06}")
     }
 
-    /// Which checkpoints there are; none if the file is missing.
+    /// The list of checkpoints; empty if the file is missing.
     ///
     /// # Errors
     /// The file is damaged.
@@ -209,7 +209,7 @@ pub fn sweep(run: &Path) -> Result<()> {
     ["", "checkpoints", "adapter", "initial"].iter().try_for_each(|part| files::sweep(&run.join(part)))
 }
 
-/// What becomes of checkpoints that are neither the newest nor the best.
+/// The fate of checkpoints that are neither the newest nor the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
     /// Their adapter stays, for looking at.
@@ -224,7 +224,7 @@ pub fn step_of(name: &str) -> Option<usize> {
     if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
 }
 
-/// Which checkpoints the folder of a run holds, by step.
+/// The checkpoints in the folder of a run, by step.
 ///
 /// # Errors
 /// The file is damaged, or names what is no checkpoint.
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(run.checkpoints().unwrap().all, names);
     }
 
-    /// What a stranger may write where the name of a checkpoint is expected, and what stands around the run.
+    /// Texts that a stranger may write where the name of a checkpoint is expected, and names that stand around the run.
     const HOSTILE: [&str; 9] = [
         "../../victim",
         "step-1/../../victim",

@@ -1,4 +1,4 @@
-//! What the model says about validation rows at each evaluation: a loss curve is not quality.
+//! The model's answers to validation rows at each evaluation: a loss curve is not quality.
 
 use std::rc::Rc;
 

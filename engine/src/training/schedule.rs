@@ -1,4 +1,4 @@
-//! How the learning rate moves.
+//! The learning rate over the steps of a run.
 //! Equal to huggingface/transformers: src/transformers/optimization.py.
 
 use std::f64::consts::PI;

@@ -17,15 +17,15 @@ use crate::training::optimizer_state::{OptimizerState, take};
 
 /// An adapter in training with its optimizer.
 pub struct Trainer {
-    /// What is trained.
+    /// The trained adapter.
     pub adapter: Adapter,
     /// Steps done.
     pub step: usize,
-    /// What becomes of a gradient.
+    /// The optimizer that is applied to the gradients.
     pub optimizer: OptimizerConfig,
-    /// What its weight decay shrinks.
+    /// The parameters that its weight decay shrinks.
     pub weight_decay_on: WeightDecayOn,
-    /// What the optimizer keeps of each parameter, in their order.
+    /// The optimizer's memory of each parameter, in the parameters' order.
     pub optimizer_state: Vec<OptimizerState>,
     /// Whether blocks are run again in the backward pass, so that the forward pass keeps nothing but what enters them.
     pub gradient_checkpointing: bool,

@@ -21,7 +21,7 @@ pub(super) struct Array {
     pub(super) values: Values,
 }
 
-/// Its numbers.
+/// Numbers of an array.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Values {
     Floats(Vec<f32>),
@@ -58,12 +58,12 @@ pub(super) struct Facts {
     pub(super) scheduled_training: Scheduled,
     /// Absent where nothing is generated.
     pub(super) generation_options: Option<Generation>,
-    /// What was found out while the case was made.
+    /// Findings from the making of the case.
     #[serde(default)]
     pub(super) notes: serde_json::Value,
 }
 
-/// How many of the logits a case keeps for each position: a number, or "all".
+/// Number of logits that a case keeps for each position: a number, or "all".
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Columns {
@@ -189,7 +189,7 @@ pub(super) struct Case {
     pub(super) folder: PathBuf,
     pub(super) facts: Facts,
     pub(super) arrays: Arrays,
-    /// What is learned.
+    /// The task that is learned.
     pub(super) task: Task,
 }
 

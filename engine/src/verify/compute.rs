@@ -1,4 +1,4 @@
-//! What a case asks for, computed with the parts that training and generation use.
+//! Computation of a case's results with the parts that training and generation use.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl Setup<'_> {
         Ok(values.to_vec())
     }
 
-    /// What the reference calls a parameter while it trains.
+    /// Name of a parameter in the reference while it trains.
     fn name(&self, part: &PartSpec, name: &str) -> String {
         let lora = self.spec.lora();
         let is_plain = self.is_plain;
@@ -209,7 +209,7 @@ impl Setup<'_> {
         Ok(TokenBatch { rows, batch, seq, tokens, mask, labels, types, source: None, task })
     }
 
-    /// What stands in a target where there is no label, and behind a text that ended.
+    /// Token that stands in a target where there is no label, and behind a text that ended.
     fn padding(&self) -> Result<i32> {
         let path = self.case.folder.join("model/config.json");
         let text = files::read_to_string(&path, Kind::Settings)?;
@@ -366,8 +366,8 @@ impl Setup<'_> {
         Ok(())
     }
 
-    /// What beam search returns for each row, and its scores. Behind a text is padding, or the end token where the model
-    /// knows none, as in transformers.
+    /// Adds the texts that beam search returns for each row, and their scores. Behind a text is padding, or the end
+    /// token where the model knows none, as in transformers.
     fn search(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! What a case trains: the plan of its method, as its files say it.
+//! The plan of the method that a case trains, as its files say it.
 
 use crate::adapters::formats::peft::{name_in_training, prompt_encoder};
 use crate::adapters::{AdapterSpec, AdapterState, PartSpec, PrefixShape, PromptEncoderShape, formats, plan};
@@ -22,7 +22,7 @@ pub(super) fn adapter(case: &Case, model: &BaseModel) -> Result<Option<AdapterSt
     adapter.placed(model).map(Some)
 }
 
-/// What a case trains, by its files and its trainable tensors; nothing where it has no such tensors.
+/// Plan of what a case trains, by its files and its trainable tensors; nothing where it has no such tensors.
 pub(super) fn spec_of(case: &Case, model: &BaseModel, adapter: Option<&AdapterState>) -> Result<AdapterSpec> {
     let Some(adapter) = adapter else {
         // Where the reference trains nothing, the untouched model is what the case is held against.

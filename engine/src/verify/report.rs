@@ -1,4 +1,4 @@
-//! How far our results are from the reference's, group by group.
+//! Differences of our results from the reference's, group by group.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use crate::verify::case::{Arrays, Case, Values};
 /// One tensor, compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
-    /// Its name in the case.
+    /// Name of the tensor in the case.
     pub group: String,
     /// Largest absolute difference; for tokens, how many differ.
     pub max_abs_diff: f64,
-    /// What is allowed: 20 times the noise of f32 against f64, and never less than a floor.
+    /// Largest difference allowed: 20 times the noise of f32 against f64, and never less than a floor.
     pub tolerance: f64,
     /// Within tolerance.
     pub ok: bool,

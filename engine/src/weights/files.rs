@@ -98,7 +98,7 @@ impl WeightFiles {
     /// One tensor as it is stored, as f32 with its shape; `None` if there is none of this name.
     ///
     /// # Errors
-    /// Its format is not of fractions, it holds no number, or values that are not finite.
+    /// The tensor's format is not of fractions, or it holds no number, or values that are not finite.
     pub fn floats(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
         if entry.shape.contains(&0) {

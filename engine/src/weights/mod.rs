@@ -10,7 +10,7 @@ mod torch;
 pub use self::files::WeightFiles;
 pub(crate) use self::files::hex;
 pub(crate) use self::npy::{is_npy, read_npy};
-/// Its name below the model, its shape, its numbers.
+/// A tensor's name below the model, its shape, its numbers.
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
 pub use self::safetensors::{Floats, read_floats, read_metadata, write_floats};

@@ -52,7 +52,7 @@ fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>> {
     })
 }
 
-/// What a file says beside its tensors; its numbers are not looked at.
+/// Metadata of a file, beside its tensors; its numbers are not looked at.
 ///
 /// # Errors
 /// The file is missing or no whole safetensors file.

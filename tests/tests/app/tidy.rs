@@ -42,7 +42,7 @@ fn screens_and_widgets_see_no_channel_no_file_and_no_table() {
     }
 }
 
-/// What the window knows and what can be asked for is tested without a window: the shared facts, and `state.rs` or `state/`
+/// State and actions of the window are tested without a window: the shared facts, and `state.rs` or `state/`
 /// and `action.rs` of each screen.
 #[test]
 fn state_and_actions_see_no_egui_no_channel_no_file_and_no_thread() {
@@ -200,7 +200,7 @@ fn places(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What `cargo deny check licenses` says too, without a network: of what is built here.
+/// The check of `cargo deny check licenses`, without a network: of what is built here.
 #[test]
 fn every_dependency_has_a_license_that_is_allowed() {
     let deny = std::fs::read_to_string(root().join("deny.toml")).unwrap();
@@ -289,4 +289,24 @@ fn names_are_spelled_as_the_field_spells_them() {
     let but = ["BRITISH", "british"];
     found.retain(|word| !but.iter().any(|but| word.starts_with(but)));
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A comment that begins with a question's word hides the thing; a few read well all the same.
+#[test]
+fn doc_comments_name_the_thing() {
+    let question = regex::Regex::new(r"^/// (What|How|Its|In what|Which|So many)\b").unwrap();
+    for package in ["engine/src", "app/src"] {
+        let (mut all, mut questions) = (0, Vec::new());
+        for (path, text) in rust_files(package) {
+            let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+            for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("///")) {
+                let is_first = at == 0 || !lines[at - 1].starts_with("///");
+                all += usize::from(is_first);
+                if is_first && question.is_match(line) {
+                    questions.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+        assert!(all > 1000 && 20 * questions.len() < all, "{} of {all}: {questions:#?}", questions.len());
+    }
 }

@@ -1,4 +1,4 @@
-//! What users' files and settings can be, and the sentence each gets: never a panic, nothing lost.
+//! Bad files and settings of users, and the sentence each gets: never a panic, nothing lost.
 
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@ use tests::hub_server::{COMMIT, Fault, HubServer, Served};
 const JOB: JobId = JobId(7);
 const WEIGHTS: usize = 700_000;
 
-/// What a small model has, and some files that nobody here reads.
+/// Files of a small model, and some that nobody here reads.
 fn files() -> Vec<Served> {
     vec![
         Served::small(".gitattributes", "*.safetensors filter=lfs"),

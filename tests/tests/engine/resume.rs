@@ -113,7 +113,7 @@ fn add_rows(config: &RunConfig) {
     std::fs::write(&config.data.train, text).unwrap();
 }
 
-/// What the engine says has changed; it must refuse.
+/// The differences that the engine names; it must refuse.
 fn refused(events: &[Report]) -> Vec<String> {
     let Some(Report::Failed(failure)) = events.last() else { panic!("{events:?}") };
     assert!(failure.advice.to_string().contains("--changed-data"), "{failure:?}");

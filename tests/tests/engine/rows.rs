@@ -26,7 +26,7 @@ fn tokenizer(folder: &Path, chat: bool) -> Tokenizer {
     Tokenizer::from_folder(folder).unwrap()
 }
 
-/// What becomes of a file of rows with a model that knows conversations, or with one that does not.
+/// A folder for files of rows, and the tokenizer of a model that knows conversations, or of one that does not.
 struct Bench {
     folder: tempfile::TempDir,
     tokenizer: Tokenizer,

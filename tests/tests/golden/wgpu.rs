@@ -10,9 +10,9 @@ use std::process::{Command, Output};
 struct Software {
     /// As `devices` names it.
     api: &'static str,
-    /// What leaves only this API's driver in sight.
+    /// Variables that leave only this API's driver in sight.
     environment: &'static [(&'static str, &'static str)],
-    /// What installs it.
+    /// The package that installs it.
     package: &'static str,
 }
 
@@ -38,7 +38,7 @@ impl Software {
             .unwrap()
     }
 
-    /// What to ask for to get its device, if it is installed.
+    /// The choice of its device, as `--device` takes it, if it is installed.
     fn device(self) -> Option<String> {
         let output = self.workbench(&["devices", "--json"]);
         let lines = String::from_utf8_lossy(&output.stdout);

@@ -204,7 +204,7 @@ fn another_run_keeps_the_cell_and_never_shows_the_list_of_the_one_before() {
     bench.harness.get_by_label("Click a cell");
 }
 
-/// What the store says of a run that waits: it has no checkpoint.
+/// The store's answer about a run that waits: it has no checkpoint.
 fn queued_detail() -> Answer {
     let mut detail = detail(queued(), 0);
     detail.checkpoints.clear();

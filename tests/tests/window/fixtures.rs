@@ -1,4 +1,4 @@
-//! What a test lets the window hear: devices, a model, rows, runs and what the hub says.
+//! The news that a test lets the window hear: devices, a model, rows, runs and what the hub says.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -251,7 +251,7 @@ fn sample(step: usize) -> SampleReport {
     }
 }
 
-/// What the hub says of a model of 548 MB, half of which is here.
+/// The hub's listing of a model of 548 MB, half of which is here.
 pub(crate) fn listing() -> Listing {
     let file = |name: &str, bytes: u64, here_bytes: u64| ListedFile {
         name: name.into(),
@@ -276,7 +276,7 @@ pub(crate) fn listing() -> Listing {
     }
 }
 
-/// What the hub's thread says at the start.
+/// The first event of the hub's thread.
 pub(crate) fn hub_facts() -> HubEvent {
     let cache = PathBuf::from("/home/ada/.cache/huggingface/hub");
     let cached = CachedModel {

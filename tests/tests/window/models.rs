@@ -39,7 +39,7 @@ fn wait(bench: &mut Bench) {
     }
 }
 
-/// What is asked about this folder fails or is answered.
+/// Answers the question about this folder, or lets it fail.
 pub(crate) fn described(bench: &mut Bench, folder: &Path, model: Option<ModelSummary>) {
     let asked = bench.last(|command| match command {
         Command { job, ask: Ask::DescribeModel { folder } } => Some((*job, folder.clone())),

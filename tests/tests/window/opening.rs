@@ -1,4 +1,4 @@
-//! What is dropped onto the window or named with it goes where its kind belongs.
+//! Paths dropped onto the window or named with it go where their kind belongs.
 
 use std::path::{Path, PathBuf};
 

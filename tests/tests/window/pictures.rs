@@ -307,7 +307,7 @@ fn each_screen_in_chinese() {
     ]);
 }
 
-/// What went wrong, what to do, the log and the devices: the engine's and the store's words, too.
+/// Failure, advice, log and devices: the engine's and the store's words, too.
 #[test]
 fn what_the_engine_says_is_said_in_chinese() {
     let start = || {

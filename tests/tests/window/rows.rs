@@ -1,4 +1,4 @@
-//! What the form says of the rows: what is odd about them, and what their colors mean.
+//! The form's words about the rows: what is odd about them, and what their colors mean.
 
 use std::path::Path;
 

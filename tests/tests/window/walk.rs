@@ -1,4 +1,4 @@
-//! What a person does: screens are walked through in both languages, a run is started, paused, stopped and left.
+//! A person's work: screens are walked through in both languages, a run is started, paused, stopped and left.
 
 use app::action::Screen;
 use app::i18n::Language;

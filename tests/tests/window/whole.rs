@@ -43,7 +43,7 @@ impl Whole {
         self.0.run_steps(3);
     }
 
-    /// What can be read, for whoever has to find out why something is not there.
+    /// All labels, for whoever has to find out why something is not there.
     fn words(&self) -> Vec<String> {
         let nodes = self.0.root().children_recursive();
         nodes.filter_map(|node| node.accesskit_node().label()).collect()
@@ -66,7 +66,7 @@ impl Whole {
         }
     }
 
-    /// What was sent to the store is on disk when this returns.
+    /// Ends the window; all that was sent to the store is on disk when this returns.
     fn close(mut self) {
         self.0.state_mut().take().unwrap().finish();
     }

@@ -23,7 +23,7 @@ use engine::protocol::{Ask, Command, Event, JobId, Report};
 
 use crate::fixtures::{NOW, config, devices, model_summary, preview_rows};
 
-/// What was sent, and what is still to be heard.
+/// The record of what was sent, and the news still to be heard.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) news: VecDeque<BackendEvent>,
@@ -35,10 +35,10 @@ pub(crate) struct World {
     pub(crate) kept: Vec<Settings>,
     pub(crate) read_only: Option<String>,
     pub(crate) now: f64,
-    /// What paths were opened, and as what the next ones are: an adapter where nothing is said.
+    /// Paths that were opened; `opens` is what the next ones are: an adapter where nothing is said.
     pub(crate) opened: Vec<Vec<PathBuf>>,
     pub(crate) opens: Option<Opened>,
-    /// What is held over the window.
+    /// The kind of what is held over the window.
     pub(crate) kind: Option<PathKind>,
     pub(crate) desks: Vec<String>,
 }
@@ -113,7 +113,7 @@ pub(crate) fn press<S>(harness: &Harness<'_, S>, label: &str) {
     control.click();
 }
 
-/// How a window begins.
+/// Settings, size and rights with which a window starts.
 pub(crate) struct Start {
     pub(crate) settings: Settings,
     pub(crate) size: [f32; 2],

@@ -38,7 +38,7 @@ pub(in crate::cli) struct TryDeviceArgs {
     precision: Precision,
 }
 
-/// Its exit code, or how it crashes, is the verdict on the device.
+/// Tries a device; the exit code, or the way it crashes, is the verdict.
 pub(in crate::cli) fn try_device(args: &TryDeviceArgs) -> Result<(), CliError> {
     engine::device::try_out(args.choice, args.precision).map_err(|error| {
         // For a program that reads the last line.

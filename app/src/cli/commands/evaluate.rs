@@ -28,7 +28,7 @@ pub(in crate::cli) struct EvaluateArgs {
     rows: RowsArgs,
 }
 
-/// Which rows are read.
+/// Rows to evaluate on.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RowsArgs {
     /// Rows to read; without it the run's validation rows, or the starter's

@@ -1,7 +1,7 @@
 //! Results to standard output, everything else to standard error. Neither ends a run when nobody reads it any more, as
 //! in `prefix-workbench train | head`.
 //!
-//! What is written has names, cards and texts of strangers in it, and a terminal obeys control characters: it sets its
+//! Names, cards and texts of strangers are written too, and a terminal obeys control characters: it sets its
 //! title, hides lines, writes to the clipboard. They are written as JSON writes them, `\\u001b`, here and nowhere else.
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! Which model and which adapters a command means: the base, runs, adapter folders.
+//! The model and the adapters that a command means: the base, runs, adapter folders.
 
 use std::path::{Path, PathBuf};
 

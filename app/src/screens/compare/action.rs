@@ -1,4 +1,4 @@
-//! What can be asked for in *Compare*: columns, prompts, texts.
+//! Actions of *Compare*: columns, prompts, texts.
 
 use std::path::PathBuf;
 

@@ -182,7 +182,7 @@ fn task_ui(ui: &mut Ui, row: &RunRow, column: &Column, state: &State, out: &mut 
     }
 }
 
-/// What the adapters say together, where there are several with short answers.
+/// Draws the vote of the adapters, where there are several with short answers.
 fn vote_ui(ui: &mut Ui, state: &State) {
     let Some(vote) = state.comparison.vote() else { return };
     card_ui(ui, t!("compare.vote"), |ui| {
@@ -227,7 +227,7 @@ fn add_run_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     });
 }
 
-/// What the best beam is worth, and the texts that came after it.
+/// Draws the score of the best beam, and the texts that came after it.
 fn others_ui(ui: &mut Ui, beams: &[GeneratedBeam]) {
     let Some((best, others)) = beams.split_first() else { return };
     let score = |ui: &mut Ui, beam: &GeneratedBeam| {

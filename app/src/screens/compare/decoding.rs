@@ -1,4 +1,4 @@
-//! How the columns are decoded: greedily, by sampling, or with beams, and the settings that belong to each.
+//! Decoding of the columns: greedily, by sampling, or with beams, and the settings that belong to each.
 
 use egui::Ui;
 use engine::generation::{Beams, EarlyStopping, Sampling};
@@ -31,7 +31,7 @@ pub(super) fn in_words(sampling: &Sampling) -> String {
     }
 }
 
-/// How tokens are chosen, as one choice among three.
+/// Way of choosing tokens, as one choice among three.
 #[derive(Clone, Copy, PartialEq)]
 enum Decoding {
     Greedy,

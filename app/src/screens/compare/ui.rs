@@ -23,20 +23,20 @@ use crate::widgets::containers::{banner_ui, card_ui, failure_ui, heading_ui};
 use crate::widgets::field;
 use crate::workspace::RunId;
 
-/// What the differing words of a column differ from.
+/// The text that the differing words of a column differ from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Marks {
     /// The text that was wanted; where none is known, the base's.
     #[default]
     Wanted,
-    /// What the base says.
+    /// The text of the base.
     Base,
     /// No word is marked.
     Nothing,
 }
 
-/// What is being typed.
+/// Typed texts, decoding settings and marks of *Compare*.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Compare {

@@ -1,4 +1,4 @@
-//! What can be asked for in *Explorer*: another checkpoint, the tokens nearest to a cell.
+//! Actions of *Explorer*: another checkpoint, the tokens nearest to a cell.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ const TOP: usize = 12;
 pub enum ExplorerAction {
     /// Look at a checkpoint.
     Explore {
-        /// Its folder.
+        /// Folder of the checkpoint.
         checkpoint: PathBuf,
     },
     /// Nearest tokens of a cell.

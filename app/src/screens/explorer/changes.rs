@@ -1,4 +1,4 @@
-//! What an adapter changes of a model's weights.
+//! The changes that an adapter makes to a model's weights.
 
 use egui::accesskit::Role;
 use egui::{CornerRadius, Rect, RichText, Sense, Ui, WidgetInfo, pos2, vec2};

@@ -14,7 +14,7 @@ use crate::widgets::containers::card_ui;
 use crate::widgets::field;
 use crate::widgets::heatmap::{Heatmap, heatmap_ui, scale_ui};
 
-/// What a cell's color stands for.
+/// The quantity that a cell's color stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Measure {
     /// The norm of its vector.
@@ -91,7 +91,7 @@ impl Explorer {
     }
 }
 
-/// What a cell is called.
+/// Name of a cell: its place, counted from 1, and its value.
 fn name(grid: &PrefixGrid, is_change: bool, (layer, position): (usize, usize), value: f32) -> String {
     let (layer, position, value) = (layer + 1, position + 1, format!("{value:.2}"));
     match (grid.is_prompt, is_change) {
@@ -126,7 +126,7 @@ fn ends(values: impl Iterator<Item = f32>) -> (f32, f32) {
     values.filter(|value| value.is_finite()).fold(start, |(low, high), value| (low.min(value), high.max(value)))
 }
 
-/// Which layers of the grid stand where: "Encoder 1–6 · Decoder 7–12".
+/// Ranges of the grid's layers by site: "Encoder 1–6 · Decoder 7–12".
 fn sites_line(sites: &[(Site, usize)]) -> String {
     let mut first = 1;
     let of_site = |(site, n_layers): &(Site, usize)| {

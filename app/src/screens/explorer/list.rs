@@ -66,7 +66,7 @@ impl Explorer {
         }
     }
 
-    /// How vectors are compared.
+    /// Draws the choices of space and metric by which vectors are compared.
     fn how_ui(&mut self, ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
         let mut changed = false;
         ui.horizontal_wrapped(|ui| {
@@ -155,7 +155,7 @@ fn neighbors_ui(ui: &mut Ui, list: &NeighborList, metric: Metric) {
     ui.spacing_mut().item_spacing.y = 6.0;
 }
 
-/// How many tokens have which z, as high as there is room, and the lines at the mean and where chance ends.
+/// Draws the histogram of z, as high as there is room, and the lines at the mean and where chance ends.
 fn hill(painter: &Painter, t: &Tokens, all: &VocabularyScores, axis: &Axis, plot: Rect) {
     let highest = all.histogram.iter().copied().max().unwrap_or(1).max(1) as f32;
     let fill = blend(t.surface, t.faint, 0.22);
@@ -204,7 +204,7 @@ fn line_ui(ui: &mut Ui, near: &Neighbor, is_above: bool, axis: &Axis) {
     });
 }
 
-/// What stands where on the axis.
+/// Draws the axis with its marks at the mean and where chance ends.
 fn axis_ui(ui: &mut Ui, all: &VocabularyScores, axis: &Axis, plot: Rect) {
     let t = tokens(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), AXIS), Sense::empty());
@@ -219,7 +219,7 @@ fn axis_ui(ui: &mut Ui, all: &VocabularyScores, axis: &Axis, plot: Rect) {
     }
 }
 
-/// What chance makes of so many tokens, and of so many cells.
+/// Notes on what chance makes of so many tokens, and of so many cells.
 fn chance_ui(ui: &mut Ui, list: &NeighborList, cells: usize) {
     let all = &list.vocabulary;
     let note = |ui: &mut Ui, text: &str, ink| {
@@ -254,7 +254,7 @@ fn chance_ui(ui: &mut Ui, list: &NeighborList, cells: usize) {
     }
 }
 
-/// What must be known to read any such list.
+/// Notes on the projection that must be known to read any such list.
 fn projection_ui(ui: &mut Ui, is_prompt: bool) {
     let note = if is_prompt { t!("explorer.virtual_note") } else { t!("explorer.projection_note") };
     let (muted, text) = (tokens(ui).muted, tokens(ui).text);

@@ -16,7 +16,7 @@ use crate::widgets::button::segmented_ui;
 use crate::widgets::containers::{card_ui, empty_ui, failure_ui, heading_ui};
 use crate::widgets::field;
 
-/// What is being chosen and typed.
+/// Choices and typed text of *Explorer*.
 #[derive(Debug)]
 pub struct Explorer {
     pub(super) side: Side,

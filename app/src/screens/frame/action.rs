@@ -1,4 +1,4 @@
-//! What can be asked for around every screen: notices, the banner, the end.
+//! Actions around every screen: notices, the banner, the end.
 
 use crate::state::State;
 use crate::state::exit::ExitState;

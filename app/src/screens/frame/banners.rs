@@ -1,4 +1,4 @@
-//! What stays on the screen until it is dealt with: who may not write, a failure, an end that waits.
+//! Banners, on the screen until they are dealt with: who may not write, a failure, an end that waits.
 
 use egui::Ui;
 

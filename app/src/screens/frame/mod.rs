@@ -1,4 +1,4 @@
-//! What stands around every screen: the rail, the bar at the top, banners and toasts, the palette.
+//! The frame around every screen: the rail, the bar at the top, banners and toasts, the palette.
 
 pub mod action;
 mod banners;

@@ -21,7 +21,7 @@ const KEYS: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F1);
 /// Runs that are offered by name.
 const RUNS_OFFERED: usize = 200;
 
-/// What is being typed.
+/// The palette: typed query, chosen line, list of keys.
 #[derive(Debug, Default)]
 pub struct Palette {
     open: bool,
@@ -35,7 +35,7 @@ pub struct Palette {
 /// Something that can be done.
 struct Entry {
     name: String,
-    /// What is shown behind it.
+    /// Text shown behind the name.
     note: String,
     deed: Deed,
 }

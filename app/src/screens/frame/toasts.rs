@@ -1,4 +1,4 @@
-//! What has just happened, for a few seconds.
+//! Toasts: notices of what has just happened, for a few seconds.
 
 use std::time::Duration;
 

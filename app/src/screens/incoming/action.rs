@@ -1,4 +1,4 @@
-//! What can be asked of an adapter that was sent.
+//! Actions on an adapter that was sent.
 
 use std::path::PathBuf;
 

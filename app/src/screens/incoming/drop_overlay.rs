@@ -1,4 +1,4 @@
-//! What happens when somebody lets go of what is held over the window.
+//! Overlay that says what will open when somebody lets go of what is held over the window.
 
 use egui::{Align2, Color32, RichText, Stroke, Ui};
 

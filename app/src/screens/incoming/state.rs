@@ -37,7 +37,7 @@ pub struct OpenedAdapter {
     pub path: PathBuf,
     /// The base model that it is held against.
     pub model: Option<PathBuf>,
-    /// Its facts, once known.
+    /// Facts of the adapter, once known.
     pub found: Option<Box<AdapterFacts>>,
     /// The answer of the probe.
     pub probe: Option<ProbeReport>,

@@ -23,12 +23,12 @@ use crate::widgets::button::{primary_ui, quiet_ui};
 use crate::widgets::containers::{banner_ui, fact_ui, failure_ui, modal_frame};
 use crate::widgets::field;
 
-/// What is being typed and ticked.
+/// Typed model and ticked box for an adapter that was sent.
 #[derive(Debug, Default)]
 pub struct Incoming {
     model: String,
     other_base: bool,
-    /// What the field was filled for.
+    /// Adapter and base model that the field was filled for.
     of: Option<(PathBuf, Option<PathBuf>)>,
 }
 
@@ -135,7 +135,7 @@ impl Incoming {
     }
 }
 
-/// What a file of ours says beside its numbers.
+/// Facts that a file of ours carries beside its numbers: base, loss, samples, card.
 fn about_ui(ui: &mut Ui, about: &Manifest) {
     let fingerprint: String = about.base.fingerprint.chars().take(12).collect();
     let base = t!("incoming.base_is", name = about.base.name, kind = about.base.architecture, hash = fingerprint);

@@ -1,4 +1,4 @@
-//! What can be asked of the library and of the hub.
+//! Actions on the library and the hub.
 
 use std::path::PathBuf;
 

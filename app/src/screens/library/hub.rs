@@ -46,7 +46,7 @@ fn arrived_ui(ui: &mut Ui, state: &State) {
     }
 }
 
-/// What this or another program fetched before and the library does not have yet.
+/// Models that this or another program fetched before and the library does not have yet.
 fn cached_ui(ui: &mut Ui, state: &State, out: &mut Vec<Action>) {
     let known = |folder: &std::path::Path| state.library.models.iter().any(|row| row.folder == folder);
     let others: Vec<_> = state.hub.cached.iter().filter(|model| !known(&model.folder)).take(OFFERED).collect();

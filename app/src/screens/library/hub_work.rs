@@ -1,4 +1,4 @@
-//! What is going on with the hub: a model is being looked up, its files wait with their sizes for a press, or they arrive.
+//! Work with the hub: a model is being looked up, its files wait with their sizes for a press, or they arrive.
 
 use egui::{RichText, Ui};
 use engine::hub::{HubProgress, Listing};

@@ -18,7 +18,7 @@ use crate::widgets::button::quiet_ui;
 use crate::widgets::containers::{card_frame, card_ui, empty_ui, failure_ui, heading_ui, plain_chip_ui};
 use crate::widgets::field;
 
-/// What is being typed.
+/// Typed names and paths of *Library*.
 #[derive(Debug, Default)]
 pub struct Library {
     model: String,

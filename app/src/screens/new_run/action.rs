@@ -1,4 +1,4 @@
-//! What can be asked for in the form *New run*.
+//! Actions of the form *New run*.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What a run will cost, from the sizes alone: parameters trained and stored, memory by part, room in the context.
+//! Costs of a run, from the sizes alone: parameters trained and stored, memory by part, room in the context.
 
 use engine::adapters::plan;
 use engine::config::{MethodConfig, TaskRecord};
@@ -32,7 +32,7 @@ pub fn parameters(form: &RunForm, model: &ModelSummary, n_classes: usize) -> Opt
 pub struct Memory {
     /// The frozen base.
     pub weights: u64,
-    /// What is trained; in training with the network behind it, gradients and what the optimizer remembers.
+    /// The trained parameters; in training with the network behind them, gradients and the optimizer's state.
     pub adapter: u64,
     /// In training what the forward pass keeps for the backward pass, in generating the cache of keys and values.
     pub activations: u64,

@@ -1,4 +1,4 @@
-//! What a form lacks to be a run: a sentence for each field.
+//! Check of a form for all that it lacks to be a run: a sentence for each field.
 
 use std::path::Path;
 
@@ -37,13 +37,13 @@ pub enum Field {
 /// A sentence under a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Issue {
-    /// Which field.
+    /// The field that the sentence is about.
     pub field: Field,
-    /// What is wrong and what to do.
+    /// Sentence that says what is wrong and what to do.
     pub sentence: String,
 }
 
-/// What is known about what the form names.
+/// Known facts about the model, the rows and the device that the form names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
     /// Where the chosen model is, if it was called by its name on the hub.
@@ -121,7 +121,7 @@ impl RunForm {
         }
     }
 
-    /// What the method lacks.
+    /// Issues of the method and its settings.
     fn check_method(&self, model: Option<&ModelSummary>) -> Vec<Issue> {
         let (tuning, task) = (&self.tuning, self.shown_task(model));
         let mut issues = Vec::new();

@@ -94,7 +94,7 @@ fn files_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue], ou
     }
 }
 
-/// What is wrong with the validation file that somebody chose beside these training rows.
+/// Warning about the validation file that somebody chose beside these training rows.
 pub(super) fn validation_warning(form: &RunForm, state: &State) -> Option<String> {
     if !form.validation_chosen {
         return None;

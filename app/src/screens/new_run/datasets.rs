@@ -1,4 +1,4 @@
-//! Which row the token view shows, and of which of the run's datasets.
+//! The row that the token view shows, and its dataset among those of the run.
 
 use egui::Ui;
 use engine::config::{DataConfig, MoreData};
@@ -6,7 +6,7 @@ use engine::config::{DataConfig, MoreData};
 use crate::t;
 use crate::widgets::field;
 
-/// What the token view shows.
+/// Dataset and row that the token view shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shown {
     /// 0 is the first one, whose columns and lengths the form goes by.

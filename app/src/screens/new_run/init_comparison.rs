@@ -20,7 +20,7 @@ use crate::widgets::containers::{modal_frame, progress_ui};
 use crate::widgets::field;
 use crate::widgets::sparkline::sparkline_in;
 
-/// What is being asked of the comparison.
+/// Starts, steps and seeds of the comparison as they are typed.
 #[derive(Debug)]
 pub(super) struct InitComparisonForm {
     open: bool,
@@ -108,7 +108,7 @@ impl InitComparisonForm {
         }
     }
 
-    /// Which starts, how long and how often.
+    /// Draws the fields for the starts, the number of steps and the number of seeds.
     fn plan_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
         let task = form.shown_task(state.model_asked(&form.text.model));
         ui.horizontal_wrapped(|ui| {
@@ -138,7 +138,7 @@ impl InitComparisonForm {
         });
     }
 
-    /// What was asked for, unless a text is missing.
+    /// The plan that was asked for, unless a text is missing.
     fn plan(&self, config: &RunConfig, method: MethodKind, classes: bool) -> Option<InitComparisonPlan> {
         let text = |kind: InitKind| if kind == InitKind::Adapter { &self.adapter } else { &self.words };
         let kinds = InitKind::offered(method, classes).filter(|kind| self.kinds.contains(kind));

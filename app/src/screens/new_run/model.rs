@@ -126,7 +126,7 @@ fn heads(model: &ModelSummary) -> String {
     }
 }
 
-/// What can be learned with the model, where there is a choice.
+/// Choice of the task to learn with the model, where there are several.
 fn task_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary) {
     if form.config.task.is_some_and(|task| !model.tasks.contains(&task)) {
         form.config.task = None;
@@ -173,7 +173,7 @@ fn head_ui(ui: &mut Ui, form: &mut RunForm, model: &ModelSummary, state: &State)
     }
 }
 
-/// So many names of classes are shown of many.
+/// Number of class names that are shown of many.
 const CLASSES_SHOWN: usize = 6;
 
 fn task_name(task: Task) -> &'static str {

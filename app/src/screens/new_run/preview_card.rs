@@ -69,7 +69,7 @@ impl NewRun {
         ui.add_space(theme::SMALL_GAP);
     }
 
-    /// What it costs, as a card of its own.
+    /// Costs of the run, as a card of their own.
     pub(super) fn costs_card_ui(&mut self, ui: &mut Ui, form: &RunForm, state: &State) {
         card_ui(ui, t!("new_run.this_run"), |ui| self.costs_or_why_ui(ui, form, state));
     }

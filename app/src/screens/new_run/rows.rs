@@ -1,4 +1,4 @@
-//! What goes with the training rows of the form: the validation file that belongs to them, and the columns that were
+//! Choices beside the form's training rows: the validation file that belongs to them, and the columns that were
 //! chosen for them. Other rows bring their own; whoever comes back finds both as they were.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::form::RunForm;
 use crate::state::State;
 
-/// What was chosen for rows that the form has left, by the path of their file.
+/// Choices for rows that the form has left, by the path of their file.
 #[derive(Debug, Default)]
 pub(super) struct LeftRows(BTreeMap<String, Choices>);
 

@@ -55,12 +55,12 @@ pub(super) fn schedule_ui(
     });
 }
 
-/// How a new form would train: as the starter does, where there is one.
+/// Training settings of a new form: those of the starter, where there is one.
 fn usual_training(state: &State) -> TrainingConfig {
     state.env.starter.as_ref().map_or_else(TrainingConfig::default, |starter| starter.training.clone())
 }
 
-/// How long and how fast.
+/// Fields for the recipe, the length, the batch size and the learning rate.
 fn pace_ui(
     ui: &mut Ui,
     form: &mut RunForm,
@@ -147,7 +147,7 @@ fn device_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     field::choice_ui(ui, "device", &mut form.config.device, &choices);
 }
 
-/// What the chosen device does not compute in is there, grayed, with the reason.
+/// Choice of the precision; one that the chosen device does not compute in is there, grayed, with the reason.
 fn precision_ui(ui: &mut Ui, form: &mut RunForm, state: &State) {
     let width = ui.available_width();
     let shown = form.config.precision.name();

@@ -63,12 +63,12 @@ impl InitKind {
         matches!(self, Self::Words | Self::Prefill | Self::Adapter)
     }
 
-    /// What is said when that is not named.
+    /// Sentence shown when that is not named.
     pub(super) fn without_text(self) -> &'static str {
         if self == Self::Adapter { t!("issue.no_adapter") } else { t!("issue.no_words") }
     }
 
-    /// What it is called.
+    /// Name of the start on the screen.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Scaled => t!("method.init_scaled"),

@@ -129,7 +129,7 @@ impl PrefixForm {
     }
 }
 
-/// Which layers get matrices.
+/// Choice of the layers that get matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
@@ -146,7 +146,7 @@ pub enum Targets {
 pub struct LoraForm {
     /// Everything that needs no text field.
     pub config: LoraConfig,
-    /// Which layers.
+    /// Layers that get matrices.
     pub targets: Targets,
     /// The names of [`Targets::Named`].
     pub names: String,
@@ -200,10 +200,10 @@ pub fn names_of(typed: &str) -> Vec<String> {
     typed.split(ends).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// What is typed about the method.
+/// The method and its settings as they are typed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuning {
-    /// Which holds.
+    /// The method that holds.
     pub kind: MethodKind,
     /// The prefix.
     pub prefix: PrefixForm,

@@ -23,12 +23,12 @@ use crate::theme;
 use crate::widgets::button::quiet_ui;
 use crate::widgets::containers::{banner_ui, heading_ui};
 
-/// What is being typed.
+/// The form *New run* as it is typed, and the last questions about it.
 #[derive(Debug, Default)]
 pub struct NewRun {
     form: Option<RunForm>,
     shown: Shown,
-    /// What the last preview was asked for.
+    /// Question of the last preview.
     asked: Option<PreviewQuestion>,
     /// The same of another dataset than the first one.
     asked_beside: Option<PreviewQuestion>,
@@ -38,11 +38,11 @@ pub struct NewRun {
     pub(super) checked: Checked,
     init_comparison: init_comparison::InitComparisonForm,
     left_rows: rows::LeftRows,
-    /// What the last look at the chosen validation file was asked for.
+    /// Question of the last look at the chosen validation file.
     asked_validation: Option<PreviewQuestion>,
     /// Somebody changed something in the form.
     touched: bool,
-    /// What was typed before the form was filled from a run.
+    /// The form as it was typed before it was filled from a run.
     replaced: Option<Box<RunForm>>,
 }
 
@@ -78,7 +78,7 @@ impl NewRun {
         self.form = Some(form);
     }
 
-    /// What is typed, to be kept from one start to the next.
+    /// The form as it is typed, to be kept from one start to the next.
     pub fn form(&self) -> Option<&RunForm> {
         self.form.as_ref()
     }

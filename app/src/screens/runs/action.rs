@@ -1,4 +1,4 @@
-//! What can be asked of runs, in the table and on the screens that show one.
+//! Actions on runs, in the table and on the screens that show one.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ pub enum Export {
     Merged {
         /// Run or checkpoint folder.
         adapter: PathBuf,
-        /// Its base model.
+        /// Base model of the adapter.
         model: PathBuf,
         /// Folder to write.
         to: PathBuf,
@@ -65,7 +65,7 @@ pub enum Export {
     OneFile {
         /// Run or checkpoint folder.
         adapter: PathBuf,
-        /// Its base model.
+        /// Base model of the adapter.
         model: PathBuf,
         /// Whether a few rows of the validation data go along.
         with_samples: bool,

@@ -49,7 +49,7 @@ const WORDS: [&str; 6] = ["state", "name", "method", "model", "data", "tag"];
 /// Words before a sign of comparison; each has a short form or another name too.
 const FIGURES: [&str; 5] = ["loss", "last", "prefix", "step", "minutes"];
 
-/// What is wrong with a line: a word that no run has, or a bound that is no number.
+/// Sentence about the first fault in a line: a word that no run has, or a bound that is no number.
 pub(super) fn trouble(line: &str) -> Option<String> {
     line.split_whitespace().find_map(|term| {
         let term = term.to_lowercase();

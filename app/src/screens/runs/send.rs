@@ -16,7 +16,7 @@ use crate::widgets::containers::modal_frame;
 use crate::widgets::field;
 use crate::workspace::RunId;
 
-/// In what form.
+/// Form in which a run is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// PEFT's folder.
@@ -27,7 +27,7 @@ pub(super) enum Form {
     File,
 }
 
-/// What is asked about: where to.
+/// The question that is open: where to send a run.
 #[derive(Debug)]
 pub(super) struct Sending {
     run: RunId,

@@ -66,15 +66,15 @@ fn fitting(room: f32) -> Vec<(SortBy, f32)> {
     columns.into_iter().map(widened).collect()
 }
 
-/// What a row is found by among all that can have the keyboard.
+/// Id by which a row is found among all that can have the keyboard.
 pub fn row_id(run: &RunId) -> egui::Id {
     egui::Id::unique(("run's row", &run.0))
 }
 
-/// Which column, and which way.
+/// The column to sort by, and the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sort {
-    /// Which column.
+    /// The column to sort by.
     pub by: SortBy,
     /// Largest first.
     pub descending: bool,
@@ -148,11 +148,11 @@ pub struct Table<'a> {
     pub clicked: Option<(usize, Modifiers)>,
     /// A row that is to be seen.
     pub scroll_to: Option<usize>,
-    /// What the menu of a row was pressed for, and the row.
+    /// Index of the row whose menu was pressed, and the deed.
     pub pressed: Option<(usize, Deed)>,
-    /// What can be done with the runs that the menu of a row is for.
+    /// Deeds for the runs that the menu of a row is for, and whether each can be done.
     pub menu: &'a dyn Fn(&RunRow) -> Vec<(Deed, bool)>,
-    /// What was asked for.
+    /// Actions that were asked for.
     pub out: &'a mut Vec<Action>,
     /// Set while it is drawn.
     columns: Vec<(SortBy, f32)>,
@@ -240,7 +240,7 @@ impl<'a> Table<'a> {
 }
 
 impl Table<'_> {
-    /// What can be done with a row, under the right button of the mouse.
+    /// Draws the menu of a row, under the right button of the mouse.
     fn menu_ui(&mut self, ui: &mut Ui, index: usize) {
         let row = self.rows[index];
         for (deed, enabled) in (self.menu)(row) {
@@ -277,7 +277,7 @@ fn steps_text(row: &RunRow) -> String {
 /// Characters that the column of steps has room for.
 const LONGEST_STEPS: usize = 12;
 
-/// What a cell has no room for.
+/// Hover text of a cell, with all that it has no room for.
 fn hover_text(row: &RunRow, column: SortBy) -> String {
     match column {
         _ if row.failure.is_some() => row

@@ -41,7 +41,7 @@ impl Deed {
     const ALL: [Self; 7] =
         [Self::Open, Self::Compare, Self::Explore, Self::Resume, Self::Duplicate, Self::Rename, Self::Delete];
 
-    /// What its button says.
+    /// Text of the deed's button.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => t!("runs.open"),
@@ -77,7 +77,7 @@ struct Renaming {
     fresh: bool,
 }
 
-/// What is being typed and chosen.
+/// Filter, selection and open dialogs of *Runs*.
 #[derive(Debug, Default)]
 pub struct Runs {
     kept: Kept,
@@ -91,7 +91,7 @@ pub struct Runs {
     scroll_to: Option<usize>,
 }
 
-/// How one looks at the table: kept from one start to the next.
+/// Filter and order of the table: kept from one start to the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Kept {
@@ -113,7 +113,7 @@ impl Runs {
         }
     }
 
-    /// How the table is looked at.
+    /// Filter and order of the table.
     pub fn kept(&self) -> &Kept {
         &self.kept
     }
@@ -182,7 +182,7 @@ impl Runs {
         }
     }
 
-    /// What is pressed while a row has the keyboard.
+    /// Handles the keys that are pressed while a row has the keyboard.
     fn keys(&mut self, ui: &Ui, rows: &[&RunRow], state: &State, out: &mut Vec<Action>) {
         let focused = ui.memory(|memory| memory.focused());
         let Some(at) = focused.and_then(|id| rows.iter().position(|row| table::row_id(&row.id) == id)) else { return };

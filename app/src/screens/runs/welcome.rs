@@ -1,4 +1,4 @@
-//! What *Runs* says as long as there are none: where to begin.
+//! Welcome in *Runs* as long as there are none: where to begin.
 
 use egui::{RichText, Ui};
 use engine::config::RunConfig;

@@ -1,4 +1,4 @@
-//! What can be asked for on *Settings*.
+//! Actions of *Settings*.
 
 use crate::settings::Settings;
 use crate::state::State;

@@ -14,7 +14,7 @@ use crate::widgets::button::quiet_ui;
 use crate::widgets::containers::{fact_ui, failure_ui};
 use crate::widgets::field;
 
-/// What is being typed.
+/// Typed address and token of the hub.
 #[derive(Default)]
 pub struct HubSettings {
     /// While the field has the focus: an address that is half typed is none.

@@ -13,11 +13,11 @@ use crate::theme::tokens;
 /// One curve.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Curve<'a> {
-    /// Its name in the hover text.
+    /// Name of the curve in the hover text.
     pub name: &'a str,
-    /// Its points.
+    /// Points of the curve.
     pub series: &'a Series,
-    /// Its color.
+    /// Color of the curve.
     pub color: Color32,
     /// Width of the line.
     pub width: f32,
@@ -26,13 +26,13 @@ pub(super) struct Curve<'a> {
 /// Single points, joined by a line; the best is marked.
 #[derive(Clone, Debug)]
 pub(super) struct Dots<'a> {
-    /// Its name in the hover text.
+    /// Name of the points in the hover text.
     pub name: &'a str,
     /// Step and value.
     pub points: Vec<[f64; 2]>,
     /// The lowest.
     pub best: Option<[f64; 2]>,
-    /// Its color.
+    /// Color of the points.
     pub color: Color32,
 }
 
@@ -47,17 +47,17 @@ pub(super) struct Canvas<'a> {
     pub group: &'a str,
     /// The last step there will be; 0 while unknown.
     pub steps: usize,
-    /// What stands in its place as long as there is no point.
+    /// Text in the plot's place as long as there is no point.
     pub empty: &'a str,
 }
 
-/// What a thinned curve depends on: points, last value, range, columns.
+/// Key of a thinned curve: number of points, last value, range, columns.
 type Key = (usize, u64, i64, i64, usize);
 
 /// A curve in pieces: figures that are not numbers break it.
 type Pieces = Vec<Vec<[f64; 2]>>;
 
-/// What was thinned for the last frame, by plot and curve.
+/// Curves that were thinned for the last frame, by plot and curve.
 #[derive(Debug, Default)]
 pub(super) struct Cache(BTreeMap<(String, String), (Key, Pieces)>);
 

@@ -13,7 +13,7 @@ use crate::theme::{self, tokens};
 use crate::widgets::containers::card_ui;
 use crate::workspace::RunId;
 
-/// What was drawn last.
+/// Curves that were drawn last, and their smoothing.
 #[derive(Debug, Default)]
 pub(super) struct Plots {
     smoothed: Smoothed,

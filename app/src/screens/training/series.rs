@@ -57,7 +57,7 @@ impl Series {
         }
     }
 
-    /// How many points there are.
+    /// Number of points.
     pub fn len(&self) -> usize {
         self.xs.len()
     }

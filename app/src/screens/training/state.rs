@@ -14,9 +14,9 @@ use crate::workspace::RunId;
 pub struct RunView {
     /// The run.
     pub id: RunId,
-    /// Its row; `None` until the store has answered.
+    /// Row of the run; `None` until the store has answered.
     pub row: Option<RunRow>,
-    /// Its settings.
+    /// Settings of the run.
     pub config: Option<Box<RunConfig>>,
     /// Facts from its start: device, sizes, rows.
     pub facts: Option<Box<RunFacts>>,

@@ -14,7 +14,7 @@ use crate::widgets::containers::{card_ui, empty_ui};
 use crate::widgets::field;
 use crate::workspace::{RunId, date_and_time};
 
-/// Which of them is shown.
+/// The tab that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {
     #[default]
@@ -23,7 +23,7 @@ enum Tab {
     Config,
 }
 
-/// What is chosen.
+/// Chosen tab, chosen evaluation and search text.
 #[derive(Debug, Default)]
 pub(super) struct Tabs {
     tab: Tab,

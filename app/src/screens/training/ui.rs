@@ -28,7 +28,7 @@ use crate::widgets::containers::{
     banner_ui, card_ui, chip_ui, empty_ui, heading_ui, plain_chip_ui, progress_ui, tile_ui,
 };
 
-/// What is being chosen, and what was drawn last.
+/// The curves that were drawn last, and the choices in the tabs.
 #[derive(Debug, Default)]
 pub struct Training {
     plots: Plots,
@@ -159,7 +159,7 @@ fn header_ui(ui: &mut Ui, state: &State, row: &RunRow, live: Option<&Live>, out:
 /// The speed of a run under way is the mean of so many steps: rows differ in length.
 const SPEED_STEPS: usize = 20;
 
-/// What a run is, as far as its name does not say so already: method, model, rows, and what tells equal ones apart.
+/// Describes a run, as far as its name does not do so already: method, model, rows, and what tells equal ones apart.
 pub fn about_run(row: &RunRow, config: Option<&RunConfig>) -> String {
     let named = |part: &str| !part.is_empty() && !row.name.contains(part);
     let mut parts: Vec<String> =

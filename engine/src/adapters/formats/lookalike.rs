@@ -1,4 +1,4 @@
-//! What a path is that was given as an adapter and is none: it is said before what it is not.
+//! Paths that were given as an adapter and are none: what such a path is, is said before what it is not.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ const CONFIG: &str = "adapter_config.json";
 /// Endings of files of rows.
 const ROWS: [&str; 9] = ["jsonl", "json", "csv", "tsv", "txt", "conll", "parquet", "arrow", "xlsx"];
 
-/// What a path is.
+/// The kind of thing at a path that holds no adapter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookalike {
     /// Nothing is there.
@@ -36,7 +36,7 @@ impl ToSentence for Lookalike {
 }
 
 impl Lookalike {
-    /// What it is.
+    /// Says what is at the path.
     pub(crate) fn sentence(&self) -> Sentence {
         match self {
             Self::Absent => sentence!("there is no such file or folder"),
@@ -53,7 +53,7 @@ impl Lookalike {
         }
     }
 
-    /// What to do about it.
+    /// Advice on the path to give instead.
     pub(crate) fn advice(&self) -> Sentence {
         match self {
             Self::Absent => sentence!("Check the path"),
@@ -68,7 +68,7 @@ impl Lookalike {
         }
     }
 
-    /// What is at a path that holds no adapter of a known form; `None` where nothing of it is known.
+    /// Recognizes the thing at a path that holds no adapter of a known form; `None` where nothing of it is known.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         if !path.exists() {
             return Some(Self::Absent);

@@ -23,12 +23,12 @@ use crate::files::{self, Kind};
 use crate::models::{ModelShape, Site};
 use crate::{Sentence, sentence};
 
-/// What keeps an adapter at a path.
+/// The form in which an adapter is kept at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A folder of PEFT's or of the workbench's own.
     Folder,
-    /// What another program keeps.
+    /// A form of another program.
     Import(Source),
 }
 

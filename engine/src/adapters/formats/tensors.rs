@@ -9,7 +9,7 @@ use crate::error::{EngineError, Result};
 use crate::sentence;
 use crate::weights::{Floats, WeightFiles, read_floats};
 
-/// What is left of a file.
+/// The tensors of a file that are not taken yet.
 pub(crate) struct Tensors {
     /// The file.
     pub(crate) path: PathBuf,
@@ -84,12 +84,12 @@ impl Tensors {
         }
     }
 
-    /// What is left, to be taken by name.
+    /// The tensors that are left, to be taken by name.
     pub(crate) fn floats(&mut self) -> &mut Floats {
         &mut self.left
     }
 
-    /// AdapterGradParams out what is kept a second time under another name.
+    /// Leaves out what is kept a second time under another name.
     pub(crate) fn forget(&mut self, is_copy: impl Fn(&str) -> bool) {
         self.left.retain(|name, _| !is_copy(name));
     }

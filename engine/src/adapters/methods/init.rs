@@ -1,4 +1,4 @@
-//! What initial values are taken from, beside the seed: the model, the rows, other adapters.
+//! Sources of initial values, beside the seed: the model, the rows, other adapters.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::models::BaseModel;
 use crate::tokens::SOFT;
 use crate::{Sentence, sentence};
 
-/// What initial values are taken from.
+/// Sources of initial values.
 pub struct InitContext<'a> {
     /// The frozen model.
     pub model: &'a BaseModel,
@@ -22,9 +22,9 @@ pub struct InitContext<'a> {
     pub encode: &'a dyn Fn(&str) -> Result<Vec<u32>>,
     /// The training rows.
     pub rows: &'a [Example],
-    /// What is learned.
+    /// The task that is learned.
     pub task: &'a TaskRecord,
-    /// Which score of the checkpoint's own head each class has; `None` for a new head.
+    /// For each class its score of the checkpoint's own head; `None` for a new head.
     pub own_scores: Option<Vec<usize>>,
     /// Trained adapters.
     pub warm_start: WarmStart,

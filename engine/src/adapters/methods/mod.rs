@@ -40,7 +40,7 @@ pub trait Method {
 /// A parameter's name, as PEFT's prompt encoder or the model's modules have it, and its shape.
 pub type NamedShape = (Cow<'static, str>, Vec<usize>);
 
-/// What the sizes of a part say: a method implements it in its own folder.
+/// The sizes of a part and what follows from them: a method implements it in its own folder.
 pub trait Spec {
     /// Names and shapes of what is trained.
     fn parameter_shapes(&self) -> Vec<NamedShape>;
@@ -60,7 +60,7 @@ pub trait Spec {
         self.trained()
     }
 
-    /// What stands before the names of its parameters in a checkpoint of an adapter with so many sites.
+    /// Beginning of the names of its parameters in a checkpoint of an adapter with so many sites.
     fn key(&self, _n_sites: usize) -> String {
         String::new()
     }
@@ -76,9 +76,9 @@ pub trait Spec {
     fn initial(&self, from: &InitContext<'_>) -> Result<AdapterPart>;
 }
 
-/// What a part in training does: a method implements it in its own folder.
+/// A part in training: a method implements it in its own folder.
 pub trait Trained {
-    /// Its sizes.
+    /// Sizes of the part.
     fn spec(&self) -> &dyn Spec;
 
     /// The trained parameters.
@@ -102,7 +102,7 @@ pub trait Trained {
     fn to_state(&self) -> Result<PartState>;
 }
 
-/// What a part says of itself: a method implements it in its own folder.
+/// A part as it is kept: a method implements it in its own folder.
 pub(crate) trait SavedPart {
     /// Whether there are no numbers in it.
     fn is_empty(&self) -> bool {
@@ -120,7 +120,7 @@ pub(crate) trait SavedPart {
     /// Adds its numbers to the name of the adapter; `is_alone` where no other part is of its kind.
     fn hash(&self, is_alone: bool, digest: &mut Sha256);
 
-    /// What it is, in clauses; `kept_by` is whoever wrote it.
+    /// Describes the part in clauses; `kept_by` is whoever wrote it.
     fn describe(&self, adapter: &AdapterState, kept_by: &Sentence) -> Vec<Sentence>;
 
     /// Adds what the model is given.

@@ -175,7 +175,7 @@ impl PartState {
         }
     }
 
-    /// What files call its kind.
+    /// Name of the part's kind in files.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Prefix(_) => "prefix",
@@ -187,7 +187,7 @@ impl PartState {
         }
     }
 
-    /// Its place among the parts of an adapter.
+    /// Position of the part's kind among the parts of an adapter.
     pub(crate) fn rank(&self) -> usize {
         match self {
             Self::Prefix(_) => 0,

@@ -9,7 +9,7 @@ use crate::adapters::state::AdapterState;
 use crate::error::{EngineError, Result};
 use crate::{Sentence, sentence};
 
-/// How several become one.
+/// Way in which several adapters become one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Combination {
@@ -17,7 +17,7 @@ pub enum Combination {
     Concatenated,
     /// Slot by slot the weighted sum; the weights are as many as the adapters.
     Interpolated {
-        /// What each counts; usually they sum to 1.
+        /// Factor of each adapter; usually they sum to 1.
         weights: Vec<f64>,
     },
 }

@@ -106,7 +106,7 @@ impl View for Stored<'_> {
     }
 }
 
-/// What differs from the base model.
+/// Weights that differ from the base model's.
 #[derive(Default)]
 struct Changed {
     /// Weights by the names of the files.

@@ -1,4 +1,4 @@
-//! What an entry of the list is said with: forms of values, and other names.
+//! Constructors of the list's entries: forms of values, and other names.
 
 use std::ops::Bound;
 

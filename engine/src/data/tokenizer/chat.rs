@@ -27,7 +27,7 @@ const SAID: &str = "\u{E000}said\u{E000}";
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// Text of the turn.
     pub content: String,
 }
 
@@ -43,7 +43,7 @@ impl Message {
     }
 }
 
-/// What stands around the model's words in its turn.
+/// Text around the model's words in its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Between the end of the prompt and the first word, mostly nothing or a space.
@@ -52,7 +52,7 @@ pub struct Turn {
     pub after: String,
 }
 
-/// How a model wants a conversation written.
+/// The form in which a model wants a conversation written.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -96,7 +96,7 @@ impl ChatTemplate {
             .map_err(|error| failed(said(&error)))
     }
 
-    /// What the template writes around what the model says.
+    /// The text that the template writes around what the model says.
     ///
     /// # Errors
     /// As [`ChatTemplate::render`].

@@ -1,4 +1,4 @@
-//! What is available to the chat template of a model from a stranger: the template language and the filters, tests and
+//! Environment of the chat template of a model from a stranger: the template language and the filters, tests and
 //! methods that make no text much longer than what they are given.
 //!
 //! What it computes with them has the budget of all templates (`data/template_budget.rs`).

@@ -1,4 +1,4 @@
-//! Which files of a folder make its tokenizer: `tokenizer.json` first, then the older ones.
+//! The files of a folder that make its tokenizer: `tokenizer.json` first, then the older ones.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

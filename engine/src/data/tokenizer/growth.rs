@@ -1,5 +1,5 @@
-//! How much longer the files of a tokenizer can make a text: nine replacements of one letter by ten are a gigabyte for each
-//! letter. Looked at before anything is encoded.
+//! A bound on how much longer the files of a tokenizer can make a text: nine replacements of one letter by ten are a
+//! gigabyte for each letter. Looked at before anything is encoded.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{Sentence, sentence};
 
 /// Most bytes that one byte may become. The longest known is 132, of a table of ligatures and a mark for spaces.
 const MAX_GROWTH: usize = 300;
-/// What the compatibility forms of Unicode make of one character at most.
+/// Largest growth of one character by the compatibility forms of Unicode.
 const OF_FORMS: usize = 11;
 /// Deepest list of steps.
 const MAX_DEPTH: usize = 8;

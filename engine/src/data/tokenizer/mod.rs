@@ -239,12 +239,12 @@ impl Tokenizer {
         Ok(hex(&digest.finalize()))
     }
 
-    /// How the model wants a conversation written, if it says so.
+    /// The form in which the model wants a conversation written, if it has one.
     pub fn chat_template(&self) -> Option<&ChatTemplate> {
         self.0.chat.as_ref()
     }
 
-    /// What stands in for what the files do not name, in sentences for people.
+    /// Notes on what stands in for what the files do not name, in sentences for people.
     pub fn notes(&self) -> &[Sentence] {
         &self.0.notes
     }

@@ -9,13 +9,13 @@ use crate::{Sentence, sentence};
 
 /// Ends a text in GPT-2's vocabulary.
 pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
-/// What usually ends a text, when no file says what does.
+/// Tokens that usually end a text, when no file says what does.
 pub(super) const USUAL_ENDS: [&str; 5] = [END_OF_TEXT, "</s>", "<eos>", "<|end_of_text|>", "[SEP]"];
-/// What usually pads one.
+/// Tokens that usually pad a text.
 pub(super) const USUAL_PADS: [&str; 2] = ["<pad>", "[PAD]"];
-/// What usually begins one.
+/// Tokens that usually begin a text.
 pub(super) const USUAL_BEGINS: [&str; 4] = ["<s>", "<bos>", "<|begin_of_text|>", "[CLS]"];
-/// What usually hides one of its tokens.
+/// Tokens that usually hide one of a text's tokens.
 pub(super) const USUAL_MASKS: [&str; 2] = ["[MASK]", "<mask>"];
 
 impl Tokenizer {
@@ -34,17 +34,17 @@ impl Tokenizer {
         self.0.pad
     }
 
-    /// What encodes to [`Tokenizer::bos`].
+    /// Text that encodes to [`Tokenizer::bos`].
     pub fn bos_text(&self) -> &str {
         &self.0.bos_text
     }
 
-    /// What encodes to [`Tokenizer::eos`].
+    /// Text that encodes to [`Tokenizer::eos`].
     pub fn eos_text(&self) -> &str {
         &self.0.eos_text
     }
 
-    /// What the tokenizer puts before every text: the begin token (LLaMA, OPT), several (GLM), or nothing (GPT-2).
+    /// The tokens that stand before every text: the begin token (LLaMA, OPT), several (GLM), or none (GPT-2).
     pub fn begins_texts(&self) -> &[u32] {
         &self.0.begins
     }
@@ -64,7 +64,7 @@ impl Tokenizer {
         self.role("mask")
     }
 
-    /// What encodes to [`Tokenizer::mask`]; empty without one.
+    /// Text that encodes to [`Tokenizer::mask`]; empty without one.
     pub fn mask_text(&self) -> String {
         self.mask().and_then(|mask| self.0.token(mask)).unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 
 use crate::{Sentence, sentence};
 
-/// What the file holds.
+/// Contents of a SentencePiece model file.
 #[derive(Debug, PartialEq)]
 pub(super) struct SentenceModel<'a> {
     /// By id.
@@ -11,7 +11,7 @@ pub(super) struct SentenceModel<'a> {
     pub(super) kind: Kind,
     pub(super) byte_fallback: bool,
     pub(super) unk_id: usize,
-    /// How characters are normalized; empty if they are not.
+    /// Table that characters are normalized by; empty if they are not.
     pub(super) charsmap: &'a [u8],
     /// A space is put before a text that has something in it.
     pub(super) adds_space: bool,
@@ -26,7 +26,7 @@ pub(super) struct Piece<'a> {
     pub(super) role: Role,
 }
 
-/// What a piece is there for.
+/// Purpose of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Plain,
@@ -36,7 +36,7 @@ pub(super) enum Role {
     UserDefined,
 }
 
-/// How the pieces of a text are chosen.
+/// Algorithm that chooses the pieces of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Unigram,

@@ -30,8 +30,8 @@ const LANGUAGES: [&str; 52] = [
     "mn_MN", "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA",
     "ur_PK", "xh_ZA", "gl_ES", "sl_SI",
 ];
-/// What ChatGLM2 and ChatGLM3 put behind the pieces of the file, in the order of their ids. They write `sop` and `eop`
-/// without brackets, and never find one of these in a text; GLM-4 writes them so.
+/// Tokens that ChatGLM2 and ChatGLM3 put behind the pieces of the file, in the order of their ids. They write `sop` and
+/// `eop` without brackets, and never find one of these in a text; GLM-4 writes them so.
 const OF_CHATGLM: [&str; 9] =
     ["[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"];
 /// Stands for a space.
@@ -124,7 +124,7 @@ fn languages(class: Class) -> &'static [&'static str] {
     }
 }
 
-/// What Pegasus hides words and sentences behind, in the order of their ids.
+/// Tokens that Pegasus hides words and sentences behind, in the order of their ids.
 fn masks_of_pegasus(settings: &Settings) -> Vec<String> {
     let named = |key: &str, usual: &str| match settings.setting(key) {
         None => Some(usual.to_owned()),
@@ -333,7 +333,7 @@ fn decoder(model: &SentenceModel<'_>, class: Option<Class>, settings: &Settings)
     json!({"type": "Sequence", "decoders": steps})
 }
 
-/// What stands around a text, where the class says so and not a switch.
+/// Tokens around a text, where the class settles them and not a switch.
 fn affixes(
     class: Option<Class>,
     special: impl Fn(&str) -> Result<(String, u32)>,

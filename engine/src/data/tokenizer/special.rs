@@ -1,5 +1,5 @@
-//! What the files beside a vocabulary say: its class and switches, which tokens begin, end and pad a text, and which
-//! were added to it.
+//! Settings in the files beside a vocabulary: the class and its switches, which tokens begin, end and pad a text, and
+//! which were added to it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
-/// What a token can be there for.
+/// Roles that a token can have.
 pub(super) const ROLES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 /// Files that name tokens by their text, the surest first.
 const BY_TEXT: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
@@ -28,12 +28,12 @@ pub(super) enum Named {
     Id(u32),
 }
 
-/// What the files of a folder say about its tokenizer.
+/// Settings of a tokenizer in the files of its folder.
 pub(super) struct Settings {
     by_text: [Option<Value>; 2],
     by_id: [Option<Value>; 2],
     added: Option<Value>,
-    /// What the tokenizer's class calls a role when no file does.
+    /// Tokens of the roles by the tokenizer's class, where no file names one.
     pub(super) defaults: &'static [(&'static str, &'static str)],
 }
 

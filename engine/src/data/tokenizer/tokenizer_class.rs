@@ -1,4 +1,4 @@
-//! Which of transformers' tokenizer classes a folder was written for: it decides what the older files leave unsaid.
+//! The class of transformers' tokenizers that a folder was written for: it decides what the older files leave unsaid.
 
 use super::special::Settings;
 use crate::error::{EngineError, Result};

@@ -18,7 +18,7 @@ const SPARE_TOKENS: usize = 128;
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) cache: KvCache,
-    /// What cross-attention sees.
+    /// Keys and values of cross-attention.
     pub(super) cross: Option<KvCache>,
     pub(super) model: Option<Rc<Model>>,
     /// Each has `n_rows` rows.

@@ -30,10 +30,10 @@ use crate::error::Result;
 use crate::generation::Sampling;
 use crate::models::{Model, ModelShape};
 
-/// What all streams share.
+/// Options that all streams share.
 #[derive(Clone, Debug)]
 pub struct DecoderOptions {
-    /// How tokens are chosen. Every stream starts from the same seed.
+    /// Settings for the choice of tokens. Every stream starts from the same seed.
     pub sampling: Sampling,
     /// Tokens that end a stream if `sampling.stop_at_end` is on.
     pub end_tokens: Vec<u32>,
@@ -78,7 +78,7 @@ pub enum EndReason {
 /// One more token of a stream.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Which stream, in the order they were given.
+    /// Index of the stream, in the order they were given.
     pub stream: usize,
     /// The token; with beams the last one of the best beam so far.
     pub token: u32,
@@ -98,7 +98,7 @@ pub struct Decoder {
     streams: Vec<StreamState>,
     /// Streams whose prompt was read, with their keys and values, until all have been.
     ready: Vec<Ready>,
-    /// How many streams' prompts were read.
+    /// Number of streams whose prompts were read.
     read: usize,
     batches: Vec<Batch>,
 }
@@ -142,7 +142,7 @@ impl Decoder {
         self.options.sampling.beams.n_beams > 1
     }
 
-    /// What beam search returns, best first; nothing before its end, or without beams.
+    /// Texts that beam search returns, best first; nothing before its end, or without beams.
     pub fn hypotheses(&self, stream: usize) -> &[Hypothesis] {
         self.streams[stream].search.as_ref().map_or(&[], BeamSearch::returned)
     }

@@ -27,9 +27,9 @@ pub(super) struct Ready {
 pub(super) struct Hidden {
     /// The layers that do; `None`: all.
     pub(super) layers: Option<Vec<usize>>,
-    /// How many stand before the text.
+    /// Number of slots before the text.
     pub(super) own: usize,
-    /// How many before the source.
+    /// Number of slots before the source.
     pub(super) cross: usize,
 }
 

@@ -53,7 +53,7 @@ pub(super) struct StreamState {
     pub(super) n_before: usize,
     /// The decoder's slots that take no position.
     pub(super) beside: usize,
-    /// What the penalties count: the prompt or the start token, and the new tokens; padding does not count, as in
+    /// Tokens that the penalties count: the prompt or the start token, and the new ones; padding does not count, as in
     /// transformers.
     pub(super) seen: Vec<u32>,
     pub(super) tokens: Vec<u32>,
@@ -128,7 +128,7 @@ impl StreamState {
         })
     }
 
-    /// What its rows take in next.
+    /// Tokens that the stream's rows take in next.
     pub(super) fn last_tokens(&self) -> Vec<u32> {
         match &self.search {
             Some(search) => search.last_tokens().collect(),

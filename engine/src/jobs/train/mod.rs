@@ -31,7 +31,7 @@ impl TrainJob {
 }
 
 impl TrainJob {
-    /// What has changed since the run began is told apart from other errors: one can say yes to it.
+    /// Reports changes since the run began apart from other errors: one can say yes to them.
     fn tell_changes(&self, error: &EngineError, out: &Outbox) {
         if let EngineError::Changed { differences } = error {
             out.send(Report::Changed { differences: differences.clone() });

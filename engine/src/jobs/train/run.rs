@@ -30,7 +30,7 @@ use crate::training::schedule::learning_rate;
 use crate::training::trainer::{StepSettings, Trainer};
 use crate::training::{EvaluationReport, RunFacts, SampleReport, StepReport};
 
-/// What comes next.
+/// The next piece of work.
 enum Next {
     Train,
     Evaluate(Evaluation),
@@ -45,7 +45,7 @@ struct Evaluation {
     tokens: usize,
     begun: Instant,
     tally: MetricAccumulator,
-    /// What is said about the first rows, where labels are predicted.
+    /// Predictions for the first rows, where labels are predicted.
     said: Vec<Said>,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Run {
     next: Next,
     /// Loss of the evaluation under way, and whether it is the best: it counts once the samples are there too.
     verdict: Option<(f64, bool)>,
-    /// What was said of the last step of this sitting.
+    /// The phase told at the last step of this sitting.
     told: Option<Phase>,
 }
 
@@ -159,7 +159,7 @@ impl Run {
         Ok(run)
     }
 
-    /// What is learned.
+    /// The task that is learned.
     fn task(&self) -> Task {
         self.trainer.adapter.task.task
     }
@@ -183,7 +183,7 @@ impl Run {
         Ok(Progress::More)
     }
 
-    /// What follows an optimizer step, or the start.
+    /// The work after an optimizer step, or at the start.
     fn after_step(&self) -> Next {
         let step = self.trainer.step;
         let due = step.is_multiple_of(self.eval_every) || step >= self.total_steps;

@@ -98,7 +98,7 @@ impl BartConfig {
         Ok(config)
     }
 
-    /// What would be computed otherwise than the reference does is refused.
+    /// Refuses options that would be computed otherwise than the reference does.
     fn check_options(&self) -> Result<()> {
         self.activation()?;
         let options = [

@@ -34,7 +34,7 @@ pub struct BloomConfig {
     hidden_size: usize,
     n_layer: usize,
     n_head: usize,
-    /// What the model was trained with; its attention knows no last position.
+    /// Sequence length of its training; its attention knows no last position.
     #[serde(default = "seq_length")]
     seq_length: usize,
     layer_norm_epsilon: f64,

@@ -221,7 +221,7 @@ fn of_chatglm(json: &Value) -> Result<Value> {
     }))
 }
 
-/// What the files call the parts.
+/// Names of the parts in the files.
 struct Names {
     root: &'static str,
     embeddings: &'static str,

@@ -107,7 +107,7 @@ impl LlamaConfig {
         Ok(config)
     }
 
-    /// What would be computed otherwise than the reference does is refused.
+    /// Refuses options that would be computed otherwise than the reference does.
     fn check_options(&self) -> Result<()> {
         let unsupported = |option, value: &str| {
             Err(EngineError::UnsupportedOption { architecture: self.name(), option, value: value.to_owned() })

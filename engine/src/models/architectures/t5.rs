@@ -168,16 +168,16 @@ impl ModelConfig for T5Config {
 
 struct FeedForward {
     norm: RmsNorm,
-    /// What the activation is applied to.
+    /// The projection that the activation is applied to.
     wide: FrozenLinear,
-    /// What that gates, where it is a gate.
+    /// The projection that the activated one gates, where it is a gate.
     up: Option<FrozenLinear>,
     narrow: FrozenLinear,
     activation: Activation,
 }
 
 impl FeedForward {
-    /// What is added to the stream.
+    /// The layer's contribution to the stream.
     fn forward(&self, resid: Tensor<3>) -> Tensor<3> {
         let normed = self.norm.forward(resid);
         let wide = activation(self.wide.forward(normed.clone()), self.activation);

@@ -20,7 +20,7 @@ impl ActivationCache {
         Self { names: names.to_vec(), ..Self::default() }
     }
 
-    /// What has been kept, stack by stack, block by block.
+    /// The kept activations, stack by stack, block by block.
     pub fn points(&self) -> Vec<HookPoint> {
         let mut points: Vec<HookPoint> = self.stream.keys().chain(self.by_head.keys()).copied().collect();
         points.sort_unstable();

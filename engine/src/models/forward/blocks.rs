@@ -1,4 +1,4 @@
-//! What a block asks of its pass: its turn, attention over past and text, and the hooks on what it makes.
+//! The interface of a pass to its blocks: their turn, attention over past and text, and the hooks on what they make.
 
 use burn::tensor::Tensor;
 
@@ -11,7 +11,7 @@ use crate::nn::{
 };
 
 impl ForwardPass<'_> {
-    /// What enters the first block that runs.
+    /// The input of the first block that runs.
     pub(crate) fn begin(&self, embed: impl FnOnce() -> Tensor<3>) -> Tensor<3> {
         match &self.layers {
             LayerRange::Block { resid: Some(resid), .. } => resid.clone(),
@@ -25,7 +25,7 @@ impl ForwardPass<'_> {
         layers.clone().zip(&blocks[layers])
     }
 
-    /// What stands behind the blocks, if the last of them runs.
+    /// Applies `behind`, the part behind the blocks, if the last of them runs.
     pub(crate) fn end(&self, resid: Tensor<3>, behind: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         match &self.layers {
             LayerRange::Block { layer, n_layers, .. } if layer + 1 < *n_layers => resid,
@@ -43,13 +43,13 @@ impl ForwardPass<'_> {
         self.mask.widest()
     }
 
-    /// What hides the columns that are too far back in a layer with the window, `[1, 1, seq, kv]`; `None` if nothing is.
+    /// Bias that hides columns too far back for a layer with the window, `[1, 1, seq, kv]`; `None` if none are.
     pub(crate) fn window(&self, window: Option<&SlidingWindow>) -> Option<Tensor<4>> {
         let [_, seq] = self.tokens.dims();
         window.and_then(|window| window.bias(seq, self.n_past(), &self.positions.device()))
     }
 
-    /// What attention brings to each token from past and text, `[batch, seq, n_heads * d_head]`.
+    /// Output of attention for each token over past and text, `[batch, seq, n_heads * d_head]`.
     ///
     /// # Shapes
     /// - `qkv`: `[batch, seq, (n_heads + 2 * n_kv_heads) * d_head]`
@@ -71,7 +71,7 @@ impl ForwardPass<'_> {
         hooked_attention(self.hooks.as_deref_mut(), at, (qkv, past, mask, bias), shape)
     }
 
-    /// What cross-attention brings to each token of a target from its source, `[batch, seq, n_heads * d_head]`.
+    /// Output of cross-attention for each token of a target over its source, `[batch, seq, n_heads * d_head]`.
     ///
     /// # Shapes
     /// - `query`: `[batch, seq, n_heads * d_head]`
@@ -90,17 +90,17 @@ impl ForwardPass<'_> {
         self.stream(HookName::ResidPre, layer, resid)
     }
 
-    /// What attention adds to the stream.
+    /// Attention's contribution to the stream.
     pub(crate) fn attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
         self.stream(HookName::AttnOut, layer, attn_out)
     }
 
-    /// What cross-attention adds to the stream.
+    /// Cross-attention's contribution to the stream.
     pub(crate) fn cross_attn_out(&mut self, layer: usize, attn_out: Tensor<3>) -> Tensor<3> {
         self.stream(HookName::CrossAttnOut, layer, attn_out)
     }
 
-    /// What the feed-forward layer adds to the stream.
+    /// The feed-forward layer's contribution to the stream.
     pub(crate) fn mlp_out(&mut self, layer: usize, mlp_out: Tensor<3>) -> Tensor<3> {
         self.stream(HookName::MlpOut, layer, mlp_out)
     }

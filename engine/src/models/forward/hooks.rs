@@ -20,7 +20,7 @@ pub enum HookName {
     V,
     /// Probabilities behind the softmax, `[batch, n_heads, seq, kv]`: columns of a prefix or a cache, then the text's.
     Pattern,
-    /// What attention adds to the stream, `[batch, seq, d_model]`.
+    /// Attention's contribution to the stream, `[batch, seq, d_model]`.
     AttnOut,
     /// Keys of cross-attention, `[batch, n_heads, n_virtual + source, d_head]`.
     CrossK,
@@ -28,9 +28,9 @@ pub enum HookName {
     CrossV,
     /// Probabilities of cross-attention, `[batch, n_heads, seq, n_virtual + source]`.
     CrossPattern,
-    /// What cross-attention adds to the stream, `[batch, seq, d_model]`.
+    /// Cross-attention's contribution to the stream, `[batch, seq, d_model]`.
     CrossAttnOut,
-    /// What the feed-forward layer adds to the stream, `[batch, seq, d_model]`.
+    /// The feed-forward layer's contribution to the stream, `[batch, seq, d_model]`.
     MlpOut,
     /// The residual stream that leaves the block, `[batch, seq, d_model]`.
     ResidPost,
@@ -85,7 +85,7 @@ pub enum StackName {
 pub struct HookPoint {
     /// The stack.
     pub stack: StackName,
-    /// Its block, counted from 0.
+    /// Index of the block, counted from 0.
     pub layer: usize,
     /// The activation.
     pub name: HookName,

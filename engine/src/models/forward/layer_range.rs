@@ -1,5 +1,5 @@
-//! Which blocks of a model a call runs: all of them, or one by itself, so that a backward pass can make what it needs of
-//! a block again instead of finding it kept. Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+//! The blocks of a model that a call runs: all, or one by itself, so that a backward pass can make what it needs of a
+//! block again instead of finding it kept. Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 
 use std::ops::Range;
 
@@ -14,11 +14,11 @@ pub enum LayerRange {
     Whole,
     /// One block, behind the embeddings if it is the first, before what stands behind the blocks if it is the last.
     Block {
-        /// Which one, counted from 0.
+        /// Index of the block, counted from 0.
         layer: usize,
-        /// How many there are.
+        /// Number of blocks in the stack.
         n_layers: usize,
-        /// What the block before it made, `[batch, seq, d_model]`; the first makes its own of the tokens.
+        /// Output of the block before it, `[batch, seq, d_model]`; the first makes its own of the tokens.
         resid: Option<Tensor<3>>,
     },
 }

@@ -22,7 +22,7 @@ pub struct Stack {
     /// Where its prefix stands.
     pub(crate) site: Site,
     pub(crate) n_positions: usize,
-    /// How rows that are read at once count their positions.
+    /// The counting of positions in rows that are read at once.
     pub(crate) position_ids: PositionIds,
 }
 
@@ -35,27 +35,27 @@ pub struct PaddedRows<'a> {
     pub tokens: &'a [i32],
     /// 1 for a token, 0 for padding.
     pub mask: &'a [f32],
-    /// Which text of a pair each token belongs to; none: all to the first.
+    /// The text of a pair that each token belongs to; none: all to the first.
     pub types: Option<&'a [i32]>,
     /// The column of each row from which on an infix is seen; not looked at without one.
     pub infix_from: Vec<usize>,
-    /// What stands before targets: the sources that an encoder reads.
+    /// Sources that an encoder reads, which stand before targets.
     pub source: Option<Box<PaddedRows<'a>>>,
 }
 
 /// One pass of a batch through a stack of blocks.
 pub struct ForwardPass<'a> {
-    /// What stands where, `[batch, seq]`.
+    /// The tokens, `[batch, seq]`, with the embeddings of the soft ones.
     pub tokens: Tokens,
     /// Position of each token, `[batch, seq]`.
     pub positions: Tensor<2, Int>,
-    /// Which text of a pair each token belongs to, `[batch, seq]`; none: all to the first.
+    /// The text of a pair that each token belongs to, `[batch, seq]`; none: all to the first.
     pub types: Option<Tensor<2, Int>>,
-    /// Which keys each layer sees, of the past and of the text.
+    /// The mask of the keys that each layer sees, of the past and of the text.
     pub(super) mask: AttentionMask,
     /// Keys and values that every token may see, one pair per layer: a prefix, a cache, or both.
     pub(super) past: Option<&'a [LayerKv]>,
-    /// What the decoder sees of a source.
+    /// The source as the decoder sees it.
     pub(super) source: Option<&'a Encoded>,
     /// The blocks that run.
     pub(super) layers: LayerRange,

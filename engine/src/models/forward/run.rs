@@ -49,8 +49,8 @@ impl Model {
         self.run((self.last_site(), LayerRange::Whole), rows, encoded.as_ref(), conditioning, hooks, device)
     }
 
-    /// What some blocks of a stack make of rows, `[batch, seq, d_model]`: an encoder of their sources, a decoder of their
-    /// targets behind what the encoder made.
+    /// Output of some blocks of a stack for rows, `[batch, seq, d_model]`: of an encoder for their sources, of a
+    /// decoder for their targets behind the encoder's output.
     ///
     /// # Errors
     /// As [`Model::hidden`].

@@ -14,7 +14,7 @@ pub struct Tokens {
     soft: Option<SoftTokens>,
 }
 
-/// How an architecture looks the embeddings of its tokens up.
+/// Options of an architecture's lookup of token embeddings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmbeddingOptions {
     /// On the embeddings; a soft prompt is not scaled, as in the reference.
@@ -79,7 +79,7 @@ impl Tokens {
         self.ids.device()
     }
 
-    /// What stands for each token at the beginning of a model.
+    /// Embedding of each token at the beginning of a model.
     ///
     /// # Shapes
     /// - `table`: `[vocab_size, width]`

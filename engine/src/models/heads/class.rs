@@ -49,7 +49,7 @@ impl HeadKind {
 /// A head with its weights, as it is used for one batch.
 #[derive(Clone, Debug)]
 pub struct ClassHead {
-    /// Its layers.
+    /// Layers of the head.
     pub kind: HeadKind,
     /// Classes.
     pub n_classes: usize,

@@ -19,7 +19,7 @@ use crate::{Sentence, sentence};
 pub enum PretrainedHead {
     /// It names the class of a text or of its tokens.
     Names {
-        /// Which of the two.
+        /// Classification of texts or of tokens.
         task: Task,
         /// Names of the classes, in the order of its scores.
         classes: Vec<String>,
@@ -37,8 +37,8 @@ impl PretrainedHead {
         Some(found.unwrap_or_else(Self::Unused))
     }
 
-    /// Which score each of these classes has, of a run or of rows. Its own names are found in any order; those that
-    /// transformers makes up, `LABEL_0` and so on, stand for numbers in their order.
+    /// Indices of the scores for these classes, of a run or of rows. The head's own names are found in any order; those
+    /// that transformers makes up, `LABEL_0` and so on, stand for numbers in their order.
     ///
     /// # Errors
     /// A sentence that says why the head is not theirs.
@@ -72,8 +72,8 @@ impl PretrainedHead {
 }
 
 impl PretrainedHead {
-    /// What rows are scored with that may lack some of the head's classes: theirs, then the others, and which score each
-    /// has.
+    /// Classes for scoring rows that may lack some of the head's classes: theirs, then the others, and the index of
+    /// each one's score.
     ///
     /// # Errors
     /// As [`PretrainedHead::scores_of`].
@@ -112,7 +112,7 @@ impl ModelFolder {
     }
 }
 
-/// What the head of some files names. The error is the sentence that says why it is not used.
+/// The classes that the head of some files names. The error is the sentence that says why it is not used.
 fn names(
     architecture: &str,
     width: usize,
@@ -173,7 +173,7 @@ fn class_names(config: &Value, n_classes: usize) -> std::result::Result<Vec<Stri
         .ok_or_else(|| sentence!("id2label of config.json does not name its {n_classes} classes", n_classes))
 }
 
-/// So many names are shown of many.
+/// Number of names shown of many.
 const SHOWN: usize = 6;
 
 /// Names in quotes, the first of many.

@@ -1,4 +1,4 @@
-//! What can be known of a model's weights without reading one: the names and shapes that its files list.
+//! Facts about a model's weights that are known without reading one: the names and shapes that its files list.
 
 use crate::config::Task;
 use crate::models::registry::Architecture;
@@ -17,7 +17,7 @@ pub(crate) fn is_shared_table(name: &str) -> bool {
     name == "shared.weight" || name == "model.shared.weight"
 }
 
-/// What older checkpoints keep beside the weights.
+/// Ends of the names of tensors that older checkpoints keep beside the weights.
 const NO_WEIGHTS: [&str; 3] = ["position_ids", "masked_bias", "inv_freq"];
 
 /// Whether a stored tensor is a weight: older checkpoints keep masks and positions beside them.
@@ -105,7 +105,7 @@ pub(crate) fn is_in_block(name: &str) -> bool {
     name.split('.').any(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What is in no block may stand outside of the root: it is called as it is stored.
+/// Name of a weight under the root. What is in no block may stand outside of it: it is called as it is stored.
 fn module_name(stored: &str, root: &str) -> String {
     if stored.starts_with(root) || !is_in_block(stored) {
         return stored.to_owned();

@@ -17,7 +17,7 @@ use crate::file_kind::refuse_other;
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
-/// What transformers takes for an absent option, by `model_type`; written by tests/golden/defaults.py.
+/// Values that transformers takes for absent options, by `model_type`; written by tests/golden/defaults.py.
 const DEFAULTS: &str = include_str!("defaults.json");
 
 /// Options that change no number that is computed here: of training, of generation (the user's choice), of heads that have
@@ -178,7 +178,7 @@ impl ConfigFile {
     }
 }
 
-/// What fits into a sentence.
+/// A value cut to a length that fits into a sentence.
 fn shortened(value: &str) -> String {
     const LONGEST: usize = 60;
     if value.chars().count() <= LONGEST {

@@ -23,7 +23,7 @@ pub struct ModelFolder {
     architecture: &'static Architecture,
     config: Box<dyn ModelConfig>,
     files: WeightFiles,
-    /// What can be learned with it; first what it does by itself.
+    /// Tasks that can be learned with it; first what it does by itself.
     tasks: Vec<Task>,
     own_head: Option<PretrainedHead>,
     /// Options of `config.json` that say something and are not looked at.
@@ -60,7 +60,7 @@ impl ModelFolder {
         Ok(folder)
     }
 
-    /// What can be learned with it; first what it does by itself.
+    /// Tasks that can be learned with it; first what it does by itself.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
@@ -127,7 +127,7 @@ impl ModelFolder {
         self.files.hash()
     }
 
-    /// Its facts.
+    /// The facts of the model.
     pub fn summary(&self) -> ModelSummary {
         let shape = self.shape();
         let sites = self.sites();

@@ -12,14 +12,14 @@ use crate::models::TargetTokens;
 use crate::models::load::place;
 use crate::{Sentence, sentence};
 
-/// What decoding takes from the file; the rest is the user's choice.
+/// Settings that decoding takes from the file; the rest is the user's choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GenerationConfig {
     /// Tokens that end a text.
     pub end_tokens: Vec<u32>,
     /// Tokens that are never generated.
     pub suppress_tokens: Vec<u32>,
-    /// What it says about a target that is written from a source; `None` without the file.
+    /// Tokens put into a target that is written from a source, as the file says; `None` without the file.
     pub target: Option<TargetTokens>,
 }
 
@@ -33,7 +33,7 @@ struct File {
     forced_eos_token_id: Option<OneOrMore>,
 }
 
-/// What `config.json` says about decoding.
+/// Options of `config.json` for decoding.
 #[derive(Default, Deserialize)]
 struct Ends {
     eos_token_id: Option<OneOrMore>,

@@ -30,7 +30,7 @@ trait Seam {
     /// Takes the leaf's share of a backward pass.
     fn accumulate(&mut self, gradients: &mut Gradients);
 
-    /// What has the leaf's gradient as its own with respect to the tensor that was cut, `[1]`.
+    /// A number, `[1]`, whose gradient with respect to the tensor that was cut is the leaf's.
     fn reconnected(self: Box<Self>) -> Option<Tensor<1>>;
 }
 

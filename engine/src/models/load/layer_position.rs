@@ -1,4 +1,4 @@
-//! How deep in a model a weight stands, as far as its name tells.
+//! Depth of a weight in a model, as far as its name tells.
 
 /// Before the blocks, in one of them, or behind them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

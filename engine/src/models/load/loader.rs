@@ -10,7 +10,7 @@ use crate::nn::{FrozenLinear, FrozenMatrix, LayerNorm, LowRank, Precision, RmsNo
 use crate::sentence;
 use crate::weights::WeightFiles;
 
-/// What adapters call a head that makes logits.
+/// Name that adapters use for a head that makes logits.
 const HEAD: &str = "lm_head";
 const HEAD_WEIGHT: &str = "lm_head.weight";
 
@@ -21,11 +21,11 @@ pub struct Weights<'a> {
     pub files: &'a WeightFiles,
     /// Where they go.
     pub device: &'a Device,
-    /// In what matrices are multiplied: in 16 bits, they are brought there in that type, whatever the files have.
+    /// Precision of matrix products: for 16 bits, matrices are brought there in that type, whatever the files have.
     pub precision: Precision,
-    /// What was read already, in that precision.
+    /// Tensors that were read already, in that precision.
     pub shared: &'a WeightCache,
-    /// What an adapter changes.
+    /// Weights that an adapter changes.
     pub tuned: &'a WeightOverrides,
     /// Where what is tracked is cut out of its graph, if it is: each weight that a block takes becomes a leaf.
     pub seams: Option<&'a GraphCut>,
@@ -34,9 +34,9 @@ pub struct Weights<'a> {
 /// The weights of a model on their way to a device.
 pub(crate) struct Loader<'a> {
     from: Weights<'a>,
-    /// What stands before every name in the files: the module of the task's head adds it, the bare model does not.
+    /// Beginning of every name in the files: the module of the task's head adds it, the bare model does not.
     root: &'static str,
-    /// What stands before every name for adapters, whatever the files say.
+    /// Beginning of every name for adapters, whatever the files say.
     module: &'static str,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Loader<'a> {
         self.from.files.contains(&format!("{}{name}", self.root))
     }
 
-    /// What is made of weights: once, unless an adapter changes one of them.
+    /// Makes something of weights: once, unless an adapter changes one of them.
     pub(crate) fn once<T: Clone + 'static>(
         &self,
         key: &str,
@@ -117,8 +117,8 @@ impl<'a> Loader<'a> {
         Ok(Some(self.multiplied(self.cut(head))))
     }
 
-    /// What a head that is tied to the table of embeddings has in place of it; `None` where that serves as it is. As in PEFT
-    /// new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
+    /// The matrix of a head tied to the table of embeddings, in place of it; `None` where that serves as it is. As in
+    /// PEFT new rows of single tokens reach both, low ranks and copies of a whole module the one that they are for.
     pub(crate) fn tied_to(&self, table: &str, shape: [usize; 2]) -> Result<Option<Tensor<2>>> {
         let WeightOverrides { low_rank, head_apart, .. } = self.from.tuned;
         let name = self.module_name(table);
@@ -280,7 +280,7 @@ impl<'a> Loader<'a> {
         Ok(self.linear_of(weight.transpose(), bias, low_rank))
     }
 
-    /// What the loader gives away is cut out of its graph, if that is asked for: once, and as the last thing done to it.
+    /// Cuts what the loader gives away out of its graph, if that is asked for: once, and as the last thing done to it.
     fn cut<const D: usize>(&self, weight: Tensor<D>) -> Tensor<D> {
         match self.from.seams {
             Some(seams) => seams.cut(weight),
@@ -310,7 +310,7 @@ impl<'a> Loader<'a> {
         self.weight(name, &stored, shape, || self.read_matrix(&stored, shape))
     }
 
-    /// What adapters call a weight.
+    /// Name that adapters use for a weight.
     fn module_name(&self, name: &str) -> String {
         format!("{}{name}", self.module)
     }
@@ -349,7 +349,8 @@ impl<'a> Loader<'a> {
         Ok(replacement)
     }
 
-    /// What an adapter adds to linear layers side by side, as one: the ranks side by side too, each reaching its own columns.
+    /// Low ranks that an adapter adds to linear layers side by side, as one: the ranks side by side too, each reaching
+    /// its own columns.
     fn low_rank(&self, parts: &[(String, usize)], d_in: usize) -> Result<Option<LowRank>> {
         let found: Vec<_> =
             parts.iter().map(|(name, _)| self.from.tuned.low_rank.get(&self.module_name(name))).collect();

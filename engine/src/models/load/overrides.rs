@@ -1,4 +1,4 @@
-//! What an adapter changes of a model's weights, by the names that adapters use.
+//! An adapter's changes to a model's weights, by the names that adapters use.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub struct WeightOverrides {
 /// Rows of a table for single tokens.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    /// Which tokens; each once.
+    /// Ids of the tokens; each once.
     pub tokens: Vec<u32>,
     /// `[tokens, width]`, tracked or not.
     pub values: Tensor<2>,
@@ -86,7 +86,7 @@ impl WeightOverrides {
         }
     }
 
-    /// What is left of it at a strength: the low ranks scaled; other weights are there or are not.
+    /// The overrides at a strength: the low ranks scaled; other weights are there or are not.
     ///
     /// # Errors
     /// [`EngineError::Setting`] for other weights at a strength between.
@@ -113,7 +113,7 @@ impl WeightOverrides {
         self.replaced.contains_key(name)
     }
 
-    /// What stands in place of a weight.
+    /// The tensor in place of a weight, if there is one.
     ///
     /// # Errors
     /// [`EngineError::WeightShape`].

@@ -11,10 +11,10 @@ use crate::error::{EngineError, Result};
 use crate::files::{self, Kind};
 use crate::sentence;
 
-/// How deep models are looked for below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
+/// Depth of the search for models below a folder: a hub's cache keeps them in `models--name/snapshots/commit`.
 const MAX_DEPTH: usize = 4;
 
-/// How many entries of folders are looked at, and how many models are named.
+/// Number of entries of folders that are looked at, and of models that are named.
 const MAX_ENTRIES: usize = 2000;
 const MAX_NAMED: usize = 5;
 
@@ -37,7 +37,7 @@ pub(crate) fn resolved(folder: &Path) -> Cow<'_, Path> {
     }
 }
 
-/// What is said of a folder without `config.json`.
+/// The error for a folder without `config.json`.
 pub(crate) fn not_a_model(folder: &Path) -> EngineError {
     let path = folder.to_owned();
     if let Ok(text) = files::read_to_string(&folder.join("adapter_config.json"), Kind::Settings) {
@@ -64,7 +64,7 @@ pub(crate) fn not_a_model(folder: &Path) -> EngineError {
     EngineError::ModelFileMissing { what: sentence!("config.json"), path }
 }
 
-/// What is said of a folder with `config.json` and without weights.
+/// The error for a folder with `config.json` and without weights.
 pub(crate) fn without_weights(folder: &Path, error: EngineError) -> EngineError {
     let holds = match &error {
         EngineError::ModelFileMissing { .. } if has_ending(folder, "gguf") => {

@@ -1,4 +1,4 @@
-//! What `config.json` says about rotary positions, and the frequencies that follow from it.
+//! Settings of rotary positions in `config.json`, and the frequencies that follow from them.
 //!
 //! huggingface/transformers: src/transformers/modeling_rope_utils.py.
 
@@ -37,7 +37,7 @@ struct Rope {
 const OTHER_NAMES: [(&str, &str); 2] = [("rotary_emb_base", "rope_theta"), ("rotary_pct", "partial_rotary_factor")];
 
 impl RopeSettings {
-    /// What a configuration says.
+    /// Reads the rotary settings of a configuration.
     ///
     /// # Errors
     /// A setting has another type, or two values.

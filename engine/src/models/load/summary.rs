@@ -42,7 +42,7 @@ pub struct ModelSummary {
     pub file_bytes: u64,
     /// Bytes of the largest tensor as f32.
     pub largest_tensor_bytes: u64,
-    /// What can be learned with it; first what it does by itself.
+    /// Tasks that can be learned with it; first what it does by itself.
     #[serde(default)]
     pub tasks: Vec<Task>,
     /// The head for classes that it was saved with.
@@ -57,7 +57,7 @@ pub struct ModelSummary {
     /// Every linear layer of the blocks.
     #[serde(skip)]
     pub linears: Vec<LinearName>,
-    /// What its configuration says and nobody looks at, a sentence.
+    /// Options of its configuration that nobody looks at, in a sentence.
     #[serde(default)]
     pub notice: Option<Sentence>,
 }

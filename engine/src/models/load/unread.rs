@@ -6,8 +6,8 @@ use crate::models::load::catalog::HEADS;
 use crate::models::{BaseModel, Model};
 use crate::{Sentence, sentence};
 
-/// How the names end of tensors that are no weights, or are those of another name: constants that older checkpoints keep,
-/// and tables that are tied or computed.
+/// Ends of the names of tensors that are no weights, or are those of another name: constants that older checkpoints
+/// keep, and tables that are tied or computed.
 const HARMLESS_ENDS: [&str; 11] = [
     ".attn.bias",
     ".attention.bias",
@@ -22,12 +22,12 @@ const HARMLESS_ENDS: [&str; 11] = [
     "layer.1.EncDecAttention.relative_attention_bias.weight",
 ];
 
-/// How the names begin of parts of an encoder that were trained beside it and are read where they are asked for alone: heads
-/// for masks, for sentences that follow each other and for replaced tokens, and poolers that no head reads.
+/// Beginnings of names of parts of an encoder that were trained beside it and are read where they are asked for alone:
+/// heads for masks, for sentences that follow each other and for replaced tokens, and poolers that no head reads.
 const BESIDE_ENCODERS: [&str; 8] =
     ["cls.", "lm_head.", "predictions.", "sop_classifier.", "discriminator_", "generator_", "vocab_", "qa_outputs."];
 
-/// How many are named.
+/// Number of tensors that are named.
 const MAX_NAMED: usize = 3;
 
 impl BaseModel {

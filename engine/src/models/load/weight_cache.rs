@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::error::Result;
 
-/// What models of the same files have in common: tensors that were read, or made of what was read, by name.
+/// Tensors that models of the same files have in common, read or made of what was read, by name.
 #[derive(Default)]
 pub struct WeightCache {
     made: RefCell<BTreeMap<String, Box<dyn Any>>>,
@@ -64,7 +64,7 @@ pub struct WeightName {
     pub name: String,
     /// In the files, which may leave out what stands in front.
     pub stored: String,
-    /// Its shape.
+    /// Shape of the weight.
     pub shape: Vec<usize>,
 }
 
@@ -90,7 +90,7 @@ pub enum Role {
     Layer,
     /// The table of token embeddings.
     Embeddings,
-    /// What makes logits: it is adapted by itself where it is the table of embeddings, too.
+    /// The head that makes logits: it is adapted by itself where it is the table of embeddings, too.
     Head,
 }
 

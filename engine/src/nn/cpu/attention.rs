@@ -30,7 +30,7 @@ pub(super) struct Attention<'a> {
     pub(super) bias: Option<Bias<'a>>,
 }
 
-/// What is added to the scores, `[1 or batch, 1 or n_heads, 1 or seq, kv]`, dense.
+/// Bias on the scores, `[1 or batch, 1 or n_heads, 1 or seq, kv]`, dense.
 #[derive(Clone, Copy)]
 pub(super) struct Bias<'a> {
     data: &'a [f32],

@@ -15,7 +15,7 @@ pub(super) struct Gradients<'a> {
     pub(super) past_value: Option<&'a mut [f32]>,
 }
 
-/// What the forward left behind, and the gradient of its output.
+/// Results of the forward, and the gradient of its output.
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     /// `[batch, seq, n_heads * d_head]`
@@ -165,7 +165,7 @@ impl Task<'_> {
     }
 }
 
-/// How a tile's scores become gradients.
+/// Inputs that turn a tile's scores into gradients.
 struct Slopes<'a> {
     width: usize,
     /// As in the forward: row `i` sees the first `seen.0 + i * seen.1` keys.

@@ -14,7 +14,7 @@ const ROWS: usize = 1024;
 /// Logits that exist at a time.
 const LOGITS: usize = 1 << 19;
 
-/// What is known of a row after some blocks of the vocabulary.
+/// State of a row after some blocks of the vocabulary.
 #[derive(Clone, Copy)]
 struct Running {
     target: usize,

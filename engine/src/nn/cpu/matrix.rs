@@ -189,7 +189,7 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// What becomes of what the destination held.
+/// Treatment of what the destination held.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Onto {
     /// It is overwritten, and never read.

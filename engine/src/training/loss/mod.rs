@@ -61,11 +61,11 @@ pub(super) fn nll_of_hidden(
 pub struct Scored {
     /// Sum over the labels, in nats.
     pub nll: f64,
-    /// How many there are.
+    /// Number of labels.
     pub labels: usize,
     /// The most probable label at each place of [`TokenBatch::labeled`]; empty for a task that writes.
     pub predicted: Vec<i32>,
-    /// Its log-probability, in nats.
+    /// Log-probability of each predicted label, in nats.
     pub log_probabilities: Vec<f64>,
 }
 

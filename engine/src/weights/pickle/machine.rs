@@ -285,7 +285,7 @@ impl<'a> Machine<'a> {
         self.stack.push(Value::Node(self.nodes.len() - 1));
     }
 
-    /// What lies above the last mark stays where it is for [`Machine::since_mark`].
+    /// Takes the top value if it lies above the last mark; [`Machine::since_mark`] takes the mark away.
     pub(super) fn pop(&mut self) -> Result<Value<'a>> {
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
             return damaged(sentence!("it takes what is not there"));

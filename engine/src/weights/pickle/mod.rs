@@ -3,7 +3,7 @@
 //! A pickle is a program for a small machine that may call any function by its name. The machine here has a list of
 //! what a state dictionary needs, builds a description where the original would call, and refuses every other name. The
 //! settings and callbacks that pytorch-lightning keeps beside a state dictionary become empty dictionaries.
-//! What it holds is kept flat and by index, so that a file cannot nest or multiply what it says.
+//! The content is kept flat and by index, so that a file cannot nest or multiply what it says.
 //! Opcodes as in python/cpython: Lib/pickle.py; what tensors are made of as in pytorch/pytorch: torch/_utils.py.
 
 mod machine;
@@ -34,7 +34,7 @@ pub(super) fn damaged<T>(reason: Sentence) -> Result<T> {
     Err(PickleError::Damaged(reason))
 }
 
-/// What a pickle describes.
+/// Tensors, storages and texts that a pickle describes.
 #[derive(Debug, Default)]
 pub(super) struct Description<'a> {
     /// Tensors of the outermost dictionary by name, or of the `state_dict` in it; the last of a name counts. Other entries

@@ -1,4 +1,4 @@
-//! What is refused, and what a bomb costs.
+//! Refusals of pickles, and the cost of a bomb.
 
 use super::*;
 

@@ -1,10 +1,10 @@
-//! What the machine's stack holds, and the names that it knows.
+//! Values on the machine's stack, and the names that it knows.
 
 use safetensors::Dtype;
 
 use super::{PickleError, Result, Storage};
 
-/// What lies on the machine's stack; what is not small is elsewhere, by index.
+/// A value on the machine's stack; what is not small is elsewhere, by index.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     /// None, fractions, bytes: nothing that tells of a tensor.

@@ -1,4 +1,4 @@
-//! What the engine tells of a run is what the screens get, in pieces and after a resume.
+//! The screens get what the engine tells of a run, in pieces and after a resume.
 
 use super::*;
 

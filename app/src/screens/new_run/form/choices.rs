@@ -27,7 +27,7 @@ pub enum InitKind {
     Adapter,
 }
 
-/// What decides the length of a run.
+/// Unit in which the length of a run is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LengthUnit {
@@ -38,13 +38,13 @@ pub enum LengthUnit {
 }
 
 impl LengthUnit {
-    /// What decides the length of a run that is set up so.
+    /// Unit of the length of a run that is set up so.
     pub fn of(training: &TrainingConfig) -> Self {
         if training.steps > 0 { Self::Steps } else { Self::Epochs }
     }
 }
 
-/// How long the warm-up is.
+/// Unit in which the length of the warm-up is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarmUp {
@@ -55,7 +55,7 @@ pub enum WarmUp {
 }
 
 impl WarmUp {
-    /// How the warm-up of a run is given that is set up so.
+    /// Unit of the warm-up of a run that is set up so.
     pub fn of(training: &TrainingConfig) -> Self {
         if training.warmup_ratio > 0.0 { Self::Share } else { Self::Steps }
     }
@@ -71,7 +71,7 @@ pub struct Switched<T> {
 }
 
 impl<T: Clone> Switched<T> {
-    /// What a run has, or switched off at what is usual.
+    /// The setting of a run, or the usual value, switched off.
     pub fn of(setting: Option<T>, usual: T) -> Self {
         Self { on: setting.is_some(), value: setting.unwrap_or(usual) }
     }

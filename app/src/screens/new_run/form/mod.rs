@@ -24,17 +24,17 @@ pub struct RunForm {
     /// Everything that needs no text field. Its paths and its rate are those of `text`, its method and its matrices those of
     /// `tuning`, what can be switched off that of `memory`.
     pub config: RunConfig,
-    /// What is typed.
+    /// Text fields of the form.
     pub text: TextFields,
-    /// What is trained, with the settings of each method: they stay while another one holds.
+    /// The method to train, with the settings of each method: they stay while another one holds.
     pub tuning: Tuning,
-    /// What stays while it is switched off, and in which unit something is given.
+    /// Settings that stay while they are switched off, and the units of length and warm-up.
     pub memory: FormMemory,
     /// Somebody chose the validation rows: they no longer follow the training rows.
     pub validation_chosen: bool,
     /// The user typed the learning rate: it no longer follows method, optimizer and model.
     pub rate_edited: bool,
-    /// How large the model is, once that is known.
+    /// Size class of the model, once that is known.
     pub scale: Option<Scale>,
 }
 
@@ -52,7 +52,7 @@ pub struct TextFields {
     pub learning_rate: String,
 }
 
-/// What is not in force and comes back.
+/// Settings that are not in force and come back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FormMemory {
     /// Rows are cut at this many tokens.
@@ -61,9 +61,9 @@ pub struct FormMemory {
     pub max_grad_norm: Switched<f64>,
     /// A run that does not improve ends after so many evaluations.
     pub patience: Switched<usize>,
-    /// What decides the length.
+    /// Unit of the run's length.
     pub length_unit: LengthUnit,
-    /// How the warm-up is given.
+    /// Unit of the warm-up.
     pub warm_up: WarmUp,
 }
 
@@ -153,7 +153,7 @@ impl RunForm {
         }
     }
 
-    /// How the engine is asked to train.
+    /// The training settings as the engine is asked for them.
     fn training_config(&self, learning_rate: f64) -> TrainingConfig {
         TrainingConfig {
             steps: if self.memory.length_unit == LengthUnit::Steps { self.config.training.steps.max(1) } else { 0 },
@@ -166,7 +166,7 @@ impl RunForm {
         }
     }
 
-    /// What the engine would refuse is shown at the last field.
+    /// The run as the engine is asked for it; a refusal of the engine is shown at the last field.
     pub(super) fn run_config(&self, learning_rate: f64, encoder_layers: usize) -> Result<RunConfig, Issue> {
         let training = self.training_config(learning_rate);
         let mut config = RunConfig {
@@ -185,7 +185,7 @@ impl RunForm {
         Ok(config)
     }
 
-    /// How many settings differ from those that a new form begins with, among those that are folded away.
+    /// Number of settings that differ from those that a new form begins with, among those that are folded away.
     pub fn changed_advanced(&self, usual: &TrainingConfig) -> usize {
         let mine = &self.config.training;
         [

@@ -1,4 +1,4 @@
-//! What nobody typed follows what was chosen: the learning rate, and all that a recipe decides.
+//! Settings that nobody typed follow what was chosen: the learning rate, and all that a recipe decides.
 
 use engine::recipes::{Form, RECIPES, Recipe, Scale, recommended_learning_rate};
 

@@ -1,4 +1,4 @@
-//! What is typed and the run that comes of it.
+//! Tests of the form as it is typed and of the run that comes of it.
 
 use engine::config::{
     FewShotConfig, FullConfig, LoraBias, LoraConfig, MlpActivation, OptimizerConfig, PrefixConfig, PrefixInit,

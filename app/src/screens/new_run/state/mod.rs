@@ -1,4 +1,4 @@
-//! What the form *New run* has asked the engine: rows as tokens, a range test, an init comparison.
+//! Questions of the form *New run* to the engine: rows as tokens, a range test, an init comparison.
 
 pub mod init_comparison;
 pub mod lr_range_test;

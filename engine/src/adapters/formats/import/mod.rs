@@ -52,7 +52,7 @@ impl Source {
     }
 }
 
-/// What a file holds.
+/// Content of a file of another program.
 #[derive(Clone, Debug)]
 pub enum Imported {
     /// A prefix at each of its sites, and perhaps a head.
@@ -157,7 +157,7 @@ fn shape_at(like: &[(Site, ModelShape)], site: Site) -> Result<&ModelShape> {
     })
 }
 
-/// What a model does by itself: for adapters that do not say what they were trained for.
+/// The task that a model does by itself: for adapters that do not say what they were trained for.
 fn own_task(like: &[(Site, ModelShape)]) -> Task {
     match like {
         [(Site::Encoder, _)] => Task::MaskedFill,

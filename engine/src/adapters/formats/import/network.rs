@@ -1,4 +1,4 @@
-//! What an embedding and the network behind it make: the folded prefix.
+//! The folded prefix: the output of an embedding and the network behind it.
 
 use burn::tensor::{Device, Tensor, TensorData, activation};
 

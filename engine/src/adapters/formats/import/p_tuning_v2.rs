@@ -40,7 +40,7 @@ fn head(stored: &Stored) -> Result<Vec<NamedTensor>> {
     Ok(head)
 }
 
-/// What the head tells apart; a class without a name gets transformers' name for it.
+/// Task and classes of the head; a class without a name gets transformers' name for it.
 fn classes(stored: &Stored, n_classes: usize) -> Result<TaskRecord> {
     let config = stored.json("config.json")?.unwrap_or_default();
     let made_for = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();

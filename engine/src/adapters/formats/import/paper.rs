@@ -8,7 +8,7 @@ use crate::config::TaskRecord;
 use crate::error::Result;
 use crate::models::{ModelShape, Site};
 
-/// What stands behind `wte` and `control_trans` for each site of BART.
+/// Endings of `wte` and `control_trans` for each site of BART.
 const BART: [(Site, &str); 3] = [(Site::Encoder, "_enc"), (Site::Decoder, ""), (Site::Cross, "2")];
 
 pub(super) fn is_gpt2(stored: &Stored) -> bool {
@@ -39,7 +39,7 @@ fn at(stored: &Stored, suffix: &str, place: (Site, &ModelShape)) -> Result<Prefi
     network::prefix(stored, place, &format!("{root}wte{suffix}.weight"), &format!("{root}control_trans{suffix}"))
 }
 
-/// What stands before the names of a prefix: nothing, or the module that holds it.
+/// Beginning of the names of a prefix: nothing, or the module that holds it.
 fn root<'a>(stored: &'a Stored, suffix: &str) -> Option<&'a str> {
     let name = format!("control_trans{suffix}");
     stored.root_of(&format!("{name}.0.weight")).or_else(|| stored.root_of(&name))

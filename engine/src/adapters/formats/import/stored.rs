@@ -45,7 +45,7 @@ impl Stored {
         self.tensors.contains(name)
     }
 
-    /// What stands before `name` in the first tensor that ends in it.
+    /// The text before `name` in the first tensor that ends in it.
     pub(super) fn root_of(&self, name: &str) -> Option<&str> {
         self.shapes()
             .find_map(|(whole, _)| whole.strip_suffix(name).filter(|root| root.is_empty() || root.ends_with('.')))

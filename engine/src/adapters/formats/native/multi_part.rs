@@ -29,7 +29,7 @@ struct MultiPartConfig {
     task: TaskRecord,
 }
 
-/// What may be a folder of its own. Biases are with the matrices that they stand beside, the head with the first.
+/// Parts that may be folders of their own. Biases are with the matrices they stand beside, the head with the first.
 const NAMES: [&str; 4] = ["prefix", "prompt", "lora", "weights"];
 
 /// Reads each part with `read_part`.

@@ -1,5 +1,5 @@
-//! How a prefix stands in its model: `positions.json` beside PEFT's files, which have no place for it. Without the file the
-//! text's positions are shifted and every layer has a prefix, as in PEFT.
+//! Placement of a prefix in its model: `positions.json` beside PEFT's files, which have no place for it. Without the
+//! file the text's positions are shifted and every layer has a prefix, as in PEFT.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(crate) fn unusable_in_peft(architecture: &str) -> Option<Sentence> {
     })
 }
 
-/// What a folder says.
+/// Reads the placement of the prefix from a folder.
 ///
 /// # Errors
 /// The file is damaged.
@@ -47,7 +47,7 @@ pub(crate) fn write(placement: &PrefixPlacement, folder: &Path) -> Result<()> {
     if path.exists() { std::fs::remove_file(&path).map_err(EngineError::io(IoAction::Remove, path)) } else { Ok(()) }
 }
 
-/// What is computed where PEFT loads the files, in a sentence; `None` if it is the same.
+/// Says what is computed where PEFT loads the files, in a sentence; `None` if it is the same.
 pub(crate) fn elsewhere(placement: &PrefixPlacement, n_virtual: usize) -> Option<Sentence> {
     let positions = match placement.positions {
         PositionConvention::Shifted => None,

@@ -292,7 +292,7 @@ fn read_head(tensors: &mut Tensors, root: &str) -> Result<Vec<NamedTensor>> {
     Ok(head)
 }
 
-/// What the folder says about the task; classes that only PEFT knows get transformers' names for them.
+/// Reads the task that the folder states; classes that only PEFT knows get transformers' names for them.
 fn read_task_of(folder: &Path, kind: Option<&str>, head: &[NamedTensor]) -> Result<TaskRecord> {
     let path = folder.join(TASK);
     if path.is_file() {

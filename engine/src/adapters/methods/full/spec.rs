@@ -1,4 +1,4 @@
-//! Which weights of the model are trained.
+//! The weights of the model that are trained.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ use crate::models::Conditioning;
 
 /// Weights that stand in place of the model's, called as the model's own modules are.
 pub struct TunedWeights {
-    /// Which they are.
+    /// Names and shapes of the weights.
     pub spec: WeightsSpec,
     /// Their numbers.
     pub parameters: Vec<Parameter>,

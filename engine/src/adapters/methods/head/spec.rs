@@ -14,7 +14,7 @@ use crate::models::{HeadKind, ModelFacts};
 /// The sizes of a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadSpec {
-    /// Its layers.
+    /// The layers of the head.
     pub kind: HeadKind,
     /// Width of what it reads.
     pub d_model: usize,

@@ -11,7 +11,7 @@ use crate::models::{ClassHead, Conditioning, Model};
 use crate::weights::NamedTensor;
 use crate::{Sentence, sentence};
 
-/// Its tensors, called as transformers calls them.
+/// Tensors of a head, called as transformers calls them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadState(pub Vec<NamedTensor>);
 

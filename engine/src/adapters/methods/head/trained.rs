@@ -10,7 +10,7 @@ use crate::models::{ClassHead, Conditioning};
 
 /// A head with the parameters it has now.
 pub struct Head {
-    /// Its sizes.
+    /// Sizes of the head.
     pub spec: HeadSpec,
     /// In the order of [`Spec::parameter_shapes`].
     pub parameters: Vec<Parameter>,

@@ -1,5 +1,5 @@
-//! Which modules a name or a pattern of an adapter's settings means. Patterns come from strangers' files, so each may become
-//! only so large, and there are only so many.
+//! Modules that a name or a pattern of an adapter's settings means. Patterns come from strangers' files, so each may
+//! become only so large, and there are only so many.
 //! As in huggingface/peft: src/peft/utils/other.py, get_pattern_key.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const MAX_NAMES: usize = 10_000;
 pub(crate) enum Pattern {
     /// The end of a module's name, after a dot, or all of it.
     Name(String),
-    /// What a whole name matches.
+    /// A pattern that a whole name matches.
     Regex(Regex),
 }
 

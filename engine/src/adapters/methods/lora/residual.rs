@@ -12,7 +12,7 @@ use crate::adapters::methods::lora::LoraMatrices;
 use crate::error::{EngineError, Result};
 use crate::sentence;
 
-/// Which part of a weight matrices began as.
+/// The part of a weight that matrices began as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Residual {
     /// That of the largest singular values.
@@ -231,7 +231,7 @@ fn turn(vectors: &mut [Vec<f64>], at: usize, (cosine, sine): (f64, f64)) {
     }
 }
 
-/// What is left of a vector beside orthonormal ones; twice, since once leaves what rounding leaves.
+/// The rest of a vector beside orthonormal ones; taken twice, since once leaves what rounding leaves.
 fn without(mut vector: Vec<f64>, others: &[Vec<f64>]) -> Vec<f64> {
     for _ in 0..2 {
         for other in others {

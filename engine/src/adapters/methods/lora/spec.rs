@@ -1,4 +1,4 @@
-//! Which matrices are trained of a model, and which biases, whole modules and rows of single tokens beside them.
+//! The matrices that are trained of a model, and the biases, whole modules and rows of single tokens beside them.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::{Sentence, sentence};
 /// The sizes of the matrices, and how they are used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoraSpec {
-    /// Its settings.
+    /// Settings of the matrices.
     pub config: LoraConfig,
     /// The layers that have matrices.
     pub layers: Vec<LoraLayer>,
@@ -41,12 +41,12 @@ pub struct LoraLayer {
     pub linear: LinearName,
     /// Rank of its matrices.
     pub rank: usize,
-    /// What is added is scaled by this.
+    /// Factor of what the matrices add.
     pub scale: f64,
 }
 
 impl AdapterSpec {
-    /// Its matrices of low rank.
+    /// The adapter's matrices of low rank.
     pub fn lora(&self) -> Option<&LoraSpec> {
         self.parts.iter().find_map(|part| match part {
             PartSpec::Lora(lora) => Some(lora),

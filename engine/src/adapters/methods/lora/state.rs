@@ -26,7 +26,7 @@ pub struct LoraState {
     pub rows: Vec<TokenRows>,
     /// The part of the base model's weights that the matrices began as: it is taken out of these where they are used.
     pub residual: Option<Residual>,
-    /// What its file holds of the base model, by the names of its weights: most often a copy.
+    /// Tensors of the base model in its file, by the names of its weights: most often a copy.
     pub base_copies: Vec<NamedTensor>,
 }
 
@@ -58,7 +58,7 @@ pub struct LoraMatrices {
     pub a: Vec<f32>,
     /// `[d_out, rank]`
     pub b: Vec<f32>,
-    /// What is added is scaled by this.
+    /// Factor of what the matrices add.
     pub scale: f64,
     /// Whether they are of a table of embeddings, for which PEFT has names of its own.
     pub is_embeddings: bool,
@@ -204,7 +204,7 @@ impl SavedPart for LoraState {
 }
 
 impl AdapterState {
-    /// Its matrices of low rank.
+    /// The adapter's matrices of low rank.
     pub fn lora(&self) -> Option<&LoraState> {
         self.parts.iter().find_map(|part| match part {
             PartState::Lora(lora) => Some(lora),
@@ -212,7 +212,7 @@ impl AdapterState {
         })
     }
 
-    /// Its matrices of low rank, to be changed.
+    /// The adapter's matrices of low rank, to be changed.
     pub(crate) fn lora_mut(&mut self) -> Option<&mut LoraState> {
         self.parts.iter_mut().find_map(|part| match part {
             PartState::Lora(lora) => Some(lora),

@@ -19,7 +19,7 @@ use crate::nn::{LayerKv, past_length};
 use crate::random::normal;
 use crate::{Sentence, sentence};
 
-/// What initial values are taken from, beside the seed.
+/// Sources of a prefix's initial values, beside the seed.
 #[derive(Clone, Debug, Default)]
 pub struct PrefixSource {
     /// Tokens of the text that is read: the one given, the most frequent tokens or the names of the classes.
@@ -33,9 +33,9 @@ pub struct PrefixSource {
 /// The tokens of a row.
 #[derive(Clone, Debug, Default)]
 pub struct TargetRow {
-    /// What an encoder reads; empty where there is none.
+    /// Tokens that an encoder reads; empty where there is none.
     pub source: Vec<u32>,
-    /// What the model goes on with or writes.
+    /// Tokens that the model goes on with or writes.
     pub tokens: Vec<u32>,
 }
 
@@ -48,14 +48,14 @@ pub struct Place<'a> {
     pub device: &'a Device,
 }
 
-/// How many tokens of a row are looked at for the scale.
+/// Most tokens of a row that are looked at for the scale.
 const LONGEST_ROW: usize = 64;
 
 /// Rows that give the initial values their scale.
 const ROWS_FOR_SCALE: usize = 16;
 
 impl PrefixSource {
-    /// What a prefix at a site needs of a run.
+    /// Takes from a run the sources that a prefix at a site needs.
     fn of(spec: &PrefixSpec, from: &InitContext<'_>) -> Result<Self> {
         let mut target = Self::default();
         match &spec.config.init {

@@ -20,9 +20,9 @@ use crate::{Sentence, sentence};
 pub struct PrefixSpec {
     /// Where it stands.
     pub site: Site,
-    /// Its sizes.
+    /// Sizes of the prefix.
     pub shape: PrefixShape,
-    /// How it is trained.
+    /// Settings of its training.
     pub config: PrefixConfig,
 }
 

@@ -18,9 +18,9 @@ use crate::{Sentence, sentence};
 pub struct PrefixState {
     /// Where it stands.
     pub site: Site,
-    /// Its sizes.
+    /// Sizes of the prefix.
     pub shape: PrefixShape,
-    /// How many of its first virtual tokens were not trained, which make it a cartridge.
+    /// Number of its first virtual tokens that were not trained, which make it a cartridge.
     pub n_frozen: usize,
     /// `[n_virtual, n_layers * 2 * n_kv_heads * d_head]`, row by row.
     pub flat: Vec<f32>,
@@ -133,7 +133,7 @@ impl SavedPart for PrefixState {
 }
 
 impl AdapterState {
-    /// Its prefixes, site by site.
+    /// The adapter's prefixes, site by site.
     pub fn prefixes(&self) -> impl Iterator<Item = &PrefixState> {
         self.parts.iter().filter_map(|part| match part {
             PartState::Prefix(prefix) => Some(prefix),
@@ -141,7 +141,7 @@ impl AdapterState {
         })
     }
 
-    /// Its prefix at a site.
+    /// The adapter's prefix at a site.
     pub fn prefix_at(&self, site: Site) -> Option<&PrefixState> {
         self.prefixes().find(|prefix| prefix.site == site)
     }
@@ -151,7 +151,7 @@ impl AdapterState {
         self.prefixes().map(|prefix| prefix.site).collect()
     }
 
-    /// How many of a prefix's first virtual tokens were not trained.
+    /// Number of a prefix's first virtual tokens that were not trained.
     pub fn n_frozen(&self) -> usize {
         self.prefixes().map(|prefix| prefix.n_frozen).max().unwrap_or(0)
     }

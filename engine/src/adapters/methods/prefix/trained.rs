@@ -16,17 +16,17 @@ use crate::nn::positions::PositionConvention;
 
 /// A prefix in training.
 pub struct Prefix {
-    /// Its sizes, and how it is trained.
+    /// Sizes of the prefix, and settings of its training.
     pub spec: PrefixSpec,
-    /// What is trained.
+    /// The trained parameters.
     pub parameters: Vec<Parameter>,
-    /// The virtual tokens at the beginning that are not, `[n_frozen, row]`, if there are any.
+    /// The virtual tokens at the beginning that are not trained, `[n_frozen, row]`, if there are any.
     pub frozen: Vec<Parameter>,
-    /// Which stored pair each layer takes; `None`: its own.
+    /// Index of the stored pair that each layer takes; `None`: its own.
     pairs: Option<Vec<usize>>,
 }
 
-/// Which of `n_stored` pairs each layer of a sequence-to-sequence model takes from a prefix of PEFT:
+/// Index of the pair, of `n_stored`, that each layer of a sequence-to-sequence model takes from a prefix of PEFT:
 /// `(2 * layer) mod n_stored`. With an even number half of the pairs serve two layers each, and the other half none.
 pub fn peft_pairs(n_layers: usize, n_stored: usize) -> Vec<usize> {
     (0..n_layers).map(|layer| 2 * layer % n_stored).collect()
@@ -41,13 +41,13 @@ impl Prefix {
         Self { spec, parameters, frozen, pairs: None }
     }
 
-    /// How it stands in the model.
+    /// Placement of the prefix in the model.
     pub fn placement(&self) -> PrefixPlacement {
         let positions = if self.spec.config.infix { PositionConvention::Infix } else { PositionConvention::Shifted };
         PrefixPlacement { positions, layers: self.spec.config.layers.clone() }
     }
 
-    /// How many virtual tokens at the beginning are not trained.
+    /// Number of virtual tokens at the beginning that are not trained.
     pub fn n_frozen(&self) -> usize {
         self.frozen.iter().map(|frozen| frozen.shape[0]).sum()
     }
@@ -97,7 +97,7 @@ impl Prefix {
         hidden.matmul(leaves.shaped(last, [row, width]).transpose()) + leaves.shaped(last + 1, [1, row])
     }
 
-    /// What the last layer of the network reads, `[n_virtual, width]`; `None` without a network.
+    /// Input of the last layer of the network, `[n_virtual, width]`; `None` without a network.
     pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
         let Reparameterization { width, activation, hidden_layers } = self.spec.config.reparameterization.clone()?;
         let embedding = leaves.shaped(0, [self.spec.shape.n_virtual, self.spec.shape.d_kv()]);
@@ -119,7 +119,7 @@ impl Prefix {
         flat.chunks_exact(self.spec.shape.row()).flat_map(row).collect()
     }
 
-    /// What is trained on the host, `[n_virtual, …]` for the layers that have a prefix.
+    /// Numbers of the prefix on the host, `[n_virtual, …]` for the layers that have a prefix.
     pub(crate) fn trained_flat(&self) -> Result<Vec<f32>> {
         floats(self.flat_for_prefixed_layers(&GradParams::detached(&self.parameters)))
     }

@@ -16,7 +16,7 @@ use crate::nn::floats;
 use crate::random::normal;
 use crate::{Sentence, sentence};
 
-/// What the initial values of a soft prompt are taken from, beside the seed.
+/// Sources of a soft prompt's initial values, beside the seed.
 #[derive(Clone, Debug, Default)]
 pub struct PromptSource {
     /// Tokens of the text for [`PromptInit::Words`].
@@ -32,14 +32,14 @@ pub struct PromptSource {
 /// The prompt of an adapter that training starts from.
 #[derive(Clone, Debug)]
 pub struct PromptStart {
-    /// Its numbers.
+    /// Numbers of the prompt.
     pub prompt: PromptState,
     /// Names of its tasks.
     pub tasks: Vec<String>,
 }
 
 impl PromptSource {
-    /// What a soft prompt needs of a run.
+    /// Takes from a run the sources that a soft prompt needs.
     fn of(spec: &PromptSpec, from: &InitContext<'_>) -> Result<Self> {
         let words = match &spec.init {
             PromptInit::Words { text } => (from.encode)(text)?,

@@ -43,7 +43,7 @@ pub struct PromptTasksShape {
 /// The sizes of the network of P-tuning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PromptEncoderShape {
-    /// Its layers.
+    /// The layers of the network.
     pub kind: PromptEncoderKind,
     /// Width of the hidden layers, in each direction.
     pub hidden: usize,

@@ -28,7 +28,7 @@ pub struct PromptState {
     pub tasks: Option<PromptTasksState>,
 }
 
-/// What makes the prompts of tasks of a shared one.
+/// Matrices that make the prompts of tasks of a shared one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PromptTasksState {
     /// Tasks.
@@ -100,7 +100,7 @@ impl SavedPart for PromptState {
 }
 
 impl AdapterState {
-    /// Its soft prompt.
+    /// The adapter's soft prompt.
     pub fn prompt(&self) -> Option<&PromptState> {
         self.parts.iter().find_map(|part| match part {
             PartState::Prompt(prompt) => Some(prompt),

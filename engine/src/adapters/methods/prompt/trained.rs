@@ -15,9 +15,9 @@ use crate::nn::floats;
 
 /// A soft prompt in training.
 pub struct SoftPrompt {
-    /// Its sizes.
+    /// Sizes of the soft prompt.
     pub spec: PromptSpec,
-    /// What is trained, in the order of [`Spec::parameter_shapes`].
+    /// The trained parameters, in the order of [`Spec::parameter_shapes`].
     pub parameters: Vec<Parameter>,
 }
 
@@ -59,7 +59,7 @@ impl SoftPrompt {
         }
     }
 
-    /// What the last layer of the network reads, `[n_rows, its width]`; `None` without a network.
+    /// Input of the last layer of the network, `[n_rows, its width]`; `None` without a network.
     pub(crate) fn last_hidden(&self, leaves: &GradParams) -> Option<Tensor<2>> {
         let PromptSpec { n_rows, width, encoder, .. } = self.spec;
         let embedding = leaves.shaped(0, [n_rows, width]);

@@ -187,7 +187,7 @@ impl ModelConfig for Named {
     }
 }
 
-/// What is wrong with a configuration.
+/// The fault of a configuration.
 pub(crate) enum Problem {
     Malformed(Sentence),
     Unsupported(EngineError),
@@ -241,7 +241,7 @@ impl Block {
 /// The table of token embeddings.
 const WORDS: &str = "embeddings.word_embeddings.weight";
 
-/// What stands at the ends of the blocks.
+/// Embeddings of tokens, positions and types, summed and normed before the blocks.
 pub(super) struct Embeddings {
     words: FrozenMatrix,
     lookup: EmbeddingOptions,
@@ -289,7 +289,7 @@ impl Embeddings {
     }
 }
 
-/// Which vector a classifier of texts reads, and the layers it has.
+/// The vector that a classifier of texts reads, and the layers that make it.
 pub(super) enum TextHead {
     /// The first token's, as it is.
     First,

@@ -50,8 +50,8 @@ pub(crate) fn read(folder: &Path, json: &Value, tensors: &mut Tensors) -> Result
     Ok(AdapterState { base_model, ..AdapterState::new(task, parts) })
 }
 
-/// What is added to a base model depends on how the matrices began only where PEFT takes their beginning out of it, each time
-/// that it loads them.
+/// The part of the base model that the matrices began as. It matters to what is added only where PEFT takes it out of
+/// the base model, each time that it loads them.
 fn residual(json: &Value) -> Result<Option<Residual>> {
     let Some(init) = json.get("init_lora_weights") else { return Ok(None) };
     match init.as_str() {
