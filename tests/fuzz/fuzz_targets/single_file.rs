@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let path = folder.path().join("a.prefix");
     std::fs::write(&path, bytes).expect("a file");
     if let Ok(file) = bundle::read(&path) {
-        assert!(file.adapter.prefixes.iter().all(|(_, prefix)| prefix.flat.len() == prefix.shape.stored()));
+        assert!(file.adapter.prefixes().all(|prefix| prefix.flat.len() == prefix.shape.stored()));
     }
     let _ = OpenedAdapter::read(&path, None);
 });

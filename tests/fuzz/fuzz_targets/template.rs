@@ -1,6 +1,7 @@
 //! A prompt template that somebody sent, and what it computes: the budget ends it, whatever it asks for.
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -17,7 +18,8 @@ fuzz_target!(|template: &str| {
     let config = DataConfig { prompt_template: template.to_owned(), ..DataConfig::new("") };
     if let Ok(templates) = Templates::new(&config) {
         let _ = templates.check_names(&["source".to_owned()]);
-        if let Ok(text) = templates.prompt_for_source(&"a b, ".repeat(10_000), &TOKENIZER) {
+        let (source, columns) = ("a b, ".repeat(10_000), BTreeMap::new());
+        if let Ok(text) = templates.prompt_for_source(&source, &columns, &TOKENIZER) {
             assert!(text.len() <= 4 << 20);
         }
     }
