@@ -55,7 +55,7 @@ pub(crate) fn prepare(
         Some(name) => {
             let (trainer, mut state) = restore(&folder.checkpoint(name), spec, &config.training, model)?;
             if index.best.is_none() {
-                // Retention versions called the untouched start the best and kept no adapter of it.
+                // Older versions called the untouched start the best and kept no adapter of it.
                 state.best = None;
             }
             notices.extend(same_origin(&state, &now, beginning)?);

@@ -1,4 +1,4 @@
-//! Retention tokenizer files give what transformers makes of them, token for token, and no file can do more than be refused.
+//! Older tokenizer files give what transformers makes of them, token for token, and no file can do more than be refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
