@@ -34,6 +34,7 @@ pub mod generation;
 pub mod hub;
 mod jobs;
 pub mod loaded_model;
+pub mod metrics;
 pub mod models;
 pub mod nn;
 mod number;

@@ -12,6 +12,7 @@ mod dataset;
 mod delimited;
 mod encode;
 mod file_kind;
+mod files;
 mod json_forms;
 mod lines;
 mod mixture;
