@@ -23,6 +23,8 @@ pub enum Task {
     TokenClassification,
     /// The token that a mask hides.
     MaskedFill,
+    /// The place in a text where the answer to a question stands.
+    QuestionAnswering,
 }
 
 impl ToSentence for Task {
@@ -42,6 +44,11 @@ impl Task {
         matches!(self, Self::SequenceClassification | Self::TokenClassification)
     }
 
+    /// Whether a trained head stands behind the model.
+    pub fn has_head(self) -> bool {
+        self.has_classes() || self == Self::QuestionAnswering
+    }
+
     /// As configurations name it.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +57,7 @@ impl Task {
             Self::SequenceClassification => "sequence_classification",
             Self::TokenClassification => "token_classification",
             Self::MaskedFill => "masked_fill",
+            Self::QuestionAnswering => "question_answering",
         }
     }
 }
@@ -102,9 +110,11 @@ pub struct HeadRecord {
 }
 
 impl TaskRecord {
-    /// A task whose classes the rows will tell.
+    /// A task whose classes the rows will tell; the ends of an answer are known.
     pub fn of(task: Task) -> Self {
-        Self { task, ..Self::default() }
+        let ends = || ["start", "end"].map(str::to_owned).to_vec();
+        let classes = if task == Task::QuestionAnswering { ends() } else { Vec::new() };
+        Self { task, classes, ..Self::default() }
     }
 
     /// A task with so many classes, before the rows name them.

@@ -118,7 +118,7 @@ pub(super) fn scored_rows(
 
 /// The model's own head as an adapter that is nothing else; `None` where there are no classes.
 fn own_head(model: &LoadedModel, task: &TaskRecord) -> Result<Option<AdapterState>> {
-    if !task.task.has_classes() {
+    if !task.task.has_head() {
         return Ok(None);
     }
     let no_head = |reason: Sentence| EngineError::NoHead { reason };

@@ -107,7 +107,7 @@ fn check(config: &RunConfig, spec: &AdapterSpec, model: &LoadedModel) -> Result<
         model.model.check_infix()?;
     }
     // A head that nobody trains says nothing.
-    if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_classes() {
+    if matches!(config.method, MethodConfig::FewShot(_)) && spec.task.task.has_head() {
         let no_head = || sentence!("its checkpoint has no such head, and words before a text train none");
         own_scores(config.head, model, &spec.task)
             .map_err(|reason| EngineError::NoHead { reason: reason.unwrap_or_else(no_head) })?;

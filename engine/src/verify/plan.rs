@@ -102,7 +102,7 @@ fn n_stored(case: &Case, shape: PrefixShape) -> usize {
 
 /// Classes of a case that has no adapter to count them.
 fn n_classes(case: &Case, model: &BaseModel) -> Result<usize> {
-    if !case.task.has_classes() {
+    if !case.task.has_head() {
         return Ok(0);
     }
     let last = ["score.weight", "classifier.out_proj.weight", "classifier.weight"];

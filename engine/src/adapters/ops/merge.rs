@@ -231,12 +231,16 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
     config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
     if let Some(family) = class_prefix(base.shape().architecture) {
-        let kind = if adapter.task.task == Task::TokenClassification { "Token" } else { "Sequence" };
+        let kind = match adapter.task.task {
+            Task::TokenClassification => "TokenClassification",
+            Task::QuestionAnswering => "QuestionAnswering",
+            _ => "SequenceClassification",
+        };
         // What the checkpoint's own head was trained for.
         if let Some(options) = config.as_object_mut() {
             options.remove("problem_type");
         }
-        config["architectures"] = json!([format!("{family}For{kind}Classification")]);
+        config["architectures"] = json!([format!("{family}For{kind}")]);
     }
     write_json(&path, &config)
 }

@@ -31,8 +31,8 @@ pub(crate) const ARCHITECTURE: Architecture =
 
 /// The models that this file computes.
 const MODELS: &[ModelType] = &[
-    ModelType::new("bart", "", "BartTokenizer"),
-    ModelType::new("mbart", "", "MBartTokenizer"),
+    ModelType::new("bart", "Bart", "BartTokenizer"),
+    ModelType::new("mbart", "MBart", "MBartTokenizer"),
     ModelType::new("pegasus", "", "PegasusTokenizer"),
 ];
 

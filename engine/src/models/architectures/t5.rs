@@ -26,7 +26,7 @@ pub(crate) const ARCHITECTURE: Architecture = Architecture {
 };
 
 /// The models that this file computes.
-const MODELS: &[ModelType] = &[ModelType::new("t5", "", "T5Tokenizer"), ModelType::new("mt5", "", "MT5Tokenizer")];
+const MODELS: &[ModelType] = &[ModelType::new("t5", "T5", "T5Tokenizer"), ModelType::new("mt5", "MT5", "MT5Tokenizer")];
 
 /// Distances beyond the last bucket are all alike, so there is no longest text; memory and time end before this.
 const POSITIONS: usize = 4096;
@@ -355,6 +355,13 @@ impl Seq2SeqModel for T5 {
 
     fn head(&self) -> &FrozenMatrix {
         self.lm_head.as_ref().unwrap_or(&self.shared)
+    }
+
+    fn class_vectors(&self, hidden: Tensor<2>) -> Tensor<2> {
+        match self.output_scale {
+            Some(scale) => hidden / scale,
+            None => hidden,
+        }
     }
 
     fn embeddings(&self) -> &FrozenMatrix {

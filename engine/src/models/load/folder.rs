@@ -9,7 +9,7 @@ use crate::config::Task;
 use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
 use crate::models::load::{ConfigFile, place};
-use crate::models::registry::{Architecture, Kind, ModelConfig};
+use crate::models::registry::{Architecture, Kind, ModelConfig, class_prefix};
 use crate::models::{BaseModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot};
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
@@ -50,7 +50,7 @@ impl ModelFolder {
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
             Kind::Encoder => encoder_tasks(options, &files),
-            Kind::Seq2Seq => vec![Task::Seq2Seq],
+            Kind::Seq2Seq => seq2seq_tasks(options, class_prefix(config.shape().architecture)),
         };
         let unread_options = file.unread();
         let path = path.to_owned();
@@ -209,6 +209,16 @@ fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) 
     tasks
 }
 
+/// An encoder with a decoder writes; where transformers has a classifier of the model, it classifies too.
+fn seq2seq_tasks(config: &serde_json::Value, classes: Option<&str>) -> Vec<Task> {
+    let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
+    match classes {
+        Some(_) if saved.ends_with("ForSequenceClassification") => vec![Task::SequenceClassification, Task::Seq2Seq],
+        Some(_) => vec![Task::Seq2Seq, Task::SequenceClassification],
+        None => vec![Task::Seq2Seq],
+    }
+}
+
 /// Where checkpoints keep the head that fills masks.
 const MASK_HEADS: [&str; 5] = [
     "cls.predictions.transform.dense.weight",
@@ -220,7 +230,7 @@ const MASK_HEADS: [&str; 5] = [
 
 /// An encoder classifies; it fills masks if its checkpoint has the head. What it was saved as comes first.
 fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
-    let mut tasks = vec![Task::SequenceClassification, Task::TokenClassification];
+    let mut tasks = vec![Task::SequenceClassification, Task::TokenClassification, Task::QuestionAnswering];
     if MASK_HEADS.iter().any(|name| files.contains(name)) {
         tasks.push(Task::MaskedFill);
     }
@@ -228,6 +238,7 @@ fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
     let first = match saved {
         name if name.ends_with("ForMaskedLM") => Task::MaskedFill,
         name if name.ends_with("ForTokenClassification") => Task::TokenClassification,
+        name if name.ends_with("ForQuestionAnswering") => Task::QuestionAnswering,
         _ => Task::SequenceClassification,
     };
     tasks.sort_by_key(|task| *task != first);

@@ -31,7 +31,7 @@ impl HeadSpec {
     /// # Errors
     /// The model cannot learn the task.
     pub(crate) fn of(model: &dyn ModelFacts, task: &TaskRecord) -> Result<Option<PartSpec>> {
-        if !task.task.has_classes() {
+        if !task.task.has_head() {
             return Ok(None);
         }
         let (kind, d_model) = (model.class_head_kind(task.task)?, model.class_head_width());

@@ -52,7 +52,7 @@ impl AdapterState {
     /// # Errors
     /// [`EngineError::AdapterMismatch`] when the adapter has no head, or one of other layers or sizes.
     pub fn class_head(&self, model: &Model, device: &Device) -> Result<Option<ClassHead>> {
-        if !self.task.task.has_classes() {
+        if !self.task.task.has_head() {
             return Ok(None);
         }
         let kind = model.head_kind(self.task.task)?;
