@@ -173,7 +173,7 @@ impl Architecture {
     pub(crate) fn head_kind(&self, task: Task) -> Option<HeadKind> {
         match (self.kind, task) {
             (Kind::Encoder, Task::TokenClassification) => Some(HeadKind::Linear),
-            (_, Task::SequenceClassification) => self.text_head,
+            (_, Task::SequenceClassification) | (Kind::Encoder, Task::MultipleChoice) => self.text_head,
             _ => None,
         }
     }

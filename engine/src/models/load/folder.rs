@@ -50,7 +50,7 @@ impl ModelFolder {
         let tasks = match architecture.kind {
             Kind::Causal => causal_tasks(options, config.is_tied(), &files),
             Kind::Encoder => encoder_tasks(options, &files),
-            Kind::Seq2Seq => vec![Task::Seq2Seq],
+            Kind::Seq2Seq => vec![Task::Seq2Seq, Task::MultipleChoice],
         };
         let unread_options = file.unread();
         let path = path.to_owned();
@@ -75,11 +75,8 @@ impl ModelFolder {
     /// # Errors
     /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
-        match asked {
-            Some(task) if !self.tasks.contains(&task) => Err(cannot(self.shape().architecture, task)),
-            Some(task) => Ok(task),
-            None => Ok(self.tasks[0]),
-        }
+        let found = Task::of_model(asked, &self.tasks);
+        found.ok_or_else(|| cannot(self.shape().architecture, asked.unwrap_or_default()))
     }
 
     /// The entry of its architecture.
@@ -206,6 +203,7 @@ fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) 
     if saved.ends_with("ForSequenceClassification") {
         tasks.reverse();
     }
+    tasks.push(Task::MultipleChoice);
     tasks
 }
 
@@ -231,5 +229,6 @@ fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
         _ => Task::SequenceClassification,
     };
     tasks.sort_by_key(|task| *task != first);
+    tasks.push(Task::MultipleChoice);
     tasks
 }

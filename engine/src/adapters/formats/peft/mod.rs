@@ -98,7 +98,7 @@ pub(crate) fn read(
         (_, true) => prompt::read(folder, &json, &mut tensors),
         _ => read_prefix(folder, json, &mut tensors, like),
     }?;
-    if let Some((name, ..)) = read.head().first().filter(|_| !read.task.task.has_classes()) {
+    if let Some((name, ..)) = read.head().first().filter(|_| !read.task.task.has_head()) {
         return Err(EngineError::AdapterTensors { tensors: name.clone(), path: tensors.path });
     }
     tensors.finish()?;
@@ -270,14 +270,14 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
     }
 }
 
-/// PEFT's name of a task; it has none for filling masks.
+/// PEFT's name of a task; it has none for filling masks and for choices.
 pub(crate) fn task_type(task: Task) -> Option<&'static str> {
     match task {
         Task::Causal => Some("CAUSAL_LM"),
         Task::Seq2Seq => Some("SEQ_2_SEQ_LM"),
         Task::SequenceClassification => Some("SEQ_CLS"),
         Task::TokenClassification => Some("TOKEN_CLS"),
-        Task::MaskedFill => None,
+        Task::MaskedFill | Task::MultipleChoice => None,
     }
 }
 
