@@ -1,8 +1,12 @@
 //! The rows of a run, and how a row becomes tokens.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::candidates::{CandidateScore, CandidateSource};
+use super::task::Task;
 
 /// The rows, and how a row becomes tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +68,22 @@ pub struct DataConfig {
     /// `None` is what the model has left beside the prefix.
     #[serde(default)]
     pub max_tokens: Option<usize>,
+    /// Source of the candidates among which a row's answer is looked for; a verbalizer means the classes, a file of
+    /// candidates the answers.
+    #[serde(default, skip_serializing_if = "CandidateSource::is_none")]
+    pub candidates: CandidateSource,
+    /// The word of each class, by the class as the rows have it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub verbalizer: BTreeMap<String, String>,
+    /// Candidates in place of the answers of all rows, one a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates_file: Option<PathBuf>,
+    /// Comparison of candidates of different length.
+    #[serde(default, skip_serializing_if = "CandidateScore::is_sum")]
+    pub candidate_score: CandidateScore,
+    /// Column of the choices, a list, or several columns as `choice1 + choice2`; `None` takes those of the usual names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice_column: Option<String>,
 }
 
 /// A dataset beside the first one. What it does not say is as there, but for the columns.
@@ -185,6 +205,29 @@ impl DataConfig {
             begin_token: BeginToken::Tokenizer,
             chat: false,
             max_tokens: None,
+            candidates: CandidateSource::None,
+            verbalizer: BTreeMap::new(),
+            candidates_file: None,
+            candidate_score: CandidateScore::Sum,
+            choice_column: None,
+        }
+    }
+
+    /// The same for a task that was asked for: of multiple choice the candidates are the choices.
+    #[must_use]
+    pub fn for_task(mut self, task: Option<Task>) -> Self {
+        if task == Some(Task::MultipleChoice) && self.candidate_source() == CandidateSource::None {
+            self.candidates = CandidateSource::Choices;
+        }
+        self
+    }
+
+    /// The source of the candidates, which a verbalizer and a file of candidates say too.
+    pub fn candidate_source(&self) -> CandidateSource {
+        match self.candidates {
+            CandidateSource::None if !self.verbalizer.is_empty() => CandidateSource::Classes,
+            CandidateSource::None if self.candidates_file.is_some() => CandidateSource::Answers,
+            said => said,
         }
     }
 

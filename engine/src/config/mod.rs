@@ -1,5 +1,6 @@
 //! A run as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
 
+mod candidates;
 mod data;
 mod lora;
 mod method;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::candidates::{CandidateLoss, CandidateScore, CandidateSource};
 pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};

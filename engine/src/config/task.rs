@@ -25,6 +25,9 @@ pub enum Task {
     MaskedFill,
     /// The place in a text where the answer to a question stands.
     QuestionAnswering,
+    /// The right one of a row's choices, by a score of each. Of an adapter it is the task of encoders alone: a model that
+    /// writes learns it as a text.
+    MultipleChoice,
 }
 
 impl ToSentence for Task {
@@ -44,9 +47,23 @@ impl Task {
         matches!(self, Self::SequenceClassification | Self::TokenClassification)
     }
 
-    /// Whether a trained head stands behind the model.
+    /// Whether a head is trained with it: one for classes, one that scores a choice, or one that finds an answer.
     pub fn has_head(self) -> bool {
-        self.has_classes() || self == Self::QuestionAnswering
+        self.has_classes() || matches!(self, Self::MultipleChoice | Self::QuestionAnswering)
+    }
+
+    /// Whether a template writes its prompts.
+    pub(crate) fn has_template(self) -> bool {
+        self.writes() || matches!(self, Self::MaskedFill | Self::MultipleChoice)
+    }
+
+    /// The task of a model that can do `able`: the one asked for, or the first of them. A model that writes learns a choice
+    /// as a text.
+    pub(crate) fn of_model(asked: Option<Self>, able: &[Self]) -> Option<Self> {
+        let first = able.first().copied();
+        let asked = asked.or(first).filter(|task| able.contains(task))?;
+        let written = able.iter().copied().find(|task| task.writes()).filter(|_| asked == Self::MultipleChoice);
+        Some(written.unwrap_or(asked))
     }
 
     /// As configurations name it.
@@ -58,6 +75,7 @@ impl Task {
             Self::TokenClassification => "token_classification",
             Self::MaskedFill => "masked_fill",
             Self::QuestionAnswering => "question_answering",
+            Self::MultipleChoice => "multiple_choice",
         }
     }
 }
@@ -120,6 +138,11 @@ impl TaskRecord {
     /// A task with so many classes, before the rows name them.
     pub fn of_size(task: Task, n_classes: usize) -> Self {
         Self { classes: (0..n_classes).map(|class| class.to_string()).collect(), ..Self::of(task) }
+    }
+
+    /// Scores that its head gives: one for each class, or of a choice one.
+    pub fn n_scores(&self) -> usize {
+        if self.task == Task::MultipleChoice { 1 } else { self.classes.len() }
     }
 
     /// Where the classes of each head begin and end; of one for all rows nothing.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::candidates::CandidateLoss;
 use super::optimizer::{OptimizerConfig, adamw_unless_named};
 use super::rules::{MAX_TOKENS, POSITIVE, ROWS, refuse};
 use super::schedule::{Schedule, linear_unless_named};
@@ -52,6 +53,9 @@ pub struct TrainingConfig {
     pub max_grad_norm: Option<f64>,
     /// Loss of a batch.
     pub loss: LossReduction,
+    /// What is learned of a row with candidates.
+    #[serde(skip_serializing_if = "CandidateLoss::is_right")]
+    pub candidate_loss: CandidateLoss,
     /// Evaluate every so many steps; 0 means ten times in a run.
     pub eval_every: usize,
     /// Rows whose continuation is generated at each evaluation.
@@ -82,6 +86,7 @@ impl Default for TrainingConfig {
             weight_decay_on: WeightDecayOn::Matrices,
             max_grad_norm: Some(1.0),
             loss: LossReduction::TokenMean,
+            candidate_loss: CandidateLoss::Right,
             eval_every: 0,
             sample_rows: 3,
             sample_tokens: 60,

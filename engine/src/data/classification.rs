@@ -206,6 +206,8 @@ impl Encoder<'_> {
             labels,
             task: 0,
             dataset: 0,
+            candidates: None,
+            right: Vec::new(),
         };
         Ok((example, u32::try_from(length - n_soft).unwrap_or(u32::MAX)))
     }
@@ -243,6 +245,7 @@ mod tests {
             start: TargetStart::default(),
             classes: &classes,
             second: None,
+            ranking: None,
             max_tokens,
         };
         encoder.encode()

@@ -7,8 +7,10 @@ use super::classification::classes_of;
 use super::columns::{self, Roles};
 use super::conversation::{check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::known_forms;
 use super::mixture::joined;
 use super::prompts::Prompts;
+use super::ranking::Ranking;
 use super::reader::read_table;
 use super::report::{DataReport, unknown_token};
 use super::shuffle::{Purpose, shuffled};
@@ -16,6 +18,7 @@ use super::soft;
 use super::table::Table;
 use super::tasks::{assign, tasks_of};
 use super::tokenizer::Tokenizer;
+use super::verbalizer::LabelWords;
 use crate::config::{DataConfig, Heads, MoreData, Task, TaskRecord};
 use crate::error::{EngineError, Result};
 use crate::tokens::TargetStart;
@@ -32,6 +35,10 @@ pub struct Dataset {
     pub task: TaskRecord,
     /// Names of the datasets, where there are several.
     pub names: Vec<String>,
+    /// The classes with their words, where those are ranked.
+    pub words: LabelWords,
+    /// Names of the tasks that rows are of, by [`Example::task`], whether a method tells them apart or not.
+    pub groups: Vec<String>,
     /// Report of what happened to the rows.
     pub report: DataReport,
 }
@@ -82,6 +89,27 @@ impl Dataset {
         }
     }
 
+    /// Whether the answers of rows are looked for among candidates.
+    pub fn is_ranked(&self) -> bool {
+        self.train.iter().chain(&self.validation).any(|example| example.candidates.is_some())
+    }
+
+    /// The task as its figures are made: that of a classifier, where words stand for classes.
+    pub fn judged(&self) -> TaskRecord {
+        if self.words.is_empty() {
+            return self.task.clone();
+        }
+        TaskRecord { classes: self.words.classes.clone(), ..TaskRecord::of(Task::SequenceClassification) }
+    }
+
+    /// Names of what figures are also told of alone, datasets or else tasks, and which of them an example is of.
+    pub fn parts(&self) -> (&[String], fn(&Example) -> usize) {
+        match self.names.as_slice() {
+            [] if self.groups.len() > 1 && self.is_ranked() => (&self.groups, |example| example.task),
+            names => (names, |example| example.dataset),
+        }
+    }
+
     /// Takes the soft tokens of a template away, for a model without an adapter.
     pub fn drop_soft(&mut self) {
         self.train.iter_mut().chain(&mut self.validation).for_each(Example::drop_soft);
@@ -96,6 +124,7 @@ pub(super) struct Prepared {
     pub(super) task: TaskRecord,
     pub(super) start: TargetStart,
     pub(super) encoded: Encoded,
+    pub(super) ranking: Option<Ranking>,
     pub(super) max_tokens: usize,
 }
 
@@ -146,7 +175,8 @@ impl Dataset {
         tokenizer: &Tokenizer,
     ) -> Self {
         let mut report = prepared.report(config);
-        let Prepared { encoded, task, .. } = prepared;
+        let Prepared { encoded, task, ranking, .. } = prepared;
+        let words = ranking.map(|ranking| ranking.words).unwrap_or_default();
         let (train, validation) = match validation {
             Some(validation) => {
                 report.add_skipped_validation(&validation.skipped, validation.n_skipped);
@@ -165,7 +195,8 @@ impl Dataset {
         train.iter().chain(&validation).for_each(|example| report.count(example, unknown));
         let known: HashSet<_> = train.iter().map(|e| (&e.source, &e.tokens)).collect();
         report.duplicate_rows = validation.iter().filter(|e| known.contains(&(&e.source, &e.tokens))).count();
-        Self { train, validation, task, names: Vec::new(), report }
+        let groups = task.tasks.clone();
+        Self { train, validation, task, names: Vec::new(), words, groups, report }
     }
 }
 
@@ -180,10 +211,12 @@ impl Prepared {
         if task.task == Task::MaskedFill && tokenizer.mask().is_none() {
             return Err(EngineError::Tokenizer(sentence!("it has no mask token")));
         }
-        let table = read_rows(&config.train, config, task.task)?;
+        let mut table = read_rows(&config.train, config, task.task)?;
+        let config = &known_forms::settled(config, &table, task.task);
+        table.notes.extend(known_forms::notes(config, &table, task.task));
         let chat = is_chat(config, &table, task.task, tokenizer);
         let prompts = Prompts::new(&DataConfig { chat, ..config.clone() }, task.task, tokenizer)?;
-        if task.task.has_classes() && prompts.templates.has_soft() {
+        if task.task.has_head() && prompts.templates.has_soft() {
             let reason = sentence!("texts and words that are classified are read as they are, without a template");
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
@@ -194,6 +227,11 @@ impl Prepared {
         };
         roles.check_texts(&table, &prompts.templates, task.task)?;
         check_read(&table, &prompts, tokenizer)?;
+        let ranking = Ranking::of(config, &table, &roles, task.task)?;
+        if ranking.is_some() && prompts.templates.prompt_reads("target") {
+            let reason = sentence!("it gives the answer away: what is told among candidates stands behind it");
+            return Err(EngineError::Setting { field: "data.prompt_template", reason });
+        }
         let mut task = task.clone();
         if task.task.has_classes() && task.classes.is_empty() {
             task.classes = classes_of(&table, roles.target, task.task)?;
@@ -207,6 +245,7 @@ impl Prepared {
             start,
             classes: &task.classes,
             second: second_column(config, &table)?,
+            ranking: ranking.as_ref(),
             max_tokens,
         };
         let mut encoded = encoder.encode()?;
@@ -219,7 +258,7 @@ impl Prepared {
             let reason = encoded.skipped.last().map_or_else(Sentence::default, |problem| problem.reason.clone());
             return Err(EngineError::NoTrainableRow { path: config.train.clone(), reason });
         }
-        Ok(Self { table, roles, prompts, task, start, encoded, max_tokens })
+        Ok(Self { table, roles, prompts, task, start, encoded, ranking, max_tokens })
     }
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
@@ -237,6 +276,7 @@ impl Prepared {
             None => Roles::resolve(&table, source.as_deref(), target.as_deref())?,
         };
         roles.check_texts(&table, &self.prompts.templates, self.task.task)?;
+        let ranking = self.ranking.as_ref().map(|known| known.of_file(config, &table, &roles)).transpose()?;
         let encoder = Encoder {
             table: &table,
             roles,
@@ -246,6 +286,7 @@ impl Prepared {
             start: self.start,
             classes: &self.task.classes,
             second: second_column(config, &table)?,
+            ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
         };
         let mut encoded = encoder.encode()?;
@@ -277,13 +318,14 @@ impl Prepared {
     fn unread_columns(&self, config: &DataConfig) -> Vec<String> {
         let Self { table, roles, prompts, task, .. } = self;
         let named = [&config.second_column, &config.task_column];
-        let (has_templates, chat) = (task.task.writes() || task.task == Task::MaskedFill, prompts.has_chat());
+        let (has_templates, chat) = (task.task.has_template(), prompts.has_chat());
         let texts = roles.texts(&prompts.templates, task.task);
         let is_read = |column: usize| {
             let name = &table.columns[column];
             texts.iter().any(|(read, _)| *read == column)
                 || (!has_templates && (roles.target == column || roles.source.contains(&column)))
                 || (has_templates && prompts.templates.reads(name))
+                || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))
                 || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
         };

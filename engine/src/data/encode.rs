@@ -1,9 +1,13 @@
 //! One row becomes tokens: rendered, tokenized, cut to the limit, with the place where its labels begin.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use super::candidates::Candidates;
 use super::columns::Roles;
 use super::prompts::{Prompts, Texts, beginning};
+use super::ranking::Ranking;
 use super::seq2seq::{target_tokens, within};
 use super::soft;
 use super::table::{Problem, Row, Table};
@@ -46,6 +50,10 @@ pub struct Example {
     pub task: usize,
     /// Index of the row's dataset among those of the run.
     pub dataset: usize,
+    /// Among what its answer is looked for, where the run asks for that.
+    pub candidates: Option<Arc<Candidates>>,
+    /// The right ones of them, by number; the first is learned. Of a whole vocabulary it is the token.
+    pub right: Vec<usize>,
 }
 
 /// Puts tokens before a text. Soft ones stand before everything, words behind what begins every text.
@@ -68,6 +76,8 @@ pub(super) struct Encoder<'a> {
     pub(super) classes: &'a [String],
     /// The column of the second text of a pair.
     pub(super) second: Option<usize>,
+    /// Where the candidates of a row come from, if it has some.
+    pub(super) ranking: Option<&'a Ranking>,
     pub(super) max_tokens: usize,
 }
 
@@ -78,6 +88,7 @@ impl Example {
         if n == 0 {
             return;
         }
+        self.each_choice(|choice| choice.begin_with(before, begin, task));
         if !self.source.is_empty() {
             put_before(&mut self.source, before, begin);
             return;
@@ -88,7 +99,7 @@ impl Example {
             self.types.splice(0..0, vec![0; n]);
         }
         // The class of a whole text stays at position 0.
-        if task != Task::SequenceClassification {
+        if !matches!(task, Task::SequenceClassification | Task::MultipleChoice) {
             self.labels.iter_mut().for_each(|(at, _)| *at += n);
         }
     }
@@ -100,13 +111,18 @@ impl Example {
 
     /// Turns the soft tokens into those of the row's task.
     pub(super) fn take_task(&mut self, n_soft: usize) {
-        let first = (self.task * n_soft) as u32;
+        let (of, first) = (self.task, (self.task * n_soft) as u32);
+        self.each_choice(|choice| {
+            choice.task = of;
+            choice.take_task(n_soft);
+        });
         let soft = self.source.iter_mut().chain(&mut self.tokens).filter(|token| !soft::is_hard(token));
         soft.for_each(|token| *token += first);
     }
 
     /// Takes the soft tokens out again.
     pub(super) fn drop_soft(&mut self) {
+        self.each_choice(Self::drop_soft);
         self.source.retain(soft::is_hard);
         let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
         self.labels.iter_mut().for_each(|(at, _)| *at -= before(*at, &self.tokens));
@@ -171,7 +187,7 @@ impl Encoder<'_> {
     /// [`EngineError::Template`] when the template fits no row or asks for too much, [`EngineError::NoTrainableRow`]
     /// when nothing is left.
     pub(super) fn encode(&self) -> Result<Encoded> {
-        if self.task.writes() || self.task == Task::MaskedFill {
+        if self.task.has_template() {
             self.prompts.templates.check_names(&self.table.columns)?;
         }
         let outcomes: Vec<Outcome> =
@@ -209,8 +225,11 @@ impl Encoder<'_> {
 
     /// The outer error ends the encoding of the table.
     fn encode_row(&self, row: &Row) -> Result<Outcome> {
+        if let Some(ranking) = self.ranking {
+            return self.ranked_row(row, ranking);
+        }
         match self.task {
-            Task::Causal | Task::Seq2Seq => self.written_row(row),
+            Task::Causal | Task::Seq2Seq | Task::MultipleChoice => self.written_row(row),
             Task::SequenceClassification => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
@@ -252,6 +271,8 @@ impl Encoder<'_> {
                 labels: Vec::new(),
                 task: 0,
                 dataset: 0,
+                candidates: None,
+                right: Vec::new(),
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
@@ -366,6 +387,7 @@ mod tests {
             start: TargetStart::default(),
             classes: &[],
             second: None,
+            ranking: None,
             max_tokens,
         };
         encoder.encode()

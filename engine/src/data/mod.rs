@@ -4,9 +4,12 @@
 //! Nothing here knows a device or a tensor.
 
 mod batch;
+mod candidates;
+mod choices;
 mod classification;
 mod columns;
 mod conll;
+mod contest;
 mod conversation;
 mod dataset;
 mod delimited;
@@ -14,10 +17,13 @@ mod encode;
 mod file_kind;
 mod files;
 mod json_forms;
+mod known_forms;
 mod lines;
 mod mixture;
 mod preview;
 mod prompts;
+mod ranked_rows;
+mod ranking;
 mod reader;
 mod report;
 mod seq2seq;
@@ -34,9 +40,12 @@ mod text_encoding;
 mod texts;
 mod token_text;
 mod tokenizer;
+mod verbalizer;
 
 pub use batch::{Batches, IGNORE_INDEX, SourceBatch, TokenBatch, evaluation_batches};
+pub use candidates::{Answer, CandidateReading, Candidates};
 pub use columns::Roles;
+pub use contest::Contest;
 pub use dataset::Dataset;
 pub use encode::{Example, put_before};
 pub use preview::{DataPreview, TokenRow, preview};
@@ -49,3 +58,4 @@ pub use stream::StreamDecoder;
 pub use table::{Problem, Row, Table};
 pub use template::Templates;
 pub use tokenizer::{ChatTemplate, Encoded, Message, Tokenizer, Turn};
+pub use verbalizer::LabelWords;

@@ -95,6 +95,8 @@ pub fn preview(
 ) -> Result<DataPreview> {
     let prepared = Prepared::load(config, task, start, tokenizer, max_tokens)?;
     let task = prepared.task.clone();
+    let words = prepared.ranking.as_ref().map(|ranking| ranking.words.classes.clone());
+    let classes = words.filter(|words| !words.is_empty()).unwrap_or_else(|| task.classes.clone());
     // A conversation is several rows of one number.
     let mut numbers = prepared.encoded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
     numbers.dedup();
@@ -124,7 +126,7 @@ pub fn preview(
         has_chat_template: tokenizer.chat_template().is_some() && task.task != Task::Seq2Seq,
         tokenizer_notes: tokenizer.notes().to_vec(),
         task: task.task,
-        classes: task.classes,
+        classes,
     })
 }
 
@@ -133,7 +135,7 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     let mut labeled: Vec<bool> = (0..n).map(|at| at >= example.source.len() + example.n_prompt).collect();
     let mut classes = Vec::new();
     match task.task {
-        Task::Causal | Task::Seq2Seq | Task::SequenceClassification => {}
+        Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
         Task::TokenClassification => {
             classes = vec![String::new(); n];

@@ -181,6 +181,8 @@ mod tests {
             labels: Vec::new(),
             task: 0,
             dataset: 0,
+            candidates: None,
+            right: Vec::new(),
         };
         let mut report = DataReport { max_tokens: 4, ..DataReport::default() };
         [row(0, 2), row(3, 2), row(5, 1)].iter().for_each(|row| report.count(row, Some(9)));

@@ -95,6 +95,13 @@ impl Fields {
         self.set("mask", Value::from(tokenizer.mask_text()));
     }
 
+    /// The same of another text to be learned.
+    pub(super) fn with_target(&self, target: &str) -> Self {
+        let mut fields = self.clone();
+        fields.set("target", Value::from(target));
+        fields
+    }
+
     fn set(&mut self, name: &str, value: Value) {
         self.values.insert(name.to_owned(), value);
     }
@@ -140,6 +147,11 @@ impl Templates {
     /// Whether the target is made of a name.
     pub(super) fn target_reads(&self, name: &str) -> bool {
         self.names[1].contains(name)
+    }
+
+    /// Whether the target is made of nothing that differs from row to row but itself.
+    pub(super) fn target_stands_alone(&self) -> bool {
+        self.names[1].iter().all(|name| ["target", "bos", "eos", "mask"].contains(&name.as_str()))
     }
 
     /// Whether either is made of a column, by its name or by way of the whole row.

@@ -148,6 +148,8 @@ fn of_row(
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
         task: 0,
         dataset: 0,
+        candidates: None,
+        right: Vec::new(),
     };
     let batch = TokenBatch::new(&[example], &[0], model.tokenizer.pad(), task);
     if !task.writes() {

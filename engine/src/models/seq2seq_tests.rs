@@ -59,6 +59,8 @@ fn examples() -> Vec<Example> {
         labels: Vec::new(),
         task: 0,
         dataset: 0,
+        candidates: None,
+        right: Vec::new(),
     };
     ROWS.map(example).to_vec()
 }

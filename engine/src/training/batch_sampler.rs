@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::config::{EpochEnd, RunConfig, Task};
-use crate::data::{Batches, Example, TokenBatch};
+use crate::config::{EpochEnd, RunConfig};
+use crate::data::{Batches, CandidateReading, Example, TokenBatch};
+use crate::training::candidates::learned;
 
 /// The order of the epoch that the last step was in.
 #[derive(Default)]
@@ -18,7 +19,7 @@ impl BatchSampler {
         done: usize,
         config: &RunConfig,
         rows: &[Example],
-        (pad, task): (u32, Task),
+        reading: &CandidateReading,
     ) -> Vec<TokenBatch> {
         let t = &config.training;
         let per_epoch = rows.len().div_ceil(t.batch_size);
@@ -30,7 +31,8 @@ impl BatchSampler {
                 self.epoch = Some((epoch, Batches::new(&lengths, t.batch_size, config.seed, epoch as u64)));
             }
             if let Some((_, order)) = &self.epoch {
-                batches.push(TokenBatch::new(rows, order.rows(index % per_epoch), pad, task));
+                let order = order.rows(index % per_epoch);
+                batches.push(learned(rows, order, (reading, t.candidate_loss)));
             }
         }
         batches

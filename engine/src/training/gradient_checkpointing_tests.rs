@@ -157,7 +157,18 @@ pub(super) fn batch(model: &BaseModel, task: Task, parts: &[PartSpec]) -> TokenB
     let is_pair = matches!(**model, Model::Seq2Seq(_));
     let source = is_pair.then(|| SourceBatch { seq: SEQ, tokens: tokens.clone(), mask: mask.clone() });
     let tokens = if is_pair { (0..BATCH * SEQ).map(|at| (at * 3 % 40) as i32).collect() } else { tokens };
-    TokenBatch { rows: (0..BATCH).collect(), batch: BATCH, seq: SEQ, tokens, mask, labels, types: None, source, task }
+    TokenBatch {
+        rows: (0..BATCH).collect(),
+        batch: BATCH,
+        seq: SEQ,
+        tokens,
+        mask,
+        labels,
+        types: None,
+        source,
+        task,
+        contest: None,
+    }
 }
 
 /// A trainer whose parameters are drawn, but for weights of the model itself.

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, AdapterState, InitContext, WarmStart, plan};
 use crate::config::{FewShotConfig, HeadInit, MethodConfig, RunConfig, TaskRecord};
-use crate::data::{Dataset, Example};
+use crate::data::{CandidateReading, Dataset, Example};
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::models::BaseModel;
 use crate::tokens::SOFT;
+use crate::training::candidates;
 use crate::training::extent::room_for_text;
 use crate::training::trainer::Trainer;
 use crate::{Sentence, sentence};
@@ -62,6 +63,8 @@ impl RunInputs {
         tell(Preparation::InitialValues);
         let spec = plan(&methods, &data.task, &model.model)?;
         check(config, &spec, &model)?;
+        let reading = CandidateReading::of(&model.tokenizer, data.task.task, &config.data);
+        candidates::check(&data.train, config.training.batch_size, (&reading, config.training.candidate_loss))?;
         Ok(Self { spec, model, data, open })
     }
 
@@ -86,6 +89,7 @@ impl RunInputs {
             encode: &|text| tokenizer.encode(text),
             rows: &self.data.train,
             task: &spec.task,
+            words: &self.data.words.words,
             own_scores: own_scores(config.head, &self.model, &spec.task).ok(),
             warm_start: WarmStart::read(&config.methods(), |path| (self.open)(path, model))?,
             seed: config.seed,

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::config::{Task, TaskRecord};
 use crate::data::TokenBatch;
-use crate::training::{ClassificationMetrics, NamedMetrics};
+use crate::training::candidates::RankedRow;
+use crate::training::ranking::{mean_reciprocal_rank, precision_at};
+use crate::training::{ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
@@ -23,13 +25,15 @@ struct TallyRow {
     row: usize,
     /// Label and prediction, place by place.
     pairs: Vec<(i32, i32)>,
+    /// Rank of the right answer, and among how many it was looked for.
+    rank: Option<(usize, usize)>,
 }
 
 impl MetricAccumulator {
     /// Takes in what was predicted at the labeled places of a batch.
     pub fn add(&mut self, batch: &TokenBatch, predicted: &[i32]) {
         let from = self.rows.len();
-        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, pairs: Vec::new() }));
+        self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, ..TallyRow::default() }));
         for ((at, label), &guess) in batch.labeled().into_iter().zip(predicted) {
             self.rows[from + batch.row_of(at)].pairs.push((label, guess));
         }
@@ -37,7 +41,17 @@ impl MetricAccumulator {
 
     /// Takes in the labels and predictions of one example.
     pub fn row(&mut self, row: usize, pairs: Vec<(i32, i32)>) {
-        self.rows.push(TallyRow { row, pairs });
+        self.rows.push(TallyRow { row, pairs, rank: None });
+    }
+
+    /// Takes in the candidates of rows, scored.
+    pub fn add_ranked(&mut self, ranked: &[RankedRow]) {
+        let number = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        self.rows.extend(ranked.iter().map(|found| TallyRow {
+            row: found.row,
+            pairs: vec![(number(found.right), number(found.best))],
+            rank: Some((found.rank, found.n)),
+        }));
     }
 
     /// The figures of a task with predictions; `None` for one without, or without any label.
@@ -60,20 +74,24 @@ impl MetricAccumulator {
             let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
             Some(NamedMetrics { name: name.clone(), figures: figures_of(&rows, record)? })
         };
-        let datasets = names.iter().enumerate().filter_map(alone).collect();
-        Some(ClassificationMetrics { datasets, ..self.figures(record)? })
+        let datasets: Vec<NamedMetrics> = names.iter().enumerate().filter_map(alone).collect();
+        let whole = self.figures(record)?;
+        let ranking = whole.ranking.map(|ranking| RankingMetrics { macro_mean: macro_mean(&datasets), ..ranking });
+        Some(ClassificationMetrics { ranking, datasets, ..whole })
     }
 }
 
 fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
     let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
-    if pairs.is_empty() || record.task.writes() {
+    let is_ranked = rows.iter().any(|row| row.rank.is_some());
+    if pairs.is_empty() || (record.task.writes() && !is_ranked) {
         return None;
     }
     let right = pairs.iter().filter(|(label, guess)| label == guess).count();
     let accuracy = right as f64 / pairs.len() as f64;
-    if record.task == Task::MaskedFill {
-        return Some(ClassificationMetrics { accuracy, ..ClassificationMetrics::default() });
+    if record.classes.is_empty() {
+        let ranking = ranking(rows);
+        return Some(ClassificationMetrics { accuracy, ranking, ..ClassificationMetrics::default() });
     }
     let named = record.classes.iter().enumerate();
     let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
@@ -90,7 +108,33 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMe
         macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
         micro_f1: Some(all.f1()),
         entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
+        ranking: None,
         datasets: Vec::new(),
+    })
+}
+
+/// Fewer candidates than this are choices: among them the right one is said to be first or not.
+const MANY: usize = 11;
+
+fn ranking(rows: &[TallyRow]) -> Option<RankingMetrics> {
+    let (ranks, sizes): (Vec<usize>, Vec<usize>) = rows.iter().filter_map(|row| row.rank).unzip();
+    let candidates = sizes.into_iter().max().filter(|&most| most >= MANY)?;
+    Some(RankingMetrics {
+        p_at_1: precision_at(&ranks, 1),
+        p_at_10: precision_at(&ranks, 10),
+        mrr: mean_reciprocal_rank(&ranks),
+        candidates,
+        macro_mean: None,
+    })
+}
+
+fn macro_mean(datasets: &[NamedMetrics]) -> Option<MacroRanking> {
+    let each: Vec<RankingMetrics> = datasets.iter().filter_map(|dataset| dataset.figures.ranking).collect();
+    let mean = |figure: fn(&RankingMetrics) -> f64| each.iter().map(figure).sum::<f64>() / each.len() as f64;
+    (!each.is_empty()).then(|| MacroRanking {
+        p_at_1: mean(|r| r.p_at_1),
+        p_at_10: mean(|r| r.p_at_10),
+        mrr: mean(|r| r.mrr),
     })
 }
 
@@ -156,7 +200,7 @@ mod tests {
     use super::*;
 
     fn tally(rows: &[&[(i32, i32)]]) -> MetricAccumulator {
-        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec() };
+        let row = |(row, pairs): (usize, &&[(i32, i32)])| TallyRow { row, pairs: pairs.to_vec(), rank: None };
         MetricAccumulator { rows: rows.iter().enumerate().map(row).collect() }
     }
 
@@ -202,6 +246,33 @@ mod tests {
         assert_eq!(whole.datasets[1].figures.macro_f1, Some(2.0 / 3.0));
         let third = ["first", "second", "third"].map(str::to_owned);
         assert_eq!(tally.figures_by_dataset(&record, &third, |row| row % 2).unwrap().datasets.len(), 2);
+    }
+
+    #[test]
+    fn answers_among_many_have_ranks_and_their_mean_over_relations() {
+        let found = |row: usize, rank: usize, n: usize| RankedRow {
+            row,
+            right: 0,
+            best: usize::from(rank > 1),
+            rank,
+            n,
+            log_probability: 0.0,
+        };
+        let mut tally = MetricAccumulator::default();
+        tally.add_ranked(&[found(0, 1, 20), found(1, 4, 20), found(2, 12, 20)]);
+        let names = ["P1", "P2"].map(str::to_owned);
+        let whole = tally.figures_by_dataset(&TaskRecord::default(), &names, |row| usize::from(row == 2)).unwrap();
+        let ranking = whole.ranking.unwrap();
+        assert_eq!((whole.accuracy, ranking.p_at_1, ranking.p_at_10), (1.0 / 3.0, 1.0 / 3.0, 2.0 / 3.0));
+        let mean = ranking.macro_mean.unwrap();
+        assert_eq!((mean.p_at_1, mean.p_at_10), (0.25, 0.5), "each relation counts once");
+        assert!((mean.mrr - (0.625 + 1.0 / 12.0) / 2.0).abs() < 1e-12);
+        let mut choices = MetricAccumulator::default();
+        choices.add_ranked(&[found(0, 1, 2), found(1, 2, 2)]);
+        let figures = choices.figures(&TaskRecord::default()).unwrap();
+        assert_eq!((figures.accuracy, figures.ranking), (0.5, None));
+        let named = choices.figures(&record(Task::SequenceClassification, &["a", "b"])).unwrap();
+        assert!(named.macro_f1.is_some(), "words of classes have F1");
     }
 
     #[test]

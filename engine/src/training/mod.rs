@@ -1,5 +1,6 @@
 //! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
 
+pub mod candidates;
 pub mod checkpoint;
 pub mod loss;
 pub mod metrics;
@@ -21,6 +22,7 @@ pub(crate) mod notices;
 #[cfg(test)]
 mod precision_tests;
 pub(crate) mod prepare;
+mod ranking;
 mod report;
 pub(crate) mod samples;
 
@@ -28,4 +30,7 @@ pub use self::extent::room_for_text;
 pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep, Spread, rank};
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
-pub use self::report::{ClassificationMetrics, EvaluationReport, NamedMetrics, RunFacts, SampleReport, StepReport};
+pub use self::report::{
+    ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts, SampleReport,
+    StepReport,
+};

@@ -27,6 +27,9 @@ pub(crate) fn notices(report: &DataReport, window: Option<&SlidingWindow>) -> Ve
 
 /// Notices on the head's initial values, and on those drawn because the checkpoint does not have them, a sentence each.
 pub(crate) fn head_notices(config: &RunConfig, model: &LoadedModel, task: &TaskRecord) -> Vec<Sentence> {
+    if task.task == Task::MultipleChoice {
+        return vec![sentence!("a new head that scores a choice is trained")];
+    }
     if !task.task.has_head() {
         return Vec::new();
     }

@@ -83,6 +83,10 @@ pub(crate) fn prepare(
     let mut kept = config.clone();
     // Other datasets decide for themselves, each time they are read.
     kept.data.chat |= inputs.data.report.chat && kept.data.more.is_empty();
+    if kept.data.more.is_empty() && !inputs.data.words.is_empty() {
+        // Other rows may lack some of the classes.
+        kept.data.verbalizer = inputs.data.words.verbalizer();
+    }
     folder.write_config(&kept)?;
     folder.truncate_after(state.step, state.evaluated)?;
     let other_rows = |then: &Origin| then.validation != now.validation;

@@ -96,9 +96,39 @@ pub struct ClassificationMetrics {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
-    /// Of each of several datasets.
+    /// Of answers looked for among many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<RankingMetrics>,
+    /// Of each of several datasets, or of each relation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,
+}
+
+/// Figures of the rank that right answers have among many candidates, 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RankingMetrics {
+    /// Share of the right answers that stand first.
+    pub p_at_1: f64,
+    /// Share among the first ten.
+    pub p_at_10: f64,
+    /// Mean of the inverse ranks.
+    pub mrr: f64,
+    /// Most candidates of a row.
+    pub candidates: usize,
+    /// Means of the same over the datasets or relations, each counted once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macro_mean: Option<MacroRanking>,
+}
+
+/// Means of figures over several datasets or relations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MacroRanking {
+    /// Of the shares that stand first.
+    pub p_at_1: f64,
+    /// Of the shares among the first ten.
+    pub p_at_10: f64,
+    /// Of the mean inverse ranks.
+    pub mrr: f64,
 }
 
 /// The figures of one of several datasets.

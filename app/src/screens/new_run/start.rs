@@ -100,9 +100,8 @@ impl InitKind {
 
 /// Draws the choice.
 pub(super) fn start_ui(ui: &mut Ui, form: &mut RunForm, state: &State, issues: &[Issue]) {
-    let task = form.shown_task(state.model_asked(&form.text.model));
-    let kinds =
-        InitKind::offered(MethodKind::Prefix, task.has_classes() || form.tuning.prefix.init == InitKind::Classes);
+    let has_names = form.has_class_names(state.model_asked(&form.text.model));
+    let kinds = InitKind::offered(MethodKind::Prefix, has_names || form.tuning.prefix.init == InitKind::Classes);
     let choices: Vec<(InitKind, String)> = kinds.map(|kind| (kind, kind.name().to_owned())).collect();
     field::field_ui(ui, t!("method.init"), &help_of("method.init.type"), None, |ui| {
         field::choice_ui(ui, "init", &mut form.tuning.prefix.init, &choices)

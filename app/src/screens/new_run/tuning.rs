@@ -48,8 +48,8 @@ impl MethodKind {
     /// Why it is of no use for a task; `None` if it is.
     pub fn why_not(self, task: Task) -> Option<&'static str> {
         match self {
-            Self::HeadOnly if !task.has_classes() => Some(t!("method.head_needs_classes")),
-            Self::Text if task.has_classes() => Some(t!("method.text_has_no_head")),
+            Self::HeadOnly if !task.has_head() => Some(t!("method.head_needs_classes")),
+            Self::Text if task.has_head() => Some(t!("method.text_has_no_head")),
             _ => None,
         }
     }

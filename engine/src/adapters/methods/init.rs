@@ -24,12 +24,21 @@ pub struct InitContext<'a> {
     pub rows: &'a [Example],
     /// The task that is learned.
     pub task: &'a TaskRecord,
+    /// Words of the classes, where they are written or named under a mask; none where a head names classes.
+    pub words: &'a [String],
     /// For each class its score of the checkpoint's own head; `None` for a new head.
     pub own_scores: Option<Vec<usize>>,
     /// Trained adapters.
     pub warm_start: WarmStart,
     /// Decides what is drawn.
     pub seed: u64,
+}
+
+impl InitContext<'_> {
+    /// Names of the classes, or the words they are written as.
+    pub(crate) fn class_names(&self) -> &[String] {
+        if self.words.is_empty() { &self.task.classes } else { self.words }
+    }
 }
 
 /// Trained adapters that a run starts from, by the paths that its settings name, the method's own first.

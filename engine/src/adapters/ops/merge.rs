@@ -226,14 +226,17 @@ fn copy_beside(base: &BaseModel, adapter: &AdapterState, is_untied: bool, to: &P
     if adapter.head().is_empty() {
         return write_json(&path, &config);
     }
-    let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
-    config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
-    let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
-    config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    if adapter.task.task.has_classes() {
+        let named = |(at, name): (usize, &String)| (at.to_string(), json!(name));
+        config["id2label"] = Value::Object(adapter.task.classes.iter().enumerate().map(named).collect());
+        let numbered = |(at, name): (usize, &String)| (name.clone(), json!(at));
+        config["label2id"] = Value::Object(adapter.task.classes.iter().enumerate().map(numbered).collect());
+    }
     if let Some(family) = class_prefix(base.shape().architecture) {
         let kind = match adapter.task.task {
             Task::TokenClassification => "TokenClassification",
             Task::QuestionAnswering => "QuestionAnswering",
+            Task::MultipleChoice => "MultipleChoice",
             _ => "SequenceClassification",
         };
         // What the checkpoint's own head was trained for.

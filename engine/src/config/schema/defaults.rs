@@ -82,6 +82,12 @@ pub(super) fn examples() -> Vec<Value> {
         "data.mixing": "even",
         "data.heads": "each",
         "data.task_column": "k",
+        "data.candidates": "classes",
+        "data.verbalizer": { "0": "bad" },
+        "data.candidates_file": "c",
+        "data.candidate_score": "token",
+        "data.choice_column": "c",
+        "training.candidate_loss": "among",
         "training.warmup_steps": 0,
     });
     let base = runs.remove(0);

@@ -50,9 +50,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     choice(
         "task",
-        &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill"],
-        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification or masked_fill; \
-         none is what the model does",
+        &["causal", "seq2seq", "sequence_classification", "token_classification", "masked_fill", "multiple_choice"],
+        "What is learned of a row: causal, seq2seq, sequence_classification, token_classification, masked_fill or \
+         multiple_choice; none is what the model does",
     )
     .also(&[read("task_type", Reading::Words(TASKS))])
     .or_none(),
@@ -138,6 +138,29 @@ pub const SETTINGS: &[Setting] = &[
         1 << 20,
         "Longest row in tokens: longer prompts lose their beginning, then targets their end; none is what the model \
          has left beside the prefix",
+    )
+    .or_none(),
+    choice(
+        "data.candidates",
+        &["none", "classes", "choices", "answers", "vocabulary"],
+        "Among what a row's answer is looked for, by likelihood: classes (each by its word), choices (the row's own), \
+         answers (those of all rows), vocabulary, or none",
+    ),
+    entries(
+        "data.verbalizer",
+        "words by class",
+        "The word of each class, as { \"0\" = \"bad\", \"1\" = \"good\" }; without it a class is written as its name",
+    ),
+    path("data.candidates_file", "Candidates in place of the answers of all rows: a text file with one on each line")
+        .or_none(),
+    choice(
+        "data.candidate_score",
+        &["sum", "token", "byte"],
+        "How candidates are compared: sum of the log-probabilities of their tokens, the sum by token, or by byte",
+    ),
+    text(
+        "data.choice_column",
+        "Column of a row's choices, a list, or several as choice1 + choice2; none takes those of the usual names",
     )
     .or_none(),
     table("method", "What is trained"),
@@ -368,6 +391,12 @@ pub const SETTINGS: &[Setting] = &[
         &["token_mean", "sentence_sum"],
         "token_mean (over labeled tokens, as PEFT), or sentence_sum (over each sentence, as the paper's code: it \
          belongs to a rate of 5e-5)",
+    ),
+    choice(
+        "training.candidate_loss",
+        &["right", "among"],
+        "What is learned where there are candidates: right (the tokens of the right one) or among (the right one among \
+         the candidates, as PET and P-tuning v2)",
     ),
     count("training.eval_every", 0, ANY, "Evaluate every so many steps; 0 means ten times in a run")
         .also(&[read("eval_steps", Reading::Steps)]),

@@ -75,11 +75,8 @@ impl ModelFolder {
     /// # Errors
     /// [`EngineError::Setting`](crate::error::EngineError::Setting) when the model cannot do it.
     pub fn task(&self, asked: Option<Task>) -> Result<Task> {
-        match asked {
-            Some(task) if !self.tasks.contains(&task) => Err(cannot(self.shape().architecture, task)),
-            Some(task) => Ok(task),
-            None => Ok(self.tasks[0]),
-        }
+        let found = Task::of_model(asked, &self.tasks);
+        found.ok_or_else(|| cannot(self.shape().architecture, asked.unwrap_or_default()))
     }
 
     /// The entry of its architecture.
@@ -206,17 +203,20 @@ fn causal_tasks(config: &serde_json::Value, is_tied: bool, files: &WeightFiles) 
     if saved.ends_with("ForSequenceClassification") {
         tasks.reverse();
     }
+    tasks.push(Task::MultipleChoice);
     tasks
 }
 
 /// An encoder with a decoder writes; where transformers has a classifier of the model, it classifies too.
 fn seq2seq_tasks(config: &serde_json::Value, classes: Option<&str>) -> Vec<Task> {
     let saved = config.pointer("/architectures/0").and_then(|name| name.as_str()).unwrap_or_default();
-    match classes {
+    let mut tasks = match classes {
         Some(_) if saved.ends_with("ForSequenceClassification") => vec![Task::SequenceClassification, Task::Seq2Seq],
         Some(_) => vec![Task::Seq2Seq, Task::SequenceClassification],
         None => vec![Task::Seq2Seq],
-    }
+    };
+    tasks.push(Task::MultipleChoice);
+    tasks
 }
 
 /// Where checkpoints keep the head that fills masks.
@@ -242,5 +242,6 @@ fn encoder_tasks(config: &serde_json::Value, files: &WeightFiles) -> Vec<Task> {
         _ => Task::SequenceClassification,
     };
     tasks.sort_by_key(|task| *task != first);
+    tasks.push(Task::MultipleChoice);
     tasks
 }

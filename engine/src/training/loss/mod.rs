@@ -2,17 +2,20 @@
 
 mod causal;
 mod classes;
+mod contest;
 mod masked;
 
+pub(crate) use self::contest::{label_nll, row_scores, vocabulary_logits};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::{LossReduction, Task};
 use crate::data::TokenBatch;
 use crate::ensemble::log_probability;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::models::{Conditioning, Model, PaddedRows};
 use crate::nn::floats;
+use crate::sentence;
 
 /// The micro-batches of an effective batch, each with what one of its labels counts in the loss.
 pub fn weighted(reduction: LossReduction, batches: Vec<TokenBatch>) -> Vec<(TokenBatch, f64)> {
@@ -49,6 +52,10 @@ pub(super) fn nll_of_hidden(
     hidden: Tensor<3>,
     device: &Device,
 ) -> Result<(Tensor<1>, usize)> {
+    if let Some(contest) = &batch.contest {
+        let nll = contest::summed_nll(model, conditioning, (batch, contest), hidden, device)?;
+        return Ok((nll, contest.len()));
+    }
     if batch.task.writes() {
         return causal::summed_nll(model, batch, hidden, device);
     }
@@ -74,7 +81,7 @@ pub struct Scored {
 /// # Errors
 /// The model cannot do the batch's task, or the device failed.
 pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, device: &Device) -> Result<Scored> {
-    if batch.task.writes() {
+    if batch.task.writes() || batch.contest.is_some() {
         let (nll, labels) = summed_nll(model, conditioning, batch, device)?;
         return Ok(Scored {
             nll: f64::from(nll.into_scalar::<f32>()),
@@ -146,6 +153,10 @@ fn logits_of_hidden(
     device: &Device,
 ) -> Result<Tensor<2>> {
     match batch.task {
+        Task::MultipleChoice => Err(EngineError::TaskShape {
+            architecture: model.shape().architecture,
+            wanted: sentence!("rows with all of their choices"),
+        }),
         Task::MaskedFill => masked::logits(model, batch, hidden, device),
         _ => classes::logits(model, conditioning, batch, hidden, device),
     }
@@ -215,6 +226,8 @@ mod tests {
                 labels: Vec::new(),
                 task: 0,
                 dataset: 0,
+                candidates: None,
+                right: Vec::new(),
             };
             let batch = TokenBatch::new(&[example], &[0], 1, Task::Causal);
             let as_read = |positions| {

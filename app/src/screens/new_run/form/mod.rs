@@ -5,7 +5,7 @@ mod rate;
 
 use std::path::{Path, PathBuf};
 
-use engine::config::{DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
+use engine::config::{CandidateSource, DataConfig, LossReduction, MethodConfig, RunConfig, Task, TrainingConfig};
 use engine::models::ModelSummary;
 use engine::recipes::{Form, Scale, recommended_learning_rate};
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,12 @@ impl RunForm {
             max_tokens: self.memory.max_tokens.get(),
             ..self.config.data.clone()
         }
+        .for_task(self.config.task)
+    }
+
+    /// Whether rows have classes with names, told by a head or written as words.
+    pub fn has_class_names(&self, model: Option<&ModelSummary>) -> bool {
+        self.shown_task(model).has_classes() || self.config.data.candidate_source() == CandidateSource::Classes
     }
 
     /// The method as the engine is asked for it, for a model with so many layers in its encoder.

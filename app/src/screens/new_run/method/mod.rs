@@ -38,8 +38,8 @@ pub(super) fn method_ui(
         match form.tuning.kind {
             MethodKind::Prefix => prefix::prefix_ui(ui, form, state, issues),
             MethodKind::Prompt | MethodKind::PTuning => {
-                let task = form.shown_task(model);
-                prompt::prompt_ui(ui, &mut form.tuning, task, issues);
+                let has_names = form.has_class_names(model);
+                prompt::prompt_ui(ui, &mut form.tuning, has_names, issues);
             }
             MethodKind::Lora => lora::lora_ui(ui, &mut form.tuning.lora, model, issues),
             MethodKind::TopLayers => top_layers_ui(ui, form, model),

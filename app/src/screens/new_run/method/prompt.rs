@@ -1,7 +1,7 @@
 //! The settings of a soft prompt, and of the network behind it in P-tuning.
 
 use egui::{RichText, Ui};
-use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit, Task};
+use engine::config::{PromptEncoder, PromptEncoderKind, PromptInit};
 
 use super::super::check::{Field, Issue};
 use super::super::error_of;
@@ -14,7 +14,7 @@ use crate::widgets::button::segmented_ui;
 use crate::widgets::field;
 
 /// Draws them.
-pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
     let error = error_of(issues, Field::Prefix);
     if tuning.kind == MethodKind::PTuning {
         ui.columns(2, |sides| {
@@ -25,7 +25,7 @@ pub(super) fn prompt_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[
         note_ui(ui, t!("method.p_tuning_note"));
     } else {
         length_ui(ui, tuning, error);
-        init_ui(ui, tuning, task, issues);
+        init_ui(ui, tuning, has_names, issues);
     }
 }
 
@@ -62,7 +62,7 @@ fn sizes_ui(ui: &mut Ui, encoder: &mut PromptEncoder) {
     });
 }
 
-fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
+fn init_ui(ui: &mut Ui, tuning: &mut Tuning, has_names: bool, issues: &[Issue]) {
     let words = PromptInit::Words { text: tuning.prompt_words.clone() };
     let mut choices = vec![
         (PromptInit::ScaledRandom, t!("method.init_scaled")),
@@ -72,7 +72,7 @@ fn init_ui(ui: &mut Ui, tuning: &mut Tuning, task: Task, issues: &[Issue]) {
         (PromptInit::Random, t!("method.init_random")),
         (PromptInit::Zero, t!("method.init_zero")),
     ];
-    if task.has_classes() || tuning.prompt.init == PromptInit::Classes {
+    if has_names || tuning.prompt.init == PromptInit::Classes {
         choices.insert(3, (PromptInit::Classes, t!("method.init_classes")));
     }
     // A run file can ask for it; the form keeps what it says.

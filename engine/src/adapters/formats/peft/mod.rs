@@ -273,7 +273,7 @@ pub(crate) fn name_in_training(parameter: &str) -> String {
     }
 }
 
-/// PEFT's name of a task; it has none for filling masks.
+/// PEFT's name of a task; it has none for filling masks and for choices.
 pub(crate) fn task_type(task: Task) -> Option<&'static str> {
     match task {
         Task::Causal => Some("CAUSAL_LM"),
@@ -281,7 +281,7 @@ pub(crate) fn task_type(task: Task) -> Option<&'static str> {
         Task::SequenceClassification => Some("SEQ_CLS"),
         Task::TokenClassification => Some("TOKEN_CLS"),
         Task::QuestionAnswering => Some("QUESTION_ANS"),
-        Task::MaskedFill => None,
+        Task::MaskedFill | Task::MultipleChoice => None,
     }
 }
 

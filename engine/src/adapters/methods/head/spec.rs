@@ -26,7 +26,7 @@ pub struct HeadSpec {
 }
 
 impl HeadSpec {
-    /// The head of a task with classes; `None` for other tasks.
+    /// The head of a task that has one; `None` for other tasks.
     ///
     /// # Errors
     /// The model cannot learn the task.
@@ -35,7 +35,7 @@ impl HeadSpec {
             return Ok(None);
         }
         let (kind, d_model) = (model.class_head_kind(task.task)?, model.class_head_width());
-        Ok(Some(PartSpec::Head(Self { kind, d_model, n_classes: task.classes.len(), blocks: task.blocks() })))
+        Ok(Some(PartSpec::Head(Self { kind, d_model, n_classes: task.n_scores(), blocks: task.blocks() })))
     }
 }
 

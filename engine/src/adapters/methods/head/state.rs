@@ -56,7 +56,7 @@ impl AdapterState {
             return Ok(None);
         }
         let kind = model.head_kind(self.task.task)?;
-        let n_classes = self.task.classes.len();
+        let n_classes = self.task.n_scores();
         let mismatch = |reason: Sentence| EngineError::AdapterMismatch { reason };
         let mut weights = Vec::new();
         for (name, shape) in kind.parameter_shapes(model.head_width(), n_classes) {

@@ -65,7 +65,7 @@ impl PrefixSource {
                 target.words = frequent(from.rows.iter().flat_map(tokens));
             }
             PrefixInit::Classes => {
-                for class in &from.task.classes {
+                for class in from.class_names() {
                     target.words.extend((from.encode)(class)?);
                 }
             }

@@ -57,7 +57,7 @@ impl PromptSource {
         Ok(Self {
             words,
             rows: from.rows.iter().map(row).collect(),
-            classes: from.task.classes.iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?,
+            classes: from.class_names().iter().map(|class| (from.encode)(class)).collect::<Result<_>>()?,
             adapter,
         })
     }
