@@ -64,6 +64,10 @@ pub struct DataConfig {
     /// with the token that ends a turn there.
     #[serde(default)]
     pub chat: bool,
+    /// Tokens by which the windows of a long text overlap that a question is about (transformers: `doc_stride`); `None` is
+    /// 128, or a third of a window if that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
     /// Longest row in tokens, prompt and target together; longer prompts lose their beginning, then targets their end.
     /// `None` is what the model has left beside the prefix.
     #[serde(default)]
@@ -204,6 +208,7 @@ impl DataConfig {
             append_end_token: true,
             begin_token: BeginToken::Tokenizer,
             chat: false,
+            stride: None,
             max_tokens: None,
             candidates: CandidateSource::None,
             verbalizer: BTreeMap::new(),

@@ -98,7 +98,22 @@ impl Encoder<'_> {
             Some(second) => format!("{prompt}\n{second}"),
             None => prompt,
         };
-        self.example(row, framed, (shown, class), |_| vec![(0, label)])
+        let example = self.example(row, framed, (shown, class), |_| vec![(0, label)]);
+        if self.start.has_source { self.read_twice(example) } else { example }
+    }
+
+    /// A text for an encoder with a decoder: the decoder reads it too, one place to the right behind the token that starts a
+    /// target, and the class stands where the text ends (transformers: `BartForSequenceClassification`).
+    fn read_twice(&self, outcome: Outcome) -> Outcome {
+        let (mut example, length) = outcome?;
+        let text = std::mem::take(&mut example.tokens);
+        let Some((&last, before)) = text.split_last() else { return Ok((example, length)) };
+        let end = text.iter().rposition(|&token| token == self.tokenizer.eos()).unwrap_or(before.len());
+        let start = self.start.token.unwrap_or(last);
+        example.tokens = std::iter::once(start).chain(before.iter().copied()).collect();
+        example.labels.iter_mut().for_each(|(at, _)| *at = end);
+        example.source = text;
+        Ok((example, length))
     }
 
     /// The class of each word; only the first piece of a word carries it.
@@ -195,19 +210,14 @@ impl Encoder<'_> {
         let types = if framed.type_ids.iter().any(|&kind| kind != 0) { framed.type_ids } else { Vec::new() };
         let example = Example {
             row: row.number,
-            source: Vec::new(),
             n_prompt: framed.ids.len(),
             truncated: framed.ids.len() < length,
-            cut_prompt: 0,
             tokens: framed.ids,
             prompt,
             reference,
             types,
             labels,
-            task: 0,
-            dataset: 0,
-            candidates: None,
-            right: Vec::new(),
+            ..Example::default()
         };
         Ok((example, u32::try_from(length - n_soft).unwrap_or(u32::MAX)))
     }
@@ -245,6 +255,7 @@ mod tests {
             start: TargetStart::default(),
             classes: &classes,
             second: None,
+            stride: None,
             ranking: None,
             max_tokens,
         };

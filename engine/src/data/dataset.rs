@@ -245,6 +245,7 @@ impl Prepared {
             start,
             classes: &task.classes,
             second: second_column(config, &table)?,
+            stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens,
         };
@@ -286,6 +287,7 @@ impl Prepared {
             start: self.start,
             classes: &self.task.classes,
             second: second_column(config, &table)?,
+            stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
         };

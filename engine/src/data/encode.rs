@@ -46,6 +46,11 @@ pub struct Example {
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
+    /// Every text that would be right, where a row has several.
+    pub references: Vec<String>,
+    /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
+    /// answer has.
+    pub spans: Vec<(u32, u32)>,
     /// Index of the row's task among those that share a prompt.
     pub task: usize,
     /// Index of the row's dataset among those of the run.
@@ -76,6 +81,8 @@ pub(super) struct Encoder<'a> {
     pub(super) classes: &'a [String],
     /// The column of the second text of a pair.
     pub(super) second: Option<usize>,
+    /// Tokens by which the windows of a long text overlap, where that is said.
+    pub(super) stride: Option<usize>,
     /// Where the candidates of a row come from, if it has some.
     pub(super) ranking: Option<&'a Ranking>,
     pub(super) max_tokens: usize,
@@ -97,6 +104,10 @@ impl Example {
         self.n_prompt += n;
         if !self.types.is_empty() {
             self.types.splice(0..0, vec![0; n]);
+        }
+        if task == Task::QuestionAnswering {
+            self.shift_spans(n);
+            return;
         }
         // The class of a whole text stays at position 0.
         if !matches!(task, Task::SequenceClassification | Task::MultipleChoice) {
@@ -125,7 +136,10 @@ impl Example {
         self.each_choice(Self::drop_soft);
         self.source.retain(soft::is_hard);
         let before = |at: usize, tokens: &[u32]| soft::count(&tokens[..at]);
-        self.labels.iter_mut().for_each(|(at, _)| *at -= before(*at, &self.tokens));
+        if !self.spans.is_empty() {
+            self.unshift_spans();
+        }
+        self.labels.iter_mut().filter(|_| self.spans.is_empty()).for_each(|(at, _)| *at -= before(*at, &self.tokens));
         self.n_prompt -= before(self.n_prompt, &self.tokens);
         let mut tokens = self.tokens.iter();
         self.types.retain(|_| tokens.next().is_some_and(soft::is_hard));
@@ -163,6 +177,9 @@ pub(super) struct Encoded {
 /// A row's example and its length before the cut, or why there is none.
 pub(super) type Outcome = Result<(Example, u32), Skip>;
 
+/// The same of a row that may be several examples.
+type Outcomes = Result<Vec<(Example, u32)>, Skip>;
+
 /// The tokens of a row, cut to the limit.
 struct Cut {
     source: Vec<u32>,
@@ -190,8 +207,8 @@ impl Encoder<'_> {
         if self.task.has_template() {
             self.prompts.templates.check_names(&self.table.columns)?;
         }
-        let outcomes: Vec<Outcome> =
-            self.table.rows.par_iter().map(|row| self.encode_row(row)).collect::<Result<_>>()?;
+        let outcomes: Vec<Outcomes> =
+            self.table.rows.par_iter().map(|row| self.encode_rows(row)).collect::<Result<_>>()?;
         if outcomes.iter().all(|o| o.as_ref().is_err_and(|skip| skip.is_template))
             && let Some(Err(first)) = outcomes.first()
         {
@@ -205,9 +222,11 @@ impl Encoder<'_> {
         };
         for (row, outcome) in self.table.rows.iter().zip(outcomes) {
             match outcome {
-                Ok((example, length)) => {
-                    encoded.examples.push(example);
-                    encoded.lengths.push(length);
+                Ok(examples) => {
+                    for (example, length) in examples {
+                        encoded.examples.push(example);
+                        encoded.lengths.push(length);
+                    }
                 }
                 Err(skip) => {
                     encoded.n_skipped += 1;
@@ -223,6 +242,14 @@ impl Encoder<'_> {
         Ok(encoded)
     }
 
+    /// The examples of a row: one, or a window of its text each.
+    fn encode_rows(&self, row: &Row) -> Result<Outcomes> {
+        match self.task {
+            Task::QuestionAnswering => Ok(self.span_row(row)),
+            _ => self.encode_row(row).map(|outcome| outcome.map(|one| vec![one])),
+        }
+    }
+
     /// The outer error ends the encoding of the table.
     fn encode_row(&self, row: &Row) -> Result<Outcome> {
         if let Some(ranking) = self.ranking {
@@ -233,6 +260,7 @@ impl Encoder<'_> {
             Task::SequenceClassification => Ok(self.text_row(row)),
             Task::TokenClassification => Ok(self.word_row(row)),
             Task::MaskedFill => self.masked_row(row),
+            Task::QuestionAnswering => Ok(Err(skip(sentence!("its answer is a place in a text")))),
         }
     }
 
@@ -267,12 +295,7 @@ impl Encoder<'_> {
                 cut_prompt,
                 prompt: texts.prompt,
                 reference: texts.reference,
-                types: Vec::new(),
-                labels: Vec::new(),
-                task: 0,
-                dataset: 0,
-                candidates: None,
-                right: Vec::new(),
+                ..Example::default()
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
@@ -387,6 +410,7 @@ mod tests {
             start: TargetStart::default(),
             classes: &[],
             second: None,
+            stride: None,
             ranking: None,
             max_tokens,
         };

@@ -30,6 +30,7 @@ mod seq2seq;
 mod shuffle;
 mod soft;
 mod span_template;
+mod spans;
 mod stream;
 mod table;
 mod tasks;

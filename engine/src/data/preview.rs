@@ -137,6 +137,14 @@ fn token_row(example: &Example, task: &TaskRecord, tokenizer: &Tokenizer) -> Tok
     match task.task {
         Task::Causal | Task::Seq2Seq | Task::SequenceClassification | Task::MultipleChoice => {}
         Task::MaskedFill => example.labels.iter().for_each(|&(at, _)| labeled[at] = true),
+        Task::QuestionAnswering => {
+            classes = vec![String::new(); n];
+            for (&(_, at), name) in example.labels.iter().zip(&task.classes) {
+                labeled[at as usize] = true;
+                let class = &mut classes[at as usize];
+                *class = if class.is_empty() { name.clone() } else { format!("{class} {name}") };
+            }
+        }
         Task::TokenClassification => {
             classes = vec![String::new(); n];
             for &(at, class) in &example.labels {

@@ -21,6 +21,7 @@ impl Roles {
                 source.filter(|_| reads_source).chain(reads_target.then_some(target)).collect()
             }
             Task::SequenceClassification => source.chain([target]).collect(),
+            Task::QuestionAnswering => source.collect(),
             Task::TokenClassification => Vec::new(),
         }
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::config::{Task, TaskRecord};
-use crate::data::TokenBatch;
+use crate::data::{Example, TokenBatch};
+use crate::metrics::{Questions, Squad2, TextMetric, TextRow};
+use crate::training::answers::{AnswerFinder, FoundAnswer};
 use crate::training::candidates::RankedRow;
 use crate::training::ranking::{mean_reciprocal_rank, precision_at};
-use crate::training::{ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
+use crate::training::{AnswerMetrics, ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
 
 /// Outside of every entity, in the labels of CoNLL files.
 const OUTSIDE: &str = "O";
@@ -16,6 +18,8 @@ const OUTSIDE: &str = "O";
 pub struct MetricAccumulator {
     /// In the order they came.
     rows: Vec<TallyRow>,
+    /// Of questions about a text.
+    answers: AnswerFinder,
 }
 
 /// The labels of a row.
@@ -36,6 +40,14 @@ impl MetricAccumulator {
         self.rows.extend(batch.rows.iter().map(|&row| TallyRow { row, ..TallyRow::default() }));
         for ((at, label), &guess) in batch.labeled().into_iter().zip(predicted) {
             self.rows[from + batch.row_of(at)].pairs.push((label, guess));
+        }
+    }
+
+    /// Takes in the scores of windows of texts that questions are about, `[2 · batch, seq]`.
+    pub fn add_spans(&mut self, batch: &TokenBatch, scores: &[f32], examples: &[Example]) {
+        for (&row, scores) in batch.rows.iter().zip(scores.chunks_exact(2 * batch.seq.max(1))) {
+            let (first, last) = scores.split_at(batch.seq);
+            self.answers.add(&examples[row], first, last);
         }
     }
 
@@ -60,7 +72,22 @@ impl MetricAccumulator {
     /// predicted does not count in the macro mean. Entities are as in chakki-works/seqeval, strict, IOB2: one begins
     /// with `B-`, goes on with `I-` of the same type, and is right when its span and type are.
     pub fn figures(&self, record: &TaskRecord) -> Option<ClassificationMetrics> {
-        figures_of(&self.rows, record)
+        let answers = self.answer_metrics(|_| true);
+        figures_of(&self.rows, record).map(|figures| ClassificationMetrics { answers, ..figures })
+    }
+
+    fn answer_metrics(&self, is_counted: impl Fn(&FoundAnswer) -> bool) -> Option<AnswerMetrics> {
+        let found = self.answers.found().into_iter().filter(is_counted);
+        let row = |answer: FoundAnswer| TextRow { prediction: answer.text, references: answer.references };
+        let rows: Vec<TextRow> = found.map(row).collect();
+        let share = |f1| {
+            let metric = Squad2 { of: Questions::All, f1 };
+            let sum = metric.statistics(&rows).into_iter().fold(vec![0.0; 2], |sum, row| {
+                sum.iter().zip(row).map(|(sum, of_row)| sum + of_row).collect()
+            });
+            metric.figure(&sum) / 100.0
+        };
+        (!rows.is_empty()).then(|| AnswerMetrics { exact_match: share(false), f1: share(true) })
     }
 
     /// The same over all rows, and of each of several datasets; `of` says which one an example is of.
@@ -72,7 +99,9 @@ impl MetricAccumulator {
     ) -> Option<ClassificationMetrics> {
         let alone = |(dataset, name): (usize, &String)| {
             let rows: Vec<TallyRow> = self.rows.iter().filter(|row| of(row.row) == dataset).cloned().collect();
-            Some(NamedMetrics { name: name.clone(), figures: figures_of(&rows, record)? })
+            let answers = self.answer_metrics(|answer| answer.dataset == dataset);
+            let figures = figures_of(&rows, record)?;
+            Some(NamedMetrics { name: name.clone(), figures: ClassificationMetrics { answers, ..figures } })
         };
         let datasets: Vec<NamedMetrics> = names.iter().enumerate().filter_map(alone).collect();
         let whole = self.figures(record)?;
@@ -89,7 +118,7 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMe
     }
     let right = pairs.iter().filter(|(label, guess)| label == guess).count();
     let accuracy = right as f64 / pairs.len() as f64;
-    if record.classes.is_empty() {
+    if record.classes.is_empty() || record.task == Task::QuestionAnswering {
         let ranking = ranking(rows);
         return Some(ClassificationMetrics { accuracy, ranking, ..ClassificationMetrics::default() });
     }
@@ -108,8 +137,7 @@ fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMe
         macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
         micro_f1: Some(all.f1()),
         entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
-        ranking: None,
-        datasets: Vec::new(),
+        ..ClassificationMetrics::default()
     })
 }
 

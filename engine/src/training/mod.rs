@@ -1,5 +1,6 @@
 //! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
 
+pub mod answers;
 pub mod candidates;
 pub mod checkpoint;
 pub mod loss;
@@ -31,6 +32,6 @@ pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
-    ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts, SampleReport,
+    AnswerMetrics, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts, SampleReport,
     StepReport,
 };

@@ -96,12 +96,24 @@ pub struct ClassificationMetrics {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
+    /// Of answers that are places in a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswerMetrics>,
     /// Of answers looked for among many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<RankingMetrics>,
     /// Of each of several datasets, or of each relation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,
+}
+
+/// Figures of answers that are places in a text, 0 to 1, as SQuAD's script has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AnswerMetrics {
+    /// Share of the questions answered to the letter, case, articles and punctuation aside.
+    pub exact_match: f64,
+    /// Mean over the questions of the F1 of the words.
+    pub f1: f64,
 }
 
 /// Figures of the rank that right answers have among many candidates, 0 to 1.

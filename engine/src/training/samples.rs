@@ -10,6 +10,7 @@ use crate::generation::Sampling;
 use crate::generation::{Decoder, DecoderStream};
 use crate::loaded_model::LoadedModel;
 use crate::training::SampleReport;
+use crate::training::answers;
 use crate::training::metrics::name;
 use crate::training::trainer::Trainer;
 
@@ -28,6 +29,12 @@ pub(crate) fn labels(
             let tokens: Vec<u32> = predicted.iter().map(|token| token.cast_unsigned()).collect();
             model.tokenizer.decode(&tokens)?.trim().to_owned()
         }
+        Task::QuestionAnswering => match *predicted {
+            [begin, end] if begin <= end => {
+                answers::text(example, usize::try_from(begin).unwrap_or(0), usize::try_from(end).unwrap_or(0))
+            }
+            _ => String::new(),
+        },
         _ => predicted.iter().map(|&class| name(classes, class)).collect::<Vec<_>>().join(" "),
     };
     let (prompt, reference) = (example.prompt.clone(), example.reference.clone());

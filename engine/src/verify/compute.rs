@@ -201,6 +201,15 @@ impl Setup<'_> {
                 let row = |class| std::iter::once(class).chain(std::iter::repeat_n(IGNORE_INDEX, seq - 1));
                 labels = labels.into_iter().flat_map(row).collect();
             }
+            // First and last token of the answer, at the first two positions.
+            Task::QuestionAnswering => {
+                let n = self.n_soft as i32;
+                let row = |ends: &[i32]| {
+                    let ends: Vec<i32> = ends.iter().map(|end| end + n).collect();
+                    ends.into_iter().chain(std::iter::repeat_n(IGNORE_INDEX, seq - 2)).collect::<Vec<_>>()
+                };
+                labels = labels.chunks_exact(2).flat_map(row).collect();
+            }
             Task::TokenClassification | Task::MaskedFill | Task::MultipleChoice => {
                 labels = self.behind_soft(&labels, text, |_| IGNORE_INDEX)
             }

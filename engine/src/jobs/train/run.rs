@@ -276,6 +276,7 @@ impl Run {
                 evaluation.nll += scored.nll;
                 evaluation.tokens += scored.labels;
                 evaluation.tally.add(batch, &scored.predicted);
+                evaluation.tally.add_spans(batch, &scored.spans, &self.validation);
                 evaluation.note(batch, &scored.predicted, self.config.training.sample_rows);
             }
             evaluation.next_batch += 1;

@@ -4,6 +4,7 @@ mod causal;
 mod classes;
 mod contest;
 mod masked;
+mod spans;
 
 pub(crate) use self::contest::{label_nll, row_scores, vocabulary_logits};
 use burn::tensor::activation::log_softmax;
@@ -74,6 +75,8 @@ pub struct Scored {
     pub predicted: Vec<i32>,
     /// Log-probability of each predicted label, in nats.
     pub log_probabilities: Vec<f64>,
+    /// Of a place in a text the scores of all tokens, `[2 · batch, seq]`; else empty.
+    pub spans: Vec<f32>,
 }
 
 /// The loss of a batch, and where the labels are few enough to be looked at, what the model takes for them.
@@ -88,6 +91,7 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
             labels,
             predicted: Vec::new(),
             log_probabilities: Vec::new(),
+            spans: Vec::new(),
         });
     }
     let labels = batch.labeled();
@@ -98,8 +102,10 @@ pub fn score(model: &Model, conditioning: &Conditioning, batch: &TokenBatch, dev
         let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
         (best as i32, log_probability(row, best))
     };
-    let (predicted, log_probabilities) = floats(logits)?.chunks_exact(width.max(1)).map(best).unzip();
-    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities })
+    let scores = floats(logits)?;
+    let (predicted, log_probabilities) = scores.chunks_exact(width.max(1)).map(best).unzip();
+    let spans = if batch.task == Task::QuestionAnswering { scores } else { Vec::new() };
+    Ok(Scored { nll, labels: labels.len(), predicted, log_probabilities, spans })
 }
 
 /// Hidden states of a batch's tokens, of its targets where there are sources, `[batch, seq, d_model]`. Positions count
@@ -158,6 +164,7 @@ fn logits_of_hidden(
             wanted: sentence!("rows with all of their choices"),
         }),
         Task::MaskedFill => masked::logits(model, batch, hidden, device),
+        Task::QuestionAnswering => spans::logits(conditioning, batch, hidden, device),
         _ => classes::logits(model, conditioning, batch, hidden, device),
     }
 }
