@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod adapters;
+mod answers;
 mod bad_input;
 mod data;
 mod encoders;

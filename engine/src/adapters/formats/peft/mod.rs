@@ -218,7 +218,7 @@ pub(crate) fn write(
 /// The modules of a head, which PEFT names twice, whichever of them there is.
 fn head_modules(adapter: &AdapterState) -> Option<Vec<String>> {
     let names: &[&str] = match adapter.task.task {
-        Task::QuestionAnswering => &["qa_outputs"],
+        Task::QuestionAnswering => &["qa_outputs", "qa_outputs"],
         _ => &["classifier", "score", "classifier", "score"],
     };
     (!adapter.head().is_empty()).then(|| names.iter().map(|&name| name.to_owned()).collect())
