@@ -133,11 +133,30 @@ impl Encoder<'_> {
         }
         let classes: Vec<i32> = names.iter().map(|name| self.class(name)).collect::<Result<_, _>>()?;
         let given: Vec<&str> = words.iter().map(String::as_str).collect();
-        let framed = self.tokenizer.encode_words(&given);
+        let framed = match self.predicate(row, &words)? {
+            // The sentence, then its predicate: Shi and Lin 2019, "Simple BERT Models for Relation Extraction and SRL".
+            Some(predicate) => self.tokenizer.encode_words_with(&given, &predicate),
+            None => self.tokenizer.encode_words(&given),
+        };
         let shown = (words.join(" "), names.join(" "));
         self.example(row, framed, shown, |framed| {
-            framed.word_begins().into_iter().map(|(at, word)| (at, classes[word as usize])).collect()
+            let words = framed.word_begins().into_iter().filter(|(at, _)| framed.texts[*at] == 0);
+            words.map(|(at, word)| (at, classes[word as usize])).collect()
         })
+    }
+
+    /// The word whose arguments are labeled, in semantic roles: the second column has it, as a word or by its number from 0.
+    fn predicate(&self, row: &Row, words: &[String]) -> Result<Option<String>, Skip> {
+        let Some(column) = self.second else { return Ok(None) };
+        match row.cell(column) {
+            Value::Number(number) => {
+                let word = number.as_u64().and_then(|at| words.get(usize::try_from(at).ok()?));
+                let name = &self.table.columns[column];
+                word.cloned().map(Some).ok_or_else(|| skip(sentence!("its {name:?} is no number of a word", name)))
+            }
+            Value::String(word) if !word.trim().is_empty() => Ok(Some(word.trim().to_owned())),
+            _ => Err(skip(sentence!("it has no predicate"))),
+        }
     }
 
     /// The token that the mask of the template hides. The outer error ends the encoding of the table.

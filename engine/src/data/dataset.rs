@@ -244,7 +244,7 @@ impl Prepared {
             task: task.task,
             start,
             classes: &task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, task.task)?,
             stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens,
@@ -286,7 +286,7 @@ impl Prepared {
             task: self.task.task,
             start: self.start,
             classes: &self.task.classes,
-            second: second_column(config, &table)?,
+            second: second_column(config, &table, self.task.task)?,
             stride: config.stride,
             ranking: ranking.as_ref(),
             max_tokens: self.max_tokens,
@@ -326,6 +326,7 @@ impl Prepared {
             let name = &table.columns[column];
             texts.iter().any(|(read, _)| *read == column)
                 || (!has_templates && (roles.target == column || roles.source.contains(&column)))
+                || second_column(config, table, task.task).is_ok_and(|second| second == Some(column))
                 || (has_templates && prompts.templates.reads(name))
                 || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))
@@ -342,9 +343,17 @@ fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
     unfolded(read_table(path)?, [config.source_column.as_deref(), config.target_column.as_deref()], task)
 }
 
-/// The column of the second text of a pair, where one is named.
-fn second_column(config: &DataConfig, table: &Table) -> Result<Option<usize>> {
+/// The column of the second text of a pair, where one is named; that of what a question is about and of a predicate is found.
+fn second_column(config: &DataConfig, table: &Table, task: Task) -> Result<Option<usize>> {
     let name = config.second_column.as_deref().filter(|name| !name.is_empty());
+    let usual: &[&str] = match task {
+        Task::QuestionAnswering => &["context", "passage"],
+        Task::TokenClassification => &["predicate"],
+        _ => &[],
+    };
+    if let (None, Some(found)) = (name, usual.iter().find_map(|name| table.column(name))) {
+        return Ok(Some(found));
+    }
     name.map(|name| columns::column(table, name)).transpose()
 }
 

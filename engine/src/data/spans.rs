@@ -7,13 +7,11 @@ use serde_json::Value;
 
 use super::encode::{Encoder, Example, Skip, skip};
 use super::soft;
-use super::table::{Row, Table};
+use super::table::Row;
 use super::tokenizer::Encoded;
 use crate::error::EngineError;
 use crate::sentence;
 
-/// The column of the text, where none is named.
-pub(super) const CONTEXT: &str = "context";
 /// Tokens by which windows overlap where nothing is said, or a third of a window if that is less.
 const STRIDE: usize = 128;
 
@@ -24,17 +22,11 @@ struct Answer {
     begin: usize,
 }
 
-/// The column of the text that a question is about.
-pub(super) fn context_column(named: Option<usize>, table: &Table) -> Option<usize> {
-    named.or_else(|| table.column(CONTEXT)).or_else(|| table.column("passage"))
-}
-
 impl Encoder<'_> {
     /// The windows of a question's text, each with the first and the last token of the answer: of a window without it both
     /// are the first token, as of a question that has no answer.
     pub(super) fn span_row(&self, row: &Row) -> Result<Vec<(Example, u32)>, Skip> {
-        let column = context_column(self.second, self.table)
-            .ok_or_else(|| skip(sentence!("it has no column {context:?}", context = CONTEXT)))?;
+        let column = self.second.ok_or_else(|| skip(sentence!("it has no column \"context\"")))?;
         let (question, context) = (self.roles.source_text(row), row.text(column).into_owned());
         if question.trim().is_empty() || context.trim().is_empty() {
             return Err(skip(sentence!("the question or its text is empty")));
@@ -156,7 +148,9 @@ fn answers(cell: &Value, context: &str) -> Result<Vec<Answer>, Skip> {
         let text = text.as_str().ok_or_else(|| skip(sentence!("an answer is no text")))?;
         let byte = match begin {
             // SQuAD counts characters.
-            Some(begin) => context.char_indices().nth(usize::try_from(begin).unwrap_or(usize::MAX)).map(|(byte, _)| byte),
+            Some(begin) => {
+                context.char_indices().nth(usize::try_from(begin).unwrap_or(usize::MAX)).map(|(byte, _)| byte)
+            }
             None => context.find(text),
         };
         let found = byte.filter(|&byte| context[byte..].starts_with(text) && !text.is_empty());

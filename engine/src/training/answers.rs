@@ -83,9 +83,8 @@ impl AnswerFinder {
     pub fn found(&self) -> Vec<FoundAnswer> {
         let may_be_none = self.questions.values().any(|question| question.references.is_empty());
         let found = |(&(dataset, row), question): (&(usize, usize), &Question)| {
-            let is_none = |best: &&Candidate| {
-                may_be_none && question.null.is_some_and(|null| null - best.score > NULL_THRESHOLD)
-            };
+            let is_none =
+                |best: &&Candidate| may_be_none && question.null.is_some_and(|null| null - best.score > NULL_THRESHOLD);
             let best = question.best.as_ref().filter(|best| !is_none(best));
             let text = best.map_or_else(String::new, |best| best.text.clone());
             FoundAnswer { dataset, row, text, references: question.references.clone() }
@@ -144,7 +143,15 @@ mod tests {
         let (asked, without) = (window(1, &["ab"]), window(2, &[]));
         let at = |place: usize, score: f32| std::array::from_fn(|i| if i == place { score } else { 0.0 });
         let nothing = |score: f32, place: usize| {
-            std::array::from_fn(|i| if i == 0 { score } else if i == place { 1.0 } else { 0.0 })
+            std::array::from_fn(|i| {
+                if i == 0 {
+                    score
+                } else if i == place {
+                    1.0
+                } else {
+                    0.0
+                }
+            })
         };
         let windows = [(&asked, at(3, 1.0), at(3, 1.0)), (&asked, at(5, 2.0), at(5, 2.0))];
         assert_eq!(found(&windows), ["ef"]);

@@ -82,9 +82,10 @@ impl MetricAccumulator {
         let rows: Vec<TextRow> = found.map(row).collect();
         let share = |f1| {
             let metric = Squad2 { of: Questions::All, f1 };
-            let sum = metric.statistics(&rows).into_iter().fold(vec![0.0; 2], |sum, row| {
-                sum.iter().zip(row).map(|(sum, of_row)| sum + of_row).collect()
-            });
+            let sum = metric
+                .statistics(&rows)
+                .into_iter()
+                .fold(vec![0.0; 2], |sum, row| sum.iter().zip(row).map(|(sum, of_row)| sum + of_row).collect());
             metric.figure(&sum) / 100.0
         };
         (!rows.is_empty()).then(|| AnswerMetrics { exact_match: share(false), f1: share(true) })

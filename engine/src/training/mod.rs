@@ -32,6 +32,6 @@ pub use self::init_comparison::{InitComparisonPlan, InitRow, InitScore, InitStep
 pub use self::lr_range_test::{LrRangeFindings, LrRangePoint, RateRange};
 pub use self::prepare::Beginning;
 pub use self::report::{
-    AnswerMetrics, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts, SampleReport,
-    StepReport,
+    AnswerMetrics, ClassificationMetrics, EvaluationReport, MacroRanking, NamedMetrics, RankingMetrics, RunFacts,
+    SampleReport, StepReport,
 };

@@ -184,6 +184,7 @@ fn task_name(task: Task) -> &'static str {
         Task::TokenClassification => t!("task.token"),
         Task::MaskedFill => t!("task.masked"),
         Task::MultipleChoice => t!("task.choice"),
+        Task::QuestionAnswering => t!("task.question"),
     }
 }
 
@@ -195,6 +196,7 @@ fn task_note(task: Task) -> &'static str {
         Task::TokenClassification => t!("task.token_note"),
         Task::MaskedFill => t!("task.masked_note"),
         Task::MultipleChoice => t!("task.choice_note"),
+        Task::QuestionAnswering => t!("task.question_note"),
     }
 }
 

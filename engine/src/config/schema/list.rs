@@ -140,6 +140,15 @@ pub const SETTINGS: &[Setting] = &[
          has left beside the prefix",
     )
     .or_none(),
+    count(
+        "data.stride",
+        0,
+        1 << 20,
+        "Tokens by which the windows of a long text overlap that a question is about; none is 128, or a third of a window \
+         if that is less",
+    )
+    .or_none()
+    .also(&[same("doc_stride")]),
     choice(
         "data.candidates",
         &["none", "classes", "choices", "answers", "vocabulary"],

@@ -91,7 +91,9 @@ impl ClassHead {
         let n_classes = self.n_classes;
         match self.kind {
             HeadKind::Linear | HeadKind::Score | HeadKind::Span => linear(vectors, 0, n_classes),
-            HeadKind::DenseTanh | HeadKind::ClassificationHead => linear(activation::tanh(linear(vectors, 0, d_model)), 2, n_classes),
+            HeadKind::DenseTanh | HeadKind::ClassificationHead => {
+                linear(activation::tanh(linear(vectors, 0, d_model)), 2, n_classes)
+            }
             HeadKind::DenseGelu => linear(activation::gelu(linear(vectors, 0, d_model)), 2, n_classes),
             HeadKind::DenseRelu => linear(activation::relu(linear(vectors, 0, d_model)), 2, n_classes),
         }

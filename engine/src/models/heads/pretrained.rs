@@ -158,7 +158,9 @@ fn names(
     if task == Task::QuestionAnswering {
         return match n_classes {
             2 => Ok(PretrainedHead::Names { task, classes: TaskRecord::of(task).classes }),
-            _ => Err(sentence!("it gives {n_classes} scores, not those of an answer's first and last token", n_classes)),
+            _ => {
+                Err(sentence!("it gives {n_classes} scores, not those of an answer's first and last token", n_classes))
+            }
         };
     }
     let classes = class_names(config, n_classes)?;
