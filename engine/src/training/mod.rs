@@ -1,6 +1,8 @@
 //! Training a prefix: schedule, loss, one step, evaluation, checkpoints, and the job that ties them together.
 
 pub mod candidates;
+#[cfg(test)]
+mod candidates_tests;
 pub mod checkpoint;
 pub mod loss;
 pub mod metrics;

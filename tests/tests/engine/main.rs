@@ -3,6 +3,7 @@
 
 mod adapters;
 mod bad_input;
+mod candidates;
 mod data;
 mod encoders;
 mod foreign;
