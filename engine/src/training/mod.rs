@@ -2,6 +2,8 @@
 
 pub mod answers;
 pub mod candidates;
+#[cfg(test)]
+mod candidates_tests;
 pub mod checkpoint;
 pub mod loss;
 pub mod metrics;

@@ -144,7 +144,10 @@ fn a_causal_model_without_the_head_that_writes_classifies_and_says_so() {
     let tasks = |model: &Path| ModelFolder::open(model).unwrap().tasks().to_vec();
     assert_eq!(tasks(&qwen2), [Task::SequenceClassification]);
     // Its embeddings are what it writes with.
-    assert_eq!(tasks(&heads().join("gpt2-texts/model")), [Task::SequenceClassification, Task::Causal]);
+    assert_eq!(
+        tasks(&heads().join("gpt2-texts/model")),
+        [Task::SequenceClassification, Task::Causal, Task::MultipleChoice]
+    );
     let talk = Talk::new();
     let stream = Stream { prompt: Prompt::Text("the".to_owned()), adapter: None, strength: 1.0, task: None };
     let ask = generation(&qwen2, vec![stream], Sampling::default());

@@ -4,6 +4,7 @@
 mod adapters;
 mod answers;
 mod bad_input;
+mod candidates;
 mod data;
 mod encoders;
 mod foreign;
