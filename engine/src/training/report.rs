@@ -96,6 +96,9 @@ pub struct ClassificationMetrics {
     /// F1 over entities, where classes are `B-…` and `I-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_f1: Option<f64>,
+    /// Matthews' correlation of the classes of texts, −1 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matthews: Option<f64>,
     /// Of each of several datasets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,
