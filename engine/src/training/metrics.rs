@@ -1,13 +1,15 @@
-//! Metrics of predicted classes: accuracy, F1 over classes, F1 over entities.
-
-use std::collections::BTreeSet;
+//! Predictions of a task, gathered batch by batch, and their figures: those of [`crate::metrics`] over the task's classes,
+//! candidates or answers.
 
 use crate::config::{Task, TaskRecord};
 use crate::data::{Example, TokenBatch};
-use crate::metrics::{Questions, Squad2, TextMetric, TextRow};
+use crate::metrics::classification::{ClassCounts, Classification, macro_f1};
+use crate::metrics::entities::{EntityCounts, Scheme};
+use crate::metrics::ranking::Ranks;
+use crate::metrics::squad2::{Questions, Squad2};
+use crate::metrics::{TextMetric, TextRow};
 use crate::training::answers::{AnswerFinder, FoundAnswer};
 use crate::training::candidates::RankedRow;
-use crate::training::ranking::{mean_reciprocal_rank, precision_at};
 use crate::training::{AnswerMetrics, ClassificationMetrics, MacroRanking, NamedMetrics, RankingMetrics};
 
 /// Outside of every entity, in the labels of CoNLL files.
@@ -112,32 +114,28 @@ impl MetricAccumulator {
 }
 
 fn figures_of(rows: &[TallyRow], record: &TaskRecord) -> Option<ClassificationMetrics> {
-    let pairs: Vec<(i32, i32)> = rows.iter().flat_map(|row| &row.pairs).copied().collect();
+    let class = |class: i32| usize::try_from(class).unwrap_or(usize::MAX);
+    let pairs = rows.iter().flat_map(|row| &row.pairs).map(|&(label, guess)| (class(label), class(guess)));
+    let counted = Classification::of(pairs, record.classes.len());
     let is_ranked = rows.iter().any(|row| row.rank.is_some());
-    if pairs.is_empty() || (record.task.writes() && !is_ranked) {
+    if counted.rows == 0 || (record.task.writes() && !is_ranked) {
         return None;
     }
-    let right = pairs.iter().filter(|(label, guess)| label == guess).count();
-    let accuracy = right as f64 / pairs.len() as f64;
+    let accuracy = counted.accuracy();
     if record.classes.is_empty() || record.task == Task::QuestionAnswering {
         let ranking = ranking(rows);
         return Some(ClassificationMetrics { accuracy, ranking, ..ClassificationMetrics::default() });
     }
-    let named = record.classes.iter().enumerate();
-    let counted = named.filter(|(_, name)| *name != OUTSIDE).map(|(class, _)| Counts::of(&pairs, class as i32));
-    let seen: Vec<Counts> = counted.filter(|c| c.wanted + c.given > 0).collect();
-    let all = seen.iter().fold(Counts::default(), |sum, c| Counts {
-        right: sum.right + c.right,
-        wanted: sum.wanted + c.wanted,
-        given: sum.given + c.given,
-    });
+    let named = counted.classes.iter().zip(&record.classes).filter(|(_, name)| *name != OUTSIDE);
+    let within: Vec<ClassCounts> = named.map(|(counts, _)| *counts).collect();
     let is_iob = record.classes.iter().any(|class| class == OUTSIDE)
         && record.classes.iter().any(|class| class.starts_with("B-"));
     Some(ClassificationMetrics {
         accuracy,
-        macro_f1: Some(seen.iter().map(Counts::f1).sum::<f64>() / seen.len().max(1) as f64),
-        micro_f1: Some(all.f1()),
+        macro_f1: Some(macro_f1(&within)),
+        micro_f1: Some(ClassCounts::sum(within).f1()),
         entity_f1: (record.task == Task::TokenClassification && is_iob).then(|| entity_f1(rows, &record.classes)),
+        matthews: (record.task != Task::TokenClassification).then(|| counted.matthews()),
         ..ClassificationMetrics::default()
     })
 }
@@ -147,11 +145,11 @@ const MANY: usize = 11;
 
 fn ranking(rows: &[TallyRow]) -> Option<RankingMetrics> {
     let (ranks, sizes): (Vec<usize>, Vec<usize>) = rows.iter().filter_map(|row| row.rank).unzip();
-    let candidates = sizes.into_iter().max().filter(|&most| most >= MANY)?;
+    let (ranks, candidates) = (Ranks(ranks), sizes.into_iter().max().filter(|&most| most >= MANY)?);
     Some(RankingMetrics {
-        p_at_1: precision_at(&ranks, 1),
-        p_at_10: precision_at(&ranks, 10),
-        mrr: mean_reciprocal_rank(&ranks),
+        p_at_1: ranks.precision_at(1),
+        p_at_10: ranks.precision_at(10),
+        mrr: ranks.mrr(),
         candidates,
         macro_mean: None,
     })
@@ -168,60 +166,17 @@ fn macro_mean(datasets: &[NamedMetrics]) -> Option<MacroRanking> {
 }
 
 fn entity_f1(rows: &[TallyRow], classes: &[String]) -> f64 {
-    let mut counts = Counts::default();
+    let mut counts = EntityCounts::default();
     for TallyRow { pairs, .. } in rows {
-        let wanted = entities(pairs.iter().map(|(label, _)| name(classes, *label)));
-        let given = entities(pairs.iter().map(|(_, guess)| name(classes, *guess)));
-        counts.right += wanted.intersection(&given).count();
-        counts.wanted += wanted.len();
-        counts.given += given.len();
+        let wanted = pairs.iter().map(|(label, _)| name(classes, *label));
+        counts.add(wanted, pairs.iter().map(|(_, guess)| name(classes, *guess)), Scheme::Iob2);
     }
-    counts.f1()
+    counts.all().f1()
 }
 
 /// The name of a class.
 pub(crate) fn name(classes: &[String], class: i32) -> &str {
     usize::try_from(class).ok().and_then(|class| classes.get(class)).map_or("", String::as_str)
-}
-
-#[derive(Default)]
-struct Counts {
-    right: usize,
-    wanted: usize,
-    given: usize,
-}
-
-impl Counts {
-    fn of(pairs: &[(i32, i32)], class: i32) -> Self {
-        let count = |fits: &dyn Fn(&(i32, i32)) -> bool| pairs.iter().filter(|pair| fits(pair)).count();
-        Self {
-            right: count(&|&(label, guess)| label == class && guess == class),
-            wanted: count(&|&(label, _)| label == class),
-            given: count(&|&(_, guess)| guess == class),
-        }
-    }
-
-    /// The harmonic mean of precision and recall; 0 when nothing is right.
-    fn f1(&self) -> f64 {
-        2.0 * self.right as f64 / ((self.wanted + self.given).max(1)) as f64
-    }
-}
-
-/// First and last place and type of each entity.
-fn entities<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeSet<(usize, usize, &'a str)> {
-    let mut found = BTreeSet::new();
-    let mut open: Option<(usize, usize, &str)> = None;
-    for (place, label) in labels.enumerate() {
-        match (label.split_once('-'), &mut open) {
-            (Some(("I", kind)), Some((_, last, begun))) if *begun == kind => *last = place,
-            (begin, _) => {
-                found.extend(open.take());
-                open = begin.filter(|(mark, _)| *mark == "B").map(|(_, kind)| (place, place, kind));
-            }
-        }
-    }
-    found.extend(open);
-    found
 }
 
 #[cfg(test)]
@@ -246,6 +201,8 @@ mod tests {
         assert!((figures.macro_f1.unwrap() - 1.3 / 3.0).abs() < 1e-12);
         assert!((figures.micro_f1.unwrap() - 0.6).abs() < 1e-12);
         assert_eq!(figures.entity_f1, None);
+        // matthews_corrcoef of the same.
+        assert!((figures.matthews.unwrap() - 0.36084391824351614).abs() < 1e-12, "{figures:?}");
     }
 
     #[test]

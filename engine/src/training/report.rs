@@ -102,6 +102,9 @@ pub struct ClassificationMetrics {
     /// Of answers looked for among many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranking: Option<RankingMetrics>,
+    /// Matthews' correlation of the classes of texts, −1 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matthews: Option<f64>,
     /// Of each of several datasets, or of each relation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<NamedMetrics>,

@@ -1,5 +1,7 @@
 //! Figures of texts against references.
 
+pub mod registry;
+
 /// A predicted text with its references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextRow {
