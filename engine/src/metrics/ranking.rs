@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 /// Rank of the right candidate from 1, by score. Of equal scores it stands last: a model that gives every candidate the
 /// same score has found nothing. A score that is no number is the worst.
-pub fn rank_of(scores: &[f32], right: usize) -> Option<usize> {
-    let key = |score: f32| if score.is_nan() { f32::NEG_INFINITY } else { score };
+pub fn rank_of(scores: &[f64], right: usize) -> Option<usize> {
+    let key = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
     let own = key(*scores.get(right)?);
     let before = scores.iter().enumerate().filter(|&(at, &score)| at != right && key(score) >= own).count();
     Some(before + 1)
 }
 
 /// Rank of the best of several right candidates, of which any is an answer; the others do not stand in its way.
-pub fn best_rank_of(scores: &[f32], right: &[usize]) -> Option<usize> {
+pub fn best_rank_of(scores: &[f64], right: &[usize]) -> Option<usize> {
     let among = |of: usize| {
         let others = right.iter().filter(|&&at| at != of && scores.get(at).is_some_and(|score| *score >= scores[of]));
         Some(rank_of(scores, of)? - others.count())
@@ -70,7 +70,7 @@ mod tests {
     fn ties_stand_before_the_right_one() {
         assert_eq!(rank_of(&[0.5, 0.9, 0.5, 0.1], 0), Some(3));
         assert_eq!(rank_of(&[0.0; 4], 2), Some(4));
-        assert_eq!(rank_of(&[f32::NAN, 1.0], 0), Some(2));
+        assert_eq!(rank_of(&[f64::NAN, 1.0], 0), Some(2));
         assert_eq!(rank_of(&[1.0], 1), None);
         assert_eq!(best_rank_of(&[0.1, 0.9, 0.8, 0.95], &[1, 2]), Some(2));
         assert_eq!(best_rank_of(&[0.1, 0.8, 0.8, 0.7], &[1, 2]), Some(1), "right ones do not tie with each other");
@@ -81,7 +81,7 @@ mod tests {
         let golden = other()["ranking"].clone();
         let mut grouped = GroupedRanks::default();
         for row in golden["rows"].as_array().unwrap() {
-            let scores: Vec<f32> = serde_json::from_value(row["scores"].clone()).unwrap();
+            let scores: Vec<f64> = serde_json::from_value(row["scores"].clone()).unwrap();
             let right = row["right"].as_u64().unwrap() as usize;
             grouped.add(row["group"].as_str().unwrap(), rank_of(&scores, right).unwrap());
         }

@@ -6,10 +6,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::loss::{self, label_nll, row_scores, vocabulary_logits};
-use super::ranking::rank_of;
 use crate::config::{CandidateLoss, Task};
 use crate::data::{CandidateReading, Candidates, Example, TokenBatch};
 use crate::error::{EngineError, Result};
+use crate::metrics::ranking::best_rank_of;
 use crate::models::{Conditioning, Model};
 use crate::nn::floats;
 use crate::sentence;
@@ -240,12 +240,12 @@ fn judge(row: usize, scores: &[f64], right: &[usize]) -> Option<RankedRow> {
     let is_right = |at: &usize| right.contains(at);
     let best = highest(&mut (0..scores.len()))?;
     let right_one = highest(&mut right.iter().copied().filter(|&at| at < scores.len()))?;
-    let others = (0..scores.len()).filter(|at| !is_right(at)).map(|at| scores[at]);
+    let rank = best_rank_of(scores, right)?;
     Some(RankedRow {
         row,
         right: right_one,
         best: if is_right(&best) { right_one } else { best },
-        rank: rank_of(others, scores[right_one]),
+        rank,
         n: scores.len(),
         log_probability: scores[best] - log_sum_exp(scores),
     })

@@ -25,7 +25,6 @@ pub(crate) mod notices;
 #[cfg(test)]
 mod precision_tests;
 pub(crate) mod prepare;
-mod ranking;
 mod report;
 pub(crate) mod samples;
 
