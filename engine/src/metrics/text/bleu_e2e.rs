@@ -1,5 +1,6 @@
 //! BLEU of the E2E challenge's script (tuetschek/e2e-metrics, metrics/pymteval.py, `BLEUScore`): letters made small,
-//! words as mteval-v13a.pl, of 0 to 1. A row's figure is the script's column `sentBLEU`.
+//! words as mteval-v13a.pl, of 0 to 1. A row's figure is the script's column `sentBLEU`, but for predictions of one or two
+//! words: there the script has fewer than no n-grams of an order, and figures far above 1.
 
 use rayon::prelude::*;
 
@@ -31,10 +32,11 @@ impl BleuE2e {
             1.0
         };
         let log_precision = |order: usize| {
-            let (hits, total) = (at(sum, 1 + order) + smoothing, at(sum, 1 + MAX_ORDER + order) + smoothing);
+            let (hits, total) = (at(sum, 1 + order) + smoothing, at(sum, 1 + MAX_ORDER + order).max(0.0) + smoothing);
             (hits.max(1e-15) / total.max(1e-9)).ln()
         };
-        brevity * ((0..MAX_ORDER).map(log_precision).sum::<f64>() / MAX_ORDER as f64).exp()
+        // Above 1 where most predictions have fewer words than the longest n-gram.
+        f64::min(1.0, brevity * ((0..MAX_ORDER).map(log_precision).sum::<f64>() / MAX_ORDER as f64).exp())
     }
 }
 
