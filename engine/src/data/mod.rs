@@ -4,6 +4,7 @@
 //! Nothing here knows a device or a tensor.
 
 mod batch;
+mod caught;
 mod classification;
 mod columns;
 mod conll;
