@@ -31,6 +31,8 @@ const BESIDE: [&str; 10] = [
     "metadata",
     "notice",
 ];
+/// Endings of weights: a folder with some is a model or a checkpoint, whatever else lies in it.
+const WEIGHTS: [&str; 5] = [".safetensors", ".bin", ".pt", ".pth", ".ckpt"];
 /// More files than this are no dataset that is read here.
 const MAX_FILES: usize = 100_000;
 
@@ -65,8 +67,13 @@ fn of_files(folder: &Path) -> Result<Option<Found>> {
     if ["config.json", "adapter_config.json", "run.json", "metrics.jsonl"].into_iter().any(has) {
         return Ok(None);
     }
+    let all = names_in(folder)?;
+    let is_weights = |name: &String| WEIGHTS.iter().any(|ending| name.ends_with(ending));
+    if all.iter().any(is_weights) {
+        return Ok(None);
+    }
     let is_rows = |name: &String| has_ending(name) && !is_beside(name) && has(name);
-    let names: Vec<String> = names_in(folder)?.into_iter().filter(is_rows).collect();
+    let names: Vec<String> = all.into_iter().filter(is_rows).collect();
     let of = |split: Option<&str>| names.iter().filter(|name| split_of(name) == split).collect::<Vec<&String>>();
     let splits: Vec<&str> =
         SPLITS.iter().map(|(split, _)| *split).filter(|split| !of(Some(split)).is_empty()).collect();
