@@ -12,7 +12,7 @@ use super::task::Task;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv` or `.conll`.
+    /// Training rows: `.jsonl`, `.json`, `.csv`, `.tsv`, `.conll`, `.parquet`, `.arrow`, a folder or a pattern of them.
     pub train: PathBuf,
     /// Name of the rows among others, as the task of a prompt for several; `None` is the file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@
 mod batch;
 mod candidates;
 mod choices;
+mod caught;
 mod classification;
 mod columns;
 mod conll;

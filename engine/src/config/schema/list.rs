@@ -64,8 +64,9 @@ pub const SETTINGS: &[Setting] = &[
     table("data", "The rows, and how a row becomes tokens"),
     path(
         "data.train",
-        "Training rows: .jsonl, .json, .csv or .tsv; .txt with a text on each line; .conll with a label for each \
-         word",
+        "Training rows: .jsonl, .json, .csv, .tsv, .parquet or .arrow, packed by gz, zst or xz or not; .txt with a text \
+         on each line; .conll with a label for each word; a folder of save_to_disk or of shards; a pattern such as \
+         shards/*.parquet",
     )
     .also(&[same("train_file")]),
     text("data.name", "What the rows are called among several datasets; none is the file's name").or_none(),
