@@ -202,6 +202,7 @@ impl Encoder<'_> {
             tokens: framed.ids,
             prompt,
             reference,
+            references: Vec::new(),
             types,
             labels,
             task: 0,

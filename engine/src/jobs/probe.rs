@@ -144,6 +144,7 @@ fn of_row(
         cut_prompt: 0,
         prompt: String::new(),
         reference: String::new(),
+        references: Vec::new(),
         types: Vec::new(),
         labels: if task.writes() { Vec::new() } else { vec![(last, 0)] },
         task: 0,
