@@ -38,6 +38,18 @@ pub struct DataConfig {
     /// Use at most this many validation rows.
     #[serde(default = "default_validation_rows")]
     pub validation_rows: usize,
+    /// Recognition of the forms of papers and benchmarks.
+    #[serde(default)]
+    pub form: FormRecognition,
+    /// Rows of a source with several references.
+    #[serde(default)]
+    pub references: References,
+    /// Answers of a conversation that are learned.
+    #[serde(default)]
+    pub learned_turns: LearnedTurns,
+    /// What a row of plain text is.
+    #[serde(default)]
+    pub text_unit: TextUnit,
     /// Column that the prompt is made of; `None` takes the first of the usual names that is there.
     #[serde(default)]
     pub source_column: Option<String>,
@@ -157,6 +169,54 @@ impl Heads {
     }
 }
 
+/// Recognition of the forms of papers and benchmarks: E2E, WebNLG, GLUE, SQuAD and others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormRecognition {
+    /// By columns and by what is in them; the default for a new run.
+    Auto,
+    /// Rows are as the file has them. Run folders that do not say were made so.
+    #[default]
+    None,
+}
+
+/// Rows of a source with several references.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum References {
+    /// The first alone. Run folders that do not say were made so.
+    #[default]
+    First,
+    /// Each is a row; the default for a new run.
+    Each,
+    /// One of them in an epoch, drawn by the seed.
+    One,
+}
+
+/// Answers of a conversation that are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnedTurns {
+    /// Each, with what was said before it.
+    #[default]
+    All,
+    /// The last one.
+    Last,
+}
+
+/// What a row of plain text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextUnit {
+    /// A line.
+    #[default]
+    Line,
+    /// What stands between empty lines.
+    Paragraph,
+    /// As much of the text as a row may have tokens.
+    Chunk,
+}
+
 /// The paper's prompt, for GPT-2. Where the tokenizer begins texts itself, or in a chat, it is the source alone.
 pub const DEFAULT_PROMPT_TEMPLATE: &str = "{{ source }}{{ bos }}";
 
@@ -200,6 +260,10 @@ impl DataConfig {
             validation: None,
             validation_share: default_validation_share(),
             validation_rows: default_validation_rows(),
+            form: FormRecognition::Auto,
+            references: References::Each,
+            learned_turns: LearnedTurns::All,
+            text_unit: TextUnit::Line,
             source_column: None,
             second_column: None,
             target_column: None,

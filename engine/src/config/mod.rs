@@ -20,7 +20,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::candidates::{CandidateLoss, CandidateScore, CandidateSource};
-pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
+pub use self::data::{
+    BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, FormRecognition, Heads, LearnedTurns, Mixing, MoreData,
+    References, TextUnit,
+};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};

@@ -234,6 +234,7 @@ impl Encoder<'_> {
             tokens: framed.ids,
             prompt,
             reference,
+            references: Vec::new(),
             types,
             labels,
             ..Example::default()

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::classification::classes_of;
 use super::columns::{self, Roles};
-use super::conversation::{check_read, is_chat, unfolded};
+use super::conversation::{self, check_read, is_chat, unfolded};
 use super::encode::{Encoded, Encoder, Example, token_limit};
+use super::forms;
 use super::known_forms;
 use super::mixture::joined;
 use super::prompts::Prompts;
@@ -185,7 +186,7 @@ impl Dataset {
                 (encoded.examples, kept)
             }
             None => {
-                let n = n_validation(encoded.examples.len(), config);
+                let n = n_validation(forms::groups(&encoded.examples).len(), config);
                 part(encoded.examples, n, seed)
             }
         };
@@ -221,12 +222,14 @@ impl Prepared {
             return Err(EngineError::Setting { field: "data.prompt_template", reason });
         }
         let max_tokens = token_limit(config, max_tokens);
+        let table = forms::chunked(table, config, tokenizer, max_tokens)?;
         let roles = match &table.roles {
             Some(roles) => roles.clone(),
             None => Roles::resolve(&table, config.source_column.as_deref(), config.target_column.as_deref())?,
         };
         roles.check_texts(&table, &prompts.templates, task.task)?;
         check_read(&table, &prompts, tokenizer)?;
+        let (table, roles) = forms::by_reference(table, roles, config, &prompts, task.task)?;
         let ranking = Ranking::of(config, &table, &roles, task.task)?;
         if ranking.is_some() && prompts.templates.prompt_reads("target") {
             let reason = sentence!("it gives the answer away: what is told among candidates stands behind it");
@@ -264,7 +267,8 @@ impl Prepared {
 
     /// The validation file may call its columns otherwise, `references` for instance, unless they were named.
     pub(super) fn encode_validation(&self, path: &Path, config: &DataConfig, tokenizer: &Tokenizer) -> Result<Encoded> {
-        let table = read_rows(path, config, self.task.task)?;
+        let table = forms::one_per_source(read_rows(path, config, self.task.task)?);
+        let table = forms::chunked(table, config, tokenizer, self.max_tokens)?;
         check_read(&table, &self.prompts, tokenizer)?;
         let named = |name: &Option<String>, guessed: String| match name {
             Some(name) => Some(name.clone()),
@@ -322,12 +326,16 @@ impl Prepared {
         let named = [&config.second_column, &config.task_column];
         let (has_templates, chat) = (task.task.has_template(), prompts.has_chat());
         let texts = roles.texts(&prompts.templates, task.task);
+        let turns = prompts.templates.prompt_reads(conversation::ROLE);
         let is_read = |column: usize| {
             let name = &table.columns[column];
             texts.iter().any(|(read, _)| *read == column)
                 || (!has_templates && (roles.target == column || roles.source.contains(&column)))
                 || second_column(config, table, task.task).is_ok_and(|second| second == Some(column))
                 || (has_templates && prompts.templates.reads(name))
+                || ((chat || turns) && table.earlier.columns().any(|read| read == column))
+                || table.references == Some(column)
+                || (task.task.has_classes() && table.second == Some(column))
                 || self.ranking.as_ref().is_some_and(|ranking| ranking.reads(column))
                 || (chat && table.earlier.columns().any(|read| read == column))
                 || named.iter().any(|asked| asked.as_deref() == Some(name.as_str()))
@@ -340,7 +348,9 @@ impl Prepared {
 
 /// Reads a file of rows; a conversation becomes a row for each of its answers.
 fn read_rows(path: &Path, config: &DataConfig, task: Task) -> Result<Table> {
-    unfolded(read_table(path)?, [config.source_column.as_deref(), config.target_column.as_deref()], task)
+    let table = forms::recognized(read_table(path)?, config, task)?.check_readable()?;
+    let asked = [config.source_column.as_deref(), config.target_column.as_deref()];
+    unfolded(table, asked, config.learned_turns, task)
 }
 
 /// The column of the second text of a pair, where one is named; that of what a question is about and of a predicate is found.
@@ -351,10 +361,8 @@ fn second_column(config: &DataConfig, table: &Table, task: Task) -> Result<Optio
         Task::TokenClassification => &["predicate"],
         _ => &[],
     };
-    if let (None, Some(found)) = (name, usual.iter().find_map(|name| table.column(name))) {
-        return Ok(Some(found));
-    }
-    name.map(|name| columns::column(table, name)).transpose()
+    let found = || usual.iter().find_map(|name| table.column(name)).or(table.second);
+    name.map_or_else(|| Ok(found()), |name| columns::column(table, name).map(Some))
 }
 
 /// The column of a row's task, where one is named.
@@ -373,13 +381,18 @@ fn n_validation(n: usize, config: &DataConfig) -> usize {
     wanted.min(config.validation_rows).min(n.saturating_sub(1))
 }
 
-/// The rest, and `n` rows that the seed picks; both in the order they had.
+/// The rest, and `n` rows that the seed picks; both in the order they had. The references of a source stay together: with
+/// one that is picked all are, and its first row has them.
 fn part(examples: Vec<Example>, n: usize, seed: u64) -> (Vec<Example>, Vec<Example>) {
     let mut is_picked = vec![false; examples.len()];
-    for index in shuffled(examples.len(), seed, Purpose::Split).into_iter().take(n) {
-        is_picked[index] = true;
+    let groups = forms::groups(&examples);
+    for index in shuffled(groups.len(), seed, Purpose::Split).into_iter().take(n) {
+        is_picked[groups[index].clone()].fill(true);
     }
-    let (picked, rest): (Vec<_>, Vec<_>) = examples.into_iter().zip(is_picked).partition(|(_, picked)| *picked);
+    let is_first: HashSet<usize> = groups.iter().map(|group| group.start).collect();
+    let numbered = examples.into_iter().zip(is_picked).enumerate();
+    let kept = numbered.filter(|(index, (_, picked))| !picked || is_first.contains(index));
+    let (picked, rest): (Vec<_>, Vec<_>) = kept.map(|(_, pair)| pair).partition(|(_, picked)| *picked);
     let without_mark = |pairs: Vec<(Example, bool)>| pairs.into_iter().map(|(example, _)| example).collect();
     (without_mark(rest), without_mark(picked))
 }

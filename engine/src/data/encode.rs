@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::candidates::Candidates;
 use super::columns::Roles;
+use super::conversation;
 use super::prompts::{Prompts, Texts, beginning};
 use super::ranking::Ranking;
 use super::seq2seq::{target_tokens, within};
@@ -41,13 +42,13 @@ pub struct Example {
     pub prompt: String,
     /// The rendered target, uncut.
     pub reference: String,
+    /// All texts that are right, rendered and uncut, where there are several; of the rows of a source the first has them.
+    pub references: Vec<String>,
     /// The text of a pair that each token belongs to, 0 or 1; empty when there is one text.
     pub types: Vec<u32>,
     /// For every task that writes nothing: positions, and the class or the token that is to be told there. The class of a
     /// whole text stands at position 0.
     pub labels: Vec<(usize, i32)>,
-    /// Every text that would be right, where a row has several.
-    pub references: Vec<String>,
     /// Where an answer is a place in the text: the bytes of `prompt` that each token stands for; `(0, 0)` for those that no
     /// answer has.
     pub spans: Vec<(u32, u32)>,
@@ -268,11 +269,14 @@ impl Encoder<'_> {
         if let Some(reason) = self.roles.row_without_text(row, self.table, &self.prompts.templates, self.task) {
             return Ok(Err(skip(reason)));
         }
-        let fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
+        let mut fields = Fields::of_row(self.table, &self.roles, row, self.tokenizer);
         let earlier = match self.table.earlier.of(row) {
             Ok(turns) => turns,
             Err(reason) => return Ok(Err(skip(reason))),
         };
+        if self.reads_turns() {
+            fields.set_turns(&earlier);
+        }
         let texts = match self.prompts.texts(&fields, earlier) {
             Ok(texts) => texts,
             Err(RenderError::Limit(reason)) => return Err(EngineError::Template(reason)),
@@ -295,10 +299,19 @@ impl Encoder<'_> {
                 cut_prompt,
                 prompt: texts.prompt,
                 reference: texts.reference,
+                references: self.references(row, &fields),
                 ..Example::default()
             };
             (example, u32::try_from(length).unwrap_or(u32::MAX))
         }))
+    }
+
+    /// Whether the prompt writes the turns of a conversation. A column of that name that is none, or that a template reads
+    /// beside the source, is the row's own.
+    fn reads_turns(&self) -> bool {
+        let templates = &self.prompts.templates;
+        let is_own = |column: usize| !self.table.earlier.is_in(column) || templates.prompt_reads("source");
+        templates.prompt_reads(conversation::ROLE) && !self.table.column(conversation::ROLE).is_some_and(is_own)
     }
 
     /// The reason why a row has no target.

@@ -27,6 +27,9 @@ const SPREADSHEET: Sentence =
     sentence!("Save the sheet as .csv in UTF-8, or: pandas.read_excel(\"FILE\").to_csv(\"rows.csv\", index=False)");
 const PACKED: Sentence = sentence!("Unpack it first, and choose the file in it");
 
+/// Begins what may be the release of WebNLG.
+const XML: &[u8] = b"<?xml";
+
 /// Beginnings of files from which rows can be had, with the way; [`FileKind`] knows what stands in any file's place.
 static BEGINNINGS: [(&[u8], Sentence, Sentence); 12] = [
     (
@@ -47,7 +50,7 @@ static BEGINNINGS: [(&[u8], Sentence, Sentence); 12] = [
     (b"\x93NUMPY", sentence!("an array of NumPy"), sentence!("Write the texts out as .jsonl")),
     (b"\x89HDF", sentence!("an HDF5 file"), sentence!("Write its rows out as .jsonl")),
     (b"GGUF", sentence!("the weights of a model in GGUF"), sentence!("Choose a file of rows here")),
-    (b"<?xml", sentence!("an XML file"), sentence!("Write a row for each text, as .csv or .jsonl")),
+    (XML, sentence!("an XML file"), sentence!("Write a row for each text, as .csv or .jsonl")),
     (
         b"\x80\x02",
         sentence!("a Python pickle, which is never opened here"),
@@ -95,7 +98,9 @@ fn of_packed(path: &Path, beginning: &[u8]) -> Option<Found> {
 }
 
 fn of_beginning(path: &Path, beginning: &[u8], length: u64) -> Option<Found> {
-    if let Some((_, what, advice)) = BEGINNINGS.iter().find(|(mark, ..)| beginning.starts_with(mark)) {
+    let is_xml = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xml"));
+    let known = |(mark, ..): &&(&[u8], Sentence, Sentence)| beginning.starts_with(mark) && !(is_xml && *mark == XML);
+    if let Some((_, what, advice)) = BEGINNINGS.iter().find(known) {
         return Some(Found::new(what.clone(), advice.clone()));
     }
     if beginning.starts_with(b"\x80") && beginning.get(1).is_some_and(|&version| (3..=5).contains(&version)) {

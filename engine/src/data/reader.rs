@@ -8,20 +8,23 @@ use serde_json::Value;
 use super::files::{self as streams, Packing, RowStream};
 use super::table::{ObjectRows, Table};
 use super::text_encoding::as_utf8;
-use super::{conll, delimited, file_kind, json_forms, lines};
+use super::{conll, delimited, file_kind, forms, json_forms, lines};
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind};
 use crate::{Sentence, sentence};
 
 /// Endings of names that say how rows are written.
-pub(super) const ENDINGS: [&str; 10] =
-    [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".conll", ".bio", ".iob2", ".txt"];
+pub(super) const ENDINGS: [&str; 13] = [
+    ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".conll", ".bio", ".iob2", ".txt", ".xml", ".source",
+    ".target",
+];
 
 /// Reads the rows of a file, whose ending decides the format: `.jsonl` and `.ndjson` (an object a line), `.json`
 /// (an array of objects, an object that holds one, or columns as pandas writes them), `.csv` and `.tsv` (with a header),
-/// `.conll`, `.bio` and `.iob2` (a token and its label a line), `.txt` (a text a line). Each may be packed by gzip, Zstandard
-/// or xz, in UTF-8 or another encoding that is told. Parquet and Arrow files are known by their first bytes. A folder that
-/// the datasets library saved, one of shards, and a pattern (`shards/*.parquet`) are one table.
+/// `.conll`, `.bio` and `.iob2` (a token and its label a line), `.txt` (a text a line), `.xml` (WebNLG), `.source` with
+/// `.target` (a line each). Each may be packed by gzip, Zstandard or xz, in UTF-8 or another encoding that is told. Parquet
+/// and Arrow files are known by their first bytes. A folder that the datasets library saved, one of shards, and a pattern
+/// (`shards/*.parquet`) are one table.
 ///
 /// # Errors
 /// [`EngineError::Io`] when the file cannot be read, [`EngineError::NotRows`] when it is something else altogether,
@@ -65,6 +68,8 @@ pub(super) fn read_whole(path: &Path) -> Result<Table> {
         "csv" => delimited::read_csv(&bytes, path),
         "tsv" | "tab" => delimited::read_tsv(&bytes, path),
         "conll" | "bio" | "iob2" => conll::read(&bytes, path),
+        "xml" => forms::read_xml(&bytes, path),
+        "source" | "target" => forms::read_pair(&bytes, path),
         // A text without an ending that is known was refused above.
         _ => lines::read(&bytes, path),
     }?;
@@ -172,15 +177,9 @@ fn read_json(bytes: &[u8], path: &Path) -> Result<Table> {
             };
         }
     };
-    if json_forms::is_web_nlg(&value) {
-        let advice =
-            sentence!("Write a row for each text with Python: the triples joined as source, one lex as target");
-        let found = sentence!("the release of WebNLG");
-        return Err(EngineError::NotRows { path: path.to_owned(), found, advice });
-    }
     let mut rows = ObjectRows::new(path);
     let values = json_forms::rows_of(value).map_err(|reason| malformed(path, reason))?;
-    for (index, value) in values.into_iter().enumerate() {
+    for (index, value) in forms::unwrapped(values).into_iter().enumerate() {
         rows.push(index + 1, value)?;
     }
     Ok(rows.table)
@@ -258,13 +257,6 @@ mod tests {
         assert_eq!((table.rows.len(), table.n_problems), (2, 0));
         assert_eq!((table.rows[1].text(0), table.rows[1].text(1)), ("NaN".into(), "".into()));
         assert_eq!(read("x.json", r#"{"a": ["x", "y"], "score": [NaN, 1]}"#).unwrap().columns, ["a", "score"]);
-    }
-
-    #[test]
-    fn a_release_that_is_no_table_is_named_with_a_way_out() {
-        let entry = r#"{"entries": [{"1": {"lexicalisations": [{"lex": "a"}], "modifiedtripleset": []}}]}"#;
-        let error = read("x.json", entry).unwrap_err();
-        assert!(error.to_string().contains("WebNLG") && error.advice().to_string().contains("lex"), "{error}");
     }
 
     #[test]

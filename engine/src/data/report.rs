@@ -177,6 +177,7 @@ mod tests {
             cut_prompt,
             prompt: String::new(),
             reference: String::new(),
+            references: Vec::new(),
             types: Vec::new(),
             labels: Vec::new(),
             task: 0,

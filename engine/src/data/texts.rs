@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::columns::Roles;
+use super::conversation;
 use super::table::{Row, Table};
 use super::template::Templates;
 use crate::config::Task;
@@ -16,7 +17,7 @@ impl Roles {
         let target = (self.target, "data.target_column");
         match task {
             Task::Causal | Task::Seq2Seq | Task::MaskedFill | Task::MultipleChoice => {
-                let reads_source = templates.prompt_reads("source");
+                let reads_source = ["source", conversation::ROLE].iter().any(|name| templates.prompt_reads(name));
                 let reads_target = task == Task::MaskedFill || templates.target_reads("target");
                 source.filter(|_| reads_source).chain(reads_target.then_some(target)).collect()
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::adapters::{AdapterState, HeadState};
-use crate::config::{CandidateLoss, DataConfig, Task, TaskRecord};
+use crate::config::{CandidateLoss, DataConfig, References, Task, TaskRecord};
 use crate::data::{CandidateReading, Dataset, Example, TokenBatch, evaluation_batches};
 use crate::device::DeviceChoice;
 use crate::error::{EngineError, Result};
@@ -114,7 +114,9 @@ pub(super) fn scored_rows(
     model: &LoadedModel,
 ) -> Result<Dataset> {
     let room = room_for_text(n_before, data.max_tokens, model.model.shape())?;
-    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), ..data.clone() };
+    // A source is asked once, with all its references.
+    let references = References::First;
+    let data = DataConfig { validation: None, validation_share: 0.0, more: Vec::new(), references, ..data.clone() };
     let mut dataset = Dataset::load(&data, record, model.model.target_start(), &model.tokenizer, room, 0)?;
     match adapter {
         Some(adapter) => dataset.place(&adapter.before(&model.tokenizer)?, adapter.has_tasks(), &model.tokenizer)?,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::bundle;
 use crate::config::{RunConfig, refuse};
-use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches};
+use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch};
 use crate::error::{EngineError, Failure, Result};
 use crate::jobs::{Job, Outbox, Progress};
 use crate::protocol::{Outcome, Phase, Report};
@@ -82,7 +82,8 @@ impl InitComparisonJob {
         let batches = evaluation_batches(&lengths, self.config.training.batch_size);
         let validation = batches.iter().map(|chosen| learned(rows, chosen, by)).collect();
         // Trials are the beginning of the run, with its warm-up and its schedule.
-        let total_steps = total_steps(&self.config, inputs.data.train.len()).max(self.plan.steps);
+        let n_rows = rows_of_epoch(&inputs.data.train, &self.config.data);
+        let total_steps = total_steps(&self.config, n_rows).max(self.plan.steps);
         tell(Phase::Training);
         Ok(Comparison { inputs, validation, total_steps, begun: 0, trial: None, scores: Vec::new() })
     }

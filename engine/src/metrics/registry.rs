@@ -1,6 +1,6 @@
 //! Every metric by its name: what it needs, in which unit it is, and whether more is better.
 
-use super::text::registry::TEXT_METRICS;
+use super::text::TEXT_METRICS;
 use crate::Sentence;
 use crate::error::{EngineError, Result};
 use crate::sentence;

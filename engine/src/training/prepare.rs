@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::adapters::{AdapterSpec, formats};
 use crate::config::{MethodConfig, RunConfig, TrainingConfig};
+use crate::data::rows_of_epoch;
 use crate::error::{EngineError, Result};
 use crate::loaded_model::LoadedModel;
 use crate::training::checkpoint::{self, CheckpointState};
@@ -71,7 +72,7 @@ pub(crate) fn prepare(
             (trainer, CheckpointState::new(model.hash.clone()))
         }
     };
-    let total_steps = total_steps(config, data.train.len());
+    let total_steps = total_steps(config, rows_of_epoch(&data.train, &config.data));
     if trainer.step > total_steps {
         let done = trainer.step;
         return Err(EngineError::Resume(sentence!(

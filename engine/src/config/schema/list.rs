@@ -97,6 +97,26 @@ pub const SETTINGS: &[Setting] = &[
         ANY,
         "Use at most this many validation rows: more make an evaluation slower, not better",
     ),
+    choice(
+        "data.form",
+        &["auto", "none"],
+        "auto (files of papers and benchmarks are known by their columns and read as such) or none (rows as they are)",
+    ),
+    choice(
+        "data.references",
+        &["each", "one", "first"],
+        "What is learned of a source with several references: each as a row, one drawn for each epoch, or the first",
+    ),
+    choice(
+        "data.learned_turns",
+        &["all", "last"],
+        "Which answers of a conversation are learned: all, each with what was said before it, or the last",
+    ),
+    choice(
+        "data.text_unit",
+        &["line", "paragraph", "chunk"],
+        "What is a row of a .txt file: a line, a paragraph, or a chunk of as many tokens as a row may have",
+    ),
     text(
         "data.source_column",
         "Column that the prompt is made of, written {{ source }} in the template, or of the text or the list of words \

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::adapters::formats;
 use crate::bundle;
 use crate::config::{MethodConfig, RunConfig, Task, TaskRecord};
-use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, settled};
+use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
 use crate::generation::{Decoder, DecoderModel};
@@ -127,7 +127,8 @@ impl Run {
             base_parameters: model.summary.parameters,
             total_steps,
             done_steps: trainer.step,
-            steps_per_epoch: (steps_per_epoch(&config, data.train.len()).ceil() as usize).max(1),
+            steps_per_epoch: (steps_per_epoch(&config, rows_of_epoch(&data.train, &config.data)).ceil() as usize)
+                .max(1),
             train_rows: data.train.len(),
             validation_rows: data.validation.len(),
             truncated_rows: data.report.truncated_rows,

@@ -42,8 +42,6 @@ pub use rouge_coco::RougeCoco;
 pub use ter::Ter;
 pub use tokenize::{Tokenizer, Words};
 
-pub mod registry;
-
 /// A predicted text with its references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextRow {

@@ -229,6 +229,7 @@ mod tests {
                 cut_prompt: 0,
                 prompt: String::new(),
                 reference: String::new(),
+                references: Vec::new(),
                 types: Vec::new(),
                 labels: Vec::new(),
                 task: 0,

@@ -38,8 +38,7 @@ struct Alignment {
 
 impl Alignment {
     fn of(trace: &[Edit]) -> Self {
-        let mut alignment =
-            Self { after: Vec::new(), reference_errors: vec![0], predicted_errors: vec![0] };
+        let mut alignment = Self { after: Vec::new(), reference_errors: vec![0], predicted_errors: vec![0] };
         let push = |errors: &mut Vec<usize>, error: bool| {
             errors.push(errors.last().copied().unwrap_or_default() + usize::from(error));
         };
@@ -82,7 +81,8 @@ fn best_shift(words: &[u32], reference: &[u32], table: &Table<'_>, n_candidates:
                 let mut tried = None;
                 for place in target..=target + length {
                     // Before the reference's first word, then after each one of the span.
-                    let Some(index) = place.checked_sub(1).map_or(Some(0), |at| alignment.after.get(at).copied()) else {
+                    let Some(index) = place.checked_sub(1).map_or(Some(0), |at| alignment.after.get(at).copied())
+                    else {
                         break;
                     };
                     if tried.replace(index) == Some(index) {
