@@ -83,12 +83,6 @@ impl Fields {
         fields
     }
 
-    /// The same with another text to be learned.
-    pub(super) fn with_target(mut self, target: &str) -> Self {
-        self.set("target", Value::from(target));
-        self
-    }
-
     /// Turns before an answer: those that are given, and the source as the user's.
     pub(super) fn set_turns(&mut self, earlier: &[Message]) {
         let turn = |role: &str, content: Value| -> Value {

@@ -1,6 +1,6 @@
 //! Every metric by its name: what it needs, in which unit it is, and whether more is better.
 
-use super::text::TEXT_METRICS;
+use super::text::{Scale, TEXT_METRICS};
 use crate::Sentence;
 use crate::error::{EngineError, Result};
 use crate::sentence;
@@ -137,7 +137,11 @@ impl Metric {
         let texts = TEXT_METRICS.iter().map(|entry| Self {
             name: entry.name,
             label: entry.label,
-            scale: entry.scale,
+            scale: match entry.scale {
+                Scale::Hundred | Scale::OpenPercent => 100.0,
+                Scale::Ten => 10.0,
+                Scale::One | Scale::Open => 1.0,
+            },
             higher_is_better: entry.higher_is_better,
             needs: Needs::Texts,
             description: entry.description,

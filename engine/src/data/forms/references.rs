@@ -151,7 +151,7 @@ impl Encoder<'_> {
         let column = self.table.references.unwrap_or(self.roles.target);
         let Some(list) = row.cell(column).as_array().filter(|list| list.len() > 1) else { return Vec::new() };
         let written = |text: &str| {
-            let fields = fields.clone().with_target(text);
+            let fields = fields.with_target(text);
             let written = self.prompts.templates.target(&fields).unwrap_or_else(|_| text.to_owned());
             if self.prompts.has_chat() { written.trim().to_owned() } else { written }
         };
