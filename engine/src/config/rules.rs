@@ -11,6 +11,14 @@ pub(super) const POSITIVE: Sentence = sentence!("must be a positive, finite numb
 /// Reason for a dropout that is none.
 pub(super) const SHARE: Sentence = sentence!("must be at least 0 and below 1");
 
+/// Reason for a learning rate that is none.
+pub(super) const RATE: Sentence = sentence!("must be above 0 and below 1,000");
+
+/// Whether a number is a learning rate.
+pub(super) fn is_rate(rate: f64) -> bool {
+    rate.is_finite() && rate > 0.0 && rate < 1e3
+}
+
 /// Widths that a network may have.
 pub(super) const WIDTHS: RangeInclusive<usize> = 1..=65_536;
 pub(super) const WIDTH: Sentence = sentence!("must be between 1 and 65536");

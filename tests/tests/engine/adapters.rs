@@ -248,7 +248,7 @@ fn as_many_numbers_are_trained_and_kept_as_the_formulas_say() {
     let everywhere: usize = linears.iter().map(|(d_in, d_out)| 2 * r * (d_in + d_out)).sum();
     let block: usize = linears.iter().map(|(d_in, d_out)| d_in * d_out + d_out).sum::<usize>() + 4 * D;
     let biases = 2 * (linears.iter().map(|(_, d_out)| d_out).sum::<usize>() + 2 * D) + D;
-    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, ..FullConfig::default() });
     for (name, method, trained, stored) in [
         ("prefix", prefix(None), n * row, n * row),
         ("prefix, MLP", prefix(Some(h)), n * D + D * h + h + h * row + row, n * row),

@@ -124,7 +124,7 @@ fn other_methods(config: &RunConfig) -> Vec<(&'static str, RunConfig)> {
         ("lstm-prompt", prompt(Some(PromptEncoderKind::Lstm))),
         ("lora", with(MethodConfig::Lora(lora.clone()))),
         ("full", with(MethodConfig::Full(FullConfig::default()))),
-        ("top", with(MethodConfig::Full(FullConfig { top_layers: Some(1) }))),
+        ("top", with(MethodConfig::Full(FullConfig::top(1)))),
         ("mlp-and-lora", RunConfig { lora: Some(lora), ..with_mlp(config.clone()) }),
     ]
 }

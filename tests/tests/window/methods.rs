@@ -41,8 +41,8 @@ fn every_method_can_be_chosen_and_is_sent() {
         ("Prompt tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_none())),
         ("P-tuning", |method| matches!(method, MethodConfig::Prompt(prompt) if prompt.encoder.is_some())),
         ("LoRA", |method| matches!(method, MethodConfig::Lora(_))),
-        ("Full fine-tuning", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: None }))),
-        ("Top layers", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: Some(2) }))),
+        ("Full fine-tuning", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: None, .. }))),
+        ("Top layers", |method| matches!(method, MethodConfig::Full(FullConfig { top_layers: Some(2), .. }))),
         ("Text prompt", |method| matches!(method, MethodConfig::FewShot(_))),
     ];
     for (name, is_it) in methods {

@@ -236,6 +236,14 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or_none()
     .of(FULL),
+    entries(
+        "method.modules",
+        "list of names",
+        "Of full: of these weights those in modules of such names, as in [\"attn\", \"h.11.*\"]: * is any letters; none \
+         is all",
+    )
+    .or_none()
+    .of(FULL),
     table("method.reparameterization", "Train through Li & Liang's small network, which is folded away afterwards")
         .was("reparameterisation")
         .also(&[read("prefix_projection", Reading::Switch)])
@@ -322,6 +330,32 @@ pub const SETTINGS: &[Setting] = &[
     choice("lora.init.type", &["fresh", "adapter"], "fresh or adapter")
         .also(&[read("init_lora_weights", Reading::OnlyTrue("fresh"))]),
     path("lora.init.path", "For adapter: the folder of the trained adapter that is gone on with"),
+    number(
+        "lora.learning_rate",
+        (Excluded(0.0), Excluded(1e3)),
+        "Their peak learning rate; none is training.learning_rate",
+    )
+    .or_none(),
+    table("weights", "Weights of the model itself that are trained beside a prefix or a soft prompt").or_none(),
+    count(
+        "weights.top_layers",
+        1,
+        ANY,
+        "Blocks whose weights are trained, from the top, with the last norm and a head of its own; none is every weight",
+    )
+    .or_none(),
+    entries(
+        "weights.modules",
+        "list of names",
+        "Of these weights those in modules of such names, as in [\"attn\", \"h.11.*\"]: * is any letters; none is all",
+    )
+    .or_none(),
+    number(
+        "weights.learning_rate",
+        (Excluded(0.0), Excluded(1e3)),
+        "Their peak learning rate, most often far below that of the prompt; none is training.learning_rate",
+    )
+    .or_none(),
     table("training", "How it is trained"),
     count("training.steps", 0, MILLIARD, "Optimizer steps; 0 lets epochs decide")
         .also(&[read("max_steps", Reading::NotBelowZero)]),
@@ -337,6 +371,11 @@ pub const SETTINGS: &[Setting] = &[
          memory for long rows and large batches, and up to half more time",
     )
     .also(&[same("gradient_checkpointing")]),
+    flag(
+        "training.base_dropout",
+        "The base model drops numbers in training at the rates of its configuration, as in transformers' train mode and \
+         so in PEFT; without it the frozen model computes as it does later",
+    ),
     choice(
         "training.epoch_end",
         &["smaller_step", "next_epoch"],
@@ -344,6 +383,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     number("training.learning_rate", (Excluded(0.0), Excluded(1e3)), "Peak learning rate")
         .also(&[same("learning_rate"), same("lr")]),
+    number(
+        "training.head_learning_rate",
+        (Excluded(0.0), Excluded(1e3)),
+        "Peak learning rate of the head of a task with classes; none is training.learning_rate",
+    )
+    .or_none(),
     count("training.warmup_steps", 0, MILLIARD, "Steps in which the learning rate rises from 0")
         .also(&[read("warmup_steps", Reading::StepsOrShare("training.warmup_ratio"))]),
     number(

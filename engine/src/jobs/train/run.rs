@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::adapters::formats;
 use crate::bundle;
-use crate::config::{MethodConfig, RunConfig, Task};
+use crate::config::{RunConfig, Task};
 use crate::data::{Example, TokenBatch, evaluation_batches, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
@@ -341,10 +341,7 @@ impl Run {
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
-        let older = match self.config.method {
-            MethodConfig::Full(_) => Retention::Delete,
-            _ => Retention::AdapterOnly,
-        };
+        let older = if self.config.trains_weights() { Retention::Delete } else { Retention::AdapterOnly };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
         out.send(Report::CheckpointWritten { step, folder, best });

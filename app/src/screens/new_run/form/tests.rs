@@ -137,7 +137,7 @@ fn every_method_comes_back_from_the_form_as_it_went_in() {
     let named = LoraConfig { targets: Some(vec!["c_attn".into(), r"h\.\d{1,2}\.mlp".into()]), ..lora.clone() };
     let everywhere =
         LoraConfig { targets: Some(vec!["all-linear".into()]), bias: LoraBias::All, ..LoraConfig::default() };
-    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers });
+    let full = |top_layers| MethodConfig::Full(FullConfig { top_layers, ..FullConfig::default() });
     let methods = [
         MethodConfig::Prefix(prefix.clone()),
         MethodConfig::Prefix(PrefixConfig { reparameterization: Some(network), ..prefix }),
