@@ -25,8 +25,11 @@ fn of_prefix(prefix: &PrefixConfig) -> String {
     };
     let network = match &prefix.reparameterization {
         None => String::new(),
-        Some(mlp) if mlp.hidden_layers == 1 => format!(" + MLP {}", mlp.width),
-        Some(mlp) => format!(" + MLP {}×{}", mlp.hidden_layers, mlp.width),
+        Some(mlp) => {
+            let layers = if mlp.hidden_layers == 1 { String::new() } else { format!(" {}×", mlp.hidden_layers) };
+            let space = if layers.is_empty() { " " } else { "" };
+            format!(" + MLP{layers}{}", mlp.width.map_or_else(String::new, |width| format!("{space}{width}")))
+        }
     };
     let layers = prefix.layers.as_deref().map(|layers| format!(", layers {}", crate::layer_list::to_text(layers)));
     format!("{kind} {}{network}{}", prefix.n_virtual, layers.unwrap_or_default())

@@ -197,7 +197,7 @@ mod tests {
         let few_shot = FewShotConfig { instruction: String::new(), shots: 2 };
         assert_eq!(read(r#"{"type": "text", "shots": 2}"#), MethodConfig::FewShot(few_shot));
         let width = |method: MethodConfig| method.prefix().and_then(|p| p.reparameterization.clone()).unwrap().width;
-        assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), 3);
+        assert_eq!(width(read(r#"{"type": "prefix", "reparameterisation": {"width": 3}}"#)), Some(3));
         assert!(
             matches!(read(r#"{"type": "lora", "rank_stabilised": true}"#), MethodConfig::Lora(lora) if lora.rank_stabilized)
         );

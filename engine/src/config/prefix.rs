@@ -69,7 +69,7 @@ impl PrefixConfig {
     pub(super) fn check(&self) -> Result<()> {
         check_length(self.n_virtual)?;
         let network = self.reparameterization.as_ref();
-        let (width, n_hidden) = network.map_or((1, 1), |network| (network.width, network.hidden_layers));
+        let (width, n_hidden) = network.map_or((1, 1), |network| (network.width.unwrap_or(1), network.hidden_layers));
         let layers = self.layers.as_deref();
         let ordered = layers.is_none_or(|layers| layers.is_sorted_by(|a, b| a < b));
         refuse(&[
@@ -97,8 +97,9 @@ impl PrefixConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reparameterization {
-    /// Width of the hidden layer (PEFT: `encoder_hidden_size`).
-    pub width: usize,
+    /// Width of the hidden layer (PEFT: `encoder_hidden_size`); `None` is that of the model's keys, PEFT's where nothing is
+    /// said: the width of the model where each head has keys of its own.
+    pub width: Option<usize>,
     /// Behind each hidden layer; the paper's and PEFT's is tanh.
     pub activation: MlpActivation,
     /// 1 or 2; PEFT has one.
@@ -113,7 +114,7 @@ fn is_one(n: &usize) -> bool {
 
 impl Default for Reparameterization {
     fn default() -> Self {
-        Self { width: 512, activation: MlpActivation::Tanh, hidden_layers: 1 }
+        Self { width: Some(512), activation: MlpActivation::Tanh, hidden_layers: 1 }
     }
 }
 

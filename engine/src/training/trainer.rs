@@ -75,7 +75,7 @@ impl Trainer {
     }
 
     /// The same as the settings of a run have it: who decays, at whose rate, and what is kept or left out on the way.
-    pub(crate) fn of_run(self, config: &RunConfig, spec: &AdapterSpec, base: &BaseModel) -> Self {
+    pub fn of_run(self, config: &RunConfig, spec: &AdapterSpec, base: &BaseModel) -> Self {
         let TrainingConfig { gradient_checkpointing, weight_decay_on, base_dropout, .. } = config.training;
         Self {
             gradient_checkpointing,

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(config.training.optimizer, OptimizerConfig::Sgd(sgd));
         assert_eq!(config.training.warmup_ratio, 0.06);
         let prefix = config.method.prefix().unwrap().clone();
-        assert_eq!((prefix.n_virtual, prefix.reparameterization.unwrap().width), (5, 64));
+        assert_eq!((prefix.n_virtual, prefix.reparameterization.unwrap().width), (5, Some(64)));
         assert_eq!(prefix.sites, Some(vec![Site::Encoder, Site::Cross]));
         assert_eq!(config.device.to_string(), "wgpu:1");
     }
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(init(&["method.init.text=a table to text"]), PrefixInit::Words { text: "a table to text".into() });
         assert_eq!(init(&["method.init.path=runs/a"]), PrefixInit::Adapter { path: "runs/a".into() });
         let config = set(&["method.reparameterization=true"]).unwrap();
-        assert_eq!(config.method.prefix().unwrap().clone().reparameterization.unwrap().width, 512);
+        assert_eq!(config.method.prefix().unwrap().clone().reparameterization.unwrap().width, Some(512));
     }
 
     /// Values of a setting, as one types them.

@@ -249,8 +249,14 @@ pub const SETTINGS: &[Setting] = &[
         .also(&[read("prefix_projection", Reading::Switch)])
         .or_none()
         .of(PREFIX),
-    count("method.reparameterization.width", 1, 65_536, "Width of the network's hidden layer (Li & Liang: mid_dim)")
-        .also(&[in_table("encoder_hidden_size"), in_table("mid_dim")])
+    count(
+        "method.reparameterization.width",
+        1,
+        65_536,
+        "Width of the network's hidden layer (Li & Liang: mid_dim); none is the model's, as in PEFT",
+    )
+    .also(&[in_table("encoder_hidden_size"), in_table("mid_dim")])
+    .or_none()
         .of(PREFIX),
     choice("method.reparameterization.activation", &["tanh", "relu", "gelu"], "tanh, relu or gelu").of(PREFIX),
     count("method.reparameterization.hidden_layers", 1, 2, "1 as in PEFT, or 2 as in Li & Liang's deep network")

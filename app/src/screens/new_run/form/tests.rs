@@ -126,7 +126,7 @@ fn validation_rows_follow_the_training_rows_until_somebody_chooses_some() {
 #[test]
 fn every_method_comes_back_from_the_form_as_it_went_in() {
     let prefix = PrefixConfig { n_virtual: 7, dropout: 0.1, ..PrefixConfig::default() };
-    let network = Reparameterization { width: 64, activation: MlpActivation::Gelu, hidden_layers: 2 };
+    let network = Reparameterization { width: Some(64), activation: MlpActivation::Gelu, hidden_layers: 2 };
     let words = PrefixConfig { init: PrefixInit::Words { text: "a b".into() }, ..prefix.clone() };
     let prompt = |init| MethodConfig::Prompt(PromptConfig { n_virtual: 9, init, ..PromptConfig::default() });
     let encoded = |kind, width| {
