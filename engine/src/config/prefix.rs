@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Site;
-use super::rules::{SHARE, WIDTH, WIDTHS, check_length, refuse};
+use super::rules::{SHARE, WIDTH, WIDTHS, check_length, check_start, refuse, usual_bound, usual_first};
 use super::tagged::whole;
 use crate::error::Result;
 use crate::sentence;
@@ -68,6 +68,11 @@ fn is_false(flag: &bool) -> bool {
 impl PrefixConfig {
     pub(super) fn check(&self) -> Result<()> {
         check_length(self.n_virtual)?;
+        match self.init {
+            PrefixInit::Uniform { bound } => check_start(bound, 1)?,
+            PrefixInit::Common { first } => check_start(1.0, first)?,
+            _ => {}
+        }
         let network = self.reparameterization.as_ref();
         let (width, n_hidden) = network.map_or((1, 1), |network| (network.width.unwrap_or(1), network.hidden_layers));
         let layers = self.layers.as_deref();
@@ -153,6 +158,19 @@ pub enum PrefixInit {
     Prefill {
         /// The text; it must be at least as long as the prefix.
         text: String,
+    },
+    /// Uniform between `-bound` and `bound`: google-research/prompt-tuning and the adapters library take 0.5.
+    Uniform {
+        /// The largest number, either way.
+        #[serde(default = "usual_bound")]
+        bound: f64,
+    },
+    /// Keys and values of tokens drawn from the first so many of the vocabulary: in the order of a SentencePiece model these are
+    /// the most frequent (google-research/prompt-tuning: 5,000).
+    Common {
+        /// So many.
+        #[serde(default = "usual_first")]
+        first: usize,
     },
     /// Keys and values of tokens drawn from the vocabulary, a slot for each, read as one text.
     Vocabulary,

@@ -43,3 +43,21 @@ pub(super) fn check_length(n_virtual: usize) -> Result<()> {
         (n_virtual <= 4096, "method.n_virtual", sentence!("at most 4096 virtual tokens")),
     ])
 }
+
+/// Refuses numbers of initial values that cannot be.
+pub(super) fn check_start(bound: f64, first: usize) -> Result<()> {
+    refuse(&[
+        (bound > 0.0 && bound <= 100.0, "method.init.bound", sentence!("must be above 0, at most 100")),
+        (first >= 1, "method.init.first", sentence!("must be at least 1")),
+    ])
+}
+
+/// Bound of uniform initial values where nobody says.
+pub(super) fn usual_bound() -> f64 {
+    0.5
+}
+
+/// Tokens of a vocabulary that are taken for frequent where nobody says.
+pub(super) fn usual_first() -> usize {
+    5000
+}

@@ -129,12 +129,7 @@ pub const RECIPES: [Recipe; 14] = [
     Recipe {
         n_virtual: Some(200),
         width: Some(800),
-        training: RecipeTraining {
-            epochs: 30.0,
-            batch_size: 16,
-            gradient_accumulation: 3,
-            ..TRAINER
-        },
+        training: RecipeTraining { epochs: 30.0, batch_size: 16, gradient_accumulation: 3, ..TRAINER },
         decoding: Some(RecipeDecoding {
             num_beams: 6,
             length_penalty: Some(0.8),
@@ -144,7 +139,9 @@ pub const RECIPES: [Recipe; 14] = [
             ..GREEDY
         }),
         metrics: &["rouge1", "rouge2", "rougeL"],
-        note: Some("Its paper trains batches of 14; its sources are cut at 512 tokens, 1024 in its code, its targets at 60"),
+        note: Some(
+            "Its paper trains batches of 14; its sources are cut at 512 tokens, 1024 in its code, its targets at 60",
+        ),
         ..prefix(
             "prefix-bart-xsum",
             "Prefix-Tuning, BART on XSum",

@@ -135,7 +135,13 @@ pub(in crate::cli) fn normalize(tree: &mut Value) -> Result<(), CliError> {
         put(tree, "method.type", "prefix".into());
     }
     if at(tree, "method.init").is_some() && at(tree, "method.init.type").is_none() {
-        let kind = if at(tree, "method.init.path").is_some() { "adapter" } else { "words" };
+        let says = |name: &str| at(tree, &format!("method.init.{name}")).is_some();
+        let kind = match () {
+            () if says("path") => "adapter",
+            () if says("bound") => "uniform",
+            () if says("first") => "common",
+            () => "words",
+        };
         put(tree, "method.init.type", kind.into());
     }
     if at(tree, "lora.init.path").is_some() && at(tree, "lora.init.type").is_none() {

@@ -120,7 +120,7 @@ impl PrefixForm {
         self.config = PrefixConfig { n_virtual, n_frozen, dropout, ..self.config.clone() };
         let (init, words) = InitKind::of(&prefix.init);
         self.init = init;
-        if init.needs_text() {
+        if init.needs_text() || init.needs_number() {
             self.words = words;
         }
         let activation = self.network.value.activation;

@@ -126,6 +126,10 @@ pub(super) fn examples() -> Vec<Value> {
         with(&[prompt.clone(), ("method.template", json!("(3, a, 3, b)")), ("method.init", words)]),
         with(&[prompt.clone(), ("method.tasks", exact), ("method.init", adapter)]),
         with(&[prompt, ("method.encoder", json!({ "width": 8 }))]),
+        with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "uniform" }))]),
+        with(&[("method.type", json!("prefix")), ("method.init", json!({ "type": "common" }))]),
+        with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "uniform" }))]),
+        with(&[("method.type", json!("prompt")), ("method.init", json!({ "type": "common" }))]),
         with(&[("method", lora_method)]),
         with(&[("method", json!({ "type": "full", "top_layers": 1, "modules": ["attn"] }))]),
         with(&[

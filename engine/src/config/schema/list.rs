@@ -281,7 +281,9 @@ pub const SETTINGS: &[Setting] = &[
             "random",
             "scaled_random",
             "zero",
+            "uniform",
             "vocabulary",
+            "common",
             "frequent",
             "classes",
             "words",
@@ -289,8 +291,8 @@ pub const SETTINGS: &[Setting] = &[
             "prefill",
             "fresh",
         ],
-        "Where training begins, to which a network is fitted: random, scaled_random, zero, vocabulary, frequent, \
-         classes, words, prefill, adapter; of LoRA fresh or adapter",
+        "Where training begins, to which a network is fitted: random, scaled_random, zero, uniform, vocabulary, common, \
+         frequent, classes, words, prefill, adapter; of LoRA fresh or adapter",
     )
     .also(&[
         of_method("prompt_tuning_init", Reading::Words(PROMPT_INITS), PROMPT),
@@ -301,6 +303,19 @@ pub const SETTINGS: &[Setting] = &[
     words("method.init.text", "For words and prefill: the text whose keys and values, or embeddings, are taken")
         .also(&[of_method("prompt_tuning_init_text", Reading::Same, PROMPT)])
         .of(SOFT),
+    number(
+        "method.init.bound",
+        (Excluded(0.0), Included(100.0)),
+        "For uniform: numbers between its negative and it; 0.5 where nobody says (Lester)",
+    )
+    .of(SOFT),
+    count(
+        "method.init.first",
+        1,
+        ANY,
+        "For common: tokens are drawn from the first so many of the vocabulary; 5000 where nobody says (Lester)",
+    )
+    .of(SOFT),
     path("method.init.path", "For adapter: the adapter, or the folder of its run, that is gone on with").of(TRAINED),
     words("method.instruction", "Of few_shot: words before every prompt, exactly as they stand and without training")
         .of(FEW_SHOT),
