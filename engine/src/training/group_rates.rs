@@ -48,7 +48,7 @@ mod tests {
         let spec = AdapterSpec { parts, task: TaskRecord::default() };
         let mut config = RunConfig::new("m", DataConfig::new("t"));
         config.training = TrainingConfig { learning_rate: 1e-2, ..TrainingConfig::default() };
-        assert_eq!(rate_factors(&config, &spec), [], "one rate for all");
+        assert!(rate_factors(&config, &spec).is_empty(), "one rate for all");
         config.weights = Some(WeightsConfig { learning_rate: Some(1e-4), ..WeightsConfig::default() });
         assert_eq!(rate_factors(&config, &spec), [1.0, 1e-2, 1e-2]);
     }

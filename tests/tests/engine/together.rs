@@ -12,7 +12,7 @@ use engine::data::{Example, TokenBatch};
 use engine::device;
 use engine::generation::Sampling;
 use engine::models::ModelFolder;
-use engine::protocol::{Ask, Report, Stream};
+use engine::protocol::{Ask, Prompt, Report, Stream};
 use engine::training::loss::weighted;
 use engine::training::schedule::learning_rate;
 use engine::training::trainer::{StepSettings, Trainer};
@@ -69,11 +69,16 @@ fn two_groups_of_one_optimizer_step_as_torchs_do() {
         spec.parts.iter().map(|part| part.with_parameters(part.parameter_shapes().into_iter().map(initial).collect()));
     let adapter = Adapter { parts: parts.collect(), task };
     let mut trainer = Trainer::new(adapter, config.training.optimizer).of_run(&config, &spec, &base);
-    let rows: Vec<Example> = golden["rows"].as_array().unwrap().iter().map(|row| Example {
-        tokens: serde_json::from_value(row["tokens"].clone()).unwrap(),
-        n_prompt: row["n_prompt"].as_u64().unwrap() as usize,
-        ..Example::default()
-    });
+    let rows: Vec<Example> = golden["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| Example {
+            tokens: serde_json::from_value(row["tokens"].clone()).unwrap(),
+            n_prompt: row["n_prompt"].as_u64().unwrap() as usize,
+            ..Example::default()
+        })
+        .collect();
     let batch = || TokenBatch::new(&rows, &[0, 1, 2], 1, Task::Causal);
     let losses = golden["losses"].as_array().unwrap();
     for (index, norm) in golden["norms"].as_array().unwrap().iter().enumerate() {
@@ -143,8 +148,9 @@ fn strength_is_the_prompts_and_the_weights_are_there_whole_but_at_0() {
     let home = tempfile::tempdir().unwrap();
     let run = trained(home.path(), &beside(home.path()));
     let at = |strength: f64| {
-        let stream = Stream { adapter: Some(run.join("adapter")), strength, prompt: "a b".to_owned(), task: None };
-        let base = Stream { adapter: None, strength: 1.0, prompt: "a b".to_owned(), task: None };
+        let stream =
+            Stream { adapter: Some(run.join("adapter")), strength, prompt: Prompt::Text("a b".to_owned()), task: None };
+        let base = Stream { adapter: None, strength: 1.0, prompt: Prompt::Text("a b".to_owned()), task: None };
         let sampling = Sampling { max_new_tokens: 4, ..Sampling::default() };
         Talk::new().generate(generation(&tiny_model(), vec![stream, base], sampling))
     };

@@ -113,8 +113,8 @@ fn the_settings_of_each_method() {
     let mut prompt = form(Start::default(), "Set up a run");
     click(&mut prompt, "P-tuning");
     click(&mut prompt, "LSTM");
-    click(&mut prompt, "LoRA beside it");
-    click(&mut prompt, "Train matrices of low rank too");
+    click(&mut prompt, "Also train a part of the model");
+    click(&mut prompt, "Its top layers");
     let settings = app::settings::Settings { language: Language::Chinese, theme: ThemeChoice::Light, ..settings() };
     let mut text = form(Start { settings, ..Start::default() }, "设置一次训练");
     click(&mut text, "文字提示");

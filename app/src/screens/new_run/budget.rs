@@ -21,7 +21,9 @@ pub struct Parameters {
 /// form asks for layers that the model does not have.
 pub fn parameters(form: &RunForm, model: &ModelSummary, n_classes: usize) -> Option<Parameters> {
     let beside = form.tuning.beside().map(MethodConfig::Lora);
-    let methods: Vec<MethodConfig> = std::iter::once(form.method(model.encoder_layers)).chain(beside).collect();
+    let weights = form.tuning.weights_beside().map(|weights| MethodConfig::Full(weights.full()));
+    let methods: Vec<MethodConfig> =
+        std::iter::once(form.method(model.encoder_layers)).chain(beside).chain(weights).collect();
     let task = TaskRecord::of_size(form.shown_task(Some(model)), n_classes);
     let spec = plan(&methods, &task, model).ok()?;
     Some(Parameters { trained: spec.trained(), stored: spec.stored() })
@@ -81,8 +83,9 @@ pub fn training(form: &RunForm, parameters: Parameters, model: &ModelSummary, se
     // Kept for each layer: inputs of both norms, queries, keys, values, context, and two of the feed-forward's width.
     let mut per_token = 6 * model.d_model + 2 * model.d_ff;
     // A weight's own gradient needs what the layer reads: once more the inputs of attention and of the feed-forward.
-    let changes_weights =
-        form.tuning.any_lora().is_some() || matches!(form.tuning.kind, MethodKind::Full | MethodKind::TopLayers);
+    let changes_weights = form.tuning.any_lora().is_some()
+        || form.tuning.weights_beside().is_some()
+        || matches!(form.tuning.kind, MethodKind::Full | MethodKind::TopLayers);
     if changes_weights {
         per_token += 2 * model.d_model;
     }
@@ -222,7 +225,7 @@ mod tests {
         assert_eq!(count(MethodKind::HeadOnly, 3, classes), (3 * 768, 3 * 768));
         assert_eq!(count(MethodKind::Text, 0, |form| form.config.task = None), (0, 0));
         form.tuning.kind = MethodKind::Prefix;
-        form.tuning.with_lora = true;
+        form.tuning.beside = super::super::tuning::Beside::Lora;
         assert_eq!(parameters(&form, &model, 0).unwrap().stored, 20 * 2 * 12 * 768 + 294_912);
         form.tuning.lora.targets = super::super::tuning::Targets::Named;
         form.tuning.lora.names = "q_proj".into();

@@ -22,7 +22,7 @@ use crate::training::extent::steps_per_epoch;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
 use crate::training::metrics::MetricAccumulator;
-use crate::training::notices::{head_notices, notices};
+use crate::training::notices::{dropout_notice, head_notices, notices};
 use crate::training::prepare::{Beginning, PreparedRun, prepare};
 use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
@@ -128,7 +128,8 @@ impl Run {
         folder.write_facts(&facts)?;
         out.send(Report::RunStarted(Box::new(facts)));
         let of_rows = notices(&data.report, model.model.window());
-        for text in changes.into_iter().chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
+        let dropout = dropout_notice(&config, &model);
+        for text in changes.into_iter().chain(dropout).chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
             out.send(Report::Notice { text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();

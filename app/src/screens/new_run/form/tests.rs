@@ -9,7 +9,7 @@ use engine::recipes::Recipe;
 
 use super::*;
 use crate::screens::new_run::check::Facts;
-use crate::screens::new_run::tuning::Targets;
+use crate::screens::new_run::tuning::{Beside, Targets};
 
 fn with(mut form: RunForm, change: impl FnOnce(&mut RunForm)) -> RunForm {
     change(&mut form);
@@ -223,7 +223,7 @@ fn what_a_method_lacks_is_said_at_its_field() {
     assert_eq!(first(|form| form.tuning.prefix.layers = "some".into()), Field::Layers);
     assert_eq!(first(|form| form.tuning.prefix.layers = "6-13".into()), Field::Layers, "there are twelve");
     let name = |form: &mut RunForm, name: &str| {
-        (form.tuning.with_lora, form.tuning.lora.targets) = (true, Targets::Named);
+        (form.tuning.beside, form.tuning.lora.targets) = (Beside::Lora, Targets::Named);
         form.tuning.lora.names = name.into();
     };
     let mut form = ready();
