@@ -43,6 +43,11 @@ impl AdapterSpec {
         self.parts.iter().map(Spec::trained).sum()
     }
 
+    /// Numbers that are trained and no weights of the model itself.
+    pub fn added(&self) -> usize {
+        self.parts.iter().filter(|part| !matches!(part, PartSpec::Weights(_))).map(Spec::trained).sum()
+    }
+
     /// Numbers that an adapter keeps.
     pub fn stored(&self) -> usize {
         self.parts.iter().map(Spec::stored).sum()

@@ -15,6 +15,15 @@ pub struct Parameters {
     pub trained: usize,
     /// In the adapter.
     pub stored: usize,
+    /// Trained, and no weights of the model itself.
+    pub added: usize,
+}
+
+impl Parameters {
+    /// Share of all numbers that is trained, in per cent: `print_trainable_parameters` of PEFT.
+    pub fn trained_percent(self, base: usize) -> f64 {
+        100.0 * self.trained as f64 / (base + self.added).max(1) as f64
+    }
 }
 
 /// Counts what the method trains and keeps in a model, with the head of a task with so many classes; `None` where the
@@ -26,7 +35,7 @@ pub fn parameters(form: &RunForm, model: &ModelSummary, n_classes: usize) -> Opt
         std::iter::once(form.method(model.encoder_layers)).chain(beside).chain(weights).collect();
     let task = TaskRecord::of_size(form.shown_task(Some(model)), n_classes);
     let spec = plan(&methods, &task, model).ok()?;
-    Some(Parameters { trained: spec.trained(), stored: spec.stored() })
+    Some(Parameters { trained: spec.trained(), stored: spec.stored(), added: spec.added() })
 }
 
 /// Bytes that training or generating needs, by part.
@@ -153,9 +162,9 @@ mod tests {
     #[test]
     fn gpt2_small_with_ten_positions_trains_and_stores_what_the_literature_says() {
         let mut form = prefix_of(10);
-        assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320 });
+        assert_eq!(of(&form), Parameters { trained: 184_320, stored: 184_320, added: 184_320 });
         form.tuning.prefix.network.on = true;
-        assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320 });
+        assert_eq!(of(&form), Parameters { trained: 9_857_024, stored: 184_320, added: 9_857_024 });
     }
 
     fn prefix_of(n_virtual: usize) -> RunForm {
@@ -209,7 +218,7 @@ mod tests {
         let mut count = |kind, n_classes, change: fn(&mut RunForm)| {
             form.tuning.kind = kind;
             change(&mut form);
-            let Parameters { trained, stored } = parameters(&form, &model, n_classes).unwrap();
+            let Parameters { trained, stored, .. } = parameters(&form, &model, n_classes).unwrap();
             (trained, stored)
         };
         let as_it_is = |_: &mut RunForm| {};

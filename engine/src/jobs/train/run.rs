@@ -115,6 +115,7 @@ impl Run {
             trained_parameters: spec.trained(),
             stored_parameters: spec.stored(),
             base_parameters: model.summary.parameters,
+            all_parameters: model.summary.parameters + spec.added(),
             total_steps,
             done_steps: trainer.step,
             steps_per_epoch: (steps_per_epoch(&config, data.train.len()).ceil() as usize).max(1),
