@@ -5,8 +5,8 @@ use std::path::Path;
 
 use engine::adapters::{Adapter, Parameter, Spec, formats, plan};
 use engine::config::{
-    AdamConfig, DataConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, RunConfig, Task,
-    TaskRecord, TrainingConfig, WeightsConfig,
+    AdamConfig, DataConfig, FullConfig, MethodConfig, OptimizerConfig, PrefixConfig, PrefixInit, RunConfig, Schedule,
+    Task, TaskRecord, TrainingConfig, WeightsConfig,
 };
 use engine::data::{Example, TokenBatch};
 use engine::device;
@@ -230,10 +230,15 @@ fn dropout_of_the_base_is_drawn_from_seed_and_step_and_off_where_nobody_asks() {
     std::fs::write(&file, options.to_string()).unwrap();
     let losses = |base_dropout, gradient_checkpointing, name: &str| {
         let mut config = RunConfig { model: model.clone(), ..tiny_run(home.path()) };
-        (config.training.base_dropout, config.training.steps) = (base_dropout, 3);
+        (config.training.base_dropout, config.training.schedule) = (base_dropout, Schedule::Constant);
         config.training.gradient_checkpointing = gradient_checkpointing;
         let folder = home.path().join(name);
-        Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config), resume: false });
+        // In two sittings where it is called so.
+        let sittings: &[(usize, bool)] = if name == "resumed" { &[(2, false), (3, true)] } else { &[(3, false)] };
+        for &(steps, resume) in sittings {
+            config.training.steps = steps;
+            Talk::new().run(Ask::Train { folder: folder.clone(), config: Box::new(config.clone()), resume });
+        }
         let steps = tests::curve(&folder).into_iter().filter_map(|record| match record {
             engine::training::run_folder::Record::Step(step) => Some(step.loss),
             _ => None,
@@ -242,6 +247,7 @@ fn dropout_of_the_base_is_drawn_from_seed_and_step_and_off_where_nobody_asks() {
     };
     let (off, on) = (losses(false, false, "off"), losses(true, false, "on"));
     assert_eq!(on, losses(true, false, "again"));
+    assert_eq!(on, losses(true, false, "resumed"));
     assert!(off.iter().zip(&on).all(|(a, b)| (a - b).abs() > 1e-4), "{off:?} {on:?}");
     let checkpointed = losses(true, true, "checkpointed");
     assert!(on.iter().zip(&checkpointed).all(|(a, b)| (a - b).abs() < 1e-4), "{on:?} {checkpointed:?}");

@@ -80,7 +80,9 @@ impl FullConfig {
     fn of_modules(&self, mut weights: Vec<WeightName>) -> Result<Vec<WeightName>> {
         let Some(names) = &self.modules else { return Ok(weights) };
         if let Some(name) = names.iter().find(|name| !weights.iter().any(|weight| modules::names(name, &weight.name))) {
-            let example = weights.first().map_or_else(String::new, |weight| weight.name.clone());
+            let is_in_block = |weight: &&WeightName| matches!(LayerPosition::of(&weight.name), LayerPosition::Block(_));
+            let example = weights.iter().find(is_in_block).or(weights.first());
+            let example = example.map_or_else(String::new, |weight| weight.name.clone());
             let reason = sentence!(
                 "no weight that can be trained is in a module called {name:?}; a name here is for example {example}",
                 name,
