@@ -48,7 +48,7 @@ pub const MEASURES: [Measure; 6] = [
     Measure {
         name: "prefix_mlp",
         what: "Training a prefix behind its network",
-        trains: Some(|| prefix(Some(Reparameterization { width: WIDTH, ..Reparameterization::default() }))),
+        trains: Some(|| prefix(Some(Reparameterization { width: Some(WIDTH), ..Reparameterization::default() }))),
     },
     Measure { name: "prompt", what: "Training a soft prompt", trains: Some(prompt) },
     Measure { name: "lora", what: "Training matrices of low rank", trains: Some(MethodConfig::lora) },

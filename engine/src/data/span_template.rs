@@ -137,6 +137,7 @@ mod tests {
             data: DataConfig::new("x"),
             method: MethodConfig::Prompt(PromptConfig { template, ..PromptConfig::default() }),
             lora: None,
+            weights: None,
             training: TrainingConfig::default(),
         })
     }

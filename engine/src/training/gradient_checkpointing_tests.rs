@@ -60,9 +60,9 @@ pub(super) fn methods(model: &BaseModel) -> Vec<(&'static str, Vec<PartSpec>)> {
         sites.map(plan).collect()
     };
     let flat = PrefixConfig { n_virtual: N_VIRTUAL, ..PrefixConfig::default() };
-    let mlp = Reparameterization { width: 7, ..Reparameterization::default() };
+    let mlp = Reparameterization { width: Some(7), ..Reparameterization::default() };
     let mlp = PrefixConfig { reparameterization: Some(mlp), dropout: 0.3, ..flat.clone() };
-    let deep = Reparameterization { width: 7, hidden_layers: 2, ..Reparameterization::default() };
+    let deep = Reparameterization { width: Some(7), hidden_layers: 2, ..Reparameterization::default() };
     // A later layer of GPT-Neo has a window that ends before the labels.
     let deep = PrefixConfig { reparameterization: Some(deep), layers: Some(vec![0]), ..flat.clone() };
     let width = model.embedding_dims()[1];

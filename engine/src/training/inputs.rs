@@ -76,9 +76,7 @@ impl RunInputs {
 
     /// A trainer before its first step.
     pub(crate) fn fresh(&self, config: &RunConfig) -> Result<Trainer> {
-        let (gradient_checkpointing, weight_decay_on) =
-            (config.training.gradient_checkpointing, config.training.weight_decay_on);
-        Ok(Trainer { gradient_checkpointing, weight_decay_on, ..self.trainer(&self.spec, config)? })
+        self.trainer(&self.spec, config)
     }
 
     fn trainer(&self, spec: &AdapterSpec, config: &RunConfig) -> Result<Trainer> {
@@ -94,7 +92,7 @@ impl RunInputs {
             warm_start: WarmStart::read(&config.methods(), |path| (self.open)(path, model))?,
             seed: config.seed,
         };
-        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer))
+        Ok(Trainer::new(spec.initial(&from)?, config.training.optimizer).of_run(config, spec, model))
     }
 }
 

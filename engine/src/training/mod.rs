@@ -18,6 +18,7 @@ pub(crate) mod extent;
 mod gradient_checkpointing;
 #[cfg(test)]
 mod gradient_checkpointing_tests;
+mod group_rates;
 mod init_comparison;
 pub(crate) mod inputs;
 mod lr_range_test;

@@ -21,6 +21,10 @@ pub struct RunFacts {
     pub stored_parameters: usize,
     /// Numbers of the frozen base.
     pub base_parameters: usize,
+    /// Numbers of base model and adapter in training together, weights of the model once: what PEFT's
+    /// `print_trainable_parameters` calls all; 0 in records of older versions.
+    #[serde(default)]
+    pub all_parameters: usize,
     /// Optimizer steps in all.
     pub total_steps: usize,
     /// Steps already done (0, or where a resumed run goes on).

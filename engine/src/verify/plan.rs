@@ -60,7 +60,7 @@ fn method_of(case: &Case, adapter: &AdapterState) -> Result<MethodConfig> {
             let layer =
                 |index| case.floats(&format!("param/{}", name_in_training(&format!("transform.{index}.weight")))).ok();
             let network = |(shape, _): (&[usize], _)| Reparameterization {
-                width: shape[0],
+                width: Some(shape[0]),
                 activation: MlpActivation::Tanh,
                 hidden_layers: if layer(4).is_some() { 2 } else { 1 },
             };

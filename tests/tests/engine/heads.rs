@@ -165,7 +165,7 @@ fn run_of(folder: &Path, home: &Path) -> RunConfig {
     config.model = folder.join("model");
     config.task = Some(task(folder));
     config.data = DataConfig { validation_share: 0.25, ..data(folder) };
-    config.method = MethodConfig::Full(FullConfig { top_layers: Some(0) });
+    config.method = MethodConfig::Full(FullConfig::top(0));
     config.training.steps = 2;
     config
 }

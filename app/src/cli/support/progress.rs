@@ -122,8 +122,15 @@ impl Progress {
 
     fn started(&mut self, facts: &RunFacts) {
         self.total = facts.total_steps;
+        let share = match facts.all_parameters {
+            0 => String::new(),
+            all => {
+                let share = 100.0 * facts.trained_parameters as f64 / all as f64;
+                format!(" of {} ({share:.4} %)", grouped(all))
+            }
+        };
         self.say(&format!(
-            "{} on {}: {} rows, {} to validate; trains {} numbers, keeps {}",
+            "{} on {}: {} rows, {} to validate; trains {} numbers{share}, keeps {}",
             facts.architecture,
             facts.device,
             facts.train_rows,

@@ -34,10 +34,36 @@ pub struct InitContext<'a> {
     pub seed: u64,
 }
 
+/// Most different targets that are taken for names of classes.
+const MAX_LABEL_WORDS: usize = 100;
+
 impl InitContext<'_> {
-    /// Names of the classes, or the words they are written as.
-    pub(crate) fn class_names(&self) -> &[String] {
-        if self.words.is_empty() { &self.task.classes } else { self.words }
+    /// Names of the classes, or the words they are written as; of another task that writes the different targets of its
+    /// rows, in their order, where they are few: the label words of a classification as text.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] where the targets are too many to be names.
+    pub(super) fn class_names(&self) -> Result<Vec<String>> {
+        if !self.words.is_empty() {
+            return Ok(self.words.to_vec());
+        }
+        if !self.task.task.writes() {
+            return Ok(self.task.classes.clone());
+        }
+        let mut names: Vec<String> = Vec::new();
+        for name in self.rows.iter().map(|row| row.reference.trim()).filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+            if names.len() > MAX_LABEL_WORDS {
+                let reason = sentence!(
+                    "the targets are too many to be names of classes: more than {most}",
+                    most = MAX_LABEL_WORDS
+                );
+                return Err(EngineError::Setting { field: "method.init", reason });
+            }
+        }
+        Ok(names)
     }
 }
 

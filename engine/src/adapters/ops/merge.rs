@@ -9,7 +9,8 @@ use safetensors::Dtype;
 use safetensors::tensor::View;
 use serde_json::{Value, json};
 
-use crate::adapters::state::AdapterState;
+use crate::adapters::methods::PartState;
+use crate::adapters::state::{AdapterState, PrefixPlacement};
 use crate::config::Task;
 use crate::error::{EngineError, IoAction, Result};
 use crate::files::{self, Kind, write_json};
@@ -18,6 +19,27 @@ use crate::{Sentence, sentence};
 
 /// Files beside the weights that belong to a checkpoint, by their ends.
 const BESIDE: [&str; 5] = ["json", "txt", "model", "jinja", "md"];
+
+/// An adapter in two: what weights can hold, and what stands before the text with the head that reads behind it. The second
+/// is none where everything is weights.
+///
+/// # Errors
+/// [`EngineError::AdapterMismatch`] where nothing of it is weights.
+pub fn apart(adapter: &AdapterState) -> Result<(AdapterState, Option<AdapterState>)> {
+    if adapter.sites().is_empty() && adapter.prompt().is_none() && adapter.text().is_none() {
+        return Ok((adapter.clone(), None));
+    }
+    let is_inside = |part: &PartState| matches!(part, PartState::Lora(_) | PartState::Weights(_));
+    let (mut inside, mut before) = (adapter.clone(), adapter.clone());
+    inside.parts.retain(is_inside);
+    before.parts.retain(|part| !is_inside(part));
+    if inside.parts.is_empty() {
+        let reason = sentence!("a prefix, a soft prompt or words stand before the text and are no part of any weight");
+        return Err(EngineError::AdapterMismatch { reason });
+    }
+    inside.placement = PrefixPlacement::default();
+    Ok((inside, Some(before)))
+}
 
 /// Writes a checkpoint folder, whole or not at all, in the bits in which the base model's files have each weight.
 /// Matrices of low rank are added as `W + scale · B A`, weights that were trained stand in place of the model's own, the

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::adapters::formats;
 use crate::bundle;
-use crate::config::{MethodConfig, RunConfig, Task, TaskRecord};
+use crate::config::{RunConfig, Task, TaskRecord};
 use crate::data::{CandidateReading, Example, TokenBatch, evaluation_batches, rows_of_epoch, settled};
 use crate::device::DeviceInfo;
 use crate::error::{EngineError, Result};
@@ -23,7 +23,7 @@ use crate::training::extent::steps_per_epoch;
 use crate::training::inputs::RunInputs;
 use crate::training::loss::{score, weighted};
 use crate::training::metrics::MetricAccumulator;
-use crate::training::notices::{head_notices, notices};
+use crate::training::notices::{dropout_notice, head_notices, notices};
 use crate::training::prepare::{Beginning, PreparedRun, prepare};
 use crate::training::run_folder::{Record, Retention, RunFolder};
 use crate::training::samples;
@@ -125,6 +125,7 @@ impl Run {
             trained_parameters: spec.trained(),
             stored_parameters: spec.stored(),
             base_parameters: model.summary.parameters,
+            all_parameters: model.summary.parameters + spec.added(),
             total_steps,
             done_steps: trainer.step,
             steps_per_epoch: (steps_per_epoch(&config, rows_of_epoch(&data.train, &config.data)).ceil() as usize)
@@ -139,7 +140,8 @@ impl Run {
         folder.write_facts(&facts)?;
         out.send(Report::RunStarted(Box::new(facts)));
         let of_rows = notices(&data.report, model.model.window());
-        for text in changes.into_iter().chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
+        let dropout = dropout_notice(&config, &model);
+        for text in changes.into_iter().chain(dropout).chain(of_rows).chain(head_notices(&config, &model, &data.task)) {
             out.send(Report::Notice { text });
         }
         let lengths: Vec<usize> = data.validation.iter().map(Example::length).collect();
@@ -381,10 +383,7 @@ impl Run {
         self.state.step = step;
         let folder = self.folder.checkpoint(&RunFolder::checkpoint_name(step));
         checkpoint::write(&folder, &self.trainer, &self.state, &self.config.method, &self.base_name())?;
-        let older = match self.config.method {
-            MethodConfig::Full(_) => Retention::Delete,
-            _ => Retention::AdapterOnly,
-        };
+        let older = if self.config.trains_weights() { Retention::Delete } else { Retention::AdapterOnly };
         self.folder.note_checkpoint(step, best, older)?;
         self.saved_step = Some(step);
         out.send(Report::CheckpointWritten { step, folder, best });

@@ -252,6 +252,7 @@ impl Stack {
             }
             resid = block.last.around(resid, |x| {
                 let wide = activation(block.fc1.forward(x), self.activation); // [batch, seq, d_ff]
+                let wide = pass.wide(layer, wide);
                 pass.mlp_out(layer, block.fc2.forward(wide))
             });
             resid = pass.resid_post(layer, resid);

@@ -10,7 +10,9 @@ use crate::error::Result;
 use crate::models::load::catalog::{is_class_head, is_shared_table, is_weight};
 use crate::models::load::{ConfigFile, place};
 use crate::models::registry::{Architecture, Kind, ModelConfig, class_prefix};
-use crate::models::{BaseModel, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot};
+use crate::models::{
+    BaseModel, DropoutRates, Loading, Model, ModelShape, ModelSummary, PretrainedHead, Site, Weights, cannot,
+};
 use crate::nn::Precision;
 use crate::tokens::TargetStart;
 use crate::weights::WeightFiles;
@@ -28,6 +30,7 @@ pub struct ModelFolder {
     own_head: Option<PretrainedHead>,
     /// Options of `config.json` that say something and are not looked at.
     unread_options: Vec<String>,
+    dropout: DropoutRates,
 }
 
 impl ModelFolder {
@@ -53,8 +56,9 @@ impl ModelFolder {
             Kind::Seq2Seq => seq2seq_tasks(options, class_prefix(config.shape().architecture)),
         };
         let unread_options = file.unread();
+        let dropout = DropoutRates::of(file.model_type()?, options);
         let path = path.to_owned();
-        let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options };
+        let mut folder = Self { path, architecture, config, files, tasks, own_head: None, unread_options, dropout };
         let (name, width) = (folder.shape().architecture, folder.head_width());
         folder.own_head = PretrainedHead::find(name, width, options, &folder.files);
         Ok(folder)
@@ -63,6 +67,11 @@ impl ModelFolder {
     /// Tasks that can be learned with it; first what it does by itself.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
+    }
+
+    /// Dropout of the model in training, by its configuration.
+    pub fn dropout(&self) -> DropoutRates {
+        self.dropout
     }
 
     /// The head for classes that the checkpoint was saved with.

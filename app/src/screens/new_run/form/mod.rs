@@ -101,7 +101,8 @@ impl From<&RunConfig> for RunForm {
         };
         // What stands elsewhere is the same in every form, so that two that look alike are equal.
         let nothing = RunConfig::new(PathBuf::new(), DataConfig::new(""));
-        let plain = RunConfig { model: nothing.model, method: nothing.method, lora: nothing.lora, ..config.clone() };
+        let RunConfig { model, method, lora, weights, .. } = nothing;
+        let plain = RunConfig { model, method, lora, weights, ..config.clone() };
         Self {
             config: plain,
             text,
@@ -181,6 +182,7 @@ impl RunForm {
             data: self.data_config(),
             method: self.method(encoder_layers),
             lora: self.tuning.beside(),
+            weights: self.tuning.weights_beside(),
             training,
             ..self.config.clone()
         };
@@ -197,6 +199,7 @@ impl RunForm {
         [
             mine.gradient_accumulation != usual.gradient_accumulation,
             mine.gradient_checkpointing != usual.gradient_checkpointing,
+            mine.base_dropout != usual.base_dropout,
             mine.schedule != usual.schedule,
             self.memory.warm_up == WarmUp::Steps && mine.warmup_steps != usual.warmup_steps,
             self.memory.warm_up == WarmUp::Share && mine.warmup_ratio > 0.0,

@@ -186,7 +186,7 @@ pub(crate) fn write(
     let config = PeftConfig {
         auto_mapping: None,
         base_model_name_or_path: adapter.base_model.clone(),
-        encoder_hidden_size: (!is_cartridge).then(|| mlp.map_or(prefix.shape.d_kv(), |mlp| mlp.width)),
+        encoder_hidden_size: (!is_cartridge).then(|| mlp.and_then(|mlp| mlp.width).unwrap_or(prefix.shape.d_kv())),
         inference_mode: true,
         init_weights: (!is_cartridge).then_some(None),
         modules_to_save: head_modules(adapter),
