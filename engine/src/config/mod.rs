@@ -1,6 +1,7 @@
 //! A run as data: the same structure in `run.toml`, in `runs/<id>/config.json` and behind the form.
 
 mod data;
+mod generation;
 mod lora;
 mod method;
 mod optimizer;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::data::{BeginToken, DEFAULT_PROMPT_TEMPLATE, DataConfig, Heads, Mixing, MoreData};
+pub use self::generation::{Beams, EarlyStopping, Sampling};
 pub use self::lora::{LoraBias, LoraConfig, LoraInit};
 pub use self::method::{FewShotConfig, FullConfig, MethodConfig};
 pub use self::optimizer::{AdafactorConfig, AdamConfig, OptimizerConfig, SgdConfig};
@@ -69,6 +71,9 @@ pub struct RunConfig {
     /// Steps, rates, optimizer.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// How texts are written where they are scored.
+    #[serde(default)]
+    pub generation: Sampling,
 }
 
 fn default_seed() -> u64 {
@@ -90,6 +95,7 @@ impl RunConfig {
             method: MethodConfig::default(),
             lora: None,
             training: TrainingConfig::default(),
+            generation: Sampling::default(),
         }
     }
 
@@ -125,6 +131,7 @@ impl RunConfig {
                 sentence!("must be between 1 and 1048576"),
             ),
         ])?;
+        self.generation.check()?;
         self.training.check()
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             method: MethodConfig::Prompt(PromptConfig { template, ..PromptConfig::default() }),
             lora: None,
             training: TrainingConfig::default(),
+            generation: crate::config::Sampling::default(),
         })
     }
 

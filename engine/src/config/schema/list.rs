@@ -24,8 +24,8 @@ const FULL: &[&str] = &["full"];
 const FEW_SHOT: &[&str] = &["few_shot"];
 const BIASES: &[&str] = &["none", "all", "lora_only"];
 
-/// Every setting of a run.
-pub const SETTINGS: &[Setting] = &[
+/// The settings but for those of [`generation`](super::generation).
+pub(super) const RUN: &[Setting] = &[
     text("name", "What people call the run; empty makes one from what differs").also(&[same("run_name")]),
     path(
         "model",
@@ -377,10 +377,21 @@ pub const SETTINGS: &[Setting] = &[
         "training.patience",
         1,
         ANY,
-        "Stop after so many evaluations without a better validation loss; none goes on to the end",
+        "Stop after so many evaluations without a better validation figure; none goes on to the end",
     )
     .also(&[same("early_stopping_patience")])
     .or_none(),
+    text(
+        "training.best_metric",
+        "The figure by which an evaluation is the best: loss, accuracy, macro_f1, micro_f1 or entity_f1 of what is          predicted, or a figure of generated texts such as bleu",
+    )
+    .also(&[same("metric_for_best_model")]),
+    count(
+        "training.metric_rows",
+        1,
+        1_000_000,
+        "Validation rows whose texts are generated at each evaluation, where the figure is one of texts",
+    ),
     count("training.save_every", 0, ANY, "Checkpoint every so many steps; 0 means at each evaluation")
         .was("checkpoint_every")
         .also(&[read("save_steps", Reading::Steps)]),

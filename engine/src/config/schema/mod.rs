@@ -4,6 +4,7 @@
 mod alias;
 mod defaults;
 mod describe;
+mod generation;
 mod list;
 mod names;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use std::ops::Bound;
 
 pub use self::alias::{Alias, Given, Literal, Reading, UNMATCHED, Unmatched, Why, Word};
 pub use self::defaults::default_value;
-pub use self::list::SETTINGS;
+pub use self::generation::SETTINGS;
 pub use self::names::{Names, current, method_of, say};
 pub use self::tree::{at, put};
 
