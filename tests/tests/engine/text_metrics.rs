@@ -12,7 +12,8 @@ fn any_text() -> impl Strategy<Value = String> {
         any::<String>(),
         "[ab ,.'0-9-]{0,60}",
         "[一二三，。！？”“… \n]{0,30}",
-        proptest::collection::vec(prop_oneof!["a", "b", "c", "ies", "ing", "'s", "\u{301}", "&amp;"], 0..60).prop_map(|words| words.join(" ")),
+        proptest::collection::vec(prop_oneof!["a", "b", "c", "ies", "ing", "'s", "\u{301}", "&amp;"], 0..60)
+            .prop_map(|words| words.join(" ")),
     ]
 }
 

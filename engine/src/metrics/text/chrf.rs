@@ -87,7 +87,9 @@ fn split_words(text: &str) -> Vec<&str> {
         let mut characters = word.chars();
         let (first, last) = (characters.next(), characters.next_back());
         match (first, last) {
-            (Some(_), Some(last)) if last.is_ascii_punctuation() => split.extend([&word[..word.len() - 1], &word[word.len() - 1..]]),
+            (Some(_), Some(last)) if last.is_ascii_punctuation() => {
+                split.extend([&word[..word.len() - 1], &word[word.len() - 1..]])
+            }
             (Some(first), Some(_)) if first.is_ascii_punctuation() => split.extend([&word[..1], &word[1..]]),
             _ => split.push(word),
         }

@@ -31,10 +31,8 @@ impl Distinct {
 impl TextMetric for Distinct {
     fn statistics(&self, rows: &[TextRow]) -> Vec<Vec<f64>> {
         let (mut vocabulary, mut ngrams) = (Vocabulary::default(), Ngrams::new());
-        let tallies: Vec<Tally> = rows
-            .iter()
-            .map(|row| ngrams.tally(&vocabulary.ids(&self.tokens(&row.prediction)), self.order))
-            .collect();
+        let tallies: Vec<Tally> =
+            rows.iter().map(|row| ngrams.tally(&vocabulary.ids(&self.tokens(&row.prediction)), self.order)).collect();
         let mut counts = vec![0.0; ngrams.len()];
         for (ngram, count) in tallies.iter().flat_map(Tally::iter) {
             counts[ngram as usize] += f64::from(count);

@@ -59,7 +59,12 @@ pub const TEXT_METRICS: &[TextMetricEntry] = &[
     entry("bleu:none", "BLEU (none)", Scale::Hundred, "sacreBLEU on texts whose words stand between spaces"),
     entry("bleu:lc", "BLEU (lc)", Scale::Hundred, "sacreBLEU with its tokenizer 13a, letters made small"),
     entry("bleu_e2e", "BLEU (E2E)", Scale::One, "BLEU of the E2E challenge's script"),
-    entry("bleu4_char", "BLEU-4 (ADGEN)", Scale::Hundred, "BLEU-4 over characters of ChatGLM's script for ADGEN, mean of rows"),
+    entry(
+        "bleu4_char",
+        "BLEU-4 (ADGEN)",
+        Scale::Hundred,
+        "BLEU-4 over characters of ChatGLM's script for ADGEN, mean of rows",
+    ),
     entry("nist", "NIST", Scale::Open, "NIST of the E2E challenge's script: matches weigh by their information"),
     entry("meteor", "METEOR", Scale::One, "METEOR of nltk by equal words and stems, without synonyms"),
     entry("meteor:char", "METEOR (char)", Scale::One, "METEOR of nltk, each character a word"),
@@ -85,7 +90,12 @@ pub const TEXT_METRICS: &[TextMetricEntry] = &[
     entry("rouge1_zh:none", "ROUGE-1 (ADGEN, none)", Scale::Hundred, "rouge_chinese on texts cut into words before"),
     entry("rouge2_zh:none", "ROUGE-2 (ADGEN, none)", Scale::Hundred, "rouge_chinese on texts cut into words before"),
     entry("rouge_l_zh:none", "ROUGE-L (ADGEN, none)", Scale::Hundred, "rouge_chinese on texts cut into words before"),
-    entry("cider", "CIDEr", Scale::Ten, "CIDEr of the E2E challenge's and the COCO captions' scripts, which is CIDEr-D"),
+    entry(
+        "cider",
+        "CIDEr",
+        Scale::Ten,
+        "CIDEr of the E2E challenge's and the COCO captions' scripts, which is CIDEr-D",
+    ),
     entry("cider_d", "CIDEr-D", Scale::Ten, "The same figure under its own name"),
     entry("cider_plain", "CIDEr (plain)", Scale::Ten, "CIDEr without clipping and weight of lengths"),
     entry("cider:none", "CIDEr (none)", Scale::Ten, "CIDEr-D on texts whose words stand between spaces"),
@@ -98,7 +108,12 @@ pub const TEXT_METRICS: &[TextMetricEntry] = &[
     entry("distinct_2", "distinct-2", Scale::One, "Different pairs of words for each pair of all predictions"),
     entry("distinct_3", "distinct-3", Scale::One, "Different triples of words for each triple of all predictions"),
     entry("distinct_1:char", "distinct-1 (char)", Scale::One, "Different characters for each of all predictions"),
-    entry("distinct_2:char", "distinct-2 (char)", Scale::One, "Different pairs of characters for each of all predictions"),
+    entry(
+        "distinct_2:char",
+        "distinct-2 (char)",
+        Scale::One,
+        "Different pairs of characters for each of all predictions",
+    ),
 ];
 
 /// A metric by its name in [`TEXT_METRICS`].

@@ -34,6 +34,7 @@ fn metric(name: &str) -> Box<dyn TextMetric> {
         ("bleu", "none") => Box::new(Bleu::default().smoothing(Smoothing::None)),
         ("bleu", "effective") => Box::new(Bleu::default().effective_order(true)),
         ("chrf++", "lc") => Box::new(Chrf::new(2).lowercase(true)),
+        ("cider_plain", "none") => Box::new(Cider::plain(Words::Spaces)),
         ("ter", "case") => Box::new(Ter::new().case_sensitive(true)),
         ("rouge1", _) => Box::new(rouge(RougeKind::Ngrams(1))),
         ("rouge2", _) => Box::new(rouge(RougeKind::Ngrams(2))),
@@ -64,7 +65,9 @@ fn each_figure_is_that_of_the_reference_for_the_corpus_and_for_each_row() {
             let figures = statistics.iter().map(|row| metric.row_figure(row));
             let figures = std::iter::once(metric.figure(&sum(&statistics))).chain(figures);
             let of_rows = expected["rows"].as_array().unwrap();
-            for (place, (figure, expected)) in figures.zip(std::iter::once(&expected["corpus"]).chain(of_rows)).enumerate() {
+            for (place, (figure, expected)) in
+                figures.zip(std::iter::once(&expected["corpus"]).chain(of_rows)).enumerate()
+            {
                 let Some(expected) = expected.as_f64() else { continue };
                 n_compared += 1;
                 if !is_close(figure, expected) {
@@ -128,7 +131,9 @@ fn a_prediction_equal_to_a_reference_has_the_best_figure() {
         .iter()
         .map(|text| TextRow { prediction: (*text).to_owned(), references: vec![(*text).to_owned()] })
         .collect();
-    for entry in TEXT_METRICS.iter().filter(|entry| !entry.name.starts_with("distinct") && !entry.name.starts_with("rouge")) {
+    for entry in
+        TEXT_METRICS.iter().filter(|entry| !entry.name.starts_with("distinct") && !entry.name.starts_with("rouge"))
+    {
         let metric = text_metric(entry.name).unwrap();
         let figure = metric.figure(&sum(&metric.statistics(&rows)));
         match (entry.scale, entry.higher_is_better) {

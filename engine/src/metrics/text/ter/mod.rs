@@ -77,7 +77,8 @@ fn possessives_apart(text: &str) -> String {
     let mut apart = String::with_capacity(text.len() + 8);
     for (place, character) in characters.iter().enumerate() {
         let ends = |next: &char| matches!(next, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/');
-        if *character == '\'' && characters.get(place + 1) == Some(&'s') && characters.get(place + 2).is_some_and(ends) {
+        if *character == '\'' && characters.get(place + 1) == Some(&'s') && characters.get(place + 2).is_some_and(ends)
+        {
             apart.push(' ');
         }
         apart.push(*character);

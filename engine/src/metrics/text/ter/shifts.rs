@@ -38,8 +38,7 @@ struct Alignment {
 
 impl Alignment {
     fn of(trace: &[Edit]) -> Self {
-        let mut alignment =
-            Self { after: Vec::new(), reference_errors: vec![0], predicted_errors: vec![0] };
+        let mut alignment = Self { after: Vec::new(), reference_errors: vec![0], predicted_errors: vec![0] };
         let push = |errors: &mut Vec<usize>, error: bool| {
             errors.push(errors.last().copied().unwrap_or_default() + usize::from(error));
         };
@@ -62,11 +61,14 @@ impl Alignment {
     }
 }
 
-/// A shift that lessens the distance; `None` where none does.
+/// Saved edits, length, place from where and to where: of equal savings the longest shift counts, then the earliest.
+type Rank = (usize, usize, Reverse<usize>, Reverse<usize>);
+
+/// The best shift that lessens the distance; `None` where none does.
 fn best_shift(words: &[u32], reference: &[u32], table: &Table<'_>, n_candidates: &mut usize) -> Option<Vec<u32>> {
     let before = table.distance();
     let alignment = Alignment::of(&table.trace());
-    let mut best: Option<((usize, usize, Reverse<usize>, Reverse<usize>), Vec<u32>)> = None;
+    let mut best: Option<(Rank, Vec<u32>)> = None;
     for start in 0..words.len() {
         let first = start.saturating_sub(MAX_SHIFT_DISTANCE);
         for target in first..reference.len().min(start + MAX_SHIFT_DISTANCE + 1) {
@@ -82,7 +84,8 @@ fn best_shift(words: &[u32], reference: &[u32], table: &Table<'_>, n_candidates:
                 let mut tried = None;
                 for place in target..=target + length {
                     // Before the reference's first word, then after each one of the span.
-                    let Some(index) = place.checked_sub(1).map_or(Some(0), |at| alignment.after.get(at).copied()) else {
+                    let Some(index) = place.checked_sub(1).map_or(Some(0), |at| alignment.after.get(at).copied())
+                    else {
                         break;
                     };
                     if tried.replace(index) == Some(index) {

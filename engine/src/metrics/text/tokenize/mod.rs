@@ -1,8 +1,8 @@
 //! Texts to words, as the references do it.
 
 mod mteval;
-mod python;
 mod ptb;
+mod python;
 
 pub(super) use mteval::{mteval_13a, spaced_zh, western};
 pub(super) use ptb::ptb_words;
