@@ -170,20 +170,11 @@ mod tests {
     fn rows_that_lost_their_beginning_are_counted_apart_from_those_that_were_cut() {
         let row = |cut_prompt: usize, n_prompt: usize| Example {
             row: 1,
-            source: Vec::new(),
             tokens: vec![7, 8, 9, 9],
             n_prompt,
             truncated: true,
             cut_prompt,
-            prompt: String::new(),
-            reference: String::new(),
-            references: Vec::new(),
-            types: Vec::new(),
-            labels: Vec::new(),
-            task: 0,
-            dataset: 0,
-            candidates: None,
-            right: Vec::new(),
+            ..Example::default()
         };
         let mut report = DataReport { max_tokens: 4, ..DataReport::default() };
         [row(0, 2), row(3, 2), row(5, 1)].iter().for_each(|row| report.count(row, Some(9)));
